@@ -1,0 +1,86 @@
+# Everything a newcomer and a developer does, by name. `make` alone lists the targets.
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+export PYTHONWARNINGS ?= default
+demo run: export DEBUG ?= true
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.runtime: requirements/runtime.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the runtime into $(VENV) ..."
+	@$(PIP) -r requirements/runtime.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "installing what tests and checks need ..."
+	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.train: requirements/train.txt $(VENV)/.dev
+	@echo "installing TensorFlow for training ..."
+	@$(PIP) -r requirements/train.txt
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/.runtime ## install, draw a demo shop, index it and serve it (PORT=8000)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py demo --port $(PORT)
+	@$(MAKE) --no-print-directory serve
+
+.PHONY: serve
+serve: export DEBUG ?= true
+serve: $(VENV)/.runtime
+	@echo "serving on http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
+	@$(BIN)/gunicorn recommender.wsgi --bind 127.0.0.1:$(PORT) --workers 1 --threads 8 --log-level warning
+
+.PHONY: run
+run: $(VENV)/.dev ## serve the code with reload, for development (PORT=8000)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
+
+.PHONY: setup
+setup: $(VENV)/.train ## the whole development environment, with TensorFlow, in .venv
+
+.PHONY: test
+test: $(VENV)/.dev ## run all tests; the summary says what was skipped and why
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## style, types, import rules, migrations, API schema
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports
+	@DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
+	@DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	@echo "lint: all good"
+
+.PHONY: bench
+bench: $(VENV)/.train ## measure speed and quality; prints tables, writes bench/results/
+	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+.PHONY: screenshot
+screenshot: $(VENV)/.dev ## draw the README's picture anew
+	@DEBUG=true $(BIN)/python docs/screenshot.py
+
+.PHONY: lock
+lock: ## pin the dependencies of pyproject.toml anew, with hashes (needs uv)
+	@for extra in runtime dev train faiss; do \
+	  flag=$$( [ $$extra = runtime ] || echo "--extra $$extra" ); \
+	  uv pip compile pyproject.toml $$flag --universal --python-version 3.11 --generate-hashes --upgrade \
+	    --no-emit-index-url --no-annotate --no-header --quiet -o requirements/$$extra.txt || exit 1; done
+
+.PHONY: clean
+clean: ## remove what was built: the environment, the demo's data, caches
+	rm -rf $(VENV) var build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,18 @@
+#!/usr/bin/env python
+"""The command line of the project."""
+
+import os
+import sys
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recommender.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+    from django.apps import apps
+
+    if apps.ready:
+        from embeddings.background import finish_noted_work
+
+        finish_noted_work()
