@@ -1,0 +1,1 @@
+"""The shapes: one function a silhouette, from a look to a drawing."""

@@ -1,0 +1,12 @@
+"""The domain events that the catalogue's services send inside their transaction; other services listen."""
+
+from django.dispatch import Signal
+
+# product_ids: list[int] whose details (price, category, stock, active, ...) changed while their photos did not.
+products_changed = Signal()
+
+# image_ids: list[int] of photos that are new or whose content changed.
+images_changed = Signal()
+
+# image_ids: list[int] of photos about to be deleted (their rows still stand).
+images_removed = Signal()

@@ -1,0 +1,144 @@
+"""Products, their photos and categories: the truth that everything else is derived from."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Length
+from django.urls import reverse
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+models.CharField.register_lookup(Length)
+
+CATEGORY_PATH_LENGTH = 500
+
+
+class User(AbstractUser):
+    """Somebody who may sign in; our own model from the first migration, so that it can grow."""
+
+
+class Category(models.Model):
+    """A node of the category tree. `path` holds the slugs from the root down: `clothing/shirts`."""
+
+    parent = models.ForeignKey("self", verbose_name=_("parent"), null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    name = models.CharField(_("name"), max_length=120)
+    slug = models.SlugField(_("slug"), max_length=120, allow_unicode=True)
+    path = models.CharField(_("path"), max_length=CATEGORY_PATH_LENGTH, unique=True, editable=False)
+
+    class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
+        ordering = ("path",)
+        constraints = [
+            models.CheckConstraint(condition=models.Q(path__length__gt=0), name="category_path_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+    def clean(self) -> None:
+        """Refuse a category that would be its own ancestor."""
+        ancestor = self.parent
+        while ancestor is not None:
+            if ancestor.pk is not None and ancestor.pk == self.pk:
+                raise ValidationError({"parent": _("A category cannot be below itself.")})
+            ancestor = ancestor.parent
+
+    @property
+    def lineage(self) -> list[str]:
+        """Paths of the category and all its ancestors, root first."""
+        return lineage(self.path)
+
+
+def lineage(path: str) -> list[str]:
+    """`a/b/c` -> `["a", "a/b", "a/b/c"]`; nothing for an empty path."""
+    parts = path.split("/") if path else []
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
+class Product(models.Model):
+    """Something a shop sells."""
+
+    sku = models.CharField(_("SKU"), max_length=120, unique=True)
+    title = models.CharField(_("title"), max_length=300)
+    slug = models.SlugField(_("slug"), max_length=320, blank=True, help_text=_("Made from the title where left empty."))
+    description = models.TextField(_("description"), blank=True)
+    category = models.ForeignKey(Category, verbose_name=_("category"), null=True, blank=True, on_delete=models.PROTECT, related_name="products")
+    brand = models.CharField(_("brand"), max_length=120, blank=True, db_index=True)
+    price = models.DecimalField(_("price"), max_digits=12, decimal_places=2, null=True, blank=True)
+    currency = models.CharField(
+        _("currency"), max_length=3, default="EUR", validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, as in EUR."))]
+    )
+    available = models.BooleanField(_("available"), default=True)
+    tags = models.JSONField(_("tags"), default=list, blank=True)
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+    active = models.BooleanField(_("active"), default=True, help_text=_("An inactive product is never shown or recommended."))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        ordering = ("-id",)
+        indexes = [
+            models.Index(fields=("active", "-id"), name="product_listing"),
+            models.Index(fields=("category", "active"), name="product_by_category"),
+            models.Index(fields=("slug",), name="product_slug"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(price__isnull=True) | models.Q(price__gte=0), name="product_price_not_negative"),
+            models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="product_currency_iso_4217"),
+            models.CheckConstraint(condition=models.Q(sku__length__gt=0), name="product_sku_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        """The product's page in the storefront."""
+        return reverse("storefront:product", kwargs={"pk": self.pk, "slug": self.slug})
+
+    def clean(self) -> None:
+        """Tags are a list of words, attributes a mapping of names to words."""
+        if not isinstance(self.tags, list) or not all(isinstance(tag, str) for tag in self.tags):
+            raise ValidationError({"tags": _('Tags are a list of words: ["summer", "linen"].')})
+        if not isinstance(self.attributes, dict):
+            raise ValidationError({"attributes": _('Attributes are a mapping: {"colour": "blue"}.')})
+        self.slug = self.slug or slugify(self.title)[:320] or slugify(self.sku) or "product"
+
+
+def photo_path(image: ProductImage, filename: str) -> str:
+    """Photos are stored under their content's hash, so that the same photo is stored once."""
+    return f"products/{image.sha256[:2]}/{image.sha256}{PurePosixPath(filename).suffix}"
+
+
+class ProductImage(models.Model):
+    """One photo of a product. `sha256`, `width` and `height` describe the stored file."""
+
+    product = models.ForeignKey(Product, verbose_name=_("product"), on_delete=models.CASCADE, related_name="images")
+    file = models.ImageField(_("file"), upload_to=photo_path, width_field="width", height_field="height", max_length=200)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, editable=False, db_index=True)
+    width = models.PositiveIntegerField(_("width"), editable=False)
+    height = models.PositiveIntegerField(_("height"), editable=False)
+    alt = models.CharField(_("alternative text"), max_length=300, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("product image")
+        verbose_name_plural = _("product images")
+        ordering = ("position", "id")
+        indexes = [models.Index(fields=("product", "position"), name="image_by_product")]
+        constraints = [
+            models.UniqueConstraint(fields=("product", "sha256"), name="image_once_per_product"),
+            models.CheckConstraint(condition=models.Q(sha256__length=64), name="image_sha256_whole"),
+            models.CheckConstraint(condition=models.Q(width__gt=0, height__gt=0), name="image_has_area"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}/{self.position}"
