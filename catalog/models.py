@@ -25,7 +25,9 @@ class User(AbstractUser):
 class Category(models.Model):
     """A node of the category tree. `path` holds the slugs from the root down: `clothing/shirts`."""
 
-    parent = models.ForeignKey("self", verbose_name=_("parent"), null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    parent = models.ForeignKey(
+        "self", verbose_name=_("parent"), null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+    )
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(_("slug"), max_length=120, allow_unicode=True)
     path = models.CharField(_("path"), max_length=CATEGORY_PATH_LENGTH, unique=True, editable=False)
@@ -68,16 +70,23 @@ class Product(models.Model):
     title = models.CharField(_("title"), max_length=300)
     slug = models.SlugField(_("slug"), max_length=320, blank=True, help_text=_("Made from the title where left empty."))
     description = models.TextField(_("description"), blank=True)
-    category = models.ForeignKey(Category, verbose_name=_("category"), null=True, blank=True, on_delete=models.PROTECT, related_name="products")
+    category = models.ForeignKey(
+        Category, verbose_name=_("category"), null=True, blank=True, on_delete=models.PROTECT, related_name="products"
+    )
     brand = models.CharField(_("brand"), max_length=120, blank=True, db_index=True)
     price = models.DecimalField(_("price"), max_digits=12, decimal_places=2, null=True, blank=True)
     currency = models.CharField(
-        _("currency"), max_length=3, default="EUR", validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, as in EUR."))]
+        _("currency"),
+        max_length=3,
+        default="EUR",
+        validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, as in EUR."))],
     )
     available = models.BooleanField(_("available"), default=True)
     tags = models.JSONField(_("tags"), default=list, blank=True)
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
-    active = models.BooleanField(_("active"), default=True, help_text=_("An inactive product is never shown or recommended."))
+    active = models.BooleanField(
+        _("active"), default=True, help_text=_("An inactive product is never shown or recommended.")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -91,7 +100,9 @@ class Product(models.Model):
             models.Index(fields=("slug",), name="product_slug"),
         ]
         constraints = [
-            models.CheckConstraint(condition=models.Q(price__isnull=True) | models.Q(price__gte=0), name="product_price_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(price__isnull=True) | models.Q(price__gte=0), name="product_price_not_negative"
+            ),
             models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="product_currency_iso_4217"),
             models.CheckConstraint(condition=models.Q(sku__length__gt=0), name="product_sku_not_empty"),
         ]
@@ -121,7 +132,9 @@ class ProductImage(models.Model):
     """One photo of a product. `sha256`, `width` and `height` describe the stored file."""
 
     product = models.ForeignKey(Product, verbose_name=_("product"), on_delete=models.CASCADE, related_name="images")
-    file = models.ImageField(_("file"), upload_to=photo_path, width_field="width", height_field="height", max_length=200)
+    file = models.ImageField(
+        _("file"), upload_to=photo_path, width_field="width", height_field="height", max_length=200
+    )
     position = models.PositiveSmallIntegerField(_("position"), default=0)
     sha256 = models.CharField(_("SHA-256"), max_length=64, editable=False, db_index=True)
     width = models.PositiveIntegerField(_("width"), editable=False)

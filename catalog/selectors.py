@@ -13,7 +13,7 @@ from catalog.models import Category, Product, ProductImage
 
 @dataclass(frozen=True, slots=True)
 class ProductCard:
-    """What a list of products shows. `category`: slug path or "". `image`: path in the media storage, or "" without a photo."""
+    """What a list of products shows. category: slug path or "". image: path in the media storage, "" without a photo."""
 
     id: int
     sku: str

@@ -15,12 +15,10 @@ from catalog.photos import check_photo
 from catalog.services import ProductData, attach_image, save_product
 
 
-def load_demo(count: int = 300, on_progress: Callable[[int], None] | None = None) -> list[Product]:
+def load_demo(count: int = 300, on_progress: Callable[[int], object] | None = None) -> list[Product]:
     """Draw and save the demo's products; those that are there already stay as they are. Returns all of them, first to last."""
     products = demo_products(count=count)
-    complete = {
-        sku for sku in Product.objects.filter(sku__startswith="DEMO-", images__position=1).values_list("sku", flat=True)
-    }
+    complete = set(Product.objects.filter(sku__startswith="DEMO-", images__position=1).values_list("sku", flat=True))
     for demo, photos in _drawn([product for product in products if product.sku not in complete]):
         _save(demo, photos)
         if on_progress:
@@ -41,9 +39,11 @@ def _drawn(products: list[DemoProduct]) -> Iterator[tuple[DemoProduct, list[byte
 @transaction.atomic
 def _save(demo: DemoProduct, photos: list[bytes]) -> None:
     data = ProductData(
-        sku=demo.sku, title=demo.title, description=demo.description, category=demo.category_names, brand=demo.brand, price=demo.price,
-        currency=demo.currency, available=demo.available, tags=demo.tags, attributes=demo.attributes,
+        sku=demo.sku, title=demo.title, description=demo.description, category=demo.category_names, brand=demo.brand,
+        price=demo.price, currency=demo.currency, available=demo.available, tags=demo.tags, attributes=demo.attributes,
     )  # fmt: skip
     product, _ = save_product(data)
     for view, photo in enumerate(photos):
-        attach_image(product, check_photo(photo), position=view, alt=demo.title if view == 0 else f"{demo.title}, another view")
+        attach_image(
+            product, check_photo(photo), position=view, alt=demo.title if view == 0 else f"{demo.title}, another view"
+        )

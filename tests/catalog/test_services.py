@@ -1,0 +1,254 @@
+"""Every write of the catalogue: what it stores, and what it tells the other services, inside its transaction."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.dispatch import Signal
+from PIL import Image
+
+from catalog import events
+from catalog.models import Category, Product, ProductImage
+from catalog.photos import Photo, check_photo
+from catalog.services import (
+    Outcome,
+    ProductData,
+    arrange_images,
+    attach_image,
+    delete_products,
+    ensure_category,
+    remove_images,
+    save_category,
+    save_product,
+    withdraw_products,
+)
+from catalog.thumbnails import thumbnail
+
+pytestmark = pytest.mark.django_db
+
+MUG = ProductData(sku="mug-1", title="Blue mug", category=("Kitchen", "Mugs"), price=Decimal("9.90"), tags=("blue",))
+
+
+class Told:
+    """The events sent so far, as (name, ids)."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, list[int]]] = []
+        self.all_in_a_transaction = True
+
+    def hear(self, signal: Signal, **message: Any) -> None:
+        name = next(
+            name for name in ("products_changed", "images_changed", "images_removed") if getattr(events, name) is signal
+        )
+        self.events.append((name, message["product_ids" if name == "products_changed" else "image_ids"]))
+        self.all_in_a_transaction &= connection.in_atomic_block
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    told = Told()
+    signals = (events.products_changed, events.images_changed, events.images_removed)
+    for signal in signals:
+        signal.connect(told.hear)
+    yield told
+    for signal in signals:
+        signal.disconnect(told.hear)
+
+
+def photo(colour: str) -> Photo:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(file, "PNG")
+    return check_photo(file.getvalue())
+
+
+def files(media_root: Path) -> list[str]:
+    return sorted(str(path.relative_to(media_root)) for path in media_root.rglob("*") if path.is_file())
+
+
+def test_a_new_sku_makes_a_product_with_its_slug_and_categories() -> None:
+    product, outcome = save_product(MUG)
+    product.refresh_from_db()
+    assert outcome is Outcome.CREATED
+    assert (product.slug, str(product.category), product.price, product.tags) == (
+        "blue-mug",
+        "kitchen/mugs",
+        Decimal("9.90"),
+        ["blue"],
+    )
+    assert list(Category.objects.values_list("path", "name")) == [("kitchen", "Kitchen"), ("kitchen/mugs", "Mugs")]
+
+
+def test_a_title_that_makes_no_slug_takes_the_sku_s() -> None:
+    product, _ = save_product(replace(MUG, title="青いマグ"))
+    assert product.slug == "mug-1"
+
+
+def test_the_same_details_again_change_nothing_and_tell_nobody(told: Told) -> None:
+    save_product(MUG)
+    before = Product.objects.get().updated_at
+    product, outcome = save_product(MUG)
+    assert (outcome, product.updated_at, told.events) == (Outcome.UNCHANGED, before, [])
+
+
+def test_a_changed_price_is_stored_and_told_in_the_transaction(told: Told) -> None:
+    product, _ = save_product(MUG)
+    _, outcome = save_product(replace(MUG, price=Decimal("12.00")))
+    product.refresh_from_db()
+    assert (outcome, product.price) == (Outcome.UPDATED, Decimal("12.00"))
+    assert told.events == [("products_changed", [product.pk])]
+    assert told.all_in_a_transaction
+
+
+def test_a_source_that_speaks_of_some_fields_leaves_the_others_alone() -> None:
+    save_product(replace(MUG, description="Holds tea."))
+    save_product(ProductData(sku="mug-1", title="Green mug"), only={"title"})
+    product = Product.objects.get()
+    assert (product.title, product.description, product.price) == ("Green mug", "Holds tea.", Decimal("9.90"))
+    assert str(product.category) == "kitchen/mugs"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"sku": ""}, "sku"),
+        ({"sku": "x" * 121}, "sku"),
+        ({"title": ""}, "title"),
+        ({"title": "x" * 301}, "title"),
+        ({"price": Decimal(-1)}, "__all__"),
+        ({"price": Decimal("10000000000.00")}, "price"),
+        ({"currency": "euro"}, "currency"),
+        ({"category": ["x" * 120] * 5}, "category"),
+    ],
+)
+def test_what_does_not_hold_up_is_refused_and_writes_nothing(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        save_product(replace(MUG, **change))
+    assert field in refusal.value.message_dict
+    assert not Product.objects.exists()
+    assert not Category.objects.exists()
+
+
+def test_category_names_that_are_the_same_slug_are_one_category() -> None:
+    assert ensure_category(["Schuhe & Stiefel"]) == ensure_category(["schuhe stiefel"])
+    assert ensure_category(["Größe"]).path == "größe"
+
+
+def test_a_renamed_category_takes_its_subtree_along_and_tells_of_its_products(told: Told) -> None:
+    product, _ = save_product(replace(MUG, category=("Kitchen", "Mugs", "Large")))
+    bystander = ensure_category(["Kitchenware"])
+    kitchen = Category.objects.get(path="kitchen")
+    kitchen.name, kitchen.slug = "Cooking", "cooking"
+    save_category(kitchen)
+    assert sorted(Category.objects.values_list("path", flat=True)) == [
+        "cooking",
+        "cooking/mugs",
+        "cooking/mugs/large",
+        "kitchenware",
+    ]
+    assert told.events == [("products_changed", [product.pk])]
+    bystander.refresh_from_db()
+    assert bystander.path == "kitchenware"
+
+
+def test_a_moved_category_takes_its_subtree_along() -> None:
+    large = ensure_category(["Kitchen", "Mugs", "Large"])
+    mugs = Category.objects.get(path="kitchen/mugs")
+    mugs.parent = ensure_category(["Gifts"])
+    save_category(mugs)
+    large.refresh_from_db()
+    assert large.path == "gifts/mugs/large"
+
+
+def test_a_category_is_not_moved_below_itself() -> None:
+    ensure_category(["Kitchen", "Mugs"])
+    kitchen = Category.objects.get(path="kitchen")
+    kitchen.parent = Category.objects.get(path="kitchen/mugs")
+    with pytest.raises(ValidationError, match="below itself"):
+        save_category(kitchen)
+
+
+def test_an_attached_photo_is_stored_under_its_hash_and_told(told: Told, media_root: Path) -> None:
+    product, _ = save_product(MUG)
+    blue = photo("blue")
+    image, is_new = attach_image(product, blue, alt="A mug")
+    assert is_new
+    assert (image.width, image.height, image.sha256, image.position) == (40, 30, blue.sha256, 0)
+    assert files(media_root) == [f"products/{blue.sha256[:2]}/{blue.sha256}.png"]
+    assert (media_root / str(image.file.name)).read_bytes() == blue.content
+    assert told.events == [("images_changed", [image.pk])]
+    assert told.all_in_a_transaction
+
+
+def test_the_same_photo_is_attached_once_and_may_change_its_place(told: Told) -> None:
+    product, _ = save_product(MUG)
+    first, _ = attach_image(product, photo("blue"))
+    second, _ = attach_image(product, photo("red"))
+    assert second.position == 1
+    told.events.clear()
+    again, is_new = attach_image(product, photo("blue"), position=5)
+    assert (again.pk, again.position, is_new, told.events) == (first.pk, 5, False, [])
+    arrange_images({first.pk: 1, second.pk: 0})
+    assert list(product.images.all()) == [second, first]
+
+
+def test_a_photo_that_leaves_goes_with_its_file_and_thumbnails(
+    told: Told, media_root: Path, django_capture_on_commit_callbacks: Any
+) -> None:
+    product, _ = save_product(MUG)
+    image, _ = attach_image(product, photo("blue"))
+    thumbnail(str(image.file.name), 96)
+    assert len(files(media_root)) == 2
+    told.events.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert remove_images([image.pk]) == 1
+        assert len(files(media_root)) == 2, "a transaction that is rolled back must find its files again"
+    assert told.events == [("images_removed", [image.pk])]
+    assert told.all_in_a_transaction
+    assert files(media_root) == []
+
+
+def test_a_file_that_another_product_uses_stays(media_root: Path, django_capture_on_commit_callbacks: Any) -> None:
+    one, _ = save_product(MUG)
+    other, _ = save_product(replace(MUG, sku="mug-2"))
+    image, _ = attach_image(one, photo("blue"))
+    shared, _ = attach_image(other, photo("blue"))
+    assert image.file.name == shared.file.name
+    with django_capture_on_commit_callbacks(execute=True):
+        remove_images([image.pk])
+    assert files(media_root) == [shared.file.name]
+
+
+def test_nothing_to_remove_tells_nobody(told: Told) -> None:
+    assert remove_images([12345]) == 0
+    assert told.events == []
+
+
+def test_a_deleted_product_takes_its_photos_along(
+    told: Told, media_root: Path, django_capture_on_commit_callbacks: Any
+) -> None:
+    product, _ = save_product(MUG)
+    image, _ = attach_image(product, photo("blue"))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert delete_products([product.pk]) == 1
+    assert ("images_removed", [image.pk]) in told.events
+    assert not ProductImage.objects.exists()
+    assert files(media_root) == []
+
+
+def test_a_withdrawn_product_keeps_its_photos_and_is_told_once(told: Told) -> None:
+    product, _ = save_product(MUG)
+    attach_image(product, photo("blue"))
+    told.events.clear()
+    assert withdraw_products([product.pk]) == 1
+    assert withdraw_products([product.pk]) == 0
+    product.refresh_from_db()
+    assert (product.active, product.images.count()) == (False, 1)
+    assert told.events == [("products_changed", [product.pk])]
