@@ -1,0 +1,45 @@
+"""Everything that can go wrong in the embedding service, by the domain's own names."""
+
+
+class EmbeddingsError(Exception):
+    """Base of every error that this service raises on purpose; its message says what to do."""
+
+
+class EncoderUnavailable(EmbeddingsError):
+    """The encoder's model file is missing, damaged or not a model that this port can run."""
+
+
+class EncoderMismatch(EmbeddingsError):
+    """Vectors of one encoder met an index or a version of another."""
+
+
+class IndexUnavailable(EmbeddingsError):
+    """The vector index cannot be reached now; the same call may go through later."""
+
+
+class IndexLocked(IndexUnavailable):
+    """Another process holds the embedded shard."""
+
+
+class UnknownCollection(EmbeddingsError):
+    """No similarity collection has this slug, or it has no active encoder version."""
+
+
+class CollectionNotFound(EmbeddingsError):
+    """No index collection has this name."""
+
+
+class InvalidVector(EmbeddingsError, ValueError):
+    """A vector has the wrong length, a NaN or infinite entry, or no direction (all zeros)."""
+
+
+class InvalidPayload(EmbeddingsError, ValueError):
+    """A point's payload lacks its product, or a field holds a value that its index cannot take."""
+
+
+class InvalidFilter(EmbeddingsError, ValueError):
+    """A filter names a field that is not indexed, or a range that cannot be met."""
+
+
+class NotEmbedded(EmbeddingsError):
+    """The product has no indexed photo yet, so nothing can be compared with it."""

@@ -1,0 +1,1 @@
+"""The vector index: one port, and an adapter for each engine behind it."""

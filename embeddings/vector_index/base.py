@@ -1,0 +1,384 @@
+"""The port every vector engine is reached through: what a point, a filter and a query are."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Collection as AnyCollection
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.errors import CollectionNotFound, EncoderMismatch, InvalidFilter, InvalidPayload, InvalidVector
+
+Vector = NDArray[np.float32]
+Payload = Mapping[str, Any]
+
+MAX_ID = 2**64 - 1
+COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+class Distance(StrEnum):
+    """How two vectors are compared.
+
+    A score is a similarity for `cosine` and `dot` (higher is nearer), a distance for `l2` and `l1` (lower is nearer).
+    """
+
+    COSINE = "cosine"
+    DOT = "dot"
+    L2 = "l2"
+    L1 = "l1"
+
+    @property
+    def higher_is_nearer(self) -> bool:
+        """Whether the best hit has the highest score."""
+        return self in (Distance.COSINE, Distance.DOT)
+
+
+class FieldType(StrEnum):
+    """What a payload index holds."""
+
+    KEYWORD = "keyword"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOL = "bool"
+
+
+# One place for what a point's payload holds and what can be filtered by; made before any vector is indexed,
+# because an HNSW graph built first answers filtered queries with next to no recall.
+PAYLOAD_FIELDS: Mapping[str, FieldType] = {
+    "product_id": FieldType.INTEGER,
+    "category": FieldType.KEYWORD,  # the category's slug path and those of all its ancestors
+    "brand": FieldType.KEYWORD,
+    "price": FieldType.FLOAT,
+    "available": FieldType.BOOL,
+    "active": FieldType.BOOL,
+    "tags": FieldType.KEYWORD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCollection:
+    """A named set of vectors of one encoder version. `dim`: length of each vector.
+
+    Raises ValueError for a name that could not be a folder's or a dim below 1.
+    """
+
+    name: str
+    dim: int
+    distance: Distance = Distance.COSINE
+
+    def __post_init__(self) -> None:
+        if not COLLECTION_NAME.fullmatch(self.name):
+            raise ValueError(
+                f"{self.name!r} cannot name an index collection: use letters, digits, '-', '_' and '.', 128 at most"
+            )
+        if self.dim < 1:
+            raise ValueError(f"the collection {self.name} needs vectors of at least one dimension, not {self.dim}")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One product image. `id`: the image's id. `vector`: float32 [dim]. `payload`: see PAYLOAD_FIELDS.
+
+    A payload has to have a product_id. Fields beyond PAYLOAD_FIELDS are kept, and cannot be filtered by.
+    A collection compared by cosine keeps and gives back vectors of unit length.
+    """
+
+    id: int
+    vector: Vector
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer of a query. `score`: see Distance. `vector` is given only where the query asked for vectors."""
+
+    id: int
+    product_id: int
+    score: float
+    vector: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A closed interval; None leaves that side open."""
+
+    gte: float | None = None
+    lte: float | None = None
+
+    def __post_init__(self) -> None:
+        if any(end is not None and math.isnan(end) for end in (self.gte, self.lte)):
+            raise InvalidFilter("a range cannot begin or end at NaN")
+        if self.gte is not None and self.lte is not None and self.gte > self.lte:
+            raise InvalidFilter(f"a range from {self.gte} to {self.lte} holds nothing: swap its ends")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Conditions that all must hold. Keys are fields of PAYLOAD_FIELDS.
+
+    match: field -> value; a list-valued payload matches when it contains the value.
+    match_any: field -> values, one of which must match. exclude: field -> values, none of which may match.
+    ranges: field -> Range, for numeric fields. exclude_ids: points never returned.
+    Raises InvalidFilter for an unknown field or a value that such a field never holds.
+    """
+
+    match: Mapping[str, Any] = field(default_factory=dict)
+    match_any: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    exclude: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    exclude_ids: AnyCollection[int] = ()
+
+    def __post_init__(self) -> None:
+        named = {*self.match, *self.match_any, *self.exclude, *self.ranges}
+        if unknown := named - PAYLOAD_FIELDS.keys():
+            raise InvalidFilter(
+                f"cannot filter by {', '.join(sorted(unknown))}; the index knows {', '.join(sorted(PAYLOAD_FIELDS))}"
+            )
+        wanted = [*self.match.items()]
+        for lists in (self.match_any, self.exclude):
+            wanted += [(name, value) for name, values in lists.items() for value in values]
+        for name, value in wanted:
+            if not _fits(value, PAYLOAD_FIELDS[name]):
+                raise InvalidFilter(f"{name} holds a {PAYLOAD_FIELDS[name]}, so it never matches {value!r}")
+        for name in self.ranges:
+            if PAYLOAD_FIELDS[name] not in (FieldType.INTEGER, FieldType.FLOAT):
+                raise InvalidFilter(f"{name} holds a {PAYLOAD_FIELDS[name]}, which has no range")
+
+
+@dataclass(frozen=True, slots=True)
+class VectorQuery:
+    """What to look for.
+
+    positive, negative: float32 [dim] each. Several positives are averaged after L2 normalisation; negatives push away:
+    target = avg(pos) + (avg(pos) - avg(neg)), the average-vector recommendation of Qdrant.
+    positive_ids, negative_ids: points of the collection used as examples in the same way; they are left out of the
+    answer, and passed over where they are not there.
+    limit: the most hits (or, grouped, the most products). group_by_product: only the best hit of each product.
+    min_score: worst score still returned (for l2 and l1: the greatest distance).
+    exact: compare with every vector instead of walking the graph.
+    """
+
+    positive: Sequence[Vector] = ()
+    negative: Sequence[Vector] = ()
+    positive_ids: Sequence[int] = ()
+    negative_ids: Sequence[int] = ()
+    filter: Filter = Filter()
+    limit: int = 10
+    group_by_product: bool = False
+    min_score: float | None = None
+    with_vectors: bool = False
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise InvalidFilter(f"a query has to ask for at least one hit, not {self.limit}")
+
+
+class VectorIndex(Protocol):
+    """Collections of points. Names are index collections' names; ids are image ids (unsigned 64 bit).
+
+    Every method may raise IndexUnavailable; all but `ensure`, `exists`, `drop` and `close` raise CollectionNotFound
+    for an unknown name.
+    """
+
+    def ensure(self, collection: IndexCollection) -> None:
+        """Make the collection with its payload indexes unless it stands.
+
+        EncoderMismatch when it stands with another dim or distance.
+        """
+
+    def exists(self, name: str) -> bool:
+        """Whether the collection stands."""
+
+    def drop(self, name: str) -> None:
+        """Remove the collection and its files; nothing happens when there is none."""
+
+    def upsert(self, name: str, points: Iterable[Point]) -> None:
+        """Write points, replacing those with the same id whole; of two with one id the later counts.
+
+        InvalidVector or InvalidPayload before anything is written.
+        """
+
+    def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
+        """Merge these keys into the payload of the points; ids that are not there are passed over. InvalidPayload."""
+
+    def delete(self, name: str, ids: Sequence[int]) -> None:
+        """Remove points; ids that are not there are passed over."""
+
+    def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
+        """The points of these ids, with vector and payload; an id that is not there is missing in the answer."""
+
+    def query(self, name: str, query: VectorQuery) -> list[Hit]:
+        """Best first; equal scores by ascending id."""
+
+    def count(self, name: str, filter: Filter | None = None) -> int:
+        """How many points match."""
+
+    def scroll(self, name: str, *, batch_size: int = 1000, after: int = -1) -> Iterator[list[Point]]:
+        """All points with an id above `after` in ascending id order, in batches, without their vectors (shape [0])."""
+
+    def optimise(self, name: str) -> None:
+        """Build what makes queries fast (HNSW). Blocks until done: for a process that loads, not one that serves."""
+
+    def close(self, name: str | None = None) -> None:
+        """Let go of the files or connections of one collection, or of all; the next call opens them again."""
+
+
+def check_same(stands: IndexCollection, wanted: IndexCollection) -> None:
+    """Raises EncoderMismatch where a collection that stands is not the one that is wanted."""
+    if (stands.dim, stands.distance) != (wanted.dim, wanted.distance):
+        raise EncoderMismatch(
+            f"the index {wanted.name} stands with {stands.dim} dimensions compared by {stands.distance}, "
+            f"but {wanted.dim} by {wanted.distance} are wanted: give each encoder version an index of its own, "
+            f"or drop this one and index again"
+        )
+
+
+def not_found(name: str) -> CollectionNotFound:
+    """The error for a collection that does not stand."""
+    return CollectionNotFound(f"there is no index {name!r}: index the photos first")
+
+
+def checked_vectors(vectors: Sequence[Vector], dim: int) -> NDArray[np.float32]:
+    """float32 [n, dim], checked. Raises InvalidVector, since engines take NaN and all-zero vectors without a word."""
+    for vector in vectors:
+        if np.shape(vector) != (dim,):
+            raise InvalidVector(f"a vector of shape {np.shape(vector)} does not fit a collection of {dim} dimensions")
+    with np.errstate(over="ignore", under="ignore"):
+        matrix = np.asarray(vectors, dtype=np.float32).reshape(len(vectors), dim)
+        lengths = np.linalg.norm(matrix, axis=1)
+    if not np.isfinite(matrix).all():
+        raise InvalidVector("a vector has a NaN or infinite entry")
+    if not (lengths > 0).all():
+        raise InvalidVector("a vector is all zeros (or next to it), so it has no direction")
+    if not np.isfinite(lengths).all():
+        raise InvalidVector("a vector is too long for float32 to hold its length")
+    return matrix
+
+
+def checked_points(points: Iterable[Point], collection: IndexCollection) -> list[Point]:
+    """The points as they are stored: ids once each, float32 vectors (unit length for cosine), payloads as JSON values.
+
+    Raises InvalidVector or InvalidPayload for the first point that cannot be stored.
+    """
+    latest = {point.id: point for point in points}
+    vectors = checked_vectors([point.vector for point in latest.values()], collection.dim)
+    matrix = comparable(vectors, collection.distance)
+    checked = []
+    for point, vector in zip(latest.values(), matrix, strict=True):
+        if not 0 <= point.id <= MAX_ID:
+            raise InvalidPayload(f"the id {point.id} is not an unsigned number of 64 bits")
+        if point.payload.get("product_id") is None:
+            raise InvalidPayload(f"the point {point.id} does not say which product it shows: give it a product_id")
+        checked.append(Point(operator.index(point.id), vector, stored_payload(point.payload)))
+    return checked
+
+
+def comparable(matrix: NDArray[np.float32], distance: Distance) -> NDArray[np.float32]:
+    """Rows of unit length for cosine, else the same rows.
+
+    Engines do this too, but leave very short vectors as they are and then score them wrong.
+    """
+    if distance is not Distance.COSINE:
+        return matrix
+    unit: NDArray[np.float32] = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    return unit
+
+
+def stored_payload(payload: Payload) -> dict[str, Any]:
+    """The payload, each known field in the type of its index (a Decimal price as a float). Raises InvalidPayload."""
+    stored = dict(payload)
+    for name, field_type in PAYLOAD_FIELDS.items():
+        value = stored.get(name)
+        if value is None:
+            continue
+        many = isinstance(value, (list, tuple, set, frozenset))
+        values = list(value) if many else [value]
+        if wrong := [each for each in values if not _fits(each, field_type)]:
+            raise InvalidPayload(f"{name} holds a {field_type}, which {wrong[0]!r} is not")
+        if field_type is FieldType.FLOAT:
+            values = [float(each) for each in values]
+        stored[name] = values if many else values[0]
+    return stored
+
+
+def possible_ids(ids: Iterable[int]) -> list[int]:
+    """The ids that a point can have, as plain ints; others are nowhere, and engines fail on them."""
+    return [operator.index(each) for each in ids if 0 <= each <= MAX_ID]
+
+
+def query_target(query: VectorQuery, examples: Mapping[int, Point], collection: IndexCollection) -> Vector:
+    """The one vector that a query looks for, its example points looked up in `examples`; unit length for cosine."""
+    if query.positive_ids and not query.positive and not any(each in examples for each in query.positive_ids):
+        raise InvalidVector(f"none of the example points {list(query.positive_ids)} is in the index {collection.name}")
+    positive = [*query.positive, *(examples[each].vector for each in query.positive_ids if each in examples)]
+    negative = [*query.negative, *(examples[each].vector for each in query.negative_ids if each in examples)]
+    target = target_vector(positive, negative, collection.dim)
+    direction: Vector = comparable(target[np.newaxis], collection.distance)[0]
+    return direction
+
+
+def best_first(hits: Iterable[Hit], distance: Distance) -> list[Hit]:
+    """Hits from the nearest to the farthest, equal scores by ascending id."""
+    sign = -1.0 if distance.higher_is_nearer else 1.0
+    return sorted(hits, key=lambda hit: (sign * hit.score, hit.id))
+
+
+def best_of_products(ranked: Iterable[Hit]) -> list[Hit]:
+    """The first hit of each product, order kept."""
+    best: dict[int, Hit] = {}
+    for hit in ranked:
+        best.setdefault(hit.product_id, hit)
+    return list(best.values())
+
+
+def near_enough(score: float, min_score: float | None, distance: Distance) -> bool:
+    """Whether a hit of this score may be returned."""
+    if min_score is None:
+        return True
+    return score >= min_score if distance.higher_is_nearer else score <= min_score
+
+
+def target_vector(positive: Sequence[Vector], negative: Sequence[Vector], dim: int) -> Vector:
+    """The one vector that a query looks for, float32 [dim] (see VectorQuery).
+
+    One positive and no negative passes through unchanged.
+    Raises InvalidVector without a positive, or where examples cancel out.
+    """
+    if not positive:
+        raise InvalidVector("a query needs at least one positive example")
+    likes = checked_vectors(positive, dim)
+    if len(likes) == 1 and not negative:
+        alone: Vector = likes[0]
+        return alone
+    liked = _mean_direction(likes)
+    if negative:
+        liked = 2 * liked - _mean_direction(checked_vectors(negative, dim))
+    target: Vector = checked_vectors([liked], dim)[0]
+    return target
+
+
+def _mean_direction(vectors: NDArray[np.float32]) -> Vector:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    mean: Vector = (vectors / lengths).mean(axis=0)
+    return mean
+
+
+def _fits(value: Any, field_type: FieldType) -> bool:
+    if field_type is FieldType.KEYWORD:
+        return isinstance(value, str)
+    if field_type is FieldType.BOOL:
+        return isinstance(value, bool)
+    if isinstance(value, bool):
+        return False
+    if field_type is FieldType.INTEGER:
+        return isinstance(value, int)
+    return isinstance(value, (int, float, Decimal)) and math.isfinite(value)

@@ -1,0 +1,411 @@
+"""Qdrant Edge behind the port: the real engine inside this process, one shard folder for each index collection."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import weakref
+from collections.abc import Collection as AnyCollection
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Condition, Lock
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import qdrant_edge as engine
+
+from embeddings.errors import IndexLocked, IndexUnavailable
+from embeddings.vector_index.base import (
+    COLLECTION_NAME,
+    PAYLOAD_FIELDS,
+    Distance,
+    FieldType,
+    Filter,
+    Hit,
+    IndexCollection,
+    Payload,
+    Point,
+    Vector,
+    VectorQuery,
+    best_first,
+    best_of_products,
+    check_same,
+    checked_points,
+    near_enough,
+    not_found,
+    possible_ids,
+    query_target,
+    stored_payload,
+)
+
+_MARKER = "collection.json"
+_POINTS_A_WRITE = 1000
+_MAX_CANDIDATES = 10_000
+_FULL_SCAN_THRESHOLD_KB = 10_000  # the engine's own
+
+_DISTANCES = {
+    Distance.COSINE: engine.Distance.Cosine,
+    Distance.DOT: engine.Distance.Dot,
+    Distance.L2: engine.Distance.Euclid,
+    Distance.L1: engine.Distance.Manhattan,
+}
+_SCHEMAS = {
+    FieldType.KEYWORD: engine.PayloadSchemaType.Keyword,
+    FieldType.INTEGER: engine.PayloadSchemaType.Integer,
+    FieldType.FLOAT: engine.PayloadSchemaType.Float,
+    # The binding turns MatchValue(True) into the integer 1, which a boolean never equals: booleans are kept as 0 and 1.
+    FieldType.BOOL: engine.PayloadSchemaType.Integer,
+}
+_BOOLEANS = [name for name, field_type in PAYLOAD_FIELDS.items() if field_type is FieldType.BOOL]
+
+
+@dataclass(slots=True)
+class _Shard:
+    """An open shard. `users`: calls inside it now. `closing`: newcomers wait until it is closed, then open it again."""
+
+    handle: engine.EdgeShard
+    collection: IndexCollection
+    writing: Lock = field(default_factory=Lock)
+    users: int = 0
+    closing: bool = False
+
+
+class EdgeVectorIndex:
+    """A VectorIndex for one machine without a server. One process at a time holds a shard: others get IndexLocked.
+
+    path: folder of the shards. ef: width of the HNSW search; wider finds more and takes longer.
+    full_scan_threshold_kb: from how many kilobytes of vectors on `optimise` builds a graph (None: the engine's own
+    10 MB), fixed when a collection is made.
+    """
+
+    def __init__(self, path: str | Path, ef: int = 64, full_scan_threshold_kb: int | None = None) -> None:
+        self._path = Path(path)
+        self._ef = ef
+        self._full_scan_threshold_kb = full_scan_threshold_kb or _FULL_SCAN_THRESHOLD_KB
+        self._forget()
+        _instances.add(self)
+
+    def ensure(self, collection: IndexCollection) -> None:
+        stands = self._standing(collection.name)
+        if stands is None:
+            self.close(collection.name)  # a handle of a shard that another process has dropped
+            self._create(collection)
+            stands = self._standing(collection.name)
+            if stands is None:
+                raise IndexUnavailable(
+                    f"{self._path / collection.name} is in the way: it is no vector index, so move it elsewhere"
+                )
+        check_same(stands, collection)
+
+    def exists(self, name: str) -> bool:
+        return self._standing(name) is not None
+
+    def drop(self, name: str) -> None:
+        if not COLLECTION_NAME.fullmatch(name):
+            return
+        self.close(name)
+        # Renamed first, so that nobody opens half a shard; a process that has it open goes on with what it has.
+        dropped = self._path / f".dropped-{uuid4().hex}"
+        try:
+            (self._path / name).rename(dropped)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(dropped)
+
+    def upsert(self, name: str, points: Iterable[Point]) -> None:
+        with self._using(name) as shard:
+            checked = checked_points(points, shard.collection)
+            for start in range(0, len(checked), _POINTS_A_WRITE):
+                # Lists: the binding reads an array of 256 five times slower.
+                batch = [
+                    engine.Point(point.id, point.vector.tolist(), _engine_payload(point.payload))
+                    for point in checked[start : start + _POINTS_A_WRITE]
+                ]
+                with shard.writing:
+                    shard.handle.update(engine.UpdateOperation.upsert_points(batch))
+
+    def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
+        patch = _engine_payload(stored_payload(payload))
+        with self._using(name) as shard:
+            if not (known := possible_ids(ids)) or not patch:
+                return
+            # By a filter: naming an id that is not there fails halfway.
+            chosen = engine.Filter(must=[engine.HasIdCondition(set(known))])
+            with shard.writing:
+                shard.handle.update(engine.UpdateOperation.set_payload_by_filter(chosen, patch))
+
+    def delete(self, name: str, ids: Sequence[int]) -> None:
+        with self._using(name) as shard:
+            if known := possible_ids(ids):
+                with shard.writing:
+                    shard.handle.update(engine.UpdateOperation.delete_points([*known]))
+
+    def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
+        with self._using(name) as shard:
+            return _points(shard.handle.retrieve([*possible_ids(ids)], True, True))
+
+    def query(self, name: str, query: VectorQuery) -> list[Hit]:
+        with self._using(name) as shard:
+            examples = possible_ids({*query.positive_ids, *query.negative_ids})
+            known = _points(shard.handle.retrieve([*examples], False, True)) if examples else {}
+            target = query_target(query, known, shard.collection)
+            scanned = 2 * self._full_scan_threshold_kb * 1024 // target.nbytes
+            search = _Search(shard, query, target.tolist(), self._ef, {*examples, *query.filter.exclude_ids}, scanned)
+            return search.products() if query.group_by_product else search.hits(query.limit)[: query.limit]
+
+    def count(self, name: str, filter: Filter | None = None) -> int:
+        with self._using(name) as shard:
+            return _count(shard, _engine_filter(filter or Filter()))
+
+    def scroll(self, name: str, *, batch_size: int = 1000, after: int = -1) -> Iterator[list[Point]]:
+        with self._using(name):  # an unknown name is said now, not at the first batch
+            return self._batches(name, batch_size, after)
+
+    def optimise(self, name: str) -> None:
+        """Build the HNSW graph of a collection above the threshold. Holds the interpreter for its whole run."""
+        with self._using(name) as shard, shard.writing:
+            shard.handle.optimize()
+            shard.handle.flush()
+
+    def close(self, name: str | None = None) -> None:
+        """Give the shard's lock back, so that another process can open it; waits for calls that are under way."""
+        for each in [name] if name is not None else list(self._open):
+            with self._turn:
+                shard = self._open.get(each)
+                if shard is None or shard.closing:
+                    continue
+                shard.closing = True
+                while shard.users:
+                    self._turn.wait()
+                try:
+                    shard.handle.close()
+                finally:
+                    del self._open[each]
+                    self._turn.notify_all()
+
+    @contextmanager
+    def _using(self, name: str) -> Iterator[_Shard]:
+        with self._turn:
+            while (shard := self._open.get(name)) is not None and shard.closing:
+                self._turn.wait()
+            if shard is None:
+                shard = self._open[name] = self._load(name)
+            shard.users += 1
+        try:
+            yield shard
+        except Exception as error:
+            if type(error) is not Exception:  # the engine raises bare Exceptions and nothing else does
+                raise
+            raise IndexUnavailable(f"the index {self._path / name} failed: {error}") from error
+        finally:
+            with self._turn:
+                shard.users -= 1
+                if shard.closing:
+                    self._turn.notify_all()
+
+    def _load(self, name: str) -> _Shard:
+        collection = self._standing(name)
+        if collection is None:
+            raise not_found(name)
+        folder = self._path / name
+        try:
+            return _Shard(engine.EdgeShard.load(str(folder)), collection)
+        except Exception as error:
+            if "WouldBlock" in str(error):
+                raise IndexLocked(
+                    f"the index {folder} is held by another process, as a rule the server that is running: stop it, "
+                    f"or set QDRANT_URL to a Qdrant server, which several processes can share"
+                ) from error
+            raise IndexUnavailable(f"the index {folder} cannot be opened: {error}") from error
+
+    def _create(self, collection: IndexCollection) -> None:
+        """Make the shard in a folder beside its place and move it there whole: nobody ever meets half a collection."""
+        made = self._path / f".new-{uuid4().hex}"
+        place = self._path / collection.name
+        try:
+            made.mkdir(parents=True)
+            shard = engine.EdgeShard.create(str(made), self._config(collection))
+            for name, field_type in PAYLOAD_FIELDS.items():
+                shard.update(engine.UpdateOperation.create_field_index(name, _SCHEMAS[field_type]))
+            shard.close()
+            about = {"dim": collection.dim, "distance": collection.distance}
+            (made / _MARKER).write_text(json.dumps(about))
+            made.rename(place)
+        except Exception as error:
+            shutil.rmtree(made, ignore_errors=True)
+            # Where the place is taken another process was first: whether it made the same is checked by who calls this.
+            if not (isinstance(error, OSError) and place.exists()):
+                raise IndexUnavailable(f"the index {place} cannot be made: {error}") from error
+
+    def _config(self, collection: IndexCollection) -> engine.EdgeConfig:
+        vectors = engine.EdgeVectorParams(size=collection.dim, distance=_DISTANCES[collection.distance])
+        threshold = self._full_scan_threshold_kb
+        return engine.EdgeConfig(
+            vectors=vectors,
+            wal_enabled=True,
+            hnsw_config=engine.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=threshold),
+            optimizers=engine.EdgeOptimizersConfig(indexing_threshold=threshold),
+        )
+
+    def _standing(self, name: str) -> IndexCollection | None:
+        if not COLLECTION_NAME.fullmatch(name):
+            return None
+        try:
+            about = json.loads((self._path / name / _MARKER).read_text())
+        except FileNotFoundError:
+            return None
+        return IndexCollection(name, about["dim"], Distance(about["distance"]))
+
+    def _batches(self, name: str, batch_size: int, after: int) -> Iterator[list[Point]]:
+        following: Any = after + 1
+        while following is not None and possible_ids([following]):
+            with self._using(name) as shard:
+                request = engine.ScrollRequest(offset=following, limit=batch_size, with_payload=True, with_vector=False)
+                records, following = shard.handle.scroll(request)
+            if records:
+                yield [*_points(records).values()]
+
+    def _forget(self) -> None:
+        self._open: dict[str, _Shard] = {}
+        self._turn = Condition()
+
+
+@dataclass(slots=True)
+class _Search:
+    """One query against an open shard.
+
+    hidden: ids that are never returned. scanned: up to how many points that pass a filter are all compared.
+    """
+
+    shard: _Shard
+    query: VectorQuery
+    target: list[float]
+    ef: int
+    hidden: AnyCollection[int]
+    scanned: int
+
+    def hits(self, limit: int, without_products: AnyCollection[int] = ()) -> list[Hit]:
+        """The nearest `limit` points within the query's min_score, best first."""
+        allowed = replace(self.query.filter, exclude_ids=self.hidden)
+        near = self._scored(limit, _engine_filter(allowed, without_products))
+        distance = self.shard.collection.distance
+        near = [point for point in near if near_enough(point.score, self.query.min_score, distance)]
+        # Asked for by id afterwards: with the payload in the query the engine reads it for more points than it returns.
+        records = self.shard.handle.retrieve([point.id for point in near], ["product_id"], self.query.with_vectors)
+        found = {record.id: record for record in records}
+        hits = [_hit(point, found[point.id]) for point in near if point.id in found]
+        return best_first(hits, distance)
+
+    def products(self) -> list[Hit]:
+        """The best hit of each of the nearest products: asks again, without those it has, until there are enough."""
+        products: list[Hit] = []
+        limit = min(3 * self.query.limit, _MAX_CANDIDATES)
+        while len(products) < self.query.limit:
+            hits = self.hits(limit, [hit.product_id for hit in products])
+            products += best_of_products(hits)
+            if len(hits) < limit:
+                break
+            limit = min(2 * limit, _MAX_CANDIDATES)
+        return products[: self.query.limit]
+
+    def _scored(self, limit: int, conditions: engine.Filter | None) -> list[engine.ScoredPoint]:
+        # The engine scans what is below its threshold, and links inside a filter's points when it builds a graph above
+        # it; near the threshold it does neither well (recall 0.77 measured), so that twice as many are scanned here.
+        exact = self.query.exact or (
+            conditions is not None and _count(self.shard, conditions, exact=False) <= self.scanned
+        )
+        points = self._ask(limit, conditions, exact=exact)
+        # A graph whose links a filter cuts can come back short: then every vector that passes is compared.
+        if len(points) < limit and not exact and len(points) < _count(self.shard, conditions):
+            points = self._ask(limit, conditions, exact=True)
+        return points
+
+    def _ask(self, limit: int, conditions: engine.Filter | None, *, exact: bool) -> list[engine.ScoredPoint]:
+        return self.shard.handle.query(
+            engine.QueryRequest(
+                limit=limit,
+                query=engine.Query.Nearest(self.target),
+                filter=conditions,
+                with_payload=False,
+                with_vector=False,
+                params=engine.SearchParams(hnsw_ef=max(self.ef, limit), exact=exact),
+            )
+        )
+
+
+def _engine_payload(payload: Payload) -> dict[str, Any]:
+    return {name: int(value) if name in _BOOLEANS and value is not None else value for name, value in payload.items()}
+
+
+def _own_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: bool(value) if name in _BOOLEANS and value is not None else value for name, value in payload.items()}
+
+
+def _points(records: Iterable[engine.Record]) -> dict[int, Point]:
+    return {
+        int(record.id): Point(int(record.id), _vector(record), _own_payload(record.payload or {})) for record in records
+    }
+
+
+def _vector(record: engine.Record) -> Vector:
+    return np.asarray([] if record.vector is None else record.vector, dtype=np.float32)
+
+
+def _hit(point: engine.ScoredPoint, record: engine.Record) -> Hit:
+    product_id = (record.payload or {})["product_id"]
+    return Hit(int(point.id), product_id, point.score, None if record.vector is None else _vector(record))
+
+
+def _count(shard: _Shard, conditions: engine.Filter | None, *, exact: bool = True) -> int:
+    return shard.handle.count(engine.CountRequest(exact=exact, filter=conditions))
+
+
+def _engine_filter(filter: Filter, without_products: AnyCollection[int] = ()) -> engine.Filter | None:
+    must: list[Any] = [_any_of(name, [value]) for name, value in filter.match.items()]
+    must += [_any_of(name, values) for name, values in filter.match_any.items()]
+    must += [
+        _between(name, interval.gte, interval.lte)
+        for name, interval in filter.ranges.items()
+        if interval.gte is not None or interval.lte is not None
+    ]
+    must_not: list[Any] = [_any_of(name, values) for name, values in filter.exclude.items()]
+    if without_products:
+        must_not.append(_any_of("product_id", list(without_products)))
+    if hidden := possible_ids(filter.exclude_ids):
+        must_not.append(engine.HasIdCondition(set(hidden)))
+    return engine.Filter(must=must, must_not=must_not) if must or must_not else None
+
+
+def _any_of(name: str, values: Sequence[Any]) -> Any:
+    """The condition that one of the values matches."""
+    if PAYLOAD_FIELDS[name] is FieldType.FLOAT and values:  # a float is matched by a range alone
+        return engine.Filter(should=[_between(name, value, value) for value in values])
+    if PAYLOAD_FIELDS[name] is FieldType.BOOL:
+        values = [int(value) for value in values]
+    return engine.FieldCondition(name, match=engine.MatchAny(list(values)))
+
+
+def _between(name: str, gte: float | None, lte: float | None) -> engine.FieldCondition:
+    return engine.FieldCondition(
+        name,
+        range=engine.RangeFloat(gte=None if gte is None else float(gte), lte=None if lte is None else float(lte)),
+    )
+
+
+# A shard opened before a fork hangs in the child, which has none of its threads: the child opens it again. Its copies
+# of the handles are kept, since closing one there would act on files that are still the parent's.
+_instances: weakref.WeakSet[EdgeVectorIndex] = weakref.WeakSet()
+_inherited: list[dict[str, _Shard]] = []
+
+
+def _after_fork_in_child() -> None:
+    for index in list(_instances):
+        _inherited.append(index._open)
+        index._forget()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,161 @@
+"""The exact reference that other engines are held against: every vector compared, in NumPy, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.vector_index.base import (
+    Distance,
+    Filter,
+    Hit,
+    IndexCollection,
+    Payload,
+    Point,
+    Vector,
+    VectorQuery,
+    best_first,
+    best_of_products,
+    check_same,
+    checked_points,
+    near_enough,
+    not_found,
+    query_target,
+    stored_payload,
+)
+
+
+@dataclass(slots=True)
+class _Stored:
+    collection: IndexCollection
+    points: dict[int, Point] = field(default_factory=dict)
+
+
+class MemoryVectorIndex:
+    """A VectorIndex for tests and for catalogues of a few thousand photos; gone when the process ends."""
+
+    def __init__(self) -> None:
+        self._stored: dict[str, _Stored] = {}
+        self._lock = RLock()
+
+    def ensure(self, collection: IndexCollection) -> None:
+        with self._lock:
+            stands = self._stored.setdefault(collection.name, _Stored(collection)).collection
+        check_same(stands, collection)
+
+    def exists(self, name: str) -> bool:
+        return name in self._stored
+
+    def drop(self, name: str) -> None:
+        with self._lock:
+            self._stored.pop(name, None)
+
+    def upsert(self, name: str, points: Iterable[Point]) -> None:
+        with self._lock:
+            stored = self._get(name)
+            for point in checked_points(points, stored.collection):
+                stored.points[point.id] = point
+
+    def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
+        with self._lock:
+            stored = self._get(name)
+            patch = stored_payload(payload)
+            for image_id in ids:
+                if point := stored.points.get(image_id):
+                    stored.points[image_id] = replace(point, payload={**point.payload, **patch})
+
+    def delete(self, name: str, ids: Sequence[int]) -> None:
+        with self._lock:
+            stored = self._get(name)
+            for image_id in ids:
+                stored.points.pop(image_id, None)
+
+    def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
+        with self._lock:
+            points = self._get(name).points
+            return {image_id: points[image_id] for image_id in ids if image_id in points}
+
+    def query(self, name: str, query: VectorQuery) -> list[Hit]:
+        with self._lock:
+            stored = self._get(name)
+            target = query_target(query, stored.points, stored.collection)
+            examples = {*query.positive_ids, *query.negative_ids}
+            matching = [
+                point for point in stored.points.values() if point.id not in examples and _matches(point, query.filter)
+            ]
+        distance = stored.collection.distance
+        if not matching:
+            return []
+        scores = _scores(np.stack([point.vector for point in matching]), target, distance)
+        hits = [
+            Hit(point.id, point.payload["product_id"], float(score), point.vector if query.with_vectors else None)
+            for point, score in zip(matching, scores, strict=True)
+            if near_enough(float(score), query.min_score, distance)
+        ]
+        ranked = best_first(hits, distance)
+        if query.group_by_product:
+            ranked = best_of_products(ranked)
+        return ranked[: query.limit]
+
+    def count(self, name: str, filter: Filter | None = None) -> int:
+        with self._lock:
+            points = self._get(name).points
+            return sum(_matches(point, filter or Filter()) for point in points.values())
+
+    def scroll(self, name: str, *, batch_size: int = 1000, after: int = -1) -> Iterator[list[Point]]:
+        with self._lock:
+            points = self._get(name).points
+            rest = [replace(points[each], vector=np.empty(0, np.float32)) for each in sorted(points) if each > after]
+        return (rest[start : start + batch_size] for start in range(0, len(rest), batch_size))
+
+    def optimise(self, name: str) -> None:
+        self._get(name)
+
+    def close(self, name: str | None = None) -> None:
+        """Nothing is held: the vectors stay."""
+
+    def _get(self, name: str) -> _Stored:
+        try:
+            return self._stored[name]
+        except KeyError:
+            raise not_found(name) from None
+
+
+def _scores(matrix: NDArray[np.float32], target: Vector, distance: Distance) -> NDArray[np.float32]:
+    """float32 [n] for vectors float32 [n, dim] (of unit length where the distance is cosine)."""
+    match distance:
+        case Distance.COSINE | Distance.DOT:
+            scores = matrix @ target
+        case Distance.L2:
+            scores = np.linalg.norm(matrix - target, axis=1)
+        case Distance.L1:
+            scores = np.abs(matrix - target).sum(axis=1)
+    return np.asarray(scores, dtype=np.float32)
+
+
+def _matches(point: Point, filter: Filter) -> bool:
+    def values(name: str) -> list[Any]:
+        held = point.payload.get(name)
+        return held if isinstance(held, list) else [held]
+
+    return (
+        point.id not in filter.exclude_ids
+        and all(value in values(name) for name, value in filter.match.items())
+        and all(any(value in values(name) for value in wanted) for name, wanted in filter.match_any.items())
+        and not any(value in values(name) for name, refused in filter.exclude.items() for value in refused)
+        and all(
+            any(
+                value is not None
+                and (interval.gte is None or value >= interval.gte)
+                and (interval.lte is None or value <= interval.lte)
+                for value in values(name)
+            )
+            for name, interval in filter.ranges.items()
+            if interval.gte is not None or interval.lte is not None
+        )
+    )

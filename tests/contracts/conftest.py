@@ -1,0 +1,53 @@
+"""The vector indexes that the contract is held against, and collections that vanish after each test."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from embeddings.vector_index.base import Distance, IndexCollection, VectorIndex
+from embeddings.vector_index.edge import EdgeVectorIndex
+from embeddings.vector_index.memory import MemoryVectorIndex
+from embeddings.vector_index.qdrant import QdrantVectorIndex
+
+MakeCollection = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, VectorIndex]]:
+    """One index of each adapter; with thresholds so low that `optimise` builds a graph over a few hundred points."""
+    if url := os.environ.get("QDRANT_URL"):
+        qdrant = QdrantVectorIndex(url, os.environ.get("QDRANT_API_KEY"), full_scan_threshold_kb=10)
+    else:
+        qdrant = QdrantVectorIndex(location=":memory:")
+    made: dict[str, VectorIndex] = {
+        "memory": MemoryVectorIndex(),
+        "edge": EdgeVectorIndex(tmp_path_factory.mktemp("shards"), full_scan_threshold_kb=10),
+        "qdrant": qdrant,
+    }
+    yield made
+    for index in made.values():
+        index.close()
+
+
+@pytest.fixture(params=["memory", "edge", "qdrant"])
+def index(request: pytest.FixtureRequest, indexes: dict[str, VectorIndex]) -> VectorIndex:
+    """Each adapter in turn."""
+    adapter: str = request.param
+    return indexes[adapter]
+
+
+@pytest.fixture
+def collection(index: VectorIndex) -> Iterator[MakeCollection]:
+    """Makes a collection of the index and gives its name."""
+    names = []
+
+    def make(dim: int = 4, distance: Distance = Distance.COSINE) -> str:
+        names.append(f"test-{uuid.uuid4().hex}")
+        index.ensure(IndexCollection(names[-1], dim, distance))
+        return names[-1]
+
+    yield make
+    for name in names:
+        index.drop(name)

@@ -1,0 +1,227 @@
+"""What holds for the embedded index alone: shards are files, held by one process at a time."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import qdrant_edge
+
+from embeddings.errors import CollectionNotFound, EmbeddingsError, IndexLocked, IndexUnavailable
+from embeddings.vector_index.base import Filter, IndexCollection, Point, VectorQuery
+from embeddings.vector_index.edge import EdgeVectorIndex
+
+REPOSITORY = Path(__file__).parents[2]
+SHIRTS = IndexCollection("shirts-v1", 4)
+
+# Opens the shard in a process of its own, says how many points it has, then writes and tells what is acknowledged.
+ANOTHER_PROCESS = """
+import sys
+import numpy as np
+from embeddings.vector_index.base import Point
+from embeddings.vector_index.edge import EdgeVectorIndex
+index = EdgeVectorIndex(sys.argv[1])
+print("count", index.count("shirts-v1"), flush=True)
+for number in range(100, int(sys.argv[2])):
+    index.upsert("shirts-v1", [Point(number, np.array([1, number, 0, 0], np.float32), {"product_id": number})])
+    index.set_payload("shirts-v1", [number], {"brand": "kept"})
+    index.delete("shirts-v1", [number - 1])
+    print("acknowledged", number, flush=True)
+sys.stdin.read()
+"""
+
+
+def points(*point_ids: int) -> list[Point]:
+    return [Point(each, np.array([1, each, 0, 0], np.float32), {"product_id": each}) for each in point_ids]
+
+
+def another_process(folder: Path, write_up_to: int = 0) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", ANOTHER_PROCESS, str(folder), str(write_up_to)],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    assert said, process.communicate()[1]
+    return said.strip()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[EdgeVectorIndex]:
+    made = EdgeVectorIndex(tmp_path / "index")
+    made.ensure(SHIRTS)
+    made.upsert("shirts-v1", points(1, 2, 3))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def folder(index: EdgeVectorIndex, tmp_path: Path) -> Path:
+    return tmp_path / "index"
+
+
+def test_a_shard_held_by_another_process_is_named_with_the_way_out(index: EdgeVectorIndex, folder: Path) -> None:
+    index.close()
+    with another_process(folder) as server:
+        assert line(server) == "count 3"
+        with pytest.raises(IndexLocked) as locked:
+            index.query("shirts-v1", VectorQuery(positive_ids=[1]))
+        server.communicate()
+    for part in (str(folder / "shirts-v1"), "another process", "server", "QDRANT_URL"):
+        assert part in str(locked.value)
+    assert index.count("shirts-v1") == 3
+
+
+def test_without_the_lock_one_still_sees_what_stands_and_can_make_more(index: EdgeVectorIndex, folder: Path) -> None:
+    beside = EdgeVectorIndex(folder)  # the index of this test holds the shard
+    assert beside.exists("shirts-v1")
+    beside.ensure(SHIRTS)
+    beside.ensure(IndexCollection("shirts-v2", 4))
+    beside.upsert("shirts-v2", points(1))
+    beside.close()
+    assert index.count("shirts-v2") == 1
+
+
+def test_closing_one_collection_lets_another_process_have_it(index: EdgeVectorIndex, folder: Path) -> None:
+    index.ensure(IndexCollection("mugs-v1", 4))
+    index.upsert("mugs-v1", points(1))
+    index.close("shirts-v1")
+    beside = EdgeVectorIndex(folder)
+    assert beside.count("shirts-v1") == 3
+    with pytest.raises(IndexLocked, match="mugs-v1"):
+        beside.count("mugs-v1")
+    beside.close()
+
+
+def test_a_killed_process_loses_nothing_that_was_acknowledged(index: EdgeVectorIndex, folder: Path) -> None:
+    index.close()
+    with another_process(folder, write_up_to=100_000) as writer:
+        while (said := line(writer)) != "acknowledged 150":
+            pass
+        writer.send_signal(signal.SIGKILL)
+        assert writer.stdout is not None
+        last = int([said, *writer.stdout.read().split("\n")[:-1]][-1].split()[1])
+    # The write after the last acknowledged one may or may not have been made.
+    kept = index.retrieve("shirts-v1", range(last + 2))
+    assert kept.keys() <= {1, 2, 3, last, last + 1}
+    assert kept.keys() >= {1, 2, 3}
+    assert kept.keys() & {last, last + 1}
+    assert last not in kept or kept[last].payload["brand"] == "kept"
+    assert index.count("shirts-v1") == len(kept)
+    assert index.count("shirts-v1", Filter(match={"brand": "kept"})) >= (last in kept)
+
+
+def test_a_forked_process_opens_the_shard_for_itself(index: EdgeVectorIndex) -> None:
+    """A copy of the parent's handle would hang in the child for ever."""
+    assert index.count("shirts-v1") == 3
+    pid = os.fork()
+    if pid == 0:
+        try:
+            index.query("shirts-v1", VectorQuery(positive_ids=[1]))
+        except IndexLocked:
+            os._exit(17)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 17
+    assert index.count("shirts-v1") == 3
+
+
+def test_an_index_not_opened_before_a_fork_works_in_the_child(index: EdgeVectorIndex) -> None:
+    index.close()
+    process = multiprocessing.get_context("fork").Process(target=index.upsert, args=("shirts-v1", points(4)))
+    process.start()
+    process.join(30)
+    assert process.exitcode == 0
+    assert index.count("shirts-v1") == 4
+
+
+def test_a_collection_dropped_by_another_goes_on_where_it_is_open(index: EdgeVectorIndex, folder: Path) -> None:
+    beside = EdgeVectorIndex(folder)
+    beside.drop("shirts-v1")
+    assert not index.exists("shirts-v1")
+    assert [hit.id for hit in index.query("shirts-v1", VectorQuery(positive_ids=[1], limit=5))] == [2, 3]
+    index.close("shirts-v1")
+    with pytest.raises(CollectionNotFound):
+        index.count("shirts-v1")
+
+
+def test_a_collection_dropped_by_another_can_be_made_anew(index: EdgeVectorIndex, folder: Path) -> None:
+    EdgeVectorIndex(folder).drop("shirts-v1")
+    index.ensure(SHIRTS)
+    assert index.count("shirts-v1") == 0
+    index.upsert("shirts-v1", points(7))
+    assert index.count("shirts-v1") == 1
+
+
+def test_a_drop_leaves_no_files(index: EdgeVectorIndex, folder: Path) -> None:
+    index.drop("shirts-v1")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_is_no_index_is_left_alone(index: EdgeVectorIndex, folder: Path) -> None:
+    (folder / "mugs-v1").mkdir()
+    (folder / "mugs-v1" / "notes.txt").write_text("mine")
+    with pytest.raises(IndexUnavailable, match="mugs-v1 is in the way"):
+        index.ensure(IndexCollection("mugs-v1", 4))
+    assert not index.exists("mugs-v1")
+    assert [each.name for each in (folder / "mugs-v1").iterdir()] == ["notes.txt"]
+
+
+def test_a_graph_that_a_filter_cuts_to_pieces_still_gives_all_there_is(tmp_path: Path) -> None:
+    """Where a payload index was made after the graph, a filtered walk ends early: then every vector is compared."""
+    index = EdgeVectorIndex(tmp_path, full_scan_threshold_kb=5)
+    index.ensure(IndexCollection("hats-v1", 32))
+    shard = qdrant_edge.EdgeShard.load(str(tmp_path / "hats-v1"))
+    shard.update(qdrant_edge.UpdateOperation.delete_field_index("brand"))
+    shard.close()
+    matrix = np.random.default_rng(0).normal(size=(5000, 32)).astype(np.float32)
+    index.upsert("hats-v1", [Point(i, row, {"product_id": i, "brand": str(i % 50)}) for i, row in enumerate(matrix)])
+    index.optimise("hats-v1")
+    index.close()
+    shard = qdrant_edge.EdgeShard.load(str(tmp_path / "hats-v1"))
+    keyword = qdrant_edge.PayloadSchemaType.Keyword
+    shard.update(qdrant_edge.UpdateOperation.create_field_index("brand", keyword))
+    shard.close()
+    for target in matrix[:10]:
+        for by_product in (False, True):
+            query = VectorQuery(
+                positive=[target], filter=Filter(match={"brand": "7"}), limit=50, group_by_product=by_product
+            )
+            assert len(index.query("hats-v1", query)) == 50
+    index.close()
+
+
+def test_closing_waits_for_queries_and_later_ones_open_it_again(index: EdgeVectorIndex) -> None:
+    failed: list[EmbeddingsError] = []
+    enough = threading.Event()
+
+    def ask() -> None:
+        while not enough.is_set():
+            try:
+                assert len(index.query("shirts-v1", VectorQuery(positive_ids=[1], limit=2))) == 2
+            except EmbeddingsError as error:
+                failed.append(error)
+                return
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(10):
+        index.close("shirts-v1")
+    enough.set()
+    for thread in threads:
+        thread.join(30)
+    assert failed == []
