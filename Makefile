@@ -67,11 +67,11 @@ lint: $(VENV)/.dev ## style, types, import rules, migrations, API schema
 
 .PHONY: bench
 bench: $(VENV)/.train ## measure speed and quality; prints tables, writes bench/results/
-	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for bench in encoder_speed photos_to_points similar_latency vector_index aspect; do $(BIN)/python -m bench.$$bench || exit 1; done
 
 .PHONY: screenshot
-screenshot: $(VENV)/.dev ## draw the README's picture anew
-	@DEBUG=true $(BIN)/python docs/screenshot.py
+screenshot: $(VENV)/.dev ## photograph the running demo for the README (PORT=8000)
+	@$(BIN)/python docs/screenshot.py http://127.0.0.1:$(PORT)/
 
 .PHONY: lock
 lock: ## pin the dependencies of pyproject.toml anew, with hashes (needs uv)

@@ -8,6 +8,11 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -33,7 +38,17 @@ def _positive(name: str, default: int) -> int:
 
 def _boolean(name: str, default: bool) -> bool:
     raw = env.str(name, default=str(default)).strip().lower()
-    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
+    known = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+        "": False,
+    }
     if raw not in known:
         raise ImproperlyConfigured(f"{name}={raw!r} is neither true nor false")
     return known[raw]
@@ -43,14 +58,32 @@ def _database(name: str, default: str) -> dict[str, Any]:
     url = env.str(name, default=default)
     scheme = url.partition(":")[0]
     if scheme not in ("postgres", "postgresql", "psql", "pgsql", "sqlite"):
-        raise ImproperlyConfigured(f"{name} starts with {scheme!r}: use postgres://user:password@host:5432/name or sqlite:///path")
+        raise ImproperlyConfigured(
+            f"{name} starts with {scheme!r}: use postgres://user:password@host:5432/name or sqlite:///path"
+        )
     return dict(environ.Env.db_url_config(url))
+
+
+def _sidebar_item(title: Promise, icon: str, app: str, model: str) -> dict[str, Any]:
+    """A link to a model's list in the admin, for those who may see it."""
+
+    def permitted(request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{app}.view_{model}") or request.user.has_perm(f"{app}.change_{model}")
+
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+        "permission": permitted,
+    }
 
 
 DEBUG = _boolean("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", default="not-secret-for-development-only" if DEBUG else "")
 if not SECRET_KEY:
-    raise ImproperlyConfigured("SECRET_KEY is not set: give a long random string (or SECRET_KEY_FILE), or set DEBUG=true to try things out")
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set: give a long random string (or SECRET_KEY_FILE), or set DEBUG=true to try things out"
+    )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SERVICE = _choice("SERVICE", "all", ("all", "catalog", "recommender"))
@@ -99,7 +132,9 @@ TEMPLATES = [
     }
 ]
 
-DATABASES: dict[str, dict[str, Any]] = {"default": _database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lookalike.sqlite3'}")}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": _database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lookalike.sqlite3'}")
+}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     # IMMEDIATE: a transaction that reads first and writes later would otherwise fail at once beside another writer.
@@ -109,9 +144,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # A new connection costs more than a whole recommendation.
-    DATABASES["default"]["CONN_MAX_AGE"] = _positive("DATABASE_CONN_MAX_AGE_S", 600)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# A new connection costs more than a whole recommendation, with SQLite too.
+DATABASES["default"]["CONN_MAX_AGE"] = _positive("DATABASE_CONN_MAX_AGE_S", 600)
 
 REDIS_URL = env.str("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {
@@ -152,7 +187,12 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = PHOTO_MAX_BYTES + 1024 * 1024
 AUTH_USER_MODEL = "catalog.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
@@ -162,6 +202,8 @@ USE_I18N = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
+# WhiteNoise warns of a folder that is not there, which it is not before the first collectstatic.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = DEBUG
 MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
@@ -169,12 +211,17 @@ MEDIA_ROOT = DATA_DIR / "media"
 SERVE_MEDIA = _boolean("SERVE_MEDIA", DEBUG)
 # Where a shop's own product pages are, as https://shop.example/p/{sku}; with {id}, {slug} or {sku}. Empty: the storefront's.
 PRODUCT_URL = env.str("PRODUCT_URL", default="")
-# A folder that several web processes of one server share, so that /metrics adds them up. prometheus_client reads the variable itself.
+# A folder that several web processes of one server share, so that /metrics adds them up. prometheus_client reads the
+# variable itself, and takes an empty one for the current folder.
 PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
+if not PROMETHEUS_MULTIPROC_DIR:
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
 
@@ -204,6 +251,45 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",
     "COMPONENT_SPLIT_REQUEST": True,
+}
+
+LOGIN_REDIRECT_URL = "admin:index"
+UNFOLD = {
+    "SITE_TITLE": "Lookalike",
+    "SITE_HEADER": "Lookalike",
+    "SITE_SUBHEADER": _("Visually similar products"),
+    "SITE_ICON": lambda _request: static("storefront/icon.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("storefront/icon.svg")}],
+    "SHOW_BACK_BUTTON": True,
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "title": _("Catalogue"),
+                "items": [
+                    _sidebar_item(_("Products"), "sell", "catalog", "product"),
+                    _sidebar_item(_("Categories"), "account_tree", "catalog", "category"),
+                ],
+            },
+            {
+                "title": _("Recommendations"),
+                "separator": True,
+                "items": [
+                    _sidebar_item(_("Collections"), "category_search", "embeddings", "collection"),
+                    _sidebar_item(_("Encoder versions"), "model_training", "embeddings", "encoderversion"),
+                    _sidebar_item(_("Image embeddings"), "image_search", "embeddings", "imageembedding"),
+                ],
+            },
+            {
+                "title": _("People"),
+                "separator": True,
+                "items": [
+                    _sidebar_item(_("Users"), "person", "catalog", "user"),
+                    _sidebar_item(_("Groups"), "group", "auth", "group"),
+                ],
+            },
+        ],
+    },
 }
 
 LOGGING = {

@@ -4,7 +4,8 @@ import os
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
 os.environ["DEBUG"] = "false"
-os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "sqlite:///:memory:") if os.environ.get("TEST_ON_POSTGRES") else "sqlite:///:memory:"
+on_postgres = os.environ.get("TEST_ON_POSTGRES")
+os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"] if on_postgres else "sqlite:///:memory:"
 for name in ("REDIS_URL", "CELERY_BROKER_URL", "SERVICE", "DEFAULT_ENCODER"):
     os.environ.pop(name, None)
 
