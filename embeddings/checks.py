@@ -1,0 +1,41 @@
+"""System checks: the model file is there and fits, and the index suits the way the project is deployed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage
+
+from embeddings.backends import get_encoder
+from embeddings.errors import EncoderUnavailable
+
+
+def check_encoder(**_: Any) -> list[CheckMessage]:
+    """The default encoder can be loaded."""
+    try:
+        get_encoder().encode([])  # reads the model: a damaged file is found here
+    except EncoderUnavailable as error:
+        hint = 'Set DEFAULT_ENCODER to "bundled" or to the path of a LiteRT file.'
+        return [checks.Error(str(error), hint=hint, id="embeddings.E001")]
+    return []
+
+
+def check_index_for_deployment(**_: Any) -> list[CheckMessage]:
+    """The embedded index belongs to one process; web processes and Celery workers cannot share it."""
+    if settings.VECTOR_INDEX["BACKEND"].endswith(".EdgeVectorIndex") and settings.CELERY_BROKER_URL:
+        return [
+            checks.Warning(
+                "Celery workers index photos, but the embedded vector index can be held by one process only.",
+                hint="Set QDRANT_URL to a Qdrant server, or unset CELERY_BROKER_URL so that the serving process indexes.",
+                id="embeddings.W001",
+            )
+        ]
+    return []
+
+
+def register_checks() -> None:
+    """Register with Django, once."""
+    checks.register(check_encoder, checks.Tags.models)
+    checks.register(check_index_for_deployment)

@@ -1,0 +1,1 @@
+"""Image encoders: one port, and what runs behind it."""

@@ -1,0 +1,96 @@
+"""Runs an exported LiteRT model: one interpreter a thread, one XNNPACK thread an interpreter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+from PIL import Image
+
+from embeddings.encoders.preprocessing import to_input
+from embeddings.errors import EncoderUnavailable
+
+
+class LiteRTEncoder:
+    """An encoder behind a `.tflite` file: float32 [1, s, s, 3] in [0, 1] -> float32 [1, dim].
+
+    threads: how many photos are encoded at the same time. Interpreters are made when first needed, so the object may be built
+    before a fork. Raises EncoderUnavailable for a file that is not such a model.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        self._model = path.read_bytes()
+        self._path = path
+        self._threads = threads
+        self._idle: LifoQueue[Any] = LifoQueue()
+        self.fingerprint = hashlib.sha256(self._model).hexdigest()
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self._shape[1]
+
+    @property
+    def input_size(self) -> int:
+        """Side in pixels of the square that the model sees."""
+        return self._shape[0]
+
+    def encode(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Embed upright RGB images of any size: float32 [n, dim], each row L2-normalised."""
+        if len(images) == 1:
+            return self._encode_one(images[0])[None]
+        if not images:
+            return np.empty((0, self.dim), np.float32)
+        with ThreadPoolExecutor(min(self._threads, len(images))) as pool:
+            return np.stack(list(pool.map(self._encode_one, images)))
+
+    def _encode_one(self, image: Image.Image) -> NDArray[np.float32]:
+        with self._interpreter() as interpreter:
+            interpreter.set_tensor(interpreter.get_input_details()[0]["index"], to_input(image, self.input_size))
+            interpreter.invoke()
+            embedding: NDArray[np.float32] = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+        length = float(np.linalg.norm(embedding))
+        if not np.isfinite(length) or length == 0:
+            raise EncoderUnavailable(
+                f"{self._path} gave an embedding without a direction: the model file is damaged or not an encoder"
+            )
+        return embedding / np.float32(length)
+
+    @cached_property
+    def _shape(self) -> tuple[int, int]:
+        """(input side, dim), read from the model."""
+        with self._interpreter() as interpreter:
+            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+            taken, given = (tuple(int(n) for n in tensors[0]["shape"]) for tensors in (inputs, outputs))
+            square = len(taken) == 4 and taken[0] == 1 and taken[1] == taken[2] and taken[3] == 3
+            if not (
+                square and len(given) == 2 and given[0] == 1 and inputs[0]["dtype"] == outputs[0]["dtype"] == np.float32
+            ):
+                raise EncoderUnavailable(
+                    f"{self._path} maps {list(taken)} to {list(given)}; an encoder maps float32 [1, s, s, 3] to float32 [1, dim]"
+                )
+        return taken[1], given[1]
+
+    @contextmanager
+    def _interpreter(self) -> Iterator[Any]:
+        try:
+            interpreter = self._idle.get_nowait()
+        except Empty:
+            try:
+                interpreter = Interpreter(model_content=self._model, num_threads=1)
+                interpreter.allocate_tensors()
+            except (ValueError, RuntimeError) as error:
+                raise EncoderUnavailable(f"{self._path} is not a LiteRT model that runs here: {error}") from error
+        try:
+            yield interpreter
+        finally:
+            self._idle.put(interpreter)

@@ -1,0 +1,1 @@
+"""How good retrieval is: metrics and the protocols they are measured by."""

@@ -1,0 +1,162 @@
+"""Which photo is embedded by which encoder version: the outbox that the vector index is derived from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from numpy.typing import NDArray
+
+from embeddings.vector_index.base import Distance, IndexCollection
+
+REBUILD_LIMIT = timedelta(hours=6)
+
+
+class Collection(models.Model):
+    """A similarity system of its own: which categories it covers, how it compares, and its active encoder version."""
+
+    class DistanceChoice(models.TextChoices):
+        """The distances of the vector index."""
+
+        COSINE = Distance.COSINE.value, _("cosine")
+        DOT = Distance.DOT.value, _("dot product")
+        L2 = Distance.L2.value, _("Euclidean (L2)")
+        L1 = Distance.L1.value, _("Manhattan (L1)")
+
+    slug = models.SlugField(_("slug"), unique=True, max_length=60)
+    name = models.CharField(_("name"), max_length=120)
+    categories: models.ManyToManyField[Any, Any] = models.ManyToManyField(
+        "catalog.Category",
+        verbose_name=_("categories"),
+        blank=True,
+        help_text=_("With everything below them. None: the whole catalogue."),
+    )
+    distance = models.CharField(
+        _("distance"), max_length=8, choices=DistanceChoice.choices, default=DistanceChoice.COSINE
+    )
+    active_version = models.ForeignKey(
+        "EncoderVersion",
+        verbose_name=_("active encoder version"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+
+    class Meta:
+        verbose_name = _("collection")
+        verbose_name_plural = _("collections")
+        ordering = ("slug",)
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class EncoderVersion(models.Model):
+    """An encoder as a collection uses it, with the index generation that holds its vectors.
+
+    `encoder`: a name that `embeddings.backends.get_encoder` knows ("bundled", or a model file). A reindex builds the next
+    generation beside the live one and switches by raising `index_generation`.
+    """
+
+    collection = models.ForeignKey(
+        Collection, verbose_name=_("collection"), on_delete=models.CASCADE, related_name="versions"
+    )
+    number = models.PositiveIntegerField(_("number"), validators=[MinValueValidator(1)])
+    encoder = models.CharField(_("encoder"), max_length=300)
+    fingerprint = models.CharField(_("fingerprint"), max_length=64)
+    dim = models.PositiveIntegerField(_("dimensions"), validators=[MinValueValidator(1), MaxValueValidator(65_536)])
+    index_generation = models.PositiveIntegerField(_("index generation"), default=1)
+    rebuild_started_at = models.DateTimeField(
+        _("rebuild started"),
+        null=True,
+        editable=False,
+        help_text=_("While set, removed photos keep their rows for the next generation."),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("encoder version")
+        verbose_name_plural = _("encoder versions")
+        ordering = ("collection", "-number")
+        constraints = [models.UniqueConstraint(fields=("collection", "number"), name="encoder_version_number_once")]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        """How the API names the version: `fashion-v2`."""
+        return f"{self.collection.slug}-v{self.number}"
+
+    @property
+    def rebuilding(self) -> bool:
+        """Whether a next generation is being built; a build that was killed counts for REBUILD_LIMIT at most."""
+        return self.rebuild_started_at is not None and timezone.now() - self.rebuild_started_at < REBUILD_LIMIT
+
+    def index_collection(self, generation: int | None = None) -> IndexCollection:
+        """The index collection of a generation (the live one unless said otherwise)."""
+        number = self.index_generation if generation is None else generation
+        return IndexCollection(f"{self.label}-g{number}", self.dim, Distance(self.collection.distance))
+
+
+class ImageEmbedding(models.Model):
+    """Where one photo stands with one encoder version.
+
+    A row that is not `indexed` or `failed` is work to do. Rows outlive their photo as `removed` until the point is gone.
+    `revision` rises with every change to be worked off, so that whoever finishes work on an older one does not hide a newer one.
+    """
+
+    class State(models.TextChoices):
+        """What is still to be done for the photo's point in the index."""
+
+        PENDING = "pending", _("to embed")
+        EMBEDDED = "embedded", _("embedded, to index")
+        INDEXED = "indexed", _("indexed")
+        OUTDATED = "outdated", _("indexed, details to update")
+        REMOVED = "removed", _("to remove from the index")
+        FAILED = "failed", _("failed")
+
+    version = models.ForeignKey(
+        EncoderVersion, verbose_name=_("encoder version"), on_delete=models.CASCADE, related_name="embeddings"
+    )
+    image_id = models.PositiveBigIntegerField(_("image"))
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.PENDING)
+    content_hash = models.CharField(
+        _("content hash"), max_length=64, help_text=_("SHA-256 of the photo that the vector is of.")
+    )
+    vector = models.BinaryField(_("vector"), null=True, editable=False, help_text=_("Little-endian float16."))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    error = models.TextField(_("error"), blank=True)
+    revision = models.PositiveIntegerField(_("revision"), default=1)
+    changed_at = models.DateTimeField(_("changed"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("image embedding")
+        verbose_name_plural = _("image embeddings")
+        constraints = [models.UniqueConstraint(fields=("version", "image_id"), name="embedding_once_per_version")]
+        indexes = [
+            models.Index(fields=("version", "state", "image_id"), name="embedding_outbox"),
+            models.Index(fields=("image_id",), name="embedding_by_image"),
+            models.Index(fields=("content_hash",), name="embedding_by_content"),
+            models.Index(fields=("version", "changed_at"), name="embedding_changes"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image_id}: {self.state}"
+
+
+def vector_to_bytes(vector: NDArray[np.float32]) -> bytes:
+    """float32 [dim] -> little-endian float16 bytes, as the database keeps it."""
+    return vector.astype("<f2").tobytes()
+
+
+def vector_from_bytes(data: bytes | memoryview) -> NDArray[np.float32]:
+    """The float32 [dim] vector of stored float16 bytes."""
+    return np.frombuffer(data, dtype="<f2").astype(np.float32)

@@ -1,0 +1,216 @@
+"""Builds the next generation of an index beside the live one and switches to it; compares an index with the database.
+
+The database holds every vector, so neither encodes anything that has one. Rows are read by key in batches: memory stays constant.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from embeddings.backends import get_encoder, get_vector_index
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.outbox import enrol, images_covered
+from embeddings.selectors import LIVE_COLLECTION_TTL_S, forget_live_collections
+from embeddings.services import add_version, payloads_of, points_of
+from embeddings.vector_index.base import Payload
+
+logger = logging.getLogger(__name__)
+
+State = ImageEmbedding.State
+BATCH = 1000
+MAX_PASSES = 5
+SMALL_PASS = 200
+# A change is stamped when its statement runs and seen when its transaction commits: look back this far for those between.
+COMMIT_LAG = timedelta(seconds=30)
+
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What a comparison found and repaired: photos without a point, points whose details differ, points without a photo."""
+
+    missing: int
+    stale: int
+    orphaned: int
+
+
+def enrol_missing(version: EncoderVersion) -> int:
+    """Give every covered photo a row. Returns how many had none."""
+    images = images_covered(version).order_by("pk")
+    enrolled, last = 0, 0
+    while hashes := dict(images.filter(pk__gt=last).values_list("pk", "sha256")[:BATCH]):
+        enrolled += enrol(version, hashes)
+        last = max(hashes)
+    return enrolled
+
+
+def dismiss_orphans(version: EncoderVersion) -> int:
+    """Mark rows whose photo is gone, or no longer covered, for removal from the index. Returns how many."""
+    rows = ImageEmbedding.objects.filter(version=version).exclude(state=State.REMOVED)
+    dismissed, last = 0, 0
+    while ids := list(rows.filter(image_id__gt=last).order_by("image_id").values_list("image_id", flat=True)[:BATCH]):
+        last = ids[-1]
+        standing = set(images_covered(version).filter(pk__in=ids).values_list("pk", flat=True))
+        gone = rows.filter(image_id__in=[image_id for image_id in ids if image_id not in standing])
+        dismissed += gone.update(state=State.REMOVED, revision=F("revision") + 1, changed_at=Now())
+    return dismissed
+
+
+def retry_failed(version: EncoderVersion) -> int:
+    """Give failed rows another chance, and those that wait for one. Returns how many."""
+    rows = ImageEmbedding.objects.filter(version=version)
+    failed = rows.filter(Q(state=State.FAILED) | Q(state=State.PENDING, attempts__gt=0))
+    return failed.update(state=State.PENDING, attempts=0, error="", revision=F("revision") + 1, changed_at=Now())
+
+
+def next_version(collection: Collection, encoder_name: str) -> EncoderVersion:
+    """The version that a renewal of the collection builds: a new one, or what an interrupted renewal with the same model left."""
+    active = collection.active_version.number if collection.active_version else 0
+    fingerprint = get_encoder(encoder_name).fingerprint
+    left = EncoderVersion.objects.filter(
+        collection=collection, number__gt=active, encoder=encoder_name, fingerprint=fingerprint
+    )
+    version = left.order_by("number").last() or add_version(collection, encoder_name)
+    follow(version)
+    return version
+
+
+def follow(version: EncoderVersion) -> None:
+    """From now on, note the catalogue's changes for this version too."""
+    EncoderVersion.objects.filter(pk=version.pk).update(rebuild_started_at=Now())
+
+
+def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int:
+    """Build the next generation from the stored vectors, make it the live one, and drop the former. Returns its number of points.
+
+    A version that is not active yet becomes so by the switch; the version before it keeps its index for a return. Queries are
+    answered by the live index throughout. What changes meanwhile is caught up with before the switch, and what changes during
+    the switch is pushed again after it.
+    """
+    index = get_vector_index()
+    active = version.collection.active_version_id == version.pk
+    former = version.index_collection().name if active else None
+    coming = version.index_collection(version.index_generation + active)
+    index.drop(coming.name)
+    follow(version)
+    try:
+        index.ensure(coming)
+        since: datetime | None = None
+        for _ in range(MAX_PASSES):
+            started = _database_time()
+            pushed = _push_pass(version, coming.name, since, on_progress if since is None else None)
+            since = started - COMMIT_LAG
+            if pushed <= SMALL_PASS:
+                break
+        index.optimise(coming.name)
+        started = _database_time()
+        _push_pass(version, coming.name, since, None)
+        count = index.count(coming.name)
+        index.close(coming.name)
+        _switch(version, version.index_generation + active, started - COMMIT_LAG)
+    except BaseException:
+        EncoderVersion.objects.filter(pk=version.pk).update(rebuild_started_at=None)
+        index.drop(coming.name)
+        raise
+    forget_live_collections()
+    if former is not None:
+        # Other processes may go on asking for the former generation until they read the switch.
+        try:
+            time.sleep(2 * LIVE_COLLECTION_TTL_S)
+        finally:
+            index.drop(former)
+    return count
+
+
+def _database_time() -> datetime:
+    """The clock that stamps changes."""
+    value: datetime = EncoderVersion.objects.annotate(now=Now()).values_list("now", flat=True)[:1].get()
+    return value
+
+
+def _batches(version: EncoderVersion, condition: Q) -> Iterator[Sequence[ImageEmbedding]]:
+    rows = ImageEmbedding.objects.filter(condition, version=version, vector__isnull=False).exclude(state=State.REMOVED)
+    last = 0
+    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
+        yield batch
+        last = batch[-1].pk
+
+
+def _push_pass(version: EncoderVersion, name: str, since: datetime | None, on_progress: Progress | None) -> int:
+    condition = Q() if since is None else Q(changed_at__gte=since)
+    pushed = 0
+    for batch in _batches(version, condition):
+        get_vector_index().upsert(name, points_of(batch))
+        pushed += len(batch)
+        if on_progress:
+            on_progress(len(batch))
+    return pushed
+
+
+@transaction.atomic
+def _switch(version: EncoderVersion, generation: int, unsure_since: datetime) -> None:
+    """Make a generation the live one; rows that may have changed since the last pass are pushed again."""
+    # Whoever settles rows meanwhile locks the version too: they come before the switch, or find that it was made.
+    EncoderVersion.objects.select_for_update().get(pk=version.pk)
+    rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False)
+    recent = rows.filter(changed_at__gte=unsure_since, state__in=(State.INDEXED, State.OUTDATED))
+    recent.update(state=State.EMBEDDED, revision=F("revision") + 1, changed_at=Now())
+    # Everything older that waited for the former generation is in the new one as it stands in the database.
+    rows.filter(changed_at__lt=unsure_since, state__in=(State.EMBEDDED, State.OUTDATED)).update(state=State.INDEXED)
+    version.index_generation = generation
+    version.rebuild_started_at = None
+    version.save(update_fields=["index_generation", "rebuild_started_at"])
+    Collection.objects.filter(pk=version.collection_id).update(active_version=version)
+
+
+def verify(version: EncoderVersion) -> VerifyReport:
+    """Compare the live index with the database, point by point, and repair what differs.
+
+    Missing and stale points are written anew from their stored vectors; orphaned ones are deleted. Rows that still wait in the
+    outbox are not counted: they are known work. Raises IndexLocked where another process holds the index.
+    """
+    index, collection = get_vector_index(), version.index_collection()
+    index.ensure(collection)
+    missing, stale, orphaned, last = enrol_missing(version), 0, dismiss_orphans(version), -1
+    for batch in index.scroll(collection.name, batch_size=BATCH):
+        # A batch speaks for the whole stretch of ids up to its last one.
+        stretch = Q(image_id__gt=last, image_id__lte=batch[-1].id)
+        last = batch[-1].id
+        absent, differing, strangers = _compare(version, stretch, {point.id: point.payload for point in batch})
+        index.delete(collection.name, strangers)
+        missing, stale, orphaned = missing + absent, stale + differing, orphaned + len(strangers)
+    while (highest := _stretch_end(version, last)) is not None:
+        absent, _, _ = _compare(version, Q(image_id__gt=last, image_id__lte=highest), {})
+        missing, last = missing + absent, highest
+    return VerifyReport(missing, stale, orphaned)
+
+
+def _stretch_end(version: EncoderVersion, after: int) -> int | None:
+    """The image id that is BATCH rows further on, or the last; None past the end."""
+    ids = list(
+        ImageEmbedding.objects.filter(version=version, image_id__gt=after)
+        .order_by("image_id")
+        .values_list("image_id", flat=True)[:BATCH]
+    )
+    return ids[-1] if ids else None
+
+
+def _compare(version: EncoderVersion, stretch: Q, found: dict[int, Payload]) -> tuple[int, int, list[int]]:
+    """Repair one stretch. Returns how many points were missing and stale, and the ids of points without a row."""
+    index, name = get_vector_index(), version.index_collection().name
+    rows = {row.image_id: row for row in ImageEmbedding.objects.filter(stretch, version=version)}
+    settled = [row for row in rows.values() if row.state == State.INDEXED]
+    wanted = payloads_of([row.image_id for row in settled])
+    missing = [row for row in settled if row.image_id not in found]
+    stale = [row for row in settled if row.image_id in found and found[row.image_id] != wanted.get(row.image_id)]
+    index.upsert(name, points_of([*missing, *stale]))
+    return len(missing), len(stale), [point_id for point_id in found if point_id not in rows]

@@ -1,0 +1,58 @@
+"""Listens to the catalogue: writes the outbox in the change's transaction, and calls for work once it is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.signals import post_migrate
+
+from catalog import events
+from catalog.models import ProductImage
+from embeddings import background, outbox, services, tasks
+
+
+def connect() -> None:
+    """Connect the receivers, once, when the app is ready."""
+    events.images_changed.connect(on_images_changed, dispatch_uid="embeddings.images_changed")
+    events.products_changed.connect(on_products_changed, dispatch_uid="embeddings.products_changed")
+    events.images_removed.connect(on_images_removed, dispatch_uid="embeddings.images_removed")
+    post_migrate.connect(on_migrated, dispatch_uid="embeddings.default_collection")
+
+
+def on_images_changed(*, image_ids: Sequence[int], **_: Any) -> None:
+    """Photos are to be embedded."""
+    outbox.note_images_changed(image_ids)
+    call_for_work(image_ids)
+
+
+def on_products_changed(*, product_ids: Sequence[int], **_: Any) -> None:
+    """Payloads are to be patched."""
+    outbox.note_products_changed(product_ids)
+    call_for_work(list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True)))
+
+
+def on_images_removed(*, image_ids: Sequence[int], **_: Any) -> None:
+    """Points are to be removed."""
+    outbox.note_images_removed(image_ids)
+    call_for_work(image_ids)
+
+
+def on_migrated(*, app_config: Any, **_: Any) -> None:
+    """A fresh database gets its first collection."""
+    if app_config.label == "embeddings":
+        services.ensure_default_collection()
+
+
+def call_for_work(image_ids: Sequence[int]) -> None:
+    """Once the transaction is committed, have these photos' rows worked off. A message that is lost costs time only."""
+
+    def send() -> None:
+        if settings.CELERY_BROKER_URL:
+            tasks.request_indexing(image_ids)
+        else:
+            background.note_work()
+
+    transaction.on_commit(send)

@@ -1,0 +1,82 @@
+"""Reads of the embedding service: what is live, which vectors a product has, how much work waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
+
+from embeddings.errors import UnknownCollection
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.vector_index.base import IndexCollection
+
+LIVE_COLLECTION_TTL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCollection:
+    """What answers a collection's queries now. `label` names the encoder version; `index` is the live generation."""
+
+    slug: str
+    version_id: int
+    label: str
+    encoder: str
+    index: IndexCollection
+
+
+_cached: dict[str, tuple[float, LiveCollection]] = {}
+_lock = threading.Lock()
+
+
+def live_collection(slug: str) -> LiveCollection:
+    """The live state of a collection, read at most once in LIVE_COLLECTION_TTL_S. Raises UnknownCollection."""
+    now = time.monotonic()
+    entry = _cached.get(slug)
+    if entry is not None and now - entry[0] < LIVE_COLLECTION_TTL_S:
+        return entry[1]
+    collection = Collection.objects.filter(slug=slug).select_related("active_version__collection").first()
+    if collection is None or collection.active_version is None:
+        known = ", ".join(Collection.objects.filter(active_version__isnull=False).values_list("slug", flat=True))
+        raise UnknownCollection(
+            f"there is no collection {slug!r}; there is: {known or 'none yet (run manage.py migrate)'}"
+        )
+    version = collection.active_version
+    live = LiveCollection(slug, version.pk, version.label, version.encoder, version.index_collection())
+    with _lock:
+        _cached[slug] = (now, live)
+    return live
+
+
+def forget_live_collections() -> None:
+    """Read the live state afresh at the next call."""
+    with _lock:
+        _cached.clear()
+
+
+def active_versions() -> list[EncoderVersion]:
+    """The active encoder version of each collection that has one."""
+    collections = Collection.objects.filter(active_version__isnull=False).select_related("active_version__collection")
+    return [collection.active_version for collection in collections if collection.active_version is not None]
+
+
+def followed_versions() -> list[EncoderVersion]:
+    """The versions that changes of the catalogue are noted for: the active ones, and those that are being built."""
+    followed = Q(pk__in=Collection.objects.values("active_version")) | Q(rebuild_started_at__isnull=False)
+    return list(EncoderVersion.objects.filter(followed).select_related("collection"))
+
+
+def embeddings_of(image_ids: Iterable[int]) -> QuerySet[ImageEmbedding]:
+    """Where these photos stand with the active versions, without the vectors."""
+    active = Collection.objects.filter(active_version__isnull=False).values("active_version")
+    rows = ImageEmbedding.objects.filter(version__in=active, image_id__in=list(image_ids))
+    return rows.select_related("version__collection").defer("vector").order_by("version__collection__slug", "pk")
+
+
+def outbox_counts() -> dict[str, int]:
+    """How many photos of active versions are in each state."""
+    rows = ImageEmbedding.objects.filter(version__in=[version.pk for version in active_versions()])
+    counts = dict(rows.values_list("state").annotate(count=Count("pk")).order_by())
+    return {state: counts.get(state, 0) for state in ImageEmbedding.State.values}

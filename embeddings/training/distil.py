@@ -1,0 +1,379 @@
+"""Trains the bundled encoder: a pruned MobileNetV2 that learns to embed photos as a larger teacher does.
+
+One seeded command makes the model file from photos and a teacher:
+
+    python -m embeddings.training.distil --photos DIR [DIR ...] --teacher SAVED_MODEL --work DIR --out model.tflite
+
+Targets are the teacher's pooled features, centred, on their first principal components (Jegou & Chum, "Negative evidences and
+co-occurences in image retrieval", ECCV 2012), then drawn a little towards their nearest neighbours among the training photos
+(database-side augmentation: Arandjelovic & Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012).
+The student follows the targets by cosine and their similarities inside a batch (Tung & Mori, "Similarity-Preserving Knowledge
+Distillation", ICCV 2019), and its pooled features foretell the teacher's own (Romero et al., "FitNets", ICLR 2015). Half of the
+crops are blends of two photos, so that the student learns the teacher's answers beyond the few thousand photos there are (Beyer
+et al., "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022). No label is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import json
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from keras import layers
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+from tqdm import tqdm
+
+from catalog.demo.catalogue import DemoProduct, demo_products, draw_view
+from catalog.photos import open_upright
+from embeddings.encoders.preprocessing import squash
+from embeddings.training import student
+from embeddings.training.export import to_litert, write_atomically
+
+logger = logging.getLogger(__name__)
+
+TEACHER_SIZE = 224
+Features = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the outcome, besides the photos and the teacher."""
+
+    input_size: int = 160
+    dim: int = 256
+    features: int = 640
+    hidden_kept: float = 0.5
+    crops: int = 10
+    blended: float = 0.5
+    demo_products: int = 300
+    neighbours: int = 40
+    neighbour_weight: float = 0.25
+    similarity_weight: float = 4.0
+    hint_weight: float = 1.0
+    epochs: int = 60
+    batch: int = 96
+    learning_rate: float = 3e-4
+    average_decay: float = 0.998
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Crops of training photos and what the teacher says of them.
+
+    pixels: uint8 [n * crops, size, size, 3] on disk; teacher: float32 [n * crops, 1280], of unit length.
+    The first crop of each photo is the whole photo.
+    """
+
+    pixels: NDArray[np.uint8]
+    teacher: Features
+    per_photo: int
+
+
+def distil(photos: Sequence[Path], teacher: Path, work: Path, out: Path, recipe: Recipe) -> None:
+    """Train and export. `work` keeps crops and checkpoints, so that an interrupted run goes on where it stopped."""
+    keras.utils.set_random_seed(recipe.seed)
+    work.mkdir(parents=True, exist_ok=True)
+    convolutions = student.read_teacher(str(teacher))
+    crops = prepare_crops(photos, convolutions, work, recipe)
+    targets = make_targets(crops, recipe)
+    network = initial_student(convolutions, crops, targets, recipe)
+    train(network, crops, targets, work, recipe, out)
+
+
+def prepare_crops(
+    photos: Sequence[Path], convolutions: Sequence[student.ConvWeights], work: Path, recipe: Recipe
+) -> Crops:
+    """Cut the crops of the photos and of the demo's drawings, and run the teacher over them, once: the files are kept in `work`."""
+    teacher = _LocalTeacher(convolutions)
+    parts = [
+        _cut(
+            "photos",
+            [str(photo) for photo in photos],
+            lambda number: open_upright(photos[number]),
+            teacher,
+            work,
+            recipe,
+        )
+    ]
+    if recipe.demo_products:
+        products = demo_products(count=recipe.demo_products)
+        names = [f"{product.sku}/{view}" for product in products for view in range(2)]
+        draw = functools.partial(_draw, products)
+        parts.append(_cut("drawings", names, draw, teacher, work, recipe))
+    pixels, features = zip(*parts, strict=True)
+    return Crops(np.concatenate(pixels), np.concatenate(features), recipe.crops)
+
+
+def _draw(products: Sequence[DemoProduct], number: int) -> Image.Image:
+    return draw_view(products[number // 2], number % 2)
+
+
+def _cut(
+    kind: str,
+    names: Sequence[str],
+    read: Callable[[int], Image.Image],
+    teacher: _LocalTeacher,
+    work: Path,
+    recipe: Recipe,
+) -> tuple[NDArray[np.uint8], Features]:
+    settings = [recipe.input_size, recipe.crops, recipe.blended, recipe.seed, *names]
+    key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
+    pixels_path, features_path = work / f"{kind}-{key}-pixels.npy", work / f"{kind}-{key}-teacher.npy"
+    if features_path.exists():
+        return np.load(pixels_path, mmap_mode="r"), np.load(features_path)
+    side = recipe.input_size
+    pixels = np.lib.format.open_memmap(
+        pixels_path, mode="w+", dtype=np.uint8, shape=(len(names) * recipe.crops, side, side, 3)
+    )
+    features = np.zeros((len(pixels), 1280), np.float32)
+
+    def cut(number: int) -> None:
+        photo, random = read(number), np.random.default_rng([recipe.seed, number])
+        for index in range(recipe.crops):
+            crop = photo if index == 0 else _random_crop(photo, random)
+            if index and random.random() < recipe.blended:
+                other = _random_crop(read(int(random.integers(len(names)))), random)
+                crop = _blend(crop, other, random)
+            row = number * recipe.crops + index
+            features[row] = teacher.embed(squash(crop, TEACHER_SIZE))
+            pixels[row] = np.asarray(squash(crop, side))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(tqdm(pool.map(cut, range(len(names))), total=len(names), desc=kind, unit="photo", mininterval=10))
+    pixels.flush()
+    np.save(features_path, features)
+    return pixels, features
+
+
+class _LocalTeacher:
+    """The teacher as LiteRT, an interpreter a thread."""
+
+    def __init__(self, convolutions: Sequence[student.ConvWeights]) -> None:
+        network = student.build_network(TEACHER_SIZE, student.mobilenet_v2_blocks(), 1280, None)
+        student.load_convolutions(network, convolutions)
+        self._model = to_litert(network)
+        self._local = threading.local()
+
+    def embed(self, image: Image.Image) -> Features:
+        """float32 [1280], of unit length."""
+        if not hasattr(self._local, "interpreter"):
+            self._local.interpreter = Interpreter(model_content=self._model, num_threads=1)
+            self._local.interpreter.allocate_tensors()
+        interpreter = self._local.interpreter
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.asarray(image, np.float32)[None] / 255)
+        interpreter.invoke()
+        return _unit(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+
+
+def _random_crop(photo: Image.Image, random: np.random.Generator) -> Image.Image:
+    """A crop of 30 to 100% of the area, its aspect changed by at most a third, lighting and colours shifted a little."""
+    width, height = photo.size
+    area, aspect = random.uniform(0.3, 1.0), math.exp(random.uniform(-0.29, 0.29))
+    w, h = min(width, width * math.sqrt(area * aspect)), min(height, height * math.sqrt(area / aspect))
+    left, top = random.uniform(0, width - w), random.uniform(0, height - h)
+    crop = photo.crop((int(left), int(top), max(int(left + w), int(left) + 8), max(int(top + h), int(top) + 8)))
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        crop = enhance(crop).enhance(random.uniform(0.75, 1.25))
+    return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else crop
+
+
+def _blend(one: Image.Image, other: Image.Image, random: np.random.Generator) -> Image.Image:
+    """Two photos in one: seen through each other (mixup), or the second pasted into the first (CutMix)."""
+    side = TEACHER_SIZE
+    one, other = squash(one, side), squash(other, side)
+    if random.random() < 0.5:
+        return Image.blend(one, other, random.uniform(0.2, 0.5))
+    width, height = (int(side * math.sqrt(random.uniform(0.1, 0.5))) for _ in range(2))
+    corner = (int(random.integers(side - width + 1)), int(random.integers(side - height + 1)))
+    pasted = one.copy()
+    pasted.paste(squash(other, side).resize((width, height)), corner)
+    return pasted
+
+
+def make_targets(crops: Crops, recipe: Recipe) -> Features:
+    """What the student is to answer for each crop: float32 [n, dim], of unit length."""
+    whole = crops.teacher[:: crops.per_photo]
+    mean = whole.mean(axis=0)
+    _, _, components = np.linalg.svd(whole - mean, full_matrices=False)
+    projected = _unit((crops.teacher - mean) @ components[: recipe.dim].T)
+    gallery = projected[:: crops.per_photo]
+    photo_of = np.arange(len(projected)) // crops.per_photo
+    targets = np.empty_like(projected)
+    for start in range(0, len(projected), 2048):
+        block = projected[start : start + 2048]
+        similarity = block @ gallery.T
+        similarity[np.arange(len(block)), photo_of[start : start + 2048]] = -1.0
+        nearest = np.argpartition(-similarity, recipe.neighbours, axis=1)[:, : recipe.neighbours]
+        weights = np.square(np.take_along_axis(similarity, nearest, axis=1).clip(0))
+        drawn = _unit(np.einsum("nk,nkd->nd", weights, gallery[nearest]))
+        targets[start : start + 2048] = _unit(block + recipe.neighbour_weight * drawn)
+    return targets
+
+
+def initial_student(
+    convolutions: Sequence[student.ConvWeights], crops: Crops, targets: Features, recipe: Recipe
+) -> keras.Model:
+    """The teacher's most useful channels, with a projection fitted to the targets by ridge regression."""
+    size = recipe.input_size
+    sample = np.random.default_rng(recipe.seed).choice(
+        len(crops.pixels), size=min(1024, len(crops.pixels)), replace=False
+    )
+    photos = crops.pixels[np.sort(sample)].astype(np.float32) / np.float32(255)
+    whole = student.build_network(size, student.mobilenet_v2_blocks(), 1280, None)
+    student.load_convolutions(whole, convolutions)
+    statistics = student.hidden_statistics(whole, photos[:512])
+    blocks, kept = student.prune(
+        convolutions, statistics, lambda hidden: math.ceil(hidden * recipe.hidden_kept / 8) * 8
+    )
+    wide = student.build_network(size, blocks, 1280, None)
+    student.load_convolutions(wide, [*kept, convolutions[-1]])
+    last = student.prune_last(convolutions[-1], wide.predict(photos, batch_size=64, verbose=0), recipe.features)
+    network = student.build_network(size, blocks, recipe.features, recipe.dim)
+    student.load_convolutions(network, [*kept, last])
+    pooled = keras.Model(network.input, network.get_layer("features").output).predict(photos, batch_size=64, verbose=0)
+    centre = pooled.mean(axis=0)
+    gram = (pooled - centre).T @ (pooled - centre)
+    ridge = np.linalg.solve(
+        gram + 0.05 * np.trace(gram) / len(gram) * np.eye(len(gram)), (pooled - centre).T @ targets[np.sort(sample)]
+    )
+    network.get_layer("projection").set_weights([ridge.astype(np.float32), (-centre @ ridge).astype(np.float32)])
+    return network
+
+
+def train(network: keras.Model, crops: Crops, targets: Features, work: Path, recipe: Recipe, out: Path) -> None:
+    """Follow the targets; after each epoch keep a checkpoint and export the running average of the weights."""
+    steps_per_epoch = len(crops.pixels) // crops.per_photo // recipe.batch
+    schedule = keras.optimizers.schedules.CosineDecay(
+        1e-5, recipe.epochs * steps_per_epoch - 200, alpha=0.02, warmup_target=recipe.learning_rate, warmup_steps=200
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-4, clipnorm=1.0)
+    features = network.get_layer("features").output
+    hint = keras.Model(
+        network.input, [network.output, layers.UnitNormalization()(layers.Dense(crops.teacher.shape[1])(features))]
+    )
+    optimizer.build(hint.trainable_variables)
+    average = keras.models.clone_model(network)
+    average.set_weights(network.get_weights())
+    epoch_done = tf.Variable(0, dtype=tf.int64)
+    state = tf.train.Checkpoint(network=hint, average=average, optimizer=optimizer, epoch=epoch_done)
+    manager = tf.train.CheckpointManager(state, str(work / "checkpoints"), max_to_keep=2)
+    if manager.latest_checkpoint:
+        state.restore(manager.latest_checkpoint).expect_partial()
+        logger.info("going on after epoch %d", int(epoch_done.numpy()))
+    step = _training_step(network, hint, average, optimizer, recipe)
+    for epoch in range(int(epoch_done.numpy()), recipe.epochs):
+        started, losses = time.monotonic(), []
+        batches = _batches(crops, targets, recipe, epoch)
+        for pixels, wanted, teacher in tqdm(batches, total=steps_per_epoch, desc=f"epoch {epoch + 1}", mininterval=20):
+            losses.append(
+                [float(value) for value in step(tf.constant(pixels), tf.constant(wanted), tf.constant(teacher))]
+            )
+        cosine, similarity, hinted = np.mean(losses, axis=0)
+        seconds = time.monotonic() - started
+        logger.info(
+            "epoch %d: 1 - cosine %.4f, similarity %.5f, hint %.4f, %.0f s",
+            epoch + 1,
+            cosine,
+            similarity,
+            hinted,
+            seconds,
+        )
+        epoch_done.assign(epoch + 1)
+        manager.save()
+        write_atomically(out, to_litert(average, half_precision_weights=True))
+    write_atomically(out.with_suffix(".json"), json.dumps(asdict(recipe), indent=2).encode() + b"\n")
+
+
+def _training_step(
+    network: keras.Model, hint: keras.Model, average: keras.Model, optimizer: Any, recipe: Recipe
+) -> Any:
+    @tf.function  # type: ignore[untyped-decorator]
+    def step(pixels: Any, targets: Any, teacher: Any) -> tuple[Any, Any, Any]:
+        photos = tf.cast(pixels, tf.float32) / 255
+        photos *= tf.random.uniform([tf.shape(photos)[0], 1, 1, 3], 0.9, 1.1)
+        photos = tf.clip_by_value(photos, 0.0, 1.0)
+        with tf.GradientTape() as tape:
+            embeddings, foretold = hint(photos, training=True)
+            cosine = 1 - tf.reduce_mean(tf.reduce_sum(embeddings * targets, axis=1))
+            gap = tf.matmul(embeddings, embeddings, transpose_b=True) - tf.matmul(targets, targets, transpose_b=True)
+            similarity = tf.reduce_mean(tf.square(gap))
+            hinted = 1 - tf.reduce_mean(tf.reduce_sum(foretold * teacher, axis=1))
+            loss = cosine + recipe.similarity_weight * similarity + recipe.hint_weight * hinted
+        gradients = tape.gradient(loss, hint.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, hint.trainable_variables, strict=True))
+        # A short memory at first: the average must not drag the first, untrained weights along.
+        steps = tf.cast(optimizer.iterations, tf.float32)
+        decay = tf.minimum(recipe.average_decay, (1 + steps) / (10 + steps))
+        for slow, fast in zip(average.trainable_variables, network.trainable_variables, strict=True):
+            slow.assign(decay * slow + (1 - decay) * fast)
+        return cosine, similarity, hinted
+
+    return step
+
+
+def _batches(
+    crops: Crops, targets: Features, recipe: Recipe, epoch: int
+) -> Iterator[tuple[NDArray[np.uint8], Features, Features]]:
+    """One crop of every photo, in random order; the whole photo comes up as often as any two crops."""
+    random = np.random.default_rng([recipe.seed, epoch])
+    count = len(crops.pixels) // crops.per_photo
+    choice = np.maximum(random.integers(-1, crops.per_photo, size=count), 0)
+    rows = random.permutation(np.arange(count) * crops.per_photo + choice)
+    for start in range(0, count - recipe.batch + 1, recipe.batch):
+        batch = np.sort(rows[start : start + recipe.batch])
+        pixels = crops.pixels[batch]
+        if random.random() < 0.5:
+            pixels = pixels[:, :, ::-1]
+        yield np.ascontiguousarray(pixels), targets[batch], crops.teacher[batch]
+
+
+def _unit(vectors: Features) -> Features:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description="Train the bundled encoder by distillation.")
+    parser.add_argument(
+        "--photos", nargs="+", type=Path, required=True, help="folders of JPEG, PNG or WebP photos, searched in depth"
+    )
+    parser.add_argument("--teacher", type=Path, required=True, help="folder of a MobileNetV2 feature vector SavedModel")
+    parser.add_argument("--work", type=Path, required=True, help="folder for crops and checkpoints (about 5 GB)")
+    parser.add_argument("--out", type=Path, required=True, help="the .tflite file to write")
+    for name, default in asdict(Recipe()).items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=type(default), default=default, help="default: %(default)s"
+        )
+    arguments = vars(parser.parse_args())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    folders: list[Path] = arguments.pop("photos")
+    photos = sorted(
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
+    )
+    if not photos:
+        parser.error(f"no photo found in {', '.join(map(str, folders))}")
+    teacher, work, out = (arguments.pop(name) for name in ("teacher", "work", "out"))
+    distil(photos, teacher, work, out, Recipe(**arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""The bundled encoder's network: a MobileNetV2 whose hidden channels are pruned before it is distilled.
+
+Starting a student from the teacher's most useful channels reaches in minutes what random weights need days for
+(prune-and-distil: Muralidharan et al., "Compact Language Models via Pruning and Knowledge Distillation", NeurIPS 2024;
+the channel score follows Molchanov et al., "Pruning Convolutional Neural Networks for Resource Efficient Inference", ICLR 2017).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+# Expansion, output channels, repeats and stride of each stage (Sandler et al., "MobileNetV2", CVPR 2018, table 2).
+STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+STEM_CHANNELS = 32
+CONVOLUTIONS = 52
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
+Kernel = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One inverted residual. `hidden`: channels between expansion and projection; `expands`: whether it widens at all."""
+
+    hidden: int
+    output: int
+    stride: int
+    expands: bool
+    residual: bool
+
+
+@dataclass(frozen=True)
+class ConvWeights:
+    """A convolution with its batch normalisation folded in. kernel: float32 [kh, kw, in, out]; bias: float32 [out]."""
+
+    kernel: Kernel
+    bias: Kernel
+
+
+def mobilenet_v2_blocks() -> list[Block]:
+    """The 17 inverted residuals of MobileNetV2 1.0."""
+    blocks, channels = [], STEM_CHANNELS
+    for expansion, output, repeats, stride in STAGES:
+        for repeat in range(repeats):
+            step = stride if repeat == 0 else 1
+            blocks.append(Block(channels * expansion, output, step, expansion > 1, step == 1 and channels == output))
+            channels = output
+    return blocks
+
+
+def read_teacher(folder: str) -> list[ConvWeights]:
+    """The convolutions of a folded MobileNetV2 feature vector SavedModel, in order. Raises ValueError for another network."""
+    import tensorflow as tf
+
+    variables = [variable.numpy() for variable in getattr(tf.saved_model.load(folder), "vars", ())]
+    if len(variables) != 2 * CONVOLUTIONS:
+        raise ValueError(f"{folder} holds {len(variables)} weight arrays; a folded MobileNetV2 has {2 * CONVOLUTIONS}")
+    return [ConvWeights(variables[i], variables[i + 1]) for i in range(0, len(variables), 2)]
+
+
+def read_litert(path: Path) -> keras.Model:
+    """A student's network with the weights of its exported `.tflite` file, to train further or to compare with.
+
+    Input and output as `build_network`. Raises ValueError for a file that this module did not export.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    # Without the delegate the operations stand as they were exported, weights beside them.
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(str(path), experimental_op_resolver_type=plain, experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    size = int(interpreter.get_input_details()[0]["shape"][1])
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.zeros((1, size, size, 3), np.float32))
+    interpreter.invoke()
+    operations = [op for op in interpreter._get_ops_details() if op["op_name"] in _WEIGHTED]
+    kernels = [(op["op_name"], *(interpreter.get_tensor(index) for index in op["inputs"][1:3])) for op in operations]
+    # LiteRT keeps [out, kh, kw, in] and, for a dense layer, [out, in]; Keras has the output last.
+    convolutions = [
+        ConvWeights(np.moveaxis(kernel, 0, -1) if name == "CONV_2D" else kernel[0], bias)
+        for name, kernel, bias in kernels[:-1]
+    ]
+    names = [name for name, _, _ in kernels]
+    if len(names) != CONVOLUTIONS + 1 or names[-1] != "FULLY_CONNECTED":
+        raise ValueError(f"{path} is not a student's network: it has {len(names)} layers with weights")
+    hidden = iter(
+        [len(conv.bias) for name, conv in zip(names, convolutions, strict=False) if name == "DEPTHWISE_CONV_2D"]
+    )
+    blocks = [dataclasses.replace(block, hidden=next(hidden)) for block in mobilenet_v2_blocks()]
+    _, projection, offset = kernels[-1]
+    network = build_network(size, blocks, projection.shape[1], projection.shape[0])
+    load_convolutions(network, convolutions)
+    network.get_layer("projection").set_weights([projection.T, offset])
+    return network
+
+
+def build_network(input_size: int, blocks: Sequence[Block], features: int, dim: int | None) -> keras.Model:
+    """A MobileNetV2-shaped network without batch normalisation.
+
+    Input float32 [B, input_size, input_size, 3] in [0, 1]; output float32 [B, dim], L2-normalised, or, with dim None,
+    the pooled features [B, features].
+    """
+    inputs = keras.Input((input_size, input_size, 3))
+    x = layers.Rescaling(2.0, -1.0)(inputs)
+    x = _relu6(layers.Conv2D(STEM_CHANNELS, 3, 2, "same", name="conv_0")(x))
+    index = 1
+    for number, block in enumerate(blocks):
+        h = x
+        if block.expands:
+            h = _relu6(layers.Conv2D(block.hidden, 1, name=f"conv_{index}")(h))
+            index += 1
+        h = _relu6(layers.DepthwiseConv2D(3, block.stride, "same", name=f"conv_{index}")(h))
+        h = layers.Activation("linear", name=f"hidden_{number}")(h)
+        h = layers.Conv2D(block.output, 1, name=f"conv_{index + 1}")(h)
+        index += 2
+        x = layers.Add()([x, h]) if block.residual else h
+    x = _relu6(layers.Conv2D(features, 1, name=f"conv_{index}")(x))
+    x = layers.GlobalAveragePooling2D(name="features")(x)
+    if dim is not None:
+        x = layers.UnitNormalization(name="embedding")(layers.Dense(dim, name="projection")(x))
+    return keras.Model(inputs, x)
+
+
+def _relu6(x: Any) -> Any:
+    return layers.ReLU(6.0)(x)
+
+
+def load_convolutions(network: keras.Model, weights: Sequence[ConvWeights]) -> None:
+    """Set the network's convolutions, in order."""
+    for index, conv in enumerate(weights):
+        layer = network.get_layer(f"conv_{index}")
+        layer.set_weights([conv.kernel.reshape(layer.kernel.shape), conv.bias])
+
+
+@dataclass(frozen=True)
+class HiddenStatistics:
+    """Of a block's hidden channels over photos and positions: mean float32 [h], covariance float64 [h, h]."""
+
+    mean: Kernel
+    covariance: NDArray[np.float64]
+
+
+def hidden_statistics(network: keras.Model, photos: NDArray[np.float32]) -> list[HiddenStatistics]:
+    """What the hidden channels of each block do over photos: float32 [n, size, size, 3] in [0, 1]."""
+    hidden = [layer.output for layer in network.layers if layer.name.startswith("hidden_")]
+    probe = keras.Model(network.input, hidden)
+    sums = [np.zeros(tensor.shape[-1]) for tensor in hidden]
+    products = [np.zeros((tensor.shape[-1], tensor.shape[-1])) for tensor in hidden]
+    counts = [0] * len(hidden)
+    for start in range(0, len(photos), 32):
+        for block, activation in enumerate(probe(photos[start : start + 32])):
+            values = np.asarray(activation).reshape(-1, activation.shape[-1])
+            sums[block] += values.sum(axis=0)
+            products[block] += values.T @ values
+            counts[block] += len(values)
+    means = [total / count for total, count in zip(sums, counts, strict=True)]
+    return [
+        HiddenStatistics(mean.astype(np.float32), product / count - np.outer(mean, mean))
+        for mean, product, count in zip(means, products, counts, strict=True)
+    ]
+
+
+def prune(
+    teacher: Sequence[ConvWeights], statistics: Sequence[HiddenStatistics], keep: Callable[[int], int]
+) -> tuple[list[Block], list[ConvWeights]]:
+    """Keep the hidden channels that contribute most to their block's output, `keep(hidden)` of them.
+
+    A channel's score is its variance times the squared length of its projection weights. The projection is then fitted by least
+    squares to what the block gave before (He et al., "Channel Pruning for Accelerating Very Deep Neural Networks", ICCV 2017).
+    """
+    blocks, weights, index = [], [teacher[0]], 1
+    for block, hidden in zip(mobilenet_v2_blocks(), statistics, strict=True):
+        if not block.expands:
+            blocks.append(block)
+            weights += teacher[index : index + 2]
+            index += 2
+            continue
+        expand, depthwise, project = teacher[index : index + 3]
+        index += 3
+        outgoing = project.kernel.reshape(block.hidden, block.output)
+        score = np.diag(hidden.covariance) * np.square(outgoing).sum(axis=1)
+        kept = np.sort(np.argsort(-score, kind="stable")[: keep(block.hidden)])
+        among = hidden.covariance[np.ix_(kept, kept)]
+        ridge = 1e-3 * np.trace(among) / len(kept) * np.eye(len(kept))
+        fitted = np.linalg.solve(among + ridge, hidden.covariance[kept] @ outgoing + ridge @ outgoing[kept])
+        bias = project.bias + hidden.mean @ outgoing - hidden.mean[kept] @ fitted
+        blocks.append(Block(len(kept), block.output, block.stride, True, block.residual))
+        weights += [
+            ConvWeights(expand.kernel[..., kept], expand.bias[kept]),
+            ConvWeights(depthwise.kernel[:, :, kept], depthwise.bias[kept]),
+            ConvWeights(fitted.astype(np.float32)[None, None], bias.astype(np.float32)),
+        ]
+    return blocks, weights
+
+
+def prune_last(conv: ConvWeights, features: NDArray[np.float32], keep: int) -> ConvWeights:
+    """Keep the output channels of the last convolution whose pooled features (float32 [n, channels]) vary most."""
+    kept = np.sort(np.argsort(-features.var(axis=0), kind="stable")[:keep])
+    return ConvWeights(conv.kernel[..., kept], conv.bias[kept])
