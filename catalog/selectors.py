@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -69,18 +69,6 @@ def product_cards(products: QuerySet[Product]) -> list[ProductCard]:
         ProductCard(id_, sku, slug, title, path or "", brand, price, currency, available, image or "")
         for id_, sku, slug, title, path, brand, price, currency, available, image in rows
     ]
-
-
-def products_by_id(product_ids: Collection[int]) -> dict[int, ProductCard]:
-    """The cards of those of these products that may be shown, in one query."""
-    return {card.id: card for card in product_cards(visible_products().filter(pk__in=product_ids).order_by())}
-
-
-def twins_of(product_id: int) -> set[int]:
-    """Other products that have a photo byte-identical with one of this product's."""
-    hashes = ProductImage.objects.filter(product_id=product_id).values("sha256")
-    twins = ProductImage.objects.filter(sha256__in=hashes).exclude(product_id=product_id)
-    return set(twins.values_list("product_id", flat=True))
 
 
 def visible_product(product_id: int) -> Product | None:

@@ -1,0 +1,37 @@
+"""Everything that can go wrong with a request to the recommender, by the domain's own names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class RecommenderError(Exception):
+    """Base of every error that this service raises on purpose; its message says what to do."""
+
+
+class ProductNotFound(RecommenderError):
+    """There is no such product, or it is not shown any more."""
+
+    def __init__(self, product_id: int) -> None:
+        super().__init__(f"there is no product {product_id}, or it is not shown any more")
+
+
+class PageNotFound(RecommenderError):
+    """The list is shorter than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterError:
+    """What is wrong with one parameter."""
+
+    parameter: str
+    detail: str
+
+
+class InvalidParameters(RecommenderError):
+    """A request has parameters that cannot be used; every one of them is told."""
+
+    def __init__(self, errors: Sequence[ParameterError]) -> None:
+        super().__init__("; ".join(f"{error.parameter}: {error.detail}" for error in errors))
+        self.errors = errors

@@ -1,0 +1,123 @@
+"""What Prometheus reads: how long each stage takes, what is asked for, how much work waits, how large the index is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import DatabaseError
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import REGISTRY, Collector
+
+from embeddings.backends import get_vector_index
+from embeddings.errors import EmbeddingsError
+from embeddings.selectors import active_versions, outbox_counts
+
+logger = logging.getLogger(__name__)
+
+STATE_TTL_S = 5.0
+
+STAGES = ("encode", "retrieve", "hydrate", "filter", "rerank")
+_SECONDS = Histogram(
+    "lookalike_recommendation_stage_seconds",
+    "Time that one recommendation spends in a stage.",
+    ["stage"],
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+_OF_STAGE = {stage: _SECONDS.labels(stage) for stage in STAGES}
+_REQUESTS = Counter("lookalike_requests", "Requests to the API.", ["endpoint", "method", "status"])
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Count the time of the block, whether it ends well or not."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        _OF_STAGE[name].observe(time.perf_counter() - start)
+
+
+def count_request(endpoint: str, method: str, status: int) -> None:
+    """One request to an endpoint of the API was answered."""
+    # A client can invent methods, and every label value is kept for good.
+    _REQUESTS.labels(endpoint, method if method in _METHODS else "other", status).inc()
+
+
+def exposition() -> bytes:
+    """All metrics in Prometheus' text format; with PROMETHEUS_MULTIPROC_DIR those of every process of this server."""
+    if not settings.PROMETHEUS_MULTIPROC_DIR:
+        return generate_latest(REGISTRY) + generate_latest(_state_registry)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=settings.PROMETHEUS_MULTIPROC_DIR)  # type: ignore[no-untyped-call]
+    return generate_latest(registry) + generate_latest(_state_registry)
+
+
+def forget_state() -> None:
+    """Read queue and index afresh at the next scrape."""
+    _state.forget()
+
+
+class _StateCollector(Collector):
+    """Queue and index size, read when somebody scrapes and at most once in STATE_TTL_S."""
+
+    def __init__(self) -> None:
+        self._read_at = float("-inf")
+        self._families: list[GaugeMetricFamily] = []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        now = time.monotonic()
+        if now - self._read_at > STATE_TTL_S:
+            self._families = [*_queue(), *_index_sizes()]
+            self._read_at = now
+        yield from self._families
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def forget(self) -> None:
+        self._read_at = float("-inf")
+
+
+def _queue() -> Iterator[GaugeMetricFamily]:
+    family = GaugeMetricFamily(
+        "lookalike_images", "Photos of active encoder versions by what is still to be done.", labels=["state"]
+    )
+    try:
+        for state, count in outbox_counts().items():
+            family.add_metric([state], count)
+    except DatabaseError as error:
+        logger.warning("the queue cannot be counted: %s", error)
+        return
+    yield family
+
+
+def _index_sizes() -> Iterator[GaugeMetricFamily]:
+    points = GaugeMetricFamily("lookalike_index_points", "Points in the live index.", labels=["collection", "encoder"])
+    up = GaugeMetricFamily("lookalike_index_up", "1 where the live index answers.", labels=["collection"])
+    try:
+        versions = active_versions()
+    except DatabaseError as error:
+        logger.warning("the collections cannot be read: %s", error)
+        return
+    for version in versions:
+        slug = version.collection.slug
+        try:
+            points.add_metric([slug, version.label], get_vector_index().count(version.index_collection().name))
+            up.add_metric([slug], 1)
+        except EmbeddingsError as error:
+            logger.warning("the index of %s cannot be counted: %s", slug, error)
+            up.add_metric([slug], 0)
+    yield points
+    yield up
+
+
+_state = _StateCollector()
+_state_registry = CollectorRegistry()
+_state_registry.register(_state)

@@ -1,0 +1,180 @@
+"""The parameters of the API: each declared once, for reading a request and for the schema."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.http import QueryDict
+
+from recommender.errors import InvalidParameters, ParameterError
+from recommender.filtering import ProductFilter
+from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT, SearchQuery, SimilarQuery
+from recommender.products import ProductListQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter. read: raises ValueError with what is wrong. schema: as in OpenAPI 3.1."""
+
+    name: str
+    read: Callable[[str], Any]
+    schema: Mapping[str, Any]
+    description: str
+    default: Any = None
+    example: Any = field(default=None)
+
+
+def similar_query(given: QueryDict) -> SimilarQuery:
+    """Raises InvalidParameters."""
+    values = _read(SIMILAR, given)
+    return SimilarQuery(filter=_filter(values), **values)
+
+
+def search_query(*given: QueryDict, errors: Iterable[ParameterError] = ()) -> SearchQuery:
+    """From the address and the form. Raises InvalidParameters, with the errors that were found before."""
+    values = _read(SEARCH, *given, errors=errors)
+    return SearchQuery(filter=_filter(values), **values)
+
+
+def product_list_query(given: QueryDict) -> ProductListQuery:
+    """Raises InvalidParameters."""
+    values = _read(PRODUCT_LIST, given)
+    return ProductListQuery(filter=_filter(values), text=values.pop("q"), **values)
+
+
+def no_parameters(given: QueryDict) -> None:
+    """For endpoints without any. Raises InvalidParameters."""
+    _read((), given)
+
+
+def _read(params: Iterable[Param], *given: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
+    known = {param.name: param for param in params}
+    values = {name: param.default for name, param in known.items()}
+    found = {error.parameter: error for error in errors}
+    for name in dict.fromkeys(name for source in given for name in source):
+        texts = [text for source in given for text in source.getlist(name)]
+        try:
+            values[name] = _read_one(known, name, texts)
+        except ValueError as error:
+            found.setdefault(name, ParameterError(name, str(error)))
+    low, high = values.get("min_price"), values.get("max_price")
+    if low is not None and high is not None and low > high:
+        found["min_price"] = ParameterError("min_price", "is above max_price")
+    if found:
+        raise InvalidParameters([*found.values()])
+    return values
+
+
+def _read_one(known: Mapping[str, Param], name: str, texts: Sequence[str]) -> Any:
+    if name not in known:
+        raise ValueError(f"is not known here; known are: {', '.join(known) or 'none'}")
+    if len(texts) > 1:
+        raise ValueError("is given more than once")
+    if not texts[0]:
+        raise ValueError("is empty: give a value, or leave the parameter out")
+    return known[name].read(texts[0])
+
+
+def _filter(values: dict[str, Any]) -> ProductFilter:
+    names = ("category", "brand", "min_price", "max_price", "available")
+    return ProductFilter(**{name: values.pop(name) for name in names})
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _number(low: float, high: float, wanted: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        if not re.fullmatch(r"[+-]?[0-9]{0,18}\.?[0-9]{0,18}(?:[eE][+-]?[0-9]{1,3})?", text):
+            raise ValueError(f"is not {wanted}")
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError(f"is not {wanted}") from None
+        if not math.isfinite(number) or not low <= number <= high:
+            raise ValueError(f"is not {wanted}")
+        return number
+
+    return read
+
+
+def _price(text: str) -> Decimal:
+    if not re.fullmatch(r"[0-9]{1,10}(?:\.[0-9]{1,6})?", text):
+        raise ValueError("is not a price such as 12 or 12.50")
+    return Decimal(text)
+
+
+def _flag(text: str) -> bool:
+    known = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in known:
+        raise ValueError("is neither true nor false")
+    return known[text.lower()]
+
+
+def _text(max_length: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if len(text) > max_length:
+            raise ValueError(f"is longer than {max_length} characters")
+        if not text.isprintable():
+            raise ValueError("has control characters")
+        return text
+
+    return read
+
+
+def _slug_path(text: str) -> str:
+    path = _text(500)(text)
+    if path.startswith("/") or path.endswith("/") or "//" in path:
+        raise ValueError("is not a path of slugs such as clothing/shirts")
+    return path
+
+
+_MAX_SCORE = 1e9
+
+LIMIT = Param(
+    "limit", _whole(1, 100), {"type": "integer", "minimum": 1, "maximum": 100, "default": DEFAULT_LIMIT},
+    "How many products at most.", DEFAULT_LIMIT,
+)  # fmt: skip
+FILTERS = (
+    Param("category", _slug_path, {"type": "string", "maxLength": 500},
+          "Slug path of a category; everything below it counts.", example="clothing/shirts"),
+    Param("brand", _text(120), {"type": "string", "maxLength": 120}, "This brand alone, letter by letter."),
+    Param("min_price", _price, {"type": "number", "minimum": 0},
+          "Lowest price; products without a price are left out."),
+    Param("max_price", _price, {"type": "number", "minimum": 0},
+          "Highest price; products without a price are left out."),
+    Param("available", _flag, {"type": "boolean"}, "true: only what is in stock; false: only what is not."),
+)  # fmt: skip
+RANKING = (
+    Param("diversity", _number(0, 1, "a number from 0 to 1"),
+          {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+          "0: the nearest first. Towards 1: products that differ from each other (maximal marginal relevance).", 0.0),
+    Param("min_score", _number(-_MAX_SCORE, _MAX_SCORE, "a number"), {"type": "number"},
+          "Worst score still shown. For collections compared by cosine or dot product: the lowest; by l1 or l2: the "
+          "greatest distance. Without effect on a fall-back, which has no scores."),
+)  # fmt: skip
+COLLECTION = Param(
+    "collection", _text(60), {"type": "string", "maxLength": 60, "default": DEFAULT_COLLECTION},
+    "Which similarity system answers.", DEFAULT_COLLECTION,
+)  # fmt: skip
+
+SEARCH = (LIMIT, *FILTERS, *RANKING)
+SIMILAR = (COLLECTION, *SEARCH)
+PRODUCT_LIST = (
+    *FILTERS,
+    Param("q", _text(200), {"type": "string", "maxLength": 200}, "A part of the title or the brand, or the whole SKU."),
+    Param("page", _whole(1, 1_000_000), {"type": "integer", "minimum": 1, "default": 1}, "Which page.", 1),
+    Param("page_size", _whole(1, 100), {"type": "integer", "minimum": 1, "maximum": 100, "default": 24},
+          "Products a page.", 24),
+)  # fmt: skip

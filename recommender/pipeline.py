@@ -1,0 +1,156 @@
+"""The query pipeline: retrieve, hydrate, filter, re-rank. Everything that recommends comes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from catalog.photos import check_photo, open_upright
+from catalog.selectors import ProductCard
+from embeddings.backends import get_encoder
+from embeddings.selectors import LiveCollection, live_collection
+from embeddings.vector_index.base import Vector
+from recommender.errors import ProductNotFound
+from recommender.fallback import products_of_like_category
+from recommender.filtering import EVERYTHING, ProductFilter
+from recommender.metrics import stage
+from recommender.reranking import diversify
+from recommender.retrieval import nearest_products
+from recommender.selectors import cards_of, twins_of, vectors_of
+
+DEFAULT_COLLECTION = "all"
+DEFAULT_LIMIT = 12
+
+# Re-ranking chooses among this many times the products that are asked for.
+_POOL = 4
+# The index may lag behind the database by a few products, which are then dropped.
+_SPARE = 2
+_ASK_AT_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarQuery:
+    """What to recommend beside a product. diversity: 0 (nearest first) to 1. min_score: worst score still shown."""
+
+    collection: str = DEFAULT_COLLECTION
+    limit: int = DEFAULT_LIMIT
+    filter: ProductFilter = EVERYTHING
+    diversity: float = 0.0
+    min_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What to answer to a photo; see SimilarQuery."""
+
+    limit: int = DEFAULT_LIMIT
+    filter: ProductFilter = EVERYTHING
+    diversity: float = 0.0
+    min_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A recommended product. score: by the collection's distance; None where nothing was compared."""
+
+    product: ProductCard
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """Recommended products, best first.
+
+    `encoder` names the version that compared; `fallback`: nothing could be compared.
+    """
+
+    collection: str
+    encoder: str
+    results: Sequence[Recommendation]
+    fallback: bool = False
+
+
+def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
+    """Products that look like this one, never itself nor one with a byte-identical photo.
+
+    A product without a vector yet is answered by its category.
+    Raises ProductNotFound, UnknownCollection, IndexUnavailable.
+    """
+    live = live_collection(query.collection)
+    with stage("retrieve"):
+        vectors = vectors_of(live.version_id, product_id)
+    with stage("filter"):
+        hidden = {product_id, *twins_of(product_id)}
+    if not vectors:
+        return _by_category(product_id, live, query, hidden)
+    results = _look_alike(live, vectors, query, hidden, must_be_visible=product_id)
+    return Recommendations(live.slug, live.label, results)
+
+
+def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommendations:
+    """Products that look like what is on the photo.
+
+    Raises ImageRejected, UnknownCollection, EncoderUnavailable, IndexUnavailable.
+    """
+    live = live_collection(collection_slug)
+    encoder = get_encoder(live.encoder)
+    with stage("encode"):
+        check_photo(photo)
+        vector = encoder.encode([open_upright(photo, at_least=encoder.input_size)])[0]
+    return Recommendations(live.slug, live.label, _look_alike(live, [vector], query, hidden=()))
+
+
+def _by_category(
+    product_id: int, live: LiveCollection, query: SimilarQuery, hidden: Collection[int]
+) -> Recommendations:
+    with stage("hydrate"):
+        product = cards_of([product_id]).get(product_id)
+        if product is None:
+            raise ProductNotFound(product_id)
+        cards = products_of_like_category(product.category, query.filter, limit=query.limit, hidden=hidden)
+    return Recommendations(live.slug, live.label, [Recommendation(card, None) for card in cards], fallback=True)
+
+
+def _look_alike(
+    live: LiveCollection,
+    vectors: Sequence[Vector],
+    query: SimilarQuery | SearchQuery,
+    hidden: Collection[int],
+    must_be_visible: int | None = None,
+) -> list[Recommendation]:
+    """Ask the index, keep what the database confirms, and ask for more while too few are left.
+
+    must_be_visible: a product that has to be there itself; looked up with the rest, which saves a query.
+    """
+    wanted = query.limit * _POOL if query.diversity else query.limit
+    ask = wanted + _SPARE
+    allowed = query.filter.for_index(hidden)
+    cards: dict[int, ProductCard] = {}
+    looked_up: set[int] = set()
+    while True:
+        with stage("retrieve"):
+            hits = nearest_products(
+                live.index,
+                vectors,
+                conditions=allowed,
+                limit=ask,
+                min_score=query.min_score,
+                with_vectors=query.diversity > 0,
+            )
+        new = {hit.product_id for hit in hits} - looked_up
+        if must_be_visible is not None:
+            new |= {must_be_visible} - looked_up
+        with stage("hydrate"):
+            cards |= cards_of(new)
+            looked_up |= new
+        if must_be_visible is not None and must_be_visible not in cards:
+            raise ProductNotFound(must_be_visible)
+        with stage("filter"):
+            kept = [hit for hit in hits if hit.product_id in cards and query.filter.allows(cards[hit.product_id])]
+        if len(kept) >= wanted or len(hits) < ask or ask >= _ASK_AT_MOST:
+            break
+        ask = min(4 * ask, _ASK_AT_MOST)
+    with stage("rerank"):
+        # What was wanted and no more, so that an answer does not depend on how often the index was asked.
+        chosen = diversify(kept[:wanted], limit=query.limit, diversity=query.diversity, distance=live.index.distance)
+    return [Recommendation(cards[hit.product_id], hit.score) for hit in chosen]

@@ -1,0 +1,39 @@
+"""The retrieval stage: the nearest products to one or several vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from embeddings.backends import get_vector_index
+from embeddings.vector_index.base import Filter, Hit, IndexCollection, Vector, VectorQuery, best_first, best_of_products
+
+
+def nearest_products(
+    collection: IndexCollection,
+    vectors: Sequence[Vector],
+    *,
+    conditions: Filter,
+    limit: int,
+    min_score: float | None = None,
+    with_vectors: bool = False,
+) -> list[Hit]:
+    """The best hit of each of the `limit` nearest products, best first. vectors: float32 [dim] each.
+
+    Several vectors are photos of one thing: a product counts by its best match with any of them.
+    Fewer hits than `limit` mean that the index holds no more.
+    """
+    index = get_vector_index()
+    hits: list[Hit] = []
+    for vector in vectors:
+        query = VectorQuery(
+            positive=(vector,),
+            filter=conditions,
+            limit=limit,
+            group_by_product=True,
+            min_score=min_score,
+            with_vectors=with_vectors,
+        )
+        hits += index.query(collection.name, query)
+    if len(vectors) == 1:
+        return hits
+    return best_of_products(best_first(hits, collection.distance))[:limit]

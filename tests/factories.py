@@ -1,0 +1,107 @@
+"""Rows to test with, each as small as it may be and each different from the others."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import factory
+import numpy as np
+from django.core.files.base import ContentFile
+from factory.django import DjangoModelFactory
+from PIL import Image
+
+from catalog.models import Category, Product, ProductImage
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_to_bytes
+
+
+def jpeg(colour: str | tuple[int, int, int] = "teal", size: tuple[int, int] = (32, 24)) -> bytes:
+    """A real JPEG file of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, "JPEG")
+    return file.getvalue()
+
+
+def numbered_colour(number: int) -> tuple[int, int, int]:
+    """Another colour for each number; far enough apart that no two JPEG files of them are alike."""
+    return (number * 53 % 256, number * 97 % 256, number * 181 % 256)
+
+
+class CategoryFactory(DjangoModelFactory[Category]):
+    """A category; `parent=` puts it below another."""
+
+    class Meta:
+        model = Category
+
+    name = factory.Sequence(lambda n: f"Category {n}")
+    slug = factory.LazyAttribute(lambda it: it.name.lower().replace(" ", "-"))
+    parent = None
+    path = factory.LazyAttribute(lambda it: f"{it.parent.path}/{it.slug}" if it.parent else it.slug)
+
+
+class ProductFactory(DjangoModelFactory[Product]):
+    """A product that is for sale, without photos."""
+
+    class Meta:
+        model = Product
+
+    sku = factory.Sequence(lambda n: f"SKU-{n}")
+    title = factory.Sequence(lambda n: f"Product {n}")
+    slug = factory.LazyAttribute(lambda it: it.title.lower().replace(" ", "-"))
+    category = factory.SubFactory(CategoryFactory)
+    brand = "Harbour"
+    price = Decimal("10.00")
+
+
+class ProductImageFactory(DjangoModelFactory[ProductImage]):
+    """A stored photo; `content=` gives its bytes."""
+
+    class Meta:
+        model = ProductImage
+
+    class Params:
+        content = factory.Sequence(lambda n: jpeg(numbered_colour(n)))
+
+    product = factory.SubFactory(ProductFactory)
+    position = factory.Sequence(lambda n: n % 1000)
+    sha256 = factory.LazyAttribute(lambda it: hashlib.sha256(it.content).hexdigest())
+    file = factory.LazyAttribute(lambda it: ContentFile(it.content, name="photo.jpg"))
+
+
+class CollectionFactory(DjangoModelFactory[Collection]):
+    """A collection without an encoder version."""
+
+    class Meta:
+        model = Collection
+        django_get_or_create = ("slug",)
+
+    slug = factory.Sequence(lambda n: f"collection-{n}")
+    name = factory.LazyAttribute(lambda it: it.slug.capitalize())
+
+
+class EncoderVersionFactory(DjangoModelFactory[EncoderVersion]):
+    """A version whose vectors are short enough to write down."""
+
+    class Meta:
+        model = EncoderVersion
+
+    collection = factory.SubFactory(CollectionFactory)
+    number = factory.Sequence(lambda n: n + 1)
+    encoder = "tiny"
+    fingerprint = "0" * 64
+    dim = 3
+
+
+def embedding(version: EncoderVersion, image: ProductImage, vector: Sequence[float], **fields: Any) -> ImageEmbedding:
+    """The row of a photo that has this vector and is indexed."""
+    values: dict[str, Any] = {
+        "state": ImageEmbedding.State.INDEXED,
+        "content_hash": image.sha256,
+        "vector": vector_to_bytes(np.asarray(vector, dtype=np.float32)),
+        **fields,
+    }
+    row, _ = ImageEmbedding.objects.update_or_create(version=version, image_id=image.pk, defaults=values)
+    return row

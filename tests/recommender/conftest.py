@@ -1,0 +1,89 @@
+"""A small shop whose photos have vectors that a test writes down, in an exact index, beside an encoder of mean colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from django.test import Client
+from numpy.typing import NDArray
+from PIL import Image
+
+from catalog.models import Product
+from embeddings.backends import get_vector_index
+from embeddings.models import Collection, EncoderVersion
+from embeddings.selectors import forget_live_collections
+from embeddings.services import points_of
+from embeddings.vector_index.base import Distance
+from recommender import health, metrics, pipeline
+from tests.factories import ProductFactory, ProductImageFactory, embedding
+
+
+class MeanColourEncoder:
+    """Deterministic, and easy to reason about: a photo's vector is its mean colour."""
+
+    dim = 3
+    input_size = 8
+    fingerprint = "0" * 64
+
+    def encode(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        means = np.array([np.asarray(image, dtype=np.float32).mean(axis=(0, 1)) + 1e-3 for image in images], np.float32)
+        return means / np.linalg.norm(means, axis=1, keepdims=True)
+
+
+@dataclass
+class Shop:
+    """Puts products into the database and, if they have vectors, into the index."""
+
+    version: EncoderVersion
+
+    def add(self, *vectors: Sequence[float], content: bytes | None = None, **fields: Any) -> Product:
+        """A product with one indexed photo for each vector. content: the bytes of its photo."""
+        product = ProductFactory.create(**fields)
+        photo = {} if content is None else {"content": content}
+        for vector in vectors:
+            row = embedding(self.version, ProductImageFactory.create(product=product, **photo), vector)
+            get_vector_index().upsert(self.version.index_collection().name, points_of([row]))
+        return product
+
+    def use_distance(self, distance: Distance) -> None:
+        """Compare differently. For an empty shop."""
+        Collection.objects.filter(pk=self.version.collection_id).update(distance=distance)
+        self.version.refresh_from_db()
+        get_vector_index().drop(self.version.index_collection().name)
+        get_vector_index().ensure(self.version.index_collection())
+        forget_live_collections()
+
+
+@pytest.fixture
+def empty_index(settings: Any) -> Iterator[None]:
+    """An exact index in memory, and nothing remembered of another test's collections."""
+    settings.VECTOR_INDEX = {"BACKEND": "embeddings.vector_index.memory.MemoryVectorIndex", "OPTIONS": {}}
+    forget_live_collections()
+    metrics.forget_state()
+    yield
+    forget_live_collections()
+
+
+@pytest.fixture
+def shop(db: None, settings: Any, empty_index: None, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """A shop without products: the collection `all`, its version `all-v1`, vectors of three numbers."""
+    settings.CELERY_BROKER_URL = ""
+    for module in (pipeline, health):
+        monkeypatch.setattr(module, "get_encoder", lambda _: MeanColourEncoder())
+    collection, _ = Collection.objects.get_or_create(slug="all", defaults={"name": "All products"})
+    values = {"encoder": "tiny", "fingerprint": MeanColourEncoder.fingerprint, "dim": MeanColourEncoder.dim}
+    version, _ = EncoderVersion.objects.update_or_create(collection=collection, number=1, defaults=values)
+    collection.active_version = version
+    collection.save()
+    get_vector_index().ensure(version.index_collection())
+    return Shop(version)
+
+
+@pytest.fixture
+def api() -> Client:
+    """A client that sees an error as a visitor would."""
+    return Client(raise_request_exception=False)

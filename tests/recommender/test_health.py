@@ -1,0 +1,116 @@
+"""What load balancers and Prometheus are told."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from embeddings.backends import get_vector_index
+from embeddings.errors import EncoderUnavailable, IndexLocked
+from embeddings.models import ImageEmbedding
+from embeddings.vector_index.memory import MemoryVectorIndex
+from recommender import health
+from tests.recommender.conftest import Shop
+
+
+def checks(api: Client, status: int) -> dict[str, str]:
+    response = api.get("/readyz")
+    assert response.status_code == status, response.content
+    return {name: check["status"] for name, check in response.json()["checks"].items()}
+
+
+def raising(error: Exception) -> Any:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    return fail
+
+
+def test_a_process_that_lives_asks_nobody(api: Client) -> None:
+    assert api.get("/healthz").json() == {"status": "alive"}
+
+
+def test_all_is_ready(shop: Shop, api: Client) -> None:
+    assert checks(api, 200) == {"database": "up", "index": "up", "encoder": "up"}
+
+
+def test_an_empty_shop_is_ready_to_be_filled(shop: Shop, api: Client) -> None:
+    get_vector_index().drop(shop.version.index_collection().name)
+
+    assert checks(api, 200)["index"] == "up"
+
+
+def test_an_index_held_by_another_process_is_not_ready_and_says_so(
+    shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryVectorIndex, "retrieve", raising(IndexLocked("held by another process")))
+
+    assert checks(api, 503) == {"database": "up", "index": "down", "encoder": "up"}
+    assert "held by another process" in api.get("/readyz").json()["checks"]["index"]["message"]
+
+
+def test_an_index_that_never_answers_is_down_in_time(shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(MemoryVectorIndex, "retrieve", lambda *_: time.sleep(0.5))
+
+    assert checks(api, 503)["index"] == "down"
+
+
+def test_a_missing_encoder_is_not_ready(shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "get_encoder", raising(EncoderUnavailable("no model file")))
+
+    assert checks(api, 503)["encoder"] == "down"
+
+
+def test_an_exchanged_model_is_not_ready(shop: Shop, api: Client) -> None:
+    type(shop.version).objects.filter(pk=shop.version.pk).update(fingerprint="1" * 64)
+
+    assert checks(api, 503)["encoder"] == "down"
+
+
+def test_a_database_that_is_away_is_not_ready(shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "active_versions", raising(OperationalError("connection refused")))
+
+    assert checks(api, 503)["database"] == "down"
+
+
+def test_a_broker_is_asked_where_there_is_one(
+    shop: Shop, api: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CELERY_BROKER_URL = "memory://"
+    connection_for_write = health.celery_app.connection_for_write
+
+    monkeypatch.setattr(health.celery_app, "connection_for_write", lambda **_: connection_for_write("memory://"))
+    assert checks(api, 200)["broker"] == "up"
+
+    monkeypatch.setattr(health.celery_app, "connection_for_write", raising(ConnectionRefusedError("refused")))
+    assert checks(api, 503)["broker"] == "down"
+
+
+def test_metrics_tell_requests_stages_queue_and_index_size(shop: Shop, api: Client) -> None:
+    product = shop.add((1, 0, 0), (0, 1, 0))
+    ImageEmbedding.objects.filter(image_id=product.images.first().pk).update(state=ImageEmbedding.State.PENDING)
+    api.get(f"/api/products/{product.pk}/similar")
+    api.get("/api/products?limit=x")
+
+    response = api.get("/metrics")
+    text = response.content.decode()
+
+    assert response["Content-Type"].startswith("text/plain")
+    for stage in ("retrieve", "filter", "hydrate", "rerank", "encode"):
+        assert f'lookalike_recommendation_stage_seconds_count{{stage="{stage}"}}' in text
+    assert 'lookalike_requests_total{endpoint="similar",method="GET",status="200"}' in text
+    assert 'lookalike_requests_total{endpoint="products",method="GET",status="400"}' in text
+    assert 'lookalike_images{state="pending"} 1.0' in text
+    assert 'lookalike_index_points{collection="all",encoder="all-v1"} 2.0' in text
+    assert 'lookalike_index_up{collection="all"} 1.0' in text
+
+
+def test_metrics_answer_though_the_index_does_not(shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryVectorIndex, "count", raising(IndexLocked("held")))
+
+    assert 'lookalike_index_up{collection="all"} 0.0' in api.get("/metrics").content.decode()

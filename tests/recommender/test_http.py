@@ -1,0 +1,210 @@
+"""What holds for every address of the API: problems, other origins, the version alias, the schema and its page."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError
+from django.test import Client, RequestFactory
+from django.urls import Resolver404, URLResolver
+from django.urls.resolvers import RegexPattern
+
+from recommender import pipeline, products
+from recommender.urls import media as serve_media
+from recommender.urls import surface
+from tests.factories import ProductImageFactory, jpeg
+from tests.recommender.answers import problem
+from tests.recommender.conftest import Shop
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/nothing", "/api/products/", "/api/products/x", "/api/v2/products"]
+)
+@pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
+def test_an_address_that_is_none_is_a_404_problem(api: Client, path: str, method: str) -> None:
+    body = problem(getattr(api, method)(path), 404)
+
+    assert (body["type"], body["title"], body["instance"]) == ("about:blank", "Not Found", path)
+
+
+def test_a_trailing_slash_is_told(api: Client) -> None:
+    assert "no trailing slash" in problem(api.get("/api/products/"), 404)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("post", "/api/products", "GET, HEAD, OPTIONS"),
+        ("delete", "/api/products/1", "GET, HEAD, OPTIONS"),
+        ("put", "/api/products/1/similar", "GET, HEAD, OPTIONS"),
+        ("get", "/api/collections/all/search", "POST, OPTIONS"),
+        ("post", "/api/schema", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_a_wrong_method_is_a_405_problem_that_says_which_are_right(
+    api: Client, method: str, path: str, allowed: str
+) -> None:
+    response = getattr(api, method)(path)
+
+    problem(response, 405)
+    assert set(response["Allow"].split(", ")) == set(allowed.split(", "))
+
+
+def test_what_nobody_foresaw_is_a_500_problem_that_tells_nothing(
+    shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("the password is 1234")
+
+    monkeypatch.setattr(pipeline, "twins_of", fail)
+
+    response = api.get(f"/api/products/{shop.add((1, 0, 0)).pk}/similar")
+
+    assert "1234" not in problem(response, 500)["detail"]
+    assert "1234" in caplog.text
+
+
+def test_a_database_that_is_away_is_a_503_problem(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("connection to 10.0.0.1 refused")
+
+    monkeypatch.setattr(products, "products_matching", fail)
+
+    response = api.get("/api/products")
+
+    assert "10.0.0.1" not in problem(response, 503)["detail"]
+    assert "Retry-After" in response
+
+
+def test_a_host_that_is_not_ours_is_a_400_problem(api: Client) -> None:
+    problem(api.get("/api/products", HTTP_HOST="evil.example"), 400)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/products", "/api/products/1", "/api/nothing"])
+def test_a_page_of_any_origin_may_read_answers_and_problems(api: Client, path: str) -> None:
+    assert api.get(path, HTTP_ORIGIN="https://shop.example")["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_page_of_any_origin_may_ask_first(api: Client) -> None:
+    response = api.options(
+        "/api/collections/all/search",
+        HTTP_ORIGIN="https://shop.example",
+        HTTP_ACCESS_CONTROL_REQUEST_METHOD="POST",
+        HTTP_ACCESS_CONTROL_REQUEST_HEADERS="content-type",
+    )
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert response["Access-Control-Allow-Origin"] == "*"
+    assert "POST" in response["Access-Control-Allow-Methods"]
+    assert response["Access-Control-Allow-Headers"] == "Content-Type"
+
+
+def test_v1_is_the_same(shop: Shop, api: Client) -> None:
+    product = shop.add((1, 0, 0))
+    shop.add((0, 1, 0))
+
+    for path in (f"products/{product.pk}/similar", f"products/{product.pk}"):
+        assert api.get(f"/api/v1/{path}").content == api.get(f"/api/{path}").content
+    assert api.post("/api/v1/collections/all/search", {"photo": jpeg()}).status_code == 400
+
+
+@pytest.mark.django_db
+def test_json_comes_whatever_a_client_would_rather_have(api: Client) -> None:
+    response = api.get("/api/products", HTTP_ACCEPT="text/html")
+
+    assert (response.status_code, response["Content-Type"]) == (200, "application/json")
+
+
+@pytest.mark.django_db
+def test_head_is_answered_without_a_body(api: Client) -> None:
+    response = api.head("/api/products")
+
+    assert (response.status_code, response.content) == (200, b"")
+
+
+def test_the_schema_is_valid_and_complete(api: Client) -> None:
+    out = StringIO()
+    call_command("spectacular", "--validate", "--fail-on-warn", stdout=out)
+
+    schema = api.get("/api/schema?format=json").json()
+
+    assert schema["openapi"].startswith("3.1")
+    assert set(schema["paths"]) == {
+        "/api/products",
+        "/api/products/{product_id}",
+        "/api/products/{product_id}/similar",
+        "/api/collections/{slug}/search",
+    }
+    assert api.get("/api/schema").status_code == 200
+
+
+def test_the_schema_tells_of_problems_limits_and_the_fallback(api: Client) -> None:
+    schema = api.get("/api/schema?format=json").json()
+    similar = schema["paths"]["/api/products/{product_id}/similar"]["get"]
+
+    assert set(similar["responses"]) == {"200", "400", "404", "503"}
+    assert set(similar["responses"]["404"]["content"]) == {"application/problem+json"}
+    limit = next(param for param in similar["parameters"] if param["name"] == "limit")
+    assert (limit["schema"]["maximum"], limit["schema"]["default"]) == (100, 12)
+    assert (
+        "no vector yet"
+        in schema["components"]["schemas"]["SimilarAnswerSchema"]["properties"]["fallback"]["description"]
+    )
+
+
+def test_the_docs_page_asks_nobody_else(api: Client) -> None:
+    page = api.get("/api/docs").content.decode()
+
+    assert "swagger-ui-bundle" in page
+    assert '"validatorUrl": null' in page
+    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", page)
+
+
+@pytest.mark.parametrize(
+    ("service", "answered"),
+    [
+        ("all", {"/api/products", "/admin/", "/products/1/mug/", "/widget/v1/similar.js", "/healthz", "/metrics"}),
+        ("catalog", {"/admin/", "/products/1/mug/", "/healthz", "/metrics"}),
+        ("recommender", {"/api/products", "/widget/v1/similar.js", "/healthz", "/metrics"}),
+    ],
+)
+def test_a_process_mounts_what_its_service_needs(service: str, answered: set[str]) -> None:
+    resolver = URLResolver(RegexPattern(r"^/"), surface(service))
+    asked = ("/api/products", "/admin/", "/products/1/mug/", "/widget/v1/similar.js", "/healthz", "/metrics")
+
+    def is_mounted(path: str) -> bool:
+        try:
+            resolver.resolve(path)
+        except Resolver404:
+            return False
+        return True
+
+    assert {path for path in asked if is_mounted(path)} == answered
+
+
+@pytest.mark.django_db
+def test_the_widget_is_for_pages_of_any_origin_and_may_be_kept(api: Client) -> None:
+    response = api.get("/widget/v1/similar.js")
+
+    assert response.status_code == 200
+    assert b"customElements" in b"".join(response.streaming_content)
+    assert response["Content-Type"].startswith(("text/javascript", "application/javascript"))
+    assert response["Access-Control-Allow-Origin"] == "*"
+    assert "max-age" in response["Cache-Control"]
+    response.close()
+
+
+@pytest.mark.django_db
+def test_a_photo_is_served_for_good(api: Client, settings: Any) -> None:
+    image = ProductImageFactory()
+    response = serve_media(RequestFactory().get(image.file.url), image.file.name)
+
+    assert b"".join(response.streaming_content) == image.file.read()
+    assert "immutable" in response["Cache-Control"]
+    response.close()
+    image.file.close()

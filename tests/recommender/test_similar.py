@@ -1,0 +1,346 @@
+"""What GET /api/products/<id>/similar answers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from catalog.models import Product
+from catalog.services import withdraw_products
+from embeddings.backends import get_vector_index
+from embeddings.errors import EncoderUnavailable, IndexLocked, IndexUnavailable
+from embeddings.models import ImageEmbedding
+from embeddings.vector_index.base import Distance
+from embeddings.vector_index.memory import MemoryVectorIndex
+from tests.factories import CategoryFactory, ProductFactory, ProductImageFactory, jpeg
+from tests.recommender.answers import ids, problem
+from tests.recommender.conftest import Shop
+
+RED, REDDISH, PINK, GREEN, BLUE = (1, 0, 0), (0.95, 0.3, 0), (0.8, 0.6, 0), (0, 1, 0), (0, 0, 1)
+
+
+def similar(api: Client, product: Product, **params: Any) -> dict[str, Any]:
+    response = api.get(f"/api/products/{product.pk}/similar", params)
+    assert response.status_code == 200, response.content
+    return dict(response.json())
+
+
+def test_the_nearest_come_first_with_their_scores(shop: Shop, api: Client) -> None:
+    product, far, near = shop.add(RED), shop.add(PINK), shop.add(REDDISH)
+
+    answer = similar(api, product)
+
+    assert ids(answer) == [near.pk, far.pk]
+    assert [result["score"] for result in answer["results"]] == pytest.approx([0.953583, 0.8], abs=1e-3)
+
+
+def test_an_answer_has_exactly_these_members(shop: Shop, api: Client) -> None:
+    mugs = CategoryFactory(slug="mugs", parent=CategoryFactory(slug="kitchen"))
+    product = shop.add(RED)
+    other = shop.add(REDDISH, sku="M-1", title="Blue mug", category=mugs, brand="Pier", price=Decimal("14.5"))
+
+    answer = similar(api, product)
+
+    score = answer["results"][0].pop("score")
+    assert 0.9 < score < 1
+    assert answer == {
+        "product": product.pk,
+        "collection": "all",
+        "encoder": "all-v1",
+        "results": [
+            {
+                "product": {
+                    "id": other.pk,
+                    "sku": "M-1",
+                    "title": "Blue mug",
+                    "category": "kitchen/mugs",
+                    "brand": "Pier",
+                    "price": "14.50",
+                    "currency": "EUR",
+                    "available": True,
+                    "image": other.images.get().file.url,
+                    "url": other.get_absolute_url(),
+                }
+            }
+        ],
+        "fallback": False,
+    }
+
+
+def test_a_product_without_a_price_has_none_in_the_answer(shop: Shop, api: Client) -> None:
+    product, _ = shop.add(RED), shop.add(REDDISH, price=None)
+
+    assert similar(api, product)["results"][0]["product"]["price"] is None
+
+
+def test_a_shop_may_name_the_pages_of_its_own(shop: Shop, api: Client, settings: Any) -> None:
+    settings.PRODUCT_URL = "https://shop.example/p/{sku}"
+    product, _ = shop.add(RED), shop.add(REDDISH, sku="A/1")
+
+    assert similar(api, product)["results"][0]["product"]["url"] == "https://shop.example/p/A%2F1"
+
+
+def test_a_product_is_never_similar_to_itself_by_another_photo(shop: Shop, api: Client) -> None:
+    product, other = shop.add(RED, REDDISH), shop.add(BLUE)
+
+    assert ids(similar(api, product)) == [other.pk]
+
+
+def test_a_product_with_a_byte_identical_photo_is_left_out(shop: Shop, api: Client) -> None:
+    photo = jpeg("red")
+    product, other = shop.add(RED, content=photo), shop.add(REDDISH)
+    shop.add(RED, content=photo)
+
+    assert ids(similar(api, product)) == [other.pk]
+
+
+def test_several_photos_of_a_product_are_joined_by_their_best_match(shop: Shop, api: Client) -> None:
+    product = shop.add(RED, BLUE)
+    of_both = shop.add(GREEN, BLUE)
+    of_one = shop.add(REDDISH)
+
+    answer = similar(api, product)
+
+    assert ids(answer) == [of_both.pk, of_one.pk]
+    assert answer["results"][0]["score"] == pytest.approx(1, abs=1e-3)
+
+
+def test_an_inactive_product_is_left_out_though_the_index_still_says_otherwise(shop: Shop, api: Client) -> None:
+    product, withdrawn, other = shop.add(RED), shop.add(REDDISH), shop.add(PINK)
+    withdraw_products([withdrawn.pk])
+
+    assert ids(similar(api, product, limit=1)) == [other.pk]
+
+
+def test_a_deleted_product_is_left_out_though_its_point_still_stands(shop: Shop, api: Client) -> None:
+    product, deleted, other = shop.add(RED), shop.add(REDDISH), shop.add(PINK)
+    Product.objects.filter(pk=deleted.pk).delete()
+
+    assert ids(similar(api, product)) == [other.pk]
+
+
+def test_the_index_is_asked_again_when_too_few_are_left(shop: Shop, api: Client) -> None:
+    product = shop.add(RED)
+    gone = [shop.add((1, 0.001 * number, 0)) for number in range(12)]
+    left = [shop.add((1, 0.1 * number, 0)) for number in (1, 2, 3)]
+    Product.objects.filter(pk__in=[each.pk for each in gone]).update(active=False)
+
+    assert ids(similar(api, product, limit=3)) == [each.pk for each in left]
+
+
+def test_a_limit_is_kept_and_twelve_by_default(shop: Shop, api: Client) -> None:
+    product = shop.add(RED)
+    for number in range(15):
+        shop.add((1, 0.05 * number, 0))
+
+    assert len(similar(api, product, limit=2)["results"]) == 2
+    assert len(similar(api, product)["results"]) == 12
+
+
+def test_a_category_means_its_subtree(shop: Shop, api: Client) -> None:
+    clothing = CategoryFactory(slug="clothing")
+    shirts = CategoryFactory(slug="shirts", parent=clothing)
+    product, shirt, coat = shop.add(RED), shop.add(REDDISH, category=shirts), shop.add(PINK, category=clothing)
+    shop.add(GREEN, category=CategoryFactory(slug="clothing-care"))
+
+    assert ids(similar(api, product, category="clothing")) == [shirt.pk, coat.pk]
+    assert ids(similar(api, product, category="clothing/shirts")) == [shirt.pk]
+    assert ids(similar(api, product, category="toys")) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "fields"),
+    [
+        ({"brand": "Pier"}, {"brand": "Pier"}),
+        ({"min_price": "20"}, {"price": Decimal(20)}),
+        ({"max_price": "9.99"}, {"price": Decimal("9.99")}),
+        ({"min_price": "19.99", "max_price": "19.99"}, {"price": Decimal("19.99")}),
+        ({"available": "false"}, {"available": False}),
+    ],
+)
+def test_a_filter_leaves_only_what_meets_it(
+    shop: Shop, api: Client, params: dict[str, str], fields: dict[str, Any]
+) -> None:
+    product, wanted = shop.add(RED), shop.add(BLUE, **fields)
+    shop.add(REDDISH)
+    shop.add(PINK)
+
+    assert ids(similar(api, product, **params)) == [wanted.pk]
+
+
+@pytest.mark.parametrize(
+    ("params", "change"),
+    [
+        ({"brand": "Harbour"}, {"brand": "Pier"}),
+        ({"max_price": "15"}, {"price": Decimal(99)}),
+        ({"min_price": "5"}, {"price": None}),
+        ({"available": "true"}, {"available": False}),
+    ],
+)
+def test_a_change_counts_at_once_though_the_index_lags_behind(
+    shop: Shop, api: Client, params: dict[str, str], change: dict[str, Any]
+) -> None:
+    product, changed, other = shop.add(RED), shop.add(REDDISH), shop.add(PINK)
+    Product.objects.filter(pk=changed.pk).update(**change)
+
+    assert ids(similar(api, product, **params)) == [other.pk]
+
+
+def test_diversity_puts_a_different_product_before_a_near_copy(shop: Shop, api: Client) -> None:
+    product = shop.add((1, 0, 0))
+    first, copy, different = shop.add((0.9, 0.4, 0)), shop.add((0.9, 0.41, 0)), shop.add((0.8, 0, 0.6))
+
+    assert ids(similar(api, product)) == [first.pk, copy.pk, different.pk]
+    assert ids(similar(api, product, diversity=0.7)) == [first.pk, different.pk, copy.pk]
+    assert ids(similar(api, product, diversity=1, limit=2)) == [first.pk, different.pk]
+
+
+def test_diversity_goes_by_the_collections_own_distance(shop: Shop, api: Client) -> None:
+    shop.use_distance(Distance.L2)
+    product = shop.add((0, 0, 0.1))
+    first, copy, different = shop.add((1, 0, 0)), shop.add((1.1, 0, 0)), shop.add((-1.5, 0, 0))
+
+    assert ids(similar(api, product)) == [first.pk, copy.pk, different.pk]
+    assert ids(similar(api, product, diversity=0.5)) == [first.pk, different.pk, copy.pk]
+
+
+def test_min_score_is_the_lowest_likeness_by_cosine(shop: Shop, api: Client) -> None:
+    product, near = shop.add(RED), shop.add(REDDISH)
+    shop.add(PINK)
+
+    assert ids(similar(api, product, min_score=0.9)) == [near.pk]
+
+
+def test_min_score_is_the_greatest_distance_by_l1(shop: Shop, api: Client) -> None:
+    shop.use_distance(Distance.L1)
+    product, near = shop.add((1, 0, 0)), shop.add((2, 0, 0))
+    shop.add((9, 0, 0))
+
+    assert ids(similar(api, product, min_score=1.5)) == [near.pk]
+
+
+def test_a_product_without_a_vector_gets_the_newest_of_its_category_then_of_those_above(
+    shop: Shop, api: Client
+) -> None:
+    clothing = CategoryFactory(slug="clothing")
+    shirts = CategoryFactory(slug="shirts", parent=clothing)
+    elsewhere, coat = shop.add(RED), shop.add(RED, category=clothing)
+    older, newer = shop.add(RED, category=shirts), shop.add(RED, category=shirts)
+    ProductFactory(category=shirts, active=False)
+    product = ProductFactory(category=shirts)
+
+    answer = similar(api, product)
+
+    assert ids(answer) == [newer.pk, older.pk, coat.pk, elsewhere.pk]
+    assert answer["fallback"] is True
+    assert {result["score"] for result in answer["results"]} == {None}
+    assert ids(similar(api, product, limit=1)) == [newer.pk]
+
+
+def test_a_fallback_keeps_to_the_filters_and_leaves_twins_out(shop: Shop, api: Client) -> None:
+    clothing = CategoryFactory(slug="clothing")
+    product, twin = ProductFactory(category=clothing), ProductFactory(category=clothing)
+    for each in (product, twin):
+        ProductImageFactory(product=each, content=jpeg("red"))
+    dear = ProductFactory(category=clothing, price=Decimal(90))
+    ProductFactory(category=clothing)
+    other = ProductFactory(price=Decimal(80))
+
+    assert ids(similar(api, product, min_price="50")) == [dear.pk, other.pk]
+    assert ids(similar(api, product, min_price="50", category="clothing")) == [dear.pk]
+    assert twin.pk not in ids(similar(api, product))
+
+
+def test_a_photo_that_is_not_embedded_yet_makes_a_fallback(shop: Shop, api: Client) -> None:
+    product = shop.add(RED)
+    shop.add(BLUE)
+    ImageEmbedding.objects.filter(image_id=product.images.get().pk).update(
+        state=ImageEmbedding.State.PENDING, vector=None
+    )
+
+    assert similar(api, product)["fallback"] is True
+
+
+def test_an_unknown_product_is_a_404_problem(shop: Shop, api: Client) -> None:
+    body = problem(api.get("/api/products/999/similar"), 404)
+
+    assert body["instance"] == "/api/products/999/similar"
+    assert "999" in body["detail"]
+    problem(api.get(f"/api/products/{10**30}/similar"), 404)
+
+
+@pytest.mark.parametrize("vectors", [(RED,), ()])
+def test_an_inactive_product_is_a_404_problem(shop: Shop, api: Client, vectors: tuple[Any, ...]) -> None:
+    product = shop.add(*vectors, active=False)
+
+    problem(api.get(f"/api/products/{product.pk}/similar"), 404)
+
+
+def test_every_parameter_that_cannot_be_used_is_told(shop: Shop, api: Client) -> None:
+    product = shop.add(RED)
+    query = "limit=0&diversity=2&min_price=x&available=maybe&colour=red&brand=&min_score=nan&category=/a"
+    query += "&max_price=1&max_price=2"
+
+    body = problem(api.get(f"/api/products/{product.pk}/similar?{query}"), 400)
+
+    told = {error["parameter"]: error["detail"] for error in body["errors"]}
+    assert set(told) == {
+        "limit", "diversity", "min_price", "available", "colour", "brand", "min_score", "category", "max_price",
+    }  # fmt: skip
+    assert told["limit"] == "is not a whole number from 1 to 100"
+    assert "known are: collection, limit" in told["colour"]
+
+
+def test_a_range_of_prices_that_holds_nothing_is_told(shop: Shop, api: Client) -> None:
+    product = shop.add(RED)
+
+    body = problem(api.get(f"/api/products/{product.pk}/similar?min_price=9&max_price=3"), 400)
+
+    assert body["errors"] == [{"parameter": "min_price", "detail": "is above max_price"}]
+
+
+def test_an_unknown_collection_is_an_error_of_its_parameter(shop: Shop, api: Client) -> None:
+    product = shop.add(RED)
+
+    body = problem(api.get(f"/api/products/{product.pk}/similar?collection=nope"), 400)
+
+    assert body["errors"][0]["parameter"] == "collection"
+    assert "there is: all" in body["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    "error", [IndexUnavailable("the index is away"), IndexLocked("the index is held"), EncoderUnavailable("x")]
+)
+def test_an_index_that_is_away_is_a_503_problem_that_says_when_to_come_back(
+    shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    product = shop.add(RED)
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(MemoryVectorIndex, "query", fail)
+    response = api.get(f"/api/products/{product.pk}/similar")
+
+    problem(response, 503)
+    assert int(response["Retry-After"]) > 0
+
+
+def test_an_index_that_was_lost_is_a_503_problem(shop: Shop, api: Client) -> None:
+    product = shop.add(RED)
+    get_vector_index().drop(shop.version.index_collection().name)
+
+    assert problem(api.get(f"/api/products/{product.pk}/similar"), 503)["title"] == "Nothing is indexed yet"
+
+
+def test_a_recommendation_costs_three_queries(shop: Shop, api: Client, django_assert_num_queries: Any) -> None:
+    product = shop.add(RED)
+    for number in range(20):
+        shop.add((1, 0.05 * number, 0))
+    similar(api, product)
+
+    with django_assert_num_queries(3):
+        similar(api, product, brand="Harbour", max_price=50)
