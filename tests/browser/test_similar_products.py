@@ -1,0 +1,408 @@
+"""The strip of similar products, as a browser shows it."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Page, Route, expect
+
+from catalog.models import Product
+from tests.browser.conftest import Api, answer, card, until
+from tests.catalog.shop import stock
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WIDGET = Path(settings.BASE_DIR) / "recommender" / "static" / "recommender" / "similar.js"
+STRIP = "similar-products"
+
+# Events are noted from the first moment on, by the document: they must bubble out of the shadow tree to get there.
+NOTE_EVENTS = """
+window.noted = [];
+for (const name of ["load", "click", "error"])
+  document.addEventListener(`similar:${name}`, (event) => window.noted.push([event.type, event.detail]));
+"""
+# All that jumps while a page takes shape; what follows an action of the visitor does not count.
+NOTE_SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+# The focused element, also inside of shadow trees: its text or its label.
+FOCUSED = """() => {
+  let active = document.activeElement;
+  while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+  return (active?.getAttribute("aria-label") || active?.innerText || active?.name || "").trim().split("\\n")[0];
+}"""
+
+
+def open_product(page: Page, shop_url: str, product: Product) -> None:
+    page.add_init_script(NOTE_EVENTS)
+    page.goto(shop_url + product.get_absolute_url())
+
+
+def events(page: Page) -> list[tuple[str, Any]]:
+    """The widget's events so far, by name and detail."""
+    return [(name, detail) for name, detail in page.evaluate("window.noted")]
+
+
+def strip_with_cards(page: Page, count: int) -> None:
+    expect(page.locator(f"{STRIP} a")).to_have_count(count)
+
+
+def test_the_widget_stays_small(capsys: pytest.CaptureFixture[str]) -> None:
+    size = len(gzip.compress(WIDGET.read_bytes(), 9))
+    with capsys.disabled():
+        print(f"\nsimilar.js: {size:,} bytes gzipped")  # noqa: T201 - the figure is of interest in itself
+    assert size < 8 * 1024
+
+
+def test_a_product_page_shows_similar_products_with_links_prices_and_pictures(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    open_product(page, shop_url, product)
+
+    strip_with_cards(page, 5)
+    expect(page.get_by_role("region", name="You may also like")).to_be_visible()
+    first = page.locator(f"{STRIP} a").first
+    assert first.evaluate("link => link.href") == f"{shop_url}/products/101/like-1/"
+    expect(first).to_contain_text("Like 1")
+    expect(first).to_contain_text("€11.50")
+    expect(first.get_by_role("img", name="Like 1")).to_be_visible()
+    expect(page.locator(f"{STRIP} a").nth(1)).to_contain_text("Out of stock")
+
+
+def test_the_widget_asks_for_the_product_the_number_and_the_collection_that_its_attributes_say(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    open_product(page, shop_url, product)
+    strip_with_cards(page, 5)
+    assert api.asked == [f"{shop_url}/api/products/{product.pk}/similar?limit=8&collection=all"]
+
+    page.locator(STRIP).evaluate(
+        """strip => {
+          strip.setAttribute("product-id", "7");
+          strip.setAttribute("limit", "3");
+          strip.setAttribute("collection", "food");
+        }"""
+    )
+
+    until(page, lambda: len(events(page)) == 2)
+    assert api.asked[1:] == [f"{shop_url}/api/products/7/similar?limit=3&collection=food"]
+
+
+def test_a_strip_with_nothing_to_show_is_hidden(page: Page, shop_url: str, product: Product, api: Api) -> None:
+    api.answers(answer(0))
+
+    open_product(page, shop_url, product)
+
+    until(page, lambda: len(events(page)) == 1)
+    expect(page.locator(STRIP)).to_be_hidden()
+    expect(page.get_by_role("heading", name="Blue mug")).to_be_visible()
+
+
+def test_a_failing_api_hides_the_strip_and_tells_the_page_why(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    api.answers({"title": "Index unavailable", "detail": "Another process holds it.", "status": 503}, status=503)
+
+    open_product(page, shop_url, product)
+
+    until(page, lambda: len(events(page)) == 1)
+    assert events(page) == [
+        ("similar:error", {"status": 503, "title": "Index unavailable", "detail": "Another process holds it."})
+    ]
+    expect(page.locator(STRIP)).to_be_hidden()
+
+
+@pytest.mark.parametrize("body", ["<h1>Bad gateway</h1>", "null", '{"results": 3}'])
+def test_an_answer_that_is_none_hides_the_strip(
+    page: Page, shop_url: str, product: Product, api: Api, body: str
+) -> None:
+    api.answer = lambda route: route.fulfill(body=body, status=200)
+
+    open_product(page, shop_url, product)
+
+    until(page, lambda: len(events(page)) == 1)
+    assert events(page)[0][0] == "similar:error"
+    expect(page.locator(STRIP)).to_be_hidden()
+
+
+def test_an_api_that_cannot_be_reached_hides_the_strip(page: Page, shop_url: str, product: Product, api: Api) -> None:
+    api.answer = lambda route: route.abort()
+
+    open_product(page, shop_url, product)
+
+    until(page, lambda: len(events(page)) == 1)
+    assert events(page)[0][1]["status"] == 0
+    expect(page.locator(STRIP)).to_be_hidden()
+
+
+def test_nothing_is_asked_before_the_strip_comes_near(page: Page, shop_url: str, product: Product, api: Api) -> None:
+    page.set_viewport_size({"width": 390, "height": 300})
+    open_product(page, shop_url, product)
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(f"{STRIP} h2")).to_have_count(1)
+    assert api.asked == []
+
+    page.locator("footer").scroll_into_view_if_needed()
+
+    strip_with_cards(page, 5)
+    assert len(api.asked) == 1
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_jumps_when_the_strip_fills(page: Page, shop_url: str, product: Product, api: Api, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 2000})
+    page.add_init_script(NOTE_SHIFTS)
+    held: list[Route] = []
+    api.answer = held.append
+    open_product(page, shop_url, product)
+    expect(page.locator(STRIP)).to_be_visible()
+    page.wait_for_load_state("load")
+    until(page, lambda: held)
+    footer = page.locator("footer").bounding_box()
+
+    held[0].fulfill(json=answer(8))
+    strip_with_cards(page, 8)
+    page.wait_for_load_state("networkidle")
+
+    assert page.locator("footer").bounding_box() == footer
+    assert page.evaluate("window.shift") < 0.01
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_room_of_the_strip_is_kept_while_its_script_is_on_the_way(
+    page: Page, shop_url: str, product: Product, api: Api, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 2000})
+    held: list[Route] = []
+    page.route("**/widget/v1/similar.js", lambda route: held.append(route))
+    page.add_init_script(NOTE_EVENTS)
+    page.goto(shop_url + product.get_absolute_url(), wait_until="commit")
+    expect(page.locator("footer")).to_be_visible()
+    before = page.locator("footer").bounding_box()
+
+    held[0].continue_()
+    strip_with_cards(page, 5)
+    after = page.locator("footer").bounding_box()
+
+    assert before is not None
+    assert after is not None
+    assert after["y"] == pytest.approx(before["y"], abs=1)
+
+
+def test_the_keyboard_reaches_everything_in_reading_order(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    api.answers(answer(8))
+    open_product(page, shop_url, product)
+    strip_with_cards(page, 8)
+
+    focused = []
+    for _ in range(24):
+        page.keyboard.press("Tab")
+        focused.append(page.evaluate(FOCUSED))
+
+    expected = ["Skip to the content", "Lookalike", "q", "Search", "Search by photo", "Home", "All products"]
+    expected += ["Home", "Mugs", "Next products", *(f"Like {number}" for number in range(1, 9))]
+    assert [name for name in focused if name in {*expected}][: len(expected)] == expected
+
+
+def test_the_arrows_turn_the_strip_to_its_end_and_back(page: Page, shop_url: str, product: Product, api: Api) -> None:
+    api.answers(answer(8))
+    page.emulate_media(reduced_motion="reduce")
+    open_product(page, shop_url, product)
+    strip_with_cards(page, 8)
+    forward, back = page.get_by_label("Next products"), page.get_by_label("Previous products")
+    expect(back).to_be_disabled()
+
+    forward.click()
+
+    expect(page.locator(f"{STRIP} a").last).to_be_in_viewport()
+    expect(forward).to_be_disabled()
+    back.click()
+    expect(page.locator(f"{STRIP} a").first).to_be_in_viewport()
+    expect(back).to_be_disabled()
+
+
+def test_a_strip_written_from_right_to_left_turns_the_other_way(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    api.answers(answer(8))
+    page.emulate_media(reduced_motion="reduce")
+    page.add_init_script("document.addEventListener('DOMContentLoaded', () => (document.documentElement.dir = 'rtl'))")
+    open_product(page, shop_url, product)
+    strip_with_cards(page, 8)
+    first, last = page.locator(f"{STRIP} a").first, page.locator(f"{STRIP} a").last
+    expect(first).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+    page.get_by_label("Next products").click()
+
+    expect(last).to_be_in_viewport()
+
+
+def test_a_click_tells_the_page_which_product_at_which_place_and_follows_the_link(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    open_product(page, shop_url, product)
+    strip_with_cards(page, 5)
+    page.evaluate(
+        """document.addEventListener("similar:click", (event) =>
+          sessionStorage.setItem("click", JSON.stringify(event.detail)))"""
+    )
+
+    page.locator(f"{STRIP} a").nth(2).click()
+
+    page.wait_for_url("**/products/103/like-3/")
+    assert page.evaluate("JSON.parse(sessionStorage.getItem('click'))") == {
+        "product": card(3),
+        "score": 0.97,
+        "position": 3,
+    }
+
+
+def test_a_page_that_cancels_the_click_goes_where_it_likes(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    open_product(page, shop_url, product)
+    strip_with_cards(page, 5)
+    page.evaluate("document.addEventListener('similar:click', (event) => event.preventDefault())")
+
+    page.locator(f"{STRIP} a").first.click()
+
+    until(page, lambda: len(events(page)) == 2)
+    assert page.url == shop_url + product.get_absolute_url()
+
+
+def test_what_products_are_called_is_never_read_as_markup(
+    page: Page, shop_url: str, product: Product, api: Api, complaints: list[str]
+) -> None:
+    hostile = {"title": "<img src=x onerror=alert(1)>", "url": "javascript:alert(1)"}
+    api.answers(answer(1, **hostile, currency="nonsense", price="1"))
+
+    open_product(page, shop_url, product)
+
+    strip_with_cards(page, 1)
+    link = page.locator(f"{STRIP} a").first
+    expect(link).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(link).to_contain_text("1 nonsense")
+    expect(link).not_to_have_attribute("href", re.compile("javascript"))
+    assert complaints == []
+
+
+def test_a_product_without_price_photo_or_page_is_shown_all_the_same(
+    page: Page, shop_url: str, product: Product, api: Api, complaints: list[str]
+) -> None:
+    api.answers(answer(1, price=None, image="", url=None))
+
+    open_product(page, shop_url, product)
+
+    strip_with_cards(page, 1)
+    expect(page.locator(f"{STRIP} a")).to_have_text("Like 1")
+    assert complaints == []
+
+
+def test_a_photo_that_is_gone_leaves_no_broken_picture(page: Page, shop_url: str, product: Product, api: Api) -> None:
+    page.route("**/canned/1.jpg", lambda route: route.fulfill(status=404))
+
+    open_product(page, shop_url, product)
+
+    strip_with_cards(page, 5)
+    expect(page.locator(f"{STRIP} img")).to_have_count(4)
+
+
+def test_removing_the_strip_calls_off_its_request(page: Page, shop_url: str, product: Product, api: Api) -> None:
+    held: list[Route] = []
+    api.answer = held.append
+    failed: list[str] = []
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    open_product(page, shop_url, product)
+    until(page, lambda: held)
+
+    page.locator(STRIP).evaluate("strip => strip.remove()")
+
+    until(page, lambda: failed)
+    assert failed == api.asked
+    assert events(page) == []
+
+
+def test_a_product_page_gives_the_browser_nothing_to_complain_of(
+    page: Page, shop_url: str, product: Product, api: Api, complaints: list[str]
+) -> None:
+    open_product(page, shop_url, product)
+    strip_with_cards(page, 5)
+    page.wait_for_load_state("networkidle")
+
+    assert complaints == []
+
+
+def test_prices_are_written_in_the_page_s_language(page: Page, shop_url: str, product: Product, api: Api) -> None:
+    page.add_init_script("document.addEventListener('DOMContentLoaded', () => (document.documentElement.lang = 'de'))")
+
+    open_product(page, shop_url, product)
+
+    expect(page.locator(f"{STRIP} a").first).to_contain_text("11,50\N{NO-BREAK SPACE}€")
+
+
+def test_a_shop_may_style_the_strip_by_parts_and_properties(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    open_product(page, shop_url, product)
+    strip_with_cards(page, 5)
+
+    page.evaluate(
+        """() => {
+          const sheet = new CSSStyleSheet();
+          sheet.replaceSync(`
+            similar-products { --similar-item-width: 100px }
+            similar-products::part(title) { color: rgb(1, 2, 3) }
+          `);
+          document.adoptedStyleSheets = [sheet];
+        }"""
+    )
+
+    expect(page.locator(f"{STRIP} .title").first).to_have_css("color", "rgb(1, 2, 3)")
+    expect(page.locator(f"{STRIP} li").first).to_have_css("width", "100px")
+
+
+def test_the_true_api_fills_the_strip_with_the_other_products(
+    page: Page, shop_url: str, product: Product, index_photos: Callable[[], object], complaints: list[str]
+) -> None:
+    others = {stock(f"Mug {number}").title for number in range(3)}
+    index_photos()
+
+    open_product(page, shop_url, product)
+
+    strip_with_cards(page, 3)
+    assert {title.strip() for title in page.locator(f"{STRIP} .title").all_inner_texts()} == others
+    (name, detail), *_ = events(page)
+    assert name == "similar:load"
+    assert detail["fallback"] is False
+    page.wait_for_load_state("networkidle")
+    assert complaints == []
+
+
+def test_a_page_of_another_origin_can_embed_the_strip(
+    page: Page, shop_url: str, product: Product, serve_page: Callable[[str], str], complaints: list[str]
+) -> None:
+    stock("Red mug")
+    article = serve_page(
+        f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="icon" href="data:,">
+        <script>{NOTE_EVENTS}</script><script type="module" src="{shop_url}/widget/v1/similar.js"></script>
+        <similar-products product-id="{product.pk}" limit="2" heading="Like it?"></similar-products>"""
+    )
+
+    page.goto(article)
+
+    strip_with_cards(page, 1)
+    assert page.locator(f"{STRIP} a").evaluate("link => link.href").startswith(f"{shop_url}/products/")
+    assert [name for name, _ in events(page)] == ["similar:load"]
+    assert complaints == []

@@ -1,0 +1,24 @@
+"""Stocks a shop for tests, through the same services as every importer."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from catalog.models import Product
+from catalog.photos import check_photo
+from catalog.services import ProductData, attach_image, save_product
+from tests.factories import jpeg, numbered_colour
+
+_numbers = count(1)
+
+
+def stock(title: str = "Blue mug", *, photos: int = 1, price: str | None = "12.50", **details: Any) -> Product:
+    """Put a product into the shop. Every photo is a picture of its own."""
+    number = next(_numbers)
+    given = {"sku": f"SHOP-{number}", "category": ("Home", "Mugs"), **details}
+    product, _ = save_product(ProductData(title=title, price=None if price is None else Decimal(price), **given))
+    for view in range(photos):
+        attach_image(product, check_photo(jpeg(numbered_colour(number * 31 + view))))
+    return product
