@@ -5,24 +5,20 @@ Prints a table and writes bench/results/vector_index.json. Vectors are clustered
 """
 
 import argparse
-import json
-import os
-import platform
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.tables import publish
 from embeddings.vector_index.base import Filter, IndexCollection, Point, Range, VectorIndex, VectorQuery
 from embeddings.vector_index.edge import EdgeVectorIndex
 from embeddings.vector_index.qdrant import QdrantVectorIndex
 
-RESULTS = Path(__file__).parent / "results" / "vector_index.json"
 TOP = 10
 SEED = 7
 
@@ -127,20 +123,15 @@ def _measured(
 
 def _report(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     baseline = rows[0]["answers"]
-    wanted = list(baseline)
-    print(f"\n{options.points:,} x {options.dim}, top {TOP}: p50 in ms, recall, times as fast as exact NumPy")
-    print(f"{'engine':28}" + "".join(f"{each:>26}" for each in wanted))
+    table = []
     for row in rows:
-        cells = []
-        for each in wanted:
-            answer = row["answers"][each]
-            answer["times_as_fast"] = baseline[each]["p50_ms"] / answer["p50_ms"]
-            cells.append(f"{answer['p50_ms']:9.2f} {answer['recall']:6.3f} {answer['times_as_fast']:8.2f}x")
-        print(f"{row['engine']:28}" + "".join(f"{cell:>26}" for cell in cells))
-    machine = {"machine": platform.machine(), "cpus": os.cpu_count(), "python": platform.python_version()}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({**vars(options), "top": TOP, **machine, "rows": rows}, indent=2) + "\n")
-    print(f"written to {RESULTS}")
+        cells = {"engine": row["engine"]}
+        for wanted, answer in row["answers"].items():
+            cells[f"{wanted}: p50 ms"] = answer["p50_ms"]
+            cells[f"recall ({wanted})"] = answer["recall"]
+            cells[f"x NumPy ({wanted})"] = baseline[wanted]["p50_ms"] / answer["p50_ms"]
+        table.append(cells)
+    publish("vector_index", table, {"points": options.points, "dim": options.dim, "top": TOP})
 
 
 if __name__ == "__main__":

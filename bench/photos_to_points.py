@@ -1,0 +1,144 @@
+"""How many photos a second go from JPEG file to stored point, beside the loop that a shop's engineer would write first.
+
+Usage: REAL_DATA=... python -m bench.photos_to_points [--photos 1000]
+The naive loop: Pillow opens and resizes a photo, Keras `model.predict` embeds it, one upsert stores it; the same model, the same
+vector engine, one photo after the other. Ours: the outbox worked off, database rows included. Both in one run, in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.tables import median, publish, real_data
+
+ROUNDS = 3
+NAIVE_PHOTOS = 60
+
+
+def main() -> None:
+    """Measure, print and write down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=1000)
+    count = parser.parse_args().photos
+    paths = sorted((real_data() / "data/clothing/train").rglob("*.jpg"))[:count]
+    with tempfile.TemporaryDirectory() as folder:
+        _set_up_django(Path(folder))
+        _import(paths)
+        naive_once = _naive(paths, Path(folder))
+        ours, naive = [], []
+        _drain_all()
+        naive_once(5)
+        for _ in range(ROUNDS):
+            ours.append(_drain_all())
+            naive.append(naive_once(NAIVE_PHOTOS))
+        shares = _shares(paths)
+    rows = [
+        {"way": "naive loop", "photos/s": median(naive)},
+        {"way": f"lookalike, {os.cpu_count()} cores", "photos/s": median(ours)},
+    ]
+    ratio = median([mine / theirs for mine, theirs in zip(ours, naive, strict=True)])
+    publish("photos_to_points", rows, {"times the naive loop": ratio, **shares})
+
+
+def _set_up_django(folder: Path) -> None:
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="recommender.settings", DEBUG="false", SECRET_KEY="bench", DATA_DIR=str(folder)
+    )
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def _import(paths: Sequence[Path]) -> None:
+    from catalog.photos import read_photo
+    from catalog.services import ProductData, attach_image, save_product
+
+    for number, path in enumerate(paths):
+        product, _ = save_product(ProductData(sku=str(number), title=path.stem, category=(path.parent.name,)))
+        attach_image(product, read_photo(path))
+
+
+def _drain_all() -> float:
+    """Photos a second from pending rows to stored points, of the whole catalogue."""
+    from embeddings import services
+    from embeddings.models import ImageEmbedding
+
+    ImageEmbedding.objects.update(state=ImageEmbedding.State.PENDING, vector=None)
+    started = time.perf_counter()
+    report = services.drain()
+    seconds = time.perf_counter() - started
+    if report.indexed != ImageEmbedding.objects.count():
+        raise SystemExit(f"only {report.indexed} of {ImageEmbedding.objects.count()} photos were indexed")
+    return report.indexed / seconds
+
+
+def _naive(paths: Sequence[Path], folder: Path) -> Callable[[int], float]:
+    from PIL import Image
+
+    from embeddings.backends import BUNDLED
+    from embeddings.training.student import read_litert
+    from embeddings.vector_index.base import IndexCollection, Point
+    from embeddings.vector_index.edge import EdgeVectorIndex
+
+    model = read_litert(BUNDLED)
+    size, dim = model.input_shape[1], model.output_shape[1]
+    index = EdgeVectorIndex(path=folder / "naive")
+    index.ensure(IndexCollection("naive", dim))
+
+    def run(count: int) -> float:
+        started = time.perf_counter()
+        for number, path in enumerate(paths[:count]):
+            image = Image.open(path).convert("RGB").resize((size, size))
+            vector = model.predict(np.asarray(image, np.float32)[None] / 255, verbose=0)[0]
+            index.upsert("naive", [Point(number, vector, {"product_id": number})])
+        return count / (time.perf_counter() - started)
+
+    return run
+
+
+def _shares(paths: Sequence[Path]) -> dict[str, str]:
+    """What part of the time of our own way each stage takes, from passes over one stage at a time."""
+    from django.conf import settings
+
+    from catalog.photos import open_upright
+    from embeddings.backends import get_encoder, get_vector_index
+    from embeddings.models import ImageEmbedding
+    from embeddings.selectors import active_versions
+    from embeddings.services import points_of
+
+    encoder = get_encoder()
+    with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
+        seconds: dict[str, float] = {}
+        images = _timed(
+            seconds,
+            "decode",
+            lambda: list(pool.map(lambda path: open_upright(path, at_least=encoder.input_size), paths)),
+        )
+        _timed(seconds, "encode", lambda: list(pool.map(lambda image: encoder.encode([image]), images)))
+    version = active_versions()[0]
+    points = points_of(ImageEmbedding.objects.filter(version=version))
+    _timed(seconds, "upsert", lambda: get_vector_index().upsert(version.index_collection().name, points))
+    total = sum(seconds.values())
+    return {f"share of {stage}": f"{100 * value / total:.0f}%" for stage, value in seconds.items()}
+
+
+def _timed(seconds: dict[str, float], stage: str, work: Callable[[], Any]) -> Any:
+    started = time.perf_counter()
+    result = work()
+    seconds[stage] = time.perf_counter() - started
+    return result
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Fills the database of bench/similar_latency.py with synthetic products and builds their index."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from decimal import Decimal
+
+import django
+import numpy as np
+
+BATCH = 5000
+DIM = 256
+
+
+def main(points: int) -> None:
+    """Make that many products of one photo each."""
+    from django.core.management import call_command
+
+    from catalog.models import Product, ProductImage
+    from catalog.services import ensure_category
+    from embeddings import rebuild
+    from embeddings.models import EncoderVersion, ImageEmbedding, vector_to_bytes
+    from embeddings.selectors import active_versions
+
+    call_command("migrate", verbosity=0)
+    version = active_versions()[0]
+    EncoderVersion.objects.filter(pk=version.pk).update(dim=DIM)
+    version.refresh_from_db()
+    categories = [ensure_category(("Shop", f"Shelf {n}")) for n in range(20)]
+    generator = np.random.default_rng(7)
+    centres = generator.standard_normal((points // 50 + 1, DIM)).astype(np.float32)
+    for start in range(0, points, BATCH):
+        ids = range(start + 1, min(start + BATCH, points) + 1)
+        Product.objects.bulk_create(
+            Product(
+                pk=n, sku=f"S{n}", title=f"Product {n}", slug=f"product-{n}", category=categories[n % 20], brand=f"Brand {n % 40}",
+                price=Decimal(n % 500),
+            )
+            for n in ids
+        )  # fmt: skip
+        hashes = {n: hashlib.sha256(str(n).encode()).hexdigest() for n in ids}
+        ProductImage.objects.bulk_create(
+            ProductImage(pk=n, product_id=n, sha256=hashes[n], width=1, height=1, file=f"products/{n}.jpg") for n in ids
+        )
+        vectors = centres[generator.integers(len(centres), size=len(ids))] + 0.6 * generator.standard_normal(
+            (len(ids), DIM)
+        )
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        ImageEmbedding.objects.bulk_create(
+            ImageEmbedding(
+                version=version,
+                image_id=n,
+                content_hash=hashes[n],
+                vector=vector_to_bytes(vector),
+                state=ImageEmbedding.State.EMBEDDED,
+            )
+            for n, vector in zip(ids, vectors, strict=True)
+        )
+    started = time.monotonic()
+    count = rebuild.rebuild(version)
+    print(f"{count} points indexed in {time.monotonic() - started:.0f} s")
+    ImageEmbedding.objects.update(state=ImageEmbedding.State.INDEXED)
+
+
+if __name__ == "__main__":
+    django.setup()
+    main(int(sys.argv[1]))
