@@ -34,12 +34,18 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        ours = {"DATA_DIR": str(folder), "SECRET_KEY": "bench", "DEBUG": "false", "DJANGO_SETTINGS_MODULE": "bench.served"}
+        ours = {
+            "DATA_DIR": str(folder),
+            "SECRET_KEY": "bench",
+            "DEBUG": "false",
+            "DJANGO_SETTINGS_MODULE": "bench.served",
+        }
         environment = {**os.environ, **ours}
         if not (folder / "ready").exists():
             subprocess.run(
@@ -54,7 +60,7 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
-    command += ["--threads", str(CONNECTIONS), "--keep-alive", "60", "--log-level", "error"]
+    command += ["--threads", str(options.threads), "--keep-alive", "60", "--log-level", "error"]
     server = subprocess.Popen(command, env=environment)
     try:
         _wait_for(port)

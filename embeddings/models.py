@@ -45,7 +45,7 @@ class Collection(models.Model):
         verbose_name=_("active encoder version"),
         null=True,
         blank=True,
-        on_delete=models.PROTECT,
+        on_delete=models.RESTRICT,
         related_name="+",
     )
 

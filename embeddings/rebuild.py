@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from embeddings.backends import get_encoder, get_vector_index
@@ -25,9 +25,10 @@ from embeddings.vector_index.base import Payload
 logger = logging.getLogger(__name__)
 
 State = ImageEmbedding.State
-BATCH = 1000
+BATCH = 500
 MAX_PASSES = 5
 SMALL_PASS = 200
+POINTS_HELD = 2000
 # A change is stamped when its statement runs and seen when its transaction commits: look back this far for those between.
 COMMIT_LAG = timedelta(seconds=30)
 
@@ -114,7 +115,6 @@ def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int
         index.optimise(coming.name)
         started = _database_time()
         _push_pass(version, coming.name, since, None)
-        count = index.count(coming.name)
         index.close(coming.name)
         _switch(version, version.index_generation + active, started - COMMIT_LAG)
     except BaseException:
@@ -128,7 +128,7 @@ def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int
             time.sleep(2 * LIVE_COLLECTION_TTL_S)
         finally:
             index.drop(former)
-    return count
+    return _with_vector(version).count()
 
 
 def _database_time() -> datetime:
@@ -137,8 +137,13 @@ def _database_time() -> datetime:
     return value
 
 
+def _with_vector(version: EncoderVersion) -> QuerySet[ImageEmbedding]:
+    """The rows whose points the index is to hold."""
+    return ImageEmbedding.objects.filter(version=version, vector__isnull=False).exclude(state=State.REMOVED)
+
+
 def _batches(version: EncoderVersion, condition: Q) -> Iterator[Sequence[ImageEmbedding]]:
-    rows = ImageEmbedding.objects.filter(condition, version=version, vector__isnull=False).exclude(state=State.REMOVED)
+    rows = _with_vector(version).filter(condition)
     last = 0
     while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
         yield batch
@@ -147,10 +152,14 @@ def _batches(version: EncoderVersion, condition: Q) -> Iterator[Sequence[ImageEm
 
 def _push_pass(version: EncoderVersion, name: str, since: datetime | None, on_progress: Progress | None) -> int:
     condition = Q() if since is None else Q(changed_at__gte=since)
-    pushed = 0
+    pushed, held = 0, 0
     for batch in _batches(version, condition):
         get_vector_index().upsert(name, points_of(batch))
-        pushed += len(batch)
+        pushed, held = pushed + len(batch), held + len(batch)
+        if held >= max(POINTS_HELD, pushed // 5):
+            # An embedded engine gives back what it holds of fresh points; opening it again takes the longer the more there are.
+            get_vector_index().close(name)
+            held = 0
         if on_progress:
             on_progress(len(batch))
     return pushed

@@ -25,7 +25,7 @@ from catalog.models import ProductImage, lineage
 from catalog.photos import ImageRejected, open_upright
 from embeddings.backends import get_encoder, get_vector_index
 from embeddings.encoders.base import Encoder
-from embeddings.errors import EncoderMismatch
+from embeddings.errors import EncoderMismatch, InvalidVector
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes, vector_to_bytes
 from embeddings.selectors import active_versions
 from embeddings.vector_index.base import Point
@@ -195,7 +195,7 @@ def _embed(
     # A file is named for its content: one that several products show is encoded once.
     fresh = list({names.get(row.image_id) for row in rows if row.content_hash not in vectors})
     encoded = dict(zip(fresh, pool.map(lambda name: _encode_stored(encoder, name), fresh), strict=True))
-    done: Counter[str] = Counter()
+    done: Counter[str | None] = Counter()
     with transaction.atomic():
         for row in rows:
             outcome = vectors.get(row.content_hash) or encoded[names.get(row.image_id)]
@@ -231,7 +231,10 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
         return _Failure(str(error), final=True)
     except OSError as error:
         return _Failure(f"the media storage failed: {error}", final=False)
-    embedding: NDArray[np.float32] = encoder.encode([image])[0]
+    try:
+        embedding: NDArray[np.float32] = encoder.encode([image])[0]
+    except InvalidVector as error:
+        return _Failure(str(error), final=True)
     return embedding
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
@@ -30,9 +31,11 @@ _TWINS = """
     SELECT DISTINCT twin.product_id FROM {image} own JOIN {image} twin ON twin.sha256 = own.sha256
     WHERE own.product_id = %s AND twin.product_id <> own.product_id
 """.format(**_TABLES)
-_CARDS = """
-    SELECT p.id, p.sku, p.slug, p.title, c.path, p.brand, p.price, p.currency, p.available,
-        (SELECT i.file FROM {image} i WHERE i.product_id = p.id ORDER BY i.position, i.id LIMIT 1)
+_CARD = """
+    p.id, p.sku, p.slug, p.title, c.path, p.brand, p.price, p.currency, p.available,
+    (SELECT i.file FROM {image} i WHERE i.product_id = p.id ORDER BY i.position, i.id LIMIT 1)
+""".format(**_TABLES)
+_SHOWN = """
     FROM {product} p LEFT JOIN {category} c ON c.id = p.category_id
     WHERE p.active AND p.id IN
 """.format(**_TABLES)
@@ -52,13 +55,21 @@ def cards_of(product_ids: Collection[int]) -> dict[int, ProductCard]:
     """The cards of those of these products that may be shown."""
     if not product_ids:
         return {}
-    rows = _rows(f"{_CARDS} ({', '.join(['%s'] * len(product_ids))})", [*product_ids])
     return {
         id_: ProductCard(
             id_, sku, slug, title, path or "", brand, _decimal(price), currency, bool(available), image or ""
         )
-        for id_, sku, slug, title, path, brand, price, currency, available, image in rows
+        for id_, sku, slug, title, path, brand, price, currency, available, image in _card_rows([*product_ids])
     }
+
+
+def _card_rows(product_ids: list[int]) -> list[Any]:
+    shown = f"{_SHOWN} ({', '.join(['%s'] * len(product_ids))})"
+    if connection.vendor == "sqlite":
+        # SQLite's driver lets go of the interpreter for every row, and on a busy server waits to get it back each time.
+        rows: list[Any] = json.loads(_rows(f"SELECT json_group_array(json_array({_CARD})) {shown}", product_ids)[0][0])
+        return rows
+    return _rows(f"SELECT {_CARD} {shown}", product_ids)
 
 
 def _rows(sql: str, params: list[Any]) -> list[tuple[Any, ...]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from embeddings.encoders.preprocessing import to_input
-from embeddings.errors import EncoderUnavailable
+from embeddings.errors import EncoderUnavailable, InvalidVector
 
 
 class LiteRTEncoder:
@@ -60,8 +60,8 @@ class LiteRTEncoder:
             embedding: NDArray[np.float32] = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
         length = float(np.linalg.norm(embedding))
         if not np.isfinite(length) or length == 0:
-            raise EncoderUnavailable(
-                f"{self._path} gave an embedding without a direction: the model file is damaged or not an encoder"
+            raise InvalidVector(
+                f"{self._path} gave an embedding without a direction (all zeros, or not numbers) for this photo"
             )
         return embedding / np.float32(length)
 

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='collection',
             name='active_version',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='embeddings.encoderversion', verbose_name='active encoder version'),
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='embeddings.encoderversion', verbose_name='active encoder version'),
         ),
         migrations.CreateModel(
             name='ImageEmbedding',

@@ -51,6 +51,21 @@ Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A stretch of training towards one kind of target.
+
+    neighbour_weight: how far a target is drawn to its neighbours. whitening: 0 keeps the variances of the principal components,
+    1 makes them equal; evening them out brings forth what tells one product from the next.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float
+    neighbour_weight: float
+    whitening: float
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides the outcome, besides the photos and the teacher."""
 
@@ -62,14 +77,15 @@ class Recipe:
     blended: float = 0.5
     demo_products: int = 300
     neighbours: int = 40
-    neighbour_weight: float = 0.25
     similarity_weight: float = 4.0
     hint_weight: float = 1.0
-    epochs: int = 60
     batch: int = 96
-    learning_rate: float = 3e-4
     average_decay: float = 0.998
     seed: int = 7
+    stages: tuple[Stage, ...] = (
+        Stage("recover", epochs=60, learning_rate=3e-4, neighbour_weight=0.25, whitening=0.0),
+        Stage("whiten", epochs=15, learning_rate=1.5e-4, neighbour_weight=0.4, whitening=0.4),
+    )
 
 
 @dataclass(frozen=True)
@@ -91,9 +107,16 @@ def distil(photos: Sequence[Path], teacher: Path, work: Path, out: Path, recipe:
     work.mkdir(parents=True, exist_ok=True)
     convolutions = student.read_teacher(str(teacher))
     crops = prepare_crops(photos, convolutions, work, recipe)
-    targets = make_targets(crops, recipe)
-    network = initial_student(convolutions, crops, targets, recipe)
-    train(network, crops, targets, work, recipe, out)
+    first = make_targets(crops, recipe, recipe.stages[0])
+    network = initial_student(convolutions, crops, first, recipe)
+    hint = layers.Dense(crops.teacher.shape[1], name="hint")
+    for number, stage in enumerate(recipe.stages):
+        targets = first if number == 0 else make_targets(crops, recipe, stage)
+        if number > 0:
+            everywhere = np.sort(np.concatenate([np.arange(part, len(targets), crops.per_photo) for part in (0, 5)]))
+            fit_projection(network, crops, targets, everywhere, ridge=0.003)
+        network = train(network, hint, crops, targets, work / "checkpoints" / stage.name, recipe, stage, out)
+    write_atomically(out.with_suffix(".json"), json.dumps(asdict(recipe), indent=2).encode() + b"\n")
 
 
 def prepare_crops(
@@ -206,12 +229,13 @@ def _blend(one: Image.Image, other: Image.Image, random: np.random.Generator) ->
     return pasted
 
 
-def make_targets(crops: Crops, recipe: Recipe) -> Features:
+def make_targets(crops: Crops, recipe: Recipe, stage: Stage) -> Features:
     """What the student is to answer for each crop: float32 [n, dim], of unit length."""
     whole = crops.teacher[:: crops.per_photo]
     mean = whole.mean(axis=0)
-    _, _, components = np.linalg.svd(whole - mean, full_matrices=False)
-    projected = _unit((crops.teacher - mean) @ components[: recipe.dim].T)
+    _, deviations, components = np.linalg.svd(whole - mean, full_matrices=False)
+    basis = components[: recipe.dim].T * deviations[: recipe.dim] ** -stage.whitening
+    projected = _unit((crops.teacher - mean) @ basis)
     gallery = projected[:: crops.per_photo]
     photo_of = np.arange(len(projected)) // crops.per_photo
     targets = np.empty_like(projected)
@@ -222,7 +246,7 @@ def make_targets(crops: Crops, recipe: Recipe) -> Features:
         nearest = np.argpartition(-similarity, recipe.neighbours, axis=1)[:, : recipe.neighbours]
         weights = np.square(np.take_along_axis(similarity, nearest, axis=1).clip(0))
         drawn = _unit(np.einsum("nk,nkd->nd", weights, gallery[nearest]))
-        targets[start : start + 2048] = _unit(block + recipe.neighbour_weight * drawn)
+        targets[start : start + 2048] = _unit(block + stage.neighbour_weight * drawn)
     return targets
 
 
@@ -246,38 +270,58 @@ def initial_student(
     last = student.prune_last(convolutions[-1], wide.predict(photos, batch_size=64, verbose=0), recipe.features)
     network = student.build_network(size, blocks, recipe.features, recipe.dim)
     student.load_convolutions(network, [*kept, last])
-    pooled = keras.Model(network.input, network.get_layer("features").output).predict(photos, batch_size=64, verbose=0)
-    centre = pooled.mean(axis=0)
-    gram = (pooled - centre).T @ (pooled - centre)
-    ridge = np.linalg.solve(
-        gram + 0.05 * np.trace(gram) / len(gram) * np.eye(len(gram)), (pooled - centre).T @ targets[np.sort(sample)]
-    )
-    network.get_layer("projection").set_weights([ridge.astype(np.float32), (-centre @ ridge).astype(np.float32)])
+    fit_projection(network, crops, targets, np.sort(sample), ridge=0.05)
     return network
 
 
-def train(network: keras.Model, crops: Crops, targets: Features, work: Path, recipe: Recipe, out: Path) -> None:
-    """Follow the targets; after each epoch keep a checkpoint and export the running average of the weights."""
+def fit_projection(
+    network: keras.Model, crops: Crops, targets: Features, rows: NDArray[np.int64], *, ridge: float
+) -> None:
+    """Set the last layer by ridge regression from the pooled features of these crops to their targets."""
+    to_features = keras.Model(network.input, network.get_layer("features").output)
+    pooled = np.concatenate(
+        [
+            to_features(crops.pixels[rows[start : start + 64]].astype(np.float32) / np.float32(255)).numpy()
+            for start in range(0, len(rows), 64)
+        ]
+    )
+    centre, wanted = pooled.mean(axis=0), targets[rows]
+    gram = (pooled - centre).T @ (pooled - centre)
+    penalty = ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
+    kernel = np.linalg.solve(gram + penalty, (pooled - centre).T @ (wanted - wanted.mean(axis=0)))
+    bias = wanted.mean(axis=0) - centre @ kernel
+    network.get_layer("projection").set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
+
+
+def train(
+    network: keras.Model,
+    hint_layer: keras.layers.Layer,
+    crops: Crops,
+    targets: Features,
+    checkpoints: Path,
+    recipe: Recipe,
+    stage: Stage,
+    out: Path,
+) -> keras.Model:
+    """Follow the targets; after each epoch keep a checkpoint and export the running average of the weights, which is returned."""
     steps_per_epoch = len(crops.pixels) // crops.per_photo // recipe.batch
     schedule = keras.optimizers.schedules.CosineDecay(
-        1e-5, recipe.epochs * steps_per_epoch - 200, alpha=0.02, warmup_target=recipe.learning_rate, warmup_steps=200
+        1e-5, stage.epochs * steps_per_epoch - 200, alpha=0.02, warmup_target=stage.learning_rate, warmup_steps=200
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-4, clipnorm=1.0)
     features = network.get_layer("features").output
-    hint = keras.Model(
-        network.input, [network.output, layers.UnitNormalization()(layers.Dense(crops.teacher.shape[1])(features))]
-    )
+    hint = keras.Model(network.input, [network.output, layers.UnitNormalization()(hint_layer(features))])
     optimizer.build(hint.trainable_variables)
     average = keras.models.clone_model(network)
     average.set_weights(network.get_weights())
     epoch_done = tf.Variable(0, dtype=tf.int64)
     state = tf.train.Checkpoint(network=hint, average=average, optimizer=optimizer, epoch=epoch_done)
-    manager = tf.train.CheckpointManager(state, str(work / "checkpoints"), max_to_keep=2)
+    manager = tf.train.CheckpointManager(state, str(checkpoints), max_to_keep=2)
     if manager.latest_checkpoint:
         state.restore(manager.latest_checkpoint).expect_partial()
         logger.info("going on after epoch %d", int(epoch_done.numpy()))
     step = _training_step(network, hint, average, optimizer, recipe)
-    for epoch in range(int(epoch_done.numpy()), recipe.epochs):
+    for epoch in range(int(epoch_done.numpy()), stage.epochs):
         started, losses = time.monotonic(), []
         batches = _batches(crops, targets, recipe, epoch)
         for pixels, wanted, teacher in tqdm(batches, total=steps_per_epoch, desc=f"epoch {epoch + 1}", mininterval=20):
@@ -287,7 +331,8 @@ def train(network: keras.Model, crops: Crops, targets: Features, work: Path, rec
         cosine, similarity, hinted = np.mean(losses, axis=0)
         seconds = time.monotonic() - started
         logger.info(
-            "epoch %d: 1 - cosine %.4f, similarity %.5f, hint %.4f, %.0f s",
+            "%s, epoch %d: 1 - cosine %.4f, similarity %.5f, hint %.4f, %.0f s",
+            stage.name,
             epoch + 1,
             cosine,
             similarity,
@@ -297,7 +342,7 @@ def train(network: keras.Model, crops: Crops, targets: Features, work: Path, rec
         epoch_done.assign(epoch + 1)
         manager.save()
         write_atomically(out, to_litert(average, half_precision_weights=True))
-    write_atomically(out.with_suffix(".json"), json.dumps(asdict(recipe), indent=2).encode() + b"\n")
+    return average
 
 
 def _training_step(
@@ -356,7 +401,8 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="folder of a MobileNetV2 feature vector SavedModel")
     parser.add_argument("--work", type=Path, required=True, help="folder for crops and checkpoints (about 5 GB)")
     parser.add_argument("--out", type=Path, required=True, help="the .tflite file to write")
-    for name, default in asdict(Recipe()).items():
+    simple = {name: value for name, value in asdict(Recipe()).items() if isinstance(value, (int, float))}
+    for name, default in simple.items():
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=type(default), default=default, help="default: %(default)s"
         )

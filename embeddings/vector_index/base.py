@@ -153,6 +153,9 @@ class Filter:
                 raise InvalidFilter(f"{name} holds a {PAYLOAD_FIELDS[name]}, which has no range")
 
 
+UNFILTERED = Filter()
+
+
 @dataclass(frozen=True, slots=True)
 class VectorQuery:
     """What to look for.
@@ -170,7 +173,7 @@ class VectorQuery:
     negative: Sequence[Vector] = ()
     positive_ids: Sequence[int] = ()
     negative_ids: Sequence[int] = ()
-    filter: Filter = Filter()
+    filter: Filter = UNFILTERED
     limit: int = 10
     group_by_product: bool = False
     min_score: float | None = None
@@ -322,7 +325,9 @@ def query_target(query: VectorQuery, examples: Mapping[int, Point], collection: 
     positive = [*query.positive, *(examples[each].vector for each in query.positive_ids if each in examples)]
     negative = [*query.negative, *(examples[each].vector for each in query.negative_ids if each in examples)]
     target = target_vector(positive, negative, collection.dim)
-    direction: Vector = comparable(target[np.newaxis], collection.distance)[0]
+    if collection.distance is not Distance.COSINE:
+        return target
+    direction: Vector = target / np.float32(math.sqrt(np.dot(target, target)))
     return direction
 
 

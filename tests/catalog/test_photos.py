@@ -39,7 +39,7 @@ def noise(width: int = 320, height: int = 240) -> Image.Image:
 def corners(image: Image.Image) -> list[tuple[int, ...]]:
     width, height = image.size
     points = ((5, 5), (width - 6, 5), (5, height - 6), (width - 6, height - 6))
-    return [tuple(image.getpixel(point)) for point in points]  # type: ignore[arg-type]
+    return [tuple(image.getpixel(point)) for point in points]
 
 
 def is_close(colour: tuple[int, ...], expected: tuple[int, ...], tolerance: int = 12) -> bool:
@@ -214,7 +214,7 @@ def test_a_large_file_is_not_read_to_its_end() -> None:
 
     source = Endless()
     with pytest.raises(ImageRejected, match="larger than 5,000 bytes") as refusal:
-        read_photo(source, max_bytes=5000)  # type: ignore[arg-type]
+        read_photo(source, max_bytes=5000)
     assert refusal.value.reason is Reason.TOO_LARGE
     assert source.taken == 5001
     assert reason_of(encoded(noise(), "PNG"), max_bytes=100) is Reason.TOO_LARGE
@@ -336,7 +336,7 @@ def test_a_palette_with_half_transparent_colours_is_blended_with_white() -> None
     image = Image.new("P", (20, 10))
     image.putpalette([*RED, *BLUE])
     seen = open_upright(encoded(image, "PNG", transparency=bytes([128, 255])))
-    assert is_close(seen.getpixel((2, 2)), (255, 127, 127), 2)  # type: ignore[arg-type]
+    assert is_close(seen.getpixel((2, 2)), (255, 127, 127), 2)
 
 
 def test_a_plain_palette_keeps_its_colours() -> None:
@@ -353,7 +353,7 @@ def test_alpha_is_seen_on_white(file_format: str) -> None:
 
 def test_grey_with_alpha_is_seen_on_white() -> None:
     seen = open_upright(encoded(Image.new("LA", (10, 10), (0, 51)), "PNG"))
-    assert is_close(seen.getpixel((5, 5)), (204, 204, 204), 1)  # type: ignore[arg-type]
+    assert is_close(seen.getpixel((5, 5)), (204, 204, 204), 1)
 
 
 def test_one_transparent_colour_of_an_rgb_png_is_seen_on_white() -> None:

@@ -1,0 +1,203 @@
+"""Indexing without a broker: a thread of the server, or the end of a command."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from kombu.exceptions import OperationalError
+
+from catalog.services import remove_images
+from embeddings import background, rebuild, receivers, services, tasks
+from embeddings.backends import get_vector_index
+from embeddings.background import OutboxThread, finish_noted_work, note_work
+from embeddings.errors import EncoderMismatch, IndexLocked
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from tests.embeddings.conftest import points, states
+
+State = ImageEmbedding.State
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted(monkeypatch):
+    monkeypatch.setattr(background, "_work_noted", False)
+    monkeypatch.setattr(background, "_thread", None)
+
+
+class TestACommand:
+    def test_indexes_at_its_end_what_it_brought_in(self, version, add_photo, django_capture_on_commit_callbacks):
+        with django_capture_on_commit_callbacks(execute=True):
+            image = add_photo()
+        assert states(version) == {image.pk: State.PENDING}
+        finish_noted_work()
+        assert states(version) == {image.pk: State.INDEXED}
+
+    def test_that_changed_nothing_leaves_the_outbox_alone(self, version, add_photo):
+        image = add_photo()
+        finish_noted_work()
+        assert states(version) == {image.pk: State.PENDING}
+
+    @pytest.mark.parametrize(
+        ("trouble", "said"),
+        [
+            (IndexLocked("held"), "1 photos wait: a running server holds the index"),
+            (EncoderMismatch("run manage.py reindex --rebuild"), "1 photos wait to be indexed: run manage.py reindex"),
+        ],
+    )
+    def test_that_cannot_index_says_so_and_leaves_the_rows(
+        self, version, add_photo, monkeypatch, caplog, trouble, said
+    ):
+        def fail(**_: object) -> None:
+            raise trouble
+
+        image = add_photo()
+        note_work()
+        monkeypatch.setattr(background, "drain", fail)
+        with caplog.at_level(logging.WARNING):
+            finish_noted_work()
+        assert said in caplog.text
+        assert states(version) == {image.pk: State.PENDING}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTheThread:
+    @pytest.fixture
+    def version(self, transactional_db: None, request: pytest.FixtureRequest) -> EncoderVersion:
+        services.ensure_default_collection()
+        found: EncoderVersion = request.getfixturevalue("version_of_all")
+        return found
+
+    @pytest.fixture
+    def thread(self, version: EncoderVersion, monkeypatch: pytest.MonkeyPatch) -> Iterator[OutboxThread]:
+        monkeypatch.setattr(background, "POLL_S", 0.05)
+        thread = OutboxThread()
+        yield thread
+        if thread.is_alive():
+            thread.stop()
+
+    def test_works_off_rows_that_other_processes_left(self, version, thread, add_photo):
+        left = add_photo()
+        thread.start()
+        wait_until(lambda: states(version) == {left.pk: State.INDEXED})
+        later = add_photo()
+        wait_until(lambda: states(version) == {left.pk: State.INDEXED, later.pk: State.INDEXED})
+        remove_images([left.pk])
+        wait_until(lambda: states(version) == {later.pk: State.INDEXED})
+        assert points(version).keys() == {later.pk}
+
+    def test_outlives_trouble_and_tells_of_it_once(self, version, thread, add_photo, monkeypatch, caplog):
+        real, calls = background.drain, []
+
+        def locked_at_first() -> Any:
+            calls.append(1)
+            if len(calls) < 4:
+                raise IndexLocked("held by another process")
+            return real()
+
+        monkeypatch.setattr(background, "drain", locked_at_first)
+        image = add_photo()
+        thread.start()
+        wait_until(lambda: states(version) == {image.pk: State.INDEXED})
+        assert caplog.text.count("held by another process") == 1
+
+    def test_outlives_an_error_that_nobody_foresaw(self, version, thread, add_photo, monkeypatch, caplog):
+        real, calls = background.drain, []
+
+        def fail_at_first() -> Any:
+            calls.append(1)
+            if len(calls) == 1:
+                raise RuntimeError("unforeseen")
+            return real()
+
+        monkeypatch.setattr(background, "drain", fail_at_first)
+        image = add_photo()
+        thread.start()
+        wait_until(lambda: states(version) == {image.pk: State.INDEXED})
+        assert "unforeseen" in caplog.text
+
+    def test_lets_go_of_a_generation_that_was_replaced_but_not_at_once(self, version, thread, monkeypatch):
+        monkeypatch.setattr(background, "GRACE_S", 0.2)
+        monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+        closed: list[str] = []
+        index = get_vector_index()
+        monkeypatch.setattr(index, "close", closed.append)
+        former = version.index_collection().name
+        thread.start()
+        wait_until(lambda: index.exists(former))
+        # As another process does it.
+        EncoderVersion.objects.filter(pk=version.pk).update(index_generation=2)
+        wait_until(lambda: index.exists(version.index_collection(2).name))
+        wait_until(lambda: closed == [former])
+
+
+class TestWithABroker:
+    @pytest.fixture(autouse=True)
+    def asked_not_yet(self, monkeypatch):
+        monkeypatch.setattr(tasks, "_asked_in_vain_at", float("-inf"))
+
+    def test_one_that_is_away_is_asked_once_and_again_after_a_pause(self, monkeypatch, caplog):
+        asked: list[list[int]] = []
+
+        def refuse(ids: list[int]) -> None:
+            asked.append(ids)
+            raise OperationalError("connection refused")
+
+        monkeypatch.setattr(tasks.index_images, "delay", refuse)
+        for image_id in range(5):
+            tasks.request_indexing([image_id])
+        assert asked == [[0]]
+        assert caplog.text.count("the broker is away (connection refused)") == 1
+        monkeypatch.setattr(tasks, "BROKER_PAUSE_S", 0)
+        tasks.request_indexing([5])
+        assert asked == [[0], [5]]
+
+    def test_a_change_sends_ids_to_the_workers_once_it_is_committed(
+        self, version, settings, monkeypatch, django_capture_on_commit_callbacks, add_photo
+    ):
+        sent: list[list[int]] = []
+        settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+        monkeypatch.setattr(tasks.index_images, "delay", sent.append)
+        with django_capture_on_commit_callbacks(execute=True) as callbacks:
+            image = add_photo()
+            assert sent == []
+        assert len(callbacks) == 1
+        assert sent == [[image.pk]]
+
+    def test_many_ids_are_sent_in_messages_of_a_bounded_size(self, settings, monkeypatch):
+        sent: list[list[int]] = []
+        monkeypatch.setattr(tasks.index_images, "delay", sent.append)
+        tasks.request_indexing(range(600))
+        assert [len(ids) for ids in sent] == [256, 256, 88]
+
+    def test_the_server_starts_no_thread_of_its_own(self, settings, monkeypatch):
+        settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+        background.start_background_indexing()
+        assert background._thread is None
+
+    def test_the_tasks_do_the_work(self, version, add_photo):
+        first, second = add_photo(), add_photo()
+        tasks.index_images([first.pk])
+        assert states(version) == {first.pk: State.INDEXED, second.pk: State.PENDING}
+        tasks.drain_outbox()
+        assert set(states(version).values()) == {State.INDEXED}
+
+
+def test_a_fresh_database_gets_its_first_collection(db):
+    Collection.objects.all().update(active_version=None)
+    EncoderVersion.objects.all().delete()
+    Collection.objects.all().delete()
+    receivers.on_migrated(app_config=type("AppConfig", (), {"label": "embeddings"}))
+    collection = Collection.objects.get()
+    assert collection.slug == "all"
+    assert collection.active_version is not None
+    assert collection.active_version.encoder == "bundled"

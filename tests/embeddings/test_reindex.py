@@ -1,0 +1,366 @@
+"""manage.py reindex: what it repairs, what it reports, and that answers go on meanwhile."""
+
+from __future__ import annotations
+
+import io
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+
+from catalog.models import Product, ProductImage
+from catalog.services import ProductData, remove_images, save_product
+from embeddings import rebuild, services
+from embeddings.backends import get_vector_index
+from embeddings.errors import IndexLocked
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.vector_index.base import Point, VectorQuery
+from tests.embeddings.conftest import CountingEncoder, points, states
+from tests.factories import ProductFactory
+
+State = ImageEmbedding.State
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_asks(monkeypatch):
+    """No other process has to be given time to notice a switch."""
+    monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+
+
+@pytest.fixture(params=["memory", "edge"])
+def engine(request, version):
+    """Each index that needs no server."""
+    if request.param == "edge":
+        request.getfixturevalue("edge")
+
+
+def reindex(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("reindex", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def fresh(version: EncoderVersion) -> EncoderVersion:
+    return EncoderVersion.objects.select_related("collection").get(pk=version.pk)
+
+
+def live_name(version: EncoderVersion) -> str:
+    return fresh(version).index_collection().name
+
+
+def without_rows(count: int, add_photo: Any) -> list[ProductImage]:
+    """Photos that the outbox knows nothing of."""
+    images = [add_photo() for _ in range(count)]
+    ImageEmbedding.objects.all().delete()
+    return images
+
+
+@pytest.mark.usefixtures("engine")
+class TestReindex:
+    def test_indexes_photos_that_the_outbox_never_heard_of(self, version, add_photo):
+        images = without_rows(3, add_photo)
+        assert "3 points in a new index, now live" in reindex()
+        assert points(version).keys() == {image.pk for image in images}
+        assert set(states(version).values()) == {State.INDEXED}
+
+    def test_builds_a_new_index_from_stored_vectors_and_drops_the_former(self, version, encoder, add_photo):
+        images = [add_photo() for _ in range(3)]
+        services.drain()
+        former = live_name(version)
+        reindex()
+        assert live_name(version) != former
+        assert not get_vector_index().exists(former)
+        assert points(version).keys() == {image.pk for image in images}
+        assert encoder.encoded == 3
+
+    def test_leaves_nothing_for_verify_to_find(self, version, add_photo):
+        add_photo(ProductFactory.create(category=None, price=None, brand="", tags=["a", "b"]))
+        add_photo(ProductFactory.create(price=Decimal("1234567.89"), available=False, active=False))
+        reindex()
+        assert "0 missing, 0 stale, 0 orphaned" in reindex("--verify")
+
+    def test_drops_rows_whose_photo_is_gone(self, version, add_photo):
+        gone, stays = add_photo(), add_photo()
+        services.drain()
+        ProductImage.objects.filter(pk=gone.pk).delete()
+        reindex()
+        assert points(version).keys() == {stays.pk}
+        assert states(version) == {stays.pk: State.INDEXED}
+
+    def test_gives_failed_photos_another_chance(self, version, add_photo):
+        image = add_photo()
+        ImageEmbedding.objects.update(state=State.FAILED, error="the disk was full", attempts=5)
+        reindex()
+        assert states(version) == {image.pk: State.INDEXED}
+
+    def test_of_an_empty_catalogue_makes_an_empty_index(self, version):
+        assert "0 points in a new index" in reindex()
+        assert points(version) == {}
+
+    def test_again_changes_nothing(self, version, add_photo):
+        add_photo()
+        reindex()
+        before = points(version)
+        reindex()
+        after = points(version)
+        assert {key: point.payload for key, point in before.items()} == {
+            key: point.payload for key, point in after.items()
+        }
+
+    def test_of_one_collection_leaves_the_others_alone(self, version, encoder, add_photo):
+        other = Collection.objects.create(slug="other", name="Other")
+        other.active_version = services.add_version(other, "counting")
+        other.save()
+        add_photo()
+        former = live_name(version)
+        reindex("--collection", "other")
+        assert live_name(version) == former
+        assert fresh(other.active_version).index_generation == 2
+
+
+class TestWhileTheNewIndexIsBuilt:
+    @pytest.fixture
+    def indexed(self, version, add_photo, engine) -> list[ProductImage]:
+        images = [add_photo() for _ in range(6)]
+        services.drain()
+        return images
+
+    @pytest.fixture(autouse=True)
+    def small_batches(self, monkeypatch):
+        monkeypatch.setattr(rebuild, "BATCH", 2)
+
+    def test_the_live_index_answers(self, version, indexed):
+        name = live_name(version)
+        answers: list[set[int]] = []
+
+        def ask(_: int) -> None:
+            hits = get_vector_index().query(name, VectorQuery(positive=[np.ones(3, np.float32)], limit=10))
+            answers.append({hit.id for hit in hits})
+
+        rebuild.rebuild(fresh(version), on_progress=ask)
+        assert answers == [{image.pk for image in indexed}] * 3
+
+    def test_changes_are_not_lost(self, version, indexed, add_photo):
+        dearer, gone, *_ = indexed
+        added: list[ProductImage] = []
+
+        def change(_: int) -> None:
+            if not added:
+                save_product(ProductData(sku=dearer.product.sku, title="-", price=Decimal(77)), only={"price"})
+                remove_images([gone.pk])
+                added.append(add_photo())
+                # The serving process works meanwhile, on the live index.
+                services.drain()
+
+        rebuild.rebuild(fresh(version), on_progress=change)
+        services.drain()
+        found = points(version)
+        assert found.keys() == {image.pk for image in [*indexed, *added]} - {gone.pk}
+        assert found[dearer.pk].payload["price"] == 77.0
+        assert set(states(version).values()) == {State.INDEXED}
+
+    def test_an_interruption_leaves_the_live_index_and_no_half_one(self, version, indexed):
+        former = live_name(version)
+
+        def interrupt(_: int) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            rebuild.rebuild(fresh(version), on_progress=interrupt)
+        assert live_name(version) == former
+        assert points(version).keys() == {image.pk for image in indexed}
+        assert not get_vector_index().exists(version.index_collection(2).name)
+        assert not fresh(version).rebuilding
+
+    def test_removals_are_worked_off_again_after_an_interruption(self, version, indexed):
+        def interrupt(_: int) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            rebuild.rebuild(fresh(version), on_progress=interrupt)
+        remove_images([indexed[0].pk])
+        services.drain()
+        assert indexed[0].pk not in points(version)
+
+    def test_what_a_killed_build_left_is_in_nobodys_way(self, version, indexed):
+        left = version.index_collection(2)
+        get_vector_index().ensure(left)
+        get_vector_index().upsert(left.name, [Point(999, np.ones(3, np.float32), {"product_id": 1})])
+        rebuild.follow(version)
+        reindex()
+        assert points(version).keys() == {image.pk for image in indexed}
+
+
+class TestOnlyMissing:
+    def test_indexes_into_the_live_index(self, version, encoder, add_photo):
+        indexed = add_photo()
+        services.drain()
+        missing = add_photo()
+        ImageEmbedding.objects.filter(image_id=missing.pk).delete()
+        former = live_name(version)
+        assert "1 embedded, 1 indexed, 0 removed" in reindex("--only-missing")
+        assert live_name(version) == former
+        assert points(version).keys() == {indexed.pk, missing.pk}
+        assert encoder.encoded == 2
+
+    def test_leaves_the_rows_to_the_process_that_holds_the_index(self, version, index, add_photo, monkeypatch):
+        def locked(*_: object) -> None:
+            raise IndexLocked("held by another process")
+
+        image = add_photo()
+        monkeypatch.setattr(index, "retrieve", locked)
+        assert "1 photos wait for the process that holds the index" in reindex("--only-missing")
+        assert states(version) == {image.pk: State.PENDING}
+
+
+@pytest.mark.usefixtures("engine")
+class TestVerify:
+    @pytest.fixture
+    def images(self, version, add_photo, engine) -> list[ProductImage]:
+        images = [add_photo() for _ in range(5)]
+        services.drain()
+        return images
+
+    @pytest.fixture(params=[1000, 2])
+    def batch(self, request, monkeypatch):
+        monkeypatch.setattr(rebuild, "BATCH", request.param)
+
+    def test_finds_nothing_where_all_is_well(self, version, images):
+        assert "all-v1: 0 missing, 0 stale, 0 orphaned" in reindex("--verify")
+
+    @pytest.mark.parametrize("lost", [[0], [2, 3], [4], [0, 1, 2, 3, 4]])
+    def test_writes_points_that_are_missing(self, version, images, encoder, batch, lost):
+        get_vector_index().delete(live_name(version), [images[number].pk for number in lost])
+        assert f"{len(lost)} missing, 0 stale, 0 orphaned" in reindex("--verify")
+        assert points(version).keys() == {image.pk for image in images}
+        assert encoder.encoded == 5
+        assert "0 missing" in reindex("--verify")
+
+    def test_writes_points_whose_details_differ(self, version, images, batch):
+        get_vector_index().set_payload(live_name(version), [images[1].pk], {"price": 1.0})
+        # Written past the services, as by hand in the database.
+        Product.objects.filter(pk=images[4].product.pk).update(price=Decimal("55.50"))
+        assert "0 missing, 2 stale, 0 orphaned" in reindex("--verify")
+        found = points(version)
+        assert [found[images[number].pk].payload["price"] for number in (1, 4)] == [10.0, 55.5]
+
+    def test_deletes_points_that_nobody_has_a_row_of(self, version, images, batch):
+        strangers = [Point(each, np.ones(3, np.float32), {"product_id": 1}) for each in (10_000, 10_001, 10_002)]
+        get_vector_index().upsert(live_name(version), strangers)
+        assert "0 missing, 0 stale, 3 orphaned" in reindex("--verify")
+        assert points(version).keys() == {image.pk for image in images}
+
+    def test_deletes_points_whose_photo_is_gone(self, version, images, batch):
+        ProductImage.objects.filter(pk=images[2].pk).delete()
+        assert "0 missing, 0 stale, 1 orphaned" in reindex("--verify")
+        assert images[2].pk not in points(version)
+        assert images[2].pk not in states(version)
+
+    def test_indexes_photos_without_a_row(self, version, images):
+        ImageEmbedding.objects.filter(image_id=images[2].pk).delete()
+        get_vector_index().delete(live_name(version), [images[2].pk])
+        assert "1 missing" in reindex("--verify")
+        assert points(version).keys() == {image.pk for image in images}
+
+    def test_writes_a_whole_index_that_is_gone(self, version, images, encoder):
+        get_vector_index().drop(live_name(version))
+        assert "5 missing" in reindex("--verify")
+        assert points(version).keys() == {image.pk for image in images}
+        assert encoder.encoded == 5
+
+
+class TestRebuild:
+    def test_embeds_every_photo_again_as_a_new_version_and_switches_to_it(self, version, encoder, add_photo):
+        images = [add_photo() for _ in range(3)]
+        services.drain()
+        assert "all-v2: 3 points in a new index, now live" in reindex("--rebuild")
+        active = Collection.objects.get(slug="all").active_version
+        assert active is not None
+        assert active.number == 2
+        assert points(active).keys() == {image.pk for image in images}
+        assert encoder.encoded == 6
+
+    def test_keeps_the_former_version_for_a_return(self, version, add_photo):
+        image = add_photo()
+        services.drain()
+        reindex("--rebuild")
+        assert points(version).keys() == {image.pk}
+
+    def test_takes_a_model_file_that_was_exchanged(self, version, encoder, add_photo):
+        add_photo()
+        services.drain()
+        encoder.fingerprint = "d" * 64
+        reindex("--rebuild")
+        active = Collection.objects.get(slug="all").active_version
+        assert active is not None
+        assert active.fingerprint == "d" * 64
+
+    def test_goes_on_where_an_interrupted_one_ended(self, version, encoder, add_photo, monkeypatch):
+        for _ in range(4):
+            add_photo()
+        services.drain()
+        monkeypatch.setattr(services, "BATCH", 2)
+        encode = CountingEncoder.encode
+
+        def interrupt(self: CountingEncoder, images: Any) -> Any:
+            if self.encoded == 6:
+                raise KeyboardInterrupt
+            return encode(self, images)
+
+        with monkeypatch.context() as patch, pytest.raises(CommandError, match="Interrupted") as interrupted:
+            patch.setattr(CountingEncoder, "encode", interrupt)
+            reindex("--rebuild")
+        assert interrupted.value.returncode == 130
+        assert Collection.objects.get(slug="all").active_version == version
+        reindex("--rebuild")
+        active = Collection.objects.get(slug="all").active_version
+        assert active is not None
+        assert active.number == 2
+        assert len(points(active)) == 4
+        assert encoder.encoded == 8
+
+    def test_fails_where_a_photo_of_the_new_version_failed(self, version, add_photo):
+        images = [add_photo() for _ in range(2)]
+        services.drain()
+        default_storage.delete(images[0].file.name)
+        with pytest.raises(CommandError, match="could not be embedded"):
+            reindex("--rebuild")
+        active = Collection.objects.get(slug="all").active_version
+        assert active is not None
+        assert points(active).keys() == {images[1].pk}
+
+
+class TestTheExitStatus:
+    @pytest.mark.parametrize("mode", [[], ["--only-missing"], ["--verify"], ["--rebuild"]])
+    def test_is_not_0_when_a_photo_failed(self, version, add_photo, mode, capsys):
+        good, bad = add_photo(), add_photo()
+        default_storage.delete(bad.file.name)
+        with pytest.raises(CommandError) as failure:
+            reindex(*mode)
+        assert failure.value.returncode == 1
+        assert f"image {bad.pk}: the file" in capsys.readouterr().err
+        active = Collection.objects.get(slug="all").active_version
+        assert active is not None
+        assert points(active).keys() == {good.pk}
+
+    def test_is_not_0_when_the_storage_was_away(self, version, add_photo, monkeypatch):
+        def refuse(*_: object) -> None:
+            raise TimeoutError("no answer")
+
+        add_photo()
+        monkeypatch.setattr(services.default_storage, "open", refuse)
+        with pytest.raises(CommandError):
+            reindex()
+
+    def test_is_not_0_for_a_collection_that_is_not_there(self, version):
+        with pytest.raises(CommandError, match="no collection 'shoes'"):
+            reindex("--collection", "shoes")
+
+    def test_is_not_0_where_the_model_file_was_exchanged(self, version, encoder, add_photo):
+        add_photo()
+        encoder.fingerprint = "d" * 64
+        with pytest.raises(CommandError, match="--rebuild"):
+            reindex()

@@ -1,0 +1,24 @@
+"""What a process loads: training's libraries cost seconds and hundreds of megabytes, and serving needs none of them."""
+
+import pytest
+
+from tests.services.conftest import ROOT, Site
+
+HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_hub")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import recommender.wsgi",
+        "import recommender.celery, django; django.setup(); import embeddings.tasks",
+        "import django; django.setup(); import embeddings.management.commands.reindex, recommender.urls",
+    ],
+    ids=["web", "worker", "commands"],
+)
+def test_no_process_that_serves_loads_tensorflow(tmp_path, program):
+    site = Site(tmp_path, DJANGO_SETTINGS_MODULE="recommender.settings", PYTHONPATH=str(ROOT))
+    site.manage("migrate", "--verbosity", "0")
+    use = "from embeddings.backends import get_encoder, get_vector_index; get_encoder().dim; get_vector_index()"
+    loaded = f"import sys; print([name for name in {HEAVY} if name in sys.modules])"
+    assert site.run("-c", f"{program}; {use}; {loaded}").stdout.strip() == "[]"

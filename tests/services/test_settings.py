@@ -1,0 +1,45 @@
+"""The environment is read once, and a bad value is said in words."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.services.conftest import Site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A site without a database: nothing here gets that far."""
+    return Site(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("DATABASE_URL", "mysql://root@127.0.0.1/shop", "DATABASE_URL starts with 'mysql': use postgres://"),
+        ("DEBUG", "maybe", "DEBUG='maybe' is neither true nor false"),
+        ("SERVICE", "everything", "SERVICE='everything' is not one of all, catalog, recommender"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL='LOUD' is not one of"),
+        ("ENCODER_THREADS", "0", "ENCODER_THREADS='0' is not a whole number above 0"),
+        ("PHOTO_MAX_BYTES", "20MB", "PHOTO_MAX_BYTES='20MB' is not a whole number above 0"),
+        ("DEFAULT_ENCODER", "/nowhere/model.tflite", "there is no file /nowhere/model.tflite"),
+        ("DEBUG", "false", "SECRET_KEY is not set"),
+    ],
+)
+def test_a_bad_value_is_said(site, variable, value, said):
+    failed = site.manage("check", check=False, **{variable: value})
+    assert failed.returncode != 0
+    assert said in failed.stderr
+
+
+def test_a_secret_can_come_from_a_file(site, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("a long random string that nobody guesses")
+    told = site.manage("diffsettings", "--output=unified", DEBUG="false", SECRET_KEY_FILE=str(secret))
+    assert "+ SECRET_KEY = 'a long random string that nobody guesses'" in told.stdout
+
+
+def test_a_secret_file_that_is_not_there_is_said(site, tmp_path):
+    failed = site.manage("check", check=False, DEBUG="false", SECRET_KEY_FILE=str(tmp_path / "nowhere"))
+    assert failed.returncode != 0
+    assert "nowhere" in failed.stderr

@@ -1,0 +1,59 @@
+"""Celery workers index what other processes bring in, and nothing is lost where the broker is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from kombu import Connection
+from redis import Redis
+
+from tests.services.conftest import ROOT
+
+NOWHERE = {"redis": "redis://127.0.0.1:1/0", "amqp": "amqp://guest:guest@127.0.0.1:1//"}
+
+
+@pytest.fixture(params=["redis", "amqp"])
+def broker(request) -> Iterator[dict[str, str]]:
+    """A broker, with a queue of the test's own that is gone afterwards; as variables of the environment."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    queue = f"lookalike-{uuid4().hex}"
+    settings = {"DJANGO_SETTINGS_MODULE": "tests.services.settings", "PYTHONPATH": str(ROOT), "TEST_QUEUE": queue}
+    yield {"CELERY_BROKER_URL": url, **settings}
+    if request.param == "redis":
+        with closing(Redis.from_url(url)) as redis:
+            redis.delete(*redis.keys(f"*{queue}*"))
+        return
+    with closing(Connection(url)) as connection:
+        channel: Any = connection.default_channel
+        channel.queue_delete(queue)
+        channel.exchange_delete(queue)
+
+
+def test_a_worker_indexes_what_another_process_brings_in(make_site, draw_photos, postgres_url, broker):
+    site = make_site(DATABASE_URL=postgres_url, **broker)
+    site.start("-m", "celery", "-A", "recommender", "worker", "--pool=threads", "--concurrency=2", "--loglevel=info")
+    site.wait_until(lambda: " ready." in site.log())
+    site.manage("import_catalog", str(draw_photos(5)))
+    site.wait_until(lambda: site.states() == {"indexed": 5})
+    site.manage("import_catalog", str(draw_photos(2, "more")))
+    site.wait_until(lambda: site.states() == {"indexed": 7})
+
+
+@pytest.mark.parametrize("kind", ["redis", "amqp"])
+def test_a_broker_that_is_away_fails_no_import_and_loses_nothing(make_site, draw_photos, kind):
+    site = make_site(CELERY_BROKER_URL=NOWHERE[kind])
+    done = site.manage("import_catalog", str(draw_photos(3)))
+    assert "the broker is away" in done.stderr
+    assert site.states() == {"pending": 3}
+    site.manage("reindex", "--only-missing")
+    assert site.states() == {"indexed": 3}
+
+
+def test_a_worker_is_started_as_the_documentation_says(make_site):
+    site = make_site(CELERY_BROKER_URL=NOWHERE["redis"])
+    # No DJANGO_SETTINGS_MODULE is set, and the project's own settings are found.
+    assert "redis://127.0.0.1:1/0" in site.run("-m", "celery", "-A", "recommender", "report").stdout
