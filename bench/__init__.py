@@ -1,1 +1,6 @@
 """One script a question; each prints a table and writes bench/results/<question>.json."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recommender.settings")
+os.environ.setdefault("SECRET_KEY", "bench")

@@ -1,8 +1,8 @@
 """How long `similar` takes with 100,000 points in the embedded index, beside a bare view of the same server.
 
-Usage: python -m bench.similar_latency [--points 100000] [--requests 1500] [--rounds 5] [--keep FOLDER]
-gunicorn with one process and 8 threads, 8 connections that stay open, both addresses in turn; synthetic clustered vectors of 256
-dimensions. --keep: make the index there once and use it again.
+Usage: python -m bench.similar_latency [--points 100000] [--requests 1500] [--rounds 5] [--threads 4] [--keep FOLDER]
+gunicorn with one process and 4 threads (as `make demo` serves), 8 connections that stay open, both addresses in turn; synthetic
+clustered vectors of 256 dimensions. --keep: make the index there once and use it again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

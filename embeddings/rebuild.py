@@ -25,10 +25,10 @@ from embeddings.vector_index.base import Payload
 logger = logging.getLogger(__name__)
 
 State = ImageEmbedding.State
-BATCH = 500
+BATCH = 1000
 MAX_PASSES = 5
 SMALL_PASS = 200
-POINTS_HELD = 2000
+POINTS_HELD = 1000
 # A change is stamped when its statement runs and seen when its transaction commits: look back this far for those between.
 COMMIT_LAG = timedelta(seconds=30)
 
@@ -104,7 +104,7 @@ def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int
     index.drop(coming.name)
     follow(version)
     try:
-        index.ensure(coming)
+        index.ensure(coming, bulk_load=True)
         since: datetime | None = None
         for _ in range(MAX_PASSES):
             started = _database_time()
@@ -156,7 +156,7 @@ def _push_pass(version: EncoderVersion, name: str, since: datetime | None, on_pr
     for batch in _batches(version, condition):
         get_vector_index().upsert(name, points_of(batch))
         pushed, held = pushed + len(batch), held + len(batch)
-        if held >= max(POINTS_HELD, pushed // 5):
+        if held >= max(POINTS_HELD, pushed // 10):
             # An embedded engine gives back what it holds of fresh points; opening it again takes the longer the more there are.
             get_vector_index().close(name)
             held = 0

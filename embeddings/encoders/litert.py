@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,17 +54,33 @@ class LiteRTEncoder:
         with ThreadPoolExecutor(min(self._threads, len(images))) as pool:
             return np.stack(list(pool.map(self._encode_one, images)))
 
+    def new_interpreter(self) -> Any:
+        """An interpreter of the model for one thread, beside those that `encode` uses."""
+        try:
+            interpreter = Interpreter(model_content=self._model, num_threads=1)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise EncoderUnavailable(f"{self._path} is not a LiteRT model that runs here: {error}") from error
+        return interpreter
+
     def _encode_one(self, image: Image.Image) -> NDArray[np.float32]:
+        photo = to_input(image, self.input_size)
         with self._interpreter() as interpreter:
-            interpreter.set_tensor(interpreter.get_input_details()[0]["index"], to_input(image, self.input_size))
+            interpreter.set_tensor(self._tensors[0], photo)
             interpreter.invoke()
-            embedding: NDArray[np.float32] = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
-        length = float(np.linalg.norm(embedding))
-        if not np.isfinite(length) or length == 0:
+            embedding: NDArray[np.float32] = interpreter.get_tensor(self._tensors[1])[0]
+        length = math.sqrt(float(np.dot(embedding, embedding)))
+        if not math.isfinite(length) or length == 0:
             raise InvalidVector(
                 f"{self._path} gave an embedding without a direction (all zeros, or not numbers) for this photo"
             )
         return embedding / np.float32(length)
+
+    @cached_property
+    def _tensors(self) -> tuple[int, int]:
+        """Indices of the input and the output, the same in every interpreter; asking for them takes as long as a resize."""
+        with self._interpreter() as interpreter:
+            return interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     @cached_property
     def _shape(self) -> tuple[int, int]:
@@ -85,11 +102,7 @@ class LiteRTEncoder:
         try:
             interpreter = self._idle.get_nowait()
         except Empty:
-            try:
-                interpreter = Interpreter(model_content=self._model, num_threads=1)
-                interpreter.allocate_tensors()
-            except (ValueError, RuntimeError) as error:
-                raise EncoderUnavailable(f"{self._path} is not a LiteRT model that runs here: {error}") from error
+            interpreter = self.new_interpreter()
         try:
             yield interpreter
         finally:

@@ -14,6 +14,7 @@ def squash(image: Image.Image, side: int) -> Image.Image:
 
 def to_input(image: Image.Image, side: int) -> NDArray[np.float32]:
     """An upright RGB photo as the model takes it: float32 [1, side, side, 3] in [0, 1]."""
-    pixels = np.asarray(squash(image, side), dtype=np.float32)[None]
-    pixels *= np.float32(1 / 255)
+    pixels: NDArray[np.float32] = np.multiply(
+        np.asarray(squash(image, side))[None], np.float32(1 / 255), dtype=np.float32
+    )
     return pixels

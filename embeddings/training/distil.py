@@ -51,16 +51,13 @@ Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A stretch of training towards one kind of target.
+class Target:
+    """What of the teacher the student is to answer with.
 
     neighbour_weight: how far a target is drawn to its neighbours. whitening: 0 keeps the variances of the principal components,
     1 makes them equal; evening them out brings forth what tells one product from the next.
     """
 
-    name: str
-    epochs: int
-    learning_rate: float
     neighbour_weight: float
     whitening: float
 
@@ -79,13 +76,13 @@ class Recipe:
     neighbours: int = 40
     similarity_weight: float = 4.0
     hint_weight: float = 1.0
+    epochs: int = 60
     batch: int = 96
+    learning_rate: float = 3e-4
     average_decay: float = 0.998
     seed: int = 7
-    stages: tuple[Stage, ...] = (
-        Stage("recover", epochs=60, learning_rate=3e-4, neighbour_weight=0.25, whitening=0.0),
-        Stage("whiten", epochs=15, learning_rate=1.5e-4, neighbour_weight=0.4, whitening=0.4),
-    )
+    followed: Target = Target(neighbour_weight=0.25, whitening=0.0)
+    fitted: Target = Target(neighbour_weight=0.5, whitening=0.45)
 
 
 @dataclass(frozen=True)
@@ -107,15 +104,13 @@ def distil(photos: Sequence[Path], teacher: Path, work: Path, out: Path, recipe:
     work.mkdir(parents=True, exist_ok=True)
     convolutions = student.read_teacher(str(teacher))
     crops = prepare_crops(photos, convolutions, work, recipe)
-    first = make_targets(crops, recipe, recipe.stages[0])
-    network = initial_student(convolutions, crops, first, recipe)
-    hint = layers.Dense(crops.teacher.shape[1], name="hint")
-    for number, stage in enumerate(recipe.stages):
-        targets = first if number == 0 else make_targets(crops, recipe, stage)
-        if number > 0:
-            everywhere = np.sort(np.concatenate([np.arange(part, len(targets), crops.per_photo) for part in (0, 5)]))
-            fit_projection(network, crops, targets, everywhere, ridge=0.003)
-        network = train(network, hint, crops, targets, work / "checkpoints" / stage.name, recipe, stage, out)
+    targets = make_targets(crops, recipe, recipe.followed)
+    network = initial_student(convolutions, crops, targets, recipe)
+    trained = train(network, crops, targets, work / "checkpoints", recipe)
+    # The network learns best from plain targets; the last layer alone then answers with whitened ones.
+    rows = np.sort(np.concatenate([np.arange(part, len(targets), crops.per_photo) for part in (0, 5)]))
+    fit_projection(trained, crops, make_targets(crops, recipe, recipe.fitted), rows, ridge=0.003)
+    write_atomically(out, to_litert(trained, half_precision_weights=True))
     write_atomically(out.with_suffix(".json"), json.dumps(asdict(recipe), indent=2).encode() + b"\n")
 
 
@@ -229,12 +224,12 @@ def _blend(one: Image.Image, other: Image.Image, random: np.random.Generator) ->
     return pasted
 
 
-def make_targets(crops: Crops, recipe: Recipe, stage: Stage) -> Features:
+def make_targets(crops: Crops, recipe: Recipe, target: Target) -> Features:
     """What the student is to answer for each crop: float32 [n, dim], of unit length."""
     whole = crops.teacher[:: crops.per_photo]
     mean = whole.mean(axis=0)
     _, deviations, components = np.linalg.svd(whole - mean, full_matrices=False)
-    basis = components[: recipe.dim].T * deviations[: recipe.dim] ** -stage.whitening
+    basis = components[: recipe.dim].T * deviations[: recipe.dim] ** -target.whitening
     projected = _unit((crops.teacher - mean) @ basis)
     gallery = projected[:: crops.per_photo]
     photo_of = np.arange(len(projected)) // crops.per_photo
@@ -246,7 +241,7 @@ def make_targets(crops: Crops, recipe: Recipe, stage: Stage) -> Features:
         nearest = np.argpartition(-similarity, recipe.neighbours, axis=1)[:, : recipe.neighbours]
         weights = np.square(np.take_along_axis(similarity, nearest, axis=1).clip(0))
         drawn = _unit(np.einsum("nk,nkd->nd", weights, gallery[nearest]))
-        targets[start : start + 2048] = _unit(block + stage.neighbour_weight * drawn)
+        targets[start : start + 2048] = _unit(block + target.neighbour_weight * drawn)
     return targets
 
 
@@ -293,24 +288,19 @@ def fit_projection(
     network.get_layer("projection").set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
 
 
-def train(
-    network: keras.Model,
-    hint_layer: keras.layers.Layer,
-    crops: Crops,
-    targets: Features,
-    checkpoints: Path,
-    recipe: Recipe,
-    stage: Stage,
-    out: Path,
-) -> keras.Model:
-    """Follow the targets; after each epoch keep a checkpoint and export the running average of the weights, which is returned."""
+def train(network: keras.Model, crops: Crops, targets: Features, checkpoints: Path, recipe: Recipe) -> keras.Model:
+    """Follow the targets, with a checkpoint after each epoch. Returns a network with the running average of the weights."""
     steps_per_epoch = len(crops.pixels) // crops.per_photo // recipe.batch
+    steps = recipe.epochs * steps_per_epoch
+    warmup = min(200, steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
-        1e-5, stage.epochs * steps_per_epoch - 200, alpha=0.02, warmup_target=stage.learning_rate, warmup_steps=200
+        1e-5, steps - warmup, alpha=0.02, warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-4, clipnorm=1.0)
     features = network.get_layer("features").output
-    hint = keras.Model(network.input, [network.output, layers.UnitNormalization()(hint_layer(features))])
+    hint = keras.Model(
+        network.input, [network.output, layers.UnitNormalization()(layers.Dense(crops.teacher.shape[1])(features))]
+    )
     optimizer.build(hint.trainable_variables)
     average = keras.models.clone_model(network)
     average.set_weights(network.get_weights())
@@ -321,7 +311,7 @@ def train(
         state.restore(manager.latest_checkpoint).expect_partial()
         logger.info("going on after epoch %d", int(epoch_done.numpy()))
     step = _training_step(network, hint, average, optimizer, recipe)
-    for epoch in range(int(epoch_done.numpy()), stage.epochs):
+    for epoch in range(int(epoch_done.numpy()), recipe.epochs):
         started, losses = time.monotonic(), []
         batches = _batches(crops, targets, recipe, epoch)
         for pixels, wanted, teacher in tqdm(batches, total=steps_per_epoch, desc=f"epoch {epoch + 1}", mininterval=20):
@@ -331,8 +321,7 @@ def train(
         cosine, similarity, hinted = np.mean(losses, axis=0)
         seconds = time.monotonic() - started
         logger.info(
-            "%s, epoch %d: 1 - cosine %.4f, similarity %.5f, hint %.4f, %.0f s",
-            stage.name,
+            "epoch %d: 1 - cosine %.4f, similarity %.5f, hint %.4f, %.0f s",
             epoch + 1,
             cosine,
             similarity,
@@ -341,7 +330,6 @@ def train(
         )
         epoch_done.assign(epoch + 1)
         manager.save()
-        write_atomically(out, to_litert(average, half_precision_weights=True))
     return average
 
 

@@ -192,9 +192,11 @@ class VectorIndex(Protocol):
     for an unknown name.
     """
 
-    def ensure(self, collection: IndexCollection) -> None:
+    def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
         """Make the collection with its payload indexes unless it stands.
 
+        bulk_load: this process alone fills the new collection, nobody asks it before `optimise` has been called, and it is made
+        anew after a crash. So the engine may leave out its graph until then.
         EncoderMismatch when it stands with another dim or distance.
         """
 

@@ -106,7 +106,7 @@ class EdgeVectorIndex:
         self._forget()
         _instances.add(self)
 
-    def ensure(self, collection: IndexCollection) -> None:
+    def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:  # noqa: ARG002
         stands = self._standing(collection.name)
         if stands is None:
             self.close(collection.name)  # a handle of a shard that another process has dropped

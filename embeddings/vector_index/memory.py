@@ -43,7 +43,7 @@ class MemoryVectorIndex:
         self._stored: dict[str, _Stored] = {}
         self._lock = RLock()
 
-    def ensure(self, collection: IndexCollection) -> None:
+    def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:  # noqa: ARG002
         with self._lock:
             stands = self._stored.setdefault(collection.name, _Stored(collection)).collection
         check_same(stands, collection)

@@ -99,10 +99,10 @@ class QdrantVectorIndex:
         self._client_pid = 0
         self._known: dict[str, IndexCollection] = {}
 
-    def ensure(self, collection: IndexCollection) -> None:
+    def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
         with self._asking(collection.name) as client:
             if not client.collection_exists(collection.name):
-                self._create(client, collection)
+                self._create(client, collection, bulk_load)
             info = client.get_collection(collection.name)
             check_same(_described(collection.name, info), collection)
             if self._is_local:  # which filters without indexes
@@ -268,7 +268,7 @@ class QdrantVectorIndex:
                 ) from error
             raise
 
-    def _create(self, client: QdrantClient, collection: IndexCollection) -> None:
+    def _create(self, client: QdrantClient, collection: IndexCollection, bulk_load: bool) -> None:
         vectors = models.VectorParams(
             size=collection.dim, distance=_DISTANCES[collection.distance], on_disk=self._on_disk or None
         )
@@ -282,8 +282,10 @@ class QdrantVectorIndex:
                 shard_number=self._shard_number,
                 replication_factor=self._replication_factor,
                 quantization_config=int8 if self._quantization else None,
-                # No graph before `optimise`: it has to be built when payload indexes and points are all there.
-                optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
+                # In a bulk load no graph before `optimise`: built once, when payload indexes and points are all there.
+                optimizers_config=models.OptimizersConfigDiff(
+                    indexing_threshold=0 if bulk_load else self._full_scan_threshold_kb
+                ),
             )
         except UnexpectedResponse as error:
             if error.status_code != 409:  # another process was first, and what it made is checked next

@@ -96,7 +96,7 @@ def test_payload_indexes_are_made_before_any_graph(server: Server, index: Qdrant
         return 200, INFO if method == "GET" else True if path == "/collections/shirts-v1" else {"status": "completed"}
 
     server.answer = answer
-    index.ensure(SHIRTS)
+    index.ensure(SHIRTS, bulk_load=True)
     creation = next(i for i, asked in enumerate(server.asked) if asked[:2] == ("PUT", "/collections/shirts-v1"))
     assert server.asked[creation][2]["vectors"] == {"size": 4, "distance": "Cosine"}
     assert server.asked[creation][2]["optimizers_config"] == {"indexing_threshold": 0}
@@ -191,3 +191,18 @@ def test_one_place_is_named() -> None:
         QdrantVectorIndex()
     with pytest.raises(ValueError, match="one of url, location and path"):
         QdrantVectorIndex(url="http://127.0.0.1:1", location=":memory:")
+
+
+def test_a_collection_that_serves_from_the_start_gets_its_graph_by_itself(
+    server: Server, index: QdrantVectorIndex
+) -> None:
+    def answer(method: str, path: str) -> Answer:
+        if path.endswith("/exists"):
+            return 200, {"exists": False}
+        return 200, INFO if method == "GET" else True if path == "/collections/shirts-v1" else {"status": "completed"}
+
+    server.answer = answer
+    index.ensure(SHIRTS)
+
+    creation = next(body for method, path, body in server.asked if (method, path) == ("PUT", "/collections/shirts-v1"))
+    assert creation["optimizers_config"]["indexing_threshold"] > 0

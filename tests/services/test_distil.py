@@ -1,0 +1,76 @@
+"""Training of the bundled encoder, as a process of its own: TensorFlow stays out of the tests' process."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from embeddings.backends import BUNDLED
+from embeddings.encoders.litert import LiteRTEncoder
+from embeddings.encoders.preprocessing import to_input
+from tests.services.conftest import ROOT
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: make setup"
+)
+
+AS_KERAS = """
+import sys
+import numpy as np
+from pathlib import Path
+from embeddings.training.student import read_litert
+np.save(sys.argv[3], read_litert(Path(sys.argv[1])).predict(np.load(sys.argv[2]), verbose=0))
+"""
+
+
+def run(*arguments: object) -> str:
+    environment = {
+        **os.environ, "SECRET_KEY": "x", "DJANGO_SETTINGS_MODULE": "recommender.settings", "TF_CPP_MIN_LOG_LEVEL": "3",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def photo(seed: int) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((96, 72), Image.Resampling.BILINEAR)
+
+
+def test_the_bundled_encoder_can_be_read_back_as_a_keras_network(tmp_path: Path) -> None:
+    encoder = LiteRTEncoder(BUNDLED)
+    photos = [photo(seed) for seed in range(3)]
+    np.save(tmp_path / "in.npy", np.concatenate([to_input(each, encoder.input_size) for each in photos]))
+
+    run("-c", AS_KERAS, BUNDLED, tmp_path / "in.npy", tmp_path / "out.npy")
+
+    assert np.allclose(np.load(tmp_path / "out.npy"), encoder.encode(photos), atol=1e-4)
+
+
+def test_distillation_makes_an_encoder_and_goes_on_after_an_interruption(tmp_path: Path, real_data: Path) -> None:
+    with tarfile.open(next((real_data / "encoders").glob("mobilenet_v2_*.tar.gz"))) as archive:
+        archive.extractall(tmp_path / "teacher", filter="data")
+    (tmp_path / "photos").mkdir()
+    for seed in range(24):
+        photo(seed).save(tmp_path / "photos" / f"{seed}.png")
+    command = ["-m", "embeddings.training.distil", "--photos", tmp_path / "photos", "--teacher", tmp_path / "teacher"]
+    command += ["--work", tmp_path / "work", "--out", tmp_path / "model.tflite", "--input-size", 32, "--dim", 8]
+    command += ["--features", 32, "--crops", 6, "--demo-products", 0, "--neighbours", 3, "--batch", 8]
+
+    first = run(*command, "--epochs", 1)
+    second = run(*command, "--epochs", 2)
+
+    assert "epoch 1:" in first
+    assert "going on after epoch 1" in second
+    assert "epoch 2:" in second
+    encoder = LiteRTEncoder(tmp_path / "model.tflite")
+    assert (encoder.input_size, encoder.dim) == (32, 8)
+    assert np.allclose(np.linalg.norm(encoder.encode([photo(0), photo(1)]), axis=1), 1)
