@@ -5,7 +5,6 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
-export PYTHONWARNINGS ?= default
 demo run: export DEBUG ?= true
 
 .DEFAULT_GOAL := help
