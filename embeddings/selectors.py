@@ -24,6 +24,7 @@ class LiveCollection:
     version_id: int
     label: str
     encoder: str
+    fingerprint: str
     index: IndexCollection
 
 
@@ -44,7 +45,9 @@ def live_collection(slug: str) -> LiveCollection:
             f"there is no collection {slug!r}; there is: {known or 'none yet (run manage.py migrate)'}"
         )
     version = collection.active_version
-    live = LiveCollection(slug, version.pk, version.label, version.encoder, version.index_collection())
+    live = LiveCollection(
+        slug, version.pk, version.label, version.encoder, version.fingerprint, version.index_collection()
+    )
     with _lock:
         _cached[slug] = (now, live)
     return live

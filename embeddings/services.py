@@ -27,7 +27,7 @@ from embeddings.backends import get_encoder, get_vector_index
 from embeddings.encoders.base import Encoder
 from embeddings.errors import EncoderMismatch, InvalidVector
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes, vector_to_bytes
-from embeddings.selectors import active_versions
+from embeddings.selectors import LiveCollection, active_versions
 from embeddings.vector_index.base import Point
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def add_version(collection: Collection, encoder_name: str) -> EncoderVersion:
     )
 
 
-def encoder_of(version: EncoderVersion) -> Encoder:
+def encoder_of(version: EncoderVersion | LiveCollection) -> Encoder:
     """The version's encoder. Raises EncoderMismatch where the model file is not the one that made the version's vectors."""
     encoder = get_encoder(version.encoder)
     if encoder.fingerprint != version.fingerprint:

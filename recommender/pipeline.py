@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from catalog.photos import check_photo, open_upright
 from catalog.selectors import ProductCard
-from embeddings.backends import get_encoder
 from embeddings.selectors import LiveCollection, live_collection
+from embeddings.services import encoder_of
 from embeddings.vector_index.base import UNFILTERED, Vector
 from recommender.errors import ProductNotFound
 from recommender.fallback import products_of_like_category
@@ -91,10 +91,10 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
 def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommendations:
     """Products that look like what is on the photo.
 
-    Raises ImageRejected, UnknownCollection, EncoderUnavailable, IndexUnavailable.
+    Raises ImageRejected, UnknownCollection, EncoderUnavailable, EncoderMismatch, IndexUnavailable.
     """
     live = live_collection(collection_slug)
-    encoder = get_encoder(live.encoder)
+    encoder = encoder_of(live)
     with stage("encode"):
         check_photo(photo)
         vector = encoder.encode([open_upright(photo, at_least=encoder.input_size)])[0]

@@ -1,6 +1,7 @@
 """The project's settings as the tests run them: no secret asked for, no variable of the developer's shell read by accident."""
 
 import os
+import tempfile
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
 os.environ["DEBUG"] = "false"
@@ -11,6 +12,9 @@ for name in ("REDIS_URL", "CELERY_BROKER_URL", "SERVICE", "DEFAULT_ENCODER"):
 
 from recommender.settings import *  # noqa: E402, F403
 
+if not on_postgres:
+    # A file, as in real life: the server thread of a browser test shares a database in memory badly ("table is locked").
+    DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.gettempdir()}/lookalike-tests-{os.getpid()}.sqlite3"}  # noqa: F405
 VECTOR_INDEX = {"BACKEND": "embeddings.vector_index.memory.MemoryVectorIndex", "OPTIONS": {}}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

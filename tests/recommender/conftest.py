@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from catalog.models import Product
+from embeddings import services
 from embeddings.backends import get_vector_index
 from embeddings.models import Collection, EncoderVersion
 from embeddings.selectors import forget_live_collections
 from embeddings.services import points_of
 from embeddings.vector_index.base import Distance
-from recommender import health, metrics, pipeline
+from recommender import health, metrics
 from tests.factories import ProductFactory, ProductImageFactory, embedding
 
 
@@ -72,7 +73,7 @@ def empty_index(settings: Any) -> Iterator[None]:
 def shop(db: None, settings: Any, empty_index: None, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """A shop without products: the collection `all`, its version `all-v1`, vectors of three numbers."""
     settings.CELERY_BROKER_URL = ""
-    for module in (pipeline, health):
+    for module in (services, health):
         monkeypatch.setattr(module, "get_encoder", lambda _: MeanColourEncoder())
     collection, _ = Collection.objects.get_or_create(slug="all", defaults={"name": "All products"})
     values = {"encoder": "tiny", "fingerprint": MeanColourEncoder.fingerprint, "dim": MeanColourEncoder.dim}

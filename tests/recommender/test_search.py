@@ -10,8 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
+from embeddings import services
 from embeddings.errors import EncoderUnavailable
-from recommender import pipeline
+from embeddings.models import EncoderVersion
+from embeddings.selectors import forget_live_collections
 from tests.factories import jpeg
 from tests.recommender.answers import ids, problem
 from tests.recommender.conftest import Shop
@@ -124,9 +126,18 @@ def test_a_missing_encoder_is_a_503_problem(shop: Shop, api: Client, monkeypatch
     def missing(_: str) -> None:
         raise EncoderUnavailable("there is no file model.tflite")
 
-    monkeypatch.setattr(pipeline, "get_encoder", missing)
+    monkeypatch.setattr(services, "get_encoder", missing)
 
     response = api.post(ADDRESS, {"photo": photo()})
 
     assert "model.tflite" in problem(response, 503)["detail"]
     assert "Retry-After" in response
+
+
+def test_a_model_file_that_is_not_the_one_that_made_the_vectors_is_a_503_problem(shop: Shop, api: Client) -> None:
+    EncoderVersion.objects.filter(pk=shop.version.pk).update(fingerprint="1" * 64)
+    forget_live_collections()
+
+    response = api.post(ADDRESS, {"photo": photo()})
+
+    assert "reindex --rebuild" in problem(response, 503)["detail"]
