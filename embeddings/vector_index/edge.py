@@ -63,12 +63,12 @@ _DISTANCES = {
     Distance.L2: engine.Distance.Euclid,
     Distance.L1: engine.Distance.Manhattan,
 }
-_SCHEMAS = {
+_SCHEMAS: Mapping[FieldType, engine.PayloadSchemaType | engine.IntegerIndexParams] = {
     FieldType.KEYWORD: engine.PayloadSchemaType.Keyword,
     FieldType.INTEGER: engine.PayloadSchemaType.Integer,
     FieldType.FLOAT: engine.PayloadSchemaType.Float,
     # The binding turns MatchValue(True) into the integer 1, which a boolean never equals: booleans are kept as 0 and 1.
-    FieldType.BOOL: engine.PayloadSchemaType.Integer,
+    FieldType.BOOL: engine.IntegerIndexParams(lookup=True, range=False),
 }
 _BOOLEANS = [name for name, field_type in PAYLOAD_FIELDS.items() if field_type is FieldType.BOOL]
 
