@@ -584,6 +584,8 @@ def test_a_real_table_comes_in_whole_with_its_own_headers(
     assert counts(run(source, "--mapping", str(mapping))) == (0, 0, products, 0)
 
 
+# As in real life a transaction a row: PostgreSQL gets ever slower inside one of thousands of savepoints.
+@pytest.mark.django_db(transaction=True)
 def test_a_real_folder_comes_in_whole(real_data: Path) -> None:
     folder = real_data / "data" / "clothing" / "train"
     report = run(folder)
