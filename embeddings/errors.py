@@ -43,3 +43,39 @@ class InvalidFilter(EmbeddingsError, ValueError):
 
 class NotEmbedded(EmbeddingsError):
     """The product has no indexed photo yet, so nothing can be compared with it."""
+
+
+class UnusablePhotos(EmbeddingsError, ValueError):
+    """A set of photos cannot be trained on or evaluated; the message says what it lacks."""
+
+
+class BackboneUnavailable(EmbeddingsError):
+    """A backbone cannot be fetched, is not an image feature vector, or has a shape that nothing can be built on."""
+
+
+class TrainingFailed(EmbeddingsError):
+    """A training ended without an encoder: too little memory or data, or a loss that is no number any more."""
+
+
+class TrainingUnavailable(EmbeddingsError):
+    """TensorFlow is not installed where training was asked for."""
+
+
+class JobUnderWay(EmbeddingsError):
+    """The collection has a job of this kind already."""
+
+
+class JobNotFound(EmbeddingsError):
+    """There is no job with this id."""
+
+
+class JobEnded(EmbeddingsError):
+    """The job has ended already, and nothing about it can change any more."""
+
+
+class WorseEncoder(EmbeddingsError):
+    """A version that is to be activated finds the catalogue's own categories worse than the live one."""
+
+
+class NothingToRollBackTo(EmbeddingsError):
+    """The collection has no previous version whose index is kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -48,6 +49,16 @@ class Collection(models.Model):
         on_delete=models.RESTRICT,
         related_name="+",
     )
+    previous_version = models.ForeignKey(
+        "EncoderVersion",
+        verbose_name=_("previous encoder version"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text=_("Its index is kept up, so that a roll-back takes a moment."),
+    )
 
     class Meta:
         verbose_name = _("collection")
@@ -62,7 +73,9 @@ class EncoderVersion(models.Model):
     """An encoder as a collection uses it, with the index generation that holds its vectors.
 
     `encoder`: a name that `embeddings.backends.get_encoder` knows ("bundled", or a model file). A reindex builds the next
-    generation beside the live one and switches by raising `index_generation`.
+    generation beside the live one and switches by raising `index_generation`. A version that was trained says how:
+    `recipe` holds its hyper-parameters, `data` a summary of its photos (the whole manifest lies with its files), `metrics`
+    what the evaluation found, `calibration` what its scores mean (see `embeddings.evaluation.calibration`).
     """
 
     collection = models.ForeignKey(
@@ -72,6 +85,16 @@ class EncoderVersion(models.Model):
     encoder = models.CharField(_("encoder"), max_length=300)
     fingerprint = models.CharField(_("fingerprint"), max_length=64)
     dim = models.PositiveIntegerField(_("dimensions"), validators=[MinValueValidator(1), MaxValueValidator(65_536)])
+    files = models.CharField(
+        _("files"),
+        max_length=200,
+        blank=True,
+        help_text=_("Folder of its model, manifest and report in ENCODERS_ROOT."),
+    )
+    recipe = models.JSONField(_("recipe"), default=dict, blank=True)
+    data = models.JSONField(_("training data"), default=dict, blank=True)
+    metrics = models.JSONField(_("metrics"), default=dict, blank=True)
+    calibration = models.JSONField(_("calibration"), null=True, blank=True)
     index_generation = models.PositiveIntegerField(_("index generation"), default=1)
     rebuild_started_at = models.DateTimeField(
         _("rebuild started"),
@@ -150,6 +173,67 @@ class ImageEmbedding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.image_id}: {self.state}"
+
+
+class Job(models.Model):
+    """Long work that somebody waits for: where it stands, and what came of it.
+
+    `upload`: name of the archive in UPLOADS_ROOT, emptied when the work has ended. `beat_at` rises while a process works.
+    """
+
+    class Kind(models.TextChoices):
+        """What is done."""
+
+        TRAIN = "train", _("training")
+
+    class State(models.TextChoices):
+        """Where the work stands."""
+
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    collection = models.ForeignKey(
+        Collection, verbose_name=_("collection"), on_delete=models.CASCADE, related_name="jobs"
+    )
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    upload = models.CharField(_("upload"), max_length=200, blank=True)
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.QUEUED)
+    stage = models.CharField(_("stage"), max_length=60, blank=True)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    total = models.PositiveIntegerField(_("total"), default=0)
+    result = models.JSONField(_("result"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    beat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        ordering = ("-created_at",)
+        indexes = [models.Index(fields=("state", "created_at"), name="job_queue")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=("collection", "kind"),
+                condition=models.Q(state__in=("queued", "running")),
+                name="job_one_at_a_time",
+                violation_error_message=_("A job of this kind is under way for the collection."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}: {self.state}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state not in (self.State.QUEUED, self.State.RUNNING)
 
 
 def vector_to_bytes(vector: NDArray[np.float32]) -> bytes:

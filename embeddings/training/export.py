@@ -4,32 +4,79 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
+
+Forward = Callable[[Any], Any]
 
 
 def to_litert(network: keras.Model, *, half_precision_weights: bool = False) -> bytes:
-    """A LiteRT model for one photo at a time: float32 [1, size, size, 3] in [0, 1] -> float32 [1, dim].
+    """A network as LiteRT: float32 [1, size, size, 3] in [0, 1] -> float32 [1, dim]; see `export_litert`."""
 
-    half_precision_weights stores weights as float16: half the file, the same speed (XNNPACK widens them when it loads).
-    """
-    size = int(network.input_shape[1])
-
-    @tf.function(input_signature=[tf.TensorSpec([1, size, size, 3], tf.float32, name="images")])  # type: ignore[untyped-decorator]
-    def serve(images: Any) -> Any:
+    def forward(images: Any) -> Any:
         return network(images, training=False)
 
+    variables = [variable.value for variable in network.variables]
+    return export_litert(forward, int(network.input_shape[1]), variables, half_precision_weights=half_precision_weights)
+
+
+def export_litert(
+    forward: Forward,
+    input_size: int,
+    variables: Sequence[Any],
+    *,
+    half_precision_weights: bool = False,
+    photos: Iterable[NDArray[np.float32]] | None = None,
+) -> bytes:
+    """A LiteRT model for one photo at a time. forward: float32 [1, s, s, 3] in [0, 1] -> float32 [1, dim].
+
+    variables: all that `forward` reads. half_precision_weights stores weights as float16: half the file, the same speed (XNNPACK
+    widens them when it loads). photos: float32 [1, s, s, 3] each, some hundreds; with them, weights and activations become int8,
+    input and output stay float32 (Jacob et al., "Quantization and Training of Neural Networks for Efficient
+    Integer-Arithmetic-Only Inference", CVPR 2018).
+    """
     # The converter freezes the variables it finds on this object; it finds none on a Keras 3 model, and would write zeros.
     holder = tf.Module()
-    holder.weights = [variable.value for variable in network.variables]
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], holder)
-    if half_precision_weights:
+    holder.weights = list(variables)
+    function = serving_function(forward, input_size, batch=1).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], holder)
+    if photos is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([photo] for photo in photos)
+    elif half_precision_weights:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     return bytes(converter.convert())
+
+
+def export_saved_model(
+    forward: Forward, input_size: int, variables: Sequence[Any], folder: Path, *, beside: Any = None
+) -> None:
+    """A SavedModel in the form of TF Hub's image feature vectors: float32 [B, s, s, 3] in [0, 1] -> float32 [B, dim].
+
+    beside: an object that `forward` reads other than variables from, such as tables.
+    """
+    module = tf.Module()
+    module.weights = list(variables)
+    module.beside = beside
+    module.__call__ = serving_function(forward, input_size, batch=None)
+    tf.saved_model.save(module, str(folder), signatures=module.__call__.get_concrete_function())
+
+
+def serving_function(forward: Forward, input_size: int, *, batch: int | None) -> Any:
+    """`forward` as a graph of fixed shape (batch None: any number of photos)."""
+
+    @tf.function(input_signature=[tf.TensorSpec([batch, input_size, input_size, 3], tf.float32, name="images")])  # type: ignore[untyped-decorator]
+    def serve(images: Any) -> Any:
+        return forward(images)
+
+    return serve
 
 
 def write_atomically(path: Path, content: bytes) -> None:
