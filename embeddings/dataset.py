@@ -1,0 +1,449 @@
+"""Labelled photos to train on and to evaluate with: where they come from, what is wrong with them, how they are split."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from django.conf import settings
+from django.core.files.storage import default_storage
+from numpy.typing import NDArray
+from PIL import Image
+
+from catalog.archives import SafeArchive
+from catalog.models import ProductImage
+from catalog.photos import ImageRejected, open_upright, read_limited
+from embeddings.errors import UnusablePhotos
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
+METADATA = "metadata.csv"
+
+# Fewer photos than this teach a class nothing.
+SMALL_CLASS = 5
+# From this ratio of the largest to the smallest class on, the set is called imbalanced.
+IMBALANCE = 10.0
+
+_FILE_COLUMNS = ("file", "filename", "image", "path", "photo")
+_PRODUCT_COLUMNS = ("product_id", "product", "sku")
+_LABEL_COLUMNS = ("category", "class", "label", "categories")
+
+# Near-duplicates differ in no more bits of their difference hash (64), nor on average in more levels of colour (8 x 8 x RGB).
+_HASH_BITS = 3
+_COLOUR_LEVELS = 6.0
+_LARGEST_BUCKET = 2000
+
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPhoto:
+    """A photo of a set. name: path within the set. product: "" where nobody says which.
+
+    source: a file, or its name in the media storage.
+    """
+
+    name: str
+    label: str
+    product: str
+    source: Path | str
+
+    def content(self) -> bytes:
+        """The file's bytes. Raises ImageRejected where it cannot be read or is too large, OSError where the storage fails."""
+        if isinstance(self.source, Path):
+            return read_limited(self.source)
+        with default_storage.open(self.source) as file:
+            return read_limited(cast("BinaryIO", file))
+
+    def image(self, *, at_least: int | None = None) -> Image.Image:
+        """The photo, upright, RGB. Raises ImageRejected."""
+        return open_upright(self.content(), at_least=at_least)
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Labelled photos, in the order of their names."""
+
+    title: str
+    photos: Sequence[LabelledPhoto]
+
+    def of_classes(self) -> PhotoSet:
+        """The photos that have a label."""
+        known = [photo for photo in self.photos if photo.label]
+        if not known:
+            raise UnusablePhotos(f"{self.title} has no photo of a class: put photos into folders, a folder a class")
+        return PhotoSet(self.title, known)
+
+    def sample(self, most: int, *, seed: int = 0) -> PhotoSet:
+        """At most so many of the photos, drawn at random."""
+        if len(self.photos) <= most:
+            return self
+        rows = np.sort(np.random.default_rng(seed).choice(len(self.photos), most, replace=False))
+        return PhotoSet(self.title, [self.photos[row] for row in rows.tolist()])
+
+    def of_products(self) -> PhotoSet:
+        """The photos whose product is known, each labelled by it. Raises UnusablePhotos where there are none."""
+        known = [replace(photo, label=photo.product) for photo in self.photos if photo.product]
+        if not known:
+            raise UnusablePhotos(
+                f"{self.title} does not say which product its photos show: add a {METADATA} with the columns file and product_id"
+            )
+        return PhotoSet(self.title, known)
+
+
+def read_photos(source: Path, metadata: Path | None, unpacked: Path) -> PhotoSet:
+    """The photos of a folder, or of a zip, which is unpacked into the folder `unpacked`. Raises UnusablePhotos, ArchiveRejected."""
+    if source.is_dir():
+        return read_folder(source, metadata)
+    if not source.is_file():
+        raise UnusablePhotos(f"{source} is not a folder, and not a zip either")
+    with SafeArchive(source) as archive:
+        archive.extract_to(unpacked)
+    return replace(read_folder(unwrapped(unpacked), metadata), title=source.name)
+
+
+def read_folder(folder: Path, metadata: Path | None = None) -> PhotoSet:
+    """The photos below a folder: the folder that one lies in is its label.
+
+    metadata: a CSV file with a row a photo (default: metadata.csv in the folder, if there is one). Its columns: file (path below
+    the folder), product_id, and category where the folders do not tell it. Raises UnusablePhotos.
+    """
+    if not folder.is_dir():
+        raise UnusablePhotos(f"{folder} is not a folder")
+    table = metadata or (folder / METADATA if (folder / METADATA).is_file() else None)
+    told = _read_metadata(table) if table else {}
+    photos = []
+    for path in sorted(_files(folder)):
+        name = path.relative_to(folder).as_posix()
+        about = told.get(name) or told.get(path.name) or _Told()
+        label = about.label or PurePosixPath(name).parent.as_posix()
+        # A photo beside the folders has no label, but may show a product that has others.
+        if label != "." or about.product:
+            photos.append(LabelledPhoto(name, "" if label == "." else label, about.product, path))
+    if not photos:
+        raise UnusablePhotos(
+            f"{folder} has no folder with photos: a folder is a class, and its JPEG, PNG and WebP files are its photos"
+        )
+    return PhotoSet(folder.name, photos)
+
+
+def read_catalogue(title: str, images: Iterable[ProductImage]) -> PhotoSet:
+    """The catalogue's own photos: the label is the category's path, photos without one are left out. Raises UnusablePhotos."""
+    photos = [
+        LabelledPhoto(f"image-{image.pk}", image.product.category.path, str(image.product_id), str(image.file.name))
+        for image in images
+        if image.product.category is not None
+    ]
+    if not photos:
+        raise UnusablePhotos(f"{title} has no photo of a product that has a category: give its products categories")
+    return PhotoSet(title, photos)
+
+
+def classes_in(names: Iterable[str]) -> Counter[str]:
+    """How many photos each class has, by the paths of an archive's files; the folder in which all of them lie is no class."""
+    paths = [PurePosixPath(name) for name in names]
+    photos = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    top = {path.parts[0] for path in photos}
+    if len(top) == 1 and all(len(path.parts) > 2 for path in photos):
+        photos = [PurePosixPath(*path.parts[1:]) for path in photos]
+    return Counter(path.parent.as_posix() for path in photos if len(path.parts) > 1)
+
+
+def unwrapped(folder: Path) -> Path:
+    """The folder of an unpacked archive that holds the classes: its only folder, where that has folders of photos in it."""
+    names = [path.relative_to(folder).as_posix() for path in _files(folder)]
+    top = {PurePosixPath(name).parts[0] for name in names}
+    if len(top) == 1 and all(len(PurePosixPath(name).parts) > 2 for name in names):
+        return folder / top.pop()
+    return folder
+
+
+def _files(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    product: str = ""
+    label: str = ""
+
+
+def _read_metadata(path: Path) -> dict[str, _Told]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            named = _one_of(columns, _FILE_COLUMNS)
+            product, label = _one_of(columns, _PRODUCT_COLUMNS), _one_of(columns, _LABEL_COLUMNS)
+            if named is None or (product is None and label is None):
+                raise UnusablePhotos(
+                    f"{path} has the columns {', '.join(columns) or 'none'}: it needs file, and product_id or category"
+                )
+            return {
+                (row[named] or "").strip().removeprefix("./"): _Told(
+                    (row.get(product or "") or "").strip(), _first_category(row.get(label or "") or "")
+                )
+                for row in reader
+            }
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UnusablePhotos(f"{path} cannot be read as CSV in UTF-8: {error}") from error
+
+
+def _one_of(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in columns), None)
+
+
+def _first_category(text: str) -> str:
+    """A product may stand in several categories, divided by commas; the first is meant."""
+    return text.split(",")[0].strip().strip("/")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a look at every photo found. photos: those that can be used, one of each content, in order.
+
+    hashes: SHA-256 of each of them. groups: int [n], photos that must not be divided by a split (of one product, or next to
+    identical) share a number.
+    """
+
+    photos: Sequence[LabelledPhoto]
+    hashes: Sequence[str]
+    groups: NDArray[np.int64]
+    unreadable: Sequence[tuple[str, str]] = ()
+    duplicates: Sequence[tuple[str, str]] = ()
+    near_duplicates: int = 0
+
+    def counts(self) -> Counter[str]:
+        """Photos a class."""
+        return Counter(photo.label for photo in self.photos)
+
+    def problems(self) -> list[str]:
+        """What is wrong with the set, each in a sentence with its count; nothing where all is well."""
+        found = []
+        if self.unreadable:
+            first, reason = self.unreadable[0]
+            found.append(f"{len(self.unreadable)} unreadable photos are left out; the first: {first}: {reason}")
+        if self.duplicates:
+            one, other = self.duplicates[0]
+            found.append(f"{len(self.duplicates)} photos are left out as copies of others; the first: {one} of {other}")
+        if self.near_duplicates:
+            found.append(
+                f"{self.near_duplicates} photos are next to identical with another; they are kept on one side of the split"
+            )
+        counts = self.counts()
+        small = sorted(label for label, count in counts.items() if count < SMALL_CLASS)
+        if small:
+            found.append(f"{len(small)} classes have fewer than {SMALL_CLASS} photos: {_listed(small)}")
+        if counts and max(counts.values()) > IMBALANCE * min(counts.values()):
+            most, least = counts.most_common()[0], counts.most_common()[-1]
+            found.append(f"the classes are imbalanced: {most[0]} has {most[1]} photos, {least[0]} has {least[1]}")
+        return found
+
+
+def inspect(photo_set: PhotoSet, on_progress: Progress | None = None) -> Inspection:
+    """Read every photo once. A photo that cannot be used is told of and left out, as is each copy of a photo after the first."""
+    with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
+        looks = []
+        for look in pool.map(_look_at, photo_set.photos):
+            looks.append(look)
+            if on_progress:
+                on_progress(1)
+    kept: list[int] = []
+    unreadable, duplicates = [], []
+    first_of: dict[str, str] = {}
+    for number, (photo, look) in enumerate(zip(photo_set.photos, looks, strict=True)):
+        if isinstance(look, str):
+            unreadable.append((photo.name, look))
+        elif look.sha256 in first_of:
+            duplicates.append((photo.name, first_of[look.sha256]))
+        else:
+            first_of[look.sha256] = photo.name
+            kept.append(number)
+    photos = [photo_set.photos[number] for number in kept]
+    seen = [cast("_Look", looks[number]) for number in kept]
+    near = _near_duplicates(seen)
+    return Inspection(
+        photos,
+        [look.sha256 for look in seen],
+        _groups(photos, near),
+        unreadable,
+        duplicates,
+        len({number for pair in near for number in pair}),
+    )
+
+
+def shared_photos(one: Inspection, other: Inspection) -> int:
+    """How many photos of `one` are in `other` too, byte by byte. For two sets that were divided by somebody else."""
+    return len(set(one.hashes) & set(other.hashes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    sha256: str
+    difference_hash: int
+    colours: NDArray[np.uint8]
+
+
+def _look_at(photo: LabelledPhoto) -> _Look | str:
+    try:
+        content = photo.content()
+        image = open_upright(content, at_least=64)
+    except ImageRejected as error:
+        return str(error)
+    except OSError as error:
+        return f"it cannot be read: {error}"
+    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
+    bits = np.packbits((grey[:, 1:] > grey[:, :-1]).ravel())
+    colours = np.asarray(image.resize((8, 8), Image.Resampling.BOX)).ravel()
+    return _Look(hashlib.sha256(content).hexdigest(), int.from_bytes(bits.tobytes(), "big"), colours)
+
+
+def _near_duplicates(looks: Sequence[_Look]) -> list[tuple[int, int]]:
+    """Pairs of photos next to identical: same gradients (difference hash), same colours.
+
+    Two hashes that differ in three bits at most share one of four bands of 16 bits, so that only photos of one band are compared.
+    """
+    hashes = np.array([look.difference_hash for look in looks], dtype=np.uint64)
+    pairs: set[tuple[int, int]] = set()
+    for band in range(4):
+        buckets: defaultdict[int, list[int]] = defaultdict(list)
+        for number, part in enumerate((hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)):
+            buckets[int(part)].append(number)
+        for bucket in buckets.values():
+            if 1 < len(bucket) <= _LARGEST_BUCKET:
+                pairs |= _alike(looks, hashes, np.array(bucket))
+    return sorted(pairs)
+
+
+def _alike(looks: Sequence[_Look], hashes: NDArray[np.uint64], bucket: NDArray[np.int64]) -> set[tuple[int, int]]:
+    found = set()
+    colours = np.stack([looks[number].colours for number in bucket]).astype(np.int16)
+    for position in range(len(bucket) - 1):
+        rest = slice(position + 1, None)
+        bits = np.bitwise_count(hashes[bucket[rest]] ^ hashes[bucket[position]])
+        far = np.abs(colours[rest] - colours[position]).mean(axis=1)
+        for other in bucket[rest][(bits <= _HASH_BITS) & (far <= _COLOUR_LEVELS)]:
+            found.add((int(bucket[position]), int(other)))
+    return found
+
+
+def _groups(photos: Sequence[LabelledPhoto], near: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
+    """Union of what belongs together: the number of the first photo of each group."""
+    parent = list(range(len(photos)))
+
+    def root(number: int) -> int:
+        while parent[number] != number:
+            parent[number] = parent[parent[number]]
+            number = parent[number]
+        return number
+
+    first_of: dict[str, int] = {}
+    same_product = [
+        (first_of.setdefault(photo.product, number), number) for number, photo in enumerate(photos) if photo.product
+    ]
+    for one, other in [*same_product, *near]:
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low
+    return np.array([root(number) for number in range(len(photos))], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of the photos to train on and to validate with, ascending: int [n] each."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+
+
+def split(inspection: Inspection, *, fraction: float = 0.15, seed: int = 0) -> Split:
+    """Divide each class at random, a group never; every class keeps a group to train on.
+
+    fraction: share of each class's photos to validate with. Raises UnusablePhotos where no class can be divided.
+    """
+    if not 0 < fraction < 1:
+        raise UnusablePhotos(f"the share to validate with is {fraction}: it lies between 0 and 1")
+    random = np.random.default_rng(seed)
+    by_label: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
+    owner: dict[int, str] = {}
+    for number, (photo, group) in enumerate(zip(inspection.photos, inspection.groups.tolist(), strict=True)):
+        # A group with photos of several classes counts for the class of its first.
+        label = owner.setdefault(group, photo.label)
+        by_label[label].setdefault(group, []).append(number)
+    validation: list[int] = []
+    for label in sorted(by_label):
+        members = list(by_label[label].values())
+        wanted = max(1.0, fraction * sum(map(len, members)))
+        taken = 0
+        for position in random.permutation(len(members))[1:]:
+            if taken >= wanted or (taken and taken + len(members[position]) > 1.5 * wanted):
+                break
+            validation += members[position]
+            taken += len(members[position])
+    if not validation:
+        raise UnusablePhotos(
+            "no class can be divided into photos to train on and photos to validate with: give each class a few more photos"
+            " of different products"
+        )
+    chosen = np.zeros(len(inspection.photos), dtype=bool)
+    chosen[validation] = True
+    return Split(np.flatnonzero(~chosen), np.flatnonzero(chosen))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an encoder was trained and validated with: a row a photo, and what was found wrong with the set."""
+
+    title: str
+    photos: Sequence[Mapping[str, str]]
+    problems: Sequence[str] = field(default_factory=tuple)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the file that lies with the encoder."""
+        return {**self.summary(), "photos": list(self.photos)}
+
+    def summary(self) -> dict[str, Any]:
+        """Counts by split and class, and the hash of the rows."""
+        splits: dict[str, dict[str, int]] = {}
+        for row in self.photos:
+            counts = splits.setdefault(row["split"], {})
+            counts[row["label"]] = counts.get(row["label"], 0) + 1
+        rows = json.dumps(list(self.photos), sort_keys=True).encode()
+        return {
+            "title": self.title,
+            "sha256": hashlib.sha256(rows).hexdigest(),
+            "count": len(self.photos),
+            "products": len({row["product"] for row in self.photos if row["product"]}),
+            "splits": splits,
+            "problems": list(self.problems),
+        }
+
+
+def manifest_rows(inspection: Inspection, positions: Iterable[int], name: str) -> list[dict[str, str]]:
+    """The manifest's rows of one split."""
+    return [
+        {
+            "name": inspection.photos[number].name,
+            "sha256": inspection.hashes[number],
+            "label": inspection.photos[number].label,
+            "product": inspection.photos[number].product,
+            "split": name,
+        }
+        for number in positions
+    ]
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
