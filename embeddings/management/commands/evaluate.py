@@ -1,62 +1,162 @@
-"""manage.py evaluate: how well an encoder finds photos of the same class."""
+"""manage.py evaluate: how well encoders find photos of the same class, or of the same product."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from catalog.archives import ArchiveRejected
+from embeddings import versions
 from embeddings.backends import get_encoder
-from embeddings.errors import EmbeddingsError
-from embeddings.evaluation.folders import embed_folder
-from embeddings.evaluation.metrics import retrieval_metrics
+from embeddings.dataset import read_photos
+from embeddings.encoders.base import Encoder
+from embeddings.errors import EmbeddingsError, EncoderUnavailable, UnknownCollection
+from embeddings.evaluation.live import catalogue_photos
+from embeddings.evaluation.metrics import METRICS
+from embeddings.evaluation.protocols import Outcome, Trial, calibration_check, report_on, run_trial
+from embeddings.evaluation.report import drawing, write_report
 
-NAMES = {
-    "recall_at_1": "Recall@1",
-    "recall_at_5": "Recall@5",
-    "recall_at_10": "Recall@10",
-    "precision_at_10": "Precision@10",
-    "mean_average_precision": "mAP",
-}
+BACKBONE = "backbone"
+ACTIVE = "active"
 
 
 class Command(BaseCommand):
-    help = "Recall@1/5/10 (hit rate), Precision@10 and mAP by cosine, over photos in folders (folder = class)."
+    help = (
+        "Recall@1/5/10 (hit rate), Precision@10, mAP, mAP@R and nDCG@10 by cosine, with 95% confidence intervals, over photos in "
+        "folders or a zip (folder = class), or over the photos of a collection."
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--queries", type=Path, required=True, help="folder of query photos, one folder a class")
+        parser.add_argument("--queries", type=Path, help="folder or zip of query photos, one folder a class")
         parser.add_argument(
-            "--gallery",
-            type=Path,
-            help="folder of gallery photos; without it each query's gallery is the other queries",
+            "--gallery", type=Path, help="of gallery photos; without it each query's gallery is the other queries"
         )
-        parser.add_argument("--encoder", help='"bundled" or a .tflite file; default: the setting DEFAULT_ENCODER')
+        parser.add_argument("--metadata", type=Path, help="CSV of the queries with file, product_id and category")
+        parser.add_argument(
+            "--collection", help="without --queries: judge by this collection's photos in the catalogue"
+        )
+        parser.add_argument(
+            "--level", choices=("class", "product"), default="class", help="what has to be found (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--one-view", action="store_true", help="by product: one photo of each product against all other photos"
+        )
+        parser.add_argument(
+            "--encoder",
+            help='"bundled", a version such as fashion-v2, or a .tflite file; default: the active or default one',
+        )
+        parser.add_argument(
+            "--against",
+            action="append",
+            default=[],
+            metavar="ENCODER",
+            help=f"show beside it: an encoder, `{ACTIVE}` (the collection's), or `{BACKBONE}` (what the version was trained on)",
+        )
+        parser.add_argument("--report", type=Path, metavar="DIR", help="write a report in HTML and Markdown")
         parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     def handle(self, **options: Any) -> None:
-        for name in ("queries", "gallery"):
-            if options[name] is not None and not options[name].is_dir():
-                raise CommandError(f"--{name} {options[name]} is not a folder.")
         try:
-            encoder = get_encoder(options["encoder"])
-            queries = embed_folder(encoder, options["queries"])
-            gallery = embed_folder(encoder, options["gallery"]) if options["gallery"] else queries
-            metrics = retrieval_metrics(
-                queries.embeddings, queries.labels, gallery.embeddings, gallery.labels, leave_one_out=gallery is queries
-            )
-        except (EmbeddingsError, ValueError) as error:
+            if options["report"] is not None:
+                drawing()
+            with tempfile.TemporaryDirectory(prefix="photos-") as unpacked:
+                outcomes = self._outcomes(options, Path(unpacked))
+                checked = self._report(options, outcomes) if options["report"] is not None else None
+        except (EmbeddingsError, ArchiveRejected, ValueError) as error:
             raise CommandError(str(error)) from error
-        figures = {**metrics.as_dict(), "gallery": len(gallery.labels), "encoder": encoder.fingerprint}
+        first = outcomes[0]
         if options["json"]:
+            figures = first.figures()
+            figures["against"] = [outcome.figures() for outcome in outcomes[1:]]
             self.stdout.write(json.dumps(figures))
             return
-        for path, reason in dict([*queries.rejected, *gallery.rejected]).items():
-            self.stderr.write(f"left out {path}: {reason}")
-        self.stdout.write(
-            f"{metrics.queries} queries, gallery of {len(gallery.labels)}, model {encoder.fingerprint[:12]}"
+        rejected = dict([*first.queries.rejected, *first.gallery.rejected])
+        for name, reason in rejected.items():
+            self.stderr.write(f"left out {name}: {reason}")
+        self._print(outcomes)
+        if checked is not None:
+            self.stdout.write(f"report: {checked}")
+
+    def _outcomes(self, options: dict[str, Any], unpacked: Path) -> list[Outcome]:
+        trial = _trial(options, unpacked)
+        names = [
+            options["encoder"] or (ACTIVE if options["collection"] else settings.DEFAULT_ENCODER),
+            *options["against"],
+        ]
+        encoders = [_encoder(name, names[0], options["collection"] or "all") for name in names]
+        return [run_trial(name, encoder, trial) for name, encoder in zip(names, encoders, strict=True)]
+
+    def _report(self, options: dict[str, Any], outcomes: list[Outcome]) -> Path:
+        first = outcomes[0]
+        facts = {
+            "encoder": first.name,
+            "fingerprint": first.fingerprint,
+            "queries": len(first.queries.photos),
+            "gallery": "the other queries" if first.gallery is first.queries else len(first.gallery.photos),
+            "level": "product" if options["one_view"] else options["level"],
+        }
+        try:
+            checked = calibration_check(first.queries)
+        except ValueError:
+            # Too few pairs to say anything of confidence; the report is without it.
+            checked = None
+        return write_report(
+            report_on(f"Evaluation of {first.name}", outcomes, facts=facts, calibration=checked), options["report"]
         )
-        for key, name in NAMES.items():
-            self.stdout.write(f"{name:>12}  {getattr(metrics, key):.4f}")
+
+    def _print(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            self.stdout.write(
+                f"{outcome.name}: {outcome.metrics.queries} queries, gallery of {len(outcome.gallery.photos)},"
+                f" model {outcome.fingerprint[:12]}"
+            )
+            figures = outcome.metrics.as_dict()
+            for name, title in METRICS.items():
+                low, high = outcome.intervals[name]
+                self.stdout.write(f"{title:>12}  {figures[name]:.4f}  ({low:.4f} to {high:.4f})")
+        if len(outcomes[0].per_class) > 1:
+            self.stdout.write(f"{'class':>32}  queries  Recall@1     mAP")
+            for name, metrics in outcomes[0].per_class.items():
+                self.stdout.write(
+                    f"{name[-32:]:>32}  {metrics.queries:>7}  {metrics.recall_at_1:8.4f}  {metrics.mean_average_precision:.4f}"
+                )
+
+
+def _trial(options: dict[str, Any], unpacked: Path) -> Trial:
+    if options["queries"] is not None:
+        queries = read_photos(options["queries"], options["metadata"], unpacked / "queries")
+    elif options["collection"] is not None:
+        active = versions.find_collection(options["collection"]).active_version
+        if active is None:
+            raise UnknownCollection(
+                f"{options['collection']} has no active encoder version: run manage.py activate_encoder"
+            )
+        queries = catalogue_photos(active)
+    else:
+        raise ValueError("say what to judge by: --queries DIR or --collection SLUG")
+    gallery = read_photos(options["gallery"], None, unpacked / "gallery") if options["gallery"] else None
+    if options["one_view"]:
+        return Trial.one_view(queries)
+    if options["level"] == "product":
+        return Trial(queries.of_products(), None if gallery is None else gallery.of_products())
+    return Trial(queries.of_classes(), None if gallery is None else gallery.of_classes())
+
+
+def _encoder(name: str, first: str, collection_slug: str) -> Encoder:
+    """An encoder by any of the names that the command takes."""
+    if name == ACTIVE:
+        active = versions.find_collection(collection_slug).active_version
+        if active is None:
+            raise EncoderUnavailable(f"{collection_slug} has no active encoder version")
+        return get_encoder(active.encoder)
+    if name == BACKBONE:
+        return get_encoder(versions.backbone_of(versions.find_version(first)))
+    if name == "bundled" or name.endswith(".tflite"):
+        return get_encoder(name)
+    return get_encoder(versions.find_version(name).encoder)

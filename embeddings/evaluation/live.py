@@ -1,0 +1,96 @@
+"""Judges encoder versions by the catalogue itself: what is in a category, and what shows the same product, is to be found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from catalog.models import ProductImage
+from embeddings.dataset import PhotoSet, read_catalogue
+from embeddings.errors import UnusablePhotos
+from embeddings.evaluation.metrics import RetrievalMetrics, labels_of, mean_metrics, per_query_metrics
+from embeddings.models import EncoderVersion, ImageEmbedding, vector_from_bytes
+from embeddings.outbox import images_covered
+
+QUERIES = 2000
+GALLERY = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two versions, judged by the same photos of the catalogue."""
+
+    live: RetrievalMetrics
+    candidate: RetrievalMetrics
+
+    @property
+    def worse(self) -> bool:
+        """Whether the candidate finds less of a photo's category than the live version does."""
+        return self.candidate.mean_average_precision < self.live.mean_average_precision
+
+
+def catalogue_photos(version: EncoderVersion) -> PhotoSet:
+    """The photos that the version's collection covers, labelled by category. Raises UnusablePhotos."""
+    images = images_covered(version).filter(product__active=True).select_related("product__category").order_by("pk")
+    return read_catalogue(f"the catalogue ({version.collection.slug})", images.iterator(chunk_size=2000))
+
+
+def compare(live: EncoderVersion, candidate: EncoderVersion, *, seed: int = 0) -> Comparison:
+    """Rank a sample of the catalogue's photos by the vectors that both versions have of them, each against the others.
+
+    A photo matches those of other products of its category. Raises UnusablePhotos where no category has two products.
+    """
+    candidates = images_covered(live).filter(product__active=True, product__category__isnull=False)
+    embedded = [
+        ImageEmbedding.objects.filter(version=version, vector__isnull=False).values("image_id")
+        for version in (live, candidate)
+    ]
+    ids = list(
+        candidates.filter(pk__in=embedded[0]).filter(pk__in=embedded[1]).order_by("pk").values_list("pk", flat=True)
+    )
+    random = np.random.default_rng(seed)
+    if len(ids) > GALLERY:
+        ids = [ids[row] for row in np.sort(random.choice(len(ids), GALLERY, replace=False))]
+    rows = np.sort(random.permutation(len(ids))[:QUERIES])
+    found = [_judged(version, ids, rows.tolist()) for version in (live, candidate)]
+    return Comparison(*found)
+
+
+def _judged(version: EncoderVersion, ids: Sequence[int], rows: Sequence[int]) -> RetrievalMetrics:
+    about = {
+        image_id: (path, str(product))
+        for start in range(0, len(ids), 1000)
+        for image_id, path, product in ProductImage.objects.filter(pk__in=ids[start : start + 1000]).values_list(
+            "pk", "product__category__path", "product_id"
+        )
+    }
+    vectors = {
+        image_id: vector_from_bytes(vector or b"")
+        for start in range(0, len(ids), 1000)
+        for image_id, vector in ImageEmbedding.objects.filter(
+            version=version, image_id__in=ids[start : start + 1000]
+        ).values_list("image_id", "vector")
+    }
+    if not ids:
+        raise UnusablePhotos("no photo of a category is embedded by both versions")
+    gallery = np.stack([vectors[image_id] for image_id in ids])
+    gallery /= np.linalg.norm(gallery, axis=1, keepdims=True)
+    labels, products = (labels_of([about[image_id][part] for image_id in ids]) for part in (0, 1))
+    # A query is a photo of the gallery: its own product, and so itself, is left out of its answer.
+    try:
+        return mean_metrics(
+            per_query_metrics(
+                gallery[rows],
+                labels[rows],
+                gallery,
+                labels,
+                query_groups=products[rows],
+                gallery_groups=products,
+            )
+        )
+    except ValueError as error:
+        raise UnusablePhotos(
+            "no category has photos of two products: there is nothing to compare versions by"
+        ) from error
