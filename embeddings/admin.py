@@ -21,8 +21,9 @@ from unfold.admin import ModelAdmin
 
 from catalog.admin import ProductAdmin, ProductImageInline, RowsChangeList, SelectFilter, ids_of, in_batches, thumbnail
 from catalog.models import Product, ProductImage
-from embeddings import outbox
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings import jobs, outbox
+from embeddings.errors import JobEnded
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
 from embeddings.receivers import call_for_work
 from embeddings.selectors import active_versions, embeddings_of
 
@@ -393,3 +394,61 @@ class ImageEmbeddingAdmin(ReadOnlyAdmin):
     def state_shown(self, row: ImageEmbedding) -> SafeString:
         """The state, and why it failed."""
         return badges([state_badge(row, named=False)])
+
+
+_JOB_VARIANTS = {Job.State.SUCCEEDED: "success", Job.State.FAILED: "danger", Job.State.CANCELLED: "default"}
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    """Long work: where it stands, what came of it, and a way to end it."""
+
+    list_display = ("created_at", "kind", "collection", "state_shown", "stage", "progress", "finished_at")
+    list_filter = ("state", "collection")
+    list_select_related = ("collection",)
+    fields = (
+        "id",
+        "kind",
+        "collection",
+        "state_shown",
+        "stage",
+        "progress",
+        "parameters",
+        "result",
+        "created_at",
+        "started_at",
+        "finished_at",
+    )
+    actions = ("cancel",)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Who may end a job."""
+        return request.user.has_perm("embeddings.change_job")
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_shown(self, job: Job) -> SafeString:
+        """The state, and why it failed."""
+        state = Job.State(job.state)
+        return badges([Badge(str(state.label), _JOB_VARIANTS.get(state, "info"), job.error)])
+
+    @admin.display(description=_("progress"))
+    def progress(self, job: Job) -> str:
+        """How far the stage is."""
+        if job.ended or not job.total:
+            return ""
+        return f"{job.done:,} / {job.total:,} ({min(job.done / job.total, 1):.0%})"
+
+    @admin.action(description=_("Cancel"), permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        """End those that wait or are under way."""
+        cancelled = 0
+        for job_id in queryset.values_list("pk", flat=True):
+            try:
+                jobs.cancel(job_id)
+            except JobEnded as error:
+                messages.warning(request, str(error))
+            else:
+                cancelled += 1
+        if cancelled:
+            text = ngettext("%d job was cancelled.", "%d jobs were cancelled.", cancelled)
+            messages.success(request, text % cancelled)

@@ -23,7 +23,10 @@ _making = threading.Lock()
 
 
 def get_encoder(name: str | None = None) -> Encoder:
-    """The encoder of this name: "bundled", or the path of a LiteRT file. One instance a process. Raises EncoderUnavailable."""
+    """The encoder of this name: "bundled", or the path of a LiteRT file, in ENCODERS_ROOT or as it stands. One instance a process.
+
+    Raises EncoderUnavailable.
+    """
     with _making:
         return _encoder(name or settings.DEFAULT_ENCODER)
 
@@ -36,9 +39,10 @@ def get_vector_index() -> VectorIndex:
 
 @cache
 def _encoder(name: str) -> Encoder:
-    path = BUNDLED if name == "bundled" else Path(name)
-    if not path.is_file():
-        raise EncoderUnavailable(f"no encoder {name!r}: there is no file {path}")
+    places = [BUNDLED] if name == "bundled" else [settings.ENCODERS_ROOT / name, Path(name)]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise EncoderUnavailable(f"no encoder {name!r}: there is no file {' or '.join(map(str, places))}")
     return LiteRTEncoder(path, threads=settings.ENCODER_THREADS)
 
 
@@ -51,7 +55,7 @@ def _vector_index() -> VectorIndex:
 def _forget(*, setting: str, **_: Any) -> None:
     if setting == "VECTOR_INDEX":
         _vector_index.cache_clear()
-    elif setting in ("DEFAULT_ENCODER", "ENCODER_THREADS"):
+    elif setting in ("DEFAULT_ENCODER", "ENCODER_THREADS", "ENCODERS_ROOT"):
         _encoder.cache_clear()
 
 

@@ -1,7 +1,8 @@
-"""Works off the outbox where there is no broker: a thread of the serving process, or the end of a command."""
+"""Works off the outbox and the jobs where there is no broker: threads of the serving process, or the end of a command."""
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 from tqdm import tqdm
 
+from embeddings import jobs
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.models import ImageEmbedding
@@ -65,17 +67,56 @@ class OutboxThread(threading.Thread):
             self._last_trouble = trouble
 
 
+class JobThread(threading.Thread):
+    """Runs one job after the other, those included that other processes took in or left; photos never wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__(name="jobs", daemon=True)
+        self._woken = threading.Event()
+        self._ending = False
+
+    def wake(self) -> None:
+        """There may be a job."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Put the job in hand back, and end."""
+        self._ending = True
+        jobs.stop_running()
+        self.wake()
+        self.join()
+
+    def run(self) -> None:
+        """Until the process ends, or stop()."""
+        while not self._ending:
+            ran = False
+            try:
+                ran = jobs.run_waiting(one_at_a_time=True)
+            # The thread has to outlive a database that is away for a while; the jobs are still there afterwards.
+            except Exception:
+                logger.exception("running a job failed; trying again")
+            finally:
+                connection.close()
+            if not ran:
+                self._woken.wait(POLL_S)
+                self._woken.clear()
+
+
 _thread: OutboxThread | None = None
+_job_thread: JobThread | None = None
 _work_noted = False
 
 
-def start_background_indexing() -> None:
-    """Make this process the one that indexes, unless a broker has workers for that. For the server's start, after any fork."""
-    global _thread
+def start_background_work() -> None:
+    """Make this process the one that indexes and trains, unless a broker has workers for that. For the server, after any fork."""
+    global _thread, _job_thread
     if settings.CELERY_BROKER_URL or _thread is not None:
         return
-    _thread = OutboxThread()
+    _thread, _job_thread = OutboxThread(), JobThread()
     _thread.start()
+    _job_thread.start()
+    # Without this a training would end with the process, and be missed only when its beat is.
+    atexit.register(_job_thread.stop)
 
 
 def note_work() -> None:
@@ -84,6 +125,12 @@ def note_work() -> None:
     _work_noted = True
     if _thread is not None:
         _thread.wake()
+
+
+def note_job() -> None:
+    """There is a job: wake the thread. In a process without one, it waits for the serving process to look."""
+    if _job_thread is not None:
+        _job_thread.wake()
 
 
 def finish_noted_work() -> None:

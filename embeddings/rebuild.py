@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from catalog.models import ProductImage
 from embeddings.backends import get_encoder, get_vector_index
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from embeddings.outbox import enrol, images_covered
+from embeddings.outbox import enrol, images_covered, note_images_changed
 from embeddings.selectors import LIVE_COLLECTION_TTL_S, forget_live_collections
 from embeddings.services import add_version, payloads_of, points_of
 from embeddings.vector_index.base import Payload
@@ -90,6 +91,30 @@ def follow(version: EncoderVersion) -> None:
     EncoderVersion.objects.filter(pk=version.pk).update(rebuild_started_at=Now())
 
 
+def unfollow(version: EncoderVersion) -> None:
+    """Note the catalogue's changes for this version no more, unless it is in use."""
+    EncoderVersion.objects.filter(pk=version.pk).update(rebuild_started_at=None)
+
+
+def renew_changed(version: EncoderVersion) -> int:
+    """Have photos embedded again whose content changed while nobody noted it for this version. Returns how many."""
+    images = ProductImage.objects.filter(pk=OuterRef("image_id"), sha256=OuterRef("content_hash"))
+    rows = ImageEmbedding.objects.filter(version=version).exclude(state=State.REMOVED)
+    changed = rows.filter(~Exists(images), image_id__in=ProductImage.objects.values("pk"))
+    renewed, last = 0, 0
+    while ids := list(changed.filter(pk__gt=last).order_by("pk").values_list("pk", "image_id")[:BATCH]):
+        last = ids[-1][0]
+        note_images_changed([image_id for _, image_id in ids])
+        renewed += len(ids)
+    return renewed
+
+
+def retire(version: EncoderVersion) -> None:
+    """Let go of a version's index and vectors; its model stays, so that it can be activated anew."""
+    get_vector_index().drop(version.index_collection().name)
+    ImageEmbedding.objects.filter(version=version).delete()
+
+
 def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int:
     """Build the next generation from the stored vectors, make it the live one, and drop the former. Returns its number of points.
 
@@ -118,10 +143,12 @@ def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int
         index.close(coming.name)
         _switch(version, version.index_generation + active, started - COMMIT_LAG)
     except BaseException:
-        EncoderVersion.objects.filter(pk=version.pk).update(rebuild_started_at=None)
+        unfollow(version)
         index.drop(coming.name)
         raise
     forget_live_collections()
+    for other in _out_of_use(version.collection_id):
+        retire(other)
     if former is not None:
         # Other processes may go on asking for the former generation until they read the switch.
         try:
@@ -129,6 +156,14 @@ def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int
         finally:
             index.drop(former)
     return _with_vector(version).count()
+
+
+def _out_of_use(collection_id: int) -> list[EncoderVersion]:
+    """Versions that still hold vectors, and are neither active nor kept for a roll-back nor being built."""
+    collection = Collection.objects.get(pk=collection_id)
+    kept = [pk for pk in (collection.active_version_id, collection.previous_version_id) if pk is not None]
+    versions = EncoderVersion.objects.filter(collection=collection).exclude(pk__in=kept).select_related("collection")
+    return [version for version in versions if not version.rebuilding and version.embeddings.exists()]
 
 
 def _database_time() -> datetime:
@@ -178,7 +213,10 @@ def _switch(version: EncoderVersion, generation: int, unsure_since: datetime) ->
     version.index_generation = generation
     version.rebuild_started_at = None
     version.save(update_fields=["index_generation", "rebuild_started_at"])
-    Collection.objects.filter(pk=version.collection_id).update(active_version=version)
+    collection = Collection.objects.select_for_update().get(pk=version.collection_id)
+    if collection.active_version_id != version.pk:
+        collection.previous_version_id, collection.active_version_id = collection.active_version_id, version.pk
+        collection.save(update_fields=["active_version", "previous_version"])
 
 
 def verify(version: EncoderVersion) -> VerifyReport:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
+from embeddings.calibration import Calibration
 from embeddings.errors import UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.vector_index.base import IndexCollection
@@ -18,7 +19,10 @@ LIVE_COLLECTION_TTL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LiveCollection:
-    """What answers a collection's queries now. `label` names the encoder version; `index` is the live generation."""
+    """What answers a collection's queries now. `label` names the encoder version; `index` is the live generation.
+
+    `confidence`: what a score says of two photos showing the same kind of product; None where nobody has measured it.
+    """
 
     slug: str
     version_id: int
@@ -26,6 +30,7 @@ class LiveCollection:
     encoder: str
     fingerprint: str
     index: IndexCollection
+    confidence: Calibration | None = None
 
 
 _cached: dict[str, tuple[float, LiveCollection]] = {}
@@ -46,11 +51,24 @@ def live_collection(slug: str) -> LiveCollection:
         )
     version = collection.active_version
     live = LiveCollection(
-        slug, version.pk, version.label, version.encoder, version.fingerprint, version.index_collection()
+        slug,
+        version.pk,
+        version.label,
+        version.encoder,
+        version.fingerprint,
+        version.index_collection(),
+        confidence_of(version),
     )
     with _lock:
         _cached[slug] = (now, live)
     return live
+
+
+def confidence_of(version: EncoderVersion) -> Calibration | None:
+    """The version's calibration for the same kind of product, or, where it was trained by product, for the same product."""
+    fitted = version.calibration or {}
+    document = fitted.get("kind") or fitted.get("product")
+    return None if document is None else Calibration.from_dict(document)
 
 
 def forget_live_collections() -> None:
@@ -66,8 +84,12 @@ def active_versions() -> list[EncoderVersion]:
 
 
 def followed_versions() -> list[EncoderVersion]:
-    """The versions that changes of the catalogue are noted for: the active ones, and those that are being built."""
-    followed = Q(pk__in=Collection.objects.values("active_version")) | Q(rebuild_started_at__isnull=False)
+    """The versions that changes of the catalogue are noted for: active, kept for a roll-back, or being built."""
+    followed = (
+        Q(pk__in=Collection.objects.values("active_version"))
+        | Q(pk__in=Collection.objects.values("previous_version"))
+        | Q(rebuild_started_at__isnull=False)
+    )
     return list(EncoderVersion.objects.filter(followed).select_related("collection"))
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
 
-from celery import shared_task
+from celery import Task, shared_task
+from celery.exceptions import Reject
+from celery.signals import worker_shutting_down
 from kombu.exceptions import OperationalError
 
-from embeddings import services
+from embeddings import jobs, services
 from embeddings.errors import IndexUnavailable
 
 logger = logging.getLogger(__name__)
@@ -50,3 +54,35 @@ def index_images(image_ids: list[int]) -> None:
 def drain_outbox() -> None:
     """Find what a lost message left behind."""
     services.drain()
+
+
+def request_job(job_id: UUID) -> None:
+    """Send the job to the workers of the queue `train`. Where the broker is away it waits for the periodic task."""
+    try:
+        run_job.delay(str(job_id))
+    except OperationalError as error:
+        logger.warning("the broker is away (%s): job %s waits for the periodic task", error, job_id)
+
+
+@shared_task(bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)
+def run_job(self: Task[[str], None], job_id: str) -> None:
+    """Run the job to its end, or put the message back where this worker ends first."""
+    match jobs.run(UUID(job_id)):
+        case jobs.Outcome.PUT_BACK:
+            raise Reject("this worker ends", requeue=True)
+        case jobs.Outcome.OWNED_BY_ANOTHER:
+            # The broker sends a message again when it is not acknowledged for long, and when a worker dies. Who knows which?
+            raise self.retry(countdown=jobs.STALE_AFTER.total_seconds())
+
+
+@shared_task(acks_late=False)
+def run_waiting_jobs() -> None:
+    """Find what a lost message left behind."""
+    while jobs.run_waiting():
+        pass
+
+
+@worker_shutting_down.connect
+def put_jobs_back(**_: Any) -> None:
+    """A worker that is asked to end does not wait for hours of training."""
+    jobs.stop_running()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -21,9 +23,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog.photos import ImageRejected, Reason
+from embeddings import jobs
 from embeddings.errors import UnknownCollection
-from recommender import params, pipeline, products, serializers
-from recommender.errors import InvalidParameters, ParameterError, ProductNotFound
+from embeddings.submissions import expect_training, submit_training
+from recommender import params, pipeline, products, serializers, uploads
+from recommender.errors import (
+    CrossSiteRequest,
+    InvalidParameters,
+    ParameterError,
+    ProductNotFound,
+    TrainingDisabled,
+)
 from recommender.metrics import count_request
 from recommender.params import Param
 from recommender.problems import CONTENT_TYPE
@@ -45,21 +55,33 @@ class _JsonOnly(DefaultContentNegotiation):
 class ApiView(APIView):
     """An endpoint that any web page may call: it reads public data and takes no cookie.
 
-    `endpoint` names it in the metrics.
+    `endpoint` names it in the metrics. `training_methods`: those that start or end a training, for which pages of other sites may
+    not use their visitors' browsers, and which answer only where TRAINING_API is set.
     """
 
     endpoint = ""
     content_negotiation_class = _JsonOnly
+    training_methods: frozenset[str] = frozenset()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse before anything is read."""
+        super().initial(request, *args, **kwargs)
+        if request.method in self.training_methods:
+            _refuse_other_sites(request)
+            if not settings.TRAINING_API:
+                raise TrainingDisabled
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, for pages of every origin, and count it."""
+        """Answer, for pages of every origin where they may ask, and count it."""
         response = super().dispatch(request, *args, **kwargs)
-        response["Access-Control-Allow-Origin"] = "*"
-        if request.method == "OPTIONS":
-            response["Access-Control-Allow-Methods"] = response["Allow"]
+        public = [method for method in self.allowed_methods if method not in self.training_methods]
+        if request.method == "OPTIONS" and public != ["OPTIONS"]:
+            response["Access-Control-Allow-Origin"] = "*"
+            response["Access-Control-Allow-Methods"] = ", ".join(public)
             response["Access-Control-Allow-Headers"] = "Content-Type"
             response["Access-Control-Max-Age"] = "86400"
-        else:
+        elif request.method not in self.training_methods and request.method != "OPTIONS":
+            response["Access-Control-Allow-Origin"] = "*"
             response["Access-Control-Expose-Headers"] = "Retry-After"
         count_request(self.endpoint, str(request.method), response.status_code)
         return response
@@ -88,9 +110,9 @@ def _problem(status: int, slug: str, title: str, detail: str, instance: str, **e
     return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)], media_type=CONTENT_TYPE)
 
 
-def _responses(answer: Any, *problems: int) -> dict[tuple[int, str], Any]:
+def _responses(answer: Any, *problems: int, status: int = 200) -> dict[tuple[int, str], Any]:
     """The answer, and the problems with these statuses."""
-    return {(200, "application/json"): answer} | {
+    return {(status, "application/json"): answer} | {
         (status, CONTENT_TYPE): serializers.ProblemSchema for status in problems
     }
 
@@ -100,7 +122,7 @@ _CARD = {
     "price": "14.50", "currency": "EUR", "available": True, "image": "/media/products/3f/3f0c.jpg",
     "url": "/products/17/blue-enamel-mug/",
 }  # fmt: skip
-_RESULTS = [{"product": _CARD, "score": 0.912345}]
+_RESULTS = [{"product": _CARD, "score": 0.912345, "confidence": 0.9731}]
 _BAD_LIMIT = _problem(
     400, "invalid-parameters", "Some parameters cannot be used", "See `errors` for what is wrong with each parameter.",
     "/api/products/4/similar", errors=[{"parameter": "limit", "detail": "is not a whole number from 1 to 100"}],
@@ -221,7 +243,7 @@ class SimilarView(ApiView):
                     "product": 4,
                     "collection": "all",
                     "encoder": "all-v1",
-                    "results": [{"product": _CARD, "score": None}],
+                    "results": [{"product": _CARD, "score": None, "confidence": None}],
                     "fallback": True,
                 },
                 response_only=True,
@@ -302,6 +324,172 @@ class SearchView(ApiView):
         return Response(serializers.recommendations(pipeline.search(slug, photo.read(), query)))
 
 
+_JOB = {
+    "id": "8f9d0f1c-3d1e-4f0e-9f43-3c1a6b0c8f11", "kind": "train", "collection": "all", "state": "queued", "stage": "",
+    "progress": None, "done": 0, "total": 0, "result": None, "error": None, "created_at": "2026-11-24T09:30:00Z",
+    "started_at": None, "finished_at": None,
+}  # fmt: skip
+_RUNNING = {
+    **_JOB,
+    "state": "running",
+    "stage": "training",
+    "progress": 0.4,
+    "done": 8,
+    "total": 20,
+    "started_at": "2026-11-24T09:30:01Z",
+}
+_FAILED = {
+    **_JOB,
+    "state": "failed",
+    "error": "its process was killed (SIGKILL): most likely the machine has too little memory for it",
+    "started_at": "2026-11-24T09:30:01Z",
+    "finished_at": "2026-11-24T09:41:12Z",
+}
+_TRAIN = "/api/collections/all/train"
+_NO_JOB = _problem(
+    404, "job-not-found", "There is no such job", f"There is no job {_JOB['id']}", f"/api/jobs/{_JOB['id']}"
+)
+_DISABLED = _problem(
+    403, "training-disabled", "Training is switched off",
+    "Training by the API is switched off here: set TRAINING_API=true, or run manage.py train", _TRAIN,
+)  # fmt: skip
+
+
+class TrainView(ApiView):
+    """Takes training sets."""
+
+    endpoint = "train"
+    training_methods = frozenset({"POST"})
+    parser_classes: Sequence[type[BaseParser]] = [MultiPartParser, uploads.ZipParser]
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Have files streamed to the disk that keeps them."""
+        request.upload_handlers = [uploads.ArchiveUploadHandler(request)]
+        return super().initialize_request(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="train",
+        summary="Train an encoder on a zip of photos",
+        tags=["Training"],
+        parameters=[
+            OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The collection, e.g. all."),
+            *_documented(params.TRAINING),
+        ],
+        request={
+            "multipart/form-data": {
+                "type": "object",
+                "properties": {
+                    "archive": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "A zip with a folder of photos for each class, and metadata.csv if there is one.",
+                    },
+                    **{param.name: {**param.schema, "description": param.description} for param in params.TRAINING},
+                },
+                "required": ["archive"],
+            },
+            "application/zip": {"type": "string", "format": "binary"},
+        },
+        responses=_responses(serializers.JobSchema, 400, 403, 404, 409, 413, 415, 422, 503, status=202),
+        examples=[
+            OpenApiExample("A job that waits", value=_JOB, response_only=True, status_codes=["202"]),
+            _problem(
+                400, "archive-rejected", "The archive cannot be used",
+                "The archive is damaged: its end is missing or cannot be read (File is not a zip file);"
+                " pack it again, and send all of it", _TRAIN, reason="damaged",
+            ),
+            _DISABLED,
+            _problem(
+                409, "job-under-way", "A job of this kind is under way",
+                "A training for 'all' is under way: wait until it has ended, or cancel it", _TRAIN,
+            ),
+            _problem(
+                413, "archive-rejected", "The archive cannot be used",
+                "The archive is larger than 2,147,483,648 bytes: send fewer or smaller photos", _TRAIN, reason="too_large",
+            ),
+            _problem(
+                422, "unusable-photos", "The photos cannot be trained on",
+                "At least 2 folders with 2 photos each are needed, and 1 of 1 are so: a folder is a class, and its JPEG, PNG"
+                " and WebP files are its photos", _TRAIN,
+            ),
+            _problem(
+                503, "training-unavailable", "Nothing can be trained here",
+                "TensorFlow is not installed here: install the extra `train` (make setup), or name a broker whose workers"
+                " have it (CELERY_BROKER_URL)", _TRAIN,
+            ),
+        ],
+    )  # fmt: skip
+    def post(self, request: Request, slug: str) -> Response:
+        """A new encoder version for the collection, trained on the photos of an archive. Answers at once with a job.
+
+        The archive is a zip: a folder is a class, and its JPEG, PNG and WebP files are its photos. A `metadata.csv` beside
+        the folders may say which photos show the same product (columns `file` and `product_id`). It comes as the one file
+        of a form, or as the body itself (`application/zip`). Parameters may come in the address or in the form.
+        Ask the address in `Location` how far the training is, and what came of it.
+        """
+        uploads.refuse_too_large(_announced_bytes(request), allowance=_FORM_BYTES)
+        expect_training(slug)
+        try:
+            files = [file for _, each in request.FILES.lists() for file in each]
+            wanted = params.training_parameters(request.query_params, request.POST, errors=_errors_of_archives(files))
+            job = submit_training(slug, cast("BinaryIO", files[0]), wanted)
+        finally:
+            _close(request)
+        headers = {"Location": f"{request.path.partition('/collections/')[0]}/jobs/{job.pk}"}
+        return Response(serializers.job(job), status=HTTPStatus.ACCEPTED, headers=headers)
+
+
+class JobView(ApiView):
+    """Long work."""
+
+    endpoint = "job"
+    training_methods = frozenset({"DELETE"})
+
+    @extend_schema(
+        operation_id="job",
+        summary="How far a job is, and what came of it",
+        tags=["Training"],
+        parameters=[OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="Its id.")],
+        responses=_responses(serializers.JobSchema, 400, 404),
+        examples=[
+            OpenApiExample("A job under way", value=_RUNNING, response_only=True, status_codes=["200"]),
+            OpenApiExample("A job that failed", value=_FAILED, response_only=True, status_codes=["200"]),
+            _NO_JOB,
+        ],
+    )
+    def get(self, request: Request, job_id: UUID) -> Response:
+        """One job."""
+        params.no_parameters(request.query_params)
+        return Response(serializers.job(jobs.get_job(job_id)))
+
+    @extend_schema(
+        operation_id="cancel_job",
+        summary="Cancel a job",
+        tags=["Training"],
+        parameters=[OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="Its id.")],
+        request=None,
+        responses=_responses(serializers.JobSchema, 400, 403, 404, 409),
+        examples=[
+            OpenApiExample(
+                "A cancelled job",
+                value={**_JOB, "state": "cancelled", "finished_at": "2026-11-24T09:30:20Z"},
+                response_only=True,
+                status_codes=["200"],
+            ),
+            _DISABLED,
+            _NO_JOB,
+            _problem(
+                409, "job-ended", "The job has ended", f"Job {_JOB['id']} has ended already: it succeeded",
+                f"/api/jobs/{_JOB['id']}",
+            ),
+        ],
+    )  # fmt: skip
+    def delete(self, request: Request, job_id: UUID) -> Response:
+        """End a job that waits or is under way; nothing of it is kept."""
+        params.no_parameters(request.query_params)
+        return Response(serializers.job(jobs.cancel(job_id)))
+
+
 @extend_schema(exclude=True)
 class UnknownAddressView(ApiView):
     """Every address below /api that is none."""
@@ -318,6 +506,26 @@ class UnknownAddressView(ApiView):
         raise NotFound(f"There is nothing at this address: {hint}.")
 
     post = put = patch = delete = get
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Raises CrossSiteRequest. Whoever calls without a browser sends neither header."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise CrossSiteRequest
+    origin = request.headers.get("Origin")
+    if origin is None or origin in settings.CSRF_TRUSTED_ORIGINS:
+        return
+    if urlsplit(origin).netloc.lower() != request.get_host().lower():
+        raise CrossSiteRequest
+
+
+def _close(request: Request) -> None:
+    """Let go of the uploads: those that were not kept are gone."""
+    for handler in request._request.upload_handlers:
+        if isinstance(handler, uploads.ArchiveUploadHandler):
+            handler.close()
+    for file in request.FILES.values():
+        file.close()
 
 
 def _existing(product_id: int) -> int:
@@ -355,3 +563,16 @@ def _errors_of_files(files: MultiValueDict[str, UploadedFile[Any]]) -> list[Para
     elif not photos:
         errors.append(ParameterError("photo", "is missing: send one picture as a file of a multipart form"))
     return errors
+
+
+def _errors_of_archives(files: Sequence[UploadedFile[Any]]) -> list[ParameterError]:
+    """What is wrong with the files of a request that ought to have one, whatever its name."""
+    if not files:
+        return [
+            ParameterError(
+                "archive", "is missing: send a zip as the one file of a form, or as the body, with a Content-Length"
+            )
+        ]
+    if len(files) > 1:
+        return [ParameterError("archive", f"is one file, and {len(files)} were sent: put all photos into one zip")]
+    return []

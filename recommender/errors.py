@@ -35,3 +35,17 @@ class InvalidParameters(RecommenderError):
     def __init__(self, errors: Sequence[ParameterError]) -> None:
         super().__init__("; ".join(f"{error.parameter}: {error.detail}" for error in errors))
         self.errors = errors
+
+
+class TrainingDisabled(RecommenderError):
+    """This server takes no training sets from the API."""
+
+    def __init__(self) -> None:
+        super().__init__("training by the API is switched off here: set TRAINING_API=true, or run manage.py train")
+
+
+class CrossSiteRequest(RecommenderError):
+    """A page of another site has its visitor's browser ask for something that only pages of this server may ask for."""
+
+    def __init__(self) -> None:
+        super().__init__("a page of another site may not ask for this")

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.http import QueryDict
 
+from embeddings.submissions import TrainingParameters
 from recommender.errors import InvalidParameters, ParameterError
 from recommender.filtering import ProductFilter
 from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT, SearchQuery, SimilarQuery
@@ -45,6 +47,11 @@ def product_list_query(given: QueryDict) -> ProductListQuery:
     """Raises InvalidParameters."""
     values = _read(PRODUCT_LIST, given)
     return ProductListQuery(filter=_filter(values), text=values.pop("q"), **values)
+
+
+def training_parameters(*given: QueryDict, errors: Iterable[ParameterError] = ()) -> TrainingParameters:
+    """From the address and the form. Raises InvalidParameters, with the errors that were found before."""
+    return TrainingParameters(**_read(TRAINING, *given, errors=errors))
 
 
 def no_parameters(given: QueryDict) -> None:
@@ -122,6 +129,20 @@ def _flag(text: str) -> bool:
     return known[text.lower()]
 
 
+def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"is none of {', '.join(names)}")
+        return text
+
+    return read
+
+
+def _backbone(text: str) -> str:
+    """By name alone: a path or an address would have the server open what a stranger says."""
+    return _one_of(tuple(settings.BACKBONES))(text)
+
+
 def _text(max_length: int) -> Callable[[str], str]:
     def read(text: str) -> str:
         if len(text) > max_length:
@@ -163,6 +184,9 @@ RANKING = (
     Param("min_score", _number(-_MAX_SCORE, _MAX_SCORE, "a number"), {"type": "number"},
           "Worst score still shown. For collections compared by cosine or dot product: the lowest; by l1 or l2: the "
           "greatest distance. Without effect on a fall-back, which has no scores."),
+    Param("min_confidence", _number(0, 1, "a number from 0 to 1"), {"type": "number", "minimum": 0, "maximum": 1},
+          "Lowest probability, still shown, that a product is of the same kind. Without effect where the encoder version "
+          "has no confidence (null in the answer)."),
 )  # fmt: skip
 COLLECTION = Param(
     "collection", _text(60), {"type": "string", "maxLength": 60, "default": DEFAULT_COLLECTION},
@@ -177,4 +201,30 @@ PRODUCT_LIST = (
     Param("page", _whole(1, 1_000_000), {"type": "integer", "minimum": 1, "default": 1}, "Which page.", 1),
     Param("page_size", _whole(1, 100), {"type": "integer", "minimum": 1, "maximum": 100, "default": 24},
           "Products a page.", 24),
+)  # fmt: skip
+
+_LOSSES = ("softmax", "normalised-softmax", "arcface", "contrastive", "triplet")
+_DISTANCES = ("l1", "l2", "cosine")
+_MINING = ("batch-all", "batch-hard", "semi-hard")
+_ASKED = TrainingParameters()
+TRAINING = (
+    Param("loss", _one_of(_LOSSES), {"type": "string", "enum": _LOSSES, "default": _ASKED.loss},
+          "What the training makes small.", _ASKED.loss),
+    Param("distance", _one_of(_DISTANCES), {"type": "string", "enum": _DISTANCES},
+          "What contrastive and triplet compare by. Default: what suits the loss."),
+    Param("mining", _one_of(_MINING), {"type": "string", "enum": _MINING},
+          "Which triplets of a batch count, with the loss triplet."),
+    Param("margin", _number(0.001, 10, "a number from 0.001 to 10"), {"type": "number", "minimum": 0.001, "maximum": 10},
+          "How far apart classes are to be, with the losses that have a margin."),
+    Param("dim", _whole(8, 2048), {"type": "integer", "minimum": 8, "maximum": 2048}, "Numbers in a vector."),
+    Param("epochs", _whole(1, 10_000), {"type": "integer", "minimum": 1, "maximum": 10_000},
+          "How often every photo is seen."),
+    Param("seed", _whole(0, 2**31 - 1), {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+          "The same seed and photos make the same encoder."),
+    Param("backbone", _backbone, {"type": "string", "default": _ASKED.backbone},
+          "What the training starts from: bundled, or a name that the server's setting BACKBONES knows.",
+          _ASKED.backbone),
+    Param("activate", _flag, {"type": "boolean", "default": _ASKED.activate},
+          "true: the new version answers the collection's queries as soon as it is trained and the catalogue is "
+          "embedded with it.", _ASKED.activate),
 )  # fmt: skip

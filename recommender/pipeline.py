@@ -31,13 +31,18 @@ _DROPPED_HERE = 20
 
 @dataclass(frozen=True, slots=True)
 class SimilarQuery:
-    """What to recommend beside a product. diversity: 0 (nearest first) to 1. min_score: worst score still shown."""
+    """What to recommend beside a product. diversity: 0 (nearest first) to 1.
+
+    min_score: worst score still shown. min_confidence: lowest probability of the same kind of product, 0 to 1; without effect
+    where the encoder version has no calibration.
+    """
 
     collection: str = DEFAULT_COLLECTION
     limit: int = DEFAULT_LIMIT
     filter: ProductFilter = EVERYTHING
     diversity: float = 0.0
     min_score: float | None = None
+    min_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +53,19 @@ class SearchQuery:
     filter: ProductFilter = EVERYTHING
     diversity: float = 0.0
     min_score: float | None = None
+    min_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A recommended product. score: by the collection's distance; None where nothing was compared."""
+    """A recommended product. score: by the collection's distance; None where nothing was compared.
+
+    confidence: probability that it is of the same kind; None where nobody has measured what the score says of that.
+    """
 
     product: ProductCard
     score: float | None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +167,27 @@ def _look_alike(
                 if hit.product_id in cards
                 and hit.product_id not in dropped
                 and query.filter.allows(cards[hit.product_id])
+                and _sure_enough(live, hit.score, query)
             ]
-        if len(kept) >= wanted or len(hits) < ask or ask >= _ASK_AT_MOST:
+        # Hits come best first: behind one that is not sure enough there is none that is.
+        unsure = bool(hits) and not _sure_enough(live, hits[-1].score, query)
+        if len(kept) >= wanted or len(hits) < ask or ask >= _ASK_AT_MOST or unsure:
             break
         ask = min(4 * ask, _ASK_AT_MOST)
     with stage("rerank"):
         # What was wanted and no more, so that an answer does not depend on how often the index was asked.
         chosen = diversify(kept[:wanted], limit=query.limit, diversity=query.diversity, distance=live.index.distance)
-    return [Recommendation(cards[hit.product_id], hit.score) for hit in chosen]
+    return [Recommendation(cards[hit.product_id], hit.score, _confidence(live, hit.score)) for hit in chosen]
+
+
+def _confidence(live: LiveCollection, score: float) -> float | None:
+    """What the version's calibration, which is of cosines, says of a score."""
+    cosine = live.index.distance.cosine_of(score)
+    return None if live.confidence is None or cosine is None else live.confidence.probability_of(cosine)
+
+
+def _sure_enough(live: LiveCollection, score: float, query: SimilarQuery | SearchQuery) -> bool:
+    if query.min_confidence is None:
+        return True
+    confidence = _confidence(live, score)
+    return confidence is None or confidence >= query.min_confidence

@@ -12,20 +12,27 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from catalog import archives
+from catalog.archives import ArchiveRejected
 from catalog.photos import ImageRejected, Reason
 from embeddings.errors import (
     CollectionNotFound,
     EncoderMismatch,
     EncoderUnavailable,
     IndexUnavailable,
+    JobEnded,
+    JobNotFound,
+    JobUnderWay,
+    TrainingUnavailable,
     UnknownCollection,
+    UnusablePhotos,
 )
-from recommender.errors import InvalidParameters, PageNotFound, ProductNotFound
+from recommender.errors import CrossSiteRequest, InvalidParameters, PageNotFound, ProductNotFound, TrainingDisabled
 
 logger = logging.getLogger("django.request")
 
@@ -68,6 +75,8 @@ class Problem:
 
 _AWAY = "The database does not answer; the same request may go through later."
 _TOO_LARGE = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The upload is too large")
+_ARCHIVE = "archive-rejected", "The archive cannot be used"
+_ARCHIVE_TOO_LARGE = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *_ARCHIVE)
 _INTERNAL = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, detail="Something went wrong on our side; it has been logged.")
 
 _DATABASE_AWAY = Kind(
@@ -83,9 +92,17 @@ def _unavailable(slug: str, title: str) -> Kind:
 TABLE: tuple[tuple[type[Exception], Kind], ...] = (
     (InvalidParameters, Kind(HTTPStatus.BAD_REQUEST, "invalid-parameters", "Some parameters cannot be used")),
     (ImageRejected, Kind(HTTPStatus.BAD_REQUEST, "image-rejected", "The photo cannot be used")),
+    (ArchiveRejected, Kind(HTTPStatus.BAD_REQUEST, *_ARCHIVE)),
+    (UnusablePhotos, Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable-photos", "The photos cannot be trained on")),
     (ProductNotFound, Kind(HTTPStatus.NOT_FOUND, "product-not-found", "There is no such product")),
     (PageNotFound, Kind(HTTPStatus.NOT_FOUND, "page-not-found", "There is no such page")),
     (UnknownCollection, Kind(HTTPStatus.NOT_FOUND, "unknown-collection", "There is no such collection")),
+    (JobNotFound, Kind(HTTPStatus.NOT_FOUND, "job-not-found", "There is no such job")),
+    (JobUnderWay, Kind(HTTPStatus.CONFLICT, "job-under-way", "A job of this kind is under way", retry=True)),
+    (JobEnded, Kind(HTTPStatus.CONFLICT, "job-ended", "The job has ended")),
+    (TrainingDisabled, Kind(HTTPStatus.FORBIDDEN, "training-disabled", "Training is switched off")),
+    (CrossSiteRequest, Kind(HTTPStatus.FORBIDDEN, "cross-site", "Another site may not ask for this")),
+    (TrainingUnavailable, Kind(HTTPStatus.SERVICE_UNAVAILABLE, "training-unavailable", "Nothing can be trained here")),
     (IndexUnavailable, _unavailable("index-unavailable", "The vector index does not answer")),
     (CollectionNotFound, _unavailable("not-indexed", "Nothing is indexed yet")),
     (EncoderUnavailable, _unavailable("encoder-unavailable", "The encoder is missing")),
@@ -94,6 +111,7 @@ TABLE: tuple[tuple[type[Exception], Kind], ...] = (
     (InterfaceError, _DATABASE_AWAY),
     (RequestDataTooBig, _TOO_LARGE),
     (TooManyFilesSent, Kind(HTTPStatus.BAD_REQUEST, "malformed", "The request cannot be read")),
+    (UnreadablePostError, Kind(HTTPStatus.BAD_REQUEST, "malformed", "The request cannot be read")),
     (exceptions.ParseError, Kind(HTTPStatus.BAD_REQUEST, "malformed", "The request cannot be read")),
     (SuspiciousOperation, Kind(HTTPStatus.BAD_REQUEST, detail="The request is refused.")),
     (exceptions.UnsupportedMediaType, Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)),
@@ -143,6 +161,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _kind_of(error: Exception) -> Kind:
     if isinstance(error, ImageRejected) and error.reason is Reason.TOO_LARGE:
         return _TOO_LARGE
+    if isinstance(error, ArchiveRejected) and error.reason is archives.Reason.TOO_LARGE:
+        return _ARCHIVE_TOO_LARGE
     for error_class, kind in TABLE:
         if isinstance(error, error_class):
             return kind
@@ -161,7 +181,7 @@ def _detail_of(error: Exception) -> str:
 def _extra_of(error: Exception) -> dict[str, Any]:
     if isinstance(error, InvalidParameters):
         return {"errors": [{"parameter": each.parameter, "detail": each.detail} for each in error.errors]}
-    if isinstance(error, ImageRejected):
+    if isinstance(error, (ImageRejected, ArchiveRejected)):
         return {"reason": str(error.reason)}
     return {}
 

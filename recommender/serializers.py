@@ -14,11 +14,13 @@ from django.utils.encoding import filepath_to_uri
 from rest_framework import serializers
 
 from catalog.selectors import ProductCard
+from embeddings.models import Job
 from recommender.pipeline import Recommendations
 from recommender.products import ProductDetail
 
 # Scores are float32; more digits are noise.
 _SCORE_DIGITS = 6
+_CONFIDENCE_DIGITS = 4
 
 
 def product_cards(cards: Iterable[ProductCard]) -> list[dict[str, Any]]:
@@ -62,10 +64,35 @@ def recommendations(answer: Recommendations, *, product_id: int | None = None) -
     scores = [None if each.score is None else round(each.score, _SCORE_DIGITS) for each in answer.results]
     body["collection"] = answer.collection
     body["encoder"] = answer.encoder
-    body["results"] = [{"product": card, "score": score} for card, score in zip(cards, scores, strict=True)]
+    sure = [None if each.confidence is None else round(each.confidence, _CONFIDENCE_DIGITS) for each in answer.results]
+    body["results"] = [
+        {"product": card, "score": score, "confidence": confidence}
+        for card, score, confidence in zip(cards, scores, sure, strict=True)
+    ]
     if product_id is not None:
         body["fallback"] = answer.fallback
     return body
+
+
+def job(row: Job) -> dict[str, Any]:
+    """Where long work stands."""
+    succeeded = row.state == Job.State.SUCCEEDED
+    told = min(row.done / row.total, 1.0) if row.total else None
+    return {
+        "id": str(row.pk),
+        "kind": row.kind,
+        "collection": row.collection.slug,
+        "state": row.state,
+        "stage": row.stage,
+        "progress": 1.0 if succeeded else told,
+        "done": row.done,
+        "total": row.total,
+        "result": row.result,
+        "error": row.error or None,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+    }
 
 
 def _page_address() -> Callable[[ProductCard], str | None]:
@@ -155,6 +182,11 @@ class RecommendationSchema(serializers.Serializer[Any]):
         allow_null=True,
         help_text="Higher is nearer for cosine and dot product, lower is nearer for l1 and l2; null in a fall-back.",
     )
+    confidence = serializers.FloatField(
+        allow_null=True,
+        help_text="Probability, 0 to 1, that it is of the same kind of product, as measured on photos kept aside when the encoder "
+        "was trained; null where nobody has measured it.",
+    )
 
 
 class SearchAnswerSchema(serializers.Serializer[Any]):
@@ -175,6 +207,26 @@ class SimilarAnswerSchema(SearchAnswerSchema):
     )
 
 
+class JobSchema(serializers.Serializer[Any]):
+    """Long work: where it stands, and what came of it."""
+
+    id = serializers.UUIDField()
+    kind = serializers.CharField(help_text="train.")
+    collection = serializers.CharField()
+    state = serializers.CharField(help_text="queued, running, succeeded, failed or cancelled.")
+    stage = serializers.CharField(help_text='What is being done, "" before anything is.')
+    progress = serializers.FloatField(
+        allow_null=True, min_value=0, max_value=1, help_text="Of this stage; null where nobody knows."
+    )
+    done = serializers.IntegerField(help_text="Steps of this stage that are done.")
+    total = serializers.IntegerField(help_text="Steps of this stage; 0 where nobody knows.")
+    result = serializers.DictField(allow_null=True, help_text="Once it has succeeded: the new encoder version.")
+    error = serializers.CharField(allow_null=True, help_text="Once it has failed: why, and what to do.")
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
 class ParameterErrorSchema(serializers.Serializer[Any]):
     """What is wrong with one parameter."""
 
@@ -193,4 +245,6 @@ class ProblemSchema(serializers.Serializer[Any]):
     errors = ParameterErrorSchema(  # type: ignore[assignment]  # a field, taken out of the class when it is made
         many=True, required=False, help_text="With invalid-parameters: every one of them."
     )
-    reason = serializers.CharField(required=False, help_text="With image-rejected: the reason as a word.")
+    reason = serializers.CharField(
+        required=False, help_text="With image-rejected and archive-rejected: the reason as a word."
+    )

@@ -54,6 +54,17 @@ def _boolean(name: str, default: bool) -> bool:
     return known[raw]
 
 
+def _named(name: str) -> dict[str, str]:
+    """name=value,name=value."""
+    named = {}
+    for pair in filter(None, (pair.strip() for pair in env.str(name, default="").split(","))):
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not (key and equals and value):
+            raise ImproperlyConfigured(f"{name}: {pair!r} is not name=value")
+        named[key] = value
+    return named
+
+
 def _database(name: str, default: str) -> dict[str, Any]:
     url = env.str(name, default=default)
     scheme = url.partition(":")[0]
@@ -166,7 +177,16 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2.0
 # A request must not hang where the broker is away: its rows stay in the outbox, and the periodic task finds them.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
-CELERY_BEAT_SCHEDULE = {"drain-outbox": {"task": "embeddings.tasks.drain_outbox", "schedule": 60.0}}
+# Long work has workers of its own, so that photos never wait for a training: celery -A recommender worker --pool=threads -Q train
+CELERY_TASK_ROUTES = {
+    "embeddings.tasks.run_job": {"queue": "train"},
+    "embeddings.tasks.run_waiting_jobs": {"queue": "train"},
+}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "drain-outbox": {"task": "embeddings.tasks.drain_outbox", "schedule": 60.0},
+    # Behind a long training these would pile up.
+    "run-waiting-jobs": {"task": "embeddings.tasks.run_waiting_jobs", "schedule": 60.0, "options": {"expires": 50.0}},
+}
 
 QDRANT_URL = env.str("QDRANT_URL", default="")
 VECTOR_INDEX: dict[str, Any] = (
@@ -178,7 +198,20 @@ VECTOR_INDEX: dict[str, Any] = (
     else {"BACKEND": "embeddings.vector_index.edge.EdgeVectorIndex", "OPTIONS": {"path": str(DATA_DIR / "index")}}
 )
 DEFAULT_ENCODER = env.str("DEFAULT_ENCODER", default="bundled")
+# Trained encoders with their manifests and reports; every process of a deployment has to see the same folder.
+ENCODERS_ROOT = Path(env.str("ENCODERS_ROOT", default=str(DATA_DIR / "encoders")))
 ENCODER_THREADS = _positive("ENCODER_THREADS", os.cpu_count() or 1)
+
+# The API knows no keys yet, and a training takes hours of a machine: a production server lets nobody start one unless told so.
+TRAINING_API = _boolean("TRAINING_API", DEBUG)
+# What a training may start from, by name; a request never names a path or an address.
+BACKBONES = {**_named("BACKBONES"), "bundled": "bundled"}
+# Training sets until they are trained on, never where media are served from; web processes and the workers of the queue
+# `train` have to see the same folder.
+UPLOADS_ROOT = Path(env.str("UPLOADS_ROOT", default=str(DATA_DIR / "uploads")))
+TRAIN_ARCHIVE_MAX_BYTES = _positive("TRAIN_ARCHIVE_MAX_BYTES", 2 * 1024**3)
+ARCHIVE_MAX_UNPACKED_BYTES = _positive("ARCHIVE_MAX_UNPACKED_BYTES", 8 * 1024**3)
+ARCHIVE_MAX_FILES = _positive("ARCHIVE_MAX_FILES", 200_000)
 
 PHOTO_MAX_BYTES = _positive("PHOTO_MAX_BYTES", 20 * 1024 * 1024)
 PHOTO_MAX_PIXELS = _positive("PHOTO_MAX_PIXELS", 50_000_000)
@@ -208,6 +241,8 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = DEBUG
 MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
+if UPLOADS_ROOT.resolve().is_relative_to(MEDIA_ROOT.resolve()):
+    raise ImproperlyConfigured(f"UPLOADS_ROOT={str(UPLOADS_ROOT)!r} lies in {MEDIA_ROOT}, where anybody may read")
 # A production shop serves its media from a CDN or nginx; the demo and a laptop do not have one.
 SERVE_MEDIA = _boolean("SERVE_MEDIA", DEBUG)
 # Where a shop's own product pages are, as https://shop.example/p/{sku}; with {id}, {slug} or {sku}. Empty: the storefront's.
@@ -279,6 +314,7 @@ UNFOLD = {
                     _sidebar_item(_("Collections"), "category_search", "embeddings", "collection"),
                     _sidebar_item(_("Encoder versions"), "model_training", "embeddings", "encoderversion"),
                     _sidebar_item(_("Image embeddings"), "image_search", "embeddings", "imageembedding"),
+                    _sidebar_item(_("Jobs"), "hourglass_top", "embeddings", "job"),
                 ],
             },
             {

@@ -48,6 +48,8 @@ _endpoints = [
     path("products/<int:product_id>", api.ProductView.as_view(), name="product"),
     path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),
+    path("collections/<slug:slug>/train", api.TrainView.as_view(), name="train"),
+    path("jobs/<uuid:job_id>", api.JobView.as_view(), name="job"),
 ]
 
 _recommender: list[URLPattern | URLResolver] = [

@@ -7,6 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recommender.settings")
 application = get_wsgi_application()
 
-from embeddings.background import start_background_indexing  # noqa: E402  (needs the apps loaded)
+from embeddings.background import start_background_work  # noqa: E402  (needs the apps loaded)
 
-start_background_indexing()
+start_background_work()

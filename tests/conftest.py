@@ -40,6 +40,13 @@ def media_root(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / "media"
 
 
+@pytest.fixture(autouse=True)
+def uploads_root(settings: Any, tmp_path: Path) -> Path:
+    """And its training sets."""
+    settings.UPLOADS_ROOT = tmp_path / "uploads"
+    return tmp_path / "uploads"
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real photos and product data; the test is skipped where there is none."""

@@ -40,6 +40,16 @@ class Distance(StrEnum):
         """Whether the best hit has the highest score."""
         return self in (Distance.COSINE, Distance.DOT)
 
+    def cosine_of(self, score: float) -> float | None:
+        """The cosine of two vectors of unit length with this score; None for l1, which does not tell it."""
+        match self:
+            case Distance.COSINE | Distance.DOT:
+                return score
+            case Distance.L2:
+                return 1 - score * score / 2
+            case Distance.L1:
+                return None
+
 
 class FieldType(StrEnum):
     """What a payload index holds."""

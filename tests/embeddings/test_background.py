@@ -181,7 +181,7 @@ class TestWithABroker:
 
     def test_the_server_starts_no_thread_of_its_own(self, settings, monkeypatch):
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        background.start_background_indexing()
+        background.start_background_work()
         assert background._thread is None
 
     def test_the_tasks_do_the_work(self, version, add_photo):

@@ -139,6 +139,8 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
         "/api/products/{product_id}",
         "/api/products/{product_id}/similar",
         "/api/collections/{slug}/search",
+        "/api/collections/{slug}/train",
+        "/api/jobs/{job_id}",
     }
     assert api.get("/api/schema").status_code == 200
 

@@ -63,7 +63,8 @@ def test_an_answer_has_exactly_these_members(shop: Shop, api: Client) -> None:
                     "available": True,
                     "image": other.images.get().file.url,
                     "url": other.get_absolute_url(),
-                }
+                },
+                "confidence": None,
             }
         ],
         "fallback": False,

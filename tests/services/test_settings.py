@@ -24,12 +24,28 @@ def site(tmp_path: Path) -> Site:
         ("PHOTO_MAX_BYTES", "20MB", "PHOTO_MAX_BYTES='20MB' is not a whole number above 0"),
         ("DEFAULT_ENCODER", "/nowhere/model.tflite", "there is no file /nowhere/model.tflite"),
         ("DEBUG", "false", "SECRET_KEY is not set"),
+        ("BACKBONES", "mobilenet", "BACKBONES: 'mobilenet' is not name=value"),
+        ("TRAIN_ARCHIVE_MAX_BYTES", "2GB", "TRAIN_ARCHIVE_MAX_BYTES='2GB' is not a whole number above 0"),
     ],
 )
 def test_a_bad_value_is_said(site, variable, value, said):
     failed = site.manage("check", check=False, **{variable: value})
     assert failed.returncode != 0
     assert said in failed.stderr
+
+
+def test_training_sets_are_not_kept_where_anybody_may_read(site):
+    failed = site.manage("check", check=False, UPLOADS_ROOT=str(site.folder / "media" / "uploads"))
+    assert failed.returncode != 0
+    assert "where anybody may read" in failed.stderr
+
+
+def test_a_production_server_takes_training_sets_only_where_it_is_told_to(site):
+    show = "from django.conf import settings; print(settings.TRAINING_API, settings.BACKBONES)"
+    production = {"DJANGO_SETTINGS_MODULE": "recommender.settings", "DEBUG": "false", "SECRET_KEY": "x"}
+    assert site.run("-c", show, **production).stdout == "False {'bundled': 'bundled'}\n"
+    told = site.run("-c", show, **production, TRAINING_API="true", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
+    assert told.stdout == "True {'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled'}\n"
 
 
 def test_a_secret_can_come_from_a_file(site, tmp_path):

@@ -1,0 +1,49 @@
+"""manage.py activate_encoder: put an encoder version into use, with no gap in what the index answers."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from embeddings import background, versions
+from embeddings.errors import EmbeddingsError
+from embeddings.management.progress import stage_bars
+
+
+class Command(BaseCommand):
+    help = (
+        "Embed the collection with a version of its encoder into an index beside the live one, then switch. Refuses a version that "
+        "finds the catalogue's own categories worse than the live one. Can be interrupted and run again."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("version", help="such as fashion-v2; the admin and manage.py train name them")
+        parser.add_argument(
+            "--allow-worse", action="store_true", help="activate it even where it is worse than the live one"
+        )
+
+    def handle(self, *, version: str, allow_worse: bool, **_: Any) -> None:
+        try:
+            with stage_bars() as tell:
+                done = versions.activate(versions.find_version(version), allow_worse=allow_worse, tell=tell)
+        except EmbeddingsError as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Interrupted: the live version goes on. Run it again to finish.", returncode=130
+            ) from None
+        background.note_work()
+        background.finish_noted_work()
+        if done.comparison is not None:
+            live, candidate = done.comparison.live, done.comparison.candidate
+            self.stdout.write(
+                f"on the catalogue's categories: mAP {candidate.mean_average_precision:.4f}, was {live.mean_average_precision:.4f};"
+                f" Recall@1 {candidate.recall_at_1:.4f}, was {live.recall_at_1:.4f}"
+            )
+        elif done.uncompared:
+            self.stdout.write(f"not compared with the live version: {done.uncompared}")
+        self.stdout.write(f"{done.version.label} is active, with {done.points} points")
+        if done.failed:
+            raise CommandError(f"{done.failed} photos could not be embedded; the reasons are in the admin.")

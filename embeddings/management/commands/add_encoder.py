@@ -1,0 +1,45 @@
+"""manage.py add_encoder: take in an encoder that was trained elsewhere, as a new version of a collection."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from embeddings import versions
+from embeddings.errors import EmbeddingsError
+
+MODEL = "model.tflite"
+
+
+class Command(BaseCommand):
+    help = (
+        "Take in a LiteRT file (float32 [1, s, s, 3] in [0, 1] -> float32 [1, dim]) as a new version of a collection; "
+        "activate_encoder puts it into use."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="the .tflite file; it is copied")
+        parser.add_argument(
+            "--collection", default="all", help="slug; made over the whole catalogue where it is missing"
+        )
+
+    def handle(self, *, file: Path, collection: str, **_: Any) -> None:
+        if not file.is_file():
+            raise CommandError(f"There is no file {file}.")
+        folder = versions.new_folder()
+        try:
+            shutil.copyfile(file, folder / MODEL)
+            version = versions.take_in(
+                versions.ensure_collection(collection, [])[0], folder, MODEL,
+                recipe={"file": file.name}, data={}, metrics={}, calibration=None,
+            )  # fmt: skip
+        except EmbeddingsError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            versions.discard(folder)
+        self.stdout.write(f"{version.label}: {version.dim} dimensions, model {version.fingerprint[:12]}")
+        self.stdout.write(f"To use it: manage.py activate_encoder {version.label}")

@@ -1,0 +1,105 @@
+"""manage.py export_encoder: an encoder version as files for other places, with what int8 costs in quality."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from catalog.archives import ArchiveRejected
+from catalog.photos import ImageRejected
+from embeddings import versions
+from embeddings.backends import BUNDLED, get_encoder
+from embeddings.dataset import PhotoSet, read_photos
+from embeddings.encoders.litert import LiteRTEncoder
+from embeddings.errors import EmbeddingsError, TrainingUnavailable
+from embeddings.evaluation.live import catalogue_photos
+from embeddings.evaluation.metrics import METRICS
+from embeddings.evaluation.protocols import Outcome, Trial, run_trial
+from embeddings.models import EncoderVersion
+
+FLOAT, INT8, SAVED_MODEL, CARD = "model.tflite", "model-int8.tflite", "saved_model", "MODEL_CARD.md"
+PHOTOS_FOR_RANGES = 200
+PHOTOS_JUDGED = 2000
+
+
+class Command(BaseCommand):
+    help = (
+        "Write an encoder version as LiteRT float and int8, SavedModel and model card. The loss of quality by int8 is measured on "
+        "photos (folder = class), or on the collection's own in the catalogue."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("version", help="such as fashion-v2")
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
+        parser.add_argument(
+            "--photos", type=Path, help="folder or zip to measure with; default: the catalogue's photos"
+        )
+
+    def handle(self, *, version: str, out: Path, photos: Path | None, **_: Any) -> None:
+        if out.exists():
+            raise CommandError(f"{out} exists already: name a folder that does not.")
+        if find_spec("tensorflow") is None:
+            raise CommandError(
+                str(TrainingUnavailable("TensorFlow is not installed: install the extra `train` (make setup)"))
+            )
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # noqa: TID251  # read by TensorFlow alone
+        out.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        try:
+            with tempfile.TemporaryDirectory(prefix="photos-") as unpacked:
+                found = versions.find_version(version)
+                seen = catalogue_photos(found) if photos is None else read_photos(photos, None, Path(unpacked))
+                outcomes = _export(found, seen.of_classes().sample(PHOTOS_JUDGED), made)
+            self._write_card(found, outcomes, made)
+            made.chmod(0o755)
+            made.rename(out)
+        except (EmbeddingsError, ArchiveRejected, ValueError) as error:
+            raise CommandError(str(error)) from error
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        for name in (FLOAT, INT8):
+            self.stdout.write(f"{out / name}: {(out / name).stat().st_size / 1e6:.1f} MB")
+        self.stdout.write("".join(_table(outcomes)))
+
+    def _write_card(self, version: EncoderVersion, outcomes: list[Outcome], made: Path) -> None:
+        own = settings.ENCODERS_ROOT / version.files / CARD if version.files else BUNDLED.parent / CARD
+        text = own.read_text() if own.is_file() else f"# {version.label}\n"
+        text += "\n## Exported files\n\n" + "".join(_table(outcomes))
+        (made / CARD).write_text(text)
+
+
+def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[Outcome]:
+    from embeddings.training.portable import Portable
+
+    serving = get_encoder(version.encoder)
+    source = settings.ENCODERS_ROOT / version.files / SAVED_MODEL if version.files else BUNDLED
+    portable = Portable(source, serving.input_size)
+    (made / FLOAT).write_bytes(portable.litert())
+    (made / INT8).write_bytes(portable.litert_int8(_readable(photos.sample(PHOTOS_FOR_RANGES), serving.input_size)))
+    portable.saved_model(made / SAVED_MODEL)
+    contenders = {"serving": serving, "float": LiteRTEncoder(made / FLOAT), "int8": LiteRTEncoder(made / INT8)}
+    return [run_trial(name, encoder, Trial(photos, None)) for name, encoder in contenders.items()]
+
+
+def _readable(photos: PhotoSet, size: int) -> Any:
+    for photo in photos.photos:
+        try:
+            yield photo.image(at_least=size)
+        except ImageRejected:
+            continue
+
+
+def _table(outcomes: list[Outcome]) -> list[str]:
+    lines = [f"| file | {' | '.join(METRICS.values())} |\n", f"| --- {'| --- ' * len(METRICS)}|\n"]
+    for outcome in outcomes:
+        figures = outcome.metrics.as_dict()
+        lines.append(f"| {outcome.name} | {' | '.join(f'{figures[name]:.4f}' for name in METRICS)} |\n")
+    return lines

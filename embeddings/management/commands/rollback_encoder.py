@@ -1,0 +1,28 @@
+"""manage.py rollback_encoder: back to the version that was active before, at once."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from embeddings import background, versions
+from embeddings.errors import EmbeddingsError
+
+
+class Command(BaseCommand):
+    help = "Make the previous encoder version of a collection the active one again. Run twice, it is back where it was."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--collection", default="all", help="slug (default: %(default)s)")
+
+    def handle(self, *, collection: str, **_: Any) -> None:
+        try:
+            version = versions.roll_back(versions.find_collection(collection))
+        except EmbeddingsError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{version.label} is active again")
+        # What changed in the catalogue meanwhile is in the outbox.
+        background.note_work()
+        background.finish_noted_work()

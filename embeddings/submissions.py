@@ -1,0 +1,147 @@
+"""How a job comes in: checked before it exists, stored, and called for. A refusal leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.core.files.move import file_move_safe
+from django.db import IntegrityError, transaction
+
+from catalog.archives import ArchiveRejected, Reason, SafeArchive
+from embeddings import background, tasks
+from embeddings.dataset import classes_in
+from embeddings.errors import JobUnderWay, TrainingUnavailable, UnknownCollection, UnusablePhotos
+from embeddings.jobs import UNDER_WAY
+from embeddings.models import Collection, Job
+
+LEAST_CLASSES = 2
+LEAST_PHOTOS = 2
+
+_CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingParameters:
+    """What a training is asked for; None leaves it to the training. activate: put the new version into use at the end."""
+
+    loss: str = "normalised-softmax"
+    distance: str | None = None
+    mining: str | None = None
+    margin: float | None = None
+    dim: int | None = None
+    epochs: int | None = None
+    seed: int | None = None
+    backbone: str = "bundled"
+    activate: bool = False
+
+
+def expect_training(collection_slug: str) -> Collection:
+    """The collection, if a training for it can be taken now: asked before a large upload is read.
+
+    Raises UnknownCollection, TrainingUnavailable, JobUnderWay.
+    """
+    collection = Collection.objects.filter(slug=collection_slug).first()
+    if collection is None:
+        known = ", ".join(Collection.objects.values_list("slug", flat=True))
+        raise UnknownCollection(f"there is no collection {collection_slug!r}; there is: {known or 'none yet'}")
+    if not settings.CELERY_BROKER_URL and find_spec("tensorflow") is None:
+        raise TrainingUnavailable(
+            "TensorFlow is not installed here: install the extra `train` (make setup),"
+            " or name a broker whose workers have it (CELERY_BROKER_URL)"
+        )
+    if Job.objects.filter(collection=collection, kind=Job.Kind.TRAIN, state__in=UNDER_WAY).exists():
+        raise JobUnderWay(f"a training for {collection_slug!r} is under way: wait until it has ended, or cancel it")
+    return collection
+
+
+def submit_training(collection_slug: str, upload: BinaryIO, parameters: TrainingParameters) -> Job:
+    """Take an archive of photos (folder = class) to train an encoder for the collection on. Returns the queued job.
+
+    upload: seekable; one with a `temporary_file_path`, as Django's uploads have it, is moved and not copied.
+    Raises what `expect_training` raises, ArchiveRejected and UnusablePhotos.
+    """
+    collection = expect_training(collection_slug)
+    _refuse_unusable(upload)
+    name = _store(upload)
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(
+                kind=Job.Kind.TRAIN,
+                collection=collection,
+                upload=name,
+                parameters={key: value for key, value in asdict(parameters).items() if value is not None},
+            )
+            call_for(job)
+    except BaseException as error:
+        (Path(settings.UPLOADS_ROOT) / name).unlink(missing_ok=True)
+        if isinstance(error, IntegrityError):
+            # Another request was faster, and this says so.
+            expect_training(collection_slug)
+        raise
+    return job
+
+
+def call_for(job: Job) -> None:
+    """Once the transaction is committed, have the job worked off. A message that is lost costs time only."""
+    job_id: UUID = job.pk
+
+    def send() -> None:
+        if settings.CELERY_BROKER_URL:
+            tasks.request_job(job_id)
+        else:
+            background.note_job()
+
+    transaction.on_commit(send, robust=True)
+
+
+def _refuse_unusable(upload: BinaryIO) -> None:
+    limit = settings.TRAIN_ARCHIVE_MAX_BYTES
+    if upload.seek(0, os.SEEK_END) > limit:
+        raise ArchiveRejected(
+            Reason.TOO_LARGE, f"the archive is larger than {limit:,} bytes: send fewer or smaller photos"
+        )
+    upload.seek(0)
+    with SafeArchive(upload) as archive:
+        _refuse_too_few(classes_in(member.name for member in archive.members))
+        archive.verify()
+    upload.seek(0)
+
+
+def _refuse_too_few(classes: Counter[str]) -> None:
+    enough = [label for label, photos in classes.items() if photos >= LEAST_PHOTOS]
+    if len(enough) >= LEAST_CLASSES:
+        return
+    raise UnusablePhotos(
+        f"at least {LEAST_CLASSES} folders with {LEAST_PHOTOS} photos each are needed, and {len(enough)} of"
+        f" {len(classes)} are so: a folder is a class, and its JPEG, PNG and WebP files are its photos"
+    )
+
+
+def _store(upload: BinaryIO) -> str:
+    """Keep the archive under a name of its own in UPLOADS_ROOT; it is there whole or not at all."""
+    root = Path(settings.UPLOADS_ROOT)
+    root.mkdir(parents=True, exist_ok=True)
+    name = f"{uuid4()}.zip"
+    part = root / f"{name}.part"
+    try:
+        temporary = getattr(upload, "temporary_file_path", None)
+        if temporary is not None:
+            file_move_safe(temporary(), str(part))
+        else:
+            with part.open("xb") as file:
+                while chunk := upload.read(_CHUNK_BYTES):
+                    file.write(chunk)
+        # A worker may run as another user of the same group; nobody else is to read it.
+        part.chmod(0o640)
+        part.replace(root / name)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return name

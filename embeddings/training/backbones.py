@@ -1,0 +1,282 @@
+"""Backbones: networks that somebody trained before, under one roof. Each turns photos into features; a head is put on top."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import tarfile
+import urllib.error
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from embeddings.backends import BUNDLED
+from embeddings.errors import BackboneUnavailable
+from embeddings.training import student
+
+DEFAULT_INPUT_SIZE = 224
+_KERAS = "keras:"
+_SIGNATURES = ("image_feature_vector", "serving_default", "default")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network with its weights. forward: float32 [B, s, s, 3] in [0, 1] -> float32 [B, features].
+
+    layers: the variables of each layer that has weights, in the order of the network, for unfreezing the last of them.
+    holder: keeps the variables alive and named for an export.
+    """
+
+    handle: str
+    input_size: int
+    features: int
+    forward: Callable[[Any], Any]
+    layers: Sequence[Sequence[Any]]
+    holder: Any = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of handle-independent facts, hexadecimal: the input size, and all weights in any order."""
+        weights = sorted(
+            hashlib.sha256(np.ascontiguousarray(np.asarray(variable)).tobytes()).hexdigest()
+            for layer in self.layers
+            for variable in layer
+        )
+        return hashlib.sha256(f"{self.input_size}/{self.features}/{weights}".encode()).hexdigest()
+
+    def last_layers(self, count: int) -> list[Any]:
+        """The variables of the last `count` layers. Raises BackboneUnavailable where the network has fewer."""
+        if count > len(self.layers):
+            raise BackboneUnavailable(
+                f"{self.handle} has {len(self.layers)} layers with weights, so that {count} cannot be unfrozen"
+            )
+        return [variable for layer in self.layers[len(self.layers) - count :] for variable in layer] if count else []
+
+
+def load_backbone(handle: str, *, weights: Path | None = None, input_size: int | None = None, cache: Path) -> Backbone:
+    """The backbone of this handle. Raises BackboneUnavailable with what is wrong and what to do.
+
+    handle: "bundled"; "keras:MobileNetV3Small" or another of keras.applications, with a weights file (without one Keras fetches
+    ImageNet's); a `.keras` file; a SavedModel's folder, or the archive (.tar.gz) that one came in; a URL or handle that
+    tensorflow_hub takes.
+    input_size: side in pixels for networks that leave it open (default 224). cache: folder where archives are unpacked.
+    """
+    if weights is not None and not handle.startswith(_KERAS):
+        raise BackboneUnavailable(
+            f"a weights file goes with a backbone of keras.applications ({_KERAS}NAME), not with {handle}"
+        )
+    if handle == "bundled":
+        network = student.read_litert(BUNDLED)
+        return _of_keras(
+            handle, keras.Model(network.input, network.get_layer("features").output), lambda images: images
+        )
+    if handle.startswith(_KERAS):
+        return _of_application(handle, weights, input_size or DEFAULT_INPUT_SIZE)
+    if handle.endswith(".keras"):
+        return _of_keras_file(handle)
+    return _of_saved_model(handle, input_size, cache)
+
+
+def _of_keras(handle: str, network: keras.Model, prepare: Callable[[Any], Any]) -> Backbone:
+    shape = network.input_shape
+    size = shape[1] or DEFAULT_INPUT_SIZE
+    network.trainable = False
+    # TensorFlow's own variables: an export finds none behind those of Keras.
+    layers = [[variable.value for variable in layer.weights] for layer in network.layers if layer.weights]
+
+    def forward(images: Any) -> Any:
+        return network(prepare(images), training=False)
+
+    return _checked(handle, size, forward, layers, network)
+
+
+def _of_keras_file(handle: str) -> Backbone:
+    path = Path(handle)
+    if not path.is_file():
+        raise BackboneUnavailable(f"there is no file {path}")
+    try:
+        network = keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        raise BackboneUnavailable(f"{path} is not a Keras model that can be read: {_first_line(error)}") from error
+    if (
+        not isinstance(network, keras.Model)
+        or not isinstance(network.input_shape, tuple)
+        or len(network.input_shape) != 4
+    ):
+        raise BackboneUnavailable(f"{path} does not take one batch of images: [B, s, s, 3]")
+    return _of_keras(handle, network, lambda images: images)
+
+
+def _of_application(handle: str, weights: Path | None, size: int) -> Backbone:
+    name = handle.removeprefix(_KERAS)
+    build = getattr(keras.applications, name, None)
+    if build is None or not callable(build):
+        known = sorted(each for each in dir(keras.applications) if each[:1].isupper())
+        raise BackboneUnavailable(f"keras.applications has no {name!r}; it has {', '.join(known)}")
+    if weights is not None and not weights.is_file():
+        raise BackboneUnavailable(f"there is no weights file {weights}")
+    try:
+        network = build(
+            include_top=False,
+            weights="imagenet" if weights is None else str(weights),
+            input_shape=(size, size, 3),
+            pooling="avg",
+        )
+    except (ValueError, OSError, KeyError, IndexError) as error:
+        advice = (
+            "give a weights file (--weights FILE)"
+            if weights is None
+            else f"is {weights} a weights file of {name} without its top?"
+        )
+        raise BackboneUnavailable(f"the weights of {name} cannot be had: {_first_line(error)}; {advice}") from error
+    except Exception as error:
+        # Keras wraps a failed download in a bare Exception.
+        if type(error) is not Exception:
+            raise
+        raise BackboneUnavailable(
+            f"the weights of {name} cannot be fetched: {_first_line(error)}; give a weights file (--weights FILE)"
+        ) from error
+    module = importlib.import_module(build.__module__)
+    return _of_keras(handle, network, lambda images: module.preprocess_input(images * 255.0))
+
+
+def _of_saved_model(handle: str, input_size: int | None, cache: Path) -> Backbone:
+    with warnings.catch_warnings():
+        # It still asks setuptools for its versions.
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        import tensorflow_hub as hub
+
+    source = _unpacked(Path(handle), cache) if handle.endswith((".tar.gz", ".tgz")) and "://" not in handle else handle
+    if "://" not in source and not Path(source).exists():
+        raise BackboneUnavailable(
+            f"there is no backbone {handle!r}: "
+            f"give bundled, {_KERAS}NAME, a .keras file, the folder or archive of a SavedModel, or a URL"
+        )
+    try:
+        module = hub.load(source)
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        EOFError,
+        tarfile.TarError,
+        urllib.error.URLError,
+        tf.errors.OpError,
+    ) as error:
+        raise BackboneUnavailable(
+            f"{handle} cannot be loaded: {_first_line(error)}; check the address, the network, and that it is a SavedModel"
+        ) from error
+    call = _call_of(module, handle)
+    size = input_size or _declared_size(call) or DEFAULT_INPUT_SIZE
+    declared = _declared_size(call)
+    if input_size is not None and declared is not None and declared != input_size:
+        raise BackboneUnavailable(f"{handle} takes photos of {declared} pixels, not of {input_size}")
+
+    def forward(images: Any) -> Any:
+        answer = call(images)
+        return next(iter(answer.values())) if isinstance(answer, dict) else answer
+
+    @tf.function(input_signature=[tf.TensorSpec([1, size, size, 3], tf.float32)])  # type: ignore[untyped-decorator]
+    def probe(images: Any) -> Any:
+        return forward(images)
+
+    try:
+        function = probe.get_concrete_function()
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise BackboneUnavailable(
+            f"{handle} does not take float32 [B, {size}, {size}, 3]: {_first_line(error)}"
+        ) from error
+    # What a function captures stands in the order of its use; its `variables` stand in none.
+    by_handle = {id(variable.handle): variable for variable in function.variables}
+    variables = [by_handle[id(each)] for each in function.captured_inputs if id(each) in by_handle]
+    return _checked(handle, size, forward, _by_layer(variables), module)
+
+
+def _unpacked(archive: Path, cache: Path) -> str:
+    """The folder of a SavedModel that came in an archive, unpacked once."""
+    if not archive.is_file():
+        raise BackboneUnavailable(f"there is no file {archive}")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()[:16]
+    folder = cache / f"unpacked-{digest}"
+    if not folder.exists():
+        unfinished = cache / f".unpacked-{digest}"
+        unfinished.mkdir(parents=True, exist_ok=True)
+        try:
+            with tarfile.open(archive) as file:
+                file.extractall(unfinished, filter="data")
+        except (tarfile.TarError, OSError, EOFError) as error:
+            raise BackboneUnavailable(f"{archive} is not an archive of a SavedModel: {error}") from error
+        unfinished.rename(folder)
+    found = next(iter(sorted(folder.rglob("saved_model.pb"))), None)
+    if found is None:
+        raise BackboneUnavailable(f"{archive} holds no saved_model.pb")
+    return str(found.parent)
+
+
+def _call_of(module: Any, handle: str) -> Callable[[Any], Any]:
+    if callable(module):
+        call: Callable[[Any], Any] = module
+        return call
+    signatures = getattr(module, "signatures", {})
+    name = next((name for name in _SIGNATURES if name in signatures), None)
+    if name is None:
+        raise BackboneUnavailable(
+            f"{handle} can neither be called nor has it one of the signatures {', '.join(_SIGNATURES)}:"
+            " is it an image feature vector?"
+        )
+    signature = signatures[name]
+    argument = next(iter(signature.structured_input_signature[1]))
+
+    def by_signature(images: Any) -> Any:
+        return signature(**{argument: images})
+
+    by_signature.concrete_functions = [signature]  # type: ignore[attr-defined]
+    return by_signature
+
+
+def _declared_size(call: Any) -> int | None:
+    """The side in pixels that the network was exported with; None where it leaves it open."""
+    # A loaded object is called through its `__call__`, which is a function with signatures of its own.
+    traced = call if hasattr(call, "concrete_functions") else getattr(call, "__call__", None)  # noqa: B004
+    for function in getattr(traced, "concrete_functions", ()):
+        for spec in tf.nest.flatten(function.structured_input_signature):
+            if isinstance(spec, tf.TensorSpec) and spec.shape.rank == 4 and spec.shape[1] is not None:
+                return int(spec.shape[1])
+    return None
+
+
+def _by_layer(variables: Sequence[Any]) -> list[list[Any]]:
+    """The variables of a SavedModel, those of one layer together: a kernel begins one, biases and statistics follow it."""
+    layers: list[list[Any]] = []
+    for variable in variables:
+        if not layers or len(variable.shape) > 1:
+            layers.append([])
+        layers[-1].append(variable)
+    return layers
+
+
+def _checked(
+    handle: str, size: int, forward: Callable[[Any], Any], layers: Sequence[Sequence[Any]], holder: Any
+) -> Backbone:
+    try:
+        answer = forward(tf.zeros([1, size, size, 3]))
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise BackboneUnavailable(
+            f"{handle} does not take float32 [B, {size}, {size}, 3]: {_first_line(error)}"
+        ) from error
+    shape = tuple(getattr(answer, "shape", ()))
+    if len(shape) != 2:
+        raise BackboneUnavailable(
+            f"{handle} gives {[*shape]}, not a feature vector [B, n]: take the variant without classes and with pooling"
+        )
+    return Backbone(handle, size, int(shape[1]), forward, layers, holder)
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

@@ -1,0 +1,110 @@
+"""Features of a frozen backbone, computed once and kept: several augmented views of each photo, by LiteRT on all cores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+
+from embeddings.dataset import LabelledPhoto
+from embeddings.encoders.base import Encoder
+from embeddings.errors import TrainingFailed
+
+Features = NDArray[np.float16]
+Progress = Callable[[int], object]
+
+# Raised with every change of what an augmented view is.
+_AUGMENTATION = 1
+_BATCH = 256
+_KEPT = 6
+
+
+def view_features(
+    backbone: Encoder,
+    photos: Sequence[LabelledPhoto],
+    hashes: Sequence[str],
+    *,
+    views: int,
+    seed: int,
+    cache: Path,
+    on_progress: Progress | None = None,
+) -> Features:
+    """float16 [n, views, features], each of unit length; the first view is the whole photo, the second its mirror image.
+
+    Kept in a file of `cache`, so that an interrupted run goes on where it stopped and the next training starts at once.
+    Raises TrainingFailed where the disk has no room for them.
+    """
+    key = json.dumps([_AUGMENTATION, backbone.fingerprint, views, seed, list(hashes)])
+    path = cache / f"features-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
+    done_path = path.with_suffix(".done")
+    shape = (len(photos), views, backbone.dim)
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _make_room(cache, 2 * math.prod(shape))
+        np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape).flush()
+        done_path.write_text("0")
+    path.touch()
+    mapped = np.lib.format.open_memmap(path, mode="r+")
+    features: Features = mapped
+    done = int(done_path.read_text())
+    if on_progress and done:
+        on_progress(done)
+
+    def compute(number: int) -> None:
+        photo = photos[number].image(at_least=backbone.input_size)
+        random = np.random.default_rng([seed, int(hashes[number][:12], 16)])
+        for index in range(views):
+            features[number, index] = backbone.encode([_view(photo, index, random)])[0]
+        if on_progress:
+            on_progress(1)
+
+    with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
+        while done < len(photos):
+            end = min(done + _BATCH, len(photos))
+            list(pool.map(compute, range(done, end)))
+            mapped.flush()
+            done = end
+            done_path.write_text(str(done))
+    return features
+
+
+def _view(photo: Image.Image, index: int, random: np.random.Generator) -> Image.Image:
+    if index == 0:
+        return photo
+    mirrored = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return mirrored if index == 1 else random_view(mirrored if random.random() < 0.5 else photo, random)
+
+
+def random_view(photo: Image.Image, random: np.random.Generator) -> Image.Image:
+    """A crop of 40 to 100% of the area, its aspect changed by at most a third, lighting and colours shifted a little."""
+    width, height = photo.size
+    area, aspect = random.uniform(0.4, 1.0), math.exp(random.uniform(-0.29, 0.29))
+    w, h = min(width, width * math.sqrt(area * aspect)), min(height, height * math.sqrt(area / aspect))
+    left, top = random.uniform(0, width - w), random.uniform(0, height - h)
+    crop = photo.crop((int(left), int(top), max(int(left + w), int(left) + 8), max(int(top + h), int(top) + 8)))
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        crop = enhance(crop).enhance(random.uniform(0.8, 1.2))
+    return crop
+
+
+def _make_room(cache: Path, needed_bytes: int) -> None:
+    """Drop the features that were used longest ago, and see that the disk takes what comes."""
+    kept = sorted(cache.glob("features-*.npy"), key=lambda path: path.stat().st_mtime)
+    for path in kept[: max(0, len(kept) - _KEPT + 1)]:
+        path.with_suffix(".done").unlink(missing_ok=True)
+        path.unlink()
+    free = shutil.disk_usage(cache).free
+    if free < 1.1 * needed_bytes:
+        raise TrainingFailed(
+            f"the features need {needed_bytes / 1e9:.1f} GB, and {cache} has {free / 1e9:.1f} GB left:"
+            " free some, or take fewer views"
+        )

@@ -1,0 +1,651 @@
+"""Jobs: taken in, run in a process of their own, told of, and ended once; with stand-ins for the process that trains."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery.exceptions import Reject, Retry
+from django.conf import settings
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError as DatabaseAway
+from django.db import connection, connections
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from catalog.archives import ArchiveRejected
+from catalog.models import User
+from embeddings import background, jobs, submissions, tasks
+from embeddings.background import JobThread
+from embeddings.errors import JobEnded, JobNotFound, JobUnderWay, TrainingUnavailable, UnknownCollection, UnusablePhotos
+from embeddings.jobs import Outcome
+from embeddings.models import Collection, Job
+from embeddings.submissions import TrainingParameters, submit_training
+from recommender.celery import app
+from tests.factories import CollectionFactory
+from tests.zips import PHOTOS, packed, said_size
+
+State = Job.State
+REPORTS = """
+import django, sys
+django.setup()
+from embeddings import jobs
+from embeddings.models import Job
+job = Job.objects.get(pk=sys.argv[1])
+jobs.start(job)
+"""
+SLEEPS = "import time; time.sleep(60)"
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+def submit(slug: str = "all", content: bytes | None = None, **parameters: Any) -> Job:
+    upload = io.BytesIO(packed() if content is None else content)
+    return submit_training(slug, upload, TrainingParameters(**parameters))
+
+
+def now(job: Job) -> Job:
+    return Job.objects.get(pk=job.pk)
+
+
+def kept() -> list[Path]:
+    """What lies in the folder of uploads."""
+    root = Path(settings.UPLOADS_ROOT)
+    return list(root.iterdir()) if root.exists() else []
+
+
+@pytest.fixture(autouse=True)
+def calm(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No broker, no thread, nothing ending, and no waiting about."""
+    settings.CELERY_BROKER_URL = ""
+    monkeypatch.setattr(background, "_job_thread", None)
+    monkeypatch.setattr(jobs, "_ending", threading.Event())
+    monkeypatch.setattr(jobs, "_swept_at", float("-inf"))
+    monkeypatch.setattr(jobs, "POLL_S", 0.05)
+    monkeypatch.setattr(jobs, "TERMINATE_GRACE_S", 0.5)
+    monkeypatch.setattr(submissions, "find_spec", lambda _: object())
+    yield
+
+
+@pytest.fixture
+def child_runs(monkeypatch: pytest.MonkeyPatch, uploads_root: Path) -> Callable[[str], None]:
+    """Has jobs run this program instead of manage.py; it gets the job's id and finds the tests' database."""
+    where = connection.settings_dict
+    name = f"sqlite:///{where['NAME']}"
+    if connection.vendor == "postgresql":
+        name = f"postgres://{where['USER']}:{where['PASSWORD']}@{where['HOST']}:{where['PORT']}/{where['NAME']}"
+    monkeypatch.setenv("DATABASE_URL", name)
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "recommender.settings")
+    monkeypatch.setenv("UPLOADS_ROOT", str(uploads_root))
+
+    def use(program: str) -> None:
+        monkeypatch.setattr(jobs, "_command", lambda job: [sys.executable, "-c", program, str(job.pk)])
+
+    return use
+
+
+@pytest.mark.django_db
+class TestAJobComesIn:
+    def test_with_its_archive_and_what_was_asked_for(self, uploads_root):
+        job = submit(loss="triplet", margin=0.3, activate=True)
+        assert (job.state, job.kind, job.collection.slug) == (State.QUEUED, "train", "all")
+        assert job.parameters == {"loss": "triplet", "margin": 0.3, "backbone": "bundled", "activate": True}
+        assert jobs.upload_path(job).read_bytes() == packed()
+        assert kept() == [jobs.upload_path(job)]
+        assert jobs.upload_path(job).parent == uploads_root
+
+    def test_from_an_upload_in_memory(self):
+        job = submit_training("all", SimpleUploadedFile("photos.zip", packed()), TrainingParameters())
+        assert jobs.upload_path(job).read_bytes() == packed()
+
+    def test_below_one_folder_that_everything_lies_in(self):
+        assert submit(content=packed({f"shop/{name}": content for name, content in PHOTOS.items()})).upload
+
+    def test_for_a_collection_that_has_no_encoder_yet(self):
+        CollectionFactory.create(slug="food")
+        assert submit("food").collection.slug == "food"
+
+    @pytest.mark.parametrize(
+        ("content", "error"),
+        [
+            (b"", ArchiveRejected),
+            (b"not a zip", ArchiveRejected),
+            (said_size(packed(), 10), ArchiveRejected),
+            (packed({"../1.jpg": b"x"}), ArchiveRejected),
+            (packed({"1.jpg": b"x", "2.jpg": b"y"}), UnusablePhotos),
+            (packed({f"mugs/{number}.jpg": b"x" for number in range(9)}), UnusablePhotos),
+            (packed({"mugs/1.jpg": b"x", "mugs/2.jpg": b"x", "hats/1.jpg": b"x"}), UnusablePhotos),
+            (packed({"mugs/1.txt": b"x", "mugs/2.txt": b"x", "hats/1.pdf": b"x", "hats/2.zip": b"x"}), UnusablePhotos),
+        ],
+    )
+    def test_or_is_refused_and_leaves_nothing_behind(self, content, error):
+        with pytest.raises(error):
+            submit(content=content)
+        assert (Job.objects.count(), kept()) == (0, [])
+
+    def test_no_larger_than_allowed(self, settings):
+        settings.TRAIN_ARCHIVE_MAX_BYTES = 1000
+        with pytest.raises(ArchiveRejected, match="larger than 1,000 bytes"):
+            submit()
+        assert kept() == []
+
+    def test_for_no_collection_that_there_is_not(self):
+        with pytest.raises(UnknownCollection, match="there is: all"):
+            submit("nope")
+        assert kept() == []
+
+    def test_one_at_a_time_for_each_collection(self):
+        first = submit()
+        with pytest.raises(JobUnderWay):
+            submit()
+        assert kept() == [jobs.upload_path(first)]
+        CollectionFactory.create(slug="food")
+        submit("food")
+        jobs.cancel(first.pk)
+        submit()
+
+    def test_one_alone_where_two_come_at_the_same_time(self, monkeypatch):
+        first = submit()
+        expected, real = [], submissions.expect_training
+
+        def too_early(slug: str) -> Collection:
+            expected.append(slug)
+            return Collection.objects.get(slug=slug) if len(expected) == 1 else real(slug)
+
+        monkeypatch.setattr(submissions, "expect_training", too_early)
+        with pytest.raises(JobUnderWay):
+            submit()
+        assert Job.objects.get() == first
+        assert kept() == [jobs.upload_path(first)]
+
+    def test_nowhere_that_cannot_train(self, settings, monkeypatch):
+        monkeypatch.setattr(submissions, "find_spec", lambda _: None)
+        with pytest.raises(TrainingUnavailable, match="make setup"):
+            submit()
+        settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+        assert submit().state == State.QUEUED
+
+    def test_and_leaves_nothing_behind_where_the_disk_is_full(self, monkeypatch):
+        def full(*_: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            submit()
+        assert (Job.objects.count(), kept()) == (0, [])
+
+
+@pytest.mark.django_db
+class TestWhoeverWorks:
+    @pytest.fixture
+    def job(self) -> Job:
+        job = submit()
+        Job.objects.update(state=State.RUNNING, beat_at=timezone.now())
+        return job
+
+    def test_tells_how_far_it_is(self, job):
+        jobs.progress(job, "training", 3, 20)
+        assert (now(job).stage, now(job).done, now(job).total) == ("training", 3, 20)
+
+    def test_is_written_down_seldom_but_at_a_new_stage_and_at_the_end(self, job, django_assert_num_queries):
+        jobs.progress(job, "unpacking", 0, 1000)
+        with django_assert_num_queries(0):
+            for done in range(1, 1000):
+                jobs.progress(job, "unpacking", done, 1000)
+        jobs.progress(job, "unpacking", 1000, 1000)
+        assert now(job).done == 1000
+        jobs.progress(job, "training", 0, 20)
+        assert now(job).stage == "training"
+
+    def test_ends_a_job_once(self, job):
+        assert jobs.succeed(job, {"encoder": "all-v2"})
+        assert not jobs.fail(job, "too late")
+        jobs.progress(job, "training", 9, 20)
+        with pytest.raises(JobEnded, match="it succeeded"):
+            jobs.cancel(job.pk)
+        ended = now(job)
+        assert (ended.state, ended.result, ended.error, ended.done) == (State.SUCCEEDED, {"encoder": "all-v2"}, "", 0)
+        assert ended.finished_at is not None
+
+    def test_has_done_it_for_nothing_once_it_is_cancelled(self, job):
+        jobs.cancel(job.pk)
+        assert not jobs.succeed(job, {})
+        assert not jobs.fail(job, "too late")
+        assert now(job).state == State.CANCELLED
+
+    def test_cannot_cancel_what_there_is_not(self):
+        with pytest.raises(JobNotFound):
+            jobs.cancel(uuid4())
+
+
+def test_a_queued_job_is_cancelled_at_once(db):
+    job = jobs.cancel(submit().pk)
+    assert (job.state, job.upload) == (State.CANCELLED, "")
+    assert kept() == []
+    assert jobs.run(job.pk) is Outcome.ENDED
+
+
+def test_the_command_is_that_of_the_kind(db):
+    job = submit()
+    command = jobs._command(job)
+    assert command[0] == sys.executable
+    assert Path(command[1]).name == "manage.py"
+    assert command[2:] == ["train", "--job", str(job.pk)]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAJobRuns:
+    @pytest.fixture(autouse=True)
+    def collection(self, transactional_db: None) -> None:
+        CollectionFactory.create(slug="all")
+
+    def test_in_a_process_of_its_own_that_tells_and_succeeds(self, child_runs):
+        child_runs(f"""{REPORTS}
+assert jobs.upload_path(job).is_file()
+jobs.progress(job, "training", 20, 20)
+jobs.succeed(job, {{"encoder": "all-v2"}})
+""")
+        job = submit()
+        assert jobs.run(job.pk) is Outcome.ENDED
+        ended = now(job)
+        assert (ended.state, ended.stage, ended.result) == (State.SUCCEEDED, "training", {"encoder": "all-v2"})
+        assert (ended.upload, kept()) == ("", [])
+        assert ended.started_at is not None
+        assert ended.finished_at is not None
+
+    def test_and_fails_for_the_reason_that_the_process_gives(self, child_runs):
+        child_runs(f"{REPORTS}\njobs.fail(job, 'the loss is no number any more')\nsys.exit(1)")
+        job = submit()
+        jobs.run(job.pk)
+        assert (now(job).state, now(job).error) == (State.FAILED, "the loss is no number any more")
+        assert kept() == []
+
+    @pytest.mark.parametrize(
+        ("program", "reason"),
+        [
+            ("import os; os.kill(os.getpid(), 9)", "killed (SIGKILL): most likely the machine has too little memory"),
+            ("import os; os.kill(os.getpid(), 11)", "killed (SIGSEGV)"),
+            ("import sys; sys.exit(3)", "ended unexpectedly, with status 3"),
+            ("pass", "ended unexpectedly, with status 0"),
+        ],
+    )
+    def test_and_fails_with_a_reason_where_the_process_tells_none(self, child_runs, program, reason):
+        child_runs(program)
+        job = submit()
+        assert jobs.run(job.pk) is Outcome.ENDED
+        assert now(job).state == State.FAILED
+        assert reason in now(job).error
+        assert (now(job).upload, kept()) == ("", [])
+
+    def test_and_fails_where_the_process_cannot_be_started(self, monkeypatch):
+        monkeypatch.setattr(jobs, "_command", lambda _: ["/nowhere/python"])
+        job = submit()
+        jobs.run(job.pk)
+        assert "cannot be started" in now(job).error
+
+    def test_and_fails_where_its_archive_is_gone(self, child_runs):
+        child_runs(SLEEPS)
+        job = submit()
+        jobs.upload_path(job).unlink()
+        jobs.run(job.pk)
+        assert now(job).error == "the archive is gone: send it again"
+
+    def test_until_it_is_cancelled(self, child_runs, tmp_path):
+        # One that will not end by being asked to.
+        child_runs(f"""
+import os, pathlib, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(os.getpid()))
+time.sleep(60)
+""")
+        job = submit()
+        runner = in_a_thread(lambda: jobs.run(job.pk))
+        wait_until(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
+        jobs.cancel(job.pk)
+        runner.join(20)
+        assert not runner.is_alive()
+        assert not alive(int((tmp_path / "pid").read_text()))
+        assert (now(job).state, now(job).upload, kept()) == (State.CANCELLED, "", [])
+
+    def test_and_has_a_moment_to_clean_up_when_it_is_cancelled(self, child_runs, tmp_path):
+        child_runs(f"""{REPORTS}
+import pathlib, tempfile, time
+with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}, prefix="unpacked-"):
+    time.sleep(60)
+""")
+        job = submit()
+        runner = in_a_thread(lambda: jobs.run(job.pk))
+        wait_until(lambda: bool(list(tmp_path.glob("unpacked-*"))))
+        jobs.cancel(job.pk)
+        runner.join(20)
+        assert not list(tmp_path.glob("unpacked-*"))
+
+    def test_until_its_collection_is_deleted(self, child_runs):
+        child_runs(SLEEPS)
+        job = submit()
+        runner = in_a_thread(lambda: jobs.run(job.pk))
+        wait_until(lambda: now(job).state == State.RUNNING)
+        Collection.objects.all().delete()
+        runner.join(20)
+        assert not runner.is_alive()
+        assert kept() == []
+
+    def test_and_beats_as_long_as_it_does(self, child_runs, monkeypatch):
+        monkeypatch.setattr(jobs, "BEAT_S", 0.1)
+        child_runs("import time; time.sleep(1)")
+        job = submit()
+        runner = in_a_thread(lambda: jobs.run(job.pk))
+        wait_until(lambda: now(job).state == State.RUNNING)
+        first = now(job).beat_at
+        wait_until(lambda: now(job).beat_at != first)
+        runner.join(20)
+
+    def test_in_one_process_at_a_time(self, child_runs):
+        child_runs("import time; time.sleep(1)")
+        job = submit()
+        runner = in_a_thread(lambda: jobs.run(job.pk))
+        wait_until(lambda: now(job).state == State.RUNNING)
+        assert jobs.run(job.pk) is Outcome.OWNED_BY_ANOTHER
+        runner.join(20)
+        assert jobs.run(job.pk) is Outcome.ENDED
+
+    def test_again_when_whoever_ran_it_fell_silent(self, child_runs):
+        child_runs(f"{REPORTS}\njobs.succeed(job, {{}})")
+        job = submit()
+        long_ago = timezone.now() - 2 * jobs.STALE_AFTER
+        Job.objects.update(state=State.RUNNING, beat_at=long_ago, started_at=long_ago)
+        assert jobs.run_waiting()
+        assert now(job).state == State.SUCCEEDED
+        assert now(job).started_at == long_ago
+
+    def test_but_not_for_ever(self, child_runs):
+        child_runs(SLEEPS)
+        job = submit()
+        long_ago = timezone.now() - 2 * jobs.GIVE_UP_AFTER
+        Job.objects.update(state=State.RUNNING, beat_at=long_ago, started_at=long_ago)
+        jobs.run(job.pk)
+        assert "again and again" in now(job).error
+
+    def test_for_nobody_who_lost_it_while_he_slept(self, child_runs):
+        child_runs(SLEEPS)
+        job = submit()
+        runner = in_a_thread(lambda: jobs.run(job.pk))
+        wait_until(lambda: now(job).state == State.RUNNING)
+        Job.objects.update(beat_at=timezone.now() + timedelta(seconds=1))
+        runner.join(20)
+        assert not runner.is_alive()
+        assert now(job).state == State.RUNNING
+        assert len(kept()) == 1
+
+    def test_and_goes_back_into_the_queue_where_the_process_that_runs_it_ends(self, child_runs):
+        child_runs(SLEEPS)
+        job = submit()
+        outcomes: list[Outcome] = []
+        runner = in_a_thread(lambda: outcomes.append(jobs.run(job.pk)))
+        wait_until(lambda: now(job).state == State.RUNNING)
+        jobs.stop_running()
+        runner.join(20)
+        assert outcomes == [Outcome.PUT_BACK]
+        assert (now(job).state, now(job).beat_at) == (State.QUEUED, None)
+        assert len(kept()) == 1
+        assert jobs.run(job.pk) is Outcome.OWNED_BY_ANOTHER
+
+    def test_in_a_process_that_ends_with_the_one_that_started_it(self, child_runs, tmp_path):
+        job = submit()
+        Job.objects.update(state=State.RUNNING)
+        pid = tmp_path / "pid"
+        program = f"{REPORTS}\nimport os, pathlib\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\n{SLEEPS}"
+        owner = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {program!r}, {str(job.pk)!r}], stdin=subprocess.PIPE, start_new_session=True)
+time.sleep(60)
+"""
+        process = subprocess.Popen([sys.executable, "-c", owner], cwd=settings.BASE_DIR)
+        wait_until(lambda: pid.exists() and bool(pid.read_text()))
+        child = int(pid.read_text())
+        assert alive(child)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        wait_until(lambda: not alive(child))
+
+    def test_through_a_database_that_is_away_for_a_while(self, child_runs, monkeypatch, caplog):
+        child_runs("import time; time.sleep(0.5)")
+        real, calls = jobs._Owner._state, []
+
+        def away_at_first(owner: Any) -> Any:
+            calls.append(1)
+            if len(calls) < 3:
+                raise DatabaseAway("gone")
+            return real(owner)
+
+        monkeypatch.setattr(jobs._Owner, "_state", away_at_first)
+        job = submit()
+        assert jobs.run(job.pk) is Outcome.ENDED
+        assert "does not answer" in caplog.text
+        assert now(job).state == State.FAILED
+
+
+@pytest.mark.django_db
+def test_what_killed_processes_left_is_swept_away(uploads_root):
+    job = submit()
+    old = time.time() - 2 * jobs.UPLOAD_GRACE.total_seconds()
+    for name in ("left.zip", "incoming-left.part", "fresh.part", "notes.txt"):
+        (uploads_root / name).write_bytes(b"x")
+    for name in ("left.zip", "incoming-left.part", "notes.txt", job.upload):
+        os.utime(uploads_root / name, (old, old))
+    jobs._sweep_uploads()
+    assert {path.name for path in kept()} == {"fresh.part", "notes.txt", job.upload}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWithoutABroker:
+    @pytest.fixture(autouse=True)
+    def collection(self, transactional_db: None) -> None:
+        CollectionFactory.create(slug="all")
+
+    @pytest.fixture
+    def thread(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobThread]:
+        monkeypatch.setattr(background, "POLL_S", 0.05)
+        thread = JobThread()
+        monkeypatch.setattr(background, "_job_thread", thread)
+        yield thread
+        if thread.is_alive():
+            thread.stop()
+
+    def test_the_threads_run_jobs_one_after_the_other(self, thread, child_runs):
+        CollectionFactory.create(slug="food")
+        child_runs("import time; time.sleep(0.3)")
+        waiting = submit()
+        thread.start()
+        wait_until(lambda: now(waiting).ended)
+        later, last = submit(), submit("food")
+        seen = set()
+
+        def done() -> bool:
+            seen.add(Job.objects.filter(state=State.RUNNING).count())
+            return now(later).ended and now(last).ended
+
+        wait_until(done)
+        assert max(seen) == 1
+        wait_until(lambda: not kept())
+
+    def test_a_job_that_another_process_runs_is_left_alone_and_nothing_starts_beside_it(self, thread, child_runs):
+        child_runs(SLEEPS)
+        CollectionFactory.create(slug="food")
+        running, waiting = submit(), submit("food")
+        Job.objects.filter(pk=running.pk).update(state=State.RUNNING, beat_at=timezone.now())
+        thread.start()
+        time.sleep(0.3)
+        assert now(waiting).state == State.QUEUED
+
+    def test_the_end_of_the_server_puts_the_job_back(self, thread, child_runs):
+        child_runs(SLEEPS)
+        job = submit()
+        thread.start()
+        wait_until(lambda: now(job).state == State.RUNNING)
+        thread.stop()
+        assert now(job).state == State.QUEUED
+
+    def test_the_thread_outlives_trouble(self, thread, child_runs, monkeypatch, caplog):
+        child_runs("pass")
+        real, calls = jobs.run_waiting, []
+
+        def fail_at_first(**options: Any) -> bool:
+            calls.append(1)
+            if len(calls) < 3:
+                raise RuntimeError("unforeseen")
+            return real(**options)
+
+        monkeypatch.setattr(jobs, "run_waiting", fail_at_first)
+        job = submit()
+        thread.start()
+        wait_until(lambda: now(job).ended)
+        assert "unforeseen" in caplog.text
+
+
+@pytest.mark.django_db
+class TestWithABroker:
+    @pytest.fixture(autouse=True)
+    def broker(self, settings: Any) -> None:
+        settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+
+    def test_a_job_is_sent_to_the_workers_once_it_is_committed(self, monkeypatch, django_capture_on_commit_callbacks):
+        sent: list[str] = []
+        monkeypatch.setattr(tasks.run_job, "delay", sent.append)
+        with django_capture_on_commit_callbacks(execute=True):
+            job = submit()
+            assert sent == []
+        assert sent == [str(job.pk)]
+
+    def test_a_broker_that_is_away_fails_nothing(self, monkeypatch, django_capture_on_commit_callbacks, caplog):
+        def refuse(_: str) -> None:
+            raise OperationalError("connection refused")
+
+        monkeypatch.setattr(tasks.run_job, "delay", refuse)
+        with django_capture_on_commit_callbacks(execute=True):
+            job = submit()
+        assert now(job).state == State.QUEUED
+        assert "waits for the periodic task" in caplog.text
+
+    def test_the_periodic_task_runs_what_nobody_heard_of(self, monkeypatch):
+        monkeypatch.setattr(jobs, "_command", lambda _: [sys.executable, "-c", "pass"])
+        job = submit()
+        tasks.run_waiting_jobs()
+        assert now(job).ended
+
+    def test_a_message_for_a_job_that_another_worker_runs_comes_again_later(self):
+        job = submit()
+        Job.objects.update(state=State.RUNNING, beat_at=timezone.now())
+        with pytest.raises(Retry):
+            tasks.run_job.apply([str(job.pk)], throw=True)
+
+    def test_a_message_goes_back_where_the_worker_ends(self, monkeypatch):
+        monkeypatch.setattr(jobs, "run", lambda _: Outcome.PUT_BACK)
+        with pytest.raises(Reject) as caught:
+            tasks.run_job(str(uuid4()))
+        assert caught.value.requeue
+
+    def test_a_message_for_a_job_that_is_gone_is_forgotten(self):
+        tasks.run_job(str(uuid4()))
+
+    def test_a_worker_that_is_asked_to_end_lets_go(self):
+        tasks.put_jobs_back(sender="worker", sig="SIGTERM", how="Warm", exitcode=0)
+        assert jobs._ending.is_set()
+
+    def test_jobs_have_a_queue_of_their_own(self):
+        assert app.amqp.router.route({}, "embeddings.tasks.run_job")["queue"].name == "train"
+        assert app.amqp.router.route({}, "embeddings.tasks.run_waiting_jobs")["queue"].name == "train"
+        assert app.amqp.router.route({}, "embeddings.tasks.index_images")["queue"].name == "celery"
+
+
+@pytest.mark.django_db
+class TestInTheAdmin:
+    LIST = "admin:embeddings_job_changelist"
+
+    @pytest.fixture
+    def admin(self, client: Client) -> Client:
+        client.force_login(User.objects.create_superuser("admin", "admin@shop.example", "secret"))
+        return client
+
+    def cancel(self, client: Client, *chosen: Job) -> Any:
+        data = {"action": "cancel", "_selected_action": [str(job.pk) for job in chosen]}
+        return client.post(reverse(self.LIST), data, follow=True)
+
+    def test_a_job_shows_where_it_stands_and_why_it_failed(self, admin):
+        job = submit()
+        Job.objects.update(state=State.RUNNING, stage="training", done=5, total=20)
+        page = admin.get(reverse(self.LIST)).content.decode()
+        assert "training" in page
+        assert "5 / 20 (25%)" in page
+        jobs.fail(job, "the loss is no number any more")
+        for address in (reverse(self.LIST), reverse("admin:embeddings_job_change", args=[job.pk])):
+            assert "the loss is no number any more" in admin.get(address).content.decode()
+        assert "5 / 20" not in admin.get(reverse(self.LIST)).content.decode()
+
+    def test_the_sidebar_leads_there(self, admin):
+        assert reverse(self.LIST) in admin.get(reverse("admin:index")).content.decode()
+
+    def test_jobs_are_cancelled_and_those_that_ended_are_told(self, admin):
+        ended, waiting = submit(), submit(CollectionFactory.create(slug="food").slug)
+        jobs.cancel(ended.pk)
+        answer = self.cancel(admin, ended, waiting)
+        told = [str(message) for message in answer.context["messages"]]
+        assert told == [f"job {ended.pk} has ended already: it was cancelled", "1 job was cancelled."]
+        assert now(waiting).state == State.CANCELLED
+        assert kept() == []
+
+    def test_whoever_may_only_look_cancels_nothing(self):
+        viewer = Client()
+        user = User.objects.create_user("viewer", password="secret", is_staff=True)
+        user.user_permissions.add(Permission.objects.get(codename="view_job"))
+        viewer.force_login(user)
+        job = submit()
+        assert viewer.get(reverse(self.LIST)).status_code == 200
+        self.cancel(viewer, job)
+        assert now(job).state == State.QUEUED
+
+    def test_jobs_are_not_made_changed_or_deleted_by_hand(self, admin):
+        job = submit()
+        assert admin.get(reverse("admin:embeddings_job_add")).status_code == 403
+        for page in ("change", "delete"):
+            address = reverse(f"admin:embeddings_job_{page}", args=[job.pk])
+            assert admin.post(address, {"post": "yes"}).status_code == 403
+
+
+def in_a_thread(work: Callable[[], Any]) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def alive(pid: int) -> bool:
+    try:
+        # One that nobody has waited for yet is dead, too.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,194 @@
+"""Encoder versions: put into use with no gap, refused where they are worse, rolled back in a moment, let go of."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from catalog.services import ProductData, remove_images, save_product
+from embeddings import rebuild, services, versions
+from embeddings.backends import BUNDLED, get_vector_index
+from embeddings.errors import NothingToRollBackTo, UnknownCollection, WorseEncoder
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from tests.embeddings.conftest import CountingEncoder, points
+from tests.factories import CategoryFactory, ProductFactory, jpeg
+
+
+class BlindEncoder(CountingEncoder):
+    """Tells no photo from another but by chance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fingerprint = "b" * 64
+
+    def encode(self, images: Any) -> Any:
+        self.encoded += len(images)
+        vectors = np.array(
+            [np.random.default_rng(np.asarray(image).sum()).normal(size=3) for image in images], dtype=np.float32
+        )
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_asks(monkeypatch):
+    monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+
+
+@pytest.fixture
+def other(version, encoder, monkeypatch) -> CountingEncoder:
+    """The model behind every encoder whose name is not that of the first version."""
+    another = BlindEncoder()
+    for module in (services, rebuild, versions):
+        monkeypatch.setattr(module, "get_encoder", lambda name=None: encoder if name == "counting" else another)
+    return another
+
+
+@pytest.fixture
+def shop(version, add_photo) -> list[int]:
+    """Red hats and blue mugs, four products each; embedded and indexed. The ids of their photos."""
+    images = []
+    for name, colour in (("hats", (200, 20, 20)), ("mugs", (20, 20, 200))):
+        category = CategoryFactory.create(name=name)
+        for number in range(4):
+            shade = tuple(value + number * 9 for value in colour)
+            images.append(add_photo(ProductFactory.create(category=category), content=jpeg(shade)))
+    services.drain()
+    return [image.pk for image in images]
+
+
+def second(version: EncoderVersion, encoder: CountingEncoder, name: str = "second") -> EncoderVersion:
+    return EncoderVersion.objects.create(
+        collection=version.collection, number=version.number + 1, encoder=name, fingerprint=encoder.fingerprint, dim=3
+    )
+
+
+def active() -> EncoderVersion:
+    collection = Collection.objects.select_related("active_version__collection").get(slug="all")
+    assert collection.active_version is not None
+    return collection.active_version
+
+
+def test_an_activated_version_answers_and_the_former_one_is_kept(version, other, shop):
+    new = second(version, other)
+    done = versions.activate(new, allow_worse=True)
+    assert active() == new
+    assert set(points(new)) == set(shop)
+    assert done.points == len(shop)
+    assert Collection.objects.get(slug="all").previous_version == version
+    assert get_vector_index().exists(version.index_collection().name)
+
+
+def test_a_version_that_is_worse_is_refused_and_the_live_one_goes_on(version, other, shop):
+    new = second(version, other)
+    with pytest.raises(WorseEncoder, match=r"mAP 0\.\d+ against 1\.0000"):
+        versions.activate(new)
+    assert active() == version
+    assert not get_vector_index().exists(new.index_collection().name)
+    # Nobody notes the catalogue's changes for it any more.
+    new.refresh_from_db()
+    assert new.rebuild_started_at is None
+
+
+def test_a_version_that_is_as_good_is_taken(version, encoder, other, shop):
+    new = second(version, encoder, "counting")
+    done = versions.activate(new)
+    assert done.comparison is not None
+    assert not done.comparison.worse
+    assert active() == new
+
+
+def test_what_nothing_can_be_compared_by_is_activated_and_said_so(version, other, add_photo):
+    add_photo()
+    services.drain()
+    done = versions.activate(second(version, other))
+    assert done.comparison is None
+    assert "two products" in done.uncompared
+
+
+def test_a_roll_back_encodes_nothing_and_answers_at_once(version, encoder, other, shop):
+    versions.activate(second(version, other), allow_worse=True)
+    encoded = encoder.encoded
+    assert versions.roll_back(version.collection) == version
+    assert active() == version
+    assert set(points(version)) == set(shop)
+    assert encoder.encoded == encoded
+
+
+def test_rolled_back_twice_is_where_it_was(version, other, shop):
+    new = second(version, other)
+    versions.activate(new, allow_worse=True)
+    versions.roll_back(version.collection)
+    versions.roll_back(version.collection)
+    assert active() == new
+
+
+def test_what_changed_meanwhile_is_caught_up_with_after_a_roll_back(version, other, shop, add_photo):
+    versions.activate(second(version, other), allow_worse=True)
+    added, product = add_photo(), ProductFactory.create()
+    remove_images([shop[0]])
+    services.drain()
+    save_product(ProductData(sku=product.sku, title="Renamed"))
+    versions.roll_back(version.collection)
+    services.drain()
+    assert set(points(version)) == {*shop[1:], added.pk}
+
+
+def test_there_is_nothing_to_roll_back_to_at_first(version):
+    with pytest.raises(NothingToRollBackTo, match="no previous version"):
+        versions.roll_back(version.collection)
+
+
+def test_the_version_before_the_previous_one_is_let_go_of(version, other, shop):
+    new = second(version, other)
+    versions.activate(new, allow_worse=True)
+    newest = second(new, other, "third")
+    versions.activate(newest, allow_worse=True)
+    assert not get_vector_index().exists(version.index_collection().name)
+    assert not ImageEmbedding.objects.filter(version=version).exists()
+    assert Collection.objects.get(slug="all").previous_version == new
+    # It can be activated anew.
+    versions.activate(version, allow_worse=True)
+    assert set(points(version)) == set(shop)
+
+
+def test_the_command_tells_of_the_comparison(version, encoder, other, shop):
+    out = io.StringIO()
+    call_command("activate_encoder", second(version, encoder, "counting").label, stdout=out)
+    assert "mAP 1.0000, was 1.0000" in out.getvalue()
+    assert "all-v2 is active, with 8 points" in out.getvalue()
+    call_command("rollback_encoder", stdout=out)
+    assert "all-v1 is active again" in out.getvalue()
+
+
+@pytest.mark.parametrize("label", ["nothing-v1", "all-v9", "all", ""])
+def test_a_label_that_is_none_is_answered_with_those_there_are(version, label):
+    with pytest.raises(UnknownCollection, match="all-v1"):
+        versions.find_version(label)
+
+
+@pytest.mark.django_db
+def test_an_encoder_from_elsewhere_is_taken_in_by_content(settings, tmp_path):
+    settings.ENCODERS_ROOT = tmp_path / "encoders"
+    out = io.StringIO()
+    call_command("add_encoder", str(BUNDLED), "--collection", "fashion", stdout=out)
+    call_command("add_encoder", str(BUNDLED), "--collection", "fashion", stdout=out)
+    first, again = EncoderVersion.objects.filter(collection__slug="fashion").order_by("number")
+    assert first.dim == 256
+    assert first.encoder == again.encoder
+    assert (settings.ENCODERS_ROOT / first.encoder).read_bytes() == BUNDLED.read_bytes()
+    assert [path.name for path in settings.ENCODERS_ROOT.iterdir()] == [first.files]
+
+
+@pytest.mark.django_db
+def test_a_file_that_is_no_encoder_leaves_nothing_behind(settings, tmp_path):
+    settings.ENCODERS_ROOT = tmp_path / "encoders"
+    (tmp_path / "model.tflite").write_bytes(b"not a model")
+    with pytest.raises(CommandError, match="not a LiteRT model"):
+        call_command("add_encoder", str(tmp_path / "model.tflite"))
+    assert not list(Path(settings.ENCODERS_ROOT).iterdir())
+    assert EncoderVersion.objects.filter(collection__slug="all").count() == 1
