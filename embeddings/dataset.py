@@ -210,20 +210,34 @@ def _first_category(text: str) -> str:
     return text.split(",")[0].strip().strip("/")
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What tells photos apart: the hash of the file, of its gradients (64 bits), and coarse colours (uint8 [192])."""
+
+    sha256: str
+    difference_hash: int
+    colours: NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
 class Inspection:
     """What a look at every photo found. photos: those that can be used, one of each content, in order.
 
-    hashes: SHA-256 of each of them. groups: int [n], photos that must not be divided by a split (of one product, or next to
+    looks: what was seen of each of them. groups: int [n], photos that must not be divided by a split (of one product, or next to
     identical) share a number.
     """
 
     photos: Sequence[LabelledPhoto]
-    hashes: Sequence[str]
+    looks: Sequence[Look]
     groups: NDArray[np.int64]
     unreadable: Sequence[tuple[str, str]] = ()
     duplicates: Sequence[tuple[str, str]] = ()
     near_duplicates: int = 0
+
+    @property
+    def hashes(self) -> list[str]:
+        """SHA-256 of each photo."""
+        return [look.sha256 for look in self.looks]
 
     def counts(self) -> Counter[str]:
         """Photos a class."""
@@ -272,11 +286,11 @@ def inspect(photo_set: PhotoSet, on_progress: Progress | None = None) -> Inspect
             first_of[look.sha256] = photo.name
             kept.append(number)
     photos = [photo_set.photos[number] for number in kept]
-    seen = [cast("_Look", looks[number]) for number in kept]
+    seen = [cast("Look", looks[number]) for number in kept]
     near = _near_duplicates(seen)
     return Inspection(
         photos,
-        [look.sha256 for look in seen],
+        seen,
         _groups(photos, near),
         unreadable,
         duplicates,
@@ -284,19 +298,14 @@ def inspect(photo_set: PhotoSet, on_progress: Progress | None = None) -> Inspect
     )
 
 
-def shared_photos(one: Inspection, other: Inspection) -> int:
-    """How many photos of `one` are in `other` too, byte by byte. For two sets that were divided by somebody else."""
-    return len(set(one.hashes) & set(other.hashes))
+def photos_in_both(one: Inspection, other: Inspection) -> int:
+    """How many photos of `one` are in `other` too, identical or next to it. For sets that were divided by somebody else."""
+    border = len(one.looks)
+    pairs = _near_duplicates([*one.looks, *other.looks])
+    return len({first for first, second in pairs if first < border <= second})
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    sha256: str
-    difference_hash: int
-    colours: NDArray[np.uint8]
-
-
-def _look_at(photo: LabelledPhoto) -> _Look | str:
+def _look_at(photo: LabelledPhoto) -> Look | str:
     try:
         content = photo.content()
         image = open_upright(content, at_least=64)
@@ -307,10 +316,10 @@ def _look_at(photo: LabelledPhoto) -> _Look | str:
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
     bits = np.packbits((grey[:, 1:] > grey[:, :-1]).ravel())
     colours = np.asarray(image.resize((8, 8), Image.Resampling.BOX)).ravel()
-    return _Look(hashlib.sha256(content).hexdigest(), int.from_bytes(bits.tobytes(), "big"), colours)
+    return Look(hashlib.sha256(content).hexdigest(), int.from_bytes(bits.tobytes(), "big"), colours)
 
 
-def _near_duplicates(looks: Sequence[_Look]) -> list[tuple[int, int]]:
+def _near_duplicates(looks: Sequence[Look]) -> list[tuple[int, int]]:
     """Pairs of photos next to identical: same gradients (difference hash), same colours.
 
     Two hashes that differ in three bits at most share one of four bands of 16 bits, so that only photos of one band are compared.
@@ -327,7 +336,7 @@ def _near_duplicates(looks: Sequence[_Look]) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def _alike(looks: Sequence[_Look], hashes: NDArray[np.uint64], bucket: NDArray[np.int64]) -> set[tuple[int, int]]:
+def _alike(looks: Sequence[Look], hashes: NDArray[np.uint64], bucket: NDArray[np.int64]) -> set[tuple[int, int]]:
     found = set()
     colours = np.stack([looks[number].colours for number in bucket]).astype(np.int16)
     for position in range(len(bucket) - 1):

@@ -24,7 +24,7 @@ from embeddings.dataset import (
     PhotoSet,
     inspect,
     manifest_rows,
-    shared_photos,
+    photos_in_both,
     split,
 )
 from embeddings.encoders.base import Encoder
@@ -100,7 +100,7 @@ def fine_tune(plan: Plan, *, folder: Path, root: Path, cache: Path, tell: Tell) 
     data = _divide(plan, tell)
     tell("backbone", 0, 0)
     backbone = load_backbone(plan.backbone, weights=plan.weights, input_size=plan.input_size, cache=cache)
-    frozen = _as_litert(backbone, root / BACKBONES)
+    frozen = frozen_encoder(backbone, root / BACKBONES)
     _refuse_too_much(len(data.train), backbone.features)
     try:
         return _Training(plan, data, backbone, frozen, folder, cache, tell).run()
@@ -133,8 +133,10 @@ def _divide(plan: Plan, tell: Tell) -> _Data:
     if plan.validation is not None:
         other = _inspected(plan.validation, "validation photos", tell)
         problems += [f"validation: {problem}" for problem in other.problems()]
-        if common := shared_photos(other, look):
-            problems.append(f"{common} validation photos are among the photos to train on, so that the figures flatter")
+        if common := photos_in_both(other, look):
+            problems.append(
+                f"{common} validation photos are among the photos to train on, or next to identical: the figures flatter"
+            )
         train, validation = [*range(len(look.photos))], [*range(len(other.photos))]
     else:
         other = look
@@ -177,7 +179,7 @@ def _labelled(photos: Sequence[LabelledPhoto], plan: Plan) -> list[LabelledPhoto
     return [replace(photo, label=photo.product) for photo in photos] if plan.by_product else list(photos)
 
 
-def _as_litert(backbone: Backbone, folder: Path) -> LiteRTEncoder:
+def frozen_encoder(backbone: Backbone, folder: Path) -> LiteRTEncoder:
     """The frozen backbone as serving would run it, exported once."""
     path = folder / f"{backbone.fingerprint[:24]}.tflite"
     if not path.exists():

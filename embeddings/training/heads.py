@@ -46,7 +46,7 @@ class HeadOptions:
     distance: str = "l2"
     mining: str = "batch-hard"
     dim: int = 256
-    hidden: int = 2048
+    hidden: int = 1024
     dropout: float = 0.2
     mixup: float = 0.4
     temperature: float = 0.2
@@ -171,7 +171,9 @@ class _Training:
             self._classifier = layers.Dense(classes)
         elif options.loss not in METRIC_LOSSES:
             self._classifier = CosineClassifier(classes)
-        self._to_vector = keras.Model(head.input, head.get_layer("feature_vector").output)
+        standardised = head.get_layer("standardised").output
+        self._standardise = keras.Model(head.input, standardised)
+        self._to_vector = keras.Model(standardised, head.get_layer("feature_vector").output)
         if self._classifier is not None:
             self._classifier.build((None, options.dim))
         self.variables = [
@@ -193,7 +195,9 @@ class _Training:
         random = np.random.default_rng([self._options.seed, number, 1])
         for rows, views in _batches(labels, features.shape[1], self.steps, self._options, number):
             batch = features[rows, views].astype(np.float32)
-            losses.append(self._step(*self._mixed(batch, labels[rows], random)))
+            other, share = self._mixture(len(rows), random)
+            arguments = (batch, labels[rows], other, share)
+            losses.append(self._step(*(tf.constant(argument) for argument in arguments)))
         loss = float(np.mean([float(value) for value in losses]))
         if not math.isfinite(loss):
             raise TrainingFailed(
@@ -201,24 +205,23 @@ class _Training:
             )
         return loss
 
-    def _mixed(self, batch: Embeddings, labels: NDArray[np.int64], random: np.random.Generator) -> tuple[Any, ...]:
-        """Features, the labels of both photos in each, and the share of the first; metric losses compare photos as they are."""
-        share = np.ones(len(batch), np.float32)
-        other = np.arange(len(batch))
-        if self._classifier is not None and self._options.mixup:
-            share = random.beta(self._options.mixup, self._options.mixup, size=len(batch)).astype(np.float32)
-            other = random.permutation(len(batch))
-            batch = share[:, None] * batch + (1 - share[:, None]) * batch[other]
-        return tf.constant(batch), tf.constant(labels), tf.constant(labels[other]), tf.constant(share)
+    def _mixture(self, count: int, random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Which photo of the batch each is mixed with, and its own share; metric losses compare photos as they are."""
+        if self._classifier is None or not self._options.mixup:
+            return np.arange(count), np.ones(count, np.float32)
+        share = random.beta(self._options.mixup, self._options.mixup, size=count)
+        return random.permutation(count), share.astype(np.float32)
 
-    def _train_on(self, batch: Any, labels: Any, other_labels: Any, share: Any) -> Any:
+    def _train_on(self, batch: Any, labels: Any, other: Any, share: Any) -> Any:
         with tf.GradientTape() as tape:
             if self._classifier is None:
                 loss = self.loss_of(labels, batch)
             else:
-                outputs = self._classify(batch)
+                x = self._standardise(batch)
+                mixed = share[:, None] * x + (1 - share[:, None]) * tf.gather(x, other)
+                outputs = self._classifier(self._to_vector(mixed, training=True))
                 loss = self._loss(labels, outputs, sample_weight=share)
-                loss += self._loss(other_labels, outputs, sample_weight=1 - share)
+                loss += self._loss(tf.gather(labels, other), outputs, sample_weight=1 - share)
         gradients = tape.gradient(loss, self.variables)
         self._optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
         # A short memory at first: the average must not drag the first, untrained weights along.
@@ -232,11 +235,7 @@ class _Training:
         """The loss of a batch, a scalar."""
         if self._classifier is None:
             return self._loss(labels, self._head(features, training=True))
-        return self._loss(labels, self._classify(features))
-
-    def _classify(self, features: Any) -> Any:
-        assert self._classifier is not None  # noqa: S101  # asked for by who calls this
-        return self._classifier(self._to_vector(features, training=True))
+        return self._loss(labels, self._classifier(self._to_vector(self._standardise(features), training=True)))
 
     def embed(self, features: NDArray[Any]) -> Embeddings:
         """With the averaged weights."""

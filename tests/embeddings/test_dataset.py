@@ -15,10 +15,10 @@ from embeddings.dataset import (
     classes_in,
     inspect,
     manifest_rows,
+    photos_in_both,
     read_catalogue,
     read_folder,
     read_photos,
-    shared_photos,
     split,
 )
 from embeddings.errors import UnusablePhotos
@@ -172,9 +172,11 @@ def test_what_cannot_be_divided_is_said_to_be_so(tmp_path):
         split(inspect(read_folder(folder)))
 
 
-def test_photos_that_two_sets_share_are_counted(shop, tmp_path):
-    other = write(tmp_path / "other", {"hats/a.jpg": noise(0), "hats/b.jpg": noise(77)})
-    assert shared_photos(inspect(read_folder(other)), inspect(read_folder(shop))) == 1
+def test_photos_that_two_sets_share_are_counted_saved_again_or_not(shop, tmp_path):
+    other = write(
+        tmp_path / "other", {"hats/a.jpg": noise(0), "hats/b.jpg": noise(77), "hats/c.jpg": noise(3, quality=60)}
+    )
+    assert photos_in_both(inspect(read_folder(other)), inspect(read_folder(shop))) == 2
 
 
 def test_a_manifest_names_every_photo_with_its_hash_and_split(shop):

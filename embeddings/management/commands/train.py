@@ -64,8 +64,8 @@ class Command(BaseCommand):
         parser.add_argument("--by-product", action="store_true", help="each product is a class of its own")
         parser.add_argument(
             "--backbone",
-            default="bundled",
-            help="bundled; a name from BACKBONES; keras:NAME; a .keras file; a SavedModel's folder or archive; a URL (%(default)s)",
+            help="bundled (default); a name from BACKBONES; keras:NAME; a .keras file; a SavedModel's folder or archive; a URL."
+            " A Siamese network is trained from scratch without one",
         )
         parser.add_argument("--weights", type=Path, help="weights file for keras:NAME")
         parser.add_argument("--input-size", type=int, help="pixels, for backbones that leave it open")
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             "--unfreeze", type=int, default=0, help="last layers of the backbone to train too (%(default)s)"
         )
         parser.add_argument("--unfreeze-epochs", type=int, default=3, help="epochs of that (%(default)s)")
-        parser.add_argument("--loss", choices=LOSSES, default=LOSSES[0])
+        parser.add_argument("--loss", choices=LOSSES, help=f"default: {LOSSES[0]}; of a Siamese network triplet")
         parser.add_argument("--margin", type=_margin, help='of arcface, contrastive and triplet; "soft" for triplet')
         parser.add_argument("--distance", choices=("l1", "l2", "cosine"), help="of contrastive and triplet (l2)")
         parser.add_argument("--mining", choices=("batch-all", "batch-hard", "semi-hard"), help="of triplet")
@@ -183,10 +183,14 @@ class Command(BaseCommand):
             raise ValueError("--siamese needs --data: a folder of digits or a folder of photos (folder = class)")
         from embeddings.training import siamese_command
 
+        source = None
+        if options["backbone"] is not None:
+            handle = settings.BACKBONES.get(options["backbone"], options["backbone"])
+            source = siamese_command.FrozenFeatures(handle, options["weights"], options["input_size"])
         wanted = {name: options[name] for name in ("loss", "margin", "distance", "mining", "epochs", "seed", "dim")}
         figures = siamese_command.run(
             options["data"], {name: value for name, value in wanted.items() if value is not None}, options["out"],
-            settings.DATA_DIR / "training" / "siamese", lambda line: self.stderr.write(line),
+            settings.DATA_DIR / "training" / "siamese", lambda line: self.stderr.write(line), source,
         )  # fmt: skip
         if options["json"]:
             self.stdout.write(json.dumps(figures))
@@ -246,6 +250,7 @@ def _plan(collection: Collection, options: dict[str, Any], unpacked: Path) -> Pl
     from embeddings.training.heads import HeadOptions
     from embeddings.training.unfreezing import UnfreezeOptions
 
+    backbone = options["backbone"] or "bundled"
     known = {each.name for each in fields(HeadOptions)}
     given = {name: options[name] for name in HEAD_OPTIONS if name in known and options.get(name) is not None}
     beside = []
@@ -264,7 +269,7 @@ def _plan(collection: Collection, options: dict[str, Any], unpacked: Path) -> Pl
         else read_photos(options["validation"], None, unpacked / "validation"),
         by_product=options["by_product"],
         fraction=options["fraction"],
-        backbone=settings.BACKBONES.get(options["backbone"], options["backbone"]),
+        backbone=settings.BACKBONES.get(backbone, backbone),
         weights=options["weights"],
         input_size=options["input_size"],
         views=options["views"],
