@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import shutil
 import tarfile
 import urllib.error
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,12 +53,16 @@ class Backbone:
         return hashlib.sha256(f"{self.input_size}/{self.features}/{weights}".encode()).hexdigest()
 
     def last_layers(self, count: int) -> list[Any]:
-        """The variables of the last `count` layers. Raises BackboneUnavailable where the network has fewer."""
+        """What can be trained of the last `count` layers. Raises BackboneUnavailable where the network has fewer."""
         if count > len(self.layers):
             raise BackboneUnavailable(
                 f"{self.handle} has {len(self.layers)} layers with weights, so that {count} cannot be unfrozen"
             )
-        return [variable for layer in self.layers[len(self.layers) - count :] for variable in layer] if count else []
+        # Running means and variances are marked as not to be trained: a step down a gradient may make a variance negative.
+        # A network that was saved frozen has no mark at all.
+        marked = any(variable.trainable for layer in self.layers for variable in layer)
+        last = self.layers[len(self.layers) - count :]
+        return [variable for layer in last for variable in layer if variable.trainable or not marked]
 
 
 def load_backbone(handle: str, *, weights: Path | None = None, input_size: int | None = None, cache: Path) -> Backbone:
@@ -73,19 +79,19 @@ def load_backbone(handle: str, *, weights: Path | None = None, input_size: int |
         )
     if handle == "bundled":
         network = student.read_litert(BUNDLED)
-        return _of_keras(
-            handle, keras.Model(network.input, network.get_layer("features").output), lambda images: images
-        )
+        network = keras.Model(network.input, network.get_layer("features").output)
+        return _of_keras(handle, network, lambda images: images, input_size)
     if handle.startswith(_KERAS):
         return _of_application(handle, weights, input_size or DEFAULT_INPUT_SIZE)
     if handle.endswith(".keras"):
-        return _of_keras_file(handle)
+        return _of_keras_file(handle, input_size)
     return _of_saved_model(handle, input_size, cache)
 
 
-def _of_keras(handle: str, network: keras.Model, prepare: Callable[[Any], Any]) -> Backbone:
-    shape = network.input_shape
-    size = shape[1] or DEFAULT_INPUT_SIZE
+def _of_keras(
+    handle: str, network: keras.Model, prepare: Callable[[Any], Any], input_size: int | None = None
+) -> Backbone:
+    size = _agreed_size(handle, network.input_shape[1], input_size)
     network.trainable = False
     # TensorFlow's own variables: an export finds none behind those of Keras.
     layers = [[variable.value for variable in layer.weights] for layer in network.layers if layer.weights]
@@ -96,7 +102,13 @@ def _of_keras(handle: str, network: keras.Model, prepare: Callable[[Any], Any]) 
     return _checked(handle, size, forward, layers, network)
 
 
-def _of_keras_file(handle: str) -> Backbone:
+def _agreed_size(handle: str, declared: int | None, asked: int | None) -> int:
+    if asked is not None and declared is not None and asked != declared:
+        raise BackboneUnavailable(f"{handle} takes photos of {declared} pixels, not of {asked}")
+    return asked or declared or DEFAULT_INPUT_SIZE
+
+
+def _of_keras_file(handle: str, input_size: int | None) -> Backbone:
     path = Path(handle)
     if not path.is_file():
         raise BackboneUnavailable(f"there is no file {path}")
@@ -104,13 +116,11 @@ def _of_keras_file(handle: str) -> Backbone:
         network = keras.saving.load_model(path, compile=False)
     except (ValueError, OSError, TypeError, KeyError) as error:
         raise BackboneUnavailable(f"{path} is not a Keras model that can be read: {_first_line(error)}") from error
-    if (
-        not isinstance(network, keras.Model)
-        or not isinstance(network.input_shape, tuple)
-        or len(network.input_shape) != 4
-    ):
+    # A network with several inputs has a list of shapes, and one of a class of its own may have none.
+    shape = getattr(network, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4:
         raise BackboneUnavailable(f"{path} does not take one batch of images: [B, s, s, 3]")
-    return _of_keras(handle, network, lambda images: images)
+    return _of_keras(handle, network, lambda images: images, input_size)
 
 
 def _of_application(handle: str, weights: Path | None, size: int) -> Backbone:
@@ -122,13 +132,16 @@ def _of_application(handle: str, weights: Path | None, size: int) -> Backbone:
     if weights is not None and not weights.is_file():
         raise BackboneUnavailable(f"there is no weights file {weights}")
     try:
-        network = build(
-            include_top=False,
-            weights="imagenet" if weights is None else str(weights),
-            input_shape=(size, size, 3),
-            pooling="avg",
-        )
-    except (ValueError, OSError, KeyError, IndexError) as error:
+        with warnings.catch_warnings():
+            # Keras warns of layers that it leaves with random weights.
+            warnings.filterwarnings("error", message="Skipping nested container")
+            network = build(
+                include_top=False,
+                weights="imagenet" if weights is None else str(weights),
+                input_shape=(size, size, 3),
+                pooling="avg",
+            )
+    except (ValueError, OSError, KeyError, IndexError, UserWarning) as error:
         advice = (
             "give a weights file (--weights FILE)"
             if weights is None
@@ -166,6 +179,7 @@ def _of_saved_model(handle: str, input_size: int | None, cache: Path) -> Backbon
         RuntimeError,
         EOFError,
         tarfile.TarError,
+        zlib.error,
         urllib.error.URLError,
         tf.errors.OpError,
     ) as error:
@@ -173,10 +187,7 @@ def _of_saved_model(handle: str, input_size: int | None, cache: Path) -> Backbon
             f"{handle} cannot be loaded: {_first_line(error)}; check the address, the network, and that it is a SavedModel"
         ) from error
     call = _call_of(module, handle)
-    size = input_size or _declared_size(call) or DEFAULT_INPUT_SIZE
-    declared = _declared_size(call)
-    if input_size is not None and declared is not None and declared != input_size:
-        raise BackboneUnavailable(f"{handle} takes photos of {declared} pixels, not of {input_size}")
+    size = _agreed_size(handle, _declared_size(call), input_size)
 
     def forward(images: Any) -> Any:
         answer = call(images)
@@ -210,13 +221,20 @@ def _unpacked(archive: Path, cache: Path) -> str:
         try:
             with tarfile.open(archive) as file:
                 file.extractall(unfinished, filter="data")
-        except (tarfile.TarError, OSError, EOFError) as error:
+            _model_in(unfinished, archive)
+            unfinished.rename(folder)
+        except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
             raise BackboneUnavailable(f"{archive} is not an archive of a SavedModel: {error}") from error
-        unfinished.rename(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return str(_model_in(folder, archive))
+
+
+def _model_in(folder: Path, archive: Path) -> Path:
     found = next(iter(sorted(folder.rglob("saved_model.pb"))), None)
     if found is None:
         raise BackboneUnavailable(f"{archive} holds no saved_model.pb")
-    return str(found.parent)
+    return found.parent
 
 
 def _call_of(module: Any, handle: str) -> Callable[[Any], Any]:

@@ -35,7 +35,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
+from PIL import Image
 from tqdm import tqdm
 
 from catalog.demo.catalogue import DemoProduct, demo_products, draw_view
@@ -43,6 +43,7 @@ from catalog.photos import open_upright
 from embeddings.encoders.preprocessing import squash
 from embeddings.training import student
 from embeddings.training.export import to_litert, write_atomically
+from embeddings.training.features import random_view
 
 logger = logging.getLogger(__name__)
 
@@ -200,14 +201,7 @@ class _LocalTeacher:
 
 
 def _random_crop(photo: Image.Image, random: np.random.Generator) -> Image.Image:
-    """A crop of 30 to 100% of the area, its aspect changed by at most a third, lighting and colours shifted a little."""
-    width, height = photo.size
-    area, aspect = random.uniform(0.3, 1.0), math.exp(random.uniform(-0.29, 0.29))
-    w, h = min(width, width * math.sqrt(area * aspect)), min(height, height * math.sqrt(area / aspect))
-    left, top = random.uniform(0, width - w), random.uniform(0, height - h)
-    crop = photo.crop((int(left), int(top), max(int(left + w), int(left) + 8), max(int(top + h), int(top) + 8)))
-    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-        crop = enhance(crop).enhance(random.uniform(0.75, 1.25))
+    crop = random_view(photo, random, least_area=0.3, shift=0.25)
     return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else crop
 
 

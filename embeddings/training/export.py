@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 Forward = Callable[[Any], Any]
+
+# What stands between the pooled features and the layers of a head. In 8 bits a square root or a length loses what tells products
+# apart (clothing mAP 0.82 fell to 0.64 with all of it quantised).
+_KEPT_FLOAT = [
+    "ABS", "DIV", "GELU", "L2_NORMALIZATION", "MAXIMUM", "MEAN", "MUL", "RSQRT", "SIGN", "SQRT", "SQUARE", "SUB", "SUM",
+]  # fmt: skip
 
 
 def to_litert(network: keras.Model, *, half_precision_weights: bool = False) -> bytes:
@@ -47,12 +54,24 @@ def export_litert(
     function = serving_function(forward, input_size, batch=1).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], holder)
     if photos is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([photo] for photo in photos)
-    elif half_precision_weights:
+        return _int8(converter, list(photos))
+    if half_precision_weights:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     return bytes(converter.convert())
+
+
+def _int8(converter: Any, photos: Sequence[NDArray[np.float32]]) -> bytes:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([photo] for photo in photos)
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=_KEPT_FLOAT)
+    with warnings.catch_warnings():
+        # It runs the model by TensorFlow's own interpreter, which tells that it will leave.
+        warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprecated")
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=lambda: ([photo] for photo in photos[:1]), debug_options=options
+        )
+        return bytes(debugger.get_nondebug_quantized_model())
 
 
 def export_saved_model(

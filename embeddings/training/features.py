@@ -17,7 +17,7 @@ from PIL import Image, ImageEnhance
 
 from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.base import Encoder
-from embeddings.errors import TrainingFailed
+from embeddings.errors import InvalidVector, TrainingFailed
 
 Features = NDArray[np.float16]
 Progress = Callable[[int], object]
@@ -41,13 +41,14 @@ def view_features(
     """float16 [n, views, features], each of unit length; the first view is the whole photo, the second its mirror image.
 
     Kept in a file of `cache`, so that an interrupted run goes on where it stopped and the next training starts at once.
-    Raises TrainingFailed where the disk has no room for them.
+    Raises TrainingFailed where the disk has no room for them, and for a photo in which the backbone finds nothing at all.
     """
     key = json.dumps([_AUGMENTATION, backbone.fingerprint, views, seed, list(hashes)])
     path = cache / f"features-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
     done_path = path.with_suffix(".done")
     shape = (len(photos), views, backbone.dim)
-    if not path.exists():
+    # Written after the file itself: where it is missing, the file is not whole.
+    if not (path.exists() and done_path.exists()):
         cache.mkdir(parents=True, exist_ok=True)
         _make_room(cache, 2 * math.prod(shape))
         np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape).flush()
@@ -55,7 +56,7 @@ def view_features(
     path.touch()
     mapped = np.lib.format.open_memmap(path, mode="r+")
     features: Features = mapped
-    done = int(done_path.read_text())
+    done = int(done_path.read_text() or 0)
     if on_progress and done:
         on_progress(done)
 
@@ -63,7 +64,13 @@ def view_features(
         photo = photos[number].image(at_least=backbone.input_size)
         random = np.random.default_rng([seed, int(hashes[number][:12], 16)])
         for index in range(views):
-            features[number, index] = backbone.encode([_view(photo, index, random)])[0]
+            try:
+                features[number, index] = backbone.encode([_view(photo, index, random)])[0]
+            except InvalidVector as error:
+                raise TrainingFailed(
+                    f"the backbone finds nothing in {photos[number].name} (all features are zero, or not numbers):"
+                    " leave the photo out, or take another backbone"
+                ) from error
         if on_progress:
             on_progress(1)
 
@@ -84,15 +91,17 @@ def _view(photo: Image.Image, index: int, random: np.random.Generator) -> Image.
     return mirrored if index == 1 else random_view(mirrored if random.random() < 0.5 else photo, random)
 
 
-def random_view(photo: Image.Image, random: np.random.Generator) -> Image.Image:
-    """A crop of 40 to 100% of the area, its aspect changed by at most a third, lighting and colours shifted a little."""
+def random_view(
+    photo: Image.Image, random: np.random.Generator, *, least_area: float = 0.4, shift: float = 0.2
+) -> Image.Image:
+    """A crop of at least this share of the area, its aspect changed by at most a third, lighting and colours shifted a little."""
     width, height = photo.size
-    area, aspect = random.uniform(0.4, 1.0), math.exp(random.uniform(-0.29, 0.29))
+    area, aspect = random.uniform(least_area, 1.0), math.exp(random.uniform(-0.29, 0.29))
     w, h = min(width, width * math.sqrt(area * aspect)), min(height, height * math.sqrt(area / aspect))
     left, top = random.uniform(0, width - w), random.uniform(0, height - h)
     crop = photo.crop((int(left), int(top), max(int(left + w), int(left) + 8), max(int(top + h), int(top) + 8)))
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-        crop = enhance(crop).enhance(random.uniform(0.8, 1.2))
+        crop = enhance(crop).enhance(random.uniform(1 - shift, 1 + shift))
     return crop
 
 
@@ -105,6 +114,6 @@ def _make_room(cache: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(cache).free
     if free < 1.1 * needed_bytes:
         raise TrainingFailed(
-            f"the features need {needed_bytes / 1e9:.1f} GB, and {cache} has {free / 1e9:.1f} GB left:"
+            f"the features need {needed_bytes / 1e9:.1f} GB, and the disk has {free / 1e9:.1f} GB left:"
             " free some, or take fewer views"
         )

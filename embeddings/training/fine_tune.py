@@ -208,6 +208,12 @@ class _Training:
         self._plan, self._data, self._backbone, self._frozen = plan, data, backbone, frozen
         self._folder, self._cache, self._tell = folder, cache, tell
 
+    @property
+    def _backbone_name(self) -> str:
+        """The handle; of a path its last part, since a card is read elsewhere."""
+        handle = self._plan.backbone
+        return handle if "://" in handle else Path(handle).name
+
     def run(self) -> FineTuned:
         train, validation = self._features()
         head = self._train_head(train, validation)
@@ -347,7 +353,7 @@ class _Training:
         raw = self._embedded(lambda features: np.asarray(features, dtype=np.float32), train, validation)
         contenders = [
             ("fine-tuned", encoder.fingerprint, own),
-            (f"raw backbone ({Path(self._plan.backbone).name})", self._frozen.fingerprint, raw),
+            (f"raw backbone ({self._backbone_name})", self._frozen.fingerprint, raw),
         ]
         for name, other in self._plan.beside:
             both = [embed_photos(other, photos, name) for photos in (self._data.train, self._data.validation)]
@@ -389,7 +395,7 @@ class _Training:
     def _recipe(self, best: int) -> dict[str, Any]:
         plan = self._plan
         return {
-            "backbone": plan.backbone,
+            "backbone": self._backbone_name,
             "backbone_fingerprint": self._backbone.fingerprint,
             "weights": None if plan.weights is None else plan.weights.name,
             "input_size": self._backbone.input_size,

@@ -92,9 +92,9 @@ def build_head(features: NDArray[Any], options: HeadOptions) -> keras.Model:
     """
     inputs = keras.Input((features.shape[1],))
     values = features.astype(np.float32)
-    values = np.sign(values) * np.sqrt(np.abs(values) + _TINY)
+    values = np.sign(values) * np.sqrt(np.maximum(np.abs(values), _TINY))
     # Next to zero the root is too steep to train a backbone through.
-    x = ops.sign(inputs) * ops.sqrt(ops.abs(inputs) + _TINY)
+    x = ops.sign(inputs) * ops.sqrt(ops.maximum(ops.abs(inputs), _TINY))
     x = layers.Normalization(mean=values.mean(axis=0), variance=values.var(axis=0) + 1e-8, name="standardised")(x)
     if options.hidden:
         x = layers.Dropout(options.dropout, seed=options.seed)(x)
@@ -119,13 +119,16 @@ def train_head(
     checkpoint: a file that an interrupted training, called again with the same arguments, goes on from.
     Raises ValueError for options that nothing can be trained with, TrainingFailed where the loss is no number any more.
     """
+    if options.epochs < 1:
+        raise ValueError(f"a training has at least one epoch, not {options.epochs}")
     classes = int(labels.max()) + 1
     if classes < 2:
         raise TrainingFailed("all photos are of one class: there is nothing to tell apart")
     keras.utils.set_random_seed(options.seed)
     head = build_head(features[:, 0], options)
     training = _Training(head, classes, options, len(labels))
-    curve, best_weights = training.restore(checkpoint, features.shape, labels) if checkpoint else ([], None)
+    key = _key(features, labels, options)
+    curve, best_weights = training.restore(checkpoint, key) if checkpoint else ([], None)
     for number in range(len(curve) + 1, options.epochs + 1):
         if _is_over(curve, options):
             break
@@ -136,11 +139,10 @@ def train_head(
         if best_weights is None or _best(curve).number == number:
             best_weights = training.averaged_weights()
         if checkpoint:
-            training.save(checkpoint, features.shape, labels, curve, best_weights)
+            training.save(checkpoint, key, curve, best_weights)
         if on_epoch:
             on_epoch(curve[-1])
-    if best_weights is None:
-        raise ValueError(f"a training has at least one epoch, not {options.epochs}")
+    assert best_weights is not None  # noqa: S101  # of the first epoch at the latest
     head.set_weights(best_weights)
     return TrainedHead(head, training.loss_of, training.variables, curve, _best(curve).number)
 
@@ -188,6 +190,9 @@ class _Training:
         self._optimizer.build(self.variables)
         self._average = [tf.Variable(variable.value) for variable in head.trainable_variables]
         self._step = tf.function(self._train_on, reduce_retracing=True)
+        # What dropout draws from is a variable too, and no weight.
+        weights = {id(weight) for weight in head.weights}
+        self._seeds = [variable for variable in head.variables if id(variable) not in weights]
 
     def run_epoch(self, features: Features, labels: NDArray[np.int64], number: int) -> float:
         """The mean loss of an epoch."""
@@ -257,41 +262,37 @@ class _Training:
         ]
 
     def _state(self) -> list[Any]:
-        return [*self.variables, *self._average, *self._optimizer.variables]
+        return [*self.variables, *self._average, *self._optimizer.variables, *self._seeds]
 
-    def save(
-        self,
-        path: Path,
-        shape: tuple[int, ...],
-        labels: NDArray[Any],
-        curve: Sequence[Epoch],
-        best: Sequence[NDArray[Any]],
-    ) -> None:
+    def save(self, path: Path, key: str, curve: Sequence[Epoch], best: Sequence[NDArray[Any]]) -> None:
         """Write everything that `restore` needs."""
-        about = json.dumps({"key": self._key(shape, labels), "curve": [asdict(epoch) for epoch in curve]})
+        about = json.dumps({"key": key, "curve": [asdict(epoch) for epoch in curve]})
         arrays = {f"state_{i}": np.asarray(variable) for i, variable in enumerate(self._state())}
         arrays |= {f"best_{i}": weight for i, weight in enumerate(best)}
         content = _npz({**arrays, "about": np.array(about)})
         write_atomically(path, content)
 
-    def restore(
-        self, path: Path, shape: tuple[int, ...], labels: NDArray[Any]
-    ) -> tuple[list[Epoch], list[NDArray[Any]] | None]:
+    def restore(self, path: Path, key: str) -> tuple[list[Epoch], list[NDArray[Any]] | None]:
         """The curve so far and the best weights, with all variables set; nothing where the file is of another training."""
         if not path.exists():
             return [], None
         with np.load(path) as stored:
             about = json.loads(str(stored["about"]))
-            if about["key"] != self._key(shape, labels):
+            if about["key"] != key:
                 return [], None
             for i, variable in enumerate(self._state()):
                 variable.assign(stored[f"state_{i}"])
             best = [stored[f"best_{i}"] for i in range(len(self._head.weights))]
         return [Epoch(**epoch) for epoch in about["curve"]], best
 
-    def _key(self, shape: tuple[int, ...], labels: NDArray[Any]) -> str:
-        facts = json.dumps([list(shape), asdict(self._options)]).encode() + labels.tobytes()
-        return hashlib.sha256(facts).hexdigest()
+
+def _key(features: Features, labels: NDArray[np.int64], options: HeadOptions) -> str:
+    """A hash of all that decides the weights, so that no checkpoint is taken for that of another training."""
+    key = hashlib.sha256(json.dumps([list(features.shape), asdict(options)]).encode())
+    key.update(labels.tobytes())
+    # The whole photos say which set and which backbone it is, without a look at their other views.
+    key.update(np.ascontiguousarray(features[:, 0]).tobytes())
+    return key.hexdigest()
 
 
 def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
