@@ -88,14 +88,18 @@ class PhotoSet:
         rows = np.sort(np.random.default_rng(seed).choice(len(self.photos), most, replace=False))
         return PhotoSet(self.title, [self.photos[row] for row in rows.tolist()])
 
-    def of_products(self) -> PhotoSet:
-        """The photos whose product is known, each labelled by it. Raises UnusablePhotos where there are none."""
-        known = [replace(photo, label=photo.product) for photo in self.photos if photo.product]
+    def with_products(self) -> PhotoSet:
+        """The photos whose product is known. Raises UnusablePhotos where there are none."""
+        known = [photo for photo in self.photos if photo.product]
         if not known:
             raise UnusablePhotos(
                 f"{self.title} does not say which product its photos show: add a {METADATA} with the columns file and product_id"
             )
         return PhotoSet(self.title, known)
+
+    def of_products(self) -> PhotoSet:
+        """The photos whose product is known, each labelled by it. Raises UnusablePhotos where there are none."""
+        return PhotoSet(self.title, [replace(photo, label=photo.product) for photo in self.with_products().photos])
 
 
 def read_photos(source: Path, metadata: Path | None, unpacked: Path) -> PhotoSet:
@@ -106,14 +110,15 @@ def read_photos(source: Path, metadata: Path | None, unpacked: Path) -> PhotoSet
         raise UnusablePhotos(f"{source} is not a folder, and not a zip either")
     with SafeArchive(source) as archive:
         archive.extract_to(unpacked)
-    return replace(read_folder(unwrapped(unpacked), metadata), title=source.name)
+    return read_folder(unwrapped(unpacked), metadata, title=source.name)
 
 
-def read_folder(folder: Path, metadata: Path | None = None) -> PhotoSet:
+def read_folder(folder: Path, metadata: Path | None = None, *, title: str | None = None) -> PhotoSet:
     """The photos below a folder: the folder that one lies in is its label.
 
     metadata: a CSV file with a row a photo (default: metadata.csv in the folder, if there is one). Its columns: file (path below
-    the folder), product_id, and category where the folders do not tell it. Raises UnusablePhotos.
+    the folder), product_id, and category where the folders do not tell it. title: what the set is called, if not as the folder.
+    Raises UnusablePhotos.
     """
     if not folder.is_dir():
         raise UnusablePhotos(f"{folder} is not a folder")
@@ -129,9 +134,10 @@ def read_folder(folder: Path, metadata: Path | None = None) -> PhotoSet:
             photos.append(LabelledPhoto(name, "" if label == "." else label, about.product, path))
     if not photos:
         raise UnusablePhotos(
-            f"{folder} has no folder with photos: a folder is a class, and its JPEG, PNG and WebP files are its photos"
+            f"{title or folder} has no folder with photos: a folder is a class,"
+            " and its JPEG, PNG and WebP files are its photos"
         )
-    return PhotoSet(folder.name, photos)
+    return PhotoSet(title or folder.name, photos)
 
 
 def read_catalogue(title: str, images: Iterable[ProductImage]) -> PhotoSet:
@@ -312,7 +318,7 @@ def _look_at(photo: LabelledPhoto) -> Look | str:
     except ImageRejected as error:
         return str(error)
     except OSError as error:
-        return f"it cannot be read: {error}"
+        return f"it cannot be read: {error.strerror or error}"
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
     bits = np.packbits((grey[:, 1:] > grey[:, :-1]).ravel())
     colours = np.asarray(image.resize((8, 8), Image.Resampling.BOX)).ravel()

@@ -29,7 +29,7 @@ from embeddings.dataset import (
 )
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.litert import LiteRTEncoder
-from embeddings.errors import TrainingFailed, UnusablePhotos
+from embeddings.errors import BackboneUnavailable, TrainingFailed, UnusablePhotos
 from embeddings.evaluation.calibration import fit_calibration, pairs
 from embeddings.evaluation.metrics import labels_of, retrieval_metrics
 from embeddings.evaluation.photos import EmbeddedPhotos, embed_photos
@@ -128,10 +128,10 @@ class _Data:
 
 
 def _divide(plan: Plan, tell: Tell) -> _Data:
-    look = _inspected(plan.photos, "photos", tell)
+    look = _inspected(_known(plan.photos, plan), "photos", tell)
     problems = look.problems()
     if plan.validation is not None:
-        other = _inspected(plan.validation, "validation photos", tell)
+        other = _inspected(_known(plan.validation, plan), "validation photos", tell)
         problems += [f"validation: {problem}" for problem in other.problems()]
         if common := photos_in_both(other, look):
             problems.append(
@@ -159,6 +159,11 @@ def _divide(plan: Plan, tell: Tell) -> _Data:
     return replace(data, classes=classes)
 
 
+def _known(photo_set: PhotoSet, plan: Plan) -> PhotoSet:
+    """The photos of which it is known what they are to be told apart by."""
+    return photo_set.with_products() if plan.by_product else photo_set.of_classes()
+
+
 def _inspected(photo_set: PhotoSet, stage: str, tell: Tell) -> Inspection:
     total, seen = len(photo_set.photos), 0
     tell(stage, 0, total)
@@ -184,19 +189,37 @@ def frozen_encoder(backbone: Backbone, folder: Path) -> LiteRTEncoder:
     path = folder / f"{backbone.fingerprint[:24]}.tflite"
     if not path.exists():
         variables = [variable for layer in backbone.layers for variable in layer]
-        write_atomically(path, export_litert(backbone.forward, backbone.input_size, variables))
+        try:
+            write_atomically(path, export_litert(backbone.forward, backbone.input_size, variables))
+        except Exception as error:
+            # The converter's own error has no public name.
+            if type(error).__name__ != "ConverterError":
+                raise
+            raise BackboneUnavailable(
+                f"{backbone.handle} has operations that LiteRT does not run, and serving is by LiteRT: {str(error)[:300]}"
+            ) from error
     return LiteRTEncoder(path, threads=1)
 
 
 def _refuse_too_much(photos: int, features: int) -> None:
     """The features of one view of all photos are held in memory twice: as they are, and embedded."""
     needed = 2 * 4 * photos * features
-    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    available = _available_bytes()
     if needed > available:
         raise TrainingFailed(
             f"{photos:,} photos with {features} features need {needed / 1e9:.1f} GB of memory,"
             f" and {available / 1e9:.1f} GB are free: train on fewer photos, or on a larger machine"
         )
+
+
+def _available_bytes() -> int:
+    """Memory that can be had, that of the file cache included where the system says how much that is."""
+    told = Path("/proc/meminfo")
+    if told.is_file():
+        for line in told.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 class _Training:

@@ -24,6 +24,8 @@ from embeddings.training.losses import CosineClassifier, make_loss
 
 METRIC_LOSSES = ("contrastive", "triplet")
 _TINY = 1e-7
+# A feature that hardly varies among the photos to train on is not blown up for others: of the mean variance, at the least.
+_LEAST_VARIANCE = 0.05
 
 Embeddings = NDArray[np.float32]
 Embed = Callable[[NDArray[Any]], Embeddings]
@@ -95,7 +97,9 @@ def build_head(features: NDArray[Any], options: HeadOptions) -> keras.Model:
     values = np.sign(values) * np.sqrt(np.maximum(np.abs(values), _TINY))
     # Next to zero the root is too steep to train a backbone through.
     x = ops.sign(inputs) * ops.sqrt(ops.maximum(ops.abs(inputs), _TINY))
-    x = layers.Normalization(mean=values.mean(axis=0), variance=values.var(axis=0) + 1e-8, name="standardised")(x)
+    variance = values.var(axis=0)
+    variance = np.maximum(variance, _LEAST_VARIANCE * variance.mean()) + 1e-8
+    x = layers.Normalization(mean=values.mean(axis=0), variance=variance, name="standardised")(x)
     if options.hidden:
         x = layers.Dropout(options.dropout, seed=options.seed)(x)
         x = layers.Dense(options.hidden, activation="gelu", name="hidden")(x)

@@ -57,6 +57,11 @@ def run(
 
     wanted: fields of SiameseOptions, and dim. out: the `.keras` file to write. Returns figures by name; raises ValueError.
     """
+    if out is not None:
+        # Before hours of training rather than after them.
+        if out.suffix != ".keras":
+            raise ValueError(f"{out} is not the name of a .keras file")
+        out.parent.mkdir(parents=True, exist_ok=True)
     digits = any(data.glob("train_*_*.npz"))
     if digits and features is not None:
         raise ValueError("a backbone takes colour photos: train on digits from scratch")
@@ -105,7 +110,7 @@ def _digits(data: Path) -> tuple[Array, Array, Array, Array]:
 
 
 def _photos(data: Path, features: FrozenFeatures | None) -> tuple[Array, Array, Array, Array]:
-    look = inspect(read_folder(data))
+    look = inspect(read_folder(data).of_classes())
     parts = split(look)
     if features is None:
         x = np.stack([np.asarray(squash(photo.image(at_least=SIDE), SIDE)) for photo in look.photos])

@@ -19,7 +19,7 @@ from embeddings import versions
 from embeddings.backends import BUNDLED, get_encoder
 from embeddings.dataset import PhotoSet, read_photos
 from embeddings.encoders.litert import LiteRTEncoder
-from embeddings.errors import EmbeddingsError, TrainingUnavailable
+from embeddings.errors import EmbeddingsError, EncoderUnavailable, TrainingUnavailable
 from embeddings.evaluation.live import catalogue_photos
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.protocols import Outcome, Trial, run_trial
@@ -51,11 +51,14 @@ class Command(BaseCommand):
                 str(TrainingUnavailable("TensorFlow is not installed: install the extra `train` (make setup)"))
             )
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # noqa: TID251  # read by TensorFlow alone
+        try:
+            found = versions.find_version(version)
+        except EmbeddingsError as error:
+            raise CommandError(str(error)) from error
         out.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:
             with tempfile.TemporaryDirectory(prefix="photos-") as unpacked:
-                found = versions.find_version(version)
                 seen = catalogue_photos(found) if photos is None else read_photos(photos, None, Path(unpacked))
                 outcomes = _export(found, seen.of_classes().sample(PHOTOS_JUDGED), made)
             self._write_card(found, outcomes, made)
@@ -79,14 +82,21 @@ class Command(BaseCommand):
 def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[Outcome]:
     from embeddings.training.portable import Portable
 
-    serving = get_encoder(version.encoder)
     source = settings.ENCODERS_ROOT / version.files / SAVED_MODEL if version.files else BUNDLED
+    if version.encoder != "bundled" and not (version.files and source.is_dir()):
+        raise EncoderUnavailable(
+            f"{version.label} was taken in as a LiteRT file: without a SavedModel there is nothing to export from"
+        )
+    serving = get_encoder(version.encoder)
+    # Photos that nothing can be measured by are told before minutes of converting.
+    outcomes = [run_trial("serving", serving, Trial(photos, None))]
     portable = Portable(source, serving.input_size)
     (made / FLOAT).write_bytes(portable.litert())
     (made / INT8).write_bytes(portable.litert_int8(_readable(photos.sample(PHOTOS_FOR_RANGES), serving.input_size)))
     portable.saved_model(made / SAVED_MODEL)
-    contenders = {"serving": serving, "float": LiteRTEncoder(made / FLOAT), "int8": LiteRTEncoder(made / INT8)}
-    return [run_trial(name, encoder, Trial(photos, None)) for name, encoder in contenders.items()]
+    for name, file in (("float", FLOAT), ("int8", INT8)):
+        outcomes.append(run_trial(name, LiteRTEncoder(made / file), Trial(photos, None)))
+    return outcomes
 
 
 def _readable(photos: PhotoSet, size: int) -> Any:

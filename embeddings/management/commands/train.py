@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import json
+import logging
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +33,8 @@ from embeddings.models import Collection, EncoderVersion
 
 if TYPE_CHECKING:
     from embeddings.training.fine_tune import FineTuned, Plan
+
+logger = logging.getLogger(__name__)
 
 Tell = Callable[[str, int, int], object]
 
@@ -81,8 +87,8 @@ class Command(BaseCommand):
         parser.add_argument("--dim", type=int, help="length of the embedding (256; of a Siamese network 64)")
         parser.add_argument("--hidden", type=int, help="width of the layer before the feature vector; 0: none (1024)")
         parser.add_argument("--temperature", type=float, help="of the cosine softmax (0.2)")
-        parser.add_argument("--epochs", type=int, help="at most (40; of a Siamese network 6)")
-        parser.add_argument("--patience", type=int, help="epochs without a better validation mAP before it ends (12)")
+        parser.add_argument("--epochs", type=int, help="at most (80; of a Siamese network 6)")
+        parser.add_argument("--patience", type=int, help="epochs without a better validation mAP before it ends (20)")
         parser.add_argument("--seed", type=int)
         parser.add_argument("--activate", action="store_true", help="make the new version the active one")
         parser.add_argument("--allow-worse", action="store_true", help="with --activate: even where it is worse")
@@ -156,7 +162,12 @@ class Command(BaseCommand):
                 except WorseEncoder as error:
                     result["not_activated"] = str(error)
         except (EmbeddingsError, ArchiveRejected, ValueError) as error:
-            jobs.fail(job, str(error))
+            reason = str(error).replace(options["backbone"], job.parameters.get("backbone", options["backbone"]))
+            jobs.fail(job, reason)
+            return
+        except OSError as error:
+            logger.exception("job %s failed", job.pk)
+            jobs.fail(job, f"the server cannot read or write its files: {error.strerror or type(error).__name__}")
             return
         except MemoryError:
             jobs.fail(job, "the memory does not suffice for this training: send fewer photos")
@@ -233,8 +244,8 @@ def _fine_tune(collection: Collection, options: dict[str, Any], tell: Tell) -> t
     cache.mkdir(parents=True, exist_ok=True)
     folder = versions.new_folder()
     try:
-        with tempfile.TemporaryDirectory(prefix="photos-", dir=cache) as unpacked:
-            plan = _plan(collection, options, Path(unpacked))
+        with _unpacking(cache) as unpacked:
+            plan = _plan(collection, options, unpacked)
             tuned = fine_tune(plan, folder=folder, root=root, cache=cache, tell=tell)
         version = versions.take_in(
             collection, folder, MODEL, recipe=tuned.recipe, data=tuned.data, metrics=tuned.metrics, calibration=tuned.calibration,
@@ -243,6 +254,19 @@ def _fine_tune(collection: Collection, options: dict[str, Any], tell: Tell) -> t
         versions.discard(folder)
     (cache / "head.npz").unlink(missing_ok=True)
     return tuned, version
+
+
+@contextlib.contextmanager
+def _unpacking(cache: Path) -> Iterator[Path]:
+    """A folder to unpack photos in. What trainings that were killed have left there goes first, unless one runs beside this."""
+    with (cache / ".lock").open("w") as lock:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in cache.glob("photos-*"):
+                shutil.rmtree(left, ignore_errors=True)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        with tempfile.TemporaryDirectory(prefix="photos-", dir=cache) as folder:
+            yield Path(folder)
 
 
 def _plan(collection: Collection, options: dict[str, Any], unpacked: Path) -> Plan:

@@ -1,0 +1,47 @@
+"""Drawings to train on: three kinds of thing that a few epochs tell apart, no two drawings alike."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+KINDS = ("balls", "combs", "crates")
+
+
+def drawing(kind: str, seed: int, *, side: int = 96) -> bytes:
+    """A JPEG file of one of the KINDS, somewhere on coloured paper."""
+    random = np.random.default_rng([KINDS.index(kind), seed])
+    paper, ink = (tuple(random.integers(*level, size=3).tolist()) for level in ((150, 255), (0, 110)))
+    image = Image.new("RGB", (side, side), paper)
+    draw = ImageDraw.Draw(image)
+    left, top = random.integers(4, side // 4, size=2).tolist()
+    right, bottom = (side - random.integers(4, side // 4, size=2)).tolist()
+    if kind == "balls":
+        draw.ellipse((left, top, right, bottom), fill=ink)
+    elif kind == "combs":
+        for x in range(left, right, int(random.integers(9, 14))):
+            draw.line((x, top, x, bottom), fill=ink, width=4)
+    else:
+        draw.rectangle((left, top, right, bottom), outline=ink, width=7)
+        draw.line((left, top, right, bottom), fill=ink, width=7)
+        draw.line((left, bottom, right, top), fill=ink, width=7)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=92)
+    return file.getvalue()
+
+
+def drawings(each: int, *, kinds: Sequence[str] = KINDS, first: int = 0) -> dict[str, bytes]:
+    """So many drawings of each kind, by their paths: the kind is the folder."""
+    return {f"{kind}/{seed:03}.jpg": drawing(kind, seed) for kind in kinds for seed in range(first, first + each)}
+
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    """Files in a folder, by their paths; the folder."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
