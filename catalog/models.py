@@ -128,6 +128,41 @@ def photo_path(image: ProductImage, filename: str) -> str:
     return f"products/{image.sha256[:2]}/{image.sha256}{PurePosixPath(filename).suffix}"
 
 
+class SourceEntry(models.Model):
+    """Which source of products a product came from last, so that it can be told when it is no longer in there."""
+
+    product = models.OneToOneField(
+        Product, verbose_name=_("product"), on_delete=models.CASCADE, primary_key=True, related_name="source_entry"
+    )
+    source = models.CharField(_("source"), max_length=80, db_index=True)
+    missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("entry of a source")
+        verbose_name_plural = _("entries of sources")
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.product_id}"
+
+
+class FetchedPhoto(models.Model):
+    """What a server said of a photo behind a link, so that the next import fetches only what changed."""
+
+    link_sha256 = models.CharField(_("SHA-256 of the link"), max_length=64, primary_key=True)
+    resource_sha256 = models.CharField(_("SHA-256 of the address it led to"), max_length=64)
+    etag = models.CharField(_("ETag"), max_length=200, blank=True)
+    last_modified = models.CharField(_("Last-Modified"), max_length=200, blank=True)
+    sha256 = models.CharField(_("SHA-256 of the photo"), max_length=64)
+    fetched_at = models.DateTimeField(_("fetched"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("fetched photo")
+        verbose_name_plural = _("fetched photos")
+
+    def __str__(self) -> str:
+        return self.link_sha256
+
+
 class ProductImage(models.Model):
     """One photo of a product. `sha256`, `width` and `height` describe the stored file."""
 

@@ -12,11 +12,12 @@ from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Max
+from django.utils import timezone
 from django.utils.text import slugify
 
 from catalog import events
 from catalog.media import write_once
-from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, photo_path
+from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, SourceEntry, photo_path
 from catalog.photos import Photo
 from catalog.thumbnails import delete_thumbnails
 
@@ -190,6 +191,32 @@ def withdraw_products(product_ids: Collection[int]) -> int:
     Product.objects.filter(pk__in=active).update(active=False)
     products_were_changed(active)
     return len(active)
+
+
+@transaction.atomic
+def note_source(product: Product, source: str, *, bring_back: bool) -> bool:
+    """Keep in mind that this source has the product. Returns whether it was missing there and is active again.
+
+    bring_back: whether a product that was withdrawn because it was missing becomes active.
+    """
+    entry, is_new = SourceEntry.objects.get_or_create(product=product, defaults={"source": source})
+    was_missing = entry.missing_since is not None
+    if not is_new and (was_missing or entry.source != source):
+        SourceEntry.objects.filter(pk=product.pk).update(source=source, missing_since=None)
+    if not (was_missing and bring_back) or product.active:
+        return False
+    product.active = True
+    product.save(update_fields=["active", "updated_at"])
+    products_were_changed([product.pk])
+    return True
+
+
+@transaction.atomic
+def withdraw_missing(product_ids: Collection[int]) -> int:
+    """Withdraw products that their source no longer has, until it has them again. Returns how many were active."""
+    active = list(Product.objects.filter(pk__in=product_ids, active=True).values_list("pk", flat=True))
+    SourceEntry.objects.filter(product__in=active).update(missing_since=timezone.now())
+    return withdraw_products(active)
 
 
 def _delete_unused_files_on_commit(names: set[str]) -> None:

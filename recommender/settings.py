@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,21 @@ def _named(name: str) -> dict[str, str]:
             raise ImproperlyConfigured(f"{name}: {pair!r} is not name=value")
         named[key] = value
     return named
+
+
+def _ports(name: str, default: str) -> tuple[int, ...]:
+    raw = [port.strip() for port in env.str(name, default=default).split(",")]
+    if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in raw):
+        raise ImproperlyConfigured(f"{name}: {','.join(raw)!r} is not a list of ports like {default}")
+    return tuple(int(port) for port in raw)
+
+
+def _networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Networks, as in 10.1.0.0/16,fd00::/8."""
+    try:
+        return tuple(ip_network(network.strip()) for network in env.list(name, default=[]) if network.strip())
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}: write networks like 10.1.0.0/16") from error
 
 
 def _database(name: str, default: str) -> dict[str, Any]:
@@ -216,6 +232,14 @@ ARCHIVE_MAX_FILES = _positive("ARCHIVE_MAX_FILES", 200_000)
 PHOTO_MAX_BYTES = _positive("PHOTO_MAX_BYTES", 20 * 1024 * 1024)
 PHOTO_MAX_PIXELS = _positive("PHOTO_MAX_PIXELS", 50_000_000)
 PHOTO_MAX_SIDE = _positive("PHOTO_MAX_SIDE", 16_384)
+# How photos behind the links of a feed are fetched: seconds to connect and for each answer, and for a photo as a whole; how
+# many at a time, of one server and altogether; the ports; and which networks besides the public internet, e.g. 10.1.0.0/16.
+FETCH_TIMEOUT_S = _positive("FETCH_TIMEOUT_S", 10)
+FETCH_DEADLINE_S = _positive("FETCH_DEADLINE_S", 60)
+FETCH_PER_HOST = _positive("FETCH_PER_HOST", 4)
+FETCH_THREADS = _positive("FETCH_THREADS", 8)
+FETCH_PORTS = _ports("FETCH_PORTS", "80,443")
+FETCH_ALLOW_NETWORKS = _networks("FETCH_ALLOW_NETWORKS")
 DATA_UPLOAD_MAX_MEMORY_SIZE = PHOTO_MAX_BYTES + 1024 * 1024
 
 AUTH_USER_MODEL = "catalog.User"

@@ -1,14 +1,16 @@
-"""A shop's catalogue as a CSV file with a folder of photos, read as a stream."""
+"""Tables as CSV files, read as a stream; and a shop's catalogue as such a table with a folder of photos."""
 
 from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from catalog.importers.mapping import DELIMITERS, FieldMapping, RowBuilder
+from catalog.importers.photo_files import Photos
 from catalog.importers.rows import Row, UnusableSource
 
 ENCODINGS = ("utf-8", "utf-8-sig", "cp1252", "iso-8859-1")
@@ -20,29 +22,51 @@ _MAX_LINE_CHARACTERS = 1024 * 1024
 class CsvCatalogue:
     """The rows of a CSV file. Raises UnusableSource at once where there is nothing to read in it.
 
-    images: the folder that holds the photos; by default `images` beside the file, or else the file's own folder.
-    total: about how many rows there are.
+    photos: where the photos lie that it names. total: about how many rows there are.
     """
 
-    def __init__(self, path: Path, mapping: FieldMapping, *, images: Path | None = None) -> None:
-        self._path = path
-        self._encoding = _python_encoding(mapping.encoding)
-        photos = images or (path.parent / "images" if (path.parent / "images").is_dir() else path.parent)
-        if not photos.is_dir():
-            raise UnusableSource(f"{photos} is not a folder of photos")
-        with self._open() as file:
-            header = _read_header(_Lines(file), mapping.delimiter)
-        self._delimiter, self._headers = header
-        self._builder = RowBuilder(mapping, self._headers, photos=photos.resolve())
-        self.total = max(_count_lines(path) - 1, 0)
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos) -> None:
+        self._table = Table(path, mapping)
+        self._builder = RowBuilder(mapping, self._table.headers, photos=photos)
+        self.total = self._table.total
 
     def __iter__(self) -> Iterator[Row]:
+        for record in self._table:
+            if record.error:
+                yield Row(record.line, "", error=record.error)
+            else:
+                yield self._builder.build(record.line, record.values)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRecord:
+    """A line of a table by its headers; `error` says why it could not be read."""
+
+    line: int
+    values: Mapping[str, str]
+    error: str = ""
+
+
+class Table:
+    """The lines of a CSV file. Raises UnusableSource at once where there is nothing to read in it.
+
+    headers: the names of its columns. total: about how many lines there are below them.
+    """
+
+    def __init__(self, path: Path, mapping: FieldMapping) -> None:
+        self._path = path
+        self._encoding = python_encoding(mapping.encoding)
+        with self._open() as file:
+            self._delimiter, self.headers = _read_header(_Lines(file), mapping.delimiter)
+        self.total = max(count_lines(path) - 1, 0)
+
+    def __iter__(self) -> Iterator[TableRecord]:
         with self._open() as file:
             lines = _Lines(file)
             _read_header(lines, self._delimiter)
-            yield from self._rows(lines)
+            yield from self._records(lines)
 
-    def _rows(self, lines: _Lines) -> Iterator[Row]:
+    def _records(self, lines: _Lines) -> Iterator[TableRecord]:
         reader = self._reader(lines)
         while True:
             lines.start_record()
@@ -51,19 +75,19 @@ class CsvCatalogue:
             except StopIteration:
                 return
             except csv.Error as error:
-                row = Row(lines.record_line, "", error=f"the line cannot be read as CSV: {error}")
+                record = TableRecord(lines.record_line, {}, f"the line cannot be read as CSV: {error}")
             else:
-                cells = _without_empty_end(cells, len(self._headers))
+                cells = _without_empty_end(cells, len(self.headers))
                 if not any(cells):
                     continue
-                if len(cells) == len(self._headers):
-                    yield self._builder.build(lines.record_line, dict(zip(self._headers, cells, strict=True)))
+                if len(cells) == len(self.headers):
+                    yield TableRecord(lines.record_line, dict(zip(self.headers, cells, strict=True)))
                     continue
-                row = Row(lines.record_line, "", error=f"{len(cells)} columns instead of {len(self._headers)}")
+                record = TableRecord(lines.record_line, {}, f"{len(cells)} columns instead of {len(self.headers)}")
             # A quote that nobody closed swallows the lines after it: they get a chance of their own.
             lines.give_back()
             reader = self._reader(lines)
-            yield row
+            yield record
 
     def _reader(self, lines: _Lines) -> Iterator[list[str]]:
         return csv.reader(lines, delimiter=self._delimiter, strict=True)
@@ -143,12 +167,14 @@ def _without_empty_end(cells: list[str], width: int) -> list[str]:
     return cells[:end]
 
 
-def _count_lines(path: Path) -> int:
+def count_lines(path: Path) -> int:
+    """How many lines a file has, quickly."""
     with path.open("rb") as file:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(64 * 1024), b""))
 
 
-def _python_encoding(name: str) -> str:
+def python_encoding(name: str) -> str:
+    """As Python calls this encoding; UnusableSource for one that is not taken."""
     if name.lower() not in ENCODINGS:
         raise UnusableSource(f"encoding is {name!r}: use one of {', '.join(ENCODINGS)}")
     return "utf-8-sig" if name.lower() == "utf-8" else name

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from catalog.importers.mapping import FieldMapping, RowBuilder
+from catalog.importers.photo_files import Photos
 from catalog.importers.rows import Row, UnusableSource
 
 # What a mapping may use of each photo, as if they were the columns of a table.
@@ -27,13 +28,14 @@ class FolderCatalogue:
 
     The sku is the path below the folder, so that it stays the same from one import to the next; folders in folders are
     the category tree. Hidden files are passed over. A link is followed only where it stays within the folder.
-    total: how many files there are.
+    shown: what messages call the folder. total: how many files there are.
     """
 
-    def __init__(self, path: Path, mapping: FieldMapping) -> None:
+    def __init__(self, path: Path, mapping: FieldMapping, *, shown: str = "") -> None:
         if not path.is_dir():
             raise UnusableSource(f"{path} is not a folder")
         self._folder = path.resolve()
+        photos = Photos.below(path, shown=shown)
         told = {*mapping.columns, *mapping.values}
         defaults = {"category": ("folder",), "image": ("path",)}
         columns = {name: columns for name, columns in defaults.items() if name not in told}
@@ -47,12 +49,12 @@ class FolderCatalogue:
                 decimal=mapping.decimal,
             ),
             COLUMNS,
-            photos=self._folder,
+            photos=photos,
             photo_required=True,
         )
         self.total = sum(1 for _ in _files(self._folder))
         if not self.total:
-            raise UnusableSource(f"there is no file in {path} or in the folders below it")
+            raise UnusableSource(f"there is no file in {shown or path} or in the folders below it")
 
     def __iter__(self) -> Iterator[Row]:
         for number, path in enumerate(_files(self._folder), start=1):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from catalog.importers.photo_files import PhotoFile
-from catalog.importers.rows import Row, RowRejected, UnusableSource
+from catalog.importers.photo_files import Photos
+from catalog.importers.rows import PhotoSource, Row, RowRejected, UnusableSource
 from catalog.importers.values import Price, parse_boolean, parse_price
 from catalog.services import ProductData
 
@@ -28,6 +28,9 @@ FIELDS = (
     "image",
 )
 DELIMITERS = (",", ";", "\t", "|")
+
+# A record of a source: the value of each column, or several values where the source itself keeps them apart.
+Record = Mapping[str, str | Sequence[str]]
 
 _ATTRIBUTE = "attribute."
 _SEVERAL_COLUMNS = ("category", "tags", "image")
@@ -109,14 +112,17 @@ def load_mapping(path: Path) -> FieldMapping:
 
 
 class RowBuilder:
-    """Makes rows of a source with these headers. Raises UnusableSource where the mapping names one it lacks."""
+    """Makes rows of a source with these headers. Raises UnusableSource where the mapping names one it lacks.
+
+    A record need not have every column: a field is spoken of where the record has a column of it.
+    """
 
     def __init__(
         self,
         mapping: FieldMapping,
         headers: Sequence[str],
         *,
-        photos: Path,
+        photos: Photos,
         photo_required: bool = False,
     ) -> None:
         self._mapping = mapping
@@ -131,8 +137,9 @@ class RowBuilder:
         given = {*self._columns, *mapping.values}
         self._attributes = sorted(name for name in given if name.startswith(_ATTRIBUTE))
         self._fields = frozenset("attributes" if name in self._attributes else name for name in given)
+        self._used = {column for columns in self._columns.values() for column in columns}
 
-    def build(self, line: int, record: Mapping[str, str]) -> Row:
+    def build(self, line: int, record: Record) -> Row:
         """The row of this record; a row with its reason where the record is bad."""
         sku = ""
         try:
@@ -140,19 +147,24 @@ class RowBuilder:
             if not sku:
                 raise RowRejected("there is no sku")
             price = parse_price(self._text(record, "price"), decimal=self._mapping.decimal)
-            fields_told = self._fields | {"currency"} if price is not None and price.currencies else self._fields
+            told = self._fields if self._used <= record.keys() else self._told(record)
             return Row(
                 line,
                 sku,
                 self._product(record, sku, price),
-                photos=self._photo_files(record) if "image" in self._fields else None,
-                fields=fields_told,
+                photos=self._named_photos(record) if "image" in told else None,
+                fields=told | {"currency"} if price is not None and price.currencies else told,
                 photo_required=self._photo_required,
             )
         except RowRejected as error:
             return Row(line, _printable(sku), error=str(error))
 
-    def _product(self, record: Mapping[str, str], sku: str, price: Price | None) -> ProductData:
+    def _told(self, record: Record) -> frozenset[str]:
+        told = {name for name, columns in self._columns.items() if any(column in record for column in columns)}
+        told |= self._mapping.values.keys()
+        return frozenset("attributes" if name in self._attributes else name for name in told)
+
+    def _product(self, record: Record, sku: str, price: Price | None) -> ProductData:
         title = " ".join(self._text(record, "title").split())
         if not title:
             raise RowRejected("the title is empty")
@@ -172,32 +184,42 @@ class RowBuilder:
             active=self._boolean(record, "active"),
         )
 
-    def _photo_files(self, record: Mapping[str, str]) -> tuple[PhotoFile, ...]:
+    def _named_photos(self, record: Record) -> tuple[PhotoSource, ...]:
         names = self._several(record, "image", self._mapping.image_separator)
-        return tuple(PhotoFile(name, self._photos) for name in names)
+        return tuple(self._photos.named(name) for name in names)
 
-    def _boolean(self, record: Mapping[str, str], name: str) -> bool:
+    def _boolean(self, record: Record, name: str) -> bool:
         text = self._text(record, name)
         return parse_boolean(text, name=name) if text else True
 
-    def _several(self, record: Mapping[str, str], name: str, separator: str) -> list[str]:
-        texts = self._texts(record, name)
-        parts = [part.strip() for text in texts for part in (text.split(separator) if separator else [text])]
-        return [part for part in parts if part]
+    def _several(self, record: Record, name: str, separator: str) -> list[str]:
+        parts: list[str] = []
+        for value in self._values(record, name):
+            if isinstance(value, str):
+                parts += value.split(separator) if separator else [value]
+            else:
+                parts += value
+        return [part.strip() for part in parts if part.strip()]
 
-    def _text(self, record: Mapping[str, str], name: str) -> str:
-        return "".join(self._texts(record, name)).strip()
+    def _text(self, record: Record, name: str) -> str:
+        return "".join(_single(value, name) for value in self._values(record, name)).strip()
 
-    def _texts(self, record: Mapping[str, str], name: str) -> list[str]:
+    def _values(self, record: Record, name: str) -> list[str | Sequence[str]]:
+        values: list[str | Sequence[str]]
         if name in self._columns:
-            texts = [record[column] for column in self._columns[name]]
+            values = [record.get(column, "") for column in self._columns[name]]
         elif name in self._mapping.values:
-            texts = [_PLACEHOLDER.sub(lambda match: record[match[1]].strip(), self._mapping.values[name])]
+            values = [
+                _PLACEHOLDER.sub(
+                    lambda match: _single(record.get(match[1], ""), match[1]).strip(), self._mapping.values[name]
+                )
+            ]
         else:
             return []
-        for text in texts:
-            _refuse_unprintable(text, name)
-        return texts
+        for value in values:
+            for text in [value] if isinstance(value, str) else value:
+                _refuse_unprintable(text, name)
+        return values
 
 
 def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -217,6 +239,14 @@ def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str
     if twice:
         raise UnusableSource(f"several columns have the name {', '.join(twice)}. {_found(headers)}")
     return columns
+
+
+def _single(value: str | Sequence[str], name: str) -> str:
+    if isinstance(value, str):
+        return value
+    if len(value) > 1:
+        raise RowRejected(f"{name} has {len(value)} values, and takes one")
+    return value[0] if value else ""
 
 
 def _currency(declared: str, price: Price | None) -> str:

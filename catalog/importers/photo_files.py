@@ -1,37 +1,76 @@
-"""Photos that a row names are looked for below one folder, and nowhere else."""
+"""Photos that a row names are looked for below one folder, and nowhere else; links are left to `links`."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from catalog.photos import ImageRejected, Reason, read_limited
+from catalog.importers.rows import PhotoLeftOut, PhotoSource, Taken
+from catalog.photos import ImageRejected, Reason, check_photo, read_limited
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """Where the photos are that a source names. folder: resolved, without links of its own. shown: as messages call it."""
+
+    folder: Path
+    shown: str
+
+    @classmethod
+    def below(cls, folder: Path, *, shown: str = "") -> Photos:
+        return cls(folder.resolve(), shown or str(folder.resolve()))
+
+    def named(self, name: str) -> PhotoSource:
+        """The photo of this name: a file, or a link."""
+        return PhotoLink(name) if is_link(name) else PhotoFile(name, self)
+
+
+def is_link(name: str) -> bool:
+    """Whether this names a photo on a web server."""
+    return name[:8].lower().startswith(("http://", "https://"))
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoLink:
+    """A photo on a web server: left out unless `links.fetched` puts one in its place that is fetched."""
+
+    name: str
+    alt: str = ""
+
+    def take(self, known: Collection[str]) -> Taken:  # noqa: ARG002 -- the port's
+        raise PhotoLeftOut(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
-    """A photo named by its path below `folder` (resolved: without links of its own)."""
+    """A photo named by its path below the folder of photos."""
 
     name: str
-    folder: Path
+    photos: Photos
+    alt: str = ""
 
-    def read(self) -> bytes:
-        """The file's content. Raises ImageRejected for a name that leads out of the folder, or to no file."""
+    def take(self, known: Collection[str]) -> Taken:
+        content = self._read()
+        sha256 = hashlib.sha256(content).hexdigest()
+        return Taken(sha256, None if sha256 in known else check_photo(content))
+
+    def _read(self) -> bytes:
         if "://" in self.name:
-            raise _unreadable(
-                f"{self.name} is an address, not a file: download the photos, name their folder (--images)"
-            )
+            raise _unreadable(f"{self.name} is no address that photos are fetched from: use http or https")
         # Windows tools write images\1.jpg.
         path = PurePosixPath(self.name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or "\x00" in self.name:
             raise _unreadable(f"{self.name} leads out of the folder of photos")
         try:
-            real = (self.folder / path).resolve(strict=True)
+            real = (self.photos.folder / path).resolve(strict=True)
         except FileNotFoundError:
-            raise _unreadable(f"there is no file {self.name} in {self.folder}") from None
+            raise _unreadable(f"there is no file {self.name} in {self.photos.shown}") from None
         except (OSError, RuntimeError) as error:
-            raise _unreadable(f"{self.name} cannot be read: {error}") from error
-        if not real.is_relative_to(self.folder):
+            reason = getattr(error, "strerror", None) or error
+            raise _unreadable(f"{self.name} cannot be read: {reason}") from error
+        if not real.is_relative_to(self.photos.folder):
             raise _unreadable(f"{self.name} is a link that leads out of the folder of photos")
         if real.is_dir():
             raise _unreadable(f"{self.name} is a folder, not a file")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import signal
 import tracemalloc
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -18,9 +16,11 @@ from PIL import Image
 
 from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.mapping import FieldMapping
+from catalog.importers.photo_files import Photos
 from catalog.importers.rows import Row, RowRejected, import_rows
 from catalog.importers.values import Price, parse_boolean, parse_price
 from catalog.models import Category, Product, ProductImage
+from tests.catalog.importing import counts, problems, run
 
 pytestmark = pytest.mark.django_db
 
@@ -42,22 +42,6 @@ def table(shop: Path, content: str | bytes, name: str = "products.csv") -> Path:
     path = shop / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
-
-
-def run(path: Path, *options: str) -> dict[str, Any]:
-    """Run the command and return its report."""
-    out = io.StringIO()
-    call_command("import_catalog", str(path), "--json", *options, stdout=out)
-    report: dict[str, Any] = json.loads(out.getvalue())
-    return report
-
-
-def counts(report: dict[str, Any]) -> tuple[int, int, int, int]:
-    return report["created"], report["updated"], report["unchanged"], report["rejected"]
-
-
-def problems(report: dict[str, Any]) -> list[tuple[int, str]]:
-    return [(problem["line"], problem["reason"]) for problem in report["problems"]]
 
 
 def files(folder: Path) -> list[Path]:
@@ -154,7 +138,7 @@ def test_photos_that_cannot_be_found_for_a_while_are_not_removed(shop: Path) -> 
         "link.jpg",
         "folder",
         "..\\secret.jpg",
-        "https://x.test/1.jpg",
+        "ftp://x.test/1.jpg",
     ],
 )
 def test_a_photo_is_looked_for_in_its_folder_only(shop: Path, name: str) -> None:
@@ -296,7 +280,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     def peak(rows: int) -> int:
         path = table(tmp_path, "sku,title,description\n" + "".join(f"m{n},,{'long ' * 50}\n" for n in range(rows)))
         tracemalloc.start()
-        report = import_rows(CsvCatalogue(path, FieldMapping()))
+        report = import_rows(CsvCatalogue(path, FieldMapping(), photos=Photos.below(tmp_path)))
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert report.rejected == rows

@@ -25,6 +25,8 @@ def site(tmp_path: Path) -> Site:
         ("DEFAULT_ENCODER", "/nowhere/model.tflite", "there is no file /nowhere/model.tflite"),
         ("DEBUG", "false", "SECRET_KEY is not set"),
         ("BACKBONES", "mobilenet", "BACKBONES: 'mobilenet' is not name=value"),
+        ("FETCH_PORTS", "http", "FETCH_PORTS: 'http' is not a list of ports like 80,443"),
+        ("FETCH_ALLOW_NETWORKS", "intranet", "write networks like 10.1.0.0/16"),
         ("TRAIN_ARCHIVE_MAX_BYTES", "2GB", "TRAIN_ARCHIVE_MAX_BYTES='2GB' is not a whole number above 0"),
     ],
 )

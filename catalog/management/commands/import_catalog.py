@@ -1,4 +1,4 @@
-"""Bring a shop's catalogue in: a CSV with a folder of photos, or a folder of photos."""
+"""Bring a shop's catalogue in: a table or feed, a folder of photos, or a zip of either."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,28 +18,36 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from catalog.importers.csv_file import ENCODINGS, CsvCatalogue
-from catalog.importers.folder import FolderCatalogue
+from catalog.fetching import Fetcher
+from catalog.importers.archive import Interrupted
+from catalog.importers.csv_file import ENCODINGS
+from catalog.importers.links import fetched
 from catalog.importers.mapping import FIELDS, FieldMapping, load_mapping
-from catalog.importers.rows import ImportReport, Problem, UnusableSource, import_rows
+from catalog.importers.rows import ImportReport, Problem, Row, UnusableSource, import_rows
+from catalog.importers.sources import FORMATS, opened
 
 logger = logging.getLogger(__name__)
 
 _PROBLEMS_SHOWN = 20
 _LOG_EVERY_S = 10.0
+_SOURCE_CHARACTERS = 80
 
 
 class Command(BaseCommand):
     help = (
-        "Import products and their photos. PATH is a CSV file (first line: names of the columns) or a folder of photos "
-        "(folder = category). Rows are known by their sku: run it again at any time, and only what changed is written. "
-        "Exit status: 0 when the source was read to its end, rejected rows included; 1 when nothing could be read; "
-        "130 when interrupted."
+        "Import products and their photos. PATH is a table in CSV (first line: names of the columns), a Google Merchant "
+        "feed in XML or TSV, a product export of Shopify, a file with a JSON object a line, a folder of photos (folder = "
+        "category), or a zip of one of these. Rows are known by their sku: run it again at any time, and only what changed "
+        "is written. Exit status: 0 when the source was read to its end, rejected rows included; 1 when nothing could be "
+        "read; 130 when interrupted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", type=Path, metavar="PATH", help="a CSV file, or a folder of photos")
-        parser.add_argument("--images", type=Path, metavar="DIR", help="the CSV's photos; default: images/ beside it")
+        parser.add_argument("path", type=Path, metavar="PATH", help="a file, or a folder of photos")
+        parser.add_argument(
+            "--format", choices=FORMATS, help="what PATH (or the zip) holds; default: told from its content"
+        )
+        parser.add_argument("--images", type=Path, metavar="DIR", help="a table's photos; default: images/ beside it")
         parser.add_argument("--mapping", type=Path, metavar="FILE.toml", help="which columns feed which fields")
         parser.add_argument(
             "--map",
@@ -60,22 +68,55 @@ class Command(BaseCommand):
         parser.add_argument("--decimal", help="the decimal mark of every price: . or , (default: told from each)")
         parser.add_argument("--category-separator", metavar="MARK", help="between levels of a category (default: >)")
         parser.add_argument("--image-separator", metavar="MARK", help="between photos in one column (default: |)")
+        parser.add_argument("--no-fetch", action="store_true", help="leave out photos that are links")
+        parser.add_argument("--source", metavar="NAME", default="", help="know the products as those of this source")
+        parser.add_argument(
+            "--deactivate-missing",
+            action="store_true",
+            help="withdraw the products of --source that it no longer has; they come back with it",
+        )
         parser.add_argument("--dry-run", action="store_true", help="write nothing, report the same")
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
         parser.add_argument("--report", type=Path, metavar="FILE.csv", help="write every problem to this file")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         started = time.monotonic()
+        source_name = options["source"].strip()
+        if options["deactivate_missing"] and not source_name:
+            raise CommandError(
+                "--deactivate-missing needs --source NAME: only the products of that source are withdrawn"
+            )
+        if len(source_name) > _SOURCE_CHARACTERS:
+            raise CommandError(f"--source has more than {_SOURCE_CHARACTERS} characters")
         with ExitStack() as stack:
+            stop = stack.enter_context(_clean_stop())
             try:
-                source = _source(options)
+                source = stack.enter_context(
+                    opened(
+                        options["path"],
+                        _mapping(options),
+                        kind=options["format"] or "",
+                        images=options["images"],
+                        stop=stop,
+                    )
+                )
                 on_problem = stack.enter_context(_problem_file(options["report"]))
             except UnusableSource as error:
                 raise CommandError(str(error)) from error
+            except Interrupted:
+                raise CommandError("Interrupted before the first row: nothing was imported.", returncode=130) from None
             on_progress = stack.enter_context(_progress(source.total))
-            stop = stack.enter_context(_clean_stop())
+            rows: Iterable[Row] = source
+            if not options["no_fetch"]:
+                rows = stack.enter_context(closing(fetched(source, Fetcher(), remember=not options["dry_run"])))
             report = import_rows(
-                source, dry_run=options["dry_run"], on_progress=on_progress, on_problem=on_problem, stop=stop
+                rows,
+                dry_run=options["dry_run"],
+                on_progress=on_progress,
+                on_problem=on_problem,
+                stop=stop,
+                source=source_name,
+                withdraw=options["deactivate_missing"],
             )
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(options["path"], report), ensure_ascii=False, indent=2))
@@ -95,8 +136,12 @@ class Command(BaseCommand):
             self.stdout.write(f"  {name:<10}{getattr(report, name):>8}")
         self.stdout.write(
             f"  photos: {report.photos_added} added, {report.photos_unchanged} unchanged, "
-            f"{report.photos_removed} removed, {report.photos_rejected} rejected"
+            f"{report.photos_removed} removed, {report.photos_rejected} rejected, {report.photos_left_out} left out"
         )
+        if report.withdrawn:
+            self.stdout.write(f"  withdrawn {report.withdrawn:>8}  (no longer in the source)")
+        if report.not_withdrawn:
+            self.stdout.write(f"  nothing was withdrawn: {report.not_withdrawn}")
         shown = report.problems[:_PROBLEMS_SHOWN]
         if shown:
             width = max(len("sku"), *(len(problem.sku[:30]) for problem in shown))
@@ -109,20 +154,12 @@ class Command(BaseCommand):
             self.stdout.write(f"  ... and {left_out} more: --report FILE.csv writes them all")
 
 
-def _source(options: dict[str, Any]) -> CsvCatalogue | FolderCatalogue:
+def _mapping(options: dict[str, Any]) -> FieldMapping:
     mapping = load_mapping(options["mapping"]) if options["mapping"] else FieldMapping()
     mapping = mapping.with_columns([_pair(text, "--map FIELD=COLUMN") for text in options["map"]])
     mapping = mapping.with_values(dict(_pair(text, "--set FIELD=TEXT") for text in options["set"]))
     given = ("encoding", "delimiter", "decimal", "category_separator", "image_separator")
-    mapping = replace(mapping, **{name: options[name] for name in given if options[name] is not None})
-    path: Path = options["path"]
-    if path.is_dir():
-        return FolderCatalogue(path, mapping)
-    if not path.exists():
-        raise UnusableSource(f"there is no file or folder {path}")
-    if not path.is_file():
-        raise UnusableSource(f"{path} is neither a file nor a folder")
-    return CsvCatalogue(path, mapping, images=options["images"])
+    return replace(mapping, **{name: options[name] for name in given if options[name] is not None})
 
 
 def _pair(text: str, usage: str) -> tuple[str, str]:

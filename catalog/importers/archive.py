@@ -1,0 +1,58 @@
+"""A catalogue in a zip: unpacked into a folder that is always removed again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from catalog.archives import ArchiveRejected, SafeArchive
+from catalog.importers.rows import UnusableSource
+
+# What may be the table of an archive; everything else in it may be a photo.
+_TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson"))
+
+
+class Interrupted(Exception):
+    """Somebody asked to stop before there was anything to import."""
+
+
+@contextmanager
+def unpacked(path: Path, stop: Callable[[], bool] | None = None) -> Iterator[Path]:
+    """What is to be imported from this zip: its one table, or else the folder of its photos.
+
+    The folder in which everything lies is not part of the catalogue. Raises UnusableSource for an archive that is refused,
+    Interrupted when `stop` says so while it is unpacked.
+    """
+
+    def on_file(_count: int) -> None:
+        if stop is not None and stop():
+            raise Interrupted
+
+    with tempfile.TemporaryDirectory(prefix="lookalike-import-") as temporary:
+        folder = Path(temporary).resolve() / "archive"
+        try:
+            with SafeArchive(path) as archive:
+                names = [PurePosixPath(member.name) for member in archive.members]
+                content = _content(names)
+                archive.extract_to(folder, on_file)
+        except ArchiveRejected as error:
+            raise UnusableSource(f"{path}: {error}") from error
+        except OSError as error:
+            raise UnusableSource(f"{path} cannot be unpacked: {error.strerror or error}") from error
+        yield folder / content
+
+
+def _content(names: list[PurePosixPath]) -> PurePosixPath:
+    """The table among these files; where there is none, the folder to begin in."""
+    tables = [name for name in names if name.suffix.lower() in _TABLES]
+    if len(tables) > 1:
+        found = ", ".join(sorted(map(str, tables))[:5])
+        raise UnusableSource(f"there are {len(tables)} tables in the archive ({found}): pack each with its own photos")
+    if tables:
+        return tables[0]
+    top = {name.parts[0] for name in names}
+    if len(top) == 1 and all(len(name.parts) > 2 for name in names):
+        return PurePosixPath(top.pop())
+    return PurePosixPath()

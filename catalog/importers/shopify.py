@@ -1,0 +1,204 @@
+"""The CSV that Shopify exports a shop's products as: several lines a product, for its variants and its photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from catalog.importers.csv_file import Table, TableRecord
+from catalog.importers.html_text import html_to_text
+from catalog.importers.mapping import FieldMapping, RowBuilder
+from catalog.importers.photo_files import PhotoFile, PhotoLink, Photos
+from catalog.importers.rows import PhotoSource, Row, RowRejected, UnusableSource
+from catalog.importers.values import parse_boolean, parse_price
+
+# By these the export is known.
+REQUIRED = ("Handle", "Title", "Variant Price")
+
+# Shopify has at most 2,048 variants and 250 photos a product.
+_MAX_LINES = 5000
+_OPTIONS = (1, 2, 3)
+
+# What the lines of a product come to, for the mapping to use beside the columns of the export.
+_DESCRIPTION, _CATEGORY, _PRICE, _AVAILABLE, _ACTIVE, _PHOTOS = (
+    "description",
+    "category",
+    "price",
+    "available",
+    "active",
+    "image",
+)
+
+
+class ShopifyExport:
+    """A row for each product, at the line where it begins. Raises UnusableSource at once where it is no such export.
+
+    The sku is the handle, for a product has many variants; their own go into the attribute `variant_skus`. The price is that
+    of the cheapest variant. The export names no currency. total: about how many lines there are.
+    """
+
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos) -> None:
+        self._table = Table(path, mapping)
+        headers = self._table.headers
+        missing = [name for name in REQUIRED if name not in headers]
+        if missing:
+            raise UnusableSource(
+                f"there is no column {', '.join(missing)}: is it a product export of Shopify? Columns found: {', '.join(headers)}"
+            )
+        self._columns = frozenset(headers)
+        self._decimal = mapping.decimal
+        made = _made_columns(self._columns)
+        told = {*mapping.columns, *mapping.values}
+        columns = {name: columns for name, columns in _defaults(self._columns, made).items() if name not in told}
+        self._builder = RowBuilder(
+            replace(mapping, columns={**columns, **mapping.columns}, image_separator=""),
+            [*headers, *(name for name in made if name not in headers)],
+            photos=photos,
+        )
+        self.total = self._table.total
+
+    def __iter__(self) -> Iterator[Row]:
+        product: _Lines | None = None
+        for line in self._table:
+            handle = line.values.get("Handle", "").strip()
+            if not handle:
+                yield Row(line.line, "", error=line.error or "there is no handle")
+                if product is not None:
+                    product.error = f"line {line.line}, which may belong to it, cannot be read"
+            elif product is not None and product.handle == handle:
+                product.add(line.values)
+            else:
+                if product is not None:
+                    yield self._row(product)
+                product = _Lines(handle, line)
+        if product is not None:
+            yield self._row(product)
+
+    def _row(self, product: _Lines) -> Row:
+        line, sku = product.first.line, product.handle[:120]
+        if product.count > _MAX_LINES:
+            product.error = f"the handle has {product.count:,} lines, and at most {_MAX_LINES:,} are taken"
+        if product.error:
+            return Row(line, sku, error=product.error)
+        try:
+            record = {**product.first.values, **product.made(self._columns, self._decimal)}
+        except RowRejected as error:
+            return Row(line, sku, error=str(error))
+        row = self._builder.build(line, record)
+        if row.product is None:
+            return row
+        return replace(
+            row,
+            product=replace(row.product, attributes={**product.attributes(), **row.product.attributes}),
+            fields=None if row.fields is None else row.fields | {"attributes"},
+            photos=None if row.photos is None else tuple(_with_alt(photo, product.alts) for photo in row.photos),
+        )
+
+
+@dataclass(slots=True)
+class _Lines:
+    """What is kept of the lines of one handle."""
+
+    handle: str
+    first: TableRecord
+    error: str = ""
+    count: int = 0
+    prices: list[str] = field(default_factory=list)
+    available: bool = False
+    photos: dict[str, int] = field(default_factory=dict)
+    alts: dict[str, str] = field(default_factory=dict)
+    skus: dict[str, None] = field(default_factory=dict)
+    options: dict[int, dict[str, None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.add(self.first.values)
+
+    def add(self, line: Mapping[str, str]) -> None:
+        self.count += 1
+        if self.count > _MAX_LINES:
+            return
+        if price := line["Variant Price"].strip():
+            self.prices.append(price)
+            self.available = self.available or _can_be_bought(line)
+        if sku := line.get("Variant SKU", "").strip().lstrip("'"):
+            self.skus[sku] = None
+        for number in _OPTIONS:
+            if value := line.get(f"Option{number} Value", "").strip():
+                self.options.setdefault(number, {})[value] = None
+        if photo := line.get("Image Src", "").strip():
+            position = line.get("Image Position", "").strip()
+            self.photos.setdefault(photo, int(position) if position.isascii() and position.isdigit() else self.count)
+            self.alts.setdefault(photo, line.get("Image Alt Text", "").strip())
+
+    def made(self, columns: frozenset[str], decimal: str) -> dict[str, str | list[str]]:
+        """The columns that the lines come to."""
+        first = self.first.values
+        made: dict[str, str | list[str]] = {
+            _PRICE: _cheapest(self.prices, decimal),
+            _AVAILABLE: "yes" if self.available else "no",
+            _DESCRIPTION: html_to_text(first.get("Body (HTML)", "")),
+            _CATEGORY: first.get("Product Category", "").strip() or first.get("Type", "").strip(),
+            _PHOTOS: sorted(self.photos, key=lambda photo: self.photos[photo]),
+            _ACTIVE: "yes" if _is_active(first) else "no",
+        }
+        return {name: made[name] for name in _made_columns(columns)}
+
+    def attributes(self) -> dict[str, str]:
+        """Options by their names, each with its values, and the skus of the variants."""
+        found = {}
+        for number, values in self.options.items():
+            name = self.first.values.get(f"Option{number} Name", "").strip()
+            if name and list(values) != ["Default Title"]:
+                found[name.lower()] = ", ".join(values)
+        if self.skus:
+            found["variant_skus"] = ", ".join(self.skus)
+        return found
+
+
+def _made_columns(columns: frozenset[str]) -> list[str]:
+    """Those for which the export has what they are made of."""
+    sources = {
+        _PRICE: ("Variant Price",),
+        _DESCRIPTION: ("Body (HTML)",),
+        _CATEGORY: ("Product Category", "Type"),
+        _AVAILABLE: ("Variant Inventory Qty", "Variant Inventory Tracker"),
+        _ACTIVE: ("Status", "Published"),
+        _PHOTOS: ("Image Src",),
+    }
+    return [name for name, needed in sources.items() if columns.intersection(needed)]
+
+
+def _defaults(columns: frozenset[str], made: list[str]) -> dict[str, tuple[str, ...]]:
+    defaults: dict[str, tuple[str, ...]] = {"sku": ("Handle",), "title": ("Title",)}
+    defaults |= {name: (name,) for name in made}
+    defaults |= {name: (column,) for name, column in {"brand": "Vendor", "tags": "Tags"}.items() if column in columns}
+    return defaults
+
+
+def _can_be_bought(line: Mapping[str, str]) -> bool:
+    """A variant that is not counted, that goes on being sold at zero, or of which there are some."""
+    if not line.get("Variant Inventory Tracker", "shopify").strip():
+        return True
+    if line.get("Variant Inventory Policy", "").strip().lower() == "continue":
+        return True
+    quantity = line.get("Variant Inventory Qty", "").strip()
+    return not quantity or (quantity.isascii() and quantity.isdigit() and int(quantity) > 0)
+
+
+def _is_active(line: Mapping[str, str]) -> bool:
+    status = line.get("Status", "").strip().lower()
+    published = line.get("Published", "").strip()
+    return status in ("", "active") and (not published or parse_boolean(published, name="Published"))
+
+
+def _cheapest(prices: list[str], decimal: str) -> str:
+    """The lowest price as it is written."""
+    read = [(price.amount, text) for text in prices if (price := parse_price(text, decimal=decimal)) is not None]
+    return min(read)[1] if read else ""
+
+
+def _with_alt(photo: PhotoSource, alts: Mapping[str, str]) -> PhotoSource:
+    if isinstance(photo, PhotoLink | PhotoFile):
+        return replace(photo, alt=alts.get(photo.name, ""))
+    return photo

@@ -1,0 +1,69 @@
+"""A web server on the loopback address, which answers as a test tells it to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@dataclass
+class PhotoServer:
+    """`answers` by path; `seen`: the paths asked for, `headers`: the last request's."""
+
+    port: int = 0
+    answers: dict[str, Answer] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    def serve(self, path: str, content: bytes = b"", status: int = 200, **headers: str) -> str:
+        """Answer so under this path. Returns its address."""
+
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            request.send_response(status)
+            for name, value in headers.items():
+                request.send_header(name.replace("_", "-"), value)
+            if "Content_Length" not in headers:
+                request.send_header("Content-Length", str(len(content)))
+            request.end_headers()
+            request.wfile.write(content)
+
+        self.answers[path] = answer
+        return self.url(path)
+
+
+@contextmanager
+def photo_server() -> Iterator[PhotoServer]:
+    """A server in threads of its own, until the block ends."""
+    told = PhotoServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            told.seen.append(self.path)
+            told.headers = {name.lower(): value for name, value in self.headers.items()}
+            try:
+                told.answers[self.path](self)
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        told.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield told
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,423 @@
+"""Photos behind links: what is fetched, what never is, and how a server is treated."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+
+from catalog import fetching
+from catalog.fetching import Fetcher, LinkRefused, PhotoUnreachable, is_public
+from catalog.photos import ImageRejected, Reason
+from tests.catalog.photo_server import PhotoServer, photo_server
+from tests.factories import jpeg
+
+PHOTO = jpeg("red")
+
+
+@pytest.fixture
+def server() -> Iterator[PhotoServer]:
+    with photo_server() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def limits(settings: Any, server: PhotoServer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The test's server may be asked, and nobody waits long."""
+    settings.FETCH_ALLOW_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"),)
+    settings.FETCH_PORTS = (80, 443, server.port)
+    settings.FETCH_TIMEOUT_S = 0.5
+    settings.FETCH_DEADLINE_S = 5
+    monkeypatch.setattr(fetching, "FIRST_PAUSE_S", 0.01)
+    return settings
+
+
+@pytest.fixture
+def fetcher(limits: Any) -> Iterator[Fetcher]:
+    fetcher = Fetcher()
+    yield fetcher
+    fetcher.close()
+
+
+def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Let names have these addresses, one answer after the other. Returns the names asked for."""
+    left, asked = list(answers), []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    monkeypatch.setattr(fetching, "resolve", resolve)
+    return asked
+
+
+# What is fetched
+
+
+def test_a_photo_is_fetched_and_checked(server: PhotoServer, fetcher: Fetcher) -> None:
+    fetched = fetcher.fetch(server.serve("/1.jpg", PHOTO, ETag='"a"', Last_Modified="Tue, 01 Jan 2030 00:00:00 GMT"))
+    assert fetched.photo is not None
+    assert fetched.photo.content == PHOTO
+    assert (fetched.remembered.etag, fetched.remembered.sha256) == ('"a"', fetched.photo.sha256)
+
+
+def test_the_server_is_told_its_name_and_ours(
+    server: PhotoServer, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names(monkeypatch, ["127.0.0.1"])
+    server.serve("/1.jpg", PHOTO)
+    fetcher.fetch(server.url("/1.jpg", "photos.shop.test"))
+    assert server.headers["host"] == f"photos.shop.test:{server.port}"
+    assert "Lookalike" in server.headers["user-agent"]
+
+
+def test_the_content_decides_and_not_the_type_that_is_said(server: PhotoServer, fetcher: Fetcher) -> None:
+    assert fetcher.fetch(server.serve("/1", PHOTO, Content_Type="application/octet-stream")).photo is not None
+    with pytest.raises(ImageRejected, match="web page"):
+        fetcher.fetch(server.serve("/2", b"<html>Not found</html>", Content_Type="image/jpeg"))
+
+
+def test_an_unchanged_photo_is_not_sent_again(server: PhotoServer, fetcher: Fetcher) -> None:
+    link = server.serve("/1.jpg", PHOTO, ETag='"a"', Last_Modified="Tue, 01 Jan 2030 00:00:00 GMT")
+    remembered = fetcher.fetch(link).remembered
+    server.serve("/1.jpg", status=304)
+    again = fetcher.fetch(link, remembered)
+    assert (again.photo, again.remembered) == (None, remembered)
+    assert server.headers["if-none-match"] == '"a"'
+    assert server.headers["if-modified-since"] == "Tue, 01 Jan 2030 00:00:00 GMT"
+
+
+def test_what_is_remembered_of_one_address_is_not_told_to_another(server: PhotoServer, fetcher: Fetcher) -> None:
+    server.serve("/old.jpg", PHOTO, ETag='"a"')
+    server.serve("/new.jpg", jpeg("blue"), ETag='"a"')
+    link = server.serve("/1.jpg", status=302, Location="/old.jpg")
+    remembered = fetcher.fetch(link).remembered
+    server.serve("/1.jpg", status=302, Location="/new.jpg")
+    assert fetcher.fetch(link, remembered).photo is not None
+    assert "if-none-match" not in server.headers
+
+
+# What never is
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "240.0.0.1", "0.1.2.3",
+        "255.255.255.255", "198.18.0.1", "192.0.2.1", "192.88.99.1", "::1", "::", "fe80::1", "fc00::1", "fec0::1", "ff02::1",
+        "2001:db8::1", "2001::1", "3fff::1", "100::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe",
+        "64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "::127.0.0.1", "fd00:ec2::254",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_public_is_never_asked(
+    limits: Any, server: PhotoServer, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits.FETCH_ALLOW_NETWORKS = ()
+    names(monkeypatch, [address])
+    server.serve("/1.jpg", PHOTO)
+    with pytest.raises(LinkRefused, match="private or special network"):
+        Fetcher().fetch(server.url("/1.jpg", "photos.shop.test"))
+    assert not server.seen
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07::1", "64:ff9b::5db8:d70e", "::ffff:8.8.8.8"])
+def test_a_public_address_may_be_asked(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+def test_one_private_address_among_public_ones_is_enough_to_refuse(
+    limits: Any, server: PhotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits.FETCH_ALLOW_NETWORKS = ()
+    names(monkeypatch, ["93.184.215.14", "10.0.0.1"])
+    with pytest.raises(LinkRefused):
+        Fetcher().fetch(server.url("/1.jpg", "photos.shop.test"))
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        ("ftp://shop.test/1.jpg", "leads to ftp"),
+        ("file:///etc/passwd", "leads to file"),
+        ("http:///1.jpg", "names no server"),
+        ("http://user:secret@shop.test/1.jpg", "user's name"),
+        ("http://shop.test:22/1.jpg", "port 22"),
+        ("http://2130706433/1.jpg", "a number in place"),
+        ("http://0x7f000001/1.jpg", "a number in place"),
+        ("http://0177.0.0.1/1.jpg", "Invalid IPv4 address"),
+        ("http://127.1/1.jpg", "a number in place"),
+        ("http://127.0.0.0x1/1.jpg", "a number in place"),
+        ("http://127.0.0.1./1.jpg", "a number in place"),
+        ("http://[::1/1.jpg", "no link"),
+        ("http://shop.test/" + "x" * 3000, "longer than"),
+    ],
+)
+def test_a_link_that_is_odd_is_refused(fetcher: Fetcher, link: str, message: str) -> None:
+    with pytest.raises(LinkRefused, match=message):
+        fetcher.fetch(link)
+
+
+@pytest.mark.parametrize(
+    "link", ["http://127.0.0.1/1.jpg", "http://[::ffff:127.0.0.1]/1.jpg", "http://localhost/1.jpg"]
+)
+def test_the_server_itself_is_refused_by_default(limits: Any, link: str) -> None:
+    limits.FETCH_ALLOW_NETWORKS = ()
+    with pytest.raises(LinkRefused, match="private or special network"):
+        Fetcher().fetch(link)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "//10.0.0.1/1.jpg", "http://0x7f.1/1.jpg"],
+)
+def test_a_redirect_goes_through_the_same_gate(server: PhotoServer, fetcher: Fetcher, target: str) -> None:
+    with pytest.raises(LinkRefused):
+        fetcher.fetch(server.serve("/1.jpg", status=302, Location=target))
+
+
+def test_three_redirects_are_followed_and_no_fourth(server: PhotoServer, fetcher: Fetcher) -> None:
+    for number in range(4):
+        server.serve(f"/{number}", status=301, Location=f"/{number + 1}")
+    server.serve("/4", PHOTO)
+    assert fetcher.fetch(server.url("/1")).photo is not None
+    with pytest.raises(LinkRefused, match="more than 3 times"):
+        fetcher.fetch(server.url("/0"))
+
+
+def test_a_name_that_changes_after_it_was_looked_up_changes_nothing(
+    limits: Any, server: PhotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = names(monkeypatch, ["127.0.0.1"], ["10.0.0.1"])
+    server.serve("/1.jpg", PHOTO)
+    fetcher = Fetcher()
+    assert fetcher.fetch(server.url("/1.jpg", "photos.shop.test")).photo is not None
+    assert asked == ["photos.shop.test"]
+    fetcher.close()
+
+
+def test_a_name_that_turns_private_between_two_connections_is_refused(
+    server: PhotoServer, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names(monkeypatch, ["127.0.0.1"], ["10.0.0.1"])
+    server.serve("/1.jpg", status=302, Location="/2.jpg", Connection="close")
+    with pytest.raises(LinkRefused, match=r"10\.0\.0\.1"):
+        fetcher.fetch(server.url("/1.jpg", "photos.shop.test"))
+
+
+def test_a_proxy_of_the_environment_is_not_used(
+    server: PhotoServer, monkeypatch: pytest.MonkeyPatch, limits: Any
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    fetcher = Fetcher()
+    assert fetcher.fetch(server.serve("/1.jpg", PHOTO)).photo is not None
+    fetcher.close()
+
+
+def test_a_secure_server_is_greeted_by_its_name_at_the_address_that_was_looked_up(
+    limits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names(monkeypatch, ["127.0.0.1"])
+    monkeypatch.setattr(fetching, "ATTEMPTS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        limits.FETCH_PORTS = (port,)
+        hello: list[bytes] = []
+
+        def greet() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                hello.append(connection.recv(4096))
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        fetcher = Fetcher()
+        with pytest.raises(PhotoUnreachable):
+            fetcher.fetch(f"https://photos.shop.test:{port}/1.jpg")
+        thread.join()
+        fetcher.close()
+    assert b"photos.shop.test" in hello[0]
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_huge_body_is_not_read_to_its_end(server: PhotoServer, fetcher: Fetcher, limits: Any, says_so: bool) -> None:
+    limits.PHOTO_MAX_BYTES = 100_000
+    written: list[int] = []
+
+    def endless(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header(*(("Content-Length", str(10**12)) if says_so else ("Connection", "close")))
+        request.end_headers()
+        written.extend(request.wfile.write(b"x" * 65536) for _ in range(2000))
+
+    server.answers["/1.jpg"] = endless
+    with pytest.raises(ImageRejected, match="larger than 100,000 bytes") as refused:
+        fetcher.fetch(server.url("/1.jpg"))
+    assert refused.value.reason is Reason.TOO_LARGE
+    assert len(written) < 2000
+
+
+def test_a_photo_that_is_cut_off_on_the_way_is_asked_for_again(server: PhotoServer, fetcher: Fetcher) -> None:
+    def cut_off(request: BaseHTTPRequestHandler) -> None:
+        server.serve("/1.jpg", PHOTO)
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(PHOTO)))
+        request.end_headers()
+        request.wfile.write(PHOTO[:100])
+        request.close_connection = True
+
+    server.answers["/1.jpg"] = cut_off
+    assert fetcher.fetch(server.url("/1.jpg")).photo is not None
+    assert len(server.seen) == 2
+
+
+def test_a_photo_that_is_stored_cut_off_is_refused(server: PhotoServer, fetcher: Fetcher) -> None:
+    with pytest.raises(ImageRejected) as refused:
+        fetcher.fetch(server.serve("/1.jpg", PHOTO[:-200]))
+    assert refused.value.reason is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429])
+def test_a_server_in_trouble_is_asked_three_times(server: PhotoServer, fetcher: Fetcher, status: int) -> None:
+    with pytest.raises(PhotoUnreachable, match=rf"answers with {status} \(3 attempts\): import again later"):
+        fetcher.fetch(server.serve("/1.jpg", status=status))
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 304, 204])
+def test_a_server_that_says_no_is_asked_once(server: PhotoServer, fetcher: Fetcher, status: int) -> None:
+    with pytest.raises(PhotoUnreachable, match=f"answers with {status}"):
+        fetcher.fetch(server.serve("/1.jpg", status=status))
+    assert len(server.seen) == 1
+
+
+def test_a_server_says_how_long_to_wait(server: PhotoServer, fetcher: Fetcher) -> None:
+    def busy(request: BaseHTTPRequestHandler) -> None:
+        server.serve("/1.jpg", PHOTO)
+        request.send_response(503)
+        request.send_header("Retry-After", "1")
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    server.answers["/1.jpg"] = busy
+    started = time.monotonic()
+    assert fetcher.fetch(server.url("/1.jpg")).photo is not None
+    assert time.monotonic() - started >= 1
+
+
+@pytest.mark.parametrize("of", ["headers", "body"])
+def test_a_server_that_sends_byte_by_byte_is_left_at_the_deadline(server: PhotoServer, limits: Any, of: str) -> None:
+    limits.FETCH_DEADLINE_S = 1
+    ended = threading.Event()
+
+    def drip(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\n" + (b"\r\n" if of == "body" else b"X-Long: "))
+        request.close_connection = True
+        while not ended.wait(0.05):
+            request.wfile.write(b"x")
+
+    server.answers["/1.jpg"] = drip
+    fetcher = Fetcher()
+    started = time.monotonic()
+    with pytest.raises(PhotoUnreachable):
+        fetcher.fetch(server.url("/1.jpg"))
+    assert time.monotonic() - started < 3
+    ended.set()
+    fetcher.close()
+
+
+def test_a_server_that_says_nothing_is_left_after_the_timeout(
+    server: PhotoServer, limits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "ATTEMPTS", 1)
+    ended = threading.Event()
+
+    def say_nothing(request: BaseHTTPRequestHandler) -> None:
+        ended.wait(10)
+
+    server.answers["/1.jpg"] = say_nothing
+    fetcher = Fetcher()
+    started = time.monotonic()
+    with pytest.raises(PhotoUnreachable, match="gives no answer"):
+        fetcher.fetch(server.url("/1.jpg"))
+    assert time.monotonic() - started < 3
+    ended.set()
+    fetcher.close()
+
+
+def test_a_name_that_nobody_knows_is_told(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(fetching, "resolve", unknown)
+    with pytest.raises(PhotoUnreachable, match=r"the name photos\.shop\.test is not known"):
+        fetcher.fetch("http://photos.shop.test/1.jpg")
+
+
+def test_a_server_that_keeps_failing_is_left_alone(server: PhotoServer, fetcher: Fetcher) -> None:
+    link = server.serve("/1.jpg", status=500)
+    for _ in range(4):
+        with pytest.raises(PhotoUnreachable, match="answers with 500"):
+            fetcher.fetch(link)
+    server.seen.clear()
+    with pytest.raises(PhotoUnreachable, match="failed 12 times in a row and is left alone"):
+        fetcher.fetch(link)
+    assert not server.seen
+
+
+def test_no_more_than_a_few_photos_are_asked_of_one_server_at_a_time(server: PhotoServer, limits: Any) -> None:
+    limits.FETCH_PER_HOST = 2
+    at_once, most, lock = 0, 0, threading.Lock()
+
+    def count(request: BaseHTTPRequestHandler) -> None:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.05)
+        with lock:
+            at_once -= 1
+        request.send_response(404)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    server.answers["/1.jpg"] = count
+    fetcher = Fetcher()
+
+    def ask() -> None:
+        with pytest.raises(PhotoUnreachable):
+            fetcher.fetch(server.url("/1.jpg"))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    fetcher.close()
+    assert most == 2
+
+
+def test_a_link_may_have_letters_that_addresses_do_not_have(server: PhotoServer, fetcher: Fetcher) -> None:
+    server.serve("/caf%C3%A9%20rouge.jpg?v=1", PHOTO)
+    assert fetcher.fetch(server.url("/café rouge.jpg?v=1#top")).photo is not None
+
+
+def test_a_fetcher_that_is_closed_waits_for_nothing(
+    server: PhotoServer, limits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "FIRST_PAUSE_S", 60)
+    limits.FETCH_DEADLINE_S = 600
+    fetcher = Fetcher()
+    threading.Timer(0.2, fetcher.close).start()
+    started = time.monotonic()
+    with pytest.raises(PhotoUnreachable):
+        fetcher.fetch(server.serve("/1.jpg", status=500))
+    assert time.monotonic() - started < 5

@@ -1,0 +1,135 @@
+"""A file with a JSON object a line comes in, with the mapping of a table."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+
+from catalog.importers.json_lines import JsonLines
+from catalog.importers.mapping import FieldMapping
+from catalog.importers.photo_files import Photos
+from catalog.importers.rows import import_rows
+from catalog.models import Product
+from tests.catalog.importing import counts, problems, run
+from tests.factories import jpeg
+
+pytestmark = pytest.mark.django_db
+
+MUG = {"sku": "m1", "title": "Mug"}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    for colour in ("red", "blue"):
+        (folder / f"{colour}.jpg").write_bytes(jpeg(colour))
+    return folder
+
+
+def lines(folder: Path, *objects: dict[str, Any] | str) -> Path:
+    path = folder / "products.jsonl"
+    path.write_text(
+        "".join((it if isinstance(it, str) else json.dumps(it, ensure_ascii=False)) + "\n" for it in objects)
+    )
+    return path
+
+
+def test_an_object_becomes_a_product(shop: Path) -> None:
+    mug = {
+        **MUG, "description": "Für Tee", "category": ["Kitchen", "Mugs"], "brand": "Acme", "price": 9.9, "currency": "CHF",
+        "available": False, "tags": ["new", "a, b"], "image": ["red.jpg", "blue.jpg"], "attributes": {"colour": "red", "ml": 250},
+    }  # fmt: skip
+    report = run(lines(shop, mug))
+    assert (counts(report), report["photos_added"]) == ((1, 0, 0, 0), 2)
+    product = Product.objects.get()
+    assert (product.title, product.description, str(product.category)) == ("Mug", "Für Tee", "kitchen/mugs")
+    assert (product.price, product.currency, product.available) == (Decimal("9.90"), "CHF", False)
+    assert (product.tags, product.attributes) == (["new", "a, b"], {"colour": "red", "ml": "250"})
+    assert counts(run(lines(shop, mug))) == (0, 0, 1, 0)
+
+
+def test_names_within_are_mapped_with_a_dot(shop: Path) -> None:
+    record = {"id": 7, "names": {"de": "Tasse"}, "photos": [{"file": "red.jpg"}, {"file": "blue.jpg"}]}
+    options = ("--map", "sku=id", "--map", "title=names.de", "--map", "image=photos.file", "--set", "brand=No {id}")
+    assert run(lines(shop, record), *options)["photos_added"] == 2
+    product = Product.objects.get()
+    assert (product.sku, product.title, product.brand) == ("7", "Tasse", "No 7")
+
+
+def test_texts_are_divided_as_in_a_table(shop: Path) -> None:
+    run(lines(shop, {**MUG, "category": "Kitchen > Mugs", "tags": "new, red", "image": "red.jpg|blue.jpg"}))
+    product = Product.objects.get()
+    assert (str(product.category), product.tags, product.images.count()) == ("kitchen/mugs", ["new", "red"], 2)
+
+
+def test_what_an_object_leaves_out_stays_and_null_empties_it(shop: Path) -> None:
+    run(lines(shop, {**MUG, "price": 5, "brand": "Acme", "image": ["red.jpg"], "tags": ["new"]}))
+    run(lines(shop, {**MUG, "brand": None, "tags": []}, {"sku": "m2", "title": "Mug", "price": 7}))
+    product = Product.objects.get(sku="m1")
+    assert (product.price, product.brand, product.tags, product.images.count()) == (Decimal(5), "", [], 1)
+
+
+@pytest.mark.parametrize(("number", "price"), [("1.230", "1.23"), ("1e3", "1000"), ("12", "12"), ("0.5", "0.5")])
+def test_a_number_is_a_price_that_means_one_thing(shop: Path, number: str, price: str) -> None:
+    run(lines(shop, f'{{"sku": "m1", "title": "Mug", "price": {number}}}'))
+    assert Product.objects.get().price == Decimal(price)
+
+
+BAD_LINES = {
+    '{"sku": "b1",': "the line is not JSON",
+    '["sku", "b1"]': "is JSON, but no object",
+    '{"sku": "b1"}': "the title is empty",
+    '{"title": "Mug"}': "there is no sku",
+    '{"sku": ["b1", "b2"], "title": "Mug"}': "sku has 2 values, and takes one",
+    '{"sku": "b1", "title": "Mug", "price": NaN}': "NaN is no number in JSON",
+    '{"sku": "b1", "title": "Mug", "price": 1e999999999}': "is not a price",
+    '{"sku": "b1", "title": "\\ud800"}': "title is not in the encoding",
+    '{"sku": "b1", "title": "Mug", "x": ' + '{"x":' * 20 + "1" + "}" * 21: "nested more than 10 deep",
+    '{"sku": "b1", "title": ' + "[" * 500_000: "the line is not JSON",
+    '{"sku": "b1", "title": "' + "x" * 2_500_000 + '"}': "longer than 1,048,576 characters",
+}
+
+
+@pytest.mark.parametrize("line", BAD_LINES, ids=[reason[:30] for reason in BAD_LINES.values()])
+def test_a_bad_line_is_rejected_with_its_number_and_the_rest_comes_in(shop: Path, line: str) -> None:
+    report = run(lines(shop, {**MUG, "price": 5}, "", line, {**MUG, "sku": "m2"}))
+    assert counts(report) == (2, 0, 0, 1)
+    ((number, reason),) = problems(report)
+    assert number == 3
+    assert BAD_LINES[line] in reason
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ('[{"sku": "m1"}]', (), "no line is a JSON object: .* write one object a line"),
+        ("[\n{\n", (), "no line is a JSON object: the line is not JSON"),
+        ("", ("--format", "jsonl"), "no line is a JSON object: the file is empty"),
+        ('{"name": "Mug"}', (), "no column gives the sku.*Columns found: name"),
+        ('{"sku": "m1", "title": "Mug"}', ("--map", "price=cost"), "there is no column cost"),
+    ],
+)
+def test_what_cannot_be_used_is_explained(shop: Path, content: str, options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        run(lines(shop, content), *options)
+
+
+def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        path = lines(tmp_path, *({"sku": f"m{number}", "title": "", "text": "long " * 50} for number in range(count)))
+        tracemalloc.start()
+        report = import_rows(JsonLines(path, FieldMapping(), photos=Photos.below(tmp_path)))
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert report.rejected == count
+        return used
+
+    peak(100)
+    assert peak(20_000) < peak(2_000) * 1.2

@@ -1,0 +1,126 @@
+"""Products that left their source are withdrawn, and come back with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError
+
+from catalog import events
+from catalog.models import Product
+from tests.catalog.importing import counts, run
+
+pytestmark = pytest.mark.django_db
+
+ALL = ("m1", "m2", "m3", "m4", "m5")
+
+
+def table(folder: Path, *skus: str, rest: str = "", name: str = "products.csv") -> Path:
+    path = folder / name
+    path.write_text("sku,title,price\n" + "".join(f"{sku},Mug,\n" for sku in skus) + rest)
+    return path
+
+
+def active() -> list[str]:
+    return sorted(Product.objects.filter(active=True).values_list("sku", flat=True))
+
+
+NIGHTLY = ("--source", "feed", "--deactivate-missing")
+
+
+@pytest.fixture(autouse=True)
+def told() -> Iterator[list[int]]:
+    """The products of which the other services were told that they changed."""
+    ids: list[int] = []
+
+    def listen(product_ids: list[int], **_kwargs: object) -> None:
+        ids.extend(product_ids)
+
+    events.products_changed.connect(listen)
+    yield ids
+    events.products_changed.disconnect(listen)
+
+
+def test_a_product_that_left_its_source_is_withdrawn(tmp_path: Path, told: list[int]) -> None:
+    run(table(tmp_path, *ALL), *NIGHTLY)
+    report = run(table(tmp_path, "m1", "m2", "m3", "m4"), *NIGHTLY)
+    assert (report["withdrawn"], active()) == (1, ["m1", "m2", "m3", "m4"])
+    assert told == [Product.objects.get(sku="m5").pk]
+
+
+def test_it_comes_back_with_its_source(tmp_path: Path, told: list[int]) -> None:
+    run(table(tmp_path, *ALL), *NIGHTLY)
+    run(table(tmp_path, "m1"), *NIGHTLY)
+    told.clear()
+    report = run(table(tmp_path, *ALL), *NIGHTLY)
+    assert (counts(report), active()) == ((0, 4, 1, 0), list(ALL))
+    assert len(told) == 4
+    assert counts(run(table(tmp_path, *ALL), *NIGHTLY)) == (0, 0, 5, 0)
+
+
+def test_what_somebody_withdrew_by_hand_does_not_come_back(tmp_path: Path) -> None:
+    run(table(tmp_path, *ALL), *NIGHTLY)
+    Product.objects.filter(sku="m1").update(active=False)
+    run(table(tmp_path, *ALL[1:]), *NIGHTLY)
+    run(table(tmp_path, *ALL), *NIGHTLY)
+    assert active() == ["m2", "m3", "m4", "m5"]
+
+
+def test_products_of_another_source_and_of_none_are_left_alone(tmp_path: Path) -> None:
+    run(table(tmp_path, "m1"), "--source", "other")
+    run(table(tmp_path, "m2"))
+    report = run(table(tmp_path, "m3"), *NIGHTLY)
+    assert (report["withdrawn"], active()) == (0, ["m1", "m2", "m3"])
+
+
+def test_without_being_asked_nothing_is_withdrawn(tmp_path: Path) -> None:
+    run(table(tmp_path, *ALL), "--source", "feed")
+    run(table(tmp_path, "m1"), "--source", "feed")
+    assert active() == list(ALL)
+
+
+def test_a_rejected_row_still_says_that_its_product_is_there(tmp_path: Path) -> None:
+    run(table(tmp_path, *ALL), *NIGHTLY)
+    report = run(table(tmp_path, "m1", "m2", "m3", rest="m4,Mug,much\n"), *NIGHTLY)
+    assert (report["withdrawn"], active()) == (1, ["m1", "m2", "m3", "m4"])
+
+
+@pytest.mark.parametrize(
+    ("skus", "rest", "reason"),
+    [
+        ((), "", "the source is empty"),
+        (("m1",), "m2,Mug,much\n", "1 of 2 rows were rejected"),
+        ((), "m2,Mug,much\n", "1 of 1 rows were rejected"),
+    ],
+)
+def test_a_source_that_is_doubtful_withdraws_nothing(
+    tmp_path: Path, skus: tuple[str, ...], rest: str, reason: str
+) -> None:
+    run(table(tmp_path, *ALL), *NIGHTLY)
+    report = run(table(tmp_path, *skus, rest=rest), *NIGHTLY)
+    assert (report["withdrawn"], report["not_withdrawn"], active()) == (0, reason, list(ALL))
+
+
+def test_a_feed_that_is_cut_off_withdraws_nothing(tmp_path: Path) -> None:
+    def feed(end: str, *skus: str) -> Path:
+        items = "".join(f"<item><id>{sku}</id><title>Mug</title></item>" for sku in skus)
+        path = tmp_path / "feed.xml"
+        path.write_text(f"<rss><channel>{items}{end}")
+        return path
+
+    run(feed("</channel></rss>", *ALL), *NIGHTLY)
+    report = run(feed("<item><id>m5", *ALL[:4]), *NIGHTLY)
+    assert (report["not_withdrawn"], active()) == ("the source was not read to its end", list(ALL))
+
+
+def test_a_dry_run_tells_how_many_would_be_withdrawn(tmp_path: Path) -> None:
+    run(table(tmp_path, *ALL), *NIGHTLY)
+    report = run(table(tmp_path, "m1", "m2"), *NIGHTLY, "--dry-run")
+    assert (report["withdrawn"], active()) == (3, list(ALL))
+
+
+def test_it_has_to_be_said_which_source_is_meant(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="needs --source NAME"):
+        run(table(tmp_path, *ALL), "--deactivate-missing")
