@@ -77,5 +77,9 @@ class WorseEncoder(EmbeddingsError):
     """A version that is to be activated finds the catalogue's own categories worse than the live one."""
 
 
+class BuildOvertaken(EmbeddingsError):
+    """Another process has begun to build the same version's index meanwhile, and goes on with it."""
+
+
 class NothingToRollBackTo(EmbeddingsError):
     """The collection has no previous version whose index is kept."""

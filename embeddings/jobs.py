@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -35,6 +36,8 @@ from embeddings.models import Job
 logger = logging.getLogger(__name__)
 
 State = Job.State
+# The command that works off a job of each kind, as the child of whoever runs it.
+COMMANDS = {Job.Kind.TRAIN: "train", Job.Kind.ACTIVATE: "activate_encoder"}
 UNDER_WAY = (State.QUEUED, State.RUNNING)
 
 POLL_S = 0.5
@@ -49,6 +52,8 @@ PROGRESS_EVERY_S = 0.5
 # An upload without a job is one that is being stored just now, or was when its process died.
 UPLOAD_GRACE = timedelta(hours=1)
 SWEEP_EVERY_S = 600.0
+
+_PATH = re.compile(r"""(?<![\w.:/])/(?:[^\s/:;,'"()]+/)*(?=[^\s/])""")
 
 _ending = threading.Event()
 _told_at: dict[UUID, float] = {}
@@ -103,7 +108,7 @@ def succeed(job: Job, result: dict[str, Any]) -> bool:
 
 def fail(job: Job, reason: str) -> bool:
     """The work cannot be done; the reason is for whoever asked for it. False where the job had ended before."""
-    return _end(Job.objects.filter(pk=job.pk, state=State.RUNNING), State.FAILED, error=reason)
+    return _end(Job.objects.filter(pk=job.pk, state=State.RUNNING), State.FAILED, error=_without_places(reason))
 
 
 def cancel(job_id: UUID) -> Job:
@@ -122,6 +127,14 @@ _ENDED_AS = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELL
 
 def _end(jobs: QuerySet[Job], state: str, **values: Any) -> bool:
     return bool(jobs.update(state=state, finished_at=timezone.now(), **values))
+
+
+def _without_places(reason: str) -> str:
+    """Of each path its last part: whoever asked for the work is not told where on the server things lie."""
+    for root in (settings.ENCODERS_ROOT, settings.UPLOADS_ROOT, settings.DATA_DIR):
+        # Their names may have spaces in them.
+        reason = reason.replace(f"{root}/", "/")
+    return _PATH.sub("", reason)
 
 
 def run(job_id: UUID) -> Outcome:
@@ -177,7 +190,7 @@ class _Owner:
         job = self.job
         if job.started_at and timezone.now() - job.started_at > GIVE_UP_AFTER:
             return self._end_as("the work was interrupted again and again: is there memory enough?")
-        if not upload_path(job).is_file():
+        if job.kind == Job.Kind.TRAIN and not upload_path(job).is_file():
             return self._end_as("the archive is gone: send it again")
         logger.info("job %s: %s for %s", job.pk, job.kind, job.collection)
         try:
@@ -254,7 +267,8 @@ class _Owner:
 
 
 def _command(job: Job) -> list[str]:
-    return [sys.executable, str(settings.BASE_DIR / "manage.py"), str(job.kind), "--job", str(job.pk)]
+    command = COMMANDS[Job.Kind(job.kind)]
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), command, "--job", str(job.pk)]
 
 
 def _reason(status: int) -> str:

@@ -185,6 +185,7 @@ class Job(models.Model):
         """What is done."""
 
         TRAIN = "train", _("training")
+        ACTIVATE = "activate", _("activation")
 
     class State(models.TextChoices):
         """Where the work stands."""

@@ -30,15 +30,20 @@ def images_covered(version: EncoderVersion) -> QuerySet[ProductImage]:
 def note_images_changed(image_ids: Sequence[int]) -> None:
     """These photos are new or have new content: each covered one is to be embedded."""
     for version in followed_versions():
-        hashes = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
-        known = ImageEmbedding.objects.filter(version=version, image_id__in=hashes)
-        for row in known:
-            same = row.content_hash == hashes[row.image_id]
-            if same and row.state == State.PENDING:
-                continue
-            state = State.EMBEDDED if same and row.vector is not None else State.PENDING
-            _change(known.filter(pk=row.pk), state, content_hash=hashes[row.image_id])
-        enrol(version, hashes)
+        renew(version, image_ids)
+
+
+def renew(version: EncoderVersion, image_ids: Sequence[int]) -> None:
+    """The same, for one version."""
+    hashes = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
+    known = ImageEmbedding.objects.filter(version=version, image_id__in=hashes)
+    for row in known:
+        same = row.content_hash == hashes[row.image_id]
+        if same and row.state == State.PENDING:
+            continue
+        state = State.EMBEDDED if same and row.vector is not None else State.PENDING
+        _change(known.filter(pk=row.pk), state, content_hash=hashes[row.image_id])
+    enrol(version, hashes)
 
 
 def enrol(version: EncoderVersion, hashes: dict[int, str]) -> int:

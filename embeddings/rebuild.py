@@ -14,12 +14,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from catalog.models import ProductImage
 from embeddings.backends import get_encoder, get_vector_index
+from embeddings.errors import BuildOvertaken, IndexUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from embeddings.outbox import enrol, images_covered, note_images_changed
-from embeddings.selectors import LIVE_COLLECTION_TTL_S, forget_live_collections
+from embeddings.outbox import enrol, images_covered, renew
+from embeddings.selectors import LIVE_COLLECTION_TTL_S, forget_live_collections, versions_in_use
 from embeddings.services import add_version, payloads_of, points_of
 from embeddings.vector_index.base import Payload
 
@@ -81,38 +83,52 @@ def next_version(collection: Collection, encoder_name: str) -> EncoderVersion:
     left = EncoderVersion.objects.filter(
         collection=collection, number__gt=active, encoder=encoder_name, fingerprint=fingerprint
     )
+    # What was rolled back from has a higher number too, and vectors that are not to be taken again.
+    left = left.exclude(pk__in=versions_in_use().values("pk"))
     version = left.order_by("number").last() or add_version(collection, encoder_name)
     follow(version)
     return version
 
 
 def follow(version: EncoderVersion) -> None:
-    """From now on, note the catalogue's changes for this version too."""
-    EncoderVersion.objects.filter(pk=version.pk).update(rebuild_started_at=Now())
+    """From now on, note the catalogue's changes for this version too. A build of it that is under way elsewhere is overtaken.
+
+    The time written is how a build knows that it was not: see `BuildOvertaken`.
+    """
+    version.rebuild_started_at = timezone.now()
+    version.save(update_fields=["rebuild_started_at"])
 
 
-def unfollow(version: EncoderVersion) -> None:
-    """Note the catalogue's changes for this version no more, unless it is in use."""
-    EncoderVersion.objects.filter(pk=version.pk).update(rebuild_started_at=None)
+def unfollow(version: EncoderVersion) -> bool:
+    """Note the catalogue's changes for this version no more, unless it is in use. False where its build was overtaken."""
+    own = EncoderVersion.objects.filter(pk=version.pk, rebuild_started_at=version.rebuild_started_at)
+    return bool(own.update(rebuild_started_at=None))
 
 
 def renew_changed(version: EncoderVersion) -> int:
     """Have photos embedded again whose content changed while nobody noted it for this version. Returns how many."""
     images = ProductImage.objects.filter(pk=OuterRef("image_id"), sha256=OuterRef("content_hash"))
-    rows = ImageEmbedding.objects.filter(version=version).exclude(state=State.REMOVED)
+    rows = ImageEmbedding.objects.filter(version=version)
     changed = rows.filter(~Exists(images), image_id__in=ProductImage.objects.values("pk"))
     renewed, last = 0, 0
     while ids := list(changed.filter(pk__gt=last).order_by("pk").values_list("pk", "image_id")[:BATCH]):
         last = ids[-1][0]
-        note_images_changed([image_id for _, image_id in ids])
+        renew(version, [image_id for _, image_id in ids])
         renewed += len(ids)
     return renewed
 
 
+@transaction.atomic
 def retire(version: EncoderVersion) -> None:
-    """Let go of a version's index and vectors; its model stays, so that it can be activated anew."""
-    get_vector_index().drop(version.index_collection().name)
-    ImageEmbedding.objects.filter(version=version).delete()
+    """Let go of a version's index and vectors, unless it came into use; its model stays, so that it can be activated anew."""
+    # Whoever begins to activate it locks the version too: they come before this, or find that everything is gone.
+    now = EncoderVersion.objects.select_for_update(of=("self",)).select_related("collection").get(pk=version.pk)
+    if now.rebuilding or versions_in_use().filter(pk=now.pk).exists():
+        return
+    get_vector_index().drop(now.index_collection().name)
+    ImageEmbedding.objects.filter(version=now).delete()
+    # A process may still have the former index open under its name: it is not given twice.
+    EncoderVersion.objects.filter(pk=now.pk).update(index_generation=F("index_generation") + 1, rebuild_started_at=None)
 
 
 def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int:
@@ -120,15 +136,21 @@ def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int
 
     A version that is not active yet becomes so by the switch; the version before it keeps its index for a return. Queries are
     answered by the live index throughout. What changes meanwhile is caught up with before the switch, and what changes during
-    the switch is pushed again after it.
+    the switch is pushed again after it. Raises BuildOvertaken where another process has begun the same meanwhile.
     """
     index = get_vector_index()
-    active = version.collection.active_version_id == version.pk
-    former = version.index_collection().name if active else None
-    coming = version.index_collection(version.index_generation + active)
-    index.drop(coming.name)
     follow(version)
+    version.refresh_from_db(fields=["index_generation"])
+    # Not as they were when the version was read: hours of embedding may have passed, and a roll-back.
+    collection = Collection.objects.get(pk=version.collection_id)
+    activating = collection.active_version_id != version.pk
+    # What queries are answered by, now or after a roll-back, is never built over.
+    in_use = version.pk in (collection.active_version_id, collection.previous_version_id)
+    former = version.index_collection().name if in_use else None
+    generation = version.index_generation + in_use
+    coming = version.index_collection(generation)
     try:
+        index.drop(coming.name)
         index.ensure(coming, bulk_load=True)
         since: datetime | None = None
         for _ in range(MAX_PASSES):
@@ -141,14 +163,18 @@ def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int
         started = _database_time()
         _push_pass(version, coming.name, since, None)
         index.close(coming.name)
-        _switch(version, version.index_generation + active, started - COMMIT_LAG)
+        _switch(version, generation, started - COMMIT_LAG, activating=activating)
     except BaseException:
-        unfollow(version)
-        index.drop(coming.name)
+        if unfollow(version):
+            index.drop(coming.name)
         raise
     forget_live_collections()
     for other in _out_of_use(version.collection_id):
-        retire(other)
+        try:
+            retire(other)
+        except IndexUnavailable as error:
+            # The switch is made, and the next one comes by here again.
+            logger.warning("%s is let go of later: %s", other.label, error)
     if former is not None:
         # Other processes may go on asking for the former generation until they read the switch.
         try:
@@ -160,9 +186,8 @@ def rebuild(version: EncoderVersion, on_progress: Progress | None = None) -> int
 
 def _out_of_use(collection_id: int) -> list[EncoderVersion]:
     """Versions that still hold vectors, and are neither active nor kept for a roll-back nor being built."""
-    collection = Collection.objects.get(pk=collection_id)
-    kept = [pk for pk in (collection.active_version_id, collection.previous_version_id) if pk is not None]
-    versions = EncoderVersion.objects.filter(collection=collection).exclude(pk__in=kept).select_related("collection")
+    kept = versions_in_use().values("pk")
+    versions = EncoderVersion.objects.filter(collection=collection_id).exclude(pk__in=kept).select_related("collection")
     return [version for version in versions if not version.rebuilding and version.embeddings.exists()]
 
 
@@ -201,10 +226,17 @@ def _push_pass(version: EncoderVersion, name: str, since: datetime | None, on_pr
 
 
 @transaction.atomic
-def _switch(version: EncoderVersion, generation: int, unsure_since: datetime) -> None:
-    """Make a generation the live one; rows that may have changed since the last pass are pushed again."""
+def _switch(version: EncoderVersion, generation: int, unsure_since: datetime, *, activating: bool) -> None:
+    """Make a generation the live one; rows that may have changed since the last pass are pushed again.
+
+    activating: make the version the active one. A build of the active one leaves that as it is: it may have been rolled back from.
+    """
     # Whoever settles rows meanwhile locks the version too: they come before the switch, or find that it was made.
-    EncoderVersion.objects.select_for_update().get(pk=version.pk)
+    now = EncoderVersion.objects.select_for_update().get(pk=version.pk)
+    if now.rebuild_started_at != version.rebuild_started_at:
+        raise BuildOvertaken(
+            f"another process has begun to build the index of {version.label} anew, and goes on with it"
+        )
     rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False)
     recent = rows.filter(changed_at__gte=unsure_since, state__in=(State.INDEXED, State.OUTDATED))
     recent.update(state=State.EMBEDDED, revision=F("revision") + 1, changed_at=Now())
@@ -214,7 +246,7 @@ def _switch(version: EncoderVersion, generation: int, unsure_since: datetime) ->
     version.rebuild_started_at = None
     version.save(update_fields=["index_generation", "rebuild_started_at"])
     collection = Collection.objects.select_for_update().get(pk=version.collection_id)
-    if collection.active_version_id != version.pk:
+    if activating and collection.active_version_id != version.pk:
         collection.previous_version_id, collection.active_version_id = collection.active_version_id, version.pk
         collection.save(update_fields=["active_version", "previous_version"])
 

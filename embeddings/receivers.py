@@ -46,8 +46,11 @@ def on_migrated(*, app_config: Any, **_: Any) -> None:
         services.ensure_default_collection()
 
 
-def call_for_work(image_ids: Sequence[int]) -> None:
-    """Once the transaction is committed, have these photos' rows worked off. A message that is lost costs time only."""
+def call_for_work(image_ids: Sequence[int] | None) -> None:
+    """Once the transaction is committed, have these photos' rows worked off (None: all that wait).
+
+    A message that is lost costs time only.
+    """
 
     def send() -> None:
         if settings.CELERY_BROKER_URL:

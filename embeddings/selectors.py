@@ -83,14 +83,20 @@ def active_versions() -> list[EncoderVersion]:
     return [collection.active_version for collection in collections if collection.active_version is not None]
 
 
+def versions_in_use() -> QuerySet[EncoderVersion]:
+    """The versions that are active or kept for a roll-back: queries are answered by their indices, or may be in a moment."""
+    return EncoderVersion.objects.filter(_in_use()).select_related("collection")
+
+
 def followed_versions() -> list[EncoderVersion]:
     """The versions that changes of the catalogue are noted for: active, kept for a roll-back, or being built."""
-    followed = (
-        Q(pk__in=Collection.objects.values("active_version"))
-        | Q(pk__in=Collection.objects.values("previous_version"))
-        | Q(rebuild_started_at__isnull=False)
-    )
+    followed = _in_use() | Q(rebuild_started_at__isnull=False)
     return list(EncoderVersion.objects.filter(followed).select_related("collection"))
+
+
+def _in_use() -> Q:
+    collections = Collection.objects.all()
+    return Q(pk__in=collections.values("active_version")) | Q(pk__in=collections.values("previous_version"))
 
 
 def embeddings_of(image_ids: Iterable[int]) -> QuerySet[ImageEmbedding]:

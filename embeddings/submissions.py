@@ -19,7 +19,7 @@ from embeddings import background, tasks
 from embeddings.dataset import classes_in
 from embeddings.errors import JobUnderWay, TrainingUnavailable, UnknownCollection, UnusablePhotos
 from embeddings.jobs import UNDER_WAY
-from embeddings.models import Collection, Job
+from embeddings.models import Collection, EncoderVersion, Job
 
 LEAST_CLASSES = 2
 LEAST_PHOTOS = 2
@@ -85,6 +85,25 @@ def submit_training(collection_slug: str, upload: BinaryIO, parameters: Training
             # Another request was faster, and this says so.
             expect_training(collection_slug)
         raise
+    return job
+
+
+def submit_activation(version: EncoderVersion, *, allow_worse: bool = False) -> Job:
+    """Take the order to put this version into use. Returns the queued job. Raises JobUnderWay."""
+    collection, kind = version.collection, Job.Kind.ACTIVATE
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(
+                kind=kind, collection=collection, parameters={"version": version.label, "allow_worse": allow_worse}
+            )
+            call_for(job)
+    except IntegrityError:
+        # By its one-at-a-time constraint, unless the collection is gone.
+        if not Job.objects.filter(collection=collection, kind=kind, state__in=UNDER_WAY).exists():
+            raise
+        raise JobUnderWay(
+            f"an activation for {collection.slug!r} is under way: wait until it has ended, or cancel it"
+        ) from None
     return job
 
 

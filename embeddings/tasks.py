@@ -25,12 +25,15 @@ BROKER_PAUSE_S = 30.0
 _asked_in_vain_at = float("-inf")
 
 
-def request_indexing(image_ids: Sequence[int]) -> None:
-    """Send these photos to the workers. Where the broker is away they wait in the outbox for the periodic task."""
+def request_indexing(image_ids: Sequence[int] | None) -> None:
+    """Send these photos (None: all that wait) to the workers. Where the broker is away they wait for the periodic task."""
     global _asked_in_vain_at
     if time.monotonic() - _asked_in_vain_at < BROKER_PAUSE_S:
         return
     try:
+        if image_ids is None:
+            drain_outbox.delay()
+            return
         for start in range(0, len(image_ids), TASK_SIZE):
             index_images.delay(list(image_ids[start : start + TASK_SIZE]))
     except OperationalError as error:

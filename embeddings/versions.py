@@ -14,7 +14,7 @@ from django.db import transaction
 
 from catalog.models import Category
 from embeddings import rebuild, services
-from embeddings.backends import get_encoder, get_vector_index
+from embeddings.backends import get_vector_index
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import (
     EmbeddingsError,
@@ -32,6 +32,9 @@ State = ImageEmbedding.State
 
 # Where the raw backbones lie in ENCODERS_ROOT, each once for all versions on top of it.
 BACKBONES = "backbones"
+
+# The folder of a version's evaluation report, among its files.
+REPORT = "report"
 
 # stage, done, total
 Tell = Callable[[str, int, int], object]
@@ -144,15 +147,15 @@ def activate(version: EncoderVersion, *, allow_worse: bool = False, tell: Tell =
     """Embed the collection by this version into an index beside the live one, then switch by one row update.
 
     Queries are answered by the live version until the switch; its index stays for a roll-back. Can be interrupted and run again.
-    Raises WorseEncoder where the version finds the catalogue's own categories worse than the live one, unless allow_worse.
+    Raises WorseEncoder where the version finds the catalogue's own categories worse than the live one, unless allow_worse;
+    EncoderMismatch where its model is not the one that it was; BuildOvertaken.
     """
-    collection = version.collection
-    get_encoder(version.encoder)
-    live = collection.active_version
+    services.encoder_of(version)
     rebuild.follow(version)
     try:
         _embed(version, tell)
         comparison, uncompared = None, ""
+        live = find_collection(version.collection.slug).active_version
         if live is not None and live.pk != version.pk:
             tell("comparison", 0, 0)
             comparison, uncompared = _compared(live, version)
@@ -166,6 +169,8 @@ def activate(version: EncoderVersion, *, allow_worse: bool = False, tell: Tell =
     except EmbeddingsError:
         rebuild.unfollow(version)
         raise
+    # Changes whose transactions had begun before they were noted for this version too.
+    _take_stock(version)
     failed = ImageEmbedding.objects.filter(version=version, state=State.FAILED).count()
     return Activation(version, points, failed, comparison, uncompared)
 
@@ -196,10 +201,14 @@ def _rows(version: EncoderVersion) -> Any:
     return ImageEmbedding.objects.filter(version=version, vector__isnull=False)
 
 
-def _embed(version: EncoderVersion, tell: Tell) -> None:
+def _take_stock(version: EncoderVersion) -> None:
     rebuild.renew_changed(version)
     rebuild.enrol_missing(version)
     rebuild.dismiss_orphans(version)
+
+
+def _embed(version: EncoderVersion, tell: Tell) -> None:
+    _take_stock(version)
     rebuild.retry_failed(version)
     waiting = ImageEmbedding.objects.filter(version=version, state=State.PENDING).count()
     services.embed_pending(version, on_progress=_counter(tell, "embedding", waiting))

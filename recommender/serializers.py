@@ -211,7 +211,7 @@ class JobSchema(serializers.Serializer[Any]):
     """Long work: where it stands, and what came of it."""
 
     id = serializers.UUIDField()
-    kind = serializers.CharField(help_text="train.")
+    kind = serializers.CharField(help_text="train or activate.")
     collection = serializers.CharField()
     state = serializers.CharField(help_text="queued, running, succeeded, failed or cancelled.")
     stage = serializers.CharField(help_text='What is being done, "" before anything is.')
@@ -220,7 +220,9 @@ class JobSchema(serializers.Serializer[Any]):
     )
     done = serializers.IntegerField(help_text="Steps of this stage that are done.")
     total = serializers.IntegerField(help_text="Steps of this stage; 0 where nobody knows.")
-    result = serializers.DictField(allow_null=True, help_text="Once it has succeeded: the new encoder version.")
+    result = serializers.DictField(
+        allow_null=True, help_text="Once it has succeeded: the encoder version and its figures."
+    )
     error = serializers.CharField(allow_null=True, help_text="Once it has failed: why, and what to do.")
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)

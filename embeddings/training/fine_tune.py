@@ -41,9 +41,9 @@ from embeddings.training.export import export_litert, export_saved_model, write_
 from embeddings.training.features import view_features
 from embeddings.training.heads import Embed, Epoch, HeadOptions, TrainedHead, embed_with, train_head
 from embeddings.training.unfreezing import UnfreezeOptions, train_unfrozen
-from embeddings.versions import BACKBONES
+from embeddings.versions import BACKBONES, REPORT
 
-MODEL, SAVED_MODEL, MANIFEST, REPORT, CARD = "model.tflite", "saved_model", "manifest.json", "report", "MODEL_CARD.md"
+MODEL, SAVED_MODEL, MANIFEST, CARD = "model.tflite", "saved_model", "manifest.json", "MODEL_CARD.md"
 
 # Of a larger gallery the validation after each epoch sees a sample; the figures at the end are of all of it.
 _GALLERY_SEEN = 10_000

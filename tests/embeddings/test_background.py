@@ -11,11 +11,12 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from catalog.services import remove_images
-from embeddings import background, rebuild, receivers, services, tasks
+from embeddings import background, rebuild, receivers, services, tasks, versions
 from embeddings.backends import get_vector_index
 from embeddings.background import OutboxThread, finish_noted_work, note_work
 from embeddings.errors import EncoderMismatch, IndexLocked
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.vector_index.edge import EdgeVectorIndex
 from tests.embeddings.conftest import points, states
 
 State = ImageEmbedding.State
@@ -67,6 +68,43 @@ class TestACommand:
             finish_noted_work()
         assert said in caplog.text
         assert states(version) == {image.pk: State.PENDING}
+
+
+@pytest.mark.usefixtures("edge")
+class TestACommandThatPutAnotherVersionIntoUse:
+    @pytest.fixture
+    def activated(self, version, add_photo, monkeypatch) -> EncoderVersion:
+        monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+        add_photo()
+        services.drain()
+        get_vector_index().close()
+        new = services.add_version(version.collection, "counting")
+        return versions.activate(new).version
+
+    @pytest.fixture
+    def server(self, settings) -> Iterator[EdgeVectorIndex]:
+        """Another process with the same index."""
+        index = EdgeVectorIndex(settings.VECTOR_INDEX["OPTIONS"]["path"])
+        yield index
+        index.close()
+
+    def test_leaves_its_index_to_a_server_that_has_not_noticed_yet(self, version, activated, server, caplog):
+        server.retrieve(version.index_collection().name, [0])
+        note_work()
+        finish_noted_work(activated)
+        assert "1 photos wait: a running server holds the index" in caplog.text
+        # As at the end of every command.
+        finish_noted_work()
+        assert set(states(activated).values()) == {State.EMBEDDED}
+        # And the server finds it free.
+        assert len(server.retrieve(activated.index_collection().name, states(activated))) == 1
+
+    def test_indexes_what_is_left_where_no_server_runs(self, version, activated, server):
+        note_work()
+        finish_noted_work(activated)
+        assert set(states(activated).values()) == {State.INDEXED}
+        # Nor is the former index kept from anybody.
+        server.retrieve(version.index_collection().name, [0])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -178,6 +216,16 @@ class TestWithABroker:
         monkeypatch.setattr(tasks.index_images, "delay", sent.append)
         tasks.request_indexing(range(600))
         assert [len(ids) for ids in sent] == [256, 256, 88]
+
+    def test_all_that_waits_is_asked_for_without_ids(
+        self, settings, monkeypatch, django_capture_on_commit_callbacks, db
+    ):
+        asked: list[str] = []
+        settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+        monkeypatch.setattr(tasks.drain_outbox, "delay", lambda: asked.append("all"))
+        with django_capture_on_commit_callbacks(execute=True):
+            receivers.call_for_work(None)
+        assert asked == ["all"]
 
     def test_the_server_starts_no_thread_of_its_own(self, settings, monkeypatch):
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"

@@ -33,10 +33,10 @@ from embeddings import background, jobs, submissions, tasks
 from embeddings.background import JobThread
 from embeddings.errors import JobEnded, JobNotFound, JobUnderWay, TrainingUnavailable, UnknownCollection, UnusablePhotos
 from embeddings.jobs import Outcome
-from embeddings.models import Collection, Job
-from embeddings.submissions import TrainingParameters, submit_training
+from embeddings.models import Collection, EncoderVersion, Job
+from embeddings.submissions import TrainingParameters, submit_activation, submit_training
 from recommender.celery import app
-from tests.factories import CollectionFactory
+from tests.factories import CollectionFactory, EncoderVersionFactory
 from tests.zips import PHOTOS, packed, said_size
 
 State = Job.State
@@ -61,6 +61,12 @@ def wait_until(true: Callable[[], bool]) -> None:
 def submit(slug: str = "all", content: bytes | None = None, **parameters: Any) -> Job:
     upload = io.BytesIO(packed() if content is None else content)
     return submit_training(slug, upload, TrainingParameters(**parameters))
+
+
+def active_version() -> EncoderVersion:
+    version = Collection.objects.select_related("active_version__collection").get(slug="all").active_version
+    assert version is not None
+    return version
 
 
 def now(job: Job) -> Job:
@@ -195,6 +201,35 @@ class TestAJobComesIn:
 
 
 @pytest.mark.django_db
+class TestAnActivationComesIn:
+    def test_with_the_version_and_whether_it_may_be_worse(self):
+        job = submit_activation(active_version())
+        assert (job.kind, job.state, job.collection.slug, job.upload) == ("activate", State.QUEUED, "all", "")
+        assert job.parameters == {"version": "all-v1", "allow_worse": False}
+        jobs.cancel(job.pk)
+        assert submit_activation(active_version(), allow_worse=True).parameters["allow_worse"]
+
+    def test_one_at_a_time_for_each_collection(self):
+        first = submit_activation(active_version())
+        with pytest.raises(JobUnderWay, match="an activation for 'all' is under way"):
+            submit_activation(active_version())
+        jobs.cancel(first.pk)
+        submit_activation(active_version())
+
+    def test_beside_a_training(self):
+        submit()
+        assert submit_activation(active_version()).state == State.QUEUED
+
+    def test_and_is_called_for_like_any_other(self, settings, monkeypatch, django_capture_on_commit_callbacks):
+        sent: list[str] = []
+        settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+        monkeypatch.setattr(tasks.run_job, "delay", sent.append)
+        with django_capture_on_commit_callbacks(execute=True):
+            job = submit_activation(active_version())
+        assert sent == [str(job.pk)]
+
+
+@pytest.mark.django_db
 class TestWhoeverWorks:
     @pytest.fixture
     def job(self) -> Job:
@@ -232,6 +267,18 @@ class TestWhoeverWorks:
         assert not jobs.fail(job, "too late")
         assert now(job).state == State.CANCELLED
 
+    @pytest.mark.parametrize(
+        ("reason", "told"),
+        [
+            ("the index {root}/index/all-v2-g1 cannot be made", "the index all-v2-g1 cannot be made"),
+            ("no file /srv/models/a.tflite or b.tflite", "no file a.tflite or b.tflite"),
+            ("mAP 0.5 against 0.7; 3/4 of them", "mAP 0.5 against 0.7; 3/4 of them"),
+        ],
+    )
+    def test_tells_nobody_where_on_the_server_things_lie(self, job, reason, told):
+        jobs.fail(job, reason.format(root=settings.DATA_DIR))
+        assert now(job).error == told
+
     def test_cannot_cancel_what_there_is_not(self):
         with pytest.raises(JobNotFound):
             jobs.cancel(uuid4())
@@ -250,6 +297,8 @@ def test_the_command_is_that_of_the_kind(db):
     assert command[0] == sys.executable
     assert Path(command[1]).name == "manage.py"
     assert command[2:] == ["train", "--job", str(job.pk)]
+    activation = submit_activation(active_version())
+    assert jobs._command(activation)[2:] == ["activate_encoder", "--job", str(activation.pk)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -301,6 +350,13 @@ jobs.succeed(job, {{"encoder": "all-v2"}})
         job = submit()
         jobs.run(job.pk)
         assert "cannot be started" in now(job).error
+
+    def test_without_an_archive_where_it_needs_none(self, child_runs):
+        child_runs(f"{REPORTS}\njobs.succeed(job, {{}})")
+        version = EncoderVersionFactory.create(collection=Collection.objects.get(slug="all"), number=7)
+        job = submit_activation(version)
+        jobs.run(job.pk)
+        assert now(job).state == State.SUCCEEDED
 
     def test_and_fails_where_its_archive_is_gone(self, child_runs):
         child_runs(SLEEPS)

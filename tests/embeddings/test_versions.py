@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
+from catalog.models import ProductImage
 from catalog.services import ProductData, remove_images, save_product
 from embeddings import rebuild, services, versions
 from embeddings.backends import BUNDLED, get_vector_index
-from embeddings.errors import NothingToRollBackTo, UnknownCollection, WorseEncoder
+from embeddings.errors import BuildOvertaken, EncoderMismatch, NothingToRollBackTo, UnknownCollection, WorseEncoder
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from tests.embeddings.conftest import CountingEncoder, points
-from tests.factories import CategoryFactory, ProductFactory, jpeg
+from tests.embeddings.conftest import CountingEncoder, points, states
+from tests.factories import CategoryFactory, ProductFactory, ProductImageFactory, jpeg
+
+State = ImageEmbedding.State
 
 
 class BlindEncoder(CountingEncoder):
@@ -43,7 +46,7 @@ def nobody_else_asks(monkeypatch):
 def other(version, encoder, monkeypatch) -> CountingEncoder:
     """The model behind every encoder whose name is not that of the first version."""
     another = BlindEncoder()
-    for module in (services, rebuild, versions):
+    for module in (services, rebuild):
         monkeypatch.setattr(module, "get_encoder", lambda name=None: encoder if name == "counting" else another)
     return another
 
@@ -65,6 +68,10 @@ def second(version: EncoderVersion, encoder: CountingEncoder, name: str = "secon
     return EncoderVersion.objects.create(
         collection=version.collection, number=version.number + 1, encoder=name, fingerprint=encoder.fingerprint, dim=3
     )
+
+
+def fresh(version: EncoderVersion) -> EncoderVersion:
+    return EncoderVersion.objects.select_related("collection").get(pk=version.pk)
 
 
 def active() -> EncoderVersion:
@@ -136,6 +143,126 @@ def test_what_changed_meanwhile_is_caught_up_with_after_a_roll_back(version, oth
     versions.roll_back(version.collection)
     services.drain()
     assert set(points(version)) == {*shop[1:], added.pk}
+
+
+def test_a_roll_back_finds_the_former_index_whole_while_it_is_built_anew(version, other, shop):
+    versions.activate(second(version, other), allow_worse=True)
+    former = fresh(version).index_collection().name
+    found: list[set[int]] = []
+
+    def roll_back(stage: str, done: int, total: int) -> None:
+        if stage == "index" and done == total and not found:
+            assert versions.roll_back(version.collection) == version
+            assert active().index_collection().name == former
+            found.append(set(points(version)))
+
+    versions.activate(fresh(version), allow_worse=True, tell=roll_back)
+    assert found == [set(shop)]
+    assert active() == version
+    assert active().index_collection().name != former
+    assert set(points(version)) == set(shop)
+
+
+def test_a_roll_back_while_photos_are_embedded_leaves_the_live_index_alone(version, other, shop):
+    versions.activate(second(version, other), allow_worse=True)
+    again = fresh(version)
+    assert again.collection.active_version_id != version.pk
+    versions.roll_back(version.collection)
+    live = active().index_collection().name
+    sizes: list[int] = []
+    rebuild.rebuild(again, on_progress=lambda _: sizes.append(get_vector_index().count(live)))
+    assert sizes == [len(shop)]
+    assert active().index_generation == 2
+
+
+def test_a_reindex_does_not_undo_a_roll_back_that_was_made_meanwhile(version, other, shop):
+    new = second(version, other)
+    versions.activate(new, allow_worse=True)
+    rebuild.rebuild(fresh(new), on_progress=lambda _: versions.roll_back(version.collection))
+    assert active() == version
+    assert Collection.objects.get(slug="all").previous_version == new
+    assert set(points(new)) == set(shop)
+
+
+def test_of_two_that_build_the_same_index_the_later_one_goes_on(version, other, shop):
+    new = second(version, other)
+    name = new.index_collection().name
+
+    def begin_again(stage: str, done: int, total: int) -> None:
+        if stage == "index" and done == total:
+            # As another process does it.
+            rebuild.follow(EncoderVersion.objects.get(pk=new.pk))
+
+    with pytest.raises(BuildOvertaken, match="all-v2"):
+        versions.activate(fresh(new), allow_worse=True, tell=begin_again)
+    assert active() == version
+    assert get_vector_index().exists(name)
+    assert EncoderVersion.objects.get(pk=new.pk).rebuilding
+
+
+def test_a_renewal_after_a_roll_back_embeds_everything_anew(version, encoder, shop):
+    newest = rebuild.next_version(version.collection, "counting")
+    versions.activate(newest)
+    versions.roll_back(version.collection)
+    assert rebuild.next_version(Collection.objects.get(slug="all"), "counting").number == newest.number + 1
+
+
+def test_photos_whose_transaction_had_begun_before_are_not_forgotten(version, other, shop):
+    late: list[ProductImage] = []
+
+    def commit(stage: str, done: int, total: int) -> None:
+        if stage == "index" and not late:
+            # Nothing is noted: for the transaction that added it, only the live version was there.
+            late.append(ProductImageFactory.create(content=jpeg((1, 2, 3))))
+
+    new = second(version, other)
+    versions.activate(new, allow_worse=True, tell=commit)
+    assert states(new)[late[0].pk] == State.PENDING
+
+
+def test_a_photo_that_came_back_with_new_content_is_embedded_again(version, other, shop):
+    new = second(version, other)
+    with pytest.raises(WorseEncoder):
+        versions.activate(new)
+    # Out of the collection and back, and changed meanwhile; nobody notes it for a version that was refused.
+    ImageEmbedding.objects.filter(version=new, image_id=shop[0]).update(state=State.REMOVED)
+    ProductImage.objects.filter(pk=shop[0]).update(sha256="f" * 64)
+    encoded = other.encoded
+    versions.activate(new, allow_worse=True)
+    assert other.encoded == encoded + 1
+    assert ImageEmbedding.objects.get(version=new, image_id=shop[0]).content_hash == "f" * 64
+
+
+def test_a_version_that_is_being_activated_is_not_let_go_of_by_another(version, other, shop):
+    new = second(version, other)
+    with pytest.raises(WorseEncoder):
+        versions.activate(new)
+    rebuild.follow(new)
+    rebuild.retire(new)
+    assert ImageEmbedding.objects.filter(version=new).count() == len(shop)
+    rebuild.unfollow(new)
+    rebuild.retire(new)
+    assert not ImageEmbedding.objects.filter(version=new).exists()
+
+
+def test_an_index_that_was_let_go_of_never_gives_its_name_to_another(version, other, shop):
+    new = second(version, other)
+    versions.activate(new, allow_worse=True)
+    versions.activate(second(new, other, "third"), allow_worse=True)
+    former = version.index_collection().name
+    versions.activate(fresh(version), allow_worse=True)
+    assert active().index_collection().name != former
+
+
+def test_a_version_whose_model_was_exchanged_is_not_activated(version, other, shop):
+    new = second(version, other)
+    versions.activate(new, allow_worse=True)
+    versions.roll_back(version.collection)
+    other.fingerprint = "e" * 64
+    # Though there is nothing left to embed by it.
+    with pytest.raises(EncoderMismatch):
+        versions.activate(fresh(new), allow_worse=True)
+    assert active() == version
 
 
 def test_there_is_nothing_to_roll_back_to_at_first(version):

@@ -85,8 +85,9 @@ class Site:
         """What all started processes have printed."""
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("process-*.log")))
 
-    def serve(self) -> Server:
-        """Start the web server, and wait until it is ready."""
+    def serve(self, until: str = "ready") -> Server:
+        """Start the web server, and wait until it is ready, or, for one that never will be, "alive"."""
+        address = {"ready": "/readyz", "alive": "/healthz"}[until]
         port = _free_port()
         process = self.start(
             "-m", "gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning"
@@ -96,7 +97,7 @@ class Site:
         def ready() -> bool:
             assert process.poll() is None, self.log()
             try:
-                return bool(server.get("/readyz")["status"] == "ready")
+                return bool(server.get(address)["status"] == until)
             except OSError:
                 return False
 

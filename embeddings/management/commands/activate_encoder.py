@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import logging
+from dataclasses import asdict
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from embeddings import background, versions
+from embeddings import background, jobs, versions
 from embeddings.errors import EmbeddingsError
 from embeddings.management.progress import stage_bars
+from embeddings.versions import Activation
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -19,12 +26,18 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("version", help="such as fashion-v2; the admin and manage.py train name them")
+        parser.add_argument("version", nargs="?", help="such as fashion-v2; the admin and manage.py train name them")
         parser.add_argument(
             "--allow-worse", action="store_true", help="activate it even where it is worse than the live one"
         )
+        parser.add_argument("--job", type=UUID, help=argparse.SUPPRESS)
 
-    def handle(self, *, version: str, allow_worse: bool, **_: Any) -> None:
+    def handle(self, *, version: str | None, allow_worse: bool, job: UUID | None, **_: Any) -> None:
+        if job is not None:
+            self._work_off(job)
+            return
+        if version is None:
+            raise CommandError("Which version? Name one, such as fashion-v2: the admin and manage.py train name them.")
         try:
             with stage_bars() as tell:
                 done = versions.activate(versions.find_version(version), allow_worse=allow_worse, tell=tell)
@@ -34,8 +47,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "Interrupted: the live version goes on. Run it again to finish.", returncode=130
             ) from None
-        background.note_work()
-        background.finish_noted_work()
+        _finish(done)
         if done.comparison is not None:
             live, candidate = done.comparison.live, done.comparison.candidate
             self.stdout.write(
@@ -47,3 +59,38 @@ class Command(BaseCommand):
         self.stdout.write(f"{done.version.label} is active, with {done.points} points")
         if done.failed:
             raise CommandError(f"{done.failed} photos could not be embedded; the reasons are in the admin.")
+
+    def _work_off(self, job_id: UUID) -> None:
+        """A job's activation, as the child of whoever runs the job."""
+        job = jobs.get_job(job_id)
+        jobs.start(job)
+        wanted = job.parameters
+        try:
+            version = versions.find_version(wanted["version"])
+            done = versions.activate(version, allow_worse=wanted["allow_worse"], tell=partial(jobs.progress, job))
+        except EmbeddingsError as error:
+            jobs.fail(job, str(error))
+            return
+        except OSError as error:
+            logger.exception("job %s failed", job.pk)
+            jobs.fail(job, f"the server cannot read or write its files: {error.strerror or type(error).__name__}")
+            return
+        # Before what is left to index: that waits in the outbox, whatever becomes of this process.
+        jobs.succeed(job, _result(done))
+        _finish(done)
+
+
+def _finish(done: Activation) -> None:
+    """What changed in the catalogue meanwhile is in the outbox."""
+    background.note_work()
+    background.finish_noted_work(done.version)
+
+
+def _result(done: Activation) -> dict[str, Any]:
+    """For JSON."""
+    return {
+        "encoder": done.version.label,
+        "points": done.points,
+        "failed": done.failed,
+        "comparison": None if done.comparison is None else asdict(done.comparison),
+    }

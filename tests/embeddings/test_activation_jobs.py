@@ -1,0 +1,161 @@
+"""manage.py activate_encoder --job: an activation that somebody waits for, as the child of whoever runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from embeddings import background, jobs, rebuild, services
+from embeddings.backends import get_vector_index
+from embeddings.errors import IndexUnavailable
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
+from embeddings.submissions import submit_activation
+from tests.embeddings.conftest import CountingEncoder, points, states
+from tests.factories import CategoryFactory, ProductFactory, jpeg
+
+State = Job.State
+
+
+class DullEncoder(CountingEncoder):
+    """Finds nothing alike but by brightness."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fingerprint = "d" * 64
+
+    def encode(self, images: Any) -> Any:
+        vectors = super().encode(images)
+        vectors[:, :] = vectors[:, [1, 1, 1]]
+        vectors[:, 2] = [number % 2 for number in range(len(vectors))]
+        return vectors / (vectors**2).sum(axis=1, keepdims=True) ** 0.5
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """No owner whose end would end this process, no other process that asks, and nothing noted before."""
+    monkeypatch.setattr(jobs, "start", lambda job: jobs.progress(job, "starting", 0, 0))
+    monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+    monkeypatch.setattr(background, "_work_noted", False)
+    monkeypatch.setattr(background, "_thread", None)
+
+
+@pytest.fixture
+def shop(version, add_photo) -> list[int]:
+    """Red hats and blue mugs, embedded and indexed. The ids of their photos."""
+    images = []
+    for name, colour in (("hats", (200, 20, 20)), ("mugs", (20, 20, 200))):
+        category = CategoryFactory.create(name=name)
+        for number in range(4):
+            shade = tuple(value + number * 9 for value in colour)
+            images.append(add_photo(ProductFactory.create(category=category), content=jpeg(shade)))
+    services.drain()
+    return [image.pk for image in images]
+
+
+@pytest.fixture
+def second(version, encoder, monkeypatch) -> EncoderVersion:
+    """A version that is as good."""
+    return services.add_version(version.collection, "counting")
+
+
+@pytest.fixture
+def dull(version, encoder, monkeypatch) -> EncoderVersion:
+    """A version that is worse."""
+    other = DullEncoder()
+    for module in (services, rebuild):
+        monkeypatch.setattr(module, "get_encoder", lambda name=None: encoder if name == "counting" else other)
+    return services.add_version(version.collection, "dull")
+
+
+def worked_off(version: EncoderVersion, **asked: Any) -> Job:
+    job = submit_activation(version, **asked)
+    Job.objects.update(state=State.RUNNING, beat_at=timezone.now())
+    call_command("activate_encoder", job=job.pk)
+    return Job.objects.get(pk=job.pk)
+
+
+def active() -> EncoderVersion | None:
+    return Collection.objects.get(slug="all").active_version
+
+
+def test_the_version_is_active_and_the_job_says_how_it_compares(version, shop, second):
+    job = worked_off(second)
+    assert (job.state, job.error) == (State.SUCCEEDED, "")
+    assert job.result is not None
+    assert {**job.result, "comparison": None} == {
+        "encoder": "all-v2",
+        "points": len(shop),
+        "failed": 0,
+        "comparison": None,
+    }
+    assert job.result["comparison"]["live"]["mean_average_precision"] == 1
+    assert job.result["comparison"]["candidate"]["queries"] == len(shop)
+    assert active() == second
+    assert set(points(second)) == set(shop)
+
+
+def test_it_tells_how_far_it_is(shop, second, monkeypatch):
+    told: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(jobs, "progress", lambda _, *where: told.append(where))
+    worked_off(second)
+    assert [stage for stage, done, total in told if done == 0] == ["starting", "embedding", "comparison", "index"]
+    assert ("index", len(shop), len(shop)) in told
+
+
+def test_what_waits_is_indexed_too_where_no_server_does_it(shop, second):
+    worked_off(second)
+    assert set(states(second).values()) == {ImageEmbedding.State.INDEXED}
+
+
+def test_what_cannot_be_compared_is_activated_without(version, add_photo, second):
+    add_photo()
+    services.drain()
+    job = worked_off(second)
+    assert job.result == {"encoder": "all-v2", "points": 1, "failed": 0, "comparison": None}
+
+
+def test_one_that_is_worse_fails_with_the_figures_and_the_live_one_goes_on(version, shop, dull):
+    job = worked_off(dull)
+    assert job.state == State.FAILED
+    assert "all-v2 finds the catalogue's categories worse than all-v1: mAP 0." in job.error
+    assert active() == version
+
+
+def test_one_that_is_worse_is_activated_where_that_was_asked_for(shop, dull):
+    assert worked_off(dull, allow_worse=True).state == State.SUCCEEDED
+    assert active() == dull
+
+
+def test_a_version_that_is_gone_meanwhile_fails(version, second):
+    job = submit_activation(second)
+    Job.objects.update(state=State.RUNNING, beat_at=timezone.now())
+    second.delete()
+    call_command("activate_encoder", job=job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (State.FAILED, "there is no encoder version 'all-v2'; there is: all-v1")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        (IndexUnavailable("the index /srv/shop/index/all-v2-g1 cannot be made"), "the index all-v2-g1 cannot be made"),
+        (OSError(28, "No space left on device"), "cannot read or write its files: No space left on device"),
+    ],
+)
+def test_trouble_fails_with_its_reason_and_nothing_is_switched(version, shop, second, monkeypatch, trouble, told):
+    def fail(*_: Any, **__: Any) -> None:
+        raise trouble
+
+    monkeypatch.setattr(get_vector_index(), "ensure", fail)
+    job = worked_off(second)
+    assert job.state == State.FAILED
+    assert told in job.error
+    assert active() == version
+
+
+def test_without_a_job_a_version_has_to_be_named(version):
+    with pytest.raises(CommandError, match="Which version"):
+        call_command("activate_encoder")
