@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
+from PIL import Image
 
 from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.base import Encoder
 from embeddings.errors import InvalidVector, TrainingFailed
+from embeddings.training.augmentation import random_view
 
 Features = NDArray[np.float16]
 Progress = Callable[[int], object]
@@ -89,20 +90,6 @@ def _view(photo: Image.Image, index: int, random: np.random.Generator) -> Image.
         return photo
     mirrored = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return mirrored if index == 1 else random_view(mirrored if random.random() < 0.5 else photo, random)
-
-
-def random_view(
-    photo: Image.Image, random: np.random.Generator, *, least_area: float = 0.4, shift: float = 0.2
-) -> Image.Image:
-    """A crop of at least this share of the area, its aspect changed by at most a third, lighting and colours shifted a little."""
-    width, height = photo.size
-    area, aspect = random.uniform(least_area, 1.0), math.exp(random.uniform(-0.29, 0.29))
-    w, h = min(width, width * math.sqrt(area * aspect)), min(height, height * math.sqrt(area / aspect))
-    left, top = random.uniform(0, width - w), random.uniform(0, height - h)
-    crop = photo.crop((int(left), int(top), max(int(left + w), int(left) + 8), max(int(top + h), int(top) + 8)))
-    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-        crop = enhance(crop).enhance(random.uniform(1 - shift, 1 + shift))
-    return crop
 
 
 def _make_room(cache: Path, needed_bytes: int) -> None:

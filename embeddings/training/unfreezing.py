@@ -19,8 +19,8 @@ from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.preprocessing import squash
 from embeddings.errors import TrainingFailed
 from embeddings.evaluation.metrics import Labels, retrieval_metrics
+from embeddings.training.augmentation import random_view
 from embeddings.training.backbones import Backbone
-from embeddings.training.features import random_view
 from embeddings.training.heads import Epoch, HeadOptions, TrainedHead
 
 # The gallery that the validation after each epoch asks; encoding it takes longer than the epoch otherwise.
