@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from catalog.models import Category
 from embeddings import rebuild, services
@@ -35,6 +37,9 @@ BACKBONES = "backbones"
 
 # The folder of a version's evaluation report, among its files.
 REPORT = "report"
+
+# No training takes as long.
+_UNFINISHED_S = 7 * 24 * 3600
 
 # stage, done, total
 Tell = Callable[[str, int, int], object]
@@ -101,7 +106,13 @@ def ensure_collection(slug: str, categories: list[str]) -> tuple[Collection, boo
 
 
 def new_folder() -> Path:
-    """A folder for a version in the making, in ENCODERS_ROOT; `take_in` moves it to its place, `discard` removes it."""
+    """A folder for a version in the making, in ENCODERS_ROOT; `take_in` moves it to its place, `discard` removes it.
+
+    What a process that was killed left behind long ago is removed.
+    """
+    for left in settings.ENCODERS_ROOT.glob(".unfinished-*"):
+        if time.time() - left.stat().st_mtime > _UNFINISHED_S:
+            discard(left)
     folder: Path = settings.ENCODERS_ROOT / f".unfinished-{uuid4().hex}"
     folder.mkdir(parents=True)
     return folder
@@ -197,7 +208,7 @@ def roll_back(collection: Collection) -> EncoderVersion:
     return previous
 
 
-def _rows(version: EncoderVersion) -> Any:
+def _rows(version: EncoderVersion) -> QuerySet[ImageEmbedding]:
     return ImageEmbedding.objects.filter(version=version, vector__isnull=False)
 
 

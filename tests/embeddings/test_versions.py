@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -319,3 +320,11 @@ def test_a_file_that_is_no_encoder_leaves_nothing_behind(settings, tmp_path):
         call_command("add_encoder", str(tmp_path / "model.tflite"))
     assert not list(Path(settings.ENCODERS_ROOT).iterdir())
     assert EncoderVersion.objects.filter(collection__slug="all").count() == 1
+
+
+def test_what_a_killed_training_left_long_ago_is_removed(settings, tmp_path):
+    settings.ENCODERS_ROOT = tmp_path
+    killed, under_way = versions.new_folder(), versions.new_folder()
+    os.utime(killed, (0, 0))
+    made = versions.new_folder()
+    assert set(tmp_path.iterdir()) == {under_way, made}
