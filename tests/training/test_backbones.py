@@ -25,8 +25,12 @@ from embeddings.training.backbones import Backbone, load_backbone  # noqa: E402
 from embeddings.training.student import read_litert  # noqa: E402
 from tests.training.networks import archived, hub_model, keras_network  # noqa: E402
 
-# TensorFlow's arrays are older than NumPy's keyword `copy`.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = [
+    # TensorFlow's arrays are older than NumPy's keyword `copy`.
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    # tensorflow_hub leaves its connections to the garbage collector, which may come by at any time.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 
 class Shelf:
