@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from catalog.models import ProductImage
 from embeddings.dataset import PhotoSet, read_catalogue
 from embeddings.errors import UnusablePhotos
-from embeddings.evaluation.metrics import RetrievalMetrics, labels_of, mean_metrics, per_query_metrics
+from embeddings.evaluation.metrics import Labels, RetrievalMetrics, labels_of, mean_metrics, per_query_metrics
 from embeddings.models import EncoderVersion, ImageEmbedding, vector_from_bytes
 from embeddings.outbox import images_covered
 
@@ -54,18 +55,27 @@ def compare(live: EncoderVersion, candidate: EncoderVersion, *, seed: int = 0) -
     if len(ids) > GALLERY:
         ids = [ids[row] for row in np.sort(random.choice(len(ids), GALLERY, replace=False))]
     rows = np.sort(random.permutation(len(ids))[:QUERIES])
-    found = [_judged(version, ids, rows.tolist()) for version in (live, candidate)]
-    return Comparison(*found)
+    if not ids:
+        raise UnusablePhotos("no photo of a category is embedded by both versions")
+    about = _about(ids)
+    labels, products = (labels_of([about[image_id][part] for image_id in ids]) for part in (0, 1))
+    return Comparison(*(_judged(version, ids, rows, labels, products) for version in (live, candidate)))
 
 
-def _judged(version: EncoderVersion, ids: Sequence[int], rows: Sequence[int]) -> RetrievalMetrics:
-    about = {
+def _about(ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Category path and product of each photo."""
+    return {
         image_id: (path, str(product))
         for start in range(0, len(ids), 1000)
         for image_id, path, product in ProductImage.objects.filter(pk__in=ids[start : start + 1000]).values_list(
             "pk", "product__category__path", "product_id"
         )
     }
+
+
+def _judged(
+    version: EncoderVersion, ids: Sequence[int], rows: NDArray[np.int64], labels: Labels, products: Labels
+) -> RetrievalMetrics:
     vectors = {
         image_id: vector_from_bytes(vector or b"")
         for start in range(0, len(ids), 1000)
@@ -73,11 +83,8 @@ def _judged(version: EncoderVersion, ids: Sequence[int], rows: Sequence[int]) ->
             version=version, image_id__in=ids[start : start + 1000]
         ).values_list("image_id", "vector")
     }
-    if not ids:
-        raise UnusablePhotos("no photo of a category is embedded by both versions")
     gallery = np.stack([vectors[image_id] for image_id in ids])
     gallery /= np.linalg.norm(gallery, axis=1, keepdims=True)
-    labels, products = (labels_of([about[image_id][part] for image_id in ids]) for part in (0, 1))
     # A query is a photo of the gallery: its own product, and so itself, is left out of its answer.
     try:
         return mean_metrics(

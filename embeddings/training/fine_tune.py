@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -244,10 +243,9 @@ class _Training:
         if self._plan.unfreeze is not None:
             curve += self._unfreeze(head)
         encoder = self._export(head.model)
-        outcomes, problems = self._judge(encoder, head.model, train, validation)
+        outcomes = self._judge(encoder, head.model, train, validation)
         own = outcomes[0].queries
-        checked, calibration, missing = self._calibrate(own)
-        problems += missing
+        checked, calibration, uncalibrated = self._calibrate(own)
         recipe = self._recipe(head.best)
         metrics = {
             "curve": [asdict(epoch) for epoch in curve],
@@ -256,7 +254,7 @@ class _Training:
         }
         made = FineTuned(
             self._folder, encoder.fingerprint, encoder.dim, recipe, self._data.manifest.summary(), metrics, calibration,
-            outcomes, [*self._data.manifest.problems, *problems],
+            outcomes, [*self._data.manifest.problems, *uncalibrated],
         )  # fmt: skip
         self._write_down(made, curve, checked)
         return made
@@ -367,7 +365,7 @@ class _Training:
 
     def _judge(
         self, encoder: LiteRTEncoder, head: keras.Model, train: NDArray[np.float16], validation: NDArray[np.float16]
-    ) -> tuple[list[Outcome], list[str]]:
+    ) -> list[Outcome]:
         self._tell("evaluation", 0, 0)
         if self._plan.unfreeze is None:
             own = self._embedded(lambda features: embed_with(head, features), train, validation)
@@ -387,7 +385,7 @@ class _Training:
                 outcomes.append(judge(name, fingerprint, queries, queries if self._plan.by_product else gallery))
             except ValueError as error:
                 raise UnusablePhotos(f"the validation photos cannot be judged: {error}") from error
-        return outcomes, []
+        return outcomes
 
     def _embedded(
         self, embed: Embed, train: NDArray[np.float16], validation: NDArray[np.float16]
@@ -455,8 +453,3 @@ class _Training:
 def _has_pairs(products: NDArray[np.str_]) -> bool:
     known = products[products != ""]
     return len(np.unique(known)) < len(known)
-
-
-def fingerprint_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import time
@@ -38,9 +39,8 @@ class HeadOptions:
     loss, margin, distance, mining: see `losses.make_loss`. dim: length of the embedding. hidden: width of the layer between the
     features and the feature-vector layer; 0 leaves it out. mixup: how much of two photos' features is mixed, for losses that
     classify (alpha of Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018); 0 mixes none. temperature: of the
-    cosine softmax. balance: 0 draws each photo as
-    often as any other, 1 each class. average_decay: of the running average of the weights, which is what is kept. patience: epochs
-    without a better validation mAP after which training ends.
+    cosine softmax. balance: 0 draws each photo as often as any other, 1 each class. average_decay: of the running average of the
+    weights, which is what is kept. patience: epochs without a better validation mAP after which training ends.
     """
 
     loss: str = "normalised-softmax"
@@ -300,8 +300,6 @@ def _key(features: Features, labels: NDArray[np.int64], options: HeadOptions) ->
 
 
 def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
-    import io
-
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()

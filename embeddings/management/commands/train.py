@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -275,8 +274,7 @@ def _plan(collection: Collection, options: dict[str, Any], unpacked: Path) -> Pl
     from embeddings.training.unfreezing import UnfreezeOptions
 
     backbone = options["backbone"] or "bundled"
-    known = {each.name for each in fields(HeadOptions)}
-    given = {name: options[name] for name in HEAD_OPTIONS if name in known and options.get(name) is not None}
+    given = {name: options[name] for name in HEAD_OPTIONS if options[name] is not None}
     beside = []
     if collection.active_version is not None:
         active = collection.active_version
