@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -242,6 +242,13 @@ class SafeArchive:
             )
         if checksum != entry.CRC:
             raise _damaged(f"the checksum of {_shown(name)} is wrong")
+
+
+def wrapping_folder(paths: Sequence[PurePosixPath]) -> PurePosixPath:
+    """The folder in which all of these lie, where each lies in a folder within it too; else the archive's own root (".")."""
+    top = {path.parts[0] for path in paths}
+    wrapped = len(top) == 1 and all(len(path.parts) > 2 for path in paths)
+    return PurePosixPath(top.pop()) if wrapped else PurePosixPath()
 
 
 class _DirectoryGuard:

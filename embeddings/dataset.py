@@ -18,7 +18,7 @@ from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 from PIL import Image
 
-from catalog.archives import SafeArchive
+from catalog.archives import SafeArchive, wrapping_folder
 from catalog.models import ProductImage
 from catalog.photos import ImageRejected, open_upright, read_limited
 from embeddings.errors import UnusablePhotos
@@ -156,19 +156,14 @@ def classes_in(names: Iterable[str]) -> Counter[str]:
     """How many photos each class has, by the paths of an archive's files; the folder in which all of them lie is no class."""
     paths = [PurePosixPath(name) for name in names]
     photos = [path for path in paths if path.suffix.lower() in SUFFIXES]
-    top = {path.parts[0] for path in photos}
-    if len(top) == 1 and all(len(path.parts) > 2 for path in photos):
-        photos = [PurePosixPath(*path.parts[1:]) for path in photos]
-    return Counter(path.parent.as_posix() for path in photos if len(path.parts) > 1)
+    root = wrapping_folder(photos)
+    labels = [path.relative_to(root).parent.as_posix() for path in photos]
+    return Counter(label for label in labels if label != ".")
 
 
 def unwrapped(folder: Path) -> Path:
     """The folder of an unpacked archive that holds the classes: its only folder, where that has folders of photos in it."""
-    names = [path.relative_to(folder).as_posix() for path in _files(folder)]
-    top = {PurePosixPath(name).parts[0] for name in names}
-    if len(top) == 1 and all(len(PurePosixPath(name).parts) > 2 for name in names):
-        return folder / top.pop()
-    return folder
+    return folder / wrapping_folder([PurePosixPath(path.relative_to(folder).as_posix()) for path in _files(folder)])
 
 
 def _files(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from catalog.archives import ArchiveRejected, SafeArchive
+from catalog.archives import ArchiveRejected, SafeArchive, wrapping_folder
 from catalog.importers.rows import UnusableSource
 
 # What may be the table of an archive; everything else in it may be a photo.
@@ -52,7 +52,4 @@ def _content(names: list[PurePosixPath]) -> PurePosixPath:
         raise UnusableSource(f"there are {len(tables)} tables in the archive ({found}): pack each with its own photos")
     if tables:
         return tables[0]
-    top = {name.parts[0] for name in names}
-    if len(top) == 1 and all(len(name.parts) > 2 for name in names):
-        return PurePosixPath(top.pop())
-    return PurePosixPath()
+    return wrapping_folder(names)
