@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import QueryDict
 
 from embeddings.submissions import TrainingParameters
+from embeddings.training.choices import DISTANCES, LOSSES, MINING
 from recommender.errors import InvalidParameters, ParameterError
 from recommender.filtering import ProductFilter
 from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT, SearchQuery, SimilarQuery
@@ -203,16 +204,13 @@ PRODUCT_LIST = (
           "Products a page.", 24),
 )  # fmt: skip
 
-_LOSSES = ("softmax", "normalised-softmax", "arcface", "contrastive", "triplet")
-_DISTANCES = ("l1", "l2", "cosine")
-_MINING = ("batch-all", "batch-hard", "semi-hard")
 _ASKED = TrainingParameters()
 TRAINING = (
-    Param("loss", _one_of(_LOSSES), {"type": "string", "enum": _LOSSES, "default": _ASKED.loss},
+    Param("loss", _one_of(LOSSES), {"type": "string", "enum": LOSSES, "default": _ASKED.loss},
           "What the training makes small.", _ASKED.loss),
-    Param("distance", _one_of(_DISTANCES), {"type": "string", "enum": _DISTANCES},
+    Param("distance", _one_of(DISTANCES), {"type": "string", "enum": DISTANCES},
           "What contrastive and triplet compare by. Default: what suits the loss."),
-    Param("mining", _one_of(_MINING), {"type": "string", "enum": _MINING},
+    Param("mining", _one_of(MINING), {"type": "string", "enum": MINING},
           "Which triplets of a batch count, with the loss triplet."),
     Param("margin", _number(0.001, 10, "a number from 0.001 to 10"), {"type": "number", "minimum": 0.001, "maximum": 10},
           "How far apart classes are to be, with the losses that have a margin."),

@@ -19,8 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from embeddings.backends import BUNDLED
+from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import BackboneUnavailable
 from embeddings.training import student
+from embeddings.training.export import export_litert, write_atomically
 
 DEFAULT_INPUT_SIZE = 224
 _KERAS = "keras:"
@@ -86,6 +88,23 @@ def load_backbone(handle: str, *, weights: Path | None = None, input_size: int |
     if handle.endswith(".keras"):
         return _of_keras_file(handle, input_size)
     return _of_saved_model(handle, input_size, cache)
+
+
+def frozen_encoder(backbone: Backbone, folder: Path) -> LiteRTEncoder:
+    """The frozen backbone as serving would run it, exported once."""
+    path = folder / f"{backbone.fingerprint[:24]}.tflite"
+    if not path.exists():
+        variables = [variable for layer in backbone.layers for variable in layer]
+        try:
+            write_atomically(path, export_litert(backbone.forward, backbone.input_size, variables))
+        except Exception as error:
+            # The converter's own error has no public name.
+            if type(error).__name__ != "ConverterError":
+                raise
+            raise BackboneUnavailable(
+                f"{backbone.handle} has operations that LiteRT does not run, and serving is by LiteRT: {str(error)[:300]}"
+            ) from error
+    return LiteRTEncoder(path, threads=1)
 
 
 def _of_keras(

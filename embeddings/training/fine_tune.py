@@ -28,14 +28,14 @@ from embeddings.dataset import (
 )
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.litert import LiteRTEncoder
-from embeddings.errors import BackboneUnavailable, TrainingFailed, UnusablePhotos
+from embeddings.errors import TrainingFailed, UnusablePhotos
 from embeddings.evaluation.calibration import fit_calibration, pairs
 from embeddings.evaluation.metrics import labels_of, retrieval_metrics
 from embeddings.evaluation.photos import EmbeddedPhotos, embed_photos
 from embeddings.evaluation.protocols import Outcome, calibration_check, judge, report_on
 from embeddings.evaluation.report import CalibrationCheck, write_report
 from embeddings.evaluation.report import Epoch as ReportedEpoch
-from embeddings.training.backbones import Backbone, load_backbone
+from embeddings.training.backbones import Backbone, frozen_encoder, load_backbone
 from embeddings.training.export import export_litert, export_saved_model, write_atomically
 from embeddings.training.features import view_features
 from embeddings.training.heads import Embed, Epoch, HeadOptions, TrainedHead, embed_with, train_head
@@ -181,23 +181,6 @@ def _inspected(photo_set: PhotoSet, stage: str, tell: Tell) -> Inspection:
 
 def _labelled(photos: Sequence[LabelledPhoto], plan: Plan) -> list[LabelledPhoto]:
     return [replace(photo, label=photo.product) for photo in photos] if plan.by_product else list(photos)
-
-
-def frozen_encoder(backbone: Backbone, folder: Path) -> LiteRTEncoder:
-    """The frozen backbone as serving would run it, exported once."""
-    path = folder / f"{backbone.fingerprint[:24]}.tflite"
-    if not path.exists():
-        variables = [variable for layer in backbone.layers for variable in layer]
-        try:
-            write_atomically(path, export_litert(backbone.forward, backbone.input_size, variables))
-        except Exception as error:
-            # The converter's own error has no public name.
-            if type(error).__name__ != "ConverterError":
-                raise
-            raise BackboneUnavailable(
-                f"{backbone.handle} has operations that LiteRT does not run, and serving is by LiteRT: {str(error)[:300]}"
-            ) from error
-    return LiteRTEncoder(path, threads=1)
 
 
 def _refuse_too_much(photos: int, features: int) -> None:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from embeddings.dataset import inspect, read_folder, split
 from embeddings.encoders.preprocessing import squash
 from embeddings.evaluation.photos import embed_photos
-from embeddings.training.backbones import load_backbone
-from embeddings.training.fine_tune import frozen_encoder
+from embeddings.training.backbones import frozen_encoder, load_backbone
 from embeddings.training.siamese import (
     Augmentation,
     Epoch,

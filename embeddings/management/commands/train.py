@@ -29,6 +29,7 @@ from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import drawing
 from embeddings.management.progress import stage_bars
 from embeddings.models import Collection, EncoderVersion
+from embeddings.training.choices import DISTANCES, LOSSES, MINING
 
 if TYPE_CHECKING:
     from embeddings.training.fine_tune import FineTuned, Plan
@@ -37,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 Tell = Callable[[str, int, int], object]
 
-LOSSES = ("normalised-softmax", "softmax", "arcface", "contrastive", "triplet")
 HEAD_OPTIONS = ("loss", "margin", "distance", "mining", "dim", "hidden", "temperature", "epochs", "patience", "seed")
 
 
@@ -81,8 +81,8 @@ class Command(BaseCommand):
         parser.add_argument("--unfreeze-epochs", type=int, default=3, help="epochs of that (%(default)s)")
         parser.add_argument("--loss", choices=LOSSES, help=f"default: {LOSSES[0]}; of a Siamese network triplet")
         parser.add_argument("--margin", type=_margin, help='of arcface, contrastive and triplet; "soft" for triplet')
-        parser.add_argument("--distance", choices=("l1", "l2", "cosine"), help="of contrastive and triplet (l2)")
-        parser.add_argument("--mining", choices=("batch-all", "batch-hard", "semi-hard"), help="of triplet")
+        parser.add_argument("--distance", choices=DISTANCES, help="of contrastive and triplet (l2)")
+        parser.add_argument("--mining", choices=MINING, help="of triplet")
         parser.add_argument("--dim", type=int, help="length of the embedding (256; of a Siamese network 64)")
         parser.add_argument("--hidden", type=int, help="width of the layer before the feature vector; 0: none (1024)")
         parser.add_argument("--temperature", type=float, help="of the cosine softmax (0.2)")
