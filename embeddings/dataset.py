@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -22,6 +22,7 @@ from catalog.archives import SafeArchive, wrapping_folder
 from catalog.models import ProductImage
 from catalog.photos import ImageRejected, open_upright, read_limited
 from embeddings.errors import UnusablePhotos
+from embeddings.progress import Progress
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
 METADATA = "metadata.csv"
@@ -39,8 +40,6 @@ _LABEL_COLUMNS = ("category", "class", "label", "categories")
 _HASH_BITS = 3
 _COLOUR_LEVELS = 6.0
 _LARGEST_BUCKET = 2000
-
-Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from embeddings.backends import get_encoder, get_vector_index
 from embeddings.errors import BuildOvertaken, IndexUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.outbox import enrol, images_covered, renew
+from embeddings.progress import Progress
 from embeddings.selectors import LIVE_COLLECTION_TTL_S, forget_live_collections, versions_in_use
 from embeddings.services import add_version, payloads_of, points_of
 from embeddings.vector_index.base import Payload
@@ -34,8 +35,6 @@ SMALL_PASS = 200
 POINTS_HELD = 1000
 # A change is stamped when its statement runs and seen when its transaction commits: look back this far for those between.
 COMMIT_LAG = timedelta(seconds=30)
-
-Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +27,7 @@ from embeddings.backends import get_encoder, get_vector_index
 from embeddings.encoders.base import Encoder
 from embeddings.errors import EncoderMismatch, InvalidVector
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes, vector_to_bytes
+from embeddings.progress import Progress
 from embeddings.selectors import LiveCollection, active_versions
 from embeddings.vector_index.base import Point
 
@@ -39,7 +40,6 @@ EVERY_PHOTO = Q()
 RETRY_WAITS_S = (10, 60, 600, 3600)
 TO_DO = (State.PENDING, State.EMBEDDED, State.OUTDATED, State.REMOVED)
 
-Progress = Callable[[int], object]
 
 # Two drains in one process would embed the same rows.
 _drain_lock = threading.Lock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from embeddings.errors import (
 )
 from embeddings.evaluation.live import Comparison, compare
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.progress import Tell, counted
 from embeddings.selectors import forget_live_collections
 
 State = ImageEmbedding.State
@@ -40,9 +41,6 @@ REPORT = "report"
 
 # No training takes as long.
 _UNFINISHED_S = 7 * 24 * 3600
-
-# stage, done, total
-Tell = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +174,7 @@ def activate(version: EncoderVersion, *, allow_worse: bool = False, tell: Tell =
                     f" {comparison.candidate.mean_average_precision:.4f} against {comparison.live.mean_average_precision:.4f};"
                     " it is not activated (--allow-worse activates it all the same)"
                 )
-        points = rebuild.rebuild(version, _counter(tell, "index", _rows(version).count()))
+        points = rebuild.rebuild(version, counted(tell, "index", _rows(version).count()))
     except EmbeddingsError:
         rebuild.unfollow(version)
         raise
@@ -222,7 +220,7 @@ def _embed(version: EncoderVersion, tell: Tell) -> None:
     _take_stock(version)
     rebuild.retry_failed(version)
     waiting = ImageEmbedding.objects.filter(version=version, state=State.PENDING).count()
-    services.embed_pending(version, on_progress=_counter(tell, "embedding", waiting))
+    services.embed_pending(version, on_progress=counted(tell, "embedding", waiting))
 
 
 def _compared(live: EncoderVersion, version: EncoderVersion) -> tuple[Comparison | None, str]:
@@ -230,15 +228,3 @@ def _compared(live: EncoderVersion, version: EncoderVersion) -> tuple[Comparison
         return compare(live, version), ""
     except UnusablePhotos as error:
         return None, str(error)
-
-
-def _counter(tell: Tell, stage: str, total: int) -> Callable[[int], None]:
-    done = 0
-    tell(stage, 0, total)
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        tell(stage, done, total)
-
-    return advance

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
 
+from embeddings.progress import Tell
+
 
 @contextmanager
-def stage_bars() -> Iterator[Callable[[str, int, int], object]]:
+def stage_bars() -> Iterator[Tell]:
     """Gives a function of (stage, done, total) that shows a bar for each stage on a terminal, and nothing off it."""
     bar: tqdm[Any] | None = None
     shown = ""

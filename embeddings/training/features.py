@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,10 +18,10 @@ from PIL import Image
 from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.base import Encoder
 from embeddings.errors import InvalidVector, TrainingFailed
+from embeddings.progress import Progress
 from embeddings.training.augmentation import random_view
 
 Features = NDArray[np.float16]
-Progress = Callable[[int], object]
 
 # Raised with every change of what an augmented view is.
 _AUGMENTATION = 1

@@ -35,6 +35,7 @@ from embeddings.evaluation.photos import EmbeddedPhotos, embed_photos
 from embeddings.evaluation.protocols import Outcome, calibration_check, judge, report_on
 from embeddings.evaluation.report import CalibrationCheck, write_report
 from embeddings.evaluation.report import Epoch as ReportedEpoch
+from embeddings.progress import Tell, counted
 from embeddings.training.backbones import Backbone, frozen_encoder, load_backbone
 from embeddings.training.export import export_litert, export_saved_model, write_atomically
 from embeddings.training.features import view_features
@@ -48,9 +49,6 @@ MODEL, SAVED_MODEL, MANIFEST, CARD = "model.tflite", "saved_model", "manifest.js
 _GALLERY_SEEN = 10_000
 _PHOTOS_COMPARED = 16
 _SAME_EMBEDDING = 0.99
-
-# stage, done, total
-Tell = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True)
@@ -164,15 +162,8 @@ def _known(photo_set: PhotoSet, plan: Plan) -> PhotoSet:
 
 
 def _inspected(photo_set: PhotoSet, stage: str, tell: Tell) -> Inspection:
-    total, seen = len(photo_set.photos), 0
-    tell(stage, 0, total)
-
-    def advance(count: int) -> None:
-        nonlocal seen
-        seen += count
-        tell(stage, seen, total)
-
-    look = inspect(photo_set, advance)
+    total = len(photo_set.photos)
+    look = inspect(photo_set, counted(tell, stage, total))
     if not look.photos:
         first = f"; the first: {look.unreadable[0][1]}" if look.unreadable else ""
         raise UnusablePhotos(f"none of the {total} photos of {photo_set.title} can be read{first}")
@@ -248,13 +239,6 @@ class _Training:
             ("features", self._data.train, self._data.train_hashes, self._plan.views),
             ("validation features", self._data.validation, self._data.validation_hashes, 1),
         ):
-            count = 0
-
-            def advance(done: int, stage: str = stage, total: int = len(photos)) -> None:
-                nonlocal count
-                count += done
-                self._tell(stage, count, total)
-
             found.append(
                 view_features(
                     self._frozen,
@@ -263,7 +247,7 @@ class _Training:
                     views=views,
                     seed=self._plan.head.seed,
                     cache=self._cache,
-                    on_progress=advance,
+                    on_progress=counted(self._tell, stage, len(photos)),
                 )
             )
         return found[0], found[1]

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,14 +29,13 @@ from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import drawing
 from embeddings.management.progress import stage_bars
 from embeddings.models import Collection, EncoderVersion
+from embeddings.progress import Tell
 from embeddings.training.choices import DISTANCES, LOSSES, MINING
 
 if TYPE_CHECKING:
     from embeddings.training.fine_tune import FineTuned, Plan
 
 logger = logging.getLogger(__name__)
-
-Tell = Callable[[str, int, int], object]
 
 HEAD_OPTIONS = ("loss", "margin", "distance", "mining", "dim", "hidden", "temperature", "epochs", "patience", "seed")
 
