@@ -1,0 +1,299 @@
+"""Collections and their encoder versions: how each was made, how good it is, and which one answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
+from django.http import FileResponse, Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from embeddings import versions
+from embeddings.admin.display import VARIANTS, Badge, ReadOnlyAdmin, State, badges, table
+from embeddings.errors import EmbeddingsError
+from embeddings.evaluation.metrics import METRICS
+from embeddings.evaluation.report import PAGE
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.receivers import call_for_work
+from embeddings.submissions import submit_activation
+from embeddings.versions import REPORT
+
+
+def _counts_by_state(version_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """How many photos of each of these versions are in each state."""
+    rows = ImageEmbedding.objects.filter(version__in=list(version_ids)).order_by()
+    counts: dict[int, dict[str, int]] = {}
+    for version_id, state, number in rows.values_list("version", "state").annotate(Count("pk")):
+        counts.setdefault(version_id, {})[state] = number
+    return counts
+
+
+def _count_badges(counts: dict[str, int]) -> SafeString:
+    shown = [
+        Badge(f"{counts[state]:,} {state.label}", VARIANTS.get(state, "info")) for state in State if counts.get(state)
+    ]
+    return badges(shown or [Badge(str(_("no photos")), "default")])
+
+
+@admin.register(Collection)
+class CollectionAdmin(ReadOnlyAdmin):
+    """The similarity systems. Only the name may be changed here: anything else asks for a reindex."""
+
+    list_display = ("name", "slug", "active_version", "distance_shown", "photos")
+    list_select_related = ("active_version__collection",)
+    fields = ("name", "slug", "active_version", "distance", "covered_categories", "photos")
+    readonly_fields = ("slug", "active_version", "distance", "covered_categories", "photos")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return request.user.has_perm("embeddings.change_collection")
+
+    def complete_rows(self, rows: Sequence[Collection]) -> None:
+        counts = _counts_by_state(row.active_version_id for row in rows if row.active_version_id)
+        for row in rows:
+            vars(row)["counts"] = counts.get(row.active_version_id or 0, {})
+
+    @admin.display(description=_("distance"), ordering="distance")
+    def distance_shown(self, collection: Collection) -> str:
+        """How vectors are compared."""
+        return collection.get_distance_display()
+
+    @admin.display(description=_("photos"))
+    def photos(self, collection: Collection) -> SafeString:
+        """How many photos are in which state with the active version."""
+        if "counts" not in vars(collection):
+            self.complete_rows([collection])
+        return _count_badges(vars(collection)["counts"])
+
+    @admin.display(description=_("categories"))
+    def covered_categories(self, collection: Collection) -> str:
+        """What the collection covers."""
+        return ", ".join(collection.categories.values_list("path", flat=True)) or str(_("the whole catalogue"))
+
+
+# A report is a file that was made by a training, and is shown among the admin's own pages: it may do nothing but look well.
+_REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+
+
+@admin.register(EncoderVersion)
+class EncoderVersionAdmin(ReadOnlyAdmin):
+    """The encoders as collections use them: how each was made, how good it is, and which one answers."""
+
+    list_display = ("label_shown", "use", "encoder", "quality", "photos", "created_at")
+    list_select_related = ("collection",)
+    list_filter = ("collection",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "label_shown",
+                    "use",
+                    "encoder",
+                    "fingerprint",
+                    "dim",
+                    "index_generation",
+                    "rebuild_started_at",
+                    "photos",
+                    "created_at",
+                )
+            },
+        ),
+        (_("Quality"), {"fields": ("figures", "calibration_error", "report")}),
+        (_("Training data"), {"fields": ("data_title", "data_counts", "data_problems")}),
+        (_("Recipe"), {"fields": ("recipe_shown",)}),
+    )
+    actions = ("activate", "activate_worse", "roll_back")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EncoderVersion]:
+        queryset: QuerySet[EncoderVersion] = super().get_queryset(request)
+        return queryset.select_related("collection")
+
+    def complete_rows(self, rows: Sequence[EncoderVersion]) -> None:
+        counts = _counts_by_state(row.pk for row in rows)
+        for row in rows:
+            vars(row)["counts"] = counts.get(row.pk, {})
+
+    def get_urls(self) -> list[URLPattern]:
+        report = self.admin_site.admin_view(self.report_view)
+        urls: list[URLPattern] = super().get_urls()
+        return [path("<int:version_id>/report/", report, name="embeddings_encoderversion_report"), *urls]
+
+    def report_view(self, request: HttpRequest, version_id: int) -> HttpResponseBase:
+        """The evaluation report of a version, as its training wrote it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        place = report_of(get_object_or_404(EncoderVersion, pk=version_id))
+        if place is None:
+            raise Http404(_("This version has no report."))
+        response = FileResponse(place.open("rb"), content_type="text/html; charset=utf-8")
+        response["Content-Security-Policy"] = _REPORT_POLICY
+        return response
+
+    @admin.display(description=_("version"), ordering="collection__slug")
+    def label_shown(self, version: EncoderVersion) -> str:
+        """How the API names the version."""
+        return version.label
+
+    @admin.display(description=_("use"))
+    def use(self, version: EncoderVersion) -> SafeString:
+        """Whether it answers its collection's queries, is kept for a roll-back, or is neither."""
+        if version.pk == version.collection.active_version_id:
+            shown = [Badge(str(_("active")), "success")]
+        elif version.pk == version.collection.previous_version_id:
+            shown = [Badge(str(_("previous")), "info")]
+        else:
+            shown = [Badge(str(_("stand-by")), "default")]
+        if version.rebuilding:
+            shown.append(Badge(str(_("being built")), "warning"))
+        return badges(shown)
+
+    @admin.display(description=_("quality"))
+    def quality(self, version: EncoderVersion) -> str:
+        """The two figures that say most, on the photos that its training kept aside."""
+        outcomes = version.metrics.get("outcomes") or [{}]
+        named = (("mAP", "mean_average_precision"), ("Recall@1", "recall_at_1"))
+        return ", ".join(f"{title} {outcomes[0][name]:.3f}" for title, name in named if name in outcomes[0])
+
+    @admin.display(description=_("photos"))
+    def photos(self, version: EncoderVersion) -> SafeString:
+        """How many photos are in which state."""
+        if "counts" not in vars(version):
+            self.complete_rows([version])
+        return _count_badges(vars(version)["counts"])
+
+    @admin.display(description=_("figures"))
+    def figures(self, version: EncoderVersion) -> SafeString | str:
+        """Each encoder that was judged by the same photos, side by side."""
+        outcomes = version.metrics.get("outcomes")
+        if not outcomes:
+            return ""
+        names = ("recall_at_1", "mean_average_precision")
+        headers = [str(_("encoder")), *(METRICS[name] for name in names)]
+        rows = [[outcome["name"], *(_figure(outcome, name) for name in names)] for outcome in outcomes]
+        return table(headers, rows)
+
+    @admin.display(description=_("expected calibration error"))
+    def calibration_error(self, version: EncoderVersion) -> str:
+        """How far the confidence of an answer is off, as a rule."""
+        error = version.metrics.get("expected_calibration_error")
+        return "" if error is None else f"{error:.4f}"
+
+    @admin.display(description=_("report"))
+    def report(self, version: EncoderVersion) -> SafeString | str:
+        """Where the evaluation is to be read."""
+        if report_of(version) is None:
+            return ""
+        address = reverse("admin:embeddings_encoderversion_report", args=[version.pk])
+        return format_html('<a class="text-link" href="{}">{}</a>', address, _("Evaluation report"))
+
+    @admin.display(description=_("photos of"))
+    def data_title(self, version: EncoderVersion) -> str:
+        """What it was trained on."""
+        return str(version.data.get("title", ""))
+
+    @admin.display(description=_("photos by class"))
+    def data_counts(self, version: EncoderVersion) -> SafeString | str:
+        """How many photos of each class each part had."""
+        splits: dict[str, dict[str, int]] = version.data.get("splits") or {}
+        if not splits:
+            return ""
+        labels = sorted({label for counts in splits.values() for label in counts})
+        rows = [[label, *(f"{counts.get(label, 0):,}" for counts in splits.values())] for label in labels]
+        total = [str(_("together")), *(f"{sum(counts.values()):,}" for counts in splits.values())]
+        return table([str(_("class")), *(str(_PARTS.get(name, name)) for name in splits)], [*rows, total])
+
+    @admin.display(description=_("problems"))
+    def data_problems(self, version: EncoderVersion) -> SafeString | str:
+        """What was found wrong with the photos."""
+        return format_html_join("", "<p>{}</p>", ((problem,) for problem in version.data.get("problems") or ()))
+
+    @admin.display(description=_("recipe"))
+    def recipe_shown(self, version: EncoderVersion) -> SafeString | str:
+        """How it was trained; what was left out is not shown."""
+        rows = [[name.replace("_", " "), _plain(value)] for name, value in version.recipe.items() if value is not None]
+        return table([], rows) if rows else ""
+
+    def has_activate_permission(self, request: HttpRequest) -> bool:
+        """Who may say which version answers."""
+        return request.user.has_perm("embeddings.change_encoderversion")
+
+    @admin.action(description=_("Activate"), permissions=["activate"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[EncoderVersion]) -> None:
+        """Put one version into use, unless it is worse than the live one; a job does it."""
+        _activate(request, queryset, allow_worse=False)
+
+    @admin.action(description=_("Activate even where it is worse"), permissions=["activate"])
+    def activate_worse(self, request: HttpRequest, queryset: QuerySet[EncoderVersion]) -> None:
+        """Put one version into use, whatever the comparison with the live one says."""
+        _activate(request, queryset, allow_worse=True)
+
+    @admin.action(description=_("Roll back to the previous version"), permissions=["activate"])
+    def roll_back(self, request: HttpRequest, queryset: QuerySet[EncoderVersion]) -> None:
+        """Make the previous version of the selected versions' collections the active one again, at once."""
+        for collection in Collection.objects.filter(versions__in=queryset.order_by()).distinct():
+            try:
+                version = versions.roll_back(collection)
+            except EmbeddingsError as error:
+                messages.error(request, _sentence(error))
+                continue
+            call_for_work(None)
+            messages.success(request, _("%s is active again.") % version.label)
+
+
+_PARTS = {"train": _("to train on"), "validation": _("to validate with")}
+
+
+def report_of(version: EncoderVersion) -> Path | None:
+    """The page of the version's evaluation report; None where there is none in ENCODERS_ROOT."""
+    root = Path(settings.ENCODERS_ROOT).resolve()
+    place = (root / version.files / REPORT / PAGE).resolve()
+    return place if version.files and place.is_relative_to(root) and place.is_file() else None
+
+
+def _activate(request: HttpRequest, queryset: QuerySet[EncoderVersion], *, allow_worse: bool) -> None:
+    chosen = list(queryset[:2])
+    if len(chosen) != 1:
+        messages.error(request, _("Choose one version: a collection has one that is active."))
+        return
+    version = chosen[0]
+    if version.pk == version.collection.active_version_id:
+        messages.warning(request, _("%s is active already.") % version.label)
+        return
+    try:
+        job = submit_activation(version, allow_worse=allow_worse)
+    except EmbeddingsError as error:
+        messages.error(request, _sentence(error))
+        return
+    address = reverse("admin:embeddings_job_change", args=[job.pk])
+    text = _("%s will be activated.") % version.label
+    messages.success(
+        request, format_html('{} <a class="underline" href="{}">{}</a>', text, address, _("See how far it is"))
+    )
+
+
+def _sentence(error: EmbeddingsError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _figure(outcome: Mapping[str, Any], name: str) -> str:
+    """A mean, and where its 95% confidence interval lies."""
+    if name not in outcome:
+        return ""
+    interval = outcome.get("intervals", {}).get(name)
+    text = f"{outcome[name]:.3f}"
+    return f"{text} ({interval[0]:.3f} to {interval[1]:.3f})" if interval else text
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(f"{name} {each}" for name, each in value.items()) if isinstance(value, dict) else str(value)
