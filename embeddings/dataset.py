@@ -379,7 +379,8 @@ class Split:
 def split(inspection: Inspection, *, fraction: float = 0.15, seed: int = 0) -> Split:
     """Divide each class at random, a group never; every class keeps a group to train on.
 
-    fraction: share of each class's photos to validate with. Raises UnusablePhotos where no class can be divided.
+    fraction: share of each class's photos to validate with. A group with most of its class's photos is trained on. Raises
+    UnusablePhotos where no class can be divided.
     """
     if not 0 < fraction < 1:
         raise UnusablePhotos(f"the share to validate with is {fraction}: it lies between 0 and 1")
@@ -393,9 +394,12 @@ def split(inspection: Inspection, *, fraction: float = 0.15, seed: int = 0) -> S
     validation: list[int] = []
     for label in sorted(by_label):
         members = list(by_label[label].values())
-        wanted = max(1.0, fraction * sum(map(len, members)))
+        count = sum(map(len, members))
+        wanted = max(1.0, fraction * count)
         taken = 0
         for position in random.permutation(len(members))[1:]:
+            if 2 * len(members[position]) > count:
+                continue
             if taken >= wanted or (taken and taken + len(members[position]) > 1.5 * wanted):
                 break
             validation += members[position]

@@ -166,6 +166,15 @@ def test_photos_of_one_product_are_never_divided(shop):
     assert {look.photos[row].label for row in parts.train} == {"hats", "mugs"}
 
 
+def test_most_of_a_class_is_never_kept_aside_to_validate_with(shop):
+    rows = "".join(f"hats/{n}.jpg,{'one' if n < 7 else n}\n" for n in range(10))
+    write(shop, {"metadata.csv": b"file,product_id\n" + rows.encode()})
+    look = inspect(read_folder(shop))
+    for seed in range(10):
+        aside = [look.photos[row].product for row in split(look, seed=seed).validation]
+        assert "one" not in aside
+
+
 def test_what_cannot_be_divided_is_said_to_be_so(tmp_path):
     folder = write(tmp_path, {"hats/1.jpg": noise(1), "mugs/1.jpg": noise(2)})
     with pytest.raises(UnusablePhotos, match="more photos"):
