@@ -111,6 +111,12 @@ def fail(job: Job, reason: str) -> bool:
     return _end(Job.objects.filter(pk=job.pk, state=State.RUNNING), State.FAILED, error=_without_places(reason))
 
 
+def fail_for_files(job: Job, error: OSError) -> bool:
+    """The same where the server's own files failed, which is for the server's log and no business of who asked."""
+    logger.error("job %s failed", job.pk, exc_info=error)
+    return fail(job, f"the server cannot read or write its files: {error.strerror or type(error).__name__}")
+
+
 def cancel(job_id: UUID) -> Job:
     """End a job that is queued or running; whoever runs it ends its process. Raises JobNotFound, and JobEnded."""
     job = get_job(job_id)

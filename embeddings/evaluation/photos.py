@@ -37,6 +37,11 @@ class EmbeddedPhotos:
         """[n], "" where nobody says which."""
         return labels_of([photo.product for photo in self.photos])
 
+    @cached_property
+    def groups(self) -> Labels | None:
+        """[n]: the products, where labels are classes. A class is not found by finding the same product again."""
+        return self.products if (self.labels != self.products).any() else None
+
 
 def embed_photos(encoder: Encoder, photos: Sequence[LabelledPhoto], title: str) -> EmbeddedPhotos:
     """Embed photos on all cores, with a progress bar on a terminal. Raises UnusablePhotos where none can be read."""

@@ -103,8 +103,7 @@ def run_trial(name: str, encoder: Encoder, trial: Trial) -> Outcome:
 
 def judge(name: str, fingerprint: str, queries: EmbeddedPhotos, gallery: EmbeddedPhotos) -> Outcome:
     """Rank the gallery for each query. Raises ValueError where no query has a match."""
-    by_class = bool((queries.labels != queries.products).any())
-    groups = {"query_groups": queries.products, "gallery_groups": gallery.products} if by_class else {}
+    groups = {} if queries.groups is None else {"query_groups": queries.groups, "gallery_groups": gallery.products}
     ranked = per_query_metrics(
         queries.embeddings,
         queries.labels,
@@ -149,7 +148,4 @@ def report_on(
 
 def calibration_check(embedded: EmbeddedPhotos) -> CalibrationCheck:
     """How far a calibration that is fitted on some of these photos is off on the others. Raises ValueError."""
-    by_class = bool((embedded.labels != embedded.products).any())
-    return CalibrationCheck(
-        *cross_validated_error(embedded.embeddings, embedded.labels, groups=embedded.products if by_class else None)
-    )
+    return CalibrationCheck(*cross_validated_error(embedded.embeddings, embedded.labels, groups=embedded.groups))

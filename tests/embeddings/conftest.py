@@ -21,7 +21,7 @@ from embeddings.backends import get_vector_index
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import forget_live_collections
 from embeddings.vector_index.base import Point, VectorIndex
-from tests.factories import ProductFactory, jpeg, numbered_colour
+from tests.factories import CategoryFactory, ProductFactory, jpeg, numbered_colour
 
 
 class CountingEncoder:
@@ -98,6 +98,19 @@ def add_photo() -> AddPhoto:
         return attach_image(product or ProductFactory.create(), photo)[0]
 
     return add
+
+
+@pytest.fixture
+def shop(version: EncoderVersion, add_photo: AddPhoto) -> list[int]:
+    """Red hats and blue mugs, four products each; embedded and indexed. The ids of their photos."""
+    images = []
+    for name, colour in (("hats", (200, 20, 20)), ("mugs", (20, 20, 200))):
+        category = CategoryFactory.create(name=name)
+        for number in range(4):
+            shade = (colour[0] + number * 9, colour[1] + number * 9, colour[2] + number * 9)
+            images.append(add_photo(ProductFactory.create(category=category), content=jpeg(shade)))
+    services.drain()
+    return [image.pk for image in images]
 
 
 def points(version: EncoderVersion) -> dict[int, Point]:

@@ -14,7 +14,6 @@ from embeddings.errors import IndexUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
 from embeddings.submissions import submit_activation
 from tests.embeddings.conftest import CountingEncoder, points, states
-from tests.factories import CategoryFactory, ProductFactory, jpeg
 
 State = Job.State
 
@@ -40,19 +39,6 @@ def alone(monkeypatch):
     monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
     monkeypatch.setattr(background, "_work_noted", False)
     monkeypatch.setattr(background, "_thread", None)
-
-
-@pytest.fixture
-def shop(version, add_photo) -> list[int]:
-    """Red hats and blue mugs, embedded and indexed. The ids of their photos."""
-    images = []
-    for name, colour in (("hats", (200, 20, 20)), ("mugs", (20, 20, 200))):
-        category = CategoryFactory.create(name=name)
-        for number in range(4):
-            shade = tuple(value + number * 9 for value in colour)
-            images.append(add_photo(ProductFactory.create(category=category), content=jpeg(shade)))
-    services.drain()
-    return [image.pk for image in images]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from embeddings.backends import BUNDLED, get_vector_index
 from embeddings.errors import BuildOvertaken, EncoderMismatch, NothingToRollBackTo, UnknownCollection, WorseEncoder
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from tests.embeddings.conftest import CountingEncoder, points, states
-from tests.factories import CategoryFactory, ProductFactory, ProductImageFactory, jpeg
+from tests.factories import ProductFactory, ProductImageFactory, jpeg
 
 State = ImageEmbedding.State
 
@@ -50,19 +50,6 @@ def other(version, encoder, monkeypatch) -> CountingEncoder:
     for module in (services, rebuild):
         monkeypatch.setattr(module, "get_encoder", lambda name=None: encoder if name == "counting" else another)
     return another
-
-
-@pytest.fixture
-def shop(version, add_photo) -> list[int]:
-    """Red hats and blue mugs, four products each; embedded and indexed. The ids of their photos."""
-    images = []
-    for name, colour in (("hats", (200, 20, 20)), ("mugs", (20, 20, 200))):
-        category = CategoryFactory.create(name=name)
-        for number in range(4):
-            shade = tuple(value + number * 9 for value in colour)
-            images.append(add_photo(ProductFactory.create(category=category), content=jpeg(shade)))
-    services.drain()
-    return [image.pk for image in images]
 
 
 def second(version: EncoderVersion, encoder: CountingEncoder, name: str = "second") -> EncoderVersion:

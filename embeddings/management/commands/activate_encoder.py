@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -15,8 +14,6 @@ from embeddings import background, jobs, versions
 from embeddings.errors import EmbeddingsError
 from embeddings.management.progress import stage_bars
 from embeddings.versions import Activation
-
-logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -72,8 +69,7 @@ class Command(BaseCommand):
             jobs.fail(job, str(error))
             return
         except OSError as error:
-            logger.exception("job %s failed", job.pk)
-            jobs.fail(job, f"the server cannot read or write its files: {error.strerror or type(error).__name__}")
+            jobs.fail_for_files(job, error)
             return
         # Before what is left to index: that waits in the outbox, whatever becomes of this process.
         jobs.succeed(job, _result(done))

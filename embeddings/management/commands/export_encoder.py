@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,11 @@ from embeddings import versions
 from embeddings.backends import BUNDLED, get_encoder
 from embeddings.dataset import PhotoSet, read_photos
 from embeddings.encoders.litert import LiteRTEncoder
-from embeddings.errors import EmbeddingsError, EncoderUnavailable, TrainingUnavailable
+from embeddings.errors import EmbeddingsError, EncoderUnavailable
 from embeddings.evaluation.live import catalogue_photos
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.protocols import Outcome, Trial, run_trial
+from embeddings.management.tensorflow import require_tensorflow
 from embeddings.models import EncoderVersion
 
 FLOAT, INT8, SAVED_MODEL, CARD = "model.tflite", "model-int8.tflite", "saved_model", "MODEL_CARD.md"
@@ -46,12 +45,8 @@ class Command(BaseCommand):
     def handle(self, *, version: str, out: Path, photos: Path | None, **_: Any) -> None:
         if out.exists():
             raise CommandError(f"{out} exists already: name a folder that does not.")
-        if find_spec("tensorflow") is None:
-            raise CommandError(
-                str(TrainingUnavailable("TensorFlow is not installed: install the extra `train` (make setup)"))
-            )
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # noqa: TID251  # read by TensorFlow alone
         try:
+            require_tensorflow()
             found = versions.find_version(version)
         except EmbeddingsError as error:
             raise CommandError(str(error)) from error

@@ -6,12 +6,9 @@ import argparse
 import contextlib
 import fcntl
 import json
-import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -23,19 +20,18 @@ from catalog.archives import ArchiveRejected
 from embeddings import jobs, versions
 from embeddings.backends import get_encoder
 from embeddings.dataset import read_photos
-from embeddings.errors import BackboneUnavailable, EmbeddingsError, TrainingUnavailable, WorseEncoder
+from embeddings.errors import BackboneUnavailable, EmbeddingsError, WorseEncoder
 from embeddings.evaluation.live import catalogue_photos
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import drawing
 from embeddings.management.progress import stage_bars
+from embeddings.management.tensorflow import require_tensorflow
 from embeddings.models import Collection, EncoderVersion
 from embeddings.progress import Tell
 from embeddings.training.choices import DISTANCES, LOSSES, MINING
 
 if TYPE_CHECKING:
     from embeddings.training.fine_tune import FineTuned, Plan
-
-logger = logging.getLogger(__name__)
 
 HEAD_OPTIONS = ("loss", "margin", "distance", "mining", "dim", "hidden", "temperature", "epochs", "patience", "seed")
 
@@ -115,7 +111,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _train(self, options: dict[str, Any]) -> None:
-        _need_tensorflow()
         categories = [path.strip() for path in options["categories"].split(",") if path.strip()]
         with stage_bars() as tell:
             collection, made = versions.ensure_collection(options["collection"], categories)
@@ -150,7 +145,6 @@ class Command(BaseCommand):
         options = {**_defaults(), **job.parameters, "data": jobs.upload_path(job)}
         try:
             options["backbone"] = _named_backbone(options["backbone"])
-            _need_tensorflow()
             tuned, version = _fine_tune(job.collection, options, tell)
             result = _result(tuned, version, activated=False)
             if options["activate"]:
@@ -164,8 +158,7 @@ class Command(BaseCommand):
             jobs.fail(job, reason)
             return
         except OSError as error:
-            logger.exception("job %s failed", job.pk)
-            jobs.fail(job, f"the server cannot read or write its files: {error.strerror or type(error).__name__}")
+            jobs.fail_for_files(job, error)
             return
         except MemoryError:
             jobs.fail(job, "the memory does not suffice for this training: send fewer photos")
@@ -187,7 +180,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{version.label}: {settings.ENCODERS_ROOT / version.files}, report/report.html in it")
 
     def _siamese(self, options: dict[str, Any]) -> None:
-        _need_tensorflow()
+        require_tensorflow()
         if options["data"] is None:
             raise ValueError("--siamese needs --data: a folder of digits or a folder of photos (folder = class)")
         from embeddings.training import siamese_command
@@ -225,15 +218,9 @@ def _margin(text: str) -> float | str:
     return text if text == "soft" else float(text)
 
 
-def _need_tensorflow() -> None:
-    if find_spec("tensorflow") is None:
-        raise TrainingUnavailable("TensorFlow is not installed: install the extra `train` (make setup)")
-    # Before TensorFlow is imported: it tells of every library it looks for.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # noqa: TID251  # read by TensorFlow alone
-    drawing()
-
-
 def _fine_tune(collection: Collection, options: dict[str, Any], tell: Tell) -> tuple[FineTuned, EncoderVersion]:
+    require_tensorflow()
+    drawing()
     from embeddings.training.fine_tune import MODEL, fine_tune
 
     root: Path = settings.ENCODERS_ROOT
