@@ -89,7 +89,7 @@ class EncoderVersionFactory(DjangoModelFactory[EncoderVersion]):
         model = EncoderVersion
 
     collection = factory.SubFactory(CollectionFactory)
-    number = factory.Sequence(lambda n: n + 1)
+    number = factory.LazyAttribute(lambda it: it.collection.versions.count() + 1)
     encoder = "tiny"
     fingerprint = "0" * 64
     dim = 3
