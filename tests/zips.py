@@ -17,12 +17,20 @@ def packed(
     files: Mapping[str, bytes] | Sequence[tuple[str | zipfile.ZipInfo, bytes]] = PHOTOS,
     compression: int = zipfile.ZIP_DEFLATED,
 ) -> bytes:
-    """A zip of these files; without any, a training set of two classes."""
+    """A zip of these files; without any, a training set of two classes. The same files make the same bytes at any time."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as archive:
         for name, content in files.items() if isinstance(files, Mapping) else files:
-            archive.writestr(name, content)
+            archive.writestr(_entry(name, compression) if isinstance(name, str) else name, content)
     return file.getvalue()
+
+
+def _entry(name: str, compression: int) -> zipfile.ZipInfo:
+    """As writestr makes it of a name, but for the time of day."""
+    entry = zipfile.ZipInfo(name)
+    entry.compress_type = compression
+    entry.external_attr = (stat.S_IFDIR | 0o775) << 16 | 0x10 if entry.is_dir() else 0o600 << 16
+    return entry
 
 
 def link(name: str, target: str) -> tuple[zipfile.ZipInfo, bytes]:
