@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from embeddings import jobs
 from embeddings.backends import get_vector_index
-from embeddings.errors import CollectionNotFound, EmbeddingsError, IndexLocked
-from embeddings.models import EncoderVersion, ImageEmbedding
-from embeddings.selectors import active_versions, forget_live_collections, versions_in_use
+from embeddings.errors import EmbeddingsError, IndexLocked
+from embeddings.models import ImageEmbedding
+from embeddings.selectors import active_versions, forget_live_collections
 from embeddings.services import TO_DO, drain, hold_index
 
 logger = logging.getLogger(__name__)
@@ -133,11 +133,8 @@ def note_job() -> None:
         _job_thread.wake()
 
 
-def finish_noted_work(activated: EncoderVersion | None = None) -> None:
-    """At the end of a command: index what it left, unless a running server holds the index and will do it.
-
-    activated: a version that the command has just put into use; see `refuse_to_forestall`.
-    """
+def finish_noted_work() -> None:
+    """At the end of a command: index what it left, unless a running server holds the index and will do it."""
     global _work_noted
     if not _work_noted or _thread is not None:
         return
@@ -147,8 +144,6 @@ def finish_noted_work(activated: EncoderVersion | None = None) -> None:
     if not waiting:
         return
     try:
-        if activated is not None:
-            refuse_to_forestall(activated)
         with tqdm(total=waiting, desc="indexing", unit="photo", disable=None) as bar:
             report = drain(on_progress=bar.update)
     except IndexLocked:
@@ -158,22 +153,6 @@ def finish_noted_work(activated: EncoderVersion | None = None) -> None:
         logger.warning("%d photos wait to be indexed: %s", waiting, error)
     else:
         logger.info("indexed %d, removed %d, failed %d", report.indexed, report.removed, report.failed)
-
-
-def refuse_to_forestall(activated: EncoderVersion) -> None:
-    """Raises IndexLocked where a server runs, which takes over the index of a version that was just put into use in a moment.
-
-    Nobody holds that index yet, and a command that was faster would leave the server with none to answer by. But a server still
-    holds the index that it has answered by until now.
-    """
-    index = get_vector_index()
-    for version in versions_in_use().exclude(pk=activated.pk):
-        name = version.index_collection().name
-        try:
-            index.retrieve(name, [0])
-            index.close(name)
-        except CollectionNotFound:
-            pass
 
 
 class _Generations:

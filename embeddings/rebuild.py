@@ -23,7 +23,7 @@ from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.outbox import enrol, images_covered, renew
 from embeddings.progress import Progress
 from embeddings.selectors import LIVE_COLLECTION_TTL_S, forget_live_collections, versions_in_use
-from embeddings.services import add_version, payloads_of, points_of
+from embeddings.services import add_version, hold_index, payloads_of, points_of
 from embeddings.vector_index.base import Payload
 
 logger = logging.getLogger(__name__)
@@ -257,7 +257,7 @@ def verify(version: EncoderVersion) -> VerifyReport:
     outbox are not counted: they are known work. Raises IndexLocked where another process holds the index.
     """
     index, collection = get_vector_index(), version.index_collection()
-    index.ensure(collection)
+    hold_index(version)
     missing, stale, orphaned, last = enrol_missing(version), 0, dismiss_orphans(version), -1
     for batch in index.scroll(collection.name, batch_size=BATCH):
         # A batch speaks for the whole stretch of ids up to its last one.

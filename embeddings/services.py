@@ -119,6 +119,8 @@ def drain(image_ids: Iterable[int] | None = None, on_progress: Progress | None =
 def hold_index(version: EncoderVersion) -> None:
     """Open the version's live index: a process that cannot have it learns so before it does any work (IndexLocked)."""
     index, collection = get_vector_index(), version.index_collection()
+    # The index of a version that was put into use a moment ago is held by nobody yet, and the server's all the same.
+    index.claim()
     index.ensure(collection)
     index.retrieve(collection.name, [0])
 

@@ -198,9 +198,15 @@ class VectorQuery:
 class VectorIndex(Protocol):
     """Collections of points. Names are index collections' names; ids are image ids (unsigned 64 bit).
 
-    Every method may raise IndexUnavailable; all but `ensure`, `exists`, `drop` and `close` raise CollectionNotFound
+    Every method may raise IndexUnavailable; all but `claim`, `ensure`, `exists`, `drop` and `close` raise CollectionNotFound
     for an unknown name.
     """
+
+    def claim(self) -> None:
+        """Become the process that works on the collections in use, where only one can be: until it ends or closes all.
+
+        IndexLocked where another process is. Called again, nothing happens. A new collection is filled without it.
+        """
 
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
         """Make the collection with its payload indexes unless it stands.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -46,6 +47,7 @@ from embeddings.vector_index.base import (
 )
 
 _MARKER = "collection.json"
+_CLAIM = ".claim"
 _POINTS_A_WRITE = 1000
 _MAX_CANDIDATES = 10_000
 _OPTIMISE = """
@@ -99,12 +101,19 @@ class EdgeVectorIndex:
     10 MB), fixed when a collection is made.
     """
 
+    _claim: int | None
+
     def __init__(self, path: str | Path, ef: int = 32, full_scan_threshold_kb: int | None = None) -> None:
         self._path = Path(path)
         self._ef = ef
         self._full_scan_threshold_kb = full_scan_threshold_kb or _FULL_SCAN_THRESHOLD_KB
         self._forget()
         _instances.add(self)
+
+    def claim(self) -> None:
+        with self._turn:
+            if self._claim is None:
+                self._claim = _locked(self._path)
 
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:  # noqa: ARG002
         stands = self._standing(collection.name)
@@ -201,7 +210,10 @@ class EdgeVectorIndex:
             raise IndexUnavailable(f"the graph of the index {self._path / name} could not be built: {reason}")
 
     def close(self, name: str | None = None) -> None:
-        """Give the shard's lock back, so that another process can open it; waits for calls that are under way."""
+        """Give the shard's lock back, so that another process can open it; waits for calls that are under way.
+
+        With all shards the claim goes too.
+        """
         for each in [name] if name is not None else list(self._open):
             with self._turn:
                 shard = self._open.get(each)
@@ -215,6 +227,9 @@ class EdgeVectorIndex:
                 finally:
                     del self._open[each]
                     self._turn.notify_all()
+        if name is None:
+            with self._turn:
+                self._let_go()
 
     @contextmanager
     def _using(self, name: str) -> Iterator[_Shard]:
@@ -245,10 +260,7 @@ class EdgeVectorIndex:
             return _Shard(engine.EdgeShard.load(str(folder)), collection)
         except Exception as error:
             if "WouldBlock" in str(error):
-                raise IndexLocked(
-                    f"the index {folder} is held by another process, as a rule the server that is running: stop it, "
-                    f"or set QDRANT_URL to a Qdrant server, which several processes can share"
-                ) from error
+                raise _held(folder) from error
             raise IndexUnavailable(f"the index {folder} cannot be opened: {error}") from error
 
     def _create(self, collection: IndexCollection) -> None:
@@ -298,8 +310,14 @@ class EdgeVectorIndex:
             if records:
                 yield [*_points(records).values()]
 
+    def _let_go(self) -> None:
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
+
     def _forget(self) -> None:
         self._open: dict[str, _Shard] = {}
+        self._claim = None
         self._turn = Condition()
 
 
@@ -390,6 +408,28 @@ class _Search:
         )
 
 
+def _locked(folder: Path) -> int:
+    """A descriptor that holds the lock on the whole folder; the lock goes with it, or with the process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / _CLAIM, os.O_RDWR | os.O_CREAT, 0o640)
+    except OSError as error:
+        raise IndexUnavailable(f"the index {folder} cannot be written: {error.strerror or error}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise _held(folder) from None
+    return descriptor
+
+
+def _held(folder: Path) -> IndexLocked:
+    return IndexLocked(
+        f"the index {folder} is held by another process, as a rule the server that is running: stop it, "
+        f"or set QDRANT_URL to a Qdrant server, which several processes can share"
+    )
+
+
 def _engine_payload(payload: Payload) -> dict[str, Any]:
     return {name: int(value) if name in _BOOLEANS and value is not None else value for name, value in payload.items()}
 
@@ -453,6 +493,8 @@ _inherited: list[dict[str, _Shard]] = []
 def _after_fork_in_child() -> None:
     for index in list(_instances):
         _inherited.append(index._open)
+        # The lock stays the parent's: it hangs on the parent's descriptor too.
+        index._let_go()
         index._forget()
 
 

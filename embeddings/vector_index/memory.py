@@ -43,6 +43,9 @@ class MemoryVectorIndex:
         self._stored: dict[str, _Stored] = {}
         self._lock = RLock()
 
+    def claim(self) -> None:
+        """No other process has these vectors."""
+
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:  # noqa: ARG002
         with self._lock:
             stands = self._stored.setdefault(collection.name, _Stored(collection)).collection

@@ -99,6 +99,9 @@ class QdrantVectorIndex:
         self._client_pid = 0
         self._known: dict[str, IndexCollection] = {}
 
+    def claim(self) -> None:
+        """The server takes all comers."""
+
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
         with self._asking(collection.name) as client:
             if not client.collection_exists(collection.name):

@@ -106,6 +106,53 @@ def test_closing_one_collection_lets_another_process_have_it(index: EdgeVectorIn
     beside.close()
 
 
+def test_one_process_at_a_time_works_on_the_index(index: EdgeVectorIndex, folder: Path) -> None:
+    beside = EdgeVectorIndex(folder)
+    beside.claim()
+    beside.claim()
+    with pytest.raises(IndexLocked, match="another process"):
+        index.claim()
+    # To build a new collection beside takes no claim, and to have done with it gives none back.
+    index.ensure(IndexCollection("shirts-v2", 4))
+    index.upsert("shirts-v2", points(1))
+    index.close("shirts-v2")
+    beside.close("shirts-v2")
+    with pytest.raises(IndexLocked):
+        index.claim()
+    beside.close()
+    index.claim()
+
+
+def test_the_claim_of_a_killed_process_is_free(index: EdgeVectorIndex, folder: Path) -> None:
+    pid = os.fork()
+    if pid == 0:
+        EdgeVectorIndex(folder).claim()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    index.claim()
+
+
+def test_a_forked_process_has_not_its_parents_claim(index: EdgeVectorIndex, folder: Path) -> None:
+    index.claim()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            index.claim()
+        except IndexLocked:
+            os._exit(17)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 17
+    with pytest.raises(IndexLocked):
+        EdgeVectorIndex(folder).claim()
+
+
+def test_an_index_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(IndexUnavailable, match="cannot be written"):
+        EdgeVectorIndex(tmp_path / "file").claim()
+
+
 def test_a_killed_process_loses_nothing_that_was_acknowledged(index: EdgeVectorIndex, folder: Path) -> None:
     index.close()
     with another_process(folder, write_up_to=100_000) as writer:

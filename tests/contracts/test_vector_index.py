@@ -148,6 +148,12 @@ def test_equal_scores_come_by_ascending_id(index: VectorIndex, collection: MakeC
     assert ids(index.query(name, VectorQuery(positive=[vector(1, 0, 0, 0)]))) == [*sorted(twins), 1]
 
 
+def test_whoever_has_claimed_the_index_can_claim_it_again_and_use_it(index: VectorIndex, shelf: str) -> None:
+    index.claim()
+    index.claim()
+    assert index.count(shelf) > 0
+
+
 def test_a_deleted_point_is_gone_and_ids_that_are_not_there_are_passed_over(index: VectorIndex, shelf: str) -> None:
     index.delete(shelf, [1, 3, 999, 2**64, -1])
     index.delete(shelf, [])

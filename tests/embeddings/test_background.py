@@ -89,22 +89,22 @@ class TestACommandThatPutAnotherVersionIntoUse:
         index.close()
 
     def test_leaves_its_index_to_a_server_that_has_not_noticed_yet(self, version, activated, server, caplog):
+        server.claim()
         server.retrieve(version.index_collection().name, [0])
         note_work()
-        finish_noted_work(activated)
-        assert "1 photos wait: a running server holds the index" in caplog.text
-        # As at the end of every command.
         finish_noted_work()
+        assert "1 photos wait: a running server holds the index" in caplog.text
         assert set(states(activated).values()) == {State.EMBEDDED}
         # And the server finds it free.
         assert len(server.retrieve(activated.index_collection().name, states(activated))) == 1
 
     def test_indexes_what_is_left_where_no_server_runs(self, version, activated, server):
         note_work()
-        finish_noted_work(activated)
+        finish_noted_work()
         assert set(states(activated).values()) == {State.INDEXED}
-        # Nor is the former index kept from anybody.
-        server.retrieve(version.index_collection().name, [0])
+        # Nor does the command keep the index to itself when it has ended.
+        get_vector_index().close()
+        server.claim()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -44,7 +44,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "Interrupted: the live version goes on. Run it again to finish.", returncode=130
             ) from None
-        _finish(done)
+        _finish()
         if done.comparison is not None:
             live, candidate = done.comparison.live, done.comparison.candidate
             self.stdout.write(
@@ -73,13 +73,13 @@ class Command(BaseCommand):
             return
         # Before what is left to index: that waits in the outbox, whatever becomes of this process.
         jobs.succeed(job, _result(done))
-        _finish(done)
+        _finish()
 
 
-def _finish(done: Activation) -> None:
+def _finish() -> None:
     """What changed in the catalogue meanwhile is in the outbox."""
     background.note_work()
-    background.finish_noted_work(done.version)
+    background.finish_noted_work()
 
 
 def _result(done: Activation) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from embeddings import background, rebuild, services
+from embeddings import rebuild, services
 from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.selectors import active_versions
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         rebuild.enrol_missing(version)
         self._embed(version, anew=True)
         self._build(version)
-        self._drain(version)
+        self._drain()
 
     def _only_missing(self, version: EncoderVersion) -> None:
         rebuild.enrol_missing(version)
@@ -92,11 +92,9 @@ class Command(BaseCommand):
             count = rebuild.rebuild(version, on_progress=bar.update)
         self.stdout.write(f"{version.label}: {count} points in a new index, now live")
 
-    def _drain(self, activated: EncoderVersion | None = None) -> None:
+    def _drain(self) -> None:
         waiting = ImageEmbedding.objects.filter(version__in=active_versions(), state__in=services.TO_DO)
         try:
-            if activated is not None:
-                background.refuse_to_forestall(activated)
             with _bar(waiting.count(), "indexing", "photo") as bar:
                 report = services.drain(on_progress=bar.update)
         except IndexLocked as error:

@@ -25,4 +25,4 @@ class Command(BaseCommand):
         self.stdout.write(f"{version.label} is active again")
         # What changed in the catalogue meanwhile is in the outbox.
         background.note_work()
-        background.finish_noted_work(version)
+        background.finish_noted_work()
