@@ -91,6 +91,29 @@ def _database(name: str, default: str) -> dict[str, Any]:
     return dict(environ.Env.db_url_config(url))
 
 
+def _qdrant_options() -> dict[str, Any]:
+    """What the environment says of a Qdrant server or cluster; the adapter has the defaults."""
+    options: dict[str, Any] = {"url": QDRANT_URL, "api_key": env.str("QDRANT_API_KEY", default="") or None}
+    for name in (
+        "GRPC_PORT", "TIMEOUT_S", "QUERY_TIMEOUT_S", "SHARD_NUMBER", "REPLICATION_FACTOR", "WRITE_CONSISTENCY_FACTOR",
+        "HNSW_M", "HNSW_EF_CONSTRUCT", "EF",
+    ):  # fmt: skip
+        if env.str(f"QDRANT_{name}", default=""):
+            options[name.lower()] = _positive(f"QDRANT_{name}", 1)
+    if replicas := env.str("QDRANT_READ_CONSISTENCY", default=""):
+        options["read_consistency"] = (
+            int(replicas)
+            if replicas.isdigit()
+            else _choice("QDRANT_READ_CONSISTENCY", "", ("majority", "quorum", "all"))
+        )
+    if _choice("QDRANT_QUANTIZATION", "", ("", "int8")):
+        options["quantization"] = "int8"
+    return options | {
+        "on_disk": _boolean("QDRANT_ON_DISK", False),
+        "on_disk_payload": _boolean("QDRANT_ON_DISK_PAYLOAD", False),
+    }
+
+
 def _sidebar_item(title: Promise, icon: str, app: str, model: str) -> dict[str, Any]:
     """A link to a model's list in the admin, for those who may see it."""
 
@@ -208,7 +231,7 @@ QDRANT_URL = env.str("QDRANT_URL", default="")
 VECTOR_INDEX: dict[str, Any] = (
     {
         "BACKEND": "embeddings.vector_index.qdrant.QdrantVectorIndex",
-        "OPTIONS": {"url": QDRANT_URL, "api_key": env.str("QDRANT_API_KEY", default="") or None},
+        "OPTIONS": _qdrant_options(),
     }
     if QDRANT_URL
     else {"BACKEND": "embeddings.vector_index.edge.EdgeVectorIndex", "OPTIONS": {"path": str(DATA_DIR / "index")}}

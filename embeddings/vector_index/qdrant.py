@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from threading import RLock
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
-from embeddings.errors import EncoderMismatch, IndexLocked, IndexUnavailable
+from embeddings.errors import CollectionNotFound, EncoderMismatch, IndexUnavailable
 from embeddings.vector_index.base import (
     COLLECTION_NAME,
     PAYLOAD_FIELDS,
@@ -35,6 +32,9 @@ from embeddings.vector_index.base import (
     query_target,
     stored_payload,
 )
+from embeddings.vector_index.qdrant_server import REQUEST_ERRORS, QdrantServer, stands_already
+
+T = TypeVar("T")
 
 _FLOATS_A_WRITE = 256_000  # some 3 MB of JSON; a server refuses a request above 32 MB
 _INDEXING_THRESHOLD_KB = 10_000
@@ -56,107 +56,126 @@ _SCHEMAS = {
 
 
 class QdrantVectorIndex:
-    """A VectorIndex on a Qdrant server.
+    """A VectorIndex on a Qdrant server or cluster.
 
-    url, api_key: the server. timeout_s: of each request. location: ":memory:" for the client's own engine instead of a
-    server, path: the same in a folder; both for tests, not for speed. shard_number, replication_factor: of collections
-    made on a cluster. quantization: "int8" keeps a quarter-size copy in memory, searches that and rescores twice as
-    many candidates. on_disk: full vectors stay on disk. ef: width of the HNSW search.
-    full_scan_threshold_kb: from how many kilobytes of vectors on `optimise` builds a graph.
+    url, api_key: the server. grpc_port: send points and queries by gRPC. query_timeout_s: of a query, of which a page of a shop
+    waits; timeout_s: of everything else. location: ":memory:" for the client's own engine instead of a server, path: the same in
+    a folder; both for tests, not for speed.
+
+    Of collections as they are made: shard_number, replication_factor and write_consistency_factor (how many replicas must have
+    confirmed a write) on a cluster; hnsw_m and hnsw_ef_construct of the graph; quantization: "int8" keeps a quarter-size copy in
+    memory, searches that and rescores twice as many candidates; on_disk: full vectors stay on disk; on_disk_payload: payloads do,
+    but for the fields that are filtered by; full_scan_threshold_kb: from how many kilobytes on `optimise` builds a graph.
+
+    Of queries: ef, the width of the HNSW search; read_consistency: how many replicas are asked (a number, "majority", "quorum" or
+    "all"; None: one).
     """
 
     def __init__(
         self,
         url: str | None = None,
         api_key: str | None = None,
-        timeout_s: float = 10,
+        timeout_s: float = 30,
+        query_timeout_s: float = 1,
+        grpc_port: int | None = None,
         location: str | None = None,
         path: str | None = None,
         shard_number: int | None = None,
         replication_factor: int | None = None,
+        write_consistency_factor: int | None = None,
+        read_consistency: int | str | None = None,
+        hnsw_m: int = 16,
+        hnsw_ef_construct: int = 100,
         quantization: str | None = None,
         on_disk: bool = False,
+        on_disk_payload: bool = False,
         ef: int = 64,
         full_scan_threshold_kb: int = _INDEXING_THRESHOLD_KB,
     ) -> None:
-        if sum(place is not None for place in (url, location, path)) != 1:
-            raise ValueError("QdrantVectorIndex needs one of url, location and path")
         if quantization not in (None, "int8"):
             raise ValueError(f'quantization is None or "int8", not {quantization!r}')
-        self._url, self._location, self._path = url, location, path
-        self._where = url or location or path
-        self._api_key = api_key
-        self._timeout_s = timeout_s
+        if isinstance(read_consistency, str):
+            read_consistency = models.ReadConsistencyType(read_consistency)
+        self._server = QdrantServer(url, api_key, query_timeout_s, grpc_port, location, path)
+        self._timeout_s = max(1, round(timeout_s))
         self._shard_number = shard_number
         self._replication_factor = replication_factor
+        self._write_consistency_factor = write_consistency_factor
+        self._read_consistency = read_consistency
+        self._hnsw = models.HnswConfigDiff(m=hnsw_m, ef_construct=hnsw_ef_construct)
         self._quantization = quantization
         self._on_disk = on_disk
+        self._on_disk_payload = on_disk_payload
         self._ef = ef
         self._full_scan_threshold_kb = full_scan_threshold_kb
-        self._is_local = url is None
-        self._lock = RLock()
-        self._client: QdrantClient | None = None
-        self._client_pid = 0
         self._known: dict[str, IndexCollection] = {}
 
     def claim(self) -> None:
         """The server takes all comers."""
 
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
-        with self._asking(collection.name) as client:
+        def request(client: QdrantClient) -> None:
             if not client.collection_exists(collection.name):
                 self._create(client, collection, bulk_load)
             info = client.get_collection(collection.name)
             check_same(_described(collection.name, info), collection)
-            if self._is_local:  # which filters without indexes
+            if self._server.is_local:  # which filters without indexes
                 return
             # Also where the collection stands: whoever made it may have been stopped before these.
             for name in PAYLOAD_FIELDS.keys() - info.payload_schema.keys():
-                schema = _SCHEMAS[PAYLOAD_FIELDS[name]]
-                client.create_payload_index(collection.name, field_name=name, field_schema=schema, wait=True)
+                client.create_payload_index(
+                    collection.name, name, _SCHEMAS[PAYLOAD_FIELDS[name]], wait=True, timeout=self._timeout_s
+                )
+
+        self._insist(collection.name, request)
 
     def exists(self, name: str) -> bool:
         if not COLLECTION_NAME.fullmatch(name):
             return False
-        with self._asking(name) as client:
-            return client.collection_exists(name)
+        return self._insist(name, lambda client: client.collection_exists(name))
 
     def drop(self, name: str) -> None:
-        with self._asking(name) as client:
-            self._known.pop(name, None)
-            if COLLECTION_NAME.fullmatch(name) and client.collection_exists(name):
-                client.delete_collection(name)
+        def request(client: QdrantClient) -> None:
+            if client.collection_exists(name):
+                client.delete_collection(name, timeout=self._timeout_s)
+
+        self._known.pop(name, None)
+        if COLLECTION_NAME.fullmatch(name):
+            self._insist(name, request)
 
     def upsert(self, name: str, points: Iterable[Point]) -> None:
-        with self._asking(name) as client:
-            collection = self._collection(client, name)
-            checked = checked_points(points, collection)
-            batch_size = max(1, min(1000, _FLOATS_A_WRITE // collection.dim))
-            for start in range(0, len(checked), batch_size):
-                batch = [
-                    models.PointStruct(id=point.id, vector=point.vector.tolist(), payload=dict(point.payload))
-                    for point in checked[start : start + batch_size]
-                ]
-                client.upsert(name, points=batch, wait=True)
+        collection = self._insist(name, lambda client: self._collection(client, name))
+        checked = checked_points(points, collection)
+        batch_size = max(1, min(1000, _FLOATS_A_WRITE // collection.dim))
+        for start in range(0, len(checked), batch_size):
+            batch = [
+                models.PointStruct(id=point.id, vector=point.vector.tolist(), payload=dict(point.payload))
+                for point in checked[start : start + batch_size]
+            ]
+            self._write(name, lambda client, batch=batch, **options: client.upsert(name, batch, **options))
 
     def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
         patch = stored_payload(payload)
-        with self._asking(name) as client:
-            self._collection(client, name)
-            if (known := possible_ids(ids)) and patch:
-                # By a filter: naming an id that is not there fails.
-                chosen = models.Filter(must=[models.HasIdCondition(has_id=[*known])])
-                client.set_payload(name, payload=patch, points=chosen, wait=True)
+        self._insist(name, lambda client: self._collection(client, name))
+        if (known := possible_ids(ids)) and patch:
+            # By a filter: naming an id that is not there fails.
+            chosen = models.Filter(must=[models.HasIdCondition(has_id=[*known])])
+            self._write(name, lambda client, **options: client.set_payload(name, patch, chosen, **options))
 
     def delete(self, name: str, ids: Sequence[int]) -> None:
-        with self._asking(name) as client:
-            self._collection(client, name)
-            if known := possible_ids(ids):
-                client.delete(name, points_selector=models.PointIdsList(points=[*known]), wait=True)
+        self._insist(name, lambda client: self._collection(client, name))
+        if known := possible_ids(ids):
+            chosen = models.PointIdsList(points=[*known])
+            self._write(name, lambda client, **options: client.delete(name, chosen, **options))
+
+    def _write(self, name: str, write: Callable[..., object]) -> None:
+        """A write is done when the server has applied it, and may be made twice: it names points by their ids."""
+        self._insist(name, lambda client: write(client, wait=True, timeout=self._timeout_s))
 
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
         with self._asking(name) as client:
-            return _points(client.retrieve(name, possible_ids(ids), with_payload=True, with_vectors=True))
+            known = possible_ids(ids)
+            return _points(client.retrieve(name, known, True, True, consistency=self._read_consistency))
 
     def query(self, name: str, query: VectorQuery) -> list[Hit]:
         with self._asking(name) as client:
@@ -164,7 +183,7 @@ class QdrantVectorIndex:
             examples = possible_ids({*query.positive_ids, *query.negative_ids})
             known: dict[int, Point] = {}
             if examples:
-                known = _points(client.retrieve(name, examples, with_payload=False, with_vectors=True))
+                known = _points(client.retrieve(name, examples, False, True, consistency=self._read_consistency))
             target = query_target(query, known, collection).tolist()
             hidden = {*examples, *query.filter.exclude_ids}
             ask = self._ask_products if query.group_by_product else self._ask_points
@@ -180,95 +199,61 @@ class QdrantVectorIndex:
 
     def count(self, name: str, filter: Filter | None = None) -> int:
         wanted = filter or Filter()
+        conditions = _conditions(wanted, wanted.exclude_ids)
         with self._asking(name) as client:
-            return client.count(name, count_filter=_conditions(wanted, wanted.exclude_ids), exact=True).count
+            return client.count(name, conditions, exact=True, timeout=self._timeout_s).count
 
     def scroll(self, name: str, *, batch_size: int = 1000, after: int = -1) -> Iterator[list[Point]]:
-        with self._asking(name) as client:  # an unknown name is said now, not at the first batch
-            self._collection(client, name)
+        # An unknown name is said now, not at the first batch.
+        self._insist(name, lambda client: self._collection(client, name))
         return self._batches(name, batch_size, after)
 
     def optimise(self, name: str) -> None:
         """Let the server build the HNSW graph of what was loaded, and wait for it; later points join by themselves."""
-        with self._asking(name) as client:
-            self._collection(client, name)
-            if self._is_local:
-                return
-            client.update_collection(
+        self._insist(name, lambda client: self._collection(client, name))
+        if self._server.is_local:
+            return
+        threshold = self._full_scan_threshold_kb
+        self._insist(
+            name,
+            lambda client: client.update_collection(
                 name,
-                optimizers_config=models.OptimizersConfigDiff(indexing_threshold=self._full_scan_threshold_kb),
-                hnsw_config=models.HnswConfigDiff(full_scan_threshold=self._full_scan_threshold_kb),
-            )
-            quiet = 0  # the server is green for a moment before it starts
-            while quiet < _QUIET_POLLS:
-                time.sleep(_POLL_S)
-                status = client.get_collection(name).status
-                if status == models.CollectionStatus.RED:
-                    raise IndexUnavailable(f"the server cannot optimise {name}: its own log says why")
-                quiet = quiet + 1 if status == models.CollectionStatus.GREEN else 0
+                optimizers_config=models.OptimizersConfigDiff(indexing_threshold=threshold),
+                hnsw_config=models.HnswConfigDiff(full_scan_threshold=threshold),
+                timeout=self._timeout_s,
+            ),
+        )
+        quiet = 0  # the server is green for a moment before it starts
+        while quiet < _QUIET_POLLS:
+            time.sleep(_POLL_S)
+            status = self._insist(name, lambda client: client.get_collection(name).status)
+            if status == models.CollectionStatus.RED:
+                raise IndexUnavailable(f"the server cannot optimise {name}: its own log says why")
+            quiet = quiet + 1 if status == models.CollectionStatus.GREEN else 0
 
     def close(self, name: str | None = None) -> None:
-        with self._lock:
-            if name is not None:
-                self._known.pop(name, None)
-                return
-            self._known.clear()
-            if self._location is not None:  # in memory: closing it would lose the points
-                return
-            if self._client is not None and self._client_pid == os.getpid():
-                self._client.close()
-                self._client = None
+        if name is not None:
+            self._known.pop(name, None)
+            return
+        self._known.clear()
+        self._server.close()
 
     @contextmanager
     def _asking(self, name: str) -> Iterator[QdrantClient]:
-        """The client, with its errors in the port's words. The local engine stands no two threads at once."""
-        try:
-            with self._lock if self._is_local else nullcontext():
-                yield self._connected()
-        except UnexpectedResponse as error:
-            if error.status_code == 404:
-                self._known.pop(name, None)
-                raise not_found(name) from error
-            if error.status_code in (401, 403):
-                raise IndexUnavailable(f"the Qdrant server {self._where} refuses QDRANT_API_KEY: check it") from error
-            raise IndexUnavailable(f"the Qdrant server {self._where} refused a request: {error}") from error
-        except ResponseHandlingException as error:
-            raise IndexUnavailable(
-                f"the Qdrant server {self._where} does not answer ({error.source or type(error.source).__name__}): "
-                f"check that it runs and that QDRANT_URL names it"
-            ) from error
-        except ApiException as error:
-            raise IndexUnavailable(f"the Qdrant server {self._where} failed: {error}") from error
-        except ValueError as error:
-            if type(error) is ValueError and str(error) == f"Collection {name} not found":  # the local engine's 404
-                raise not_found(name) from error
-            raise
+        with self._forgetting(name), self._server.asking(name) as client:
+            yield client
 
-    def _connected(self) -> QdrantClient:
-        with self._lock:
-            # Connections do not survive a fork: the child makes its own.
-            if self._client is None or (self._client_pid != os.getpid() and not self._is_local):
-                self._client = self._connect()
-                self._client_pid = os.getpid()
-            return self._client
+    def _insist(self, name: str, request: Callable[[QdrantClient], T]) -> T:
+        with self._forgetting(name):
+            return self._server.insist(name, request)
 
-    def _connect(self) -> QdrantClient:
+    @contextmanager
+    def _forgetting(self, name: str) -> Iterator[None]:
+        """What is known of a collection is forgotten where the server says that it is gone."""
         try:
-            return QdrantClient(
-                url=self._url,
-                location=self._location,
-                path=self._path,
-                api_key=self._api_key,
-                timeout=max(1, round(self._timeout_s)),
-                check_compatibility=False,  # it asks the server at once, and warns instead of failing
-                force_disable_check_same_thread=self._is_local,  # one thread at a time by our lock
-            )
-        except RuntimeError as error:
-            if "already accessed" in str(error):
-                raise IndexLocked(
-                    f"the index {self._where} is held by another process: stop it, "
-                    f"or set QDRANT_URL to a Qdrant server, which several processes can share"
-                ) from error
+            yield
+        except CollectionNotFound:
+            self._known.pop(name, None)
             raise
 
     def _create(self, client: QdrantClient, collection: IndexCollection, bulk_load: bool) -> None:
@@ -284,14 +269,19 @@ class QdrantVectorIndex:
                 vectors_config=vectors,
                 shard_number=self._shard_number,
                 replication_factor=self._replication_factor,
+                write_consistency_factor=self._write_consistency_factor,
+                on_disk_payload=self._on_disk_payload or None,
+                hnsw_config=self._hnsw,
                 quantization_config=int8 if self._quantization else None,
                 # In a bulk load no graph before `optimise`: built once, when payload indexes and points are all there.
                 optimizers_config=models.OptimizersConfigDiff(
                     indexing_threshold=0 if bulk_load else self._full_scan_threshold_kb
                 ),
+                timeout=self._timeout_s,
             )
-        except UnexpectedResponse as error:
-            if error.status_code != 409:  # another process was first, and what it made is checked next
+        except REQUEST_ERRORS as error:
+            # Another process was first, or the answer to a former attempt was lost; what stands there is checked next.
+            if not stands_already(error):
                 raise
 
     def _collection(self, client: QdrantClient, name: str) -> IndexCollection:
@@ -313,6 +303,7 @@ class QdrantVectorIndex:
             limit=query.limit,
             with_payload=["product_id"],
             with_vectors=query.with_vectors,
+            consistency=self._read_consistency,
         )
         return [_hit(point) for point in answer.points]
 
@@ -329,11 +320,12 @@ class QdrantVectorIndex:
             limit=query.limit,
             with_payload=["product_id"],
             with_vectors=query.with_vectors,
+            consistency=self._read_consistency,
         )
         return [_hit(point) for group in answer.groups for point in group.hits]
 
     def _params(self, limit: int, *, exact: bool) -> models.SearchParams | None:
-        if self._is_local:  # always exact, and warns of parameters
+        if self._server.is_local:  # always exact, and warns of parameters
             return None
         rescored = models.QuantizationSearchParams(rescore=True, oversampling=2.0) if self._quantization else None
         return models.SearchParams(hnsw_ef=max(self._ef, limit), exact=exact, quantization=rescored)
@@ -343,8 +335,9 @@ class QdrantVectorIndex:
         while following is not None and possible_ids([following]):
             with self._asking(name) as client:
                 records, following = client.scroll(
-                    name, offset=following, limit=batch_size, with_payload=True, with_vectors=False
-                )
+                    name, offset=following, limit=batch_size, with_payload=True, with_vectors=False,
+                    consistency=self._read_consistency, timeout=self._timeout_s,
+                )  # fmt: skip
             if records:
                 yield [*_points(records).values()]
 

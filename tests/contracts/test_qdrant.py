@@ -4,12 +4,20 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
+from qdrant_client.grpc import collections_pb2 as grpc_collections
+from qdrant_client.grpc import points_pb2 as grpc_points
+from qdrant_client.grpc import qdrant_pb2 as grpc_qdrant
+from qdrant_client.grpc.collections_service_pb2_grpc import CollectionsServicer, add_CollectionsServicer_to_server
+from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_PointsServicer_to_server
+from qdrant_client.grpc.qdrant_pb2_grpc import QdrantServicer, add_QdrantServicer_to_server
 
 from embeddings.errors import CollectionNotFound, IndexLocked, IndexUnavailable
 from embeddings.vector_index.base import PAYLOAD_FIELDS, IndexCollection, Point, VectorQuery
@@ -43,17 +51,26 @@ class Server:
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        self.parameters: list[str] = []
+        self.version = "1.16.0"
+        self.headers: dict[str, str] = {}
         self.answer: Callable[[str, str], Answer] = lambda _method, _path: (200, True)
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
             def respond(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                path = self.path.split("?")[0]
+                path, _, parameters = self.path.partition("?")
+                owner.parameters.append(parameters)
                 owner.asked.append((self.command, path, json.loads(body) if body else {}))
-                status, result = owner.answer(self.command, path)
-                said = json.dumps({"result": result, "status": "ok", "time": 0.0}).encode()
+                if path == "/":
+                    status, said = 200, json.dumps({"title": "qdrant", "version": owner.version}).encode()
+                else:
+                    status, result = owner.answer(self.command, path)
+                    said = json.dumps({"result": result, "status": "ok", "time": 0.0}).encode()
                 self.send_response(status)
+                for name, value in owner.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
@@ -160,12 +177,210 @@ def test_a_server_that_does_not_answer_is_named() -> None:
         index.close()
 
 
+def test_a_server_that_hangs_is_given_up_after_the_querys_own_time() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        index = QdrantVectorIndex(f"http://127.0.0.1:{silent.getsockname()[1]}", query_timeout_s=1)
+        with pytest.raises(IndexUnavailable, match="timed out"):
+            index.query("shirts-v1", VectorQuery(positive=[np.array([1, 0, 0, 0], np.float32)]))
+        index.close()
+
+
+def test_a_server_that_is_too_old_is_told_at_once(server: Server, index: QdrantVectorIndex) -> None:
+    server.version = "1.9.2"
+    with pytest.raises(IndexUnavailable, match=r"version 1\.9\.2, and 1\.10 is the oldest"):
+        index.count("shirts-v1")
+    server.version = "1.10.0"
+    server.answer = lambda _method, _path: (200, {"count": 7})
+    assert index.count("shirts-v1") == 7
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Pauses between attempts take no time; how long they would have been."""
+    pauses: list[float] = []
+    monkeypatch.setattr("embeddings.vector_index.qdrant_server.time.sleep", pauses.append)
+    return pauses
+
+
+def point(point_id: int = 1) -> Point:
+    return Point(point_id, np.array([1, 0, 0, 0], np.float32), {"product_id": point_id})
+
+
+def test_a_write_is_tried_again_while_the_server_is_away_or_asks_to_wait(
+    server: Server, index: QdrantVectorIndex, no_waiting: list[float]
+) -> None:
+    writes = iter([503, 429, 502])
+
+    def answer(method: str, path: str) -> Answer:
+        if method != "PUT":
+            return 200, INFO
+        status = next(writes, 200)
+        server.headers = {"Retry-After": "3"} if status == 429 else {}
+        return status, {"operation_id": 1, "status": "completed"}
+
+    server.answer = answer
+    index.upsert("shirts-v1", [point()])
+    assert [path for method, path, _ in server.asked if method == "PUT"] == ["/collections/shirts-v1/points"] * 4
+    assert no_waiting == [0.2, 3.0, 1.0]
+
+
+def test_a_write_to_a_server_that_stays_away_is_given_up_and_a_query_at_once(
+    server: Server, index: QdrantVectorIndex, no_waiting: list[float]
+) -> None:
+    server.answer = lambda _method, path: (503, None) if "points" in path else (200, INFO)
+    with pytest.raises(IndexUnavailable, match="503"):
+        index.delete("shirts-v1", [1])
+    assert len(no_waiting) == 6
+    no_waiting.clear()
+    with pytest.raises(IndexUnavailable, match="503"):
+        index.query("shirts-v1", VectorQuery(positive=[np.array([1, 0, 0, 0], np.float32)]))
+    assert no_waiting == []
+
+
+def test_a_collection_of_a_cluster_is_made_as_the_settings_say(server: Server) -> None:
+    def answer(method: str, path: str) -> Answer:
+        if path.endswith("/exists"):
+            return 200, {"exists": False}
+        return 200, INFO if method == "GET" else True if path == "/collections/shirts-v1" else {"status": "completed"}
+
+    server.answer = answer
+    index = QdrantVectorIndex(
+        server.url, shard_number=6, replication_factor=3, write_consistency_factor=2, hnsw_m=24, hnsw_ef_construct=200,
+        quantization="int8", on_disk=True, on_disk_payload=True,
+    )  # fmt: skip
+    index.ensure(SHIRTS)
+    index.close()
+    made = next(body for method, path, body in server.asked if (method, path) == ("PUT", "/collections/shirts-v1"))
+    assert (made["shard_number"], made["replication_factor"], made["write_consistency_factor"]) == (6, 3, 2)
+    assert made["hnsw_config"] == {"m": 24, "ef_construct": 200}
+    assert made["vectors"]["on_disk"] and made["on_disk_payload"]
+    assert made["quantization_config"]["scalar"] == {"type": "int8", "quantile": 0.99, "always_ram": True}
+
+
+def test_a_read_asks_as_many_replicas_as_the_settings_say(server: Server) -> None:
+    def answer(method: str, path: str) -> Answer:
+        return 200, {"points": []} if path.endswith("/query") else {"count": 0} if path.endswith("/count") else INFO
+
+    server.answer = answer
+    index = QdrantVectorIndex(server.url, read_consistency="majority")
+    index.query("shirts-v1", VectorQuery(positive=[np.array([1, 0, 0, 0], np.float32)]))
+    index.close()
+    assert any("consistency=majority" in parameters for parameters in server.parameters)
+    with pytest.raises(ValueError, match="most"):
+        QdrantVectorIndex(server.url, read_consistency="most")
+
+
+class Points(PointsServicer):
+    """The gRPC side of a server: keeps what is written, and fails as often as it is told."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[int, list[float], int]] = []
+        self.failures: list[grpc.StatusCode] = []
+
+    def Upsert(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802  # as the protocol calls it
+        if self.failures:
+            context.abort(self.failures.pop(0), "told to fail")
+        assert request.wait
+        for each in request.points:
+            vector = each.vectors.vector
+            entries = list(vector.dense.data) or list(vector.data)
+            self.written.append((each.id.num, entries, each.payload["product_id"].integer_value))
+        return grpc_points.PointsOperationResponse(
+            result=grpc_points.UpdateResult(operation_id=1, status=grpc_points.UpdateStatus.Completed), time=0
+        )
+
+    def Query(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        context.abort(grpc.StatusCode.UNAVAILABLE, "gone for a moment")
+
+
+class Collections(CollectionsServicer):
+    """One collection, shirts-v1."""
+
+    def Get(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        if request.collection_name != "shirts-v1":
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such collection")
+        params = grpc_collections.VectorParams(size=4, distance=grpc_collections.Distance.Cosine)
+        config = grpc_collections.CollectionConfig(
+            params=grpc_collections.CollectionParams(vectors_config=grpc_collections.VectorsConfig(params=params)),
+            hnsw_config=grpc_collections.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=10_000),
+            optimizer_config=grpc_collections.OptimizersConfigDiff(
+                deleted_threshold=0.2, vacuum_min_vector_number=1000, default_segment_number=0, flush_interval_sec=5
+            ),
+            wal_config=grpc_collections.WalConfigDiff(wal_capacity_mb=32, wal_segments_ahead=0),
+        )
+        info = grpc_collections.CollectionInfo(
+            status=grpc_collections.CollectionStatus.Green, config=config,
+            optimizer_status=grpc_collections.OptimizerStatus(ok=True),
+        )  # fmt: skip
+        return grpc_collections.GetCollectionInfoResponse(result=info, time=0)
+
+
+class Version(QdrantServicer):
+    """What the server says of itself."""
+
+    def HealthCheck(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return grpc_qdrant.HealthCheckReply(title="qdrant", version="1.16.0")
+
+
+@pytest.fixture
+def by_grpc(server: Server) -> Iterator[tuple[QdrantVectorIndex, Points]]:
+    points, service = Points(), grpc.server(ThreadPoolExecutor(2))
+    add_PointsServicer_to_server(points, service)
+    add_CollectionsServicer_to_server(Collections(), service)
+    add_QdrantServicer_to_server(Version(), service)
+    port = service.add_insecure_port("127.0.0.1:0")
+    service.start()
+    index = QdrantVectorIndex(server.url, grpc_port=port)
+    yield index, points
+    index.close()
+    service.stop(None).wait()
+
+
+def test_points_are_written_by_grpc_where_a_port_is_named(
+    by_grpc: tuple[QdrantVectorIndex, Points], no_waiting: list[float]
+) -> None:
+    index, points = by_grpc
+    points.failures = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED]
+    index.upsert("shirts-v1", [point(number) for number in (1, 2)])
+    assert points.written == [(1, [1, 0, 0, 0], 1), (2, [1, 0, 0, 0], 2)]
+    assert no_waiting == [0.2, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (grpc.StatusCode.UNAUTHENTICATED, "refuses QDRANT_API_KEY"),
+        (grpc.StatusCode.INVALID_ARGUMENT, "refused a request: told to fail"),
+    ],
+)
+def test_a_refusal_by_grpc_is_told_in_our_words(
+    by_grpc: tuple[QdrantVectorIndex, Points], code: grpc.StatusCode, words: str
+) -> None:
+    index, points = by_grpc
+    points.failures = [code]
+    with pytest.raises(IndexUnavailable, match=words):
+        index.upsert("shirts-v1", [point()])
+
+
+def test_a_query_by_grpc_is_not_repeated_and_an_unknown_name_is_said(
+    by_grpc: tuple[QdrantVectorIndex, Points], no_waiting: list[float]
+) -> None:
+    index, _ = by_grpc
+    with pytest.raises(IndexUnavailable, match=r"gone for a moment.*QDRANT_GRPC_PORT"):
+        index.query("shirts-v1", VectorQuery(positive=[np.array([1, 0, 0, 0], np.float32)]))
+    with pytest.raises(CollectionNotFound, match="hats-v1"):
+        index.upsert("hats-v1", [point()])
+    assert no_waiting == []
+
+
 @pytest.mark.parametrize(
     ("status", "error", "words"),
     [
         (404, CollectionNotFound, "shirts-v1"),
         (403, IndexUnavailable, "QDRANT_API_KEY"),
-        (503, IndexUnavailable, "503"),
+        (400, IndexUnavailable, "400"),
     ],
 )
 def test_a_refusal_is_told_in_our_words(

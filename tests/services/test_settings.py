@@ -1,5 +1,6 @@
 """The environment is read once, and a bad value is said in words."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,13 @@ def site(tmp_path: Path) -> Site:
         ("BACKBONES", "mobilenet", "BACKBONES: 'mobilenet' is not name=value"),
         ("FETCH_PORTS", "http", "FETCH_PORTS: 'http' is not a list of ports like 80,443"),
         ("FETCH_ALLOW_NETWORKS", "intranet", "write networks like 10.1.0.0/16"),
+        ("QDRANT_READ_CONSISTENCY", "most", "QDRANT_READ_CONSISTENCY='most' is not one of majority, quorum, all"),
+        ("QDRANT_SHARD_NUMBER", "many", "QDRANT_SHARD_NUMBER='many' is not a whole number above 0"),
         ("TRAIN_ARCHIVE_MAX_BYTES", "2GB", "TRAIN_ARCHIVE_MAX_BYTES='2GB' is not a whole number above 0"),
     ],
 )
 def test_a_bad_value_is_said(site, variable, value, said):
-    failed = site.manage("check", check=False, **{variable: value})
+    failed = site.manage("check", check=False, **{"QDRANT_URL": "http://127.0.0.1:6333", variable: value})
     assert failed.returncode != 0
     assert said in failed.stderr
 
@@ -48,6 +51,29 @@ def test_a_production_server_takes_training_sets_only_where_it_is_told_to(site):
     assert site.run("-c", show, **production).stdout == "False {'bundled': 'bundled'}\n"
     told = site.run("-c", show, **production, TRAINING_API="true", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
     assert told.stdout == "True {'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled'}\n"
+
+
+def test_a_qdrant_cluster_is_described_by_variables(site):
+    show = "from django.conf import settings; print(settings.VECTOR_INDEX['OPTIONS'])"
+    cluster = {
+        "QDRANT_URL": "http://q:6333",
+        "QDRANT_GRPC_PORT": "6334",
+        "QDRANT_SHARD_NUMBER": "6",
+        "QDRANT_READ_CONSISTENCY": "majority",
+        "QDRANT_QUANTIZATION": "int8",
+        "QDRANT_ON_DISK": "true",
+    }
+    told = site.run("-c", show, **cluster, DJANGO_SETTINGS_MODULE="recommender.settings")
+    assert ast.literal_eval(told.stdout) == {
+        "url": "http://q:6333",
+        "api_key": None,
+        "grpc_port": 6334,
+        "shard_number": 6,
+        "read_consistency": "majority",
+        "quantization": "int8",
+        "on_disk": True,
+        "on_disk_payload": False,
+    }
 
 
 def test_a_secret_can_come_from_a_file(site, tmp_path):
