@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django import forms
@@ -116,13 +115,6 @@ class ProductForm(_ProductModelForm):
                 # What has changed is judged by the row, not by a copy of it in the page.
                 self.fields[name].show_hidden_initial = False
 
-    def clean_price(self) -> Decimal | None:
-        """Say it better than the database's constraint does."""
-        price: Decimal | None = self.cleaned_data["price"]
-        if price is not None and price < 0:
-            raise ValidationError(_("A price is not below zero."))
-        return price
-
     def clean_tags(self) -> list[str]:
         """An emptied field is no tags."""
         tags = self.cleaned_data["tags"]
@@ -148,12 +140,24 @@ class ProductImageInline(TabularInline):
     @admin.display(description=_("photo"))
     def preview(self, image: ProductImage) -> SafeString:
         """The photo, small; a click shows it whole."""
-        return format_html('<a href="{}" target="_blank" rel="noopener">{}</a>', image.file.url, thumbnail(image))
+        return format_html(
+            '<a href="{}" target="_blank" rel="noopener" aria-label="{}">{}</a>',
+            image.file.url,
+            _("Show the photo whole"),
+            thumbnail(image),
+        )
 
     @admin.display(description=_("size"))
     def size(self, image: ProductImage) -> str:
         """Width and height in pixels."""
         return f"{image.width} × {image.height}"  # noqa: RUF001
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The field; what its column is called is told to a screen reader, too."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs["aria-label"] = field.label
+        return field
 
     def has_add_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:  # noqa: ARG002
         """Photos are added by the field for several at once."""
@@ -242,8 +246,8 @@ class ProductAdmin(ModelAdmin):
     search_help_text = _("Title, SKU or brand")
     show_full_result_count = False
     actions: Sequence[Any] = ("withdraw",)
-    autocomplete_fields = ("category",)
-    readonly_fields = ("created_at", "updated_at")
+    autocomplete_fields = ("category", "variant_of")
+    readonly_fields = ("created_at", "updated_at", "merged_into")
     warn_unsaved_form = True
     change_list_template = "admin/catalog/product/change_list.html"
     change_form_outer_after_template = "admin/catalog/product/similar.html"
@@ -289,8 +293,10 @@ class ProductAdmin(ModelAdmin):
         fieldsets: list[tuple[Any, dict[str, Any]]] = [
             (None, {"fields": ("title", ("sku", "slug"), "description", *dates)}),
             (_("Price and availability"), {"fields": (("price", "currency"), ("available", "active"))}),
-            (_("Classification"), {"fields": (("category", "brand"), "tags", "attributes")}),
+            (_("Classification"), {"fields": (("category", "brand"), "variant_of", "tags", "attributes")}),
         ]
+        if obj is not None and obj.merged_into_id is not None:
+            fieldsets.insert(1, (_("Merged"), {"fields": ("merged_into",)}))
         if self.has_change_permission(request, obj) if obj else self.has_add_permission(request):
             fieldsets.append((_("New photos"), {"fields": ("new_photos",)}))
         return fieldsets

@@ -87,6 +87,27 @@ class Product(models.Model):
     active = models.BooleanField(
         _("active"), default=True, help_text=_("An inactive product is never shown or recommended.")
     )
+    variant_of = models.ForeignKey(
+        "self",
+        verbose_name=_("variant of"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="variants",
+        help_text=_(
+            "The main product, where this one differs in colour or size only: one of them is recommended at a time."
+        ),
+    )
+    merged_into = models.ForeignKey(
+        "self",
+        verbose_name=_("merged into"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="merged",
+        help_text=_("The product that took over the photos of this one; visitors are led there."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -105,6 +126,10 @@ class Product(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="product_currency_iso_4217"),
             models.CheckConstraint(condition=models.Q(sku__length__gt=0), name="product_sku_not_empty"),
+            models.CheckConstraint(
+                condition=models.Q(merged_into__isnull=True) | models.Q(active=False),
+                name="product_merged_is_inactive",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -115,12 +140,29 @@ class Product(models.Model):
         return reverse("storefront:product", kwargs={"pk": self.pk, "slug": self.slug})
 
     def clean(self) -> None:
-        """Tags are a list of words, attributes a mapping of names to words."""
+        """A price is not below zero, tags are a list of words, attributes a mapping of names to words."""
+        if self.price is not None and self.price < 0:
+            raise ValidationError({"price": _("A price is not below zero.")})
         if not isinstance(self.tags, list) or not all(isinstance(tag, str) for tag in self.tags):
             raise ValidationError({"tags": _('Tags are a list of words: ["summer", "linen"].')})
         if not isinstance(self.attributes, dict):
             raise ValidationError({"attributes": _('Attributes are a mapping: {"colour": "blue"}.')})
         self.slug = self.slug or slugify(self.title)[:320] or slugify(self.sku) or "product"
+        if self.merged_into_id is not None and self.active:
+            raise ValidationError({"active": _("A product that was merged into another one stays inactive.")})
+        if self.variant_of is not None:
+            self._clean_variant_of(self.variant_of)
+
+    def _clean_variant_of(self, main: Product) -> None:
+        """A family is a main product and its variants; there are no variants of variants."""
+        if main.pk == self.pk:
+            raise ValidationError({"variant_of": _("A product is no variant of itself.")})
+        if main.variant_of is not None:
+            raise ValidationError(
+                {"variant_of": _("That one is a variant itself: choose %s, its main product.") % main.variant_of}
+            )
+        if self.pk is not None and self.variants.exists():
+            raise ValidationError({"variant_of": _("This product has variants itself: move them first.")})
 
 
 def photo_path(image: ProductImage, filename: str) -> str:
@@ -175,6 +217,15 @@ class ProductImage(models.Model):
     width = models.PositiveIntegerField(_("width"), editable=False)
     height = models.PositiveIntegerField(_("height"), editable=False)
     alt = models.CharField(_("alternative text"), max_length=300, blank=True)
+    perceptual_hash = models.BigIntegerField(
+        _("perceptual hash"), null=True, editable=False, help_text=_("What the photo looks like; empty until computed.")
+    )
+    taken_over = models.BooleanField(
+        _("taken over"),
+        default=False,
+        editable=False,
+        help_text=_("It came with a product that was merged into this one; an import does not miss it."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -190,3 +241,62 @@ class ProductImage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product_id}/{self.position}"
+
+
+class DuplicatePair(models.Model):
+    """Two products with photos so alike that they may be one, and what somebody decided about them.
+
+    `first` is the one with the smaller id. `similarity`: cosine of the photos' vectors, `hash_distance`: bits in which their
+    perceptual hashes differ, both of the pair of photos most alike; `kind` is empty where only a decision is known.
+    """
+
+    class Kind(models.TextChoices):
+        """How alike their photos are."""
+
+        SAME_FILE = "same_file", _("the very same photo")
+        ALIKE = "alike", _("nearly the same photo")
+        MIRRORED = "mirrored", _("nearly the same photo, mirrored")
+
+    class Decision(models.TextChoices):
+        """What the two are to each other."""
+
+        OPEN = "open", _("open")
+        DIFFERENT = "different", _("not a duplicate")
+        VARIANT = "variant", _("variants")
+
+    first = models.ForeignKey(Product, verbose_name=_("first product"), on_delete=models.CASCADE, related_name="+")
+    second = models.ForeignKey(Product, verbose_name=_("second product"), on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, blank=True)
+    similarity = models.FloatField(_("similarity"), default=0)
+    hash_distance = models.PositiveSmallIntegerField(_("hash distance"), default=0)
+    decision = models.CharField(_("decision"), max_length=12, choices=Decision.choices, default=Decision.OPEN)
+    found_at = models.DateTimeField(_("found"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("near-duplicate")
+        verbose_name_plural = _("near-duplicates")
+        default_permissions = ()
+        indexes = [models.Index(fields=("decision",), name="duplicate_by_decision")]
+        constraints = [
+            models.UniqueConstraint(fields=("first", "second"), name="duplicate_pair_once"),
+            models.CheckConstraint(condition=models.Q(first__lt=models.F("second")), name="duplicate_pair_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_id}/{self.second_id}: {self.decision}"
+
+
+class DuplicateSearch(models.Model):
+    """When near-duplicates were looked for, and among how many photos."""
+
+    photos = models.PositiveIntegerField(_("photos"))
+    finished_at = models.DateTimeField(_("finished"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("search for near-duplicates")
+        verbose_name_plural = _("searches for near-duplicates")
+        default_permissions = ()
+        get_latest_by = "finished_at"
+
+    def __str__(self) -> str:
+        return f"{self.finished_at:%Y-%m-%d %H:%M}"

@@ -16,6 +16,8 @@ import numpy as np
 from django.conf import settings
 from PIL import Image, ImageChops, UnidentifiedImageError
 
+from catalog.perceptual_hash import ENOUGH_PIXELS, perceptual_hash
+
 # By Pillow's names. MPO is a JPEG with further pictures behind the first, as many phones write it.
 _EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
 _OPENED = ("JPEG", "PNG", "WEBP")
@@ -86,7 +88,8 @@ class ImageRejected(ValueError):
 class Photo:
     """A photo that passed the gate.
 
-    `width` and `height`: as it is seen, EXIF orientation applied. `extension`: jpg, png or webp.
+    `width` and `height`: as it is seen, EXIF orientation applied. `extension`: jpg, png or webp. `perceptual_hash`: what it looks
+    like, see `catalog.perceptual_hash`.
     """
 
     content: bytes
@@ -94,14 +97,15 @@ class Photo:
     width: int
     height: int
     extension: str
+    perceptual_hash: int
 
 
 def check_photo(content: bytes, *, max_bytes: int | None = None, max_pixels: int | None = None) -> Photo:
     """Take these bytes as a photo, or raise ImageRejected.
 
     Judged by content, never by name: first the size in bytes, then the header, and only a picture of a bearable size is
-    decoded, to find out whether it is whole (a JPEG at an eighth of its scale). The limits default to the settings
-    PHOTO_MAX_BYTES and PHOTO_MAX_PIXELS; no side may be longer than PHOTO_MAX_SIDE.
+    decoded, to find out whether it is whole and what it looks like (a JPEG at a fraction of its scale). The limits default
+    to the settings PHOTO_MAX_BYTES and PHOTO_MAX_PIXELS; no side may be longer than PHOTO_MAX_SIDE.
     """
     limit = settings.PHOTO_MAX_BYTES if max_bytes is None else max_bytes
     if len(content) > limit:
@@ -109,11 +113,12 @@ def check_photo(content: bytes, *, max_bytes: int | None = None, max_pixels: int
     image = _open(content, settings.PHOTO_MAX_PIXELS if max_pixels is None else max_pixels)
     width, height = image.size
     if image.format in _JPEG:
-        image.draft(image.mode, (1, 1))
+        image.draft(image.mode, (ENOUGH_PIXELS, ENOUGH_PIXELS))
     _decode(image, content)
     if _orientation(image) in _SIDEWAYS:
         width, height = height, width
-    return Photo(content, hashlib.sha256(content).hexdigest(), width, height, _EXTENSIONS[str(image.format)])
+    extension, look = _EXTENSIONS[str(image.format)], perceptual_hash(_upright(_reduced(image)))
+    return Photo(content, hashlib.sha256(content).hexdigest(), width, height, extension, look)
 
 
 def read_photo(source: BinaryIO | Path, *, max_bytes: int | None = None, max_pixels: int | None = None) -> Photo:
@@ -150,9 +155,7 @@ def open_upright(source: bytes | Path | BinaryIO, *, at_least: int | None = None
     if at_least is not None and image.format in _JPEG:
         image.draft(image.mode, (at_least, at_least))
     _decode(image, content)
-    turn = _TURNS.get(_orientation(image))
-    upright = _to_rgb(image)
-    return upright if turn is None else upright.transpose(turn)
+    return _upright(image)
 
 
 def _open(content: bytes, max_pixels: int) -> Image.Image:
@@ -265,6 +268,18 @@ def _orientation(image: Image.Image) -> int:
     except (*_DECODING_ERRORS, UserWarning):
         return 1
     return orientation if orientation in _TURNS else 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = _TURNS.get(_orientation(image))
+    upright = _to_rgb(image)
+    return upright if turn is None else upright.transpose(turn)
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    """As few pixels as its hash is made of, so that a large PNG is not converted whole."""
+    factor = min(image.size) // ENOUGH_PIXELS
+    return image.reduce(factor) if factor > 1 and image.mode in ("L", "LA", "RGB", "RGBA") else image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

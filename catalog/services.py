@@ -54,12 +54,61 @@ def save_product(data: ProductData, *, only: Collection[str] | None = None) -> t
     `only`: the fields that the source speaks of; the others stay as they are in a product that exists already.
     Raises ValidationError where a field does not hold up; then nothing is written.
     """
-    product = Product.objects.select_for_update().filter(sku=data.sku).first()
-    category = ensure_category(data.category) if data.category else None
+    (saved,) = save_products([(data, only)])
+    if isinstance(saved, ValidationError):
+        raise saved
+    return saved
+
+
+@transaction.atomic
+def save_products(
+    wanted: Sequence[tuple[ProductData, Collection[str] | None]],
+    *,
+    categories: dict[tuple[str, ...], Category] | None = None,
+) -> list[tuple[Product, Outcome] | ValidationError]:
+    """Save products as `save_product` does, each sku once, with a few statements for all of them.
+
+    Returns what it would return for each, or the error that it would raise: that product is not written, the others are.
+    categories: known ones by their names; it is added to, and good for as long as nothing of this is rolled back.
+    """
+    categories = {} if categories is None else categories
+    skus = [data.sku for data, _ in wanted]
+    # In one order, so that two imports at the same time wait for each other and never both.
+    known = {row.sku: row for row in Product.objects.select_for_update().filter(sku__in=skus).order_by("pk")}
+    results: list[tuple[Product, Outcome] | ValidationError] = []
+    new: list[Product] = []
+    updated: list[int] = []
+    for data, only in wanted:
+        try:
+            product, outcome = _prepared(data, only, known.get(data.sku), categories)
+        except ValidationError as error:
+            results.append(error)
+            continue
+        results.append((product, outcome))
+        if outcome is Outcome.CREATED:
+            new.append(product)
+        elif outcome is Outcome.UPDATED:
+            updated.append(product.pk)
+    Product.objects.bulk_create(new)
+    products_were_changed(updated)
+    return results
+
+
+def _prepared(
+    data: ProductData,
+    only: Collection[str] | None,
+    product: Product | None,
+    categories: dict[tuple[str, ...], Category],
+) -> tuple[Product, Outcome]:
+    """The product with this data: stored where it was there before, otherwise still to be stored.
+
+    One that was merged into another stays as it is: what its source says of it would bring it back.
+    """
+    if product is not None and product.merged_into_id is not None:
+        return product, Outcome.UNCHANGED
     values: dict[str, Any] = {
         "title": data.title,
         "description": data.description,
-        "category": category,
         "brand": data.brand,
         "price": data.price,
         "currency": data.currency,
@@ -68,38 +117,56 @@ def save_product(data: ProductData, *, only: Collection[str] | None = None) -> t
         "attributes": dict(data.attributes),
         "active": data.active,
     }
+    # The category last: a product that is refused must not leave one behind.
     if product is None:
         product = Product(sku=data.sku, **values)
-        product.full_clean()
-        product.save()
+        _check(product)
+        product.category = ensure_category(data.category, categories) if data.category else None
         return product, Outcome.CREATED
-    if category is not None and product.category_id == category.pk:
-        product.category = category  # spares the comparison below a query
-    spoken_of = values if only is None else values.keys() & only
-    changed = [name for name in values if name in spoken_of and getattr(product, name) != values[name]]
+    changed = [name for name in values if (only is None or name in only) and getattr(product, name) != values[name]]
+    if changed:
+        for name in changed:
+            setattr(product, name, values[name])
+        _check(product)
+    if only is None or "category" in only:
+        category = ensure_category(data.category, categories) if data.category else None
+        if product.category_id != (category and category.pk):
+            product.category = category
+            changed.append("category")
     if not changed:
         return product, Outcome.UNCHANGED
-    for name in changed:
-        setattr(product, name, values[name])
-    product.full_clean()
     product.save(update_fields=[*changed, "updated_at"])
-    products_were_changed([product.pk])
     return product, Outcome.UPDATED
 
 
-def ensure_category(names: Sequence[str]) -> Category:
-    """The category at the end of these names, made with its ancestors where missing. Names alike as slugs are one."""
+def _check(product: Product) -> None:
+    """Raises ValidationError. Asks the database nothing: sku and category were looked up, and `clean` knows the constraints."""
+    product.full_clean(exclude={"category"}, validate_unique=False, validate_constraints=False)
+
+
+# More than this many are not kept in mind: a source that has more than that has mistaken something else for categories.
+_CATEGORIES_KNOWN = 10_000
+
+
+def ensure_category(names: Sequence[str], known: dict[tuple[str, ...], Category] | None = None) -> Category:
+    """The category at the end of these names, made with its ancestors where missing. Names alike as slugs are one.
+
+    known: categories by their names, so that they need not be asked for again; it is added to.
+    """
+    if known is not None and (category := known.get(tuple(names))):
+        return category
+    slugs = [slugify(name, allow_unicode=True)[:120] or "other" for name in names]
+    if len("/".join(slugs)) > CATEGORY_PATH_LENGTH:
+        raise ValidationError({"category": f"longer than {CATEGORY_PATH_LENGTH} characters with its ancestors"})
     parent: Category | None = None
-    for name in names:
-        slug = slugify(name, allow_unicode=True)[:120] or "other"
-        path = f"{parent.path}/{slug}" if parent else slug
-        if len(path) > CATEGORY_PATH_LENGTH:
-            raise ValidationError({"category": f"longer than {CATEGORY_PATH_LENGTH} characters with its ancestors"})
+    for depth, (name, slug) in enumerate(zip(names, slugs, strict=True), start=1):
         parent, _ = Category.objects.get_or_create(
-            path=path, defaults={"parent": parent, "slug": slug, "name": name.strip()[:120]}
+            path="/".join(slugs[:depth]), defaults={"parent": parent, "slug": slug, "name": name.strip()[:120]}
         )
     if parent is None:
         raise ValueError("a category needs at least one name")
+    if known is not None and len(known) < _CATEGORIES_KNOWN:
+        known[tuple(names)] = parent
     return parent
 
 
@@ -142,7 +209,13 @@ def attach_image(
         last = ProductImage.objects.filter(product=product).aggregate(last=Max("position"))["last"]
         position = 0 if last is None else last + 1
     image = ProductImage(
-        product=product, sha256=photo.sha256, alt=alt[:300], position=position, width=photo.width, height=photo.height
+        product=product,
+        sha256=photo.sha256,
+        alt=alt[:300],
+        position=position,
+        width=photo.width,
+        height=photo.height,
+        perceptual_hash=photo.perceptual_hash,
     )
     image.file.name = _store(image, photo)
     image.save()
@@ -194,21 +267,29 @@ def withdraw_products(product_ids: Collection[int]) -> int:
 
 
 @transaction.atomic
-def note_source(product: Product, source: str, *, bring_back: bool) -> bool:
-    """Keep in mind that this source has the product. Returns whether it was missing there and is active again.
+def note_source(products: Sequence[Product], source: str, *, bring_back: Collection[int]) -> set[int]:
+    """Keep in mind that this source has these products. Returns the ids of those that were missing and are active again.
 
-    bring_back: whether a product that was withdrawn because it was missing becomes active.
+    bring_back: ids of those that become active where they were withdrawn because they were missing.
     """
-    entry, is_new = SourceEntry.objects.get_or_create(product=product, defaults={"source": source})
-    was_missing = entry.missing_since is not None
-    if not is_new and (was_missing or entry.source != source):
-        SourceEntry.objects.filter(pk=product.pk).update(source=source, missing_since=None)
-    if not (was_missing and bring_back) or product.active:
-        return False
-    product.active = True
-    product.save(update_fields=["active", "updated_at"])
-    products_were_changed([product.pk])
-    return True
+    entries = SourceEntry.objects.in_bulk([product.pk for product in products])
+    SourceEntry.objects.bulk_create(
+        SourceEntry(product=product, source=source) for product in products if product.pk not in entries
+    )
+    missing = {entry.pk for entry in entries.values() if entry.missing_since is not None}
+    elsewhere = {entry.pk for entry in entries.values() if entry.source != source}
+    if missing or elsewhere:
+        SourceEntry.objects.filter(pk__in=missing | elsewhere).update(source=source, missing_since=None)
+    back = [
+        product
+        for product in products
+        if product.pk in missing and product.pk in bring_back and not product.active and product.merged_into_id is None
+    ]
+    for product in back:
+        product.active = True
+        product.save(update_fields=["active", "updated_at"])
+    products_were_changed([product.pk for product in back])
+    return {product.pk for product in back}
 
 
 @transaction.atomic

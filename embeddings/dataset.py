@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from catalog.archives import SafeArchive, wrapping_folder
+from catalog.grouping import first_of_group
 from catalog.models import ProductImage
 from catalog.photos import ImageRejected, open_upright, read_limited
 from embeddings.errors import UnusablePhotos
@@ -350,22 +351,12 @@ def _alike(looks: Sequence[Look], hashes: NDArray[np.uint64], bucket: NDArray[np
 
 def _groups(photos: Sequence[LabelledPhoto], near: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
     """Union of what belongs together: the number of the first photo of each group."""
-    parent = list(range(len(photos)))
-
-    def root(number: int) -> int:
-        while parent[number] != number:
-            parent[number] = parent[parent[number]]
-            number = parent[number]
-        return number
-
     first_of: dict[str, int] = {}
     same_product = [
         (first_of.setdefault(photo.product, number), number) for number, photo in enumerate(photos) if photo.product
     ]
-    for one, other in [*same_product, *near]:
-        low, high = sorted((root(one), root(other)))
-        parent[high] = low
-    return np.array([root(number) for number in range(len(photos))], dtype=np.int64)
+    first = first_of_group([*same_product, *near])
+    return np.array([first.get(number, number) for number in range(len(photos))], dtype=np.int64)
 
 
 @dataclass(frozen=True)

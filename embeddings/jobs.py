@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from pathlib import Path
@@ -30,14 +31,16 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from embeddings.errors import JobEnded, JobNotFound
+from embeddings.errors import JobEnded, JobNotFound, NoRejectedRows
 from embeddings.models import Job
 
 logger = logging.getLogger(__name__)
 
 State = Job.State
 # The command that works off a job of each kind, as the child of whoever runs it.
-COMMANDS = {Job.Kind.TRAIN: "train", Job.Kind.ACTIVATE: "activate_encoder"}
+COMMANDS = {Job.Kind.TRAIN: "train", Job.Kind.ACTIVATE: "activate_encoder", Job.Kind.IMPORT: "run_import"}
+# Those that work on something that was sent.
+WITH_UPLOAD = (Job.Kind.TRAIN, Job.Kind.IMPORT)
 UNDER_WAY = (State.QUEUED, State.RUNNING)
 
 POLL_S = 0.5
@@ -55,6 +58,9 @@ SWEEP_EVERY_S = 600.0
 
 _PATH = re.compile(r"""(?<![\w.:/])/(?:[^\s/:;,'"()]+/)*(?=[^\s/])""")
 
+_REJECTED = ".rejected.csv"
+_SWEPT = (".zip", ".import", ".part")
+
 _ending = threading.Event()
 _told_at: dict[UUID, float] = {}
 _swept_at = float("-inf")
@@ -69,7 +75,7 @@ class Outcome(Enum):
 
 
 def get_job(job_id: UUID) -> Job:
-    """The job with its collection. Raises JobNotFound."""
+    """The job with its collection, if it is of one. Raises JobNotFound."""
     job = Job.objects.select_related("collection").filter(pk=job_id).first()
     if job is None:
         raise JobNotFound(f"there is no job {job_id}")
@@ -77,8 +83,35 @@ def get_job(job_id: UUID) -> Job:
 
 
 def upload_path(job: Job) -> Path:
-    """Where the job's archive lies."""
+    """Where what was sent for the job lies."""
     return Path(settings.UPLOADS_ROOT) / job.upload
+
+
+def rejected_path(job: Job) -> Path:
+    """Where an import writes the rows that could not be taken; whether there are any is known when it has succeeded."""
+    return Path(settings.UPLOADS_ROOT) / f"{job.pk}{_REJECTED}"
+
+
+def rejected_file(job: Job) -> Path:
+    """The rows that an import could not take. Raises NoRejectedRows."""
+    path = rejected_path(job)
+    if job.kind != Job.Kind.IMPORT or job.state != State.SUCCEEDED or not path.is_file():
+        raise NoRejectedRows(
+            f"job {job.pk} has no file of rejected rows: nothing was rejected, it is no import that has succeeded,"
+            f" or it ended more than {settings.IMPORT_REJECTED_KEEP_DAYS} days ago"
+        )
+    return path
+
+
+def importable(job: Job) -> bool:
+    """Whether the job is a dry run whose file waits to be imported."""
+    return (
+        job.kind == Job.Kind.IMPORT
+        and job.state == State.SUCCEEDED
+        and bool(job.parameters.get("dry_run"))
+        and bool(job.upload)
+        and upload_path(job).is_file()
+    )
 
 
 def start(job: Job) -> None:
@@ -154,13 +187,16 @@ def run(job_id: UUID) -> Outcome:
     return owner.work()
 
 
-def run_waiting(*, one_at_a_time: bool = False) -> bool:
-    """Run the oldest job that waits. one_at_a_time: unless any process runs one now. Returns whether one was run to its end."""
+def run_waiting(*, one_at_a_time: bool = False, kinds: Collection[str] = Job.Kind.values) -> bool:
+    """Run the oldest job of these kinds that waits. one_at_a_time: unless any process runs one now.
+
+    Returns whether one was run to its end.
+    """
     _sweep_uploads()
     now = timezone.now()
     if one_at_a_time and Job.objects.filter(state=State.RUNNING, beat_at__gt=now - STALE_AFTER).exists():
         return False
-    waiting = Job.objects.filter(_claimable(now)).order_by("created_at").first()
+    waiting = Job.objects.filter(_claimable(now), kind__in=kinds).order_by("created_at").first()
     return waiting is not None and run(waiting.pk) is Outcome.ENDED
 
 
@@ -196,9 +232,9 @@ class _Owner:
         job = self.job
         if job.started_at and timezone.now() - job.started_at > GIVE_UP_AFTER:
             return self._end_as("the work was interrupted again and again: is there memory enough?")
-        if job.kind == Job.Kind.TRAIN and not upload_path(job).is_file():
-            return self._end_as("the archive is gone: send it again")
-        logger.info("job %s: %s for %s", job.pk, job.kind, job.collection)
+        if job.kind in WITH_UPLOAD and not upload_path(job).is_file():
+            return self._end_as("what was sent is gone: send it again")
+        logger.info("job %s: %s for %s", job.pk, job.kind, job.collection or "the catalogue")
         try:
             # Its output goes where this process's own does. A session of its own: Ctrl-C in a terminal reaches the owner alone.
             child = subprocess.Popen(  # noqa: S603  # no shell, and nothing of a request but the job's id
@@ -315,8 +351,12 @@ def _end_with_owner() -> None:
 
 def _discard_if_ended(job: Job) -> None:
     now = Job.objects.filter(pk=job.pk).first()
-    if now is None or now.ended:
+    # What a dry run has read is kept for a while, for the import that may follow.
+    # By the row as it is now: what a dry run has read may be another job's meanwhile.
+    if now is None:
         _discard_upload(job)
+    elif now.ended and not importable(now):
+        _discard_upload(now)
 
 
 def _discard_upload(job: Job) -> None:
@@ -327,17 +367,32 @@ def _discard_upload(job: Job) -> None:
 
 
 def _sweep_uploads() -> None:
-    """Remove what killed processes have left: uploads that were never finished, and those of jobs that ended."""
+    """Remove what killed processes have left, and what is past its time: see `_kept_names`."""
     global _swept_at
     root = Path(settings.UPLOADS_ROOT)
     if time.monotonic() - _swept_at < SWEEP_EVERY_S or not root.is_dir():
         return
     _swept_at = time.monotonic()
     before = time.time() - UPLOAD_GRACE.total_seconds()
-    kept = set(Job.objects.filter(state__in=UNDER_WAY).values_list("upload", flat=True))
+    kept = _kept_names()
     for path in root.iterdir():
-        if path.suffix in (".zip", ".part") and path.name not in kept:
+        if (path.suffix in _SWEPT or path.name.endswith(_REJECTED)) and path.name not in kept:
             # Its own process may be removing it just now.
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
                     path.unlink()
+
+
+def _kept_names() -> set[str]:
+    """Uploads of jobs under way and of dry runs of late, and the rejected rows of imports of late."""
+    now = timezone.now()
+    under_way = Job.objects.filter(state__in=UNDER_WAY)
+    imported = Job.objects.filter(kind=Job.Kind.IMPORT, state=State.SUCCEEDED)
+    dry_runs = imported.exclude(upload="")
+    upload_expires = timedelta(hours=settings.IMPORT_UPLOAD_KEEP_HOURS)
+    dry_runs.filter(finished_at__lte=now - upload_expires).update(upload="")
+    told = imported.filter(finished_at__gt=now - timedelta(days=settings.IMPORT_REJECTED_KEEP_DAYS))
+    kept = {*under_way.values_list("upload", flat=True), *dry_runs.values_list("upload", flat=True)}
+    for ids in (told, under_way):
+        kept |= {f"{job_id}{_REJECTED}" for job_id in ids.values_list("pk", flat=True)}
+    return kept

@@ -178,7 +178,8 @@ class ImageEmbedding(models.Model):
 class Job(models.Model):
     """Long work that somebody waits for: where it stands, and what came of it.
 
-    `upload`: name of the archive in UPLOADS_ROOT, emptied when the work has ended. `beat_at` rises while a process works.
+    `collection`: empty for an import, which is of the whole catalogue. `upload`: name of what was sent, in UPLOADS_ROOT;
+    emptied when it is not needed any more. `beat_at` rises while a process works.
     """
 
     class Kind(models.TextChoices):
@@ -186,6 +187,7 @@ class Job(models.Model):
 
         TRAIN = "train", _("training")
         ACTIVATE = "activate", _("activation")
+        IMPORT = "import", _("import")
 
     class State(models.TextChoices):
         """Where the work stands."""
@@ -199,7 +201,7 @@ class Job(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     collection = models.ForeignKey(
-        Collection, verbose_name=_("collection"), on_delete=models.CASCADE, related_name="jobs"
+        Collection, verbose_name=_("collection"), null=True, blank=True, on_delete=models.CASCADE, related_name="jobs"
     )
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
     upload = models.CharField(_("upload"), max_length=200, blank=True)
@@ -225,7 +227,16 @@ class Job(models.Model):
                 condition=models.Q(state__in=("queued", "running")),
                 name="job_one_at_a_time",
                 violation_error_message=_("A job of this kind is under way for the collection."),
-            )
+            ),
+            models.UniqueConstraint(
+                fields=("kind",),
+                condition=models.Q(kind="import", state__in=("queued", "running")),
+                name="job_one_import_at_a_time",
+                violation_error_message=_("An import is under way."),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="import") | models.Q(collection__isnull=False), name="job_of_a_collection"
+            ),
         ]
 
     def __str__(self) -> str:

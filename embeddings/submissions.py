@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -15,10 +15,20 @@ from django.core.files.move import file_move_safe
 from django.db import IntegrityError, transaction
 
 from catalog.archives import ArchiveRejected, Reason, SafeArchive
+from catalog.importers.rows import UnusableSource
+from catalog.importers.run import ImportOptions
+from catalog.importers.sources import expect_catalogue
 from embeddings import background, tasks
 from embeddings.dataset import classes_in
-from embeddings.errors import JobUnderWay, TrainingUnavailable, UnknownCollection, UnusablePhotos
-from embeddings.jobs import UNDER_WAY
+from embeddings.errors import (
+    JobNotFound,
+    JobUnderWay,
+    NothingToImport,
+    TrainingUnavailable,
+    UnknownCollection,
+    UnusablePhotos,
+)
+from embeddings.jobs import UNDER_WAY, importable
 from embeddings.models import Collection, EncoderVersion, Job
 
 LEAST_CLASSES = 2
@@ -69,7 +79,7 @@ def submit_training(collection_slug: str, upload: BinaryIO, parameters: Training
     """
     collection = expect_training(collection_slug)
     _refuse_unusable(upload)
-    name = _store(upload)
+    name = _store(upload, ".zip")
     try:
         with transaction.atomic():
             job = Job.objects.create(
@@ -107,13 +117,73 @@ def submit_activation(version: EncoderVersion, *, allow_worse: bool = False) -> 
     return job
 
 
+def expect_import() -> None:
+    """Asked before a large upload is read. Raises JobUnderWay where an import waits or is under way."""
+    if Job.objects.filter(kind=Job.Kind.IMPORT, state__in=UNDER_WAY).exists():
+        raise JobUnderWay("an import is under way: wait until it has ended, or cancel it")
+
+
+def submit_import(upload: BinaryIO, options: ImportOptions, *, file_name: str = "") -> Job:
+    """Take a catalogue to import: a table, a feed, or a zip of either or of photos. Returns the queued job.
+
+    upload: as in `submit_training`. file_name: as its sender calls it. A dry run that succeeds keeps what was sent for
+    IMPORT_UPLOAD_KEEP_HOURS, for `submit_import_of`. Raises JobUnderWay, and UnusableSource where nothing can be imported
+    from it or there is too much of it.
+    """
+    expect_import()
+    limit = settings.IMPORT_MAX_BYTES
+    if upload.seek(0, os.SEEK_END) > limit:
+        raise UnusableSource(f"the file is larger than {limit:,} bytes: divide it, or run manage.py import_catalog")
+    upload.seek(0)
+    name = _store(upload, ".import")
+    path = Path(settings.UPLOADS_ROOT) / name
+    try:
+        try:
+            expect_catalogue(path, options.mapping(), kind=options.format)
+        except UnusableSource as error:
+            raise UnusableSource(str(error).replace(str(path), file_name or "the file")) from error
+        return _import_job(name, {**options.as_parameters(), "file": file_name})
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def submit_import_of(dry_run_id: UUID) -> Job:
+    """Import what a dry run has read, with the same options. Raises JobNotFound, NothingToImport, JobUnderWay."""
+    with transaction.atomic():
+        dry_run = Job.objects.select_for_update().filter(pk=dry_run_id).first()
+        if dry_run is None:
+            raise JobNotFound(f"there is no job {dry_run_id}")
+        if not importable(dry_run):
+            raise NothingToImport(
+                f"job {dry_run_id} is no dry run whose file is still kept: send the file again"
+                f" (it is kept for {settings.IMPORT_UPLOAD_KEEP_HOURS} hours, and until it is imported)"
+            )
+        upload, dry_run.upload = dry_run.upload, ""
+        dry_run.save(update_fields=["upload"])
+        return _import_job(upload, {**dry_run.parameters, "dry_run": False})
+
+
+def _import_job(upload: str, parameters: dict[str, Any]) -> Job:
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(kind=Job.Kind.IMPORT, upload=upload, parameters=parameters)
+            call_for(job)
+    except IntegrityError:
+        # Another request was faster, and this says so.
+        expect_import()
+        raise
+    return job
+
+
 def call_for(job: Job) -> None:
     """Once the transaction is committed, have the job worked off. A message that is lost costs time only."""
     job_id: UUID = job.pk
+    kind = job.kind
 
     def send() -> None:
         if settings.CELERY_BROKER_URL:
-            tasks.request_job(job_id)
+            tasks.request_job(job_id, kind)
         else:
             background.note_job()
 
@@ -143,11 +213,11 @@ def _refuse_too_few(classes: Counter[str]) -> None:
     )
 
 
-def _store(upload: BinaryIO) -> str:
-    """Keep the archive under a name of its own in UPLOADS_ROOT; it is there whole or not at all."""
+def _store(upload: BinaryIO, suffix: str) -> str:
+    """Keep what was sent under a name of its own in UPLOADS_ROOT; it is there whole or not at all."""
     root = Path(settings.UPLOADS_ROOT)
     root.mkdir(parents=True, exist_ok=True)
-    name = f"{uuid4()}.zip"
+    name = f"{uuid4()}{suffix}"
     part = root / f"{name}.part"
     try:
         temporary = getattr(upload, "temporary_file_path", None)

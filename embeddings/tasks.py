@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from embeddings import jobs, services
 from embeddings.errors import IndexUnavailable
+from embeddings.models import Job
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +60,10 @@ def drain_outbox() -> None:
     services.drain()
 
 
-def request_job(job_id: UUID) -> None:
-    """Send the job to the workers of the queue `train`. Where the broker is away it waits for the periodic task."""
+def request_job(job_id: UUID, kind: str) -> None:
+    """Send the job to the workers of its queue. Where the broker is away it waits for the periodic task."""
     try:
-        run_job.delay(str(job_id))
+        (run_import if kind == Job.Kind.IMPORT else run_job).delay(str(job_id))
     except OperationalError as error:
         logger.warning("the broker is away (%s): job %s waits for the periodic task", error, job_id)
 
@@ -70,18 +71,35 @@ def request_job(job_id: UUID) -> None:
 @shared_task(bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)
 def run_job(self: Task[[str], None], job_id: str) -> None:
     """Run the job to its end, or put the message back where this worker ends first."""
+    _run(self, job_id)
+
+
+@shared_task(bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)
+def run_import(self: Task[[str], None], job_id: str) -> None:
+    """The same for an import, which has a queue of its own: minutes of work must not wait for hours of training."""
+    _run(self, job_id)
+
+
+def _run(task: Task[[str], None], job_id: str) -> None:
     match jobs.run(UUID(job_id)):
         case jobs.Outcome.PUT_BACK:
             raise Reject("this worker ends", requeue=True)
         case jobs.Outcome.OWNED_BY_ANOTHER:
             # The broker sends a message again when it is not acknowledged for long, and when a worker dies. Who knows which?
-            raise self.retry(countdown=jobs.STALE_AFTER.total_seconds())
+            raise task.retry(countdown=jobs.STALE_AFTER.total_seconds())
 
 
 @shared_task(acks_late=False)
 def run_waiting_jobs() -> None:
-    """Find what a lost message left behind."""
+    """Find what a lost message left behind: of every kind, for there may be no worker for imports."""
     while jobs.run_waiting():
+        pass
+
+
+@shared_task(acks_late=False)
+def run_waiting_imports() -> None:
+    """The same for imports alone."""
+    while jobs.run_waiting(kinds=[Job.Kind.IMPORT]):
         pass
 
 

@@ -1,9 +1,18 @@
-"""The recommender service: the query pipeline, the API and the widget."""
+"""The recommender service: the query pipeline, the API and the widget; and the admin site, which shows all three services."""
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class RecommenderConfig(AppConfig):
-    """Owns nothing that cannot be rebuilt."""
+    """Owns nothing that cannot be rebuilt, but for what visitors did."""
 
     name = "recommender"
+    default = True
+
+
+class AdminConfig(admin_apps.AdminConfig):
+    """Django's admin with our site for its default one."""
+
+    default = False
+    default_site = "recommender.admin.site.AdminSite"

@@ -44,6 +44,22 @@ class TrainingDisabled(RecommenderError):
         super().__init__("training by the API is switched off here: set TRAINING_API=true, or run manage.py train")
 
 
+class ImportsDisabled(RecommenderError):
+    """This server takes no catalogues from the API."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "imports by the API are switched off here: set IMPORT_API=true, use the admin, or run manage.py import_catalog"
+        )
+
+
+class UploadTooLarge(RecommenderError):
+    """More bytes than may be sent."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the file is larger than {limit:,} bytes: divide it, or run manage.py import_catalog")
+
+
 class CrossSiteRequest(RecommenderError):
     """A page of another site has its visitor's browser ask for something that only pages of this server may ask for."""
 

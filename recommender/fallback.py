@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import count
 
-from catalog.models import lineage
+from django.db.models import QuerySet
+
+from catalog.models import Product, lineage
 from catalog.selectors import ProductCard, product_cards, products_matching
 from recommender.filtering import ProductFilter
 
@@ -31,6 +34,19 @@ def products_of_like_category(
             max_price=conditions.max_price,
             available=conditions.available,
         )
-        passed_over = {*hidden, *(card.id for card in found)}
-        found += product_cards(products.exclude(pk__in=passed_over).order_by("-id")[: limit - len(found)])
+        families = {card.family for card in found}
+        products = products.exclude(pk__in=hidden).exclude(pk__in=families).exclude(variant_of__in=families)
+        found += _one_of_each_family(products.order_by("-id"), limit - len(found))
     return found
+
+
+def _one_of_each_family(products: QuerySet[Product], limit: int) -> list[ProductCard]:
+    """The first `limit` of these products of which none is a variant of another."""
+    found: dict[int, ProductCard] = {}
+    for start in count(0, limit):
+        cards = product_cards(products[start : start + limit])
+        for card in cards:
+            found.setdefault(card.family, card)
+        if len(found) >= limit or len(cards) < limit:
+            break
+    return list(found.values())[:limit]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from catalog.selectors import ProductCard
-from embeddings.vector_index.base import Filter, Range
+from embeddings.vector_index.base import Filter, Hit, Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +47,11 @@ class ProductFilter:
 
 
 EVERYTHING = ProductFilter()
+
+
+def one_of_each_family(hits: Iterable[Hit], cards: Mapping[int, ProductCard]) -> list[Hit]:
+    """The first hit of each family of variants, order kept. cards: of the hits' products, by id."""
+    best: dict[int, Hit] = {}
+    for hit in hits:
+        best.setdefault(cards[hit.product_id].family, hit)
+    return list(best.values())

@@ -12,6 +12,9 @@ from typing import Any
 from django.conf import settings
 from django.http import QueryDict
 
+from catalog.importers.csv_file import ENCODINGS
+from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
+from catalog.importers.sources import FORMATS
 from embeddings.submissions import TrainingParameters
 from embeddings.training.choices import DISTANCES, LOSSES, MINING
 from recommender.errors import InvalidParameters, ParameterError
@@ -22,7 +25,7 @@ from recommender.products import ProductListQuery
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter. read: raises ValueError with what is wrong. schema: as in OpenAPI 3.1."""
+    """A parameter. read: raises ValueError with what is wrong. schema: as in OpenAPI 3.1. several: it may be given again."""
 
     name: str
     read: Callable[[str], Any]
@@ -30,6 +33,7 @@ class Param:
     description: str
     default: Any = None
     example: Any = field(default=None)
+    several: bool = False
 
 
 def similar_query(given: QueryDict) -> SimilarQuery:
@@ -53,6 +57,16 @@ def product_list_query(given: QueryDict) -> ProductListQuery:
 def training_parameters(*given: QueryDict, errors: Iterable[ParameterError] = ()) -> TrainingParameters:
     """From the address and the form. Raises InvalidParameters, with the errors that were found before."""
     return TrainingParameters(**_read(TRAINING, *given, errors=errors))
+
+
+def import_options(*given: QueryDict, errors: Iterable[ParameterError] = ()) -> ImportOptions:
+    """From the address and the form. Raises InvalidParameters, with the errors that were found before."""
+    values = _read(IMPORT, *given, errors=errors)
+    if values["deactivate_missing"] and not values["source"]:
+        raise InvalidParameters(
+            [ParameterError("source", "is missing: deactivate_missing withdraws products of a source")]
+        )
+    return ImportOptions(**values)
 
 
 def no_parameters(given: QueryDict) -> None:
@@ -81,11 +95,12 @@ def _read(params: Iterable[Param], *given: QueryDict, errors: Iterable[Parameter
 def _read_one(known: Mapping[str, Param], name: str, texts: Sequence[str]) -> Any:
     if name not in known:
         raise ValueError(f"is not known here; known are: {', '.join(known) or 'none'}")
-    if len(texts) > 1:
+    param = known[name]
+    if len(texts) > 1 and not param.several:
         raise ValueError("is given more than once")
-    if not texts[0]:
+    if not all(texts):
         raise ValueError("is empty: give a value, or leave the parameter out")
-    return known[name].read(texts[0])
+    return tuple(map(param.read, texts)) if param.several else param.read(texts[0])
 
 
 def _filter(values: dict[str, Any]) -> ProductFilter:
@@ -153,6 +168,13 @@ def _text(max_length: int) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _pair(text: str) -> str:
+    name, equals, _ = _text(500)(text).partition("=")
+    if not (name.strip() and equals):
+        raise ValueError("is not of the form field=column or field=text")
+    return text
 
 
 def _slug_path(text: str) -> str:
@@ -225,4 +247,36 @@ TRAINING = (
     Param("activate", _flag, {"type": "boolean", "default": _ASKED.activate},
           "true: the new version answers the collection's queries as soon as it is trained and the catalogue is "
           "embedded with it.", _ASKED.activate),
+)  # fmt: skip
+
+_PLAIN = ImportOptions()
+IMPORT = (
+    Param("format", _one_of(FORMATS), {"type": "string", "enum": FORMATS},
+          "What the file (or the zip) holds. Default: told from its content.", _PLAIN.format),
+    Param("dry_run", _flag, {"type": "boolean", "default": _PLAIN.dry_run},
+          "true: write nothing, report the same. The file is kept for a day, to be imported by `POST /api/jobs/<id>/import`.",
+          _PLAIN.dry_run),
+    Param("source", _text(SOURCE_CHARACTERS), {"type": "string", "maxLength": SOURCE_CHARACTERS},
+          "Know the products as those of the source of this name.", _PLAIN.source, example="feed"),
+    Param("deactivate_missing", _flag, {"type": "boolean", "default": _PLAIN.deactivate_missing},
+          "true: withdraw the products of `source` that it no longer has; they come back with it.",
+          _PLAIN.deactivate_missing),
+    Param("fetch", _flag, {"type": "boolean", "default": _PLAIN.fetch}, "false: leave out photos that are links.",
+          _PLAIN.fetch),
+    Param("map", _pair, {"type": "array", "items": {"type": "string"}},
+          "A field's column as `field=column`; may be given again, for `category`, `tags` and `image` with the same field.",
+          _PLAIN.map, example=["sku=ArtNo", "image=front"], several=True),
+    Param("set", _pair, {"type": "array", "items": {"type": "string"}},
+          "A fixed text for a field as `field=text`; `{column}` in it is the row's value of that column.",
+          _PLAIN.set, example=["currency=CHF"], several=True),
+    Param("encoding", _one_of(ENCODINGS), {"type": "string", "enum": ENCODINGS}, "Of a table. Default: utf-8.",
+          _PLAIN.encoding),
+    Param("delimiter", _one_of((",", ";", "|", "tab")), {"type": "string", "enum": [",", ";", "|", "tab"]},
+          "Of a table. Default: told from its first line.", _PLAIN.delimiter),
+    Param("decimal", _one_of((".", ",")), {"type": "string", "enum": [".", ","]},
+          "The decimal mark of every price. Default: told from each.", _PLAIN.decimal),
+    Param("category_separator", _text(10), {"type": "string", "maxLength": 10}, "Between levels of a category. Default: >",
+          _PLAIN.category_separator),
+    Param("image_separator", _text(10), {"type": "string", "maxLength": 10}, "Between photos in one column. Default: |",
+          _PLAIN.image_separator),
 )  # fmt: skip

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from catalog.photos import check_photo, open_upright
-from catalog.selectors import ProductCard
+from catalog.selectors import ProductCard, kept_instead_of
 from embeddings.selectors import LiveCollection, live_collection
 from embeddings.services import encoder_of
 from embeddings.vector_index.base import UNFILTERED, Vector
 from recommender.errors import ProductNotFound
 from recommender.fallback import products_of_like_category
-from recommender.filtering import EVERYTHING, ProductFilter
+from recommender.filtering import EVERYTHING, ProductFilter, one_of_each_family
 from recommender.metrics import stage
 from recommender.reranking import diversify
 from recommender.retrieval import nearest_products
@@ -82,11 +82,21 @@ class Recommendations:
 
 
 def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
-    """Products that look like this one, never itself nor one with a byte-identical photo.
+    """Products that look like this one, never itself, a variant of it or one with a byte-identical photo; one of each family.
 
-    A product without a vector yet is answered by its category.
+    A product without a vector yet is answered by its category, one that was merged into another by that one's likes.
     Raises ProductNotFound, UnknownCollection, IndexUnavailable.
     """
+    try:
+        return _similar_to(product_id, query)
+    except ProductNotFound:
+        kept = kept_instead_of(product_id)
+        if kept is None:
+            raise
+        return _similar_to(kept.pk, query)
+
+
+def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     live = live_collection(query.collection)
     with stage("retrieve"):
         vectors = vectors_of(live.version_id, product_id)
@@ -161,14 +171,15 @@ def _look_alike(
         if must_be_visible is not None and must_be_visible not in cards:
             raise ProductNotFound(must_be_visible)
         with stage("filter"):
-            kept = [
+            allowed_hits = (
                 hit
                 for hit in hits
                 if hit.product_id in cards
                 and hit.product_id not in dropped
                 and query.filter.allows(cards[hit.product_id])
                 and _sure_enough(live, hit.score, query)
-            ]
+            )
+            kept = one_of_each_family(allowed_hits, cards)
         # Hits come best first: behind one that is not sure enough there is none that is.
         unsure = bool(hits) and not _sure_enough(live, hits[-1].score, query)
         if len(kept) >= wanted or len(hits) < ask or ask >= _ASK_AT_MOST or unsure:

@@ -19,6 +19,7 @@ from rest_framework.views import set_rollback
 
 from catalog import archives
 from catalog.archives import ArchiveRejected
+from catalog.importers.rows import UnusableSource
 from catalog.photos import ImageRejected, Reason
 from embeddings.errors import (
     CollectionNotFound,
@@ -28,11 +29,21 @@ from embeddings.errors import (
     JobEnded,
     JobNotFound,
     JobUnderWay,
+    NoRejectedRows,
+    NothingToImport,
     TrainingUnavailable,
     UnknownCollection,
     UnusablePhotos,
 )
-from recommender.errors import CrossSiteRequest, InvalidParameters, PageNotFound, ProductNotFound, TrainingDisabled
+from recommender.errors import (
+    CrossSiteRequest,
+    ImportsDisabled,
+    InvalidParameters,
+    PageNotFound,
+    ProductNotFound,
+    TrainingDisabled,
+    UploadTooLarge,
+)
 
 logger = logging.getLogger("django.request")
 
@@ -94,13 +105,18 @@ TABLE: tuple[tuple[type[Exception], Kind], ...] = (
     (ImageRejected, Kind(HTTPStatus.BAD_REQUEST, "image-rejected", "The photo cannot be used")),
     (ArchiveRejected, Kind(HTTPStatus.BAD_REQUEST, *_ARCHIVE)),
     (UnusablePhotos, Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable-photos", "The photos cannot be trained on")),
+    (UnusableSource, Kind(HTTPStatus.BAD_REQUEST, "unusable-catalogue", "The catalogue cannot be imported")),
+    (UploadTooLarge, _TOO_LARGE),
     (ProductNotFound, Kind(HTTPStatus.NOT_FOUND, "product-not-found", "There is no such product")),
     (PageNotFound, Kind(HTTPStatus.NOT_FOUND, "page-not-found", "There is no such page")),
     (UnknownCollection, Kind(HTTPStatus.NOT_FOUND, "unknown-collection", "There is no such collection")),
     (JobNotFound, Kind(HTTPStatus.NOT_FOUND, "job-not-found", "There is no such job")),
+    (NoRejectedRows, Kind(HTTPStatus.NOT_FOUND, "no-rejected-rows", "There are no rejected rows")),
+    (NothingToImport, Kind(HTTPStatus.CONFLICT, "nothing-to-import", "The file is not kept any more")),
     (JobUnderWay, Kind(HTTPStatus.CONFLICT, "job-under-way", "A job of this kind is under way", retry=True)),
     (JobEnded, Kind(HTTPStatus.CONFLICT, "job-ended", "The job has ended")),
     (TrainingDisabled, Kind(HTTPStatus.FORBIDDEN, "training-disabled", "Training is switched off")),
+    (ImportsDisabled, Kind(HTTPStatus.FORBIDDEN, "imports-disabled", "Imports are switched off")),
     (CrossSiteRequest, Kind(HTTPStatus.FORBIDDEN, "cross-site", "Another site may not ask for this")),
     (TrainingUnavailable, Kind(HTTPStatus.SERVICE_UNAVAILABLE, "training-unavailable", "Nothing can be trained here")),
     (IndexUnavailable, _unavailable("index-unavailable", "The vector index does not answer")),

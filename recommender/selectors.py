@@ -28,12 +28,17 @@ _VECTORS = """
     AND vector IS NOT NULL AND state NOT IN ({stale})
 """.format(**_TABLES)
 _TWINS = """
-    SELECT DISTINCT twin.product_id FROM {image} own JOIN {image} twin ON twin.sha256 = own.sha256
+    SELECT twin.product_id FROM {image} own JOIN {image} twin ON twin.sha256 = own.sha256
     WHERE own.product_id = %s AND twin.product_id <> own.product_id
+    UNION SELECT main.variant_of_id FROM {product} main WHERE main.id = %s AND main.variant_of_id IS NOT NULL
+    UNION SELECT variant.id FROM {product} variant
+    WHERE variant.variant_of_id = (SELECT COALESCE(own.variant_of_id, own.id) FROM {product} own WHERE own.id = %s)
+    AND variant.id <> %s
 """.format(**_TABLES)
 _CARD = """
     p.id, p.sku, p.slug, p.title, c.path, p.brand, p.price, p.currency, p.available,
-    (SELECT i.file FROM {image} i WHERE i.product_id = p.id ORDER BY i.position, i.id LIMIT 1)
+    (SELECT i.file FROM {image} i WHERE i.product_id = p.id ORDER BY i.position, i.id LIMIT 1),
+    COALESCE(p.variant_of_id, p.id)
 """.format(**_TABLES)
 _SHOWN = """
     FROM {product} p LEFT JOIN {category} c ON c.id = p.category_id
@@ -47,8 +52,8 @@ def vectors_of(version_id: int, product_id: int) -> list[Vector]:
 
 
 def twins_of(product_id: int) -> set[int]:
-    """Other products that have a photo byte-identical with one of this product's."""
-    return {twin for (twin,) in _rows(_TWINS, [product_id])}
+    """Other products that have a photo byte-identical with one of this product's, or are of its family of variants."""
+    return {twin for (twin,) in _rows(_TWINS, [product_id] * 4)}
 
 
 def cards_of(product_ids: Collection[int]) -> dict[int, ProductCard]:
@@ -57,9 +62,9 @@ def cards_of(product_ids: Collection[int]) -> dict[int, ProductCard]:
         return {}
     return {
         id_: ProductCard(
-            id_, sku, slug, title, path or "", brand, _decimal(price), currency, bool(available), image or ""
+            id_, sku, slug, title, path or "", brand, _decimal(price), currency, bool(available), image or "", family
         )
-        for id_, sku, slug, title, path, brand, price, currency, available, image in _card_rows([*product_ids])
+        for id_, sku, slug, title, path, brand, price, currency, available, image, family in _card_rows([*product_ids])
     }
 
 

@@ -14,6 +14,7 @@ from django.utils.encoding import filepath_to_uri
 from rest_framework import serializers
 
 from catalog.selectors import ProductCard
+from catalog.thumbnails import thumbnail_url
 from embeddings.models import Job
 from recommender.pipeline import Recommendations
 from recommender.products import ProductDetail
@@ -21,11 +22,13 @@ from recommender.products import ProductDetail
 # Scores are float32; more digits are noise.
 _SCORE_DIGITS = 6
 _CONFIDENCE_DIGITS = 4
+# Of the small versions of a photo those that fit a card, on a plain screen and on a dense one.
+_CARD_SIDES = (320, 640)
 
 
 def product_cards(cards: Iterable[ProductCard]) -> list[dict[str, Any]]:
     """Products in a list."""
-    photo, page = _photo_address(), _page_address()
+    photo, thumbnails, page = _photo_address(), _thumbnail_addresses(), _page_address()
     return [
         {
             "id": card.id,
@@ -37,6 +40,7 @@ def product_cards(cards: Iterable[ProductCard]) -> list[dict[str, Any]]:
             "currency": card.currency,
             "available": card.available,
             "image": photo(card.image) if card.image else None,
+            "thumbnails": thumbnails(card.image) if card.image else {},
             "url": page(card),
         }
         for card in cards
@@ -81,7 +85,7 @@ def job(row: Job) -> dict[str, Any]:
     return {
         "id": str(row.pk),
         "kind": row.kind,
-        "collection": row.collection.slug,
+        "collection": row.collection.slug if row.collection else None,
         "state": row.state,
         "stage": row.stage,
         "progress": 1.0 if succeeded else told,
@@ -132,6 +136,12 @@ def _photo_address() -> Callable[[str], str]:
     return storage.url
 
 
+def _thumbnail_addresses() -> Callable[[str], dict[str, str]]:
+    """Gives the addresses of a photo's thumbnails, by side; what stands around its name is the same for all."""
+    around = {str(side): thumbnail_url("|", side).split("|") for side in _CARD_SIDES}
+    return lambda name: {side: f"{start}{name}{end}" for side, (start, end) in around.items()}
+
+
 class ProductSchema(serializers.Serializer[Any]):
     """A product in a list."""
 
@@ -144,6 +154,10 @@ class ProductSchema(serializers.Serializer[Any]):
     currency = serializers.CharField(help_text="ISO 4217.")
     available = serializers.BooleanField()
     image = serializers.CharField(allow_null=True, help_text="Address of its first photo, absolute or from the root.")
+    thumbnails = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="Addresses of small versions of that photo, by their longer side in pixels; {} without a photo.",
+    )
     url = serializers.CharField(allow_null=True, help_text="Address of its page, absolute or from the root.")
 
 
@@ -211,8 +225,10 @@ class JobSchema(serializers.Serializer[Any]):
     """Long work: where it stands, and what came of it."""
 
     id = serializers.UUIDField()
-    kind = serializers.CharField(help_text="train or activate.")
-    collection = serializers.CharField()
+    kind = serializers.CharField(help_text="train, activate or import.")
+    collection = serializers.CharField(
+        allow_null=True, help_text="null for an import, which is of the whole catalogue."
+    )
     state = serializers.CharField(help_text="queued, running, succeeded, failed or cancelled.")
     stage = serializers.CharField(help_text='What is being done, "" before anything is.')
     progress = serializers.FloatField(
@@ -221,7 +237,10 @@ class JobSchema(serializers.Serializer[Any]):
     done = serializers.IntegerField(help_text="Steps of this stage that are done.")
     total = serializers.IntegerField(help_text="Steps of this stage; 0 where nobody knows.")
     result = serializers.DictField(
-        allow_null=True, help_text="Once it has succeeded: the encoder version and its figures."
+        allow_null=True,
+        help_text="Once it has succeeded. Of a training or activation: the encoder version and its figures. Of an import: how "
+        "many rows were `created`, `updated`, `unchanged` and `rejected`, what became of the photos, the first `problems`, and "
+        "with `rejected_file` whether `/api/jobs/<id>/rejected` has them all.",
     )
     error = serializers.CharField(allow_null=True, help_text="Once it has failed: why, and what to do.")
     created_at = serializers.DateTimeField()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -114,17 +115,18 @@ def _qdrant_options() -> dict[str, Any]:
     }
 
 
+def _permitted(*permissions: str) -> Callable[[HttpRequest], bool]:
+    """For those who have one of these permissions."""
+    return lambda request: any(request.user.has_perm(permission) for permission in permissions)
+
+
 def _sidebar_item(title: Promise, icon: str, app: str, model: str) -> dict[str, Any]:
     """A link to a model's list in the admin, for those who may see it."""
-
-    def permitted(request: HttpRequest) -> bool:
-        return request.user.has_perm(f"{app}.view_{model}") or request.user.has_perm(f"{app}.change_{model}")
-
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
-        "permission": permitted,
+        "permission": _permitted(f"{app}.view_{model}", f"{app}.change_{model}"),
     }
 
 
@@ -140,8 +142,9 @@ SERVICE = _choice("SERVICE", "all", ("all", "catalog", "recommender"))
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    # Not its default, which would make an admin site of its own: ours is in recommender/admin/site.py.
+    "unfold.apps.BasicAppConfig",
+    "recommender.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -202,7 +205,9 @@ REDIS_URL = env.str("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # For what each process may count by itself, so that the admin opens whether Redis is there or not.
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
 }
 
 # With no broker, a thread of the serving process does the embedding, from the same outbox.
@@ -220,11 +225,20 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout"
 CELERY_TASK_ROUTES = {
     "embeddings.tasks.run_job": {"queue": "train"},
     "embeddings.tasks.run_waiting_jobs": {"queue": "train"},
+    # An import takes minutes: -Q import, or -Q celery,import beside the photos.
+    "embeddings.tasks.run_import": {"queue": "import"},
+    "embeddings.tasks.run_waiting_imports": {"queue": "import"},
 }
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "drain-outbox": {"task": "embeddings.tasks.drain_outbox", "schedule": 60.0},
     # Behind a long training these would pile up.
     "run-waiting-jobs": {"task": "embeddings.tasks.run_waiting_jobs", "schedule": 60.0, "options": {"expires": 50.0}},
+    "run-waiting-imports": {
+        "task": "embeddings.tasks.run_waiting_imports",
+        "schedule": 60.0,
+        "options": {"expires": 50.0},
+    },
+    "prune-events": {"task": "recommender.tasks.prune_events", "schedule": 3600.0},
 }
 
 QDRANT_URL = env.str("QDRANT_URL", default="")
@@ -245,10 +259,16 @@ ENCODER_THREADS = _positive("ENCODER_THREADS", os.cpu_count() or 1)
 TRAINING_API = _boolean("TRAINING_API", DEBUG)
 # What a training may start from, by name; a request never names a path or an address.
 BACKBONES = {**_named("BACKBONES"), "bundled": "bundled"}
-# Training sets until they are trained on, never where media are served from; web processes and the workers of the queue
-# `train` have to see the same folder.
+# The same for catalogues. The admin has an import of its own, for those who may add and change products.
+IMPORT_API = _boolean("IMPORT_API", DEBUG)
+# What was sent, until it is worked off, and rows that an import rejected; never where media are served from. Web processes
+# and the workers of the queues `train` and `import` have to see the same folder.
 UPLOADS_ROOT = Path(env.str("UPLOADS_ROOT", default=str(DATA_DIR / "uploads")))
 TRAIN_ARCHIVE_MAX_BYTES = _positive("TRAIN_ARCHIVE_MAX_BYTES", 2 * 1024**3)
+IMPORT_MAX_BYTES = _positive("IMPORT_MAX_BYTES", 2 * 1024**3)
+# How long a dry run's file waits for the import that may follow, and how long rejected rows can be fetched.
+IMPORT_UPLOAD_KEEP_HOURS = _positive("IMPORT_UPLOAD_KEEP_HOURS", 24)
+IMPORT_REJECTED_KEEP_DAYS = _positive("IMPORT_REJECTED_KEEP_DAYS", 30)
 ARCHIVE_MAX_UNPACKED_BYTES = _positive("ARCHIVE_MAX_UNPACKED_BYTES", 8 * 1024**3)
 ARCHIVE_MAX_FILES = _positive("ARCHIVE_MAX_FILES", 200_000)
 
@@ -336,8 +356,13 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
+# What visitors did with recommendations is forgotten after so many days.
+EVENTS_KEEP_DAYS = _positive("EVENTS_KEEP_DAYS", 90)
+
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
+    # Unfold's own is too faint to read on its dark ground (4.3:1).
+    "COLORS": {"primary": {"500": "oklch(67% .23 303.9)"}},
     "SITE_TITLE": "Lookalike",
     "SITE_HEADER": "Lookalike",
     "SITE_SUBHEADER": _("Visually similar products"),
@@ -347,17 +372,30 @@ UNFOLD = {
     "SIDEBAR": {
         "show_search": False,
         "navigation": [
+            {"items": [{"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("admin:index")}]},
             {
                 "title": _("Catalogue"),
                 "items": [
                     _sidebar_item(_("Products"), "sell", "catalog", "product"),
                     _sidebar_item(_("Categories"), "account_tree", "catalog", "category"),
+                    {
+                        "title": _("Near-duplicates"),
+                        "icon": "content_copy",
+                        "link": reverse_lazy("admin:catalog_duplicatepair_changelist"),
+                        "permission": _permitted("catalog.change_product"),
+                    },
                 ],
             },
             {
                 "title": _("Recommendations"),
                 "separator": True,
                 "items": [
+                    {
+                        "title": _("Visual search"),
+                        "icon": "photo_camera",
+                        "link": reverse_lazy("admin:visual_search"),
+                        "permission": _permitted("catalog.view_product", "catalog.change_product"),
+                    },
                     _sidebar_item(_("Collections"), "category_search", "embeddings", "collection"),
                     _sidebar_item(_("Encoder versions"), "model_training", "embeddings", "encoderversion"),
                     _sidebar_item(_("Image embeddings"), "image_search", "embeddings", "imageembedding"),

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
@@ -26,6 +27,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @require_safe
+@gzip_page
 def widget(request: HttpRequest) -> HttpResponseBase:
     """The widget's script, for pages of any origin; the version in its address is that of its attributes."""
     response = serve(request, "similar.js", document_root=str(_WIDGET))
@@ -49,7 +51,11 @@ _endpoints = [
     path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),
     path("collections/<slug:slug>/train", api.TrainView.as_view(), name="train"),
+    path("imports", api.ImportsView.as_view(), name="imports"),
     path("jobs/<uuid:job_id>", api.JobView.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/import", api.ImportOfView.as_view(), name="import_of"),
+    path("jobs/<uuid:job_id>/rejected", api.RejectedView.as_view(), name="rejected"),
+    path("events", api.EventsView.as_view(), name="events"),
 ]
 
 _recommender: list[URLPattern | URLResolver] = [
@@ -57,7 +63,7 @@ _recommender: list[URLPattern | URLResolver] = [
     path("api/v1/", include(_endpoints)),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    re_path(r"^api(?:/.*)?$", api.UnknownAddressView.as_view()),
+    re_path(r"^api(?:/[\s\S]*)?$", api.UnknownAddressView.as_view()),
     path("widget/v1/similar.js", widget, name="widget"),
 ]
 _catalog: list[URLPattern | URLResolver] = [

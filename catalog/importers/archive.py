@@ -18,6 +18,16 @@ class Interrupted(Exception):
     """Somebody asked to stop before there was anything to import."""
 
 
+def check(path: Path) -> None:
+    """Whether this zip can be unpacked, and whether there is something to import in it. Raises UnusableSource."""
+    try:
+        with SafeArchive(path) as archive:
+            _content([PurePosixPath(member.name) for member in archive.members])
+            archive.verify()
+    except ArchiveRejected as error:
+        raise UnusableSource(str(error)) from error
+
+
 @contextmanager
 def unpacked(path: Path, stop: Callable[[], bool] | None = None) -> Iterator[Path]:
     """What is to be imported from this zip: its one table, or else the folder of its photos.
@@ -46,6 +56,8 @@ def unpacked(path: Path, stop: Callable[[], bool] | None = None) -> Iterator[Pat
 
 def _content(names: list[PurePosixPath]) -> PurePosixPath:
     """The table among these files; where there is none, the folder to begin in."""
+    if PurePosixPath("xl/workbook.xml") in names:
+        raise UnusableSource("it is a workbook of Excel: save its sheet as CSV in UTF-8")
     tables = [name for name in names if name.suffix.lower() in _TABLES]
     if len(tables) > 1:
         found = ", ".join(sorted(map(str, tables))[:5])

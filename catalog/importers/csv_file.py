@@ -11,6 +11,7 @@ from typing import TextIO
 
 from catalog.importers.mapping import DELIMITERS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import Photos
+from catalog.importers.rejected import NOTES, is_of_rejected_rows, without_mark
 from catalog.importers.rows import Row, UnusableSource
 
 ENCODINGS = ("utf-8", "utf-8-sig", "cp1252", "iso-8859-1")
@@ -22,42 +23,47 @@ _MAX_LINE_CHARACTERS = 1024 * 1024
 class CsvCatalogue:
     """The rows of a CSV file. Raises UnusableSource at once where there is nothing to read in it.
 
-    photos: where the photos lie that it names. total: about how many rows there are.
+    photos: where the photos lie that it names. headers: the names of its columns. total: about how many rows there are.
     """
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos) -> None:
         self._table = Table(path, mapping)
         self._builder = RowBuilder(mapping, self._table.headers, photos=photos)
+        self.headers = self._table.headers
         self.total = self._table.total
 
     def __iter__(self) -> Iterator[Row]:
         for record in self._table:
             if record.error:
-                yield Row(record.line, "", error=record.error)
+                yield Row(record.line, "", error=record.error, cells=record.cells)
             else:
-                yield self._builder.build(record.line, record.values)
+                yield self._builder.build(record.line, record.values, cells=record.cells)
 
 
 @dataclass(frozen=True, slots=True)
 class TableRecord:
-    """A line of a table by its headers; `error` says why it could not be read."""
+    """A line of a table by its headers; `error` says why it could not be read. cells: the line as it stands, where it could."""
 
     line: int
     values: Mapping[str, str]
     error: str = ""
+    cells: tuple[tuple[str, ...], ...] = ()
 
 
 class Table:
     """The lines of a CSV file. Raises UnusableSource at once where there is nothing to read in it.
 
-    headers: the names of its columns. total: about how many lines there are below them.
+    headers: the names of its columns. total: about how many lines there are below them. A table of rejected rows, as
+    `rejected.py` writes it, is read as the table that they came from.
     """
 
     def __init__(self, path: Path, mapping: FieldMapping) -> None:
         self._path = path
         self._encoding = python_encoding(mapping.encoding)
         with self._open() as file:
-            self._delimiter, self.headers = _read_header(_Lines(file), mapping.delimiter)
+            self._delimiter, headers = _read_header(_Lines(file), mapping.delimiter)
+        self._notes = len(NOTES) if is_of_rejected_rows(headers) else 0
+        self.headers = headers[self._notes :]
         self.total = max(count_lines(path) - 1, 0)
 
     def __iter__(self) -> Iterator[TableRecord]:
@@ -77,13 +83,17 @@ class Table:
             except csv.Error as error:
                 record = TableRecord(lines.record_line, {}, f"the line cannot be read as CSV: {error}")
             else:
+                if self._notes:
+                    cells = [without_mark(cell) for cell in cells[self._notes :]]
                 cells = _without_empty_end(cells, len(self.headers))
                 if not any(cells):
                     continue
+                kept = (tuple(cells),)
                 if len(cells) == len(self.headers):
-                    yield TableRecord(lines.record_line, dict(zip(self.headers, cells, strict=True)))
+                    yield TableRecord(lines.record_line, dict(zip(self.headers, cells, strict=True)), cells=kept)
                     continue
-                record = TableRecord(lines.record_line, {}, f"{len(cells)} columns instead of {len(self.headers)}")
+                reason = f"{len(cells)} columns instead of {len(self.headers)}"
+                record = TableRecord(lines.record_line, {}, reason, kept)
             # A quote that nobody closed swallows the lines after it: they get a chance of their own.
             lines.give_back()
             reader = self._reader(lines)

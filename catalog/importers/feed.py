@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from catalog.importers.csv_file import Table, count_lines
+from catalog.importers.csv_file import Table
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping, RowBuilder
 from catalog.importers.photo_files import Photos
@@ -79,6 +79,7 @@ class MerchantFeed:
     leaves out is empty. total: how many items there are, 0: nobody knows.
     """
 
+    headers: Sequence[str] = ()
     total = 0
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos, now: datetime | None = None) -> None:
@@ -106,7 +107,10 @@ class MerchantFeed:
 
 
 class MerchantTable:
-    """The rows of a feed with tabs between its columns, numbered by line. total: about how many rows there are."""
+    """The rows of a feed with tabs between its columns, numbered by line.
+
+    headers: the names of its columns. total: about how many rows there are.
+    """
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos, now: datetime | None = None) -> None:
         self._now = now or datetime.now(UTC)
@@ -121,18 +125,19 @@ class MerchantTable:
         self._left_out = dict.fromkeys(set(ATTRIBUTES) - set(names), "")
         headers = [*names, *self._left_out, CATEGORY, PRICE_TODAY]
         self._builder = RowBuilder(default_mapping(mapping), headers, photos=photos)
-        self.total = max(count_lines(path) - 1, 0)
+        self.headers = self._table.headers
+        self.total = self._table.total
 
     def __iter__(self) -> Iterator[Row]:
         for line in self._table:
             if line.error:
-                yield Row(line.line, "", error=line.error)
+                yield Row(line.line, "", error=line.error, cells=line.cells)
                 continue
             record: dict[str, str | Sequence[str]] = dict(self._left_out)
             for header, text in line.values.items():
                 name = self._names[header]
                 record[name] = _SEVERAL_LINKS.split(text) if name in _SEVERAL else text
-            yield build(self._builder, line.line, record, self._now)
+            yield build(self._builder, line.line, record, self._now, cells=line.cells)
 
 
 def attribute_name(header: str) -> str:
@@ -140,8 +145,15 @@ def attribute_name(header: str) -> str:
     return header.strip().lower().removeprefix("g:").replace(" ", "_")
 
 
-def build(builder: RowBuilder, line: int, record: Mapping[str, str | Sequence[str]], now: datetime) -> Row:
-    """The row of an item, by the names of ATTRIBUTES."""
+def build(
+    builder: RowBuilder,
+    line: int,
+    record: Mapping[str, str | Sequence[str]],
+    now: datetime,
+    *,
+    cells: tuple[tuple[str, ...], ...] = (),
+) -> Row:
+    """The row of an item, by the names of ATTRIBUTES. cells: as in Row."""
     sku = str(record["id"]).strip()
     try:
         made = {
@@ -150,8 +162,8 @@ def build(builder: RowBuilder, line: int, record: Mapping[str, str | Sequence[st
             "description": html_to_text(str(record["description"])),
         }
     except RowRejected as error:
-        return Row(line, sku, error=str(error))
-    return builder.build(line, {**record, **made})
+        return Row(line, sku, error=str(error), cells=cells)
+    return builder.build(line, {**record, **made}, cells=cells)
 
 
 def price_today(record: Mapping[str, str | Sequence[str]], now: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +30,8 @@ class FolderCatalogue:
     the category tree. Hidden files are passed over. A link is followed only where it stays within the folder.
     shown: what messages call the folder. total: how many files there are.
     """
+
+    headers: Sequence[str] = ()
 
     def __init__(self, path: Path, mapping: FieldMapping, *, shown: str = "") -> None:
         if not path.is_dir():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,6 +26,8 @@ class JsonLines:
     {"maker": {"name": "Acme"}} has the column `maker.name`; `attributes` and `attribute` hold the product's own. What an
     object leaves out stays as it is in the product; null empties it. total: how many lines there are.
     """
+
+    headers: Sequence[str] = ()
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos) -> None:
         self._path = path

@@ -139,8 +139,8 @@ class RowBuilder:
         self._fields = frozenset("attributes" if name in self._attributes else name for name in given)
         self._used = {column for columns in self._columns.values() for column in columns}
 
-    def build(self, line: int, record: Record) -> Row:
-        """The row of this record; a row with its reason where the record is bad."""
+    def build(self, line: int, record: Record, *, cells: tuple[tuple[str, ...], ...] = ()) -> Row:
+        """The row of this record; a row with its reason where the record is bad. cells: as in Row."""
         sku = ""
         try:
             sku = " ".join(self._text(record, "sku").split())
@@ -155,9 +155,10 @@ class RowBuilder:
                 photos=self._named_photos(record) if "image" in told else None,
                 fields=told | {"currency"} if price is not None and price.currencies else told,
                 photo_required=self._photo_required,
+                cells=cells,
             )
         except RowRejected as error:
-            return Row(line, _printable(sku), error=str(error))
+            return Row(line, _printable(sku), error=str(error), cells=cells)
 
     def _told(self, record: Record) -> frozenset[str]:
         told = {name for name, columns in self._columns.items() if any(column in record for column in columns)}

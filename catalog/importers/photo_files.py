@@ -13,9 +13,12 @@ from catalog.photos import ImageRejected, Reason, check_photo, read_limited
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """Where the photos are that a source names. folder: resolved, without links of its own. shown: as messages call it."""
+    """Where the photos are that a source names.
 
-    folder: Path
+    folder: resolved, without links of its own; None where there are no files besides the source. shown: as messages call it.
+    """
+
+    folder: Path | None
     shown: str
 
     @classmethod
@@ -57,20 +60,23 @@ class PhotoFile:
         return Taken(sha256, None if sha256 in known else check_photo(content))
 
     def _read(self) -> bytes:
+        folder = self.photos.folder
         if "://" in self.name:
             raise _unreadable(f"{self.name} is no address that photos are fetched from: use http or https")
+        if folder is None:
+            raise _unreadable(f"there is no file {self.name} in {self.photos.shown}")
         # Windows tools write images\1.jpg.
         path = PurePosixPath(self.name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or "\x00" in self.name:
             raise _unreadable(f"{self.name} leads out of the folder of photos")
         try:
-            real = (self.photos.folder / path).resolve(strict=True)
+            real = (folder / path).resolve(strict=True)
         except FileNotFoundError:
             raise _unreadable(f"there is no file {self.name} in {self.photos.shown}") from None
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise _unreadable(f"{self.name} cannot be read: {reason}") from error
-        if not real.is_relative_to(self.photos.folder):
+        if not real.is_relative_to(folder):
             raise _unreadable(f"{self.name} is a link that leads out of the folder of photos")
         if real.is_dir():
             raise _unreadable(f"{self.name} is a folder, not a file")

@@ -2,8 +2,9 @@
 
 The rules of the loop, the same for every source:
 
-- One transaction a row: a bad row never stops the rest, and after an interruption all rows before it are there.
-  Imported again, they are unchanged; so the way to go on is to start again.
+- Rows are saved a few hundred at a time, in one transaction; where the database refuses it, each of them in one of its own.
+  So a bad row never stops the rest. Whoever asks the loop to stop finds all rows before that saved; a process that is killed
+  loses the rows in hand. Imported again, rows that are there are unchanged; so the way to go on is to start again.
 - A row whose sku was imported from an earlier line of the same source is rejected.
 - A photo that is refused is reported, and the product is imported without it (unless the source is made of photos).
 - Photos that left a product's row are removed, but only when every photo that the row names could be taken:
@@ -12,20 +13,27 @@ The rules of the loop, the same for every source:
 - Where the source has a name, its products that it no longer has can be withdrawn in the end; a product that it has again
   comes back. Nothing is withdrawn unless the source was read to its end with fewer than half of its rows rejected: half a
   feed must not empty a shop. A row that is rejected still says that its product is there.
-- A dry run goes through the same motions and rolls each row back; no file is written.
+- A product that was merged into another one stays as it is, and the photos that the other one took over from it stay there.
+- A dry run goes through the same motions and rolls them back; no file is written.
+- What the loop keeps in mind does not grow with the rows: a source may have millions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, reset_queries, transaction
 
-from catalog.models import Product, ProductImage
+from catalog.models import Category, Product, ProductImage
 from catalog.photos import ImageRejected, Photo
+from catalog.selectors import merged_skus
 from catalog.services import (
     Outcome,
     ProductData,
@@ -33,15 +41,20 @@ from catalog.services import (
     attach_image,
     note_source,
     remove_images,
-    save_product,
+    save_products,
     withdraw_missing,
 )
 
-# More than this many problems are counted and told to `on_problem`, but not kept in memory.
+# More than this many problems are counted and told to `on_rejected`, but not kept in memory.
 PROBLEMS_KEPT = 1000
 
-
 _WITHDRAWN_AT_ONCE = 500
+# Rows are saved when there are so many of them, so many bytes, or when the first of them has waited so long.
+_BATCH_ROWS = 250
+_BATCH_BYTES = 8 * 1024 * 1024
+_BATCH_S = 0.5
+# Of the store of skus, no more than this is held in memory.
+_SEEN_CACHE_KIB = 1024
 
 
 class UnusableSource(ValueError):
@@ -88,6 +101,7 @@ class Row:
     line: where it stands in the source. product: None where the row is bad; `error` says why. photos: in display order;
     None where the source does not speak of photos. fields: those that the source speaks of, None for all.
     photo_required: no product without its photo. breaks_off: the source cannot be read behind this (bad) row.
+    cells: in a table, its line as it stands there; several where a product has several.
     """
 
     line: int
@@ -98,6 +112,7 @@ class Row:
     fields: frozenset[str] | None = None
     photo_required: bool = False
     breaks_off: bool = False
+    cells: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,33 +155,36 @@ class ImportReport:
         return self.created + self.updated + self.unchanged + self.rejected
 
 
+# Is told of each row of which something could not be taken, in the order of the source, with everything that was wrong.
+OnRejected = Callable[[Row, Sequence[Problem]], None]
+
+
 def import_rows(
     rows: Iterable[Row],
     *,
     dry_run: bool = False,
     on_progress: Callable[[ImportReport], None] | None = None,
-    on_problem: Callable[[Problem], None] | None = None,
+    on_rejected: OnRejected | None = None,
     stop: Callable[[], bool] | None = None,
     source: str = "",
     withdraw: bool = False,
 ) -> ImportReport:
-    """Save these rows, each in a transaction of its own. `stop` is asked after each row whether to end here.
+    """Save these rows. `stop` is asked after each row whether to end here.
 
-    source: its name, where the products are to be known as its own. withdraw: its products that are missing.
+    on_progress: is told whenever rows were saved. source: its name, where the products are to be known as its own.
+    withdraw: its products that are missing.
     """
-    run = _Import(dry_run, on_problem, source, withdraw=withdraw)
-    for row in rows:
-        run.take(row)
-        run.report.last_line = row.line
-        run.report.broken_off = run.report.broken_off or row.breaks_off
-        if on_progress is not None:
-            on_progress(run.report)
-        if stop is not None and stop():
-            run.report.interrupted = True
-            break
-    if withdraw:
-        run.withdraw_missing()
-    return run.report
+    with closing(_Seen()) as seen:
+        run = _Import(dry_run, seen, on_progress, on_rejected, source, withdraw=withdraw)
+        for row in rows:
+            run.take(row)
+            if stop is not None and stop():
+                run.report.interrupted = True
+                break
+        run.save_taken()
+        if withdraw:
+            run.withdraw_missing()
+        return run.report
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +204,90 @@ class _PhotoPlan:
 _NO_PHOTOS = _PhotoPlan({}, {}, [])
 
 
+class _Seen:
+    """The skus so far and their lines, in a database that lies on the disk and is gone with it."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_SEEN_CACHE_KIB}"):
+            self._database.execute(f"PRAGMA {setting}")
+        # line: NULL where all that is known is that the source has the sku.
+        self._database.execute("CREATE TABLE seen (sku BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+        self._database.execute("BEGIN")
+
+    def line_of(self, sku: str) -> int | None:
+        """Where this sku was imported from."""
+        row: tuple[int | None] | None = self._database.execute(
+            "SELECT line FROM seen WHERE sku = ?", (_key(sku),)
+        ).fetchone()
+        return row[0] if row else None
+
+    def has(self, sku: str) -> bool:
+        """Whether any row had it."""
+        return self._database.execute("SELECT 1 FROM seen WHERE sku = ?", (_key(sku),)).fetchone() is not None
+
+    def note(self, rows: Iterable[Row]) -> None:
+        """These were imported."""
+        told = ((_key(row.sku), row.line) for row in rows)
+        self._database.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", told)
+
+    def note_rejected(self, rows: Iterable[Row]) -> None:
+        """The source has these, though they were not imported."""
+        self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?, NULL)", ((_key(row.sku),) for row in rows))
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _key(sku: str) -> bytes:
+    # Of a row that could not be decoded the sku may hold what no UTF-8 has.
+    return sku.encode("utf-8", errors="surrogatepass")
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A row in hand. problems: those of its photos. rejected: why it is not imported, "" where it is."""
+
+    row: Row
+    photos: _PhotoPlan = _NO_PHOTOS
+    problems: list[Problem] = field(default_factory=list)
+    outcome: Outcome | None = None
+    rejected: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """About how much memory it holds."""
+        text = sum(len(cell) for cells in self.row.cells for cell in cells)
+        if self.row.product is not None:
+            text += len(self.row.product.description)
+        return text + sum(len(photo.content) for photo, _ in self.photos.added.values())
+
+
 class _Import:
-    """One run of the loop: its report, and the line of each sku so far (as a hash, for there may be a million)."""
+    """One run of the loop: the rows in hand, and its report."""
 
     def __init__(
-        self, dry_run: bool, on_problem: Callable[[Problem], None] | None, source: str, *, withdraw: bool
+        self,
+        dry_run: bool,
+        seen: _Seen,
+        on_progress: Callable[[ImportReport], None] | None,
+        on_rejected: OnRejected | None,
+        source: str,
+        *,
+        withdraw: bool,
     ) -> None:
         self.report = ImportReport(dry_run=dry_run)
-        self._on_problem = on_problem
-        self._lines: dict[int, int] = {}
+        self._seen = seen
+        self._on_progress = on_progress
+        self._on_rejected = on_rejected
         self._source = source
         self._withdraw = withdraw
-        self._rejected: set[int] = set()
+        self._categories: dict[tuple[str, ...], Category] = {}
+        self._merged = merged_skus()
+        self._in_hand: list[_Taken] = []
+        self._skus_in_hand: set[str] = set()
+        self._bytes_in_hand = 0
+        self._save_at = 0.0
 
     def withdraw_missing(self) -> None:
         """Withdraw the products of this source that no row spoke of."""
@@ -205,67 +295,140 @@ class _Import:
         report.not_withdrawn = _why_not_to_withdraw(report)
         if report.not_withdrawn:
             return
-        there = self._lines.keys() | self._rejected
         products = Product.objects.filter(source_entry__source=self._source, active=True).values_list("pk", "sku")
-        missing = [pk for pk, sku in products.iterator() if hash(sku) not in there]
+        missing = [pk for pk, sku in products.iterator() if not self._seen.has(sku)]
         report.withdrawn = len(missing)
         if not report.dry_run:
             for start in range(0, len(missing), _WITHDRAWN_AT_ONCE):
                 withdraw_missing(missing[start : start + _WITHDRAWN_AT_ONCE])
 
     def take(self, row: Row) -> None:
-        report = self.report
-        try:
-            outcome, photos = self._save(row)
-        except RowRejected as error:
-            report.rejected += 1
-            if self._withdraw:
-                self._rejected.add(hash(row.sku))
-            self._tell(Problem(row.line, row.sku, str(error)))
+        """Read the row's photos, and save the rows in hand when it is time."""
+        if row.product is not None and row.sku in self._skus_in_hand:
+            # Whether it is there already is known when its first row is saved.
+            self.save_taken()
+        taken = self._taken(row)
+        if not self._in_hand:
+            self._save_at = time.monotonic() + _BATCH_S
+        self._in_hand.append(taken)
+        if not taken.rejected:
+            self._skus_in_hand.add(row.sku)
+        self._bytes_in_hand += taken.bytes
+        full = len(self._in_hand) >= _BATCH_ROWS or self._bytes_in_hand >= _BATCH_BYTES
+        if full or time.monotonic() >= self._save_at:
+            self.save_taken()
+
+    def save_taken(self) -> None:
+        """Save the rows in hand, and report them."""
+        if not self._in_hand:
             return
-        self._lines[hash(row.sku)] = row.line
-        match outcome:
+        batch, self._in_hand, self._skus_in_hand, self._bytes_in_hand = self._in_hand, [], set(), 0
+        self._save([taken for taken in batch if not taken.rejected])
+        for taken in batch:
+            self._count(taken)
+        self._seen.note(taken.row for taken in batch if not taken.rejected)
+        if self._withdraw:
+            self._seen.note_rejected(taken.row for taken in batch if taken.rejected)
+        if settings.DEBUG:
+            # Django keeps the text of thousands of statements, each of hundreds of rows.
+            reset_queries()
+        if self._on_progress is not None:
+            self._on_progress(self.report)
+
+    def _taken(self, row: Row) -> _Taken:
+        taken = _Taken(row)
+        former = self._seen.line_of(row.sku) if row.product is not None else None
+        if row.product is None:
+            taken.rejected = row.error
+        elif former is not None:
+            taken.rejected = f"the sku {row.sku} is already on line {former}"
+        else:
+            # Photos are read and decoded before the transaction, which then holds its locks for milliseconds.
+            try:
+                taken.photos = self._plan_photos(row, taken.problems)
+            except RowRejected as error:
+                taken.rejected = str(error)
+        return taken
+
+    def _save(self, batch: Sequence[_Taken]) -> None:
+        """Save these rows in one transaction, or else each in one of its own."""
+        if not batch:
+            return
+        try:
+            with transaction.atomic():
+                outcomes = self._write(batch)
+                if self.report.dry_run:
+                    transaction.set_rollback(True)
+        except (IntegrityError, DataError) as error:
+            self._categories.clear()
+            if len(batch) == 1:
+                batch[0].rejected = f"the database refuses it: {error}"
+                return
+            for taken in batch:
+                self._save([taken])
+            return
+        if self.report.dry_run:
+            self._categories.clear()
+        for taken, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, ValidationError):
+                taken.rejected = _reason(outcome)
+            else:
+                taken.outcome = outcome
+
+    def _write(self, batch: Sequence[_Taken]) -> list[Outcome | ValidationError]:
+        wanted = [(taken.row.product, taken.row.fields) for taken in batch if taken.row.product is not None]
+        saved = save_products(wanted, categories=self._categories)
+        products = [each[0] for each in saved if not isinstance(each, ValidationError)]
+        back = self._note_source(batch, products)
+        outcomes: list[Outcome | ValidationError] = []
+        for taken, each in zip(batch, saved, strict=True):
+            if isinstance(each, ValidationError):
+                outcomes.append(each)
+                continue
+            product, outcome = each
+            if product.pk in back or (outcome is Outcome.UNCHANGED and taken.photos.changes):
+                outcome = Outcome.UPDATED
+            outcomes.append(outcome)
+            if not self.report.dry_run:
+                _change_photos(product, taken.photos)
+        return outcomes
+
+    def _note_source(self, batch: Sequence[_Taken], products: Sequence[Product]) -> set[int]:
+        """Which products were missing in this source, and are active again."""
+        if not self._source:
+            return set()
+        silent = {taken.row.sku for taken in batch if taken.row.fields is not None and "active" not in taken.row.fields}
+        return note_source(products, self._source, bring_back={p.pk for p in products if p.sku in silent})
+
+    def _count(self, taken: _Taken) -> None:
+        report, photos = self.report, taken.photos
+        report.last_line = taken.row.line
+        report.broken_off = report.broken_off or taken.row.breaks_off
+        problems = taken.problems
+        if taken.rejected:
+            report.rejected += 1
+            problems = [*problems, Problem(taken.row.line, taken.row.sku, taken.rejected)]
+        else:
+            report.photos_added += len(photos.added)
+            report.photos_removed += len(photos.removed)
+            report.photos_unchanged += photos.unchanged
+        match taken.outcome:
             case Outcome.CREATED:
                 report.created += 1
             case Outcome.UPDATED:
                 report.updated += 1
             case Outcome.UNCHANGED:
                 report.unchanged += 1
-        report.photos_added += len(photos.added)
-        report.photos_removed += len(photos.removed)
-        report.photos_unchanged += photos.unchanged
+        report.problems += problems[: max(PROBLEMS_KEPT - len(report.problems), 0)]
+        if problems and self._on_rejected is not None:
+            self._on_rejected(taken.row, problems)
 
-    def _save(self, row: Row) -> tuple[Outcome, _PhotoPlan]:
-        if row.product is None:
-            raise RowRejected(row.error)
-        former = self._lines.get(hash(row.sku))
-        if former is not None:
-            raise RowRejected(f"the sku {row.sku} is already on line {former}")
-        # Photos are read and decoded before the transaction, which then holds its locks for milliseconds.
-        photos = self._plan_photos(row)
-        try:
-            with transaction.atomic():
-                product, outcome = save_product(row.product, only=row.fields)
-                bring_back = row.fields is not None and "active" not in row.fields
-                if self._source and note_source(product, self._source, bring_back=bring_back):
-                    outcome = Outcome.UPDATED
-                if self.report.dry_run:
-                    transaction.set_rollback(True)
-                else:
-                    _change_photos(product, photos)
-        except ValidationError as error:
-            raise RowRejected(_reason(error)) from error
-        except (IntegrityError, DataError) as error:
-            raise RowRejected(f"the database refuses it: {error}") from error
-        if outcome is Outcome.UNCHANGED and photos.changes:
-            outcome = Outcome.UPDATED
-        return outcome, photos
-
-    def _plan_photos(self, row: Row) -> _PhotoPlan:
-        if row.photos is None:
+    def _plan_photos(self, row: Row, problems: list[Problem]) -> _PhotoPlan:
+        if row.photos is None or row.sku in self._merged:
             return _NO_PHOTOS
-        images = ProductImage.objects.filter(product__sku=row.sku).values_list("sha256", "id", "position")
-        stored = {sha256: (image_id, position) for sha256, image_id, position in images}
+        images = ProductImage.objects.filter(product__sku=row.sku).values_list("sha256", "id", "position", "taken_over")
+        stored = {sha256: (image_id, position) for sha256, image_id, position, _ in images}
+        own = {sha256 for sha256, _, _, taken_over in images if not taken_over}
         added: dict[int, tuple[Photo, str]] = {}
         moved: dict[int, int] = {}
         seen: set[str] = set()
@@ -282,7 +445,7 @@ class _Import:
                     raise RowRejected(str(error)) from error
                 whole = False
                 self.report.photos_rejected += 1
-                self._tell(Problem(row.line, row.sku, str(error), photo=source.name))
+                problems.append(Problem(row.line, row.sku, str(error), photo=source.name))
                 continue
             sha256 = taken.sha256
             if taken.photo is not None and sha256 not in stored and sha256 not in seen:
@@ -290,15 +453,9 @@ class _Import:
             if sha256 in stored and sha256 not in seen and stored[sha256][1] != position:
                 moved[stored[sha256][0]] = position
             seen.add(sha256)
-        gone = stored.keys() - seen
+        gone = own - seen
         removed = [stored[sha256][0] for sha256 in gone] if whole else []
         return _PhotoPlan(added, moved, removed, unchanged=len(seen & stored.keys()))
-
-    def _tell(self, problem: Problem) -> None:
-        if len(self.report.problems) < PROBLEMS_KEPT:
-            self.report.problems.append(problem)
-        if self._on_problem is not None:
-            self._on_problem(problem)
 
 
 def _why_not_to_withdraw(report: ImportReport) -> str:

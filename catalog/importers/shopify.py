@@ -35,7 +35,8 @@ class ShopifyExport:
     """A row for each product, at the line where it begins. Raises UnusableSource at once where it is no such export.
 
     The sku is the handle, for a product has many variants; their own go into the attribute `variant_skus`. The price is that
-    of the cheapest variant. The export names no currency. total: about how many lines there are.
+    of the cheapest variant. The export names no currency. headers: the names of its columns. total: about how many lines
+    there are.
     """
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos) -> None:
@@ -56,6 +57,7 @@ class ShopifyExport:
             [*headers, *(name for name in made if name not in headers)],
             photos=photos,
         )
+        self.headers = headers
         self.total = self._table.total
 
     def __iter__(self) -> Iterator[Row]:
@@ -63,11 +65,11 @@ class ShopifyExport:
         for line in self._table:
             handle = line.values.get("Handle", "").strip()
             if not handle:
-                yield Row(line.line, "", error=line.error or "there is no handle")
+                yield Row(line.line, "", error=line.error or "there is no handle", cells=line.cells)
                 if product is not None:
                     product.error = f"line {line.line}, which may belong to it, cannot be read"
             elif product is not None and product.handle == handle:
-                product.add(line.values)
+                product.add(line)
             else:
                 if product is not None:
                     yield self._row(product)
@@ -80,12 +82,12 @@ class ShopifyExport:
         if product.count > _MAX_LINES:
             product.error = f"the handle has {product.count:,} lines, and at most {_MAX_LINES:,} are taken"
         if product.error:
-            return Row(line, sku, error=product.error)
+            return Row(line, sku, error=product.error, cells=tuple(product.cells))
         try:
             record = {**product.first.values, **product.made(self._columns, self._decimal)}
         except RowRejected as error:
-            return Row(line, sku, error=str(error))
-        row = self._builder.build(line, record)
+            return Row(line, sku, error=str(error), cells=tuple(product.cells))
+        row = self._builder.build(line, record, cells=tuple(product.cells))
         if row.product is None:
             return row
         return replace(
@@ -110,14 +112,17 @@ class _Lines:
     alts: dict[str, str] = field(default_factory=dict)
     skus: dict[str, None] = field(default_factory=dict)
     options: dict[int, dict[str, None]] = field(default_factory=dict)
+    cells: list[tuple[str, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.add(self.first.values)
+        self.add(self.first)
 
-    def add(self, line: Mapping[str, str]) -> None:
+    def add(self, record: TableRecord) -> None:
         self.count += 1
         if self.count > _MAX_LINES:
             return
+        self.cells += record.cells
+        line = record.values
         if price := line["Variant Price"].strip():
             self.prices.append(price)
             self.available = self.available or _can_be_bought(line)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from catalog.importers import archive
 from catalog.importers.archive import unpacked
 from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.feed import MerchantFeed, MerchantTable, attribute_name
@@ -21,6 +22,16 @@ FORMATS = ("csv", "folder", "zip", "merchant", "shopify", "jsonl")
 
 _HEAD_BYTES = 64 * 1024
 
+# What people send in place of a table, by how it begins, and what they can do.
+_FOREIGN = {
+    b"%PDF-": "a PDF: ask for the table that it was made from, as CSV",
+    b"\xd0\xcf\x11\xe0": "a document of an older Office: save its sheet as CSV in UTF-8",
+    b"\xff\xd8\xff": "a photo: send a zip of photos, or a table that names them",
+    b"\x89PNG": "a picture: send a zip of photos, or a table that names them",
+    b"\x1f\x8b": "packed with gzip: unpack it, or pack it as a zip",
+    b"7z\xbc\xaf\x27\x1c": "packed with 7-Zip: pack it as a zip",
+    b"Rar!": "a RAR archive: pack it as a zip",
+}
 
 _TABLES: Mapping[str, type[CsvCatalogue | ShopifyExport | JsonLines]] = {
     "csv": CsvCatalogue,
@@ -30,7 +41,14 @@ _TABLES: Mapping[str, type[CsvCatalogue | ShopifyExport | JsonLines]] = {
 
 
 class Catalogue(Protocol):
-    """The rows of a source, from the first one each time. total: about how many there are, 0 where nobody knows."""
+    """The rows of a source, from the first one each time.
+
+    headers: the names of a table's columns, nothing for other sources. total: about how many rows there are, 0 where nobody
+    knows.
+    """
+
+    @property
+    def headers(self) -> Sequence[str]: ...
 
     @property
     def total(self) -> int: ...
@@ -45,12 +63,14 @@ def opened(
     *,
     kind: str = "",
     images: Path | None = None,
+    alone: bool = False,
     stop: Callable[[], bool] | None = None,
 ) -> Iterator[Catalogue]:
     """The catalogue at this path. Raises UnusableSource where there is none.
 
     kind: one of FORMATS, or "" to tell it from the content; of a zip it says what is in it. images: the folder of the photos
-    that a table names; by default `images` beside the table, or else the table's own folder.
+    that a table names; by default `images` beside the table, or else the table's own folder. alone: nothing that lies beside
+    this path belongs to it.
     """
     if images is not None and not images.is_dir():
         raise UnusableSource(f"{images} is not a folder of photos")
@@ -58,7 +78,10 @@ def opened(
     if found != "zip":
         if kind == "zip":
             raise UnusableSource(f"{path} is not a zip archive")
-        yield _catalogue(path, kind or found, mapping, images)
+        photos = (
+            Photos(None, "what was sent: send a zip that has the photos, too") if alone else _photos(path, images, "")
+        )
+        yield _catalogue(path, kind or found, mapping, photos)
         return
     with unpacked(path, stop) as content:
         inner = "folder" if content.is_dir() else kind_of(content)
@@ -67,7 +90,23 @@ def opened(
         asked = "" if kind == "zip" else kind
         if asked == "folder":
             content = content if content.is_dir() else content.parent
-        yield _catalogue(content, asked or inner, mapping, images, shown="the archive")
+        photos = _photos(content, images, "the archive")
+        yield _catalogue(content, asked or inner, mapping, photos, shown="the archive")
+
+
+def expect_catalogue(path: Path, mapping: FieldMapping, *, kind: str = "") -> None:
+    """What can be known at once of a file that is to be imported by itself. Raises UnusableSource.
+
+    The packed content of a zip is read, a table's first line; the lines behind that are not.
+    """
+    if not path.stat().st_size:
+        raise UnusableSource("the file is empty")
+    found = kind_of(path)
+    if found == "zip":
+        archive.check(path)
+    elif (kind or found) != "jsonl":
+        with opened(path, mapping, kind=kind, alone=True):
+            pass
 
 
 def kind_of(path: Path) -> str:
@@ -85,6 +124,9 @@ def kind_of(path: Path) -> str:
         raise UnusableSource(f"{path} cannot be read: {error.strerror or error}") from error
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
+    for start, name in _FOREIGN.items():
+        if head.startswith(start):
+            raise UnusableSource(f"{path} is {name}")
     return "merchant" if is_xml(head) else _kind_of_text(head.decode("utf-8-sig", errors="replace"))
 
 
@@ -104,12 +146,11 @@ def _kind_of_text(head: str) -> str:
     return "csv"
 
 
-def _catalogue(path: Path, kind: str, mapping: FieldMapping, images: Path | None, *, shown: str = "") -> Catalogue:
+def _catalogue(path: Path, kind: str, mapping: FieldMapping, photos: Photos, *, shown: str = "") -> Catalogue:
     if kind == "folder":
         return FolderCatalogue(path, mapping, shown=shown)
     if path.is_dir():
         raise UnusableSource(f"{shown or path} is a folder, not a file of the format {kind}")
-    photos = _photos(path, images, shown)
     if kind == "merchant":
         with path.open("rb") as file:
             reader = MerchantFeed if is_xml(file.read(_HEAD_BYTES)) else MerchantTable

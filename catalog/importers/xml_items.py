@@ -18,7 +18,7 @@ GOOGLE = "http://base.google.com/ns/1.0"
 ATOM = "http://www.w3.org/2005/Atom"
 
 _SEPARATOR = "\n"
-_CHUNK_BYTES = 64 * 1024
+_CHUNK_BYTES = 8 * 1024
 _MAX_ITEM_CHARACTERS = 1024 * 1024
 _MAX_ITEM_VALUES = 10_000
 # Expat keeps a tag or a comment until its end has come: longer ones would fill the memory.

@@ -9,12 +9,14 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from unfold.decorators import action
 
 from catalog.admin import ProductAdmin, ProductImageInline, SelectFilter, ids_of, in_batches, thumbnail
 from catalog.models import Product, ProductImage
@@ -102,6 +104,7 @@ class EmbeddedProductAdmin(ProductAdmin):
     list_display = (*ProductAdmin.list_display[:-1], "embedding", ProductAdmin.list_display[-1])
     list_filter = (*ProductAdmin.list_filter[:-1], EmbeddingStateFilter, ProductAdmin.list_filter[-1])
     actions = (*ProductAdmin.actions, "embed_again", "reindex")
+    actions_list: Sequence[str] = ("near_duplicates",)
 
     def complete_rows(self, products: Sequence[Product]) -> None:
         super().complete_rows(products)
@@ -120,6 +123,11 @@ class EmbeddedProductAdmin(ProductAdmin):
             Badge(ngettext("%d indexed", "%d indexed", indexed) % indexed if indexed else "", "success"),
         ]
         return badges([badge for badge in shown if badge.text] or [Badge(str(_("in no collection")), "default")])
+
+    @action(description=_("Near-duplicates"), icon="content_copy", permissions=["change"])  # type: ignore[untyped-decorator]
+    def near_duplicates(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
+        """A way from the list to the groups of products that may be one."""
+        return redirect("admin:catalog_duplicatepair_changelist")
 
     @admin.action(description=_("Embed photos again"), permissions=["change"])
     def embed_again(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:

@@ -222,7 +222,7 @@ def test_every_problem_goes_into_the_report_file_and_a_few_on_the_screen(shop: P
     with (tmp_path / "report.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 50
-    assert rows[0] == {"line": "2", "sku": "m0", "photo": "", "reason": "the title is empty"}
+    assert [rows[0][name] for name in ("line", "sku", "photo", "reason")] == ["2", "m0", "", "the title is empty"]
     assert out.getvalue().count("the title is empty") == 20
     assert "and 30 more" in out.getvalue()
 
@@ -269,11 +269,13 @@ def test_an_interrupted_import_keeps_what_it_did_and_goes_on_when_started_again(
     assert counts(run(path)) == (6, 0, 4, 0)
 
 
-def test_progress_is_told_after_each_row() -> None:
-    seen: list[int] = []
-    rows = [Row(line, f"m{line}", error="bad") for line in range(2, 7)]
-    import_rows(rows, on_progress=lambda report: seen.append(report.rows))
-    assert seen == [1, 2, 3, 4, 5]
+def test_progress_is_told_whenever_rows_were_saved() -> None:
+    seen: list[tuple[int, int]] = []
+    rows = [Row(line, f"m{line}", error="bad") for line in range(2, 702)]
+    import_rows(rows, on_progress=lambda report: seen.append((report.rows, report.last_line)))
+    assert len(seen) > 2
+    assert seen == sorted(seen)
+    assert seen[-1] == (700, 701)
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
@@ -355,7 +357,7 @@ def test_the_delimiter_is_told_from_the_header_and_a_byte_order_mark_is_passed_o
         ("sku,title\n", ("--set", "brand={maker}"), "there is no column maker"),
         ("sku,title,title\n", (), "several columns have the name title"),
         ("sku,title\n", ("--map", "colour=title"), "there is no field colour: use sku, title"),
-        ("sku,title\n", ("--map", "price"), "not of the form --map FIELD=COLUMN"),
+        ("sku,title\n", ("--map", "price"), "not of the form FIELD=COLUMN"),
         ("sku,title\n", ("--map", "title=sku", "--map", "title=title"), "title takes one column"),
         ("sku,title\n", ("--encoding", "utf-7"), "encoding is 'utf-7': use one of utf-8"),
         ("sku,title\n", ("--delimiter", "ab"), "delimiter is 'ab'"),

@@ -363,7 +363,7 @@ jobs.succeed(job, {{"encoder": "all-v2"}})
         job = submit()
         jobs.upload_path(job).unlink()
         jobs.run(job.pk)
-        assert now(job).error == "the archive is gone: send it again"
+        assert now(job).error == "what was sent is gone: send it again"
 
     def test_until_it_is_cancelled(self, child_runs, tmp_path):
         # One that will not end by being asked to.
@@ -630,6 +630,8 @@ class TestWithABroker:
     def test_jobs_have_a_queue_of_their_own(self):
         assert app.amqp.router.route({}, "embeddings.tasks.run_job")["queue"].name == "train"
         assert app.amqp.router.route({}, "embeddings.tasks.run_waiting_jobs")["queue"].name == "train"
+        assert app.amqp.router.route({}, "embeddings.tasks.run_import")["queue"].name == "import"
+        assert app.amqp.router.route({}, "embeddings.tasks.run_waiting_imports")["queue"].name == "import"
         assert app.amqp.router.route({}, "embeddings.tasks.index_images")["queue"].name == "celery"
 
 

@@ -93,7 +93,7 @@ def test_one_product_has_all_that_its_shop_says(api: Client) -> None:
 def test_a_product_without_a_photo_has_no_image(api: Client) -> None:
     body = api.get(f"/api/products/{ProductFactory().pk}").json()
 
-    assert (body["image"], body["images"]) == (None, [])
+    assert (body["image"], body["thumbnails"], body["images"]) == (None, {}, [])
 
 
 def test_an_unknown_or_inactive_product_is_a_404_problem(api: Client) -> None:

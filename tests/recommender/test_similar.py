@@ -62,6 +62,9 @@ def test_an_answer_has_exactly_these_members(shop: Shop, api: Client) -> None:
                     "currency": "EUR",
                     "available": True,
                     "image": other.images.get().file.url,
+                    "thumbnails": {
+                        side: f"/thumbs/{side}/{other.images.get().file.name}.webp" for side in ("320", "640")
+                    },
                     "url": other.get_absolute_url(),
                 },
                 "confidence": None,

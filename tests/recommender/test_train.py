@@ -98,13 +98,13 @@ class TestATrainingSet:
     def test_is_never_held_in_memory(self, api: Client, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
         settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
         pieces: list[int] = []
-        real = uploads.ArchiveUpload.append
+        real = uploads.StreamedUpload.append
 
-        def noted(upload: uploads.ArchiveUpload, chunk: bytes) -> None:
+        def noted(upload: uploads.StreamedUpload, chunk: bytes) -> None:
             pieces.append(len(chunk))
             real(upload, chunk)
 
-        monkeypatch.setattr(uploads.ArchiveUpload, "append", noted)
+        monkeypatch.setattr(uploads.StreamedUpload, "append", noted)
         photos = {name: content + bytes(range(256)) * 1000 for name, content in PHOTOS.items()}
         content = packed(photos, compression=0)
 

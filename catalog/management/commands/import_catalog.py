@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from catalog.fetching import Fetcher
 from catalog.importers.archive import Interrupted
 from catalog.importers.csv_file import ENCODINGS
-from catalog.importers.links import fetched
-from catalog.importers.mapping import FIELDS, FieldMapping, load_mapping
-from catalog.importers.rows import ImportReport, Problem, Row, UnusableSource, import_rows
-from catalog.importers.sources import FORMATS, opened
+from catalog.importers.mapping import FIELDS, load_mapping
+from catalog.importers.rows import ImportReport, UnusableSource
+from catalog.importers.run import ImportOptions, clean_stop, run_import
+from catalog.importers.sources import FORMATS
 
 logger = logging.getLogger(__name__)
 
 _PROBLEMS_SHOWN = 20
 _LOG_EVERY_S = 10.0
-_SOURCE_CHARACTERS = 80
 
 
 class Command(BaseCommand):
@@ -77,47 +72,32 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="write nothing, report the same")
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
-        parser.add_argument("--report", type=Path, metavar="FILE.csv", help="write every problem to this file")
+        parser.add_argument(
+            "--report",
+            type=Path,
+            metavar="FILE.csv",
+            help="write rejected rows to this file, with reasons, to be mended and imported",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         started = time.monotonic()
-        source_name = options["source"].strip()
-        if options["deactivate_missing"] and not source_name:
-            raise CommandError(
-                "--deactivate-missing needs --source NAME: only the products of that source are withdrawn"
-            )
-        if len(source_name) > _SOURCE_CHARACTERS:
-            raise CommandError(f"--source has more than {_SOURCE_CHARACTERS} characters")
         with ExitStack() as stack:
-            stop = stack.enter_context(_clean_stop())
+            stop = stack.enter_context(clean_stop())
+            on_progress = stack.enter_context(_progress())
             try:
-                source = stack.enter_context(
-                    opened(
-                        options["path"],
-                        _mapping(options),
-                        kind=options["format"] or "",
-                        images=options["images"],
-                        stop=stop,
-                    )
+                report = run_import(
+                    options["path"],
+                    _options(options),
+                    mapping=load_mapping(options["mapping"]) if options["mapping"] else None,
+                    images=options["images"],
+                    rejected=options["report"],
+                    on_progress=on_progress,
+                    stop=stop,
                 )
-                on_problem = stack.enter_context(_problem_file(options["report"]))
             except UnusableSource as error:
                 raise CommandError(str(error)) from error
             except Interrupted:
                 raise CommandError("Interrupted before the first row: nothing was imported.", returncode=130) from None
-            on_progress = stack.enter_context(_progress(source.total))
-            rows: Iterable[Row] = source
-            if not options["no_fetch"]:
-                rows = stack.enter_context(closing(fetched(source, Fetcher(), remember=not options["dry_run"])))
-            report = import_rows(
-                rows,
-                dry_run=options["dry_run"],
-                on_progress=on_progress,
-                on_problem=on_problem,
-                stop=stop,
-                source=source_name,
-                withdraw=options["deactivate_missing"],
-            )
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(options["path"], report), ensure_ascii=False, indent=2))
         else:
@@ -154,73 +134,35 @@ class Command(BaseCommand):
             self.stdout.write(f"  ... and {left_out} more: --report FILE.csv writes them all")
 
 
-def _mapping(options: dict[str, Any]) -> FieldMapping:
-    mapping = load_mapping(options["mapping"]) if options["mapping"] else FieldMapping()
-    mapping = mapping.with_columns([_pair(text, "--map FIELD=COLUMN") for text in options["map"]])
-    mapping = mapping.with_values(dict(_pair(text, "--set FIELD=TEXT") for text in options["set"]))
-    given = ("encoding", "delimiter", "decimal", "category_separator", "image_separator")
-    return replace(mapping, **{name: options[name] for name in given if options[name] is not None})
-
-
-def _pair(text: str, usage: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise UnusableSource(f"{text!r} is not of the form {usage}")
-    return name.strip(), value.strip()
-
-
-@contextmanager
-def _problem_file(path: Path | None) -> Iterator[Callable[[Problem], None] | None]:
-    """Writes each problem to a CSV file as it is met."""
-    if path is None:
-        yield None
-        return
-    try:
-        file = path.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise UnusableSource(f"the report {path} cannot be written: {error.strerror or error}") from error
-    with file:
-        writer = csv.writer(file)
-        writer.writerow(("line", "sku", "photo", "reason"))
-        yield lambda problem: writer.writerow((problem.line, problem.sku, problem.photo, problem.reason))
+def _options(options: dict[str, Any]) -> ImportOptions:
+    given = ("format", "encoding", "delimiter", "decimal", "category_separator", "image_separator")
+    return ImportOptions(
+        dry_run=options["dry_run"],
+        source=options["source"].strip(),
+        deactivate_missing=options["deactivate_missing"],
+        fetch=not options["no_fetch"],
+        map=tuple(options["map"]),
+        set=tuple(options["set"]),
+        **{name: options[name] or "" for name in given},
+    )
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[ImportReport], None]]:
+def _progress() -> Iterator[Callable[[ImportReport, int], None]]:
     """A bar on a terminal; elsewhere a log line now and then."""
     said_at = time.monotonic()
-    with tqdm(total=total or None, unit="row", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(unit="row", disable=not sys.stderr.isatty()) as bar:
 
-        def show(report: ImportReport) -> None:
+        def show(report: ImportReport, total: int) -> None:
             nonlocal said_at
             if not bar.disable:
+                bar.total = total or None
                 bar.update(report.rows - bar.n)
             elif time.monotonic() - said_at > _LOG_EVERY_S:
                 said_at = time.monotonic()
                 logger.info("%d of about %d rows, %d rejected", report.rows, total, report.rejected)
 
         yield show
-
-
-@contextmanager
-def _clean_stop() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C (or SIGTERM) lets the row in hand finish; a second one stops at once and loses that row."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def ask(_signal: int, _frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    former = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _as_json(path: Path, report: ImportReport) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class Command(BaseCommand):
         options = {**_defaults(), **job.parameters, "data": jobs.upload_path(job)}
         try:
             options["backbone"] = _named_backbone(options["backbone"])
-            tuned, version = _fine_tune(job.collection, options, tell)
+            tuned, version = _fine_tune(Collection.objects.get(jobs=job), options, tell)
             result = _result(tuned, version, activated=False)
             if options["activate"]:
                 try:

@@ -1,0 +1,184 @@
+"""Near-duplicates: groups of products that may be one, side by side, with what can be decided about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+from unfold.admin import ModelAdmin
+
+from catalog.duplicates import CannotDecide, DuplicateGroup, Neighbour, duplicate_groups, make_variants
+from catalog.duplicates import mark_as_different as mark_different
+from catalog.duplicates import merge as merge_products
+from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
+
+GROUPS_PER_PAGE = 10
+# What a page has room for; the others of a group show once these are decided on.
+PRODUCTS_SHOWN = 24
+PHOTOS_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A product of a group as the page shows it. photos: the first few of them; nearest: the most alike product of the group."""
+
+    product: Product
+    photos: Sequence[ProductImage]
+    more_photos: int
+    nearest: Product
+    kind: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownGroup:
+    """A group as the page shows it. more: products that there is no room for."""
+
+    candidates: Sequence[Candidate]
+    percent: int
+    count: int
+    more: int
+
+
+@admin.register(DuplicatePair)
+class DuplicatesAdmin(ModelAdmin):
+    """One page instead of a list of rows: it is groups that are decided on, not pairs."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Who may change products may say which of them are one."""
+        return request.user.has_perm("catalog.change_product")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path("", self.admin_site.admin_view(self.changelist_view), name="catalog_duplicatepair_changelist"),
+            path("decide/", self.admin_site.admin_view(self.decide), name="catalog_duplicatepair_decide"),
+        ]
+
+    @method_decorator(require_safe)
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """A page of groups, those most alike first."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        page = Paginator(duplicate_groups(), GROUPS_PER_PAGE).get_page(request.GET.get("page"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Near-duplicates"),
+            "groups": shown_groups(list(page.object_list)),
+            "page": page,
+            "searched": DuplicateSearch.objects.order_by("-finished_at").first(),
+            "may_merge": request.user.has_perm("catalog.delete_product"),
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/embeddings/duplicates.html", context)
+
+    @method_decorator(require_POST)
+    def decide(self, request: HttpRequest) -> HttpResponse:
+        """Merge the chosen products, make them variants, or remember that they are different; then back to the page."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        chosen = _numbers(request.POST.getlist("product"))
+        main = next(iter(_numbers(request.POST.getlist("main"))), None)
+        try:
+            messages.success(request, self._decide(request, request.POST.get("decision", ""), main, chosen))
+        except CannotDecide as error:
+            messages.error(request, str(error))
+        page = next(iter(_numbers(request.POST.getlist("page"))), 1)
+        return redirect(f"{reverse('admin:catalog_duplicatepair_changelist')}?page={page}")
+
+    def _decide(self, request: HttpRequest, decision: str, main: int | None, chosen: set[int]) -> str:
+        """Carry it out, and say so. Raises CannotDecide, PermissionDenied."""
+        if decision == "different":
+            mark_different(chosen)
+            return _("Remembered: they are different products.")
+        if main is None:
+            raise CannotDecide(_("Choose which of them is the main product."))
+        others = len(chosen - {main})
+        if decision == "variants":
+            kept = make_variants(main, chosen)
+            text = ngettext(
+                "%(count)d product is a variant of “%(title)s” now.",
+                "%(count)d products are variants of “%(title)s” now.",
+                others,
+            )
+        elif decision == "merge":
+            if not request.user.has_perm("catalog.delete_product"):
+                raise PermissionDenied
+            kept = merge_products(main, chosen)
+            text = ngettext(
+                "%(count)d product was merged into “%(title)s”.",
+                "%(count)d products were merged into “%(title)s”.",
+                others,
+            )
+        else:
+            raise CannotDecide(_("Choose what is to be done with them."))
+        return text % {"count": others, "title": kept.title}
+
+
+def shown_groups(groups: Sequence[DuplicateGroup]) -> list[ShownGroup]:
+    """These groups with what is shown of their products, in two queries for all of them."""
+    ids = {product for group in groups for product in group.products}
+    products = Product.objects.select_related("category", "variant_of").in_bulk(ids)
+    photos: dict[int, list[ProductImage]] = {}
+    for image in ProductImage.objects.filter(product__in=ids):
+        photos.setdefault(image.product_id, []).append(image)
+    return [_shown(group, products, photos) for group in groups]
+
+
+def _shown(
+    group: DuplicateGroup, products: Mapping[int, Product], photos: Mapping[int, Sequence[ProductImage]]
+) -> ShownGroup:
+    # Deleted between two queries: its pairs are gone too.
+    there = [
+        product for product in group.products if product in products and group.nearest[product].product in products
+    ]
+    candidates = [_candidate(products, photos, product, group.nearest[product]) for product in there[:PRODUCTS_SHOWN]]
+    return ShownGroup(candidates, _percent(group.similarity), len(there), len(there) - len(candidates))
+
+
+def _candidate(
+    products: Mapping[int, Product], photos: Mapping[int, Sequence[ProductImage]], product_id: int, nearest: Neighbour
+) -> Candidate:
+    own = photos.get(product_id, ())
+    return Candidate(
+        products[product_id],
+        own[:PHOTOS_SHOWN],
+        max(len(own) - PHOTOS_SHOWN, 0),
+        products[nearest.product],
+        str(nearest.likeness.kind.label),
+        _percent(nearest.likeness.similarity),
+    )
+
+
+def _percent(similarity: float) -> int:
+    """Rounded down: only the very same photo is a hundred per cent."""
+    return int(100 * similarity)
+
+
+def _numbers(texts: Sequence[str]) -> set[int]:
+    """What of a form's values can be an id or a number of a page."""
+    return {int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) < 19}

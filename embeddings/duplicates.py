@@ -1,0 +1,278 @@
+"""Finds products that may be one and the same: photos whose vectors are near and whose perceptual hashes agree.
+
+Every photo is compared with every other, exactly and in blocks, by the vectors that the database holds: the index is not asked,
+for a server that runs may hold it. The vectors lie in a temporary file meanwhile, so that memory stays small.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations, product
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from django.conf import settings
+from django.core.files.storage import default_storage
+from numpy.typing import NDArray
+
+from catalog.duplicates import Likeness, Recorded, record_search
+from catalog.models import DuplicatePair, ProductImage
+from catalog.perceptual_hash import MIRROR
+from catalog.photos import ImageRejected, read_photo
+from embeddings.errors import UnknownCollection
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.progress import Progress, Tell, counted
+
+Kind = DuplicatePair.Kind
+State = ImageEmbedding.State
+
+COLLECTION = "all"
+
+# The less alike two photos are by their vectors (cosine), the more alike they have to be by their hashes (bits that differ).
+# Measured on real photos: docs/how-to/duplicates.md.
+RULES = ((0.93, 12), (0.85, 6), (0.75, 4))
+_LOWEST_COSINE = min(cosine for cosine, _ in RULES)
+
+# A photo of more products than this, or next to the same as more photos than this, is a placeholder or a table of sizes.
+MOST_PRODUCTS = 20
+MOST_ALIKE = 50
+
+_READ_AT_ONCE = 1000
+_HASHED_AT_ONCE = 256
+_BLOCK = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found. unreadable: photos that could not be looked at. left_out: photos that too many products share."""
+
+    photos: int
+    unreadable: int
+    left_out: int
+    recorded: Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """The contents of photos, each once: where its vector lies in the file and its perceptual hash, int64 and uint64 [m].
+
+    products, families: int64 [n], a photo each, those of content c from bounds[c] to bounds[c + 1]. A family is named by its main
+    product.
+    """
+
+    rows: NDArray[np.int64]
+    hashes: NDArray[np.uint64]
+    products: NDArray[np.int64]
+    families: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+
+    def owners(self, content: int) -> list[tuple[int, int]]:
+        """The products that show it, each with its family."""
+        photos = slice(self.bounds[content], self.bounds[content + 1])
+        return list(zip(self.products[photos].tolist(), self.families[photos].tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    one: int
+    other: int
+    likeness: Likeness
+
+
+def find_duplicates(tell: Tell) -> Found:
+    """Look for near-duplicates among the active products and record them for somebody to decide. Raises UnknownCollection.
+
+    Nothing is recorded where it is interrupted.
+    """
+    version = _live_version()
+    unreadable = _hash_photos(tell)
+    with tempfile.TemporaryDirectory(prefix="duplicates-") as folder:
+        path = Path(folder) / "vectors"
+        contents = _read_contents(version, path, tell)
+        shared = np.diff(contents.bounds) > MOST_PRODUCTS
+        found = _identical(contents, shared)
+        if len(contents.rows):
+            vectors = np.memmap(path, dtype="<f2", mode="r").reshape(-1, version.dim)
+            # A photo of one colour is like every other by its hash.
+            matches, crowded = _matches(contents, vectors, ~shared & (contents.hashes != 0), tell)
+            shared |= crowded
+            _add(found, contents, matches)
+    photos = len(contents.products)
+    return Found(photos, unreadable, int(shared.sum()), record_search(found, photos=photos))
+
+
+def _live_version() -> EncoderVersion:
+    collection = Collection.objects.filter(slug=COLLECTION).select_related("active_version").first()
+    if collection is None or collection.active_version is None:
+        raise UnknownCollection(f"the collection {COLLECTION!r} has no active encoder version: run manage.py migrate")
+    return collection.active_version
+
+
+def _hash_photos(tell: Tell) -> int:
+    """Give every photo its perceptual hash that came before there were any. Returns how many could not be read."""
+    waiting = ProductImage.objects.filter(perceptual_hash=None)
+    total = waiting.count()
+    if not total:
+        return 0
+    advance, unreadable, last = counted(tell, "looking at photos", total), 0, 0
+    with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
+        while batch := list(waiting.filter(pk__gt=last).order_by("pk")[:_HASHED_AT_ONCE]):
+            last = batch[-1].pk
+            for image, look in zip(batch, pool.map(_hash_of, [str(image.file.name) for image in batch]), strict=True):
+                image.perceptual_hash = look
+            seen = [image for image in batch if image.perceptual_hash is not None]
+            ProductImage.objects.bulk_update(seen, ["perceptual_hash"])
+            unreadable += len(batch) - len(seen)
+            advance(len(batch))
+    return unreadable
+
+
+def _hash_of(name: str) -> int | None:
+    """None where the photo cannot be read: it is in the admin's list of failed embeddings, with the reason."""
+    try:
+        with default_storage.open(name) as file:
+            return read_photo(cast("BinaryIO", file)).perceptual_hash
+    except (ImageRejected, OSError):
+        return None
+
+
+def _read_contents(version: EncoderVersion, path: Path, tell: Tell) -> _Contents:
+    """Write the vectors of active products' photos into a file, and read what else is to be known of them."""
+    rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False)
+    rows = rows.exclude(state__in=(State.PENDING, State.REMOVED)).order_by("pk")
+    advance, last = counted(tell, "reading vectors", rows.count()), 0
+    digests, hashes, products, families = bytearray(), array("Q"), array("q"), array("q")
+    with path.open("wb") as file:
+        while batch := list(rows.filter(pk__gt=last).values_list("pk", "image_id", "vector")[:_READ_AT_ONCE]):
+            last = batch[-1][0]
+            vectors = {image_id: vector for _, image_id, vector in batch}
+            for image_id, sha256, look, product_id, main in _active_photos(list(vectors)):
+                file.write(vectors[image_id] or b"")
+                digests += bytes.fromhex(sha256)
+                hashes.append(look)
+                products.append(product_id)
+                families.append(main or product_id)
+            advance(len(batch))
+    return _by_content(
+        np.frombuffer(bytes(digests), dtype="S32"),
+        np.array(hashes, dtype=np.uint64),
+        np.array(products, dtype=np.int64),
+        np.array(families, dtype=np.int64),
+    )
+
+
+def _active_photos(image_ids: Sequence[int]) -> list[tuple[int, str, int, int, int | None]]:
+    """Id, SHA-256, perceptual hash, product and its main product."""
+    images = ProductImage.objects.filter(pk__in=image_ids, product__active=True, perceptual_hash__isnull=False)
+    columns = ("pk", "sha256", "perceptual_hash", "product", "product__variant_of")
+    return list(images.order_by("pk").values_list(*columns))
+
+
+def _by_content(
+    digests: NDArray[np.bytes_], hashes: NDArray[np.uint64], products: NDArray[np.int64], families: NDArray[np.int64]
+) -> _Contents:
+    """The contents in the order in which their vectors lie in the file. digests: SHA-256 of each photo."""
+    _, first, content = np.unique(digests, return_index=True, return_inverse=True)
+    in_file = np.argsort(first)
+    place = np.empty_like(in_file)
+    place[in_file] = np.arange(len(first))
+    content = place[content]
+    by_content = np.argsort(content, kind="stable")
+    bounds = np.searchsorted(content[by_content], np.arange(len(first) + 1))
+    rows = first[in_file]
+    return _Contents(rows, hashes[rows], products[by_content], families[by_content], bounds)
+
+
+def _identical(contents: _Contents, shared: NDArray[np.bool_]) -> dict[tuple[int, int], Likeness]:
+    """Products that show the very same bytes."""
+    same = Likeness(Kind.SAME_FILE, 1.0, 0)
+    several = np.flatnonzero((np.diff(contents.bounds) > 1) & ~shared)
+    return {
+        (one, other): same
+        for content in several.tolist()
+        for (one, family), (other, other_family) in combinations(sorted(contents.owners(content)), 2)
+        if family != other_family
+    }
+
+
+def _matches(
+    contents: _Contents, vectors: NDArray[np.float16], usable: NDArray[np.bool_], tell: Tell
+) -> tuple[list[_Match], NDArray[np.bool_]]:
+    """Pairs of contents that the rules take for one photo, and which contents too many others are like: bool [m]."""
+    alike = np.zeros(len(contents.rows), dtype=np.int64)
+    blocks = -(-len(contents.rows) // _BLOCK)
+    advance = counted(tell, "comparing photos", blocks * (blocks + 1) // 2)
+    matches = list(_near(contents, vectors, usable, alike, advance))
+    crowded = alike > MOST_ALIKE
+    return [match for match in matches if not (crowded[match.one] or crowded[match.other])], crowded
+
+
+def _near(
+    contents: _Contents,
+    vectors: NDArray[np.float16],
+    usable: NDArray[np.bool_],
+    alike: NDArray[np.int64],
+    advance: Progress,
+) -> Iterator[_Match]:
+    """Matches, block by block. alike: counts each content's matches; those of a content that has too many are left out."""
+    hashes = contents.hashes
+    for start in range(0, len(hashes), _BLOCK):
+        rows = _unit(vectors[contents.rows[start : start + _BLOCK]])
+        for other_start in range(start, len(hashes), _BLOCK):
+            others = rows if other_start == start else _unit(vectors[contents.rows[other_start : other_start + _BLOCK]])
+            one, other, cosines = _near_in_block(rows, others, same=other_start == start)
+            one, other = one + start, other + other_start
+            differing = hashes[one] ^ hashes[other]
+            straight = np.bitwise_count(differing)
+            mirrored = np.bitwise_count(differing ^ np.uint64(MIRROR))
+            bits = np.minimum(straight, mirrored)
+            kept = _by_the_rules(cosines, bits) & usable[one] & usable[other]
+            np.add.at(alike, one[kept], 1)
+            np.add.at(alike, other[kept], 1)
+            kept &= (alike[one] <= MOST_ALIKE) & (alike[other] <= MOST_ALIKE)
+            for position in np.flatnonzero(kept):
+                kind = Kind.MIRRORED if mirrored[position] < straight[position] else Kind.ALIKE
+                likeness = Likeness(kind, min(float(cosines[position]), 1.0), int(bits[position]))
+                yield _Match(int(one[position]), int(other[position]), likeness)
+            advance(1)
+
+
+def _near_in_block(
+    rows: NDArray[np.float32], others: NDArray[np.float32], *, same: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Positions in both blocks, and cosines, of what any rule could take: int [n], int [n], float32 [n]; each pair once."""
+    cosines = rows @ others.T
+    near = cosines >= _LOWEST_COSINE
+    if same:
+        near = np.triu(near, 1)
+    one, other = np.nonzero(near)
+    return one, other, cosines[one, other]
+
+
+def _by_the_rules(cosines: NDArray[np.float32], bits: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    kept = np.zeros(len(cosines), dtype=bool)
+    for cosine, most_bits in RULES:
+        kept |= (cosines >= cosine) & (bits <= most_bits)
+    return kept
+
+
+def _unit(vectors: NDArray[np.float16]) -> NDArray[np.float32]:
+    """float32 rows of unit length: the collection may compare by another distance, and float16 rounds."""
+    rows = vectors.astype(np.float32)
+    unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+def _add(found: dict[tuple[int, int], Likeness], contents: _Contents, matches: Sequence[_Match]) -> None:
+    """Pairs of products for pairs of photos, the most alike photos of two products counting."""
+    for match in matches:
+        for (one, family), (other, other_family) in product(contents.owners(match.one), contents.owners(match.other)):
+            pair = (min(one, other), max(one, other))
+            known = found.get(pair)
+            if family != other_family and (known is None or known.similarity < match.likeness.similarity):
+                found[pair] = match.likeness

@@ -1,0 +1,38 @@
+"""manage.py find_duplicates: products that may be one and the same, for somebody to decide in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from embeddings.duplicates import find_duplicates
+from embeddings.errors import EmbeddingsError
+from embeddings.management.progress import stage_bars
+
+
+class Command(BaseCommand):
+    help = (
+        "Compare the photos of all active products, and list those that may be one product in the admin, under Near-duplicates. "
+        "What was decided there is never asked again. Safe to run at any time, beside a running server and every night."
+    )
+
+    def handle(self, **_: Any) -> None:
+        try:
+            with stage_bars() as tell:
+                found = find_duplicates(tell)
+        except EmbeddingsError as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted: nothing was changed. Run it again.", returncode=130) from None
+        recorded = found.recorded
+        self.stdout.write(
+            f"{found.photos} photos compared: {recorded.open} pairs of products wait for a decision, {recorded.new} of them new;"
+            f" {recorded.dropped} no longer hold"
+        )
+        if found.left_out:
+            self.stdout.write(f"{found.left_out} photos are left out: too many products share them")
+        if found.unreadable:
+            self.stdout.write(
+                f"{found.unreadable} photos could not be read: see the failed image embeddings in the admin"
+            )

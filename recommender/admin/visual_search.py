@@ -1,0 +1,43 @@
+"""Search by photo in the back office: what a shopper would see, and what the answer says beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from catalog.admin import WIDGET_PATH
+from embeddings.models import Collection
+from recommender.pipeline import DEFAULT_COLLECTION
+
+if TYPE_CHECKING:
+    from recommender.admin.site import AdminSite
+
+
+def may_search(request: HttpRequest) -> bool:
+    """Who may see the products may search them."""
+    return request.user.has_perm("catalog.view_product") or request.user.has_perm("catalog.change_product")
+
+
+@require_safe
+def visual_search(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """The page; the search itself is the widget's."""
+    if not may_search(request):
+        raise PermissionDenied
+    collections = list(Collection.objects.filter(active_version__isnull=False))
+    slugs = [collection.slug for collection in collections]
+    context = {
+        **site.each_context(request),
+        "title": _("Visual search"),
+        "collections": collections,
+        "chosen": DEFAULT_COLLECTION if DEFAULT_COLLECTION in slugs else next(iter(slugs), ""),
+        "widget_path": WIDGET_PATH,
+        # The script puts a product's id in the place of 0.
+        "product_address": reverse("admin:catalog_product_change", args=[0]),
+    }
+    return render(request, "admin/recommender/visual_search.html", context)

@@ -1,0 +1,201 @@
+"""Catalogues come in by a request, and become a job; what could not be taken can be fetched, mended and sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO, cast
+from uuid import UUID
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import FileResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from embeddings import jobs
+from embeddings.submissions import expect_import, submit_import, submit_import_of
+from recommender import params, serializers, uploads
+from recommender.api.base import FORM_BYTES, ApiView, announced_bytes, expect_import_api
+from recommender.api.documenting import IMPORT, IMPORTS_DISABLED, NO_JOB, documented, problem, responses
+from recommender.api.jobs import accepted
+from recommender.api.uploading import UploadView, files_of, let_go
+from recommender.errors import ParameterError
+from recommender.problems import CONTENT_TYPE
+
+_IMPORTS = "/api/imports"
+_UNDER_WAY = problem(
+    409,
+    "job-under-way",
+    "A job of this kind is under way",
+    "An import is under way: wait until it has ended, or cancel it",
+    _IMPORTS,
+)
+_BODIES = (
+    "text/csv",
+    "text/tab-separated-values",
+    "application/xml",
+    "application/jsonl",
+    "application/x-ndjson",
+    "application/zip",
+)
+
+
+class ImportsView(UploadView):
+    """Takes catalogues."""
+
+    endpoint = "imports"
+    guarded_methods = frozenset({"POST"})
+    parser_classes: Sequence[type[BaseParser]] = [
+        MultiPartParser,
+        uploads.CsvParser,
+        uploads.TsvParser,
+        uploads.XmlParser,
+        uploads.JsonLinesParser,
+        uploads.NdjsonParser,
+        uploads.ZipParser,
+    ]
+
+    def upload_limit(self) -> uploads.Limit:
+        return uploads.of_catalogues()
+
+    @extend_schema(
+        operation_id="import",
+        summary="Import a catalogue",
+        tags=["Imports"],
+        parameters=documented(params.IMPORT),
+        request={
+            "multipart/form-data": {
+                "type": "object",
+                "properties": {
+                    "file": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "A table (CSV, Google Merchant TSV, Shopify export), a feed in XML, a file with a JSON "
+                        "object a line, or a zip of one of these with its photos, or of photos alone.",
+                    },
+                    **{param.name: {**param.schema, "description": param.description} for param in params.IMPORT},
+                },
+                "required": ["file"],
+            },
+            **{media_type: {"type": "string", "format": "binary"} for media_type in _BODIES},
+        },
+        responses=responses(serializers.JobSchema, 400, 403, 409, 413, 415, status=202),
+        examples=[
+            OpenApiExample("An import that waits", value=IMPORT, response_only=True, status_codes=["202"]),
+            problem(
+                400, "unusable-catalogue", "The catalogue cannot be imported",
+                "No column gives the sku: name one (--map sku=COLUMN, or a mapping file). Columns found: ArtNo, Name, Preis",
+                _IMPORTS,
+            ),
+            IMPORTS_DISABLED,
+            _UNDER_WAY,
+            problem(
+                413, "too-large", "The upload is too large",
+                "The file is larger than 2,147,483,648 bytes: divide it, or run manage.py import_catalog", _IMPORTS,
+            ),
+        ],
+    )  # fmt: skip
+    def post(self, request: Request) -> Response:
+        """Products and their photos from a table, a feed or a zip. Answers at once with a job.
+
+        The file comes as the one file of a form, or as the body itself. Parameters may come in the address or in the form.
+        Products are known by their sku: the same file again changes nothing. With `dry_run` nothing is written, and
+        `POST /api/jobs/<id>/import` imports the same file afterwards. Ask the address in `Location` how far the import is, and
+        what came of it. One import at a time.
+        """
+        expect_import_api()
+        self.upload_limit().refuse(announced_bytes(request), allowance=FORM_BYTES)
+        expect_import()
+        try:
+            files = files_of(request)
+            options = params.import_options(request.query_params, request.POST, errors=_errors_of_files(files))
+            job = submit_import(cast("BinaryIO", files[0]), options, file_name=files[0].name or "")
+        finally:
+            let_go(request)
+        return accepted(request, job)
+
+
+class ImportOfView(ApiView):
+    """Imports what a dry run has read."""
+
+    endpoint = "import_of"
+    guarded_methods = frozenset({"POST"})
+
+    @extend_schema(
+        operation_id="import_of_dry_run",
+        summary="Import what a dry run has read",
+        tags=["Imports"],
+        parameters=[OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="The dry run's id.")],
+        request=None,
+        responses=responses(serializers.JobSchema, 400, 403, 404, 409, status=202),
+        examples=[
+            OpenApiExample("An import that waits", value=IMPORT, response_only=True, status_codes=["202"]),
+            IMPORTS_DISABLED,
+            NO_JOB,
+            _UNDER_WAY,
+        ],
+    )
+    def post(self, request: Request, job_id: UUID) -> Response:
+        """The same file with the same options, and this time it is written. Answers at once with a job of its own."""
+        expect_import_api()
+        params.no_parameters(request.query_params)
+        return accepted(request, submit_import_of(job_id))
+
+
+class RejectedView(ApiView):
+    """What an import could not take. It may say of products what no visitor is to know, so it is guarded like the import."""
+
+    endpoint = "rejected"
+    guarded_methods = frozenset({"GET"})
+
+    @extend_schema(
+        operation_id="rejected_rows",
+        summary="What an import could not take",
+        tags=["Imports"],
+        parameters=[OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="The import's id.")],
+        responses={(200, "text/csv"): str} | {(status, CONTENT_TYPE): serializers.ProblemSchema for status in (400, 403, 404)},
+        examples=[
+            OpenApiExample(
+                "Rejected rows of a table",
+                value="line,sku,photo,reason,sku,title,price\r\n7,m5,,the title is empty,m5,,8.90\r\n",
+                response_only=True,
+                status_codes=["200"],
+                media_type="text/csv",
+            ),
+            IMPORTS_DISABLED,
+            problem(
+                404, "no-rejected-rows", "There are no rejected rows",
+                f"Job {IMPORT['id']} has no file of rejected rows: nothing was rejected, it is no import that has succeeded,"
+                " or it ended more than 30 days ago", f"/api/jobs/{IMPORT['id']}/rejected",
+            ),
+        ],
+    )  # fmt: skip
+    def get(self, request: Request, job_id: UUID) -> FileResponse:
+        """Every row that was rejected or lost a photo, as CSV: line, sku, photo, reason, and what stood in the table.
+
+        Mended in place, the file can be sent as it is: the columns in front are passed over. A cell that a spreadsheet would
+        take for a formula begins with an apostrophe, which an import takes away again.
+        """
+        expect_import_api()
+        params.no_parameters(request.query_params)
+        path = jobs.rejected_file(jobs.get_job(job_id))
+        return FileResponse(
+            path.open("rb"),
+            as_attachment=True,
+            filename=f"rejected-{job_id}.csv",
+            content_type="text/csv; charset=utf-8",
+        )
+
+
+def _errors_of_files(files: Sequence[UploadedFile[Any]]) -> list[ParameterError]:
+    """What is wrong with the files of a request that ought to have one, whatever its name."""
+    if not files:
+        return [
+            ParameterError("file", "is missing: send one as the file of a form, or as the body, with a Content-Length")
+        ]
+    if len(files) > 1:
+        return [
+            ParameterError("file", f"is one file, and {len(files)} were sent: pack a table and its photos into one zip")
+        ]
+    return []

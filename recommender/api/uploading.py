@@ -1,0 +1,38 @@
+"""What the endpoints have in common that take a large file, as the one file of a form or as the body itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from recommender import uploads
+from recommender.api.base import ApiView
+
+
+class UploadView(ApiView):
+    """Has files streamed to the disk that keeps them."""
+
+    def upload_limit(self) -> uploads.Limit:
+        """How large they may be."""
+        raise NotImplementedError
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        request.upload_handlers = [uploads.StreamingHandler(request, self.upload_limit())]
+        return super().initialize_request(request, *args, **kwargs)
+
+
+def files_of(request: Request) -> list[UploadedFile[Any]]:
+    """All files of the request, whatever their names."""
+    return [file for _, each in request.FILES.lists() for file in each]
+
+
+def let_go(request: Request) -> None:
+    """Of the uploads: those that were not kept are gone."""
+    for handler in request._request.upload_handlers:
+        if isinstance(handler, uploads.StreamingHandler):
+            handler.close()
+    for file in request.FILES.values():
+        file.close()

@@ -1,0 +1,16 @@
+"""manage.py prune_events: delete the events that are older than EVENTS_KEEP_DAYS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from recommender.events import prune
+
+
+class Command(BaseCommand):
+    help = "Delete the events that are older than EVENTS_KEEP_DAYS. A broker's periodic task, or the server, does it by itself."
+
+    def handle(self, **_: Any) -> None:
+        self.stdout.write(f"{prune():,} events deleted")

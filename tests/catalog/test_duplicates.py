@@ -1,0 +1,269 @@
+"""What becomes of near-duplicates: decisions are kept, merged products lead to the one that was kept, variants are a family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import IntegrityError, transaction
+from django.test import Client
+
+from catalog.duplicates import (
+    CannotDecide,
+    Likeness,
+    duplicate_groups,
+    make_variants,
+    mark_as_different,
+    merge,
+    record_search,
+)
+from catalog.models import DuplicatePair, Product, ProductImage
+from catalog.photos import check_photo
+from catalog.services import ProductData, attach_image, save_product, withdraw_products
+from tests.catalog.shop import stock
+from tests.factories import jpeg
+
+pytestmark = pytest.mark.django_db
+
+Kind, Decision = DuplicatePair.Kind, DuplicatePair.Decision
+
+
+def likeness(similarity: float = 0.97) -> Likeness:
+    return Likeness(Kind.ALIKE, similarity, 2)
+
+
+def found(*pairs: tuple[Product, Product], similarity: float = 0.97) -> Any:
+    """Record a search that found these pairs, the smaller id first."""
+    pairs_of_ids = [tuple(sorted((one.pk, other.pk))) for one, other in pairs]
+    return record_search(dict.fromkeys(pairs_of_ids, likeness(similarity)), photos=10)
+
+
+def groups() -> list[set[int]]:
+    return [set(group.products) for group in duplicate_groups()]
+
+
+def again(*products: Product) -> list[Product]:
+    return [Product.objects.get(pk=product.pk) for product in products]
+
+
+class TestGroups:
+    def test_pairs_that_hang_together_are_one_group(self) -> None:
+        one, two, three, four, five = (stock() for _ in range(5))
+        found((one, two), (two, three), (four, five))
+        assert sorted(map(sorted, groups())) == [[one.pk, two.pk, three.pk], [four.pk, five.pk]]
+
+    def test_those_most_alike_come_first(self) -> None:
+        one, two, three, four = (stock() for _ in range(4))
+        record_search({(one.pk, two.pk): likeness(0.9), (three.pk, four.pk): likeness(0.99)}, photos=4)
+        assert groups() == [{three.pk, four.pk}, {one.pk, two.pk}]
+
+    def test_each_product_is_shown_beside_the_one_most_like_it(self) -> None:
+        one, two, three = (stock() for _ in range(3))
+        record_search({(one.pk, two.pk): likeness(0.9), (two.pk, three.pk): likeness(0.95)}, photos=3)
+        (group,) = duplicate_groups()
+        assert {product: near.product for product, near in group.nearest.items()} == {
+            one.pk: two.pk, two.pk: three.pk, three.pk: two.pk,
+        }  # fmt: skip
+        assert group.similarity == 0.95
+
+    def test_a_product_that_was_withdrawn_is_in_none(self) -> None:
+        one, two = stock(), stock()
+        found((one, two))
+        withdraw_products([two.pk])
+        assert groups() == []
+
+    def test_a_pair_has_its_order_and_stands_once(self) -> None:
+        one, two = stock(), stock()
+        with pytest.raises(IntegrityError), transaction.atomic():
+            DuplicatePair.objects.create(first=two, second=one)
+
+
+class TestSearches:
+    def test_a_second_search_adds_what_is_new_and_drops_what_no_longer_holds(self) -> None:
+        one, two, three = stock(), stock(), stock()
+        assert (found((one, two)).new, groups()) == (1, [{one.pk, two.pk}])
+        recorded = found((two, three))
+        assert (recorded.new, recorded.dropped, recorded.open) == (1, 1, 1)
+        assert groups() == [{two.pk, three.pk}]
+
+    def test_how_alike_two_are_follows_their_photos(self) -> None:
+        one, two = stock(), stock()
+        found((one, two), similarity=0.91)
+        assert found((one, two), similarity=0.99).new == 0
+        assert duplicate_groups()[0].similarity == 0.99
+
+    @pytest.mark.parametrize("decide", [mark_as_different, lambda ids: make_variants(ids[0], ids)])
+    def test_what_was_decided_is_never_asked_again(self, decide: Any) -> None:
+        one, two, three = stock(), stock(), stock()
+        found((one, two), (two, three))
+        decide([one.pk, two.pk, three.pk])
+        recorded = found((one, two), (two, three), (one, three))
+        assert (recorded.new, groups()) == (0, [])
+
+    def test_a_decision_stays_though_the_photos_are_no_longer_alike(self) -> None:
+        one, two = stock(), stock()
+        found((one, two))
+        mark_as_different([one.pk, two.pk])
+        assert found().dropped == 0
+        assert DuplicatePair.objects.get().decision == Decision.DIFFERENT
+
+    def test_a_product_that_was_deleted_meanwhile_is_passed_over(self) -> None:
+        one, two = stock(), stock()
+        Product.objects.filter(pk=two.pk).delete()
+        assert record_search({(one.pk, two.pk): likeness()}, photos=2).new == 0
+
+
+class TestDifferent:
+    def test_the_others_of_a_group_still_wait(self) -> None:
+        one, two, three = stock(), stock(), stock()
+        found((one, two), (two, three))
+        mark_as_different([one.pk, two.pk])
+        assert groups() == [{two.pk, three.pk}]
+
+    @pytest.mark.parametrize("number", [0, 1])
+    def test_it_takes_two(self, number: int) -> None:
+        with pytest.raises(CannotDecide, match="at least two"):
+            mark_as_different([stock().pk for _ in range(number)])
+
+
+class TestVariants:
+    def test_a_family_is_a_main_product_and_its_variants(self) -> None:
+        one, two, three = stock(), stock(), stock()
+        make_variants(two.pk, [one.pk, two.pk, three.pk])
+        assert [product.variant_of for product in again(one, two, three)] == [two, None, two]
+
+    def test_families_are_united_with_all_their_variants(self) -> None:
+        one, two, three, four = (stock() for _ in range(4))
+        make_variants(one.pk, [two.pk])
+        make_variants(three.pk, [four.pk])
+        make_variants(four.pk, [two.pk])
+        assert [product.variant_of for product in again(one, two, three, four)] == [four, four, four, None]
+
+    def test_there_are_no_variants_of_variants(self) -> None:
+        one, two, three = stock(), stock(), stock()
+        make_variants(one.pk, [two.pk])
+        for product, main in ((three, two), (one, three), (three, three)):
+            product.variant_of = Product.objects.get(pk=main.pk)
+            with pytest.raises(ValidationError, match="variant"):
+                product.full_clean()
+
+    def test_a_family_without_its_main_product_is_none(self) -> None:
+        one, two = stock(), stock()
+        make_variants(one.pk, [two.pk])
+        Product.objects.get(pk=one.pk).delete()
+        assert again(two)[0].variant_of is None
+
+
+class TestMerge:
+    def test_the_kept_product_takes_over_photos_behind_its_own(self) -> None:
+        kept, other = stock(photos=2), stock(photos=2)
+        own, taken = list(kept.images.all()), list(other.images.all())
+        merge(kept.pk, [kept.pk, other.pk])
+        assert list(kept.images.all()) == [*own, *taken]
+        assert not other.images.exists()
+
+    def test_the_same_bytes_are_kept_once(self, django_capture_on_commit_callbacks: Any) -> None:
+        kept, other = stock(), stock()
+        shared = check_photo(jpeg("tomato"))
+        attach_image(kept, shared)
+        twin, _ = attach_image(other, shared)
+        with django_capture_on_commit_callbacks(execute=True):
+            merge(kept.pk, [other.pk])
+        assert kept.images.count() == 3
+        assert not ProductImage.objects.filter(pk=twin.pk).exists()
+        assert all(image.file.storage.exists(image.file.name) for image in kept.images.all())
+
+    def test_empty_fields_are_filled_and_tags_united(self) -> None:
+        kept = stock(price=None, tags=["blue", "cup"], attributes={"colour": "blue"}, category=())
+        other = stock(
+            price="9.90", currency="CHF", description="Holds 350 ml.", brand="Pier", tags=["cup", "gift"],
+            attributes={"colour": "navy", "size": "S"},
+        )  # fmt: skip
+        merged = merge(kept.pk, [other.pk])
+        assert (str(merged.price), merged.currency, merged.description) == ("9.90", "CHF", "Holds 350 ml.")
+        assert (merged.brand, merged.category) == ("Pier", other.category)
+        assert merged.tags == ["blue", "cup", "gift"]
+        assert merged.attributes == {"colour": "blue", "size": "S"}
+
+    def test_what_the_kept_product_says_itself_stays(self) -> None:
+        kept, other = stock("Blue mug", price="12.50"), stock("Navy mug", price="9.90", description="Another")
+        merged = merge(kept.pk, [other.pk])
+        assert (merged.title, str(merged.price), merged.sku) == ("Blue mug", "12.50", kept.sku)
+
+    def test_the_old_address_leads_to_the_kept_product(self, client: Client) -> None:
+        kept, other, third = stock("Blue mug"), stock("Navy mug"), stock("Mug")
+        merge(kept.pk, [other.pk])
+        merge(third.pk, [kept.pk])
+        for gone in (kept, other):
+            answer = client.get(gone.get_absolute_url())
+            assert (answer.status_code, answer["Location"]) == (301, third.get_absolute_url())
+
+    def test_its_variants_become_variants_of_the_kept_product(self) -> None:
+        kept, other, variant = stock(), stock(), stock()
+        make_variants(other.pk, [variant.pk])
+        merge(kept.pk, [other.pk])
+        assert [product.variant_of for product in again(kept, other, variant)] == [None, None, kept]
+
+    def test_a_main_product_that_goes_leaves_its_family_to_the_kept_variant(self) -> None:
+        main, kept, variant = stock(), stock(), stock()
+        make_variants(main.pk, [kept.pk, variant.pk])
+        merge(kept.pk, [main.pk])
+        assert [product.variant_of for product in again(main, kept, variant)] == [None, None, kept]
+
+    def test_what_was_decided_of_it_holds_of_the_kept_product(self) -> None:
+        kept, other, stranger, waiting = (stock() for _ in range(4))
+        found((kept, other), (other, stranger), (other, waiting))
+        mark_as_different([other.pk, stranger.pk])
+        merge(kept.pk, [other.pk])
+        assert found((kept, stranger), (kept, waiting)).new == 0
+        assert groups() == [{kept.pk, waiting.pk}]
+
+    def test_products_that_are_gone_are_named(self) -> None:
+        kept, other = stock(), stock()
+        merge(kept.pk, [other.pk])
+        with pytest.raises(CannotDecide, match="merged or withdrawn"):
+            merge(kept.pk, [other.pk])
+        with pytest.raises(CannotDecide, match="deleted"):
+            merge(kept.pk, [999_999])
+
+    def test_a_merged_product_cannot_be_made_active(self) -> None:
+        kept, other = stock(), stock()
+        merge(kept.pk, [other.pk])
+        (merged,) = again(other)
+        merged.active = True
+        with pytest.raises(ValidationError, match="stays inactive"):
+            merged.full_clean()
+        with pytest.raises(IntegrityError), transaction.atomic():
+            merged.save()
+
+
+class TestTheNextImport:
+    @pytest.fixture
+    def feed(self, tmp_path: Path) -> Path:
+        """Two products with a photo each, as their source tells them every night."""
+        for number, colour in enumerate(("red", "green"), start=1):
+            (tmp_path / f"{number}.jpg").write_bytes(jpeg(colour))
+        feed = tmp_path / "feed.csv"
+        feed.write_text("sku,title,image\nM-1,Red mug,1.jpg\nM-2,Crimson mug,2.jpg\n")
+        return feed
+
+    def test_does_not_bring_a_merged_product_back_nor_take_its_photos_away(self, feed: Path) -> None:
+        call_command("import_catalog", str(feed), source="feed", deactivate_missing=True)
+        kept, other = Product.objects.order_by("sku")
+        merge(kept.pk, [other.pk])
+        before = list(kept.images.values_list("pk", flat=True))
+        call_command("import_catalog", str(feed), source="feed", deactivate_missing=True)
+        (merged,) = again(other)
+        assert (merged.active, merged.merged_into, merged.images.count()) == (False, kept, 0)
+        assert list(kept.images.values_list("pk", flat=True)) == before
+        assert len(before) == 2
+
+    def test_changes_the_kept_product_by_its_own_row_alone(self) -> None:
+        kept, other = stock("Red mug"), stock("Crimson mug")
+        merge(kept.pk, [other.pk])
+        save_product(ProductData(sku=kept.sku, title="Ruby mug"))
+        save_product(ProductData(sku=other.sku, title="Scarlet mug"))
+        assert [product.title for product in again(kept, other)] == ["Ruby mug", "Crimson mug"]

@@ -1,0 +1,229 @@
+"""What an import cannot take comes back as a table: harmless in a spreadsheet, to be mended and imported as it is."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import io
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError
+
+from catalog import events
+from catalog.importers import rows as importers_rows
+from catalog.importers.csv_file import CsvCatalogue
+from catalog.importers.mapping import FieldMapping
+from catalog.importers.photo_files import Photos
+from catalog.importers.rows import import_rows
+from catalog.importers.run import ImportOptions, run_import
+from catalog.importers.sources import expect_catalogue
+from catalog.models import Product
+from tests.catalog.importing import counts, problems, run
+from tests.factories import jpeg
+from tests.zips import packed
+
+pytestmark = pytest.mark.django_db
+
+
+def table(folder: Path, content: str | bytes, name: str = "products.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def rejected(path: Path, *options: str) -> list[list[str]]:
+    """The lines of the file of rejected rows."""
+    report = path.parent / "rejected.csv"
+    call_command("import_catalog", str(path), "--report", str(report), *options, stdout=io.StringIO())
+    with report.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_a_rejected_row_comes_back_with_its_reason_and_its_own_cells(tmp_path: Path) -> None:
+    path = table(tmp_path, "sku,title,price,colour\nm1,Mug,5,red\nm2,,6,blue\nm3,Mug,cheap,\n")
+    assert rejected(path) == [
+        ["line", "sku", "photo", "reason", "sku", "title", "price", "colour"],
+        ["3", "m2", "", "the title is empty", "m2", "", "6", "blue"],
+        ["4", "m3", "", "'cheap' is not a price", "m3", "Mug", "cheap", ""],
+    ]
+
+
+def test_a_row_is_there_once_however_many_photos_it_lost(tmp_path: Path) -> None:
+    table(tmp_path, jpeg((1, 2, 3)), "red.jpg")
+    path = table(tmp_path, "sku,title,image\nm1,Mug,a.jpg|red.jpg|b.jpg\n")
+    _, line = rejected(path)
+    assert line[:3] == ["2", "m1", "a.jpg | b.jpg"]
+    assert line[3].startswith("a.jpg: there is no file a.jpg")
+    assert "; b.jpg: there is no file b.jpg" in line[3]
+    assert line[4:] == ["m1", "Mug", "a.jpg|red.jpg|b.jpg"]
+
+
+def test_a_line_with_too_many_or_too_few_cells_comes_back_as_it_is(tmp_path: Path) -> None:
+    path = table(tmp_path, 'sku,title\nm1,Mug,what\nm2\nm3,"Mug" x\n')
+    assert rejected(path)[1:] == [
+        ["2", "", "", "3 columns instead of 2", "m1", "Mug", "what"],
+        ["3", "", "", "1 columns instead of 2", "m2"],
+        ["4", "", "", "the line cannot be read as CSV: ',' expected after '\"'"],
+    ]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "'="])
+def test_no_cell_is_a_formula_to_a_spreadsheet(tmp_path: Path, start: str) -> None:
+    title = f"{start}HYPERLINK(1)"
+    path = table(tmp_path, f'sku,title,price\n{start}sku,"{title}",none\n')
+    _, line = rejected(path)
+    assert line[5] == f"'{title}"
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in line)
+
+
+def test_a_mended_file_is_imported_as_it_is(tmp_path: Path) -> None:
+    path = table(tmp_path, "ArtNo;Name;Preis\nm1;Tasse;5,00\nm2;-20% Tasse;billig\nm3;;6,00\n'=4;+Tasse;7,00x\n")
+    options = ("--map", "sku=ArtNo", "--map", "title=Name", "--map", "price=Preis")
+    assert len(rejected(path, *options)) == 4
+    report = tmp_path / "rejected.csv"
+    mended = report.read_text().replace("billig", "8.00").replace("m3,,", "m3,Kanne,").replace("7,00x", "7,00")
+    assert counts(run(table(tmp_path, mended, "mended.csv"), *options)) == (3, 0, 0, 0)
+    titles = dict(Product.objects.values_list("sku", "title"))
+    assert titles == {"m1": "Tasse", "m2": "-20% Tasse", "m3": "Kanne", "'=4": "+Tasse"}
+
+
+def test_of_a_shopify_product_all_lines_come_back(tmp_path: Path) -> None:
+    header = "Handle,Title,Variant SKU,Variant Price\n"
+    path = table(tmp_path, f"{header}mug,Mug,m-s,cheap\nmug,,m-l,9.00\nhat,Hat,h,5.00\n")
+    lines = rejected(path)
+    assert [line[4:] for line in lines[1:]] == [["mug", "Mug", "m-s", "cheap"], ["mug", "", "m-l", "9.00"]]
+    assert (lines[1][0], lines[1][3], lines[2][3]) == ("2", "'cheap' is not a price", "")
+    mended = table(tmp_path, (tmp_path / "rejected.csv").read_text().replace("cheap", "7.00"), "mended.csv")
+    assert counts(run(mended)) == (1, 0, 0, 0)
+    assert Product.objects.get(sku="mug").attributes == {"variant_skus": "m-s, m-l"}
+
+
+def test_of_a_source_that_is_no_table_the_problems_come_back(tmp_path: Path) -> None:
+    path = table(tmp_path, '{"sku": "m1", "title": ""}\n{"sku": "m2", "title": "Mug"}\nno\n', "products.jsonl")
+    lines = rejected(path)
+    assert [line[:4] for line in lines[:2]] == [
+        ["line", "sku", "photo", "reason"],
+        ["1", "m1", "", "the title is empty"],
+    ]
+    assert {len(line) for line in lines} == {4}
+
+
+def test_what_cannot_be_decoded_is_a_question_mark(tmp_path: Path) -> None:
+    path = table(tmp_path, b"sku,title\nm1,M\xfcg\n")
+    assert rejected(path)[1][4:] == ["m1", "M?g"]
+
+
+# Rows are saved many at a time
+
+
+def rows(count: int, title: str = "Mug") -> str:
+    return "sku,title,category,price\n" + "".join(f"m{n},{title} {n},Home > Mugs,5\n" for n in range(count))
+
+
+def test_rows_take_a_few_statements_for_hundreds_of_them(tmp_path: Path, django_assert_max_num_queries: Any) -> None:
+    path = table(tmp_path, rows(200))
+    with django_assert_max_num_queries(30):
+        assert counts(run(path)) == (200, 0, 0, 0)
+    with django_assert_max_num_queries(10):
+        assert counts(run(path)) == (0, 0, 200, 0)
+
+
+def test_a_sku_is_known_from_hundreds_of_rows_before(tmp_path: Path) -> None:
+    report = run(table(tmp_path, rows(700) + "m3,Again,,\n"))
+    assert counts(report) == (700, 0, 0, 1)
+    assert problems(report) == [(702, "the sku m3 is already on line 5")]
+
+
+def test_what_the_database_refuses_costs_its_own_row_alone(tmp_path: Path) -> None:
+    run(table(tmp_path, rows(40)))
+    refused = Product.objects.get(sku="m7").pk
+
+    def refuse(product_ids: list[int], **_: object) -> None:
+        if refused in product_ids:
+            raise IntegrityError("no")
+
+    events.products_changed.connect(refuse)
+    try:
+        report = run(table(tmp_path, rows(40, title="Dearer mug") + "m40,New,Home > New,5\n"))
+    finally:
+        events.products_changed.disconnect(refuse)
+    assert counts(report) == (1, 39, 0, 1)
+    assert problems(report) == [(9, "the database refuses it: no")]
+    assert Product.objects.get(sku="m7").title == "Mug 7"
+    assert str(Product.objects.get(sku="m40").category) == "home/new"
+
+
+def test_a_row_that_is_refused_leaves_no_category_behind(tmp_path: Path) -> None:
+    report = run(table(tmp_path, f"sku,title,category\nm1,{'x' * 301},Home > Mugs\nm2,Mug,Garden\n"))
+    assert counts(report) == (1, 0, 0, 1)
+    assert run(table(tmp_path, "sku,title\nm3,Mug\n"))["created"] == 1
+    assert set(Product.objects.values_list("category__path", flat=True)) == {"garden", None}
+
+
+def test_memory_does_not_grow_with_the_products(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # However slow the machine is, batches are full.
+    monkeypatch.setattr(importers_rows, "_BATCH_S", 60.0)
+
+    def peak(count: int) -> int:
+        path = table(tmp_path, rows(count))
+        tracemalloc.start()
+        catalogue = CsvCatalogue(path, FieldMapping(), photos=Photos.below(tmp_path))
+        # What waits for the collector is not held, and how much that is depends on the day.
+        report = import_rows(catalogue, dry_run=True, on_progress=lambda _: gc.collect())
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert report.created == count
+        return used
+
+    peak(300)
+    assert peak(3_000) < peak(750) * 1.15
+
+
+# A file that is sent by itself
+
+
+def test_a_table_that_is_sent_alone_reads_no_file_beside_it(tmp_path: Path) -> None:
+    table(tmp_path, jpeg((1, 2, 3)), "secret.jpg")
+    path = table(tmp_path, "sku,title,image\nm1,Mug,secret.jpg\n")
+    report = run_import(path, ImportOptions(), alone=True)
+    assert (report.created, report.photos_added, report.photos_rejected) == (1, 0, 1)
+    assert (
+        report.problems[0].reason == "there is no file secret.jpg in what was sent: send a zip that has the photos, too"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"%PDF-1.7 ...", "is a PDF: ask for the table"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "older Office: save its sheet as CSV"),
+        (jpeg((1, 2, 3)), "is a photo: send a zip"),
+        (b"\x1f\x8b\x08", "packed with gzip"),
+        (packed({"xl/workbook.xml": b"<x/>", "xl/sheet.xml": b"<x/>"}), "a workbook of Excel: save its sheet as CSV"),
+        (packed({"a.csv": b"sku,title", "b.csv": b"sku,title"}), "there are 2 tables in the archive"),
+        (packed()[:-30], "damaged"),
+        (b"name,price\nMug,5\n", "no column gives the sku"),
+        (b"<html></html>", "neither RSS 2.0 nor Atom"),
+    ],
+)
+def test_what_can_be_seen_to_be_no_catalogue_is_told_at_once(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = table(tmp_path, content, "sent")
+    with pytest.raises(ValueError, match=reason):
+        expect_catalogue(path, FieldMapping())
+
+
+def test_the_command_refuses_a_pdf_too(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="is a PDF"):
+        run(table(tmp_path, b"%PDF-1.7"))
+
+
+def test_options_survive_as_plain_json() -> None:
+    options = ImportOptions(format="csv", dry_run=True, source="feed", map=("sku=ArtNo",), decimal=",")
+    told = options.as_parameters()
+    assert told == {"format": "csv", "dry_run": True, "source": "feed", "map": ["sku=ArtNo"], "decimal": ","}
+    assert ImportOptions.from_parameters({**told, "file": "x.csv"}) == options

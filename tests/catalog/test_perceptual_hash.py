@@ -1,0 +1,88 @@
+"""A photo's hash: it holds through what happens to photos on their way from shop to shop."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+from catalog.demo.catalogue import demo_products, draw_view
+from catalog.perceptual_hash import MIRROR, perceptual_hash
+from catalog.photos import check_photo
+from tests.factories import jpeg
+
+# As in embeddings.duplicates: photos alike by their vectors may differ in so many bits.
+MOST_BITS = 12
+
+
+def saved(image: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@cache
+def photo(number: int) -> Image.Image:
+    """One of a dozen photos of the demo shop, each of another kind of thing."""
+    return draw_view(demo_products()[number], view=1, size=240)
+
+
+PHOTOS = range(12)
+
+
+def bits(one: int, other: int) -> int:
+    return (one ^ other).bit_count()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image,
+        lambda image: image.resize((144, 144)),
+        lambda image: image.crop((6, 6, 234, 234)),
+        lambda image: ImageEnhance.Brightness(image).enhance(1.1),
+        ImageOps.grayscale,
+    ],
+    ids=["saved anew", "resized", "cropped", "brighter", "grey"],
+)
+def test_it_holds_when_a_photo_is(change: Any) -> None:
+    for number in PHOTOS:
+        before = check_photo(saved(photo(number), quality=92)).perceptual_hash
+        after = check_photo(saved(change(photo(number)), quality=40)).perceptual_hash
+        assert bits(before, after) <= MOST_BITS
+
+
+def test_a_mirrored_photo_is_told_by_the_hash() -> None:
+    for number in PHOTOS:
+        mirrored = perceptual_hash(ImageOps.mirror(photo(number)))
+        assert bits(perceptual_hash(photo(number)) ^ MIRROR, mirrored) <= MOST_BITS // 2
+
+
+def test_different_photos_have_different_hashes() -> None:
+    hashes = [perceptual_hash(photo(number)) for number in PHOTOS]
+    assert min(bits(one, other) for one, other in combinations(hashes, 2)) > MOST_BITS
+
+
+def test_it_is_that_of_the_photo_as_it_is_seen() -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    lying = saved(photo(1).transpose(Image.Transpose.ROTATE_90), exif=turned)
+    assert bits(check_photo(lying).perceptual_hash, perceptual_hash(photo(1))) <= 4
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_it_is_the_same_in_every_format(kind: str) -> None:
+    large = photo(2).resize((900, 900))
+    assert bits(check_photo(saved(large, kind)).perceptual_hash, perceptual_hash(photo(2))) <= 4
+
+
+def test_a_photo_of_one_colour_says_nothing() -> None:
+    assert check_photo(jpeg("teal")).perceptual_hash == 0
+
+
+def test_it_fits_a_databases_signed_integer() -> None:
+    assert all(0 < perceptual_hash(photo(number)) < 2**63 for number in PHOTOS)

@@ -1,0 +1,384 @@
+"""Imports as jobs: taken in, tried out, worked off, gone on with; and the same by a manager in the admin."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.importers.rows import UnusableSource
+from catalog.importers.run import ImportOptions
+from catalog.models import Product, User
+from embeddings import background, jobs, tasks
+from embeddings.errors import JobNotFound, JobUnderWay, NoRejectedRows, NothingToImport
+from embeddings.models import Collection, Job
+from embeddings.submissions import submit_import, submit_import_of
+from tests.factories import CollectionFactory, jpeg
+from tests.zips import packed
+
+State = Job.State
+TABLE = b"sku,title,price\nm1,Mug,5\nm2,,6\nm3,Hat,7\n"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def calm(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No broker, no thread, nothing ending."""
+    settings.CELERY_BROKER_URL = ""
+    monkeypatch.setattr(background, "_job_thread", None)
+    monkeypatch.setattr(jobs, "_ending", threading.Event())
+    monkeypatch.setattr(jobs, "_swept_at", float("-inf"))
+
+
+def submit(content: bytes = TABLE, name: str = "spring.csv", **options: Any) -> Job:
+    return submit_import(io.BytesIO(content), ImportOptions(**options), file_name=name)
+
+
+def worked_off(job: Job) -> Job:
+    """As the owner and its child would do it."""
+    Job.objects.filter(pk=job.pk).update(state=State.RUNNING, beat_at=timezone.now(), started_at=timezone.now())
+    call_command("run_import", "--job", str(job.pk))
+    jobs._discard_if_ended(job)
+    return now(job)
+
+
+def now(job: Job) -> Job:
+    return Job.objects.get(pk=job.pk)
+
+
+def kept(uploads_root: Path) -> set[str]:
+    return {path.name for path in uploads_root.iterdir()} if uploads_root.exists() else set()
+
+
+class TestACatalogueComesIn:
+    def test_with_its_name_and_what_was_asked_for(self, uploads_root: Path) -> None:
+        job = submit(source="spring", map=("brand=title",))
+        assert (job.kind, job.collection, job.state) == ("import", None, State.QUEUED)
+        assert job.parameters == {"source": "spring", "map": ["brand=title"], "file": "spring.csv"}
+        assert jobs.upload_path(job).read_bytes() == TABLE
+        assert kept(uploads_root) == {job.upload}
+
+    @pytest.mark.parametrize(
+        ("content", "options", "reason"),
+        [
+            (b"", {}, "the file is empty"),
+            (b"%PDF-1.7", {}, "^offer.csv is a PDF"),
+            (packed()[:-20], {}, "damaged"),
+            (b"name,price\nMug,5\n", {}, "no column gives the sku"),
+            (TABLE, {"map": ("price=cost",)}, "there is no column cost"),
+            (TABLE, {"format": "zip"}, "offer.csv is not a zip archive"),
+        ],
+    )
+    def test_or_is_refused_and_leaves_nothing_behind(
+        self, uploads_root: Path, content: bytes, options: dict[str, Any], reason: str
+    ) -> None:
+        with pytest.raises(UnusableSource, match=reason):
+            submit(content, "offer.csv", **options)
+        assert (Job.objects.count(), kept(uploads_root)) == (0, set())
+
+    def test_no_larger_than_allowed(self, settings: Any, uploads_root: Path) -> None:
+        settings.IMPORT_MAX_BYTES = 10
+        with pytest.raises(UnusableSource, match="larger than 10 bytes"):
+            submit()
+        assert kept(uploads_root) == set()
+
+    def test_one_at_a_time(self, uploads_root: Path) -> None:
+        first = submit()
+        with pytest.raises(JobUnderWay, match="an import is under way"):
+            submit()
+        assert kept(uploads_root) == {first.upload}
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Job.objects.create(kind=Job.Kind.IMPORT)
+        jobs.cancel(first.pk)
+        assert kept(uploads_root) == set()
+        submit()
+
+    def test_only_an_import_is_of_no_collection(self) -> None:
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Job.objects.create(kind=Job.Kind.TRAIN)
+
+    def test_and_is_sent_to_workers_of_its_own(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+        sent: list[str] = []
+        monkeypatch.setattr(tasks.run_import, "delay", sent.append)
+        with django_capture_on_commit_callbacks(execute=True):
+            job = submit()
+        assert sent == [str(job.pk)]
+
+    def test_whose_periodic_task_leaves_trainings_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ran: list[Any] = []
+
+        def run(job_id: Any) -> jobs.Outcome:
+            ran.append(job_id)
+            Job.objects.filter(pk=job_id).update(state=State.FAILED)
+            return jobs.Outcome.ENDED
+
+        monkeypatch.setattr(jobs, "run", run)
+        training = Job.objects.create(kind=Job.Kind.TRAIN, collection=CollectionFactory.create(slug="food"))
+        job = submit()
+        tasks.run_waiting_imports()
+        assert ran == [job.pk]
+        tasks.run_waiting_jobs()
+        assert ran == [job.pk, training.pk]
+
+
+class TestAnImportIsWorkedOff:
+    def test_with_counts_problems_and_a_file_of_what_was_rejected(self, uploads_root: Path) -> None:
+        job = worked_off(submit(source="spring"))
+        assert (job.state, job.error) == (State.SUCCEEDED, "")
+        result = job.result
+        assert result is not None
+        assert (result["rows"], result["created"], result["rejected"], result["dry_run"]) == (3, 2, 1, False)
+        assert result["problems"] == [{"line": 3, "sku": "m2", "reason": "the title is empty", "photo": ""}]
+        assert result["rejected_file"]
+        assert (job.done, job.total, job.stage) == (3, 3, "importing")
+        assert sorted(Product.objects.values_list("sku", "source_entry__source")) == [
+            ("m1", "spring"),
+            ("m3", "spring"),
+        ]
+        with jobs.rejected_file(job).open(newline="") as file:
+            assert next(iter(csv.DictReader(file)))["reason"] == "the title is empty"
+        assert kept(uploads_root) == {f"{job.pk}.rejected.csv"}
+
+    def test_without_one_where_nothing_was(self, uploads_root: Path) -> None:
+        job = worked_off(submit(b"sku,title\nm1,Mug\n"))
+        assert job.result is not None
+        assert not job.result["rejected_file"]
+        with pytest.raises(NoRejectedRows, match="nothing was rejected"):
+            jobs.rejected_file(job)
+        assert kept(uploads_root) == set()
+
+    def test_with_the_first_problems_alone_in_its_result(self) -> None:
+        job = worked_off(submit(b"sku,title\n" + b"".join(b"m%d,\n" % n for n in range(50))))
+        assert job.result is not None
+        assert (job.result["rejected"], len(job.result["problems"])) == (50, 20)
+        assert len(jobs.rejected_file(job).read_text().splitlines()) == 51
+
+    def test_from_a_zip_with_its_photos(self) -> None:
+        content = packed(
+            {"shop/products.csv": b"sku,title,image\nm1,Mug,red.jpg\n", "shop/images/red.jpg": jpeg((9, 9, 9))}
+        )
+        job = worked_off(submit(content, "shop.zip"))
+        assert job.result is not None
+        assert (job.result["created"], job.result["photos_added"]) == (1, 1)
+
+    def test_and_fails_with_the_name_that_its_sender_knows(self) -> None:
+        job = submit(b'{"sku": ', "spring.jsonl")
+        assert worked_off(job).state == State.FAILED
+        assert "no line is a JSON object" in now(job).error
+        broken = submit(packed({"a.csv": b"name\nx\n"}), "shop.zip")
+        assert "no column gives the sku" in worked_off(broken).error
+
+    def test_and_says_nothing_more_once_it_is_cancelled(self, uploads_root: Path) -> None:
+        job = submit()
+        jobs.cancel(job.pk)
+        assert kept(uploads_root) == set()
+        assert jobs.run(job.pk) is jobs.Outcome.ENDED
+        assert Product.objects.count() == 0
+
+
+class TestADryRun:
+    def test_writes_nothing_and_keeps_the_file_for_the_import(self, uploads_root: Path) -> None:
+        dry = worked_off(submit(dry_run=True, source="spring"))
+        assert Product.objects.count() == 0
+        assert dry.result is not None
+        assert (dry.result["created"], dry.result["dry_run"]) == (2, True)
+        assert jobs.importable(dry)
+
+        job = submit_import_of(dry.pk)
+        assert job.parameters == {"source": "spring", "dry_run": False, "file": "spring.csv"}
+        assert (job.upload, now(dry).upload) == (dry.upload, "")
+        assert worked_off(job).state == State.SUCCEEDED
+        assert Product.objects.count() == 2
+        assert kept(uploads_root) == {f"{dry.pk}.rejected.csv", f"{job.pk}.rejected.csv"}
+
+    def test_whose_owner_is_slow_takes_nothing_from_the_import_that_follows(self) -> None:
+        dry = submit(dry_run=True)
+        worked_off(dry)
+        job = submit_import_of(dry.pk)
+        # As it was when the work began.
+        jobs._discard_if_ended(dry)
+        assert jobs.upload_path(job).is_file()
+
+    def test_is_gone_on_with_once(self) -> None:
+        dry = worked_off(submit(dry_run=True))
+        submit_import_of(dry.pk)
+        with pytest.raises(NothingToImport, match="send the file again"):
+            submit_import_of(dry.pk)
+
+    def test_waits_for_an_import_under_way_and_keeps_its_file_meanwhile(self) -> None:
+        dry = worked_off(submit(dry_run=True))
+        submit()
+        with pytest.raises(JobUnderWay):
+            submit_import_of(dry.pk)
+        assert jobs.importable(now(dry))
+
+    def test_alone_can_be_gone_on_with(self) -> None:
+        with pytest.raises(JobNotFound):
+            submit_import_of(uuid4())
+        job = worked_off(submit())
+        with pytest.raises(NothingToImport):
+            submit_import_of(job.pk)
+
+    def test_that_fails_keeps_nothing(self, uploads_root: Path) -> None:
+        job = worked_off(submit(b'{"sku": ', "spring.jsonl", dry_run=True))
+        assert (job.upload, {name for name in kept(uploads_root) if name.endswith(".import")}) == ("", set())
+
+
+def test_files_past_their_time_are_swept_away(uploads_root: Path, settings: Any) -> None:
+    dry, job = worked_off(submit(dry_run=True)), worked_off(submit())
+    old = time.time() - 2 * jobs.UPLOAD_GRACE.total_seconds()
+    (uploads_root / "left.import").write_bytes(b"x")
+    (uploads_root / f"{uuid4()}.rejected.csv").write_bytes(b"x")
+
+    def sweep() -> set[str]:
+        for path in uploads_root.iterdir():
+            os.utime(path, (old, old))
+        jobs._swept_at = float("-inf")
+        jobs._sweep_uploads()
+        return kept(uploads_root)
+
+    reports = {f"{each.pk}.rejected.csv" for each in (dry, job)}
+    assert sweep() == {dry.upload, *reports}
+    Job.objects.update(finished_at=timezone.now() - timedelta(hours=settings.IMPORT_UPLOAD_KEEP_HOURS))
+    assert sweep() == reports
+    assert (now(dry).upload, jobs.importable(now(dry))) == ("", False)
+    Job.objects.update(finished_at=timezone.now() - timedelta(days=settings.IMPORT_REJECTED_KEEP_DAYS))
+    assert sweep() == set()
+
+
+class TestInTheAdmin:
+    FORM = "/admin/catalog/product/import/"
+
+    def staff(self, *permissions: str) -> Client:
+        user = User.objects.create_user(f"user{User.objects.count()}", password="secret", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    @pytest.fixture
+    def manager(self) -> Iterator[Client]:
+        """Somebody who looks after products, and has never heard of jobs."""
+        yield self.staff("view_product", "add_product", "change_product")
+
+    def send(self, client: Client, content: bytes = TABLE, name: str = "spring.csv", **fields: Any) -> Any:
+        return client.post(self.FORM, {"file": SimpleUploadedFile(name, content), **fields})
+
+    def test_the_list_of_products_leads_to_the_form(self, manager: Client) -> None:
+        assert self.FORM in manager.get(reverse("admin:catalog_product_changelist")).content.decode()
+        page = manager.get(self.FORM)
+        assert page.status_code == 200
+        assert 'enctype="multipart/form-data"' in page.content.decode()
+
+    def test_a_file_is_tried_out_and_then_imported_from_the_page_of_its_job(self, manager: Client) -> None:
+        answer = self.send(manager, fetch="on", map="brand = title\n\n", source=" spring ")
+        dry = Job.objects.get()
+        assert answer.headers["Location"] == reverse("admin:embeddings_job_change", args=[dry.pk])
+        assert dry.parameters == {"dry_run": True, "source": "spring", "map": ["brand = title"], "file": "spring.csv"}
+        worked_off(dry)
+
+        page = manager.get(answer.headers["Location"]).content.decode()
+        assert "Would be imported" in page
+        assert "the title is empty" in page
+        assert "Import these 2 rows" in page
+
+        answer = manager.post(reverse("admin:embeddings_job_import", args=[dry.pk]))
+        job = Job.objects.get(state=State.QUEUED)
+        assert answer.headers["Location"] == reverse("admin:embeddings_job_change", args=[job.pk])
+        worked_off(job)
+        assert Product.objects.get(sku="m1").brand == "Mug"
+        page = manager.get(answer.headers["Location"]).content.decode()
+        assert "Products created" in page
+        assert "Import these" not in page
+
+    def test_a_file_that_is_none_is_told_beside_the_field(self, manager: Client) -> None:
+        page = self.send(manager, b"%PDF-1.7", "offer.pdf").content.decode()
+        assert "offer.pdf is a PDF" in page
+        page = self.send(manager, deactivate_missing="on").content.decode()
+        assert "Name the source" in page
+        assert Job.objects.count() == 0
+
+    def test_an_import_under_way_is_told(self, manager: Client) -> None:
+        submit()
+        assert "an import is under way" in self.send(manager).content.decode()
+
+    def test_the_page_of_a_job_tells_and_cancels(self, manager: Client) -> None:
+        job = submit()
+        Job.objects.update(state=State.RUNNING, stage="importing", done=5, total=20)
+        page = manager.get(reverse("admin:embeddings_job_change", args=[job.pk])).content.decode()
+        assert 'max="20" value="5"' in page
+        told = manager.get(reverse("admin:embeddings_job_state", args=[job.pk]))
+        assert "no-store" in told.headers["Cache-Control"]
+        assert told.json() == {
+            "state": "running", "stage": "importing", "done": 5, "total": 20, "started": False, "ended": False,
+        }  # fmt: skip
+        assert manager.get(reverse("admin:embeddings_job_cancel", args=[job.pk])).status_code == 405
+        manager.post(reverse("admin:embeddings_job_cancel", args=[job.pk]))
+        assert now(job).state == State.CANCELLED
+
+    def test_what_was_rejected_is_downloaded_for_a_spreadsheet(self, manager: Client) -> None:
+        job = worked_off(submit())
+        answer = manager.get(reverse("admin:embeddings_job_rejected", args=[job.pk]))
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="rejected-{job.pk}.csv"'
+        content = b"".join(answer.streaming_content)
+        assert content.startswith(b"\xef\xbb\xbfline,sku,photo,reason,sku,title,price\r\n")
+        jobs.rejected_path(job).unlink()
+        assert manager.get(reverse("admin:embeddings_job_rejected", args=[job.pk])).status_code == 404
+
+    def test_whoever_may_not_import_gets_nowhere(self) -> None:
+        dry = worked_off(submit(dry_run=True))
+        viewer = self.staff("view_product", "change_product")
+        assert viewer.get(self.FORM).status_code == 403
+        assert self.FORM not in viewer.get(reverse("admin:catalog_product_changelist")).content.decode()
+        for page in ("change", "state", "rejected"):
+            answer = viewer.get(reverse(f"admin:embeddings_job_{page}", args=[dry.pk]))
+            assert answer.status_code == 403
+        onlooker = self.staff("view_job")
+        assert onlooker.get(reverse("admin:embeddings_job_change", args=[dry.pk])).status_code == 200
+        for page in ("import", "cancel"):
+            assert onlooker.post(reverse(f"admin:embeddings_job_{page}", args=[dry.pk])).status_code == 403
+        assert Job.objects.count() == 1
+
+    def test_whoever_imports_sees_no_other_jobs(self, manager: Client) -> None:
+        training = Job.objects.create(kind=Job.Kind.TRAIN, collection=Collection.objects.get(slug="all"))
+        job = submit()
+        page = manager.get(reverse("admin:embeddings_job_changelist")).content.decode()
+        assert str(job.pk) in page
+        assert str(training.pk) not in page
+        assert manager.get(reverse("admin:embeddings_job_state", args=[training.pk])).status_code == 403
+
+    def test_a_training_has_the_same_page(self) -> None:
+        job = Job.objects.create(
+            kind=Job.Kind.TRAIN,
+            collection=Collection.objects.get(slug="all"),
+            state=State.SUCCEEDED,
+            parameters={"loss": "triplet", "activate": True},
+            result={
+                "encoder": "all-v2", "dim": 128, "activated": False, "not_activated": "it is worse", "problems": ["few photos"],
+                "figures": {"after training": {"recall_at_1": 0.871, "mean_average_precision": 0.7624, "gallery": 80}},
+            },
+        )  # fmt: skip
+        page = self.staff("view_job").get(reverse("admin:embeddings_job_change", args=[job.pk])).content.decode()
+        for told in ("all-v2", "it is worse", "0.871", "0.762", "few photos", "Activate afterwards"):
+            assert told in page
+        assert "{" not in page.partition('id="job-heading"')[2].partition("</section>")[0]

@@ -1,0 +1,235 @@
+"""POST /api/events: what visitors did is stored whole or not at all, and nothing of who they are."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from recommender import events, tasks
+from recommender.celery import app
+from recommender.models import Event
+from tests.recommender.answers import problem
+
+URL = "/api/events"
+IMPRESSION = {"type": "impression", "product": 12, "results": [3, 4, 5], "collection": "all", "encoder": "all-v1"}
+CLICK = {"type": "click", "product": 12, "result": 4, "position": 2, "collection": "all", "encoder": "all-v1"}
+ADD_TO_CART = {"type": "add_to_cart", "product": 4}
+PURCHASE = {"type": "purchase", "product": 4, "quantity": 3}
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def no_broker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.CELERY_BROKER_URL = ""
+    monkeypatch.setattr(events, "_pruned_at", float("-inf"))
+
+
+def send(api: Client, *sent: Any, content_type: str = "text/plain;charset=UTF-8", **headers: str) -> Any:
+    return send_body(api, json.dumps({"events": sent}), content_type, **headers)
+
+
+def send_body(api: Client, body: str | bytes, content_type: str = "application/json", **headers: str) -> Any:
+    return api.post(URL, body, content_type=content_type, headers=headers)
+
+
+def errors_of(response: Any) -> dict[str, str]:
+    assert not Event.objects.exists()
+    body = problem(response, 400)
+    assert body["type"] == "urn:problem-type:lookalike:invalid-parameters"
+    return {error["parameter"]: error["detail"] for error in body["errors"]}
+
+
+def stored_days_ago(days: float, **fields: Any) -> Event:
+    return Event.objects.create(
+        **{"type": "purchase", "product_id": 1, **fields}, created_at=timezone.now() - timedelta(days)
+    )
+
+
+class TestStored:
+    @pytest.mark.parametrize("content_type", ["text/plain;charset=UTF-8", "text/plain", "application/json"])
+    def test_events_are_stored_each_as_one_row(self, api, content_type):
+        answer = send(api, IMPRESSION, CLICK, ADD_TO_CART, PURCHASE, content_type=content_type)
+        assert (answer.status_code, answer.json()) == (202, {"accepted": 4})
+        impression, click, added, bought = Event.objects.order_by("pk")
+        assert (impression.type, impression.product_id, impression.results) == ("impression", 12, [3, 4, 5])
+        assert (impression.collection, impression.encoder) == ("all", "all-v1")
+        assert (click.type, click.product_id, click.result_id, click.position) == ("click", 12, 4, 2)
+        assert (added.type, added.product_id, added.quantity) == ("add_to_cart", 4, None)
+        assert (bought.type, bought.product_id, bought.quantity) == ("purchase", 4, 3)
+
+    def test_one_statement_stores_a_hundred_events(self, api):
+        stored_days_ago(0)
+        send(api, ADD_TO_CART)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert send(api, *[IMPRESSION] * 100).json() == {"accepted": 100}
+        assert len([query for query in queries if "INSERT" in query["sql"]]) == 1
+        assert len(queries) == 1
+
+    def test_a_search_by_photo_has_no_product(self, api):
+        without = {name: value for name, value in IMPRESSION.items() if name != "product"}
+        assert send(api, without, {**CLICK, "product": None}).json() == {"accepted": 2}
+        assert set(Event.objects.values_list("product_id", flat=True)) == {None}
+
+    def test_a_product_that_is_gone_is_no_mistake_of_the_page(self, api):
+        assert send(api, {**PURCHASE, "product": 2**63 - 1}).json() == {"accepted": 1}
+
+    def test_a_strip_may_have_been_empty(self, api):
+        assert send(api, {**IMPRESSION, "results": []}).json() == {"accepted": 1}
+
+    def test_the_other_address_is_the_same(self, api):
+        answer = api.post("/api/v1/events", {"events": [CLICK]}, content_type="application/json")
+        assert answer.json() == {"accepted": 1}
+
+    def test_pages_of_every_origin_may_send(self, api):
+        assert send(api, CLICK, Origin="https://shop.example")["Access-Control-Allow-Origin"] == "*"
+        preflight = api.options(
+            URL, headers={"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+        )
+        assert "POST" in preflight["Access-Control-Allow-Methods"]
+
+
+class TestPrivacy:
+    @pytest.mark.parametrize("header", ["DNT", "Sec-GPC"])
+    def test_a_visitor_who_asks_not_to_be_tracked_is_not(self, api, header):
+        answer = send(api, CLICK, **{header: "1"})
+        assert (answer.status_code, answer.json()) == (202, {"accepted": 0})
+        assert not Event.objects.exists()
+
+    @pytest.mark.parametrize("header", ["DNT", "Sec-GPC"])
+    def test_a_visitor_who_does_not_mind_is_counted(self, api, header):
+        assert send(api, CLICK, **{header: "0"}).json() == {"accepted": 1}
+
+    def test_nothing_tells_one_visitor_from_another(self, api):
+        send(api, CLICK, **{"User-Agent": "Mozilla", "Referer": "https://shop.example/p/12", "Cookie": "sessionid=abc"})
+        row = Event.objects.values().get()
+        assert row.keys() == {
+            "id", "type", "product_id", "result_id", "position", "quantity", "results", "collection", "encoder", "created_at",
+        }  # fmt: skip
+        assert (row["created_at"].minute, row["created_at"].second, row["created_at"].microsecond) == (0, 0, 0)
+        assert timezone.now() - row["created_at"] < timedelta(hours=1, minutes=1)
+
+    def test_a_whole_number_may_be_written_with_a_point(self, api):
+        assert send(api, {**CLICK, "position": 2.0, "product": 12.0}).json() == {"accepted": 1}
+
+    def test_no_cookie_is_set(self, api):
+        assert not send(api, CLICK).cookies
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("event", "member", "detail"),
+        [
+            ({**CLICK, "position": 0}, "position", "is not a whole number from 1 to 1000"),
+            ({**CLICK, "position": True}, "position", "is not a whole number from 1 to 1000"),
+            ({**CLICK, "position": 2.5}, "position", "is not a whole number from 1 to 1000"),
+            ({**CLICK, "position": None}, "position", "is missing"),
+            ({**CLICK, "result": "4"}, "result", "is not a product id"),
+            ({**CLICK, "product": 0}, "product", "is not a product id"),
+            ({**CLICK, "product": 2**63}, "product", "is not a product id"),
+            ({**CLICK, "collection": "a b"}, "collection", "is not a name of up to 60 letters"),
+            ({**CLICK, "collection": "a" * 61}, "collection", "is not a name of up to 60 letters"),
+            ({**CLICK, "encoder": "all-v1\x00"}, "encoder", "is not a name of up to 80 letters"),
+            ({**IMPRESSION, "results": "3,4"}, "results", "is not a list of up to 100 product ids"),
+            ({**IMPRESSION, "results": [1] * 101}, "results", "is not a list of up to 100 product ids"),
+            ({**IMPRESSION, "results": [1, None]}, "results", "is not a product id"),
+            ({**PURCHASE, "quantity": 0}, "quantity", "is not a whole number from 1 to 10000"),
+            ({**PURCHASE, "price": 5}, "price", "is not known here; purchase has: type, product, quantity"),
+            ({**PURCHASE, "\ud800": 5}, "\\ud800", "is not known here"),
+            ({"type": "purchase"}, "product", "is missing"),
+            ({**PURCHASE, "type": "refund"}, "type", "is no event: give a `type`, one of impression, click"),
+            ({**PURCHASE, "type": ["purchase"]}, "type", "is no event"),
+        ],
+    )  # fmt: skip
+    def test_what_is_wrong_with_an_event_is_told_by_its_place(self, api, event, member, detail):
+        errors = errors_of(send(api, CLICK, event))
+        assert list(errors) == [f"events[1].{member}"]
+        assert errors[f"events[1].{member}"].startswith(detail)
+
+    def test_everything_that_is_wrong_is_told_at_once(self, api):
+        errors = errors_of(send(api, {**CLICK, "position": 0, "result": -1}, "click", {"product": 4}, PURCHASE))
+        assert errors.keys() == {"events[0].position", "events[0].result", "events[1]", "events[2]"}
+
+    @pytest.mark.parametrize(
+        ("body", "detail"),
+        [
+            ("", "is missing"),
+            ("{}", "is missing"),
+            ("[]", "is missing"),
+            ('{"events": {}}', "is missing"),
+            ('{"events": []}', "are 0: send 1 to 100 at a time"),
+            (json.dumps({"events": [ADD_TO_CART] * 101}), "are 101: send 1 to 100 at a time"),
+        ],
+    )
+    def test_a_document_without_events_or_with_too_many(self, api, body, detail):
+        assert errors_of(send_body(api, body))["events"].startswith(detail)
+
+    def test_a_document_has_events_and_nothing_else(self, api):
+        assert errors_of(send_body(api, json.dumps({"events": [CLICK], "visitor": 7}))).keys() == {"visitor"}
+
+    def test_events_take_no_parameters(self, api):
+        answer = api.post(f"{URL}?debug=1", {"events": [CLICK]}, content_type="application/json")
+        assert errors_of(answer).keys() == {"debug"}
+
+    @pytest.mark.parametrize(
+        "body", [b"{", b"\xff\xfe{}", b"[" * 60_000, b"1" * 5000 + b"0"], ids=["cut", "bytes", "deep", "long"]
+    )
+    def test_what_is_no_json_is_malformed(self, api, body):
+        assert problem(send_body(api, body), 400)["type"] == "urn:problem-type:lookalike:malformed"
+
+    def test_a_body_of_more_than_64_kib_is_not_read(self, api):
+        body = problem(send_body(api, " " * 65_537), 413)
+        assert body["detail"] == "The events are larger than 65,536 bytes: send fewer at a time"
+
+    def test_another_kind_of_body_is_not_taken(self, api):
+        problem(api.post(URL, {"events": "[]"}), 415)
+
+    def test_events_cannot_be_read_by_visitors(self, api):
+        problem(api.get(URL), 405)
+
+    def test_a_hundred_events_of_which_all_is_wrong_fit_an_answer(self, api):
+        event = {"type": "click", **{f"x{number}": 0 for number in range(50)}}
+        assert len(send(api, *[event] * 100).content) < 64 * 1024
+
+
+class TestForgotten:
+    def test_what_is_older_than_the_setting_says_is_deleted(self, settings, capsys):
+        settings.EVENTS_KEEP_DAYS = 30
+        old = [stored_days_ago(31), stored_days_ago(400, type="click"), stored_days_ago(30.1, type="impression")]
+        young = stored_days_ago(29)
+        call_command("prune_events")
+        assert capsys.readouterr().out == f"{len(old)} events deleted\n"
+        assert list(Event.objects.all()) == [young]
+
+    def test_more_than_one_batch_goes(self, monkeypatch):
+        monkeypatch.setattr(events, "_BATCH", 2)
+        for _ in range(5):
+            stored_days_ago(400)
+        assert events.prune() == 5
+        assert not Event.objects.exists()
+
+    def test_without_a_broker_new_events_push_out_the_old(self, api):
+        old = stored_days_ago(91)
+        send(api, CLICK)
+        assert not Event.objects.filter(pk=old.pk).exists()
+
+    def test_with_a_broker_its_periodic_task_does_it(self, api, settings):
+        settings.CELERY_BROKER_URL = "memory://"
+        stored_days_ago(91)
+        send(api, CLICK)
+        assert Event.objects.count() == 2
+        entry = settings.CELERY_BEAT_SCHEDULE["prune-events"]
+        app.loader.import_default_modules()
+        app.tasks[entry["task"]].run()
+        assert tasks.prune_events.name == entry["task"]
+        assert Event.objects.get().type == "click"
