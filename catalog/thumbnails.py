@@ -19,8 +19,8 @@ from catalog.photos import ImageRejected, open_upright
 
 logger = logging.getLogger(__name__)
 
-# The longer side in pixels: a row of the admin, a card, a card on a dense screen.
-SIDES = (96, 320, 640)
+# The longer side in pixels: a row of the admin, a card, a card on a dense screen, a product page on a dense screen.
+SIDES = (96, 320, 640, 1280)
 
 _QUALITY = 80
 _FOR_EVER = "public, max-age=31536000, immutable"

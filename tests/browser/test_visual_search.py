@@ -66,7 +66,7 @@ def test_a_chosen_photo_is_sent_and_what_looks_like_it_is_shown(
 
     expect(search_page.locator("visual-search a")).to_have_count(3)
     expect(search_page.get_by_role("status")).to_have_text("Products that look like your photo")
-    expect(search_page.locator("visual-search .drop img")).to_be_visible()
+    expect(search_page.locator("visual-search .drop canvas")).to_be_visible()
     assert api.asked[0].endswith("/api/collections/all/search")
     assert b'name="photo"; filename="mug.jpg"' in sent[0]
     assert complaints == []
@@ -86,6 +86,7 @@ def test_dropped_text_is_answered_with_what_to_do_and_nothing_is_sent(search_pag
     assert api.asked == []
 
 
+@pytest.mark.complaints("status of 400")
 def test_a_file_that_is_refused_is_answered_with_the_api_s_own_reason(
     search_page: Page, api: Api, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_file_that_is_refused_is_answered_with_the_api_s_own_reason(
     expect(search_page.locator("visual-search li")).to_have_count(0)
 
 
+@pytest.mark.complaints("status of 400")
 def test_after_a_refusal_the_same_button_takes_the_next_photo(
     search_page: Page, api: Api, tmp_path: Path, photo_file: Path
 ) -> None:
@@ -120,6 +122,7 @@ def test_a_photo_that_nothing_looks_like_is_answered_in_words(search_page: Page,
     expect(search_page.get_by_role("status")).to_contain_text("Nothing in this shop looks like your photo")
 
 
+@pytest.mark.complaints("ERR_FAILED")
 def test_a_shop_that_cannot_be_reached_is_told_in_words(search_page: Page, api: Api, photo_file: Path) -> None:
     api.answer = lambda route: route.abort()
 
@@ -184,6 +187,7 @@ def test_the_true_api_finds_the_product_of_the_photo(
     assert complaints == []
 
 
+@pytest.mark.complaints("status of 400")
 def test_the_true_api_s_reason_for_refusing_a_text_is_shown(page: Page, shop_url: str, tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("no picture")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from html import unescape
@@ -9,13 +10,12 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.http import Http404, HttpRequest
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import reverse
 
 from catalog import services
 from catalog.models import Product
-from catalog.storefront import PRODUCTS_PER_PAGE, page_not_found
+from catalog.storefront import NEW_ARRIVALS, PRODUCTS_PER_PAGE
 from catalog.templatetags.storefront import money
 from tests.catalog.shop import stock
 
@@ -32,13 +32,39 @@ def text(response: Any) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())
 
 
-def test_the_home_page_shows_every_product_that_may_be_shown_newest_first(client: Client) -> None:
+@pytest.mark.parametrize("address", ["/", "/products/"])
+def test_the_shop_shows_every_product_that_may_be_shown_newest_first(client: Client, address: str) -> None:
     stock("Old mug")
     withdrawn = stock("Withdrawn mug")
     stock("New mug")
     services.withdraw_products([withdrawn.pk])
 
-    assert titles(client.get("/")) == ["New mug", "Old mug"]
+    assert titles(client.get(address)) == ["New mug", "Old mug"]
+
+
+def test_the_home_page_shows_each_department_with_what_is_in_it_and_a_photo_from_it(client: Client) -> None:
+    pictured = stock("Mug", category=("Home", "Mugs"))
+    stock("Lamp", category=("Home", "Lamps"), photos=0)
+    stock("Shirt", category=("Clothing", "Shirts"))
+
+    response = client.get("/")
+
+    assert "Home 2 products" in text(response)
+    assert "Clothing 1 product " in text(response)
+    tile = re.search(r'<a href="/categories/home/">\s*<span class="photo">(.*?)</span>', response.content.decode())
+    assert tile is not None
+    assert pictured.images.get().sha256 in tile[1]
+
+
+def test_the_home_page_ends_with_a_few_new_arrivals_and_leads_to_the_rest(client: Client) -> None:
+    for number in range(NEW_ARRIVALS + 8):
+        stock(f"Mug {number}")
+
+    response = client.get("/")
+
+    assert len(titles(response)) == NEW_ARRIVALS
+    assert titles(response)[0] == f"Mug {NEW_ARRIVALS + 7}"
+    assert 'href="/products/"' in response.content.decode()
 
 
 def test_a_card_shows_the_brand_the_price_and_what_is_out_of_stock_and_leads_to_the_product(client: Client) -> None:
@@ -59,7 +85,7 @@ def test_a_category_shows_its_own_products_and_those_below_it(client: Client) ->
 
     assert titles(client.get("/categories/home/")) == ["Lamp", "Mug"]
     assert titles(client.get("/categories/home/mugs/")) == ["Mug"]
-    assert titles(client.get("/", {"category": "home/mugs"})) == ["Mug"]
+    assert titles(client.get("/products/", {"category": "home/mugs"})) == ["Mug"]
 
 
 def test_every_page_leads_to_the_top_categories_that_have_something_to_show(client: Client) -> None:
@@ -96,27 +122,27 @@ def test_a_search_finds_by_title_brand_and_article_number_and_keeps_its_words_in
     stock("Blue mug", sku="A-1", brand="Harbour")
     stock("Red mug", sku="A-2", brand="Alder")
 
-    assert titles(client.get("/", {"q": "blue"})) == ["Blue mug"]
-    assert titles(client.get("/", {"q": "alder"})) == ["Red mug"]
-    assert titles(client.get("/", {"q": "a-1"})) == ["Blue mug"]
-    assert 'value="blue"' in client.get("/", {"q": " blue "}).content.decode()
+    assert titles(client.get("/products/", {"q": "blue"})) == ["Blue mug"]
+    assert titles(client.get("/products/", {"q": "alder"})) == ["Red mug"]
+    assert titles(client.get("/products/", {"q": "a-1"})) == ["Blue mug"]
+    assert 'value="blue"' in client.get("/products/", {"q": " blue "}).content.decode()
 
 
 def test_a_search_can_be_narrowed_to_a_category_without_losing_its_words(client: Client) -> None:
     stock("Blue mug", category=("Home", "Mugs"))
     stock("Blue shirt", category=("Clothing", "Shirts"))
 
-    everywhere = client.get("/", {"q": "blue"})
+    everywhere = client.get("/products/", {"q": "blue"})
 
-    assert 'href="/?q=blue&amp;category=home"' in everywhere.content.decode()
-    assert titles(client.get("/?q=blue&category=home")) == ["Blue mug"]
+    assert 'href="/products/?q=blue&amp;category=home"' in everywhere.content.decode()
+    assert titles(client.get("/products/?q=blue&category=home")) == ["Blue mug"]
 
 
 @pytest.mark.parametrize("words", ["<script>alert(1)</script>", "\0", "%_'\"", "x" * 5000])
 def test_odd_search_words_are_shown_as_text_and_break_nothing(client: Client, words: str) -> None:
     stock()
 
-    response = client.get("/", {"q": words})
+    response = client.get("/products/", {"q": words})
 
     assert response.status_code == 200
     assert "<script>alert" not in response.content.decode()
@@ -125,7 +151,7 @@ def test_odd_search_words_are_shown_as_text_and_break_nothing(client: Client, wo
 def test_a_search_without_results_says_so_and_offers_the_search_by_photo(client: Client) -> None:
     stock()
 
-    response = client.get("/", {"q": "submarine"})
+    response = client.get("/products/", {"q": "submarine"})
 
     assert "Nothing matches" in text(response)
     assert f'href="{reverse("storefront:visual-search")}"' in response.content.decode()
@@ -142,7 +168,7 @@ def test_long_lists_are_split_into_pages_that_keep_the_search(client: Client) ->
     for number in range(PRODUCTS_PER_PAGE + 1):
         stock(f"Mug {number}", photos=0)
 
-    first, second = client.get("/?q=mug"), client.get("/?q=mug&page=2")
+    first, second = client.get("/products/?q=mug"), client.get("/products/?q=mug&page=2")
 
     assert len(titles(first)) == PRODUCTS_PER_PAGE
     assert titles(second) == ["Mug 0"]
@@ -153,17 +179,127 @@ def test_long_lists_are_split_into_pages_that_keep_the_search(client: Client) ->
 def test_a_page_number_that_is_none_shows_a_page_that_there_is(client: Client, page: str) -> None:
     stock("Blue mug")
 
-    assert titles(client.get("/", {"page": page})) == ["Blue mug"]
+    assert titles(client.get("/products/", {"page": page})) == ["Blue mug"]
 
 
-def test_a_list_costs_the_same_few_queries_however_long_it_is(
-    client: Client, django_assert_max_num_queries: Any
+@pytest.mark.parametrize(("address", "queries"), [("/", 5), ("/products/?brand=Harbour&max_price=20&available=1", 5)])
+def test_a_page_costs_the_same_few_queries_however_much_is_on_it(
+    client: Client, django_assert_max_num_queries: Any, address: str, queries: int
 ) -> None:
     for number in range(12):
-        stock(f"Mug {number}", photos=0)
+        stock(f"Mug {number}", photos=2, brand="Harbour", category=("Home", f"Kind {number % 5}"))
+
+    with django_assert_max_num_queries(queries):
+        client.get(address)
+
+
+def test_a_product_page_costs_four_queries(client: Client, django_assert_max_num_queries: Any) -> None:
+    product = stock(photos=3)
 
     with django_assert_max_num_queries(4):
-        client.get("/")
+        client.get(product.get_absolute_url())
+
+
+@pytest.fixture
+def mugs() -> None:
+    """Mugs to choose from."""
+    stock("Alder cheap", brand="Alder", price="5.00")
+    stock("Alder dear", brand="Alder", price="50.00", available=False)
+    stock("Birch", brand="Birch", price="20.00")
+    stock("Cedar", brand="Cedar", price=None)
+
+
+@pytest.mark.usefixtures("mugs")
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("brand=Alder", ["Alder dear", "Alder cheap"]),
+        ("brand=Alder&brand=Birch", ["Birch", "Alder dear", "Alder cheap"]),
+        ("min_price=20", ["Birch", "Alder dear"]),
+        ("max_price=20", ["Birch", "Alder cheap"]),
+        ("min_price=10&max_price=20,00", ["Birch"]),
+        ("available=1", ["Cedar", "Birch", "Alder cheap"]),
+        ("brand=Alder&available=1&max_price=9", ["Alder cheap"]),
+        ("brand=Nobody", []),
+        ("min_price=&max_price=&brand=", ["Cedar", "Birch", "Alder dear", "Alder cheap"]),
+        ("sort=price", ["Alder cheap", "Birch", "Alder dear", "Cedar"]),
+        ("sort=price-down", ["Alder dear", "Birch", "Alder cheap", "Cedar"]),
+        ("sort=name", ["Alder cheap", "Alder dear", "Birch", "Cedar"]),
+        ("sort=newest", ["Cedar", "Birch", "Alder dear", "Alder cheap"]),
+    ],
+)
+@pytest.mark.parametrize("address", ["/products/", "/categories/home/mugs/"])
+def test_a_list_can_be_narrowed_and_sorted(client: Client, address: str, query: str, shown: list[str]) -> None:
+    assert titles(client.get(f"{address}?{query}")) == shown
+
+
+@pytest.mark.usefixtures("mugs")
+def test_a_filter_tells_what_each_choice_would_leave_under_the_other_conditions(client: Client) -> None:
+    said = text(client.get("/products/?brand=Alder&max_price=20"))
+
+    # Alder's dear mug is too dear; Cedar's has no price; of Alder's one is in stock.
+    assert "Brand Alder 1 Birch 1 Price (EUR)" in said
+    assert "Availability In stock 1 " in said
+
+
+@pytest.mark.usefixtures("mugs")
+def test_each_condition_has_a_chip_that_takes_it_away_and_leaves_the_others(client: Client) -> None:
+    content = client.get("/products/?q=er&brand=Alder&min_price=5&max_price=50&available=1&sort=price").content.decode()
+
+    chips = {
+        unescape(re.sub(r"<[^>]+>", "", words)).split("Remove the filter ")[-1].strip(" ✕"): unescape(address)
+        for address, words in re.findall(r'<li><a href="([^"]+)">(<span class="unseen">Remove.*?)</a>', content)
+    }
+    assert chips == {
+        "Alder": "/products/?q=er&min_price=5&max_price=50&available=1&sort=price",
+        "€5.00 to €50.00": "/products/?q=er&brand=Alder&available=1&sort=price",
+        "In stock": "/products/?q=er&brand=Alder&min_price=5&max_price=50&sort=price",
+    }
+    assert '<a class="clear" href="/products/?q=er&amp;sort=price">' in content
+
+
+def test_pages_keep_the_conditions_and_a_narrower_category_keeps_them_too(client: Client) -> None:
+    for number in range(PRODUCTS_PER_PAGE + 1):
+        stock(f"Mug {number}", photos=0, brand="Harbour")
+
+    content = client.get("/categories/home/?brand=Harbour&sort=price").content.decode()
+
+    assert 'href="?brand=Harbour&amp;sort=price&amp;page=2"' in content
+    assert 'href="/categories/home/mugs/?brand=Harbour&amp;sort=price"' in content
+
+
+@pytest.mark.usefixtures("mugs")
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("min_price=cheap", "“cheap” is not a price"),
+        ("max_price=-5", "“-5” is not a price"),
+        ("max_price=1e9", "“1e9” is not a price"),
+        ("min_price=20&max_price=10", "The lowest price is above the highest"),
+        ("min_price=<b>", "“<b>” is not a price"),
+        ("min_price=" + "9" * 400, "is not a price"),
+        ("sort=colour", None),
+        ("available=perhaps", None),
+        ("brand=%00&q=%00", None),
+    ],
+)
+def test_a_condition_that_cannot_be_read_is_left_out_and_told_where_it_was_typed(
+    client: Client, query: str, told: str | None
+) -> None:
+    response = client.get(f"/products/?{query}")
+
+    assert len(titles(response)) == 4
+    assert (told or "") in text(response)
+    assert ("it was left out" in text(response) or "both were left out" in text(response)) is bool(told)
+
+
+def test_conditions_that_nothing_meets_can_be_taken_away_together(client: Client) -> None:
+    stock(price="10.00")
+
+    content = client.get("/products/?min_price=99").content.decode()
+
+    assert "Nothing matches all of these filters" in content
+    assert '<a class="action" href="/products/">Clear all filters</a>' in content
 
 
 def test_a_product_page_shows_its_photos_price_availability_description_and_attributes(client: Client) -> None:
@@ -223,19 +359,60 @@ def test_an_unknown_category_is_not_found(client: Client) -> None:
     assert "no such category" in text(response)
 
 
-def test_an_address_that_leads_nowhere_gets_a_page_without_django_s_account_of_it(rf: RequestFactory) -> None:
-    request: HttpRequest = rf.get("/nowhere")
-
-    response = page_not_found(request, Http404({"tried": [], "path": "nowhere"}))
+def test_an_address_that_leads_nowhere_gets_a_page_without_django_s_account_of_it(client: Client) -> None:
+    response = client.get("/nowhere/")
 
     assert response.status_code == 404
     assert "There is nothing at this address" in text(response)
     assert "tried" not in text(response)
 
 
-@pytest.mark.parametrize("name", ["home", "visual-search"])
+def test_a_product_page_describes_the_product_to_search_engines_and_to_those_who_share_it(client: Client) -> None:
+    product = stock(
+        "Mug </script><b>", brand="Harbour & Co", price="9.90", description="Holds 350 ml.", available=False
+    )
+
+    content = client.get(product.get_absolute_url()).content.decode()
+
+    data = re.search(r'<script type="application/ld\+json">(.*?)</script>', content)
+    assert data is not None
+    address = f"http://testserver{product.get_absolute_url()}"
+    photo = f"http://testserver{product.images.get().file.url}"
+    assert json.loads(data[1]) == {
+        "@context": "https://schema.org",
+        "@type": "Product",
+        "name": "Mug </script><b>",
+        "sku": product.sku,
+        "url": address,
+        "image": [photo],
+        "description": "Holds 350 ml.",
+        "brand": {"@type": "Brand", "name": "Harbour & Co"},
+        "offers": {
+            "@type": "Offer",
+            "price": "9.90",
+            "priceCurrency": "EUR",
+            "availability": "https://schema.org/OutOfStock",
+        },
+    }
+    assert f'<link rel="canonical" href="{address}">' in content
+    assert '<meta property="og:title" content="Mug &lt;/script&gt;&lt;b&gt;">' in content
+    assert f'<meta property="og:image" content="{photo}">' in content
+
+
+def test_a_product_page_leads_to_the_brand_s_other_products(client: Client) -> None:
+    product = stock("Blue mug", brand="Harbour & Co")
+    stock("Other mug", brand="Else")
+
+    address = re.search(r'<p class="brand"><a href="([^"]+)"', client.get(product.get_absolute_url()).content.decode())
+
+    assert address is not None
+    assert titles(client.get(unescape(address[1]))) == ["Blue mug"]
+
+
+@pytest.mark.parametrize("name", ["home", "products", "product", "basket", "visual-search"])
 def test_pages_may_load_nothing_inline_and_nothing_foreign(client: Client, name: str) -> None:
-    response = client.get(reverse(f"storefront:{name}"))
+    product = stock()
+    response = client.get(product.get_absolute_url() if name == "product" else reverse(f"storefront:{name}"))
 
     policy = response["Content-Security-Policy"]
     assert "default-src 'self';" in policy
@@ -244,7 +421,7 @@ def test_pages_may_load_nothing_inline_and_nothing_foreign(client: Client, name:
     content = response.content.decode()
     assert " style=" not in content
     assert "<style" not in content
-    assert not re.search(r"<script(?![^>]* src=)", content)
+    assert not re.search(r"<script(?![^>]* src=|[^>]* type=.application/ld\+json)", content)
     assert not re.search(r"\son\w+=", content)
 
 

@@ -22,7 +22,7 @@ def stored(media_root: Path) -> str:
     file = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.new("RGB", (1200, 800), "teal").save(file, "JPEG", exif=exif)
+    Image.new("RGB", (1800, 1200), "teal").save(file, "JPEG", exif=exif)
     write_once(NAME, file.getvalue())
     return NAME
 
@@ -44,7 +44,7 @@ def test_an_address_needs_no_photo_and_reads_nothing(media_root: Path) -> None:
 
 
 def test_a_side_that_is_not_offered_is_refused() -> None:
-    with pytest.raises(ValueError, match="use one of 96, 320, 640"):
+    with pytest.raises(ValueError, match="use one of 96, 320, 640, 1280"):
         thumbnail_url(NAME, 321)
 
 

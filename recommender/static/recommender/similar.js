@@ -1,15 +1,10 @@
 /**
- * Visually similar products, and search by photo, in any page: two custom elements and no dependency.
+ * Visually similar products, and search by photo, in any page, without a dependency. How: docs/how-to/widget.md.
  *
  *     <script type="module" src="https://recommender.example/widget/v1/similar.js"></script>
  *     <similar-products product-id="42" heading="You may also like"></similar-products>
+ *     <div data-similar-to="42" data-heading="You may also like"></div>
  *     <visual-search></visual-search>
- *
- * Attributes of both: `limit` (8), `collection` ("all"), `api` (the API's base address; the origin of this script),
- * and `text-<name>` for each name in TEXTS, to speak the shop's language.
- * Events of both, bubbling out of the shadow tree: `similar:load` {collection, encoder, fallback, results},
- * `similar:click` {product, score, position} (cancel it and the link is not followed), `similar:error` {status, title, detail}.
- * Style: the custom properties in STYLE's first rule, and ::part() of every element that has a part.
  */
 
 const TEXTS = {
@@ -31,6 +26,11 @@ const DEFAULT_LIMIT = 8;
 const TIMEOUT_MS = 20_000;
 // How far below the screen a strip starts to load.
 const LOAD_AHEAD = "300px";
+const SEEN_MS = 1_000;
+// What a strip takes over from the element with `data-similar-to`, without `data-`.
+const ATTRIBUTES = ["similar-to", "heading", "limit", "collection", "api", "api-key", "no-events", ...Object.keys(TEXTS).map((name) => `text-${name}`)];
+// Elements whose `data-track` counts when they are used; of others it counts when they appear.
+const CONTROLS = "form, a, button, input";
 
 const STYLE = new CSSStyleSheet();
 STYLE.replaceSync(`
@@ -69,18 +69,18 @@ img { display: block; inline-size: 100%; block-size: 100%; object-fit: var(--_fi
 .skeleton .title::before { content: ""; display: block; inline-size: 80%; block-size: .9em; margin-block: .25em; border-radius: 4px; background: var(--_surface); }
 button { font: inherit; color: inherit; background: none; border: 1px solid var(--_line); border-radius: 999px; min-block-size: 2.75rem; padding: .5rem 1.25rem; cursor: pointer; }
 button:hover { border-color: currentColor; }
-nav { display: flex; margin-inline-start: auto; gap: .5rem; }
-nav button { inline-size: 2.75rem; padding: 0; font-size: 1.25rem; line-height: 1; }
-nav button:disabled { opacity: .35; cursor: default; border-color: var(--_line); }
+.controls { display: flex; margin-inline-start: auto; gap: .5rem; }
+.controls button { inline-size: 2.75rem; padding: 0; font-size: 1.25rem; line-height: 1; }
+.controls button:disabled { opacity: .35; cursor: default; border-color: var(--_line); }
 .drop { display: flex; flex-wrap: wrap; place-content: center; align-items: center; gap: .75rem 1rem; min-block-size: 14rem; padding: 1.5rem; text-align: center; border: 2px dashed var(--_line); border-radius: var(--_radius); background: var(--_surface); }
 .drop.over { border-color: var(--_accent); border-style: solid; }
 .drop p { flex-basis: 100%; margin: 0; }
-.drop img { inline-size: auto; max-inline-size: 100%; block-size: 10rem; object-fit: contain; border-radius: var(--_radius); }
+canvas { inline-size: auto; max-inline-size: 100%; block-size: 10rem; object-fit: contain; border-radius: var(--_radius); }
 .choose { color: var(--similar-on-accent, Canvas); background: var(--similar-accent, CanvasText); border-color: transparent; }
 .status { min-block-size: 1.4em; margin-block: 1.5rem .75rem; font-weight: 650; }
 .status.error { color: var(--_error); }
 @media (pointer: fine) { .take { display: none; } }
-@media (pointer: coarse) { nav, .drop p { display: none; } }
+@media (pointer: coarse) { .controls, .drop p { display: none; } }
 @media (prefers-reduced-motion: no-preference) {
   .strip { scroll-behavior: smooth; }
   .skeleton { animation: breathe 1.6s ease-in-out infinite alternate; }
@@ -96,9 +96,23 @@ class Problem extends Error {
   }
 }
 
-/** What both elements share: their attributes, one request at a time, and cards of products. */
+/** Send an event: `track("purchase", { product: 42, quantity: 2 })`. Returns whether it is on its way. */
+export function track(type, details, api = DEFAULT_API) {
+  if (navigator.doNotTrack === "1" || navigator.globalPrivacyControl) return false;
+  const body = JSON.stringify({ events: [{ type, ...details }] });
+  try {
+    return navigator.sendBeacon(new URL("api/events", baseOf(api)), new Blob([body], { type: "text/plain;charset=UTF-8" }));
+  } catch {
+    // Missing, or what a blocker put in its place: a page works without.
+    return false;
+  }
+}
+
+/** What both elements share: attributes, one request at a time, cards of products and their events. */
 class Recommendations extends HTMLElement {
   #request = null;
+  #watch = null;
+  #timer = 0;
 
   constructor() {
     super();
@@ -114,20 +128,20 @@ class Recommendations extends HTMLElement {
     return this.getAttribute("collection") || "all";
   }
 
-  /** The base address of the API, with a slash at its end, so that it may have a path of its own. */
   get api() {
-    const base = this.getAttribute("api") || DEFAULT_API;
-    return new URL(base.endsWith("/") ? base : `${base}/`, document.baseURI);
+    return baseOf(this.getAttribute("api") || DEFAULT_API);
   }
 
   text(name) {
     return this.getAttribute(`text-${name}`) ?? TEXTS[name];
   }
 
-  /** Let go of the request under way, if any; its answer will be ignored. */
+  /** Let go of the request under way, if any, and of what was shown before. */
   abort() {
     this.#request?.abort();
     this.#request = null;
+    this.#watch?.disconnect();
+    clearTimeout(this.#timer);
   }
 
   /** Ask the API, once at a time. Resolves to the answer, or to null when it failed (told by an event) or came too late. */
@@ -135,8 +149,10 @@ class Recommendations extends HTMLElement {
     this.abort();
     const request = (this.#request = new AbortController());
     const timer = setTimeout(() => request.abort(), TIMEOUT_MS);
+    const key = this.getAttribute("api-key");
+    const headers = { Accept: "application/json", ...(key && { "X-API-Key": key }) };
     try {
-      const answer = await fetchAnswer(url, { ...options, signal: request.signal }, this);
+      const answer = await fetchAnswer(url, { ...options, headers, signal: request.signal }, this);
       return this.#request === request ? answer : null;
     } catch (error) {
       if (this.#request !== request) return null;
@@ -157,16 +173,36 @@ class Recommendations extends HTMLElement {
     return this.dispatchEvent(new CustomEvent(`similar:${name}`, { bubbles: true, composed: true, detail, ...options }));
   }
 
-  cards(results) {
-    return results.map(({ product, score }, index) => {
-      const sources = [product.thumbnail, product.image].filter(Boolean).map((source) => new URL(source, this.api));
-      const image = sources.length && element("img", { part: "image", alt: product.title, loading: "lazy", decoding: "async", src: sources.shift() });
-      // A photo that is gone leaves a quiet surface, not a broken picture.
-      if (image) image.addEventListener("error", () => (sources.length ? (image.src = sources.shift()) : image.remove()));
+  /** Send an event about an answer, unless the page wants none. */
+  #track(type, { product = null, collection, encoder }, details) {
+    if (!this.hasAttribute("no-events")) track(type, { product, collection, encoder, ...details }, this.api);
+  }
+
+  /** Count an answer as seen, once, when half of `target` was on the screen for a while. */
+  watch(target, answer) {
+    const seen = () => {
+      if (document.hidden) return wait();
+      this.#watch.disconnect();
+      this.#track("impression", answer, { results: answer.results.map(({ product }) => product.id) });
+    };
+    const wait = () => (this.#timer = setTimeout(seen, SEEN_MS));
+    const threshold = 0.5;
+    this.#watch = new IntersectionObserver(
+      (entries) => {
+        clearTimeout(this.#timer);
+        if (entries.at(-1).intersectionRatio >= threshold) wait();
+      },
+      { threshold },
+    );
+    this.#watch.observe(target);
+  }
+
+  cards(answer) {
+    return answer.results.map(({ product, score }, index) => {
       const link = element(
         "a",
         { part: "link", ...address(product.url, this.api) },
-        element("span", { part: "media", class: "media" }, image),
+        element("span", { part: "media", class: "media" }, product.image && this.#picture(product)),
         element("span", { part: "title", class: "title" }, product.title),
         element(
           "span",
@@ -175,17 +211,33 @@ class Recommendations extends HTMLElement {
           !product.available && element("span", { part: "out-of-stock", class: "out-of-stock" }, this.text("out-of-stock")),
         ),
       );
-      link.addEventListener("click", (event) => {
-        if (!this.tell("click", { product, score, position: index + 1 }, { cancelable: true })) event.preventDefault();
-      });
+      const follow = (event) => {
+        const position = index + 1;
+        this.#track("click", answer, { result: product.id, position });
+        if (!this.tell("click", { product, score, position }, { cancelable: true })) event.preventDefault();
+      };
+      link.addEventListener("click", follow);
+      // The middle button opens a tab, the right one a menu.
+      link.addEventListener("auxclick", (event) => event.button === 1 && follow(event));
       return element("li", { part: "item" }, link);
     });
+  }
+
+  #picture({ title, image, thumbnails }) {
+    const url = (given) => new URL(given, this.api).href;
+    const srcset = Object.entries(thumbnails ?? {}).map(([side, given]) => `${url(given)} ${side}w`);
+    const picture = element("img", {
+      part: "image", alt: title, loading: "lazy", decoding: "async", ...(srcset.length && { sizes: "auto, 14rem", srcset }), src: url(image),
+    });
+    // Without thumbnails the photo itself; a photo that is gone leaves a quiet surface, not a broken picture.
+    picture.addEventListener("error", () => (picture.srcset ? picture.removeAttribute("srcset") : picture.remove()));
+    return picture;
   }
 }
 
 /** A strip of the products that look like one product. Takes its room at once, loads when it comes near, hides when empty. */
 class SimilarProducts extends Recommendations {
-  static observedAttributes = ["product-id", "heading", "limit", "collection", "api"];
+  static observedAttributes = ["product-id", "heading", "limit", "collection", "api", "api-key"];
   #nearby = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#load(), { rootMargin: LOAD_AHEAD });
   #resized = new ResizeObserver(() => this.#showControls());
   #scheduled = false;
@@ -233,7 +285,7 @@ class SimilarProducts extends Recommendations {
       button.addEventListener("click", () => this.#turn(direction));
       return button;
     };
-    this.#controls = element("nav", { part: "controls" }, turn("previous", "‹", -1), turn("next", "›", 1));
+    this.#controls = element("div", { part: "controls", class: "controls" }, turn("previous", "‹", -1), turn("next", "›", 1));
     this.#list = element("ul", { part: "list", class: "strip skeleton", role: "list", "aria-hidden": "true" }, ...Array.from({ length: this.limit }, skeleton));
     this.#list.addEventListener("scroll", () => this.#showControls(), { passive: true });
     this.#section = element(
@@ -254,12 +306,13 @@ class SimilarProducts extends Recommendations {
     const answer = await this.ask(url);
     if (!answer) return;
     this.hidden = !answer.results.length;
-    this.#list.replaceChildren(...this.cards(answer.results));
+    this.#list.replaceChildren(...this.cards(answer));
     this.#list.classList.remove("skeleton");
     this.#list.removeAttribute("aria-hidden");
     this.#section.removeAttribute("aria-busy");
     this.#showControls();
     this.tell("load", answer);
+    this.watch(this.#list, answer);
   }
 
   problem() {
@@ -288,9 +341,9 @@ class VisualSearch extends Recommendations {
     const files = event.clipboardData?.files;
     if (files?.length) this.search(files[0]);
   };
-  #preview = "";
   #drop;
-  #image;
+  #photo;
+  #preview;
   #status;
   #list;
 
@@ -301,17 +354,15 @@ class VisualSearch extends Recommendations {
 
   disconnectedCallback() {
     this.abort();
-    URL.revokeObjectURL(this.#preview);
     document.removeEventListener("paste", this.#onPaste);
   }
 
   #render() {
-    this.#image = element("img", { part: "preview", alt: "", hidden: "" });
-    this.#image.addEventListener("load", () => (this.#image.hidden = false));
+    this.#preview = element("canvas", { part: "preview", "aria-hidden": "true", hidden: "" });
     this.#drop = element(
       "div",
       { part: "drop", class: "drop" },
-      this.#image,
+      this.#preview,
       element("p", { part: "prompt" }, this.text("drop")),
       ...this.#picker("choose", {}),
       ...this.#picker("take", { capture: "environment" }),
@@ -357,9 +408,11 @@ class VisualSearch extends Recommendations {
     const url = new URL(`api/collections/${encodeURIComponent(this.collection)}/search`, this.api);
     const answer = await this.ask(url, { method: "POST", body });
     if (!answer) return;
-    this.#fill(this.cards(answer.results));
+    this.#fill(this.cards(answer));
     this.#say(this.text(answer.results.length ? "found" : "nothing"));
     this.tell("load", answer);
+    // Half of a grid may not fit on the screen: its first product stands for it.
+    if (answer.results.length) this.watch(this.#list.firstElementChild, answer);
   }
 
   problem({ message }) {
@@ -373,11 +426,16 @@ class VisualSearch extends Recommendations {
     this.#list.replaceChildren(...cards);
   }
 
-  #show(photo) {
-    URL.revokeObjectURL(this.#preview);
-    this.#preview = URL.createObjectURL(photo);
-    this.#image.hidden = true;
-    this.#image.src = this.#preview;
+  /** Drawn, since an image would need `blob:` in the page's policy. */
+  async #show(photo) {
+    this.#photo = photo;
+    this.#preview.hidden = true;
+    const bitmap = await createImageBitmap(photo, { resizeHeight: 320 }).catch(() => null);
+    if (!bitmap || this.#photo !== photo) return;
+    this.#preview.width = bitmap.width;
+    this.#preview.height = bitmap.height;
+    this.#preview.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
+    this.#preview.hidden = false;
   }
 
   #say(message, isError = false) {
@@ -389,13 +447,18 @@ class VisualSearch extends Recommendations {
 async function fetchAnswer(url, options, host) {
   let response;
   try {
-    response = await fetch(url, { credentials: "omit", headers: { Accept: "application/json" }, ...options });
+    response = await fetch(url, { credentials: "omit", ...options });
   } catch {
     throw new Problem(0, host.text("offline"), "");
   }
   const body = await response.json().catch(() => null);
   if (!response.ok || !Array.isArray(body?.results)) throw new Problem(response.status, body?.title ?? host.text("failed"), body?.detail ?? "");
   return body;
+}
+
+/** A base address with a slash at its end, so that it may have a path of its own. */
+function baseOf(given) {
+  return new URL(`${given}`.replace(/\/?$/, "/"), document.baseURI);
 }
 
 /** An element with attributes and children. Texts become text nodes: data is never read as markup. */
@@ -427,5 +490,50 @@ function money({ price, currency }, host) {
   }
 }
 
-customElements.get("similar-products") ?? customElements.define("similar-products", SimilarProducts);
-customElements.get("visual-search") ?? customElements.define("visual-search", VisualSearch);
+const mounted = new Map();
+const told = new WeakSet();
+
+/** Give an element its strip, once, and the strip the element's attributes. */
+function mount(place) {
+  const strip = mounted.get(place) ?? document.createElement("similar-products");
+  for (const name of ATTRIBUTES) {
+    const value = place.getAttribute(`data-${name}`);
+    const target = name === "similar-to" ? "product-id" : name;
+    if (value === null) strip.removeAttribute(target);
+    else strip.setAttribute(target, value);
+  }
+  if (!mounted.has(place)) place.append(strip);
+  mounted.set(place, strip);
+}
+
+/** Follow what is in the page. */
+function look() {
+  for (const [place, strip] of mounted) {
+    if (place.isConnected && place.hasAttribute("data-similar-to")) continue;
+    strip.remove();
+    mounted.delete(place);
+  }
+  document.querySelectorAll("[data-similar-to]").forEach(mount);
+  for (const place of document.querySelectorAll(`[data-track]:not(${CONTROLS})`)) {
+    if (!told.has(place)) trackDeclared(place);
+    told.add(place);
+  }
+}
+
+function trackDeclared({ dataset: { track: type, product, quantity, api } }) {
+  track(type, { product: Number(product), ...(quantity && { quantity: Number(quantity) }) }, api);
+}
+
+function onUse({ type, target }) {
+  const place = target.closest?.("[data-track]");
+  if (place?.matches(CONTROLS) && place.matches("form") === (type === "submit")) trackDeclared(place);
+}
+
+if (!customElements.get("similar-products")) {
+  customElements.define("similar-products", SimilarProducts);
+  customElements.define("visual-search", VisualSearch);
+  new MutationObserver(look).observe(document, { subtree: true, childList: true, attributeFilter: ATTRIBUTES.map((name) => `data-${name}`) });
+  document.addEventListener("click", onUse, true);
+  document.addEventListener("submit", onUse, true);
+  look();
+}

@@ -1,0 +1,115 @@
+"""The widget in a page of another shop, under the policy that docs/how-to/widget.md names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Page, expect
+
+from catalog.models import Product
+from recommender.models import Event
+from tests.browser.conftest import until
+from tests.catalog.shop import stock
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+POLICY = "default-src 'none'; script-src {api}; connect-src {api}; img-src {api}; style-src 'self'"
+STYLE = "similar-products { --similar-item-width: 120px } similar-products::part(title) { color: rgb(1, 2, 3) }"
+
+
+@pytest.fixture
+def serve_strictly(shop_url: str, origins: set[str]) -> Iterator[Callable[[str], str]]:
+    """Serves a page, and a style sheet of its own, from another origin under the policy; returns the page's address."""
+    body = ""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind, content = ("css", STYLE) if self.path == "/shop.css" else ("html", body)
+            self.send_response(200)
+            self.send_header("Content-Type", f"text/{kind}; charset=utf-8")
+            self.send_header("Content-Security-Policy", POLICY.format(api=shop_url))
+            self.end_headers()
+            self.wfile.write(content.encode())
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    def serve(markup: str) -> str:
+        nonlocal body
+        body = f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="stylesheet" href="/shop.css">
+        <script type="module" src="{shop_url}/widget/v1/similar.js"></script>{markup}"""
+        address = f"http://127.0.0.1:{server.server_port}"
+        origins.add(address)
+        return f"{address}/"
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield serve
+        server.shutdown()
+        thread.join()
+
+
+def test_the_policy_is_the_one_that_the_docs_name() -> None:
+    docs = (Path(settings.BASE_DIR) / "docs" / "how-to" / "widget.md").read_text()
+
+    for directive in POLICY.format(api="https://recommender.example").split("; "):
+        assert directive in docs
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<similar-products product-id="{product}" heading="Like it?"></similar-products>',
+        '<similar-products product-id="{product}" heading="Like it?" api-key="k-1"></similar-products>',
+        '<div data-similar-to="{product}" data-heading="Like it?"></div>',
+    ],
+)
+def test_a_strip_works_in_a_page_of_another_origin_under_a_strict_policy(
+    page: Page, product: Product, serve_strictly: Callable[[str], str], complaints: list[str], markup: str
+) -> None:
+    other = stock("Red mug")
+
+    page.goto(serve_strictly(markup.format(product=product.pk)))
+
+    expect(page.get_by_role("region", name="Like it?").get_by_role("link")).to_have_count(1)
+    picture = page.locator("similar-products img")
+    until(page, lambda: picture.evaluate("img => img.naturalWidth > 0"))
+    assert "/thumbs/" in picture.evaluate("img => img.currentSrc")
+    expect(page.locator("similar-products .title")).to_have_css("color", "rgb(1, 2, 3)")
+    until(page, lambda: Event.objects.exists())
+    seen = Event.objects.get()
+    assert (seen.type, seen.product_id, seen.results) == ("impression", product.pk, [other.pk])
+    assert complaints == []
+
+
+def test_a_search_by_photo_works_there_too(
+    page: Page,
+    serve_strictly: Callable[[str], str],
+    photo_file: Path,
+    index_photos: Callable[[], object],
+    complaints: list[str],
+) -> None:
+    stock("Red mug")
+    index_photos()
+    page.goto(serve_strictly("<visual-search></visual-search>"))
+
+    page.locator("visual-search .choose-input").set_input_files(photo_file)
+
+    expect(page.locator("visual-search a")).to_have_count(1)
+    expect(page.locator("visual-search canvas")).to_be_visible()
+    assert complaints == []
+
+
+def test_markup_alone_tracks_there(page: Page, product: Product, serve_strictly: Callable[[str], str]) -> None:
+    page.goto(serve_strictly(f'<button data-track="add_to_cart" data-product="{product.pk}">Buy</button>'))
+
+    page.get_by_role("button", name="Buy").click()
+
+    until(page, lambda: Event.objects.exists())
+    assert (Event.objects.get().type, Event.objects.get().product_id) == ("add_to_cart", product.pk)
