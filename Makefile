@@ -11,7 +11,7 @@ demo run: export DEBUG ?= true
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: requirements/runtime.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
@@ -29,6 +29,11 @@ $(VENV)/.train: requirements/train.txt $(VENV)/.dev
 	@echo "installing TensorFlow for training ..."
 	@$(PIP) -r requirements/train.txt
 	@touch $@
+
+# What the browser tests judge accessibility with. Without npm they are skipped, and say so.
+node_modules/.installed: package-lock.json
+	@if command -v npm >/dev/null; then echo "installing axe-core ..."; \
+	  npm ci --ignore-scripts --no-audit --no-fund --silent && touch $@ || echo "npm could not install axe-core"; fi
 
 .PHONY: demo
 demo: $(VENV)/.runtime ## install, draw a demo shop, index it and serve it (PORT=8000)
@@ -51,7 +56,7 @@ run: $(VENV)/.dev ## serve the code with reload, for development (PORT=8000)
 setup: $(VENV)/.train ## the whole development environment, with TensorFlow, in .venv
 
 .PHONY: test
-test: $(VENV)/.dev ## run all tests; the summary says what was skipped and why
+test: $(VENV)/.dev node_modules/.installed ## run all tests; the summary says what was skipped and why
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
@@ -66,11 +71,11 @@ lint: $(VENV)/.dev ## style, types, import rules, migrations, API schema
 
 .PHONY: bench
 bench: $(VENV)/.train ## measure speed and quality; prints tables, writes bench/results/
-	@for bench in encoder_speed photos_to_points similar_latency vector_index aspect fine_tuning; do $(BIN)/python -m bench.$$bench || exit 1; done
+	@for bench in encoder_speed photos_to_points similar_latency vector_index aspect fine_tuning product_page; do $(BIN)/python -m bench.$$bench || exit 1; done
 
-.PHONY: screenshot
-screenshot: $(VENV)/.dev ## photograph the running demo for the README (PORT=8000)
-	@$(BIN)/python docs/screenshot.py http://127.0.0.1:$(PORT)/
+.PHONY: screenshots
+screenshots: $(VENV)/.dev ## draw the pictures in docs/images anew, from a demo of its own (or ADDRESS=...)
+	@$(BIN)/python -m docs.screenshots $(ADDRESS)
 
 .PHONY: lock
 lock: ## pin the dependencies of pyproject.toml anew, with hashes (needs uv)
@@ -81,5 +86,5 @@ lock: ## pin the dependencies of pyproject.toml anew, with hashes (needs uv)
 
 .PHONY: clean
 clean: ## remove what was built: the environment, the demo's data, caches
-	rm -rf $(VENV) var build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) node_modules var build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product as every_pair
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import pytest
-from django.conf import LazySettings
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, sync_playwright
+from django.conf import LazySettings, settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, Route, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from catalog.models import Product
+from bench.chromium import FLAGS, NAMES
+from catalog.models import Product, User
 from embeddings.selectors import forget_live_collections
 from embeddings.services import drain
 from tests.catalog.shop import stock
 from tests.factories import jpeg
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TIMEOUT_MS = 10_000
 
 Answer = dict[str, Any]
+
+SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A device, and whether its owner likes it light or dark."""
+
+    device: Literal["phone", "desktop"]
+    scheme: Literal["light", "dark"]
+
+    def __str__(self) -> str:
+        return f"{self.device}-{self.scheme}"
+
+
+SCREENS = [Screen(*both) for both in every_pair(("phone", "desktop"), ("light", "dark"))]
 
 
 @pytest.fixture(scope="module")
@@ -50,32 +63,103 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A visitor without a past, with a wide screen and English as language."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+def screen() -> Screen:
+    """What the visitor looks at; a test with the parameter `screen` is shown on each of SCREENS."""
+    return Screen("desktop", "light")
+
+
+@pytest.fixture
+def context(browser: Browser, screen: Screen, complaints: list[str], origins: set[str]) -> Iterator[BrowserContext]:
+    """A visitor without a past and with English as language, whose every page is listened to."""
+    width, height = SIZES[screen.device]
+    phone = screen.device == "phone"
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        has_touch=phone,
+        is_mobile=phone,
+        color_scheme=screen.scheme,
+        locale="en-GB",
+    )
     context.set_default_timeout(TIMEOUT_MS)
+    _listen(context, complaints, origins)
     yield context
     context.close()
 
 
 @pytest.fixture
-def page(context: BrowserContext, complaints: list[str]) -> Page:
-    """An empty page that writes down what the browser complains of."""
-    page = context.new_page()
-
-    def on_console(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    page.on("console", on_console)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return page
+def page(context: BrowserContext) -> Page:
+    """An empty page of the visitor's browser."""
+    return context.new_page()
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    """Errors and warnings of the browser's console: failed scripts, broken policies, missing files."""
-    return []
+def complaints(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """What the browser complains of, and what it should have: errors of scripts and policies, refusals, requests to elsewhere.
+
+    The test fails where there are any, but for those that it brings about and names: `@pytest.mark.complaints("a pattern")`.
+    """
+    heard: list[str] = []
+    yield heard
+    expected = [pattern for mark in request.node.iter_markers("complaints") for pattern in mark.args]
+    assert_quiet(heard, *expected)
+    missing = [pattern for pattern in expected if not re.search(pattern, "\n".join(heard))]
+    assert not missing, f"the browser was to complain of {missing}, and said {heard}"
+
+
+def assert_quiet(complaints: list[str], *expected: str) -> None:
+    """The browser complained of nothing but what these patterns find."""
+    others = [complaint for complaint in complaints if not any(re.search(pattern, complaint) for pattern in expected)]
+    assert not others, "\n".join(["the browser complains:", *others])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker by which a test says what it expects the browser to complain of."""
+    config.addinivalue_line("markers", "complaints(pattern, ...): the browser complains of this, and has to")
+
+
+def _listen(context: BrowserContext, complaints: list[str], origins: set[str]) -> None:
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(f"{message.type}: {message.text} ({message.location['url']})")
+
+    def on_request(request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and f"{address.scheme}://{address.netloc}" not in origins:
+            complaints.append(f"outside request: {request.url}")
+
+    def on_response(response: Response) -> None:
+        if response.status >= 400:
+            complaints.append(f"status of {response.status}: {response.url}")
+
+    context.on("console", on_console)
+    context.on("request", on_request)
+    context.on("response", on_response)
+    context.on("weberror", lambda error: complaints.append(f"uncaught: {error.error}"))
+
+
+@pytest.fixture
+def origins(shop_url: str) -> set[str]:
+    """Where a page may load from; `serve_page` adds its own."""
+    return {shop_url}
+
+
+@pytest.fixture
+def sign_in(context: BrowserContext, shop_url: str) -> Callable[[User], None]:
+    """Signs somebody in without the form."""
+
+    def sign_in(user: User) -> None:
+        client = Client()
+        client.force_login(user)
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": shop_url}])
+
+    return sign_in
+
+
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None, live_server: LiveServer) -> LiveServer:
+    """The server, started once the tests' database is known: all its threads would share one connection before."""
+    return live_server
 
 
 @pytest.fixture
@@ -103,11 +187,14 @@ def index_photos(settings: LazySettings) -> Iterator[Callable[[], object]]:
 def api(page: Page) -> Iterator[Api]:
     """The API's part, played by the test: what it answers, and what it was asked."""
     yield Api(page)
+    # What the page still asks for is not to reach the server, which knows nothing of it.
+    if not page.is_closed():
+        page.goto("about:blank")
     page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.fixture
-def serve_page() -> Iterator[Callable[[str], str]]:
+def serve_page(origins: set[str]) -> Iterator[Callable[[str], str]]:
     """Serves a page from an origin of its own and returns its address."""
     body = b""
 
@@ -124,6 +211,7 @@ def serve_page() -> Iterator[Callable[[str], str]]:
     def serve(html: str) -> str:
         nonlocal body
         body = html.encode()
+        origins.add(f"http://127.0.0.1:{server.server_port}")
         return f"http://127.0.0.1:{server.server_port}/"
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -1,0 +1,66 @@
+"""A demo shop of its own for whoever wants to look at its pages: in a folder that goes away, on a port that was free."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+START_TIMEOUT_S = 60
+
+
+@contextmanager
+def demo_shop(*, products: int, debug: bool) -> Iterator[tuple[str, Callable[..., None]]]:
+    """The address of a running demo shop, and a function that runs one of its commands. `debug`: the owner may sign in."""
+    with tempfile.TemporaryDirectory(prefix="lookalike-demo-") as folder:
+        environment = {
+            **os.environ,
+            "DATA_DIR": folder,
+            "DATABASE_URL": f"sqlite:///{Path(folder) / 'demo.sqlite3'}",
+            "REDIS_URL": "",
+            "CELERY_BROKER_URL": "",
+            "QDRANT_URL": "",
+            "SECRET_KEY": "demo",
+            "DEBUG": str(debug).lower(),
+            "SERVE_MEDIA": "true",
+            "LOG_LEVEL": "WARNING",
+        }
+
+        def manage(*arguments: str) -> None:
+            subprocess.run([sys.executable, "manage.py", *arguments], env=environment, check=True)
+
+        manage("migrate", "--verbosity", "0")
+        manage("collectstatic", "--no-input", "--verbosity", "0")
+        manage("demo", "--count", str(products))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = ["gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4"]
+        server = subprocess.Popen([sys.executable, "-m", *command, "--log-level", "error"], env=environment)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/readyz")
+            yield f"http://127.0.0.1:{port}", manage
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _wait_for(address: str) -> None:
+    for _ in range(START_TIMEOUT_S * 10):
+        try:
+            urllib.request.urlopen(address, timeout=30).close()  # noqa: S310 - our own server
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"the demo shop is not ready: {error.read().decode()[:500]}") from error
+        except urllib.error.URLError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit("the demo shop did not start")

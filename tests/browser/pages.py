@@ -1,0 +1,221 @@
+"""Every page that people see, in one table, and the shop that they are looked at in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+
+from django.core.cache import caches
+from django.core.management import call_command
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Locator, Page, expect
+
+from catalog.importers.run import ImportOptions
+from catalog.models import Product, User
+from catalog.photos import check_photo
+from catalog.services import attach_image
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
+from embeddings.submissions import submit_import
+from recommender.models import Event
+from tests.browser.conftest import assert_quiet
+from tests.catalog.shop import stock
+from tests.factories import jpeg
+
+# So many that their list has a second page.
+PRODUCTS = 27
+# One of its rows has no title.
+CATALOGUE = b"sku,title,price\nNEW-1,Green jug,5\nNEW-2,,6\nNEW-3,Straw hat,7\n"
+FILTERED = "/categories/home/mugs/?brand=Harbour&max_price=20&available=1&sort=price"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What is in the shop that the pages are opened in."""
+
+    url: str
+    owner: User
+    product: Product
+    bare: Product
+    version: EncoderVersion
+    job: Job
+    tried: Job
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page: where it is, what shows that it is there whole, and who sees it.
+
+    `way`: what is clicked to get there. `status`: what it answers with. `ours`: whether its markup is ours to mend (the API's
+    documentation is not).
+    """
+
+    name: str
+    path: Callable[[Shop], str]
+    whole: Callable[[Page], Locator]
+    way: Callable[[Page], None] | None = None
+    signed_in: bool = False
+    status: int = 200
+    ours: bool = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _heading(text: str) -> Callable[[Page], Locator]:
+    return lambda page: page.get_by_role("heading", name=text, exact=True).first
+
+
+def _strip(page: Page) -> Locator:
+    """The first of the similar products, once the page is scrolled to it."""
+    page.locator("similar-products").scroll_into_view_if_needed()
+    return page.locator("similar-products a").first
+
+
+def _fill_basket(page: Page) -> None:
+    page.get_by_role("button", name="Add to basket").click()
+    page.get_by_role("link", name="Go to the basket").click()
+
+
+def _order(page: Page) -> None:
+    _fill_basket(page)
+    page.get_by_role("button", name="Place the order").click()
+
+
+def _back_office(name: str, model: str, row: Callable[[Shop], object] | None = None, *, action: str = "") -> Shown:
+    """A page of the admin: the list of a model, or the page of one row."""
+    action = action or ("changelist" if row is None else "change")
+
+    def path(shop: Shop) -> str:
+        return reverse(f"admin:{model}_{action}", args=None if row is None else [row(shop)])
+
+    whole = "#result_list" if action == "changelist" else "#content form"
+    return Shown(name, path, lambda page: page.locator(whole).first, signed_in=True)
+
+
+STOREFRONT = [
+    Shown("home", lambda _: "/", _heading("New arrivals")),
+    Shown("all products, second page", lambda _: "/products/?page=2", _heading("All products")),
+    Shown("category", lambda _: "/categories/home/mugs/", _heading("Mugs")),
+    Shown("category with filters", lambda _: FILTERED, lambda page: page.get_by_role("link", name="Clear all")),
+    Shown("search", lambda _: "/products/?q=teapot", _heading("Results for “teapot”")),
+    Shown("search without results", lambda _: "/products/?q=nothing", lambda page: page.get_by_text("Nothing matches")),
+    Shown("product", lambda shop: shop.product.get_absolute_url(), _strip),
+    Shown(
+        "product without photo",
+        lambda shop: shop.bare.get_absolute_url(),
+        lambda page: page.get_by_text("No photo yet", exact=True),
+    ),
+    Shown("visual search", lambda _: "/visual-search/", lambda page: page.locator("visual-search button").first),
+    Shown("empty basket", lambda _: "/basket/", lambda page: page.get_by_text("nothing in your basket")),
+    Shown("basket", lambda shop: shop.product.get_absolute_url(), _heading("Your basket"), _fill_basket),
+    Shown("order placed", lambda shop: shop.product.get_absolute_url(), _heading("Thank you for your order"), _order),
+    Shown("not found", lambda _: "/products/999999/gone/", _heading("Page not found"), status=404),
+    Shown("API documentation", lambda _: "/api/docs", lambda page: page.locator(".opblock").first, ours=False),
+    Shown("sign in", lambda _: "/admin/login/", lambda page: page.get_by_label("Password")),
+]
+BACK_OFFICE = [
+    Shown("overview", lambda _: "/admin/", _heading("Much seen, poorly recommended"), signed_in=True),
+    Shown(
+        "visual search of the admin",
+        lambda _: "/admin/visual-search/",
+        _heading("What shoppers would see"),
+        signed_in=True,
+    ),
+    Shown(
+        "near-duplicates",
+        lambda _: "/admin/catalog/duplicatepair/",
+        lambda page: page.locator(".candidates").first,
+        signed_in=True,
+    ),
+    _back_office("products", "catalog_product"),
+    _back_office("a product", "catalog_product", lambda shop: shop.product.pk),
+    _back_office("a new product", "catalog_product", action="add"),
+    _back_office("categories", "catalog_category"),
+    _back_office("collections", "embeddings_collection"),
+    _back_office("a collection", "embeddings_collection", lambda shop: shop.version.collection_id),
+    _back_office("encoder versions", "embeddings_encoderversion"),
+    _back_office("an encoder version", "embeddings_encoderversion", lambda shop: shop.version.pk),
+    _back_office("photos in the index", "embeddings_imageembedding"),
+    _back_office("jobs", "embeddings_job"),
+    _back_office("a job under way", "embeddings_job", lambda shop: shop.job.pk),
+    Shown(
+        "an import",
+        lambda _: "/admin/catalog/product/import/",
+        lambda page: page.get_by_role("button", name="Try it out"),
+        signed_in=True,
+    ),
+    _back_office("an import that was tried out", "embeddings_job", lambda shop: shop.tried.pk),
+]
+PAGES = [*STOREFRONT, *BACK_OFFICE]
+
+
+def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
+    """A shop in which every page has something to show, indexed for the true API."""
+    caches["process"].clear()
+    for number in range(PRODUCTS - 4):
+        stock(f"Mug {number}", brand="Harbour", available=number % 3 > 0)
+    stock("Linen shirt", category=("Clothing", "Shirts"), price=None)
+    stock("A teapot with a name that is so long that it hardly fits beside anything else", category=("Home", "Teapots"))
+    product = stock("Blue mug", photos=2, brand="Harbour", description="Holds 350 ml.", attributes={"colour": "blue"})
+    twin = stock("Blue mug, once more", photos=0)
+    for same in (product, twin):
+        attach_image(same, check_photo(jpeg()))
+    bare = stock("Teapot of which there is no photo yet", photos=0, category=("Home", "Teapots"))
+    index_photos()
+    call_command("find_duplicates", stdout=StringIO())
+    tried = submit_import(BytesIO(CATALOGUE), ImportOptions(dry_run=True), file_name="spring.csv")
+    work_off(tried)
+    version = EncoderVersion.objects.get()
+    _events(product)
+    broken = ImageEmbedding.objects.exclude(image_id__in=product.images.values("pk")).first()
+    assert broken is not None
+    ImageEmbedding.objects.filter(pk=broken.pk).update(state=ImageEmbedding.State.FAILED, error="The file is cut off.")
+    return Shop(
+        url=url,
+        owner=User.objects.create_superuser("owner", "owner@shop.example", "secret"),
+        product=product,
+        bare=bare,
+        version=version,
+        job=_jobs(version.collection),
+        tried=tried,
+    )
+
+
+def work_off(job: Job) -> None:
+    """Run an import as the serving process's child would."""
+    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING, beat_at=timezone.now(), started_at=timezone.now())
+    call_command("run_import", "--job", str(job.pk))
+
+
+def _events(product: Product) -> None:
+    """The product's strip was seen often, and never clicked."""
+    now = timezone.now()
+    seen = {"product_id": product.pk, "results": [1, 2], "collection": "all", "encoder": "all-v1", "created_at": now}
+    Event.objects.bulk_create([Event(type=Event.Type.IMPRESSION, **seen) for _ in range(120)])
+    Event.objects.create(type=Event.Type.PURCHASE, product_id=product.pk, quantity=1, created_at=now)
+
+
+def _jobs(collection: Collection) -> Job:
+    """One job in each state; the one that is returned is under way."""
+    of_all = {"kind": Job.Kind.TRAIN, "collection": collection}
+    Job.objects.create(**of_all, state=Job.State.FAILED, error="There are fewer than two categories with photos.")
+    Job.objects.create(**of_all, state=Job.State.CANCELLED)
+    Job.objects.create(**of_all, state=Job.State.SUCCEEDED, result={"encoder": "all-v2"})
+    return Job.objects.create(**of_all, state=Job.State.RUNNING, stage="features", done=3, total=10)
+
+
+@contextmanager
+def opened(page: Page, shop: Shop, shown: Shown, complaints: list[str]) -> Iterator[None]:
+    """Open a page until it is there whole; at the end, the browser has had nothing to complain of."""
+    try:
+        page.goto(shop.url + shown.path(shop))
+        if shown.way is not None:
+            shown.way(page)
+        expect(shown.whole(page)).to_be_visible()
+        yield
+        assert_quiet(complaints, *([] if shown.status == 200 else [f"status of {shown.status}"]))
+    finally:
+        complaints.clear()

@@ -1,0 +1,76 @@
+"""Every page opens whole on a phone and on a desktop, light and dark, and gives the browser nothing to complain of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from bench.product_page import MOST_SHIFT, NOTE_FIGURES
+from catalog.models import Product, User
+from tests.browser.conftest import SCREENS, SIZES, Api, Screen, answer, until
+from tests.browser.pages import PAGES, furnish, opened
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LATE_MS = 500
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=str)
+def test_every_page_is_whole_and_has_a_title_a_heading_and_no_more_width_than_the_screen(
+    page: Page,
+    screen: Screen,
+    shop_url: str,
+    index_photos: Callable[[], object],
+    sign_in: Callable[[User], None],
+    complaints: list[str],
+    subtests: pytest.Subtests,
+) -> None:
+    shop = furnish(shop_url, index_photos)
+    for shown in sorted(PAGES, key=lambda one: one.signed_in):
+        if shown.signed_in:
+            sign_in(shop.owner)
+        with subtests.test(str(shown)), opened(page, shop, shown, complaints):
+            assert page.title().strip()
+            assert page.get_by_role("heading", level=1).count() == 1
+            # On a phone the browser makes its window wider, where something sticks out.
+            assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[screen.device][0]
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=str)
+def test_a_product_page_never_jumps_while_it_is_scrolled_and_its_strip_comes_late(
+    page: Page, screen: Screen, shop_url: str, product: Product, api: Api
+) -> None:
+    held: list[Route] = []
+    api.answer = held.append
+    page.add_init_script(NOTE_FIGURES)
+    page.goto(shop_url + product.get_absolute_url())
+    page.locator("footer").scroll_into_view_if_needed()
+    until(page, lambda: held)
+    page.wait_for_timeout(LATE_MS)
+
+    api.answers(answer(8))
+    for route in held:
+        api.answer(route)
+
+    expect(page.locator("similar-products a")).to_have_count(8)
+    page.locator("footer").scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.figures.shift") < MOST_SHIFT
+
+
+@pytest.mark.complaints(
+    "error: on purpose", "status of 404.*/gone", "outside request: http://elsewhere.invalid/", "uncaught: .*broken"
+)
+def test_whatever_a_browser_complains_of_is_noticed(
+    page: Page, shop_url: str, serve_page: Callable[[str], str]
+) -> None:
+    page.route("http://elsewhere.invalid/**", lambda route: route.fulfill(body=""))
+    page.goto(
+        serve_page(
+            f"""<script>console.error("on purpose"); fetch("{shop_url}/gone", {{ mode: "no-cors" }})</script>
+            <script src="http://elsewhere.invalid/tracker.js"></script><script>broken()</script>"""
+        )
+    )
+    page.wait_for_load_state("networkidle")
