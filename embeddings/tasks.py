@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,10 @@ logger = logging.getLogger(__name__)
 TASK_SIZE = 256
 # Asking a broker that is away takes seconds: an import of thousands of products asks it again no sooner than this.
 BROKER_PAUSE_S = 30.0
+# Photos that wait for so long, their message is taken for lost: it is sent again, for so many photos at a time at most. A message
+# that was only slow finds nothing to do.
+LOST_AFTER = timedelta(seconds=120)
+RECONCILED_AT_ONCE = 100 * TASK_SIZE
 
 _asked_in_vain_at = float("-inf")
 
@@ -32,10 +37,9 @@ def request_indexing(image_ids: Sequence[int] | None) -> None:
         return
     try:
         if image_ids is None:
-            drain_outbox.delay()
+            reconcile.delay(0)
             return
-        for start in range(0, len(image_ids), TASK_SIZE):
-            index_images.delay(list(image_ids[start : start + TASK_SIZE]))
+        _send(sync_images, image_ids)
     except OperationalError as error:
         _asked_in_vain_at = time.monotonic()
         logger.warning(
@@ -45,18 +49,32 @@ def request_indexing(image_ids: Sequence[int] | None) -> None:
         )
 
 
+def _send(task: Task[[list[int]], None], image_ids: Sequence[int]) -> None:
+    for start in range(0, len(image_ids), TASK_SIZE):
+        task.delay(list(image_ids[start : start + TASK_SIZE]))
+
+
 @shared_task(
     acks_late=True, autoretry_for=(IndexUnavailable,), retry_backoff=True, retry_backoff_max=600, max_retries=None
 )
-def index_images(image_ids: list[int]) -> None:
-    """Bring the points of these photos up to date."""
+def sync_images(image_ids: list[int]) -> None:
+    """Bring the points of these photos up to date where that needs no encoder, and pass on those that do."""
+    services.drain(image_ids, embed=False)
+    _send(embed_images, services.to_embed(image_ids))
+
+
+@shared_task(
+    acks_late=True, autoretry_for=(IndexUnavailable,), retry_backoff=True, retry_backoff_max=600, max_retries=None
+)
+def embed_images(image_ids: list[int]) -> None:
+    """Embed these photos and write their points."""
     services.drain(image_ids)
 
 
-@shared_task(acks_late=True)
-def drain_outbox() -> None:
-    """Find what a lost message left behind."""
-    services.drain()
+@shared_task(acks_late=False)
+def reconcile(waited_s: float = LOST_AFTER.total_seconds()) -> None:
+    """Send what waits in the outbox for so long: what a lost message left behind, or a storage that was away."""
+    _send(sync_images, services.left_behind(timedelta(seconds=waited_s), RECONCILED_AT_ONCE))
 
 
 def request_job(job_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""The Celery application: `celery -A recommender worker --pool=threads`; for trainings, `... -Q train` beside it."""
+"""The Celery application: `celery -A recommender worker --pool=threads`; for trainings `... -Q train` beside it."""
 
 import os
 

@@ -216,14 +216,18 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2.0
 # A request must not hang where the broker is away: its rows stay in the outbox, and the periodic task finds them.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
-# Long work has workers of its own, so that photos never wait for a training: celery -A recommender worker --pool=threads -Q train
+# A price never waits for photos to be embedded, nor a photo for a training. A worker that is not told which queues it serves (-Q)
+# takes the first two; trainings have workers of their own: celery -A recommender worker --pool=threads -Q train
+CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"sync": {}, "embed": {}}
+CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_ROUTES = {
+    "embeddings.tasks.embed_images": {"queue": "embed"},
     "embeddings.tasks.run_job": {"queue": "train"},
     "embeddings.tasks.run_waiting_jobs": {"queue": "train"},
 }
+# Behind long work these would pile up: one that nobody took in time is followed by the next.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "drain-outbox": {"task": "embeddings.tasks.drain_outbox", "schedule": 60.0},
-    # Behind a long training these would pile up.
+    "reconcile": {"task": "embeddings.tasks.reconcile", "schedule": 60.0, "options": {"expires": 50.0}},
     "run-waiting-jobs": {"task": "embeddings.tasks.run_waiting_jobs", "schedule": 60.0, "options": {"expires": 50.0}},
 }
 

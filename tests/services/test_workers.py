@@ -18,7 +18,7 @@ NOWHERE = {"redis": "redis://127.0.0.1:1/0", "amqp": "amqp://guest:guest@127.0.0
 
 @pytest.fixture(params=["redis", "amqp"])
 def broker(request) -> Iterator[dict[str, str]]:
-    """A broker, with a queue of the test's own that is gone afterwards; as variables of the environment."""
+    """A broker, with queues of the test's own that are gone afterwards; as variables of the environment."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     queue = f"lookalike-{uuid4().hex}"
     settings = {"DJANGO_SETTINGS_MODULE": "tests.services.settings", "PYTHONPATH": str(ROOT), "TEST_QUEUE": queue}
@@ -29,8 +29,9 @@ def broker(request) -> Iterator[dict[str, str]]:
         return
     with closing(Connection(url)) as connection:
         channel: Any = connection.default_channel
-        channel.queue_delete(queue)
-        channel.exchange_delete(queue)
+        for name in (f"{queue}-sync", f"{queue}-embed"):
+            channel.queue_delete(name)
+            channel.exchange_delete(name)
 
 
 def test_a_worker_indexes_what_another_process_brings_in(make_site, draw_photos, postgres_url, broker):
