@@ -66,7 +66,7 @@ lint: $(VENV)/.dev ## style, types, import rules, migrations, API schema
 
 .PHONY: bench
 bench: $(VENV)/.train ## measure speed and quality; prints tables, writes bench/results/
-	@for bench in encoder_speed photos_to_points similar_latency vector_index aspect fine_tuning; do $(BIN)/python -m bench.$$bench || exit 1; done
+	@for bench in encoder_speed photos_to_points similar_latency vector_index million aspect fine_tuning; do $(BIN)/python -m bench.$$bench || exit 1; done
 
 .PHONY: screenshot
 screenshot: $(VENV)/.dev ## photograph the running demo for the README (PORT=8000)

@@ -238,7 +238,13 @@ VECTOR_INDEX: dict[str, Any] = (
         "OPTIONS": _qdrant_options(),
     }
     if QDRANT_URL
-    else {"BACKEND": "embeddings.vector_index.edge.EdgeVectorIndex", "OPTIONS": {"path": str(DATA_DIR / "index")}}
+    else {
+        "BACKEND": "embeddings.vector_index.edge.EdgeVectorIndex",
+        "OPTIONS": {
+            "path": str(DATA_DIR / "index"),
+            "quantization": _choice("INDEX_QUANTIZATION", "", ("", "int8")) or None,
+        },
+    }
 )
 DEFAULT_ENCODER = env.str("DEFAULT_ENCODER", default="bundled")
 # Trained encoders with their manifests and reports; every process of a deployment has to see the same folder.
