@@ -12,6 +12,7 @@ from uuid import UUID
 from celery import Task, shared_task
 from celery.exceptions import Reject
 from celery.signals import worker_shutting_down
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from embeddings import jobs, services
@@ -19,13 +20,13 @@ from embeddings.errors import IndexUnavailable
 
 logger = logging.getLogger(__name__)
 
-TASK_SIZE = 256
+SYNC_SIZE = 256
+# Small, for a worker that serves both queues: a price waits for no more photos than these.
+EMBED_SIZE = 64
 # Asking a broker that is away takes seconds: an import of thousands of products asks it again no sooner than this.
 BROKER_PAUSE_S = 30.0
-# Photos that wait for so long, their message is taken for lost: it is sent again, for so many photos at a time at most. A message
-# that was only slow finds nothing to do.
-LOST_AFTER = timedelta(seconds=120)
-RECONCILED_AT_ONCE = 100 * TASK_SIZE
+# A message that was only slow finds nothing to do when its photos are sent again.
+RECONCILED_AT_ONCE = 100 * SYNC_SIZE
 
 _asked_in_vain_at = float("-inf")
 
@@ -39,7 +40,7 @@ def request_indexing(image_ids: Sequence[int] | None) -> None:
         if image_ids is None:
             reconcile.delay(0)
             return
-        _send(sync_images, image_ids)
+        _send(sync_images, image_ids, SYNC_SIZE)
     except OperationalError as error:
         _asked_in_vain_at = time.monotonic()
         logger.warning(
@@ -49,9 +50,9 @@ def request_indexing(image_ids: Sequence[int] | None) -> None:
         )
 
 
-def _send(task: Task[[list[int]], None], image_ids: Sequence[int]) -> None:
-    for start in range(0, len(image_ids), TASK_SIZE):
-        task.delay(list(image_ids[start : start + TASK_SIZE]))
+def _send(task: Task[[list[int]], None], image_ids: Sequence[int], size: int) -> None:
+    for start in range(0, len(image_ids), size):
+        task.delay(list(image_ids[start : start + size]))
 
 
 @shared_task(
@@ -60,7 +61,7 @@ def _send(task: Task[[list[int]], None], image_ids: Sequence[int]) -> None:
 def sync_images(image_ids: list[int]) -> None:
     """Bring the points of these photos up to date where that needs no encoder, and pass on those that do."""
     services.drain(image_ids, embed=False)
-    _send(embed_images, services.to_embed(image_ids))
+    _send(embed_images, services.to_embed(image_ids), EMBED_SIZE)
 
 
 @shared_task(
@@ -72,9 +73,10 @@ def embed_images(image_ids: list[int]) -> None:
 
 
 @shared_task(acks_late=False)
-def reconcile(waited_s: float = LOST_AFTER.total_seconds()) -> None:
-    """Send what waits in the outbox for so long: what a lost message left behind, or a storage that was away."""
-    _send(sync_images, services.left_behind(timedelta(seconds=waited_s), RECONCILED_AT_ONCE))
+def reconcile(waited_s: float | None = None) -> None:
+    """Send again what has waited in the outbox for so long (None: MESSAGE_LOST_AFTER_S), or is due for another attempt."""
+    waited = timedelta(seconds=settings.MESSAGE_LOST_AFTER_S if waited_s is None else waited_s)
+    _send(sync_images, services.left_behind(waited, RECONCILED_AT_ONCE), SYNC_SIZE)
 
 
 def request_job(job_id: UUID) -> None:

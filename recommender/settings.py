@@ -226,6 +226,8 @@ CELERY_TASK_ROUTES = {
     "embeddings.tasks.run_job": {"queue": "train"},
     "embeddings.tasks.run_waiting_jobs": {"queue": "train"},
 }
+# A photo that waits for so long, its message is taken for lost.
+MESSAGE_LOST_AFTER_S = _positive("MESSAGE_LOST_AFTER_S", 120)
 # Behind long work these would pile up: one that nobody took in time is followed by the next.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "embeddings.tasks.reconcile", "schedule": 60.0, "options": {"expires": 50.0}},

@@ -247,10 +247,10 @@ class TestWithABroker:
         tasks.embed_images(*passed_on)
         assert states(version)[new.pk] == State.INDEXED
 
-    def test_the_periodic_task_sends_again_what_has_waited_for_long(self, version, add_photo, monkeypatch):
+    def test_the_periodic_task_sends_again_what_has_waited_for_long(self, version, settings, add_photo, monkeypatch):
         lost, fresh, due, tried = (add_photo() for _ in range(4))
         rows = ImageEmbedding.objects.filter(version=version)
-        long_ago = timezone.now() - tasks.LOST_AFTER - timedelta(seconds=1)
+        long_ago = timezone.now() - timedelta(seconds=settings.MESSAGE_LOST_AFTER_S + 1)
         rows.filter(image_id=lost.pk).update(changed_at=long_ago)
         rows.filter(image_id=due.pk).update(attempts=1, changed_at=timezone.now() - timedelta(seconds=11))
         rows.filter(image_id=tried.pk).update(attempts=1)

@@ -4,6 +4,7 @@ import os
 
 from recommender.settings import *  # noqa: F403
 
+CELERY_BEAT_SCHEDULE["reconcile"]["schedule"] = 1.0  # noqa: F405
 _PREFIX = os.environ["TEST_QUEUE"]
 CELERY_TASK_QUEUES = {f"{_PREFIX}-{name}": options for name, options in CELERY_TASK_QUEUES.items()}  # noqa: F405
 CELERY_TASK_DEFAULT_QUEUE = f"{_PREFIX}-{CELERY_TASK_DEFAULT_QUEUE}"  # noqa: F405
