@@ -132,7 +132,7 @@ class Deployment:
             template = template.replace(f"${{{variable}}}", value)
         template = template.replace("listen 8080", f"listen 127.0.0.1:{self.ports['proxy']}")
         main = (DEPLOY / "proxy" / "nginx.conf").read_text()
-        scratch = f"{self.folder}/tmp"
+        scratch = f"{self.folder}/tmp"  # noqa: S108
         places = {"/srv/lookalike": f"{self.folder}/var", "/tmp": scratch, "/dev": scratch}  # noqa: S108
         for path, text in {"lookalike.conf": template, "nginx.conf": main}.items():
             text = re.sub(r"/srv/lookalike|/tmp(?=/)|/dev(?=/std)", lambda match: places[match[0]], text)
