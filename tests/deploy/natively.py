@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -150,7 +151,7 @@ class Deployment:
                     self.command(name), cwd=ROOT, env=self.environment(name), stdout=log, stderr=log, text=True
                 )
         for name in names:
-            self.wait_until(lambda name=name: self.healthy(name))
+            self.wait_until(partial(self.healthy, name))
 
     def healthy(self, name: str) -> bool:
         """What the service's own health check says."""
