@@ -41,8 +41,8 @@ RETRY_WAITS_S = (10, 60, 600, 3600)
 TO_DO = (State.PENDING, State.EMBEDDED, State.OUTDATED, State.REMOVED)
 
 
-# Two drains in one process would embed the same rows.
-_drain_lock = threading.Lock()
+# Two drains in one process would embed the same rows. What needs no encoder waits for none of that.
+_embedding = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -102,18 +102,41 @@ def encoder_of(version: EncoderVersion | LiveCollection) -> Encoder:
     return encoder
 
 
-def drain(image_ids: Iterable[int] | None = None, on_progress: Progress | None = None) -> DrainReport:
+def drain(
+    image_ids: Iterable[int] | None = None, on_progress: Progress | None = None, *, embed: bool = True
+) -> DrainReport:
     """Work off the outbox of every active version: all of it, or only these photos' rows.
 
+    embed: also what needs the encoder; without that, points are written, patched and removed.
     Raises IndexLocked or IndexUnavailable with the rows left as they are, and EncoderMismatch where a model file was exchanged.
     """
     report = DrainReport()
     chosen = EVERY_PHOTO if image_ids is None else Q(image_id__in=list(image_ids))
-    with _drain_lock:
-        for version in active_versions():
-            if ImageEmbedding.objects.filter(chosen, version=version, state__in=TO_DO).exists():
-                report += _drain_version(version, chosen, on_progress)
+    for version in active_versions():
+        if not ImageEmbedding.objects.filter(chosen, version=version, state__in=TO_DO).exists():
+            continue
+        # Another version's turn may have taken a while.
+        version.refresh_from_db(fields=["index_generation", "rebuild_started_at"])
+        hold_index(version)
+        report += _sync(version, chosen)
+        if embed:
+            with _embedding:
+                report += embed_pending(version, chosen & _due(), on_progress, then_push=True)
     return report
+
+
+def to_embed(image_ids: Iterable[int]) -> list[int]:
+    """Which of these photos wait for the encoder, with any active version."""
+    waiting = ImageEmbedding.objects.filter(version__in=active_versions(), state=State.PENDING)
+    return list(waiting.filter(image_id__in=list(image_ids)).values_list("image_id", flat=True).distinct())
+
+
+def left_behind(waited: timedelta, limit: int) -> list[int]:
+    """The photos that wait longest with any active version, `limit` at most: those for so long, or due for another attempt."""
+    retried = Q(attempts__gt=0) & _due()
+    rows = ImageEmbedding.objects.filter(version__in=active_versions(), state__in=TO_DO)
+    rows = rows.filter(retried | Q(attempts=0, changed_at__lte=timezone.now() - waited)).order_by("pk")
+    return list(dict.fromkeys(rows.values_list("image_id", flat=True)[:limit]))
 
 
 def hold_index(version: EncoderVersion) -> None:
@@ -125,10 +148,7 @@ def hold_index(version: EncoderVersion) -> None:
     index.retrieve(collection.name, [0])
 
 
-def _drain_version(version: EncoderVersion, chosen: Q, on_progress: Progress | None) -> DrainReport:
-    # Another version's turn may have taken a while.
-    version.refresh_from_db(fields=["index_generation", "rebuild_started_at"])
-    hold_index(version)
+def _sync(version: EncoderVersion, chosen: Q) -> DrainReport:
     report = DrainReport()
     # What is quick goes first: a price does not wait for thousands of photos, nor a removal for a model that is missing.
     for state, work_off in ((State.OUTDATED, _patch), (State.REMOVED, _forget), (State.EMBEDDED, _push)):
@@ -138,7 +158,7 @@ def _drain_version(version: EncoderVersion, chosen: Q, on_progress: Progress | N
         while rows := _rows(version, chosen, state, last):
             report += work_off(version, rows)
             last = rows[-1].pk
-    return report + embed_pending(version, chosen & _due(), on_progress, then_push=True)
+    return report
 
 
 def _due() -> Q:

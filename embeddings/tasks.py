@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
 from celery.exceptions import Reject
 from celery.signals import worker_shutting_down
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from embeddings import jobs, services
@@ -19,9 +21,13 @@ from embeddings.models import Job
 
 logger = logging.getLogger(__name__)
 
-TASK_SIZE = 256
+SYNC_SIZE = 256
+# Small, for a worker that serves both queues: a price waits for no more photos than these.
+EMBED_SIZE = 64
 # Asking a broker that is away takes seconds: an import of thousands of products asks it again no sooner than this.
 BROKER_PAUSE_S = 30.0
+# A message that was only slow finds nothing to do when its photos are sent again.
+RECONCILED_AT_ONCE = 100 * SYNC_SIZE
 
 _asked_in_vain_at = float("-inf")
 
@@ -33,10 +39,9 @@ def request_indexing(image_ids: Sequence[int] | None) -> None:
         return
     try:
         if image_ids is None:
-            drain_outbox.delay()
+            reconcile.delay(0)
             return
-        for start in range(0, len(image_ids), TASK_SIZE):
-            index_images.delay(list(image_ids[start : start + TASK_SIZE]))
+        _send(sync_images, image_ids, SYNC_SIZE)
     except OperationalError as error:
         _asked_in_vain_at = time.monotonic()
         logger.warning(
@@ -46,18 +51,33 @@ def request_indexing(image_ids: Sequence[int] | None) -> None:
         )
 
 
+def _send(task: Task[[list[int]], None], image_ids: Sequence[int], size: int) -> None:
+    for start in range(0, len(image_ids), size):
+        task.delay(list(image_ids[start : start + size]))
+
+
 @shared_task(
     acks_late=True, autoretry_for=(IndexUnavailable,), retry_backoff=True, retry_backoff_max=600, max_retries=None
 )
-def index_images(image_ids: list[int]) -> None:
-    """Bring the points of these photos up to date."""
+def sync_images(image_ids: list[int]) -> None:
+    """Bring the points of these photos up to date where that needs no encoder, and pass on those that do."""
+    services.drain(image_ids, embed=False)
+    _send(embed_images, services.to_embed(image_ids), EMBED_SIZE)
+
+
+@shared_task(
+    acks_late=True, autoretry_for=(IndexUnavailable,), retry_backoff=True, retry_backoff_max=600, max_retries=None
+)
+def embed_images(image_ids: list[int]) -> None:
+    """Embed these photos and write their points."""
     services.drain(image_ids)
 
 
-@shared_task(acks_late=True)
-def drain_outbox() -> None:
-    """Find what a lost message left behind."""
-    services.drain()
+@shared_task(acks_late=False)
+def reconcile(waited_s: float | None = None) -> None:
+    """Send again what has waited in the outbox for so long (None: MESSAGE_LOST_AFTER_S), or is due for another attempt."""
+    waited = timedelta(seconds=settings.MESSAGE_LOST_AFTER_S if waited_s is None else waited_s)
+    _send(sync_images, services.left_behind(waited, RECONCILED_AT_ONCE), SYNC_SIZE)
 
 
 def request_job(job_id: UUID, kind: str) -> None:

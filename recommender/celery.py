@@ -1,11 +1,40 @@
-"""The Celery application: `celery -A recommender worker --pool=threads`; for trainings, `... -Q train` beside it."""
+"""The Celery application: `celery -A recommender worker --pool=threads`; for trainings `... -Q train` beside it."""
+
+from __future__ import annotations
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
+from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
+
+from recommender import request_ids
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recommender.settings")
 
 app = Celery("recommender")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def leave_logging_to_django(**_: Any) -> None:
+    """A worker logs as a web process does: Celery would set up the log in its own way."""
+
+
+@before_task_publish.connect
+def send_request_id(headers: dict[str, Any], **_: Any) -> None:
+    """A message carries the id of the request that it came of."""
+    headers.setdefault("request_id", request_ids.current.get())
+
+
+@task_prerun.connect
+def take_request_id(task: Task[..., Any], **_: Any) -> None:
+    """What a worker logs names the request that called for it; what the clock called for, the task's own id."""
+    request_ids.current.set(getattr(task.request, "request_id", "") or str(task.request.id))
+
+
+@task_postrun.connect
+def forget_request_id(**_: Any) -> None:
+    """The thread goes on to other tasks."""
+    request_ids.current.set("")

@@ -158,6 +158,7 @@ INSTALLED_APPS = [
     "recommender",
 ]
 MIDDLEWARE = [
+    "recommender.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -221,17 +222,23 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2.0
 # A request must not hang where the broker is away: its rows stay in the outbox, and the periodic task finds them.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
-# Long work has workers of its own, so that photos never wait for a training: celery -A recommender worker --pool=threads -Q train
+# A price never waits for photos to be embedded, nor a photo for a training. A worker that is not told which queues it serves (-Q)
+# takes the first two; trainings have workers of their own: celery -A recommender worker --pool=threads -Q train
+CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"sync": {}, "embed": {}}
+CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_ROUTES = {
+    "embeddings.tasks.embed_images": {"queue": "embed"},
     "embeddings.tasks.run_job": {"queue": "train"},
     "embeddings.tasks.run_waiting_jobs": {"queue": "train"},
     # An import takes minutes: -Q import, or -Q celery,import beside the photos.
     "embeddings.tasks.run_import": {"queue": "import"},
     "embeddings.tasks.run_waiting_imports": {"queue": "import"},
 }
+# A photo that waits for so long, its message is taken for lost.
+MESSAGE_LOST_AFTER_S = _positive("MESSAGE_LOST_AFTER_S", 120)
+# Behind long work these would pile up: one that nobody took in time is followed by the next.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "drain-outbox": {"task": "embeddings.tasks.drain_outbox", "schedule": 60.0},
-    # Behind a long training these would pile up.
+    "reconcile": {"task": "embeddings.tasks.reconcile", "schedule": 60.0, "options": {"expires": 50.0}},
     "run-waiting-jobs": {"task": "embeddings.tasks.run_waiting_jobs", "schedule": 60.0, "options": {"expires": 50.0}},
     "run-waiting-imports": {
         "task": "embeddings.tasks.run_waiting_imports",
@@ -248,7 +255,13 @@ VECTOR_INDEX: dict[str, Any] = (
         "OPTIONS": _qdrant_options(),
     }
     if QDRANT_URL
-    else {"BACKEND": "embeddings.vector_index.edge.EdgeVectorIndex", "OPTIONS": {"path": str(DATA_DIR / "index")}}
+    else {
+        "BACKEND": "embeddings.vector_index.edge.EdgeVectorIndex",
+        "OPTIONS": {
+            "path": str(DATA_DIR / "index"),
+            "quantization": _choice("INDEX_QUANTIZATION", "", ("", "int8")) or None,
+        },
+    }
 )
 DEFAULT_ENCODER = env.str("DEFAULT_ENCODER", default="bundled")
 # Trained encoders with their manifests and reports; every process of a deployment has to see the same folder.
@@ -417,7 +430,21 @@ UNFOLD = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"request_id": {"()": "recommender.request_ids.RequestIdFilter"}},
+    "formatters": {
+        "plain": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": _choice("LOG_FORMAT", "plain" if DEBUG else "json", ("plain", "json")),
+            "filters": ["request_id"],
+        }
+    },
     "root": {"handlers": ["console"], "level": _choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
 }

@@ -24,6 +24,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Vect
     made: dict[str, VectorIndex] = {
         "memory": MemoryVectorIndex(),
         "edge": EdgeVectorIndex(tmp_path_factory.mktemp("shards"), full_scan_threshold_kb=10),
+        "edge int8": EdgeVectorIndex(tmp_path_factory.mktemp("int8"), full_scan_threshold_kb=10, quantization="int8"),
         "qdrant": qdrant,
     }
     yield made
@@ -31,7 +32,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Vect
         index.close()
 
 
-@pytest.fixture(params=["memory", "edge", "qdrant"])
+@pytest.fixture(params=["memory", "edge", "edge int8", "qdrant"])
 def index(request: pytest.FixtureRequest, indexes: dict[str, VectorIndex]) -> VectorIndex:
     """Each adapter in turn."""
     adapter: str = request.param

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from catalog.services import remove_images
-from embeddings import background, rebuild, receivers, services, tasks, versions
+from embeddings import background, outbox, rebuild, receivers, services, tasks, versions
 from embeddings.backends import get_vector_index
 from embeddings.background import OutboxThread, finish_noted_work, note_work
 from embeddings.errors import EncoderMismatch, IndexLocked
@@ -190,7 +192,7 @@ class TestWithABroker:
             asked.append(ids)
             raise OperationalError("connection refused")
 
-        monkeypatch.setattr(tasks.index_images, "delay", refuse)
+        monkeypatch.setattr(tasks.sync_images, "delay", refuse)
         for image_id in range(5):
             tasks.request_indexing([image_id])
         assert asked == [[0]]
@@ -204,7 +206,7 @@ class TestWithABroker:
     ):
         sent: list[list[int]] = []
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        monkeypatch.setattr(tasks.index_images, "delay", sent.append)
+        monkeypatch.setattr(tasks.sync_images, "delay", sent.append)
         with django_capture_on_commit_callbacks(execute=True) as callbacks:
             image = add_photo()
             assert sent == []
@@ -213,31 +215,51 @@ class TestWithABroker:
 
     def test_many_ids_are_sent_in_messages_of_a_bounded_size(self, settings, monkeypatch):
         sent: list[list[int]] = []
-        monkeypatch.setattr(tasks.index_images, "delay", sent.append)
+        monkeypatch.setattr(tasks.sync_images, "delay", sent.append)
         tasks.request_indexing(range(600))
         assert [len(ids) for ids in sent] == [256, 256, 88]
 
     def test_all_that_waits_is_asked_for_without_ids(
         self, settings, monkeypatch, django_capture_on_commit_callbacks, db
     ):
-        asked: list[str] = []
+        asked: list[float] = []
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        monkeypatch.setattr(tasks.drain_outbox, "delay", lambda: asked.append("all"))
+        monkeypatch.setattr(tasks.reconcile, "delay", asked.append)
         with django_capture_on_commit_callbacks(execute=True):
             receivers.call_for_work(None)
-        assert asked == ["all"]
+        assert asked == [0]
 
     def test_the_server_starts_no_thread_of_its_own(self, settings, monkeypatch):
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
         background.start_background_work()
         assert background._thread is None
 
-    def test_the_tasks_do_the_work(self, version, add_photo):
-        first, second = add_photo(), add_photo()
-        tasks.index_images([first.pk])
-        assert states(version) == {first.pk: State.INDEXED, second.pk: State.PENDING}
-        tasks.drain_outbox()
-        assert set(states(version).values()) == {State.INDEXED}
+    def test_a_photo_to_embed_is_passed_on_and_the_rest_is_done_at_once(self, version, add_photo, monkeypatch):
+        new, changed, gone = add_photo(), add_photo(), add_photo()
+        tasks.embed_images([changed.pk, gone.pk])
+        outbox.note_products_changed([changed.product_id])
+        outbox.note_images_removed([gone.pk])
+        passed_on: list[list[int]] = []
+        monkeypatch.setattr(tasks.embed_images, "delay", passed_on.append)
+        tasks.sync_images([new.pk, changed.pk, gone.pk])
+        assert states(version) == {new.pk: State.PENDING, changed.pk: State.INDEXED}
+        assert passed_on == [[new.pk]]
+        tasks.embed_images(*passed_on)
+        assert states(version)[new.pk] == State.INDEXED
+
+    def test_the_periodic_task_sends_again_what_has_waited_for_long(self, version, settings, add_photo, monkeypatch):
+        lost, fresh, due, tried = (add_photo() for _ in range(4))
+        rows = ImageEmbedding.objects.filter(version=version)
+        long_ago = timezone.now() - timedelta(seconds=settings.MESSAGE_LOST_AFTER_S + 1)
+        rows.filter(image_id=lost.pk).update(changed_at=long_ago)
+        rows.filter(image_id=due.pk).update(attempts=1, changed_at=timezone.now() - timedelta(seconds=11))
+        rows.filter(image_id=tried.pk).update(attempts=1)
+        sent: list[list[int]] = []
+        monkeypatch.setattr(tasks.sync_images, "delay", sent.append)
+        tasks.reconcile()
+        assert sent == [[lost.pk, due.pk]]
+        tasks.reconcile(0)
+        assert sent[1] == [lost.pk, fresh.pk, due.pk]
 
 
 def test_a_fresh_database_gets_its_first_collection(db):

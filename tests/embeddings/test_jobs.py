@@ -630,9 +630,12 @@ class TestWithABroker:
     def test_jobs_have_a_queue_of_their_own(self):
         assert app.amqp.router.route({}, "embeddings.tasks.run_job")["queue"].name == "train"
         assert app.amqp.router.route({}, "embeddings.tasks.run_waiting_jobs")["queue"].name == "train"
-        assert app.amqp.router.route({}, "embeddings.tasks.run_import")["queue"].name == "import"
-        assert app.amqp.router.route({}, "embeddings.tasks.run_waiting_imports")["queue"].name == "import"
-        assert app.amqp.router.route({}, "embeddings.tasks.index_images")["queue"].name == "celery"
+
+    def test_what_needs_no_encoder_never_waits_for_what_does(self):
+        assert app.amqp.router.route({}, "embeddings.tasks.sync_images")["queue"].name == "sync"
+        assert app.amqp.router.route({}, "embeddings.tasks.embed_images")["queue"].name == "embed"
+        # A worker that is not told serves both, and no training.
+        assert set(app.amqp.queues.consume_from) >= {"sync", "embed"}
 
 
 @pytest.mark.django_db

@@ -196,34 +196,99 @@ def draw_photos(tmp_path: Path) -> Callable[..., Path]:
     return draw
 
 
+class PostgresServer:
+    """A PostgreSQL server of a test's own, in a temporary folder."""
+
+    def __init__(self, pg_ctl: Path) -> None:
+        # Short, since the path of a Unix socket has to be; and not under a folder that only root may enter.
+        self._folder = Path(f"/tmp/lookalike-{uuid4().hex[:8]}")  # noqa: S108
+        self._folder.mkdir()
+        as_somebody: list[str] = []
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            shutil.chown(self._folder, "nobody")
+            uid = str(self._folder.stat().st_uid)
+            as_somebody = ["setpriv", f"--reuid={uid}", "--regid=65534", "--clear-groups"]
+        self._control = [*as_somebody, str(pg_ctl), "-D", str(self._folder / "data"), "-l", str(self._folder / "log")]
+        self._port = _free_port()
+        self.url = f"postgres://postgres@127.0.0.1:{self._port}/postgres"
+        initdb = str(pg_ctl.with_name("initdb"))
+        self._run(*as_somebody, initdb, "-A", "trust", "-U", "postgres", "-D", str(self._folder / "data"))
+
+    def start(self) -> None:
+        """And wait until it answers."""
+        options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self._run(*self._control, "-o", options, "-w", "start")
+
+    def stop(self) -> None:
+        """At once: connections are cut."""
+        self._run(*self._control, "-m", "immediate", "stop")
+
+    def remove(self) -> None:
+        """With all its data."""
+        shutil.rmtree(self._folder)
+
+    def _run(self, *arguments: str) -> None:
+        done = subprocess.run(
+            arguments, cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stdout
+
+
+class RedisServer:
+    """A Redis server of a test's own, which keeps nothing."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._port = _free_port()
+        self._command = [
+            program, "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)
+        ]  # fmt: skip
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """And wait until it answers."""
+        self._process = process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        with closing(Redis.from_url(self.url)) as redis:
+            while not _answers(redis):
+                assert process.poll() is None, "redis-server ended at once"
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """What was in it is gone."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(20)
+
+
+def find_pg_ctl() -> Path:
+    """The program that controls PostgreSQL; the test is skipped where there is none."""
+    found = shutil.which("pg_ctl") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))[-1:]), None)
+    if found is None:
+        pytest.skip("there is no PostgreSQL (initdb, pg_ctl) to start")
+    return Path(found)
+
+
+def find_redis() -> str:
+    """The program redis-server; the test is skipped where there is none."""
+    found = shutil.which("redis-server")
+    if found is None:
+        pytest.skip("there is no redis-server to start")
+    return found
+
+
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The address of a PostgreSQL server and of a database in it where others can be made."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
-    found = shutil.which("pg_ctl") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))[-1:]), None)
-    if found is None:
-        pytest.skip("TEST_DATABASE_URL is not set, and there is no PostgreSQL (initdb, pg_ctl) to start one")
-    # Short, since the path of a Unix socket has to be; and not under a folder that only root may enter.
-    folder = Path(f"/tmp/lookalike-{uuid4().hex[:8]}")  # noqa: S108
-    folder.mkdir()
-    as_somebody: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        shutil.chown(folder, "nobody")
-        uid = str(folder.stat().st_uid)
-        as_somebody = ["setpriv", f"--reuid={uid}", "--regid=65534", "--clear-groups"]
-    control = [*as_somebody, str(found), "-D", str(folder / "data"), "-l", str(folder / "log")]
-    port = _free_port()
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    initdb = str(Path(found).with_name("initdb"))
+    server = PostgresServer(find_pg_ctl())
     try:
-        _quietly(*as_somebody, initdb, "-A", "trust", "-U", "postgres", "-D", str(folder / "data"), cwd=folder)
-        _quietly(*control, "-o", options, "-w", "start", cwd=folder)
-        yield f"postgres://postgres@127.0.0.1:{port}/postgres"
-        _quietly(*control, "-m", "immediate", "stop", cwd=folder)
+        server.start()
+        yield server.url
+        server.stop()
     finally:
-        shutil.rmtree(folder)
+        server.remove()
 
 
 @pytest.fixture
@@ -242,29 +307,10 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if url := os.environ.get("TEST_REDIS_URL"):
         yield url
         return
-    found = shutil.which("redis-server")
-    if found is None:
-        pytest.skip("TEST_REDIS_URL is not set, and there is no redis-server to start one")
-    port = _free_port()
-    arguments = [
-        "--port",
-        str(port),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--dir",
-        str(tmp_path_factory.mktemp("redis")),
-    ]
-    process = subprocess.Popen([found, *arguments], stdout=subprocess.DEVNULL)
-    url = f"redis://127.0.0.1:{port}/0"
-    with closing(Redis.from_url(url)) as redis:
-        while not _answers(redis):
-            assert process.poll() is None, "redis-server ended at once"
-            time.sleep(0.05)
-    yield url
-    process.terminate()
-    process.wait(20)
+    server = RedisServer(find_redis(), tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -288,8 +334,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _quietly(*arguments: str, cwd: Path) -> None:
-    done = subprocess.run(arguments, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout

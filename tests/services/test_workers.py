@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -18,7 +19,7 @@ NOWHERE = {"redis": "redis://127.0.0.1:1/0", "amqp": "amqp://guest:guest@127.0.0
 
 @pytest.fixture(params=["redis", "amqp"])
 def broker(request) -> Iterator[dict[str, str]]:
-    """A broker, with a queue of the test's own that is gone afterwards; as variables of the environment."""
+    """A broker, with queues of the test's own that are gone afterwards; as variables of the environment."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     queue = f"lookalike-{uuid4().hex}"
     settings = {"DJANGO_SETTINGS_MODULE": "tests.services.settings", "PYTHONPATH": str(ROOT), "TEST_QUEUE": queue}
@@ -29,8 +30,9 @@ def broker(request) -> Iterator[dict[str, str]]:
         return
     with closing(Connection(url)) as connection:
         channel: Any = connection.default_channel
-        channel.queue_delete(queue)
-        channel.exchange_delete(queue)
+        for name in (f"{queue}-sync", f"{queue}-embed"):
+            channel.queue_delete(name)
+            channel.exchange_delete(name)
 
 
 def test_a_worker_indexes_what_another_process_brings_in(make_site, draw_photos, postgres_url, broker):
@@ -41,6 +43,19 @@ def test_a_worker_indexes_what_another_process_brings_in(make_site, draw_photos,
     site.wait_until(lambda: site.states() == {"indexed": 5})
     site.manage("import_catalog", str(draw_photos(2, "more")))
     site.wait_until(lambda: site.states() == {"indexed": 7})
+
+
+def test_what_a_worker_logs_names_the_request_that_called_for_it(make_site, postgres_url, broker):
+    site = make_site(DATABASE_URL=postgres_url, LOG_FORMAT="json", **broker)
+    site.start("-m", "celery", "-A", "recommender", "worker", "--pool=threads", "--concurrency=1")
+    site.wait_until(lambda: " ready." in site.log())
+    imports = "from embeddings.tasks import sync_images; from recommender.request_ids import current"
+    for request_id in ("first", "second"):
+        site.manage("shell", "-c", f"{imports}; current.set({request_id!r}); sync_images.delay([])")
+    site.wait_until(lambda: site.log().count("sync_images") >= 4)
+    lines = [json.loads(line) for line in site.log().splitlines() if line.startswith("{")]
+    succeeded = [line["request_id"] for line in lines if "succeeded" in line["message"]]
+    assert succeeded == ["first", "second"]
 
 
 @pytest.mark.parametrize("kind", ["redis", "amqp"])

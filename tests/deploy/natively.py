@@ -1,0 +1,277 @@
+"""A deployment without containers: each service of docker-compose.yml runs its own command, with its own variables and secrets.
+
+What a container would give it is put in its place: names of hosts become addresses, /tmp and the volumes folders of the test.
+The health of a service is what its own health check says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.deploy.files import DEPLOY, ENV_FILE, ROOT, compose
+
+PATIENCE_S = 120
+BIN = Path(sys.executable).parent
+# Where each service listens in its container.
+PORTS = {"proxy": 8080, "catalog": 8000, "recommender": 8000, "redis": 6379, "qdrant": 6333}
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Deployment:
+    """The services of docker-compose.yml as processes, their files below one folder, their data in a PostgreSQL database."""
+
+    def __init__(self, folder: Path, database_url: str, **variables: str) -> None:
+        self.folder = folder
+        self.services: dict[str, Any] = compose(variables={**ENV_FILE, **variables})["services"]
+        self.ports = {name: free_port() for name in PORTS}
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self._database = urlsplit(database_url)
+        for name in ("tmp", "metrics", "redis", "var/media", "var/encoders", "var/uploads", "var/training"):
+            (folder / name).mkdir(parents=True)
+        _done(subprocess.run([DEPLOY / "make-secrets", folder / "secrets"], capture_output=True, text=True, timeout=30))
+        self._reach("database_url", database_url)
+        self._reach("redis_url", self.secret("redis_url").replace("redis:6379", f"127.0.0.1:{self.ports['redis']}"))
+
+    def secret(self, name: str) -> str:
+        """What a secret's file says."""
+        return (self.folder / "secrets" / name).read_text()
+
+    def _reach(self, name: str, value: str) -> None:
+        path = self.folder / "secrets" / name
+        path.chmod(0o600)
+        path.write_text(value)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """A service's variables. Nothing of the machine's own comes along but where programs are."""
+        given = {key: self._here(name, value) for key, value in self.services[name].get("environment", {}).items()}
+        place = self._database
+        return {
+            "PATH": f"{BIN}:{os.environ['PATH']}:/usr/sbin",
+            "HOME": str(self.folder / "tmp"),
+            "HOSTNAME": name,
+            **given,
+            # The stand-in speaks REST alone.
+            "QDRANT_GRPC_PORT": "",
+            "DATA_DIR": str(self.folder / "var"),
+            # What PostgreSQL's own programs find in their container.
+            "PGHOST": place.hostname or "",
+            "PGPORT": str(place.port or 5432),
+            "PGPASSWORD": place.password or "",
+            "POSTGRES_USER": place.username or "postgres",
+            "POSTGRES_DB": place.path.lstrip("/"),
+        }
+
+    def here(self, name: str, *words: str) -> list[str]:
+        """A service's words for this machine."""
+        return [self._here(name, word) for word in words]
+
+    def _here(self, name: str, text: str) -> str:
+        """A word of a service's command or a variable's value, for this machine."""
+        places = {
+            "/run/secrets": self.folder / "secrets",
+            "/run/metrics": self.folder / "metrics" / name,
+            "/app/var": self.folder / "var",
+            "/tmp": self.folder / "tmp",  # noqa: S108
+            "/data": self.folder / "redis",
+        }
+        text = re.sub(rf"(?<![\w/.])({'|'.join(places)})(?![\w.])", lambda match: str(places[match[0]]), text)
+        text = text.replace("0.0.0.0:", "127.0.0.1:").replace(
+            "http://qdrant:6333", f"http://127.0.0.1:{self.ports['qdrant']}"
+        )
+        if name in PORTS:
+            text = re.sub(rf"(localhost|127\.0\.0\.1)([:/]){PORTS[name]}\b", rf"\1\g<2>{self.ports[name]}", text)
+        return text
+
+    def command(self, name: str) -> list[str]:
+        """A service's command for this machine."""
+        if name == "qdrant":
+            return [
+                sys.executable,
+                "-m",
+                "tests.deploy.qdrant_standin",
+                str(self.ports[name]),
+                self.secret("qdrant_api_key"),
+            ]
+        if name == "proxy":
+            return ["nginx", "-c", str(self._proxy_configuration()), "-g", "daemon off;"]
+        words = [self._here(name, word) for word in self.services[name]["command"]]
+        if name == "redis":
+            words += ["--port", str(self.ports[name]), "--bind", "127.0.0.1"]
+        if "worker" in words:
+            # Containers have host names of their own, after which workers are called.
+            words += [f"--hostname=celery@{name}"]
+        return words
+
+    def _proxy_configuration(self) -> Path:
+        """What the proxy's image is made of, and what its entry point would fill in."""
+        template = (DEPLOY / "proxy" / "lookalike.conf.template").read_text()
+        for variable, value in {
+            "NGINX_LOCAL_RESOLVERS": "127.0.0.1",
+            "CATALOG": f"127.0.0.1:{self.ports['catalog']}",
+            "RECOMMENDER": f"127.0.0.1:{self.ports['recommender']}",
+        }.items():
+            template = template.replace(f"${{{variable}}}", value)
+        template = template.replace("listen 8080", f"listen 127.0.0.1:{self.ports['proxy']}")
+        main = (DEPLOY / "proxy" / "nginx.conf").read_text()
+        scratch = f"{self.folder}/tmp"  # noqa: S108
+        places = {"/srv/lookalike": f"{self.folder}/var", "/tmp": scratch, "/dev": scratch}  # noqa: S108
+        for path, text in {"lookalike.conf": template, "nginx.conf": main}.items():
+            text = re.sub(r"/srv/lookalike|/tmp(?=/)|/dev(?=/std)", lambda match: places[match[0]], text)
+            if os.geteuid() == 0:
+                text = text.replace("worker_processes", "user root;\nworker_processes")
+            (self.folder / "tmp" / path).write_text(text)
+        return self.folder / "tmp" / "nginx.conf"
+
+    def start(self, *names: str) -> None:
+        """Start services, and wait until each is healthy by its own check."""
+        for name in names:
+            (self.folder / "metrics" / name).mkdir(exist_ok=True)
+            with (self.folder / f"{name}.log").open("a") as log:
+                self.processes[name] = subprocess.Popen(
+                    self.command(name), cwd=ROOT, env=self.environment(name), stdout=log, stderr=log, text=True
+                )
+        for name in names:
+            self.wait_until(partial(self.healthy, name))
+
+    def healthy(self, name: str) -> bool:
+        """What the service's own health check says."""
+        assert self.processes[name].poll() is None, self.log(name)
+        kind, *words = self.services[name]["healthcheck"]["test"]
+        command = [self._here(name, word) for word in words]
+        if name == "redis":
+            command[0] = command[0].replace("redis-cli", f"redis-cli -p {self.ports[name]}")
+        done = subprocess.run(
+            ["sh", "-c", *command] if kind == "CMD-SHELL" else command,
+            cwd=ROOT,
+            env=self.environment(name),
+            capture_output=True,
+            timeout=PATIENCE_S,
+        )
+        return done.returncode == 0
+
+    def run(self, name: str, *words: str, check: bool = True, **streams: Any) -> subprocess.CompletedProcess[str]:
+        """`docker compose run` or `exec`: another command with the service's variables; without one, the service's own."""
+        command = list(words) or self.command(name)
+        streams = {"stdout": subprocess.PIPE, **streams}
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment(name),
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=2 * PATIENCE_S,
+            **streams,
+        )
+        return _done(done) if check else done
+
+    def manage(self, *words: str, check: bool = True) -> str:
+        """What a management command says in the worker's container."""
+        done = self.run("worker", "python", "manage.py", *words, check=check)
+        return done.stdout + done.stderr
+
+    def end(self, *names: str) -> dict[str, int]:
+        """Stop services as `docker compose stop` does; the status of each. One that outlives its grace period fails."""
+        for name in names:
+            number = {"proxy": signal.SIGQUIT}.get(name, signal.SIGTERM)
+            self.processes[name].send_signal(number)
+        return {name: self._ended(name) for name in names}
+
+    def _ended(self, name: str) -> int:
+        grace_s = (
+            int(self.services[name]["stop_grace_period"].rstrip("s"))
+            if "stop_grace_period" in self.services[name]
+            else 10
+        )
+        try:
+            return self.processes.pop(name).wait(grace_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{name} did not end within {grace_s} s:\n{self.log(name)}") from None
+
+    def stop(self) -> None:
+        """End whatever still runs."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def log(self, name: str) -> str:
+        """What a service has printed."""
+        return f"{name}:\n" + (self.folder / f"{name}.log").read_text()
+
+    def wait_until(self, true: Callable[[], bool]) -> None:
+        """Fails with the services' logs where it does not come about."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not true():
+            logs = "\n".join(self.log(name)[-3000:] for name in self.processes)
+            assert time.monotonic() < deadline, f"it did not come about within {PATIENCE_S} s:\n{logs}"
+            time.sleep(0.2)
+
+
+def documented(deployment: Deployment, commands: Sequence[Sequence[str]], folder: Path) -> list[str]:
+    """Run documented `docker compose` commands, `<` and `>` in this folder; returns what each printed.
+
+    `exec` and `run` are run as the service's; `stop`, `start` and `up` end and start the services that they name.
+    """
+    return [_documented(deployment, list(words), folder) for words in commands]
+
+
+def _documented(deployment: Deployment, words: list[str], folder: Path) -> str:
+    assert words[:2] == ["docker", "compose"], words
+    verb, *rest = words[2:]
+    streams: dict[str, Any] = {}
+    for sign, name, mode in (("<", "stdin", "r"), (">", "stdout", "w")):
+        if sign in rest:
+            at = rest.index(sign)
+            streams[name] = (folder / rest[at + 1]).open(mode)
+            del rest[at : at + 2]
+    rest = [word for word in rest if word not in ("-T", "--rm", "--no-deps", "--detach")]
+    try:
+        match verb:
+            case "exec" | "run":
+                done = deployment.run(rest[0], *deployment.here(*rest), **streams)
+                return (done.stdout or "") + done.stderr
+            case "stop":
+                deployment.end(*rest)
+            case "start" | "up":
+                deployment.start(*rest)
+            case _:
+                raise AssertionError(f"not known here: {words}")
+    finally:
+        for stream in streams.values():
+            stream.close()
+    return ""
+
+
+def _done(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    assert done.returncode == 0, (done.stdout or "") + done.stderr
+    return done
+
+
+def missing_programs(names: Mapping[str, str]) -> list[str]:
+    """Which of these programs are not installed, with what brings them."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    return [f"{name} ({source})" for name, source in names.items() if shutil.which(name, path=path) is None]

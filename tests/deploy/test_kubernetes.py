@@ -1,0 +1,248 @@
+"""The Kubernetes manifests, as an overlay resolves to them: valid, without rights, and every name in them leads somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.deploy.files import (
+    DEPLOY,
+    OVERLAYS,
+    compose,
+    container,
+    known_variables,
+    of_kind,
+    pods,
+    rendered,
+    services,
+)
+
+KUBERNETES = "1.34"
+# Made by hand, and named by reference (docs/how-to/deploy.md).
+SECRETS = {
+    "lookalike": {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "QDRANT_API_KEY"},
+    "datastores": {"POSTGRES_PASSWORD", "REDIS_CONF"},
+}
+# Of Kubernetes itself, to make up ALLOWED_HOSTS.
+OURS = {"POD_IP", "PUBLIC_HOSTS"}
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def manifests(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    """Each overlay in turn."""
+    return rendered(request.param)
+
+
+@pytest.fixture(scope="module")
+def production() -> list[dict[str, Any]]:
+    """The overlay with several nodes."""
+    return rendered("production")
+
+
+def containers(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from template["spec"].get("initContainers", [])
+    yield from template["spec"]["containers"]
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a label selector selects what has these labels."""
+    wanted = selector.get("matchLabels", {}).items() <= labels.items()
+    return wanted and all(
+        labels.get(each["key"]) in each["values"]
+        for each in selector.get("matchExpressions", [])
+        if each["operator"] == "In"
+    )
+
+
+def test_they_are_valid(manifests):
+    for manifest in manifests:
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+def test_every_pod_runs_without_rights(manifests):
+    for template in pods(manifests).values():
+        spec = template["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for each in containers(template):
+            assert each["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+    (namespace,) = of_kind(manifests, "Namespace").values()
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_every_container_says_what_it_needs_and_its_images_version(manifests):
+    for template in pods(manifests).values():
+        for each in containers(template):
+            assert each["resources"]["requests"].keys() == {"cpu", "memory"}
+            assert "memory" in each["resources"]["limits"]
+            assert each["image"].rpartition(":")[2][:1] in "0123456789v"
+
+
+def test_no_secret_is_among_them_and_those_named_are_the_documented_ones(manifests):
+    assert of_kind(manifests, "Secret") == {}
+    for template in pods(manifests).values():
+        for volume in template["spec"].get("volumes", []):
+            if secret := volume.get("secret"):
+                keys = {item["key"] for item in secret.get("items", [])}
+                assert keys <= SECRETS[secret["secretName"]]
+        for each in containers(template):
+            for variable in each.get("env", []):
+                if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
+                    assert reference["key"] in SECRETS[reference["name"]]
+
+
+def test_secrets_are_files_that_the_settings_look_for(manifests):
+    (settings,) = (
+        each["data"] for name, each in of_kind(manifests, "ConfigMap").items() if name.startswith("lookalike")
+    )
+    files = {name.removesuffix("_FILE"): path for name, path in settings.items() if name.endswith("_FILE")}
+    assert files == {key: f"/run/secrets/lookalike/{key}" for key in SECRETS["lookalike"]}
+
+
+def test_every_variable_of_the_project_is_one_that_the_settings_read(manifests):
+    maps = of_kind(manifests, "ConfigMap")
+    for template in pods(manifests).values():
+        if template["metadata"]["labels"].get("lookalike/code") != "django":
+            continue
+        for each in containers(template):
+            named = {variable["name"] for variable in each.get("env", [])}
+            for source in each["envFrom"]:
+                named |= maps[source["configMapRef"]["name"]]["data"].keys()
+            assert named <= known_variables() | OURS
+
+
+def test_what_a_pod_names_is_there(manifests):
+    claims = set(of_kind(manifests, "PersistentVolumeClaim"))
+    accounts = set(of_kind(manifests, "ServiceAccount"))
+    maps = of_kind(manifests, "ConfigMap")
+    templates = of_kind(manifests, "StatefulSet")
+    for name, template in pods(manifests).items():
+        spec = template["spec"]
+        assert spec["serviceAccountName"] in accounts
+        own = {
+            claim["metadata"]["name"]
+            for claim in templates.get(name, {}).get("spec", {}).get("volumeClaimTemplates", [])
+        }
+        volumes = {volume["name"]: volume for volume in spec.get("volumes", [])}
+        assert {
+            each["persistentVolumeClaim"]["claimName"] for each in volumes.values() if "persistentVolumeClaim" in each
+        } <= claims
+        for each in containers(template):
+            assert {mount["name"] for mount in each["volumeMounts"]} <= volumes.keys() | own
+            for variable in each.get("env", []):
+                if reference := variable.get("valueFrom", {}).get("configMapKeyRef"):
+                    assert reference["key"] in maps[reference["name"]]["data"]
+
+
+def test_services_and_budgets_and_policies_find_their_pods(manifests):
+    labels = {name: template["metadata"]["labels"] for name, template in pods(manifests).items()}
+    for name, service in of_kind(manifests, "Service").items():
+        found = [pod for pod in labels if service["spec"]["selector"].items() <= labels[pod].items()]
+        assert len(found) == 1, name
+        ports = {port["name"] for port in container(pods(manifests)[found[0]])["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+    for manifest in of_kind(manifests, "Deployment", "StatefulSet").values():
+        assert selects(manifest["spec"]["selector"], manifest["spec"]["template"]["metadata"]["labels"])
+    for name, budget in of_kind(manifests, "PodDisruptionBudget").items():
+        assert [pod for pod in labels if selects(budget["spec"]["selector"], labels[pod])] == [name]
+    for name, policy in of_kind(manifests, "NetworkPolicy").items():
+        assert any(selects(policy["spec"]["podSelector"], each) for each in labels.values()), name
+
+
+def test_nobody_talks_to_anybody_unless_it_is_allowed(manifests):
+    policies = of_kind(manifests, "NetworkPolicy")
+    assert policies["default-deny"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    labels = {name: template["metadata"]["labels"] for name, template in pods(manifests).items()}
+
+    def reachable(name: str) -> set[str]:
+        found = set()
+        for policy in policies.values():
+            if not selects(policy["spec"]["podSelector"], labels[name]):
+                continue
+            for rule in policy["spec"].get("ingress", []):
+                for peer in rule["from"]:
+                    found |= {
+                        pod for pod in labels if "podSelector" in peer and selects(peer["podSelector"], labels[pod])
+                    }
+        return found
+
+    code = {name for name, each in labels.items() if each.get("lookalike/code") == "django"}
+    assert reachable("catalog") == reachable("recommender") == {"proxy"}
+    assert reachable("worker") == reachable("trainer") == reachable("proxy") == set()
+    assert reachable("qdrant") == code | {"qdrant"}
+    assert all(reachable(name) == code for name in {"postgres", "redis"} & labels.keys())
+
+
+def test_web_pods_take_requests_only_while_they_can_answer_them(manifests):
+    for name in ("catalog", "recommender"):
+        template = pods(manifests)[name]
+        web = container(template)
+        probes = {probe: web[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "readiness", "liveness")}
+        assert probes == {"startup": "/healthz", "readiness": "/readyz", "liveness": "/healthz"}
+        assert {variable["name"] for variable in web["env"]} >= {"SERVICE", "ALLOWED_HOSTS", "PROMETHEUS_MULTIPROC_DIR"}
+        # A probe comes to the pod's own address.
+        variables = [variable["name"] for variable in web["env"]]
+        assert variables.index("POD_IP") < variables.index("ALLOWED_HOSTS")
+        wait = int(web["lifecycle"]["preStop"]["exec"]["command"][1])
+        (grace,) = (int(flag.partition("=")[2]) for flag in web["command"] if flag.startswith("--graceful-timeout"))
+        assert template["spec"]["terminationGracePeriodSeconds"] > wait + grace
+
+
+def test_nothing_starts_before_the_migration_is_done(manifests):
+    made = of_kind(manifests, "Deployment")
+    for name in services(compose()).keys() - {"migrate"}:
+        (first,) = made[name]["spec"]["template"]["spec"]["initContainers"]
+        assert "manage.py migrate --check" in first["command"][-1]
+
+
+def test_commands_are_those_of_the_compose_file(manifests):
+    templates = pods(manifests)
+    for name, service in services(compose()).items():
+        assert container(templates[name])["command"] == service["command"]
+    if "redis" in templates:
+        theirs = [
+            word.replace("/run/secrets/datastores/redis.conf", "/run/secrets/redis_conf")
+            for word in container(templates["redis"])["command"]
+        ]
+        assert theirs == compose()["services"]["redis"]["command"]
+
+
+class TestProduction:
+    def test_more_pods_come_where_there_is_more_to_do(self, production):
+        scaled = of_kind(production, "HorizontalPodAutoscaler")
+        made = of_kind(production, "Deployment")
+        for name, autoscaler in scaled.items():
+            assert autoscaler["spec"]["scaleTargetRef"]["name"] == name
+            assert "replicas" not in made[name]["spec"]
+            assert "cpu" in container(pods(production)[name])["resources"]["requests"]
+        types = {name: [metric["type"] for metric in each["spec"]["metrics"]] for name, each in scaled.items()}
+        assert types == {"catalog": ["Resource"], "recommender": ["Resource"], "worker": ["External", "Resource"]}
+
+    def test_the_queues_length_is_a_metric_that_the_project_tells(self, production):
+        metrics = of_kind(production, "HorizontalPodAutoscaler")["worker"]["spec"]["metrics"]
+        adapter = yaml.safe_load((DEPLOY / "kubernetes" / "monitoring" / "prometheus-adapter-values.yaml").read_text())
+        (rule,) = adapter["rules"]["external"]
+        assert metrics[0]["external"]["metric"]["name"] == rule["name"]["as"]
+        assert "lookalike_images{" in rule["metricsQuery"]
+
+    def test_a_node_can_be_drained(self, production):
+        budgets = of_kind(production, "PodDisruptionBudget")
+        assert budgets.keys() == {"catalog", "recommender", "proxy", "worker", "qdrant"}
+        assert {budget["spec"]["maxUnavailable"] for budget in budgets.values()} == {1}
+
+    def test_three_qdrant_nodes_keep_two_copies_of_each_shard(self, production):
+        assert of_kind(production, "StatefulSet")["qdrant"]["spec"]["replicas"] == 3
+        (settings,) = (
+            each["data"] for name, each in of_kind(production, "ConfigMap").items() if name.startswith("lookalike")
+        )
+        assert (settings["QDRANT_SHARD_NUMBER"], settings["QDRANT_REPLICATION_FACTOR"]) == ("6", "2")

@@ -1,0 +1,142 @@
+"""The runbooks of docs/how-to/operate.md, command by command, on a deployment that runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from embeddings.backends import BUNDLED
+from tests.deploy.files import DEPLOY, ROOT, commands_of, compose
+from tests.deploy.natively import Deployment, documented
+from tests.deploy.test_stack import Shop, waiting
+
+OPERATE = ROOT / "docs" / "how-to" / "operate.md"
+# Those that need a Docker engine, or do nothing but start what stands.
+ONLY_WITH_DOCKER = (
+    ["docker", "compose", "ps"],
+    ["docker", "compose", "build"],
+    ["docker", "compose", "up", "--detach"],
+)
+
+
+def runbook(heading: str) -> list[list[str]]:
+    """A runbook's commands, but for those that only a Docker engine can do."""
+    commands = [words for words in commands_of(OPERATE, heading) if "logs" not in words]
+    return [words for words in commands if words not in ONLY_WITH_DOCKER]
+
+
+@pytest.fixture(scope="module")
+def shop(deployment: Deployment, photos: Callable[..., Path]) -> Shop:
+    """A shop of nine products."""
+    deployment.manage("import_catalog", str(photos(9, "things")))
+    deployment.wait_until(lambda: waiting(deployment) == "0")
+    return Shop(deployment)
+
+
+def similar(shop: Shop) -> dict[int, list[int]]:
+    """What is similar to each product, best first."""
+    products = [each["id"] for each in shop.get("/api/products")["results"]]
+    answers = [shop.get(f"/api/products/{product}/similar?limit=4") for product in products]
+    assert not any(answer["fallback"] for answer in answers)
+    return {answer["product"]: [each["product"]["id"] for each in answer["results"]] for answer in answers}
+
+
+def test_every_service_that_a_runbook_names_is_there():
+    words = OPERATE.read_text().split()
+    named = {word for verb in ("exec", "run") for word in _after(words, verb)}
+    assert named
+    assert named <= compose()["services"].keys()
+
+
+def _after(words: list[str], verb: str) -> list[str]:
+    found = []
+    for at, word in enumerate(words):
+        if word == verb and words[at - 1] == "compose" and words[at - 2] == "docker":
+            found.append(next(each.strip("`:.,") for each in words[at + 1 :] if not each.startswith("-")))
+    return found
+
+
+def test_looking_at_it(deployment, shop, tmp_path):
+    ready, active = documented(deployment, runbook("## Look"), tmp_path)
+    assert json.loads(ready)["status"] == "ready"
+    assert "celery@worker" in active
+
+
+def test_a_backup_brings_back_what_was_there(deployment, shop, photos, tmp_path):
+    before = similar(shop)
+    documented(deployment, runbook("## Back up"), tmp_path)
+    # A day of misfortune: products that nobody wanted, and the photos and all vectors gone.
+    deployment.manage("import_catalog", str(photos(3, "others")))
+    shutil.rmtree(deployment.folder / "var" / "media")
+    deployment.end("qdrant")
+    deployment.start("qdrant")
+    said = documented(deployment, runbook("## Restore"), tmp_path)
+    assert any("0 missing, 0 stale, 0 orphaned" in each for each in said)
+    assert similar(shop) == before
+    photo = next((deployment.folder / "var" / "media" / "products").rglob("*.jpg"))
+    assert shop.ask(f"/media/{photo.relative_to(deployment.folder / 'var' / 'media')}")[0] == 200
+
+
+def test_an_index_that_is_lost_is_made_from_the_database(deployment, shop, tmp_path):
+    before = similar(shop)
+    address = f"/api/products/{next(iter(before))}/similar"
+    deployment.end("qdrant")
+    assert problem(shop, address) == (503, "The vector index does not answer")
+    deployment.start("qdrant")
+    assert problem(shop, address) == (503, "Nothing is indexed yet")
+    said = documented(deployment, runbook("## Qdrant is lost"), tmp_path)
+    assert "0 missing, 0 stale, 0 orphaned" in said[-1]
+    assert similar(shop) == before
+
+
+def problem(shop: Shop, address: str) -> tuple[int, str]:
+    status, _, body = shop.ask(address)
+    return status, json.loads(body)["title"]
+
+
+def test_a_broker_that_is_lost_loses_no_photo(deployment, shop, photos):
+    deployment.end("redis")
+    assert "the broker is away" in deployment.manage("import_catalog", str(photos(2, "while-away")))
+    shutil.rmtree(deployment.folder / "redis")
+    (deployment.folder / "redis").mkdir()
+    deployment.start("redis")
+    deployment.manage("reindex", "--only-missing")
+    assert waiting(deployment) == "0"
+    # Clock and workers have found it again.
+    deployment.wait_until(lambda: deployment.healthy("worker") and deployment.healthy("trainer"))
+
+
+def test_an_upgrade(deployment, shop, tmp_path):
+    said = documented(deployment, runbook("## Upgrade"), tmp_path)
+    assert "No migrations to apply" in said[0]
+    assert "0 missing, 0 stale, 0 orphaned" in said[-1]
+
+
+def test_another_encoder_and_back(deployment, shop, tmp_path):
+    content = bytearray(BUNDLED.read_bytes())
+    for position in range(300_001, 340_001, 2):
+        content[position] ^= 0x80
+    (deployment.folder / "var" / "encoders" / "second.tflite").write_bytes(content)
+    add, activate, verify, back = runbook("## Another encoder")
+    documented(deployment, [add], tmp_path)
+    documented(deployment, [[*activate, "--allow-worse"], verify], tmp_path)
+    product = shop.get("/api/products")["results"][0]["id"]
+    deployment.wait_until(lambda: shop.get(f"/api/products/{product}/similar")["encoder"] == "all-v2")
+    documented(deployment, [back], tmp_path)
+    deployment.wait_until(lambda: shop.get(f"/api/products/{product}/similar")["encoder"] == "all-v1")
+
+
+def test_what_the_guide_names_is_there():
+    text = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
+    for path in (
+        "deploy/make-secrets",
+        "deploy/compose/cluster.env",
+        "deploy/kubernetes/overlays/small/namespace.yaml",
+    ):
+        assert path in text
+        assert (ROOT / path).exists()
+    assert (DEPLOY / "kubernetes" / "monitoring").is_dir()

@@ -1,0 +1,158 @@
+"""Every command of docker-compose.yml, run as it stands: web services, workers, the clock, PostgreSQL, Redis and nginx."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+
+from tests.deploy.conftest import ALL
+from tests.deploy.natively import Deployment
+from tests.drawings import drawings
+from tests.zips import packed
+
+
+class Shop:
+    """What a browser sees of it, by the proxy."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.base = f"http://127.0.0.1:{deployment.ports['proxy']}"
+
+    def ask(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, HTTPResponse | HTTPError, bytes]:
+        """Status, answer and body; a refusal too."""
+        request = urllib.request.Request(self.base + path, body, {"Host": "shop.example", **headers})  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+                return response.status, response, response.read()
+        except HTTPError as error:
+            with error:
+                return error.code, error, error.read()
+
+    def get(self, path: str) -> Any:
+        """JSON."""
+        status, _, body = self.ask(path)
+        assert status == 200, body
+        return json.loads(body)
+
+
+@pytest.fixture(scope="module")
+def shop(deployment: Deployment, photos: Callable[..., Path]) -> Shop:
+    """A shop of twelve products, brought in as an operator does and indexed by the worker."""
+    deployment.manage("import_catalog", str(photos(12, "things")))
+    found = Shop(deployment)
+    deployment.wait_until(lambda: waiting(deployment) == "0")
+    return found
+
+
+def waiting(deployment: Deployment) -> str:
+    """How many photos are not in the live index."""
+    count = "from embeddings.selectors import outbox_counts as c; print(sum(n for state, n in c().items() if state != 'indexed'))"
+    return deployment.run("worker", "python", "manage.py", "shell", "--verbosity", "0", "-c", count).stdout.strip()
+
+
+def test_similar_products_are_found_in_the_index_that_the_worker_filled(shop):
+    product = shop.get("/api/products")["results"][0]["id"]
+    answer = shop.get(f"/api/products/{product}/similar?limit=5")
+    assert (len(answer["results"]), answer["fallback"]) == (5, False)
+
+
+def test_the_storefront_and_the_admin_are_the_catalogues(shop):
+    status, _, page = shop.ask("/")
+    assert (status, b"things" in page) == (200, True)
+    status, _, page = shop.ask("/admin/login/")
+    assert (status, b"csrfmiddlewaretoken" in page) == (200, True)
+    assert shop.ask("/widget/v1/similar.js")[1].headers["Content-Type"].startswith("text/javascript")
+
+
+def test_the_admins_pages_open_for_those_who_may(deployment, shop):
+    make = (
+        "from catalog.models import User; from django.test import Client;"
+        "user = User.objects.create_superuser('boss'); client = Client(); client.force_login(user);"
+        "print(client.cookies['sessionid'].value)"
+    )
+    session = deployment.run("catalog", "python", "manage.py", "shell", "--verbosity", "0", "-c", make).stdout.strip()
+    product = shop.get("/api/products")["results"][0]["id"]
+    for path in ("/admin/", "/admin/catalog/product/", f"/admin/catalog/product/{product}/change/"):
+        assert shop.ask(path, Cookie=f"sessionid={session}")[0] == 200, deployment.log("catalog")[-3000:]
+
+
+def test_static_files_photos_and_thumbnails_come_from_the_disk(deployment, shop):
+    _, _, page = shop.ask("/admin/login/")
+    stylesheet = next(
+        part for part in page.decode().split('"') if part.startswith("/static/") and part.endswith(".css")
+    )
+    status, answer, _ = shop.ask(stylesheet, **{"Accept-Encoding": "gzip"})
+    assert (status, answer.headers["Content-Encoding"]) == (200, "gzip")
+    assert "immutable" in answer.headers["Cache-Control"]
+    photo = next((deployment.folder / "var" / "media" / "products").rglob("*.jpg"))
+    name = photo.relative_to(deployment.folder / "var" / "media")
+    status, answer, body = shop.ask(f"/media/{name}")
+    assert (status, body, answer.headers["Content-Type"]) == (200, photo.read_bytes(), "image/jpeg")
+    assert shop.ask(f"/thumbs/320/{name}.webp")[0] == 200
+    # Now it lies on the disk, and nobody makes it again.
+    status, answer, _ = shop.ask(f"/thumbs/320/{name}.webp")
+    assert (status, answer.headers["Content-Type"], answer.headers["Accept-Ranges"]) == (200, "image/webp", "bytes")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/media/products/.unfinished", "/media/../secrets/secret_key"])
+def test_what_is_nobodys_business_is_not_served(shop, path):
+    assert shop.ask(path)[0] in (400, 404)
+
+
+def test_a_request_has_one_id_in_the_answer_and_in_the_services_log(deployment, shop):
+    status, answer, _ = shop.ask("/api/products/999999", **{"X-Request-ID": "from-the-balancer"})
+    assert (status, answer.headers["X-Request-ID"]) == (404, "from-the-balancer")
+    assert shop.ask("/api/products")[1].headers["X-Request-ID"]
+
+
+def test_the_processes_of_a_service_add_up_their_metrics(deployment, shop):
+    for _ in range(20):
+        shop.get("/api/products")
+    with urllib.request.urlopen(f"http://localhost:{deployment.ports['recommender']}/metrics", timeout=60) as response:
+        told = response.read().decode()
+    (counted,) = [
+        line
+        for line in told.splitlines()
+        if line.startswith("lookalike_requests_total") and '"products"' in line and "200" in line
+    ]
+    assert float(counted.split()[-1]) >= 20
+    assert 'lookalike_images{state="indexed"}' in told
+
+
+def test_a_name_that_is_not_the_shops_is_refused(shop):
+    assert shop.ask("/", Host="elsewhere.example")[0] == 400
+
+
+def test_clock_and_workers_are_at_work(deployment, shop):
+    deployment.wait_until(lambda: "embeddings.tasks.reconcile" in deployment.log("worker"))
+    deployment.wait_until(lambda: "embeddings.tasks.run_waiting_jobs" in deployment.log("trainer"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: make setup")
+def test_a_training_set_sent_to_the_api_becomes_an_encoder(deployment, shop):
+    path = "/api/collections/all/train?dim=32&epochs=3"
+    status, _, body = shop.ask(path, packed(drawings(14)), **{"Content-Type": "application/zip"})
+    assert status == 202, body
+    job = f"/api/jobs/{json.loads(body)['id']}"
+    deployment.wait_until(lambda: shop.get(job)["state"] not in ("queued", "running"))
+    ended = shop.get(job)
+    assert (ended["state"], ended["error"]) == ("succeeded", None)
+    assert ended["result"]["encoder"] in deployment.manage(
+        "activate_encoder", ended["result"]["encoder"], "--allow-worse"
+    )
+    deployment.wait_until(lambda: shop.get("/api/products/1/similar")["encoder"] == ended["result"]["encoder"])
+
+
+def test_a_service_that_is_stopped_ends_in_time_and_comes_back(deployment, shop):
+    everything = [name for name in ALL if name not in ("redis", "qdrant")]
+    statuses = deployment.end(*everything)
+    assert statuses == dict.fromkeys(everything, 0)
+    deployment.start(*everything)
+    assert shop.get("/api/products")["count"] == 12
