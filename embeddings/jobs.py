@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection as AnyCollection
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from pathlib import Path
@@ -32,13 +32,22 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from embeddings.errors import JobEnded, JobNotFound, NoRejectedRows
-from embeddings.models import Job
+from embeddings.models import Collection, Job
 
 logger = logging.getLogger(__name__)
 
 State = Job.State
 # The command that works off a job of each kind, as the child of whoever runs it.
-COMMANDS = {Job.Kind.TRAIN: "train", Job.Kind.ACTIVATE: "activate_encoder", Job.Kind.IMPORT: "run_import"}
+COMMANDS = {
+    Job.Kind.TRAIN: "train",
+    Job.Kind.ACTIVATE: "activate_encoder",
+    Job.Kind.IMPORT: "run_import",
+    Job.Kind.REINDEX: "reindex",
+    Job.Kind.DUPLICATES: "find_duplicates",
+}
+# What may take hours, and has workers of its own; all the rest takes minutes.
+TRAININGS = (Job.Kind.TRAIN, Job.Kind.ACTIVATE)
+SHORT = tuple(kind for kind in Job.Kind if kind not in TRAININGS)
 # Those that work on something that was sent.
 WITH_UPLOAD = (Job.Kind.TRAIN, Job.Kind.IMPORT)
 UNDER_WAY = (State.QUEUED, State.RUNNING)
@@ -122,6 +131,20 @@ def start(job: Job) -> None:
     progress(job, "starting", 0, 0)
 
 
+def record(kind: Job.Kind, collection: Collection, started_at: datetime, done: int, result: dict[str, Any]) -> None:
+    """Tell of work that was not asked for by a job, as one that has succeeded. done: how many were worked off."""
+    Job.objects.create(
+        kind=kind,
+        collection=collection,
+        state=State.SUCCEEDED,
+        started_at=started_at,
+        finished_at=timezone.now(),
+        done=done,
+        total=done,
+        result=result,
+    )
+
+
 def progress(job: Job, stage: str, done: int, total: int) -> None:
     """Tell how far the stage is (total 0: nobody knows). Called as often as one likes, and written twice a second at most."""
     now = time.monotonic()
@@ -187,7 +210,7 @@ def run(job_id: UUID) -> Outcome:
     return owner.work()
 
 
-def run_waiting(*, one_at_a_time: bool = False, kinds: Collection[str] = Job.Kind.values) -> bool:
+def run_waiting(*, one_at_a_time: bool = False, kinds: AnyCollection[str] = Job.Kind.values) -> bool:
     """Run the oldest job of these kinds that waits. one_at_a_time: unless any process runs one now.
 
     Returns whether one was run to its end.

@@ -188,6 +188,8 @@ class Job(models.Model):
         TRAIN = "train", _("training")
         ACTIVATE = "activate", _("activation")
         IMPORT = "import", _("import")
+        REINDEX = "reindex", _("reindex")
+        DUPLICATES = "duplicates", _("search for near-duplicates")
 
     class State(models.TextChoices):
         """Where the work stands."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 from uuid import UUID, uuid4
 
@@ -20,6 +22,7 @@ from catalog.importers.run import ImportOptions
 from catalog.importers.sources import expect_catalogue
 from embeddings import background, tasks
 from embeddings.dataset import classes_in
+from embeddings.duplicates import COLLECTION as COMPARED
 from embeddings.errors import (
     JobNotFound,
     JobUnderWay,
@@ -100,19 +103,38 @@ def submit_training(collection_slug: str, upload: BinaryIO, parameters: Training
 
 def submit_activation(version: EncoderVersion, *, allow_worse: bool = False) -> Job:
     """Take the order to put this version into use. Returns the queued job. Raises JobUnderWay."""
-    collection, kind = version.collection, Job.Kind.ACTIVATE
+    return _order(Job.Kind.ACTIVATE, version.collection, {"version": version.label, "allow_worse": allow_worse})
+
+
+def submit_reindex(collection: Collection) -> Job:
+    """Take the order to build the collection's index anew. Returns the queued job. Raises JobUnderWay."""
+    return _order(Job.Kind.REINDEX, collection)
+
+
+def submit_duplicate_search() -> Job:
+    """Take the order to look for near-duplicates. Returns the queued job. Raises JobUnderWay."""
+    return _order(Job.Kind.DUPLICATES, Collection.objects.get(slug=COMPARED))
+
+
+_ORDERS = {
+    Job.Kind.ACTIVATE: "an activation",
+    Job.Kind.REINDEX: "a reindex",
+    Job.Kind.DUPLICATES: "a search for near-duplicates",
+}
+
+
+def _order(kind: Job.Kind, collection: Collection, parameters: Mapping[str, Any] = MappingProxyType({})) -> Job:
+    """A job that nothing is sent for."""
     try:
         with transaction.atomic():
-            job = Job.objects.create(
-                kind=kind, collection=collection, parameters={"version": version.label, "allow_worse": allow_worse}
-            )
+            job = Job.objects.create(kind=kind, collection=collection, parameters=dict(parameters))
             call_for(job)
     except IntegrityError:
         # By its one-at-a-time constraint, unless the collection is gone.
         if not Job.objects.filter(collection=collection, kind=kind, state__in=UNDER_WAY).exists():
             raise
         raise JobUnderWay(
-            f"an activation for {collection.slug!r} is under way: wait until it has ended, or cancel it"
+            f"{_ORDERS[kind]} for {collection.slug!r} is under way: wait until it has ended, or cancel it"
         ) from None
     return job
 

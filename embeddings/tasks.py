@@ -17,7 +17,6 @@ from kombu.exceptions import OperationalError
 
 from embeddings import jobs, services
 from embeddings.errors import IndexUnavailable
-from embeddings.models import Job
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ def reconcile(waited_s: float | None = None) -> None:
 def request_job(job_id: UUID, kind: str) -> None:
     """Send the job to the workers of its queue. Where the broker is away it waits for the periodic task."""
     try:
-        (run_import if kind == Job.Kind.IMPORT else run_job).delay(str(job_id))
+        (run_training if kind in jobs.TRAININGS else run_job).delay(str(job_id))
     except OperationalError as error:
         logger.warning("the broker is away (%s): job %s waits for the periodic task", error, job_id)
 
@@ -95,8 +94,8 @@ def run_job(self: Task[[str], None], job_id: str) -> None:
 
 
 @shared_task(bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)
-def run_import(self: Task[[str], None], job_id: str) -> None:
-    """The same for an import, which has a queue of its own: minutes of work must not wait for hours of training."""
+def run_training(self: Task[[str], None], job_id: str) -> None:
+    """The same for a training or an activation, in a queue of their own: minutes of work never wait for hours."""
     _run(self, job_id)
 
 
@@ -111,15 +110,15 @@ def _run(task: Task[[str], None], job_id: str) -> None:
 
 @shared_task(acks_late=False)
 def run_waiting_jobs() -> None:
-    """Find what a lost message left behind: of every kind, for there may be no worker for imports."""
-    while jobs.run_waiting():
+    """Find what a lost message left behind."""
+    while jobs.run_waiting(kinds=jobs.SHORT):
         pass
 
 
 @shared_task(acks_late=False)
-def run_waiting_imports() -> None:
-    """The same for imports alone."""
-    while jobs.run_waiting(kinds=[Job.Kind.IMPORT]):
+def run_waiting_trainings() -> None:
+    """The same for trainings and activations."""
+    while jobs.run_waiting(kinds=jobs.TRAININGS):
         pass
 
 

@@ -271,8 +271,8 @@ def _failures(version: EncoderVersion) -> list[Failure]:
 
 
 def _paced(job: Job) -> Work:
-    """The job with its rate: of an import that has ended the whole one, else that since its stage was looked at first."""
-    if job.kind == Job.Kind.IMPORT and job.started_at and job.finished_at and job.done:
+    """The job with its rate: of one that has ended the whole one, else that since its stage was looked at first."""
+    if job.kind in (Job.Kind.IMPORT, Job.Kind.REINDEX) and job.started_at and job.finished_at and job.done:
         return Work(job, job.done / max((job.finished_at - job.started_at).total_seconds(), 1))
     if job.state != Job.State.RUNNING or not job.total:
         return Work(job)

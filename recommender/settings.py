@@ -223,16 +223,15 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2.0
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
 # A price never waits for photos to be embedded, nor a photo for a training. A worker that is not told which queues it serves (-Q)
-# takes the first two; trainings have workers of their own: celery -A recommender worker --pool=threads -Q train
-CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"sync": {}, "embed": {}}
+# takes the first three; trainings have workers of their own: celery -A recommender worker --pool=threads -Q train
+CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"sync": {}, "embed": {}, "jobs": {}}
 CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_ROUTES = {
     "embeddings.tasks.embed_images": {"queue": "embed"},
-    "embeddings.tasks.run_job": {"queue": "train"},
-    "embeddings.tasks.run_waiting_jobs": {"queue": "train"},
-    # An import takes minutes: -Q import, or -Q celery,import beside the photos.
-    "embeddings.tasks.run_import": {"queue": "import"},
-    "embeddings.tasks.run_waiting_imports": {"queue": "import"},
+    "embeddings.tasks.run_job": {"queue": "jobs"},
+    "embeddings.tasks.run_waiting_jobs": {"queue": "jobs"},
+    "embeddings.tasks.run_training": {"queue": "train"},
+    "embeddings.tasks.run_waiting_trainings": {"queue": "train"},
 }
 # A photo that waits for so long, its message is taken for lost.
 MESSAGE_LOST_AFTER_S = _positive("MESSAGE_LOST_AFTER_S", 120)
@@ -240,8 +239,8 @@ MESSAGE_LOST_AFTER_S = _positive("MESSAGE_LOST_AFTER_S", 120)
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "embeddings.tasks.reconcile", "schedule": 60.0, "options": {"expires": 50.0}},
     "run-waiting-jobs": {"task": "embeddings.tasks.run_waiting_jobs", "schedule": 60.0, "options": {"expires": 50.0}},
-    "run-waiting-imports": {
-        "task": "embeddings.tasks.run_waiting_imports",
+    "run-waiting-trainings": {
+        "task": "embeddings.tasks.run_waiting_trainings",
         "schedule": 60.0,
         "options": {"expires": 50.0},
     },
@@ -275,7 +274,7 @@ BACKBONES = {**_named("BACKBONES"), "bundled": "bundled"}
 # The same for catalogues. The admin has an import of its own, for those who may add and change products.
 IMPORT_API = _boolean("IMPORT_API", DEBUG)
 # What was sent, until it is worked off, and rows that an import rejected; never where media are served from. Web processes
-# and the workers of the queues `train` and `import` have to see the same folder.
+# and the workers of the queues `jobs` and `train` have to see the same folder.
 UPLOADS_ROOT = Path(env.str("UPLOADS_ROOT", default=str(DATA_DIR / "uploads")))
 TRAIN_ARCHIVE_MAX_BYTES = _positive("TRAIN_ARCHIVE_MAX_BYTES", 2 * 1024**3)
 IMPORT_MAX_BYTES = _positive("IMPORT_MAX_BYTES", 2 * 1024**3)

@@ -23,6 +23,9 @@ from catalog.duplicates import CannotDecide, DuplicateGroup, Neighbour, duplicat
 from catalog.duplicates import mark_as_different as mark_different
 from catalog.duplicates import merge as merge_products
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
+from embeddings.admin.jobs import tell_of
+from embeddings.errors import JobUnderWay
+from embeddings.submissions import submit_duplicate_search
 
 GROUPS_PER_PAGE = 10
 # What a page has room for; the others of a group show once these are decided on.
@@ -76,6 +79,7 @@ class DuplicatesAdmin(ModelAdmin):
         return [
             path("", self.admin_site.admin_view(self.changelist_view), name="catalog_duplicatepair_changelist"),
             path("decide/", self.admin_site.admin_view(self.decide), name="catalog_duplicatepair_decide"),
+            path("search/", self.admin_site.admin_view(self.search), name="catalog_duplicatepair_search"),
         ]
 
     @method_decorator(require_safe)
@@ -95,6 +99,19 @@ class DuplicatesAdmin(ModelAdmin):
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/embeddings/duplicates.html", context)
+
+    @method_decorator(require_POST)
+    def search(self, request: HttpRequest) -> HttpResponse:
+        """Have near-duplicates looked for, by a job."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            job = submit_duplicate_search()
+        except JobUnderWay as error:
+            messages.warning(request, str(error))
+        else:
+            tell_of(request, job, _("Near-duplicates are being looked for."))
+        return redirect("admin:catalog_duplicatepair_changelist")
 
     @method_decorator(require_POST)
     def decide(self, request: HttpRequest) -> HttpResponse:

@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, Stream
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -44,6 +45,11 @@ _STAGES = {
     "embedding": _("embedding photos"),
     "comparison": _("comparing"),
     "index": _("building the index"),
+    "indexing": _("building the index"),
+    "indexing what changed": _("indexing what changed meanwhile"),
+    "looking at photos": _("looking at photos"),
+    "reading vectors": _("reading vectors"),
+    "comparing photos": _("comparing photos"),
 }
 # What a job was asked for and what came of it, by the names that the database has.
 _NAMES = {
@@ -72,6 +78,12 @@ _NAMES = {
     "not_activated": _("not activated"),
     "points": _("points in the index"),
     "failed": _("photos that failed"),
+    "photos": _("photos compared"),
+    "pairs": _("pairs of products to decide on"),
+    "new": _("of them new"),
+    "dropped": _("that no longer hold"),
+    "left_out": _("photos left out, as too many products share them"),
+    "unreadable": _("photos that cannot be read"),
     "created": _("products created"),
     "updated": _("products updated"),
     "unchanged": _("products unchanged"),
@@ -90,7 +102,10 @@ _OTHER_COUNTS = (
     *("photos_added", "photos_unchanged", "photos_removed", "photos_rejected", "photos_left_out"),
     *("withdrawn", "not_withdrawn"),
 )
-_WORTH_TELLING = ("encoder", "dim", "activated", "not_activated", "points", "failed")
+_WORTH_TELLING = (
+    *("encoder", "dim", "activated", "not_activated", "points", "failed"),
+    *("photos", "pairs", "new", "dropped", "left_out", "unreadable"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +302,12 @@ class JobAdmin(ReadOnlyAdmin):
         if cancelled:
             text = ngettext("%d job was cancelled.", "%d jobs were cancelled.", cancelled)
             messages.success(request, text % cancelled)
+
+
+def tell_of(request: HttpRequest, job: Job, text: str) -> None:
+    """Say that a job was taken in, with a link to its page."""
+    link = format_html('{} <a class="underline" href="{}">{}</a>', text, _page(job), _("See how far it is"))
+    messages.success(request, link)
 
 
 def _page(job: Job) -> str:

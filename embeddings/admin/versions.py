@@ -20,12 +20,13 @@ from django.utils.translation import gettext_lazy as _
 
 from embeddings import versions
 from embeddings.admin.display import VARIANTS, Badge, ReadOnlyAdmin, State, badges, table
+from embeddings.admin.jobs import tell_of
 from embeddings.errors import EmbeddingsError
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import PAGE
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.receivers import call_for_work
-from embeddings.submissions import submit_activation
+from embeddings.submissions import submit_activation, submit_reindex
 from embeddings.versions import REPORT
 
 
@@ -51,11 +52,23 @@ class CollectionAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "slug", "active_version", "distance_shown", "photos")
     list_select_related = ("active_version__collection",)
+    actions = ("reindex",)
     fields = ("name", "slug", "active_version", "distance", "covered_categories", "photos")
     readonly_fields = ("slug", "active_version", "distance", "covered_categories", "photos")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return request.user.has_perm("embeddings.change_collection")
+
+    @admin.action(description=_("Reindex"), permissions=["change"])
+    def reindex(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
+        """Build the indexes of these collections anew, each by a job, while the live ones answer."""
+        for collection in queryset:
+            try:
+                job = submit_reindex(collection)
+            except EmbeddingsError as error:
+                messages.error(request, _sentence(error))
+            else:
+                tell_of(request, job, _("The index of %s will be built anew.") % collection.name)
 
     def complete_rows(self, rows: Sequence[Collection]) -> None:
         counts = _counts_by_state(row.active_version_id for row in rows if row.active_version_id)
@@ -274,11 +287,7 @@ def _activate(request: HttpRequest, queryset: QuerySet[EncoderVersion], *, allow
     except EmbeddingsError as error:
         messages.error(request, _sentence(error))
         return
-    address = reverse("admin:embeddings_job_change", args=[job.pk])
-    text = _("%s will be activated.") % version.label
-    messages.success(
-        request, format_html('{} <a class="underline" href="{}">{}</a>', text, address, _("See how far it is"))
-    )
+    tell_of(request, job, _("%s will be activated.") % version.label)
 
 
 def _sentence(error: EmbeddingsError) -> str:

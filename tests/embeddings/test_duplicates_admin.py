@@ -86,7 +86,7 @@ class TestThePage:
         record_search({}, photos=12)
         page = shown(admin)
         assert "among 12 photos" in page
-        assert "manage.py find_duplicates" in page
+        assert "Look for near-duplicates now" in page
         assert "No near-duplicates wait for a decision." in page
 
     def test_many_groups_are_divided_into_pages(self, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,7 +119,7 @@ class TestACatalogueComesIn:
     ) -> None:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
         sent: list[str] = []
-        monkeypatch.setattr(tasks.run_import, "delay", sent.append)
+        monkeypatch.setattr(tasks.run_job, "delay", sent.append)
         with django_capture_on_commit_callbacks(execute=True):
             job = submit()
         assert sent == [str(job.pk)]
@@ -135,9 +135,9 @@ class TestACatalogueComesIn:
         monkeypatch.setattr(jobs, "run", run)
         training = Job.objects.create(kind=Job.Kind.TRAIN, collection=CollectionFactory.create(slug="food"))
         job = submit()
-        tasks.run_waiting_imports()
-        assert ran == [job.pk]
         tasks.run_waiting_jobs()
+        assert ran == [job.pk]
+        tasks.run_waiting_trainings()
         assert ran == [job.pk, training.pk]
 
 

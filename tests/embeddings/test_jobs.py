@@ -223,7 +223,7 @@ class TestAnActivationComesIn:
     def test_and_is_called_for_like_any_other(self, settings, monkeypatch, django_capture_on_commit_callbacks):
         sent: list[str] = []
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        monkeypatch.setattr(tasks.run_job, "delay", sent.append)
+        monkeypatch.setattr(tasks.run_training, "delay", sent.append)
         with django_capture_on_commit_callbacks(execute=True):
             job = submit_activation(active_version())
         assert sent == [str(job.pk)]
@@ -586,7 +586,7 @@ class TestWithABroker:
 
     def test_a_job_is_sent_to_the_workers_once_it_is_committed(self, monkeypatch, django_capture_on_commit_callbacks):
         sent: list[str] = []
-        monkeypatch.setattr(tasks.run_job, "delay", sent.append)
+        monkeypatch.setattr(tasks.run_training, "delay", sent.append)
         with django_capture_on_commit_callbacks(execute=True):
             job = submit()
             assert sent == []
@@ -596,7 +596,7 @@ class TestWithABroker:
         def refuse(_: str) -> None:
             raise OperationalError("connection refused")
 
-        monkeypatch.setattr(tasks.run_job, "delay", refuse)
+        monkeypatch.setattr(tasks.run_training, "delay", refuse)
         with django_capture_on_commit_callbacks(execute=True):
             job = submit()
         assert now(job).state == State.QUEUED
@@ -605,37 +605,39 @@ class TestWithABroker:
     def test_the_periodic_task_runs_what_nobody_heard_of(self, monkeypatch):
         monkeypatch.setattr(jobs, "_command", lambda _: [sys.executable, "-c", "pass"])
         job = submit()
-        tasks.run_waiting_jobs()
+        tasks.run_waiting_trainings()
         assert now(job).ended
 
     def test_a_message_for_a_job_that_another_worker_runs_comes_again_later(self):
         job = submit()
         Job.objects.update(state=State.RUNNING, beat_at=timezone.now())
         with pytest.raises(Retry):
-            tasks.run_job.apply([str(job.pk)], throw=True)
+            tasks.run_training.apply([str(job.pk)], throw=True)
 
     def test_a_message_goes_back_where_the_worker_ends(self, monkeypatch):
         monkeypatch.setattr(jobs, "run", lambda _: Outcome.PUT_BACK)
         with pytest.raises(Reject) as caught:
-            tasks.run_job(str(uuid4()))
+            tasks.run_training(str(uuid4()))
         assert caught.value.requeue
 
     def test_a_message_for_a_job_that_is_gone_is_forgotten(self):
-        tasks.run_job(str(uuid4()))
+        tasks.run_training(str(uuid4()))
 
     def test_a_worker_that_is_asked_to_end_lets_go(self):
         tasks.put_jobs_back(sender="worker", sig="SIGTERM", how="Warm", exitcode=0)
         assert jobs._ending.is_set()
 
     def test_jobs_have_a_queue_of_their_own(self):
-        assert app.amqp.router.route({}, "embeddings.tasks.run_job")["queue"].name == "train"
-        assert app.amqp.router.route({}, "embeddings.tasks.run_waiting_jobs")["queue"].name == "train"
+        for task in ("run_training", "run_waiting_trainings"):
+            assert app.amqp.router.route({}, f"embeddings.tasks.{task}")["queue"].name == "train"
+        for task in ("run_job", "run_waiting_jobs"):
+            assert app.amqp.router.route({}, f"embeddings.tasks.{task}")["queue"].name == "jobs"
 
     def test_what_needs_no_encoder_never_waits_for_what_does(self):
         assert app.amqp.router.route({}, "embeddings.tasks.sync_images")["queue"].name == "sync"
         assert app.amqp.router.route({}, "embeddings.tasks.embed_images")["queue"].name == "embed"
-        # A worker that is not told serves both, and no training.
-        assert set(app.amqp.queues.consume_from) >= {"sync", "embed"}
+        # A worker that is not told serves both and other jobs, and no training.
+        assert set(app.conf.task_queues) == {"sync", "embed", "jobs"}
 
 
 @pytest.mark.django_db

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from embeddings import jobs
 from embeddings.duplicates import find_duplicates
 from embeddings.errors import EmbeddingsError
 from embeddings.management.progress import stage_bars
@@ -17,7 +21,13 @@ class Command(BaseCommand):
         "What was decided there is never asked again. Safe to run at any time, beside a running server and every night."
     )
 
-    def handle(self, **_: Any) -> None:
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--job", type=UUID, metavar="ID", help=argparse.SUPPRESS)
+
+    def handle(self, *, job: UUID | None, **_: Any) -> None:
+        if job is not None:
+            _work_off(job)
+            return
         try:
             with stage_bars() as tell:
                 found = find_duplicates(tell)
@@ -36,3 +46,19 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{found.unreadable} photos could not be read: see the failed image embeddings in the admin"
             )
+
+
+def _work_off(job_id: UUID) -> None:
+    """A job's search, as the child of whoever runs the job."""
+    job = jobs.get_job(job_id)
+    jobs.start(job)
+    try:
+        found = find_duplicates(partial(jobs.progress, job))
+    except EmbeddingsError as error:
+        jobs.fail(job, str(error))
+    except OSError as error:
+        jobs.fail_for_files(job, error)
+    else:
+        recorded = found.recorded
+        told = {"photos": found.photos, "pairs": recorded.open, "new": recorded.new, "dropped": recorded.dropped}
+        jobs.succeed(job, {**told, "left_out": found.left_out, "unreadable": found.unreadable})

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
+from django.utils import timezone
 
-from embeddings import rebuild, services
-from embeddings.errors import EmbeddingsError, IndexLocked
-from embeddings.models import EncoderVersion, ImageEmbedding
+from embeddings import jobs, rebuild, services
+from embeddings.errors import EmbeddingsError, IndexLocked, UnknownCollection
+from embeddings.management.progress import stage_bars
+from embeddings.models import EncoderVersion, ImageEmbedding, Job
+from embeddings.progress import Tell, counted
 from embeddings.selectors import active_versions
 
 State = ImageEmbedding.State
@@ -33,15 +37,20 @@ class Command(BaseCommand):
             "--verify", action="store_true", help="compare the live index with the database, report and repair"
         )
         mode.add_argument("--rebuild", action="store_true", help="embed every photo again, as a new encoder version")
+        mode.add_argument("--job", type=UUID, metavar="ID", help=argparse.SUPPRESS)
 
     def handle(self, **options: Any) -> None:
+        if options["job"]:
+            self._work_off(options["job"])
+            return
         versions = [v for v in active_versions() if options["collection"] in (None, v.collection.slug)]
         if not versions:
             raise CommandError(f"There is no collection {options['collection']!r} with an active encoder version.")
         work = next((mode for mode in ("only_missing", "verify", "rebuild") if options[mode]), "reindex")
         try:
-            for version in versions:
-                getattr(self, f"_{work}")(version)
+            with stage_bars() as tell:
+                for version in versions:
+                    getattr(self, f"_{work}")(version, tell)
         except EmbeddingsError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -54,49 +63,75 @@ class Command(BaseCommand):
         if failed:
             raise CommandError("Some photos could not be embedded; the reasons are in the admin and above.")
 
-    def _reindex(self, version: EncoderVersion) -> None:
+    def _work_off(self, job_id: UUID) -> None:
+        """A job's reindex, as the child of whoever runs the job."""
+        job = jobs.get_job(job_id)
+        jobs.start(job)
+        tell = partial(jobs.progress, job)
+        try:
+            version = next((v for v in active_versions() if v.collection_id == job.collection_id), None)
+            if version is None:
+                raise UnknownCollection("the collection has no active encoder version any more")
+            points = self._renew(version, tell)
+        except EmbeddingsError as error:
+            jobs.fail(job, str(error))
+            return
+        except OSError as error:
+            jobs.fail_for_files(job, error)
+            return
+        jobs.progress(job, "indexing", points, points)
+        # Before what is left to index: that waits in the outbox, whatever becomes of this process.
+        jobs.succeed(job, _result(version, points))
+        self._drain(tell)
+
+    def _reindex(self, version: EncoderVersion, tell: Tell) -> None:
+        started_at = timezone.now()
+        points = self._renew(version, tell)
+        jobs.record(Job.Kind.REINDEX, version.collection, started_at, points, _result(version, points))
+        self._drain(tell)
+
+    def _renew(self, version: EncoderVersion, tell: Tell) -> int:
         rebuild.enrol_missing(version)
         rebuild.dismiss_orphans(version)
         rebuild.retry_failed(version)
-        self._embed(version)
-        self._build(version)
-        self._drain()
+        self._embed(version, tell)
+        return self._build(version, tell)
 
-    def _rebuild(self, version: EncoderVersion) -> None:
+    def _rebuild(self, version: EncoderVersion, tell: Tell) -> None:
+        started_at = timezone.now()
         version = rebuild.next_version(version.collection, version.encoder)
         rebuild.enrol_missing(version)
-        self._embed(version, anew=True)
-        self._build(version)
-        self._drain()
+        self._embed(version, tell, anew=True)
+        points = self._build(version, tell)
+        jobs.record(Job.Kind.REINDEX, version.collection, started_at, points, _result(version, points))
+        self._drain(tell)
 
-    def _only_missing(self, version: EncoderVersion) -> None:
+    def _only_missing(self, version: EncoderVersion, tell: Tell) -> None:
         rebuild.enrol_missing(version)
         rebuild.retry_failed(version)
-        self._drain()
+        self._drain(tell)
 
-    def _verify(self, version: EncoderVersion) -> None:
+    def _verify(self, version: EncoderVersion, tell: Tell) -> None:
         report = rebuild.verify(version)
         self.stdout.write(
             f"{version.label}: {report.missing} missing, {report.stale} stale, {report.orphaned} orphaned; repaired"
         )
-        self._drain()
+        self._drain(tell)
 
-    def _embed(self, version: EncoderVersion, *, anew: bool = False) -> None:
+    def _embed(self, version: EncoderVersion, tell: Tell, *, anew: bool = False) -> None:
         rows = ImageEmbedding.objects.filter(version=version, state=State.PENDING)
-        with _bar(rows.count(), "embedding", "photo") as bar:
-            services.embed_pending(version, on_progress=bar.update, anew=anew)
+        services.embed_pending(version, on_progress=counted(tell, "embedding", rows.count()), anew=anew)
 
-    def _build(self, version: EncoderVersion) -> None:
+    def _build(self, version: EncoderVersion, tell: Tell) -> int:
         rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False).exclude(state=State.REMOVED)
-        with _bar(rows.count(), "indexing", "point") as bar:
-            count = rebuild.rebuild(version, on_progress=bar.update)
+        count = rebuild.rebuild(version, on_progress=counted(tell, "indexing", rows.count()))
         self.stdout.write(f"{version.label}: {count} points in a new index, now live")
+        return count
 
-    def _drain(self) -> None:
+    def _drain(self, tell: Tell) -> None:
         waiting = ImageEmbedding.objects.filter(version__in=active_versions(), state__in=services.TO_DO)
         try:
-            with _bar(waiting.count(), "indexing", "photo") as bar:
-                report = services.drain(on_progress=bar.update)
+            report = services.drain(on_progress=counted(tell, "indexing what changed", waiting.count()))
         except IndexLocked as error:
             self.stdout.write(f"{waiting.count()} photos wait for the process that holds the index: {error}")
         else:
@@ -111,6 +146,7 @@ class Command(BaseCommand):
         return failures.exists()
 
 
-def _bar(total: int, what: str, unit: str) -> tqdm[Any]:
-    """A progress bar with rate and time left on a terminal, silence off it."""
-    return tqdm(total=total, desc=what, unit=unit, disable=None if total else True)
+def _result(version: EncoderVersion, points: int) -> dict[str, Any]:
+    """For JSON."""
+    failed = ImageEmbedding.objects.filter(version=version, state=State.FAILED).count()
+    return {"encoder": version.label, "points": points, "failed": failed}

@@ -1,0 +1,131 @@
+"""Reindexes and searches for near-duplicates that somebody waits for, and what the admin keeps of a reindex by hand."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.models import DuplicatePair, User
+from embeddings import jobs, rebuild, services, tasks
+from embeddings.errors import IndexUnavailable, JobUnderWay
+from embeddings.models import Collection, ImageEmbedding, Job
+from embeddings.submissions import submit_duplicate_search, submit_reindex
+from tests.embeddings.conftest import points, states
+
+State = Job.State
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """No owner whose end would end this process, and no other process that asks."""
+    monkeypatch.setattr(jobs, "start", lambda job: jobs.progress(job, "starting", 0, 0))
+    monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+
+
+def worked_off(job: Job) -> Job:
+    Job.objects.update(state=State.RUNNING, started_at=timezone.now(), beat_at=timezone.now())
+    call_command(jobs.COMMANDS[Job.Kind(job.kind)], job=job.pk)
+    return Job.objects.get(pk=job.pk)
+
+
+class TestAReindex:
+    def test_builds_the_index_anew_and_tells_how_far_it_is(self, version, add_photo):
+        images = [add_photo() for _ in range(3)]
+        job = worked_off(submit_reindex(version.collection))
+        assert (job.state, job.error) == (State.SUCCEEDED, "")
+        assert job.result == {"encoder": version.label, "points": 3, "failed": 0}
+        assert (job.stage, job.done, job.total) == ("indexing", 3, 3)
+        version.refresh_from_db()
+        assert points(version).keys() == {image.pk for image in images}
+        assert set(states(version).values()) == {ImageEmbedding.State.INDEXED}
+
+    def test_that_cannot_be_done_says_why(self, version, add_photo, monkeypatch):
+        def fail(*_: object, **__: object) -> int:
+            raise IndexUnavailable("the index is away")
+
+        monkeypatch.setattr(rebuild, "rebuild", fail)
+        job = worked_off(submit_reindex(version.collection))
+        assert (job.state, job.error) == (State.FAILED, "the index is away")
+
+    def test_one_at_a_time_for_each_collection_beside_other_jobs(self, version):
+        submit_duplicate_search()
+        first = submit_reindex(version.collection)
+        with pytest.raises(JobUnderWay, match="a reindex for 'all' is under way"):
+            submit_reindex(version.collection)
+        jobs.cancel(first.pk)
+        submit_reindex(version.collection)
+
+    def test_never_waits_for_a_training(self, version, settings, monkeypatch, django_capture_on_commit_callbacks):
+        sent: list[str] = []
+        settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+        monkeypatch.setattr(tasks.run_job, "delay", sent.append)
+        with django_capture_on_commit_callbacks(execute=True):
+            job = submit_reindex(version.collection)
+        assert sent == [str(job.pk)]
+
+    @pytest.mark.parametrize("mode", [(), ("--rebuild",)])
+    def test_by_hand_is_kept_as_one_that_has_succeeded(self, version, add_photo, mode):
+        add_photo()
+        call_command("reindex", *mode)
+        job = Job.objects.get()
+        assert (job.kind, job.state, job.done, job.collection) == ("reindex", State.SUCCEEDED, 1, version.collection)
+        assert job.started_at is not None
+        assert job.finished_at is not None
+        assert job.started_at <= job.finished_at
+
+
+def test_a_search_for_near_duplicates_tells_what_it_found(version, add_photo):
+    for _ in range(2):
+        add_photo()
+    services.drain()
+    job = worked_off(submit_duplicate_search())
+    assert (job.state, job.error) == (State.SUCCEEDED, "")
+    assert job.result is not None
+    assert job.result["photos"] == 2
+    assert job.result["pairs"] == DuplicatePair.objects.count()
+
+
+class TestInTheAdmin:
+    @pytest.fixture
+    def admin(self, client: Client) -> Client:
+        client.force_login(User.objects.create_superuser("admin", "admin@shop.example", "secret"))
+        return client
+
+    def test_collections_are_reindexed_from_their_list(self, version, admin):
+        data = {"action": "reindex", "_selected_action": [version.collection_id]}
+        page = admin.post(reverse("admin:embeddings_collection_changelist"), data, follow=True)
+        job = Job.objects.get()
+        assert (job.kind, job.collection) == ("reindex", version.collection)
+        assert reverse("admin:embeddings_job_change", args=[job.pk]) in page.content.decode()
+        again = admin.post(reverse("admin:embeddings_collection_changelist"), data, follow=True)
+        assert "is under way" in again.content.decode()
+
+    def test_by_nobody_who_may_only_look(self, version, client):
+        viewer = User.objects.create_user("viewer", is_staff=True)
+        viewer.user_permissions.add(Permission.objects.get(codename="view_collection"))
+        client.force_login(viewer)
+        data = {"action": "reindex", "_selected_action": [version.collection_id]}
+        client.post(reverse("admin:embeddings_collection_changelist"), data)
+        assert not Job.objects.exists()
+
+    def test_near_duplicates_are_looked_for_by_a_button(self, version, admin):
+        page = admin.get(reverse("admin:catalog_duplicatepair_changelist"))
+        assert "Look for near-duplicates now" in page.content.decode()
+        assert admin.get(reverse("admin:catalog_duplicatepair_search")).status_code == 405
+        page = admin.post(reverse("admin:catalog_duplicatepair_search"), follow=True)
+        assert "Near-duplicates are being looked for." in page.content.decode()
+        assert Job.objects.get().kind == "duplicates"
+        page = admin.post(reverse("admin:catalog_duplicatepair_search"), follow=True)
+        assert "is under way" in page.content.decode()
+
+    def test_the_overview_shows_the_last_reindex_with_its_pace(self, version, add_photo, admin):
+        add_photo()
+        call_command("reindex")
+        page = admin.get(reverse("admin:index")).content.decode()
+        assert f"Reindex: {Collection.objects.get()}" in page
