@@ -6,6 +6,7 @@ import atexit
 import logging
 import threading
 import time
+from collections.abc import Collection, Sequence
 
 from django.conf import settings
 from django.db import connection
@@ -68,10 +69,11 @@ class OutboxThread(threading.Thread):
 
 
 class JobThread(threading.Thread):
-    """Runs one job after the other, those included that other processes took in or left; photos never wait for it."""
+    """Runs jobs of some kinds, one after the other, those included that other processes left; photos never wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Collection[str]) -> None:
         super().__init__(name="jobs", daemon=True)
+        self._kinds = kinds
         self._woken = threading.Event()
         self._ending = False
 
@@ -91,7 +93,7 @@ class JobThread(threading.Thread):
         while not self._ending:
             ran = False
             try:
-                ran = jobs.run_waiting(one_at_a_time=True)
+                ran = jobs.run_waiting(one_at_a_time=True, kinds=self._kinds)
             # The thread has to outlive a database that is away for a while; the jobs are still there afterwards.
             except Exception:
                 logger.exception("running a job failed; trying again")
@@ -103,20 +105,22 @@ class JobThread(threading.Thread):
 
 
 _thread: OutboxThread | None = None
-_job_thread: JobThread | None = None
+_job_threads: Sequence[JobThread] = ()
 _work_noted = False
 
 
 def start_background_work() -> None:
     """Make this process the one that indexes and trains, unless a broker has workers for that. For the server, after any fork."""
-    global _thread, _job_thread
+    global _thread, _job_threads
     if settings.CELERY_BROKER_URL or _thread is not None:
         return
-    _thread, _job_thread = OutboxThread(), JobThread()
+    # Minutes of work never wait for hours.
+    _thread, _job_threads = OutboxThread(), [JobThread(jobs.SHORT), JobThread(jobs.TRAININGS)]
     _thread.start()
-    _job_thread.start()
-    # Without this a training would end with the process, and be missed only when its beat is.
-    atexit.register(_job_thread.stop)
+    for thread in _job_threads:
+        thread.start()
+        # Without this a training would end with the process, and be missed only when its beat is.
+        atexit.register(thread.stop)
 
 
 def note_work() -> None:
@@ -128,9 +132,9 @@ def note_work() -> None:
 
 
 def note_job() -> None:
-    """There is a job: wake the thread. In a process without one, it waits for the serving process to look."""
-    if _job_thread is not None:
-        _job_thread.wake()
+    """There is a job: wake the threads. In a process without them, it waits for the serving process to look."""
+    for thread in _job_threads:
+        thread.wake()
 
 
 def finish_noted_work() -> None:

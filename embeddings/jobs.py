@@ -211,13 +211,16 @@ def run(job_id: UUID) -> Outcome:
 
 
 def run_waiting(*, one_at_a_time: bool = False, kinds: AnyCollection[str] = Job.Kind.values) -> bool:
-    """Run the oldest job of these kinds that waits. one_at_a_time: unless any process runs one now.
+    """Run the oldest job of these kinds that waits. one_at_a_time: unless any process runs one of them now.
 
     Returns whether one was run to its end.
     """
     _sweep_uploads()
     now = timezone.now()
-    if one_at_a_time and Job.objects.filter(state=State.RUNNING, beat_at__gt=now - STALE_AFTER).exists():
+    if (
+        one_at_a_time
+        and Job.objects.filter(kind__in=kinds, state=State.RUNNING, beat_at__gt=now - STALE_AFTER).exists()
+    ):
         return False
     waiting = Job.objects.filter(_claimable(now), kind__in=kinds).order_by("created_at").first()
     return waiting is not None and run(waiting.pk) is Outcome.ENDED

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.django_db
 def calm(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """No broker, no thread, nothing ending."""
     settings.CELERY_BROKER_URL = ""
-    monkeypatch.setattr(background, "_job_thread", None)
+    monkeypatch.setattr(background, "_job_threads", ())
     monkeypatch.setattr(jobs, "_ending", threading.Event())
     monkeypatch.setattr(jobs, "_swept_at", float("-inf"))
 

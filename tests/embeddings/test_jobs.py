@@ -34,7 +34,7 @@ from embeddings.background import JobThread
 from embeddings.errors import JobEnded, JobNotFound, JobUnderWay, TrainingUnavailable, UnknownCollection, UnusablePhotos
 from embeddings.jobs import Outcome
 from embeddings.models import Collection, EncoderVersion, Job
-from embeddings.submissions import TrainingParameters, submit_activation, submit_training
+from embeddings.submissions import TrainingParameters, submit_activation, submit_reindex, submit_training
 from recommender.celery import app
 from tests.factories import CollectionFactory, EncoderVersionFactory
 from tests.zips import PHOTOS, packed, said_size
@@ -83,7 +83,7 @@ def kept() -> list[Path]:
 def calm(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No broker, no thread, nothing ending, and no waiting about."""
     settings.CELERY_BROKER_URL = ""
-    monkeypatch.setattr(background, "_job_thread", None)
+    monkeypatch.setattr(background, "_job_threads", ())
     monkeypatch.setattr(jobs, "_ending", threading.Event())
     monkeypatch.setattr(jobs, "_swept_at", float("-inf"))
     monkeypatch.setattr(jobs, "POLL_S", 0.05)
@@ -521,8 +521,8 @@ class TestWithoutABroker:
     @pytest.fixture
     def thread(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobThread]:
         monkeypatch.setattr(background, "POLL_S", 0.05)
-        thread = JobThread()
-        monkeypatch.setattr(background, "_job_thread", thread)
+        thread = JobThread(jobs.TRAININGS)
+        monkeypatch.setattr(background, "_job_threads", [thread])
         yield thread
         if thread.is_alive():
             thread.stop()
@@ -552,6 +552,17 @@ class TestWithoutABroker:
         thread.start()
         time.sleep(0.3)
         assert now(waiting).state == State.QUEUED
+
+    def test_what_takes_minutes_does_not_wait_for_what_takes_hours(self, thread, child_runs, monkeypatch):
+        child_runs(SLEEPS)
+        training = submit()
+        thread.start()
+        wait_until(lambda: now(training).state == State.RUNNING)
+        reindex = submit_reindex(training.collection)
+        other = JobThread(jobs.SHORT)
+        other.start()
+        wait_until(lambda: now(reindex).state == State.RUNNING)
+        other.stop()
 
     def test_the_end_of_the_server_puts_the_job_back(self, thread, child_runs):
         child_runs(SLEEPS)
