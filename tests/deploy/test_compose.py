@@ -112,7 +112,7 @@ def test_every_queue_has_a_worker():
         for service in SERVICES.values()
         if "-Q" in service.get("command", [])
     ]
-    assert sorted(",".join(served).split(",")) == ["embed", "sync", "train"]
+    assert sorted(",".join(served).split(",")) == ["embed", "jobs", "sync", "train"]
 
 
 class TestCluster:
