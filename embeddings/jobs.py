@@ -18,9 +18,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Collection as AnyCollection
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,8 +33,9 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from embeddings.errors import JobEnded, JobNotFound, NoRejectedRows
+from embeddings.errors import EmbeddingsError, JobEnded, JobNotFound, NoRejectedRows
 from embeddings.models import Collection, Job
+from embeddings.progress import Tell
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +132,25 @@ def start(job: Job) -> None:
         signal.signal(signal.SIGTERM, _leave)
         threading.Thread(target=_end_with_owner, name="owner", daemon=True).start()
     progress(job, "starting", 0, 0)
+
+
+def work_off(job_id: UUID, work: Callable[[Job, Tell], dict[str, Any]]) -> bool:
+    """For the child: do the work, and end the job by what comes of it. Returns whether it was done.
+
+    work: is given the job and a function to tell its progress by; returns the result, plain JSON.
+    """
+    job = get_job(job_id)
+    start(job)
+    try:
+        result = work(job, partial(progress, job))
+    except EmbeddingsError as error:
+        fail(job, str(error))
+        return False
+    except OSError as error:
+        fail_for_files(job, error)
+        return False
+    succeed(job, result)
+    return True
 
 
 def record(kind: Job.Kind, collection: Collection, started_at: datetime, done: int, result: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -117,6 +118,12 @@ class EncoderVersion(models.Model):
     def label(self) -> str:
         """How the API names the version: `fashion-v2`."""
         return f"{self.collection.slug}-v{self.number}"
+
+    @property
+    def outcome(self) -> Mapping[str, Any]:
+        """What the evaluation after its training found of the version itself; empty where nobody measured it."""
+        outcomes: Sequence[Mapping[str, Any]] = self.metrics.get("outcomes") or [{}]
+        return outcomes[0]
 
     @property
     def rebuilding(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Collection as AnyCollection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from django.core.cache import caches
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
@@ -183,8 +183,7 @@ def collections() -> list[Collection]:
 
 def quality_of(version: EncoderVersion) -> Quality:
     """How good a version is."""
-    outcome: dict[str, Any] = (version.metrics.get("outcomes") or [{}])[0]
-    return Quality(outcome.get("recall_at_1"), outcome.get("mean_average_precision"))
+    return Quality(version.outcome.get("recall_at_1"), version.outcome.get("mean_average_precision"))
 
 
 def event_counts() -> dict[Event.Type, int]:

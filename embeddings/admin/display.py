@@ -12,11 +12,12 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from catalog.admin import RowsChangeList
-from embeddings.models import ImageEmbedding
+from embeddings.models import ImageEmbedding, Job
 
 State = ImageEmbedding.State
 # OUTDATED is in the index and found; only its details are on their way.
 WAITING = (State.PENDING, State.EMBEDDED, State.OUTDATED, State.REMOVED)
+JOB_VARIANTS = {Job.State.SUCCEEDED: "success", Job.State.FAILED: "danger", Job.State.CANCELLED: "default"}
 VARIANTS = {State.INDEXED: "success", State.FAILED: "danger", State.REMOVED: "default"}
 
 

@@ -22,13 +22,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from embeddings import jobs
-from embeddings.admin.display import Badge, ReadOnlyAdmin, badges, table
+from embeddings.admin.display import JOB_VARIANTS, Badge, ReadOnlyAdmin, badges, table
 from embeddings.errors import JobEnded, JobNotFound, JobUnderWay, NoRejectedRows, NothingToImport
 from embeddings.evaluation.metrics import METRICS
 from embeddings.models import Job
 from embeddings.submissions import submit_import_of
-
-_VARIANTS = {Job.State.SUCCEEDED: "success", Job.State.FAILED: "danger", Job.State.CANCELLED: "default"}
 
 # What workers call the stages of their work, for those who read another language. Their own names are English.
 _STAGES = {
@@ -269,7 +267,7 @@ class JobAdmin(ReadOnlyAdmin):
     def state_shown(self, job: Job) -> SafeString:
         """The state, and why it failed."""
         state = Job.State(job.state)
-        return badges([Badge(str(state.label), _VARIANTS.get(state, "info"), job.error)])
+        return badges([Badge(str(state.label), JOB_VARIANTS.get(state, "info"), job.error)])
 
     @admin.display(description=_("stage"), ordering="stage")
     def stage_shown(self, job: Job) -> str:

@@ -173,9 +173,8 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("quality"))
     def quality(self, version: EncoderVersion) -> str:
         """The two figures that say most, on the photos that its training kept aside."""
-        outcomes = version.metrics.get("outcomes") or [{}]
         named = (("mAP", "mean_average_precision"), ("Recall@1", "recall_at_1"))
-        return ", ".join(f"{title} {outcomes[0][name]:.3f}" for title, name in named if name in outcomes[0])
+        return ", ".join(f"{title} {version.outcome[name]:.3f}" for title, name in named if name in version.outcome)
 
     @admin.display(description=_("photos"))
     def photos(self, version: EncoderVersion) -> SafeString:

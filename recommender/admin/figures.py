@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 
 from catalog.models import User
 from catalog.thumbnails import thumbnail_url
+from embeddings.admin.display import JOB_VARIANTS
 from embeddings.admin.versions import report_of
 from embeddings.models import Collection, Job
 from recommender import dashboard
@@ -31,7 +32,6 @@ PRODUCT, PHOTO, VERSION, JOB, EVENT = (
     "embeddings.job",
     "recommender.event",
 )
-_VARIANTS = {Job.State.SUCCEEDED: "success", Job.State.FAILED: "danger", Job.State.CANCELLED: "default"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _work(work: Work) -> WorkShown:
         work,
         title=f"{kind}: {job.collection}" if job.collection_id else kind,
         address=reverse("admin:embeddings_job_change", args=[job.pk]),
-        variant=_VARIANTS.get(Job.State(job.state), "info"),
+        variant=JOB_VARIANTS.get(Job.State(job.state), "info"),
         pace=_pace(work.rate),
     )
 

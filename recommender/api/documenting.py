@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
@@ -14,7 +15,6 @@ from recommender.problems import CONTENT_TYPE
 
 def documented(parameters: Sequence[Param]) -> list[OpenApiParameter]:
     """The parameters as OpenAPI has them."""
-    """The parameters as OpenAPI has them."""
     return [
         OpenApiParameter(
             param.name,
@@ -24,6 +24,20 @@ def documented(parameters: Sequence[Param]) -> list[OpenApiParameter]:
         )
         for param in parameters
     ]
+
+
+def form(file: str, description: str, parameters: Sequence[Param]) -> dict[str, Any]:
+    """A form with one file, of this name, and with parameters; as the body that a request may have."""
+    return {
+        "multipart/form-data": {
+            "type": "object",
+            "properties": {
+                file: {"type": "string", "format": "binary", "description": description},
+                **{param.name: {**param.schema, "description": param.description} for param in parameters},
+            },
+            "required": [file],
+        }
+    }
 
 
 def problem(status: int, slug: str, title: str, detail: str, instance: str, **extra: Any) -> OpenApiExample:
@@ -73,6 +87,7 @@ JOB = {
     "progress": None, "done": 0, "total": 0, "result": None, "error": None, "created_at": "2026-11-24T09:30:00Z",
     "started_at": None, "finished_at": None,
 }  # fmt: skip
+JOB_ID = OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="The job's id.")
 IMPORT = {**JOB, "kind": "import", "collection": None}
 NO_JOB = problem(404, "job-not-found", "There is no such job", f"There is no job {JOB['id']}", f"/api/jobs/{JOB['id']}")
 TRAINING_DISABLED = problem(

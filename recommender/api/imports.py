@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 from uuid import UUID
 
-from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,10 +16,9 @@ from embeddings import jobs
 from embeddings.submissions import expect_import, submit_import, submit_import_of
 from recommender import params, serializers, uploads
 from recommender.api.base import FORM_BYTES, ApiView, announced_bytes, expect_import_api
-from recommender.api.documenting import IMPORT, IMPORTS_DISABLED, NO_JOB, documented, problem, responses
+from recommender.api.documenting import IMPORT, IMPORTS_DISABLED, JOB_ID, NO_JOB, documented, form, problem, responses
 from recommender.api.jobs import accepted
-from recommender.api.uploading import UploadView, files_of, let_go
-from recommender.errors import ParameterError
+from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go
 from recommender.problems import CONTENT_TYPE
 
 _IMPORTS = "/api/imports"
@@ -65,19 +63,12 @@ class ImportsView(UploadView):
         tags=["Imports"],
         parameters=documented(params.IMPORT),
         request={
-            "multipart/form-data": {
-                "type": "object",
-                "properties": {
-                    "file": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "A table (CSV, Google Merchant TSV, Shopify export), a feed in XML, a file with a JSON "
-                        "object a line, or a zip of one of these with its photos, or of photos alone.",
-                    },
-                    **{param.name: {**param.schema, "description": param.description} for param in params.IMPORT},
-                },
-                "required": ["file"],
-            },
+            **form(
+                "file",
+                "A table (CSV, Google Merchant TSV, Shopify export), a feed in XML, a file with a JSON object a line, or a zip"
+                " of one of these with its photos, or of photos alone.",
+                params.IMPORT,
+            ),
             **{media_type: {"type": "string", "format": "binary"} for media_type in _BODIES},
         },
         responses=responses(serializers.JobSchema, 400, 403, 409, 413, 415, status=202),
@@ -109,7 +100,8 @@ class ImportsView(UploadView):
         expect_import()
         try:
             files = files_of(request)
-            options = params.import_options(request.query_params, request.POST, errors=_errors_of_files(files))
+            errors = errors_of_one("file", files, "a catalogue", "pack a table and its photos into one zip")
+            options = params.import_options(request.query_params, request.POST, errors=errors)
             job = submit_import(cast("BinaryIO", files[0]), options, file_name=files[0].name or "")
         finally:
             let_go(request)
@@ -126,7 +118,7 @@ class ImportOfView(ApiView):
         operation_id="import_of_dry_run",
         summary="Import what a dry run has read",
         tags=["Imports"],
-        parameters=[OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="The dry run's id.")],
+        parameters=[JOB_ID],
         request=None,
         responses=responses(serializers.JobSchema, 400, 403, 404, 409, status=202),
         examples=[
@@ -153,7 +145,7 @@ class RejectedView(ApiView):
         operation_id="rejected_rows",
         summary="What an import could not take",
         tags=["Imports"],
-        parameters=[OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="The import's id.")],
+        parameters=[JOB_ID],
         responses={(200, "text/csv"): str} | {(status, CONTENT_TYPE): serializers.ProblemSchema for status in (400, 403, 404)},
         examples=[
             OpenApiExample(
@@ -186,16 +178,3 @@ class RejectedView(ApiView):
             filename=f"rejected-{job_id}.csv",
             content_type="text/csv; charset=utf-8",
         )
-
-
-def _errors_of_files(files: Sequence[UploadedFile[Any]]) -> list[ParameterError]:
-    """What is wrong with the files of a request that ought to have one, whatever its name."""
-    if not files:
-        return [
-            ParameterError("file", "is missing: send one as the file of a form, or as the body, with a Content-Length")
-        ]
-    if len(files) > 1:
-        return [
-            ParameterError("file", f"is one file, and {len(files)} were sent: pack a table and its photos into one zip")
-        ]
-    return []

@@ -6,7 +6,7 @@ import re
 from http import HTTPStatus
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +14,7 @@ from embeddings import jobs
 from embeddings.models import Job
 from recommender import params, serializers
 from recommender.api.base import ApiView, expect_import_api, expect_training_api
-from recommender.api.documenting import IMPORT, JOB, NO_JOB, TRAINING_DISABLED, problem, responses
+from recommender.api.documenting import IMPORT, JOB, JOB_ID, NO_JOB, TRAINING_DISABLED, problem, responses
 
 _API = re.compile(r".*?/api(?:/v1)?(?=/)")
 
@@ -69,7 +69,7 @@ class JobView(ApiView):
         operation_id="job",
         summary="How far a job is, and what came of it",
         tags=["Training"],
-        parameters=[OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="Its id.")],
+        parameters=[JOB_ID],
         responses=responses(serializers.JobSchema, 400, 404),
         examples=[
             OpenApiExample("A job under way", value=_RUNNING, response_only=True, status_codes=["200"]),
@@ -87,7 +87,7 @@ class JobView(ApiView):
         operation_id="cancel_job",
         summary="Cancel a job",
         tags=["Training"],
-        parameters=[OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="Its id.")],
+        parameters=[JOB_ID],
         request=None,
         responses=responses(serializers.JobSchema, 400, 403, 404, 409),
         examples=[

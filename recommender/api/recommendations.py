@@ -17,7 +17,17 @@ from catalog.photos import ImageRejected, Reason
 from embeddings.errors import UnknownCollection
 from recommender import params, pipeline, serializers
 from recommender.api.base import FORM_BYTES, ApiView, announced_bytes, existing
-from recommender.api.documenting import BAD_LIMIT, CARD, INDEX_AWAY, NO_PRODUCT, RESULTS, documented, problem, responses
+from recommender.api.documenting import (
+    BAD_LIMIT,
+    CARD,
+    INDEX_AWAY,
+    NO_PRODUCT,
+    RESULTS,
+    documented,
+    form,
+    problem,
+    responses,
+)
 from recommender.errors import InvalidParameters, ParameterError
 
 
@@ -89,16 +99,7 @@ class SearchView(ApiView):
             OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The collection, e.g. all."),
             *documented(params.SEARCH),
         ],
-        request={
-            "multipart/form-data": {
-                "type": "object",
-                "properties": {
-                    "photo": {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP file."},
-                    **{param.name: {**param.schema, "description": param.description} for param in params.SEARCH},
-                },
-                "required": ["photo"],
-            }
-        },
+        request=form("photo", "A JPEG, PNG or WebP file.", params.SEARCH),
         responses=responses(serializers.SearchAnswerSchema, 400, 404, 413, 415, 503),
         examples=[
             OpenApiExample(

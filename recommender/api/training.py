@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
-from django.core.files.uploadedfile import UploadedFile
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
@@ -14,10 +13,9 @@ from rest_framework.response import Response
 from embeddings.submissions import expect_training, submit_training
 from recommender import params, serializers, uploads
 from recommender.api.base import FORM_BYTES, announced_bytes, expect_training_api
-from recommender.api.documenting import JOB, TRAINING_DISABLED, documented, problem, responses
+from recommender.api.documenting import JOB, TRAINING_DISABLED, documented, form, problem, responses
 from recommender.api.jobs import accepted
-from recommender.api.uploading import UploadView, files_of, let_go
-from recommender.errors import ParameterError
+from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go
 
 _TRAIN = "/api/collections/all/train"
 
@@ -41,18 +39,9 @@ class TrainView(UploadView):
             *documented(params.TRAINING),
         ],
         request={
-            "multipart/form-data": {
-                "type": "object",
-                "properties": {
-                    "archive": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "A zip with a folder of photos for each class, and metadata.csv if there is one.",
-                    },
-                    **{param.name: {**param.schema, "description": param.description} for param in params.TRAINING},
-                },
-                "required": ["archive"],
-            },
+            **form(
+                "archive", "A zip with a folder of photos for each class, and metadata.csv if there is one.", params.TRAINING
+            ),
             "application/zip": {"type": "string", "format": "binary"},
         },
         responses=responses(serializers.JobSchema, 400, 403, 404, 409, 413, 415, 422, 503, status=202),
@@ -97,21 +86,9 @@ class TrainView(UploadView):
         expect_training(slug)
         try:
             files = files_of(request)
-            wanted = params.training_parameters(request.query_params, request.POST, errors=_errors_of_archives(files))
+            errors = errors_of_one("archive", files, "a zip", "put all photos into one zip")
+            wanted = params.training_parameters(request.query_params, request.POST, errors=errors)
             job = submit_training(slug, cast("BinaryIO", files[0]), wanted)
         finally:
             let_go(request)
         return accepted(request, job)
-
-
-def _errors_of_archives(files: Sequence[UploadedFile[Any]]) -> list[ParameterError]:
-    """What is wrong with the files of a request that ought to have one, whatever its name."""
-    if not files:
-        return [
-            ParameterError(
-                "archive", "is missing: send a zip as the one file of a form, or as the body, with a Content-Length"
-            )
-        ]
-    if len(files) > 1:
-        return [ParameterError("archive", f"is one file, and {len(files)} were sent: put all photos into one zip")]
-    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 
 from recommender import uploads
 from recommender.api.base import ApiView
+from recommender.errors import ParameterError
 
 
 class UploadView(ApiView):
@@ -27,6 +29,19 @@ class UploadView(ApiView):
 def files_of(request: Request) -> list[UploadedFile[Any]]:
     """All files of the request, whatever their names."""
     return [file for _, each in request.FILES.lists() for file in each]
+
+
+def errors_of_one(
+    name: str, files: Sequence[UploadedFile[Any]], wanted: str, instead_of_several: str
+) -> list[ParameterError]:
+    """What is wrong with the files of a request that ought to have one, whatever its name."""
+    if not files:
+        told = f"is missing: send {wanted} as the one file of a form, or as the body, with a Content-Length"
+    elif len(files) > 1:
+        told = f"is one file, and {len(files)} were sent: {instead_of_several}"
+    else:
+        return []
+    return [ParameterError(name, told)]
 
 
 def let_go(request: Request) -> None:

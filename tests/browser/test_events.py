@@ -124,19 +124,24 @@ def test_the_results_of_a_photo_are_an_impression_of_no_product(
     assert (sent[0]["type"], sent[0]["product"], sent[0]["results"]) == ("impression", None, [101, 102])
 
 
+def look_and_buy(page: Page, address: str) -> None:
+    """Everything that would be counted, as a visitor does it."""
+    page.set_viewport_size({"width": 1280, "height": 2000})
+    page.goto(address)
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+    page.wait_for_timeout(A_WHILE_MS)
+    page.get_by_role("button", name="Add to basket").click()
+    expect(page.get_by_text("is in your basket")).to_be_visible()
+
+
 @pytest.mark.parametrize("wish", UNTRACKED)
 def test_nothing_is_sent_for_a_visitor_who_asks_not_to_be_tracked(
     page: Page, shop_url: str, product: Product, sent: Events, wish: str
 ) -> None:
     page.add_init_script(UNTRACKED[wish])
-    page.set_viewport_size({"width": 1280, "height": 2000})
-    page.goto(shop_url + product.get_absolute_url())
-    expect(page.locator(f"{STRIP} a")).to_have_count(5)
-    page.wait_for_timeout(A_WHILE_MS)
 
-    page.get_by_role("button", name="Add to basket").click()
+    look_and_buy(page, shop_url + product.get_absolute_url())
 
-    expect(page.get_by_text("is in your basket")).to_be_visible()
     assert sent == []
 
 
@@ -156,14 +161,9 @@ def test_a_page_works_where_nothing_can_be_sent(
     page: Page, shop_url: str, product: Product, sent: Events, way: str
 ) -> None:
     page.add_init_script(BLOCKED[way])
-    page.set_viewport_size({"width": 1280, "height": 2000})
-    page.goto(shop_url + product.get_absolute_url())
-    expect(page.locator(f"{STRIP} a")).to_have_count(5)
-    page.wait_for_timeout(A_WHILE_MS)
 
-    page.get_by_role("button", name="Add to basket").click()
+    look_and_buy(page, shop_url + product.get_absolute_url())
 
-    expect(page.get_by_text("is in your basket")).to_be_visible()
     assert sent == []
 
 

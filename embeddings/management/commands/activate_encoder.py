@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from embeddings import background, jobs, versions
 from embeddings.errors import EmbeddingsError
 from embeddings.management.progress import stage_bars
-from embeddings.versions import Activation
+from embeddings.models import Job
+from embeddings.progress import Tell
 
 
 class Command(BaseCommand):
@@ -31,7 +31,9 @@ class Command(BaseCommand):
 
     def handle(self, *, version: str | None, allow_worse: bool, job: UUID | None, **_: Any) -> None:
         if job is not None:
-            self._work_off(job)
+            # What is left to index waits in the outbox, whatever becomes of this process.
+            if jobs.work_off(job, _activated):
+                _finish()
             return
         if version is None:
             raise CommandError("Which version? Name one, such as fashion-v2: the admin and manage.py train name them.")
@@ -57,36 +59,20 @@ class Command(BaseCommand):
         if done.failed:
             raise CommandError(f"{done.failed} photos could not be embedded; the reasons are in the admin.")
 
-    def _work_off(self, job_id: UUID) -> None:
-        """A job's activation, as the child of whoever runs the job."""
-        job = jobs.get_job(job_id)
-        jobs.start(job)
-        wanted = job.parameters
-        try:
-            version = versions.find_version(wanted["version"])
-            done = versions.activate(version, allow_worse=wanted["allow_worse"], tell=partial(jobs.progress, job))
-        except EmbeddingsError as error:
-            jobs.fail(job, str(error))
-            return
-        except OSError as error:
-            jobs.fail_for_files(job, error)
-            return
-        # Before what is left to index: that waits in the outbox, whatever becomes of this process.
-        jobs.succeed(job, _result(done))
-        _finish()
 
-
-def _finish() -> None:
-    """What changed in the catalogue meanwhile is in the outbox."""
-    background.note_work()
-    background.finish_noted_work()
-
-
-def _result(done: Activation) -> dict[str, Any]:
-    """For JSON."""
+def _activated(job: Job, tell: Tell) -> dict[str, Any]:
+    """What came of a job's activation, for JSON."""
+    version = versions.find_version(job.parameters["version"])
+    done = versions.activate(version, allow_worse=job.parameters["allow_worse"], tell=tell)
     return {
         "encoder": done.version.label,
         "points": done.points,
         "failed": done.failed,
         "comparison": None if done.comparison is None else asdict(done.comparison),
     }
+
+
+def _finish() -> None:
+    """What changed in the catalogue meanwhile is in the outbox."""
+    background.note_work()
+    background.finish_noted_work()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,8 @@ from embeddings import jobs
 from embeddings.duplicates import find_duplicates
 from embeddings.errors import EmbeddingsError
 from embeddings.management.progress import stage_bars
+from embeddings.models import Job
+from embeddings.progress import Tell
 
 
 class Command(BaseCommand):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *, job: UUID | None, **_: Any) -> None:
         if job is not None:
-            _work_off(job)
+            jobs.work_off(job, _found)
             return
         try:
             with stage_bars() as tell:
@@ -48,17 +49,9 @@ class Command(BaseCommand):
             )
 
 
-def _work_off(job_id: UUID) -> None:
-    """A job's search, as the child of whoever runs the job."""
-    job = jobs.get_job(job_id)
-    jobs.start(job)
-    try:
-        found = find_duplicates(partial(jobs.progress, job))
-    except EmbeddingsError as error:
-        jobs.fail(job, str(error))
-    except OSError as error:
-        jobs.fail_for_files(job, error)
-    else:
-        recorded = found.recorded
-        told = {"photos": found.photos, "pairs": recorded.open, "new": recorded.new, "dropped": recorded.dropped}
-        jobs.succeed(job, {**told, "left_out": found.left_out, "unreadable": found.unreadable})
+def _found(_: Job, tell: Tell) -> dict[str, Any]:
+    """What a job's search found, for JSON."""
+    found = find_duplicates(tell)
+    recorded = found.recorded
+    told = {"photos": found.photos, "pairs": recorded.open, "new": recorded.new, "dropped": recorded.dropped}
+    return {**told, "left_out": found.left_out, "unreadable": found.unreadable}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +40,10 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         if options["job"]:
-            self._work_off(options["job"])
+            # What is left to index waits in the outbox, whatever becomes of this process.
+            if jobs.work_off(options["job"], self._renewed):
+                with stage_bars() as tell:
+                    self._drain(tell)
             return
         versions = [v for v in active_versions() if options["collection"] in (None, v.collection.slug)]
         if not versions:
@@ -63,26 +65,13 @@ class Command(BaseCommand):
         if failed:
             raise CommandError("Some photos could not be embedded; the reasons are in the admin and above.")
 
-    def _work_off(self, job_id: UUID) -> None:
-        """A job's reindex, as the child of whoever runs the job."""
-        job = jobs.get_job(job_id)
-        jobs.start(job)
-        tell = partial(jobs.progress, job)
-        try:
-            version = next((v for v in active_versions() if v.collection_id == job.collection_id), None)
-            if version is None:
-                raise UnknownCollection("the collection has no active encoder version any more")
-            points = self._renew(version, tell)
-        except EmbeddingsError as error:
-            jobs.fail(job, str(error))
-            return
-        except OSError as error:
-            jobs.fail_for_files(job, error)
-            return
-        jobs.progress(job, "indexing", points, points)
-        # Before what is left to index: that waits in the outbox, whatever becomes of this process.
-        jobs.succeed(job, _result(version, points))
-        self._drain(tell)
+    def _renewed(self, job: Job, tell: Tell) -> dict[str, Any]:
+        version = next((v for v in active_versions() if v.collection_id == job.collection_id), None)
+        if version is None:
+            raise UnknownCollection("the collection has no active encoder version any more")
+        points = self._renew(version, tell)
+        tell("indexing", points, points)
+        return _result(version, points)
 
     def _reindex(self, version: EncoderVersion, tell: Tell) -> None:
         started_at = timezone.now()
