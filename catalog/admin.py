@@ -42,9 +42,6 @@ else:
     _ProductModelForm = _CategoryModelForm = forms.ModelForm
     _UserAdmin = DjangoUserAdmin
 
-# On the admin's own host, as in the storefront.
-WIDGET_PATH = "/widget/v1/similar.js"
-
 # Lines that a field shows before it scrolls.
 _ROWS = {"description": 5, "tags": 2, "attributes": 3}
 
@@ -314,9 +311,7 @@ class ProductAdmin(ModelAdmin):
         """The page; after a mistake, with a word on the photos that a browser does not send twice by itself."""
         if request.method == "POST" and request.FILES.getlist("new_photos"):
             messages.warning(request, _("Nothing was saved yet. Correct the errors below and choose the photos again."))
-        page: HttpResponse = super().render_change_form(
-            request, {**context, "widget_path": WIDGET_PATH}, *args, **kwargs
-        )
+        page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return page
 
     def save_model(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> None:

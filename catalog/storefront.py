@@ -9,9 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, cast
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -21,7 +19,7 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from catalog import basket, browsing
+from catalog import basket, browsing, content_policy
 from catalog.browsing import Wishes
 from catalog.models import Category, Product, lineage
 from catalog.selectors import (
@@ -43,8 +41,6 @@ HERO_PHOTOS = 4
 # More brands than one can look through; those that are chosen come first.
 BRANDS_SHOWN = 40
 QUANTITIES = range(1, 11)
-# On the storefront's own host: one proxy stands before the services where they run apart.
-WIDGET_PATH = "/widget/v1/similar.js"
 
 Page = Callable[..., HttpResponse]
 
@@ -256,33 +252,11 @@ def _render(
     """A page, with the roots of the category tree for its header, that may load nothing but the shop's own files."""
     shared = {
         "departments": _roots(categories),
-        "widget_path": WIDGET_PATH,
         "basket_count": basket.count(request.session),
     }
     response = render(request, template, shared | context, status=status)
-    response["Content-Security-Policy"] = _content_security_policy()
+    response["Content-Security-Policy"] = content_policy.own_files()
     return response
-
-
-def _content_security_policy() -> str:
-    """Nothing inline, nothing foreign; where static or media files come from another host, that host."""
-    static, media = (_origin(settings.STATIC_URL), _origin(settings.MEDIA_URL))
-    return "; ".join(
-        [
-            " ".join(["default-src 'self'", *static]),
-            " ".join(["img-src 'self' data: blob:", *sorted({*static, *media})]),
-            " ".join(["style-src 'self'", *static]),
-            "object-src 'none'",
-            "base-uri 'none'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-        ]
-    )
-
-
-def _origin(url: str) -> list[str]:
-    parts = urlsplit(url)
-    return [f"{parts.scheme}://{parts.netloc}"] if parts.scheme and parts.netloc else []
 
 
 app_name = "storefront"

@@ -37,20 +37,41 @@ class InvalidParameters(RecommenderError):
         self.errors = errors
 
 
-class TrainingDisabled(RecommenderError):
-    """This server takes no training sets from the API."""
-
-    def __init__(self) -> None:
-        super().__init__("training by the API is switched off here: set TRAINING_API=true, or run manage.py train")
-
-
-class ImportsDisabled(RecommenderError):
-    """This server takes no catalogues from the API."""
+class WritesDisabled(RecommenderError):
+    """This server takes no training sets and no catalogues from the API."""
 
     def __init__(self) -> None:
         super().__init__(
-            "imports by the API are switched off here: set IMPORT_API=true, use the admin, or run manage.py import_catalog"
+            "imports and trainings by the API are switched off here: use the admin, or run manage.py import_catalog or"
+            " manage.py train, or set API_WRITES=keys and make a secret key"
         )
+
+
+class KeyRequired(RecommenderError):
+    """There is no API key with the request, and it cannot go without one."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no API key: send one as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
+
+
+class KeyRejected(RecommenderError):
+    """The API key of the request is not good; the message says why, and never what the key is."""
+
+
+class ScopeMissing(RecommenderError):
+    """The API key is good, and not for this."""
+
+
+class OriginRefused(RecommenderError):
+    """The API key is not for the page that uses it."""
+
+
+class RateExceeded(RecommenderError):
+    """Too many requests in a minute. retry_after_s: when the next one may come."""
+
+    def __init__(self, allowed: int, retry_after_s: int) -> None:
+        super().__init__(f"more than {allowed:,} requests in a minute: ask again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
 
 
 class UploadTooLarge(RecommenderError):

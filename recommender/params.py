@@ -69,9 +69,11 @@ def import_options(*given: QueryDict, errors: Iterable[ParameterError] = ()) -> 
     return ImportOptions(**values)
 
 
-def no_parameters(given: QueryDict) -> None:
-    """For endpoints without any. Raises InvalidParameters."""
-    _read((), given)
+def no_parameters(given: QueryDict, but: str = "") -> None:
+    """For endpoints without any, `but` for one that is read elsewhere. Raises InvalidParameters."""
+    rest = given.copy()
+    rest.pop(but, None)
+    _read((), rest)
 
 
 def _read(params: Iterable[Param], *given: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:

@@ -37,12 +37,16 @@ from embeddings.errors import (
 )
 from recommender.errors import (
     CrossSiteRequest,
-    ImportsDisabled,
     InvalidParameters,
+    KeyRejected,
+    KeyRequired,
+    OriginRefused,
     PageNotFound,
     ProductNotFound,
-    TrainingDisabled,
+    RateExceeded,
+    ScopeMissing,
     UploadTooLarge,
+    WritesDisabled,
 )
 
 logger = logging.getLogger("django.request")
@@ -70,6 +74,7 @@ class Problem:
     detail: str
     instance: str
     extra: Mapping[str, Any] = field(default_factory=dict)
+    retry_after_s: int = RETRY_AFTER_S
 
     def members(self) -> dict[str, Any]:
         """The JSON object."""
@@ -115,8 +120,12 @@ TABLE: tuple[tuple[type[Exception], Kind], ...] = (
     (NothingToImport, Kind(HTTPStatus.CONFLICT, "nothing-to-import", "The file is not kept any more")),
     (JobUnderWay, Kind(HTTPStatus.CONFLICT, "job-under-way", "A job of this kind is under way", retry=True)),
     (JobEnded, Kind(HTTPStatus.CONFLICT, "job-ended", "The job has ended")),
-    (TrainingDisabled, Kind(HTTPStatus.FORBIDDEN, "training-disabled", "Training is switched off")),
-    (ImportsDisabled, Kind(HTTPStatus.FORBIDDEN, "imports-disabled", "Imports are switched off")),
+    (WritesDisabled, Kind(HTTPStatus.FORBIDDEN, "writes-disabled", "Writing is switched off")),
+    (KeyRequired, Kind(HTTPStatus.UNAUTHORIZED, "key-required", "An API key is needed")),
+    (KeyRejected, Kind(HTTPStatus.UNAUTHORIZED, "key-rejected", "The API key is not good")),
+    (ScopeMissing, Kind(HTTPStatus.FORBIDDEN, "scope-missing", "The API key is not for this")),
+    (OriginRefused, Kind(HTTPStatus.FORBIDDEN, "origin-refused", "The API key is not for this page")),
+    (RateExceeded, Kind(HTTPStatus.TOO_MANY_REQUESTS, "rate-exceeded", "Too many requests", retry=True)),
     (CrossSiteRequest, Kind(HTTPStatus.FORBIDDEN, "cross-site", "Another site may not ask for this")),
     (TrainingUnavailable, Kind(HTTPStatus.SERVICE_UNAVAILABLE, "training-unavailable", "Nothing can be trained here")),
     (IndexUnavailable, _unavailable("index-unavailable", "The vector index does not answer")),
@@ -150,12 +159,15 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
         logger.error("Internal Server Error: %s", request.path, exc_info=error, extra=about)
     elif kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
         logger.warning("Service Unavailable: %s: %s", request.path, error)
-    return respond(Problem(kind, kind.detail or _detail_of(error), request.path, _extra_of(error)))
+    retry_after_s = error.retry_after_s if isinstance(error, RateExceeded) else RETRY_AFTER_S
+    return respond(Problem(kind, kind.detail or _detail_of(error), request.path, _extra_of(error), retry_after_s))
 
 
 def respond(problem: Problem) -> HttpResponse:
     """The problem as an HTTP answer."""
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.kind.retry else {}
+    headers = {"Retry-After": str(problem.retry_after_s)} if problem.kind.retry else {}
+    if problem.kind.status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="lookalike"'
     body = json.dumps(problem.members(), ensure_ascii=False)
     return HttpResponse(body, status=problem.kind.status, content_type=CONTENT_TYPE, headers=headers)
 

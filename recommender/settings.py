@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,13 @@ def _positive(name: str, default: int) -> int:
     raw = env.str(name, default=str(default))
     if not raw.isdigit() or int(raw) == 0:
         raise ImproperlyConfigured(f"{name}={raw!r} is not a whole number above 0")
+    return int(raw)
+
+
+def _count(name: str, default: int) -> int:
+    raw = env.str(name, default=str(default))
+    if not raw.isdigit():
+        raise ImproperlyConfigured(f"{name}={raw!r} is not a whole number")
     return int(raw)
 
 
@@ -150,6 +158,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -159,6 +168,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "recommender.request_ids.RequestIdMiddleware",
+    "recommender.policies.ContentPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -166,8 +176,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "recommender.audit.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Behind all that changes an answer, as it exchanges a refused login's.
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "recommender.urls"
 WSGI_APPLICATION = "recommender.wsgi.application"
@@ -181,6 +194,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "catalog.widget.widget",
             ]
         },
     }
@@ -204,7 +218,12 @@ DATABASES["default"]["CONN_MAX_AGE"] = _positive("DATABASE_CONN_MAX_AGE_S", 600)
 
 REDIS_URL = env.str("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        # No request waits for it longer.
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
+    }
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     # For what each process may count by itself, so that the admin opens whether Redis is there or not.
@@ -267,12 +286,18 @@ DEFAULT_ENCODER = env.str("DEFAULT_ENCODER", default="bundled")
 ENCODERS_ROOT = Path(env.str("ENCODERS_ROOT", default=str(DATA_DIR / "encoders")))
 ENCODER_THREADS = _positive("ENCODER_THREADS", os.cpu_count() or 1)
 
-# The API knows no keys yet, and a training takes hours of a machine: a production server lets nobody start one unless told so.
-TRAINING_API = _boolean("TRAINING_API", DEBUG)
+# Who may read by the API, and who may write: by keys, anybody, or nobody. A training takes hours of a machine.
+API_READS = _choice("API_READS", "open", ("open", "keys"))
+API_WRITES = _choice("API_WRITES", "open" if DEBUG else "keys", ("open", "keys", "off"))
+# Requests a minute from one address and by one key; 0: any number.
+API_REQUESTS_PER_MINUTE = _count("API_REQUESTS_PER_MINUTE", 0 if DEBUG else 600)
+KEY_REQUESTS_PER_MINUTE = _count("KEY_REQUESTS_PER_MINUTE", 0 if DEBUG else 6000)
+# The publishable key of the widget in the storefront and the admin.
+WIDGET_API_KEY = env.str("WIDGET_API_KEY", default="")
+# Days that the audit log goes back.
+AUDIT_KEEP_DAYS = _positive("AUDIT_KEEP_DAYS", 365)
 # What a training may start from, by name; a request never names a path or an address.
 BACKBONES = {**_named("BACKBONES"), "bundled": "bundled"}
-# The same for catalogues. The admin has an import of its own, for those who may add and change products.
-IMPORT_API = _boolean("IMPORT_API", DEBUG)
 # What was sent, until it is worked off, and rows that an import rejected; never where media are served from. Web processes
 # and the workers of the queues `jobs` and `train` have to see the same folder.
 UPLOADS_ROOT = Path(env.str("UPLOADS_ROOT", default=str(DATA_DIR / "uploads")))
@@ -340,8 +365,36 @@ STORAGES = {
     },
 }
 
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _boolean("SECURE_COOKIES", False)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _boolean("BEHIND_TLS_PROXY", False) else None
+# Visitors reach this server by HTTPS alone: cookies and the whole host are for HTTPS from then on.
+HTTPS = _boolean("HTTPS", False)
+BEHIND_TLS_PROXY = _boolean("BEHIND_TLS_PROXY", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
+SECURE_SSL_REDIRECT = _boolean("HTTPS_REDIRECT", HTTPS)
+# Those who ask from within come by plain HTTP.
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
+SECURE_HSTS_SECONDS = _count("HSTS_SECONDS", 365 * 24 * 3600 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _boolean("HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD = _boolean("HSTS_PRELOAD", False)
+# Whether the domain's other hosts have HTTPS, its owner knows alone.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# Proxies before this process that write X-Forwarded-For: what the last so many wrote is believed.
+TRUSTED_PROXIES = _count("TRUSTED_PROXIES", 1 if BEHIND_TLS_PROXY else 0)
+
+# Whoever guesses passwords has so many tries a user, from one address, and then waits.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = _positive("LOGIN_FAILURES", 5)
+AXES_COOLOFF_TIME = timedelta(minutes=_positive("LOGIN_LOCKED_MINUTES", 15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "recommender.addresses.remote_address"
+AXES_LOCKOUT_TEMPLATE = "admin/recommender/locked_out.html"
+AXES_ALLOWED_CORS_ORIGINS = ""
+# What it keeps is in the audit log's style already; its own pages are not unfold's.
+AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -420,6 +473,8 @@ UNFOLD = {
                 "items": [
                     _sidebar_item(_("Users"), "person", "catalog", "user"),
                     _sidebar_item(_("Groups"), "group", "auth", "group"),
+                    _sidebar_item(_("API keys"), "key", "recommender", "apikey"),
+                    _sidebar_item(_("Audit log"), "history", "recommender", "auditentry"),
                 ],
             },
         ],
@@ -429,7 +484,10 @@ UNFOLD = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "recommender.request_ids.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "recommender.request_ids.RequestIdFilter"},
+        "without_keys": {"()": "recommender.logs.KeyFilter"},
+    },
     "formatters": {
         "plain": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"},
         "json": {
@@ -442,7 +500,7 @@ LOGGING = {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": _choice("LOG_FORMAT", "plain" if DEBUG else "json", ("plain", "json")),
-            "filters": ["request_id"],
+            "filters": ["request_id", "without_keys"],
         }
     },
     "root": {"handlers": ["console"], "level": _choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},

@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 from django.views.static import serve
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from recommender import api, health
 
@@ -62,7 +62,7 @@ _recommender: list[URLPattern | URLResolver] = [
     path("api/", include(_endpoints)),
     path("api/v1/", include(_endpoints)),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     re_path(r"^api(?:/[\s\S]*)?$", api.UnknownAddressView.as_view()),
     path("widget/v1/similar.js", widget, name="widget"),
 ]

@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from catalog.admin import WIDGET_PATH
 from embeddings.models import Collection
 from recommender.pipeline import DEFAULT_COLLECTION
 
@@ -36,7 +35,6 @@ def visual_search(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "title": _("Visual search"),
         "collections": collections,
         "chosen": DEFAULT_COLLECTION if DEFAULT_COLLECTION in slugs else next(iter(slugs), ""),
-        "widget_path": WIDGET_PATH,
         # The script puts a product's id in the place of 0.
         "product_address": reverse("admin:catalog_product_change", args=[0]),
     }

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, cast
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender.errors import CrossSiteRequest, ImportsDisabled, ProductNotFound, TrainingDisabled
+from recommender import audit
+from recommender.api import access
+from recommender.errors import KeyRejected, ProductNotFound
+from recommender.keys import Key, Scope
 from recommender.metrics import count_request
 
 # Room for the form around a file.
@@ -35,42 +37,73 @@ class _JsonOnly(DefaultContentNegotiation):
 
 
 class ApiView(APIView):
-    """An endpoint that any web page may call: it reads public data and takes no cookie.
+    """An endpoint that takes no cookie; what only reads, any web page may call.
 
-    `endpoint` names it in the metrics. `guarded_methods`: those that start or end work or show what is not public, for which pages
-    of other sites may not use their visitors' browsers.
+    `endpoint` names it in the metrics. `write_scopes`: of methods that start or end work or show what is not public, the scopes one
+    of which a key has to have; pages of other sites may not use their visitors' browsers for them. `cost`: as how many requests one
+    counts. `takes_key_in_address`: for what browsers send without headers.
     """
 
     endpoint = ""
+    cost = 1
+    takes_key_in_address = False
+    write_scopes: Mapping[str, frozenset[Scope]] = {}
+    authentication_classes = [access.ApiKeyAuthentication]
     content_negotiation_class = _JsonOnly
-    guarded_methods: frozenset[str] = frozenset()
+    key: Key | None = None
+    _admitted = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse before anything is read."""
         super().initial(request, *args, **kwargs)
-        if request.method in self.guarded_methods:
-            _refuse_other_sites(request)
+        if request.method == "OPTIONS":
+            return
+        self.key = cast("Key | None", request.auth)
+        access.count_request_of(request, self.key, self.cost)
+        if scopes := self.write_scopes.get(_as_get(request.method)):
+            access.check_write(request, self.key, scopes)
+        else:
+            access.check_read(request, self.key)
+        self._admitted = True
+
+    def perform_authentication(self, request: Request) -> None:
+        """Raises KeyRejected; who tries one key after the other, RateExceeded."""
+        try:
+            super().perform_authentication(request)
+        except KeyRejected:
+            access.count_request_of(request, None, self.cost)
+            raise
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, for pages of every origin where they may ask, and count it."""
+        """Answer, for pages of every origin where they may ask, count it, and note what was changed."""
         start = time.perf_counter()
         response = super().dispatch(request, *args, **kwargs)
-        public = [method for method in self.allowed_methods if method not in self.guarded_methods]
-        if request.method == "OPTIONS" and public != ["OPTIONS"]:
-            response["Access-Control-Allow-Origin"] = "*"
-            response["Access-Control-Allow-Methods"] = ", ".join(public)
-            response["Access-Control-Allow-Headers"] = "Content-Type, X-API-Key"
-            response["Access-Control-Max-Age"] = "86400"
-        elif request.method not in self.guarded_methods and request.method != "OPTIONS":
-            response["Access-Control-Allow-Origin"] = "*"
-            response["Access-Control-Expose-Headers"] = "Retry-After"
-        seconds = time.perf_counter() - start
-        count_request(self.endpoint, str(request.method), response.status_code, seconds)
+        self._let_pages_read(request, response)
+        if self._admitted and request.method != "GET" and request.method in self.write_scopes:
+            actor = f"key {self.key.prefix}…" if self.key else ""
+            audit.record(request, f"api:{self.endpoint}", response, actor=actor, detail=_job_of(response))
+        count_request(self.endpoint, str(request.method), response.status_code, time.perf_counter() - start)
         return response
 
     def options(self, *_: Any, **__: Any) -> Response:
         """Tell a browser that a page of another origin may call this."""
         return Response(status=HTTPStatus.NO_CONTENT)
+
+    def _let_pages_read(self, request: HttpRequest, response: HttpResponseBase) -> None:
+        """CORS. A key that is for certain pages is answered to the page that used it, which is one of them."""
+        public = [method for method in self.allowed_methods if _as_get(method) not in self.write_scopes]
+        if request.method == "OPTIONS":
+            if public != ["OPTIONS"]:
+                response["Access-Control-Allow-Origin"] = "*"
+                response["Access-Control-Allow-Methods"] = ", ".join(public)
+                response["Access-Control-Allow-Headers"] = "Content-Type, X-API-Key"
+                response["Access-Control-Max-Age"] = "86400"
+        elif _as_get(request.method) not in self.write_scopes:
+            bound = self._admitted and self.key is not None and self.key.origins
+            response["Access-Control-Allow-Origin"] = request.headers.get("Origin", "null") if bound else "*"
+            response["Access-Control-Expose-Headers"] = "Retry-After"
+            if bound:
+                patch_vary_headers(response, ["Origin"])
 
 
 def announced_bytes(request: Request) -> int:
@@ -86,24 +119,11 @@ def existing(product_id: int) -> int:
     return product_id
 
 
-def expect_training_api() -> None:
-    """Raises TrainingDisabled."""
-    if not settings.TRAINING_API:
-        raise TrainingDisabled
+def _as_get(method: str | None) -> str:
+    """What answers GET answers HEAD, too."""
+    return "GET" if method == "HEAD" else str(method)
 
 
-def expect_import_api() -> None:
-    """Raises ImportsDisabled."""
-    if not settings.IMPORT_API:
-        raise ImportsDisabled
-
-
-def _refuse_other_sites(request: Request) -> None:
-    """Raises CrossSiteRequest. Whoever calls without a browser sends neither header."""
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
-        raise CrossSiteRequest
-    origin = request.headers.get("Origin")
-    if origin is None or origin in settings.CSRF_TRUSTED_ORIGINS:
-        return
-    if urlsplit(origin).netloc.lower() != request.get_host().lower():
-        raise CrossSiteRequest
+def _job_of(response: HttpResponseBase) -> str:
+    data = getattr(response, "data", None)
+    return f"job {data['id']}" if isinstance(data, dict) and "id" in data else ""

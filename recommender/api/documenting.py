@@ -49,10 +49,13 @@ def problem(status: int, slug: str, title: str, detail: str, instance: str, **ex
 
 
 def responses(answer: Any, *problems: int, status: int = 200) -> dict[tuple[int, str], Any]:
-    """The answer, and the problems with these statuses."""
-    return {(status, "application/json"): answer} | {
-        (status, CONTENT_TYPE): serializers.ProblemSchema for status in problems
-    }
+    """The answer, and the problems with these statuses beside those that any request may meet."""
+    return {(status, "application/json"): answer} | problems_with(*problems)
+
+
+def problems_with(*statuses: int) -> dict[tuple[int, str], Any]:
+    """The problems with these statuses, beside those that any request may meet: of its key, and of too many requests."""
+    return {(status, CONTENT_TYPE): serializers.ProblemSchema for status in sorted({*statuses, 401, 403, 429})}
 
 
 CARD = {
@@ -90,12 +93,8 @@ JOB = {
 JOB_ID = OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="The job's id.")
 IMPORT = {**JOB, "kind": "import", "collection": None}
 NO_JOB = problem(404, "job-not-found", "There is no such job", f"There is no job {JOB['id']}", f"/api/jobs/{JOB['id']}")
-TRAINING_DISABLED = problem(
-    403, "training-disabled", "Training is switched off",
-    "Training by the API is switched off here: set TRAINING_API=true, or run manage.py train", "/api/collections/all/train",
-)  # fmt: skip
-IMPORTS_DISABLED = problem(
-    403, "imports-disabled", "Imports are switched off",
-    "Imports by the API are switched off here: set IMPORT_API=true, use the admin, or run manage.py import_catalog",
-    "/api/imports",
+WRITES_DISABLED = problem(
+    403, "writes-disabled", "Writing is switched off",
+    "Imports and trainings by the API are switched off here: use the admin, or run manage.py import_catalog or manage.py train, or"
+    " set API_WRITES=keys and make a secret key", "/api/imports",
 )  # fmt: skip

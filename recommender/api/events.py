@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import IO, Any
 
 from django.core.exceptions import RequestDataTooBig
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers as fields
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from recommender import params
+from recommender.api.access import KEY_PARAMETER
 from recommender.api.base import ApiView, announced_bytes
 from recommender.api.documenting import problem, responses
 from recommender.events import MAX_EVENTS, MEMBERS, read_events, record
@@ -95,12 +96,18 @@ class EventsView(ApiView):
     """Takes events."""
 
     endpoint = "events"
+    takes_key_in_address = True
     parser_classes: Sequence[type[BaseParser]] = [_JsonParser, _BeaconParser]
 
     @extend_schema(
         operation_id="events",
         summary="Tell what visitors saw, clicked and bought",
         tags=["Events"],
+        parameters=[
+            OpenApiParameter(
+                KEY_PARAMETER, {"type": "string"}, description="A publishable key, where a browser sends no headers with it."
+            )
+        ],
         request={"application/json": _BODY, "text/plain": _BODY},
         responses=responses(AcceptedSchema, 400, 413, 415, 503, status=202),
         examples=[
@@ -130,7 +137,7 @@ class EventsView(ApiView):
         Nothing is kept of who the visitor is, and nothing at all where the request says `DNT: 1` or `Sec-GPC: 1`. The body is JSON;
         send it as `text/plain` and a browser's `sendBeacon` may send it to this origin from any page.
         """
-        params.no_parameters(request.query_params)
+        params.no_parameters(request.query_params, but=KEY_PARAMETER)
         if "1" in (request.headers.get("DNT"), request.headers.get("Sec-GPC")):
             return Response({"accepted": 0}, status=HTTPStatus.ACCEPTED)
         if announced_bytes(request) > MAX_BYTES:

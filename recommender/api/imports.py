@@ -15,11 +15,21 @@ from rest_framework.response import Response
 from embeddings import jobs
 from embeddings.submissions import expect_import, submit_import, submit_import_of
 from recommender import params, serializers, uploads
-from recommender.api.base import FORM_BYTES, ApiView, announced_bytes, expect_import_api
-from recommender.api.documenting import IMPORT, IMPORTS_DISABLED, JOB_ID, NO_JOB, documented, form, problem, responses
+from recommender.api.base import FORM_BYTES, ApiView, announced_bytes
+from recommender.api.documenting import (
+    IMPORT,
+    JOB_ID,
+    NO_JOB,
+    WRITES_DISABLED,
+    documented,
+    form,
+    problem,
+    problems_with,
+    responses,
+)
 from recommender.api.jobs import accepted
 from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go
-from recommender.problems import CONTENT_TYPE
+from recommender.keys import Scope
 
 _IMPORTS = "/api/imports"
 _UNDER_WAY = problem(
@@ -43,7 +53,7 @@ class ImportsView(UploadView):
     """Takes catalogues."""
 
     endpoint = "imports"
-    guarded_methods = frozenset({"POST"})
+    write_scopes = {"POST": frozenset({Scope.IMPORT})}
     parser_classes: Sequence[type[BaseParser]] = [
         MultiPartParser,
         uploads.CsvParser,
@@ -79,7 +89,7 @@ class ImportsView(UploadView):
                 "No column gives the sku: name one (--map sku=COLUMN, or a mapping file). Columns found: ArtNo, Name, Preis",
                 _IMPORTS,
             ),
-            IMPORTS_DISABLED,
+            WRITES_DISABLED,
             _UNDER_WAY,
             problem(
                 413, "too-large", "The upload is too large",
@@ -95,7 +105,6 @@ class ImportsView(UploadView):
         `POST /api/jobs/<id>/import` imports the same file afterwards. Ask the address in `Location` how far the import is, and
         what came of it. One import at a time.
         """
-        expect_import_api()
         self.upload_limit().refuse(announced_bytes(request), allowance=FORM_BYTES)
         expect_import()
         try:
@@ -112,7 +121,7 @@ class ImportOfView(ApiView):
     """Imports what a dry run has read."""
 
     endpoint = "import_of"
-    guarded_methods = frozenset({"POST"})
+    write_scopes = {"POST": frozenset({Scope.IMPORT})}
 
     @extend_schema(
         operation_id="import_of_dry_run",
@@ -123,14 +132,13 @@ class ImportOfView(ApiView):
         responses=responses(serializers.JobSchema, 400, 403, 404, 409, status=202),
         examples=[
             OpenApiExample("An import that waits", value=IMPORT, response_only=True, status_codes=["202"]),
-            IMPORTS_DISABLED,
+            WRITES_DISABLED,
             NO_JOB,
             _UNDER_WAY,
         ],
     )
     def post(self, request: Request, job_id: UUID) -> Response:
         """The same file with the same options, and this time it is written. Answers at once with a job of its own."""
-        expect_import_api()
         params.no_parameters(request.query_params)
         return accepted(request, submit_import_of(job_id))
 
@@ -139,14 +147,14 @@ class RejectedView(ApiView):
     """What an import could not take. It may say of products what no visitor is to know, so it is guarded like the import."""
 
     endpoint = "rejected"
-    guarded_methods = frozenset({"GET"})
+    write_scopes = {"GET": frozenset({Scope.IMPORT})}
 
     @extend_schema(
         operation_id="rejected_rows",
         summary="What an import could not take",
         tags=["Imports"],
         parameters=[JOB_ID],
-        responses={(200, "text/csv"): str} | {(status, CONTENT_TYPE): serializers.ProblemSchema for status in (400, 403, 404)},
+        responses={(200, "text/csv"): str} | problems_with(400, 403, 404),
         examples=[
             OpenApiExample(
                 "Rejected rows of a table",
@@ -155,7 +163,7 @@ class RejectedView(ApiView):
                 status_codes=["200"],
                 media_type="text/csv",
             ),
-            IMPORTS_DISABLED,
+            WRITES_DISABLED,
             problem(
                 404, "no-rejected-rows", "There are no rejected rows",
                 f"Job {IMPORT['id']} has no file of rejected rows: nothing was rejected, it is no import that has succeeded,"
@@ -169,7 +177,6 @@ class RejectedView(ApiView):
         Mended in place, the file can be sent as it is: the columns in front are passed over. A cell that a spreadsheet would
         take for a formula begins with an apostrophe, which an import takes away again.
         """
-        expect_import_api()
         params.no_parameters(request.query_params)
         path = jobs.rejected_file(jobs.get_job(job_id))
         return FileResponse(

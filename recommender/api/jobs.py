@@ -13,8 +13,10 @@ from rest_framework.response import Response
 from embeddings import jobs
 from embeddings.models import Job
 from recommender import params, serializers
-from recommender.api.base import ApiView, expect_import_api, expect_training_api
-from recommender.api.documenting import IMPORT, JOB, JOB_ID, NO_JOB, TRAINING_DISABLED, problem, responses
+from recommender.api import access
+from recommender.api.base import ApiView
+from recommender.api.documenting import IMPORT, JOB, JOB_ID, NO_JOB, WRITES_DISABLED, problem, responses
+from recommender.keys import WRITES, Scope
 
 _API = re.compile(r".*?/api(?:/v1)?(?=/)")
 
@@ -63,19 +65,20 @@ class JobView(ApiView):
     """Long work."""
 
     endpoint = "job"
-    guarded_methods = frozenset({"DELETE"})
+    write_scopes = {"GET": WRITES, "DELETE": WRITES}
 
     @extend_schema(
         operation_id="job",
         summary="How far a job is, and what came of it",
         tags=["Training"],
         parameters=[JOB_ID],
-        responses=responses(serializers.JobSchema, 400, 404),
+        responses=responses(serializers.JobSchema, 400, 403, 404),
         examples=[
             OpenApiExample("A job under way", value=_RUNNING, response_only=True, status_codes=["200"]),
             OpenApiExample("An import that has ended", value=_IMPORTED, response_only=True, status_codes=["200"]),
             OpenApiExample("A job that failed", value=_FAILED, response_only=True, status_codes=["200"]),
             NO_JOB,
+            WRITES_DISABLED,
         ],
     )
     def get(self, request: Request, job_id: UUID) -> Response:
@@ -97,7 +100,7 @@ class JobView(ApiView):
                 response_only=True,
                 status_codes=["200"],
             ),
-            TRAINING_DISABLED,
+            WRITES_DISABLED,
             NO_JOB,
             problem(
                 409, "job-ended", "The job has ended", f"Job {JOB['id']} has ended already: it succeeded",
@@ -108,8 +111,6 @@ class JobView(ApiView):
     def delete(self, request: Request, job_id: UUID) -> Response:
         """End a job that waits or is under way. Of a training nothing is kept; an import ends behind the rows in hand."""
         params.no_parameters(request.query_params)
-        if jobs.get_job(job_id).kind == Job.Kind.IMPORT:
-            expect_import_api()
-        else:
-            expect_training_api()
+        is_import = jobs.get_job(job_id).kind == Job.Kind.IMPORT
+        access.check_write(request, self.key, frozenset({Scope.IMPORT if is_import else Scope.TRAIN}))
         return Response(serializers.job(jobs.cancel(job_id)))

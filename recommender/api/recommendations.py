@@ -89,6 +89,8 @@ class SearchView(ApiView):
     """Products that look like a photo."""
 
     endpoint = "search"
+    # A photo has to be decoded and encoded.
+    cost = 10
     parser_classes: Sequence[type[BaseParser]] = [MultiPartParser]
 
     @extend_schema(

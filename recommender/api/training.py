@@ -12,10 +12,11 @@ from rest_framework.response import Response
 
 from embeddings.submissions import expect_training, submit_training
 from recommender import params, serializers, uploads
-from recommender.api.base import FORM_BYTES, announced_bytes, expect_training_api
-from recommender.api.documenting import JOB, TRAINING_DISABLED, documented, form, problem, responses
+from recommender.api.base import FORM_BYTES, announced_bytes
+from recommender.api.documenting import JOB, WRITES_DISABLED, documented, form, problem, responses
 from recommender.api.jobs import accepted
 from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go
+from recommender.keys import Scope
 
 _TRAIN = "/api/collections/all/train"
 
@@ -24,7 +25,7 @@ class TrainView(UploadView):
     """Takes training sets."""
 
     endpoint = "train"
-    guarded_methods = frozenset({"POST"})
+    write_scopes = {"POST": frozenset({Scope.TRAIN})}
     parser_classes: Sequence[type[BaseParser]] = [MultiPartParser, uploads.ZipParser]
 
     def upload_limit(self) -> uploads.Limit:
@@ -52,7 +53,7 @@ class TrainView(UploadView):
                 "The archive is damaged: its end is missing or cannot be read (File is not a zip file);"
                 " pack it again, and send all of it", _TRAIN, reason="damaged",
             ),
-            TRAINING_DISABLED,
+            WRITES_DISABLED,
             problem(
                 409, "job-under-way", "A job of this kind is under way",
                 "A training for 'all' is under way: wait until it has ended, or cancel it", _TRAIN,
@@ -81,7 +82,6 @@ class TrainView(UploadView):
         of a form, or as the body itself (`application/zip`). Parameters may come in the address or in the form.
         Ask the address in `Location` how far the training is, and what came of it.
         """
-        expect_training_api()
         self.upload_limit().refuse(announced_bytes(request), allowance=FORM_BYTES)
         expect_training(slug)
         try:

@@ -42,7 +42,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> I
     """The services of docker-compose.yml, started in their order, without a product yet. One for all tests of a module."""
     if missing := missing_programs(PROGRAMS):
         pytest.skip(f"not installed: {', '.join(missing)}")
-    made = Deployment(tmp_path_factory.mktemp("deployment"), database_url, TRAINING_API="true")
+    made = Deployment(tmp_path_factory.mktemp("deployment"), database_url, API_WRITES="open")
     try:
         made.start("redis", "qdrant")
         made.run("migrate")

@@ -71,7 +71,7 @@ def test_files_are_shared_by_all_instances():
 def test_its_properties_are_variables_that_somebody_reads():
     properties = extension("00-options.config")["option_settings"]["aws:elasticbeanstalk:application:environment"]
     assert properties.keys() <= known_variables() | OURS
-    assert properties["TRAINING_API"] == "true"
+    assert properties["API_WRITES"] == "keys"
 
 
 def test_one_instance_migrates():

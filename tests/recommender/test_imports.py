@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def open_to_all(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.IMPORT_API = True
+    settings.API_WRITES = "open"
     settings.CELERY_BROKER_URL = ""
     monkeypatch.setattr(jobs, "_ending", threading.Event())
 
@@ -136,8 +136,7 @@ class TestACatalogue:
         assert Product.objects.count() == 1
         assert problem(api.post(f"{address}/import"), 409)["type"].endswith(":nothing-to-import")
 
-    def test_is_cancelled(self, api: Client, settings: Any) -> None:
-        settings.TRAINING_API = False
+    def test_is_cancelled(self, api: Client) -> None:
         address = api.post(ADDRESS, {"file": file()})["Location"]
         assert api.delete(address).json()["state"] == "cancelled"
 
@@ -196,13 +195,13 @@ class TestRefused:
         problem(api.get(f"/api/jobs/{uuid4()}/rejected", headers={"Sec-Fetch-Site": "cross-site"}), 403)
 
     def test_where_imports_are_switched_off(self, api: Client, settings: Any) -> None:
-        settings.IMPORT_API = False
+        settings.API_WRITES = "off"
         for response in (
             api.post(ADDRESS, {"file": file()}),
             api.post(f"/api/jobs/{uuid4()}/import"),
             api.get(f"/api/jobs/{uuid4()}/rejected"),
         ):
-            assert problem(response, 403)["type"].endswith(":imports-disabled")
+            assert problem(response, 403)["type"].endswith(":writes-disabled")
 
 
 def test_an_import_under_way_keeps_the_next_one_out(api: Client) -> None:
@@ -215,10 +214,3 @@ def test_a_job_without_rejected_rows_has_none_to_fetch(api: Client) -> None:
     address = api.post(ADDRESS, {"file": file()})["Location"]
     assert problem(api.get(f"{address}/rejected"), 404)["type"].endswith(":no-rejected-rows")
     problem(api.get(f"/api/jobs/{uuid4()}/rejected"), 404)
-
-
-def test_the_switch_for_imports_ends_no_training(api: Client, settings: Any) -> None:
-    settings.IMPORT_API = False
-    settings.TRAINING_API = True
-    job = Job.objects.create(kind=Job.Kind.IMPORT)
-    assert problem(api.delete(f"/api/jobs/{job.pk}"), 403)["type"].endswith(":imports-disabled")

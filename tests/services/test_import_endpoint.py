@@ -14,7 +14,7 @@ from tests.services.conftest import PATIENCE_S, Server, Site
 
 @pytest.fixture
 def site(make_site: Any) -> Site:
-    made: Site = make_site(IMPORT_API="true")
+    made: Site = make_site(API_WRITES="open")
     return made
 
 

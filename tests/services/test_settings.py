@@ -3,6 +3,7 @@
 import ast
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.services.conftest import Site
@@ -18,6 +19,8 @@ def site(tmp_path: Path) -> Site:
     ("variable", "value", "said"),
     [
         ("DATABASE_URL", "mysql://root@127.0.0.1/shop", "DATABASE_URL starts with 'mysql': use postgres://"),
+        ("API_WRITES", "maybe", "API_WRITES='maybe' is not one of open, keys, off"),
+        ("API_REQUESTS_PER_MINUTE", "many", "API_REQUESTS_PER_MINUTE='many' is not a whole number"),
         ("DEBUG", "maybe", "DEBUG='maybe' is neither true nor false"),
         ("SERVICE", "everything", "SERVICE='everything' is not one of all, catalog, recommender"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL='LOUD' is not one of"),
@@ -45,12 +48,12 @@ def test_training_sets_are_not_kept_where_anybody_may_read(site):
     assert "where anybody may read" in failed.stderr
 
 
-def test_a_production_server_takes_training_sets_only_where_it_is_told_to(site):
-    show = "from django.conf import settings; print(settings.TRAINING_API, settings.BACKBONES)"
+def test_a_production_server_asks_for_keys_unless_it_is_told_to_be_open(site):
+    show = "from django.conf import settings; print(settings.API_WRITES, settings.BACKBONES)"
     production = {"DJANGO_SETTINGS_MODULE": "recommender.settings", "DEBUG": "false", "SECRET_KEY": "x"}
-    assert site.run("-c", show, **production).stdout == "False {'bundled': 'bundled'}\n"
-    told = site.run("-c", show, **production, TRAINING_API="true", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
-    assert told.stdout == "True {'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled'}\n"
+    assert site.run("-c", show, **production).stdout == "keys {'bundled': 'bundled'}\n"
+    told = site.run("-c", show, **production, API_WRITES="open", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
+    assert told.stdout == "open {'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled'}\n"
 
 
 def test_a_qdrant_cluster_is_described_by_variables(site):
@@ -87,3 +90,35 @@ def test_a_secret_file_that_is_not_there_is_said(site, tmp_path):
     failed = site.manage("check", check=False, DEBUG="false", SECRET_KEY_FILE=str(tmp_path / "nowhere"))
     assert failed.returncode != 0
     assert "nowhere" in failed.stderr
+
+
+PRODUCTION = {
+    "DEBUG": "false",
+    "SECRET_KEY": "a3f8c1d2e4b5968770a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f607",
+    "ALLOWED_HOSTS": "shop.example,127.0.0.1",
+    "HTTPS": "true",
+    "BEHIND_TLS_PROXY": "true",
+}
+
+
+def test_djangos_own_advice_for_deployment_is_followed(site):
+    checked = site.manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+    assert "no issues" in checked.stdout
+
+
+def test_without_https_djangos_advice_is_heard(site):
+    checked = site.manage(
+        "check", "--deploy", "--fail-level", "WARNING", check=False, **PRODUCTION | {"HTTPS": "false"}
+    )
+    assert checked.returncode != 0
+    assert "SECURE_HSTS_SECONDS" in checked.stderr
+
+
+def test_visitors_by_http_are_sent_to_https_and_those_who_probe_are_not(make_site):
+    base = make_site(**PRODUCTION).serve().base
+    moved = httpx.get(f"{base}/api/products")
+    assert (moved.status_code, moved.headers["Location"]) == (301, f"{base.replace('http:', 'https:')}/api/products")
+    assert httpx.get(f"{base}/healthz").status_code == 200
+    secure = httpx.get(f"{base}/api/products", headers={"X-Forwarded-Proto": "https"})
+    assert secure.status_code == 200
+    assert secure.headers["Strict-Transport-Security"] == "max-age=31536000"

@@ -97,11 +97,12 @@ class Problem extends Error {
 }
 
 /** Send an event: `track("purchase", { product: 42, quantity: 2 })`. Returns whether it is on its way. */
-export function track(type, details, api = DEFAULT_API) {
+export function track(type, details, api = DEFAULT_API, key = "") {
   if (navigator.doNotTrack === "1" || navigator.globalPrivacyControl) return false;
   const body = JSON.stringify({ events: [{ type, ...details }] });
   try {
-    return navigator.sendBeacon(new URL("api/events", baseOf(api)), new Blob([body], { type: "text/plain;charset=UTF-8" }));
+    // A beacon has no headers.
+    return navigator.sendBeacon(new URL(`api/events${key && `?api_key=${encodeURIComponent(key)}`}`, baseOf(api)), new Blob([body], { type: "text/plain;charset=UTF-8" }));
   } catch {
     // Missing, or what a blocker put in its place: a page works without.
     return false;
@@ -132,6 +133,10 @@ class Recommendations extends HTMLElement {
     return baseOf(this.getAttribute("api") || DEFAULT_API);
   }
 
+  get key() {
+    return this.getAttribute("api-key") || "";
+  }
+
   text(name) {
     return this.getAttribute(`text-${name}`) ?? TEXTS[name];
   }
@@ -149,8 +154,7 @@ class Recommendations extends HTMLElement {
     this.abort();
     const request = (this.#request = new AbortController());
     const timer = setTimeout(() => request.abort(), TIMEOUT_MS);
-    const key = this.getAttribute("api-key");
-    const headers = { Accept: "application/json", ...(key && { "X-API-Key": key }) };
+    const headers = { Accept: "application/json", ...(this.key && { "X-API-Key": this.key }) };
     try {
       const answer = await fetchAnswer(url, { ...options, headers, signal: request.signal }, this);
       return this.#request === request ? answer : null;
@@ -175,7 +179,7 @@ class Recommendations extends HTMLElement {
 
   /** Send an event about an answer, unless the page wants none. */
   #track(type, { product = null, collection, encoder }, details) {
-    if (!this.hasAttribute("no-events")) track(type, { product, collection, encoder, ...details }, this.api);
+    if (!this.hasAttribute("no-events")) track(type, { product, collection, encoder, ...details }, this.api, this.key);
   }
 
   /** Count an answer as seen, once, when half of `target` was on the screen for a while. */
@@ -520,8 +524,8 @@ function look() {
   }
 }
 
-function trackDeclared({ dataset: { track: type, product, quantity, api } }) {
-  track(type, { product: Number(product), ...(quantity && { quantity: Number(quantity) }) }, api);
+function trackDeclared({ dataset: { track: type, product, quantity, api, apiKey } }) {
+  track(type, { product: Number(product), ...(quantity && { quantity: Number(quantity) }) }, api, apiKey);
 }
 
 function onUse({ type, target }) {

@@ -1,0 +1,36 @@
+"""What a page may load: its Content-Security-Policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+# For answers that are no pages.
+NOTHING = "default-src 'none'; frame-ancestors 'none'"
+
+
+def own_files(scripts: Sequence[str] = (), styles: Sequence[str] = (), *, base: str = "'none'") -> str:
+    """Only this server's files, and those of the hosts of static and media files.
+
+    scripts, styles: further sources, as "'unsafe-inline'". base: what <base> may name.
+    """
+    static, media = (_origin(settings.STATIC_URL), _origin(settings.MEDIA_URL))
+    return "; ".join(
+        [
+            " ".join(["default-src 'self'", *static]),
+            *([" ".join(["script-src 'self'", *static, *scripts])] if scripts else []),
+            " ".join(["img-src 'self' data: blob:", *sorted({*static, *media})]),
+            " ".join(["style-src 'self'", *static, *styles]),
+            "object-src 'none'",
+            f"base-uri {base}",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        ]
+    )
+
+
+def _origin(url: str) -> list[str]:
+    parts = urlsplit(url)
+    return [f"{parts.scheme}://{parts.netloc}"] if parts.scheme and parts.netloc else []

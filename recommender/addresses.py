@@ -1,0 +1,48 @@
+"""Where a request comes from, with proxies in between."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from django.conf import settings
+from django.http import HttpRequest
+
+logger = logging.getLogger(__name__)
+
+# An IPv6 household has a network of its own, and may take any address of it.
+_IPV6_NETWORK_BITS = 64
+
+
+def remote_address(request: HttpRequest) -> str:
+    """The client's address, or "". Of X-Forwarded-For, what the last TRUSTED_PROXIES proxies wrote; the rest anybody may write."""
+    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    proxies = settings.TRUSTED_PROXIES
+    if forwarded and not proxies:
+        _warn_once()
+    named = forwarded[-min(proxies, len(forwarded))] if proxies and forwarded else request.META.get("REMOTE_ADDR", "")
+    try:
+        return str(ip_address(named))
+    except ValueError:
+        return ""
+
+
+@lru_cache(maxsize=1)
+def _warn_once() -> None:
+    logger.warning(
+        "requests come with X-Forwarded-For, which nobody is trusted to write: where a proxy stands before this server, all its"
+        " visitors count as one; set TRUSTED_PROXIES to the number of proxies"
+    )
+
+
+def network_of(address: str) -> str:
+    """Whom to count together: an IPv4 address, or the /64 of an IPv6 one; "" for none."""
+    if not address:
+        return ""
+    parsed = ip_address(address)
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network((parsed.packed, _IPV6_NETWORK_BITS), strict=False))

@@ -1,0 +1,361 @@
+"""API keys: what each kind may do, from where, how often, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.cache import caches
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+
+from catalog.models import User
+from recommender import counting, keys
+from recommender.models import ApiKey, Event
+from tests.factories import jpeg
+from tests.recommender.answers import problem
+from tests.recommender.conftest import Shop
+
+pytestmark = pytest.mark.django_db
+
+EVENTS = {"events": [{"type": "purchase", "product": 1}]}
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Any:
+    keys.forget_known()
+    for cache in ("default", "process"):
+        caches[cache].clear()
+    yield
+    keys.forget_known()
+
+
+@pytest.fixture
+def reads_by_keys(settings: Any) -> None:
+    settings.API_READS = "keys"
+
+
+@pytest.fixture
+def writes_by_keys(settings: Any) -> None:
+    settings.API_WRITES = "keys"
+
+
+def make(**fields: Any) -> str:
+    """A new key's text. publishable unless it says otherwise."""
+    return keys.create(ApiKey(**{"name": "a key", **fields})).text
+
+
+def secret(**fields: Any) -> str:
+    return make(kind=ApiKey.Kind.SECRET, **fields)
+
+
+def photo() -> SimpleUploadedFile:
+    return SimpleUploadedFile("photo.jpg", jpeg())
+
+
+def slug_of(body: dict[str, Any]) -> str:
+    return str(body["type"].rpartition(":")[2])
+
+
+class TestReading:
+    def test_needs_no_key_where_it_is_open(self, api: Client) -> None:
+        assert api.get("/api/products").status_code == 200
+
+    @pytest.mark.usefixtures("reads_by_keys")
+    def test_needs_one_where_it_is_not(self, shop: Shop, api: Client) -> None:
+        product = shop.add((1, 0, 0))
+        key = {"X-API-Key": make()}
+        for address in ("/api/products", f"/api/products/{product.pk}", f"/api/products/{product.pk}/similar"):
+            refused = api.get(address)
+            assert slug_of(problem(refused, 401)) == "key-required"
+            assert refused["WWW-Authenticate"].startswith("Bearer")
+            assert api.get(address, headers=key).status_code == 200
+        problem(api.post("/api/collections/all/search", {"photo": photo()}), 401)
+        assert api.post("/api/collections/all/search", {"photo": photo()}, headers=key).status_code == 200
+
+    @pytest.mark.usefixtures("reads_by_keys")
+    @pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
+    def test_takes_either_header_and_either_kind(self, api: Client, header: str) -> None:
+        for key in (make(), secret()):
+            value = f"Bearer {key}" if header == "Authorization" else key
+            assert api.get("/api/products", headers={header: value}).status_code == 200
+
+    @pytest.mark.usefixtures("reads_by_keys")
+    def test_a_page_may_ask_first_without_the_key_that_it_will_send(self, api: Client) -> None:
+        asked = api.options("/api/products", headers={"Origin": "https://shop.example"})
+        assert (asked.status_code, asked["Access-Control-Allow-Origin"]) == (204, "*")
+        assert "X-API-Key" in asked["Access-Control-Allow-Headers"]
+
+    def test_a_password_for_the_proxy_before_it_is_no_key(self, api: Client) -> None:
+        assert api.get("/api/products", headers={"Authorization": "Basic dXNlcjpwYXNz"}).status_code == 200
+
+
+class TestOrigins:
+    @pytest.fixture
+    def key(self) -> str:
+        return make(origins="https://shop.example\nhttps://www.shop.example")
+
+    def test_a_page_of_the_shop_reads_and_may_read_the_answer(self, api: Client, key: str) -> None:
+        headers = {"X-API-Key": key, "Origin": "https://www.shop.example"}
+        response = api.get("/api/products", headers=headers)
+        assert response.status_code == 200
+        assert response["Access-Control-Allow-Origin"] == "https://www.shop.example"
+        assert "Origin" in response["Vary"]
+
+    def test_a_page_of_the_same_origin_is_known_by_its_referrer(self, api: Client, key: str) -> None:
+        headers = {"X-API-Key": key, "Referer": "https://shop.example/products/5"}
+        assert api.get("/api/products", headers=headers).status_code == 200
+
+    @pytest.mark.parametrize(
+        "page",
+        [
+            {},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://shop.example"},
+            {"Origin": "https://shop.example.evil.example"},
+            {"Referer": "https://evil.example/?https://shop.example"},
+        ],
+    )
+    def test_any_other_page_is_refused_and_may_read_why(self, api: Client, key: str, page: dict[str, str]) -> None:
+        response = api.get("/api/products", headers={"X-API-Key": key, **page})
+        assert slug_of(problem(response, 403)) == "origin-refused"
+        assert response["Access-Control-Allow-Origin"] == "*"
+
+    def test_a_key_without_origins_is_for_any_page(self, api: Client) -> None:
+        headers = {"X-API-Key": make(), "Origin": "https://anywhere.example"}
+        assert api.get("/api/products", headers=headers)["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.usefixtures("writes_by_keys")
+class TestWriting:
+    @pytest.mark.parametrize(
+        ("method", "address"),
+        [
+            ("post", "/api/imports"),
+            ("post", "/api/collections/all/train"),
+            ("post", f"/api/jobs/{uuid4()}/import"),
+            ("get", f"/api/jobs/{uuid4()}/rejected"),
+            ("head", f"/api/jobs/{uuid4()}/rejected"),
+            ("get", f"/api/jobs/{uuid4()}"),
+            ("delete", f"/api/jobs/{uuid4()}"),
+        ],
+    )
+    def test_needs_a_secret_key_that_may(self, api: Client, method: str, address: str) -> None:
+        call = getattr(api, method)
+        assert call(address).status_code == 401
+        for key in (make(), secret()):
+            assert call(address, headers={"X-API-Key": key}).status_code == 403
+        assert call(address, headers={"X-API-Key": secret(may_import=True, may_train=True)}).status_code not in (
+            401,
+            403,
+        )
+
+    def test_one_scope_is_not_the_other(self, api: Client) -> None:
+        importer, trainer = secret(may_import=True), secret(may_train=True)
+        assert problem(api.post("/api/imports", headers={"X-API-Key": trainer}), 403)["detail"].count("import") > 0
+        problem(api.post("/api/collections/all/train", headers={"X-API-Key": importer}), 403)
+
+    def test_a_job_is_ended_by_who_may_start_one_of_its_kind(self, api: Client, tmp_path: Any, settings: Any) -> None:
+        settings.UPLOADS_ROOT = tmp_path
+        settings.CELERY_BROKER_URL = "memory://"
+        importer, trainer = ({"X-API-Key": secret(may_import=True)}, {"X-API-Key": secret(may_train=True)})
+        table = b"sku,title\n1,Mug\n"
+        sent = api.post("/api/imports", table, content_type="text/csv", headers=importer)
+        assert sent.status_code == 202
+        assert slug_of(problem(api.delete(sent["Location"], headers=trainer), 403)) == "scope-missing"
+        assert api.get(sent["Location"], headers=trainer).status_code == 200
+        assert api.delete(sent["Location"], headers=importer).json()["state"] == "cancelled"
+
+    def test_where_anybody_may_write_a_key_still_has_to_be_good(self, api: Client, settings: Any) -> None:
+        settings.API_WRITES = "open"
+        assert api.get(f"/api/jobs/{uuid4()}").status_code == 404
+        problem(api.get(f"/api/jobs/{uuid4()}", headers={"X-API-Key": "sk_nothing"}), 401)
+
+
+class TestBadKeys:
+    def test_is_refused_though_reading_is_open(self, api: Client) -> None:
+        for key in ("sk_" + "x" * 43, "é" * 5, "x" * 5000):
+            response = api.get("/api/products", headers={"X-API-Key": key})
+            assert slug_of(problem(response, 401)) == "key-rejected"
+            assert key not in response.content.decode()
+
+    def test_revoked_at_once_here_and_expired(self, api: Client, admin_user: User) -> None:
+        text = make()
+        headers = {"X-API-Key": text}
+        assert api.get("/api/products", headers=headers).status_code == 200
+        keys.revoke(ApiKey.objects.get())
+        assert "was revoked" in problem(api.get("/api/products", headers=headers), 401)["detail"]
+
+        old = {"X-API-Key": make(expires_at=timezone.now() - timedelta(seconds=1))}
+        assert "expired on" in problem(api.get("/api/products", headers=old), 401)["detail"]
+
+    def test_a_secret_key_in_an_address_is_refused_even_where_it_is_good(self, api: Client) -> None:
+        for address in ("/api/products", "/api/events"):
+            detail = problem(api.get(f"{address}?api_key={secret()}"), 401)["detail"]
+            assert "revoke it" in detail
+
+    def test_no_log_has_a_key(self, api: Client, caplog: pytest.LogCaptureFixture) -> None:
+        text = secret()
+        with caplog.at_level(logging.DEBUG):
+            api.get(f"/api/products?api_key={text}")
+            api.get("/api/products", headers={"Authorization": f"Bearer {text}"})
+            api.get("/api/nothing", headers={"X-API-Key": text})
+        assert text not in caplog.text
+
+    def test_the_database_does_not_have_it(self) -> None:
+        text = secret()
+        row = ApiKey.objects.values().get()
+        assert all(text not in str(value) for value in row.values())
+        assert text.startswith(row["prefix"])
+
+
+@pytest.mark.usefixtures("reads_by_keys")
+def test_events_come_with_a_publishable_key_in_their_address(api: Client) -> None:
+    problem(api.post("/api/events", EVENTS, content_type="application/json"), 401)
+    sent = api.post(f"/api/events?api_key={make()}", EVENTS, content_type="application/json")
+    assert (sent.status_code, Event.objects.count()) == (202, 1)
+    # Nothing else takes it there.
+    problem(api.get(f"/api/products?api_key={make()}"), 401)
+
+
+class TestHowOften:
+    def test_so_many_requests_a_minute_from_one_address(self, api: Client, settings: Any) -> None:
+        settings.API_REQUESTS_PER_MINUTE = 3
+        assert [api.get("/api/products").status_code for _ in range(3)] == [200] * 3
+        refused = api.get("/api/products")
+        assert slug_of(problem(refused, 429)) == "rate-exceeded"
+        assert 1 <= int(refused["Retry-After"]) <= counting.WINDOW_S
+        assert refused["Access-Control-Allow-Origin"] == "*"
+        assert api.get("/api/products", REMOTE_ADDR="192.0.2.7").status_code == 200
+
+    def test_the_minute_passes(self, api: Client, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings.API_REQUESTS_PER_MINUTE = 1
+        now = 1_000_000.0
+        monkeypatch.setattr(counting.time, "time", lambda: now)
+        assert [api.get("/api/products").status_code for _ in range(2)] == [200, 429]
+        now += counting.WINDOW_S
+        assert api.get("/api/products").status_code == 200
+
+    def test_a_photo_counts_for_ten(self, shop: Shop, api: Client, settings: Any) -> None:
+        settings.API_REQUESTS_PER_MINUTE = 15
+        search = [api.post("/api/collections/all/search", {"photo": photo()}).status_code for _ in range(2)]
+        assert search == [200, 429]
+
+    def test_a_visitor_does_not_use_up_a_shops_key_nor_a_server_its_address(self, api: Client, settings: Any) -> None:
+        settings.API_REQUESTS_PER_MINUTE = 2
+        page, server = {"X-API-Key": make()}, {"X-API-Key": secret()}
+        assert [api.get("/api/products", headers=page).status_code for _ in range(3)] == [200, 200, 429]
+        assert api.get("/api/products", headers=page, REMOTE_ADDR="192.0.2.7").status_code == 200
+        assert {api.get("/api/products", headers=server).status_code for _ in range(5)} == {200}
+
+    def test_a_key_has_a_limit_of_its_own(self, api: Client, settings: Any) -> None:
+        settings.KEY_REQUESTS_PER_MINUTE = 100
+        headers = {"X-API-Key": secret(requests_per_minute=2)}
+        assert [api.get("/api/products", headers=headers).status_code for _ in range(3)] == [200, 200, 429]
+        assert api.get("/api/products", headers={"X-API-Key": secret()}).status_code == 200
+
+    def test_keys_are_not_tried_one_after_the_other(self, api: Client, settings: Any) -> None:
+        settings.API_REQUESTS_PER_MINUTE = 2
+        tried = [api.get("/api/products", headers={"X-API-Key": f"sk_{n}"}).status_code for n in range(3)]
+        assert tried == [401, 401, 429]
+
+    def test_goes_on_where_the_cache_is_away(self, api: Client, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Nobody listens on this port.
+        redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
+        settings.CACHES = {**settings.CACHES, "default": redis}
+        monkeypatch.setattr(counting, "_away_until", float("-inf"))
+        settings.API_REQUESTS_PER_MINUTE = 2
+        assert [api.get("/api/products").status_code for _ in range(3)] == [200, 200, 429]
+
+    @pytest.mark.parametrize(
+        ("proxies", "forwarded", "first", "second"),
+        [
+            # Without a proxy the header is anybody's to write.
+            (0, ("192.0.2.1", "192.0.2.2"), 200, 429),
+            (1, ("192.0.2.1", "192.0.2.2"), 200, 200),
+            # What the proxy wrote is last; what stands before it, the client sent.
+            (1, ("10.0.0.1, 192.0.2.1", "10.0.0.2, 192.0.2.1"), 200, 429),
+            (2, ("192.0.2.1, 10.0.0.9", "192.0.2.2, 10.0.0.9"), 200, 200),
+            (1, ("2001:db8::1", "2001:db8::2"), 200, 429),
+            (1, ("2001:db8:0:1::1", "2001:db8:0:2::1"), 200, 200),
+        ],
+    )
+    def test_behind_proxies_it_is_the_visitors_address(
+        self, api: Client, settings: Any, proxies: int, forwarded: tuple[str, str], first: int, second: int
+    ) -> None:
+        settings.API_REQUESTS_PER_MINUTE = 1
+        settings.TRUSTED_PROXIES = proxies
+        answers = [api.get("/api/products", headers={"X-Forwarded-For": each}).status_code for each in forwarded]
+        assert answers == [first, second]
+
+
+class TestCommand:
+    def test_makes_lists_and_revokes(self, api: Client, settings: Any) -> None:
+        settings.API_READS = "keys"
+        text = self.run("create", "Shop pages", "--origin", "https://shop.example").strip()
+        headers = {"X-API-Key": text, "Origin": "https://shop.example"}
+        assert api.get("/api/products", headers=headers).status_code == 200
+        listed = self.run("list")
+        assert "Shop pages" in listed
+        assert text not in listed
+        self.run("revoke", listed.split("…")[0])
+        problem(api.get("/api/products", headers=headers), 401)
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["create", "x", "--may", "train"], "A publishable key only reads"),
+            (["create", "x", "--secret", "--origin", "https://shop.example"], "never in a page"),
+            (["create", "x", "--origin", "shop.example/path"], "is not an origin"),
+            (["revoke", "sk_nothing"], "no good keys begin with"),
+        ],
+    )
+    def test_says_what_is_wrong(self, arguments: list[str], said: str) -> None:
+        with pytest.raises(CommandError, match=said):
+            self.run(*arguments)
+        assert ApiKey.objects.count() == 0
+
+    def run(self, *arguments: str) -> str:
+        out = StringIO()
+        call_command("api_key", *arguments, stdout=out, stderr=StringIO())
+        return out.getvalue()
+
+
+class TestAdmin:
+    FORM = {"name": "Shop pages", "kind": "publishable", "origins": "https://shop.example"}
+
+    def test_shows_a_new_key_once(self, admin_client: Client, api: Client) -> None:
+        page = admin_client.post("/admin/recommender/apikey/add/", self.FORM, follow=True).content.decode()
+        text = page.partition("<code>")[2].partition("</code>")[0]
+        assert (
+            api.get("/api/products", headers={"X-API-Key": text, "Origin": "https://shop.example"}).status_code == 200
+        )
+        again = admin_client.get(f"/admin/recommender/apikey/{ApiKey.objects.get().pk}/change/").content.decode()
+        assert text not in again
+        assert ApiKey.objects.get().created_by is not None
+
+    def test_says_what_is_wrong_and_makes_none(self, admin_client: Client) -> None:
+        page = admin_client.post("/admin/recommender/apikey/add/", {**self.FORM, "origins": "shop.example"})
+        assert "is not an origin" in page.content.decode()
+        assert ApiKey.objects.count() == 0
+
+    def test_revokes(self, admin_client: Client, api: Client) -> None:
+        headers = {"X-API-Key": make()}
+        key = ApiKey.objects.get()
+        admin_client.post("/admin/recommender/apikey/", {"action": "revoke_keys", "_selected_action": [key.pk]})
+        problem(api.get("/api/products", headers=headers), 401)
+        assert "revoked" in admin_client.get("/admin/recommender/apikey/").content.decode()
+
+    def test_changes_what_a_key_may_at_once_in_this_process(self, admin_client: Client, api: Client) -> None:
+        headers = {"X-API-Key": make(), "Origin": "https://other.example"}
+        assert api.get("/api/products", headers=headers).status_code == 200
+        address = f"/admin/recommender/apikey/{ApiKey.objects.get().pk}/change/"
+        admin_client.post(address, {"name": "x", "origins": "https://shop.example"})
+        problem(api.get("/api/products", headers=headers), 403)

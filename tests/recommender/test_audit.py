@@ -1,0 +1,118 @@
+"""The audit log: what users and keys changed, and nothing of what they typed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from catalog.models import Product, User
+from recommender import audit, keys
+from recommender.models import ApiKey, AuditEntry
+from tests.factories import ProductFactory
+from tests.recommender.answers import problem
+
+pytestmark = pytest.mark.django_db
+
+TABLE = b"sku,title,price\nm1,Mug,5\n"
+
+
+@pytest.fixture(autouse=True)
+def no_key_remembered() -> None:
+    keys.forget_known()
+
+
+@pytest.fixture
+def imports(settings: Any, tmp_path: Any) -> None:
+    settings.API_WRITES = "keys"
+    settings.UPLOADS_ROOT = tmp_path
+    settings.CELERY_BROKER_URL = "memory://"
+
+
+@pytest.mark.usefixtures("imports")
+class TestApi:
+    def test_a_write_names_the_key_the_job_the_address_and_the_request(self, api: Client) -> None:
+        key = keys.create(ApiKey(name="nightly", kind=ApiKey.Kind.SECRET, may_import=True))
+        headers = {"Authorization": f"Bearer {key.text}", "X-Request-ID": "nightly-7"}
+        sent = api.post("/api/imports", TABLE, content_type="text/csv", headers=headers, REMOTE_ADDR="192.0.2.7")
+
+        entry = AuditEntry.objects.get()
+        assert (entry.actor, entry.action, entry.status) == (f"key {key.row.prefix}…", "api:imports", 202)
+        assert (entry.target, entry.detail) == ("/api/imports", f"job {sent.json()['id']}")
+        assert (entry.remote_address, entry.request_id) == ("192.0.2.7", "nightly-7")
+        assert key.text not in json.dumps(list(AuditEntry.objects.values()), default=str)
+
+    def test_strangers_do_not_fill_it_nor_does_who_reads(self, api: Client) -> None:
+        problem(api.post("/api/imports", TABLE, content_type="text/csv"), 401)
+        problem(api.post("/api/imports", TABLE, content_type="text/csv", headers={"X-API-Key": "sk_x"}), 401)
+        api.get("/api/products")
+        assert not AuditEntry.objects.exists()
+
+    def test_what_was_refused_for_its_content_is_there(self, api: Client) -> None:
+        key = keys.create(ApiKey(name="nightly", kind=ApiKey.Kind.SECRET, may_import=True)).text
+        problem(api.post("/api/imports", b"%PDF-1.7", content_type="text/csv", headers={"X-API-Key": key}), 400)
+        assert AuditEntry.objects.get().status == 400
+
+
+class TestAdmin:
+    def test_a_change_is_told_with_who_and_what(self, admin_client: Client, admin_user: User) -> None:
+        product = ProductFactory.create(title="Mug")
+        admin_client.post("/admin/catalog/product/", {"action": "withdraw", "_selected_action": [product.pk]})
+        entry = AuditEntry.objects.get()
+        assert (entry.actor, entry.action) == (admin_user.username, "admin:catalog_product_changelist")
+        assert f"withdraw: rows {product.pk}" in entry.detail
+
+    def test_what_djangos_admin_says_of_it_is_there(self, admin_client: Client) -> None:
+        key = keys.create(ApiKey(name="old"))
+        admin_client.post(f"/admin/recommender/apikey/{key.row.pk}/change/", {"name": "new", "origins": ""})
+        assert "Changed" in AuditEntry.objects.get().detail
+        assert "Name" in AuditEntry.objects.get().detail
+
+    def test_signing_in_and_out_is_there_and_no_password(self, client: Client, admin_user: User) -> None:
+        client.post("/admin/login/", {"username": "admin", "password": "password"})
+        client.post("/admin/logout/")
+        told = list(AuditEntry.objects.order_by("pk").values_list("actor", "action"))
+        assert told == [("admin", "admin:login"), ("admin", "admin:logout")]
+        assert not AuditEntry.objects.filter(detail__contains="password").exists()
+
+    def test_looking_is_not_changing(self, admin_client: Client) -> None:
+        admin_client.get("/admin/")
+        assert not AuditEntry.objects.exists()
+
+    def test_is_only_to_be_looked_at(self, admin_client: Client) -> None:
+        entry = AuditEntry.objects.create(actor="admin", action="admin:login")
+        address = f"/admin/recommender/auditentry/{entry.pk}/"
+        assert "admin:login" in admin_client.get("/admin/recommender/auditentry/").content.decode()
+        assert admin_client.post(f"{address}change/", {"actor": "nobody"}).status_code == 403
+        assert admin_client.post(f"{address}delete/", {"post": "yes"}).status_code == 403
+        assert AuditEntry.objects.filter(actor="admin", action="admin:login").exists()
+
+    def test_an_upload_is_told_without_its_content(self, admin_client: Client) -> None:
+        form = {"new_photos": SimpleUploadedFile("photo.jpg", b"no photo"), "title": "A title"}
+        admin_client.post("/admin/catalog/product/add/", form)
+        assert Product.objects.count() == 0
+        assert AuditEntry.objects.get().detail == ""
+
+
+def test_is_a_line_of_the_log_too(admin_client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "lookalike.audit"):
+        admin_client.post("/admin/logout/")
+    [line] = [record for record in caplog.records if record.name == "lookalike.audit"]
+    assert "admin:logout" in line.getMessage()
+
+
+def test_goes_back_as_far_as_it_was_told_to(
+    admin_client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AUDIT_KEEP_DAYS = 30
+    monkeypatch.setattr(audit, "_pruned_at", float("-inf"))
+    for days in (31, 29):
+        AuditEntry.objects.create(actor="a", action=f"{days}", created_at=timezone.now() - timedelta(days=days))
+    admin_client.post("/admin/logout/")
+    assert set(AuditEntry.objects.values_list("action", flat=True)) == {"29", "admin:logout"}
