@@ -156,7 +156,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name = _("audit entry")
-        verbose_name_plural = _("audit log")
+        verbose_name_plural = _("audit entries")
         ordering = ("-created_at", "-pk")
 
     def __str__(self) -> str:

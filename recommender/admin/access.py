@@ -35,6 +35,12 @@ class ApiKeyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
 
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """A shop has few origins."""
+        form = super().get_form(request, *args, **kwargs)
+        form.base_fields["origins"].widget.attrs["rows"] = 3
+        return form
+
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         """A new key is told, once."""
         if change:

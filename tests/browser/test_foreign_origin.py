@@ -12,7 +12,8 @@ from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from catalog.models import Product
-from recommender.models import Event
+from recommender import keys
+from recommender.models import ApiKey, Event
 from tests.browser.conftest import until
 from tests.catalog.shop import stock
 
@@ -66,7 +67,7 @@ def test_the_policy_is_the_one_that_the_docs_name() -> None:
     "markup",
     [
         '<similar-products product-id="{product}" heading="Like it?"></similar-products>',
-        '<similar-products product-id="{product}" heading="Like it?" api-key="k-1"></similar-products>',
+        '<similar-products product-id="{product}" heading="Like it?" api-key="{key}"></similar-products>',
         '<div data-similar-to="{product}" data-heading="Like it?"></div>',
     ],
 )
@@ -74,8 +75,11 @@ def test_a_strip_works_in_a_page_of_another_origin_under_a_strict_policy(
     page: Page, product: Product, serve_strictly: Callable[[str], str], complaints: list[str], markup: str
 ) -> None:
     other = stock("Red mug")
+    key = keys.create(ApiKey(name="That page"))
+    address = serve_strictly(markup.format(product=product.pk, key=key.text))
+    ApiKey.objects.update(origins=address.rstrip("/"))
 
-    page.goto(serve_strictly(markup.format(product=product.pk)))
+    page.goto(address)
 
     expect(page.get_by_role("region", name="Like it?").get_by_role("link")).to_have_count(1)
     picture = page.locator("similar-products img")
