@@ -95,6 +95,9 @@ def test_static_files_photos_and_thumbnails_come_from_the_disk(deployment, shop)
     name = photo.relative_to(deployment.folder / "var" / "media")
     status, answer, body = shop.ask(f"/media/{name}")
     assert (status, body, answer.headers["Content-Type"]) == (200, photo.read_bytes(), "image/jpeg")
+    assert (answer.headers["X-Content-Type-Options"], answer.headers["Content-Security-Policy"]) == (
+        "nosniff", "default-src 'none'; frame-ancestors 'none'",
+    )  # fmt: skip
     assert shop.ask(f"/thumbs/320/{name}.webp")[0] == 200
     # Now it lies on the disk, and nobody makes it again.
     status, answer, _ = shop.ask(f"/thumbs/320/{name}.webp")
