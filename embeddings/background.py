@@ -16,8 +16,8 @@ from embeddings import jobs
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.models import ImageEmbedding
-from embeddings.selectors import active_versions, forget_live_collections
-from embeddings.services import TO_DO, drain, hold_index
+from embeddings.selectors import TO_DO, active_versions, forget_live_collections
+from embeddings.services import drain, hold_index
 
 logger = logging.getLogger(__name__)
 

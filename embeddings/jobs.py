@@ -33,6 +33,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from embeddings import metrics
 from embeddings.errors import EmbeddingsError, JobEnded, JobNotFound, NoRejectedRows
 from embeddings.models import Collection, Job
 from embeddings.progress import Tell
@@ -229,7 +230,17 @@ def run(job_id: UUID) -> Outcome:
         if job is None or job.ended:
             return Outcome.ENDED
         return Outcome.OWNED_BY_ANOTHER
-    return owner.work()
+    outcome = owner.work()
+    if outcome is Outcome.ENDED:
+        _count(job_id)
+    return outcome
+
+
+def _count(job_id: UUID) -> None:
+    job = Job.objects.filter(pk=job_id).first()
+    # One that another process has taken up meanwhile is that one's to count.
+    if job is not None and job.ended:
+        metrics.count_job(job)
 
 
 def run_waiting(*, one_at_a_time: bool = False, kinds: AnyCollection[str] = Job.Kind.values) -> bool:

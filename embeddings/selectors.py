@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
+from django.utils import timezone
 
 from embeddings.calibration import Calibration
 from embeddings.errors import UnknownCollection
@@ -15,6 +16,10 @@ from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.vector_index.base import IndexCollection
 
 LIVE_COLLECTION_TTL_S = 1.0
+
+_State = ImageEmbedding.State
+# What the outbox still has to work off.
+TO_DO = (_State.PENDING, _State.EMBEDDED, _State.OUTDATED, _State.REMOVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +116,12 @@ def outbox_counts() -> dict[str, int]:
     rows = ImageEmbedding.objects.filter(version__in=[version.pk for version in active_versions()])
     counts = dict(rows.values_list("state").annotate(count=Count("pk")).order_by())
     return {state: counts.get(state, 0) for state in ImageEmbedding.State.values}
+
+
+def waiting_seconds() -> dict[str, float]:
+    """How long the oldest row of active versions has waited in each state that is still to be worked off; 0 where none does."""
+    rows = ImageEmbedding.objects.filter(version__in=[version.pk for version in active_versions()], state__in=TO_DO)
+    oldest = dict(rows.values_list("state").annotate(oldest=Min("changed_at")).order_by())
+    now = timezone.now()
+    # A clock of the database's may be ahead of this machine's.
+    return {state: max(0.0, (now - oldest[state]).total_seconds()) if state in oldest else 0.0 for state in TO_DO}

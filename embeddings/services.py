@@ -7,8 +7,10 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any, BinaryIO, cast
 
@@ -23,12 +25,14 @@ from numpy.typing import NDArray
 
 from catalog.models import ProductImage, lineage
 from catalog.photos import ImageRejected, open_upright
+from embeddings import metrics
 from embeddings.backends import get_encoder, get_vector_index
 from embeddings.encoders.base import Encoder
 from embeddings.errors import EncoderMismatch, InvalidVector
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes, vector_to_bytes
 from embeddings.progress import Progress
-from embeddings.selectors import LiveCollection, active_versions
+from embeddings.selectors import TO_DO, LiveCollection, active_versions
+from embeddings.spans import span
 from embeddings.vector_index.base import Point
 
 logger = logging.getLogger(__name__)
@@ -38,7 +42,6 @@ BATCH = 256
 EVERY_PHOTO = Q()
 # A storage that is away is tried again after each of these, and given up after the last.
 RETRY_WAITS_S = (10, 60, 600, 3600)
-TO_DO = (State.PENDING, State.EMBEDDED, State.OUTDATED, State.REMOVED)
 
 
 # Two drains in one process would embed the same rows. What needs no encoder waits for none of that.
@@ -187,10 +190,11 @@ def embed_pending(
     encoder = encoder_of(version)
     with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
         while rows:
-            report += _embed(version, rows, encoder, pool, anew=anew)
-            if then_push:
-                embedded = list(ImageEmbedding.objects.filter(pk__in=[row.pk for row in rows], state=State.EMBEDDED))
-                report += _push(version, embedded)
+            with span("embed batch", photos=len(rows), encoder=version.label):
+                report += _embed(version, rows, encoder, pool, anew=anew)
+                if then_push:
+                    waiting = ImageEmbedding.objects.filter(pk__in=[row.pk for row in rows], state=State.EMBEDDED)
+                    report += _push(version, list(waiting))
             if on_progress:
                 on_progress(len(rows))
             last = rows[-1].pk
@@ -216,12 +220,18 @@ def _embed(
     vectors = _vectors_of_twins(version, rows, of_this_version=anew)
     # A file is named for its content: one that several products show is encoded once.
     fresh = list({names.get(row.image_id) for row in rows if row.content_hash not in vectors})
-    encoded = dict(zip(fresh, pool.map(lambda name: _encode_stored(encoder, name), fresh), strict=True))
+    # Each photo in the context of the whole: its log lines name the request, its spans belong to the trace.
+    encoding = [partial(copy_context().run, _encode_stored, encoder, name) for name in fresh]
+    encoded = dict(zip(fresh, pool.map(lambda encode: encode(), encoding), strict=True))
     done: Counter[str | None] = Counter()
     with transaction.atomic():
         for row in rows:
             outcome = vectors.get(row.content_hash) or encoded[names.get(row.image_id)]
             done[_store_outcome(row, outcome)] += 1
+    metrics.count_batch(len(rows))
+    for state, photos in done.items():
+        if state is not None:
+            metrics.count_photos(state, photos)
     return DrainReport(embedded=done[State.EMBEDDED], failed=done[State.FAILED])
 
 
@@ -245,7 +255,7 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
     if name is None:
         return _Failure("the photo was deleted before it was embedded", final=True)
     try:
-        with default_storage.open(name) as file:
+        with metrics.stage("decode"), default_storage.open(name) as file:
             image = open_upright(cast("BinaryIO", file), at_least=encoder.input_size)
     except FileNotFoundError:
         return _Failure(f"the file {name} is missing from the media storage: upload the photo again", final=True)
@@ -254,7 +264,8 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
     except OSError as error:
         return _Failure(f"the media storage failed: {error}", final=False)
     try:
-        embedding: NDArray[np.float32] = encoder.encode([image])[0]
+        with metrics.stage("encode"):
+            embedding: NDArray[np.float32] = encoder.encode([image])[0]
     except InvalidVector as error:
         return _Failure(str(error), final=True)
     return embedding
@@ -274,7 +285,9 @@ def _store_outcome(row: ImageEmbedding, outcome: NDArray[np.float32] | bytes | _
 
 
 def _push(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> DrainReport:
-    get_vector_index().upsert(version.index_collection().name, points_of(rows))
+    points = points_of(rows)
+    with metrics.stage("upsert"):
+        get_vector_index().upsert(version.index_collection().name, points)
     return DrainReport(indexed=_settle(version, rows))
 
 

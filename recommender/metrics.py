@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import logging
 import math
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
 
 from django.conf import settings
-from django.db import DatabaseError
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from django.db import DatabaseError, connections
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError
-from embeddings.selectors import active_versions, outbox_counts
+from embeddings.metrics import timed
+from embeddings.selectors import active_versions, outbox_counts, waiting_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -52,14 +58,9 @@ class Latency:
     p95_s: float
 
 
-@contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Count the time of the block, whether it ends well or not."""
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        _OF_STAGE[name].observe(time.perf_counter() - start)
+def stage(name: str) -> AbstractContextManager[None]:
+    """Count the time of the block, one of STAGES."""
+    return timed(_OF_STAGE[name], name)
 
 
 def count_request(endpoint: str, method: str, status: int, seconds: float) -> None:
@@ -72,6 +73,32 @@ def count_request(endpoint: str, method: str, status: int, seconds: float) -> No
 def exposition() -> bytes:
     """All metrics in Prometheus' text format; with PROMETHEUS_MULTIPROC_DIR those of every process of this server."""
     return generate_latest(_registry()) + generate_latest(_state_registry)
+
+
+def serve(address: str, port: int) -> tuple[WSGIServer, Thread]:
+    """Answer with the metrics on a port of this process's own; what comes back is for `stop_serving`. Raises OSError."""
+    return start_http_server(port, address, _WithState(_registry()))
+
+
+def stop_serving(server: WSGIServer, thread: Thread) -> None:
+    """Let go of the port."""
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class _WithState(CollectorRegistry):
+    """Another registry's metrics and the state, for the threads of a server: each has a database connection of its own."""
+
+    def __init__(self, counted: CollectorRegistry) -> None:
+        super().__init__()
+        self._counted = counted
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            yield from chain(self._counted.collect(), _state.collect())
+        finally:
+            connections.close_all()
 
 
 def latency(endpoint: str) -> Latency | None:
@@ -123,7 +150,7 @@ class _StateCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         now = time.monotonic()
         if now - self._read_at > STATE_TTL_S:
-            self._families = [*_queue(), *_index_sizes()]
+            self._families = [*_queue(), *_index_sizes(), *_disks()]
             self._read_at = now
         yield from self._families
 
@@ -138,13 +165,21 @@ def _queue() -> Iterator[GaugeMetricFamily]:
     family = GaugeMetricFamily(
         "lookalike_images", "Photos of active encoder versions by what is still to be done.", labels=["state"]
     )
+    oldest = GaugeMetricFamily(
+        "lookalike_images_waiting_seconds",
+        "How long the oldest photo has waited for what is to be done.",
+        labels=["state"],
+    )
     try:
         for state, count in outbox_counts().items():
             family.add_metric([state], count)
+        for state, seconds in waiting_seconds().items():
+            oldest.add_metric([state], seconds)
     except DatabaseError as error:
         logger.warning("the queue cannot be counted: %s", error)
         return
     yield family
+    yield oldest
 
 
 def _index_sizes() -> Iterator[GaugeMetricFamily]:
@@ -165,6 +200,25 @@ def _index_sizes() -> Iterator[GaugeMetricFamily]:
             up.add_metric([slug], 0)
     yield points
     yield up
+
+
+def _disks() -> Iterator[GaugeMetricFamily]:
+    free = GaugeMetricFamily("lookalike_disk_free_bytes", "Room on the disk that a folder lies on.", labels=["folder"])
+    size = GaugeMetricFamily("lookalike_disk_size_bytes", "Size of the disk that a folder lies on.", labels=["folder"])
+    folders = {
+        "data": settings.DATA_DIR,
+        "encoders": settings.ENCODERS_ROOT,
+        "media": settings.MEDIA_ROOT,
+        "uploads": settings.UPLOADS_ROOT,
+    }
+    for name, folder in folders.items():
+        # Some are made when the first file comes.
+        if Path(folder).is_dir():
+            usage = shutil.disk_usage(folder)
+            free.add_metric([name], usage.free)
+            size.add_metric([name], usage.total)
+    yield free
+    yield size
 
 
 _state = _StateCollector()

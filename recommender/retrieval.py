@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from embeddings.backends import get_vector_index
+from embeddings.spans import span
 from embeddings.vector_index.base import Filter, Hit, IndexCollection, Vector, VectorQuery, best_first, best_of_products
 
 
@@ -33,7 +34,8 @@ def nearest_products(
             min_score=min_score,
             with_vectors=with_vectors,
         )
-        hits += index.query(collection.name, query)
+        with span("index query", collection=collection.name, limit=limit):
+            hits += index.query(collection.name, query)
     if len(vectors) == 1:
         return hits
     return best_of_products(best_first(hits, collection.distance))[:limit]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -80,6 +82,44 @@ def _ports(name: str, default: str) -> tuple[int, ...]:
     if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in raw):
         raise ImproperlyConfigured(f"{name}: {','.join(raw)!r} is not a list of ports like {default}")
     return tuple(int(port) for port in raw)
+
+
+def _address(name: str) -> tuple[str, int] | None:
+    """A port of this machine, or host:port."""
+    if not (raw := env.str(name, default="")):
+        return None
+    host, _, port = raw.rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ImproperlyConfigured(
+            f"{name}={raw!r} is neither a port like 8001 nor an address and a port like 0.0.0.0:8001"
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _collector(name: str) -> str:
+    """The address of an OpenTelemetry collector, where one can be told of anything."""
+    url: str = env.str(name, default="")
+    if not url:
+        return ""
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ImproperlyConfigured(f"{name}={url!r} is not an address like http://collector:4318")
+    if not all(map(_installed, ("sdk", "exporter.otlp.proto.http", *(f"instrumentation.{each}" for each in _TRACED)))):
+        raise ImproperlyConfigured(
+            f"{name} is set, but OpenTelemetry is not installed: pip install --require-hashes -r requirements/otel.txt,"
+            " or build the images with REQUIREMENTS=otel"
+        )
+    return url
+
+
+_TRACED = ("celery", "django", "psycopg")
+
+
+def _installed(part: str) -> bool:
+    """Whether this part of OpenTelemetry is there."""
+    try:
+        return find_spec(f"opentelemetry.{part}") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -356,6 +396,10 @@ PRODUCT_URL = env.str("PRODUCT_URL", default="")
 PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
 if not PROMETHEUS_MULTIPROC_DIR:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+# Where a Celery worker answers Prometheus; web processes do at /metrics.
+WORKER_METRICS_PORT = _address("WORKER_METRICS_PORT")
+# Traces go there by OTLP over HTTP. Empty: none are taken.
+OTEL_EXPORTER_OTLP_ENDPOINT = _collector("OTEL_EXPORTER_OTLP_ENDPOINT")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -481,18 +525,24 @@ UNFOLD = {
     },
 }
 
+# What each line of the log can be found by.
+_IDS = {"request_id": "recommender.request_ids.RequestIdFilter"}
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    _IDS["trace_id"] = "recommender.tracing.TraceIdFilter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "request_id": {"()": "recommender.request_ids.RequestIdFilter"},
+        **{name: {"()": path} for name, path in _IDS.items()},
         "without_keys": {"()": "recommender.logs.KeyFilter"},
     },
     "formatters": {
-        "plain": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"},
+        "plain": {
+            "format": f"%(asctime)s %(levelname)s %(name)s [{' '.join(f'%({name})s' for name in _IDS)}]: %(message)s"
+        },
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s " + " ".join(f"%({name})s" for name in _IDS),
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     },
@@ -500,7 +550,7 @@ LOGGING = {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": _choice("LOG_FORMAT", "plain" if DEBUG else "json", ("plain", "json")),
-            "filters": ["request_id", "without_keys"],
+            "filters": [*_IDS, "without_keys"],
         }
     },
     "root": {"handlers": ["console"], "level": _choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},

@@ -72,6 +72,20 @@ def test_the_trainer_alone_has_tensorflow():
     }
 
 
+def test_an_image_may_have_what_takes_traces():
+    versions = {
+        name: dict(re.findall(r"^([\w.-]+==)([^\s;]+)", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE))
+        for name in ("runtime", "otel", "train")
+    }
+    # All that the plain image has, in the same versions; and none that the trainer would have to replace.
+    assert versions["runtime"].items() <= versions["otel"].items()
+    assert "opentelemetry-sdk==" in versions["otel"]
+    shared = versions["otel"].keys() & versions["train"].keys()
+    assert {name: versions["otel"][name] for name in shared} == {name: versions["train"][name] for name in shared}
+    assert ("ARG", "REQUIREMENTS=runtime") in stages()["runtime-packages"]
+    assert all((ROOT / "requirements" / f"{name}.txt").is_file() for name in ("runtime", "otel"))
+
+
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_ends_as_somebody_without_rights(image):
     users = [rest for instruction, rest in stages()[image] if instruction == "USER"]

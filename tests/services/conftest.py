@@ -22,6 +22,7 @@ from uuid import uuid4
 import numpy as np
 import psycopg
 import pytest
+from kombu import Connection
 from PIL import Image
 from redis import ConnectionError as RedisAway
 from redis import Redis
@@ -30,8 +31,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
 # Named, so that nothing of the developer's shell or .env file reaches a process under test.
 NOTHING_SET = dict.fromkeys(
-    ("REDIS_URL", "CELERY_BROKER_URL", "QDRANT_URL", "QDRANT_API_KEY", "PRODUCT_URL", "PROMETHEUS_MULTIPROC_DIR"), ""
-)
+    (
+        "REDIS_URL", "CELERY_BROKER_URL", "QDRANT_URL", "QDRANT_API_KEY", "PRODUCT_URL", "PROMETHEUS_MULTIPROC_DIR",
+        "WORKER_METRICS_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ),
+    "",
+)  # fmt: skip
 
 
 class Site:
@@ -320,6 +325,24 @@ def amqp_url() -> str:
     if not url:
         pytest.skip("TEST_AMQP_URL is not set: no RabbitMQ to test with")
     return url
+
+
+@pytest.fixture(params=["redis", "amqp"])
+def broker(request) -> Iterator[dict[str, str]]:
+    """A broker, with queues of the test's own that are gone afterwards; as variables of the environment."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    queue = f"lookalike-{uuid4().hex}"
+    settings = {"DJANGO_SETTINGS_MODULE": "tests.services.settings", "PYTHONPATH": str(ROOT), "TEST_QUEUE": queue}
+    yield {"CELERY_BROKER_URL": url, **settings}
+    if request.param == "redis":
+        with closing(Redis.from_url(url)) as redis:
+            redis.delete(*redis.keys(f"*{queue}*"))
+        return
+    with closing(Connection(url)) as connection:
+        channel: Any = connection.default_channel
+        for name in (f"{queue}-sync", f"{queue}-embed"):
+            channel.queue_delete(name)
+            channel.exchange_delete(name)
 
 
 def _answers(redis: Redis) -> bool:

@@ -3,36 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import closing
-from typing import Any
-from uuid import uuid4
 
 import pytest
-from kombu import Connection
-from redis import Redis
-
-from tests.services.conftest import ROOT
 
 NOWHERE = {"redis": "redis://127.0.0.1:1/0", "amqp": "amqp://guest:guest@127.0.0.1:1//"}
-
-
-@pytest.fixture(params=["redis", "amqp"])
-def broker(request) -> Iterator[dict[str, str]]:
-    """A broker, with queues of the test's own that are gone afterwards; as variables of the environment."""
-    url: str = request.getfixturevalue(f"{request.param}_url")
-    queue = f"lookalike-{uuid4().hex}"
-    settings = {"DJANGO_SETTINGS_MODULE": "tests.services.settings", "PYTHONPATH": str(ROOT), "TEST_QUEUE": queue}
-    yield {"CELERY_BROKER_URL": url, **settings}
-    if request.param == "redis":
-        with closing(Redis.from_url(url)) as redis:
-            redis.delete(*redis.keys(f"*{queue}*"))
-        return
-    with closing(Connection(url)) as connection:
-        channel: Any = connection.default_channel
-        for name in (f"{queue}-sync", f"{queue}-embed"):
-            channel.queue_delete(name)
-            channel.exchange_delete(name)
 
 
 def test_a_worker_indexes_what_another_process_brings_in(make_site, draw_photos, postgres_url, broker):

@@ -1,0 +1,78 @@
+"""What this process has embedded and which jobs it has run: web processes and workers count alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from prometheus_client import Counter, Histogram
+
+from embeddings.models import ImageEmbedding, Job
+from embeddings.spans import span
+
+STAGES = ("decode", "encode", "upsert")
+_SECONDS = Histogram(
+    "lookalike_embedding_stage_seconds",
+    "Time that a photo takes to be decoded and encoded, and a batch of points to be written to the index.",
+    ["stage"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+_OF_STAGE = {stage: _SECONDS.labels(stage) for stage in STAGES}
+_BATCH = Histogram(
+    "lookalike_embedding_batch_photos",
+    "Photos that are embedded at a time.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+)
+_PHOTOS = Counter(
+    "lookalike_photos_processed", "Photos that were embedded, failed, or are to be tried again later.", ["result"]
+)
+_RESULT_OF_STATE = {
+    ImageEmbedding.State.EMBEDDED: _PHOTOS.labels("embedded"),
+    ImageEmbedding.State.FAILED: _PHOTOS.labels("failed"),
+    ImageEmbedding.State.PENDING: _PHOTOS.labels("postponed"),
+}
+_ENDED = (Job.State.SUCCEEDED, Job.State.FAILED, Job.State.CANCELLED)
+# Made beforehand: a series that begins with its first failure has not risen, as Prometheus sees it.
+_JOBS = Counter("lookalike_jobs", "Jobs that have ended.", ["kind", "result"])
+_JOBS_OF = {(str(kind), str(state)): _JOBS.labels(kind.value, state.value) for kind in Job.Kind for state in _ENDED}
+_JOB_SECONDS = Histogram(
+    "lookalike_job_seconds",
+    "Time from a job's start to its end; a training's with kind train.",
+    ["kind"],
+    buckets=(1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400),
+)
+_SECONDS_OF_JOB = {str(kind): _JOB_SECONDS.labels(kind.value) for kind in Job.Kind}
+
+
+@contextmanager
+def timed(seconds: Histogram, name: str) -> Iterator[None]:
+    """Count the time of the block, whether it ends well or not; it is a span of this name, too."""
+    start = time.perf_counter()
+    try:
+        with span(name):
+            yield
+    finally:
+        seconds.observe(time.perf_counter() - start)
+
+
+def stage(name: str) -> AbstractContextManager[None]:
+    """Count the time of the block, one of STAGES."""
+    return timed(_OF_STAGE[name], name)
+
+
+def count_batch(photos: int) -> None:
+    """So many photos are embedded together."""
+    _BATCH.observe(photos)
+
+
+def count_photos(state: str, photos: int) -> None:
+    """So many photos came out of it in this state."""
+    _RESULT_OF_STATE[ImageEmbedding.State(state)].inc(photos)
+
+
+def count_job(job: Job) -> None:
+    """The job, which this process has run, has ended."""
+    _JOBS_OF[job.kind, job.state].inc()
+    if job.started_at and job.finished_at:
+        _SECONDS_OF_JOB[job.kind].observe((job.finished_at - job.started_at).total_seconds())
