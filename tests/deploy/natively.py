@@ -10,31 +10,22 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.deploy.files import DEPLOY, ENV_FILE, ROOT, compose
+from tests.services.conftest import free_port
 
 PATIENCE_S = 120
 BIN = Path(sys.executable).parent
 # Where each service listens in its container.
 PORTS = {"proxy": 8080, "catalog": 8000, "recommender": 8000, "redis": 6379, "qdrant": 6333}
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Deployment:

@@ -74,7 +74,9 @@ def test_the_trainer_alone_has_tensorflow():
 
 def test_an_image_may_have_what_takes_traces():
     versions = {
-        name: dict(re.findall(r"^([\w.-]+==)([^\s;]+)", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE))
+        name: dict(
+            re.findall(r"^([\w.-]+==)([^\s;]+)", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE)
+        )
         for name in ("runtime", "otel", "train")
     }
     # All that the plain image has, in the same versions; and none that the trainer would have to replace.

@@ -26,6 +26,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from prometheus_client import REGISTRY
 
 from catalog.archives import ArchiveRejected
 from catalog.models import User
@@ -327,6 +328,18 @@ jobs.succeed(job, {{"encoder": "all-v2"}})
         jobs.run(job.pk)
         assert (now(job).state, now(job).error) == (State.FAILED, "the loss is no number any more")
         assert kept() == []
+
+    @pytest.mark.parametrize(("end", "result"), [("succeed(job, {})", "succeeded"), ("fail(job, 'no')", "failed")])
+    def test_and_is_counted_by_its_result(self, child_runs, end, result):
+        def counted() -> list[float]:
+            labels = {"kind": "train"}
+            ended = REGISTRY.get_sample_value("lookalike_jobs_total", {**labels, "result": result})
+            return [ended or 0, REGISTRY.get_sample_value("lookalike_job_seconds_count", labels) or 0]
+
+        before = counted()
+        child_runs(f"{REPORTS}\njobs.{end}")
+        jobs.run(submit().pk)
+        assert counted() == [count + 1 for count in before]
 
     @pytest.mark.parametrize(
         ("program", "reason"),

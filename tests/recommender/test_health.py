@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
 
 from embeddings.backends import get_vector_index
 from embeddings.errors import EncoderUnavailable, IndexLocked
@@ -108,6 +111,25 @@ def test_metrics_tell_requests_stages_queue_and_index_size(shop: Shop, api: Clie
     assert 'lookalike_images{state="pending"} 1.0' in text
     assert 'lookalike_index_points{collection="all",encoder="all-v1"} 2.0' in text
     assert 'lookalike_index_up{collection="all"} 1.0' in text
+
+
+def test_metrics_tell_how_long_the_oldest_photo_waits_and_how_full_the_disks_are(shop: Shop, api: Client) -> None:
+    product = shop.add((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    for image, minutes in zip(product.images.all(), (5, 20, 60), strict=True):
+        state = ImageEmbedding.State.INDEXED if minutes == 60 else ImageEmbedding.State.OUTDATED
+        changed_at = timezone.now() - timedelta(minutes=minutes)
+        ImageEmbedding.objects.filter(image_id=image.pk).update(state=state, changed_at=changed_at)
+
+    told = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(api.get("/metrics").content.decode())
+        for sample in family.samples
+    }
+
+    assert 1200 <= told["lookalike_images_waiting_seconds", "outdated"] < 1500
+    assert told["lookalike_images_waiting_seconds", "pending"] == 0
+    assert ("lookalike_images_waiting_seconds", "indexed") not in told
+    assert 0 < told["lookalike_disk_free_bytes", "media"] <= told["lookalike_disk_size_bytes", "media"]
 
 
 def test_metrics_answer_though_the_index_does_not(shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ class Site:
     def serve(self, until: str = "ready") -> Server:
         """Start the web server, and wait until it is ready, or, for one that never will be, "alive"."""
         address = {"ready": "/readyz", "alive": "/healthz"}[until]
-        port = _free_port()
+        port = free_port()
         process = self.start(
             "-m", "gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning"
         )  # fmt: skip
@@ -214,7 +214,7 @@ class PostgresServer:
             uid = str(self._folder.stat().st_uid)
             as_somebody = ["setpriv", f"--reuid={uid}", "--regid=65534", "--clear-groups"]
         self._control = [*as_somebody, str(pg_ctl), "-D", str(self._folder / "data"), "-l", str(self._folder / "log")]
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"postgres://postgres@127.0.0.1:{self._port}/postgres"
         initdb = str(pg_ctl.with_name("initdb"))
         self._run(*as_somebody, initdb, "-A", "trust", "-U", "postgres", "-D", str(self._folder / "data"))
@@ -243,7 +243,7 @@ class RedisServer:
     """A Redis server of a test's own, which keeps nothing."""
 
     def __init__(self, program: str, folder: Path) -> None:
-        self._port = _free_port()
+        self._port = free_port()
         self._command = [
             program, "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)
         ]  # fmt: skip
@@ -336,7 +336,8 @@ def broker(request) -> Iterator[dict[str, str]]:
     yield {"CELERY_BROKER_URL": url, **settings}
     if request.param == "redis":
         with closing(Redis.from_url(url)) as redis:
-            redis.delete(*redis.keys(f"*{queue}*"))
+            if keys := redis.keys(f"*{queue}*"):
+                redis.delete(*keys)
         return
     with closing(Connection(url)) as connection:
         channel: Any = connection.default_channel
@@ -352,7 +353,8 @@ def _answers(redis: Redis) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -31,6 +31,16 @@ def site(tmp_path: Path) -> Site:
         ("BACKBONES", "mobilenet", "BACKBONES: 'mobilenet' is not name=value"),
         ("FETCH_PORTS", "http", "FETCH_PORTS: 'http' is not a list of ports like 80,443"),
         ("FETCH_ALLOW_NETWORKS", "intranet", "write networks like 10.1.0.0/16"),
+        (
+            "WORKER_METRICS_PORT",
+            "10.0.0.5",
+            "WORKER_METRICS_PORT='10.0.0.5' is neither a port like 8001 nor an address",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "collector:4317",
+            "'collector:4317' is not an address like http://collector:4318",
+        ),
         ("QDRANT_READ_CONSISTENCY", "most", "QDRANT_READ_CONSISTENCY='most' is not one of majority, quorum, all"),
         ("QDRANT_SHARD_NUMBER", "many", "QDRANT_SHARD_NUMBER='many' is not a whole number above 0"),
         ("TRAIN_ARCHIVE_MAX_BYTES", "2GB", "TRAIN_ARCHIVE_MAX_BYTES='2GB' is not a whole number above 0"),
