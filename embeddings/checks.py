@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
@@ -35,7 +37,32 @@ def check_index_for_deployment(**_: Any) -> list[CheckMessage]:
     return []
 
 
+def check_index_key_is_not_overheard(**_: Any) -> list[CheckMessage]:
+    """A key goes in the clear to servers of this machine or of a private network alone."""
+    options = settings.VECTOR_INDEX.get("OPTIONS", {})
+    address = urlsplit(options.get("url") or "")
+    if not options.get("api_key") or address.scheme != "http" or _within(address.hostname or ""):
+        return []
+    return [
+        checks.Warning(
+            f"QDRANT_API_KEY is sent to {address.hostname} unencrypted: whoever is on the way can read it.",
+            hint="Write QDRANT_URL with https://, or reach the server by a private address.",
+            id="embeddings.W002",
+        )
+    ]
+
+
+def _within(host: str) -> bool:
+    """Whether a host is of this machine or of a private network, by its address or by a name that no public server can have."""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        # Compose and Kubernetes call services by one word, clusters and clouds by these endings.
+        return "." not in host or host.endswith((".local", ".internal", ".svc", ".localhost"))
+
+
 def register_checks() -> None:
     """Register with Django, once."""
     checks.register(check_encoder, checks.Tags.models)
     checks.register(check_index_for_deployment)
+    checks.register(check_index_key_is_not_overheard)

@@ -136,7 +136,8 @@ class QdrantServer:
                 url=self._url,
                 location=self._location,
                 path=self._path,
-                api_key=self._api_key,
+                # As api_key the client would warn of every http://, a cluster's own network included: a check of ours tells apart.
+                headers={"api-key": self._api_key} if self._api_key and not self.is_local else None,
                 timeout=max(1, math.ceil(self._timeout_s)),
                 prefer_grpc=self._grpc_port is not None,
                 grpc_port=self._grpc_port or 6334,

@@ -52,6 +52,7 @@ class Server:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self.parameters: list[str] = []
+        self.keys: set[str | None] = set()
         self.version = "1.16.0"
         self.headers: dict[str, str] = {}
         self.answer: Callable[[str, str], Answer] = lambda _method, _path: (200, True)
@@ -62,6 +63,7 @@ class Server:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 path, _, parameters = self.path.partition("?")
                 owner.parameters.append(parameters)
+                owner.keys.add(self.headers["api-key"])
                 owner.asked.append((self.command, path, json.loads(body) if body else {}))
                 if path == "/":
                     status, said = 200, json.dumps({"title": "qdrant", "version": owner.version}).encode()
@@ -104,6 +106,15 @@ def index(server: Server) -> Iterator[QdrantVectorIndex]:
     made = QdrantVectorIndex(server.url)
     yield made
     made.close()
+
+
+@pytest.mark.parametrize("key", ["secret", None])
+def test_the_key_goes_along_and_to_a_server_nearby_without_a_warning(server: Server, key: str | None) -> None:
+    server.answer = lambda _method, _path: (200, {"count": 3})
+    index = QdrantVectorIndex(server.url, key)
+    assert index.count("shirts-v1") == 3
+    index.close()
+    assert server.keys == {key}
 
 
 def test_payload_indexes_are_made_before_any_graph(server: Server, index: QdrantVectorIndex) -> None:
@@ -278,8 +289,10 @@ class Points(PointsServicer):
     def __init__(self) -> None:
         self.written: list[tuple[int, list[float], int]] = []
         self.failures: list[grpc.StatusCode] = []
+        self.keys: set[Any] = set()
 
     def Upsert(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802  # as the protocol calls it
+        self.keys.add(dict(context.invocation_metadata()).get("api-key"))
         if self.failures:
             context.abort(self.failures.pop(0), "told to fail")
         assert request.wait
@@ -332,7 +345,7 @@ def by_grpc(server: Server) -> Iterator[tuple[QdrantVectorIndex, Points]]:
     add_QdrantServicer_to_server(Version(), service)
     port = service.add_insecure_port("127.0.0.1:0")
     service.start()
-    index = QdrantVectorIndex(server.url, grpc_port=port)
+    index = QdrantVectorIndex(server.url, "secret", grpc_port=port)
     yield index, points
     index.close()
     service.stop(None).wait()
@@ -346,6 +359,12 @@ def test_points_are_written_by_grpc_where_a_port_is_named(
     index.upsert("shirts-v1", [point(number) for number in (1, 2)])
     assert points.written == [(1, [1, 0, 0, 0], 1), (2, [1, 0, 0, 0], 2)]
     assert no_waiting == [0.2, 0.5]
+
+
+def test_the_key_goes_along_by_grpc(by_grpc: tuple[QdrantVectorIndex, Points]) -> None:
+    index, points = by_grpc
+    index.upsert("shirts-v1", [point()])
+    assert points.keys == {"secret"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from embeddings.backends import BUNDLED, get_encoder
-from embeddings.checks import check_encoder, check_index_for_deployment
+from embeddings.checks import check_encoder, check_index_for_deployment, check_index_key_is_not_overheard
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import EncoderUnavailable, InvalidVector
 
@@ -160,3 +160,21 @@ class TestSystemChecks:
         settings.VECTOR_INDEX = {"BACKEND": f"somewhere.{backend}"}
         settings.CELERY_BROKER_URL = broker
         assert [warning.id for warning in check_index_for_deployment()] == ["embeddings.W001"] * warned
+
+    @pytest.mark.parametrize(
+        ("url", "key", "warned"),
+        [
+            ("http://qdrant.shop.example:6333", "secret", True),
+            ("http://8.8.8.8:6333", "secret", True),
+            ("https://qdrant.shop.example:6333", "secret", False),
+            ("http://qdrant.shop.example:6333", None, False),
+            ("http://127.0.0.1:6333", "secret", False),
+            ("http://10.1.2.3:6333", "secret", False),
+            ("http://[fd00::1]:6333", "secret", False),
+            ("http://qdrant:6333", "secret", False),
+            ("http://qdrant.lookalike.svc.cluster.local:6333", "secret", False),
+        ],
+    )
+    def test_warn_of_a_key_that_can_be_read_on_its_way(self, settings: Any, url: str, key: str | None, warned: bool):
+        settings.VECTOR_INDEX = {"BACKEND": "somewhere", "OPTIONS": {"url": url, "api_key": key}}
+        assert [warning.id for warning in check_index_key_is_not_overheard()] == ["embeddings.W002"] * warned
