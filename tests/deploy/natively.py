@@ -25,7 +25,15 @@ from tests.services.conftest import free_port
 PATIENCE_S = 120
 BIN = Path(sys.executable).parent
 # Where each service listens in its container.
-PORTS = {"proxy": 8080, "catalog": 8000, "recommender": 8000, "redis": 6379, "qdrant": 6333}
+PORTS = {
+    "proxy": 8080,
+    "catalog": 8000,
+    "recommender": 8000,
+    "worker": 8001,
+    "trainer": 8001,
+    "redis": 6379,
+    "qdrant": 6333,
+}
 
 
 class Deployment:

@@ -183,6 +183,28 @@ def test_nobody_talks_to_anybody_unless_it_is_allowed(manifests):
     assert all(reachable(name) == code for name in {"postgres", "redis"} & labels.keys())
 
 
+def test_prometheus_reaches_the_port_that_a_pod_names(manifests):
+    scraped = {}
+    for name, template in pods(manifests).items():
+        annotations = template["metadata"].get("annotations", {})
+        if annotations.get("prometheus.io/scrape") == "true":
+            scraped[name] = int(annotations["prometheus.io/port"])
+            assert scraped[name] in {port["containerPort"] for port in container(template)["ports"]}
+            assert scraped[name] in {
+                port["port"]
+                for policy in of_kind(manifests, "NetworkPolicy").values()
+                if selects(policy["spec"]["podSelector"], template["metadata"]["labels"])
+                for rule in policy["spec"].get("ingress", [])
+                if {"kubernetes.io/metadata.name": "monitoring"}
+                in [peer.get("namespaceSelector", {}).get("matchLabels") for peer in rule["from"]]
+                for port in rule["ports"]
+            }
+    assert scraped == {"catalog": 8000, "recommender": 8000, "worker": 8001, "trainer": 8001}
+    for name in ("worker", "trainer"):
+        said = {each["name"]: each.get("value") for each in container(pods(manifests)[name])["env"]}
+        assert said["WORKER_METRICS_PORT"] == f"0.0.0.0:{scraped[name]}"
+
+
 def test_web_pods_take_requests_only_while_they_can_answer_them(manifests):
     for name in ("catalog", "recommender"):
         template = pods(manifests)[name]

@@ -1,0 +1,285 @@
+"""Prometheus, the alert rules and the Grafana dashboard: valid, and of metrics that a process which runs tells."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+import promql_parser
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.deploy.files import DEPLOY, ROOT, compose, compose_schema, container, pods, rendered
+from tests.services.conftest import draw_photos, make_site
+
+__all__ = ["draw_photos", "make_site"]
+
+PROMETHEUS = DEPLOY / "prometheus"
+OVERLAY = DEPLOY / "compose" / "monitoring.yml"
+OBSERVE = ROOT / "docs" / "how-to" / "observe.md"
+JOBS = {"lookalike-catalog", "lookalike-recommender", "lookalike-worker", "lookalike-trainer"}
+# Prometheus' own, of each target; and Grafana's, which is a time.
+UP = "up"
+INTERVAL = "$__rate_interval"
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A metric as an expression asks for it: labels that have to be equal to something, and all those that it names."""
+
+    metric: str
+    equal: tuple[tuple[str, str], ...]
+    labels: frozenset[str]
+
+
+def rules() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def dashboards() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))]
+
+
+def panels() -> list[dict[str, Any]]:
+    """What shows something, of all dashboards."""
+    return [panel for dashboard in dashboards() for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def expressions() -> Iterator[str]:
+    for rule in rules():
+        yield rule["expr"]
+    for panel in panels():
+        for target in panel["targets"]:
+            yield target["expr"].replace(INTERVAL, "5m")
+
+
+def selectors(node: Any, grouped: frozenset[str] = frozenset()) -> Iterator[Selector]:
+    """All that an expression asks for. grouped: labels that what is around it aggregates by."""
+    match node:
+        case promql_parser.VectorSelector():
+            equal = tuple(
+                (each.name, each.value) for each in node.matchers.matchers if each.op == promql_parser.MatchOp.Equal
+            )
+            labels = grouped | {each.name for each in node.matchers.matchers}
+            yield Selector(node.name, equal, frozenset(labels))
+        case promql_parser.MatrixSelector():
+            yield from selectors(node.vector_selector, grouped)
+        case promql_parser.AggregateExpr():
+            yield from selectors(node.expr, grouped | frozenset(node.modifier.labels if node.modifier else ()))
+        case promql_parser.Call():
+            for argument in node.args:
+                yield from selectors(argument, grouped)
+        case promql_parser.BinaryExpr():
+            yield from selectors(node.lhs, grouped)
+            yield from selectors(node.rhs, grouped)
+        case promql_parser.ParenExpr() | promql_parser.UnaryExpr() | promql_parser.SubqueryExpr():
+            yield from selectors(node.expr, grouped)
+        case promql_parser.NumberLiteral() | promql_parser.StringLiteral():
+            pass
+        case _:
+            raise AssertionError(f"not known here: {node}")
+
+
+ASKED = sorted({each for text in expressions() for each in selectors(promql_parser.parse(text))}, key=str)
+
+
+@pytest.fixture
+def told(make_site, draw_photos) -> dict[str, list[dict[str, str]]]:
+    """What a web process tells that embeds by itself and has answered: the labels of each sample by the sample's name."""
+    site = make_site()
+    site.manage("import_catalog", str(draw_photos(3)))
+    server = site.serve()
+    server.similar(site.query("SELECT MIN(id) FROM catalog_product")[0][0])
+    with urllib.request.urlopen(f"{server.base}/metrics", timeout=60) as response:  # noqa: S310
+        text = response.read().decode()
+    found: dict[str, list[dict[str, str]]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append(sample.labels)
+    return found
+
+
+def test_whatever_is_asked_for_is_told_by_a_process_that_runs(told):
+    assert len(ASKED) > 20
+    for asked in ASKED:
+        if asked.metric == UP:
+            assert {value for label, value in asked.equal if label == "job"} <= JOBS
+            continue
+        assert asked.metric in told, asked
+        fits = [labels for labels in told[asked.metric] if dict(asked.equal).items() <= labels.items()]
+        assert fits, asked
+        assert all(asked.labels <= labels.keys() for labels in fits), asked
+
+
+def test_whatever_is_told_is_shown_or_watched(told):
+    def families(names: Iterable[str]) -> set[str]:
+        return {
+            re.sub(r"_(bucket|sum|count|total|created)$", "", name) for name in names if name.startswith("lookalike_")
+        }
+
+    assert families(told) == families(asked.metric for asked in ASKED)
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
+def test_an_alert_says_how_bad_it_is_and_what_to_do(rule):
+    assert rule["labels"]["severity"] in ("critical", "warning")
+    assert rule["annotations"]["summary"]
+    document, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    headings = re.findall(r"^#+ (.+)$", (ROOT / document).read_text(), re.MULTILINE)
+    assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert anchor == rule["alert"].lower()
+
+
+def test_the_dashboard_is_one_that_grafana_can_provision():
+    (dashboard,) = dashboards()
+    assert {"uid", "title", "schemaVersion", "panels", "templating"} <= dashboard.keys()
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(ids)) == len(ids)
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in dashboard["panels"]}
+    assert len(places) == len(ids)
+    (variable,) = dashboard["templating"]["list"]
+    for panel in panels():
+        assert panel["title"]
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+        assert panel["datasource"] == {"type": "prometheus", "uid": f"${{{variable['name']}}}"}
+    (source,) = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"]
+    assert (source["type"], source["uid"]) == (variable["query"], variable["current"]["value"])
+
+
+def promtool(*words: str) -> str:
+    """What it prints. Skips the test where it is not installed."""
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("there is no promtool (prometheus) to ask")
+    done = subprocess.run([program, *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_alerts_fire_when_they_should_and_keep_quiet_otherwise():
+    promtool("test", "rules", "tests/deploy/alerts.yml")
+    tested = yaml.safe_load((ROOT / "tests/deploy/alerts.yml").read_text())["tests"]
+    fired = {each["alertname"] for test in tested for each in test["alert_rule_test"] if each.get("exp_alerts")}
+    assert fired == {rule["alert"] for rule in rules()}
+
+
+def test_prometheus_takes_its_configuration():
+    promtool("check", "config", "deploy/prometheus/prometheus.yml")
+
+
+def test_on_kubernetes_the_pods_that_ask_for_it_are_scraped(tmp_path):
+    """As service discovery would describe the pods of the manifests, an entry for each port of a container."""
+    found = []
+    for name, template in pods(rendered("production")).items():
+        labels = template["metadata"]["labels"]
+        meta = {
+            **{f"pod_label_{re.sub('[^a-zA-Z0-9]', '_', label)}": value for label, value in labels.items()},
+            **{
+                f"pod_annotation_{re.sub('[^a-zA-Z0-9]', '_', each)}": value
+                for each, value in template["metadata"].get("annotations", {}).items()
+            },
+            "namespace": "lookalike",
+            "pod_name": f"{name}-0",
+        }
+        ports: list[str | None] = [str(port["containerPort"]) for port in container(template).get("ports", [])]
+        # Those that come before have none.
+        for port in [*ports, *[None for _ in template["spec"].get("initContainers", [])]]:
+            own = {**meta, **({"pod_container_port_number": port} if port else {})}
+            found.append(
+                {
+                    "targets": [f"{name}:{port or 80}"],
+                    "labels": {f"__meta_kubernetes_{label}": value for label, value in own.items()},
+                }
+            )
+    configuration = yaml.safe_load((PROMETHEUS / "kubernetes.yml").read_text())
+    (job,) = configuration["scrape_configs"]
+    assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+    (tmp_path / "pods.json").write_text(json.dumps(found))
+    job["file_sd_configs"] = [{"files": [str(tmp_path / "pods.json")]}]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": [job]}))
+    said = promtool("check", "service-discovery", "--timeout=2s", str(tmp_path / "prometheus.yml"), job["job_name"])
+    scraped = [each["labels"] for each in json.loads(said) if each["labels"]]
+    assert {(each["job"], each["__address__"]) for each in scraped} == {
+        ("lookalike-catalog", "catalog:8000"),
+        ("lookalike-recommender", "recommender:8000"),
+        ("lookalike-worker", "worker:8001"),
+        ("lookalike-trainer", "trainer:8001"),
+    }
+    assert len(scraped) == len(JOBS) == len({each["job"] for each in scraped} & JOBS)
+
+
+class TestCompose:
+    @pytest.fixture
+    def both(self) -> dict[str, Any]:
+        """The deployment with its monitoring, as the two files together."""
+        base, more = compose(), compose(OVERLAY)
+        return {
+            **{key: value for key, value in base.items() if not key.startswith("x-")},
+            **{key: {**base[key], **more[key]} for key in ("services", "networks", "volumes")},
+        }
+
+    def test_it_is_valid(self, both):
+        jsonschema.validate(compose(OVERLAY), compose_schema())
+        jsonschema.validate(both, compose_schema())
+        assert not compose()["services"].keys() & compose(OVERLAY)["services"].keys()
+
+    def test_its_services_run_without_rights_and_within_limits(self):
+        for service in compose(OVERLAY)["services"].values():
+            assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+            assert service["security_opt"] == ["no-new-privileges:true"]
+            assert re.fullmatch(r"[1-9]\d*:\d+", service["user"])
+            assert re.search(r":v?\d+\.\d+\.\d+$", service["image"])
+            assert service["deploy"]["resources"]["limits"].keys() >= {"cpus", "memory"}
+            assert "healthcheck" in service
+
+    def test_what_it_mounts_and_joins_is_there(self, both):
+        for service in compose(OVERLAY)["services"].values():
+            assert set(service["networks"]) <= both["networks"].keys()
+            for volume in service["volumes"]:
+                source = volume.split(":")[0]
+                assert (ROOT / source).is_dir() if source.startswith("./") else source in both["volumes"]
+
+    def test_nothing_but_this_machine_reaches_it(self):
+        ports = [port for service in compose(OVERLAY)["services"].values() for port in service.get("ports", [])]
+        assert ports == ["127.0.0.1:3000:3000"]
+
+    def test_prometheus_asks_each_service_where_it_answers(self, both):
+        configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+        asked: dict[str, str] = {}
+        for job in configuration["scrape_configs"]:
+            (place,) = job.get("static_configs") or job["dns_sd_configs"]
+            (asked[job["job_name"]],) = place.get("targets") or [f"{name}:{place['port']}" for name in place["names"]]
+        assert asked.keys() == JOBS
+        for job_name, target in asked.items():
+            name, port = target.split(":")
+            service = both["services"][name]
+            assert job_name == f"lookalike-{name}"
+            assert set(service["networks"]) & set(both["services"]["prometheus"]["networks"])
+            listens = service["environment"].get("WORKER_METRICS_PORT") or next(
+                word.partition("=")[2] for word in service["command"] if word.startswith("--bind=")
+            )
+            assert listens == f"0.0.0.0:{port}"
+            if "WORKER_METRICS_PORT" not in service["environment"]:
+                assert name in service["environment"]["ALLOWED_HOSTS"].split(",")
+
+    def test_grafana_finds_the_dashboard_and_prometheus(self):
+        grafana = compose(OVERLAY)["services"]["grafana"]
+        (provider,) = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/lookalike.yml").read_text())[
+            "providers"
+        ]
+        assert f"./deploy/grafana/dashboards:{provider['options']['path']}:ro" in grafana["volumes"]
+        (source,) = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())[
+            "datasources"
+        ]
+        assert source["url"] == "http://prometheus:9090"
+        assert set(grafana["networks"]) & set(compose(OVERLAY)["services"]["prometheus"]["networks"])
