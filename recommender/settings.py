@@ -394,7 +394,9 @@ PRODUCT_URL = env.str("PRODUCT_URL", default="")
 # A folder that several web processes of one server share, so that /metrics adds them up. prometheus_client reads the
 # variable itself, and takes an empty one for the current folder.
 PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
-if not PROMETHEUS_MULTIPROC_DIR:
+if PROMETHEUS_MULTIPROC_DIR:
+    Path(PROMETHEUS_MULTIPROC_DIR).mkdir(parents=True, exist_ok=True)
+else:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 # Where a Celery worker answers Prometheus; web processes do at /metrics.
 WORKER_METRICS_PORT = _address("WORKER_METRICS_PORT")

@@ -52,6 +52,11 @@ def test_a_bad_value_is_said(site, variable, value, said):
     assert said in failed.stderr
 
 
+def test_the_folder_where_processes_add_up_their_metrics_is_made(site, tmp_path):
+    site.manage("check", PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "run" / "metrics"))
+    assert (tmp_path / "run" / "metrics").is_dir()
+
+
 def test_training_sets_are_not_kept_where_anybody_may_read(site):
     failed = site.manage("check", check=False, UPLOADS_ROOT=str(site.folder / "media" / "uploads"))
     assert failed.returncode != 0
