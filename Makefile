@@ -4,7 +4,6 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 demo run: export DEBUG ?= true
 
 .DEFAULT_GOAL := help
@@ -13,22 +12,28 @@ demo run: export DEBUG ?= true
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.runtime: requirements/runtime.txt
+# The locks are whole, so nothing is left to resolve; and what is not imported need not be compiled.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps --no-compile
+
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+
+# Each lock holds those before it: `.dev` has the runtime, too, and `.train` installs both in one go.
+$(VENV)/.runtime: requirements/runtime.txt | $(BIN)/python
 	@echo "installing the runtime into $(VENV) ..."
 	@$(PIP) -r requirements/runtime.txt
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
-	@echo "installing what tests and checks need ..."
+$(VENV)/.dev: requirements/dev.txt requirements/runtime.txt | $(BIN)/python
+	@echo "installing the runtime and what tests and checks need into $(VENV) ..."
 	@$(PIP) -r requirements/dev.txt
-	@touch $@
+	@touch $(VENV)/.runtime $@
 
-$(VENV)/.train: requirements/train.txt $(VENV)/.dev
-	@echo "installing TensorFlow for training ..."
-	@$(PIP) -r requirements/train.txt
-	@touch $@
+$(VENV)/.train: requirements/train.txt requirements/dev.txt requirements/runtime.txt | $(BIN)/python
+	@echo "installing the runtime, what tests and checks need, and TensorFlow for training into $(VENV) ..."
+	@$(PIP) -r requirements/dev.txt -r requirements/train.txt
+	@touch $(VENV)/.runtime $(VENV)/.dev $@
 
 # What the browser tests judge accessibility with. Without npm they are skipped, and say so.
 node_modules/.installed: package-lock.json
@@ -56,8 +61,8 @@ run: $(VENV)/.dev ## serve the code with reload, for development (PORT=8000)
 setup: $(VENV)/.train ## the whole development environment, with TensorFlow, in .venv
 
 .PHONY: test
-test: $(VENV)/.dev node_modules/.installed ## run all tests; the summary says what was skipped and why
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev node_modules/.installed ## run all tests, several at a time; the summary says what was skipped and why
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## style, types, import rules, migrations, API schema

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+_TESTS = Path(__file__).parent
+_SKIPPED_FILES = pytest.StashKey[set[str]]()
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -20,17 +23,55 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """The same for a whole file that is skipped."""
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file that is skipped. pytest-xdist's workers keep these to themselves, so they are handed on."""
     report = yield
     if os.environ.get("REQUIRE_ALL") and report.skipped:
         report.outcome, report.longrepr = "failed", _left_out(report)
+    elif report.skipped and hasattr(collector.config, "workeroutput"):
+        told = collector.config.hook.pytest_report_to_serializable(config=collector.config, report=report)
+        collector.config.workeroutput.setdefault("skipped_files", []).append(told)
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Tell of the files that a worker skipped, once: every worker skips the same."""
+    config, told = node.config, getattr(node, "workeroutput", {}).get("skipped_files", [])
+    already = config.stash.setdefault(_SKIPPED_FILES, set())
+    for report in (config.hook.pytest_report_from_serializable(config=config, data=data) for data in told):
+        if report.nodeid not in already:
+            already.add(report.nodeid)
+            config.hook.pytest_collectreport(report=report)
 
 
 def _left_out(report: pytest.TestReport | pytest.CollectReport) -> str:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
     return f"REQUIRE_ALL is set, and {report.nodeid} was skipped. {reason}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for processes that they have started."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Workers of pytest-xdist share no fixtures, so tests that share a module's stay together; what takes longest begins first."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _shares_fixtures(item):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    yield
+    # Stable, for Django's order has to hold: a test whose transactions are real leaves no data of the migrations behind.
+    items.sort(key=lambda item: not item.path.is_relative_to(_TESTS / "deploy"))
+
+
+def _shares_fixtures(item: pytest.Function) -> bool:
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    return any(definition.scope == "module" for each in definitions for definition in each)
 
 
 @pytest.fixture(autouse=True)
