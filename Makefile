@@ -13,7 +13,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The locks are whole, so nothing is left to resolve; and what is not imported need not be compiled.
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps --no-compile
+INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps --no-compile
+PIP := $(BIN)/python $(INSTALL)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
@@ -74,6 +75,15 @@ lint: $(VENV)/.dev ## style, types, import rules, migrations, API schema
 	@DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	@echo "lint: all good"
 
+$(VENV)/audit/.installed: requirements/audit.txt | $(BIN)/python
+	@$(BIN)/python -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python $(INSTALL) -r $<
+	@touch $@
+
+.PHONY: audit
+audit: $(VENV)/audit/.installed ## look for known vulnerabilities of the pinned packages
+	@$(VENV)/audit/bin/python requirements/audit.py
+
 .PHONY: bench
 bench: $(VENV)/.train ## measure speed and quality; prints tables, writes bench/results/
 	@for bench in encoder_speed photos_to_points similar_latency vector_index million aspect fine_tuning product_page import_catalog duplicates; do $(BIN)/python -m bench.$$bench || exit 1; done
@@ -89,6 +99,8 @@ lock: ## pin the dependencies of pyproject.toml anew, with hashes (needs uv)
 	  [ $$extra != otel ] || flag="$$flag --constraint requirements/train.txt"; \
 	  uv pip compile pyproject.toml $$flag --universal --python-version 3.11 --generate-hashes --upgrade \
 	    --no-emit-index-url --no-annotate --no-header --quiet -o requirements/$$extra.txt || exit 1; done
+	@uv pip compile --group audit --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --no-annotate --no-header --quiet -o requirements/audit.txt
 
 .PHONY: clean
 clean: ## remove what was built: the environment, the demo's data, caches
