@@ -29,6 +29,7 @@ from redis import Redis
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
+DATABASE = "lookalike.sqlite3"
 # Named, so that nothing of the developer's shell or .env file reaches a process under test.
 NOTHING_SET = dict.fromkeys(
     (
@@ -52,7 +53,7 @@ class Site:
             "SERVICE": "all",
             "LOG_LEVEL": "INFO",
             "DATA_DIR": str(folder),
-            "DATABASE_URL": f"sqlite:///{folder / 'lookalike.sqlite3'}",
+            "DATABASE_URL": f"sqlite:///{folder / DATABASE}",
             "DEFAULT_ENCODER": "bundled",
             "ENCODER_THREADS": "1",
             **environment,
@@ -139,7 +140,7 @@ class Site:
     def query(self, statement: str) -> list[Any]:
         """The rows of a statement, asked past Django."""
         if self.environment["DATABASE_URL"].startswith("sqlite"):
-            with closing(sqlite3.connect(self.folder / "lookalike.sqlite3", timeout=30)) as lite:
+            with closing(sqlite3.connect(self.folder / DATABASE, timeout=30)) as lite:
                 rows = lite.execute(statement).fetchall()
                 lite.commit()
                 return rows
@@ -167,8 +168,18 @@ class Server:
         return self.get(f"/api/products/{product_id}/similar?limit=5")
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database without a product, to be copied."""
+    site = Site(tmp_path_factory.mktemp("migrated"))
+    site.manage("migrate", "--verbosity", "0")
+    with closing(sqlite3.connect(site.folder / DATABASE)) as lite:
+        lite.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return site.folder / DATABASE
+
+
 @pytest.fixture
-def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+def make_site(tmp_path: Path, migrated: Path) -> Iterator[Callable[..., Site]]:
     """Makes a site with these variables in its environment, its database migrated."""
     sites: list[Site] = []
 
@@ -176,7 +187,10 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
         folder = tmp_path / f"site-{len(sites)}"
         folder.mkdir()
         sites.append(Site(folder, **environment))
-        sites[-1].manage("migrate", "--verbosity", "0")
+        if "DATABASE_URL" in environment:
+            sites[-1].manage("migrate", "--verbosity", "0")
+        else:
+            shutil.copyfile(migrated, folder / DATABASE)
         return sites[-1]
 
     yield make
