@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -110,6 +109,14 @@ def _filter(values: dict[str, Any]) -> ProductFilter:
     return ProductFilter(**{name: values.pop(name) for name in names})
 
 
+# What a program writes for a number, 0.00012345678901234567 and 1e-07 too.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MAX_PRICE = 9_999_999_999
+_MAX_SCORE = 1e9
+_MAX_PAGE = 1_000_000
+
+
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not re.fullmatch(r"-?[0-9]{1,12}", text) or not low <= int(text) <= high:
@@ -121,21 +128,15 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 def _number(low: float, high: float, wanted: str) -> Callable[[str], float]:
     def read(text: str) -> float:
-        if not re.fullmatch(r"[+-]?[0-9]{0,18}\.?[0-9]{0,18}(?:[eE][+-]?[0-9]{1,3})?", text):
+        if not _NUMBER.fullmatch(text) or not low <= float(text) <= high:
             raise ValueError(f"is not {wanted}")
-        try:
-            number = float(text)
-        except ValueError:
-            raise ValueError(f"is not {wanted}") from None
-        if not math.isfinite(number) or not low <= number <= high:
-            raise ValueError(f"is not {wanted}")
-        return number
+        return float(text)
 
     return read
 
 
 def _price(text: str) -> Decimal:
-    if not re.fullmatch(r"[0-9]{1,10}(?:\.[0-9]{1,6})?", text):
+    if not _NUMBER.fullmatch(text) or not 0 <= float(text) <= _MAX_PRICE:
         raise ValueError("is not a price such as 12 or 12.50")
     return Decimal(text)
 
@@ -165,7 +166,7 @@ def _text(max_length: int) -> Callable[[str], str]:
     def read(text: str) -> str:
         if len(text) > max_length:
             raise ValueError(f"is longer than {max_length} characters")
-        if not text.isprintable():
+        if _CONTROL.search(text):
             raise ValueError("has control characters")
         return text
 
@@ -186,19 +187,25 @@ def _slug_path(text: str) -> str:
     return path
 
 
-_MAX_SCORE = 1e9
+# The same in the schema's words.
+_TEXT = {"type": "string", "minLength": 1, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}
+_PRICE = {"type": "number", "minimum": 0, "maximum": _MAX_PRICE}
+_NAME = r"[^=\x00-\x1f\x7f-\x9f]*"
+_PAIR_PATTERN = rf"^{_NAME}[^=\s\x00-\x1f\x7f-\x9f]{_NAME}=[^\x00-\x1f\x7f-\x9f]*$"
+_PAIRS = {"type": "array", "items": {**_TEXT, "maxLength": 500, "pattern": _PAIR_PATTERN}}
 
 LIMIT = Param(
     "limit", _whole(1, 100), {"type": "integer", "minimum": 1, "maximum": 100, "default": DEFAULT_LIMIT},
     "How many products at most.", DEFAULT_LIMIT,
 )  # fmt: skip
 FILTERS = (
-    Param("category", _slug_path, {"type": "string", "maxLength": 500},
+    Param("category", _slug_path,
+          {**_TEXT, "maxLength": 500, "pattern": r"^[^/\x00-\x1f\x7f-\x9f]+(?:/[^/\x00-\x1f\x7f-\x9f]+)*$"},
           "Slug path of a category; everything below it counts.", example="clothing/shirts"),
-    Param("brand", _text(120), {"type": "string", "maxLength": 120}, "This brand alone, letter by letter."),
-    Param("min_price", _price, {"type": "number", "minimum": 0},
+    Param("brand", _text(120), {**_TEXT, "maxLength": 120}, "This brand alone, letter by letter."),
+    Param("min_price", _price, _PRICE,
           "Lowest price; products without a price are left out."),
-    Param("max_price", _price, {"type": "number", "minimum": 0},
+    Param("max_price", _price, _PRICE,
           "Highest price; products without a price are left out."),
     Param("available", _flag, {"type": "boolean"}, "true: only what is in stock; false: only what is not."),
 )  # fmt: skip
@@ -206,7 +213,8 @@ RANKING = (
     Param("diversity", _number(0, 1, "a number from 0 to 1"),
           {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
           "0: the nearest first. Towards 1: products that differ from each other (maximal marginal relevance).", 0.0),
-    Param("min_score", _number(-_MAX_SCORE, _MAX_SCORE, "a number"), {"type": "number"},
+    Param("min_score", _number(-_MAX_SCORE, _MAX_SCORE, "a number"),
+          {"type": "number", "minimum": -_MAX_SCORE, "maximum": _MAX_SCORE},
           "Worst score still shown. For collections compared by cosine or dot product: the lowest; by l1 or l2: the "
           "greatest distance. Without effect on a fall-back, which has no scores."),
     Param("min_confidence", _number(0, 1, "a number from 0 to 1"), {"type": "number", "minimum": 0, "maximum": 1},
@@ -214,7 +222,7 @@ RANKING = (
           "has no confidence (null in the answer)."),
 )  # fmt: skip
 COLLECTION = Param(
-    "collection", _text(60), {"type": "string", "maxLength": 60, "default": DEFAULT_COLLECTION},
+    "collection", _text(60), {**_TEXT, "maxLength": 60, "default": DEFAULT_COLLECTION},
     "Which similarity system answers.", DEFAULT_COLLECTION,
 )  # fmt: skip
 
@@ -222,8 +230,9 @@ SEARCH = (LIMIT, *FILTERS, *RANKING)
 SIMILAR = (COLLECTION, *SEARCH)
 PRODUCT_LIST = (
     *FILTERS,
-    Param("q", _text(200), {"type": "string", "maxLength": 200}, "A part of the title or the brand, or the whole SKU."),
-    Param("page", _whole(1, 1_000_000), {"type": "integer", "minimum": 1, "default": 1}, "Which page.", 1),
+    Param("q", _text(200), {**_TEXT, "maxLength": 200}, "A part of the title or the brand, or the whole SKU."),
+    Param("page", _whole(1, _MAX_PAGE), {"type": "integer", "minimum": 1, "maximum": _MAX_PAGE, "default": 1},
+          "Which page.", 1),
     Param("page_size", _whole(1, 100), {"type": "integer", "minimum": 1, "maximum": 100, "default": 24},
           "Products a page.", 24),
 )  # fmt: skip
@@ -258,17 +267,17 @@ IMPORT = (
     Param("dry_run", _flag, {"type": "boolean", "default": _PLAIN.dry_run},
           "true: write nothing, report the same. The file is kept for a day, to be imported by `POST /api/jobs/<id>/import`.",
           _PLAIN.dry_run),
-    Param("source", _text(SOURCE_CHARACTERS), {"type": "string", "maxLength": SOURCE_CHARACTERS},
+    Param("source", _text(SOURCE_CHARACTERS), {**_TEXT, "maxLength": SOURCE_CHARACTERS},
           "Know the products as those of the source of this name.", _PLAIN.source, example="feed"),
     Param("deactivate_missing", _flag, {"type": "boolean", "default": _PLAIN.deactivate_missing},
           "true: withdraw the products of `source` that it no longer has; they come back with it.",
           _PLAIN.deactivate_missing),
     Param("fetch", _flag, {"type": "boolean", "default": _PLAIN.fetch}, "false: leave out photos that are links.",
           _PLAIN.fetch),
-    Param("map", _pair, {"type": "array", "items": {"type": "string"}},
+    Param("map", _pair, _PAIRS,
           "A field's column as `field=column`; may be given again, for `category`, `tags` and `image` with the same field.",
           _PLAIN.map, example=["sku=ArtNo", "image=front"], several=True),
-    Param("set", _pair, {"type": "array", "items": {"type": "string"}},
+    Param("set", _pair, _PAIRS,
           "A fixed text for a field as `field=text`; `{column}` in it is the row's value of that column.",
           _PLAIN.set, example=["currency=CHF"], several=True),
     Param("encoding", _one_of(ENCODINGS), {"type": "string", "enum": ENCODINGS}, "Of a table. Default: utf-8.",
@@ -277,8 +286,8 @@ IMPORT = (
           "Of a table. Default: told from its first line.", _PLAIN.delimiter),
     Param("decimal", _one_of((".", ",")), {"type": "string", "enum": [".", ","]},
           "The decimal mark of every price. Default: told from each.", _PLAIN.decimal),
-    Param("category_separator", _text(10), {"type": "string", "maxLength": 10}, "Between levels of a category. Default: >",
+    Param("category_separator", _text(10), {**_TEXT, "maxLength": 10}, "Between levels of a category. Default: >",
           _PLAIN.category_separator),
-    Param("image_separator", _text(10), {"type": "string", "maxLength": 10}, "Between photos in one column. Default: |",
+    Param("image_separator", _text(10), {**_TEXT, "maxLength": 10}, "Between photos in one column. Default: |",
           _PLAIN.image_separator),
 )  # fmt: skip

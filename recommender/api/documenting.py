@@ -12,6 +12,9 @@ from recommender import serializers
 from recommender.params import Param
 from recommender.problems import CONTENT_TYPE
 
+# A body that is the file itself.
+WHOLE_BODY = {"type": "string", "format": "binary", "minLength": 1}
+
 
 def documented(parameters: Sequence[Param]) -> list[OpenApiParameter]:
     """The parameters as OpenAPI has them."""
@@ -36,6 +39,7 @@ def form(file: str, description: str, parameters: Sequence[Param]) -> dict[str, 
                 **{param.name: {**param.schema, "description": param.description} for param in parameters},
             },
             "required": [file],
+            "additionalProperties": False,
         }
     }
 

@@ -20,6 +20,7 @@ from recommender.api.documenting import (
     IMPORT,
     JOB_ID,
     NO_JOB,
+    WHOLE_BODY,
     WRITES_DISABLED,
     documented,
     form,
@@ -79,7 +80,7 @@ class ImportsView(UploadView):
                 " of one of these with its photos, or of photos alone.",
                 params.IMPORT,
             ),
-            **{media_type: {"type": "string", "format": "binary"} for media_type in _BODIES},
+            **dict.fromkeys(_BODIES, WHOLE_BODY),
         },
         responses=responses(serializers.JobSchema, 400, 403, 409, 413, 415, status=202),
         examples=[

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from embeddings.submissions import expect_training, submit_training
 from recommender import params, serializers, uploads
 from recommender.api.base import FORM_BYTES, announced_bytes
-from recommender.api.documenting import JOB, WRITES_DISABLED, documented, form, problem, responses
+from recommender.api.documenting import JOB, WHOLE_BODY, WRITES_DISABLED, documented, form, problem, responses
 from recommender.api.jobs import accepted
 from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go
 from recommender.keys import Scope
@@ -43,7 +43,7 @@ class TrainView(UploadView):
             **form(
                 "archive", "A zip with a folder of photos for each class, and metadata.csv if there is one.", params.TRAINING
             ),
-            "application/zip": {"type": "string", "format": "binary"},
+            "application/zip": WHOLE_BODY,
         },
         responses=responses(serializers.JobSchema, 400, 403, 404, 409, 413, 415, 422, 503, status=202),
         examples=[

@@ -163,6 +163,21 @@ def test_the_schema_tells_of_problems_limits_and_the_fallback(api: Client) -> No
     )
 
 
+def test_the_schema_tells_of_bodies_that_are_needed_and_of_what_a_job_leads_to(api: Client) -> None:
+    schema = api.get("/api/schema?format=json").json()
+    operations = {
+        operation["operationId"]: operation for path in schema["paths"].values() for operation in path.values()
+    }
+
+    takes_body = {name for name, operation in operations.items() if operation.get("requestBody", {}).get("required")}
+    assert takes_body == {"search", "train", "import", "events"}
+    link = operations["import"]["responses"]["202"]["links"]["job"]
+    assert link == {"operationId": "job", "parameters": {"job_id": "$response.body#/id"}}
+    assert {name for name in operations if "links" in operations[name]["responses"].get("202", {})} == {
+        "import", "train", "import_of_dry_run"
+    }  # fmt: skip
+
+
 def test_the_docs_page_asks_nobody_else(api: Client) -> None:
     page = api.get("/api/docs").content.decode()
 

@@ -298,6 +298,31 @@ def test_every_parameter_that_cannot_be_used_is_told(shop: Shop, api: Client) ->
     assert "known are: collection, limit" in told["colour"]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"diversity": 0.00012345678901234567},
+        {"min_confidence": 1e-300},
+        {"min_score": -123456789.12345679},
+        {"min_price": 1e-07, "max_price": 1e9},
+        {"max_price": 9999999999},
+    ],
+)
+def test_a_number_may_be_written_as_programs_write_it(shop: Shop, api: Client, query: dict[str, float]) -> None:
+    product, other = shop.add(RED), shop.add(RED, price=Decimal(5))
+
+    assert ids(similar(api, product, **query)) == [other.pk]
+
+
+def test_a_brand_may_have_any_character_that_is_not_for_control(shop: Shop, api: Client) -> None:
+    brand = "Maison\N{NO-BREAK SPACE}Étoile\N{ZERO WIDTH JOINER}"
+    product, other = shop.add(RED), shop.add(RED, brand=brand)
+
+    assert ids(similar(api, product, brand=brand)) == [other.pk]
+    body = problem(api.get(f"/api/products/{product.pk}/similar", {"brand": "a\tb"}), 400)
+    assert body["errors"] == [{"parameter": "brand", "detail": "has control characters"}]
+
+
 def test_a_range_of_prices_that_holds_nothing_is_told(shop: Shop, api: Client) -> None:
     product = shop.add(RED)
 

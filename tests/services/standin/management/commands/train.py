@@ -1,4 +1,4 @@
-"""manage.py train --job: `epochs` steps of a tenth of a second; with the seed 13 it is killed half way."""
+"""manage.py train --job: `epochs` (5) steps of a tenth of a second; with the seed 13 it is killed half way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         with tempfile.TemporaryDirectory() as folder, SafeArchive(jobs.upload_path(job)) as archive:
             archive.extract_to(Path(folder))
             photos = sum(path.is_file() for path in Path(folder).rglob("*"))
-        steps = job.parameters["epochs"]
+        steps = job.parameters.get("epochs", 5)
         for step in range(1, steps + 1):
             jobs.progress(job, "training", step, steps)
             time.sleep(0.1)

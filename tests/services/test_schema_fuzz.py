@@ -1,0 +1,44 @@
+"""Requests made up from the API's own schema, right and wrong ones, sent to a real server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.services.conftest import ROOT
+from tests.zips import packed
+
+HOOKS = Path(__file__).with_name("schema_hooks.py")
+SETTINGS = {
+    "DJANGO_SETTINGS_MODULE": "tests.services.standin.settings",
+    "PYTHONPATH": str(ROOT),
+    "TEST_QUEUE": "unused",
+}
+EXAMPLES = 20
+
+
+@pytest.mark.timeout(900)
+def test_the_api_does_what_its_schema_says(make_site, tmp_path):
+    site = make_site(**SETTINGS, API_WRITES="keys")
+    site.manage("demo", "--count", "12")
+    key = site.manage("api_key", "create", "fuzz", "--secret", "--may", "import", "--may", "train").stdout.strip()
+    server = site.serve()
+    (tmp_path / "photos.zip").write_bytes(packed())
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "schemathesis.cli", "run", f"{server.base}/api/schema", "--checks", "all",
+            "--header", f"Authorization: Bearer {key}", "--request-timeout", "60",
+            "--max-examples", str(EXAMPLES), "--seed", "1", "--generation-database", "none", "--continue-on-failure", "--no-color",
+        ],
+        cwd=tmp_path,
+        env={**site.environment, "SCHEMATHESIS_HOOKS": str(HOOKS)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=800,
+    )  # fmt: skip
+    sys.stdout.write(done.stdout)
+    assert done.returncode == 0, f"{done.stdout}\n{site.log()[-3000:]}"
