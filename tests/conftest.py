@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 _TESTS = Path(__file__).parent
+# Their tests use no database of this process.
+_WAIT_FOR_PROCESSES = ("deploy", "services")
 _SKIPPED_FILES = pytest.StashKey[set[str]]()
 
 
@@ -66,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
     yield
     # Stable, for Django's order has to hold: a test whose transactions are real leaves no data of the migrations behind.
-    items.sort(key=lambda item: not item.path.is_relative_to(_TESTS / "deploy"))
+    items.sort(key=lambda item: item.path.relative_to(_TESTS).parts[0] not in _WAIT_FOR_PROCESSES)
 
 
 def _shares_fixtures(item: pytest.Function) -> bool:

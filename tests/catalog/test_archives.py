@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tracemalloc
 import unicodedata
 import warnings
@@ -102,7 +101,7 @@ class TestRefused:
             (b"\x1f\x8b a tar.gz" * 100, Reason.NOT_A_ZIP),
             (packed()[:-40], Reason.DAMAGED),
             (packed()[: len(packed()) // 2], Reason.DAMAGED),
-            (b"PK\x03\x04" + os.urandom(3000), Reason.DAMAGED),
+            (b"PK\x03\x04" + Random(1).randbytes(3000), Reason.DAMAGED),
             (encrypted(packed()), Reason.ENCRYPTED),
             (packed([*PHOTOS.items(), link("mugs/9.jpg", "/etc/passwd")]), Reason.SPECIAL_FILE),
             (said_method(packed(), 9), Reason.COMPRESSION),
