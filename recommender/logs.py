@@ -1,20 +1,18 @@
-"""What no line of the log may have."""
+"""The log's console, and what no line of it may have."""
 
 from __future__ import annotations
 
 import logging
 import re
 
-# As recommender.keys makes them; a model cannot be imported before the log is set up.
-_KEY = re.compile(r"\b([ps]k_)[\w-]{20,}")
+# As recommender.keys makes them; a model cannot be imported before the log is set up. What stands before one may be anything: in
+# an address `%20`, in JSON the `n` of a line's end.
+_KEY = re.compile(r"([ps]k_)[\w-]{43,}", re.ASCII)
 
 
-class KeyFilter(logging.Filter):
-    """Leaves of an API key only which kind it is."""
+class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Leaves of an API key only which kind it is, in the whole line: Django adds the request with its address, and tracebacks."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let it pass."""
-        told = record.getMessage()
-        if _KEY.search(told):
-            record.msg, record.args = _KEY.sub(r"\1…", told), None
-        return True
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return _KEY.sub(r"\1…", super().format(record))

@@ -538,10 +538,7 @@ if OTEL_EXPORTER_OTLP_ENDPOINT:
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {
-        **{name: {"()": path} for name, path in _IDS.items()},
-        "without_keys": {"()": "recommender.logs.KeyFilter"},
-    },
+    "filters": {name: {"()": path} for name, path in _IDS.items()},
     "formatters": {
         "plain": {
             "format": f"%(asctime)s %(levelname)s %(name)s [{' '.join(f'%({name})s' for name in _IDS)}]: %(message)s"
@@ -554,9 +551,9 @@ LOGGING = {
     },
     "handlers": {
         "console": {
-            "class": "logging.StreamHandler",
+            "class": "recommender.logs.ConsoleHandler",
             "formatter": _choice("LOG_FORMAT", "plain" if DEBUG else "json", ("plain", "json")),
-            "filters": [*_IDS, "without_keys"],
+            "filters": [*_IDS],
         }
     },
     "root": {"handlers": ["console"], "level": _choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
