@@ -37,14 +37,13 @@ class ApiKeyAuthentication(BaseAuthentication):
         """The key of the request; None without one. Raises KeyRejected."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         text = token if scheme.lower() == "bearer" else request.headers.get("X-API-Key", "")
-        in_address = request.query_params.get(KEY_PARAMETER, "")
-        if in_address.startswith(_SECRET):
+        if any(given.strip().startswith(_SECRET) for given in request.query_params.getlist(KEY_PARAMETER)):
             raise KeyRejected(
                 "a secret key never goes into an address, which logs and histories keep: revoke it, and send the new one"
                 " as `Authorization: Bearer KEY`"
             )
         view = request.parser_context["view"]
-        text = text.strip() or (in_address if view.takes_key_in_address else "")
+        text = text.strip() or (request.query_params.get(KEY_PARAMETER, "") if view.takes_key_in_address else "")
         return (None, keys.known(text)) if text else None
 
 
@@ -73,12 +72,12 @@ def check_write(request: Request, key: Key | None, scopes: frozenset[Scope]) -> 
 
 
 def count_request_of(request: Request, key: Key | None, cost: int) -> None:
-    """Raises RateExceeded. A key in a page is everybody's, so each visitor is counted beside it."""
+    """Raises RateExceeded. A key in a page is everybody's: each visitor is counted, and who is refused uses up none of it."""
+    if key is None or key.publishable:
+        count(f"from:{network_of(remote_address(request))}", cost, settings.API_REQUESTS_PER_MINUTE)
     if key is not None:
         allowed = key.requests_per_minute
         count(f"key:{key.id}", cost, settings.KEY_REQUESTS_PER_MINUTE if allowed is None else allowed)
-    if key is None or key.publishable:
-        count(f"from:{network_of(remote_address(request))}", cost, settings.API_REQUESTS_PER_MINUTE)
 
 
 def _check_origin(request: Request, key: Key) -> None:
@@ -94,7 +93,11 @@ def _check_origin(request: Request, key: Key) -> None:
 
 
 def _origin_of(address: str) -> str:
-    parts = urlsplit(address)
+    """The origin of an address; "" for none."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
@@ -105,7 +108,7 @@ def _refuse_other_sites(request: Request) -> None:
     origin = request.headers.get("Origin")
     if origin is None or origin in settings.CSRF_TRUSTED_ORIGINS:
         return
-    if urlsplit(origin).netloc.lower() != request.get_host().lower():
+    if _origin_of(origin).partition("://")[2].lower() != request.get_host().lower():
         raise CrossSiteRequest
 
 

@@ -96,11 +96,13 @@ class ApiView(APIView):
             if public != ["OPTIONS"]:
                 response["Access-Control-Allow-Origin"] = "*"
                 response["Access-Control-Allow-Methods"] = ", ".join(public)
-                response["Access-Control-Allow-Headers"] = "Content-Type, X-API-Key"
+                response["Access-Control-Allow-Headers"] = "Authorization, Content-Type, X-API-Key"
                 response["Access-Control-Max-Age"] = "86400"
         elif _as_get(request.method) not in self.write_scopes:
             bound = self._admitted and self.key is not None and self.key.origins
-            response["Access-Control-Allow-Origin"] = request.headers.get("Origin", "null") if bound else "*"
+            # A page of the same origin, which sends none, needs no leave.
+            if page := request.headers.get("Origin") if bound else "*":
+                response["Access-Control-Allow-Origin"] = page
             response["Access-Control-Expose-Headers"] = "Retry-After"
             if bound:
                 patch_vary_headers(response, ["Origin"])

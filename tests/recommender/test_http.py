@@ -101,7 +101,7 @@ def test_a_page_of_any_origin_may_ask_first(api: Client) -> None:
     assert (response.status_code, response.content) == (204, b"")
     assert response["Access-Control-Allow-Origin"] == "*"
     assert "POST" in response["Access-Control-Allow-Methods"]
-    assert response["Access-Control-Allow-Headers"] == "Content-Type, X-API-Key"
+    assert response["Access-Control-Allow-Headers"] == "Authorization, Content-Type, X-API-Key"
 
 
 def test_v1_is_the_same(shop: Shop, api: Client) -> None:

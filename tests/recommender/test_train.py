@@ -257,6 +257,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         "headers",
         [
+            {"Origin": "http://["},
             {"Sec-Fetch-Site": "cross-site"},
             {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"},
             {"Origin": "https://evil.example"},
