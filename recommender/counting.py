@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 
 from django.core.cache import BaseCache, caches
@@ -26,7 +27,7 @@ def count(who: str, requests: int, allowed: int) -> None:
     now = time.time()
     window = int(now // WINDOW_S)
     if _counted(f"requests:{who}:{window}", requests) > allowed:
-        raise RateExceeded(allowed, retry_after_s=max(1, round((window + 1) * WINDOW_S - now)))
+        raise RateExceeded(allowed, retry_after_s=math.ceil((window + 1) * WINDOW_S - now))
 
 
 def _counted(key: str, requests: int) -> int:
@@ -37,7 +38,7 @@ def _counted(key: str, requests: int) -> int:
         except RedisError as error:
             _away_until = time.monotonic() + _LEAVE_ALONE_S
             logger.warning("the cache does not answer, so that each process counts requests for itself: %s", error)
-    return _add(caches["process"], key, requests)
+    return _add(caches["requests"], key, requests)
 
 
 def _add(cache: BaseCache, key: str, requests: int) -> int:

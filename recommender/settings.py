@@ -257,6 +257,12 @@ else:
 DATABASES["default"]["CONN_MAX_AGE"] = _positive("DATABASE_CONN_MAX_AGE_S", 600)
 
 REDIS_URL = env.str("REDIS_URL", default="")
+# Requests of so many addresses and keys are counted in a process, in at most 25 MB; Django's own 300 would forget who asks much.
+_IN_PROCESS = {
+    "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+    "LOCATION": "requests",
+    "OPTIONS": {"MAX_ENTRIES": 100_000},
+}
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -265,8 +271,10 @@ CACHES: dict[str, dict[str, Any]] = {
         "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
     }
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-    # For what each process may count by itself, so that the admin opens whether Redis is there or not.
+    else _IN_PROCESS,
+    # Where requests are counted while Redis is away.
+    "requests": _IN_PROCESS,
+    # For the figures of the admin's overview, so that it opens whether Redis is there or not.
     "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
 }
 
