@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 
 # An IPv6 household has a network of its own, and may take any address of it.
 _IPV6_NETWORK_BITS = 64
+# An address, as django-axes finds no tries again that came from none.
+_UNKNOWN = "0.0.0.0"  # noqa: S104
 
 
 def remote_address(request: HttpRequest) -> str:
@@ -36,13 +38,14 @@ def _warn_once() -> None:
     )
 
 
-def network_of(address: str) -> str:
-    """Whom to count together: an IPv4 address, or the /64 of an IPv6 one; "" for none."""
+def remote_network(request: HttpRequest) -> str:
+    """Whom to count together, by an address: an IPv4 address, or the first of an IPv6 /64; where nobody says, all of those."""
+    address = remote_address(request)
     if not address:
-        return ""
+        return _UNKNOWN
     parsed = ip_address(address)
     if not isinstance(parsed, IPv6Address):
         return address
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
-    return str(ip_network((parsed.packed, _IPV6_NETWORK_BITS), strict=False))
+    return str(ip_network((parsed.packed, _IPV6_NETWORK_BITS), strict=False).network_address)

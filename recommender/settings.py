@@ -442,13 +442,16 @@ AXES_COOLOFF_TIME = timedelta(minutes=_positive("LOGIN_LOCKED_MINUTES", 15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_CLIENT_IP_CALLABLE = "recommender.addresses.remote_address"
+AXES_CLIENT_IP_CALLABLE = "recommender.addresses.remote_network"
 AXES_LOCKOUT_TEMPLATE = "admin/recommender/locked_out.html"
 AXES_ALLOWED_CORS_ORIGINS = ""
-# What it keeps is in the audit log's style already; its own pages are not unfold's.
+# Its pages are not unfold's: wrong passwords are lines of the log, and manage.py axes_list_attempts has them; who signed in is in
+# the audit log.
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
+# Names stay out of the log, for passwords are typed there, too; addresses do not.
+AXES_SENSITIVE_PARAMETERS = ["username"]
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

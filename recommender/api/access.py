@@ -11,7 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from recommender import keys
-from recommender.addresses import network_of, remote_address
+from recommender.addresses import remote_network
 from recommender.counting import count
 from recommender.errors import (
     CrossSiteRequest,
@@ -74,7 +74,7 @@ def check_write(request: Request, key: Key | None, scopes: frozenset[Scope]) -> 
 def count_request_of(request: Request, key: Key | None, cost: int) -> None:
     """Raises RateExceeded. A key in a page is everybody's: each visitor is counted, and who is refused uses up none of it."""
     if key is None or key.publishable:
-        count(f"from:{network_of(remote_address(request))}", cost, settings.API_REQUESTS_PER_MINUTE)
+        count(f"from:{remote_network(request)}", cost, settings.API_REQUESTS_PER_MINUTE)
     if key is not None:
         allowed = key.requests_per_minute
         count(f"key:{key.id}", cost, settings.KEY_REQUESTS_PER_MINUTE if allowed is None else allowed)

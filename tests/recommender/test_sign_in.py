@@ -40,6 +40,31 @@ def test_another_address_may_sign_in_and_another_user_too(client: Client) -> Non
     assert client.post(ADDRESS, {**RIGHT, "username": "second"}).status_code == 302
 
 
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        # Behind a socket of its own machine nobody has an address.
+        ("", "", ""),
+        # One household of IPv6.
+        ("2001:db8::1", "2001:db8::2", "2001:db8::3"),
+    ],
+)
+def test_who_guesses_waits_wherever_he_seems_to_be(client: Client, addresses: tuple[str, ...]) -> None:
+    assert [guess(client, 1, REMOTE_ADDR=address) for address in addresses] == [[200], [200], [429]]
+
+
+def test_another_browser_or_way_to_write_the_name_is_no_new_try(client: Client) -> None:
+    for attempt, name in enumerate(("admin", " admin ", "\N{FULLWIDTH LATIN SMALL LETTER A}dmin")):
+        answer = client.post(ADDRESS, {**WRONG, "username": name}, headers={"User-Agent": f"browser {attempt}"})
+    assert answer.status_code == 429
+
+
+def test_the_log_says_from_where_and_not_who(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.post(ADDRESS, {"username": "typed-in-the-wrong-field", "password": "guess"}, REMOTE_ADDR="192.0.2.7")
+    assert "192.0.2.7" in caplog.text
+    assert "typed-in-the-wrong-field" not in caplog.text
+
+
 def test_signing_in_forgets_the_mistakes(client: Client) -> None:
     guess(client, 2)
     assert client.post(ADDRESS, RIGHT).status_code == 302
