@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from recommender.errors import KeyRejected
 from recommender.models import ApiKey
+
+logger = logging.getLogger(__name__)
 
 # A key that is withdrawn or changed is known as it was for so long, in each process.
 CACHE_S = 10.0
@@ -80,11 +86,13 @@ def known(text: str) -> Key:
     cached = _known.get(digest)
     if cached is not None and cached[0] > time.monotonic():
         return cached[1]
+    # From before it is read: it may be revoked in the same moment.
+    until = time.monotonic() + CACHE_S
     key = _read(digest)
     with _lock:
         if len(_known) >= _CACHED:
             _known.clear()
-        _known[digest] = (time.monotonic() + CACHE_S, key)
+        _known[digest] = (until, key)
     return key
 
 
@@ -104,8 +112,8 @@ def _read(digest: str) -> Key:
     if row.expires_at is not None and row.expires_at <= now:
         raise KeyRejected(f"the key {row.prefix}… expired on {row.expires_at:%Y-%m-%d}: make a new one")
     # Not at every request: that would make a write of every read.
-    if row.last_used_at is None or row.last_used_at < now - timedelta(days=1):
-        ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)
+    if row.last_used_at is None or row.last_used_at.date() < now.date():
+        _note_use(row, now)
     return Key(
         id=row.pk,
         prefix=row.prefix,
@@ -114,6 +122,30 @@ def _read(digest: str) -> Key:
         origins=frozenset(row.origin_list),
         requests_per_minute=row.requests_per_minute,
     )
+
+
+def _note_use(row: ApiKey, now: datetime) -> None:
+    """Where the database takes it at once; otherwise the next time that the key is read."""
+    try:
+        with _without_waiting(), transaction.atomic():
+            ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)
+    except DatabaseError as error:
+        logger.info("that the key %s… is used could not be noted yet: %s", row.prefix, error)
+
+
+@contextmanager
+def _without_waiting() -> Iterator[None]:
+    """SQLite has one writer at a time, and whoever reads shall not wait for an import. PostgreSQL only locks the key's row."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        [patience_ms] = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
 
 
 def _scopes(row: ApiKey) -> frozenset[Scope]:

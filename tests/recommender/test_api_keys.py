@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from datetime import timedelta
 from io import StringIO
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pytest
 from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -237,6 +239,45 @@ class TestBadKeys:
         row = ApiKey.objects.values().get()
         assert all(text not in str(value) for value in row.values())
         assert text.startswith(row["prefix"])
+
+
+class TestLastUse:
+    def test_is_noted_to_the_day(self, api: Client) -> None:
+        headers = {"X-API-Key": make()}
+        yesterday = timezone.now().replace(hour=23, minute=59) - timedelta(days=1)
+        ApiKey.objects.update(last_used_at=yesterday)
+        for _ in range(2):
+            keys.forget_known()
+            assert api.get("/api/products", headers=headers).status_code == 200
+        used = ApiKey.objects.get().last_used_at
+        assert used is not None
+        assert used.date() == timezone.now().date()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_no_reader_waits_for_who_writes(self, api: Client) -> None:
+        headers = {"X-API-Key": make()}
+        writes = "BEGIN IMMEDIATE" if connection.vendor == "sqlite" else "LOCK TABLE catalog_product IN EXCLUSIVE MODE"
+        with closing(connection.copy()) as importing, importing.cursor() as cursor:
+            importing.set_autocommit(connection.vendor == "sqlite")
+            cursor.execute(writes)
+            assert api.get("/api/products", headers=headers).status_code == 200
+            cursor.execute("ROLLBACK")
+
+        keys.forget_known()
+        assert api.get("/api/products", headers=headers).status_code == 200
+        assert ApiKey.objects.get().last_used_at is not None
+
+    @pytest.mark.django_db(transaction=True)
+    def test_is_not_noted_where_nothing_can_be_written(self, api: Client) -> None:
+        headers = {"X-API-Key": make()}
+        switch = "PRAGMA query_only = {}" if connection.vendor == "sqlite" else "SET default_transaction_read_only = {}"
+        with connection.cursor() as cursor:
+            cursor.execute(switch.format("on"))
+            try:
+                assert api.get("/api/products", headers=headers).status_code == 200
+            finally:
+                cursor.execute(switch.format("off"))
+        assert ApiKey.objects.get().last_used_at is None
 
 
 @pytest.mark.usefixtures("reads_by_keys")
