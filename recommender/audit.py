@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -54,7 +54,7 @@ def record(request: HttpRequest, action: str, response: HttpResponseBase, *, act
     try:
         entry.save(force_insert=True)
         _prune_now_and_then()
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         logger.exception("the audit log's row could not be written")
 
 

@@ -110,6 +110,7 @@ class DuplicatesAdmin(ModelAdmin):
         except JobUnderWay as error:
             messages.warning(request, str(error))
         else:
+            self.log_addition(request, job, [{"added": {}}])
             tell_of(request, job, _("Near-duplicates are being looked for."))
         return redirect("admin:catalog_duplicatepair_changelist")
 
@@ -128,10 +129,13 @@ class DuplicatesAdmin(ModelAdmin):
         return redirect(f"{reverse('admin:catalog_duplicatepair_changelist')}?page={page}")
 
     def _decide(self, request: HttpRequest, decision: str, main: int | None, chosen: set[int]) -> str:
-        """Carry it out, and say so. Raises CannotDecide, PermissionDenied."""
+        """Carry it out, and say so, in the history too. Raises CannotDecide, PermissionDenied."""
         if decision == "different":
             mark_different(chosen)
-            return _("Remembered: they are different products.")
+            told = _("Remembered: they are different products.")
+            for product in Product.objects.filter(pk__in=chosen):
+                self._note(request, product, told, chosen)
+            return told
         if main is None:
             raise CannotDecide(_("Choose which of them is the main product."))
         others = len(chosen - {main})
@@ -153,7 +157,12 @@ class DuplicatesAdmin(ModelAdmin):
             )
         else:
             raise CannotDecide(_("Choose what is to be done with them."))
-        return text % {"count": others, "title": kept.title}
+        told = text % {"count": others, "title": kept.title}
+        self._note(request, kept, told, chosen)
+        return told
+
+    def _note(self, request: HttpRequest, product: Product, told: str, chosen: set[int]) -> None:
+        self.log_change(request, product, f"{told} ({', '.join(map(str, sorted(chosen - {product.pk})))})")
 
 
 def shown_groups(groups: Sequence[DuplicateGroup]) -> list[ShownGroup]:

@@ -155,6 +155,7 @@ class ImportingProductAdmin(EmbeddedProductAdmin):
         if request.method == "POST" and form.is_valid():
             job = _submitted(form)
             if job is not None:
+                self.log_addition(request, job, [{"added": {}}])
                 return redirect("admin:embeddings_job_change", job.pk)
         context = {
             **self.admin_site.each_context(request),

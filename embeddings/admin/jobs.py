@@ -231,6 +231,8 @@ class JobAdmin(ReadOnlyAdmin):
             job = submit_import_of(job.pk)
         except (NothingToImport, JobUnderWay) as error:
             messages.error(request, str(error))
+        else:
+            self.log_addition(request, job, [{"added": {}}])
         return redirect(_page(job))
 
     @method_decorator(require_safe)

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 from django.utils import timezone
 
 from catalog.models import Product, User
+from embeddings.models import Job
 from recommender import audit, keys
 from recommender.models import ApiKey, AuditEntry
 from tests.factories import ProductFactory
@@ -74,6 +76,21 @@ class TestAdmin:
         assert "Changed" in AuditEntry.objects.get().detail
         assert "Name" in AuditEntry.objects.get().detail
 
+    @pytest.mark.parametrize("decision", ["merge", "variants", "different"])
+    def test_a_decision_on_near_duplicates_names_all_products(self, admin_client: Client, decision: str) -> None:
+        kept, other = ProductFactory.create(title="Mug"), ProductFactory.create(title="Mug, again")
+        form = {"decision": decision, "main": kept.pk, "product": [kept.pk, other.pk]}
+        assert admin_client.post("/admin/catalog/duplicatepair/decide/", form).status_code == 302
+        detail = AuditEntry.objects.get().detail
+        assert f"product {kept.pk}:" in detail
+        assert f"({other.pk})" in detail
+
+    @pytest.mark.usefixtures("imports")
+    def test_an_import_names_its_job(self, admin_client: Client) -> None:
+        dry = admin_client.post("/admin/catalog/product/import/", {"file": SimpleUploadedFile("mugs.csv", TABLE)})
+        assert dry.status_code == 302
+        assert f"job {Job.objects.get().pk}:" in AuditEntry.objects.get().detail
+
     def test_signing_in_and_out_is_there_and_no_password(self, client: Client, admin_user: User) -> None:
         client.post("/admin/login/", {"username": "admin", "password": "password"})
         client.post("/admin/logout/")
@@ -98,6 +115,19 @@ class TestAdmin:
         admin_client.post("/admin/catalog/product/add/", form)
         assert Product.objects.count() == 0
         assert AuditEntry.objects.get().detail == ""
+
+
+@pytest.mark.parametrize("error", [OperationalError("database is locked"), InterfaceError("connection already closed")])
+def test_a_database_that_goes_away_takes_back_nothing_that_was_done(
+    admin_client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(AuditEntry, "save", fail)
+    assert admin_client.post("/admin/logout/").status_code == 200
+    assert "admin:logout" in caplog.text
+    assert "could not be written" in caplog.text
 
 
 def test_is_a_line_of_the_log_too(admin_client: Client, caplog: pytest.LogCaptureFixture) -> None:
