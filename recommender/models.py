@@ -54,11 +54,16 @@ _ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(
 
 
 def validate_origins(text: str) -> None:
-    """One origin a line. Raises ValidationError."""
+    """One origin a line, as browsers write it. Raises ValidationError."""
     for line in text.split():
         if not _ORIGIN.fullmatch(line):
             raise ValidationError(
                 _("%(line)s is not an origin: write https://shop.example, in small letters and without a path"),
+                params={"line": line},
+            )
+        if line.endswith((":443", ":80")) and (line.startswith("https:") == line.endswith(":443")):
+            raise ValidationError(
+                _("browsers leave out the port of %(line)s, which is the usual one: leave it out, too"),
                 params={"line": line},
             )
 

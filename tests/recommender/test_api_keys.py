@@ -400,6 +400,9 @@ class TestCommand:
             (["create", "x", "--may", "train"], "A publishable key only reads"),
             (["create", "x", "--secret", "--origin", "https://shop.example"], "never in a page"),
             (["create", "x", "--origin", "shop.example/path"], "is not an origin"),
+            (["create", "x", "--origin", "https://shop.example:443"], "leave it out"),
+            (["create", "x", "--origin", "http://[::1]:80"], "leave it out"),
+            (["create", "x", "--days", "999999999"], "more than 36,500"),
             (["revoke", "sk_nothing"], "no good keys begin with"),
         ],
     )

@@ -13,6 +13,7 @@ from django.utils import timezone
 from recommender import keys
 from recommender.models import ApiKey
 
+_MOST_DAYS = 36_500
 _STATES = {True: "good", False: "revoked or expired"}
 
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
             help="pages that may use it; may be repeated",
         )
         create.add_argument("--may", action="append", default=[], choices=sorted(keys.WRITES), help="may be repeated")
-        create.add_argument("--days", type=_positive, metavar="N", help="until it expires; default: never")
+        create.add_argument("--days", type=_days, metavar="N", help="until it expires; default: never")
         create.add_argument("--requests-per-minute", type=_positive, metavar="N")
         actions.add_parser("list", help="all keys, by what they begin with")
         revoke = actions.add_parser("revoke", help="let nobody use a key any more")
@@ -71,6 +72,15 @@ class Command(BaseCommand):
             raise CommandError(f"{len(found) or 'no'} good keys begin with {prefix!r}: manage.py api_key list")
         keys.revoke(found[0])
         self.stdout.write(f"{found[0]} is revoked")
+
+
+def _days(text: str) -> int:
+    days = _positive(text)
+    if days > _MOST_DAYS:
+        raise argparse.ArgumentTypeError(
+            f"{days:,} days are more than {_MOST_DAYS:,}: leave it out for a key that does not expire"
+        )
+    return days
 
 
 def _positive(text: str) -> int:
