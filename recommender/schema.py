@@ -28,3 +28,22 @@ def with_bodies_and_links(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             if "202" in operation["responses"] and operation["operationId"] != "events":
                 operation["responses"]["202"]["links"] = _JOB_LINKS
     return result
+
+
+_HEADERS = {
+    "401": {"WWW-Authenticate": "How a key is sent."},
+    "429": {"Retry-After": "In how many seconds the next request may come."},
+    "503": {"Retry-After": "In how many seconds the same request may go through."},
+}
+
+
+def with_headers(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """What an answer says in its headers of when and how to ask again."""
+    for path in result["paths"].values():
+        for operation in path.values():
+            for status in _HEADERS.keys() & operation["responses"].keys():
+                operation["responses"][status]["headers"] = {
+                    name: {"description": told, "schema": {"type": "integer" if name == "Retry-After" else "string"}}
+                    for name, told in _HEADERS[status].items()
+                }
+    return result

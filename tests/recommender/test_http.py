@@ -155,6 +155,8 @@ def test_the_schema_tells_of_problems_limits_and_the_fallback(api: Client) -> No
 
     assert set(similar["responses"]) == {"200", "400", "401", "403", "404", "429", "503"}
     assert set(similar["responses"]["404"]["content"]) == {"application/problem+json"}
+    headers = {status: set(answer.get("headers", ())) for status, answer in similar["responses"].items()}
+    assert (headers["401"], headers["429"], headers["404"]) == ({"WWW-Authenticate"}, {"Retry-After"}, set())
     limit = next(param for param in similar["parameters"] if param["name"] == "limit")
     assert (limit["schema"]["maximum"], limit["schema"]["default"]) == (100, 12)
     assert (
