@@ -19,7 +19,8 @@ from catalog.photos import check_photo
 from catalog.services import attach_image
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
 from embeddings.submissions import submit_import
-from recommender.models import Event
+from recommender import keys
+from recommender.models import ApiKey, AuditEntry, Event
 from tests.browser.conftest import assert_quiet
 from tests.catalog.shop import stock
 from tests.factories import jpeg
@@ -42,6 +43,7 @@ class Shop:
     version: EncoderVersion
     job: Job
     tried: Job
+    key: ApiKey
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,11 @@ BACK_OFFICE = [
         signed_in=True,
     ),
     _back_office("an import that was tried out", "embeddings_job", lambda shop: shop.tried.pk),
+    _back_office("API keys", "recommender_apikey"),
+    _back_office("an API key", "recommender_apikey", lambda shop: shop.key.pk),
+    _back_office("a new API key", "recommender_apikey", action="add"),
+    _back_office("audit log", "recommender_auditentry"),
+    _back_office("users", "catalog_user"),
 ]
 PAGES = [*STOREFRONT, *BACK_OFFICE]
 
@@ -169,6 +176,7 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
     tried = submit_import(BytesIO(CATALOGUE), ImportOptions(dry_run=True), file_name="spring.csv")
     work_off(tried)
     version = EncoderVersion.objects.get()
+    AuditEntry.objects.create(actor="owner", action="admin:login", target="/admin/login/", status=302)
     _events(product)
     broken = ImageEmbedding.objects.exclude(image_id__in=product.images.values("pk")).first()
     assert broken is not None
@@ -181,6 +189,7 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
         version=version,
         job=_jobs(version.collection),
         tried=tried,
+        key=keys.create(ApiKey(name="Shop pages", origins="https://shop.example")).row,
     )
 
 
