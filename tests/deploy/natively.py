@@ -110,6 +110,7 @@ class Deployment:
                 "tests.deploy.qdrant_standin",
                 str(self.ports[name]),
                 self.secret("qdrant_api_key"),
+                str(self.folder / "qdrant"),
             ]
         if name == "proxy":
             return ["nginx", "-c", str(self._proxy_configuration()), "-g", "daemon off;"]

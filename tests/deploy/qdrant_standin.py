@@ -1,94 +1,178 @@
-"""A Qdrant server for several processes where there is none: the REST calls of our adapter, answered by the client's own engine.
+"""A Qdrant server for several processes where there is none: the REST calls of our adapter, answered by Qdrant's embedded engine.
 
-Run as `python -m tests.deploy.qdrant_standin PORT KEY`. Exact search, one request at a time, everything in memory.
+Run as `python -m tests.deploy.qdrant_standin PORT KEY FOLDER`.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-import threading
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-from qdrant_client import QdrantClient, models
+import numpy as np
+
+from embeddings.errors import CollectionNotFound
+from embeddings.vector_index.base import (
+    PAYLOAD_FIELDS,
+    Distance,
+    Filter,
+    Hit,
+    IndexCollection,
+    Point,
+    Range,
+    VectorQuery,
+)
+from embeddings.vector_index.edge import EdgeVectorIndex
 
 DONE = {"operation_id": 0, "status": "completed"}
-GREEN = {"status": "green", "optimizer_status": "ok"}
-
-Answer = Callable[[QdrantClient, str, Any], Any]
-
-
-def _parsed(kind: Any, body: Any) -> Any:
-    return TypeAdapter(kind).validate_python(body)
-
-
-def _create(client: QdrantClient, name: str, body: Any) -> bool:
-    return client.create_collection(name, vectors_config=_parsed(models.VectorParams, body["vectors"]))
+DISTANCES = {"Cosine": Distance.COSINE, "Dot": Distance.DOT, "Euclid": Distance.L2, "Manhattan": Distance.L1}
+UNDESCRIBED = {
+    "optimizer_config": {
+        "deleted_threshold": 0.2, "vacuum_min_vector_number": 1000, "default_segment_number": 0, "flush_interval_sec": 5,
+    },
+    "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000},
+}  # fmt: skip
 
 
-def _describe(client: QdrantClient, name: str, _: Any) -> Any:
-    return client.get_collection(name).model_dump(mode="json", exclude_none=True) | GREEN
+class Engine(EdgeVectorIndex):
+    """The embedded engine, with what requests said of the vectors of each collection."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.vectors: dict[str, Any] = {}
 
 
-def _upsert(client: QdrantClient, name: str, body: Any) -> Any:
-    client.upsert(name, _parsed(list[models.PointStruct], body["points"]))
-    return DONE
+Answer = Callable[[Engine, str, Any], Any]
 
 
-def _retrieve(client: QdrantClient, name: str, body: Any) -> Any:
-    return client.retrieve(name, body["ids"], body.get("with_payload", False), body.get("with_vector", False))
+def _create(index: Engine, name: str, body: Any) -> bool:
+    vectors = body["vectors"]
+    index.ensure(IndexCollection(name, vectors["size"], DISTANCES[vectors["distance"]]))
+    index.vectors[name] = {"size": vectors["size"], "distance": vectors["distance"]}
+    return True
 
 
-def _delete(client: QdrantClient, name: str, body: Any) -> Any:
-    client.delete(name, body["points"])
-    return DONE
+def _describe(index: Engine, name: str, _: Any) -> Any:
+    return {
+        "status": "green",
+        "optimizer_status": "ok",
+        "segments_count": 1,
+        "points_count": index.count(name),
+        "config": {"params": {"vectors": index.vectors[name]}, **UNDESCRIBED},
+        "payload_schema": {field: {"data_type": kind, "points": 0} for field, kind in PAYLOAD_FIELDS.items()},
+    }
 
 
-def _set_payload(client: QdrantClient, name: str, body: Any) -> Any:
-    client.set_payload(name, body["payload"], _parsed(models.Filter, body["filter"]))
-    return DONE
-
-
-def _query(client: QdrantClient, name: str, body: Any) -> Any:
-    asked = _parsed(models.QueryRequest, body)
-    return client.query_points(
-        name, asked.query, query_filter=asked.filter, limit=asked.limit or 10, with_payload=asked.with_payload or False,
-        with_vectors=asked.with_vector or False,
-    )  # fmt: skip
-
-
-def _query_groups(client: QdrantClient, name: str, body: Any) -> Any:
-    asked = _parsed(models.QueryGroupsRequest, body)
-    return client.query_points_groups(
-        name, asked.group_by, asked.query, query_filter=asked.filter, limit=asked.limit or 10,
-        group_size=asked.group_size or 1, with_payload=asked.with_payload or False,
-        with_vectors=asked.with_vector or False,
-    )  # fmt: skip
-
-
-def _count(client: QdrantClient, name: str, body: Any) -> Any:
-    return client.count(name, _parsed(models.CountRequest, body).filter)
-
-
-def _scroll(client: QdrantClient, name: str, body: Any) -> Any:
-    asked = _parsed(models.ScrollRequest, body)
-    points, following = client.scroll(
-        name, asked.filter, asked.limit or 10, offset=asked.offset, with_payload=True, with_vectors=False
+def _upsert(index: Engine, name: str, body: Any) -> Any:
+    index.upsert(
+        name,
+        [Point(point["id"], np.asarray(point["vector"], np.float32), point["payload"]) for point in body["points"]],
     )
-    return {"points": _plain(points), "next_page_offset": following}
+    return DONE
+
+
+def _retrieve(index: Engine, name: str, body: Any) -> Any:
+    return [_record(point, vector=True) for point in index.retrieve(name, body["ids"]).values()]
+
+
+def _delete(index: Engine, name: str, body: Any) -> Any:
+    index.delete(name, body["points"])
+    return DONE
+
+
+def _set_payload(index: Engine, name: str, body: Any) -> Any:
+    (chosen,) = body["filter"]["must"]
+    index.set_payload(name, chosen["has_id"], body["payload"])
+    return DONE
+
+
+def _query(index: Engine, name: str, body: Any, *, by_product: bool = False) -> Any:
+    query = VectorQuery(
+        positive=(np.asarray(body["query"]["nearest"], np.float32),),
+        filter=_filter(body.get("filter")),
+        limit=body["limit"],
+        group_by_product=by_product,
+        with_vectors=bool(body.get("with_vector")),
+        exact=bool((body.get("params") or {}).get("exact")),
+    )
+    return {"points": [_scored(hit) for hit in index.query(name, query)]}
+
+
+def _query_groups(index: Engine, name: str, body: Any) -> Any:
+    found = _query(index, name, body, by_product=True)["points"]
+    return {"groups": [{"id": point["payload"]["product_id"], "hits": [point]} for point in found]}
+
+
+def _count(index: Engine, name: str, body: Any) -> Any:
+    return {"count": index.count(name, _filter(body.get("filter")))}
+
+
+def _scroll(index: Engine, name: str, body: Any) -> Any:
+    batches = index.scroll(name, batch_size=body["limit"], after=(body.get("offset") or 0) - 1)
+    batch, following = next(batches, []), next(batches, [])
+    return {"points": [_record(point) for point in batch], "next_page_offset": following[0].id if following else None}
+
+
+def _optimise(index: Engine, name: str, _: Any) -> bool:
+    index.optimise(name)
+    return True
+
+
+def _drop(index: Engine, name: str, _: Any) -> bool:
+    index.drop(name)
+    return True
+
+
+def _record(point: Point, *, vector: bool = False) -> Mapping[str, Any]:
+    return {"id": point.id, "payload": point.payload, "vector": point.vector.tolist() if vector else None}
+
+
+def _scored(hit: Hit) -> Mapping[str, Any]:
+    vector = None if hit.vector is None else hit.vector.tolist()
+    return {"id": hit.id, "version": 0, "score": hit.score, "payload": {"product_id": hit.product_id}, "vector": vector}
+
+
+def _filter(conditions: Any) -> Filter:
+    """What our adapter made of a Filter, read back."""
+    match_any: dict[str, list[Any]] = {}
+    exclude: dict[str, list[Any]] = {}
+    ranges: dict[str, Range] = {}
+    exclude_ids: list[int] = []
+    for each in (conditions or {}).get("must") or []:
+        if each.get("range"):
+            ranges[each["key"]] = Range(each["range"].get("gte"), each["range"].get("lte"))
+        else:
+            name, values = _values(each)
+            match_any[name] = values
+    for each in (conditions or {}).get("must_not") or []:
+        if "has_id" in each:
+            exclude_ids += each["has_id"]
+        else:
+            name, values = _values(each)
+            exclude.setdefault(name, []).extend(values)
+    return Filter(match_any=match_any, exclude=exclude, ranges=ranges, exclude_ids=exclude_ids)
+
+
+def _values(condition: Any) -> tuple[str, list[Any]]:
+    if "should" in condition:  # booleans by their value, floats by a range of one
+        one_by_one = condition["should"]
+        return one_by_one[0]["key"], [
+            each["match"]["value"] if each.get("match") else each["range"]["gte"] for each in one_by_one
+        ]
+    return condition["key"], condition["match"]["any"]
 
 
 ANSWERS: dict[tuple[str, str], Answer] = {
-    ("GET", "exists"): lambda client, name, _: {"exists": client.collection_exists(name)},
+    ("GET", "exists"): lambda index, name, _: {"exists": index.exists(name)},
     ("GET", ""): _describe,
     ("PUT", ""): _create,
-    ("PATCH", ""): lambda _client, _name, _body: True,
-    ("DELETE", ""): lambda client, name, _: client.delete_collection(name),
-    ("PUT", "index"): lambda _client, _name, _body: DONE,
+    ("PATCH", ""): _optimise,
+    ("DELETE", ""): _drop,
+    ("PUT", "index"): lambda _index, _name, _body: DONE,
     ("PUT", "points"): _upsert,
     ("POST", "points"): _retrieve,
     ("POST", "points/delete"): _delete,
@@ -100,19 +184,16 @@ ANSWERS: dict[tuple[str, str], Answer] = {
 }
 
 
-def _plain(result: Any) -> Any:
-    if isinstance(result, list):
-        return [_plain(each) for each in result]
-    return result.model_dump(mode="json") if hasattr(result, "model_dump") else result
-
-
-def serve(port: int, key: str) -> None:
-    """Until the process ends. key: what requests have to say, as a server with an API key asks."""
-    client = QdrantClient(":memory:", force_disable_check_same_thread=True)
-    one_at_a_time = threading.Lock()
+def serve(port: int, key: str, folder: Path) -> None:
+    """Until the process ends, beginning with nothing. key: what requests have to say, as a server with an API key asks."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    index = Engine(folder)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Headers and body are two writes, of which the second would wait for the first one's acknowledgement.
+        disable_nagle_algorithm = True
 
         def respond(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "null")
@@ -129,18 +210,18 @@ def serve(port: int, key: str) -> None:
         def answer(self, path: str, body: Any) -> tuple[int, Any]:
             if path in ("/healthz", "/readyz"):
                 return 200, "all is well"
-            if self.headers.get("api-key") != key:
+            if self.headers.get("api-key", "") != key:
                 return 401, {"status": {"error": "Must provide an API key"}}
             if path == "/":
                 return 200, {"title": "qdrant", "version": "1.19.1"}
             _, _, name, *rest = path.split("/")
             what = (self.command, "/".join(rest))
-            with one_at_a_time:
-                if what not in (("GET", "exists"), ("PUT", "")) and not client.collection_exists(name):
-                    return 404, {"status": {"error": f"Not found: Collection `{name}` doesn't exist!"}}
-                if what == ("PUT", "") and client.collection_exists(name):
-                    return 409, {"status": {"error": f"Wrong input: Collection `{name}` already exists!"}}
-                return 200, {"result": _plain(ANSWERS[what](client, name, body)), "status": "ok", "time": 0.0}
+            if what == ("PUT", "") and index.exists(name):
+                return 409, {"status": {"error": f"Wrong input: Collection `{name}` already exists!"}}
+            try:
+                return 200, {"result": ANSWERS[what](index, name, body), "status": "ok", "time": 0.0}
+            except CollectionNotFound:
+                return 404, {"status": {"error": f"Not found: Collection `{name}` doesn't exist!"}}
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -149,5 +230,4 @@ def serve(port: int, key: str) -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    serve(int(sys.argv[1]), sys.argv[2])
+    serve(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
