@@ -86,7 +86,7 @@ audit: $(VENV)/audit/.installed ## look for known vulnerabilities of the pinned 
 
 .PHONY: bench
 bench: $(VENV)/.train ## measure speed and quality; prints tables, writes bench/results/
-	@for bench in encoder_speed photos_to_points similar_latency vector_index million aspect fine_tuning product_page import_catalog duplicates; do $(BIN)/python -m bench.$$bench || exit 1; done
+	@for bench in encoder_speed photos_to_points similar_latency vector_index million aspect fine_tuning product_page import_catalog duplicates load changing_shop worker_kills; do $(BIN)/python -m bench.$$bench || exit 1; done
 
 .PHONY: screenshots
 screenshots: $(VENV)/.dev ## draw the pictures in docs/images anew, from a demo of its own (or ADDRESS=...)

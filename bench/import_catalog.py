@@ -24,9 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import environ
-
 from bench.tables import publish
+from tests.services.conftest import fresh_database
 
 WORDS = (
     *("enamel", "linen", "oak", "wool", "copper", "glass", "ribbed", "folded", "striped", "washed"),
@@ -100,22 +99,13 @@ def _write_table(path: Path, rows: int) -> None:
 @contextmanager
 def _database(engine: str, server: str, folder: Path) -> Iterator[str]:
     """The address of a fresh database, which is gone afterwards."""
-    name = f"bench_import_{uuid4().hex[:12]}"
     if engine == "sqlite":
-        path = folder / f"{name}.sqlite3"
+        path = folder / f"{uuid4().hex}.sqlite3"
         yield f"sqlite:///{path}"
         path.unlink()
         return
-    import psycopg
-
-    at = environ.Env.db_url_config(server)
-    where = {"host": at["HOST"], "port": at["PORT"] or 5432, "user": at["USER"], "password": at["PASSWORD"]}
-    with psycopg.connect(dbname=at["NAME"], autocommit=True, **where) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        try:
-            yield server[: server.rindex("/") + 1] + name
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with fresh_database(server) as address:
+        yield address
 
 
 def _run(table: Path, address: str, folder: Path) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The project's settings, for bench/similar_latency.py: a bare view is served beside everything else."""
+"""The project's settings, for benches of a server: a bare view is served beside everything else."""
 
 from recommender.settings import *  # noqa: F403
 

@@ -1,6 +1,6 @@
 """How long `similar` takes with 100,000 points in the embedded index, beside a bare view of the same server.
 
-Usage: python -m bench.similar_latency [--points 100000] [--requests 1500] [--rounds 5] [--threads 4] [--keep FOLDER]
+Usage: python -m bench.similar_latency [--points 100000] [--seconds 10] [--rounds 5] [--threads 4] [--keep FOLDER]
 gunicorn with one process and 4 threads (as `make demo` serves), 8 connections that stay open, both addresses in turn; synthetic
 clustered vectors of 256 dimensions. --keep: make the index there once and use it again.
 """
@@ -11,28 +11,22 @@ import argparse
 import http.client
 import json
 import os
-import random
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
-import numpy as np
-
 from bench.tables import median, publish
-
-DIM = 256
-CONNECTIONS = 8
+from bench.traffic import CONNECTIONS, Answers, Kind, asked
+from tests.services.conftest import free_port
 
 
 def main() -> None:
     """Measure, print and write down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=100_000)
-    parser.add_argument("--requests", type=int, default=1500)
+    parser.add_argument("--seconds", type=float, default=10, help="of each round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--keep", type=Path)
@@ -56,37 +50,39 @@ def main() -> None:
 
 
 def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
     command += ["--threads", str(options.threads), "--keep-alive", "60", "--log-level", "error"]
     server = subprocess.Popen(command, env=environment)
+    kinds = {
+        "hello": Kind(1, ["/hello"]),
+        "similar": Kind(1, [f"/api/products/{id_}/similar?limit=10" for id_ in range(1, options.points + 1)]),
+    }
+    rounds: dict[str, list[Answers]] = {name: [] for name in kinds}
     try:
         _wait_for(port)
-        ways = {
-            "hello": lambda: "/hello",
-            "similar": lambda: f"/api/products/{random.randint(1, options.points)}/similar?limit=10",
-        }
-        seconds: dict[str, list[list[float]]] = {name: [] for name in ways}
-        for path in ways.values():
-            _load(port, path, 400)
-        for _ in range(options.rounds):
-            for name, path in ways.items():
-                seconds[name].append(_load(port, path, options.requests))
+        for number in range(options.rounds + 1):
+            for name, kind in kinds.items():
+                answers = asked(f"http://127.0.0.1:{port}", {name: kind}, options.seconds)
+                if answers.failures:
+                    raise SystemExit(answers.failures[0])
+                if number:  # the first round fills caches
+                    rounds[name].append(answers)
     finally:
         server.terminate()
         server.wait(20)
     rows = [
         {
             "address": name,
-            "p50 ms": median([float(np.percentile(run, 50)) * 1000 for run in runs]),
-            "p99 ms": median([float(np.percentile(run, 99)) * 1000 for run in runs]),
+            "p50 ms": median([answers.percentile_ms(name, 50) for answers in all_]),
+            "p99 ms": median([answers.percentile_ms(name, 99) for answers in all_]),
         }
-        for name, runs in seconds.items()
+        for name, all_ in rounds.items()
     ]
-    pairs = zip(seconds["similar"], seconds["hello"], strict=True)
-    ratio = median([float(np.percentile(similar, 50) / np.percentile(hello, 50)) for similar, hello in pairs])
+    pairs = zip(rounds["similar"], rounds["hello"], strict=True)
+    ratio = median(
+        [similar.percentile_ms("similar", 50) / hello.percentile_ms("hello", 50) for similar, hello in pairs]
+    )
     publish(
         "similar_latency", rows, {"p50 similar / hello": ratio, "points": options.points, "connections": CONNECTIONS}
     )
@@ -105,34 +101,6 @@ def _wait_for(port: int) -> None:
         except ConnectionRefusedError:
             time.sleep(0.1)
     raise SystemExit("the server did not start")
-
-
-def _load(port: int, path, requests: int) -> list[float]:
-    """Seconds of each request, over CONNECTIONS connections at the same time."""
-    seconds: list[float] = []
-
-    def client() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        own = []
-        for _ in range(requests // CONNECTIONS):
-            started = time.perf_counter()
-            connection.request("GET", path())
-            answer = connection.getresponse()
-            answer.read()
-            own.append(time.perf_counter() - started)
-            if answer.status != 200:
-                raise SystemExit(f"{path()} answered {answer.status}")
-        connection.close()
-        seconds.extend(own)
-
-    threads = [threading.Thread(target=client) for _ in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(seconds) != requests // CONNECTIONS * CONNECTIONS:
-        raise SystemExit("a client failed")
-    return seconds
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Drawings to train on: three kinds of thing that a few epochs tell apart, no two drawings alike."""
+"""Drawings to train on, three kinds of thing that a few epochs tell apart; and patchworks, quickly drawn. No two are alike."""
 
 from __future__ import annotations
 
@@ -44,4 +44,15 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
+    return folder
+
+
+def write_patchworks(folder: Path, count: int, *, name: str = "photos", categories: int = 5, side: int = 48) -> Path:
+    """So many JPEG files of coloured patches for import_catalog (folder = category); the folder. Other names, other patches."""
+    random = np.random.default_rng([11, *name.encode()])
+    for number in range(count):
+        category = folder / f"{name} {number % categories}"
+        category.mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 255, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((side, side)).save(category / f"{name}-{number:05}.jpg")
     return folder

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
-from uuid import uuid4
 
-import numpy as np
-import psycopg
 import pytest
-from PIL import Image
 
 from tests.deploy.natively import Deployment, missing_programs
-from tests.services.conftest import postgres_server
+from tests.drawings import write_patchworks
+from tests.services.conftest import fresh_database, postgres_server
 
 __all__ = ["postgres_server"]
 
@@ -30,11 +26,8 @@ ALL = ("redis", "qdrant", "catalog", "recommender", "worker", "trainer", "beat",
 @pytest.fixture(scope="module")
 def database_url(postgres_server: str) -> Iterator[str]:
     """An empty PostgreSQL database of the module's own."""
-    name = f"lookalike_{uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        yield urlsplit(postgres_server)._replace(path=f"/{name}").geturl()
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with fresh_database(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +49,4 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> I
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Draws so many small JPEG files, no two alike, into a folder for import_catalog (folder = category)."""
-    random = np.random.default_rng(11)
-
-    def draw(count: int, name: str) -> Path:
-        folder = tmp_path_factory.mktemp(name)
-        for number in range(count):
-            category = folder / f"{name} {number % 3}"
-            category.mkdir(exist_ok=True)
-            pixels = random.integers(0, 255, (4, 4, 3), dtype=np.uint8)
-            Image.fromarray(pixels).resize((120, 120)).save(category / f"{name}-{number:05}.jpg")
-        return folder
-
-    return draw
+    return lambda count, name: write_patchworks(tmp_path_factory.mktemp(name), count, name=name, categories=3, side=120)

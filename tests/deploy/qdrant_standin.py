@@ -226,7 +226,11 @@ def serve(port: int, key: str, folder: Path) -> None:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    class Server(ThreadingHTTPServer):
+        # Of more callers at once than its default, 5, the rest would try again after a second.
+        request_queue_size = 128
+
+    Server(("127.0.0.1", port), Handler).serve_forever()
 
 
 if __name__ == "__main__":

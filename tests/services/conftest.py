@@ -13,19 +13,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import numpy as np
 import psycopg
 import pytest
 from kombu import Connection
-from PIL import Image
 from redis import ConnectionError as RedisAway
 from redis import Redis
+
+from tests.drawings import write_patchworks
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
@@ -41,10 +41,11 @@ NOTHING_SET = dict.fromkeys(
 
 
 class Site:
-    """An installation: a data folder and an environment, and the processes that run in it."""
+    """An installation: a data folder and an environment, and the processes that run in it. patience_s: see wait_until."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, *, patience_s: float = PATIENCE_S, **environment: str) -> None:
         self.folder = folder
+        self._patience_s = patience_s
         self.environment = {
             **NOTHING_SET,
             "PATH": os.environ["PATH"],
@@ -68,7 +69,7 @@ class Site:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=2 * PATIENCE_S,
+            timeout=2 * self._patience_s,
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
@@ -91,12 +92,13 @@ class Site:
         """What all started processes have printed."""
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("process-*.log")))
 
-    def serve(self, until: str = "ready") -> Server:
+    def serve(self, until: str = "ready", *, workers: int = 1, threads: int = 8) -> Server:
         """Start the web server, and wait until it is ready, or, for one that never will be, "alive"."""
         address = {"ready": "/readyz", "alive": "/healthz"}[until]
         port = free_port()
         process = self.start(
-            "-m", "gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning"
+            "-m", "gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", str(workers),
+            "--threads", str(threads), "--log-level", "warning",
         )  # fmt: skip
         server = Server(port)
 
@@ -112,9 +114,9 @@ class Site:
 
     def wait_until(self, true: Callable[[], bool]) -> None:
         """Fails with the processes' logs where it does not come about."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self._patience_s
         while not true():
-            assert time.monotonic() < deadline, f"it did not come about within {PATIENCE_S} s:\n{self.log()}"
+            assert time.monotonic() < deadline, f"it did not come about within {self._patience_s} s:\n{self.log()}"
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -201,18 +203,7 @@ def make_site(tmp_path: Path, migrated: Path) -> Iterator[Callable[..., Site]]:
 @pytest.fixture
 def draw_photos(tmp_path: Path) -> Callable[..., Path]:
     """Draws so many small JPEG files, no two alike, into a folder for import_catalog (folder = category)."""
-    random = np.random.default_rng(11)
-
-    def draw(count: int, name: str = "photos") -> Path:
-        folder = tmp_path / name
-        for number in range(count):
-            category = folder / f"{name} {number % 5}"
-            category.mkdir(parents=True, exist_ok=True)
-            pixels = random.integers(0, 255, (4, 4, 3), dtype=np.uint8)
-            Image.fromarray(pixels).resize((48, 48)).save(category / f"{name}-{number:05}.jpg")
-        return folder
-
-    return draw
+    return lambda count, name="photos": write_patchworks(tmp_path / name, count, name=name)
 
 
 class PostgresServer:
@@ -295,9 +286,9 @@ def find_redis() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The address of a PostgreSQL server and of a database in it where others can be made."""
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    """The address of a PostgreSQL server and of a database in it where others can be made: TEST_DATABASE_URL, or one started."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
@@ -310,14 +301,30 @@ def postgres_server() -> Iterator[str]:
         server.remove()
 
 
+@contextmanager
+def fresh_database(server: str) -> Iterator[str]:
+    """The address of an empty database on a PostgreSQL server, which is gone afterwards."""
+    name = f"lookalike_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a PostgreSQL server and of a database in it where others can be made."""
+    with running_postgres() as url:
+        yield url
+
+
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """An empty PostgreSQL database of the test's own."""
-    name = f"lookalike_{uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        yield urlsplit(postgres_server)._replace(path=f"/{name}").geturl()
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with fresh_database(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import threading
 import time
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.services.conftest import ROOT, PostgresServer, RedisServer, Server, Site, find_pg_ctl, find_redis
+from tests.services.conftest import ROOT, PostgresServer, RedisServer, Server, find_pg_ctl, find_redis
+from tests.services.faults import kill_workers, photos_and_rows, start_beat, start_worker, verified
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.services.settings", "PYTHONPATH": str(ROOT), "TEST_QUEUE": "faults"}
 PHOTOS = 300
@@ -41,21 +40,6 @@ def postgres() -> Iterator[PostgresServer]:
         server.remove()
 
 
-def start_worker(site: Site) -> Any:
-    return site.start("-m", "celery", "-A", "recommender", "worker", "--pool=threads", "--concurrency=2")
-
-
-def start_beat(site: Site) -> None:
-    """Apart: that of a worker is a child of its own, which outlives a worker that is killed."""
-    site.start("-m", "celery", "-A", "recommender", "beat", "--schedule", str(site.folder / "beat"))
-
-
-def verified(site: Site) -> str:
-    """What a comparison of index and database finds, once nobody else holds the index."""
-    site.stop()
-    return site.manage("reindex", "--verify").stdout
-
-
 def test_what_comes_in_while_the_broker_is_away_is_indexed_once_it_is_back(make_site, draw_photos, postgres_url, redis):
     site = make_site(DATABASE_URL=postgres_url, CELERY_BROKER_URL=redis.url, MESSAGE_LOST_AFTER_S="1", **SETTINGS)
     start_worker(site)
@@ -72,19 +56,11 @@ def test_workers_killed_again_and_again_lose_no_photo_and_index_none_twice(make_
     site = make_site(DATABASE_URL=postgres_url, CELERY_BROKER_URL=redis.url, MESSAGE_LOST_AFTER_S="1", **SETTINGS)
     start_beat(site)
     site.manage("import_catalog", str(draw_photos(PHOTOS)))
-    kills = 0
-    while kills < KILLS and site.states().get("indexed", 0) < PHOTOS:
-        before = site.states()
-        worker = start_worker(site)
-        site.wait_until(lambda before=before: site.states() != before)
-        worker.send_signal(signal.SIGKILL)
-        worker.wait()
-        kills += 1
+    kill_workers(site, kills=KILLS, photos=PHOTOS)
     start_worker(site)
     site.wait_until(lambda: site.states() == {"indexed": PHOTOS})
     assert "0 missing, 0 stale, 0 orphaned" in verified(site)
-    images = [image_id for (image_id,) in site.query("SELECT id FROM catalog_productimage ORDER BY id")]
-    rows = [image_id for (image_id,) in site.query("SELECT image_id FROM embeddings_imageembedding ORDER BY image_id")]
+    images, rows = photos_and_rows(site)
     assert rows == images
     assert len(rows) == PHOTOS
 

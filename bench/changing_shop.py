@@ -1,0 +1,202 @@
+"""How soon changes of the catalogue are seen in the API, while visitors ask it without pause.
+
+Usage: python -m bench.changing_shop [--products 6000] [--prices 1000] [--deletes 200] [--photos 200] [--seconds 60] [--within 5]
+Prices change, products are deleted, and products come with a new photo, in another process, through the catalogue's services.
+Of each change it is asked without pause whether `similar` of an unchanged product tells the new price, no longer lists what was
+deleted, lists what is new. Both ways to serve (bench/shops.py). The bars: within so many seconds, no request fails, and afterwards
+`reindex --verify` finds nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import queue
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from bench.shops import WAYS, Catalogue, Shop, visitors, write_catalogue
+from bench.tables import publish
+from bench.traffic import asking
+from tests.services.conftest import ROOT, Server
+
+GIVE_UP_S = 60.0
+OBSERVERS = 4
+# What is looked at in a list of NEAR may stand lower when it is looked for: others came before it.
+NEAR, LISTED = 24, 100
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a product, and the unchanged one in whose list it is to be seen. `price` is the new one."""
+
+    kind: str
+    beside: int
+    sku: str
+    title: str = ""
+    product: int = 0
+    price: str = ""
+
+    def seen(self, listed: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether this list of products shows it."""
+        prices = {product["sku"]: product["price"] for product in listed}
+        return self.sku not in prices if self.kind == "delete" else prices.get(self.sku) == self.price
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and write down. Ends with an error where a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--products", type=int, default=6000)
+    parser.add_argument("--prices", type=int, default=1000)
+    parser.add_argument("--deletes", type=int, default=200)
+    parser.add_argument("--photos", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=60, help="over which the changes are spread")
+    parser.add_argument("--within", type=float, default=5, help="the bar: seconds within which each is seen")
+    options = parser.parse_args(arguments)
+    rows: list[Mapping[str, Any]] = []
+    notes: dict[str, Any] = {"bar": f"seen within {options.within:g} s"}
+    missed: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="lookalike-changing-") as temporary:
+        catalogue = write_catalogue(Path(temporary) / "catalogue", options.products)
+        for number, (name, way) in enumerate(WAYS.items()):
+            with way(Path(temporary) / f"shop-{number}") as shop:
+                shop.fill(catalogue)
+                seconds, failures = _measured(shop, catalogue, options)
+                shop.site.stop()
+                verified = shop.site.manage("reindex", "--verify").stdout
+            found = re.search(r"\d+ missing, \d+ stale, \d+ orphaned", verified)
+            notes[f"{name}: reindex --verify"] = found[0] if found else verified
+            notes[f"{name}: failed requests"] = len(failures)
+            rows += [{"served by": name, **_row(kind, times)} for kind, times in seconds.items()]
+            missed += [f"{name}: {failure}" for failure in failures[:3]]
+            late = {kind: max(times) for kind, times in seconds.items() if max(times) > options.within}
+            missed += [f"{name}: {kind}: seen after {latest:.1f} s" for kind, latest in late.items()]
+            if not found or re.search(r"[1-9]", found[0]):
+                missed.append(f"{name}: {verified}")
+    publish("changing_shop", rows, {**notes, "products": options.products, "load average, 1 min": os.getloadavg()[0]})
+    if missed:
+        raise SystemExit("\n".join(missed))
+
+
+def _row(kind: str, seconds: Sequence[float]) -> Mapping[str, Any]:
+    p50, p99 = (float(np.percentile(seconds, percent)) for percent in (50, 99))
+    return {"change": kind, "changes": len(seconds), "p50 s": p50, "p99 s": p99, "max s": max(seconds)}
+
+
+def _measured(
+    shop: Shop, catalogue: Catalogue, options: argparse.Namespace
+) -> tuple[Mapping[str, Sequence[float]], Sequence[str]]:
+    """Seconds until each change was seen, by kind, and what failed."""
+    server = shop.serve()
+    changes = _changes(shop, server, options)
+    lasting = sorted(set(shop.products()) - {change.product for change in changes if change.kind == "delete"})
+    with asking(server.base, visitors(lasting, catalogue)) as answers:
+        watched = _Watched(server, changes)
+        watched.make(shop.site.environment, options.seconds / len(changes))
+    return watched.seconds, [*answers.failures, *watched.failures]
+
+
+def _changes(shop: Shop, server: Server, options: argparse.Namespace) -> list[Change]:
+    draw = random.Random(5)
+    # Some stay as they are: in their lists the others are seen.
+    products = shop.products()
+    draw.shuffle(products)
+    unchanged = products[: len(products) // 4]
+    beside: dict[int, tuple[int, Mapping[str, Any]]] = {}
+    wanted = options.prices + options.deletes
+    for product in unchanged:
+        for result in server.get(f"/api/products/{product}/similar?limit={NEAR}")["results"]:
+            beside.setdefault(result["product"]["id"], (product, result["product"]))
+        for each in unchanged:
+            beside.pop(each, None)
+        if len(beside) >= wanted:
+            break
+    if len(beside) < wanted:
+        raise SystemExit(f"{len(products):,} products are too few to change {wanted:,} of them: raise --products")
+    changed = draw.sample(sorted(beside.items()), wanted)
+    changes = []
+    for number, (product, (where, card)) in enumerate(changed):
+        if number < options.deletes:
+            changes.append(Change("delete", where, card["sku"], product=product))
+        else:
+            price = f"{draw.randrange(50_000, 90_000) / 100:.2f}"
+            changes.append(Change("price", where, card["sku"], card["title"], product, price))
+    for number, where in enumerate(draw.sample(unchanged, options.photos)):
+        changes.append(Change("photo", where, f"NEW-{number:05}", f"New {number}", price="19.90"))
+    draw.shuffle(changes)
+    return changes
+
+
+@dataclass
+class _Watched:
+    """Changes that are made, and looked for until they are seen."""
+
+    server: Server
+    changes: Sequence[Change]
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    def make(self, environment: Mapping[str, str], pause_s: float) -> None:
+        """All of them, and wait until each is seen."""
+        waiting: queue.SimpleQueue[tuple[Change, float] | None] = queue.SimpleQueue()
+        left = threading.Semaphore(0)
+        observers = [threading.Thread(target=self._observe, args=(waiting, left.release)) for _ in range(OBSERVERS)]
+        for observer in observers:
+            observer.start()
+        orders = {"pause_s": pause_s, "changes": [change.__dict__ for change in self.changes]}
+        try:
+            with subprocess.Popen(
+                [sys.executable, "-m", "bench.changes"],
+                cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            ) as maker:  # fmt: skip
+                assert maker.stdin is not None and maker.stdout is not None
+                maker.stdin.write(json.dumps(orders) + "\n")
+                maker.stdin.close()
+                for line in maker.stdout:
+                    made = json.loads(line)
+                    waiting.put((self.changes[made["number"]], made["committed_at"]))
+            if maker.returncode:
+                raise SystemExit("the changes could not be made")
+            for _ in self.changes:
+                left.acquire()
+        finally:
+            for _ in observers:
+                waiting.put(None)
+            for observer in observers:
+                observer.join()
+
+    def _observe(self, waiting: queue.SimpleQueue[Any], done: Callable[[], None]) -> None:
+        connection = http.client.HTTPConnection(urlsplit(self.server.base).netloc, timeout=GIVE_UP_S)
+        while (entry := waiting.get()) is not None:
+            change, committed_at = entry
+            connection.request("GET", f"/api/products/{change.beside}/similar?limit={LISTED}")
+            answer = connection.getresponse()
+            said = answer.read()
+            took = time.monotonic() - committed_at
+            if answer.status != 200:
+                self.failures.append(f"{change.kind}: {answer.status} {said[:200]!r}")
+            elif change.seen([result["product"] for result in json.loads(said)["results"]]) or took > GIVE_UP_S:
+                self.seconds.setdefault(change.kind, []).append(took)
+                done()
+                continue
+            waiting.put(entry)
+            time.sleep(0.01)
+        connection.close()
+
+
+if __name__ == "__main__":
+    main()

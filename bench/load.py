@@ -1,0 +1,90 @@
+"""How a shop's API bears a minute of visitors: errors, throughput and latency, beside a bare view of the same server.
+
+Usage: python -m bench.load [--products 6000] [--seconds 60] [--rounds 6] [--connections 8]
+90 of 100 requests ask for similar products, 8 for the catalogue, 2 search by a photo, over connections that stay open, each asking
+again as soon as it is answered. Both ways to serve (bench/shops.py), each in rounds that alternate with rounds of the bare view.
+PostgreSQL: TEST_DATABASE_URL, or a server of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.shops import WAYS, Catalogue, Shop, visitors, write_catalogue
+from bench.tables import median, publish
+from bench.traffic import CONNECTIONS, Answers, Kind, asked
+
+HELLO = {"hello": Kind(1, ["/hello"])}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and write down. Ends with an error where a request failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--products", type=int, default=6000)
+    parser.add_argument("--seconds", type=float, default=60, help="of visitors altogether, each way")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
+    options = parser.parse_args(arguments)
+    rows: list[Mapping[str, Any]] = []
+    failures: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="lookalike-load-") as temporary:
+        catalogue = write_catalogue(Path(temporary) / "catalogue", options.products)
+        for number, (name, way) in enumerate(WAYS.items()):
+            with way(Path(temporary) / f"shop-{number}") as shop:
+                shop.fill(catalogue)
+                measured, failed = _measured(shop, catalogue, options)
+            rows += [{"served by": name, **row} for row in measured]
+            failures += failed
+    publish(
+        "load",
+        rows,
+        {"products": options.products, "connections": options.connections, "load average, 1 min": os.getloadavg()[0]},
+    )
+    if failures:
+        raise SystemExit(f"{len(failures)} requests failed, the first: {failures[0]}")
+
+
+def _measured(
+    shop: Shop, catalogue: Catalogue, options: argparse.Namespace
+) -> tuple[list[Mapping[str, Any]], list[str]]:
+    base = shop.serve().base
+    mix = visitors(shop.products(), catalogue)
+    share = options.seconds / options.rounds
+    for kinds in (HELLO, mix):  # what is made at the first request is not measured
+        asked(base, kinds, share / 2, options.connections)
+    hellos, rounds = [], []
+    for _ in range(options.rounds):
+        hellos.append(asked(base, HELLO, share / 2, options.connections))
+        rounds.append(asked(base, mix, share, options.connections))
+    rows = [_row("hello", hellos, hellos), *(_row(kind, rounds, hellos) for kind in mix)]
+    everything = {
+        "request": "all of the visitors'",
+        "requests": sum(row["requests"] for row in rows[1:]),
+        "failed": sum(len(each.failures) for each in rounds),
+        "requests/s": median([each.rate for each in rounds]),
+    }
+    return [*rows, everything], [failure for each in (*hellos, *rounds) for failure in each.failures]
+
+
+def _row(kind: str, rounds: Sequence[Answers], hellos: Sequence[Answers]) -> Mapping[str, Any]:
+    told = [(each, hello) for each, hello in zip(rounds, hellos, strict=True) if each.seconds.get(kind)]
+    return {
+        "request": kind,
+        "requests": sum(len(each.seconds[kind]) for each, _ in told),
+        "failed": sum(failure.startswith(f"{kind}:") for each in rounds for failure in each.failures),
+        "requests/s": median([len(each.seconds[kind]) / each.elapsed_s for each, _ in told]),
+        "p50 ms": median([each.percentile_ms(kind, 50) for each, _ in told]),
+        "p99 ms": median([each.percentile_ms(kind, 99) for each, _ in told]),
+        "p50 / hello": median(
+            [each.percentile_ms(kind, 50) / hello.percentile_ms("hello", 50) for each, hello in told]
+        ),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Clients that ask a server without pause, each again as soon as it is answered, in a process of their own.
+
+That process is `python -m bench.traffic`: it takes its orders as a line of JSON, asks until its standard input is closed, and
+prints what came of it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+
+CONNECTIONS = 8
+TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Requests of one kind: how many of all, by comparison with other kinds, and the addresses that are asked for by chance.
+
+    photos: files, one of which each request sends; without any it asks by GET.
+    """
+
+    share: float
+    addresses: Sequence[str]
+    photos: Sequence[str] = ()
+
+
+@dataclass
+class Answers:
+    """What came of it: the seconds that each answer took, by kind, what failed, and how long they asked altogether."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    elapsed_s: float = 0.0
+
+    def percentile_ms(self, kind: str, percent: float) -> float:
+        """Milliseconds within which so many of a hundred answers came."""
+        return 1e3 * float(np.percentile(self.seconds[kind], percent))
+
+    @property
+    def rate(self) -> float:
+        """Answers a second, of all kinds."""
+        return sum(map(len, self.seconds.values())) / self.elapsed_s
+
+
+def asked(base: str, kinds: Mapping[str, Kind], seconds: float, connections: int = CONNECTIONS) -> Answers:
+    """What came of asking for so long."""
+    with asking(base, kinds, connections) as answers:
+        time.sleep(seconds)
+    return answers
+
+
+@contextmanager
+def asking(base: str, kinds: Mapping[str, Kind], connections: int = CONNECTIONS) -> Iterator[Answers]:
+    """Ask for as long as the block runs. What is yielded is filled in at its end."""
+    orders = {
+        "base": base,
+        "connections": connections,
+        "kinds": {name: asdict(kind) for name, kind in kinds.items()},
+    }
+    answers = Answers()
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.traffic"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as clients:
+        assert clients.stdin is not None and clients.stdout is not None
+        try:
+            clients.stdin.write(json.dumps(orders) + "\n")
+            clients.stdin.flush()
+            clients.stdout.readline()  # they have begun
+            yield answers
+        finally:
+            clients.stdin.close()
+            said = clients.stdout.read()
+    if clients.returncode:
+        raise SystemExit("the clients failed")
+    answers.__dict__.update(json.loads(said))
+
+
+class _Clients:
+    def __init__(self, orders: Mapping[str, Any]) -> None:
+        self._host = urlsplit(orders["base"]).netloc
+        self._kinds = {name: Kind(**kind) for name, kind in orders["kinds"].items()}
+        self._bodies = {
+            photo: _form(Path(photo)) for kind in self._kinds.values() for photo in kind.photos
+        }  # read before anything is measured
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._answers = Answers()
+        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(orders["connections"])]
+
+    def run(self) -> Answers:
+        """Until standard input is closed."""
+        started = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+        print("begun", flush=True)
+        sys.stdin.read()
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._answers.elapsed_s = time.monotonic() - started
+        return self._answers
+
+    def _ask(self, number: int) -> None:
+        draw = random.Random(number)
+        names, shares = list(self._kinds), [kind.share for kind in self._kinds.values()]
+        seconds: dict[str, list[float]] = defaultdict(list)
+        failures: list[str] = []
+        connection = http.client.HTTPConnection(self._host, timeout=TIMEOUT_S)
+        while not self._stop.is_set():
+            (name,) = draw.choices(names, shares)
+            kind = self._kinds[name]
+            address = draw.choice(kind.addresses)
+            body, headers = self._bodies[draw.choice(kind.photos)] if kind.photos else (None, {})
+            started = time.perf_counter()
+            try:
+                connection.request("POST" if kind.photos else "GET", address, body, headers)
+                answer = connection.getresponse()
+                said = answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                failures.append(f"{name}: {address}: {error!r}")
+                connection.close()
+                continue
+            seconds[name].append(time.perf_counter() - started)
+            if answer.status != 200:
+                failures.append(f"{name}: {address}: {answer.status} {said[:200]!r}")
+        connection.close()
+        with self._lock:
+            self._answers.failures += failures
+            for name, own in seconds.items():
+                self._answers.seconds.setdefault(name, []).extend(own)
+
+
+def _form(photo: Path) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of a form with this photo."""
+    request = httpx.Request("POST", "http://any/", files={"photo": (photo.name, photo.read_bytes(), "image/jpeg")})
+    return request.read(), {"Content-Type": request.headers["Content-Type"]}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(_Clients(json.loads(sys.stdin.readline())).run())))

@@ -1,0 +1,51 @@
+"""The benches that need servers run, so small that they take seconds: what they measure is not looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import changing_shop, load, tables, worker_kills
+from tests.services.conftest import find_pg_ctl, find_redis
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where tables are written to in place of the developer's own; and drawings for photos."""
+    find_pg_ctl()
+    find_redis()
+    monkeypatch.delenv("REAL_DATA", raising=False)
+    monkeypatch.setattr(tables, "RESULTS", tmp_path / "results")
+    return tmp_path / "results"
+
+
+def published(results: Path, question: str) -> Any:
+    return json.loads((results / f"{question}.json").read_text())
+
+
+def test_visitors_of_both_ways_to_serve_are_all_answered(results):
+    load.main(["--products", "40", "--seconds", "4", "--rounds", "1"])
+    rows = published(results, "load")["rows"]
+    assert len({row["served by"] for row in rows}) == 2
+    assert {row["request"] for row in rows} > {"hello", "similar", "product list", "product", "photo search"}
+    assert all(row["requests"] > 0 and row["failed"] == 0 for row in rows)
+
+
+def test_every_change_of_a_shop_is_seen_and_nothing_is_left_to_repair(results):
+    # At all, that is: how soon is for the bench to say.
+    changes = ["--prices", "6", "--deletes", "3", "--photos", "3", "--seconds", "2", "--within", "60"]
+    changing_shop.main(["--products", "60", *changes])
+    told = published(results, "changing_shop")
+    assert [(row["change"], row["changes"]) for row in told["rows"]].count(("price", 6)) == 2
+    assert sum(row["changes"] for row in told["rows"]) == 24
+    assert list(told["notes"].values()).count("0 missing, 0 stale, 0 orphaned") == 2
+
+
+def test_photos_are_indexed_once_each_though_workers_are_killed(results):
+    worker_kills.main(["--photos", "200", "--kills", "1", "--impatient"])
+    (row,) = published(results, "worker_kills")["rows"]
+    assert row["workers killed"] == 1
+    assert row["indexed once each"] == "yes"
