@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--deletes", type=int, default=200)
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60, help="over which the changes are spread")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="to serve")
     parser.add_argument("--within", type=float, default=5, help="the bar: seconds within which each is seen")
     options = parser.parse_args(arguments)
     rows: list[Mapping[str, Any]] = []
@@ -72,8 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     missed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="lookalike-changing-") as temporary:
         catalogue = write_catalogue(Path(temporary) / "catalogue", options.products)
-        for number, (name, way) in enumerate(WAYS.items()):
-            with way(Path(temporary) / f"shop-{number}") as shop:
+        for number, name in enumerate(options.ways):
+            with WAYS[name](Path(temporary) / f"shop-{number}") as shop:
                 shop.fill(catalogue)
                 seconds, failures = _measured(shop, catalogue, options)
                 shop.site.stop()

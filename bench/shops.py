@@ -8,11 +8,10 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.tables import real_data
 from bench.traffic import Kind
@@ -179,7 +178,10 @@ def two_processes(folder: Path) -> Iterator[Shop]:
         yield Shop(site, workers=2)
 
 
-WAYS: dict[str, Any] = {"one process, embedded index": one_process, "two processes, index server": two_processes}
+WAYS: dict[str, Callable[[Path], AbstractContextManager[Shop]]] = {
+    "one process": one_process,
+    "two processes": two_processes,
+}
 
 
 @contextmanager

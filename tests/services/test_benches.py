@@ -26,10 +26,9 @@ def published(results: Path, question: str) -> Any:
     return json.loads((results / f"{question}.json").read_text())
 
 
-def test_visitors_of_both_ways_to_serve_are_all_answered(results):
-    load.main(["--products", "40", "--seconds", "4", "--rounds", "1"])
+def test_visitors_are_all_answered(results):
+    load.main(["--ways", "two processes", "--products", "40", "--seconds", "4", "--rounds", "1"])
     rows = published(results, "load")["rows"]
-    assert len({row["served by"] for row in rows}) == 2
     assert {row["request"] for row in rows} > {"hello", "similar", "product list", "product", "photo search"}
     assert all(row["requests"] > 0 and row["failed"] == 0 for row in rows)
 
@@ -37,11 +36,10 @@ def test_visitors_of_both_ways_to_serve_are_all_answered(results):
 def test_every_change_of_a_shop_is_seen_and_nothing_is_left_to_repair(results):
     # At all, that is: how soon is for the bench to say.
     changes = ["--prices", "6", "--deletes", "3", "--photos", "3", "--seconds", "2", "--within", "60"]
-    changing_shop.main(["--products", "60", *changes])
+    changing_shop.main(["--ways", "one process", "--products", "60", *changes])
     told = published(results, "changing_shop")
-    assert [(row["change"], row["changes"]) for row in told["rows"]].count(("price", 6)) == 2
-    assert sum(row["changes"] for row in told["rows"]) == 24
-    assert list(told["notes"].values()).count("0 missing, 0 stale, 0 orphaned") == 2
+    assert {row["change"]: row["changes"] for row in told["rows"]} == {"price": 6, "delete": 3, "photo": 3}
+    assert "0 missing, 0 stale, 0 orphaned" in told["notes"].values()
 
 
 def test_photos_are_indexed_once_each_though_workers_are_killed(results):
