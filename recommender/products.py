@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.models import Product, ProductImage
-from catalog.selectors import ProductCard, images_of, product_cards, products_matching, visible_products
+from catalog.selectors import ProductCard, images_of, product_cards, products_matching
 from recommender.errors import PageNotFound, ProductNotFound
 from recommender.filtering import EVERYTHING, ProductFilter
+from recommender.selectors import cards_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,8 @@ def product_page(query: ProductListQuery) -> ProductPage:
 
 def product_detail(product_id: int) -> ProductDetail:
     """One visible product. Raises ProductNotFound."""
-    products = visible_products().filter(pk=product_id)
-    cards = product_cards(products)
-    described: Product | None = products.only("description", "tags", "attributes").first()
-    if not cards or described is None:
+    card = cards_of([product_id]).get(product_id)
+    described = Product.objects.filter(pk=product_id).only("description", "tags", "attributes").first()
+    if card is None or described is None:
         raise ProductNotFound(product_id)
-    return ProductDetail(
-        cards[0], described.description, described.tags, described.attributes, list(images_of([product_id]))
-    )
+    return ProductDetail(card, described.description, described.tags, described.attributes, list(images_of([product_id])))
