@@ -1,6 +1,6 @@
 """How soon changes of the catalogue are seen in the API, while visitors ask it without pause.
 
-Usage: python -m bench.changing_shop [--products 6000] [--prices 1000] [--deletes 200] [--photos 200] [--seconds 60] [--within 5]
+Usage: python -m bench.changing_shop [--products 3000] [--prices 1000] [--deletes 200] [--photos 200] [--seconds 60] [--within 5]
 Prices change, products are deleted, and products come with a new photo, in another process, through the catalogue's services.
 Of each change it is asked without pause whether `similar` of an unchanged product tells the new price, no longer lists what was
 deleted, lists what is new. Both ways to serve (bench/shops.py). The bars: within so many seconds, no request fails, and afterwards
@@ -60,7 +60,7 @@ class Change:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write down. Ends with an error where a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--products", type=int, default=6000)
+    parser.add_argument("--products", type=int, default=3000)
     parser.add_argument("--prices", type=int, default=1000)
     parser.add_argument("--deletes", type=int, default=200)
     parser.add_argument("--photos", type=int, default=200)

@@ -1,6 +1,6 @@
 """How a shop's API bears a minute of visitors: errors, throughput and latency, beside a bare view of the same server.
 
-Usage: python -m bench.load [--products 6000] [--seconds 60] [--rounds 6] [--connections 8]
+Usage: python -m bench.load [--products 3000] [--seconds 60] [--rounds 6] [--connections 8]
 90 of 100 requests ask for similar products, 8 for the catalogue, 2 search by a photo, over connections that stay open, each asking
 again as soon as it is answered. Both ways to serve (bench/shops.py), each in rounds that alternate with rounds of the bare view.
 PostgreSQL: TEST_DATABASE_URL, or a server of its own.
@@ -25,7 +25,7 @@ HELLO = {"hello": Kind(1, ["/hello"])}
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write down. Ends with an error where a request failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--products", type=int, default=6000)
+    parser.add_argument("--products", type=int, default=3000)
     parser.add_argument("--seconds", type=float, default=60, help="of visitors altogether, each way")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="to serve")
