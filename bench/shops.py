@@ -155,8 +155,6 @@ def two_processes(folder: Path) -> Iterator[Shop]:
         redis.start()
         stack.callback(redis.stop)
         qdrant = stack.enter_context(_qdrant_standin(folder / "qdrant"))
-        metrics = folder / "metrics"
-        metrics.mkdir()
         site = Site(
             folder,
             patience_s=PATIENCE_S,
@@ -167,7 +165,7 @@ def two_processes(folder: Path) -> Iterator[Shop]:
             QDRANT_URL=qdrant,
             # A second is for Qdrant; the stand-in shares two busy processors with all the rest.
             QDRANT_QUERY_TIMEOUT_S="10",
-            PROMETHEUS_MULTIPROC_DIR=str(metrics),
+            PROMETHEUS_MULTIPROC_DIR=str(folder / "metrics"),
         )
         stack.callback(site.stop)
         site.manage("migrate", "--verbosity", "0")

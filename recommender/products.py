@@ -68,4 +68,6 @@ def product_detail(product_id: int) -> ProductDetail:
     described = Product.objects.filter(pk=product_id).only("description", "tags", "attributes").first()
     if card is None or described is None:
         raise ProductNotFound(product_id)
-    return ProductDetail(card, described.description, described.tags, described.attributes, list(images_of([product_id])))
+    return ProductDetail(
+        card, described.description, described.tags, described.attributes, list(images_of([product_id]))
+    )
