@@ -1,4 +1,4 @@
-"""The log's console, and what no line of it may have."""
+"""The log's console, and what neither a line of it nor a trace may have."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ import re
 _KEY = re.compile(r"([ps]k_)[\w-]{43,}", re.ASCII)
 
 
+def without_keys(text: str) -> str:
+    """The text with every API key shortened to its kind."""
+    return _KEY.sub(r"\1…", text)
+
+
 class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
     """Leaves of an API key only which kind it is, in the whole line: Django adds the request with its address, and tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        return _KEY.sub(r"\1…", super().format(record))
+        return without_keys(super().format(record))

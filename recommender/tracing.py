@@ -29,6 +29,7 @@ from opentelemetry.util.types import Attributes
 
 from embeddings import spans
 from recommender import request_ids
+from recommender.logs import without_keys
 
 REQUEST_ID = "lookalike.request_id"
 # Asked every few seconds, and of no interest.
@@ -91,6 +92,10 @@ class _WithoutLoneQueries(Sampler):
 
 def _name_request(span: Span, _: HttpRequest) -> None:
     span.set_attribute(REQUEST_ID, request_ids.current.get())
+    # Addresses have their queries, and a query may have a key.
+    for name, value in (getattr(span, "attributes", None) or {}).items():
+        if isinstance(value, str) and (shortened := without_keys(value)) != value:
+            span.set_attribute(name, shortened)
     _trace_of_request.set(trace.format_trace_id(span.get_span_context().trace_id))
 
 

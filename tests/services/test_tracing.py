@@ -60,6 +60,8 @@ def test_a_request_shows_its_stages_the_index_and_the_queries(make_site, draw_ph
     product = site.query("SELECT MIN(id) FROM catalog_product")[0][0]
     assert ask(server, f"/api/products/{product}/similar", "first") == 200
     assert ask(server, "/api/products/999999", "second") == 404
+    secret = f"sk_{'x' * 43}"
+    assert ask(server, f"/api/products?api_key={secret}", "third") == 401
     assert collector.spans == []
     site.stop()
 
@@ -77,7 +79,9 @@ def test_a_request_shows_its_stages_the_index_and_the_queries(make_site, draw_ph
     assert {span.attributes.get("lookalike.request_id") for span in collector.spans if not span.parent_id} == {
         "first",
         "second",
+        "third",
     }
+    assert secret not in str([span.attributes for span in collector.spans])
     named = {line["request_id"]: line["trace_id"] for line in lines(site)}
     assert named["second"] == of_request(collector, "second")[0].trace_id
 
