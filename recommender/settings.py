@@ -18,11 +18,26 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from environ.fileaware_mapping import FileAwareMapping
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# FileAwareEnv also reads each variable X from the file named by X_FILE (Docker and Kubernetes secrets).
-env = environ.FileAwareEnv()
+
+class _Variables(FileAwareMapping):  # type: ignore[misc]  # django-environ carries no types
+    """Of a file without the line end that an editor, or `echo`, puts behind its text."""
+
+    def __getitem__(self, key: str) -> str:
+        value: str = super().__getitem__(key)
+        return value.removesuffix("\n") if self.env.get(f"{key}_FILE") else value
+
+
+class _Env(environ.FileAwareEnv):  # type: ignore[misc]
+    """Also reads each variable X from the file named by X_FILE (Docker and Kubernetes secrets)."""
+
+    ENVIRON = _Variables()
+
+
+env = _Env()
 if (BASE_DIR / ".env").exists():
     env.read_env(BASE_DIR / ".env")
 

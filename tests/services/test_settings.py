@@ -101,6 +101,21 @@ def test_a_secret_can_come_from_a_file(site, tmp_path):
     assert "+ SECRET_KEY = 'a long random string that nobody guesses'" in told.stdout
 
 
+@pytest.mark.parametrize(
+    ("content", "value"), [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), (" s3cret \n\n", " s3cret \n"), ("\n", "")]
+)
+def test_the_line_end_of_a_secret_s_file_is_no_part_of_the_secret(site, tmp_path, content, value):
+    secret = tmp_path / "secret"
+    secret.write_bytes(content.encode())
+    show = "from django.conf import settings; print(ascii([settings.SECRET_KEY, settings.VECTOR_INDEX['OPTIONS']['api_key']]))"
+    told = site.run(
+        "-c", show, DJANGO_SETTINGS_MODULE="recommender.settings", SECRET_KEY_FILE=str(secret), DEBUG="true",
+        QDRANT_URL="http://127.0.0.1:6333", QDRANT_API_KEY_FILE=str(secret), check=bool(value),
+    )  # fmt: skip
+    assert told.stdout == (f"{[value, value]!r}\n" if value else "")
+    assert value or "SECRET_KEY is not set" in told.stderr
+
+
 def test_a_secret_file_that_is_not_there_is_said(site, tmp_path):
     failed = site.manage("check", check=False, DEBUG="false", SECRET_KEY_FILE=str(tmp_path / "nowhere"))
     assert failed.returncode != 0
