@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -31,6 +32,7 @@ from unfold.views import ChangeList
 from catalog import services
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, User
 from catalog.photos import ImageRejected, read_photo
+from catalog.storage import StorageUnavailable, note_storage_failure, storage_failure
 from catalog.templatetags.storefront import money
 from catalog.thumbnails import thumbnail_url
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 else:
     _ProductModelForm = _CategoryModelForm = forms.ModelForm
     _UserAdmin = DjangoUserAdmin
+
+logger = logging.getLogger(__name__)
 
 # Lines that a field shows before it scrolls.
 _ROWS = {"description": 5, "tags": 2, "attributes": 3}
@@ -92,7 +96,9 @@ class PhotosField(forms.FileField):
 
 
 class ProductForm(_ProductModelForm):
-    """A product, and the photos to add to it."""
+    """A product, and the photos to add to it. storage_failure: why what was sent could not be kept."""
+
+    storage_failure: StorageUnavailable | None = None
 
     new_photos = PhotosField(
         label=_("Photos to add"),
@@ -111,6 +117,13 @@ class ProductForm(_ProductModelForm):
                 self.fields[name].widget.attrs["rows"] = rows
                 # What has changed is judged by the row, not by a copy of it in the page.
                 self.fields[name].show_hidden_initial = False
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse photos that could not be kept when this was sent."""
+        cleaned = super().clean()
+        if self.storage_failure is not None:
+            self.add_error("new_photos" if "new_photos" in self.fields else None, str(self.storage_failure))
+        return cleaned
 
     def clean_tags(self) -> list[str]:
         """An emptied field is no tags."""
@@ -312,6 +325,29 @@ class ProductAdmin(ModelAdmin):
         if request.method == "POST" and request.FILES.getlist("new_photos"):
             messages.warning(request, _("Nothing was saved yet. Correct the errors below and choose the photos again."))
         page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return page
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[ProductForm]:
+        """The form, which knows what could not be kept."""
+        form: type[ProductForm] = super().get_form(request, *args, **kwargs)
+        form.storage_failure = storage_failure(request)
+        return form
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The page. Where something cannot be kept nothing is, and the page comes again, with what was typed and the reason."""
+        page: HttpResponse
+        if request.method != "POST":
+            page = super().changeform_view(request, *args, **kwargs)
+            return page
+        try:
+            with services.transaction_with_files():
+                page = super().changeform_view(request, *args, **kwargs)
+        except StorageUnavailable as error:
+            note_storage_failure(request, error)
+            # The form is told of it, and is not saved again.
+            page = super().changeform_view(request, *args, **kwargs)
+        if failure := storage_failure(request):
+            logger.error("%s: %s", request.path, failure)
         return page
 
     def save_model(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> None:

@@ -23,6 +23,8 @@ from typing import BinaryIO, Self
 
 from django.conf import settings
 
+from catalog.storage import keeping
+
 # Photos hardly shrink. A table of text shrinks tenfold, and a small one may as well be all spaces.
 _MAX_RATIO = 200
 _RATIO_FLOOR_BYTES = 1024 * 1024
@@ -150,19 +152,27 @@ class SafeArchive:
                 on_file(1)
 
     def extract_to(self, folder: Path, on_file: Callable[[int], object] | None = None) -> None:
-        """Unpack every member into a folder that is new or empty. Ends with ArchiveRejected at the first that is damaged."""
-        folder.mkdir(parents=True, exist_ok=True)
-        root = folder.resolve(strict=True)
+        """Unpack every member into a folder that is new or empty. Ends with ArchiveRejected at the first that is damaged.
+
+        Raises StorageUnavailable where something cannot be written.
+        """
+        with keeping("the archive's content", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            root = folder.resolve(strict=True)
         for name in self._entries:
-            target = root / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.parent.resolve(strict=True).is_relative_to(root):
-                raise _unsafe(name, "leads out of the folder that the archive is unpacked into")
-            with target.open("xb") as file:
-                for chunk in self._chunks(name):
-                    file.write(chunk)
+            with keeping("the archive's content", folder):
+                self._extract(name, root)
             if on_file:
                 on_file(1)
+
+    def _extract(self, name: str, root: Path) -> None:
+        target = root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.parent.resolve(strict=True).is_relative_to(root):
+            raise _unsafe(name, "leads out of the folder that the archive is unpacked into")
+        with target.open("xb") as file:
+            for chunk in self._chunks(name):
+                file.write(chunk)
 
     def _directory(self, file: BinaryIO) -> zipfile.ZipFile:
         guard = _DirectoryGuard(file, self._max_files)

@@ -13,6 +13,8 @@ from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from catalog.media import PHOTOS
+
 models.CharField.register_lookup(Length)
 
 CATEGORY_PATH_LENGTH = 500
@@ -167,7 +169,7 @@ class Product(models.Model):
 
 def photo_path(image: ProductImage, filename: str) -> str:
     """Photos are stored under their content's hash, so that the same photo is stored once."""
-    return f"products/{image.sha256[:2]}/{image.sha256}{PurePosixPath(filename).suffix}"
+    return f"{PHOTOS}/{image.sha256[:2]}/{image.sha256}{PurePosixPath(filename).suffix}"
 
 
 class SourceEntry(models.Model):

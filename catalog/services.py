@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -10,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.text import slugify
@@ -19,7 +22,12 @@ from catalog import events
 from catalog.media import write_once
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, SourceEntry, photo_path
 from catalog.photos import Photo
+from catalog.storage import database_storage
 from catalog.thumbnails import delete_thumbnails
+
+logger = logging.getLogger(__name__)
+
+_written: ContextVar[set[str] | None] = ContextVar("written", default=None)
 
 
 class Outcome(StrEnum):
@@ -45,6 +53,24 @@ class ProductData:
     tags: Sequence[str] = ()
     attributes: dict[str, Any] = field(default_factory=dict)
     active: bool = True
+
+
+@contextmanager
+def transaction_with_files() -> Iterator[None]:
+    """A transaction; where it is rolled back, the files of the photos that were attached in it are gone, too.
+
+    Raises StorageUnavailable where the database's own disk is full or read-only.
+    """
+    written: set[str] = set()
+    outer = _written.set(written)
+    try:
+        with database_storage(), transaction.atomic():
+            yield
+    except BaseException:
+        _delete_unused_files(written)
+        raise
+    finally:
+        _written.reset(outer)
 
 
 @transaction.atomic
@@ -226,7 +252,8 @@ def attach_image(
 def _store(image: ProductImage, photo: Photo) -> str:
     """Write the photo's bytes unless they are there already, and return their path in the media storage."""
     path = photo_path(image, f"photo.{photo.extension}")
-    write_once(path, photo.content)
+    if write_once(path, photo.content) and (written := _written.get()) is not None:
+        written.add(path)
     return path
 
 
@@ -301,10 +328,17 @@ def withdraw_missing(product_ids: Collection[int]) -> int:
 
 
 def _delete_unused_files_on_commit(names: set[str]) -> None:
-    def delete() -> None:
+    transaction.on_commit(lambda: _delete_unused_files(names))
+
+
+def _delete_unused_files(names: set[str]) -> None:
+    """What cannot be deleted stays and is told of: it is in nobody's way."""
+    if not names:
+        return
+    try:
         in_use = set(ProductImage.objects.filter(file__in=names).values_list("file", flat=True))
         for name in names - in_use:
             default_storage.delete(name)
             delete_thumbnails(name)
-
-    transaction.on_commit(delete)
+    except (OSError, DatabaseError) as error:
+        logger.error("files of photos that are gone could not be deleted (%s): %s", error, ", ".join(sorted(names)))

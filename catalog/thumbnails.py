@@ -9,13 +9,14 @@ import io
 import logging
 
 from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import get_script_prefix, re_path
 from django.views.decorators.http import require_safe
 from PIL import Image
 
-from catalog.media import write_once
+from catalog.media import PHOTOS, write_once
 from catalog.photos import ImageRejected, open_upright
+from catalog.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -36,21 +37,27 @@ def thumbnail_url(name: str, side: int) -> str:
     return f"{get_script_prefix()}thumbs/{side}/{name}.webp" if name else ""
 
 
-def thumbnail(name: str, side: int) -> str:
-    """Make the thumbnail unless it is there, and return its own name in the media storage.
+def thumbnail(name: str, side: int) -> bytes:
+    """The thumbnail, a WebP file; made and kept unless it is there.
 
-    Raises FileNotFoundError without the photo, ImageRejected where it cannot be decoded.
+    Where it cannot be kept, it is made anew the next time. Raises FileNotFoundError without the photo, ImageRejected where that
+    cannot be decoded.
     """
     thumb = _thumbnail_name(name, side)
     if default_storage.exists(thumb):
-        return thumb
+        with default_storage.open(thumb) as file:
+            kept: bytes = file.read()
+            return kept
     with default_storage.open(name) as file:
         image = open_upright(file.read(), at_least=side)
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     small = io.BytesIO()
     image.save(small, "WEBP", quality=_QUALITY)
-    write_once(thumb, small.getvalue())
-    return thumb
+    try:
+        write_once(thumb, small.getvalue())
+    except StorageUnavailable as error:
+        logger.warning("a thumbnail is not kept: %s", error)
+    return small.getvalue()
 
 
 def delete_thumbnails(name: str) -> None:
@@ -60,16 +67,16 @@ def delete_thumbnails(name: str) -> None:
 
 
 @require_safe
-def thumbnail_view(_request: HttpRequest, side: str, name: str) -> HttpResponseBase:
+def thumbnail_view(_request: HttpRequest, side: str, name: str) -> HttpResponse:
     """Answer with a thumbnail, made on the first request."""
     try:
-        thumb = thumbnail(name, int(side))
+        picture = thumbnail(name, int(side))
     except FileNotFoundError:
         raise Http404("There is no such photo.") from None
     except ImageRejected as error:
         logger.warning("no thumbnail of %s: %s", name, error)
         raise Http404("The photo cannot be read.") from error
-    return FileResponse(default_storage.open(thumb), content_type="image/webp", headers={"Cache-Control": _FOR_EVER})
+    return HttpResponse(picture, content_type="image/webp", headers={"Cache-Control": _FOR_EVER})
 
 
 def _thumbnail_name(name: str, side: int) -> str:
@@ -77,7 +84,7 @@ def _thumbnail_name(name: str, side: int) -> str:
 
 
 # Only names that the catalogue itself gives to photos: nothing else in the storage can be asked for.
-_PHOTO_NAME = r"products/[0-9a-f]{2}/[0-9a-f]{64}\.(?:jpg|png|webp)"
+_PHOTO_NAME = rf"{PHOTOS}/[0-9a-f]{{2}}/[0-9a-f]{{64}}\.(?:jpg|png|webp)"
 _SIDE = "|".join(map(str, SIDES))
 
 urlpatterns = [

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 from tqdm import tqdm
 
+from catalog.storage import StorageUnavailable, database_storage
 from embeddings import jobs
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
@@ -49,10 +50,11 @@ class OutboxThread(threading.Thread):
         generations = _Generations()
         while not self._ending:
             try:
-                generations.follow()
-                drain()
+                with database_storage():
+                    generations.follow()
+                    drain()
                 self._last_trouble = ""
-            except EmbeddingsError as error:
+            except (EmbeddingsError, StorageUnavailable) as error:
                 self._tell_once(str(error))
             # The thread has to outlive a database that is away for a while; the rows are still there afterwards.
             except Exception:

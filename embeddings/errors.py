@@ -17,8 +17,16 @@ class IndexUnavailable(EmbeddingsError):
     """The vector index cannot be reached now; the same call may go through later."""
 
 
+class IndexFull(IndexUnavailable):
+    """There is no room for the embedded index to write to; nothing was written."""
+
+
 class IndexLocked(IndexUnavailable):
     """Another process holds the embedded shard."""
+
+
+class MediaUnavailable(EmbeddingsError):
+    """The folder of the photos is away as a whole; the same call may go through later."""
 
 
 class UnknownCollection(EmbeddingsError):

@@ -33,6 +33,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from catalog.storage import StorageUnavailable, reason_of
 from embeddings import metrics
 from embeddings.errors import EmbeddingsError, JobEnded, JobNotFound, NoRejectedRows
 from embeddings.models import Collection, Job
@@ -147,6 +148,9 @@ def work_off(job_id: UUID, work: Callable[[Job, Tell], dict[str, Any]]) -> bool:
     except EmbeddingsError as error:
         fail(job, str(error))
         return False
+    except StorageUnavailable as error:
+        fail_for_storage(job, error)
+        return False
     except OSError as error:
         fail_for_files(job, error)
         return False
@@ -193,7 +197,13 @@ def fail(job: Job, reason: str) -> bool:
 def fail_for_files(job: Job, error: OSError) -> bool:
     """The same where the server's own files failed, which is for the server's log and no business of who asked."""
     logger.error("job %s failed", job.pk, exc_info=error)
-    return fail(job, f"the server cannot read or write its files: {error.strerror or type(error).__name__}")
+    return fail(job, f"the server cannot read or write its files: {reason_of(error)}, then start it again")
+
+
+def fail_for_storage(job: Job, error: Exception) -> bool:
+    """The same where it is known what could not be kept."""
+    logger.error("job %s failed: %s", job.pk, error)
+    return fail(job, str(error))
 
 
 def cancel(job_id: UUID) -> Job:

@@ -23,12 +23,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from catalog import media
 from catalog.models import ProductImage, lineage
 from catalog.photos import ImageRejected, open_upright
 from embeddings import metrics
 from embeddings.backends import get_encoder, get_vector_index
 from embeddings.encoders.base import Encoder
-from embeddings.errors import EncoderMismatch, InvalidVector
+from embeddings.errors import EncoderMismatch, InvalidVector, MediaUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes, vector_to_bytes
 from embeddings.progress import Progress
 from embeddings.selectors import TO_DO, LiveCollection, active_versions
@@ -111,7 +112,8 @@ def drain(
     """Work off the outbox of every active version: all of it, or only these photos' rows.
 
     embed: also what needs the encoder; without that, points are written, patched and removed.
-    Raises IndexLocked or IndexUnavailable with the rows left as they are, and EncoderMismatch where a model file was exchanged.
+    Raises IndexLocked, IndexUnavailable or MediaUnavailable with the rows left as they are, and EncoderMismatch where a model file
+    was exchanged.
     """
     report = DrainReport()
     chosen = EVERY_PHOTO if image_ids is None else Q(image_id__in=list(image_ids))
@@ -258,10 +260,12 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
         with metrics.stage("decode"), default_storage.open(name) as file:
             image = open_upright(cast("BinaryIO", file), at_least=encoder.input_size)
     except FileNotFoundError:
+        _expect_media()
         return _Failure(f"the file {name} is missing from the media storage: upload the photo again", final=True)
     except ImageRejected as error:
         return _Failure(str(error), final=True)
     except OSError as error:
+        _expect_media()
         return _Failure(f"the media storage failed: {error}", final=False)
     try:
         with metrics.stage("encode"):
@@ -269,6 +273,14 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
     except InvalidVector as error:
         return _Failure(str(error), final=True)
     return embedding
+
+
+def _expect_media() -> None:
+    """One photo that cannot be read is that photo's trouble. Raises MediaUnavailable where none can."""
+    if media.is_away():
+        raise MediaUnavailable(
+            f"there is no photo at all in {settings.MEDIA_ROOT}: have its disk mounted, and they are embedded by themselves"
+        )
 
 
 def _store_outcome(row: ImageEmbedding, outcome: NDArray[np.float32] | bytes | _Failure) -> str | None:

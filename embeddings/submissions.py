@@ -20,6 +20,7 @@ from catalog.archives import ArchiveRejected, Reason, SafeArchive
 from catalog.importers.rows import UnusableSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.sources import expect_catalogue
+from catalog.storage import keeping
 from embeddings import background, tasks
 from embeddings.dataset import classes_in
 from embeddings.duplicates import COLLECTION as COMPARED
@@ -78,7 +79,7 @@ def submit_training(collection_slug: str, upload: BinaryIO, parameters: Training
     """Take an archive of photos (folder = class) to train an encoder for the collection on. Returns the queued job.
 
     upload: seekable; one with a `temporary_file_path`, as Django's uploads have it, is moved and not copied.
-    Raises what `expect_training` raises, ArchiveRejected and UnusablePhotos.
+    Raises what `expect_training` raises, ArchiveRejected, UnusablePhotos and StorageUnavailable.
     """
     collection = expect_training(collection_slug)
     _refuse_unusable(upload)
@@ -149,8 +150,8 @@ def submit_import(upload: BinaryIO, options: ImportOptions, *, file_name: str = 
     """Take a catalogue to import: a table, a feed, or a zip of either or of photos. Returns the queued job.
 
     upload: as in `submit_training`. file_name: as its sender calls it. A dry run that succeeds keeps what was sent for
-    IMPORT_UPLOAD_KEEP_HOURS, for `submit_import_of`. Raises JobUnderWay, and UnusableSource where nothing can be imported
-    from it or there is too much of it.
+    IMPORT_UPLOAD_KEEP_HOURS, for `submit_import_of`. Raises JobUnderWay, UnusableSource where nothing can be imported
+    from it or there is too much of it, and StorageUnavailable.
     """
     expect_import()
     limit = settings.IMPORT_MAX_BYTES
@@ -236,10 +237,15 @@ def _refuse_too_few(classes: Counter[str]) -> None:
 
 
 def _store(upload: BinaryIO, suffix: str) -> str:
-    """Keep what was sent under a name of its own in UPLOADS_ROOT; it is there whole or not at all."""
-    root = Path(settings.UPLOADS_ROOT)
-    root.mkdir(parents=True, exist_ok=True)
+    """Keep what was sent under a name of its own in UPLOADS_ROOT; it is there whole or not at all. Raises StorageUnavailable."""
     name = f"{uuid4()}{suffix}"
+    with keeping("what was sent", settings.UPLOADS_ROOT):
+        _move_in(upload, Path(settings.UPLOADS_ROOT), name)
+    return name
+
+
+def _move_in(upload: BinaryIO, root: Path, name: str) -> None:
+    root.mkdir(parents=True, exist_ok=True)
     part = root / f"{name}.part"
     try:
         temporary = getattr(upload, "temporary_file_path", None)
@@ -255,4 +261,3 @@ def _store(upload: BinaryIO, suffix: str) -> str:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    return name

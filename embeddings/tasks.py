@@ -16,7 +16,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from embeddings import jobs, services
-from embeddings.errors import IndexUnavailable
+from embeddings.errors import IndexUnavailable, MediaUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,11 @@ def sync_images(image_ids: list[int]) -> None:
 
 
 @shared_task(
-    acks_late=True, autoretry_for=(IndexUnavailable,), retry_backoff=True, retry_backoff_max=600, max_retries=None
+    acks_late=True,
+    autoretry_for=(IndexUnavailable, MediaUnavailable),
+    retry_backoff=True,
+    retry_backoff_max=600,
+    max_retries=None,
 )
 def embed_images(image_ids: list[int]) -> None:
     """Embed these photos and write their points."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions
@@ -21,10 +21,12 @@ from catalog import archives
 from catalog.archives import ArchiveRejected
 from catalog.importers.rows import UnusableSource
 from catalog.photos import ImageRejected, Reason
+from catalog.storage import StorageFull, StorageUnavailable, database_storage_error
 from embeddings.errors import (
     CollectionNotFound,
     EncoderMismatch,
     EncoderUnavailable,
+    IndexFull,
     IndexUnavailable,
     JobEnded,
     JobNotFound,
@@ -53,6 +55,8 @@ logger = logging.getLogger("django.request")
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+# Somebody has to make room first.
+STORAGE_RETRY_AFTER_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,20 @@ _INTERNAL = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, detail="Something went wrong 
 _DATABASE_AWAY = Kind(
     HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable", "The database does not answer", _AWAY, retry=True
 )
+_STORAGE_FULL = Kind(
+    HTTPStatus.INSUFFICIENT_STORAGE,
+    "storage-full",
+    "There is no room left",
+    "This server has no room left for that; the same request may go through once there is.",
+    retry=True,
+)
+_STORAGE_UNAVAILABLE = Kind(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "storage-unavailable",
+    "Nothing can be kept now",
+    "This server cannot write to its disk now; the same request may go through later.",
+    retry=True,
+)
 
 
 def _unavailable(slug: str, title: str) -> Kind:
@@ -128,10 +146,13 @@ TABLE: tuple[tuple[type[Exception], Kind], ...] = (
     (RateExceeded, Kind(HTTPStatus.TOO_MANY_REQUESTS, "rate-exceeded", "Too many requests", retry=True)),
     (CrossSiteRequest, Kind(HTTPStatus.FORBIDDEN, "cross-site", "Another site may not ask for this")),
     (TrainingUnavailable, Kind(HTTPStatus.SERVICE_UNAVAILABLE, "training-unavailable", "Nothing can be trained here")),
+    (IndexFull, _STORAGE_FULL),
     (IndexUnavailable, _unavailable("index-unavailable", "The vector index does not answer")),
     (CollectionNotFound, _unavailable("not-indexed", "Nothing is indexed yet")),
     (EncoderUnavailable, _unavailable("encoder-unavailable", "The encoder is missing")),
     (EncoderMismatch, _unavailable("encoder-mismatch", "Encoder and index do not fit")),
+    (StorageFull, _STORAGE_FULL),
+    (StorageUnavailable, _STORAGE_UNAVAILABLE),
     (OperationalError, _DATABASE_AWAY),
     (InterfaceError, _DATABASE_AWAY),
     (RequestDataTooBig, _TOO_LARGE),
@@ -152,15 +173,22 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
     """The answer to any error in a view of the API; REST framework calls it."""
     request: HttpRequest = context["request"]._request
     set_rollback()
+    if isinstance(error, DatabaseError):
+        error = database_storage_error(error) or error
     kind = _kind_of(error)
+    detail = kind.detail or _detail_of(error)
+    answer = respond(Problem(kind, detail, request.path, _extra_of(error), _retry_after_s(error)))
     if kind is _INTERNAL:
         got_request_exception.send(sender=None, request=request)
         about = {"status_code": 500, "request": request}
         logger.error("Internal Server Error: %s", request.path, exc_info=error, extra=about)
+    elif isinstance(error, (StorageUnavailable, IndexFull)):
+        logger.error("%s: %s: %s", kind.status.phrase, request.path, error)
+        # Django would log that there was such an answer, too, and nothing of why.
+        vars(answer)["_has_been_logged"] = True
     elif kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
         logger.warning("Service Unavailable: %s: %s", request.path, error)
-    retry_after_s = error.retry_after_s if isinstance(error, RateExceeded) else RETRY_AFTER_S
-    return respond(Problem(kind, kind.detail or _detail_of(error), request.path, _extra_of(error), retry_after_s))
+    return answer
 
 
 def respond(problem: Problem) -> HttpResponse:
@@ -170,6 +198,12 @@ def respond(problem: Problem) -> HttpResponse:
         headers["WWW-Authenticate"] = 'Bearer realm="lookalike"'
     body = json.dumps(problem.members(), ensure_ascii=False)
     return HttpResponse(body, status=problem.kind.status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def _retry_after_s(error: Exception) -> int:
+    if isinstance(error, RateExceeded):
+        return error.retry_after_s
+    return STORAGE_RETRY_AFTER_S if isinstance(error, (StorageUnavailable, IndexFull)) else RETRY_AFTER_S
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

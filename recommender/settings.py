@@ -383,6 +383,10 @@ FETCH_PER_HOST = _positive("FETCH_PER_HOST", 4)
 FETCH_THREADS = _positive("FETCH_THREADS", 8)
 FETCH_PORTS = _ports("FETCH_PORTS", "80,443")
 FETCH_ALLOW_NETWORKS = _networks("FETCH_ALLOW_NETWORKS")
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "catalog.storage.SpoolingUploadHandler",
+]
 DATA_UPLOAD_MAX_MEMORY_SIZE = PHOTO_MAX_BYTES + 1024 * 1024
 
 AUTH_USER_MODEL = "catalog.User"

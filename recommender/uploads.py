@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -16,6 +18,7 @@ from django.utils.datastructures import MultiValueDict
 from rest_framework.parsers import BaseParser, DataAndFiles
 
 from catalog.archives import ArchiveRejected, Reason
+from catalog.storage import keeping
 from recommender.errors import UploadTooLarge
 
 _CHUNK_BYTES = 256 * 1024
@@ -51,12 +54,16 @@ def _archive_too_large(limit: int) -> ArchiveRejected:
 
 
 class StreamedUpload(TemporaryUploadedFile):
-    """A file in UPLOADS_ROOT, so that to keep it is to rename it; it is gone when it is closed and was not kept."""
+    """A file in UPLOADS_ROOT, so that to keep it is to rename it; it is gone when it is closed and was not kept.
+
+    Raises StorageUnavailable where it cannot be written.
+    """
 
     def __init__(self, limit: Limit, name: str, content_type: str | None = None, charset: str | None = None) -> None:
         root = Path(settings.UPLOADS_ROOT)
-        root.mkdir(parents=True, exist_ok=True)
-        file = NamedTemporaryFile(dir=root, prefix="incoming-", suffix=".part")  # noqa: SIM115  # closed with the request
+        with _keeping():
+            root.mkdir(parents=True, exist_ok=True)
+            file = NamedTemporaryFile(dir=root, prefix="incoming-", suffix=".part")  # noqa: SIM115  # closed with the request
         UploadedFile.__init__(self, cast("IO[Any]", file), name, content_type, 0, charset)
         self._limit = limit
 
@@ -64,7 +71,23 @@ class StreamedUpload(TemporaryUploadedFile):
         """Take a piece, or raise the limit's error where there are more bytes than may be sent."""
         self.size = (self.size or 0) + len(chunk)
         self._limit.refuse(self.size)
-        self.write(chunk)
+        with _keeping():
+            self.write(chunk)
+
+    def complete(self) -> StreamedUpload:
+        """The whole file, at its beginning."""
+        with _keeping():
+            self.seek(0)
+        return self
+
+    def close(self) -> None:
+        """Let go of it. What could not be written before cannot be now, and is not wanted any more."""
+        with contextlib.suppress(OSError):
+            super().close()
+
+
+def _keeping() -> AbstractContextManager[None]:
+    return keeping("what was sent", settings.UPLOADS_ROOT)
 
 
 class StreamingHandler(FileUploadHandler):
@@ -85,8 +108,7 @@ class StreamingHandler(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> StreamedUpload:  # noqa: ARG002
         """The file, at its beginning."""
-        self._uploads[-1].seek(0)
-        return self._uploads[-1]
+        return self._uploads[-1].complete()
 
     def close(self) -> None:
         """Let go of all of them."""
@@ -111,7 +133,7 @@ class FileParser(BaseParser):
         try:
             while chunk := stream.read(_CHUNK_BYTES):
                 upload.append(chunk)
-            upload.seek(0)
+            upload.complete()
         except BaseException:
             upload.close()
             raise

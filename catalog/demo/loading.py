@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from os import cpu_count
 
-from django.db import transaction
-
 from catalog.demo.catalogue import DemoProduct, demo_products, photo_files
 from catalog.models import Product
 from catalog.photos import check_photo
-from catalog.services import ProductData, attach_image, save_product
+from catalog.services import ProductData, attach_image, save_product, transaction_with_files
 
 
 def load_demo(count: int = 300, on_progress: Callable[[int], object] | None = None) -> list[Product]:
@@ -36,7 +34,7 @@ def _drawn(products: list[DemoProduct]) -> Iterator[tuple[DemoProduct, list[byte
         yield from zip(products, pool.map(photo_files, products, chunksize=8), strict=True)
 
 
-@transaction.atomic
+@transaction_with_files()
 def _save(demo: DemoProduct, photos: list[bytes]) -> None:
     data = ProductData(
         sku=demo.sku, title=demo.title, description=demo.description, category=demo.category_names, brand=demo.brand,

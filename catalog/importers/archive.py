@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from catalog.archives import ArchiveRejected, SafeArchive, wrapping_folder
 from catalog.importers.rows import UnusableSource
+from catalog.storage import keeping
 
 # What may be the table of an archive; everything else in it may be a photo.
 _TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson"))
@@ -33,14 +34,16 @@ def unpacked(path: Path, stop: Callable[[], bool] | None = None) -> Iterator[Pat
     """What is to be imported from this zip: its one table, or else the folder of its photos.
 
     The folder in which everything lies is not part of the catalogue. Raises UnusableSource for an archive that is refused,
-    Interrupted when `stop` says so while it is unpacked.
+    StorageUnavailable for want of room, Interrupted when `stop` says so while it is unpacked.
     """
 
     def on_file(_count: int) -> None:
         if stop is not None and stop():
             raise Interrupted
 
-    with tempfile.TemporaryDirectory(prefix="lookalike-import-") as temporary:
+    with ExitStack() as stack:
+        with keeping("the archive's content", "the folder for temporary files (TMPDIR)"):
+            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-import-"))
         folder = Path(temporary).resolve() / "archive"
         try:
             with SafeArchive(path) as archive:
@@ -49,8 +52,6 @@ def unpacked(path: Path, stop: Callable[[], bool] | None = None) -> Iterator[Pat
                 archive.extract_to(folder, on_file)
         except ArchiveRejected as error:
             raise UnusableSource(f"{path}: {error}") from error
-        except OSError as error:
-            raise UnusableSource(f"{path} cannot be unpacked: {error.strerror or error}") from error
         yield folder / content
 
 

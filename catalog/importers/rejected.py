@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from catalog.importers.rows import OnRejected, Problem, Row, UnusableSource
+from catalog.storage import keeping
 
 # What is said of each row. The columns of the table that it came from stand behind these.
 NOTES = ("line", "sku", "photo", "reason")
@@ -24,24 +26,38 @@ def rejected_rows(path: Path, headers: Sequence[str]) -> Iterator[OnRejected]:
     """Gives what writes rejected rows to this file as they are met. headers: of the source's table, nothing without one.
 
     A row has a line, or where it stood on several in its source as many; the notes stand on its first. A cell that a
-    spreadsheet would calculate begins with an apostrophe. Raises UnusableSource where the file cannot be written.
+    spreadsheet would calculate begins with an apostrophe. Raises UnusableSource where there cannot be such a file, and
+    StorageUnavailable where it cannot be written to its end.
     """
     try:
         # What could not be decoded is a lone surrogate, and a question mark in the file.
         file = path.open("w", encoding="utf-8", errors="replace", newline="")
     except OSError as error:
         raise UnusableSource(f"the report {path} cannot be written: {error.strerror or error}") from error
-    with file:
-        table = csv.writer(file)
-        table.writerow([*NOTES, *map(_harmless, headers)])
+    table = csv.writer(file)
 
-        def write(row: Row, problems: Sequence[Problem]) -> None:
-            notes: Sequence[object] = _notes(row, problems)
+    def write(row: Row, problems: Sequence[Problem]) -> None:
+        notes: Sequence[object] = _notes(row, problems)
+        with _keeping(path):
             for cells in row.cells or [()]:
                 table.writerow([*notes, *map(_harmless, cells)])
                 notes = (row.line, "", "", "")
 
+    try:
+        with _keeping(path):
+            table.writerow([*NOTES, *map(_harmless, headers)])
         yield write
+    except BaseException:
+        # Where its end cannot be written either, the first error says it.
+        with contextlib.suppress(OSError):
+            file.close()
+        raise
+    with _keeping(path):
+        file.close()
+
+
+def _keeping(path: Path) -> AbstractContextManager[None]:
+    return keeping(f"the table of rejected rows {path.name}", path.parent)
 
 
 def is_of_rejected_rows(headers: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ The rules of the loop, the same for every source:
   comes back. Nothing is withdrawn unless the source was read to its end with fewer than half of its rows rejected: half a
   feed must not empty a shop. A row that is rejected still says that its product is there.
 - A product that was merged into another one stays as it is, and the photos that the other one took over from it stay there.
+- Where something cannot be kept, for want of room say, the import ends there: that is no fault of the row in hand.
 - A dry run goes through the same motions and rolls them back; no file is written.
 - What the loop keeps in mind does not grow with the rows: a source may have millions.
 """
@@ -42,8 +43,10 @@ from catalog.services import (
     note_source,
     remove_images,
     save_products,
+    transaction_with_files,
     withdraw_missing,
 )
+from catalog.storage import StorageUnavailable, database_storage
 
 # More than this many problems are counted and told to `on_rejected`, but not kept in memory.
 PROBLEMS_KEPT = 1000
@@ -59,6 +62,17 @@ _SEEN_CACHE_KIB = 1024
 
 class UnusableSource(ValueError):
     """Nothing can be imported from this source at all: a wrong path, a missing column. The message says what to do."""
+
+
+class ImportStopped(Exception):
+    """The import cannot go on: the message says why and what to do. report: what was imported before that."""
+
+    def __init__(self, report: ImportReport, cause: StorageUnavailable) -> None:
+        begun = "Nothing was imported"
+        if report.rows:
+            begun = f"Stopped after line {report.last_line}. The {report.rows} rows before are done"
+        super().__init__(f"{begun}: {cause}. What is done stays as it is, so import the same again to go on.")
+        self.report = report
 
 
 class RowRejected(ValueError):
@@ -172,18 +186,22 @@ def import_rows(
     """Save these rows. `stop` is asked after each row whether to end here.
 
     on_progress: is told whenever rows were saved. source: its name, where the products are to be known as its own.
-    withdraw: its products that are missing.
+    withdraw: its products that are missing. Raises ImportStopped where something cannot be kept.
     """
     with closing(_Seen()) as seen:
         run = _Import(dry_run, seen, on_progress, on_rejected, source, withdraw=withdraw)
-        for row in rows:
-            run.take(row)
-            if stop is not None and stop():
-                run.report.interrupted = True
-                break
-        run.save_taken()
-        if withdraw:
-            run.withdraw_missing()
+        try:
+            with database_storage():
+                for row in rows:
+                    run.take(row)
+                    if stop is not None and stop():
+                        run.report.interrupted = True
+                        break
+                run.save_taken()
+                if withdraw:
+                    run.withdraw_missing()
+        except StorageUnavailable as error:
+            raise ImportStopped(run.report, error) from error
         return run.report
 
 
@@ -228,15 +246,18 @@ class _Seen:
 
     def note(self, rows: Iterable[Row]) -> None:
         """These were imported."""
-        told = ((_key(row.sku), row.line) for row in rows)
-        self._database.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", told)
+        self._write("INSERT OR REPLACE INTO seen VALUES (?, ?)", ((_key(row.sku), row.line) for row in rows))
 
     def note_rejected(self, rows: Iterable[Row]) -> None:
         """The source has these, though they were not imported."""
-        self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?, NULL)", ((_key(row.sku),) for row in rows))
+        self._write("INSERT OR IGNORE INTO seen VALUES (?, NULL)", ((_key(row.sku),) for row in rows))
 
     def close(self) -> None:
         self._database.close()
+
+    def _write(self, statement: str, values: Iterable[tuple[object, ...]]) -> None:
+        with database_storage("the list of what was imported so far, in the folder for temporary files (TMPDIR),"):
+            self._database.executemany(statement, values)
 
 
 def _key(sku: str) -> bytes:
@@ -355,7 +376,7 @@ class _Import:
         if not batch:
             return
         try:
-            with transaction.atomic():
+            with transaction_with_files():
                 outcomes = self._write(batch)
                 if self.report.dry_run:
                     transaction.set_rollback(True)

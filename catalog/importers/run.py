@@ -83,7 +83,8 @@ def run_import(
     on_progress: Callable[[ImportReport, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> ImportReport:
-    """Import what lies there. Raises UnusableSource, and Interrupted when `stop` says so before the first row.
+    """Import what lies there. Raises UnusableSource, and Interrupted when `stop` says so before the first row; where something
+    cannot be kept, StorageUnavailable before the first row and ImportStopped from there on.
 
     mapping: what the options build upon. images, alone: as in `opened`. rejected: the file that is written with all that
     could not be taken. on_progress: is told the report so far, and about how many rows there are (0: nobody knows).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, BinaryIO, cast
 
 from django import forms
@@ -25,11 +26,14 @@ from catalog.importers.mapping import FIELDS
 from catalog.importers.rows import UnusableSource
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.models import Product
+from catalog.storage import StorageUnavailable, database_storage, storage_failure
 from embeddings.admin.jobs import may_import
 from embeddings.admin.photos import EmbeddedProductAdmin
 from embeddings.errors import JobUnderWay
 from embeddings.models import Job
 from embeddings.submissions import submit_import
+
+logger = logging.getLogger(__name__)
 
 _FORMATS = (
     ("", _("told from the content")),
@@ -48,7 +52,9 @@ class FileInput(forms.FileInput):
 
 
 class ImportForm(forms.Form):
-    """A catalogue, and what is to be done with it."""
+    """A catalogue, and what is to be done with it. storage_failure: why what was sent could not be kept."""
+
+    storage_failure: StorageUnavailable | None = None
 
     file = forms.FileField(
         label=_("File"),
@@ -124,8 +130,12 @@ class ImportForm(forms.Form):
         return any(field.errors or field.value() for field in self.advanced())
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what does not go together."""
+        """Refuse what does not go together, and a file that did not arrive."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.storage_failure is not None:
+            # That there is none is not the sender's fault.
+            self.errors.pop("file", None)
+            self.add_error("file", str(self.storage_failure))
         if cleaned.get("deactivate_missing") and not cleaned.get("source"):
             self.add_error("source", _("Name the source: only the products of that source are withdrawn."))
         return cleaned
@@ -152,11 +162,14 @@ class ImportingProductAdmin(EmbeddedProductAdmin):
         if not may_import(request):
             raise PermissionDenied
         form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
+        form.storage_failure = storage_failure(request)
         if request.method == "POST" and form.is_valid():
             job = _submitted(form)
             if job is not None:
                 self.log_addition(request, job, [{"added": {}}])
                 return redirect("admin:embeddings_job_change", job.pk)
+        if form.storage_failure is not None:
+            logger.error("%s: %s", request.path, form.storage_failure)
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Import products"),
@@ -170,7 +183,12 @@ def _submitted(form: ImportForm) -> Job | None:
     """The job; None where there is none, and then the form says why."""
     file = form.cleaned_data["file"]
     try:
-        return submit_import(cast("BinaryIO", file), form.options(), file_name=file.name)
+        with database_storage():
+            return submit_import(cast("BinaryIO", file), form.options(), file_name=file.name)
+    except StorageUnavailable as error:
+        form.storage_failure = error
+        form.add_error("file", str(error))
+        return None
     except (UnusableSource, JobUnderWay) as error:
         form.add_error("file" if isinstance(error, UnusableSource) else None, str(error))
         return None

@@ -22,7 +22,7 @@ from uuid import uuid4
 import numpy as np
 import qdrant_edge as engine
 
-from embeddings.errors import IndexLocked, IndexUnavailable
+from embeddings.errors import IndexFull, IndexLocked, IndexUnavailable
 from embeddings.vector_index.base import (
     COLLECTION_NAME,
     PAYLOAD_FIELDS,
@@ -57,6 +57,10 @@ shard.optimize(); shard.flush(); shard.close()
 """
 _MAX_KNOWN_PRODUCTS = 500_000
 _LEARNING_RATE = 0.05
+# The engine maps its files into memory and lets them grow: where the disk has no room for a page that is written to, the kernel
+# kills the process (SIGBUS). So it is asked before. One write was measured to take up to 45 MB, opening up to 32.
+_ROOM_TO_WRITE_BYTES = 128 * 1024**2
+_ROOM_TO_OPEN_BYTES = 64 * 1024**2
 _FULL_SCAN_THRESHOLD_KB = 10_000  # the engine's own
 
 _DISTANCES = {
@@ -158,6 +162,7 @@ class EdgeVectorIndex:
         with self._using(name) as shard:
             checked = checked_points(points, shard.collection)
             for start in range(0, len(checked), _POINTS_A_WRITE):
+                self._expect_room(name)
                 # Lists: the binding reads an array of 256 five times slower.
                 batch = [
                     engine.Point(point.id, point.vector.tolist(), _engine_payload(point.payload))
@@ -172,6 +177,7 @@ class EdgeVectorIndex:
         with self._using(name) as shard:
             if not (known := possible_ids(ids)) or not patch:
                 return
+            self._expect_room(name)
             # By a filter: naming an id that is not there fails halfway.
             chosen = engine.Filter(must=[engine.HasIdCondition(set(known))])
             with shard.writing:
@@ -181,6 +187,7 @@ class EdgeVectorIndex:
     def delete(self, name: str, ids: Sequence[int]) -> None:
         with self._using(name) as shard:
             if known := possible_ids(ids):
+                self._expect_room(name)
                 with shard.writing:
                     shard.handle.update(engine.UpdateOperation.delete_points([*known]))
                     shard.product_of.clear()
@@ -216,6 +223,8 @@ class EdgeVectorIndex:
         with self._using(name):
             pass  # an unknown name is said here
         self.close(name)
+        # The graph is built in a copy.
+        self._expect_room(name, _ROOM_TO_WRITE_BYTES + _size_of(self._path / name))
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-c", _OPTIMISE, str(self._path / name)], capture_output=True, text=True, check=False
         )
@@ -270,6 +279,7 @@ class EdgeVectorIndex:
         if collection is None:
             raise not_found(name)
         folder = self._path / name
+        self._expect_room(name, _ROOM_TO_OPEN_BYTES)
         try:
             return _Shard(engine.EdgeShard.load(str(folder)), collection)
         except Exception as error:
@@ -281,6 +291,7 @@ class EdgeVectorIndex:
         """Make the shard in a folder beside its place and move it there whole: nobody ever meets half a collection."""
         made = self._path / f".new-{uuid4().hex}"
         place = self._path / collection.name
+        self._expect_room(collection.name)
         try:
             made.mkdir(parents=True)
             shard = engine.EdgeShard.create(str(made), self._config(collection))
@@ -295,6 +306,17 @@ class EdgeVectorIndex:
             # Where the place is taken another process was first: whether it made the same is checked by who calls this.
             if not (isinstance(error, OSError) and place.exists()):
                 raise IndexUnavailable(f"the index {place} cannot be made: {error}") from error
+
+    def _expect_room(self, name: str, needed: int = _ROOM_TO_WRITE_BYTES) -> None:
+        """Raises IndexFull where the disk has less room than the engine may take."""
+        # The folder itself is made with the first collection.
+        folder = next(place for place in (self._path, *self._path.absolute().parents) if place.exists())
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise IndexFull(
+                f"the index {self._path / name} has no room: {_mb(free)} MB are free on its disk, and {_mb(needed)} may be taken;"
+                " free some, and what waits is written by itself"
+            )
 
     def _config(self, collection: IndexCollection) -> engine.EdgeConfig:
         threshold = self._full_scan_threshold_kb
@@ -441,6 +463,15 @@ def _locked(folder: Path) -> int:
         os.close(descriptor)
         raise _held(folder) from None
     return descriptor
+
+
+def _size_of(folder: Path) -> int:
+    """In bytes on the disk: the engine's files have holes."""
+    return sum(512 * path.stat().st_blocks for path in folder.rglob("*") if path.is_file())
+
+
+def _mb(size: int) -> int:
+    return size // 1024**2
 
 
 def _held(folder: Path) -> IndexLocked:

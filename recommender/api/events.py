@@ -109,7 +109,7 @@ class EventsView(ApiView):
             )
         ],
         request={"application/json": _BODY, "text/plain": _BODY},
-        responses=responses(AcceptedSchema, 400, 413, 415, 503, status=202),
+        responses=responses(AcceptedSchema, 400, 413, 415, 503, 507, status=202),
         examples=[
             OpenApiExample("Events", value=_EXAMPLE, request_only=True),
             OpenApiExample("Stored", value={"accepted": 4}, response_only=True, status_codes=["202"]),

@@ -82,7 +82,7 @@ class ImportsView(UploadView):
             ),
             **dict.fromkeys(_BODIES, WHOLE_BODY),
         },
-        responses=responses(serializers.JobSchema, 400, 403, 409, 413, 415, status=202),
+        responses=responses(serializers.JobSchema, 400, 403, 409, 413, 415, 503, 507, status=202),
         examples=[
             OpenApiExample("An import that waits", value=IMPORT, response_only=True, status_codes=["202"]),
             problem(

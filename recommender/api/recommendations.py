@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.photos import ImageRejected, Reason
+from catalog.storage import storage_failure
 from embeddings.errors import UnknownCollection
 from recommender import params, pipeline, serializers
 from recommender.api.base import FORM_BYTES, ApiView, announced_bytes, existing
@@ -102,7 +103,7 @@ class SearchView(ApiView):
             *documented(params.SEARCH),
         ],
         request=form("photo", "A JPEG, PNG or WebP file.", params.SEARCH),
-        responses=responses(serializers.SearchAnswerSchema, 400, 404, 413, 415, 503),
+        responses=responses(serializers.SearchAnswerSchema, 400, 404, 413, 415, 503, 507),
         examples=[
             OpenApiExample(
                 "Look-alikes",
@@ -126,7 +127,10 @@ class SearchView(ApiView):
         Parameters may come in the address or in the form.
         """
         _refuse_too_large(announced_bytes(request), allowance=FORM_BYTES)
-        query = params.search_query(request.query_params, request.POST, errors=_errors_of_files(request.FILES))
+        errors = _errors_of_files(request.FILES)
+        if failure := storage_failure(request._request):
+            raise failure
+        query = params.search_query(request.query_params, request.POST, errors=errors)
         photo = request.FILES["photo"]
         _refuse_too_large(photo.size)
         return Response(serializers.recommendations(pipeline.search(slug, photo.read(), query)))

@@ -45,7 +45,7 @@ class TrainView(UploadView):
             ),
             "application/zip": WHOLE_BODY,
         },
-        responses=responses(serializers.JobSchema, 400, 403, 404, 409, 413, 415, 422, 503, status=202),
+        responses=responses(serializers.JobSchema, 400, 403, 404, 409, 413, 415, 422, 503, 507, status=202),
         examples=[
             OpenApiExample("A job that waits", value=JOB, response_only=True, status_codes=["202"]),
             problem(

@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 from catalog.archives import ArchiveRejected, Member, Reason, SafeArchive
+from catalog.storage import StorageUnavailable
 from tests.zips import PHOTOS, encrypted, link, packed, renamed, said_method, said_offset, said_size
 
 MIB = 1024 * 1024
@@ -218,7 +219,7 @@ def test_nothing_is_written_outside_the_folder_through_a_link_that_lies_in_it(tm
 
 def test_a_file_that_is_there_is_not_written_over(tmp_path):
     opened(packed()).extract_to(tmp_path)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(StorageUnavailable, match="File exists"):
         opened(packed()).extract_to(tmp_path)
 
 

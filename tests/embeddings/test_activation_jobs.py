@@ -128,7 +128,7 @@ def test_a_version_that_is_gone_meanwhile_fails(version, second):
     ("trouble", "told"),
     [
         (IndexUnavailable("the index /srv/shop/index/all-v2-g1 cannot be made"), "the index all-v2-g1 cannot be made"),
-        (OSError(28, "No space left on device"), "cannot read or write its files: No space left on device"),
+        (OSError(28, "No space left on device"), "cannot read or write its files: there is no room left"),
     ],
 )
 def test_trouble_fails_with_its_reason_and_nothing_is_switched(version, shop, second, monkeypatch, trouble, told):

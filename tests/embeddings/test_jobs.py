@@ -30,6 +30,7 @@ from prometheus_client import REGISTRY
 
 from catalog.archives import ArchiveRejected
 from catalog.models import User
+from catalog.storage import StorageFull
 from embeddings import background, jobs, submissions, tasks
 from embeddings.background import JobThread
 from embeddings.errors import JobEnded, JobNotFound, JobUnderWay, TrainingUnavailable, UnknownCollection, UnusablePhotos
@@ -196,7 +197,7 @@ class TestAJobComesIn:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(Path, "replace", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(StorageFull, match="no room left on the disk: free some"):
             submit()
         assert (Job.objects.count(), kept()) == (0, [])
 

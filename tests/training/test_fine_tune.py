@@ -371,7 +371,9 @@ def test_a_server_whose_disk_fails_says_so_to_whoever_sent_a_job(installation, s
 
     monkeypatch.setattr(flow, "view_features", full)
     told = reason_of({"backbone": "bundled"}, drawings(4), settings, monkeypatch)
-    assert told == "the server cannot read or write its files: No space left on device"
+    assert told == (
+        "the server cannot read or write its files: there is no room left on the disk: free some, then start it again"
+    )
 
 
 def left_over(installation: Path, slug: str) -> Path:

@@ -18,9 +18,10 @@ from tqdm import tqdm
 from catalog.importers.archive import Interrupted
 from catalog.importers.csv_file import ENCODINGS
 from catalog.importers.mapping import FIELDS, load_mapping
-from catalog.importers.rows import ImportReport, UnusableSource
+from catalog.importers.rows import ImportReport, ImportStopped, UnusableSource
 from catalog.importers.run import ImportOptions, clean_stop, run_import
 from catalog.importers.sources import FORMATS
+from catalog.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         "feed in XML or TSV, a product export of Shopify, a file with a JSON object a line, a folder of photos (folder = "
         "category), or a zip of one of these. Rows are known by their sku: run it again at any time, and only what changed "
         "is written. Exit status: 0 when the source was read to its end, rejected rows included; 1 when nothing could be "
-        "read; 130 when interrupted."
+        "read, or something not be kept for want of room; 130 when interrupted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -94,20 +95,26 @@ class Command(BaseCommand):
                     on_progress=on_progress,
                     stop=stop,
                 )
-            except UnusableSource as error:
+            except ImportStopped as error:
+                self._tell(options, error.report, time.monotonic() - started)
+                raise CommandError(str(error)) from error
+            except (UnusableSource, StorageUnavailable) as error:
                 raise CommandError(str(error)) from error
             except Interrupted:
                 raise CommandError("Interrupted before the first row: nothing was imported.", returncode=130) from None
-        if options["json"]:
-            self.stdout.write(json.dumps(_as_json(options["path"], report), ensure_ascii=False, indent=2))
-        else:
-            self._print(options["path"], report, time.monotonic() - started)
+        self._tell(options, report, time.monotonic() - started)
         if report.interrupted:
             raise CommandError(
                 f"Interrupted after line {report.last_line}. The {report.rows} rows before are done; "
                 "run the same command again to go on.",
                 returncode=130,
             )
+
+    def _tell(self, options: dict[str, Any], report: ImportReport, elapsed_s: float) -> None:
+        if options["json"]:
+            self.stdout.write(json.dumps(_as_json(options["path"], report), ensure_ascii=False, indent=2))
+        else:
+            self._print(options["path"], report, elapsed_s)
 
     def _print(self, path: Path, report: ImportReport, elapsed_s: float) -> None:
         verb = "Would import (dry run)" if report.dry_run else "Imported"

@@ -13,8 +13,9 @@ from uuid import UUID
 from django.core.management.base import BaseCommand
 
 from catalog.importers.archive import Interrupted
-from catalog.importers.rows import ImportReport, UnusableSource
+from catalog.importers.rows import ImportReport, ImportStopped, UnusableSource
 from catalog.importers.run import ImportOptions, clean_stop, run_import
+from catalog.storage import StorageUnavailable
 from embeddings import jobs
 from embeddings.models import Job
 
@@ -47,6 +48,8 @@ class Command(BaseCommand):
                 )
         except UnusableSource as error:
             jobs.fail(row, str(error).replace(str(path), row.parameters["file"] or "the file"))
+        except (ImportStopped, StorageUnavailable) as error:
+            jobs.fail_for_storage(row, error)
         except OSError as error:
             jobs.fail_for_files(row, error)
         except Interrupted:

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from catalog.archives import ArchiveRejected
+from catalog.storage import StorageUnavailable, reason_of
 from embeddings import jobs, versions
 from embeddings.backends import get_encoder
 from embeddings.dataset import read_photos
@@ -107,8 +108,11 @@ class Command(BaseCommand):
             raise CommandError(
                 "Interrupted. Run the same command again to go on where it stopped.", returncode=130
             ) from None
-        except (EmbeddingsError, ArchiveRejected, ValueError) as error:
+        except (EmbeddingsError, ArchiveRejected, ValueError, StorageUnavailable) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise CommandError(f"{place}{reason_of(error)}, then run the same command again to go on.") from error
 
     def _train(self, options: dict[str, Any]) -> None:
         categories = [path.strip() for path in options["categories"].split(",") if path.strip()]
@@ -156,6 +160,9 @@ class Command(BaseCommand):
         except (EmbeddingsError, ArchiveRejected, ValueError) as error:
             reason = str(error).replace(options["backbone"], job.parameters.get("backbone", options["backbone"]))
             jobs.fail(job, reason)
+            return
+        except StorageUnavailable as error:
+            jobs.fail_for_storage(job, error)
             return
         except OSError as error:
             jobs.fail_for_files(job, error)

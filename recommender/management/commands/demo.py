@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from catalog.demo.loading import load_demo
 from catalog.models import Product
+from catalog.storage import StorageUnavailable
 from embeddings import services
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
@@ -31,7 +32,10 @@ class Command(BaseCommand):
 
     def handle(self, *, count: int, port: int, **_: Any) -> None:
         with tqdm(total=count, desc="drawing", unit="product", disable=None) as bar:
-            products = load_demo(count, on_progress=bar.update)
+            try:
+                products = load_demo(count, on_progress=bar.update)
+            except StorageUnavailable as error:
+                raise CommandError(f"{error}; what is saved stays.") from error
         self.stdout.write(f"{len(products)} products in the catalogue")
         try:
             with tqdm(total=2 * count, desc="indexing", unit="photo", disable=None) as bar:
