@@ -104,5 +104,5 @@ lock: ## pin the dependencies of pyproject.toml anew, with hashes (needs uv)
 
 .PHONY: clean
 clean: ## remove what was built: the environment, the demo's data, caches
-	rm -rf $(VENV) node_modules var build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) node_modules var build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

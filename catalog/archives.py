@@ -356,7 +356,7 @@ def _safe_name(entry: zipfile.ZipInfo) -> str | None:
     # The name as it stands in the directory has what zipfile cuts off, and a Unicode field may say something else.
     for name in (entry.orig_filename, entry.filename):
         parts = _safe_parts(_as_utf8(name, entry))
-    if entry.orig_filename.endswith(("/", "\\")) or entry.is_dir() or not parts:
+    if not parts or entry.orig_filename.endswith(("/", "\\")) or entry.is_dir():
         return None
     if any(part.startswith(".") or part in _PASSED_OVER for part in parts):
         return None

@@ -8,6 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+# The same examples each time and few of them; --hypothesis-profile=long draws others each time, and keeps those that fail.
+_FUZZING: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+hypothesis_settings.register_profile("short", derandomize=True, max_examples=250, database=None, **_FUZZING)
+hypothesis_settings.register_profile("long", max_examples=10_000, print_blob=True, **_FUZZING)
+hypothesis_settings.load_profile("short")
 
 _TESTS = Path(__file__).parent
 # Their tests use no database of this process.

@@ -18,6 +18,7 @@ REQUIRED = ("Handle", "Title", "Variant Price")
 
 # Shopify has at most 2,048 variants and 250 photos a product.
 _MAX_LINES = 5000
+_POSITION_DIGITS = 9
 _OPTIONS = (1, 2, 3)
 
 # What the lines of a product come to, for the mapping to use beside the columns of the export.
@@ -133,7 +134,8 @@ class _Lines:
                 self.options.setdefault(number, {})[value] = None
         if photo := line.get("Image Src", "").strip():
             position = line.get("Image Position", "").strip()
-            self.photos.setdefault(photo, int(position) if position.isascii() and position.isdigit() else self.count)
+            told = position.isascii() and position.isdigit() and len(position) <= _POSITION_DIGITS
+            self.photos.setdefault(photo, int(position) if told else self.count)
             self.alts.setdefault(photo, line.get("Image Alt Text", "").strip())
 
     def made(self, columns: frozenset[str], decimal: str) -> dict[str, str | list[str]]:
@@ -188,7 +190,7 @@ def _can_be_bought(line: Mapping[str, str]) -> bool:
     if line.get("Variant Inventory Policy", "").strip().lower() == "continue":
         return True
     quantity = line.get("Variant Inventory Qty", "").strip()
-    return not quantity or (quantity.isascii() and quantity.isdigit() and int(quantity) > 0)
+    return not quantity or (quantity.isascii() and quantity.isdigit() and bool(quantity.strip("0")))
 
 
 def _is_active(line: Mapping[str, str]) -> bool:

@@ -85,7 +85,8 @@ def parse_boolean(text: str, *, name: str) -> bool:
     if word in _FALSE:
         return False
     if word.isascii() and word.isdigit():
-        return int(word) > 0
+        # Not as a number: Python converts no more than 4,300 digits.
+        return bool(word.strip("0"))
     raise RowRejected(f"{name}: {text[:40]!r} is neither yes nor no nor a number of pieces")
 
 

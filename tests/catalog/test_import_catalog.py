@@ -480,7 +480,16 @@ def test_a_price_that_contradicts_its_currency_is_rejected(shop: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "truth"),
-    [("in_stock", True), ("Out of stock", False), ("12", True), ("0", False), ("TRUE", True), ("n", False)],
+    [
+        ("in_stock", True),
+        ("Out of stock", False),
+        ("12", True),
+        ("0", False),
+        ("TRUE", True),
+        ("n", False),
+        ("9" * 5000, True),
+        ("0" * 5000, False),
+    ],
 )
 def test_yes_and_no_as_shops_write_them(text: str, truth: bool) -> None:
     assert parse_boolean(text, name="available") is truth

@@ -112,6 +112,8 @@ def test_a_second_run_changes_nothing(shop: Path) -> None:
     [
         ({}, False),
         ({"Variant Inventory Qty": "2"}, True),
+        ({"Variant Inventory Qty": "9" * 5000, "Image Position": "9" * 5000}, True),
+        ({"Variant Inventory Qty": "0" * 5000}, False),
         ({"Variant Inventory Qty": "-2"}, False),
         ({"Variant Inventory Policy": "continue"}, True),
         ({"Variant Inventory Tracker": ""}, True),
