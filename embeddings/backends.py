@@ -42,7 +42,7 @@ def _encoder(name: str) -> Encoder:
     places = [BUNDLED] if name == "bundled" else [settings.ENCODERS_ROOT / name, Path(name)]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        raise EncoderUnavailable(f"no encoder {name!r}: there is no file {' or '.join(map(str, places))}")
+        raise EncoderUnavailable(f"no encoder {name!r}: there is no file {' or '.join(map(str, places))}: put it there")
     return LiteRTEncoder(path, threads=settings.ENCODER_THREADS)
 
 

@@ -29,7 +29,7 @@ from catalog.photos import ImageRejected, open_upright
 from embeddings import metrics
 from embeddings.backends import get_encoder, get_vector_index
 from embeddings.encoders.base import Encoder
-from embeddings.errors import EncoderMismatch, InvalidVector, MediaUnavailable
+from embeddings.errors import EncoderMismatch, EncoderUnavailable, InvalidVector, MediaUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes, vector_to_bytes
 from embeddings.progress import Progress
 from embeddings.selectors import TO_DO, LiveCollection, active_versions
@@ -95,13 +95,27 @@ def add_version(collection: Collection, encoder_name: str) -> EncoderVersion:
 
 
 def encoder_of(version: EncoderVersion | LiveCollection) -> Encoder:
-    """The version's encoder. Raises EncoderMismatch where the model file is not the one that made the version's vectors."""
+    """The version's encoder.
+
+    Raises EncoderUnavailable where its file is missing or no model, EncoderMismatch where it is not the model that made the
+    version's vectors.
+    """
     encoder = get_encoder(version.encoder)
+    wanted = version.index.dim if isinstance(version, LiveCollection) else version.dim
+    try:
+        dim = encoder.dim
+    except EncoderUnavailable as error:
+        raise EncoderUnavailable(f"{version.label}: {error}; put the file back that made it") from error
     if encoder.fingerprint != version.fingerprint:
         raise EncoderMismatch(
             f"{version.label} was made by model {version.fingerprint[:12]}, "
-            f"but {version.encoder!r} is now {encoder.fingerprint[:12]}:"
-            " run manage.py reindex --rebuild to embed the catalogue with the new model"
+            f"but {version.encoder!r} is now {encoder.fingerprint[:12]}: put the former file back,"
+            " or run manage.py reindex --rebuild to embed the catalogue with the new model"
+        )
+    if dim != wanted:
+        raise EncoderMismatch(
+            f"{version.label} has vectors of {wanted} dimensions, but {version.encoder!r} gives {dim}:"
+            " run manage.py reindex --rebuild to embed the catalogue with it"
         )
     return encoder
 

@@ -15,10 +15,11 @@ from django.views.decorators.http import require_safe
 from kombu.exceptions import KombuError
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from embeddings.backends import get_encoder, get_vector_index
+from embeddings.backends import get_vector_index
 from embeddings.errors import CollectionNotFound, EmbeddingsError
 from embeddings.models import EncoderVersion
 from embeddings.selectors import active_versions
+from embeddings.services import encoder_of
 from recommender import metrics
 from recommender.celery import app as celery_app
 
@@ -102,8 +103,7 @@ def _index(versions: Sequence[EncoderVersion]) -> str:
     empty = []
     for version in versions:
         try:
-            # Opens the collection, and costs nothing however large it is.
-            get_vector_index().retrieve(version.index_collection().name, [0])
+            _open(version)
         except CollectionNotFound:
             empty.append(version.label)
         except EmbeddingsError as error:
@@ -112,17 +112,20 @@ def _index(versions: Sequence[EncoderVersion]) -> str:
     return f"nothing indexed yet for {', '.join(empty)}" if empty else "answers"
 
 
+def _open(version: EncoderVersion) -> None:
+    """Costs nothing however large it is."""
+    index, collection = get_vector_index(), version.index_collection()
+    index.retrieve(collection.name, [0])
+    # It stands, so that this makes nothing: it says where it is of other vectors.
+    index.ensure(collection)
+
+
 def _encoder(versions: Sequence[EncoderVersion]) -> str:
     for version in versions:
         try:
-            encoder = get_encoder(version.encoder)
+            encoder_of(version)
         except EmbeddingsError as error:
             raise _DownError(str(error)) from error
-        if encoder.fingerprint != version.fingerprint:
-            raise _DownError(
-                f"{version.label} was made by another model than {version.encoder!r} is now:"
-                " run manage.py reindex --rebuild"
-            )
     return "loaded"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from embeddings.backends import get_vector_index
+from embeddings.errors import InvalidVector
 from embeddings.spans import span
 from embeddings.vector_index.base import Filter, Hit, IndexCollection, Vector, VectorQuery, best_first, best_of_products
 
@@ -21,7 +22,7 @@ def nearest_products(
     """The best hit of each of the `limit` nearest products, best first. vectors: float32 [dim] each.
 
     Several vectors are photos of one thing: a product counts by its best match with any of them.
-    Fewer hits than `limit` mean that the index holds no more.
+    Fewer hits than `limit` mean that the index holds no more. Raises EncoderMismatch for an index of other vectors.
     """
     index = get_vector_index()
     hits: list[Hit] = []
@@ -34,8 +35,13 @@ def nearest_products(
             min_score=min_score,
             with_vectors=with_vectors,
         )
-        with span("index query", collection=collection.name, limit=limit):
-            hits += index.query(collection.name, query)
+        try:
+            with span("index query", collection=collection.name, limit=limit):
+                hits += index.query(collection.name, query)
+        except InvalidVector:
+            # It fits the version: an index that it does not fit is another's, which this says.
+            index.ensure(collection)
+            raise
     if len(vectors) == 1:
         return hits
     return best_of_products(best_first(hits, collection.distance))[:limit]

@@ -29,7 +29,10 @@ class LiteRTEncoder:
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
-        self._model = path.read_bytes()
+        try:
+            self._model = path.read_bytes()
+        except OSError as error:
+            raise EncoderUnavailable(f"the model {path} cannot be read: {error.strerror or error}") from error
         self._path = path
         self._threads = threads
         self._idle: LifoQueue[Any] = LifoQueue()

@@ -258,8 +258,8 @@ def check_same(stands: IndexCollection, wanted: IndexCollection) -> None:
     if (stands.dim, stands.distance) != (wanted.dim, wanted.distance):
         raise EncoderMismatch(
             f"the index {wanted.name} stands with {stands.dim} dimensions compared by {stands.distance}, "
-            f"but {wanted.dim} by {wanted.distance} are wanted: give each encoder version an index of its own, "
-            f"or drop this one and index again"
+            f"but {wanted.dim} by {wanted.distance} are wanted: it is not this encoder version's, "
+            f"so run manage.py reindex, which builds a new one beside it"
         )
 
 

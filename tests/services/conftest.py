@@ -25,6 +25,7 @@ from kombu import Connection
 from redis import ConnectionError as RedisAway
 from redis import Redis
 
+from embeddings.backends import BUNDLED
 from tests.drawings import write_patchworks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,6 +205,17 @@ def make_site(tmp_path: Path, migrated: Path) -> Iterator[Callable[..., Site]]:
 def draw_photos(tmp_path: Path) -> Callable[..., Path]:
     """Draws so many small JPEG files, no two alike, into a folder for import_catalog (folder = category)."""
     return lambda count, name="photos": write_patchworks(tmp_path / name, count, name=name)
+
+
+@pytest.fixture
+def second_model(tmp_path: Path) -> Path:
+    """The bundled model with the signs of some of its weights turned: another model, with other answers."""
+    content = bytearray(BUNDLED.read_bytes())
+    for position in range(300_001, 340_001, 2):
+        content[position] ^= 0x80
+    path = tmp_path / "second.tflite"
+    path.write_bytes(bytes(content))
+    return path
 
 
 class PostgresServer:
