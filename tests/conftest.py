@@ -65,6 +65,14 @@ def _left_out(report: pytest.TestReport | pytest.CollectReport) -> str:
     return f"REQUIRE_ALL is set, and {report.nodeid} was skipped. {reason}"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests tell beside that they passed, by `record_property("told", text)`."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(str(text))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: many tests wait for processes that they have started."""
