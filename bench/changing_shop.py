@@ -36,8 +36,13 @@ from tests.services.conftest import ROOT, Server
 
 GIVE_UP_S = 60.0
 OBSERVERS = 4
+ENDED = -1
 # What is looked at in a list of NEAR may stand lower when it is looked for: others came before it.
 NEAR, LISTED = 24, 100
+
+
+# When a change was last looked for, its number, and when it was committed: those that nobody has looked for come first.
+Waiting = queue.PriorityQueue[tuple[float, int, float]]
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ class _Watched:
 
     def make(self, environment: Mapping[str, str], pause_s: float) -> None:
         """All of them, and wait until each is seen."""
-        waiting: queue.SimpleQueue[tuple[Change, float] | None] = queue.SimpleQueue()
+        waiting: Waiting = queue.PriorityQueue()
         left = threading.Semaphore(0)
         observers = [threading.Thread(target=self._observe, args=(waiting, left.release)) for _ in range(OBSERVERS)]
         for observer in observers:
@@ -169,32 +174,36 @@ class _Watched:
                 maker.stdin.close()
                 for line in maker.stdout:
                     made = json.loads(line)
-                    waiting.put((self.changes[made["number"]], made["committed_at"]))
+                    waiting.put((0.0, made["number"], made["committed_at"]))
             if maker.returncode:
                 raise SystemExit("the changes could not be made")
             for _ in self.changes:
                 left.acquire()
         finally:
             for _ in observers:
-                waiting.put(None)
+                waiting.put((float("inf"), ENDED, 0.0))
             for observer in observers:
                 observer.join()
 
-    def _observe(self, waiting: queue.SimpleQueue[Any], done: Callable[[], None]) -> None:
+    def _observe(self, waiting: Waiting, done: Callable[[], None]) -> None:
         connection = http.client.HTTPConnection(urlsplit(self.server.base).netloc, timeout=GIVE_UP_S)
-        while (entry := waiting.get()) is not None:
-            change, committed_at = entry
+        while (entry := waiting.get())[1] != ENDED:
+            _, number, committed_at = entry
+            change = self.changes[number]
             connection.request("GET", f"/api/products/{change.beside}/similar?limit={LISTED}")
             answer = connection.getresponse()
             said = answer.read()
-            took = time.monotonic() - committed_at
+            answered_at = time.monotonic()
             if answer.status != 200:
                 self.failures.append(f"{change.kind}: {answer.status} {said[:200]!r}")
-            elif change.seen([result["product"] for result in json.loads(said)["results"]]) or took > GIVE_UP_S:
-                self.seconds.setdefault(change.kind, []).append(took)
+            elif (
+                change.seen([result["product"] for result in json.loads(said)["results"]])
+                or answered_at - committed_at > GIVE_UP_S
+            ):
+                self.seconds.setdefault(change.kind, []).append(answered_at - committed_at)
                 done()
                 continue
-            waiting.put(entry)
+            waiting.put((answered_at, number, committed_at))
             time.sleep(0.01)
         connection.close()
 
