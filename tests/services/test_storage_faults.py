@@ -185,7 +185,7 @@ class TestAnImport:
         )
 
     def test_that_is_a_job_fails_with_the_reason_and_can_be_sent_again(self, make_site, mount):
-        site = make_site(IMPORT_API="true")
+        site = make_site()
         disk = mount(site.folder / "media")
         server = site.serve()
         archive = packed({f"noise/{number}.png": noise(number) for number in range(10)})
@@ -210,7 +210,7 @@ class TestAnImport:
 
 class TestAnUpload:
     def test_that_finds_no_room_is_a_problem_and_goes_through_once_there_is_some(self, make_site, mount):
-        site = make_site(IMPORT_API="true", TRAINING_API="true")
+        site = make_site()
         disk = mount(site.folder / "uploads")
         server = site.serve()
         disk.fill()
@@ -408,7 +408,7 @@ class TestTheDatabase:
     def test_of_sqlite_without_room_is_a_problem_and_loses_nothing(self, make_site, mount, tmp_path):
         disk = mount(tmp_path / "database")
         file = tmp_path / "database" / "shop.sqlite3"
-        site = make_site(DATABASE_URL=f"sqlite:///{file}", IMPORT_API="true")
+        site = make_site(DATABASE_URL=f"sqlite:///{file}")
         table = tmp_path / "table.csv"
         table.write_bytes(TABLE)
         site.manage("import_catalog", str(table))
@@ -442,7 +442,7 @@ print(connection.cursor().execute("PRAGMA integrity_check").fetchall())
 class TestATraining:
     def test_without_room_fails_with_the_reason(self, make_site, mount):
         pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-        site = make_site(TRAINING_API="true")
+        site = make_site()
         disk = mount(site.folder / "training")
         server = site.serve()
         disk.fill(but=300_000)
