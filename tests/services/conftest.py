@@ -29,7 +29,8 @@ from embeddings.backends import BUNDLED
 from tests.drawings import write_patchworks
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60
+# Long enough for a machine on which several tests start processes at a time.
+PATIENCE_S = 120
 DATABASE = "lookalike.sqlite3"
 # Named, so that nothing of the developer's shell or .env file reaches a process under test.
 NOTHING_SET = dict.fromkeys(
