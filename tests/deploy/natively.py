@@ -108,6 +108,7 @@ class Deployment:
                 sys.executable,
                 "-m",
                 "tests.deploy.qdrant_standin",
+                "127.0.0.1",
                 str(self.ports[name]),
                 self.secret("qdrant_api_key"),
                 str(self.folder / "qdrant"),

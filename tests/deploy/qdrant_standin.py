@@ -1,6 +1,6 @@
 """A Qdrant server for several processes where there is none: the REST calls of our adapter, answered by Qdrant's embedded engine.
 
-Run as `python -m tests.deploy.qdrant_standin PORT KEY FOLDER`.
+Run as `python -m tests.deploy.qdrant_standin HOST PORT KEY FOLDER`.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ ANSWERS: dict[tuple[str, str], Answer] = {
 }
 
 
-def serve(port: int, key: str, folder: Path) -> None:
+def serve(host: str, port: int, key: str, folder: Path) -> None:
     """Until the process ends, beginning with nothing. key: what requests have to say, as a server with an API key asks."""
     if folder.exists():
         shutil.rmtree(folder)
@@ -230,8 +230,8 @@ def serve(port: int, key: str, folder: Path) -> None:
         # Of more callers at once than its default, 5, the rest would try again after a second.
         request_queue_size = 128
 
-    Server(("127.0.0.1", port), Handler).serve_forever()
+    Server((host, port), Handler).serve_forever()
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
