@@ -7,10 +7,8 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product as every_pair
 from pathlib import Path
-from threading import Thread
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -24,6 +22,7 @@ from bench.chromium import FLAGS, NAMES
 from catalog.models import Product, User
 from embeddings.selectors import forget_live_collections
 from embeddings.services import drain
+from tests import loopback
 from tests.catalog.shop import stock
 from tests.factories import jpeg
 
@@ -198,28 +197,21 @@ def serve_page(origins: set[str]) -> Iterator[Callable[[str], str]]:
     """Serves a page from an origin of its own and returns its address."""
     body = b""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
     def serve(html: str) -> str:
         nonlocal body
         body = html.encode()
-        origins.add(f"http://127.0.0.1:{server.server_port}")
-        return f"http://127.0.0.1:{server.server_port}/"
+        origins.add(f"http://127.0.0.1:{port}")
+        return f"http://127.0.0.1:{port}/"
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
+    with loopback.serving(Handler) as port:
         yield serve
-        server.shutdown()
-        thread.join()
 
 
 class Api:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from django.conf import settings
@@ -14,6 +12,7 @@ from playwright.sync_api import Page, expect
 from catalog.models import Product
 from recommender import keys
 from recommender.models import ApiKey, Event
+from tests import loopback
 from tests.browser.conftest import until
 from tests.catalog.shop import stock
 
@@ -28,7 +27,7 @@ def serve_strictly(shop_url: str, origins: set[str]) -> Iterator[Callable[[str],
     """Serves a page, and a style sheet of its own, from another origin under the policy; returns the page's address."""
     body = ""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             kind, content = ("css", STYLE) if self.path == "/shop.css" else ("html", body)
             self.send_response(200)
@@ -37,23 +36,16 @@ def serve_strictly(shop_url: str, origins: set[str]) -> Iterator[Callable[[str],
             self.end_headers()
             self.wfile.write(content.encode())
 
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
     def serve(markup: str) -> str:
         nonlocal body
         body = f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="stylesheet" href="/shop.css">
         <script type="module" src="{shop_url}/widget/v1/similar.js"></script>{markup}"""
-        address = f"http://127.0.0.1:{server.server_port}"
+        address = f"http://127.0.0.1:{port}"
         origins.add(address)
         return f"{address}/"
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
+    with loopback.serving(Handler) as port:
         yield serve
-        server.shutdown()
-        thread.join()
 
 
 def test_the_policy_is_the_one_that_the_docs_name() -> None:

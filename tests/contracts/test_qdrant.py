@@ -2,10 +2,9 @@
 
 import json
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from qdrant_client.grpc.qdrant_pb2_grpc import QdrantServicer, add_QdrantService
 from embeddings.errors import CollectionNotFound, IndexLocked, IndexUnavailable
 from embeddings.vector_index.base import PAYLOAD_FIELDS, IndexCollection, Point, VectorQuery
 from embeddings.vector_index.qdrant import QdrantVectorIndex
+from tests import loopback
 
 SHIRTS = IndexCollection("shirts-v1", 4)
 Answer = tuple[int, Any]
@@ -58,7 +58,7 @@ class Server:
         self.answer: Callable[[str, str], Answer] = lambda _method, _path: (200, True)
         owner = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             def respond(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 path, _, parameters = self.path.partition("?")
@@ -78,20 +78,13 @@ class Server:
                 self.end_headers()
                 self.wfile.write(said)
 
-            do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815
+            do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = respond
 
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
+        self._serving = ExitStack()
+        self.url = f"http://127.0.0.1:{self._serving.enter_context(loopback.serving(Handler))}"
 
     def stop(self) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        self._serving.close()
 
 
 @pytest.fixture

@@ -205,7 +205,7 @@ def serve(host: str, port: int, key: str, folder: Path) -> None:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = respond
 
         def answer(self, path: str, body: Any) -> tuple[int, Any]:
             if path in ("/healthz", "/readyz"):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -13,6 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.trace.v1 import trace_pb2
+
+from tests import loopback
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Collector:
         self.spans: list[Span] = []
         keep = self._keep
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             def do_POST(self) -> None:
                 sent = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.path != "/v1/traces" or self.headers["Content-Type"] != "application/x-protobuf":
@@ -49,19 +50,12 @@ class Collector:
                 self.end_headers()
                 self.wfile.write(said)
 
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
+        self._serving = ExitStack()
+        self.url = f"http://127.0.0.1:{self._serving.enter_context(loopback.serving(Handler))}"
 
     def stop(self) -> None:
         """Nothing is taken any more."""
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        self._serving.close()
 
     def traces(self) -> dict[str, list[Span]]:
         """The spans by their trace."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gc
 import socket
-import threading
 import urllib.parse
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,7 @@ from embeddings.encoders.preprocessing import to_input  # noqa: E402
 from embeddings.errors import BackboneUnavailable  # noqa: E402
 from embeddings.training.backbones import Backbone, load_backbone  # noqa: E402
 from embeddings.training.student import read_litert  # noqa: E402
+from tests import loopback  # noqa: E402
 from tests.training.networks import archived, hub_model, keras_network  # noqa: E402
 
 pytestmark = [
@@ -48,7 +47,7 @@ def shelf(tmp_path, monkeypatch) -> Iterator[Shelf]:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             path = urllib.parse.urlsplit(self.path).path
             shelf.asked.append(path)
@@ -57,16 +56,9 @@ def shelf(tmp_path, monkeypatch) -> Iterator[Shelf]:
             self.end_headers()
             self.wfile.write(content or b"")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        shelf = Shelf(server.server_port)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with loopback.serving(Handler) as port:
+        shelf = Shelf(port)
         yield shelf
-        server.shutdown()
-        thread.join()
     # tensorflow_hub leaves its connections to the garbage collector.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
