@@ -10,7 +10,6 @@ deleted, lists what is new. Both ways to serve (bench/shops.py). The bars: withi
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
 import queue
@@ -25,7 +24,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -188,27 +186,28 @@ class _Watched:
                 observer.join()
 
     def _observe(self, waiting: Waiting, done: Callable[[], None]) -> None:
-        connection = http.client.HTTPConnection(urlsplit(self.server.base).netloc, timeout=60)
         while (entry := waiting.get())[1] != ENDED:
             due_at, number, committed_at = entry
             time.sleep(max(0.0, due_at - time.monotonic()))
             change = self.changes[number]
-            connection.request("GET", f"/api/products/{change.beside}/similar?limit={LISTED}")
-            answer = connection.getresponse()
-            said = answer.read()
+            seen = self._is_seen(change)
             took = time.monotonic() - committed_at
-            if answer.status != 200:
-                self.failures.append(f"{change.kind}: {answer.status} {said[:200]!r}")
-            elif change.seen([result["product"] for result in json.loads(said)["results"]]):
+            if seen:
                 self.seconds.setdefault(change.kind, []).append(took)
                 done()
-                continue
-            if took > GIVE_UP_S:
+            elif took > GIVE_UP_S:
                 self.failures.append(f"{change.kind}: {change.sku} was not seen within {GIVE_UP_S:g} s")
                 done()
             else:
                 waiting.put((committed_at + took + PAUSE_S, number, committed_at))
-        connection.close()
+
+    def _is_seen(self, change: Change) -> bool:
+        try:
+            answer = self.server.get(f"/api/products/{change.beside}/similar?limit={LISTED}")
+        except OSError as error:
+            self.failures.append(f"{change.kind}: {error!r}")
+            return False
+        return change.seen([result["product"] for result in answer["results"]])
 
 
 if __name__ == "__main__":
