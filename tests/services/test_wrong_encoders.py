@@ -187,7 +187,7 @@ def test_a_qdrant_collection_of_other_dimensions_is_said_and_a_reindex_builds_th
         return True
 
     standin = Site(site.folder)
-    standin.start("-m", "tests.deploy.qdrant_standin", str(port), "key", str(site.folder / "qdrant"))
+    standin.start("-m", "tests.deploy.qdrant_standin", "127.0.0.1", str(port), "key", str(site.folder / "qdrant"))
     try:
         standin.wait_until(collections)
         site.manage("import_catalog", str(draw_photos(10)))
