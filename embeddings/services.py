@@ -39,6 +39,8 @@ from embeddings.vector_index.base import Point
 logger = logging.getLogger(__name__)
 
 State = ImageEmbedding.State
+# In the order in which they are worked off.
+WITHOUT_ENCODER = (State.OUTDATED, State.REMOVED, State.EMBEDDED)
 BATCH = 256
 EVERY_PHOTO = Q()
 # A storage that is away is tried again after each of these, and given up after the last.
@@ -144,6 +146,19 @@ def drain(
     return report
 
 
+def with_others_waiting(image_ids: Sequence[int], limit: int) -> list[int]:
+    """These photos, and where they wait for no encoder, others that do not either, `limit` altogether.
+
+    Many at a time cost little more than one. So the first of many messages does the work of the rest, which find nothing to do.
+    """
+    waiting = ImageEmbedding.objects.filter(version__in=active_versions(), state__in=WITHOUT_ENCODER)
+    named = list(image_ids)
+    if len(named) >= limit or not waiting.filter(image_id__in=named).exists():
+        return named
+    others = waiting.exclude(image_id__in=named).order_by("image_id").values_list("image_id", flat=True)
+    return [*named, *dict.fromkeys(others[: limit - len(named)])]
+
+
 def to_embed(image_ids: Iterable[int]) -> list[int]:
     """Which of these photos wait for the encoder, with any active version."""
     waiting = ImageEmbedding.objects.filter(version__in=active_versions(), state=State.PENDING)
@@ -170,7 +185,7 @@ def hold_index(version: EncoderVersion) -> None:
 def _sync(version: EncoderVersion, chosen: Q) -> DrainReport:
     report = DrainReport()
     # What is quick goes first: a price does not wait for thousands of photos, nor a removal for a model that is missing.
-    for state, work_off in ((State.OUTDATED, _patch), (State.REMOVED, _forget), (State.EMBEDDED, _push)):
+    for state, work_off in zip(WITHOUT_ENCODER, (_patch, _forget, _push), strict=True):
         if state == State.REMOVED and version.rebuilding:
             continue
         last = 0

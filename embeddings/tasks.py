@@ -60,7 +60,7 @@ def _send(task: Task[[list[int]], None], image_ids: Sequence[int], size: int) ->
 )
 def sync_images(image_ids: list[int]) -> None:
     """Bring the points of these photos up to date where that needs no encoder, and pass on those that do."""
-    services.drain(image_ids, embed=False)
+    services.drain(services.with_others_waiting(image_ids, SYNC_SIZE), embed=False)
     _send(embed_images, services.to_embed(image_ids), EMBED_SIZE)
 
 

@@ -247,6 +247,18 @@ class TestWithABroker:
         tasks.embed_images(*passed_on)
         assert states(version)[new.pk] == State.INDEXED
 
+    def test_the_first_of_many_messages_does_the_work_of_the_rest(self, version, add_photo, monkeypatch):
+        photos = [add_photo() for _ in range(5)]
+        tasks.embed_images([photo.pk for photo in photos])
+        outbox.note_products_changed([photo.product_id for photo in photos])
+        monkeypatch.setattr(tasks, "SYNC_SIZE", 4)
+        tasks.sync_images([photos[4].pk])
+        assert states(version) == {photo.pk: State.INDEXED for photo in photos} | {photos[3].pk: State.OUTDATED}
+        tasks.sync_images([photos[0].pk])
+        assert states(version)[photos[3].pk] == State.OUTDATED
+        tasks.sync_images([photos[3].pk])
+        assert State.OUTDATED not in states(version).values()
+
     def test_the_periodic_task_sends_again_what_has_waited_for_long(self, version, settings, add_photo, monkeypatch):
         lost, fresh, due, tried = (add_photo() for _ in range(4))
         rows = ImageEmbedding.objects.filter(version=version)
