@@ -1,181 +1,24 @@
-"""The one place where the environment is read; everything a deployment chooses is a variable listed in .env.example."""
+"""The one place where the environment is asked; everything a deployment chooses is a variable listed in .env.example."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from importlib.util import find_spec
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from environ.fileaware_mapping import FileAwareMapping
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+from recommender import environment
+from recommender.environment import env
 
-
-class _Variables(FileAwareMapping):  # type: ignore[misc]  # django-environ carries no types
-    """Of a file without the line end that an editor, or `echo`, puts behind its text."""
-
-    def __getitem__(self, key: str) -> str:
-        value: str = super().__getitem__(key)
-        return value.removesuffix("\n") if self.env.get(f"{key}_FILE") else value
-
-
-class _Env(environ.FileAwareEnv):  # type: ignore[misc]
-    """Also reads each variable X from the file named by X_FILE (Docker and Kubernetes secrets)."""
-
-    ENVIRON = _Variables()
-
-
-env = _Env()
-if (BASE_DIR / ".env").exists():
-    env.read_env(BASE_DIR / ".env")
-
-
-def _choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
-    value: str = env.str(name, default=default)
-    if value not in allowed:
-        raise ImproperlyConfigured(f"{name}={value!r} is not one of {', '.join(allowed)}")
-    return value
-
-
-def _positive(name: str, default: int) -> int:
-    raw = env.str(name, default=str(default))
-    if not raw.isdigit() or int(raw) == 0:
-        raise ImproperlyConfigured(f"{name}={raw!r} is not a whole number above 0")
-    return int(raw)
-
-
-def _count(name: str, default: int) -> int:
-    raw = env.str(name, default=str(default))
-    if not raw.isdigit():
-        raise ImproperlyConfigured(f"{name}={raw!r} is not a whole number")
-    return int(raw)
-
-
-def _boolean(name: str, default: bool) -> bool:
-    raw = env.str(name, default=str(default)).strip().lower()
-    known = {
-        "1": True,
-        "true": True,
-        "yes": True,
-        "on": True,
-        "0": False,
-        "false": False,
-        "no": False,
-        "off": False,
-        "": False,
-    }
-    if raw not in known:
-        raise ImproperlyConfigured(f"{name}={raw!r} is neither true nor false")
-    return known[raw]
-
-
-def _named(name: str) -> dict[str, str]:
-    """name=value,name=value."""
-    named = {}
-    for pair in filter(None, (pair.strip() for pair in env.str(name, default="").split(","))):
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        if not (key and equals and value):
-            raise ImproperlyConfigured(f"{name}: {pair!r} is not name=value")
-        named[key] = value
-    return named
-
-
-def _ports(name: str, default: str) -> tuple[int, ...]:
-    raw = [port.strip() for port in env.str(name, default=default).split(",")]
-    if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in raw):
-        raise ImproperlyConfigured(f"{name}: {','.join(raw)!r} is not a list of ports like {default}")
-    return tuple(int(port) for port in raw)
-
-
-def _address(name: str) -> tuple[str, int] | None:
-    """A port of this machine, or host:port."""
-    if not (raw := env.str(name, default="")):
-        return None
-    host, _, port = raw.rpartition(":")
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ImproperlyConfigured(
-            f"{name}={raw!r} is neither a port like 8001 nor an address and a port like 0.0.0.0:8001"
-        )
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _collector(name: str) -> str:
-    """The address of an OpenTelemetry collector, where one can be told of anything."""
-    url: str = env.str(name, default="")
-    if not url:
-        return ""
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ImproperlyConfigured(f"{name}={url!r} is not an address like http://collector:4318")
-    if not all(map(_installed, ("sdk", "exporter.otlp.proto.http", *(f"instrumentation.{each}" for each in _TRACED)))):
-        raise ImproperlyConfigured(
-            f"{name} is set, but OpenTelemetry is not installed: pip install --require-hashes -r requirements/otel.txt,"
-            " or build the images with REQUIREMENTS=otel"
-        )
-    return url
-
-
-_TRACED = ("celery", "django", "psycopg")
-
-
-def _installed(part: str) -> bool:
-    """Whether this part of OpenTelemetry is there."""
-    try:
-        return find_spec(f"opentelemetry.{part}") is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def _networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Networks, as in 10.1.0.0/16,fd00::/8."""
-    try:
-        return tuple(ip_network(network.strip()) for network in env.list(name, default=[]) if network.strip())
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name}: {error}: write networks like 10.1.0.0/16") from error
-
-
-def _database(name: str, default: str) -> dict[str, Any]:
-    url = env.str(name, default=default)
-    scheme = url.partition(":")[0]
-    if scheme not in ("postgres", "postgresql", "psql", "pgsql", "sqlite"):
-        raise ImproperlyConfigured(
-            f"{name} starts with {scheme!r}: use postgres://user:password@host:5432/name or sqlite:///path"
-        )
-    return dict(environ.Env.db_url_config(url))
-
-
-def _qdrant_options() -> dict[str, Any]:
-    """What the environment says of a Qdrant server or cluster; the adapter has the defaults."""
-    options: dict[str, Any] = {"url": QDRANT_URL, "api_key": env.str("QDRANT_API_KEY", default="") or None}
-    for name in (
-        "GRPC_PORT", "TIMEOUT_S", "QUERY_TIMEOUT_S", "SHARD_NUMBER", "REPLICATION_FACTOR", "WRITE_CONSISTENCY_FACTOR",
-        "HNSW_M", "HNSW_EF_CONSTRUCT", "EF",
-    ):  # fmt: skip
-        if env.str(f"QDRANT_{name}", default=""):
-            options[name.lower()] = _positive(f"QDRANT_{name}", 1)
-    if replicas := env.str("QDRANT_READ_CONSISTENCY", default=""):
-        options["read_consistency"] = (
-            int(replicas)
-            if replicas.isdigit()
-            else _choice("QDRANT_READ_CONSISTENCY", "", ("majority", "quorum", "all"))
-        )
-    if _choice("QDRANT_QUANTIZATION", "", ("", "int8")):
-        options["quantization"] = "int8"
-    return options | {
-        "on_disk": _boolean("QDRANT_ON_DISK", False),
-        "on_disk_payload": _boolean("QDRANT_ON_DISK_PAYLOAD", False),
-    }
+BASE_DIR = environment.BASE_DIR
 
 
 def _permitted(*permissions: str) -> Callable[[HttpRequest], bool]:
@@ -193,7 +36,7 @@ def _sidebar_item(title: Promise, icon: str, app: str, model: str) -> dict[str, 
     }
 
 
-DEBUG = _boolean("DEBUG", False)
+DEBUG = environment.boolean("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", default="not-secret-for-development-only" if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured(
@@ -201,7 +44,7 @@ if not SECRET_KEY:
     )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-SERVICE = _choice("SERVICE", "all", ("all", "catalog", "recommender"))
+SERVICE = environment.choice("SERVICE", "all", ("all", "catalog", "recommender"))
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
 
 INSTALLED_APPS = [
@@ -256,7 +99,7 @@ TEMPLATES = [
 ]
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": _database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lookalike.sqlite3'}")
+    "default": environment.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lookalike.sqlite3'}")
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
@@ -269,7 +112,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # A new connection costs more than a whole recommendation, with SQLite too.
-DATABASES["default"]["CONN_MAX_AGE"] = _positive("DATABASE_CONN_MAX_AGE_S", 600)
+DATABASES["default"]["CONN_MAX_AGE"] = environment.positive("DATABASE_CONN_MAX_AGE_S", 600)
 
 REDIS_URL = env.str("REDIS_URL", default="")
 # Requests of so many addresses and keys are counted in a process, in at most 25 MB; Django's own 300 would forget who asks much.
@@ -316,7 +159,7 @@ CELERY_TASK_ROUTES = {
     "embeddings.tasks.run_waiting_trainings": {"queue": "train"},
 }
 # A photo that waits for so long, its message is taken for lost.
-MESSAGE_LOST_AFTER_S = _positive("MESSAGE_LOST_AFTER_S", 120)
+MESSAGE_LOST_AFTER_S = environment.positive("MESSAGE_LOST_AFTER_S", 120)
 # Behind long work these would pile up: one that nobody took in time is followed by the next.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "embeddings.tasks.reconcile", "schedule": 60.0, "options": {"expires": 50.0}},
@@ -333,56 +176,56 @@ QDRANT_URL = env.str("QDRANT_URL", default="")
 VECTOR_INDEX: dict[str, Any] = (
     {
         "BACKEND": "embeddings.vector_index.qdrant.QdrantVectorIndex",
-        "OPTIONS": _qdrant_options(),
+        "OPTIONS": environment.qdrant_options(QDRANT_URL),
     }
     if QDRANT_URL
     else {
         "BACKEND": "embeddings.vector_index.edge.EdgeVectorIndex",
         "OPTIONS": {
             "path": str(DATA_DIR / "index"),
-            "quantization": _choice("INDEX_QUANTIZATION", "", ("", "int8")) or None,
+            "quantization": environment.choice("INDEX_QUANTIZATION", "", ("", "int8")) or None,
         },
     }
 )
 DEFAULT_ENCODER = env.str("DEFAULT_ENCODER", default="bundled")
 # Trained encoders with their manifests and reports; every process of a deployment has to see the same folder.
 ENCODERS_ROOT = Path(env.str("ENCODERS_ROOT", default=str(DATA_DIR / "encoders")))
-ENCODER_THREADS = _positive("ENCODER_THREADS", os.cpu_count() or 1)
+ENCODER_THREADS = environment.positive("ENCODER_THREADS", os.cpu_count() or 1)
 
 # Who may read by the API, and who may write: by keys, anybody, or nobody. A training takes hours of a machine.
-API_READS = _choice("API_READS", "open", ("open", "keys"))
-API_WRITES = _choice("API_WRITES", "open" if DEBUG else "keys", ("open", "keys", "off"))
+API_READS = environment.choice("API_READS", "open", ("open", "keys"))
+API_WRITES = environment.choice("API_WRITES", "open" if DEBUG else "keys", ("open", "keys", "off"))
 # Requests a minute from one address and by one key; 0: any number.
-API_REQUESTS_PER_MINUTE = _count("API_REQUESTS_PER_MINUTE", 0 if DEBUG else 600)
-KEY_REQUESTS_PER_MINUTE = _count("KEY_REQUESTS_PER_MINUTE", 0 if DEBUG else 6000)
+API_REQUESTS_PER_MINUTE = environment.count("API_REQUESTS_PER_MINUTE", 0 if DEBUG else 600)
+KEY_REQUESTS_PER_MINUTE = environment.count("KEY_REQUESTS_PER_MINUTE", 0 if DEBUG else 6000)
 # The publishable key of the widget in the storefront and the admin.
 WIDGET_API_KEY = env.str("WIDGET_API_KEY", default="")
 # Days that the audit log goes back.
-AUDIT_KEEP_DAYS = _positive("AUDIT_KEEP_DAYS", 365)
+AUDIT_KEEP_DAYS = environment.positive("AUDIT_KEEP_DAYS", 365)
 # What a training may start from, by name; a request never names a path or an address.
-BACKBONES = {**_named("BACKBONES"), "bundled": "bundled"}
+BACKBONES = {**environment.named("BACKBONES"), "bundled": "bundled"}
 # What was sent, until it is worked off, and rows that an import rejected; never where media are served from. Web processes
 # and the workers of the queues `jobs` and `train` have to see the same folder.
 UPLOADS_ROOT = Path(env.str("UPLOADS_ROOT", default=str(DATA_DIR / "uploads")))
-TRAIN_ARCHIVE_MAX_BYTES = _positive("TRAIN_ARCHIVE_MAX_BYTES", 2 * 1024**3)
-IMPORT_MAX_BYTES = _positive("IMPORT_MAX_BYTES", 2 * 1024**3)
+TRAIN_ARCHIVE_MAX_BYTES = environment.positive("TRAIN_ARCHIVE_MAX_BYTES", 2 * 1024**3)
+IMPORT_MAX_BYTES = environment.positive("IMPORT_MAX_BYTES", 2 * 1024**3)
 # How long a dry run's file waits for the import that may follow, and how long rejected rows can be fetched.
-IMPORT_UPLOAD_KEEP_HOURS = _positive("IMPORT_UPLOAD_KEEP_HOURS", 24)
-IMPORT_REJECTED_KEEP_DAYS = _positive("IMPORT_REJECTED_KEEP_DAYS", 30)
-ARCHIVE_MAX_UNPACKED_BYTES = _positive("ARCHIVE_MAX_UNPACKED_BYTES", 8 * 1024**3)
-ARCHIVE_MAX_FILES = _positive("ARCHIVE_MAX_FILES", 200_000)
+IMPORT_UPLOAD_KEEP_HOURS = environment.positive("IMPORT_UPLOAD_KEEP_HOURS", 24)
+IMPORT_REJECTED_KEEP_DAYS = environment.positive("IMPORT_REJECTED_KEEP_DAYS", 30)
+ARCHIVE_MAX_UNPACKED_BYTES = environment.positive("ARCHIVE_MAX_UNPACKED_BYTES", 8 * 1024**3)
+ARCHIVE_MAX_FILES = environment.positive("ARCHIVE_MAX_FILES", 200_000)
 
-PHOTO_MAX_BYTES = _positive("PHOTO_MAX_BYTES", 20 * 1024 * 1024)
-PHOTO_MAX_PIXELS = _positive("PHOTO_MAX_PIXELS", 50_000_000)
-PHOTO_MAX_SIDE = _positive("PHOTO_MAX_SIDE", 16_384)
+PHOTO_MAX_BYTES = environment.positive("PHOTO_MAX_BYTES", 20 * 1024 * 1024)
+PHOTO_MAX_PIXELS = environment.positive("PHOTO_MAX_PIXELS", 50_000_000)
+PHOTO_MAX_SIDE = environment.positive("PHOTO_MAX_SIDE", 16_384)
 # How photos behind the links of a feed are fetched: seconds to connect and for each answer, and for a photo as a whole; how
 # many at a time, of one server and altogether; the ports; and which networks besides the public internet, e.g. 10.1.0.0/16.
-FETCH_TIMEOUT_S = _positive("FETCH_TIMEOUT_S", 10)
-FETCH_DEADLINE_S = _positive("FETCH_DEADLINE_S", 60)
-FETCH_PER_HOST = _positive("FETCH_PER_HOST", 4)
-FETCH_THREADS = _positive("FETCH_THREADS", 8)
-FETCH_PORTS = _ports("FETCH_PORTS", "80,443")
-FETCH_ALLOW_NETWORKS = _networks("FETCH_ALLOW_NETWORKS")
+FETCH_TIMEOUT_S = environment.positive("FETCH_TIMEOUT_S", 10)
+FETCH_DEADLINE_S = environment.positive("FETCH_DEADLINE_S", 60)
+FETCH_PER_HOST = environment.positive("FETCH_PER_HOST", 4)
+FETCH_THREADS = environment.positive("FETCH_THREADS", 8)
+FETCH_PORTS = environment.ports("FETCH_PORTS", "80,443")
+FETCH_ALLOW_NETWORKS = environment.networks("FETCH_ALLOW_NETWORKS")
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "catalog.storage.SpoolingUploadHandler",
@@ -415,7 +258,7 @@ MEDIA_ROOT = DATA_DIR / "media"
 if UPLOADS_ROOT.resolve().is_relative_to(MEDIA_ROOT.resolve()):
     raise ImproperlyConfigured(f"UPLOADS_ROOT={str(UPLOADS_ROOT)!r} lies in {MEDIA_ROOT}, where anybody may read")
 # A production shop serves its media from a CDN or nginx; the demo and a laptop do not have one.
-SERVE_MEDIA = _boolean("SERVE_MEDIA", DEBUG)
+SERVE_MEDIA = environment.boolean("SERVE_MEDIA", DEBUG)
 # Where a shop's own product pages are, as https://shop.example/p/{sku}; with {id}, {slug} or {sku}. Empty: the storefront's.
 PRODUCT_URL = env.str("PRODUCT_URL", default="")
 # A folder that several web processes of one server share, so that /metrics adds them up. prometheus_client reads the
@@ -426,9 +269,9 @@ if PROMETHEUS_MULTIPROC_DIR:
 else:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 # Where a Celery worker answers Prometheus; web processes do at /metrics.
-WORKER_METRICS_PORT = _address("WORKER_METRICS_PORT")
+WORKER_METRICS_PORT = environment.address("WORKER_METRICS_PORT")
 # Traces go there by OTLP over HTTP. Empty: none are taken.
-OTEL_EXPORTER_OTLP_ENDPOINT = _collector("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTEL_EXPORTER_OTLP_ENDPOINT = environment.collector("OTEL_EXPORTER_OTLP_ENDPOINT")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -439,25 +282,25 @@ STORAGES = {
 }
 
 # Visitors reach this server by HTTPS alone: cookies and the whole host are for HTTPS from then on.
-HTTPS = _boolean("HTTPS", False)
-BEHIND_TLS_PROXY = _boolean("BEHIND_TLS_PROXY", False)
+HTTPS = environment.boolean("HTTPS", False)
+BEHIND_TLS_PROXY = environment.boolean("BEHIND_TLS_PROXY", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
-SECURE_SSL_REDIRECT = _boolean("HTTPS_REDIRECT", HTTPS)
+SECURE_SSL_REDIRECT = environment.boolean("HTTPS_REDIRECT", HTTPS)
 # Those who ask from within come by plain HTTP.
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
-SECURE_HSTS_SECONDS = _count("HSTS_SECONDS", 365 * 24 * 3600) if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = _boolean("HSTS_INCLUDE_SUBDOMAINS", False)
-SECURE_HSTS_PRELOAD = _boolean("HSTS_PRELOAD", False)
+SECURE_HSTS_SECONDS = environment.count("HSTS_SECONDS", 365 * 24 * 3600) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean("HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD = environment.boolean("HSTS_PRELOAD", False)
 # Whether the domain's other hosts have HTTPS, its owner knows alone.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # Proxies before this process that write X-Forwarded-For: what the last so many wrote is believed.
-TRUSTED_PROXIES = _count("TRUSTED_PROXIES", 1 if BEHIND_TLS_PROXY else 0)
+TRUSTED_PROXIES = environment.count("TRUSTED_PROXIES", 1 if BEHIND_TLS_PROXY else 0)
 
 # Whoever guesses passwords has so many tries a user, from one address, and then waits.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-AXES_FAILURE_LIMIT = _positive("LOGIN_FAILURES", 5)
-AXES_COOLOFF_TIME = timedelta(minutes=_positive("LOGIN_LOCKED_MINUTES", 15))
+AXES_FAILURE_LIMIT = environment.positive("LOGIN_FAILURES", 5)
+AXES_COOLOFF_TIME = timedelta(minutes=environment.positive("LOGIN_LOCKED_MINUTES", 15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
@@ -503,7 +346,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # What visitors did with recommendations is forgotten after so many days.
-EVENTS_KEEP_DAYS = _positive("EVENTS_KEEP_DAYS", 90)
+EVENTS_KEEP_DAYS = environment.positive("EVENTS_KEEP_DAYS", 90)
 
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
@@ -583,9 +426,12 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "recommender.logs.ConsoleHandler",
-            "formatter": _choice("LOG_FORMAT", "plain" if DEBUG else "json", ("plain", "json")),
+            "formatter": environment.choice("LOG_FORMAT", "plain" if DEBUG else "json", ("plain", "json")),
             "filters": [*_IDS],
         }
     },
-    "root": {"handlers": ["console"], "level": _choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
+    "root": {
+        "handlers": ["console"],
+        "level": environment.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+    },
 }
