@@ -23,7 +23,6 @@ hypothesis_settings.load_profile("short")
 _TESTS = Path(__file__).parent
 # Their tests use no database of this process.
 _WAIT_FOR_PROCESSES = ("deploy", "services")
-_SKIPPED_FILES = pytest.StashKey[set[str]]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -36,28 +35,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """The same for a whole file that is skipped. pytest-xdist's workers keep these to themselves, so they are handed on."""
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file that is skipped."""
     report = yield
     if os.environ.get("REQUIRE_ALL") and report.skipped:
         report.outcome, report.longrepr = "failed", _left_out(report)
-    elif report.skipped and hasattr(collector.config, "workeroutput"):
-        told = collector.config.hook.pytest_report_to_serializable(config=collector.config, report=report)
-        collector.config.workeroutput.setdefault("skipped_files", []).append(told)
     return report
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Tell of the files that a worker skipped, once: every worker skips the same."""
-    config, told = node.config, getattr(node, "workeroutput", {}).get("skipped_files", [])
-    already = config.stash.setdefault(_SKIPPED_FILES, set())
-    for report in (config.hook.pytest_report_from_serializable(config=config, data=data) for data in told):
-        if report.nodeid not in already:
-            already.add(report.nodeid)
-            config.hook.pytest_collectreport(report=report)
 
 
 def _left_out(report: pytest.TestReport | pytest.CollectReport) -> str:
