@@ -32,7 +32,8 @@ from unfold.views import ChangeList
 from catalog import services
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, User
 from catalog.photos import ImageRejected, read_photo
-from catalog.storage import StorageUnavailable, note_storage_failure, storage_failure
+from catalog.spooling import note_storage_failure, storage_failure
+from catalog.storage import StorageUnavailable
 from catalog.templatetags.storefront import money
 from catalog.thumbnails import thumbnail_url
 

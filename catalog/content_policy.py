@@ -11,10 +11,10 @@ from django.conf import settings
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 
 
-def own_files(scripts: Sequence[str] = (), styles: Sequence[str] = (), *, base: str = "'none'") -> str:
+def own_files(scripts: Sequence[str] = (), styles: Sequence[str] = ()) -> str:
     """Only this server's files, and those of the hosts of static and media files.
 
-    scripts, styles: further sources, as "'unsafe-inline'". base: what <base> may name.
+    scripts, styles: further sources, as "'unsafe-inline'".
     """
     static, media = (_origin(settings.STATIC_URL), _origin(settings.MEDIA_URL))
     return "; ".join(
@@ -24,7 +24,7 @@ def own_files(scripts: Sequence[str] = (), styles: Sequence[str] = (), *, base: 
             " ".join(["img-src 'self' data: blob:", *sorted({*static, *media})]),
             " ".join(["style-src 'self'", *static, *styles]),
             "object-src 'none'",
-            f"base-uri {base}",
+            "base-uri 'none'",
             "form-action 'self'",
             "frame-ancestors 'none'",
         ]

@@ -16,8 +16,7 @@ from catalog.storage import StorageUnavailable, database_storage
 from embeddings import jobs
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
-from embeddings.models import ImageEmbedding
-from embeddings.selectors import TO_DO, active_versions, forget_live_collections
+from embeddings.selectors import TO_DO, active_versions, forget_live_collections, rows_of_active_versions
 from embeddings.services import drain, hold_index
 
 logger = logging.getLogger(__name__)
@@ -146,7 +145,7 @@ def finish_noted_work() -> None:
         return
     # Every command comes by here at its very end, and what was left to a server stays so.
     _work_noted = False
-    waiting = ImageEmbedding.objects.filter(version__in=active_versions(), state__in=TO_DO).count()
+    waiting = rows_of_active_versions().filter(state__in=TO_DO).count()
     if not waiting:
         return
     try:

@@ -111,16 +111,20 @@ def embeddings_of(image_ids: Iterable[int]) -> QuerySet[ImageEmbedding]:
     return rows.select_related("version__collection").defer("vector").order_by("version__collection__slug", "pk")
 
 
+def rows_of_active_versions() -> QuerySet[ImageEmbedding]:
+    """The outbox: a row for each photo and active version."""
+    return ImageEmbedding.objects.filter(version__in=[version.pk for version in active_versions()])
+
+
 def outbox_counts() -> dict[str, int]:
     """How many photos of active versions are in each state."""
-    rows = ImageEmbedding.objects.filter(version__in=[version.pk for version in active_versions()])
-    counts = dict(rows.values_list("state").annotate(count=Count("pk")).order_by())
+    counts = dict(rows_of_active_versions().values_list("state").annotate(count=Count("pk")).order_by())
     return {state: counts.get(state, 0) for state in ImageEmbedding.State.values}
 
 
 def waiting_seconds() -> dict[str, float]:
     """How long the oldest row of active versions has waited in each state that is still to be worked off; 0 where none does."""
-    rows = ImageEmbedding.objects.filter(version__in=[version.pk for version in active_versions()], state__in=TO_DO)
+    rows = rows_of_active_versions().filter(state__in=TO_DO)
     oldest = dict(rows.values_list("state").annotate(oldest=Min("changed_at")).order_by())
     now = timezone.now()
     # A clock of the database's may be ahead of this machine's.

@@ -32,7 +32,7 @@ from embeddings.encoders.base import Encoder
 from embeddings.errors import EncoderMismatch, EncoderUnavailable, InvalidVector, MediaUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes, vector_to_bytes
 from embeddings.progress import Progress
-from embeddings.selectors import TO_DO, LiveCollection, active_versions
+from embeddings.selectors import TO_DO, LiveCollection, active_versions, rows_of_active_versions
 from embeddings.spans import span
 from embeddings.vector_index.base import Point
 
@@ -151,7 +151,7 @@ def with_others_waiting(image_ids: Sequence[int], limit: int) -> list[int]:
 
     Many at a time cost little more than one. So the first of many messages does the work of the rest, which find nothing to do.
     """
-    waiting = ImageEmbedding.objects.filter(version__in=active_versions(), state__in=WITHOUT_ENCODER)
+    waiting = rows_of_active_versions().filter(state__in=WITHOUT_ENCODER)
     named = list(image_ids)
     if len(named) >= limit or not waiting.filter(image_id__in=named).exists():
         return named
@@ -161,14 +161,14 @@ def with_others_waiting(image_ids: Sequence[int], limit: int) -> list[int]:
 
 def to_embed(image_ids: Iterable[int]) -> list[int]:
     """Which of these photos wait for the encoder, with any active version."""
-    waiting = ImageEmbedding.objects.filter(version__in=active_versions(), state=State.PENDING)
+    waiting = rows_of_active_versions().filter(state=State.PENDING)
     return list(waiting.filter(image_id__in=list(image_ids)).values_list("image_id", flat=True).distinct())
 
 
 def left_behind(waited: timedelta, limit: int) -> list[int]:
     """The photos that wait longest with any active version, `limit` at most: those for so long, or due for another attempt."""
     retried = Q(attempts__gt=0) & _due()
-    rows = ImageEmbedding.objects.filter(version__in=active_versions(), state__in=TO_DO)
+    rows = rows_of_active_versions().filter(state__in=TO_DO)
     rows = rows.filter(retried | Q(attempts=0, changed_at__lte=timezone.now() - waited)).order_by("pk")
     return list(dict.fromkeys(rows.values_list("image_id", flat=True)[:limit]))
 

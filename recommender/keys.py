@@ -32,14 +32,13 @@ _SHOWN_CHARACTERS = 11
 
 
 class Scope(StrEnum):
-    """What one may ask the API for."""
+    """What a key may be let do, beside reading."""
 
-    READ = "read"
     IMPORT = "import"
     TRAIN = "train"
 
 
-WRITES = frozenset({Scope.IMPORT, Scope.TRAIN})
+WRITES = frozenset(Scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ def _without_waiting() -> Iterator[None]:
 
 
 def _scopes(row: ApiKey) -> frozenset[Scope]:
-    given = {Scope.READ: True, Scope.IMPORT: row.may_import, Scope.TRAIN: row.may_train}
+    given = {Scope.IMPORT: row.may_import, Scope.TRAIN: row.may_train}
     return frozenset(scope for scope, has in given.items() if has)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -13,6 +12,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.utils.log import log_response
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
@@ -52,12 +52,11 @@ from recommender.errors import (
     WritesDisabled,
 )
 
-logger = logging.getLogger("django.request")
-
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 # Somebody has to make room first.
 STORAGE_RETRY_AFTER_S = 60
+_OF_STORAGE = (StorageUnavailable, IndexFull)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +179,15 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
     kind = _kind_of(error)
     detail = kind.detail or _detail_of(error)
     answer = respond(Problem(kind, detail, request.path, _extra_of(error), _retry_after_s(error)))
+    # Django would log that there was such an answer, and nothing of why. By its own function, so that it logs none twice.
     if kind is _INTERNAL:
         got_request_exception.send(sender=None, request=request)
-        about = {"status_code": 500, "request": request}
-        logger.error("Internal Server Error: %s", request.path, exc_info=error, extra=about)
-    elif isinstance(error, (StorageUnavailable, IndexFull)):
-        logger.error("%s: %s: %s", kind.status.phrase, request.path, error)
-        # Django would log that there was such an answer, too, and nothing of why.
-        vars(answer)["_has_been_logged"] = True
-    elif kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
-        logger.warning("Service Unavailable: %s: %s", request.path, error)
+        log_response("Internal Server Error: %s", request.path, response=answer, request=request, exception=error)
+    elif kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        level = "error" if isinstance(error, _OF_STORAGE) else "warning"
+        log_response(
+            "%s: %s: %s", kind.status.phrase, request.path, error, response=answer, request=request, level=level
+        )
     return answer
 
 
@@ -205,7 +203,7 @@ def respond(problem: Problem) -> HttpResponse:
 def _retry_after_s(error: Exception) -> int:
     if isinstance(error, RateExceeded):
         return error.retry_after_s
-    return STORAGE_RETRY_AFTER_S if isinstance(error, (StorageUnavailable, IndexFull)) else RETRY_AFTER_S
+    return STORAGE_RETRY_AFTER_S if isinstance(error, _OF_STORAGE) else RETRY_AFTER_S
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

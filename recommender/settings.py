@@ -228,7 +228,7 @@ FETCH_PORTS = environment.ports("FETCH_PORTS", "80,443")
 FETCH_ALLOW_NETWORKS = environment.networks("FETCH_ALLOW_NETWORKS")
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "catalog.storage.SpoolingUploadHandler",
+    "catalog.spooling.SpoolingUploadHandler",
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = PHOTO_MAX_BYTES + 1024 * 1024
 

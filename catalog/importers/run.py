@@ -14,7 +14,8 @@ from catalog.fetching import Fetcher
 from catalog.importers.links import fetched
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.rejected import rejected_rows
-from catalog.importers.rows import ImportReport, Row, UnusableSource, import_rows
+from catalog.importers.rows import ImportReport, Row, UnusableSource
+from catalog.importers.saving import import_rows
 from catalog.importers.sources import opened
 
 SOURCE_CHARACTERS = 80

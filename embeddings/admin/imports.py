@@ -26,7 +26,8 @@ from catalog.importers.mapping import FIELDS
 from catalog.importers.rows import UnusableSource
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.models import Product
-from catalog.storage import StorageUnavailable, database_storage, storage_failure
+from catalog.spooling import storage_failure
+from catalog.storage import StorageUnavailable, database_storage
 from embeddings.admin.jobs import may_import
 from embeddings.admin.photos import EmbeddedProductAdmin
 from embeddings.errors import JobUnderWay

@@ -24,7 +24,7 @@ from embeddings import outbox
 from embeddings.admin.display import WAITING, Badge, ReadOnlyAdmin, State, badges, state_badge
 from embeddings.models import ImageEmbedding
 from embeddings.receivers import call_for_work
-from embeddings.selectors import active_versions, embeddings_of
+from embeddings.selectors import embeddings_of, rows_of_active_versions
 
 
 def rows_of(product: Product) -> list[ImageEmbedding]:
@@ -79,7 +79,7 @@ class EmbeddingStateFilter(SelectFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:  # noqa: ARG002
-        rows = ImageEmbedding.objects.filter(version__in=[version.pk for version in active_versions()])
+        rows = rows_of_active_versions()
         photos = ProductImage.objects.filter(product=OuterRef("pk")).order_by()
         match self.value():
             case "failed":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from django.contrib import admin, messages
@@ -81,9 +81,9 @@ class ApiKeyAdmin(ModelAdmin):
         return badges([Badge(gettext("good"), "success") if key.is_good else Badge(gettext("expired"), "warning")])
 
     @admin.display(description=_("last used"), ordering="last_used_at")
-    def last_used(self, key: ApiKey) -> datetime | str:
+    def last_used(self, key: ApiKey) -> date | str:
         """To the day, which is enough to know whether it is used at all."""
-        return key.last_used_at.date() if key.last_used_at else gettext("never")  # type: ignore[return-value]
+        return key.last_used_at.date() if key.last_used_at else gettext("never")
 
     class Media:
         css = {"all": ("catalog/admin.css", "embeddings/admin.css")}

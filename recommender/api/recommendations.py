@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.photos import ImageRejected, Reason
-from catalog.storage import storage_failure
+from catalog.spooling import storage_failure
 from embeddings.errors import UnknownCollection
 from recommender import params, pipeline, serializers
 from recommender.api.base import FORM_BYTES, ApiView, announced_bytes, existing

@@ -17,7 +17,8 @@ from PIL import Image
 from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import Photos
-from catalog.importers.rows import Row, RowRejected, import_rows
+from catalog.importers.rows import Row, RowRejected
+from catalog.importers.saving import import_rows
 from catalog.importers.values import Price, parse_boolean, parse_price
 from catalog.models import Category, Product, ProductImage
 from tests.catalog.importing import counts, problems, run

@@ -14,7 +14,7 @@ from django.core.management import CommandError
 from catalog.importers.json_lines import JsonLines
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import Photos
-from catalog.importers.rows import import_rows
+from catalog.importers.saving import import_rows
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
 from tests.factories import jpeg

@@ -14,7 +14,8 @@ from catalog.importers.feed import ATTRIBUTES, MerchantFeed, price_today
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import Photos
-from catalog.importers.rows import RowRejected, import_rows
+from catalog.importers.rows import RowRejected
+from catalog.importers.saving import import_rows
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
 from tests.factories import jpeg

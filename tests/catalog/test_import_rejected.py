@@ -14,12 +14,12 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from catalog import events
-from catalog.importers import rows as importers_rows
+from catalog.importers import saving
 from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import Photos
-from catalog.importers.rows import import_rows
 from catalog.importers.run import ImportOptions, run_import
+from catalog.importers.saving import import_rows
 from catalog.importers.sources import expect_catalogue
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
@@ -166,7 +166,7 @@ def test_a_row_that_is_refused_leaves_no_category_behind(tmp_path: Path) -> None
 
 def test_memory_does_not_grow_with_the_products(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # However slow the machine is, batches are full.
-    monkeypatch.setattr(importers_rows, "_BATCH_S", 60.0)
+    monkeypatch.setattr(saving, "_BATCH_S", 60.0)
 
     def peak(count: int) -> int:
         path = table(tmp_path, rows(count))

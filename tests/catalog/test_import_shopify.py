@@ -12,7 +12,7 @@ from django.core.management import CommandError
 
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import Photos
-from catalog.importers.rows import import_rows
+from catalog.importers.saving import import_rows
 from catalog.importers.shopify import ShopifyExport
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run

@@ -9,7 +9,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from embeddings.vector_index.base import (
     VectorQuery,
 )
 from embeddings.vector_index.edge import EdgeVectorIndex
+from tests import loopback
 
 DONE = {"operation_id": 0, "status": "completed"}
 DISTANCES = {"Cosine": Distance.COSINE, "Dot": Distance.DOT, "Euclid": Distance.L2, "Manhattan": Distance.L1}
@@ -190,7 +191,7 @@ def serve(host: str, port: int, key: str, folder: Path) -> None:
         shutil.rmtree(folder)
     index = Engine(folder)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         protocol_version = "HTTP/1.1"
         # Headers and body are two writes, of which the second would wait for the first one's acknowledgement.
         disable_nagle_algorithm = True
@@ -222,9 +223,6 @@ def serve(host: str, port: int, key: str, folder: Path) -> None:
                 return 200, {"result": ANSWERS[what](index, name, body), "status": "ok", "time": 0.0}
             except CollectionNotFound:
                 return 404, {"status": {"error": f"Not found: Collection `{name}` doesn't exist!"}}
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
 
     class Server(ThreadingHTTPServer):
         # Of more callers at once than its default, 5, the rest would try again after a second.

@@ -14,7 +14,7 @@ from embeddings.errors import EmbeddingsError, IndexLocked, UnknownCollection
 from embeddings.management.progress import stage_bars
 from embeddings.models import EncoderVersion, ImageEmbedding, Job
 from embeddings.progress import Tell, counted
-from embeddings.selectors import TO_DO, active_versions
+from embeddings.selectors import TO_DO, active_versions, rows_of_active_versions
 
 State = ImageEmbedding.State
 
@@ -118,7 +118,7 @@ class Command(BaseCommand):
         return count
 
     def _drain(self, tell: Tell) -> None:
-        waiting = ImageEmbedding.objects.filter(version__in=active_versions(), state__in=TO_DO)
+        waiting = rows_of_active_versions().filter(state__in=TO_DO)
         try:
             report = services.drain(on_progress=counted(tell, "indexing what changed", waiting.count()))
         except IndexLocked as error:
