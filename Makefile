@@ -51,7 +51,7 @@ demo: $(VENV)/.runtime ## install, draw a demo shop, index it and serve it (PORT
 serve: export DEBUG ?= true
 serve: $(VENV)/.runtime
 	@echo "serving on http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
-	@$(BIN)/gunicorn recommender.wsgi --bind 127.0.0.1:$(PORT) --workers 1 --threads 4 --log-level warning
+	@$(BIN)/gunicorn lookalike.wsgi --bind 127.0.0.1:$(PORT) --workers 1 --threads 4 --log-level warning
 
 .PHONY: run
 run: $(VENV)/.dev ## serve the code with reload, for development (PORT=8000)

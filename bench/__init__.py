@@ -2,5 +2,5 @@
 
 import os
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recommender.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lookalike.settings")
 os.environ.setdefault("SECRET_KEY", "bench")

@@ -43,7 +43,7 @@ def demo_shop(*, products: int, debug: bool) -> Iterator[tuple[str, Callable[...
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = ["gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4"]
+        command = ["gunicorn", "lookalike.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4"]
         server = subprocess.Popen([sys.executable, "-m", *command, "--log-level", "error"], env=environment)
         try:
             _wait_for(f"http://127.0.0.1:{port}/readyz")

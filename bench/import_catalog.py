@@ -115,7 +115,7 @@ def _run(table: Path, address: str, folder: Path) -> dict[str, float]:
         "SECRET_KEY": "bench",
         "DEBUG": "false",
         "LOG_LEVEL": "WARNING",
-        "DJANGO_SETTINGS_MODULE": "recommender.settings",
+        "DJANGO_SETTINGS_MODULE": "lookalike.settings",
     }
     environment = {**os.environ, **ours}
     subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=environment, check=True)

@@ -51,7 +51,7 @@ def main() -> None:
 
 def _set_up_django(folder: Path) -> None:
     os.environ.update(
-        DJANGO_SETTINGS_MODULE="recommender.settings", DEBUG="false", SECRET_KEY="bench", DATA_DIR=str(folder)
+        DJANGO_SETTINGS_MODULE="lookalike.settings", DEBUG="false", SECRET_KEY="bench", DATA_DIR=str(folder)
     )
     import django
     from django.core.management import call_command

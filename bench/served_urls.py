@@ -3,7 +3,7 @@
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from recommender import urls
+from lookalike import urls
 
 
 def hello(_: HttpRequest) -> JsonResponse:

@@ -51,7 +51,7 @@ def main() -> None:
 
 def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    command = [sys.executable, "-m", "gunicorn", "lookalike.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
     command += ["--threads", str(options.threads), "--keep-alive", "60", "--log-level", "error"]
     server = subprocess.Popen(command, env=environment)
     kinds = {

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
@@ -25,44 +22,26 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.filters.admin import DropdownFilter
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.views import ChangeList
 
+from accounts.admin.display import RowsChangeList, SelectFilter, ids_of, in_batches
 from catalog import services
-from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, User
+from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage
+from catalog.money import money
 from catalog.photos import ImageRejected, read_photo
-from catalog.spooling import note_storage_failure, storage_failure
-from catalog.storage import StorageUnavailable
-from catalog.templatetags.storefront import money
 from catalog.thumbnails import thumbnail_url
+from jobs.spooling import note_storage_failure, storage_failure
+from jobs.storage import StorageUnavailable
 
 if TYPE_CHECKING:
     _ProductModelForm = forms.ModelForm[Product]
     _CategoryModelForm = forms.ModelForm[Category]
-    _UserAdmin = DjangoUserAdmin[User]
 else:
     _ProductModelForm = _CategoryModelForm = forms.ModelForm
-    _UserAdmin = DjangoUserAdmin
 
 logger = logging.getLogger(__name__)
 
 # Lines that a field shows before it scrolls.
 _ROWS = {"description": 5, "tags": 2, "attributes": 3}
-
-# Databases take a limited number of parameters in one statement.
-BATCH = 1000
-
-
-def in_batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """These ids, as many at a time as one statement takes."""
-    for start in range(0, len(ids), BATCH):
-        yield ids[start : start + BATCH]
-
-
-def ids_of(rows: QuerySet[Any]) -> list[int]:
-    """The ids of these rows."""
-    return list(rows.order_by().values_list("pk", flat=True))
 
 
 def thumbnail(image: ProductImage | None) -> SafeString:
@@ -184,12 +163,6 @@ class ProductImageInline(TabularInline):
         return request.user.has_perm("catalog.change_product")
 
 
-class SelectFilter(DropdownFilter):
-    """A list filter that stays small where there are thousands of choices."""
-
-    template = "admin/catalog/select_filter.html"
-
-
 class CategoryFilter(SelectFilter):
     """By category, with everything below it."""
 
@@ -219,18 +192,6 @@ class BrandFilter(SelectFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:  # noqa: ARG002
         return queryset.filter(brand=self.value()) if self.value() else queryset
-
-
-class RowsChangeList(ChangeList):
-    """A list that reads what its rows show once it knows which rows they are: for a page, not for a row or for all."""
-
-    result_list: Any
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Read the page, and let the admin class complete it."""
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        self.model_admin.complete_rows(self.result_list)
 
 
 @admin.register(Product)
@@ -264,7 +225,7 @@ class ProductAdmin(ModelAdmin):
     change_form_outer_after_template = "admin/catalog/product/similar.html"
 
     class Media:
-        css = {"all": ("catalog/admin.css",)}
+        css = {"all": ("accounts/admin.css", "catalog/admin.css")}
 
     def complete_rows(self, products: Sequence[Product]) -> None:
         """Read what the list shows beside the products' own fields. For other services to add to."""
@@ -496,20 +457,3 @@ class CategoryAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> None:  # noqa: ARG002
         services.save_category(obj)
-
-
-@admin.register(User)
-class UserAdmin(_UserAdmin, ModelAdmin):
-    """People who may sign in."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-
-
-admin.site.unregister(Group)
-
-
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    """What people in a group may do."""

@@ -23,7 +23,7 @@ from typing import BinaryIO, Self
 
 from django.conf import settings
 
-from catalog.storage import keeping
+from jobs.storage import keeping
 
 # Photos hardly shrink. A table of text shrinks tenfold, and a small one may as well be all spaces.
 _MAX_RATIO = 200

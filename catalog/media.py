@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from catalog.storage import keeping
+from jobs.storage import keeping
 
 # The folder of the catalogue's photos in the media storage.
 PHOTOS = "products"

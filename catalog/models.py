@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -18,10 +17,6 @@ from catalog.media import PHOTOS
 models.CharField.register_lookup(Length)
 
 CATEGORY_PATH_LENGTH = 500
-
-
-class User(AbstractUser):
-    """Somebody who may sign in; our own model from the first migration, so that it can grow."""
 
 
 class Category(models.Model):

@@ -22,8 +22,8 @@ from catalog import events
 from catalog.media import write_once
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, SourceEntry, photo_path
 from catalog.photos import Photo
-from catalog.storage import database_storage
 from catalog.thumbnails import delete_thumbnails
+from jobs.storage import database_storage
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from catalog.media import PHOTOS, write_once
 from catalog.photos import ImageRejected, open_upright
-from catalog.storage import StorageUnavailable
+from jobs.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 

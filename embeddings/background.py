@@ -12,12 +12,12 @@ from django.conf import settings
 from django.db import connection
 from tqdm import tqdm
 
-from catalog.storage import StorageUnavailable, database_storage
 from embeddings import jobs
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.selectors import TO_DO, active_versions, forget_live_collections, rows_of_active_versions
 from embeddings.services import drain, hold_index
+from jobs.storage import StorageUnavailable, database_storage
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from catalog.grouping import first_of_group
 from catalog.models import ProductImage
 from catalog.photos import ImageRejected, open_upright, read_limited
 from embeddings.errors import UnusablePhotos
-from embeddings.progress import Progress
+from jobs.progress import Progress
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
 METADATA = "metadata.csv"

@@ -26,7 +26,7 @@ from catalog.perceptual_hash import MIRROR
 from catalog.photos import ImageRejected, read_photo
 from embeddings.errors import UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from embeddings.progress import Progress, Tell, counted
+from jobs.progress import Progress, Tell, counted
 
 Kind = DuplicatePair.Kind
 State = ImageEmbedding.State

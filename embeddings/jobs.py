@@ -33,11 +33,11 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from catalog.storage import StorageUnavailable, reason_of
 from embeddings import metrics
 from embeddings.errors import EmbeddingsError, JobEnded, JobNotFound, NoRejectedRows
 from embeddings.models import Collection, Job
-from embeddings.progress import Tell
+from jobs.progress import Tell
+from jobs.storage import StorageUnavailable, reason_of
 
 logger = logging.getLogger(__name__)
 

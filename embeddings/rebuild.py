@@ -21,10 +21,10 @@ from embeddings.backends import get_encoder, get_vector_index
 from embeddings.errors import BuildOvertaken, IndexUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.outbox import enrol, images_covered, renew
-from embeddings.progress import Progress
 from embeddings.selectors import LIVE_COLLECTION_TTL_S, forget_live_collections, versions_in_use
 from embeddings.services import add_version, hold_index, payloads_of, points_of
 from embeddings.vector_index.base import Payload
+from jobs.progress import Progress
 
 logger = logging.getLogger(__name__)
 

@@ -31,10 +31,10 @@ from embeddings.backends import get_encoder, get_vector_index
 from embeddings.encoders.base import Encoder
 from embeddings.errors import EncoderMismatch, EncoderUnavailable, InvalidVector, MediaUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes, vector_to_bytes
-from embeddings.progress import Progress
 from embeddings.selectors import TO_DO, LiveCollection, active_versions, rows_of_active_versions
 from embeddings.spans import span
 from embeddings.vector_index.base import Point
+from jobs.progress import Progress
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,6 @@ from catalog.archives import ArchiveRejected, Reason, SafeArchive
 from catalog.importers.rows import UnusableSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.sources import expect_catalogue
-from catalog.storage import keeping
 from embeddings import background, tasks
 from embeddings.dataset import classes_in
 from embeddings.duplicates import COLLECTION as COMPARED
@@ -34,6 +33,7 @@ from embeddings.errors import (
 )
 from embeddings.jobs import UNDER_WAY, importable
 from embeddings.models import Collection, EncoderVersion, Job
+from jobs.storage import keeping
 
 LEAST_CLASSES = 2
 LEAST_PHOTOS = 2

@@ -28,8 +28,8 @@ from embeddings.errors import (
 )
 from embeddings.evaluation.live import Comparison, compare
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from embeddings.progress import Tell, counted
 from embeddings.selectors import forget_live_collections
+from jobs.progress import Tell, counted
 
 State = ImageEmbedding.State
 

@@ -1,5 +1,1 @@
-"""The recommender service, and the project that wires the three services together."""
-
-from recommender.celery import app as celery_app
-
-__all__ = ["celery_app"]
+"""The recommender service: the query pipeline, the API and the widget."""

@@ -10,10 +10,6 @@ class RecommenderConfig(AppConfig):
     name = "recommender"
     default = True
 
-    def ready(self) -> None:
-        """Register what the admin shows; `recommender.admin` itself stands before every admin module."""
-        from recommender.admin import access  # noqa: F401
-
 
 class AdminConfig(admin_apps.AdminConfig):
     """Django's admin with our site for its default one."""

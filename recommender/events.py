@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from recommender.errors import InvalidParameters, ParameterError
 from recommender.models import COLLECTION_LENGTH, ENCODER_LENGTH, Event
+from rest.errors import InvalidParameters, ParameterError
 
 MAX_EVENTS = 100
 MAX_RESULTS = 100

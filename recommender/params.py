@@ -16,10 +16,10 @@ from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.sources import FORMATS
 from embeddings.submissions import TrainingParameters
 from embeddings.training.choices import DISTANCES, LOSSES, MINING
-from recommender.errors import InvalidParameters, ParameterError
 from recommender.filtering import ProductFilter
 from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT, SearchQuery, SimilarQuery
 from recommender.products import ProductListQuery
+from rest.errors import InvalidParameters, ParameterError
 
 
 @dataclass(frozen=True, slots=True)

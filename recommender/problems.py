@@ -17,11 +17,19 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from accounts.errors import (
+    CrossSiteRequest,
+    KeyRejected,
+    KeyRequired,
+    OriginRefused,
+    RateExceeded,
+    ScopeMissing,
+    WritesDisabled,
+)
 from catalog import archives
 from catalog.archives import ArchiveRejected
 from catalog.importers.rows import UnusableSource
 from catalog.photos import ImageRejected, Reason
-from catalog.storage import StorageFull, StorageUnavailable, database_storage_error
 from embeddings.errors import (
     CollectionNotFound,
     EncoderMismatch,
@@ -38,19 +46,10 @@ from embeddings.errors import (
     UnknownCollection,
     UnusablePhotos,
 )
-from recommender.errors import (
-    CrossSiteRequest,
-    InvalidParameters,
-    KeyRejected,
-    KeyRequired,
-    OriginRefused,
-    PageNotFound,
-    ProductNotFound,
-    RateExceeded,
-    ScopeMissing,
-    UploadTooLarge,
-    WritesDisabled,
-)
+from jobs.errors import UploadTooLarge
+from jobs.storage import StorageFull, StorageUnavailable, database_storage_error
+from recommender.errors import PageNotFound, ProductNotFound
+from rest.errors import InvalidParameters
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5

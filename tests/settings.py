@@ -10,7 +10,7 @@ os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"] if on_postgres else
 for name in ("REDIS_URL", "CELERY_BROKER_URL", "SERVICE", "DEFAULT_ENCODER"):
     os.environ.pop(name, None)
 
-from recommender.settings import *  # noqa: E402, F403
+from lookalike.settings import *  # noqa: E402, F403
 
 if not on_postgres:
     # A file, as in real life: the server thread of a browser test shares a database in memory badly ("table is locked").

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from catalog.archives import ArchiveRejected, SafeArchive, wrapping_folder
 from catalog.importers.rows import UnusableSource
-from catalog.storage import keeping
+from jobs.storage import keeping
 
 # What may be the table of an archive; everything else in it may be a photo.
 _TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson"))

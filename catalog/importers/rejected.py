@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from catalog.importers.rows import OnRejected, Problem, Row, UnusableSource
-from catalog.storage import keeping
+from jobs.storage import keeping
 
 # What is said of each row. The columns of the table that it came from stand behind these.
 NOTES = ("line", "sku", "photo", "reason")

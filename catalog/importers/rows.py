@@ -8,7 +8,7 @@ from typing import Protocol
 
 from catalog.photos import Photo
 from catalog.services import ProductData
-from catalog.storage import StorageUnavailable
+from jobs.storage import StorageUnavailable
 
 # More than this many problems are counted and told to `on_rejected`, but not kept in memory.
 PROBLEMS_KEPT = 1000

@@ -54,7 +54,7 @@ from catalog.services import (
     transaction_with_files,
     withdraw_missing,
 )
-from catalog.storage import StorageUnavailable, database_storage
+from jobs.storage import StorageUnavailable, database_storage
 
 _WITHDRAWN_AT_ONCE = 500
 # Rows are saved when there are so many of them, so many bytes, or when the first of them has waited so long.

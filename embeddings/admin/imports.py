@@ -26,13 +26,13 @@ from catalog.importers.mapping import FIELDS
 from catalog.importers.rows import UnusableSource
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.models import Product
-from catalog.spooling import storage_failure
-from catalog.storage import StorageUnavailable, database_storage
 from embeddings.admin.jobs import may_import
 from embeddings.admin.photos import EmbeddedProductAdmin
 from embeddings.errors import JobUnderWay
 from embeddings.models import Job
 from embeddings.submissions import submit_import
+from jobs.spooling import storage_failure
+from jobs.storage import StorageUnavailable, database_storage
 
 logger = logging.getLogger(__name__)
 

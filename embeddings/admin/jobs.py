@@ -21,8 +21,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.admin.display import Badge, ReadOnlyAdmin, badges, table
 from embeddings import jobs
-from embeddings.admin.display import JOB_VARIANTS, Badge, ReadOnlyAdmin, badges, table
+from embeddings.admin.display import JOB_VARIANTS
 from embeddings.errors import JobEnded, JobNotFound, JobUnderWay, NoRejectedRows, NothingToImport
 from embeddings.evaluation.metrics import METRICS
 from embeddings.models import Job
@@ -302,6 +303,9 @@ class JobAdmin(ReadOnlyAdmin):
         if cancelled:
             text = ngettext("%d job was cancelled.", "%d jobs were cancelled.", cancelled)
             messages.success(request, text % cancelled)
+
+    class Media:
+        css = {"all": ("embeddings/admin.css",)}
 
 
 def tell_of(request: HttpRequest, job: Job, text: str) -> None:

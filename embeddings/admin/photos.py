@@ -18,10 +18,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action
 
-from catalog.admin import ProductAdmin, ProductImageInline, SelectFilter, ids_of, in_batches, thumbnail
+from accounts.admin.display import Badge, ReadOnlyAdmin, SelectFilter, badges, ids_of, in_batches
+from catalog.admin import ProductAdmin, ProductImageInline, thumbnail
 from catalog.models import Product, ProductImage
 from embeddings import outbox
-from embeddings.admin.display import WAITING, Badge, ReadOnlyAdmin, State, badges, state_badge
+from embeddings.admin.display import WAITING, State, state_badge
 from embeddings.models import ImageEmbedding
 from embeddings.receivers import call_for_work
 from embeddings.selectors import embeddings_of, rows_of_active_versions

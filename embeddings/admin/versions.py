@@ -18,8 +18,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin.display import Badge, ReadOnlyAdmin, badges, table
 from embeddings import versions
-from embeddings.admin.display import VARIANTS, Badge, ReadOnlyAdmin, State, badges, table
+from embeddings.admin.display import VARIANTS, State
 from embeddings.admin.jobs import tell_of
 from embeddings.errors import EmbeddingsError
 from embeddings.evaluation.metrics import METRICS

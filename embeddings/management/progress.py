@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from embeddings.progress import Tell
+from jobs.progress import Tell
 
 
 @contextmanager

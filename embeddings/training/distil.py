@@ -38,12 +38,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from catalog.demo.catalogue import DemoProduct, demo_products, draw_view
 from catalog.photos import open_upright
 from embeddings.encoders.preprocessing import squash
 from embeddings.training import student
 from embeddings.training.augmentation import random_view
 from embeddings.training.export import to_litert, write_atomically
+from storefront.demo.catalogue import DemoProduct, demo_products, draw_view
 
 logger = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from PIL import Image
 from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.base import Encoder
 from embeddings.errors import InvalidVector, TrainingFailed
-from embeddings.progress import Progress
 from embeddings.training.augmentation import random_view
+from jobs.progress import Progress
 
 Features = NDArray[np.float16]
 

@@ -35,13 +35,13 @@ from embeddings.evaluation.photos import EmbeddedPhotos, embed_photos
 from embeddings.evaluation.protocols import Outcome, calibration_check, judge, report_on
 from embeddings.evaluation.report import CalibrationCheck, write_report
 from embeddings.evaluation.report import Epoch as ReportedEpoch
-from embeddings.progress import Tell, counted
 from embeddings.training.backbones import Backbone, frozen_encoder, load_backbone
 from embeddings.training.export import export_litert, export_saved_model, write_atomically
 from embeddings.training.features import view_features
 from embeddings.training.heads import Embed, Epoch, HeadOptions, TrainedHead, embed_with, train_head
 from embeddings.training.unfreezing import UnfreezeOptions, train_unfrozen
 from embeddings.versions import BACKBONES, REPORT
+from jobs.progress import Tell, counted
 
 MODEL, SAVED_MODEL, MANIFEST, CARD = "model.tflite", "saved_model", "manifest.json", "MODEL_CARD.md"
 

@@ -14,7 +14,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from catalog.models import User
+from accounts.models import User
 from catalog.thumbnails import thumbnail_url
 from embeddings.admin.display import JOB_VARIANTS
 from embeddings.admin.versions import report_of

@@ -16,10 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender import audit
-from recommender.api import access
-from recommender.errors import KeyRejected, ProductNotFound
-from recommender.keys import Key, Scope
+from accounts import audit, authentication
+from accounts.errors import KeyRejected
+from accounts.keys import Key, Scope
+from recommender.errors import ProductNotFound
 from recommender.metrics import count_request
 
 # Room for the form around a file.
@@ -48,7 +48,7 @@ class ApiView(APIView):
     cost = 1
     takes_key_in_address = False
     write_scopes: Mapping[str, frozenset[Scope]] = {}
-    authentication_classes = [access.ApiKeyAuthentication]
+    authentication_classes = [authentication.ApiKeyAuthentication]
     content_negotiation_class = _JsonOnly
     key: Key | None = None
     _admitted = False
@@ -59,11 +59,11 @@ class ApiView(APIView):
         if request.method == "OPTIONS":
             return
         self.key = cast("Key | None", request.auth)
-        access.count_request_of(request, self.key, self.cost)
+        authentication.count_request_of(request, self.key, self.cost)
         if scopes := self.write_scopes.get(_as_get(request.method)):
-            access.check_write(request, self.key, scopes)
+            authentication.check_write(request, self.key, scopes)
         else:
-            access.check_read(request, self.key)
+            authentication.check_read(request, self.key)
         self._admitted = True
 
     def perform_authentication(self, request: Request) -> None:
@@ -71,7 +71,7 @@ class ApiView(APIView):
         try:
             super().perform_authentication(request)
         except KeyRejected:
-            access.count_request_of(request, None, self.cost)
+            authentication.count_request_of(request, None, self.cost)
             raise
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -15,8 +15,8 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import KEY_PARAMETER
 from recommender import params
-from recommender.api.access import KEY_PARAMETER
 from recommender.api.base import ApiView, announced_bytes
 from recommender.api.documenting import problem, responses
 from recommender.events import MAX_EVENTS, MEMBERS, read_events, record

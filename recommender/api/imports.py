@@ -12,9 +12,11 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.keys import Scope
 from embeddings import jobs
 from embeddings.submissions import expect_import, submit_import, submit_import_of
-from recommender import params, serializers, uploads
+from jobs import uploads
+from recommender import params, serializers
 from recommender.api.base import FORM_BYTES, ApiView, announced_bytes
 from recommender.api.documenting import (
     IMPORT,
@@ -29,8 +31,7 @@ from recommender.api.documenting import (
     responses,
 )
 from recommender.api.jobs import accepted
-from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go
-from recommender.keys import Scope
+from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go, of_catalogues
 
 _IMPORTS = "/api/imports"
 _UNDER_WAY = problem(
@@ -66,7 +67,7 @@ class ImportsView(UploadView):
     ]
 
     def upload_limit(self) -> uploads.Limit:
-        return uploads.of_catalogues()
+        return of_catalogues()
 
     @extend_schema(
         operation_id="import",

@@ -10,13 +10,13 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import authentication
+from accounts.keys import WRITES, Scope
 from embeddings import jobs
 from embeddings.models import Job
 from recommender import params, serializers
-from recommender.api import access
 from recommender.api.base import ApiView
 from recommender.api.documenting import IMPORT, JOB, JOB_ID, NO_JOB, WRITES_DISABLED, problem, responses
-from recommender.keys import WRITES, Scope
 
 _API = re.compile(r".*?/api(?:/v1)?(?=/)")
 
@@ -112,5 +112,5 @@ class JobView(ApiView):
         """End a job that waits or is under way. Of a training nothing is kept; an import ends behind the rows in hand."""
         params.no_parameters(request.query_params)
         is_import = jobs.get_job(job_id).kind == Job.Kind.IMPORT
-        access.check_write(request, self.key, frozenset({Scope.IMPORT if is_import else Scope.TRAIN}))
+        authentication.check_write(request, self.key, frozenset({Scope.IMPORT if is_import else Scope.TRAIN}))
         return Response(serializers.job(jobs.cancel(job_id)))

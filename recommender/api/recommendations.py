@@ -14,8 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.photos import ImageRejected, Reason
-from catalog.spooling import storage_failure
 from embeddings.errors import UnknownCollection
+from jobs.spooling import storage_failure
 from recommender import params, pipeline, serializers
 from recommender.api.base import FORM_BYTES, ApiView, announced_bytes, existing
 from recommender.api.documenting import (
@@ -29,7 +29,7 @@ from recommender.api.documenting import (
     problem,
     responses,
 )
-from recommender.errors import InvalidParameters, ParameterError
+from rest.errors import InvalidParameters, ParameterError
 
 
 class SimilarView(ApiView):

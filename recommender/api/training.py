@@ -10,13 +10,14 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.keys import Scope
 from embeddings.submissions import expect_training, submit_training
-from recommender import params, serializers, uploads
+from jobs import uploads
+from recommender import params, serializers
 from recommender.api.base import FORM_BYTES, announced_bytes
 from recommender.api.documenting import JOB, WHOLE_BODY, WRITES_DISABLED, documented, form, problem, responses
 from recommender.api.jobs import accepted
-from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go
-from recommender.keys import Scope
+from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go, of_archives
 
 _TRAIN = "/api/collections/all/train"
 
@@ -29,7 +30,7 @@ class TrainView(UploadView):
     parser_classes: Sequence[type[BaseParser]] = [MultiPartParser, uploads.ZipParser]
 
     def upload_limit(self) -> uploads.Limit:
-        return uploads.of_archives()
+        return of_archives()
 
     @extend_schema(
         operation_id="train",

@@ -5,13 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from recommender import uploads
+from catalog.archives import ArchiveRejected, Reason
+from jobs import uploads
+from jobs.errors import UploadTooLarge
 from recommender.api.base import ApiView
-from recommender.errors import ParameterError
+from rest.errors import ParameterError
+
+
+def of_archives() -> uploads.Limit:
+    """For training sets: raises ArchiveRejected."""
+    return uploads.Limit(settings.TRAIN_ARCHIVE_MAX_BYTES, _archive_too_large)
+
+
+def of_catalogues() -> uploads.Limit:
+    """For imports: raises UploadTooLarge."""
+    return uploads.Limit(settings.IMPORT_MAX_BYTES, UploadTooLarge)
+
+
+def _archive_too_large(limit: int) -> ArchiveRejected:
+    return ArchiveRejected(
+        Reason.TOO_LARGE, f"the archive is larger than {limit:,} bytes: send fewer or smaller photos"
+    )
 
 
 class UploadView(ApiView):

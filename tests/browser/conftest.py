@@ -18,8 +18,9 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, Route, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from accounts.models import User
 from bench.chromium import FLAGS, NAMES
-from catalog.models import Product, User
+from catalog.models import Product
 from embeddings.selectors import forget_live_collections
 from embeddings.services import drain
 from tests import loopback

@@ -13,14 +13,15 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
+from accounts import keys
+from accounts.models import ApiKey, AuditEntry, User
 from catalog.importers.run import ImportOptions
-from catalog.models import Product, User
+from catalog.models import Product
 from catalog.photos import check_photo
 from catalog.services import attach_image
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
 from embeddings.submissions import submit_import
-from recommender import keys
-from recommender.models import ApiKey, AuditEntry, Event
+from recommender.models import Event
 from tests.browser.conftest import assert_quiet
 from tests.catalog.shop import stock
 from tests.factories import jpeg
@@ -150,11 +151,11 @@ BACK_OFFICE = [
         signed_in=True,
     ),
     _back_office("an import that was tried out", "embeddings_job", lambda shop: shop.tried.pk),
-    _back_office("API keys", "recommender_apikey"),
-    _back_office("an API key", "recommender_apikey", lambda shop: shop.key.pk),
-    _back_office("a new API key", "recommender_apikey", action="add"),
-    _back_office("audit log", "recommender_auditentry"),
-    _back_office("users", "catalog_user"),
+    _back_office("API keys", "accounts_apikey"),
+    _back_office("an API key", "accounts_apikey", lambda shop: shop.key.pk),
+    _back_office("a new API key", "accounts_apikey", action="add"),
+    _back_office("audit log", "accounts_auditentry"),
+    _back_office("users", "accounts_user"),
 ]
 PAGES = [*STOREFRONT, *BACK_OFFICE]
 

@@ -13,7 +13,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
-from catalog.models import Product, User
+from accounts.models import User
+from catalog.models import Product
 from tests.browser.conftest import SCREENS, Screen
 from tests.browser.pages import PAGES, furnish, opened
 from tests.catalog.shop import stock

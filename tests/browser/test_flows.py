@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from catalog.models import Product, User
+from accounts.models import User
+from catalog.models import Product
 from embeddings.models import Job
 from tests.browser.conftest import SCREENS, Screen
 from tests.browser.pages import CATALOGUE, Shop, furnish, work_off

@@ -9,9 +9,10 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
+from accounts import keys
+from accounts.models import ApiKey
 from catalog.models import Product
-from recommender import keys
-from recommender.models import ApiKey, Event
+from recommender.models import Event
 from tests import loopback
 from tests.browser.conftest import until
 from tests.catalog.shop import stock

@@ -8,9 +8,9 @@ import pytest
 from django.conf import LazySettings
 from playwright.sync_api import Page, expect
 
-from catalog.models import User
-from recommender import keys
-from recommender.models import ApiKey, Event
+from accounts import keys
+from accounts.models import ApiKey, User
+from recommender.models import Event
 from tests.browser.conftest import until
 from tests.browser.pages import Shop, furnish
 from tests.factories import jpeg

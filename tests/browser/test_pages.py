@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from accounts.models import User
 from bench.product_page import MOST_SHIFT, NOTE_FIGURES
-from catalog.models import Product, User
+from catalog.models import Product
 from tests.browser.conftest import SCREENS, SIZES, Api, Screen, answer, until
 from tests.browser.pages import PAGES, furnish, opened
 

@@ -13,7 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from catalog.models import Category, Product, ProductImage, User
+from accounts.models import User
+from catalog.models import Category, Product, ProductImage
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from tests.catalog.shop import stock
 from tests.factories import jpeg
@@ -99,7 +100,7 @@ def settle(state: str = State.INDEXED, **fields: Any) -> None:
     "page",
     [
         "index", "catalog_product_changelist", "catalog_product_add", "catalog_category_changelist", "catalog_category_add",
-        "catalog_user_changelist", "catalog_user_add", "auth_group_changelist", "embeddings_collection_changelist",
+        "accounts_user_changelist", "accounts_user_add", "auth_group_changelist", "embeddings_collection_changelist",
         "embeddings_encoderversion_changelist", "embeddings_imageembedding_changelist",
     ],
 )  # fmt: skip

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from catalog.archives import ArchiveRejected, Member, Reason, SafeArchive
-from catalog.storage import StorageUnavailable
+from jobs.storage import StorageUnavailable
 from tests.zips import PHOTOS, encrypted, link, packed, renamed, said_method, said_offset, said_size
 
 MIB = 1024 * 1024

@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 
 from catalog import services
-from catalog.basket import MOST_PRODUCTS
 from catalog.models import Product
+from storefront.basket import MOST_PRODUCTS
 from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db

@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from catalog.demo.attributes import COLOURS, MATERIALS
-from catalog.demo.catalogue import BRANDS, DemoProduct, demo_products, draw_view
-from catalog.demo.kinds import KINDS, Kind
+from storefront.demo.attributes import COLOURS, MATERIALS
+from storefront.demo.catalogue import BRANDS, DemoProduct, demo_products, draw_view
+from storefront.demo.kinds import KINDS, Kind
 
 PRODUCTS = demo_products()
 FIRST_OF_EACH_CATEGORY = PRODUCTS[: len(KINDS)]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from catalog.demo.catalogue import demo_products, draw_view
 from catalog.perceptual_hash import MIRROR, perceptual_hash
 from catalog.photos import check_photo
+from storefront.demo.catalogue import demo_products, draw_view
 from tests.factories import jpeg
 
 # As in embeddings.duplicates: photos alike by their vectors may differ in so many bits.

@@ -15,8 +15,8 @@ from django.urls import reverse
 
 from catalog import services
 from catalog.models import Product
-from catalog.storefront import NEW_ARRIVALS, PRODUCTS_PER_PAGE
-from catalog.templatetags.storefront import money
+from storefront.templatetags.storefront import money
+from storefront.views import NEW_ARRIVALS, PRODUCTS_PER_PAGE
 from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db

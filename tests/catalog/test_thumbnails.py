@@ -12,8 +12,8 @@ from django.test import Client
 from PIL import Image
 
 from catalog.media import write_once
-from catalog.storage import StorageUnavailable
 from catalog.thumbnails import SIDES, thumbnail, thumbnail_url
+from jobs.storage import StorageUnavailable
 
 NAME = f"products/ab/{'ab' * 32}.jpg"
 

@@ -13,7 +13,6 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image, ImageEnhance, ImageOps
 
-from catalog.demo.catalogue import demo_products, photo_files
 from catalog.duplicates import make_variants, mark_as_different, merge
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
 from catalog.photos import check_photo
@@ -22,6 +21,7 @@ from embeddings import duplicates, services
 from embeddings.duplicates import Found, find_duplicates
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import forget_live_collections
+from storefront.demo.catalogue import demo_products, photo_files
 from tests.embeddings.conftest import points, states
 from tests.factories import ProductFactory, jpeg, numbered_colour
 

@@ -11,8 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.models import User
 from catalog.duplicates import Likeness, make_variants, record_search
-from catalog.models import DuplicatePair, Product, User
+from catalog.models import DuplicatePair, Product
 from embeddings.admin import duplicates
 from tests.catalog.shop import stock
 

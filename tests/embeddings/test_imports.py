@@ -22,9 +22,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import User
 from catalog.importers.rows import UnusableSource
 from catalog.importers.run import ImportOptions
-from catalog.models import Product, User
+from catalog.models import Product
 from embeddings import background, jobs, tasks
 from embeddings.errors import JobNotFound, JobUnderWay, NoRejectedRows, NothingToImport
 from embeddings.models import Collection, Job

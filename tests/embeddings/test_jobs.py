@@ -28,16 +28,16 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from prometheus_client import REGISTRY
 
+from accounts.models import User
 from catalog.archives import ArchiveRejected
-from catalog.models import User
-from catalog.storage import StorageFull
 from embeddings import background, jobs, submissions, tasks
 from embeddings.background import JobThread
 from embeddings.errors import JobEnded, JobNotFound, JobUnderWay, TrainingUnavailable, UnknownCollection, UnusablePhotos
 from embeddings.jobs import Outcome
 from embeddings.models import Collection, EncoderVersion, Job
 from embeddings.submissions import TrainingParameters, submit_activation, submit_reindex, submit_training
-from recommender.celery import app
+from jobs.storage import StorageFull
+from lookalike.celery import app
 from tests.factories import CollectionFactory, EncoderVersionFactory
 from tests.zips import PHOTOS, packed, said_size
 
@@ -102,7 +102,7 @@ def child_runs(monkeypatch: pytest.MonkeyPatch, uploads_root: Path) -> Callable[
     if connection.vendor == "postgresql":
         name = f"postgres://{where['USER']}:{where['PASSWORD']}@{where['HOST']}:{where['PORT']}/{where['NAME']}"
     monkeypatch.setenv("DATABASE_URL", name)
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "recommender.settings")
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "lookalike.settings")
     monkeypatch.setenv("UPLOADS_ROOT", str(uploads_root))
 
     def use(program: str) -> None:

@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.models import DuplicatePair, User
+from accounts.models import User
+from catalog.models import DuplicatePair
 from embeddings import jobs, rebuild, services, tasks
 from embeddings.errors import IndexUnavailable, JobUnderWay
 from embeddings.models import Collection, ImageEmbedding, Job

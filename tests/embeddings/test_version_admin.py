@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from catalog.models import User
+from accounts.models import User
 from embeddings import background, rebuild, services, versions
 from embeddings.models import Collection, EncoderVersion, Job
 from embeddings.submissions import submit_activation

@@ -10,7 +10,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
 
-from catalog.models import User
+from accounts.models import User
 from embeddings.models import Collection
 from tests.factories import CollectionFactory, EncoderVersionFactory
 from tests.recommender.conftest import Shop

@@ -19,10 +19,10 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from catalog.models import User
-from recommender import counting, keys
-from recommender.logs import ConsoleHandler
-from recommender.models import ApiKey, Event
+from accounts import keys, throttling
+from accounts.models import ApiKey, User
+from lookalike.logging import ConsoleHandler
+from recommender.models import Event
 from tests.factories import jpeg
 from tests.recommender.answers import problem
 from tests.recommender.conftest import Shop
@@ -295,7 +295,7 @@ class TestHowOften:
         """Stands still, so that no minute ends within a test."""
         clock = SimpleNamespace(now=1_000_000.0, monotonic=time.monotonic)
         clock.time = lambda: clock.now
-        monkeypatch.setattr(counting, "time", clock)
+        monkeypatch.setattr(throttling, "time", clock)
         return clock
 
     def test_so_many_requests_a_minute_from_one_address(self, api: Client, settings: Any) -> None:
@@ -303,7 +303,7 @@ class TestHowOften:
         assert [api.get("/api/products").status_code for _ in range(3)] == [200] * 3
         refused = api.get("/api/products")
         assert slug_of(problem(refused, 429)) == "rate-exceeded"
-        assert 1 <= int(refused["Retry-After"]) <= counting.WINDOW_S
+        assert 1 <= int(refused["Retry-After"]) <= throttling.WINDOW_S
         assert refused["Access-Control-Allow-Origin"] == "*"
         assert api.get("/api/products", REMOTE_ADDR="192.0.2.7").status_code == 200
 
@@ -320,7 +320,7 @@ class TestHowOften:
         settings.API_REQUESTS_PER_MINUTE = 1
         assert [api.get("/api/products").status_code for _ in range(2)] == [200, 429]
         for visitor in range(1000):
-            counting.count(f"from:visitor-{visitor}", 1, 1)
+            throttling.count(f"from:visitor-{visitor}", 1, 1)
         assert api.get("/api/products").status_code == 429
 
     def test_a_photo_counts_for_ten(self, shop: Shop, api: Client, settings: Any) -> None:
@@ -356,7 +356,7 @@ class TestHowOften:
         # Nobody listens on this port.
         redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
         settings.CACHES = {**settings.CACHES, "default": redis}
-        monkeypatch.setattr(counting, "_away_until", float("-inf"))
+        monkeypatch.setattr(throttling, "_away_until", float("-inf"))
         settings.API_REQUESTS_PER_MINUTE = 2
         assert [api.get("/api/products").status_code for _ in range(3)] == [200, 200, 429]
 
@@ -421,30 +421,30 @@ class TestAdmin:
     FORM = {"name": "Shop pages", "kind": "publishable", "origins": "https://shop.example"}
 
     def test_shows_a_new_key_once(self, admin_client: Client, api: Client) -> None:
-        page = admin_client.post("/admin/recommender/apikey/add/", self.FORM, follow=True).content.decode()
+        page = admin_client.post("/admin/accounts/apikey/add/", self.FORM, follow=True).content.decode()
         text = page.partition("<code>")[2].partition("</code>")[0]
         assert (
             api.get("/api/products", headers={"X-API-Key": text, "Origin": "https://shop.example"}).status_code == 200
         )
-        again = admin_client.get(f"/admin/recommender/apikey/{ApiKey.objects.get().pk}/change/").content.decode()
+        again = admin_client.get(f"/admin/accounts/apikey/{ApiKey.objects.get().pk}/change/").content.decode()
         assert text not in again
         assert ApiKey.objects.get().created_by is not None
 
     def test_says_what_is_wrong_and_makes_none(self, admin_client: Client) -> None:
-        page = admin_client.post("/admin/recommender/apikey/add/", {**self.FORM, "origins": "shop.example"})
+        page = admin_client.post("/admin/accounts/apikey/add/", {**self.FORM, "origins": "shop.example"})
         assert "is not an origin" in page.content.decode()
         assert ApiKey.objects.count() == 0
 
     def test_revokes(self, admin_client: Client, api: Client) -> None:
         headers = {"X-API-Key": make()}
         key = ApiKey.objects.get()
-        admin_client.post("/admin/recommender/apikey/", {"action": "revoke_keys", "_selected_action": [key.pk]})
+        admin_client.post("/admin/accounts/apikey/", {"action": "revoke_keys", "_selected_action": [key.pk]})
         problem(api.get("/api/products", headers=headers), 401)
-        assert "revoked" in admin_client.get("/admin/recommender/apikey/").content.decode()
+        assert "revoked" in admin_client.get("/admin/accounts/apikey/").content.decode()
 
     def test_changes_what_a_key_may_at_once_in_this_process(self, admin_client: Client, api: Client) -> None:
         headers = {"X-API-Key": make(), "Origin": "https://other.example"}
         assert api.get("/api/products", headers=headers).status_code == 200
-        address = f"/admin/recommender/apikey/{ApiKey.objects.get().pk}/change/"
+        address = f"/admin/accounts/apikey/{ApiKey.objects.get().pk}/change/"
         admin_client.post(address, {"name": "x", "origins": "https://shop.example"})
         problem(api.get("/api/products", headers=headers), 403)

@@ -13,10 +13,10 @@ from django.db import InterfaceError, OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from catalog.models import Product, User
+from accounts import audit, keys
+from accounts.models import ApiKey, AuditEntry, User
+from catalog.models import Product
 from embeddings.models import Job
-from recommender import audit, keys
-from recommender.models import ApiKey, AuditEntry
 from tests.factories import ProductFactory
 from tests.recommender.answers import problem
 
@@ -72,7 +72,7 @@ class TestAdmin:
 
     def test_what_djangos_admin_says_of_it_is_there(self, admin_client: Client) -> None:
         key = keys.create(ApiKey(name="old"))
-        admin_client.post(f"/admin/recommender/apikey/{key.row.pk}/change/", {"name": "new", "origins": ""})
+        admin_client.post(f"/admin/accounts/apikey/{key.row.pk}/change/", {"name": "new", "origins": ""})
         assert "Changed" in AuditEntry.objects.get().detail
         assert "Name" in AuditEntry.objects.get().detail
 
@@ -104,8 +104,8 @@ class TestAdmin:
 
     def test_is_only_to_be_looked_at(self, admin_client: Client) -> None:
         entry = AuditEntry.objects.create(actor="admin", action="admin:login")
-        address = f"/admin/recommender/auditentry/{entry.pk}/"
-        assert "admin:login" in admin_client.get("/admin/recommender/auditentry/").content.decode()
+        address = f"/admin/accounts/auditentry/{entry.pk}/"
+        assert "admin:login" in admin_client.get("/admin/accounts/auditentry/").content.decode()
         assert admin_client.post(f"{address}change/", {"actor": "nobody"}).status_code == 403
         assert admin_client.post(f"{address}delete/", {"post": "yes"}).status_code == 403
         assert AuditEntry.objects.filter(actor="admin", action="admin:login").exists()

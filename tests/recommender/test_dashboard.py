@@ -17,7 +17,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from catalog.models import Product, User
+from accounts.models import User
+from catalog.models import Product
 from embeddings.backends import get_vector_index
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
 from embeddings.selectors import forget_live_collections

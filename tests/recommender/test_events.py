@@ -13,8 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from lookalike.celery import app
 from recommender import events, tasks
-from recommender.celery import app
 from recommender.models import Event
 from tests.recommender.answers import problem
 

@@ -17,7 +17,7 @@ from embeddings.backends import get_vector_index
 from embeddings.errors import EncoderUnavailable, IndexLocked
 from embeddings.models import ImageEmbedding
 from embeddings.vector_index.memory import MemoryVectorIndex
-from recommender import health
+from lookalike import health
 from tests.recommender.conftest import Shop
 
 

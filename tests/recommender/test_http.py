@@ -13,9 +13,9 @@ from django.test import Client, RequestFactory
 from django.urls import Resolver404, URLResolver
 from django.urls.resolvers import RegexPattern
 
+from lookalike.urls import media as serve_media
+from lookalike.urls import surface
 from recommender import pipeline, products
-from recommender.urls import media as serve_media
-from recommender.urls import surface
 from tests.factories import ProductImageFactory, jpeg
 from tests.recommender.answers import problem
 from tests.recommender.conftest import Shop

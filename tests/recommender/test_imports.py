@@ -17,7 +17,7 @@ from django.utils import timezone
 from catalog.models import Product
 from embeddings import jobs
 from embeddings.models import Job
-from recommender import uploads
+from jobs import uploads
 from tests.recommender.answers import problem
 from tests.zips import packed
 

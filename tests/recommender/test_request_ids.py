@@ -7,7 +7,7 @@ import logging
 import pytest
 from django.test import Client
 
-from recommender.request_ids import RequestIdFilter
+from lookalike.request_ids import RequestIdFilter
 
 pytestmark = pytest.mark.django_db
 

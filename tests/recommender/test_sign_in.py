@@ -9,7 +9,7 @@ from axes.models import AccessAttempt
 from django.core.management import call_command
 from django.test import Client
 
-from catalog.models import User
+from accounts.models import User
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/admin/login/"

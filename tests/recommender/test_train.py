@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from embeddings import jobs, submissions
 from embeddings.models import Job
-from recommender import uploads
+from jobs import uploads
 from tests.factories import CollectionFactory, jpeg
 from tests.recommender.answers import problem
 from tests.zips import PHOTOS, encrypted, link, packed, said_size

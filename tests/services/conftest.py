@@ -99,7 +99,7 @@ class Site:
         address = {"ready": "/readyz", "alive": "/healthz"}[until]
         port = free_port()
         process = self.start(
-            "-m", "gunicorn", "recommender.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", str(workers),
+            "-m", "gunicorn", "lookalike.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", str(workers),
             "--threads", str(threads), "--log-level", "warning",
         )  # fmt: skip
         server = Server(port)

@@ -11,12 +11,12 @@ from tests.services.conftest import Site
 
 def start_worker(site: Site) -> subprocess.Popen[str]:
     """One that serves all queues but that of trainings."""
-    return site.start("-m", "celery", "-A", "recommender", "worker", "--pool=threads", "--concurrency=2")
+    return site.start("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=2")
 
 
 def start_beat(site: Site) -> None:
     """Apart: that of a worker is a child of its own, which outlives a worker that is killed."""
-    site.start("-m", "celery", "-A", "recommender", "beat", "--schedule", str(site.folder / "beat"))
+    site.start("-m", "celery", "-A", "lookalike", "beat", "--schedule", str(site.folder / "beat"))
 
 
 def kill_workers(site: Site, *, kills: int, photos: int) -> int:

@@ -2,7 +2,7 @@
 
 import os
 
-from recommender.settings import *  # noqa: F403
+from lookalike.settings import *  # noqa: F403
 
 CELERY_BEAT_SCHEDULE["reconcile"]["schedule"] = 1.0  # noqa: F405
 _PREFIX = os.environ["TEST_QUEUE"]

@@ -10,14 +10,14 @@ HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_hub")
 @pytest.mark.parametrize(
     "program",
     [
-        "import recommender.wsgi",
-        "import recommender.celery, django; django.setup(); import embeddings.tasks",
-        "import django; django.setup(); import embeddings.management.commands.reindex, recommender.urls",
+        "import lookalike.wsgi",
+        "import lookalike.celery, django; django.setup(); import embeddings.tasks",
+        "import django; django.setup(); import embeddings.management.commands.reindex, lookalike.urls",
     ],
     ids=["web", "worker", "commands"],
 )
 def test_no_process_that_serves_loads_tensorflow(tmp_path, program):
-    site = Site(tmp_path, DJANGO_SETTINGS_MODULE="recommender.settings", PYTHONPATH=str(ROOT))
+    site = Site(tmp_path, DJANGO_SETTINGS_MODULE="lookalike.settings", PYTHONPATH=str(ROOT))
     site.manage("migrate", "--verbosity", "0")
     use = "from embeddings.backends import get_encoder, get_vector_index; get_encoder().dim; get_vector_index()"
     loaded = f"import sys; print([name for name in {HEAVY} if name in sys.modules])"

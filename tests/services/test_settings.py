@@ -65,7 +65,7 @@ def test_training_sets_are_not_kept_where_anybody_may_read(site):
 
 def test_a_production_server_asks_for_keys_unless_it_is_told_to_be_open(site):
     show = "from django.conf import settings; print(settings.API_WRITES, settings.BACKBONES)"
-    production = {"DJANGO_SETTINGS_MODULE": "recommender.settings", "DEBUG": "false", "SECRET_KEY": "x"}
+    production = {"DJANGO_SETTINGS_MODULE": "lookalike.settings", "DEBUG": "false", "SECRET_KEY": "x"}
     assert site.run("-c", show, **production).stdout == "keys {'bundled': 'bundled'}\n"
     told = site.run("-c", show, **production, API_WRITES="open", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
     assert told.stdout == "open {'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled'}\n"
@@ -81,7 +81,7 @@ def test_a_qdrant_cluster_is_described_by_variables(site):
         "QDRANT_QUANTIZATION": "int8",
         "QDRANT_ON_DISK": "true",
     }
-    told = site.run("-c", show, **cluster, DJANGO_SETTINGS_MODULE="recommender.settings")
+    told = site.run("-c", show, **cluster, DJANGO_SETTINGS_MODULE="lookalike.settings")
     assert ast.literal_eval(told.stdout) == {
         "url": "http://q:6333",
         "api_key": None,
@@ -109,7 +109,7 @@ def test_the_line_end_of_a_secret_s_file_is_no_part_of_the_secret(site, tmp_path
     secret.write_bytes(content.encode())
     show = "from django.conf import settings; print(ascii([settings.SECRET_KEY, settings.VECTOR_INDEX['OPTIONS']['api_key']]))"
     told = site.run(
-        "-c", show, DJANGO_SETTINGS_MODULE="recommender.settings", SECRET_KEY_FILE=str(secret), DEBUG="true",
+        "-c", show, DJANGO_SETTINGS_MODULE="lookalike.settings", SECRET_KEY_FILE=str(secret), DEBUG="true",
         QDRANT_URL="http://127.0.0.1:6333", QDRANT_API_KEY_FILE=str(secret), check=bool(value),
     )  # fmt: skip
     assert told.stdout == (f"{[value, value]!r}\n" if value else "")

@@ -95,7 +95,7 @@ def test_an_upload_and_what_workers_do_for_it_are_one_trace(make_site, draw_phot
         **AT_THE_END,
         **broker,
     )
-    site.start("-m", "celery", "-A", "recommender", "worker", "--pool=threads", "--concurrency=2")
+    site.start("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=2")
     site.wait_until(lambda: " ready." in site.log())
     server = site.serve(until="alive")
     upload(site, server, next(draw_photos(1).rglob("*.jpg")).read_bytes(), "upload")
@@ -142,13 +142,13 @@ def upload(site: Site, server: Server, photo: bytes, request_id: str) -> None:
 
 def test_without_an_address_nothing_of_it_is_imported(make_site):
     site = make_site()
-    show = "import recommender.wsgi, sys; print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    show = "import lookalike.wsgi, sys; print([name for name in sys.modules if name.startswith('opentelemetry')])"
     assert site.run("-c", show).stdout.strip() == "[]"
 
 
 def test_where_it_is_not_installed_what_to_install_is_said(make_site):
     site = make_site()
-    without = "import sys; sys.modules['opentelemetry'] = None; import recommender.wsgi"
+    without = "import sys; sys.modules['opentelemetry'] = None; import lookalike.wsgi"
     failed = site.run("-c", without, check=False, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318")
     assert failed.returncode != 0
     assert "OpenTelemetry is not installed: pip install --require-hashes -r requirements/otel.txt" in failed.stderr

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.services.conftest import Site, free_port
 
-WORKER = ("-m", "celery", "-A", "recommender", "worker", "--pool=threads", "--concurrency=2")
+WORKER = ("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=2")
 ONE_BROKER = pytest.mark.parametrize("broker", ["redis"], indirect=True)
 
 

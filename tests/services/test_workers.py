@@ -11,7 +11,7 @@ NOWHERE = {"redis": "redis://127.0.0.1:1/0", "amqp": "amqp://guest:guest@127.0.0
 
 def test_a_worker_indexes_what_another_process_brings_in(make_site, draw_photos, postgres_url, broker):
     site = make_site(DATABASE_URL=postgres_url, **broker)
-    site.start("-m", "celery", "-A", "recommender", "worker", "--pool=threads", "--concurrency=2", "--loglevel=info")
+    site.start("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=2", "--loglevel=info")
     site.wait_until(lambda: " ready." in site.log())
     site.manage("import_catalog", str(draw_photos(5)))
     site.wait_until(lambda: site.states() == {"indexed": 5})
@@ -21,9 +21,9 @@ def test_a_worker_indexes_what_another_process_brings_in(make_site, draw_photos,
 
 def test_what_a_worker_logs_names_the_request_that_called_for_it(make_site, postgres_url, broker):
     site = make_site(DATABASE_URL=postgres_url, LOG_FORMAT="json", **broker)
-    site.start("-m", "celery", "-A", "recommender", "worker", "--pool=threads", "--concurrency=1")
+    site.start("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=1")
     site.wait_until(lambda: " ready." in site.log())
-    imports = "from embeddings.tasks import sync_images; from recommender.request_ids import current"
+    imports = "from embeddings.tasks import sync_images; from lookalike.request_ids import current"
     for request_id in ("first", "second"):
         site.manage("shell", "-c", f"{imports}; current.set({request_id!r}); sync_images.delay([])")
 
@@ -49,4 +49,4 @@ def test_a_broker_that_is_away_fails_no_import_and_loses_nothing(make_site, draw
 def test_a_worker_is_started_as_the_documentation_says(make_site):
     site = make_site(CELERY_BROKER_URL=NOWHERE["redis"])
     # No DJANGO_SETTINGS_MODULE is set, and the project's own settings are found.
-    assert "redis://127.0.0.1:1/0" in site.run("-m", "celery", "-A", "recommender", "report").stdout
+    assert "redis://127.0.0.1:1/0" in site.run("-m", "celery", "-A", "lookalike", "report").stdout

@@ -21,7 +21,7 @@ from catalog.importers.mapping import FIELDS, load_mapping
 from catalog.importers.rows import ImportReport, ImportStopped, UnusableSource
 from catalog.importers.run import ImportOptions, clean_stop, run_import
 from catalog.importers.sources import FORMATS
-from catalog.storage import StorageUnavailable
+from jobs.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 

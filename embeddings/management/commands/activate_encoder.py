@@ -13,7 +13,7 @@ from embeddings import background, jobs, versions
 from embeddings.errors import EmbeddingsError
 from embeddings.management.progress import stage_bars
 from embeddings.models import Job
-from embeddings.progress import Tell
+from jobs.progress import Tell
 
 
 class Command(BaseCommand):

@@ -13,8 +13,8 @@ from embeddings import jobs, rebuild, services
 from embeddings.errors import EmbeddingsError, IndexLocked, UnknownCollection
 from embeddings.management.progress import stage_bars
 from embeddings.models import EncoderVersion, ImageEmbedding, Job
-from embeddings.progress import Tell, counted
 from embeddings.selectors import TO_DO, active_versions, rows_of_active_versions
+from jobs.progress import Tell, counted
 
 State = ImageEmbedding.State
 

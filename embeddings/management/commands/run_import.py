@@ -15,9 +15,9 @@ from django.core.management.base import BaseCommand
 from catalog.importers.archive import Interrupted
 from catalog.importers.rows import ImportReport, ImportStopped, UnusableSource
 from catalog.importers.run import ImportOptions, clean_stop, run_import
-from catalog.storage import StorageUnavailable
 from embeddings import jobs
 from embeddings.models import Job
+from jobs.storage import StorageUnavailable
 
 PROBLEMS_TOLD = 20
 

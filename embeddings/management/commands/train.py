@@ -17,7 +17,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from catalog.archives import ArchiveRejected
-from catalog.storage import StorageUnavailable, reason_of
 from embeddings import jobs, versions
 from embeddings.backends import get_encoder
 from embeddings.dataset import read_photos
@@ -28,8 +27,9 @@ from embeddings.evaluation.report import drawing
 from embeddings.management.progress import stage_bars
 from embeddings.management.tensorflow import require_tensorflow
 from embeddings.models import Collection, EncoderVersion
-from embeddings.progress import Tell
 from embeddings.training.choices import DISTANCES, LOSSES, MINING
+from jobs.progress import Tell
+from jobs.storage import StorageUnavailable, reason_of
 
 if TYPE_CHECKING:
     from embeddings.training.fine_tune import FineTuned, Plan

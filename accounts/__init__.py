@@ -1,0 +1,1 @@
+"""Users, API keys, permissions, throttling and the audit log."""

@@ -1,0 +1,1 @@
+"""Long work: jobs, their leases and uploads."""

@@ -1,0 +1,75 @@
+"""manage.py demo: a shop to try everything on, drawn, embedded and indexed in a minute."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from catalog.models import Product
+from embeddings import services
+from embeddings.backends import get_vector_index
+from embeddings.errors import EmbeddingsError, IndexLocked
+from jobs.storage import StorageUnavailable
+from recommender.pipeline import SimilarQuery, similar_to
+from storefront.demo.loading import load_demo
+
+LOGIN = PASSWORD = "demo"  # noqa: S105
+
+
+class Command(BaseCommand):
+    help = "Draw a demo catalogue, embed and index it, and show a first answer. Safe to run again."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--count", type=int, default=300, help="how many products (default: %(default)s)")
+        parser.add_argument(
+            "--port", type=int, default=8000, help="the port that the printed addresses name (default: %(default)s)"
+        )
+
+    def handle(self, *, count: int, port: int, **_: Any) -> None:
+        with tqdm(total=count, desc="drawing", unit="product", disable=None) as bar:
+            try:
+                products = load_demo(count, on_progress=bar.update)
+            except StorageUnavailable as error:
+                raise CommandError(f"{error}; what is saved stays.") from error
+        self.stdout.write(f"{len(products)} products in the catalogue")
+        try:
+            with tqdm(total=2 * count, desc="indexing", unit="photo", disable=None) as bar:
+                report = services.drain(on_progress=bar.update)
+            self.stdout.write(f"{report.embedded} photos embedded, {report.indexed} indexed, {report.failed} failed")
+            if products:
+                self._show_answer(products[0])
+        except IndexLocked:
+            self.stdout.write("A server is running; it indexes the photos within seconds.")
+        except EmbeddingsError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            get_vector_index().close()
+        self._show_addresses(port, products)
+
+    def _show_answer(self, product: Product) -> None:
+        answer = similar_to(product.pk, SimilarQuery(limit=4))
+        self.stdout.write(f"\nWhat looks like “{product.title}”?")
+        for result in answer.results:
+            score = "" if result.score is None else f"{result.score:.3f}  "
+            self.stdout.write(f"  {score}{result.product.title}")
+
+    def _show_addresses(self, port: int, products: list[Product]) -> None:
+        base = f"http://127.0.0.1:{port}"
+        login = ""
+        if settings.DEBUG:
+            _ensure_login()
+            login = f"  (sign in as {LOGIN}, password {PASSWORD})"
+        self.stdout.write(f"\n  shop   {base}/\n  admin  {base}/admin/{login}\n  API    {base}/api/docs")
+        if products:
+            self.stdout.write(f"  try    curl '{base}/api/products/{products[0].pk}/similar?limit=4'")
+
+
+def _ensure_login() -> None:
+    users = get_user_model().objects
+    if not users.filter(username=LOGIN).exists():
+        users.create_superuser(LOGIN, f"{LOGIN}@example.com", PASSWORD)

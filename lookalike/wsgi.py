@@ -1,0 +1,17 @@
+"""The WSGI application: `gunicorn lookalike.wsgi`."""
+
+import os
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lookalike.settings")
+if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+    from lookalike import tracing
+
+    tracing.start("lookalike" if settings.SERVICE == "all" else f"lookalike-{settings.SERVICE}")
+application = get_wsgi_application()
+
+from embeddings.background import start_background_work  # noqa: E402  (needs the apps loaded)
+
+start_background_work()

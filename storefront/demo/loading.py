@@ -1,0 +1,47 @@
+"""Puts the drawn demo catalogue into the shop, through the same services as any other import."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from os import cpu_count
+
+from catalog.models import Product
+from catalog.photos import check_photo
+from catalog.services import ProductData, attach_image, save_product, transaction_with_files
+from storefront.demo.catalogue import DemoProduct, demo_products, photo_files
+
+
+def load_demo(count: int = 300, on_progress: Callable[[int], object] | None = None) -> list[Product]:
+    """Draw and save the demo's products; those that are there already stay as they are. Returns all of them, first to last."""
+    products = demo_products(count=count)
+    complete = set(Product.objects.filter(sku__startswith="DEMO-", images__position=1).values_list("sku", flat=True))
+    for demo, photos in _drawn([product for product in products if product.sku not in complete]):
+        _save(demo, photos)
+        if on_progress:
+            on_progress(1)
+    by_sku = Product.objects.in_bulk([product.sku for product in products], field_name="sku")
+    return [by_sku[product.sku] for product in products]
+
+
+def _drawn(products: list[DemoProduct]) -> Iterator[tuple[DemoProduct, list[bytes]]]:
+    if not products:
+        return
+    # Forking would copy the threads' locks of a process that already runs some.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(cpu_count() or 1, 8), mp_context=context) as pool:
+        yield from zip(products, pool.map(photo_files, products, chunksize=8), strict=True)
+
+
+@transaction_with_files()
+def _save(demo: DemoProduct, photos: list[bytes]) -> None:
+    data = ProductData(
+        sku=demo.sku, title=demo.title, description=demo.description, category=demo.category_names, brand=demo.brand,
+        price=demo.price, currency=demo.currency, available=demo.available, tags=demo.tags, attributes=demo.attributes,
+    )  # fmt: skip
+    product, _ = save_product(data)
+    for view, photo in enumerate(photos):
+        attach_image(
+            product, check_photo(photo), position=view, alt=demo.title if view == 0 else f"{demo.title}, another view"
+        )

@@ -1,0 +1,168 @@
+"""Relief turns flat outlines into bodies: it says how much light each point of a shape gets and sends back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from storefront.demo.attributes import Material
+from storefront.demo.noise import Field, sampled, smooth_noise
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """Where the light comes from: a direction towards it; x to the right, y down, z to the viewer.
+
+    ``x`` is as seen on the picture, ``object_x`` as seen from the product, which may stand mirrored.
+    """
+
+    x: float
+    y: float
+    z: float
+    object_x: float
+
+
+@dataclass(frozen=True)
+class Patch:
+    """The part of the picture that a shape covers: object coordinates and cover, each float32 [h, w]."""
+
+    u: Field
+    v: Field
+    cover: Field
+    pixel: float
+
+
+@dataclass(frozen=True)
+class Lit:
+    """Light on a patch: where to read the surface (u, v), brightness (about 1) and reflected white."""
+
+    u: Field
+    v: Field
+    diffuse: Field
+    gleam: Field | float
+
+
+class Relief(Protocol):
+    """A way for a shape to stand out of the picture."""
+
+    def lit(self, patch: Patch, lamp: Lamp, material: Material) -> Lit:
+        """The light on the patch."""
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A plane, a little darker towards the bottom. ``fall``: how much over 100 units."""
+
+    fall: float = 0.06
+
+    def lit(self, patch: Patch, lamp: Lamp, material: Material) -> Lit:
+        """An even light, with the material's sheen fading down the plane."""
+        diffuse = 1 - self.fall * (patch.v / 100) + 0.03 * lamp.object_x * patch.u / 100
+        gleam = material.gloss * 0.16 * np.clip(0.5 + (lamp.object_x * patch.u - patch.v) / 160, 0, 1)
+        return Lit(patch.u, patch.v, diffuse, gleam)
+
+
+@dataclass(frozen=True)
+class Soft:
+    """A padded or draped body, found from its outline alone.
+
+    width: how far in from the edge it rises, in object units. depth: how high. folds: how deep cloth falls in folds.
+    """
+
+    width: float = 10.0
+    depth: float = 9.0
+    folds: float = 1.0
+    shift: float = 0.0
+
+    def lit(self, patch: Patch, lamp: Lamp, material: Material) -> Lit:
+        """Lambert's light on the blurred outline, plus folds and a broad highlight."""
+        reach = max(self.width / patch.pixel, 1.0)
+        height = 0.45 * blurred(patch.cover, reach * 0.45) + 0.55 * blurred(patch.cover, reach * 1.3)
+        down, across = np.gradient(height)
+        slope = self.depth / patch.pixel
+        nx, ny = -across * slope, -down * slope
+        length = 1 / np.sqrt(nx * nx + ny * ny + 1)
+        facing = (nx * lamp.x + ny * lamp.y + lamp.z) * length
+        diffuse = 0.34 + 0.66 * np.clip(facing / lamp.z, 0, 1.28)
+        drape = material.drape * self.folds
+        if drape:
+            diffuse = diffuse + drape * _folds(patch, lamp, self.shift)
+        gleam: Field | float = 0.0
+        if material.gloss:
+            half_z = lamp.z + 1
+            half = 1 / np.sqrt(lamp.x**2 + lamp.y**2 + half_z**2)
+            shine = np.clip((nx * lamp.x + ny * lamp.y + half_z) * length * half, 0, 1)
+            gleam = material.gloss * 0.75 * shine ** (material.polish * 2)
+        return Lit(patch.u, patch.v, diffuse, gleam)
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A body turned on a lathe: its (y, radius) profile tells where every point looks.
+
+    bow: how far rings bend down in front, as a share of the radius. The pattern wraps around the body.
+    """
+
+    profile: Sequence[tuple[float, float]]
+    axis: float = 0.0
+    bow: float = 0.16
+    wrap: bool = True
+
+    def lit(self, patch: Patch, lamp: Lamp, material: Material) -> Lit:
+        """Light around the body, with a soft-box reflection on the lit side and a thin one on the other."""
+        ys, radii = (np.array(side, dtype=np.float32) for side in zip(*self.profile, strict=True))
+        middle = float(radii.max())
+        level = patch.v - middle * self.bow * 0.6
+        radius = np.interp(level, ys, radii).astype(np.float32)
+        nx = np.clip((patch.u - self.axis) / np.maximum(radius, 0.5), -1, 1)
+        nz = np.sqrt(1 - nx * nx)
+        slope = np.interp(level, ys, np.gradient(radii, np.maximum.accumulate(ys + np.arange(len(ys)) * 1e-3)))
+        ny = np.clip(slope.astype(np.float32), -1.2, 1.2) * 0.45 * -1
+        facing = (nx * lamp.object_x + ny * lamp.y * nz + nz * lamp.z) / lamp.z
+        diffuse = 0.40 + 0.60 * np.clip(facing, 0, 1.3) + 0.10 * np.clip(np.abs(nx) - 0.8, 0, 1)
+        gleam = material.gloss * self._reflections(nx, ny, lamp, material)
+        if not self.wrap:
+            return Lit(patch.u, patch.v, diffuse, gleam)
+        return Lit(self.axis + np.arcsin(nx) * middle, patch.v - radius * self.bow * nz, diffuse, gleam)
+
+    def _reflections(self, nx: Field, ny: Field, lamp: Lamp, material: Material) -> Field:
+        side = 1.0 if lamp.object_x >= 0 else -1.0
+        tight = 3 + material.polish * 0.35
+        box = np.clip(1 - np.abs((nx - 0.52 * side) * tight) ** 3, 0, 1) * 0.8
+        halo = np.exp(-(((nx - 0.45 * side) * 2.6) ** 2)) * 0.22
+        rim = np.clip(1 - np.abs((nx + 0.86 * side) * 14) ** 2, 0, 1) * 0.30
+        light: Field = (box * np.clip(1 - np.abs(ny) * 0.9, 0.15, 1) + halo + rim).astype(np.float32)
+        return light
+
+
+def blurred(field: Field, radius: float) -> Field:
+    """The field blurred over a radius in samples, as if it were surrounded by its own edge values."""
+    height, width = field.shape
+    factor = max(1, int(radius / 3))
+    small = field
+    if factor > 1:
+        size = (max(1, -(-width // factor)), max(1, -(-height // factor)))
+        small = np.asarray(Image.fromarray(field).resize(size, Image.Resampling.BOX))
+    reach = max(1, round(radius / factor * 0.6))
+    for _ in range(2):
+        small = _box_blurred(_box_blurred(small, reach).T, reach).T
+    if factor > 1:
+        smooth = np.ascontiguousarray(small)
+        small = np.asarray(Image.fromarray(smooth).resize((width, height), Image.Resampling.BICUBIC))
+    return small
+
+
+def _box_blurred(field: Field, reach: int) -> Field:
+    padded = np.pad(field, ((reach + 1, reach), (0, 0)), mode="edge")
+    total = np.cumsum(padded, axis=0, dtype=np.float32)
+    span = 2 * reach + 1
+    return (total[span:] - total[:-span]) / span
+
+
+def _folds(patch: Patch, lamp: Lamp, shift: float) -> Field:
+    tile = smooth_noise()
+    x, y = patch.u * 2.4 + patch.v * 0.5 + shift * 97, patch.v * 0.85 + shift * 53
+    side = 9.0 if lamp.object_x >= 0 else -9.0
+    return 0.085 * (sampled(tile, x, y) - sampled(tile, x + side, y - 6.0))

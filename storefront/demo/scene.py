@@ -1,0 +1,197 @@
+"""A scene puts a drawn product before a camera: it casts the shadows, lights every layer and makes the photo of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from storefront.demo.backdrops import Backdrop, backdrop_pixels
+from storefront.demo.noise import Field
+from storefront.demo.outlines import Outline
+from storefront.demo.relief import Flat, Lamp, Patch, Relief, blurred
+from storefront.demo.surfaces import Surface
+
+_SUPERSAMPLING = 4  # of outlines only; colour and light are smooth enough at the picture's own size
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One piece of a product, painted over the pieces before it.
+
+    inside: outlines that it is cut to. tone: a factor on its brightness. lift: how far it stands off what is
+    beneath, in object units; its shadow grows with it.
+    """
+
+    outlines: tuple[Outline, ...]
+    surface: Surface
+    relief: Relief = field(default_factory=Flat)
+    holes: tuple[Outline, ...] = ()
+    inside: tuple[Outline, ...] = ()
+    tone: float = 1.0
+    opacity: float = 1.0
+    lift: float = 0.0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A product ready to be photographed; ``standing`` on a floor, or else lying on a plane seen from above."""
+
+    layers: Sequence[Layer]
+    standing: bool = True
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How the product is seen: matrix [3, 3] takes object units to shares of the picture's side."""
+
+    matrix: NDArray[np.float64]
+    lamp: Lamp
+    unit: float  # object units a picture's side
+    exposure: float = 1.0
+    warmth: float = 0.0
+    noise: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A layer's cover on the picture, and the rows and columns it lies in."""
+
+    rows: slice
+    columns: slice
+    cover: Field
+
+
+def photograph(drawing: Drawing, camera: Camera, backdrop: Backdrop, size: int) -> Image.Image:
+    """The RGB photo, ``size`` pixels a side."""
+    cuts = [_cut(layer, camera, size) for layer in drawing.layers]
+    whole = np.zeros((size, size), dtype=np.float32)
+    for layer, cut in zip(drawing.layers, cuts, strict=True):
+        region = whole[cut.rows, cut.columns]
+        np.maximum(region, cut.cover * layer.opacity, out=region)
+    foot = int(np.flatnonzero(whole.max(axis=1) > 0.5)[-1])
+    pixels = backdrop_pixels(backdrop, size, foot / size if drawing.standing else None)
+    shadow = _floor_shadow(whole, foot, camera.lamp) if drawing.standing else _drop_shadow(whole, camera.lamp)
+    pixels *= 1 - shadow[..., None] * np.array([0.98, 1.0, 1.0], dtype=np.float32)
+
+    u, v = _object_coordinates(camera, size)
+    pixel = camera.unit / size
+    painted = np.zeros_like(whole)
+    for layer, cut in zip(drawing.layers, cuts, strict=True):
+        if cut.cover.size == 0:
+            continue
+        at = (cut.rows, cut.columns)
+        if layer.lift:
+            _shade_beneath(pixels, painted, layer, cut, camera.lamp, pixel)
+        patch = Patch(u[at], v[at], cut.cover, pixel)
+        lit = layer.relief.lit(patch, camera.lamp, layer.surface.material)
+        rgb = layer.surface.paint(lit.u, lit.v, pixel) * (lit.diffuse * layer.tone)[..., None]
+        rgb = rgb + (np.broadcast_to(lit.gleam, cut.cover.shape))[..., None] * (1.02 - rgb)
+        alpha = (cut.cover * layer.opacity)[..., None]
+        pixels[at] += alpha * (rgb - pixels[at])
+        np.maximum(painted[at], cut.cover * layer.opacity, out=painted[at])
+    return _developed(pixels, camera)
+
+
+def _cut(layer: Layer, camera: Camera, size: int) -> _Cut:
+    outlines = [_projected(outline, camera, size) for outline in layer.outlines]
+    corners = np.concatenate(outlines)
+    margin = 2
+    left, top = np.clip(np.floor(corners.min(axis=0)).astype(int) - margin, 0, size)
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int) + margin, 0, size)
+    rows, columns = slice(int(top), int(bottom)), slice(int(left), int(right))
+    if right <= left or bottom <= top:
+        return _Cut(rows, columns, np.zeros((max(0, bottom - top), max(0, right - left)), dtype=np.float32))
+    window = (int(left), int(top), int(right - left), int(bottom - top))
+    holes = [_projected(hole, camera, size) for hole in layer.holes]
+    cover = _filled(outlines, holes, window)
+    if layer.inside:
+        cover = cover * _filled([_projected(outline, camera, size) for outline in layer.inside], [], window)
+    return _Cut(rows, columns, cover)
+
+
+def _filled(outlines: Sequence[Outline], holes: Sequence[Outline], window: tuple[int, int, int, int]) -> Field:
+    left, top, width, height = window
+    mask = Image.new("L", (width * _SUPERSAMPLING, height * _SUPERSAMPLING))
+    draw = ImageDraw.Draw(mask)
+    for shapes, ink in ((outlines, 255), (holes, 0)):
+        for shape in shapes:
+            draw.polygon(((shape - (left, top)) * _SUPERSAMPLING).ravel().tolist(), fill=ink)
+    return np.asarray(mask.reduce(_SUPERSAMPLING), dtype=np.float32) / 255
+
+
+def _projected(outline: Outline, camera: Camera, size: int) -> Outline:
+    x, y, w = camera.matrix @ np.stack([outline[:, 0], outline[:, 1], np.ones(len(outline))])
+    return np.stack([x / w, y / w], axis=1) * size
+
+
+def _object_coordinates(camera: Camera, size: int) -> tuple[Field, Field]:
+    back = np.linalg.inv(camera.matrix).astype(np.float32)
+    at = (np.arange(size, dtype=np.float32) + 0.5) / size
+    x, y = at[None, :], at[:, None]
+    w = back[2, 0] * x + back[2, 1] * y + back[2, 2]
+    return (back[0, 0] * x + back[0, 1] * y + back[0, 2]) / w, (back[1, 0] * x + back[1, 1] * y + back[1, 2]) / w
+
+
+def _floor_shadow(whole: Field, foot: int, lamp: Lamp) -> Field:
+    """The product's shadow laid on the floor, and the dark line where it touches."""
+    size = whole.shape[0]
+    ground = foot + 0.5
+    lean = -lamp.x / lamp.z * 1.1
+    flatten = 0.16
+    # Each row of the floor shows the product's row that many times higher, pushed away from the lamp.
+    coefficients = (1.0, lean / flatten, -lean / flatten * ground, 0.0, 1 / flatten, ground - ground / flatten)
+    laid = Image.fromarray(whole).transform(
+        (size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
+    )
+    cast = blurred(np.asarray(laid, dtype=np.float32), size * 0.022)
+    away = (np.arange(size, dtype=np.float32) - ground)[:, None] / size
+    # The product's own outline, a little lower: so the dark line follows a round foot as well as four legs.
+    near = blurred(_shifted(whole, 0, size * 0.008), size * 0.009) * np.exp(-((away / 0.05) ** 2))
+    wide = blurred(_shifted(whole, -lamp.x * size * 0.03, size * 0.014), size * 0.035) * np.exp(-((away / 0.06) ** 2))
+    shadow: Field = np.clip(0.24 * cast + 0.50 * near + 0.30 * wide, 0, 0.8)
+    return shadow
+
+
+def _drop_shadow(whole: Field, lamp: Lamp) -> Field:
+    """The shadow of something that lies on the plane."""
+    size = whole.shape[0]
+    total = np.zeros_like(whole)
+    for reach, strength in ((0.012, 0.34), (0.05, 0.22)):
+        shift = (-lamp.x * size * reach * 1.1, -lamp.y * size * reach * 1.1)
+        total += strength * blurred(_shifted(whole, *shift), size * reach)
+    return total
+
+
+def _shade_beneath(pixels: Field, painted: Field, layer: Layer, cut: _Cut, lamp: Lamp, pixel: float) -> None:
+    reach = max(layer.lift / pixel, 1.0)
+    margin = int(reach * 2.5) + 1
+    rows = slice(max(0, cut.rows.start - margin), min(pixels.shape[0], cut.rows.stop + margin))
+    columns = slice(max(0, cut.columns.start - margin), min(pixels.shape[1], cut.columns.stop + margin))
+    dark = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
+    top, left = cut.rows.start - rows.start, cut.columns.start - columns.start
+    dark[top : top + cut.cover.shape[0], left : left + cut.cover.shape[1]] = cut.cover
+    dark = blurred(_shifted(dark, -lamp.x * reach, -lamp.y * reach), reach)
+    pixels[rows, columns] *= 1 - (0.48 * layer.opacity * dark * painted[rows, columns])[..., None]
+
+
+def _shifted(values: Field, right: float, down: float) -> Field:
+    moved = Image.fromarray(np.ascontiguousarray(values)).transform(
+        (values.shape[1], values.shape[0]),
+        Image.Transform.AFFINE,
+        (1, 0, -right, 0, 1, -down),
+        Image.Resampling.BILINEAR,
+    )
+    return np.asarray(moved, dtype=np.float32)
+
+
+def _developed(pixels: Field, camera: Camera) -> Image.Image:
+    """Exposure, white balance and sensor noise, as a camera adds them."""
+    gain = camera.exposure * np.array([1 + camera.warmth, 1.0, 1 - camera.warmth], dtype=np.float32)
+    pixels = pixels * gain
+    if camera.noise:
+        rng = np.random.default_rng(camera.seed)
+        pixels = pixels + camera.noise * rng.standard_normal(pixels.shape[:2], dtype=np.float32)[..., None]
+    return Image.fromarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8), "RGB")
