@@ -19,7 +19,8 @@ from django.utils.translation import ngettext
 from unfold.decorators import action
 
 from accounts.admin.display import Badge, ReadOnlyAdmin, SelectFilter, badges, ids_of, in_batches
-from catalog.admin import ProductAdmin, ProductImageInline, thumbnail
+from catalog.admin.photos import ProductImageInline, thumbnail
+from catalog.admin.products import ProductAdmin
 from catalog.models import Product, ProductImage
 from embeddings import outbox
 from embeddings.admin.display import WAITING, State, state_badge

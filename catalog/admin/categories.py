@@ -1,0 +1,93 @@
+"""The category tree in the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Count
+from django.http import HttpRequest
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+
+from accounts.admin.display import RowsChangeList
+from catalog import services
+from catalog.models import CATEGORY_PATH_LENGTH, Category, Product
+
+if TYPE_CHECKING:
+    _CategoryModelForm = forms.ModelForm[Category]
+else:
+    _CategoryModelForm = forms.ModelForm
+
+
+class CategoryForm(_CategoryModelForm):
+    """A category; its path follows from its slug and its parent."""
+
+    class Meta:
+        model = Category
+        fields = ("name", "slug", "parent")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "slug" in self.fields:
+            self.fields["slug"].required = False
+            self.fields["slug"].help_text = _("Made from the name where left empty.")
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse a path that is taken or too long, before the database does."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        slug = cleaned.get("slug") or slugify(cleaned["name"], allow_unicode=True)[:120] or "other"
+        parent: Category | None = cleaned.get("parent")
+        path = f"{parent.path}/{slug}" if parent else slug
+        if len(path) > CATEGORY_PATH_LENGTH:
+            raise ValidationError(
+                _("With its ancestors, the path is longer than %d characters.") % CATEGORY_PATH_LENGTH
+            )
+        if Category.objects.filter(path=path).exclude(pk=self.instance.pk).exists():
+            raise ValidationError(_("There is a category %s already.") % path)
+        return {**cleaned, "slug": slug}
+
+
+@admin.register(Category)
+class CategoryAdmin(ModelAdmin):
+    """The category tree. Renaming or moving a category moves everything below it."""
+
+    form = CategoryForm
+    list_display = ("indented_name", "path", "products_here")
+    search_fields = ("name", "path")
+    autocomplete_fields = ("parent",)
+    readonly_fields = ("path",)
+    fields = (("name", "slug"), "parent", "path")
+
+    @admin.display(description=_("name"), ordering="path")
+    def indented_name(self, category: Category) -> str:
+        """The name, as deep as the category is in the tree."""
+        return "\N{EM SPACE}" * 2 * category.path.count("/") + category.name
+
+    @admin.display(description=_("products"))
+    def products_here(self, category: Category) -> int:
+        """How many products are in the category itself."""
+        return int(vars(category)["number_of_products"])
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowsChangeList]:  # noqa: ARG002
+        return RowsChangeList
+
+    def complete_rows(self, categories: Sequence[Category]) -> None:
+        """Count the products of the page's categories in one query."""
+        counts = dict(
+            Product.objects.filter(category__in=[category.pk for category in categories])
+            .order_by()
+            .values_list("category")
+            .annotate(Count("pk"))
+        )
+        for category in categories:
+            vars(category)["number_of_products"] = counts.get(category.pk, 0)
+
+    def save_model(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> None:  # noqa: ARG002
+        services.save_category(obj)

@@ -1,0 +1,61 @@
+"""The form of a product, with the photos to add to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from catalog.admin.photos import PhotosField, PhotosInput
+from catalog.models import Product
+from jobs.storage import StorageUnavailable
+
+if TYPE_CHECKING:
+    _ProductModelForm = forms.ModelForm[Product]
+else:
+    _ProductModelForm = forms.ModelForm
+
+# Lines that a field shows before it scrolls.
+_ROWS = {"description": 5, "tags": 2, "attributes": 3}
+
+
+class ProductForm(_ProductModelForm):
+    """A product, and the photos to add to it. storage_failure: why what was sent could not be kept."""
+
+    storage_failure: StorageUnavailable | None = None
+
+    new_photos = PhotosField(
+        label=_("Photos to add"),
+        required=False,
+        widget=PhotosInput(attrs={"accept": "image/jpeg,image/png,image/webp", "class": "admin-photos-input"}),
+        help_text=_(
+            "JPEG, PNG or WebP, several at once: choose them or drop them here."
+            " A file that cannot be used is named, the others are kept."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, rows in _ROWS.items():
+            if name in self.fields:
+                self.fields[name].widget.attrs["rows"] = rows
+                # What has changed is judged by the row, not by a copy of it in the page.
+                self.fields[name].show_hidden_initial = False
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse photos that could not be kept when this was sent."""
+        cleaned = super().clean()
+        if self.storage_failure is not None:
+            self.add_error("new_photos" if "new_photos" in self.fields else None, str(self.storage_failure))
+        return cleaned
+
+    def clean_tags(self) -> list[str]:
+        """An emptied field is no tags."""
+        tags = self.cleaned_data["tags"]
+        return [] if tags is None else tags
+
+    def clean_attributes(self) -> dict[str, Any]:
+        """An emptied field is no attributes."""
+        attributes = self.cleaned_data["attributes"]
+        return {} if attributes is None else attributes

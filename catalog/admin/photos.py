@@ -1,0 +1,121 @@
+"""Photos in the admin: thumbnails, the field for several files, the photos of a product, and adding new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import TabularInline
+
+from catalog import services
+from catalog.models import Product, ProductImage
+from catalog.photos import ImageRejected, read_photo
+from catalog.thumbnails import thumbnail_url
+
+
+def thumbnail(image: ProductImage | None) -> SafeString:
+    """A small picture for a table's cell."""
+    if image is None:
+        return format_html('<span class="admin-thumbnail">{}</span>', "")
+    return format_html(
+        '<img class="admin-thumbnail" src="{}" width="40" height="40" loading="lazy" alt="">',
+        thumbnail_url(str(image.file.name), 96),
+    )
+
+
+class PhotosInput(forms.FileInput):
+    """Takes several files at once, chosen or dropped."""
+
+    allow_multiple_selected = True
+    template_name = "admin/catalog/photos_input.html"
+
+
+class PhotosField(forms.FileField):
+    """Any number of files. Each is checked when it is attached, so that a bad one never takes the good ones with it."""
+
+    widget = PhotosInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[bytes]]:  # noqa: ARG002
+        """The files that were sent."""
+        return list(data or ())
+
+    def has_changed(self, initial: Any, data: Any) -> bool:  # noqa: ARG002
+        """Whether any file was sent."""
+        return bool(data)
+
+
+class ProductImageInline(TabularInline):
+    """The photos that a product has. They are part of it: who may change the product may change them."""
+
+    model = ProductImage
+    extra = 0
+    ordering_field = "position"
+    hide_title = True
+    verbose_name_plural = _("photos")
+    fields: Sequence[str] = ("preview", "position", "alt", "size")
+    readonly_fields: Sequence[str] = ("preview", "size")
+
+    @admin.display(description=_("photo"))
+    def preview(self, image: ProductImage) -> SafeString:
+        """The photo, small; a click shows it whole."""
+        return format_html(
+            '<a href="{}" target="_blank" rel="noopener" aria-label="{}">{}</a>',
+            image.file.url,
+            _("Show the photo whole"),
+            thumbnail(image),
+        )
+
+    @admin.display(description=_("size"))
+    def size(self, image: ProductImage) -> str:
+        """Width and height in pixels."""
+        return f"{image.width} × {image.height}"  # noqa: RUF001
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The field; what its column is called is told to a screen reader, too."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs["aria-label"] = field.label
+        return field
+
+    def has_add_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:  # noqa: ARG002
+        """Photos are added by the field for several at once."""
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:  # noqa: ARG002
+        return request.user.has_perm("catalog.view_product") or request.user.has_perm("catalog.change_product")
+
+    def has_change_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:  # noqa: ARG002
+        return request.user.has_perm("catalog.change_product")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:  # noqa: ARG002
+        return request.user.has_perm("catalog.change_product")
+
+
+def attach_uploads(request: HttpRequest, product: Product, uploads: Sequence[UploadedFile[bytes]]) -> bool:
+    """Attach these files to a product, one in memory at a time, and tell what became of each.
+
+    Returns whether every one could be used.
+    """
+    attached, all_usable = 0, True
+    for upload in uploads:
+        try:
+            photo = read_photo(cast("BinaryIO", upload))
+        except ImageRejected as error:
+            all_usable = False
+            messages.error(request, _("%(file)s was not added: %(reason)s.") % {"file": upload.name, "reason": error})
+            continue
+        _image, is_new = services.attach_image(product, photo)
+        attached += is_new
+        if not is_new:
+            messages.info(request, _("%(file)s is among the product's photos already.") % {"file": upload.name})
+    if attached:
+        messages.success(request, ngettext("%d photo was added.", "%d photos were added.", attached) % attached)
+    return all_usable

@@ -1,0 +1,207 @@
+"""Products in the admin: the list, its actions, and the page of one product."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.db.models import QuerySet, prefetch_related_objects
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin
+
+from accounts.admin.display import RowsChangeList, ids_of, in_batches
+from catalog import services
+from catalog.admin.filters import BrandFilter, CategoryFilter
+from catalog.admin.forms import ProductForm
+from catalog.admin.photos import ProductImageInline, attach_uploads, thumbnail
+from catalog.models import Product, ProductImage
+from catalog.money import money
+from jobs.spooling import note_storage_failure, storage_failure
+from jobs.storage import StorageUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+@admin.register(Product)
+class ProductAdmin(ModelAdmin):
+    """Products. Every write goes through the catalogue's services, so that whoever listens to them hears of it."""
+
+    form = ProductForm
+    inlines: Sequence[Any] = (ProductImageInline,)
+    list_display: Sequence[str] = (
+        "thumbnail", "title", "sku", "category_path", "brand", "price_shown", "available", "active", "photos", "created",
+    )  # fmt: skip
+    list_display_links = ("title",)
+    list_filter: Sequence[Any] = (
+        CategoryFilter,
+        BrandFilter,
+        "available",
+        "active",
+        ("created_at", admin.DateFieldListFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("category",)
+    list_per_page = 50
+    search_fields = ("title", "sku", "brand")
+    search_help_text = _("Title, SKU or brand")
+    show_full_result_count = False
+    actions: Sequence[Any] = ("withdraw",)
+    autocomplete_fields = ("category", "variant_of")
+    readonly_fields = ("created_at", "updated_at", "merged_into")
+    warn_unsaved_form = True
+    change_list_template = "admin/catalog/product/change_list.html"
+    change_form_outer_after_template = "admin/catalog/product/similar.html"
+
+    class Media:
+        css = {"all": ("accounts/admin.css", "catalog/admin.css")}
+
+    def complete_rows(self, products: Sequence[Product]) -> None:
+        """Read what the list shows beside the products' own fields. For other services to add to."""
+        prefetch_related_objects(products, "images")
+
+    @admin.display(description=_("photo"))
+    def thumbnail(self, product: Product) -> SafeString:
+        """The first photo."""
+        return thumbnail(next(iter(product.images.all()), None))
+
+    @admin.display(description=_("category"), ordering="category__path")
+    def category_path(self, product: Product) -> SafeString:
+        """Where the product stands in the tree; a narrow column may break it between two names."""
+        names = product.category.path.split("/") if product.category else []
+        return format_html_join(mark_safe("/<wbr>"), "{}", ((name,) for name in names))
+
+    @admin.display(description=_("price"), ordering="price")
+    def price_shown(self, product: Product) -> str:
+        """The price with its currency."""
+        return "" if product.price is None else money(product.price, product.currency)
+
+    @admin.display(description=_("photos"))
+    def photos(self, product: Product) -> int:
+        """How many photos there are."""
+        return len(product.images.all())
+
+    @admin.display(description=_("created"), ordering="created_at")
+    def created(self, product: Product) -> str:
+        """The day on which the product came."""
+        return date_format(localtime(product.created_at), "SHORT_DATE_FORMAT")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowsChangeList]:  # noqa: ARG002
+        return RowsChangeList
+
+    def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> list[tuple[Any, dict[str, Any]]]:
+        dates = [("created_at", "updated_at")] if obj is not None else []
+        fieldsets: list[tuple[Any, dict[str, Any]]] = [
+            (None, {"fields": ("title", ("sku", "slug"), "description", *dates)}),
+            (_("Price and availability"), {"fields": (("price", "currency"), ("available", "active"))}),
+            (_("Classification"), {"fields": (("category", "brand"), "variant_of", "tags", "attributes")}),
+        ]
+        if obj is not None and obj.merged_into_id is not None:
+            fieldsets.insert(1, (_("Merged"), {"fields": ("merged_into",)}))
+        if self.has_change_permission(request, obj) if obj else self.has_add_permission(request):
+            fieldsets.append((_("New photos"), {"fields": ("new_photos",)}))
+        return fieldsets
+
+    def get_inlines(self, request: HttpRequest, obj: Product | None) -> Sequence[Any]:  # noqa: ARG002
+        return () if obj is None else self.inlines
+
+    def get_view_on_site_url(self, obj: Product | None = None) -> str | None:
+        """The storefront's page, where it shows the product."""
+        return super().get_view_on_site_url(obj) if obj is not None and obj.active else None
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The page; after a mistake, with a word on the photos that a browser does not send twice by itself."""
+        if request.method == "POST" and request.FILES.getlist("new_photos"):
+            messages.warning(request, _("Nothing was saved yet. Correct the errors below and choose the photos again."))
+        page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return page
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[ProductForm]:
+        """The form, which knows what could not be kept."""
+        form: type[ProductForm] = super().get_form(request, *args, **kwargs)
+        form.storage_failure = storage_failure(request)
+        return form
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The page. Where something cannot be kept nothing is, and the page comes again, with what was typed and the reason."""
+        page: HttpResponse
+        if request.method != "POST":
+            page = super().changeform_view(request, *args, **kwargs)
+            return page
+        try:
+            with services.transaction_with_files():
+                page = super().changeform_view(request, *args, **kwargs)
+        except StorageUnavailable as error:
+            note_storage_failure(request, error)
+            # The form is told of it, and is not saved again.
+            page = super().changeform_view(request, *args, **kwargs)
+        if failure := storage_failure(request):
+            logger.error("%s: %s", request.path, failure)
+        return page
+
+    def save_model(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> None:
+        """Store the product's own fields, and tell of it where other services know the product already."""
+        super().save_model(request, obj, form, change)
+        if change and set(form.changed_data) - {"new_photos"}:
+            services.products_were_changed([obj.pk])
+
+    def save_related(self, request: HttpRequest, form: ProductForm, formsets: Any, change: bool) -> None:
+        """Store what was done to the photos, then attach the new ones behind them."""
+        super().save_related(request, form, formsets, change)
+        uploads: list[UploadedFile[bytes]] = form.cleaned_data.get("new_photos", [])
+        vars(form.instance)["has_refused_photos"] = not attach_uploads(request, form.instance, uploads)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Product) -> HttpResponse:
+        """To the list, or to the product itself where there are photos to choose again."""
+        return self._page_of_refused(obj) or super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Product) -> HttpResponse:
+        """To the list, or to the product itself where there are photos to choose again."""
+        return self._page_of_refused(obj) or super().response_post_save_change(request, obj)
+
+    def _page_of_refused(self, product: Product) -> HttpResponse | None:
+        if not vars(product)["has_refused_photos"]:
+            return None
+        return redirect("admin:catalog_product_change", product.pk)
+
+    def save_formset(self, request: HttpRequest, form: ProductForm, formset: Any, change: bool) -> None:
+        """Positions and texts of photos are in no index; photos that go are."""
+        if formset.model is not ProductImage:
+            super().save_formset(request, form, formset, change)
+            return
+        for image in formset.save(commit=False):
+            image.save(update_fields=["position", "alt"])
+        services.remove_images([image.pk for image in formset.deleted_objects])
+
+    def delete_model(self, request: HttpRequest, obj: Product) -> None:  # noqa: ARG002
+        services.delete_products([obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:  # noqa: ARG002
+        with transaction.atomic():
+            for product_ids in in_batches(ids_of(queryset)):
+                services.delete_products(product_ids)
+
+    @admin.action(description=_("Withdraw products"), permissions=["change"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        """Take them out of every list and recommendation."""
+        product_ids = ids_of(queryset)
+        with transaction.atomic():
+            withdrawn = sum(services.withdraw_products(batch) for batch in in_batches(product_ids))
+        if withdrawn:
+            text = ngettext("%d product was withdrawn.", "%d products were withdrawn.", withdrawn) % withdrawn
+            messages.success(request, text)
+        if before := len(product_ids) - withdrawn:
+            text = ngettext("%d product was inactive already.", "%d products were inactive already.", before) % before
+            messages.info(request, text)
