@@ -1,177 +1,275 @@
-"""How the environment is read: each kind of value, and what is said of one that cannot be used. Only settings.py asks."""
+"""Every variable that a deployment may set, declared once: name, type, bounds and default. `.env.example` explains them.
+
+django-environ reads the process environment, a `.env` file in the project's folder, and for a variable X the file that X_FILE
+names (Docker and Kubernetes secrets). pydantic converts and checks the values.
+"""
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    IPvAnyNetwork,
+    NonNegativeInt,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# The parts of OpenTelemetry that traces are made of.
-_TRACING = ("sdk", "exporter.otlp.proto.http", *(f"instrumentation.{each}" for each in ("celery", "django", "psycopg")))
+_DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
+# The parts of OpenTelemetry that `lookalike.tracing` imports.
+_TRACING = ("sdk", "exporter.otlp.proto.http", *(f"instrumentation.{name}" for name in ("celery", "django", "psycopg")))
 
 
-class _Variables(FileAwareMapping):  # type: ignore[misc]  # django-environ carries no types
-    """Of a file without the line end that an editor, or `echo`, puts behind its text."""
-
-    def __getitem__(self, key: str) -> str:
-        value: str = super().__getitem__(key)
-        return value.removesuffix("\n") if self.env.get(f"{key}_FILE") else value
+def _split(value: object) -> object:
+    """Split "a, b" at its commas; defaults are tuples already."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-class _Env(environ.FileAwareEnv):  # type: ignore[misc]
-    """Also reads each variable X from the file named by X_FILE (Docker and Kubernetes secrets)."""
-
-    ENVIRON = _Variables()
-
-
-env = _Env()
-if (BASE_DIR / ".env").exists():
-    env.read_env(BASE_DIR / ".env")
-
-
-def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
-    """One of these words."""
-    value: str = env.str(name, default=default)
-    if value not in allowed:
-        raise ImproperlyConfigured(f"{name}={value!r} is not one of {', '.join(allowed)}")
-    return value
+def _split_pairs(value: object) -> object:
+    """Split "name=value, name=value"."""
+    parts = _split(value)
+    if not isinstance(parts, list):
+        return parts
+    pairs = {}
+    for part in parts:
+        name, _, text = (piece.strip() for piece in part.partition("="))
+        if not (name and text):
+            raise PydanticCustomError(
+                "pairs", "should be name=value pairs separated by commas; {pair} is none", {"pair": repr(part)}
+            )
+        pairs[name] = text
+    return pairs
 
 
-def count(name: str, default: int, *, above: int = -1) -> int:
-    """A whole number."""
-    raw = env.str(name, default=str(default))
-    if not raw.isdecimal() or int(raw) <= above:
-        raise ImproperlyConfigured(f"{name}={raw!r} is not a whole number{' above 0' if above == 0 else ''}")
-    return int(raw)
+def _empty_is_none(value: object) -> object:
+    """An empty variable is an unset one: docker-compose passes those on."""
+    return None if value == "" else value
 
 
-def positive(name: str, default: int) -> int:
-    """A whole number above 0."""
-    return count(name, default, above=0)
+def _boolean(value: object) -> object:
+    """Read a boolean as pydantic does, with spaces and empty text (false) allowed."""
+    text = value.strip() if isinstance(value, str) else value
+    try:
+        return TypeAdapter(bool).validate_python(text or False)
+    except ValidationError:
+        raise PydanticCustomError("boolean", "should be true or false") from None
 
 
-def boolean(name: str, default: bool) -> bool:
-    """True or false, in the usual words."""
-    raw = env.str(name, default=str(default)).strip().lower()
-    known = {
-        "1": True,
-        "true": True,
-        "yes": True,
-        "on": True,
-        "0": False,
-        "false": False,
-        "no": False,
-        "off": False,
-        "": False,
-    }
-    if raw not in known:
-        raise ImproperlyConfigured(f"{name}={raw!r} is neither true nor false")
-    return known[raw]
-
-
-def named(name: str) -> dict[str, str]:
-    """name=value,name=value."""
-    named = {}
-    for pair in filter(None, (pair.strip() for pair in env.str(name, default="").split(","))):
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        if not (key and equals and value):
-            raise ImproperlyConfigured(f"{name}: {pair!r} is not name=value")
-        named[key] = value
-    return named
-
-
-def ports(name: str, default: str) -> tuple[int, ...]:
-    """Ports, as in 80,443."""
-    raw = [port.strip() for port in env.str(name, default=default).split(",")]
-    if not all(map(_is_port, raw)):
-        raise ImproperlyConfigured(f"{name}: {','.join(raw)!r} is not a list of ports like {default}")
-    return tuple(int(port) for port in raw)
-
-
-def address(name: str) -> tuple[str, int] | None:
-    """A port of this machine, or host:port."""
-    if not (raw := env.str(name, default="")):
-        return None
-    host, _, port = raw.rpartition(":")
-    if not _is_port(port):
-        raise ImproperlyConfigured(
-            f"{name}={raw!r} is neither a port like 8001 nor an address and a port like 0.0.0.0:8001"
+def _host_and_port(value: object) -> object:
+    """Split "0.0.0.0:8001" or "[::]:8001"; a port alone is one of 127.0.0.1."""
+    if not isinstance(value, str) or not value:
+        return value or None
+    host, _, port = value.rpartition(":")
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise PydanticCustomError(
+            "host_and_port", "should be a port like 8001, or an address and a port like 0.0.0.0:8001"
         )
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def collector(name: str) -> str:
-    """The address of an OpenTelemetry collector, where one can be told of anything."""
-    url: str = env.str(name, default="")
+def _database_url(url: str) -> str:
+    """Check the scheme. The message leaves out the URL, which may contain a password."""
+    scheme = url.partition(":")[0]
+    if scheme not in _DATABASE_SCHEMES:
+        raise ValueError(
+            f"starts with {scheme!r}: use postgres://user:password@host:5432/name or sqlite:///absolute/path"
+        )
+    return url
+
+
+def _collector_url(url: str) -> str:
+    """Check the URL of an OpenTelemetry collector, and that OpenTelemetry is installed."""
     if not url:
-        return ""
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ImproperlyConfigured(f"{name}={url!r} is not an address like http://collector:4318")
-    if not all(map(_installed, _TRACING)):
-        raise ImproperlyConfigured(
-            f"{name} is set, but OpenTelemetry is not installed: pip install --require-hashes -r requirements/otel.txt,"
+        return url
+    try:
+        TypeAdapter(HttpUrl).validate_python(url)
+    except ValidationError:
+        raise PydanticCustomError("url", "should be a URL like http://collector:4318") from None
+    if not all(map(_is_installed, _TRACING)):
+        raise ValueError(
+            "is set, but OpenTelemetry is not installed: pip install --require-hashes -r requirements/otel.txt,"
             " or build the images with REQUIREMENTS=otel"
         )
     return url
 
 
-def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Networks, as in 10.1.0.0/16,fd00::/8."""
-    try:
-        return tuple(ip_network(network.strip()) for network in env.list(name, default=[]) if network.strip())
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name}: {error}: write networks like 10.1.0.0/16") from error
-
-
-def database(name: str, default: str) -> dict[str, Any]:
-    """What Django is to know of a database, from its address."""
-    url = env.str(name, default=default)
-    scheme = url.partition(":")[0]
-    if scheme not in ("postgres", "postgresql", "psql", "pgsql", "sqlite"):
-        raise ImproperlyConfigured(
-            f"{name} starts with {scheme!r}: use postgres://user:password@host:5432/name or sqlite:///path"
-        )
-    return dict(environ.Env.db_url_config(url))
-
-
-def qdrant_options(url: str) -> dict[str, Any]:
-    """What the environment says of a Qdrant server or cluster; the adapter has the defaults."""
-    options: dict[str, Any] = {"url": url, "api_key": env.str("QDRANT_API_KEY", default="") or None}
-    for name in (
-        "GRPC_PORT", "TIMEOUT_S", "QUERY_TIMEOUT_S", "SHARD_NUMBER", "REPLICATION_FACTOR", "WRITE_CONSISTENCY_FACTOR",
-        "HNSW_M", "HNSW_EF_CONSTRUCT", "EF",
-    ):  # fmt: skip
-        if env.str(f"QDRANT_{name}", default=""):
-            options[name.lower()] = positive(f"QDRANT_{name}", 1)
-    if replicas := env.str("QDRANT_READ_CONSISTENCY", default=""):
-        options["read_consistency"] = (
-            int(replicas)
-            if replicas.isdigit()
-            else choice("QDRANT_READ_CONSISTENCY", "", ("majority", "quorum", "all"))
-        )
-    if choice("QDRANT_QUANTIZATION", "", ("", "int8")):
-        options["quantization"] = "int8"
-    return options | {
-        "on_disk": boolean("QDRANT_ON_DISK", False),
-        "on_disk_payload": boolean("QDRANT_ON_DISK_PAYLOAD", False),
-    }
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
-
-
-def _installed(part: str) -> bool:
-    """Whether this part of OpenTelemetry is there."""
+def _is_installed(part: str) -> bool:
     try:
         return find_spec(f"opentelemetry.{part}") is not None
     except ModuleNotFoundError:
         return False
+
+
+def _if_debug(debug: Any, production: Any) -> Any:
+    """A default that depends on DEBUG."""
+    return Field(default_factory=lambda values: debug if values["DEBUG"] else production)
+
+
+Bool = Annotated[bool, BeforeValidator(_boolean)]
+CommaSeparated = BeforeValidator(_split)
+Port = Annotated[int, Field(gt=0, lt=65536)]
+Quantization = Annotated[Literal["int8"] | None, BeforeValidator(_empty_is_none)]
+Unset = BeforeValidator(_empty_is_none)
+
+
+class Environment(BaseModel):
+    """The variables with their values. A default that depends on another variable names it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    DEBUG: Bool = False
+    SECRET_KEY: str = _if_debug("not-secret-for-development-only", "")
+    ALLOWED_HOSTS: Annotated[list[str], CommaSeparated] = ["localhost", "127.0.0.1", "[::1]"]
+    CSRF_TRUSTED_ORIGINS: Annotated[list[str], CommaSeparated] = []
+    HTTPS: Bool = False
+    BEHIND_TLS_PROXY: Bool = False
+    TRUSTED_PROXIES: NonNegativeInt = Field(default_factory=lambda values: int(values["BEHIND_TLS_PROXY"]))
+    HTTPS_REDIRECT: Bool = Field(default_factory=lambda values: values["HTTPS"])
+    HSTS_SECONDS: NonNegativeInt = 365 * 24 * 3600
+    HSTS_INCLUDE_SUBDOMAINS: Bool = False
+    HSTS_PRELOAD: Bool = False
+    SERVICE: Literal["all", "catalog", "recommender"] = "all"
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    LOG_FORMAT: Literal["plain", "json"] = _if_debug("plain", "json")
+
+    DATA_DIR: Path = BASE_DIR / "var"
+    DATABASE_URL: Annotated[str, AfterValidator(_database_url)] = Field(
+        default_factory=lambda values: f"sqlite:///{values['DATA_DIR'] / 'lookalike.sqlite3'}"
+    )
+    DATABASE_CONN_MAX_AGE_S: PositiveInt = 600
+    REDIS_URL: str = ""
+    CELERY_BROKER_URL: str = Field(default_factory=lambda values: values["REDIS_URL"])
+    MESSAGE_LOST_AFTER_S: PositiveInt = 120
+
+    INDEX_QUANTIZATION: Quantization = None
+    QDRANT_URL: str = ""
+    # The adapter declares the defaults of those below.
+    QDRANT_API_KEY: Annotated[str | None, Unset] = None
+    QDRANT_GRPC_PORT: Annotated[PositiveInt | None, Unset] = None
+    QDRANT_TIMEOUT_S: Annotated[PositiveInt | None, Unset] = None
+    QDRANT_QUERY_TIMEOUT_S: Annotated[PositiveInt | None, Unset] = None
+    QDRANT_SHARD_NUMBER: Annotated[PositiveInt | None, Unset] = None
+    QDRANT_REPLICATION_FACTOR: Annotated[PositiveInt | None, Unset] = None
+    QDRANT_WRITE_CONSISTENCY_FACTOR: Annotated[PositiveInt | None, Unset] = None
+    QDRANT_READ_CONSISTENCY: Annotated[PositiveInt | Literal["majority", "quorum", "all"] | None, Unset] = None
+    QDRANT_HNSW_M: Annotated[PositiveInt | None, Unset] = None
+    QDRANT_HNSW_EF_CONSTRUCT: Annotated[PositiveInt | None, Unset] = None
+    QDRANT_QUANTIZATION: Quantization = None
+    QDRANT_ON_DISK: Bool = False
+    QDRANT_ON_DISK_PAYLOAD: Bool = False
+    QDRANT_EF: Annotated[PositiveInt | None, Unset] = None
+
+    DEFAULT_ENCODER: str = "bundled"
+    ENCODERS_ROOT: Path = Field(default_factory=lambda values: values["DATA_DIR"] / "encoders")
+    ENCODER_THREADS: PositiveInt = os.cpu_count() or 1
+    BACKBONES: Annotated[dict[str, str], BeforeValidator(_split_pairs)] = {}
+
+    API_READS: Literal["open", "keys"] = "open"
+    API_WRITES: Literal["open", "keys", "off"] = _if_debug("open", "keys")
+    API_REQUESTS_PER_MINUTE: NonNegativeInt = _if_debug(0, 600)
+    KEY_REQUESTS_PER_MINUTE: NonNegativeInt = _if_debug(0, 6000)
+    WIDGET_API_KEY: str = ""
+    LOGIN_FAILURES: PositiveInt = 5
+    LOGIN_LOCKED_MINUTES: PositiveInt = 15
+    AUDIT_KEEP_DAYS: PositiveInt = 365
+    EVENTS_KEEP_DAYS: PositiveInt = 90
+
+    UPLOADS_ROOT: Path = Field(default_factory=lambda values: values["DATA_DIR"] / "uploads")
+    TRAIN_ARCHIVE_MAX_BYTES: PositiveInt = 2 * 1024**3
+    IMPORT_MAX_BYTES: PositiveInt = 2 * 1024**3
+    IMPORT_UPLOAD_KEEP_HOURS: PositiveInt = 24
+    IMPORT_REJECTED_KEEP_DAYS: PositiveInt = 30
+    ARCHIVE_MAX_UNPACKED_BYTES: PositiveInt = 8 * 1024**3
+    ARCHIVE_MAX_FILES: PositiveInt = 200_000
+    PHOTO_MAX_BYTES: PositiveInt = 20 * 1024**2
+    PHOTO_MAX_PIXELS: PositiveInt = 50_000_000
+    PHOTO_MAX_SIDE: PositiveInt = 16_384
+    FETCH_TIMEOUT_S: PositiveInt = 10
+    FETCH_DEADLINE_S: PositiveInt = 60
+    FETCH_PER_HOST: PositiveInt = 4
+    FETCH_THREADS: PositiveInt = 8
+    FETCH_PORTS: Annotated[tuple[Port, ...], CommaSeparated, Field(min_length=1)] = (80, 443)
+    FETCH_ALLOW_NETWORKS: Annotated[tuple[IPvAnyNetwork, ...], CommaSeparated] = ()
+
+    SERVE_MEDIA: Bool = Field(default_factory=lambda values: values["DEBUG"])
+    PRODUCT_URL: str = ""
+    PROMETHEUS_MULTIPROC_DIR: str = ""
+    WORKER_METRICS_PORT: Annotated[tuple[str, int] | None, BeforeValidator(_host_and_port)] = None
+    OTEL_EXPORTER_OTLP_ENDPOINT: Annotated[str, AfterValidator(_collector_url)] = ""
+
+    def database(self) -> dict[str, Any]:
+        """Django's connection settings from DATABASE_URL."""
+        return dict(environ.Env.db_url_config(self.DATABASE_URL))
+
+    def qdrant_options(self) -> dict[str, Any]:
+        """The options of the Qdrant adapter: those of the QDRANT_ variables that are set."""
+        values = {name.removeprefix("QDRANT_").lower(): value for name, value in self if name.startswith("QDRANT_")}
+        return {name: value for name, value in values.items() if value is not None or name == "api_key"}
+
+
+def read() -> Environment:
+    """Read `.env` and the process environment.
+
+    Returns:
+        The checked values of all variables.
+
+    Raises:
+        ImproperlyConfigured: a value is not usable, or a file that X_FILE names cannot be read. The message names the variable
+            and what is allowed.
+    """
+    if (BASE_DIR / ".env").exists():
+        environ.Env.read_env(BASE_DIR / ".env")
+    variables = _Variables()
+    try:
+        return Environment.model_validate(
+            {name: variables[name] for name in Environment.model_fields if name in variables}
+        )
+    except ValidationError as error:
+        raise ImproperlyConfigured("\n".join(_messages(error))) from None
+
+
+class _Variables(FileAwareMapping):  # type: ignore[misc]  # django-environ carries no types
+    """The environment, without the line end that editors and `echo` put at the end of a secret's file."""
+
+    def __getitem__(self, key: str) -> str:
+        try:
+            value: str = super().__getitem__(key)
+        except OSError as error:
+            raise ImproperlyConfigured(f"{key}_FILE: {error}") from error
+        return value.removesuffix("\n") if self.env.get(f"{key}_FILE") else value
+
+
+def _messages(error: ValidationError) -> list[str]:
+    """A line for each variable with an unusable value: the variable, the value and what is allowed."""
+    lines: dict[str, str] = {}
+    for detail in error.errors(include_url=False):
+        name = str(detail["loc"][0])
+        if detail["type"] == "default_factory_not_called":
+            # The default depends on a variable that has a line of its own.
+            continue
+        if detail["type"] == "value_error":
+            lines[name] = f"{name} {detail['ctx']['error']}"
+            continue
+        # "Input should be ..." and "value is not ..." are pydantic's words.
+        text = detail["msg"].removeprefix("Input ").removeprefix("value ")
+        if name not in lines:
+            lines[name] = f"{name}={detail['input']!r} {text}"
+        elif text not in lines[name]:
+            lines[name] += f", or {text}"
+    return list(lines.values())

@@ -1,54 +1,35 @@
-"""The one place where the environment is asked; everything a deployment chooses is a variable listed in .env.example."""
+"""Django's settings. What a deployment may choose comes from the variables that `environment.py` declares."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from lookalike import environment
-from lookalike.environment import env
 
 BASE_DIR = environment.BASE_DIR
+env = environment.read()
 
 
-def _permitted(*permissions: str) -> Callable[[HttpRequest], bool]:
-    """For those who have one of these permissions."""
-    return lambda request: any(request.user.has_perm(permission) for permission in permissions)
-
-
-def _sidebar_item(title: Promise, icon: str, app: str, model: str) -> dict[str, Any]:
-    """A link to a model's list in the admin, for those who may see it."""
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
-        "permission": _permitted(f"{app}.view_{model}", f"{app}.change_{model}"),
-    }
-
-
-DEBUG = environment.boolean("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", default="not-secret-for-development-only" if DEBUG else "")
+DEBUG = env.DEBUG
+SECRET_KEY = env.SECRET_KEY
 if not SECRET_KEY:
     raise ImproperlyConfigured(
-        "SECRET_KEY is not set: give a long random string (or SECRET_KEY_FILE), or set DEBUG=true to try things out"
+        "SECRET_KEY is not set: set it to a long random string (or use SECRET_KEY_FILE), or set DEBUG=true for development"
     )
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-SERVICE = environment.choice("SERVICE", "all", ("all", "catalog", "recommender"))
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
+ALLOWED_HOSTS = env.ALLOWED_HOSTS
+CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
+SERVICE = env.SERVICE
+DATA_DIR = env.DATA_DIR
 
 INSTALLED_APPS = [
-    # Not its default, which would make an admin site of its own: ours is in recommender/admin/site.py.
+    # Not the default app, which would create an admin site of its own: ours is in recommender/admin/site.py.
     "unfold.apps.BasicAppConfig",
     "recommender.apps.AdminConfig",
     "django.contrib.auth",
@@ -81,7 +62,7 @@ MIDDLEWARE = [
     "accounts.audit.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    # Behind all that changes an answer, as it exchanges a refused login's.
+    # Last, because it replaces the response of a refused sign-in.
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "lookalike.urls"
@@ -102,12 +83,10 @@ TEMPLATES = [
     }
 ]
 
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": environment.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lookalike.sqlite3'}")
-}
+DATABASES: dict[str, dict[str, Any]] = {"default": env.database()}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
-    # IMMEDIATE: a transaction that reads first and writes later would otherwise fail at once beside another writer.
+    # IMMEDIATE: otherwise a transaction that reads first and writes later fails at once when there is another writer.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
@@ -115,11 +94,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# A new connection costs more than a whole recommendation, with SQLite too.
-DATABASES["default"]["CONN_MAX_AGE"] = environment.positive("DATABASE_CONN_MAX_AGE_S", 600)
+# A new connection takes longer than a whole recommendation, even with SQLite.
+DATABASES["default"]["CONN_MAX_AGE"] = env.DATABASE_CONN_MAX_AGE_S
 
-REDIS_URL = env.str("REDIS_URL", default="")
-# Requests of so many addresses and keys are counted in a process, in at most 25 MB; Django's own 300 would forget who asks much.
+REDIS_URL = env.REDIS_URL
+# Rate limits of up to 100,000 clients in one process, in at most 25 MB. Django's default of 300 entries would evict busy clients.
 _IN_PROCESS = {
     "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
     "LOCATION": "requests",
@@ -129,30 +108,30 @@ CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        # No request waits for it longer.
+        # Seconds that a request waits for Redis.
         "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
     }
     if REDIS_URL
     else _IN_PROCESS,
-    # Where requests are counted while Redis is away.
+    # For rate limits while Redis is unavailable.
     "requests": _IN_PROCESS,
-    # For the figures of the admin's overview, so that it opens whether Redis is there or not.
+    # For the figures of the admin's overview, which opens without Redis, too.
     "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
 }
 
-# With no broker, a thread of the serving process does the embedding, from the same outbox.
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+# Without a broker, a thread of the web process embeds photos from the same outbox.
+CELERY_BROKER_URL = env.CELERY_BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_TIMEOUT = 2.0
-# A request must not hang where the broker is away: its rows stay in the outbox, and the periodic task finds them.
+# A request does not wait for an unavailable broker: its rows stay in the outbox, where the periodic task finds them.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
-# A price never waits for photos to be embedded, nor a photo for a training. A worker that is not told which queues it serves (-Q)
-# takes the first three; trainings have workers of their own: celery -A lookalike worker --pool=threads -Q train
+# Separate queues: a price change does not wait for photos to be embedded, nor a photo for a training. A worker without -Q serves
+# the first three; trainings need workers of their own: celery -A lookalike worker --pool=threads -Q train
 CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"sync": {}, "embed": {}, "jobs": {}}
 CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_ROUTES = {
@@ -162,9 +141,9 @@ CELERY_TASK_ROUTES = {
     "embeddings.tasks.run_training": {"queue": "train"},
     "embeddings.tasks.run_waiting_trainings": {"queue": "train"},
 }
-# A photo that waits for so long, its message is taken for lost.
-MESSAGE_LOST_AFTER_S = environment.positive("MESSAGE_LOST_AFTER_S", 120)
-# Behind long work these would pile up: one that nobody took in time is followed by the next.
+# Seconds after which the message of a pending photo counts as lost and is sent again.
+MESSAGE_LOST_AFTER_S = env.MESSAGE_LOST_AFTER_S
+# They expire, because they would pile up behind long tasks.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "embeddings.tasks.reconcile", "schedule": 60.0, "options": {"expires": 50.0}},
     "run-waiting-jobs": {"task": "embeddings.tasks.run_waiting_jobs", "schedule": 60.0, "options": {"expires": 50.0}},
@@ -176,60 +155,60 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "prune-events": {"task": "recommender.tasks.prune_events", "schedule": 3600.0},
 }
 
-QDRANT_URL = env.str("QDRANT_URL", default="")
+QDRANT_URL = env.QDRANT_URL
 VECTOR_INDEX: dict[str, Any] = (
     {
         "BACKEND": "embeddings.vector_index.qdrant.QdrantVectorIndex",
-        "OPTIONS": environment.qdrant_options(QDRANT_URL),
+        "OPTIONS": env.qdrant_options(),
     }
     if QDRANT_URL
     else {
         "BACKEND": "embeddings.vector_index.edge.EdgeVectorIndex",
         "OPTIONS": {
             "path": str(DATA_DIR / "index"),
-            "quantization": environment.choice("INDEX_QUANTIZATION", "", ("", "int8")) or None,
+            "quantization": env.INDEX_QUANTIZATION,
         },
     }
 )
-DEFAULT_ENCODER = env.str("DEFAULT_ENCODER", default="bundled")
-# Trained encoders with their manifests and reports; every process of a deployment has to see the same folder.
-ENCODERS_ROOT = Path(env.str("ENCODERS_ROOT", default=str(DATA_DIR / "encoders")))
-ENCODER_THREADS = environment.positive("ENCODER_THREADS", os.cpu_count() or 1)
+DEFAULT_ENCODER = env.DEFAULT_ENCODER
+# Trained encoders with their manifests and reports. All processes of a deployment share this folder.
+ENCODERS_ROOT = env.ENCODERS_ROOT
+ENCODER_THREADS = env.ENCODER_THREADS
 
-# Who may read by the API, and who may write: by keys, anybody, or nobody. A training takes hours of a machine.
-API_READS = environment.choice("API_READS", "open", ("open", "keys"))
-API_WRITES = environment.choice("API_WRITES", "open" if DEBUG else "keys", ("open", "keys", "off"))
-# Requests a minute from one address and by one key; 0: any number.
-API_REQUESTS_PER_MINUTE = environment.count("API_REQUESTS_PER_MINUTE", 0 if DEBUG else 600)
-KEY_REQUESTS_PER_MINUTE = environment.count("KEY_REQUESTS_PER_MINUTE", 0 if DEBUG else 6000)
-# The publishable key of the widget in the storefront and the admin.
-WIDGET_API_KEY = env.str("WIDGET_API_KEY", default="")
-# Days that the audit log goes back.
-AUDIT_KEEP_DAYS = environment.positive("AUDIT_KEEP_DAYS", 365)
-# What a training may start from, by name; a request never names a path or an address.
-BACKBONES = {**environment.named("BACKBONES"), "bundled": "bundled"}
-# What was sent, until it is worked off, and rows that an import rejected; never where media are served from. Web processes
-# and the workers of the queues `jobs` and `train` have to see the same folder.
-UPLOADS_ROOT = Path(env.str("UPLOADS_ROOT", default=str(DATA_DIR / "uploads")))
-TRAIN_ARCHIVE_MAX_BYTES = environment.positive("TRAIN_ARCHIVE_MAX_BYTES", 2 * 1024**3)
-IMPORT_MAX_BYTES = environment.positive("IMPORT_MAX_BYTES", 2 * 1024**3)
-# How long a dry run's file waits for the import that may follow, and how long rejected rows can be fetched.
-IMPORT_UPLOAD_KEEP_HOURS = environment.positive("IMPORT_UPLOAD_KEEP_HOURS", 24)
-IMPORT_REJECTED_KEEP_DAYS = environment.positive("IMPORT_REJECTED_KEEP_DAYS", 30)
-ARCHIVE_MAX_UNPACKED_BYTES = environment.positive("ARCHIVE_MAX_UNPACKED_BYTES", 8 * 1024**3)
-ARCHIVE_MAX_FILES = environment.positive("ARCHIVE_MAX_FILES", 200_000)
+# Who may read and write through the API.
+API_READS = env.API_READS
+API_WRITES = env.API_WRITES
+# Rate limits per IP address and per API key; 0: no limit.
+API_REQUESTS_PER_MINUTE = env.API_REQUESTS_PER_MINUTE
+KEY_REQUESTS_PER_MINUTE = env.KEY_REQUESTS_PER_MINUTE
+# The publishable API key of the widget in the storefront and the admin.
+WIDGET_API_KEY = env.WIDGET_API_KEY
+# Days that entries of the audit log are kept.
+AUDIT_KEEP_DAYS = env.AUDIT_KEEP_DAYS
+# Backbones by name: a request names one of these, never a path or a URL.
+BACKBONES = {**env.BACKBONES, "bundled": "bundled"}
+# Uploads of jobs, and rows that imports rejected; never below MEDIA_ROOT. Web processes and the workers of the queues `jobs`
+# and `train` share this folder.
+UPLOADS_ROOT = env.UPLOADS_ROOT
+TRAIN_ARCHIVE_MAX_BYTES = env.TRAIN_ARCHIVE_MAX_BYTES
+IMPORT_MAX_BYTES = env.IMPORT_MAX_BYTES
+# How long the file of a dry run is kept for the import, and how long rejected rows can be downloaded.
+IMPORT_UPLOAD_KEEP_HOURS = env.IMPORT_UPLOAD_KEEP_HOURS
+IMPORT_REJECTED_KEEP_DAYS = env.IMPORT_REJECTED_KEEP_DAYS
+ARCHIVE_MAX_UNPACKED_BYTES = env.ARCHIVE_MAX_UNPACKED_BYTES
+ARCHIVE_MAX_FILES = env.ARCHIVE_MAX_FILES
 
-PHOTO_MAX_BYTES = environment.positive("PHOTO_MAX_BYTES", 20 * 1024 * 1024)
-PHOTO_MAX_PIXELS = environment.positive("PHOTO_MAX_PIXELS", 50_000_000)
-PHOTO_MAX_SIDE = environment.positive("PHOTO_MAX_SIDE", 16_384)
-# How photos behind the links of a feed are fetched: seconds to connect and for each answer, and for a photo as a whole; how
-# many at a time, of one server and altogether; the ports; and which networks besides the public internet, e.g. 10.1.0.0/16.
-FETCH_TIMEOUT_S = environment.positive("FETCH_TIMEOUT_S", 10)
-FETCH_DEADLINE_S = environment.positive("FETCH_DEADLINE_S", 60)
-FETCH_PER_HOST = environment.positive("FETCH_PER_HOST", 4)
-FETCH_THREADS = environment.positive("FETCH_THREADS", 8)
-FETCH_PORTS = environment.ports("FETCH_PORTS", "80,443")
-FETCH_ALLOW_NETWORKS = environment.networks("FETCH_ALLOW_NETWORKS")
+PHOTO_MAX_BYTES = env.PHOTO_MAX_BYTES
+PHOTO_MAX_PIXELS = env.PHOTO_MAX_PIXELS
+PHOTO_MAX_SIDE = env.PHOTO_MAX_SIDE
+# Photos given as links: timeout of a connection and of each response, of a photo with all attempts; parallel requests to one
+# server and in total; allowed ports; and allowed networks besides the public internet.
+FETCH_TIMEOUT_S = env.FETCH_TIMEOUT_S
+FETCH_DEADLINE_S = env.FETCH_DEADLINE_S
+FETCH_PER_HOST = env.FETCH_PER_HOST
+FETCH_THREADS = env.FETCH_THREADS
+FETCH_PORTS = env.FETCH_PORTS
+FETCH_ALLOW_NETWORKS = env.FETCH_ALLOW_NETWORKS
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "jobs.spooling.SpoolingUploadHandler",
@@ -254,28 +233,28 @@ USE_I18N = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
-# WhiteNoise warns of a folder that is not there, which it is not before the first collectstatic.
+# WhiteNoise warns if the folder does not exist; before the first collectstatic it does not.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = DEBUG
 MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
 if UPLOADS_ROOT.resolve().is_relative_to(MEDIA_ROOT.resolve()):
-    raise ImproperlyConfigured(f"UPLOADS_ROOT={str(UPLOADS_ROOT)!r} lies in {MEDIA_ROOT}, where anybody may read")
-# A production shop serves its media from a CDN or nginx; the demo and a laptop do not have one.
-SERVE_MEDIA = environment.boolean("SERVE_MEDIA", DEBUG)
-# Where a shop's own product pages are, as https://shop.example/p/{sku}; with {id}, {slug} or {sku}. Empty: the storefront's.
-PRODUCT_URL = env.str("PRODUCT_URL", default="")
-# A folder that several web processes of one server share, so that /metrics adds them up. prometheus_client reads the
-# variable itself, and takes an empty one for the current folder.
-PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
+    raise ImproperlyConfigured(f"UPLOADS_ROOT={str(UPLOADS_ROOT)!r} is below {MEDIA_ROOT}, which is public")
+# In production a CDN or nginx serves media; the demo and a laptop have neither.
+SERVE_MEDIA = env.SERVE_MEDIA
+# URL template of the shop's own product pages, e.g. https://shop.example/p/{sku}; empty: the storefront's pages.
+PRODUCT_URL = env.PRODUCT_URL
+# A folder shared by the web processes of one server, so that /metrics adds up their values. prometheus_client reads the
+# variable itself, and treats an empty one as the current folder.
+PROMETHEUS_MULTIPROC_DIR = env.PROMETHEUS_MULTIPROC_DIR
 if PROMETHEUS_MULTIPROC_DIR:
     Path(PROMETHEUS_MULTIPROC_DIR).mkdir(parents=True, exist_ok=True)
 else:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-# Where a Celery worker answers Prometheus; web processes do at /metrics.
-WORKER_METRICS_PORT = environment.address("WORKER_METRICS_PORT")
-# Traces go there by OTLP over HTTP. Empty: none are taken.
-OTEL_EXPORTER_OTLP_ENDPOINT = environment.collector("OTEL_EXPORTER_OTLP_ENDPOINT")
+# Address and port of a Celery worker's metrics; web processes have them at /metrics.
+WORKER_METRICS_PORT = env.WORKER_METRICS_PORT
+# URL of an OpenTelemetry collector (OTLP over HTTP). Empty: no traces.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.OTEL_EXPORTER_OTLP_ENDPOINT
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -285,38 +264,38 @@ STORAGES = {
     },
 }
 
-# Visitors reach this server by HTTPS alone: cookies and the whole host are for HTTPS from then on.
-HTTPS = environment.boolean("HTTPS", False)
-BEHIND_TLS_PROXY = environment.boolean("BEHIND_TLS_PROXY", False)
+# Serve over HTTPS only: secure cookies, redirect from HTTP, and HSTS.
+HTTPS = env.HTTPS
+BEHIND_TLS_PROXY = env.BEHIND_TLS_PROXY
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
-SECURE_SSL_REDIRECT = environment.boolean("HTTPS_REDIRECT", HTTPS)
-# Those who ask from within come by plain HTTP.
+SECURE_SSL_REDIRECT = env.HTTPS_REDIRECT
+# Internal requests use plain HTTP.
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
-SECURE_HSTS_SECONDS = environment.count("HSTS_SECONDS", 365 * 24 * 3600) if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean("HSTS_INCLUDE_SUBDOMAINS", False)
-SECURE_HSTS_PRELOAD = environment.boolean("HSTS_PRELOAD", False)
-# Whether the domain's other hosts have HTTPS, its owner knows alone.
+SECURE_HSTS_SECONDS = env.HSTS_SECONDS if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.HSTS_INCLUDE_SUBDOMAINS
+SECURE_HSTS_PRELOAD = env.HSTS_PRELOAD
+# Other hosts of the domain may lack HTTPS.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-# Proxies before this process that write X-Forwarded-For: what the last so many wrote is believed.
-TRUSTED_PROXIES = environment.count("TRUSTED_PROXIES", 1 if BEHIND_TLS_PROXY else 0)
+# Number of proxies in front of this process whose X-Forwarded-For entries are trusted.
+TRUSTED_PROXIES = env.TRUSTED_PROXIES
 
-# Whoever guesses passwords has so many tries a user, from one address, and then waits.
+# Failed sign-in attempts per user and IP address, and the lockout after them.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-AXES_FAILURE_LIMIT = environment.positive("LOGIN_FAILURES", 5)
-AXES_COOLOFF_TIME = timedelta(minutes=environment.positive("LOGIN_LOCKED_MINUTES", 15))
+AXES_FAILURE_LIMIT = env.LOGIN_FAILURES
+AXES_COOLOFF_TIME = timedelta(minutes=env.LOGIN_LOCKED_MINUTES)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "accounts.addresses.remote_network"
 AXES_LOCKOUT_TEMPLATE = "admin/accounts/locked_out.html"
 AXES_ALLOWED_CORS_ORIGINS = ""
-# Its pages are not unfold's: wrong passwords are lines of the log, and manage.py axes_list_attempts has them; who signed in is in
-# the audit log.
+# No admin pages of axes, because they do not use unfold: failed sign-ins are in the log and in manage.py axes_list_attempts,
+# successful ones in the audit log.
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
-# Names stay out of the log, for passwords are typed there, too; addresses do not.
+# User names are not logged, because people type passwords there by mistake. IP addresses are.
 AXES_SENSITIVE_PARAMETERS = ["username"]
 
 REST_FRAMEWORK = {
@@ -336,7 +315,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # Without this, Swagger UI sends the schema's address to a validator on the internet.
+    # Without this, Swagger UI sends the schema's URL to a validator on the internet.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
     "PREPROCESSING_HOOKS": ["rest.schema.without_version_alias"],
     "POSTPROCESSING_HOOKS": [
@@ -349,12 +328,12 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
-# What visitors did with recommendations is forgotten after so many days.
-EVENTS_KEEP_DAYS = environment.positive("EVENTS_KEEP_DAYS", 90)
+# Days that visitor events are kept.
+EVENTS_KEEP_DAYS = env.EVENTS_KEEP_DAYS
 
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
-    # Unfold's own is too faint to read on its dark ground (4.3:1).
+    # Unfold's default has too little contrast on its dark background (4.3:1).
     "COLORS": {"primary": {"500": "oklch(67% .23 303.9)"}},
     "SITE_TITLE": "Lookalike",
     "SITE_HEADER": "Lookalike",
@@ -364,52 +343,11 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "SIDEBAR": {
         "show_search": False,
-        "navigation": [
-            {"items": [{"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("admin:index")}]},
-            {
-                "title": _("Catalogue"),
-                "items": [
-                    _sidebar_item(_("Products"), "sell", "catalog", "product"),
-                    _sidebar_item(_("Categories"), "account_tree", "catalog", "category"),
-                    {
-                        "title": _("Near-duplicates"),
-                        "icon": "content_copy",
-                        "link": reverse_lazy("admin:catalog_duplicatepair_changelist"),
-                        "permission": _permitted("catalog.change_product"),
-                    },
-                ],
-            },
-            {
-                "title": _("Recommendations"),
-                "separator": True,
-                "items": [
-                    {
-                        "title": _("Visual search"),
-                        "icon": "photo_camera",
-                        "link": reverse_lazy("admin:visual_search"),
-                        "permission": _permitted("catalog.view_product", "catalog.change_product"),
-                    },
-                    _sidebar_item(_("Collections"), "category_search", "embeddings", "collection"),
-                    _sidebar_item(_("Encoder versions"), "model_training", "embeddings", "encoderversion"),
-                    _sidebar_item(_("Image embeddings"), "image_search", "embeddings", "imageembedding"),
-                    _sidebar_item(_("Jobs"), "hourglass_top", "embeddings", "job"),
-                ],
-            },
-            {
-                "title": _("People"),
-                "separator": True,
-                "items": [
-                    _sidebar_item(_("Users"), "person", "accounts", "user"),
-                    _sidebar_item(_("Groups"), "group", "auth", "group"),
-                    _sidebar_item(_("API keys"), "key", "accounts", "apikey"),
-                    _sidebar_item(_("Audit log"), "history", "accounts", "auditentry"),
-                ],
-            },
-        ],
+        "navigation": "recommender.admin.sidebar.navigation",
     },
 }
 
-# What each line of the log can be found by.
+# Ids in each line of the log.
 _IDS = {"request_id": "lookalike.request_ids.RequestIdFilter"}
 if OTEL_EXPORTER_OTLP_ENDPOINT:
     _IDS["trace_id"] = "lookalike.tracing.TraceIdFilter"
@@ -430,12 +368,12 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "lookalike.logging.ConsoleHandler",
-            "formatter": environment.choice("LOG_FORMAT", "plain" if DEBUG else "json", ("plain", "json")),
+            "formatter": env.LOG_FORMAT,
             "filters": [*_IDS],
         }
     },
     "root": {
         "handlers": ["console"],
-        "level": environment.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        "level": env.LOG_LEVEL,
     },
 }

@@ -1,11 +1,13 @@
-"""The environment is read once, and a bad value is said in words."""
+"""How the environment is read, and the errors of values that cannot be used."""
 
 import ast
+import re
 from pathlib import Path
 
 import httpx
 import pytest
 
+from lookalike import environment
 from tests.services.conftest import Site
 
 
@@ -16,62 +18,87 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "message"),
     [
         ("DATABASE_URL", "mysql://root@127.0.0.1/shop", "DATABASE_URL starts with 'mysql': use postgres://"),
-        ("API_WRITES", "maybe", "API_WRITES='maybe' is not one of open, keys, off"),
-        ("API_REQUESTS_PER_MINUTE", "many", "API_REQUESTS_PER_MINUTE='many' is not a whole number"),
-        ("DEBUG", "maybe", "DEBUG='maybe' is neither true nor false"),
-        ("SERVICE", "everything", "SERVICE='everything' is not one of all, catalog, recommender"),
-        ("LOG_LEVEL", "LOUD", "LOG_LEVEL='LOUD' is not one of"),
-        ("ENCODER_THREADS", "0", "ENCODER_THREADS='0' is not a whole number above 0"),
-        ("PHOTO_MAX_BYTES", "20MB", "PHOTO_MAX_BYTES='20MB' is not a whole number above 0"),
+        ("API_WRITES", "maybe", "API_WRITES='maybe' should be 'open', 'keys' or 'off'"),
+        ("API_REQUESTS_PER_MINUTE", "many", "API_REQUESTS_PER_MINUTE='many' should be a valid integer"),
+        ("DEBUG", "maybe", "DEBUG='maybe' should be true or false"),
+        ("SERVICE", "everything", "SERVICE='everything' should be 'all', 'catalog' or 'recommender'"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL='LOUD' should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("ENCODER_THREADS", "0", "ENCODER_THREADS='0' should be greater than 0"),
+        ("PHOTO_MAX_BYTES", "20MB", "PHOTO_MAX_BYTES='20MB' should be a valid integer"),
         ("DEFAULT_ENCODER", "/nowhere/model.tflite", "there is no file /nowhere/model.tflite"),
         ("DEBUG", "false", "SECRET_KEY is not set"),
-        ("BACKBONES", "mobilenet", "BACKBONES: 'mobilenet' is not name=value"),
-        ("FETCH_PORTS", "http", "FETCH_PORTS: 'http' is not a list of ports like 80,443"),
-        ("FETCH_ALLOW_NETWORKS", "intranet", "write networks like 10.1.0.0/16"),
+        ("BACKBONES", "mobilenet", "BACKBONES='mobilenet' should be name=value pairs"),
+        ("FETCH_PORTS", "80,70000", "FETCH_PORTS='70000' should be less than 65536"),
+        ("QDRANT_SHARD_NUMBER", "-1", "QDRANT_SHARD_NUMBER='-1' should be greater than 0"),
+        ("API_REQUESTS_PER_MINUTE", "-1", "API_REQUESTS_PER_MINUTE='-1' should be greater than or equal to 0"),
+        ("FETCH_PORTS", "http", "FETCH_PORTS='http' should be a valid integer"),
+        ("FETCH_ALLOW_NETWORKS", "intranet", "FETCH_ALLOW_NETWORKS='intranet' is not a valid IPv4 or IPv6 network"),
         (
             "WORKER_METRICS_PORT",
             "10.0.0.5",
-            "WORKER_METRICS_PORT='10.0.0.5' is neither a port like 8001 nor an address",
+            "WORKER_METRICS_PORT='10.0.0.5' should be a port like 8001, or an address and a port",
         ),
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "collector:4317",
-            "'collector:4317' is not an address like http://collector:4318",
+            "'collector:4317' should be a URL like http://collector:4318",
         ),
-        ("QDRANT_READ_CONSISTENCY", "most", "QDRANT_READ_CONSISTENCY='most' is not one of majority, quorum, all"),
-        ("QDRANT_SHARD_NUMBER", "many", "QDRANT_SHARD_NUMBER='many' is not a whole number above 0"),
-        ("TRAIN_ARCHIVE_MAX_BYTES", "2GB", "TRAIN_ARCHIVE_MAX_BYTES='2GB' is not a whole number above 0"),
+        (
+            "QDRANT_READ_CONSISTENCY",
+            "most",
+            "QDRANT_READ_CONSISTENCY='most' should be a valid integer",
+        ),
+        ("QDRANT_READ_CONSISTENCY", "most", "or should be 'majority', 'quorum' or 'all'"),
+        ("QDRANT_SHARD_NUMBER", "many", "QDRANT_SHARD_NUMBER='many' should be a valid integer"),
+        ("TRAIN_ARCHIVE_MAX_BYTES", "2GB", "TRAIN_ARCHIVE_MAX_BYTES='2GB' should be a valid integer"),
     ],
 )
-def test_a_bad_value_is_said(site, variable, value, said):
+def test_an_unusable_value_is_refused_with_what_is_allowed(site, variable, value, message):
     failed = site.manage("check", check=False, **{"QDRANT_URL": "http://127.0.0.1:6333", variable: value})
     assert failed.returncode != 0
-    assert said in failed.stderr
+    assert message in failed.stderr
 
 
-def test_the_folder_where_processes_add_up_their_metrics_is_made(site, tmp_path):
+def test_all_unusable_values_are_reported_at_once(site):
+    failed = site.manage("check", check=False, SERVICE="everything", DEBUG="maybe", FETCH_THREADS="none")
+    for name in ("SERVICE", "DEBUG", "FETCH_THREADS"):
+        assert f"{name}='" in failed.stderr
+
+
+def test_the_password_in_a_database_url_is_not_in_the_error(site):
+    failed = site.manage("check", check=False, DATABASE_URL="mysql://root:s3cret@127.0.0.1/shop")
+    assert "s3cret" not in failed.stderr
+
+
+def test_the_example_lists_every_variable():
+    example = (environment.BASE_DIR / ".env.example").read_text()
+    listed = set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
+    assert listed == set(environment.Environment.model_fields)
+
+
+def test_the_folder_for_shared_metrics_is_created(site, tmp_path):
     site.manage("check", PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "run" / "metrics"))
     assert (tmp_path / "run" / "metrics").is_dir()
 
 
-def test_training_sets_are_not_kept_where_anybody_may_read(site):
+def test_uploads_are_not_stored_below_the_public_media(site):
     failed = site.manage("check", check=False, UPLOADS_ROOT=str(site.folder / "media" / "uploads"))
     assert failed.returncode != 0
-    assert "where anybody may read" in failed.stderr
+    assert "which is public" in failed.stderr
 
 
-def test_a_production_server_asks_for_keys_unless_it_is_told_to_be_open(site):
+def test_production_requires_api_keys_unless_opened(site):
     show = "from django.conf import settings; print(settings.API_WRITES, settings.BACKBONES)"
     production = {"DJANGO_SETTINGS_MODULE": "lookalike.settings", "DEBUG": "false", "SECRET_KEY": "x"}
     assert site.run("-c", show, **production).stdout == "keys {'bundled': 'bundled'}\n"
-    told = site.run("-c", show, **production, API_WRITES="open", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
-    assert told.stdout == "open {'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled'}\n"
+    result = site.run("-c", show, **production, API_WRITES="open", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
+    assert result.stdout == "open {'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled'}\n"
 
 
-def test_a_qdrant_cluster_is_described_by_variables(site):
+def test_variables_configure_a_qdrant_cluster(site):
     show = "from django.conf import settings; print(settings.VECTOR_INDEX['OPTIONS'])"
     cluster = {
         "QDRANT_URL": "http://q:6333",
@@ -81,8 +108,8 @@ def test_a_qdrant_cluster_is_described_by_variables(site):
         "QDRANT_QUANTIZATION": "int8",
         "QDRANT_ON_DISK": "true",
     }
-    told = site.run("-c", show, **cluster, DJANGO_SETTINGS_MODULE="lookalike.settings")
-    assert ast.literal_eval(told.stdout) == {
+    result = site.run("-c", show, **cluster, DJANGO_SETTINGS_MODULE="lookalike.settings")
+    assert ast.literal_eval(result.stdout) == {
         "url": "http://q:6333",
         "api_key": None,
         "grpc_port": 6334,
@@ -97,28 +124,29 @@ def test_a_qdrant_cluster_is_described_by_variables(site):
 def test_a_secret_can_come_from_a_file(site, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("a long random string that nobody guesses")
-    told = site.manage("diffsettings", "--output=unified", DEBUG="false", SECRET_KEY_FILE=str(secret))
-    assert "+ SECRET_KEY = 'a long random string that nobody guesses'" in told.stdout
+    result = site.manage("diffsettings", "--output=unified", DEBUG="false", SECRET_KEY_FILE=str(secret))
+    assert "+ SECRET_KEY = 'a long random string that nobody guesses'" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("content", "value"), [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), (" s3cret \n\n", " s3cret \n"), ("\n", "")]
 )
-def test_the_line_end_of_a_secret_s_file_is_no_part_of_the_secret(site, tmp_path, content, value):
+def test_a_secret_from_a_file_has_no_trailing_line_end(site, tmp_path, content, value):
     secret = tmp_path / "secret"
     secret.write_bytes(content.encode())
     show = "from django.conf import settings; print(ascii([settings.SECRET_KEY, settings.VECTOR_INDEX['OPTIONS']['api_key']]))"
-    told = site.run(
+    result = site.run(
         "-c", show, DJANGO_SETTINGS_MODULE="lookalike.settings", SECRET_KEY_FILE=str(secret), DEBUG="true",
         QDRANT_URL="http://127.0.0.1:6333", QDRANT_API_KEY_FILE=str(secret), check=bool(value),
     )  # fmt: skip
-    assert told.stdout == (f"{[value, value]!r}\n" if value else "")
-    assert value or "SECRET_KEY is not set" in told.stderr
+    assert result.stdout == (f"{[value, value]!r}\n" if value else "")
+    assert value or "SECRET_KEY is not set" in result.stderr
 
 
-def test_a_secret_file_that_is_not_there_is_said(site, tmp_path):
+def test_a_missing_secret_file_is_reported_with_its_variable(site, tmp_path):
     failed = site.manage("check", check=False, DEBUG="false", SECRET_KEY_FILE=str(tmp_path / "nowhere"))
     assert failed.returncode != 0
+    assert "SECRET_KEY_FILE" in failed.stderr
     assert "nowhere" in failed.stderr
 
 
@@ -131,12 +159,12 @@ PRODUCTION = {
 }
 
 
-def test_djangos_own_advice_for_deployment_is_followed(site):
+def test_production_passes_djangos_deployment_checks(site):
     checked = site.manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
     assert "no issues" in checked.stdout
 
 
-def test_without_https_djangos_advice_is_heard(site):
+def test_without_https_djangos_deployment_checks_warn(site):
     checked = site.manage(
         "check", "--deploy", "--fail-level", "WARNING", check=False, **PRODUCTION | {"HTTPS": "false"}
     )
@@ -144,7 +172,7 @@ def test_without_https_djangos_advice_is_heard(site):
     assert "SECURE_HSTS_SECONDS" in checked.stderr
 
 
-def test_visitors_by_http_are_sent_to_https_and_those_who_probe_are_not(make_site):
+def test_http_is_redirected_to_https_but_health_checks_are_not(make_site):
     base = make_site(**PRODUCTION).serve().base
     moved = httpx.get(f"{base}/api/products")
     assert (moved.status_code, moved.headers["Location"]) == (301, f"{base.replace('http:', 'https:')}/api/products")

@@ -1,0 +1,76 @@
+"""The admin's side bar: groups of links, each shown to users who may open its page. The setting UNFOLD names `navigation`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
+    """All groups of the side bar, in order.
+
+    Returns:
+        Groups as unfold expects them. Unfold itself leaves out the items whose `permission` refuses the request.
+    """
+    return [
+        {"items": [{"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("admin:index")}]},
+        {
+            "title": _("Catalogue"),
+            "items": [
+                _model_item(_("Products"), "sell", "catalog", "product"),
+                _model_item(_("Categories"), "account_tree", "catalog", "category"),
+                {
+                    "title": _("Near-duplicates"),
+                    "icon": "content_copy",
+                    "link": reverse_lazy("admin:catalog_duplicatepair_changelist"),
+                    "permission": _any_permission("catalog.change_product"),
+                },
+            ],
+        },
+        {
+            "title": _("Recommendations"),
+            "separator": True,
+            "items": [
+                {
+                    "title": _("Visual search"),
+                    "icon": "photo_camera",
+                    "link": reverse_lazy("admin:visual_search"),
+                    "permission": _any_permission("catalog.view_product", "catalog.change_product"),
+                },
+                _model_item(_("Collections"), "category_search", "embeddings", "collection"),
+                _model_item(_("Encoder versions"), "model_training", "embeddings", "encoderversion"),
+                _model_item(_("Image embeddings"), "image_search", "embeddings", "imageembedding"),
+                _model_item(_("Jobs"), "hourglass_top", "embeddings", "job"),
+            ],
+        },
+        {
+            "title": _("People"),
+            "separator": True,
+            "items": [
+                _model_item(_("Users"), "person", "accounts", "user"),
+                _model_item(_("Groups"), "group", "auth", "group"),
+                _model_item(_("API keys"), "key", "accounts", "apikey"),
+                _model_item(_("Audit log"), "history", "accounts", "auditentry"),
+            ],
+        },
+    ]
+
+
+def _model_item(title: Promise, icon: str, app: str, model: str) -> dict[str, Any]:
+    """A link to a model's list, for users who may view or change its rows."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+        "permission": _any_permission(f"{app}.view_{model}", f"{app}.change_{model}"),
+    }
+
+
+def _any_permission(*permissions: str) -> Callable[[HttpRequest], bool]:
+    """A check that passes for users with at least one of these permissions."""
+    return lambda request: any(request.user.has_perm(permission) for permission in permissions)
