@@ -1,4 +1,4 @@
-"""Where a request comes from, with proxies in between."""
+"""The IP address of a client, with proxies in between."""
 
 from __future__ import annotations
 
@@ -11,36 +11,50 @@ from django.http import HttpRequest
 
 logger = logging.getLogger(__name__)
 
-# An IPv6 household has a network of its own, and may take any address of it.
+# A household with IPv6 has a network of this size, and may use any address of it.
 _IPV6_NETWORK_BITS = 64
-# An address, as django-axes finds no tries again that came from none.
+# Stands for an unknown address, because django-axes does not find attempts again whose address is empty.
 _UNKNOWN = "0.0.0.0"  # noqa: S104
 
 
-def remote_address(request: HttpRequest) -> str:
-    """The client's address, or "". Of X-Forwarded-For, what the last TRUSTED_PROXIES proxies wrote; the rest anybody may write."""
+def client_ip(request: HttpRequest) -> str:
+    """The IP address of the client.
+
+    Args:
+        request: Of its X-Forwarded-For header only the part that the last TRUSTED_PROXIES proxies wrote is trusted.
+
+    Returns:
+        The address in its canonical form, or "" if it is unknown.
+    """
     forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
     proxies = settings.TRUSTED_PROXIES
     if forwarded and not proxies:
-        _warn_once()
-    named = forwarded[-min(proxies, len(forwarded))] if proxies and forwarded else request.META.get("REMOTE_ADDR", "")
+        _warn_untrusted_proxy_once()
+    address = forwarded[-min(proxies, len(forwarded))] if proxies and forwarded else request.META.get("REMOTE_ADDR", "")
     try:
-        return str(ip_address(named))
+        return str(ip_address(address))
     except ValueError:
         return ""
 
 
 @lru_cache(maxsize=1)
-def _warn_once() -> None:
+def _warn_untrusted_proxy_once() -> None:
     logger.warning(
-        "requests come with X-Forwarded-For, which nobody is trusted to write: where a proxy stands before this server, all its"
-        " visitors count as one; set TRUSTED_PROXIES to the number of proxies"
+        "requests have an X-Forwarded-For header, but no proxy is trusted: behind a proxy all visitors count as one client;"
+        " set TRUSTED_PROXIES to the number of proxies"
     )
 
 
-def remote_network(request: HttpRequest) -> str:
-    """Whom to count together, by an address: an IPv4 address, or the first of an IPv6 /64; where nobody says, all of those."""
-    address = remote_address(request)
+def client_network(request: HttpRequest) -> str:
+    """What counts as one client for rate limits and failed sign-ins.
+
+    Args:
+        request: The request.
+
+    Returns:
+        An IPv4 address, or the network address of an IPv6 /64; one value for all unknown addresses.
+    """
+    address = client_ip(request)
     if not address:
         return _UNKNOWN
     parsed = ip_address(address)

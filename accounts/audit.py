@@ -1,17 +1,16 @@
-"""The audit log: who changed what, by the admin or the API, from where, and what came of it. A line of the log, and a row."""
+"""The audit log: who changed what through the admin or the API, from where, with which result. A log line and a database row."""
 
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
+from django.core.cache import caches
 from django.db import DatabaseError, InterfaceError
 from django.db.models.signals import post_save
 from django.dispatch import receiver
@@ -19,31 +18,55 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from accounts.addresses import remote_address
+from accounts.addresses import client_ip
 from accounts.models import AuditEntry
 
 logger = logging.getLogger("lookalike.audit")
 
-NOBODY = "nobody"
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_ROWS_NAMED = 20
+ANONYMOUS = "nobody"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_MAX_ROWS_LISTED = 20
 _PRUNE_EVERY_S = 3600.0
+_PRUNED = "audit.pruned"
+_EXPECTED = "audit_change"
 
-# What Django's admin says that it did in this request.
-_said: ContextVar[list[str] | None] = ContextVar("audit_said", default=None)
-_pruned_at = float("-inf")
-_lock = threading.Lock()
+# The entries of Django's own admin log that this request made.
+_log_entries: ContextVar[list[str] | None] = ContextVar("audit_log_entries", default=None)
 
 
-def record(request: HttpRequest, action: str, response: HttpResponseBase, *, actor: str, detail: str = "") -> None:
-    """One change that was asked for. Where the database does not answer, the line of the log is all there is, and says so."""
+class _Change(NamedTuple):
+    action: str
+    actor: str
+
+
+def expect_change(request: HttpRequest, action: str, *, actor: str) -> None:
+    """Have the middleware record this request once it is answered, unless its method is safe.
+
+    Args:
+        request: A request that has the permission for a change.
+        action: What it does, e.g. "api:train".
+        actor: Who sent it; "" for a client without a key.
+    """
+    setattr(request, _EXPECTED, _Change(action, actor))
+
+
+def log_change(request: HttpRequest, action: str, response: HttpResponseBase, *, actor: str, detail: str = "") -> None:
+    """Record one requested change. If the database fails, the log line is all there is, and an error is logged.
+
+    Args:
+        request: The request.
+        action: What it does, e.g. "admin:catalog_product_change".
+        response: The response, for its status.
+        actor: Who sent it; "" for a client without a key.
+        detail: Which rows or which job it is about; never what was typed into a form.
+    """
     entry = AuditEntry(
-        actor=(actor or NOBODY)[:200],
+        actor=(actor or ANONYMOUS)[:200],
         action=action[:120],
         target=request.path[:300],
         detail=detail,
         status=response.status_code,
-        remote_address=remote_address(request),
+        remote_address=client_ip(request),
         request_id=getattr(request, "request_id", ""),
     )
     logger.info(
@@ -52,68 +75,73 @@ def record(request: HttpRequest, action: str, response: HttpResponseBase, *, act
     )  # fmt: skip
     try:
         entry.save(force_insert=True)
-        _prune_now_and_then()
+        _prune_periodically()
     except (DatabaseError, InterfaceError):
-        logger.exception("the audit log's row could not be written")
+        logger.exception("could not write the audit entry")
 
 
 class AuditMiddleware:
-    """Records what users change by the admin: every request that is not safe, and of its form only which rows it was about."""
+    """Records changes: those that the API's permissions announce, and every request with an unsafe method to the admin."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer, and record."""
-        if request.method in _SAFE:
+        """Respond, and record the change."""
+        if request.method in _SAFE_METHODS:
             return self._get_response(request)
-        said: list[str] = []
-        token = _said.set(said)
+        entries: list[str] = []
+        token = _log_entries.set(entries)
         try:
-            # Asked before, too: whoever signs out is nobody afterwards.
-            before = _user_in_admin(request)
+            # Read before as well: after a sign-out there is no user.
+            before = _admin_username(request)
             response = self._get_response(request)
         finally:
-            _said.reset(token)
+            _log_entries.reset(token)
         match = request.resolver_match
-        if match is not None and "admin" in match.app_names and (actor := _user_in_admin(request) or before):
-            record(request, match.view_name, response, actor=actor, detail="; ".join([*_chosen(request), *said]))
+        change: _Change | None = getattr(request, _EXPECTED, None)
+        if change is not None:
+            log_change(request, change.action, response, actor=change.actor, detail=_job_of(response))
+        elif match is not None and "admin" in match.app_names and (actor := _admin_username(request) or before):
+            detail = "; ".join([*_selected_rows(request), *entries])
+            log_change(request, match.view_name, response, actor=actor, detail=detail)
         return response
 
 
 @receiver(post_save, sender=LogEntry, dispatch_uid="accounts.audit")
-def _take_what_was_said(instance: LogEntry, **_: Any) -> None:
-    said = _said.get()
-    if said is not None:
-        said.append(f"{instance.content_type} {instance.object_id}: {instance}")
+def _collect_log_entry(instance: LogEntry, **_: Any) -> None:
+    entries = _log_entries.get()
+    if entries is not None:
+        entries.append(f"{instance.content_type} {instance.object_id}: {instance}")
 
 
-def _user_in_admin(request: HttpRequest) -> str:
-    """The name of a user who may sign in to the admin, or ""."""
+def _job_of(response: HttpResponseBase) -> str:
+    data = getattr(response, "data", None)
+    return f"job {data['id']}" if isinstance(data, dict) and "id" in data else ""
+
+
+def _admin_username(request: HttpRequest) -> str:
+    """The name of a signed-in user with access to the admin, or ""."""
     if not request.path_info.startswith("/admin/"):
         return ""
     user = request.user
     return user.get_username() if user.is_authenticated and user.is_staff else ""
 
 
-def _chosen(request: HttpRequest) -> list[str]:
-    """The action of a list, and the rows that it was for."""
+def _selected_rows(request: HttpRequest) -> list[str]:
+    """The action of a changelist, and the rows that it was applied to."""
     action = request.POST.get("action", "")
     if not action:
         return []
     if request.POST.get("select_across") == "1":
         return [f"{action[:80]}: all rows that the list finds"]
     rows = request.POST.getlist("_selected_action")
-    more = f" and {len(rows) - _ROWS_NAMED} more" if len(rows) > _ROWS_NAMED else ""
-    return [f"{action[:80]}: rows {', '.join(row[:40] for row in rows[:_ROWS_NAMED])}{more}"]
+    more = f" and {len(rows) - _MAX_ROWS_LISTED} more" if len(rows) > _MAX_ROWS_LISTED else ""
+    return [f"{action[:80]}: rows {', '.join(row[:40] for row in rows[:_MAX_ROWS_LISTED])}{more}"]
 
 
-def _prune_now_and_then() -> None:
-    """Forget what is older than AUDIT_KEEP_DAYS."""
-    global _pruned_at
-    with _lock:
-        now = time.monotonic()
-        if now - _pruned_at < _PRUNE_EVERY_S:
-            return
-        _pruned_at = now
-    AuditEntry.objects.filter(created_at__lt=timezone.now() - timedelta(days=settings.AUDIT_KEEP_DAYS)).delete()
+def _prune_periodically() -> None:
+    """Delete entries older than AUDIT_KEEP_DAYS, in each process at most once in _PRUNE_EVERY_S."""
+    if caches["process"].add(_PRUNED, True, _PRUNE_EVERY_S):
+        oldest = timezone.now() - timedelta(days=settings.AUDIT_KEEP_DAYS)
+        AuditEntry.objects.filter(created_at__lt=oldest).delete()

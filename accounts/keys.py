@@ -1,38 +1,37 @@
-"""API keys: made, known again, and withdrawn. The database has their hashes alone."""
+"""API keys: created, authenticated and revoked. The database has only their hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import secrets
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from django.core.cache import caches
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from accounts.errors import KeyRejected
+from accounts.errors import InvalidApiKey
 from accounts.models import ApiKey
 
 logger = logging.getLogger(__name__)
 
-# A key that is withdrawn or changed is known as it was for so long, in each process.
+# Each process caches a key for so long, so a key that is revoked or changed elsewhere is valid as it was for so long.
 CACHE_S = 10.0
-# So that nobody fills the memory: more keys than any shop has.
-_CACHED = 10_000
+_CACHE = "api_keys"
 
 _SECRET_BYTES = 32
-_SHOWN_CHARACTERS = 11
+_PREFIX_LENGTH = 11
 
 
 class Scope(StrEnum):
-    """What a key may be let do, beside reading."""
+    """What a secret key may do besides reading."""
 
     IMPORT = "import"
     TRAIN = "train"
@@ -42,8 +41,17 @@ WRITES = frozenset(Scope)
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A key that is good. origins: of the pages that may use it; empty for any. requests_per_minute: None for the server's own."""
+class ApiKeyInfo:
+    """A valid key.
+
+    Attributes:
+        id: Primary key of the ApiKey.
+        prefix: Its first characters.
+        publishable: Whether it may be visible in a page.
+        scopes: What it may do besides reading.
+        origins: Origins of the pages that may use it; empty: any.
+        requests_per_minute: Its own rate limit; None: the server's.
+    """
 
     id: int
     prefix: str
@@ -52,68 +60,92 @@ class Key:
     origins: frozenset[str]
     requests_per_minute: int | None
 
-    def may(self, wanted: frozenset[Scope]) -> bool:
+    def has_scope(self, scopes: Collection[str]) -> bool:
         """Whether the key has one of these scopes."""
-        return not self.scopes.isdisjoint(wanted)
+        return not self.scopes.isdisjoint(scopes)
 
 
 class NewKey(NamedTuple):
-    """A key as it is shown once: its text is nowhere afterwards."""
+    """A new key with its text, which is not stored and cannot be shown again."""
 
     row: ApiKey
     text: str
 
 
 def create(row: ApiKey) -> NewKey:
-    """Give the unsaved row a key and save it. Raises ValidationError for a row that is none."""
+    """Generate a key and save it.
+
+    Args:
+        row: An unsaved ApiKey.
+
+    Returns:
+        The saved row and the text of the key.
+
+    Raises:
+        ValidationError: A field of the row is invalid.
+    """
     text = f"{ApiKey.PREFIXES[ApiKey.Kind(row.kind)]}{secrets.token_urlsafe(_SECRET_BYTES)}"
-    row.prefix, row.digest = text[:_SHOWN_CHARACTERS], _digest(text)
+    row.prefix, row.digest = text[:_PREFIX_LENGTH], _digest(text)
     row.full_clean()
     row.save()
     return NewKey(row, text)
 
 
 def revoke(row: ApiKey) -> None:
-    """Let nobody use the key any more; within CACHE_S seconds no process takes it. Twice is as good as once."""
+    """Make a key invalid: in this process at once, in others within CACHE_S seconds. Idempotent.
+
+    Args:
+        row: The key.
+    """
     ApiKey.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now())
-    forget_known()
+    invalidate(row)
 
 
-def known(text: str) -> Key:
-    """The key of this text. Raises KeyRejected for one that is unknown, revoked or expired."""
+def invalidate(row: ApiKey) -> None:
+    """Have this process read a key from the database again, after a change of it.
+
+    Args:
+        row: The key.
+    """
+    caches[_CACHE].delete(row.digest)
+
+
+def authenticate(text: str) -> ApiKeyInfo:
+    """Look up a key by its text.
+
+    Args:
+        text: The key as the client sent it.
+
+    Returns:
+        The key, as it was at most CACHE_S seconds ago.
+
+    Raises:
+        InvalidApiKey: The key is unknown, revoked or expired.
+    """
     digest = _digest(text)
-    cached = _known.get(digest)
-    if cached is not None and cached[0] > time.monotonic():
-        return cached[1]
-    # From before it is read: it may be revoked in the same moment.
-    until = time.monotonic() + CACHE_S
-    key = _read(digest)
-    with _lock:
-        if len(_known) >= _CACHED:
-            _known.clear()
-        _known[digest] = (until, key)
+    cached: ApiKeyInfo | None = caches[_CACHE].get(digest)
+    if cached is not None:
+        return cached
+    # Its age counts from before the query: it may be revoked in the same moment.
+    start = time.monotonic()
+    key = _load(digest)
+    caches[_CACHE].set(digest, key, CACHE_S - (time.monotonic() - start))
     return key
 
 
-def forget_known() -> None:
-    """Read keys afresh in this process."""
-    with _lock:
-        _known.clear()
-
-
-def _read(digest: str) -> Key:
+def _load(digest: str) -> ApiKeyInfo:
     row = ApiKey.objects.filter(digest=digest).first()
     if row is None:
-        raise KeyRejected("there is no such key: look for a missing or doubled character, or make a new one")
+        raise InvalidApiKey("unknown API key: check for missing or duplicate characters, or create a new key")
     now = timezone.now()
     if row.revoked_at is not None:
-        raise KeyRejected(f"the key {row.prefix}… was revoked: make a new one")
+        raise InvalidApiKey(f"the key {row.prefix}… was revoked: create a new key")
     if row.expires_at is not None and row.expires_at <= now:
-        raise KeyRejected(f"the key {row.prefix}… expired on {row.expires_at:%Y-%m-%d}: make a new one")
-    # Not at every request: that would make a write of every read.
+        raise InvalidApiKey(f"the key {row.prefix}… expired on {row.expires_at:%Y-%m-%d}: create a new key")
+    # Once a day: at every request it would make a write of every read.
     if row.last_used_at is None or row.last_used_at.date() < now.date():
-        _note_use(row, now)
-    return Key(
+        _update_last_used(row, now)
+    return ApiKeyInfo(
         id=row.pk,
         prefix=row.prefix,
         publishable=row.kind == ApiKey.Kind.PUBLISHABLE,
@@ -123,39 +155,35 @@ def _read(digest: str) -> Key:
     )
 
 
-def _note_use(row: ApiKey, now: datetime) -> None:
-    """Where the database takes it at once; otherwise the next time that the key is read."""
+def _update_last_used(row: ApiKey, now: datetime) -> None:
+    """If the database cannot write at once, the next time that the key is read does it."""
     try:
-        with _without_waiting(), transaction.atomic():
+        with _short_lock_timeout(), transaction.atomic():
             ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)
     except DatabaseError as error:
-        logger.info("that the key %s… is used could not be noted yet: %s", row.prefix, error)
+        logger.info("could not update the last use of the key %s…: %s", row.prefix, error)
 
 
 @contextmanager
-def _without_waiting() -> Iterator[None]:
-    """SQLite has one writer at a time, and whoever reads shall not wait for an import. PostgreSQL only locks the key's row."""
+def _short_lock_timeout() -> Iterator[None]:
+    """SQLite has one writer at a time, and readers must not wait for an import. PostgreSQL only locks the key's row."""
     if connection.vendor != "sqlite":
         yield
         return
     with connection.cursor() as cursor:
-        [patience_ms] = cursor.execute("PRAGMA busy_timeout").fetchone()
+        [timeout_ms] = cursor.execute("PRAGMA busy_timeout").fetchone()
         cursor.execute("PRAGMA busy_timeout = 0")
         try:
             yield
         finally:
-            cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
+            cursor.execute(f"PRAGMA busy_timeout = {timeout_ms}")
 
 
 def _scopes(row: ApiKey) -> frozenset[Scope]:
-    given = {Scope.IMPORT: row.may_import, Scope.TRAIN: row.may_train}
-    return frozenset(scope for scope, has in given.items() if has)
+    granted = {Scope.IMPORT: row.may_import, Scope.TRAIN: row.may_train}
+    return frozenset(scope for scope, is_granted in granted.items() if is_granted)
 
 
 def _digest(text: str) -> str:
-    """SHA-256 is enough for 256 random bits: there is no dictionary to try them from."""
+    """SHA-256 is enough for 256 random bits: no dictionary contains them."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-_known: dict[str, tuple[float, Key]] = {}
-_lock = threading.Lock()

@@ -1,50 +1,132 @@
-"""How many requests somebody has made in this minute, over all processes that share a cache."""
+"""Rate limits: requests per minute of each address and of each key, counted over all processes that share a cache."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
+from typing import TYPE_CHECKING, cast
 
+from django.conf import settings
 from django.core.cache import BaseCache, caches
 from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
-from accounts.errors import RateExceeded
+from accounts.addresses import client_network
+from accounts.errors import RateLimitExceeded
+from accounts.keys import ApiKeyInfo
+
+if TYPE_CHECKING:
+    # REST framework's views import the classes that the setting REST_FRAMEWORK names.
+    from rest_framework.views import APIView
+
+    from rest.views import ApiView
 
 logger = logging.getLogger(__name__)
 
 WINDOW_S = 60
-# A cache that does not answer is left alone for so long, and each process counts for itself meanwhile.
-_LEAVE_ALONE_S = 10.0
+# A shared cache that does not respond is not asked again for so long; each process counts for itself meanwhile.
+_CACHE_RETRY_S = 10.0
+_CACHE_DOWN = "throttling.cache_down"
 
-_away_until = float("-inf")
+
+class AddressThrottle(BaseThrottle):
+    """Limits each address that sends no key or a publishable one, which everybody can read (API_REQUESTS_PER_MINUTE)."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Count the request.
+
+        Args:
+            request: An authenticated request.
+            view: An ApiView, for its cost.
+
+        Returns:
+            True.
+
+        Raises:
+            RateLimitExceeded: Raised instead of returning False, after which REST framework would ask the other throttles:
+                a visitor above the limit must not use up the limit of a key.
+        """
+        key = cast("ApiKeyInfo | None", request.auth)
+        if key is None or key.publishable:
+            count_address(request, view)
+        return True
 
 
-def count(who: str, requests: int, allowed: int) -> None:
-    """Count so many requests of `who`. allowed: in a minute of the clock, 0 for any number. Raises RateExceeded."""
-    if not allowed:
+class KeyThrottle(BaseThrottle):
+    """Limits each key: by its own number of requests per minute, or by KEY_REQUESTS_PER_MINUTE."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Count the request.
+
+        Args:
+            request: An authenticated request.
+            view: An ApiView, for its cost.
+
+        Returns:
+            True.
+
+        Raises:
+            RateLimitExceeded: The key is above its limit.
+        """
+        key = cast("ApiKeyInfo | None", request.auth)
+        if key is not None:
+            limit = settings.KEY_REQUESTS_PER_MINUTE if key.requests_per_minute is None else key.requests_per_minute
+            count_requests(f"key:{key.id}", _cost(view), limit)
+        return True
+
+
+def count_address(request: Request, view: APIView) -> None:
+    """Count a request for the address that it comes from.
+
+    Args:
+        request: The request; it may be one without a valid key.
+        view: An ApiView, for its cost.
+
+    Raises:
+        RateLimitExceeded: The address is above API_REQUESTS_PER_MINUTE.
+    """
+    count_requests(f"from:{client_network(request._request)}", _cost(view), settings.API_REQUESTS_PER_MINUTE)
+
+
+def count_requests(client: str, cost: int, limit: int) -> None:
+    """Count requests of a client in the current window, a minute of the clock.
+
+    Args:
+        client: Whose requests, e.g. "key:7".
+        cost: How many requests to add.
+        limit: Requests per minute; 0: unlimited.
+
+    Raises:
+        RateLimitExceeded: The window has more than `limit` requests of the client.
+    """
+    if not limit:
         return
     now = time.time()
     window = int(now // WINDOW_S)
-    if _counted(f"requests:{who}:{window}", requests) > allowed:
-        raise RateExceeded(allowed, retry_after_s=math.ceil((window + 1) * WINDOW_S - now))
+    if _window_count(f"requests:{client}:{window}", cost) > limit:
+        raise RateLimitExceeded(limit, retry_after_s=math.ceil((window + 1) * WINDOW_S - now))
 
 
-def _counted(key: str, requests: int) -> int:
-    global _away_until
-    if time.monotonic() >= _away_until:
+def _cost(view: APIView) -> int:
+    return cast("ApiView", view).throttle_cost
+
+
+def _window_count(key: str, cost: int) -> int:
+    if _CACHE_DOWN not in caches["process"]:
         try:
-            return _add(caches["default"], key, requests)
+            return _increment(caches["default"], key, cost)
         except RedisError as error:
-            _away_until = time.monotonic() + _LEAVE_ALONE_S
-            logger.warning("the cache does not answer, so that each process counts requests for itself: %s", error)
-    return _add(caches["requests"], key, requests)
+            caches["process"].set(_CACHE_DOWN, True, _CACHE_RETRY_S)
+            logger.warning("cache unavailable, rate limits are counted per process: %s", error)
+    return _increment(caches["requests"], key, cost)
 
 
-def _add(cache: BaseCache, key: str, requests: int) -> int:
+def _increment(cache: BaseCache, key: str, cost: int) -> int:
     try:
-        return int(cache.incr(key, requests))
+        return int(cache.incr(key, cost))
     except ValueError:
-        # Nothing is counted yet; another process may have begun meanwhile.
+        # The window's first request; another process may add the key at the same time.
         cache.add(key, 0, timeout=2 * WINDOW_S)
-        return int(cache.incr(key, requests))
+        return int(cache.incr(key, cost))

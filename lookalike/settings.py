@@ -115,7 +115,13 @@ CACHES: dict[str, dict[str, Any]] = {
     else _IN_PROCESS,
     # For rate limits while Redis is unavailable.
     "requests": _IN_PROCESS,
-    # For the figures of the admin's overview, which opens without Redis, too.
+    # API keys that were looked up; the size is more than any shop has.
+    "api_keys": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "api_keys",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+    # What each process keeps for itself, with Redis or without, e.g. the figures of the admin's overview.
     "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
 }
 
@@ -287,7 +293,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=env.LOGIN_LOCKED_MINUTES)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_CLIENT_IP_CALLABLE = "accounts.addresses.remote_network"
+AXES_CLIENT_IP_CALLABLE = "accounts.addresses.client_network"
 AXES_LOCKOUT_TEMPLATE = "admin/accounts/locked_out.html"
 AXES_ALLOWED_CORS_ORIGINS = ""
 # No admin pages of axes, because they do not use unfold: failed sign-ins are in the log and in manage.py axes_list_attempts,
@@ -301,11 +307,12 @@ AXES_SENSITIVE_PARAMETERS = ["username"]
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.ReadPermission", "accounts.permissions.WritePermission"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.AddressThrottle", "accounts.throttling.KeyThrottle"],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "recommender.problems.exception_handler",
+    "EXCEPTION_HANDLER": "recommender.api.exceptions.exception_handler",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Lookalike",
@@ -313,6 +320,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     # Without this, Swagger UI sends the schema's URL to a validator on the internet.

@@ -15,10 +15,10 @@ from lookalike import health
 from recommender import api
 from recommender.widget import widget
 
-handler400 = "recommender.problems.bad_request"
+handler400 = "recommender.api.exceptions.bad_request"
 if settings.SERVICE != "recommender":
     handler404 = "storefront.views.page_not_found"
-handler500 = "recommender.problems.server_error"
+handler500 = "recommender.api.exceptions.server_error"
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -47,9 +47,9 @@ _endpoints = [
 _recommender: list[URLPattern | URLResolver] = [
     path("api/", include(_endpoints)),
     path("api/v1/", include(_endpoints)),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
-    re_path(r"^api(?:/[\s\S]*)?$", api.UnknownAddressView.as_view()),
+    path("api/schema", SpectacularAPIView.as_view(throttle_classes=[]), name="schema"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema", throttle_classes=[]), name="docs"),
+    re_path(r"^api(?:/[\s\S]*)?$", api.NotFoundView.as_view()),
     path("widget/v1/similar.js", widget, name="widget"),
 ]
 _catalog: list[URLPattern | URLResolver] = [

@@ -1,18 +1,18 @@
-"""Everything that can go wrong with a request to the recommender, by the domain's own names."""
+"""The errors of requests to the recommender."""
 
 from __future__ import annotations
 
 
 class RecommenderError(Exception):
-    """Base of every error that this service raises on purpose; its message says what to do."""
+    """Base class of the errors that this app raises on purpose."""
 
 
 class ProductNotFound(RecommenderError):
-    """There is no such product, or it is not shown any more."""
+    """The product does not exist or is not visible."""
 
     def __init__(self, product_id: int) -> None:
-        super().__init__(f"there is no product {product_id}, or it is not shown any more")
+        super().__init__(f"product {product_id} does not exist or is no longer visible")
 
 
 class PageNotFound(RecommenderError):
-    """The list is shorter than that."""
+    """The list has fewer pages."""

@@ -17,7 +17,7 @@ from wsgiref.simple_server import WSGIServer
 
 from django.conf import settings
 from django.db import DatabaseError, connections
-from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest, start_http_server
+from prometheus_client import CollectorRegistry, Histogram, Metric, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
@@ -26,6 +26,7 @@ from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError
 from embeddings.metrics import timed
 from embeddings.selectors import active_versions, outbox_counts, waiting_seconds
+from rest.metrics import REQUEST_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +40,6 @@ _SECONDS = Histogram(
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 _OF_STAGE = {stage: _SECONDS.labels(stage) for stage in STAGES}
-_REQUEST_SECONDS = Histogram(
-    "lookalike_request_seconds",
-    "Time that the answer to a request takes to make.",
-    ["endpoint"],
-    buckets=(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 10, 60),
-)
-_REQUESTS = Counter("lookalike_requests", "Requests to the API.", ["endpoint", "method", "status"])
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +54,6 @@ class Latency:
 def stage(name: str) -> AbstractContextManager[None]:
     """Count the time of the block, one of STAGES."""
     return timed(_OF_STAGE[name], name)
-
-
-def count_request(endpoint: str, method: str, status: int, seconds: float) -> None:
-    """One request to an endpoint of the API was answered."""
-    _REQUEST_SECONDS.labels(endpoint).observe(seconds)
-    # A client can invent methods, and every label value is kept for good.
-    _REQUESTS.labels(endpoint, method if method in _METHODS else "other", status).inc()
 
 
 def exposition() -> bytes:
@@ -104,11 +90,10 @@ class _WithState(CollectorRegistry):
 def latency(endpoint: str) -> Latency | None:
     """How long an endpoint's answers have taken since the server started, by the same processes; None before the first."""
     buckets: dict[float, float] = defaultdict(float)
-    name = "lookalike_request_seconds"
     for family in _registry().collect():
-        if family.name == name:
+        if family.name == REQUEST_SECONDS:
             for sample in family.samples:
-                if sample.name == f"{name}_bucket" and sample.labels["endpoint"] == endpoint:
+                if sample.name == f"{REQUEST_SECONDS}_bucket" and sample.labels["endpoint"] == endpoint:
                     buckets[float(sample.labels["le"])] += sample.value
     bounds = sorted(buckets.items())
     if not bounds or not bounds[-1][1]:

@@ -246,26 +246,3 @@ class JobSchema(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
-
-
-class ParameterErrorSchema(serializers.Serializer[Any]):
-    """What is wrong with one parameter."""
-
-    parameter = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class ProblemSchema(serializers.Serializer[Any]):
-    """A problem detail (RFC 9457)."""
-
-    type = serializers.CharField(help_text="What kind of problem; about:blank where the status says it all.")
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField(help_text="What was wrong here, and what to do.")
-    instance = serializers.CharField(help_text="The path that was asked for.")
-    errors = ParameterErrorSchema(  # type: ignore[assignment]  # a field, taken out of the class when it is made
-        many=True, required=False, help_text="With invalid-parameters: every one of them."
-    )
-    reason = serializers.CharField(
-        required=False, help_text="With image-rejected and archive-rejected: the reason as a word."
-    )

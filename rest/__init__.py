@@ -1,1 +1,1 @@
-"""What the endpoints of all apps share: errors of parameters and the OpenAPI schema."""
+"""The kit that the endpoints of all apps share: base view, problem details, metrics of requests, OpenAPI documentation."""

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ParameterError:
-    """What is wrong with one parameter."""
+    """What is wrong with one parameter.
+
+    Attributes:
+        parameter: Its name, or the path of a JSON member such as `events[3].position`.
+        detail: A predicate without its subject, e.g. "must be an integer from 1 to 100".
+    """
 
     parameter: str
     detail: str
 
 
 class InvalidParameters(Exception):
-    """A request has parameters that cannot be used; every one of them is told."""
+    """A request has invalid parameters; `errors` lists all of them."""
 
     def __init__(self, errors: Sequence[ParameterError]) -> None:
         super().__init__("; ".join(f"{error.parameter}: {error.detail}" for error in errors))

@@ -45,7 +45,7 @@ class ApiKeyAdmin(ModelAdmin):
         """A new key is told, once."""
         if change:
             super().save_model(request, obj, form, change)
-            keys.forget_known()
+            keys.invalidate(obj)
             return
         obj.created_by_id = request.user.pk
         text = keys.create(obj).text

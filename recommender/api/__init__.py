@@ -1,4 +1,4 @@
-"""The API: each view reads a request, makes one call, and writes the answer."""
+"""The views of the API: each parses a request, calls one function and serializes the result."""
 
 from recommender.api.catalogue import ProductListView, ProductView
 from recommender.api.events import EventsView
@@ -6,18 +6,18 @@ from recommender.api.imports import ImportOfView, ImportsView, RejectedView
 from recommender.api.jobs import JobView
 from recommender.api.recommendations import SearchView, SimilarView
 from recommender.api.training import TrainView
-from recommender.api.unknown import UnknownAddressView
+from recommender.api.unknown import NotFoundView
 
 __all__ = [
     "EventsView",
     "ImportOfView",
     "ImportsView",
     "JobView",
+    "NotFoundView",
     "ProductListView",
     "ProductView",
     "RejectedView",
     "SearchView",
     "SimilarView",
     "TrainView",
-    "UnknownAddressView",
 ]

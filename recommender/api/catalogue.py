@@ -7,8 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from recommender import params, products, serializers
-from recommender.api.base import ApiView, existing
-from recommender.api.documenting import BAD_LIMIT, CARD, NO_PRODUCT, documented, responses
+from recommender.api.documenting import BAD_LIMIT, CARD, NO_PRODUCT, documented
+from recommender.api.product_ids import validate_product_id
+from rest.documenting import responses
+from rest.views import ApiView
 
 
 class ProductListView(ApiView):
@@ -81,7 +83,7 @@ class ProductView(ApiView):
     def get(self, request: Request, product_id: int) -> Response:
         """One product with its description, tags, attributes and all its photos."""
         params.no_parameters(request.query_params)
-        return Response(serializers.product_detail(products.product_detail(existing(product_id))))
+        return Response(serializers.product_detail(products.product_detail(validate_product_id(product_id))))
 
 
 def _page_address(request: Request, page: int) -> str:

@@ -1,4 +1,4 @@
-"""How the API's documentation is written, and the examples that several endpoints share."""
+"""The examples in the API's documentation that several endpoints share, and parameters in OpenAPI's form."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
-from recommender import serializers
+from embeddings.errors import IndexUnavailable, JobNotFound
+from jobs.problems import JOB_NOT_FOUND
+from recommender.errors import ProductNotFound
 from recommender.params import Param
-from recommender.problems import CONTENT_TYPE
-
-# A body that is the file itself.
-WHOLE_BODY = {"type": "string", "format": "binary", "minLength": 1}
+from recommender.problems import INDEX_UNAVAILABLE, PRODUCT_NOT_FOUND
+from rest.documenting import form_body, problem_example
+from rest.errors import InvalidParameters, ParameterError
+from rest.problems import INVALID_PARAMETERS
 
 
 def documented(parameters: Sequence[Param]) -> list[OpenApiParameter]:
@@ -31,35 +33,9 @@ def documented(parameters: Sequence[Param]) -> list[OpenApiParameter]:
 
 def form(file: str, description: str, parameters: Sequence[Param]) -> dict[str, Any]:
     """A form with one file, of this name, and with parameters; as the body that a request may have."""
-    return {
-        "multipart/form-data": {
-            "type": "object",
-            "properties": {
-                file: {"type": "string", "format": "binary", "description": description},
-                **{param.name: {**param.schema, "description": param.description} for param in parameters},
-            },
-            "required": [file],
-            "additionalProperties": False,
-        }
-    }
-
-
-def problem(status: int, slug: str, title: str, detail: str, instance: str, **extra: Any) -> OpenApiExample:
-    """An example of a problem detail; slug: "" where the status says it all."""
-    problem_type = f"urn:problem-type:lookalike:{slug}" if slug else "about:blank"
-    value = {"type": problem_type, "title": title, "status": status, "detail": detail, "instance": instance, **extra}
-    name = slug.replace("-", " ").capitalize() or title
-    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)], media_type=CONTENT_TYPE)
-
-
-def responses(answer: Any, *problems: int, status: int = 200) -> dict[tuple[int, str], Any]:
-    """The answer, and the problems with these statuses beside those that any request may meet."""
-    return {(status, "application/json"): answer} | problems_with(*problems)
-
-
-def problems_with(*statuses: int) -> dict[tuple[int, str], Any]:
-    """The problems with these statuses, beside those that any request may meet: of its key, and of too many requests."""
-    return {(status, CONTENT_TYPE): serializers.ProblemSchema for status in sorted({*statuses, 401, 403, 429})}
+    return form_body(
+        file, description, {param.name: {**param.schema, "description": param.description} for param in parameters}
+    )
 
 
 CARD = {
@@ -71,23 +47,14 @@ CARD = {
     "url": "/products/17/blue-enamel-mug/",
 }  # fmt: skip
 RESULTS = [{"product": CARD, "score": 0.912345, "confidence": 0.9731}]
-BAD_LIMIT = problem(
-    400, "invalid-parameters", "Some parameters cannot be used", "See `errors` for what is wrong with each parameter.",
-    "/api/products/4/similar", errors=[{"parameter": "limit", "detail": "is not a whole number from 1 to 100"}],
-)  # fmt: skip
-NO_PRODUCT = problem(
-    404,
-    "product-not-found",
-    "There is no such product",
-    "There is no product 4, or it is not shown any more",
-    "/api/products/4",
-)
-INDEX_AWAY = problem(
-    503,
-    "index-unavailable",
-    "The vector index does not answer",
-    "The index is held by another process",
+BAD_LIMIT = problem_example(
+    INVALID_PARAMETERS,
+    InvalidParameters([ParameterError("limit", "is not a whole number from 1 to 100")]),
     "/api/products/4/similar",
+)
+NO_PRODUCT = problem_example(PRODUCT_NOT_FOUND, ProductNotFound(4), "/api/products/4")
+INDEX_AWAY = problem_example(
+    INDEX_UNAVAILABLE, IndexUnavailable("the index is held by another process"), "/api/products/4/similar"
 )
 JOB = {
     "id": "8f9d0f1c-3d1e-4f0e-9f43-3c1a6b0c8f11", "kind": "train", "collection": "all", "state": "queued", "stage": "",
@@ -96,9 +63,4 @@ JOB = {
 }  # fmt: skip
 JOB_ID = OpenApiParameter("job_id", UUID, OpenApiParameter.PATH, description="The job's id.")
 IMPORT = {**JOB, "kind": "import", "collection": None}
-NO_JOB = problem(404, "job-not-found", "There is no such job", f"There is no job {JOB['id']}", f"/api/jobs/{JOB['id']}")
-WRITES_DISABLED = problem(
-    403, "writes-disabled", "Writing is switched off",
-    "Imports and trainings by the API are switched off here: use the admin, or run manage.py import_catalog or manage.py train, or"
-    " set API_WRITES=keys and make a secret key", "/api/imports",
-)  # fmt: skip
+NO_JOB = problem_example(JOB_NOT_FOUND, JobNotFound(f"there is no job {JOB['id']}"), f"/api/jobs/{JOB['id']}")

@@ -17,11 +17,17 @@ from rest_framework.response import Response
 
 from accounts.authentication import KEY_PARAMETER
 from recommender import params
-from recommender.api.base import ApiView, announced_bytes
-from recommender.api.documenting import problem, responses
 from recommender.events import MAX_EVENTS, MEMBERS, read_events, record
+from rest.documenting import problem_example, responses
+from rest.errors import InvalidParameters, ParameterError
+from rest.problems import INVALID_PARAMETERS, TOO_LARGE
+from rest.views import ApiView, content_length
 
 MAX_BYTES = 64 * 1024
+
+
+def _too_large() -> RequestDataTooBig:
+    return RequestDataTooBig(f"the events are larger than {MAX_BYTES:,} bytes: send fewer at a time")
 
 
 class _JsonParser(BaseParser):
@@ -96,7 +102,7 @@ class EventsView(ApiView):
     """Takes events."""
 
     endpoint = "events"
-    takes_key_in_address = True
+    accepts_key_in_query = True
     parser_classes: Sequence[type[BaseParser]] = [_JsonParser, _BeaconParser]
 
     @extend_schema(
@@ -105,7 +111,9 @@ class EventsView(ApiView):
         tags=["Events"],
         parameters=[
             OpenApiParameter(
-                KEY_PARAMETER, {"type": "string"}, description="A publishable key, where a browser sends no headers with it."
+                KEY_PARAMETER,
+                {"type": "string"},
+                description="A publishable key, where a browser sends no headers with it.",
             )
         ],
         request={"application/json": _BODY, "text/plain": _BODY},
@@ -116,17 +124,14 @@ class EventsView(ApiView):
             OpenApiExample(
                 "A visitor who asks not to be tracked", value={"accepted": 0}, response_only=True, status_codes=["202"]
             ),
-            problem(
-                400, "invalid-parameters", "Some parameters cannot be used",
-                "See `errors` for what is wrong with each parameter.", "/api/events",
-                errors=[{"parameter": "events[3].position", "detail": "is not a whole number from 1 to 1000"}],
+            problem_example(
+                INVALID_PARAMETERS,
+                InvalidParameters([ParameterError("events[3].position", "is not a whole number from 1 to 1000")]),
+                "/api/events",
             ),
-            problem(
-                413, "too-large", "The upload is too large",
-                "The events are larger than 65,536 bytes: send fewer at a time", "/api/events",
-            ),
+            problem_example(TOO_LARGE, _too_large(), "/api/events"),
         ],
-    )  # fmt: skip
+    )
     def post(self, request: Request) -> Response:
         """Store up to 100 events, all of them or, where one is wrong, none.
 
@@ -140,8 +145,8 @@ class EventsView(ApiView):
         params.no_parameters(request.query_params, but=KEY_PARAMETER)
         if "1" in (request.headers.get("DNT"), request.headers.get("Sec-GPC")):
             return Response({"accepted": 0}, status=HTTPStatus.ACCEPTED)
-        if announced_bytes(request) > MAX_BYTES:
-            raise RequestDataTooBig(f"the events are larger than {MAX_BYTES:,} bytes: send fewer at a time")
+        if content_length(request) > MAX_BYTES:
+            raise _too_large()
         events = read_events(request.data)
         record(events)
         return Response({"accepted": len(events)}, status=HTTPStatus.ACCEPTED)

@@ -12,34 +12,33 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
+from catalog.importers.rows import UnusableSource
+from catalog.problems import INVALID_CATALOGUE, NO_REJECTED_ROWS
 from embeddings import jobs
+from embeddings.errors import JobUnderWay, NoRejectedRows
 from embeddings.submissions import expect_import, submit_import, submit_import_of
 from jobs import uploads
+from jobs.errors import UploadTooLarge
+from jobs.problems import JOB_IN_PROGRESS
 from recommender import params, serializers
-from recommender.api.base import FORM_BYTES, ApiView, announced_bytes
 from recommender.api.documenting import (
     IMPORT,
     JOB_ID,
     NO_JOB,
-    WHOLE_BODY,
-    WRITES_DISABLED,
     documented,
     form,
-    problem,
-    problems_with,
-    responses,
 )
 from recommender.api.jobs import accepted
 from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go, of_catalogues
+from rest.documenting import RAW_BODY, problem_example, problem_responses, responses
+from rest.problems import TOO_LARGE
+from rest.views import FORM_BYTES, ApiView, content_length
 
 _IMPORTS = "/api/imports"
-_UNDER_WAY = problem(
-    409,
-    "job-under-way",
-    "A job of this kind is under way",
-    "An import is under way: wait until it has ended, or cancel it",
-    _IMPORTS,
+_UNDER_WAY = problem_example(
+    JOB_IN_PROGRESS, JobUnderWay("an import is under way: wait until it has ended, or cancel it"), _IMPORTS
 )
 _BODIES = (
     "text/csv",
@@ -81,24 +80,24 @@ class ImportsView(UploadView):
                 " of one of these with its photos, or of photos alone.",
                 params.IMPORT,
             ),
-            **dict.fromkeys(_BODIES, WHOLE_BODY),
+            **dict.fromkeys(_BODIES, RAW_BODY),
         },
         responses=responses(serializers.JobSchema, 400, 403, 409, 413, 415, 503, 507, status=202),
         examples=[
             OpenApiExample("An import that waits", value=IMPORT, response_only=True, status_codes=["202"]),
-            problem(
-                400, "unusable-catalogue", "The catalogue cannot be imported",
-                "No column gives the sku: name one (--map sku=COLUMN, or a mapping file). Columns found: ArtNo, Name, Preis",
+            problem_example(
+                INVALID_CATALOGUE,
+                UnusableSource(
+                    "no column gives the sku: name one (--map sku=COLUMN, or a mapping file)."
+                    " Columns found: ArtNo, Name, Preis"
+                ),
                 _IMPORTS,
             ),
             WRITES_DISABLED,
             _UNDER_WAY,
-            problem(
-                413, "too-large", "The upload is too large",
-                "The file is larger than 2,147,483,648 bytes: divide it, or run manage.py import_catalog", _IMPORTS,
-            ),
+            problem_example(TOO_LARGE, UploadTooLarge(2 * 1024**3), _IMPORTS),
         ],
-    )  # fmt: skip
+    )
     def post(self, request: Request) -> Response:
         """Products and their photos from a table, a feed or a zip. Answers at once with a job.
 
@@ -107,7 +106,7 @@ class ImportsView(UploadView):
         `POST /api/jobs/<id>/import` imports the same file afterwards. Ask the address in `Location` how far the import is, and
         what came of it. One import at a time.
         """
-        self.upload_limit().refuse(announced_bytes(request), allowance=FORM_BYTES)
+        self.upload_limit().refuse(content_length(request), allowance=FORM_BYTES)
         expect_import()
         try:
             files = files_of(request)
@@ -156,7 +155,7 @@ class RejectedView(ApiView):
         summary="What an import could not take",
         tags=["Imports"],
         parameters=[JOB_ID],
-        responses={(200, "text/csv"): str} | problems_with(400, 403, 404),
+        responses={(200, "text/csv"): str} | problem_responses(400, 403, 404),
         examples=[
             OpenApiExample(
                 "Rejected rows of a table",
@@ -166,13 +165,16 @@ class RejectedView(ApiView):
                 media_type="text/csv",
             ),
             WRITES_DISABLED,
-            problem(
-                404, "no-rejected-rows", "There are no rejected rows",
-                f"Job {IMPORT['id']} has no file of rejected rows: nothing was rejected, it is no import that has succeeded,"
-                " or it ended more than 30 days ago", f"/api/jobs/{IMPORT['id']}/rejected",
+            problem_example(
+                NO_REJECTED_ROWS,
+                NoRejectedRows(
+                    f"job {IMPORT['id']} has no file of rejected rows: nothing was rejected, it is no import that has"
+                    " succeeded, or it ended more than 30 days ago"
+                ),
+                f"/api/jobs/{IMPORT['id']}/rejected",
             ),
         ],
-    )  # fmt: skip
+    )
     def get(self, request: Request, job_id: UUID) -> FileResponse:
         """Every row that was rejected or lost a photo, as CSV: line, sku, photo, reason, and what stood in the table.
 

@@ -10,13 +10,17 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import authentication
+from accounts.documenting import WRITES_DISABLED
 from accounts.keys import WRITES, Scope
+from accounts.permissions import check_scopes
 from embeddings import jobs
+from embeddings.errors import JobEnded
 from embeddings.models import Job
+from jobs.problems import JOB_ENDED
 from recommender import params, serializers
-from recommender.api.base import ApiView
-from recommender.api.documenting import IMPORT, JOB, JOB_ID, NO_JOB, WRITES_DISABLED, problem, responses
+from recommender.api.documenting import IMPORT, JOB, JOB_ID, NO_JOB
+from rest.documenting import problem_example, responses
+from rest.views import ApiView
 
 _API = re.compile(r".*?/api(?:/v1)?(?=/)")
 
@@ -102,15 +106,14 @@ class JobView(ApiView):
             ),
             WRITES_DISABLED,
             NO_JOB,
-            problem(
-                409, "job-ended", "The job has ended", f"Job {JOB['id']} has ended already: it succeeded",
-                f"/api/jobs/{JOB['id']}",
+            problem_example(
+                JOB_ENDED, JobEnded(f"job {JOB['id']} has ended already: it succeeded"), f"/api/jobs/{JOB['id']}"
             ),
         ],
-    )  # fmt: skip
+    )
     def delete(self, request: Request, job_id: UUID) -> Response:
         """End a job that waits or is under way. Of a training nothing is kept; an import ends behind the rows in hand."""
         params.no_parameters(request.query_params)
         is_import = jobs.get_job(job_id).kind == Job.Kind.IMPORT
-        authentication.check_write(request, self.key, frozenset({Scope.IMPORT if is_import else Scope.TRAIN}))
+        check_scopes(request, frozenset({Scope.IMPORT if is_import else Scope.TRAIN}))
         return Response(serializers.job(jobs.cancel(job_id)))

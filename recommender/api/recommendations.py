@@ -14,10 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.photos import ImageRejected, Reason
+from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
 from embeddings.errors import UnknownCollection
 from jobs.spooling import storage_failure
 from recommender import params, pipeline, serializers
-from recommender.api.base import FORM_BYTES, ApiView, announced_bytes, existing
 from recommender.api.documenting import (
     BAD_LIMIT,
     CARD,
@@ -26,10 +26,11 @@ from recommender.api.documenting import (
     RESULTS,
     documented,
     form,
-    problem,
-    responses,
 )
+from recommender.api.product_ids import validate_product_id
+from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError
+from rest.views import FORM_BYTES, ApiView, content_length
 
 
 class SimilarView(ApiView):
@@ -80,7 +81,7 @@ class SimilarView(ApiView):
         """
         query = params.similar_query(request.query_params)
         try:
-            answer = pipeline.similar_to(existing(product_id), query)
+            answer = pipeline.similar_to(validate_product_id(product_id), query)
         except UnknownCollection as error:
             raise InvalidParameters([ParameterError("collection", str(error))]) from error
         return Response(serializers.recommendations(answer, product_id=product_id))
@@ -91,7 +92,7 @@ class SearchView(ApiView):
 
     endpoint = "search"
     # A photo has to be decoded and encoded.
-    cost = 10
+    throttle_cost = 10
     parser_classes: Sequence[type[BaseParser]] = [MultiPartParser]
 
     @extend_schema(
@@ -111,22 +112,24 @@ class SearchView(ApiView):
                 response_only=True,
                 status_codes=["200"],
             ),
-            problem(
-                400, "image-rejected", "The photo cannot be used", "The file is PDF: save it as JPEG, PNG or WebP",
-                "/api/collections/all/search", reason="format",
+            problem_example(
+                IMAGE_REJECTED,
+                ImageRejected(Reason.FORMAT, "the file is PDF: save it as JPEG, PNG or WebP"),
+                "/api/collections/all/search",
             ),
-            problem(
-                413, "too-large", "The upload is too large",
-                "The file is larger than 20,971,520 bytes: save it smaller", "/api/collections/all/search",
+            problem_example(
+                IMAGE_TOO_LARGE,
+                ImageRejected(Reason.TOO_LARGE, "the file is larger than 20,971,520 bytes: save it smaller"),
+                "/api/collections/all/search",
             ),
         ],
-    )  # fmt: skip
+    )
     def post(self, request: Request, slug: str) -> Response:
         """The products whose photos look most like the uploaded one.
 
         Parameters may come in the address or in the form.
         """
-        _refuse_too_large(announced_bytes(request), allowance=FORM_BYTES)
+        _refuse_too_large(content_length(request), allowance=FORM_BYTES)
         errors = _errors_of_files(request.FILES)
         if failure := storage_failure(request._request):
             raise failure

@@ -10,14 +10,28 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
+from catalog.archives import ArchiveRejected, Reason
+from catalog.problems import ARCHIVE_REJECTED, ARCHIVE_TOO_LARGE
+from embeddings.errors import JobUnderWay, TrainingUnavailable, UnusablePhotos
 from embeddings.submissions import expect_training, submit_training
 from jobs import uploads
+from jobs.problems import JOB_IN_PROGRESS
 from recommender import params, serializers
-from recommender.api.base import FORM_BYTES, announced_bytes
-from recommender.api.documenting import JOB, WHOLE_BODY, WRITES_DISABLED, documented, form, problem, responses
+from recommender.api.documenting import JOB, documented, form
 from recommender.api.jobs import accepted
-from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go, of_archives
+from recommender.api.uploading import (
+    UploadView,
+    archive_too_large,
+    errors_of_one,
+    files_of,
+    let_go,
+    of_archives,
+)
+from recommender.problems import TRAINING_UNAVAILABLE, UNSUITABLE_PHOTOS
+from rest.documenting import RAW_BODY, problem_example, responses
+from rest.views import FORM_BYTES, content_length
 
 _TRAIN = "/api/collections/all/train"
 
@@ -42,39 +56,49 @@ class TrainView(UploadView):
         ],
         request={
             **form(
-                "archive", "A zip with a folder of photos for each class, and metadata.csv if there is one.", params.TRAINING
+                "archive",
+                "A zip with a folder of photos for each class, and metadata.csv if there is one.",
+                params.TRAINING,
             ),
-            "application/zip": WHOLE_BODY,
+            "application/zip": RAW_BODY,
         },
         responses=responses(serializers.JobSchema, 400, 403, 404, 409, 413, 415, 422, 503, 507, status=202),
         examples=[
             OpenApiExample("A job that waits", value=JOB, response_only=True, status_codes=["202"]),
-            problem(
-                400, "archive-rejected", "The archive cannot be used",
-                "The archive is damaged: its end is missing or cannot be read (File is not a zip file);"
-                " pack it again, and send all of it", _TRAIN, reason="damaged",
+            problem_example(
+                ARCHIVE_REJECTED,
+                ArchiveRejected(
+                    Reason.DAMAGED,
+                    "the archive is damaged: its end is missing or cannot be read (File is not a zip file);"
+                    " pack it again, and send all of it",
+                ),
+                _TRAIN,
             ),
             WRITES_DISABLED,
-            problem(
-                409, "job-under-way", "A job of this kind is under way",
-                "A training for 'all' is under way: wait until it has ended, or cancel it", _TRAIN,
+            problem_example(
+                JOB_IN_PROGRESS,
+                JobUnderWay("a training for 'all' is under way: wait until it has ended, or cancel it"),
+                _TRAIN,
             ),
-            problem(
-                413, "archive-rejected", "The archive cannot be used",
-                "The archive is larger than 2,147,483,648 bytes: send fewer or smaller photos", _TRAIN, reason="too_large",
+            problem_example(ARCHIVE_TOO_LARGE, archive_too_large(2 * 1024**3), _TRAIN),
+            problem_example(
+                UNSUITABLE_PHOTOS,
+                UnusablePhotos(
+                    "at least 2 folders with 2 photos each are needed, and 1 of 1 are so: a folder is a class, and its JPEG,"
+                    " PNG and WebP files are its photos"
+                ),
+                _TRAIN,
             ),
-            problem(
-                422, "unusable-photos", "The photos cannot be trained on",
-                "At least 2 folders with 2 photos each are needed, and 1 of 1 are so: a folder is a class, and its JPEG, PNG"
-                " and WebP files are its photos", _TRAIN,
-            ),
-            problem(
-                503, "training-unavailable", "Nothing can be trained here",
-                "TensorFlow is not installed here: install the extra `train` (make setup), or name a broker whose workers"
-                " have it (CELERY_BROKER_URL)", _TRAIN,
+            problem_example(
+                TRAINING_UNAVAILABLE,
+                TrainingUnavailable(
+                    "TensorFlow is not installed here: install the extra `train` (make setup), or name a broker whose"
+                    " workers have it (CELERY_BROKER_URL)"
+                ),
+                _TRAIN,
             ),
         ],
-    )  # fmt: skip
+    )
     def post(self, request: Request, slug: str) -> Response:
         """A new encoder version for the collection, trained on the photos of an archive. Answers at once with a job.
 
@@ -83,7 +107,7 @@ class TrainView(UploadView):
         of a form, or as the body itself (`application/zip`). Parameters may come in the address or in the form.
         Ask the address in `Location` how far the training is, and what came of it.
         """
-        self.upload_limit().refuse(announced_bytes(request), allowance=FORM_BYTES)
+        self.upload_limit().refuse(content_length(request), allowance=FORM_BYTES)
         expect_training(slug)
         try:
             files = files_of(request)

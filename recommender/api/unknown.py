@@ -1,4 +1,4 @@
-"""Every address below /api that is none."""
+"""Every URL below /api that does not exist."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from recommender.api.base import ApiView
+from rest.views import ApiView
 
 
 @extend_schema(exclude=True)
-class UnknownAddressView(ApiView):
-    """Every address below /api that is none."""
+class NotFoundView(ApiView):
+    """Every URL below /api that does not exist."""
 
     endpoint = "unknown"
 
     def get(self, request: Request) -> Response:
-        """Nothing here."""
-        hint = (
-            "addresses of the API have no trailing slash"
-            if request.path.endswith("/")
-            else "see /api/docs for what there is"
-        )
-        raise NotFound(f"There is nothing at this address: {hint}.")
+        """A problem detail with a hint."""
+        hint = "URLs of the API have no trailing slash" if request.path.endswith("/") else "see /api/docs for all URLs"
+        raise NotFound(f"No such URL: {hint}.")
 
     post = put = patch = delete = get

@@ -13,13 +13,13 @@ from rest_framework.request import Request
 from catalog.archives import ArchiveRejected, Reason
 from jobs import uploads
 from jobs.errors import UploadTooLarge
-from recommender.api.base import ApiView
 from rest.errors import ParameterError
+from rest.views import ApiView
 
 
 def of_archives() -> uploads.Limit:
     """For training sets: raises ArchiveRejected."""
-    return uploads.Limit(settings.TRAIN_ARCHIVE_MAX_BYTES, _archive_too_large)
+    return uploads.Limit(settings.TRAIN_ARCHIVE_MAX_BYTES, archive_too_large)
 
 
 def of_catalogues() -> uploads.Limit:
@@ -27,7 +27,8 @@ def of_catalogues() -> uploads.Limit:
     return uploads.Limit(settings.IMPORT_MAX_BYTES, UploadTooLarge)
 
 
-def _archive_too_large(limit: int) -> ArchiveRejected:
+def archive_too_large(limit: int) -> ArchiveRejected:
+    """The error of an archive with more bytes than `limit`."""
     return ArchiveRejected(
         Reason.TOO_LARGE, f"the archive is larger than {limit:,} bytes: send fewer or smaller photos"
     )

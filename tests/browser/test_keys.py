@@ -27,7 +27,6 @@ def shop(shop_url: str, index_photos: Callable[[], object]) -> Shop:
 @pytest.fixture
 def widget_key(shop_url: str, settings: LazySettings) -> str:
     """The widget's key, for the shop's own pages, without which nothing is read."""
-    keys.forget_known()
     settings.API_READS = "keys"
     settings.WIDGET_API_KEY = keys.create(ApiKey(name="Shop pages", origins=shop_url)).text
     return settings.WIDGET_API_KEY

@@ -85,9 +85,9 @@ def test_an_index_that_is_lost_is_made_from_the_database(deployment, shop, tmp_p
     before = similar(shop)
     address = f"/api/products/{next(iter(before))}/similar"
     deployment.end("qdrant")
-    assert problem(shop, address) == (503, "The vector index does not answer")
+    assert problem(shop, address) == (503, "Vector index unavailable")
     deployment.start("qdrant")
-    assert problem(shop, address) == (503, "Nothing is indexed yet")
+    assert problem(shop, address) == (503, "The collection has no index yet")
     said = documented(deployment, runbook("## Qdrant is lost"), tmp_path)
     assert "0 missing, 0 stale, 0 orphaned" in said[-1]
     assert similar(shop) == before

@@ -362,7 +362,7 @@ def test_an_index_that_was_lost_is_a_503_problem(shop: Shop, api: Client) -> Non
     product = shop.add(RED)
     get_vector_index().drop(shop.version.index_collection().name)
 
-    assert problem(api.get(f"/api/products/{product.pk}/similar"), 503)["title"] == "Nothing is indexed yet"
+    assert problem(api.get(f"/api/products/{product.pk}/similar"), 503)["title"] == "The collection has no index yet"
 
 
 def test_a_recommendation_costs_three_queries(shop: Shop, api: Client, django_assert_num_queries: Any) -> None:

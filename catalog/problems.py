@@ -1,0 +1,40 @@
+"""The problem types of photos, archives and catalogues."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from http import HTTPStatus
+
+from catalog import archives, photos
+from catalog.archives import ArchiveRejected
+from catalog.importers.rows import UnusableSource
+from catalog.photos import ImageRejected
+from rest.problems import TOO_LARGE, ProblemType, ProblemTypes
+
+
+def _reason(error: ImageRejected | ArchiveRejected) -> dict[str, str]:
+    return {"reason": str(error.reason)}
+
+
+IMAGE_REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, "image-rejected", "Invalid photo", members=_reason)
+IMAGE_TOO_LARGE = replace(TOO_LARGE, members=_reason)
+ARCHIVE_REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, "archive-rejected", "Invalid archive", members=_reason)
+ARCHIVE_TOO_LARGE = replace(ARCHIVE_REJECTED, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+INVALID_CATALOGUE = ProblemType(HTTPStatus.BAD_REQUEST, "unusable-catalogue", "Invalid catalogue")
+NO_REJECTED_ROWS = ProblemType(HTTPStatus.NOT_FOUND, "no-rejected-rows", "No rejected rows")
+NOTHING_TO_IMPORT = ProblemType(HTTPStatus.CONFLICT, "nothing-to-import", "The uploaded file is no longer available")
+
+
+def _of_image(error: ImageRejected) -> ProblemType:
+    return IMAGE_TOO_LARGE if error.reason is photos.Reason.TOO_LARGE else IMAGE_REJECTED
+
+
+def _of_archive(error: ArchiveRejected) -> ProblemType:
+    return ARCHIVE_TOO_LARGE if error.reason is archives.Reason.TOO_LARGE else ARCHIVE_REJECTED
+
+
+PROBLEM_TYPES: ProblemTypes = {
+    ImageRejected: _of_image,
+    ArchiveRejected: _of_archive,
+    UnusableSource: INVALID_CATALOGUE,
+}

@@ -1,0 +1,124 @@
+"""The base view of every endpoint: its labels and limits as class attributes, one response format, CORS, metrics.
+
+Authentication, permissions, throttles and the exception handler are the defaults of the setting REST_FRAMEWORK.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from rest.metrics import observe_request
+
+# Allowance for the multipart form around a file.
+FORM_BYTES = 1024 * 1024
+
+
+class JsonOnlyNegotiation(DefaultContentNegotiation):
+    """Always JSON, whatever the Accept header prefers."""
+
+    def select_renderer(self, _: Request, renderers: Iterable[BaseRenderer], *__: Any) -> tuple[BaseRenderer, str]:
+        """The only renderer."""
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
+
+
+class ApiView(APIView):
+    """An endpoint without cookies; pages of any origin may call what only reads.
+
+    Attributes:
+        endpoint: Label of the endpoint in metrics and the audit log.
+        throttle_cost: Number of requests that one request counts for.
+        accepts_key_in_query: Whether a publishable key may be a query parameter, for what browsers send without headers.
+        write_scopes: By method: the scopes of which a key needs one. For methods that start or end work or return what is not
+            public; pages of other sites cannot use them.
+        page_origins: Origins whose pages may read the response, by the permissions of the request's key; empty: any.
+    """
+
+    endpoint = ""
+    throttle_cost = 1
+    accepts_key_in_query = False
+    write_scopes: Mapping[str, frozenset[str]] = {}
+    page_origins: frozenset[str] = frozenset()
+    content_negotiation_class = JsonOnlyNegotiation
+
+    def required_scopes(self, method: str | None) -> frozenset[str]:
+        """The scopes of a method.
+
+        Args:
+            method: HTTP method; HEAD has the scopes of GET.
+
+        Returns:
+            The scopes of which a key needs one; empty for a method that only reads public data.
+        """
+        return self.write_scopes.get("GET" if method == "HEAD" else str(method), frozenset())
+
+    def check_permissions(self, request: Request) -> None:
+        """Check the throttles first, so that requests without permission count, too; a preflight needs neither."""
+        if request.method != "OPTIONS":
+            super().check_throttles(request)
+            super().check_permissions(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Nothing: REST framework would check them after the permissions."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Respond, and count the request in the metrics."""
+        start = time.perf_counter()
+        response = super().dispatch(request, *args, **kwargs)
+        observe_request(self.endpoint, str(request.method), response.status_code, time.perf_counter() - start)
+        return response
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Add the CORS headers."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if request.method == "OPTIONS":
+            self._allow_preflight(response)
+        elif not self.required_scopes(request.method):
+            self._allow_page(request, response)
+        return response
+
+    def options(self, *_: Any, **__: Any) -> Response:
+        """The response to a CORS preflight."""
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    def _allow_preflight(self, response: HttpResponseBase) -> None:
+        public = [method for method in self.allowed_methods if not self.required_scopes(method)]
+        if public != ["OPTIONS"]:
+            response["Access-Control-Allow-Origin"] = "*"
+            response["Access-Control-Allow-Methods"] = ", ".join(public)
+            response["Access-Control-Allow-Headers"] = "Authorization, Content-Type, X-API-Key"
+            response["Access-Control-Max-Age"] = "86400"
+
+    def _allow_page(self, request: Request, response: HttpResponseBase) -> None:
+        """A key with origins passed the permissions, so the page that sent it, if one did, has one of these origins."""
+        # A page of this server's own origin sends no Origin header with GET, and needs no permission.
+        if origin := request.headers.get("Origin") if self.page_origins else "*":
+            response["Access-Control-Allow-Origin"] = origin
+        response["Access-Control-Expose-Headers"] = "Retry-After"
+        if self.page_origins:
+            patch_vary_headers(response, ["Origin"])
+
+
+def content_length(request: Request) -> int:
+    """The size of the request's body.
+
+    Args:
+        request: The request.
+
+    Returns:
+        Bytes by the Content-Length header; 0 without a valid one.
+    """
+    header = str(request.META.get("CONTENT_LENGTH") or "")
+    return int(header) if header.isdecimal() else 0
