@@ -1,4 +1,4 @@
-"""Who may sign in, who may call the API, and who changed what."""
+"""Users, API keys and the audit log."""
 
 from __future__ import annotations
 
@@ -13,60 +13,74 @@ from django.utils.translation import gettext_lazy as _
 
 
 class User(AbstractUser):
-    """Somebody who may sign in; our own model from the first migration, so that it can grow."""
+    """A person who may sign in; a model of our own from the first migration on, so that fields can be added."""
 
 
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 
 def validate_origins(text: str) -> None:
-    """One origin a line, as browsers write it. Raises ValidationError."""
+    """Check origins as browsers send them.
+
+    Args:
+        text: One origin per line.
+
+    Raises:
+        ValidationError: A line is not an origin, or has the default port of its scheme.
+    """
     for line in text.split():
         if not _ORIGIN.fullmatch(line):
             raise ValidationError(
-                _("%(line)s is not an origin: write https://shop.example, in small letters and without a path"),
+                _("%(line)s is not an origin: use https://shop.example, in lower case and without a path"),
                 params={"line": line},
             )
         if line.endswith((":443", ":80")) and (line.startswith("https:") == line.endswith(":443")):
             raise ValidationError(
-                _("browsers leave out the port of %(line)s, which is the usual one: leave it out, too"),
+                _("%(line)s has the default port, which browsers omit: leave it out"),
                 params={"line": line},
             )
 
 
 class ApiKey(models.Model):
-    """Who may call the API. `digest`: SHA-256 of the key, in hex; `prefix`: its first characters, to tell keys apart.
+    """A key of the API.
 
-    A publishable key stands in a shop's pages, where everybody can read it: it reads, and from the pages of `origins` alone, one
-    a line; none: from any page. A secret key is for a shop's servers; it reads, and may be let write.
+    A publishable key is in a shop's pages, where everybody can read it: it can only read and send events, from pages of its
+    origins if it has any. A secret key is for a shop's servers; it can also write within its scopes.
+
+    Attributes:
+        prefix: First characters of the key, which identify it in lists and messages.
+        digest: SHA-256 of the key, in hex.
+        origins: Origins of the pages that may use it, one per line.
     """
 
     class Kind(models.TextChoices):
-        """Where a key may be seen."""
+        """Whether a key may be visible in a page."""
 
-        PUBLISHABLE = "publishable", _("publishable: for pages, reads only")
+        PUBLISHABLE = "publishable", _("publishable: for pages, read-only")
         SECRET = "secret", _("secret: for servers")
 
     PREFIXES = {Kind.PUBLISHABLE: "pk_", Kind.SECRET: "sk_"}
 
     name = models.CharField(
-        _("name"), max_length=100, help_text=_("What it is for, e.g. Shop pages or Nightly import.")
+        _("name"), max_length=100, help_text=_("Purpose of the key, e.g. Shop pages or Nightly import.")
     )
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, default=Kind.PUBLISHABLE)
-    prefix = models.CharField(_("begins with"), max_length=16, editable=False)
+    prefix = models.CharField(_("prefix"), max_length=16, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     origins = models.TextField(
         _("origins"),
         blank=True,
         validators=[validate_origins],
         help_text=_(
-            "Of a publishable key: the pages that may use it, as https://shop.example, one a line. Empty: any page."
+            "For publishable keys: allowed origins, one per line, e.g. https://shop.example. Empty: any origin."
         ),
     )
-    may_import = models.BooleanField(_("may import"), default=False, help_text=_("Of a secret key: catalogues."))
-    may_train = models.BooleanField(_("may train"), default=False, help_text=_("Of a secret key: encoders."))
+    may_import = models.BooleanField(
+        _("may import"), default=False, help_text=_("Secret keys only: may import catalogues.")
+    )
+    may_train = models.BooleanField(_("may train"), default=False, help_text=_("Secret keys only: may train encoders."))
     requests_per_minute = models.PositiveIntegerField(
-        _("requests a minute"), null=True, blank=True, help_text=_("Empty: what the server allows every key.")
+        _("requests per minute"), null=True, blank=True, help_text=_("Empty: the server default.")
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     created_by = models.ForeignKey(
@@ -86,44 +100,53 @@ class ApiKey(models.Model):
 
     @property
     def origin_list(self) -> list[str]:
-        """The origins."""
+        """The origins as a list."""
         return self.origins.split()
 
     @property
-    def is_good(self) -> bool:
-        """Whether it is taken now."""
+    def is_valid(self) -> bool:
+        """Whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
 
     def clean(self) -> None:
-        """Each kind has what is its own. Raises ValidationError."""
+        """Check that the fields fit the kind of the key.
+
+        Raises:
+            ValidationError: A publishable key has scopes, a secret key has origins, or the rate limit is 0.
+        """
         errors: dict[str, str] = {}
         if self.kind == self.Kind.PUBLISHABLE:
             for field in ("may_import", "may_train"):
                 if getattr(self, field):
-                    errors[field] = str(_("A publishable key only reads, for everybody can see it: make a secret one."))
+                    errors[field] = str(
+                        _("Publishable keys are read-only because anyone can see them. Use a secret key.")
+                    )
         elif self.origins.strip():
-            errors["origins"] = str(_("A secret key is never in a page, and so has no origins."))
+            errors["origins"] = str(_("Secret keys are not used in pages and have no origins."))
         if self.requests_per_minute == 0:
-            errors["requests_per_minute"] = str(_("With none a minute the key is of no use: revoke it instead."))
+            errors["requests_per_minute"] = str(_("A limit of 0 makes the key useless. Revoke it instead."))
         if errors:
             raise ValidationError(errors)
 
 
 class AuditEntry(models.Model):
-    """One change that somebody asked for, and what came of it. Written by the service, and never changed.
+    """One requested change and its result. Written by `accounts.audit`, and never changed.
 
-    `actor`: a user's name, "key sk_…", or "nobody" where no key was asked for. `action`: what was done, as `api:train` or
-    `admin:catalog_product_change`. `status`: of the answer, HTTP.
+    Attributes:
+        actor: A user's name, "key sk_…", or "nobody" for a request without a key.
+        action: What was requested, e.g. `api:train` or `admin:catalog_product_change`.
+        target: Path of the request.
+        status: HTTP status of the response.
     """
 
     created_at = models.DateTimeField(_("time"), default=timezone.now, db_index=True)
-    actor = models.CharField(_("who"), max_length=200)
+    actor = models.CharField(_("actor"), max_length=200)
     action = models.CharField(_("action"), max_length=120)
-    target = models.CharField(_("address"), max_length=300, blank=True)
+    target = models.CharField(_("path"), max_length=300, blank=True)
     detail = models.TextField(_("detail"), blank=True)
     status = models.PositiveSmallIntegerField(_("status"), null=True)
-    remote_address = models.CharField(_("from"), max_length=45, blank=True)
-    request_id = models.CharField(_("request"), max_length=64, blank=True)
+    remote_address = models.CharField(_("IP address"), max_length=45, blank=True)
+    request_id = models.CharField(_("request ID"), max_length=64, blank=True)
 
     class Meta:
         verbose_name = _("audit entry")

@@ -1,4 +1,4 @@
-"""The audit log, read only."""
+"""The audit log, read-only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from accounts.models import AuditEntry
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """Newest first."""
+    """Audit entries, newest first."""
 
     list_display = ("created_at", "actor", "action", "target", "status", "remote_address", "detail", "request_id")
     list_filter = ("action",)

@@ -1,4 +1,4 @@
-"""What the admin pages of all apps share: badges, tables, filters, and lists that are read only."""
+"""Parts of the admin pages of all apps: badges, tables, filters, and read-only lists."""
 
 from __future__ import annotations
 
@@ -14,42 +14,62 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
-# Databases take a limited number of parameters in one statement.
-BATCH = 1000
+# Databases limit the number of parameters of a statement.
+CHUNK_SIZE = 1000
 
 
-def in_batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """These ids, as many at a time as one statement takes."""
-    for start in range(0, len(ids), BATCH):
-        yield ids[start : start + BATCH]
+def chunked(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Split ids into chunks that fit into one statement.
+
+    Args:
+        ids: Primary keys.
+
+    Yields:
+        At most CHUNK_SIZE of them at a time, in order.
+    """
+    for start in range(0, len(ids), CHUNK_SIZE):
+        yield ids[start : start + CHUNK_SIZE]
 
 
-def ids_of(rows: QuerySet[Any]) -> list[int]:
-    """The ids of these rows."""
+def primary_keys(rows: QuerySet[Any]) -> list[int]:
+    """The primary keys of rows.
+
+    Args:
+        rows: A queryset; its order is dropped.
+
+    Returns:
+        The primary keys in no particular order.
+    """
     return list(rows.order_by().values_list("pk", flat=True))
 
 
 class SelectFilter(DropdownFilter):
-    """A list filter that stays small where there are thousands of choices."""
+    """A list filter as a dropdown, which stays small with thousands of choices."""
 
-    template = "admin/catalog/select_filter.html"
+    template = "admin/accounts/select_filter.html"
 
 
-class RowsChangeList(ChangeList):
-    """A list that reads what its rows show once it knows which rows they are: for a page, not for a row or for all."""
+class PrefetchingChangeList(ChangeList):
+    """A changelist that reads related data once per page, instead of once per row or for all rows."""
 
     result_list: Any
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read the page, and let the admin class complete it."""
+        """Read the page's rows, and have the admin class prefetch what they show."""
         super().get_results(request)
         self.result_list = list(self.result_list)
-        self.model_admin.complete_rows(self.result_list)
+        self.model_admin.prefetch_rows(self.result_list)
 
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A coloured word. `variant`: success, info, warning, danger or default. `reason`: shown in full below."""
+    """A coloured word.
+
+    Attributes:
+        text: The word.
+        variant: success, info, warning, danger or default.
+        reason: Shown in full below the word.
+    """
 
     text: str
     variant: str
@@ -57,17 +77,32 @@ class Badge:
 
 
 def badges(shown: Iterable[Badge]) -> SafeString:
-    """These badges, side by side."""
+    """Render badges side by side.
+
+    Args:
+        shown: The badges in order.
+
+    Returns:
+        HTML.
+    """
     return render_to_string("admin/accounts/badges.html", {"badges": list(shown)})
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> SafeString:
-    """Rows of text below their headers; without headers the first column names the row."""
+    """Render a table.
+
+    Args:
+        headers: Column headers; empty: the first column is the header of each row.
+        rows: Cells of each row.
+
+    Returns:
+        HTML.
+    """
     return render_to_string("admin/accounts/table.html", {"headers": headers, "rows": rows})
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Rows that the service itself writes, to be looked at."""
+    """A read-only list of rows that only code writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False
@@ -78,11 +113,15 @@ class ReadOnlyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowsChangeList]:  # noqa: ARG002
-        return RowsChangeList
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PrefetchingChangeList]:  # noqa: ARG002
+        return PrefetchingChangeList
 
-    def complete_rows(self, rows: Sequence[Any]) -> None:
-        """Read what the list shows beside the rows' own fields."""
+    def prefetch_rows(self, rows: Sequence[Any]) -> None:
+        """Read what the list shows besides the rows' own fields.
+
+        Args:
+            rows: The rows of one page.
+        """
 
     class Media:
         css = {"all": ("accounts/admin.css",)}

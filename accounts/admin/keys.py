@@ -1,4 +1,4 @@
-"""API keys; the text of a key is shown once, when it is made."""
+"""API keys; a key is shown once, when it is created."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from accounts.models import ApiKey
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):
-    """Keys are made and revoked; one that was made keeps its kind, and is never deleted, for the audit log names it."""
+    """Keys are created and revoked. The kind of a key cannot change, and it is never deleted, because the audit log names it."""
 
-    list_display = ("name", "kind", "begins_with", "state", "last_used", "created_at", "expires_at")
+    list_display = ("name", "kind", "prefix_label", "state", "last_used", "created_at", "expires_at")
     list_filter = ("kind",)
     search_fields = ("name", "prefix")
     fields = ("name", "kind", "origins", "may_import", "may_train", "requests_per_minute", "expires_at")
@@ -36,13 +36,13 @@ class ApiKeyAdmin(ModelAdmin):
         return False
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """A shop has few origins."""
+        """With a smaller field for the origins, of which a shop has few."""
         form = super().get_form(request, *args, **kwargs)
         form.base_fields["origins"].widget.attrs["rows"] = 3
         return form
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        """A new key is told, once."""
+        """Save a change, or create a key and show it."""
         if change:
             super().save_model(request, obj, form, change)
             keys.invalidate(obj)
@@ -53,36 +53,36 @@ class ApiKeyAdmin(ModelAdmin):
             request,
             format_html(
                 "{} <code>{}</code>",
-                gettext("Copy the key now, it is shown this once. Whoever has it has what it may do:"),
+                gettext("Copy the key now: it is not shown again. Anyone who has it can use its permissions:"),
                 text,
             ),
         )
 
     @admin.action(description=_("Revoke"), permissions=["change"])
     def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        """Nobody can use them any more."""
+        """Make the selected keys invalid."""
         chosen = list(queryset)
         for key in chosen:
             keys.revoke(key)
             self.log_change(request, key, "Revoked.")
-        told = ngettext("%d key is revoked.", "%d keys are revoked.", len(chosen)) % len(chosen)
-        self.message_user(request, told, messages.SUCCESS)
+        message = ngettext("%d key is revoked.", "%d keys are revoked.", len(chosen)) % len(chosen)
+        self.message_user(request, message, messages.SUCCESS)
 
-    @admin.display(description=_("begins with"), ordering="prefix")
-    def begins_with(self, key: ApiKey) -> str:
-        """Enough to find it in a program's settings."""
+    @admin.display(description=_("prefix"), ordering="prefix")
+    def prefix_label(self, key: ApiKey) -> str:
+        """Enough to find the key in a program's settings."""
         return f"{key.prefix}…"
 
     @admin.display(description=_("state"))
     def state(self, key: ApiKey) -> SafeString:
-        """Whether it is taken."""
+        """Valid, expired or revoked."""
         if key.revoked_at is not None:
             return badges([Badge(gettext("revoked"), "default")])
-        return badges([Badge(gettext("good"), "success") if key.is_good else Badge(gettext("expired"), "warning")])
+        return badges([Badge(gettext("valid"), "success") if key.is_valid else Badge(gettext("expired"), "warning")])
 
     @admin.display(description=_("last used"), ordering="last_used_at")
     def last_used(self, key: ApiKey) -> date | str:
-        """To the day, which is enough to know whether it is used at all."""
+        """The day of the last use."""
         return key.last_used_at.date() if key.last_used_at else gettext("never")
 
     class Media:

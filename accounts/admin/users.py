@@ -1,4 +1,4 @@
-"""The people who may sign in, and their groups."""
+"""Users and their groups."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(_UserAdmin, ModelAdmin):
-    """People who may sign in."""
+    """Users who may sign in."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -32,4 +32,4 @@ class UserAdmin(_UserAdmin, ModelAdmin):
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    """What people in a group may do."""
+    """Permissions of the users in a group."""

@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from accounts.admin.display import RowsChangeList
+from accounts.admin.display import PrefetchingChangeList
 from catalog import services
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product
 
@@ -75,10 +75,10 @@ class CategoryAdmin(ModelAdmin):
         """How many products are in the category itself."""
         return int(vars(category)["number_of_products"])
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowsChangeList]:  # noqa: ARG002
-        return RowsChangeList
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PrefetchingChangeList]:  # noqa: ARG002
+        return PrefetchingChangeList
 
-    def complete_rows(self, categories: Sequence[Category]) -> None:
+    def prefetch_rows(self, categories: Sequence[Category]) -> None:
         """Count the products of the page's categories in one query."""
         counts = dict(
             Product.objects.filter(category__in=[category.pk for category in categories])

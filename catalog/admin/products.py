@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 
-from accounts.admin.display import RowsChangeList, ids_of, in_batches
+from accounts.admin.display import PrefetchingChangeList, chunked, primary_keys
 from catalog import services
 from catalog.admin.filters import BrandFilter, CategoryFilter
 from catalog.admin.forms import ProductForm
@@ -66,7 +66,7 @@ class ProductAdmin(ModelAdmin):
     class Media:
         css = {"all": ("accounts/admin.css", "catalog/admin.css")}
 
-    def complete_rows(self, products: Sequence[Product]) -> None:
+    def prefetch_rows(self, products: Sequence[Product]) -> None:
         """Read what the list shows beside the products' own fields. For other services to add to."""
         prefetch_related_objects(products, "images")
 
@@ -96,8 +96,8 @@ class ProductAdmin(ModelAdmin):
         """The day on which the product came."""
         return date_format(localtime(product.created_at), "SHORT_DATE_FORMAT")
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowsChangeList]:  # noqa: ARG002
-        return RowsChangeList
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PrefetchingChangeList]:  # noqa: ARG002
+        return PrefetchingChangeList
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> list[tuple[Any, dict[str, Any]]]:
         dates = [("created_at", "updated_at")] if obj is not None else []
@@ -190,15 +190,15 @@ class ProductAdmin(ModelAdmin):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:  # noqa: ARG002
         with transaction.atomic():
-            for product_ids in in_batches(ids_of(queryset)):
+            for product_ids in chunked(primary_keys(queryset)):
                 services.delete_products(product_ids)
 
     @admin.action(description=_("Withdraw products"), permissions=["change"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         """Take them out of every list and recommendation."""
-        product_ids = ids_of(queryset)
+        product_ids = primary_keys(queryset)
         with transaction.atomic():
-            withdrawn = sum(services.withdraw_products(batch) for batch in in_batches(product_ids))
+            withdrawn = sum(services.withdraw_products(batch) for batch in chunked(product_ids))
         if withdrawn:
             text = ngettext("%d product was withdrawn.", "%d products were withdrawn.", withdrawn) % withdrawn
             messages.success(request, text)

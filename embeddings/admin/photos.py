@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action
 
-from accounts.admin.display import Badge, ReadOnlyAdmin, SelectFilter, badges, ids_of, in_batches
+from accounts.admin.display import Badge, ReadOnlyAdmin, SelectFilter, badges, chunked, primary_keys
 from catalog.admin.photos import ProductImageInline, thumbnail
 from catalog.admin.products import ProductAdmin
 from catalog.models import Product, ProductImage
@@ -108,8 +108,8 @@ class EmbeddedProductAdmin(ProductAdmin):
     actions = (*ProductAdmin.actions, "embed_again", "reindex")
     actions_list: Sequence[str] = ("near_duplicates",)
 
-    def complete_rows(self, products: Sequence[Product]) -> None:
-        super().complete_rows(products)
+    def prefetch_rows(self, products: Sequence[Product]) -> None:
+        super().prefetch_rows(products)
         read_rows(products)
 
     @admin.display(description=_("embedding"))
@@ -151,9 +151,9 @@ class EmbeddedProductAdmin(ProductAdmin):
 
 def _for_photos(products: QuerySet[Product], note: Callable[[Sequence[int]], None]) -> int:
     """Note this for all photos of the products and call for the work. Returns how many photos there are."""
-    image_ids = ids_of(ProductImage.objects.filter(product__in=products.order_by().values("pk")))
+    image_ids = primary_keys(ProductImage.objects.filter(product__in=products.order_by().values("pk")))
     with transaction.atomic():
-        for batch in in_batches(image_ids):
+        for batch in chunked(image_ids):
             note(batch)
             call_for_work(batch)
     return len(image_ids)
@@ -206,14 +206,14 @@ class ImageEmbeddingAdmin(ReadOnlyAdmin):
             found |= Q(image_id=int(term))
         return queryset.filter(found), False
 
-    def complete_rows(self, rows: Sequence[ImageEmbedding]) -> None:
+    def prefetch_rows(self, rows: Sequence[ImageEmbedding]) -> None:
         photos = ProductImage.objects.select_related("product").in_bulk([row.image_id for row in rows])
         for row in rows:
             vars(row)["photo"] = photos.get(row.image_id)
 
     def _photo(self, row: ImageEmbedding) -> ProductImage | None:
         if "photo" not in vars(row):
-            self.complete_rows([row])
+            self.prefetch_rows([row])
         photo: ProductImage | None = vars(row)["photo"]
         return photo
 

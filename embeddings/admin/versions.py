@@ -71,7 +71,7 @@ class CollectionAdmin(ReadOnlyAdmin):
             else:
                 tell_of(request, job, _("The index of %s will be built anew.") % collection.name)
 
-    def complete_rows(self, rows: Sequence[Collection]) -> None:
+    def prefetch_rows(self, rows: Sequence[Collection]) -> None:
         counts = _counts_by_state(row.active_version_id for row in rows if row.active_version_id)
         for row in rows:
             vars(row)["counts"] = counts.get(row.active_version_id or 0, {})
@@ -85,7 +85,7 @@ class CollectionAdmin(ReadOnlyAdmin):
     def photos(self, collection: Collection) -> SafeString:
         """How many photos are in which state with the active version."""
         if "counts" not in vars(collection):
-            self.complete_rows([collection])
+            self.prefetch_rows([collection])
         return _count_badges(vars(collection)["counts"])
 
     @admin.display(description=_("categories"))
@@ -132,7 +132,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
         queryset: QuerySet[EncoderVersion] = super().get_queryset(request)
         return queryset.select_related("collection")
 
-    def complete_rows(self, rows: Sequence[EncoderVersion]) -> None:
+    def prefetch_rows(self, rows: Sequence[EncoderVersion]) -> None:
         counts = _counts_by_state(row.pk for row in rows)
         for row in rows:
             vars(row)["counts"] = counts.get(row.pk, {})
@@ -181,7 +181,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
     def photos(self, version: EncoderVersion) -> SafeString:
         """How many photos are in which state."""
         if "counts" not in vars(version):
-            self.complete_rows([version])
+            self.prefetch_rows([version])
         return _count_badges(vars(version)["counts"])
 
     @admin.display(description=_("figures"))

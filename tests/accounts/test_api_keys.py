@@ -342,6 +342,16 @@ class TestHowOften:
         tried = [api.get("/api/products", headers={"X-API-Key": f"sk_{n}"}).status_code for n in range(3)]
         assert tried == [401, 401, 429]
 
+    @pytest.mark.usefixtures("reads_by_keys")
+    def test_requests_without_permission_count_too(self, api: Client, settings: Any) -> None:
+        settings.API_REQUESTS_PER_MINUTE = 2
+        assert [api.get("/api/products").status_code for _ in range(3)] == [401, 401, 429]
+
+    @pytest.mark.usefixtures("reads_by_keys")
+    def test_a_preflight_does_not_count(self, api: Client, settings: Any) -> None:
+        settings.API_REQUESTS_PER_MINUTE = 1
+        assert {api.options("/api/products").status_code for _ in range(3)} == {204}
+
     def test_goes_on_where_the_cache_is_away(self, api: Client, settings: Any) -> None:
         # Nobody listens on this port.
         redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
@@ -386,13 +396,13 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
-            (["create", "x", "--may", "train"], "A publishable key only reads"),
-            (["create", "x", "--secret", "--origin", "https://shop.example"], "never in a page"),
+            (["create", "x", "--may", "train"], "Publishable keys are read-only"),
+            (["create", "x", "--secret", "--origin", "https://shop.example"], "not used in pages"),
             (["create", "x", "--origin", "shop.example/path"], "is not an origin"),
             (["create", "x", "--origin", "https://shop.example:443"], "leave it out"),
             (["create", "x", "--origin", "http://[::1]:80"], "leave it out"),
             (["create", "x", "--days", "999999999"], "more than 36,500"),
-            (["revoke", "sk_nothing"], "no good keys begin with"),
+            (["revoke", "sk_nothing"], "no valid keys have the prefix"),
         ],
     )
     def test_says_what_is_wrong(self, arguments: list[str], said: str) -> None:

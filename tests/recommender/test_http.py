@@ -180,6 +180,13 @@ def test_the_schema_tells_of_bodies_that_are_needed_and_of_what_a_job_leads_to(a
     }  # fmt: skip
 
 
+def test_the_schema_needs_no_key_and_has_no_rate_limit(api: Client, settings: Any) -> None:
+    settings.API_READS = "keys"
+    settings.API_REQUESTS_PER_MINUTE = 1
+    assert [api.get(path).status_code for path in ("/api/schema", "/api/schema", "/api/docs")] == [200] * 3
+    assert api.get("/api/schema", headers={"X-API-Key": "sk_unknown"}).status_code == 200
+
+
 def test_the_docs_page_asks_nobody_else(api: Client) -> None:
     page = api.get("/api/docs").content.decode()
 

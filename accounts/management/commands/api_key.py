@@ -1,4 +1,4 @@
-"""manage.py api_key: make, list and revoke the keys of the API."""
+"""manage.py api_key: create, list and revoke API keys."""
 
 from __future__ import annotations
 
@@ -13,31 +13,39 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import ApiKey
 
-_MOST_DAYS = 36_500
-_STATES = {True: "good", False: "revoked or expired"}
+_MAX_DAYS = 36_500
+_STATE_LABELS = {True: "valid", False: "revoked or expired"}
 
 
 class Command(BaseCommand):
-    help = "Make, list and revoke the keys of the API. A key is shown once, when it is made."
+    help = "Create, list and revoke API keys. A key is shown once, when it is created."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="do", required=True)
-        create = actions.add_parser("create", help="make a key, and print it")
-        create.add_argument("name", help="what it is for")
-        create.add_argument("--secret", action="store_true", help="for a server; default: publishable, for pages")
+        create = actions.add_parser("create", help="create a key and print it")
+        create.add_argument("name", help="purpose of the key")
+        create.add_argument(
+            "--secret", action="store_true", help="secret key, for servers; default: publishable, for pages"
+        )
         create.add_argument(
             "--origin",
             action="append",
             default=[],
             metavar="https://SHOP",
-            help="pages that may use it; may be repeated",
+            help="allowed origin of a publishable key; may be repeated",
         )
-        create.add_argument("--may", action="append", default=[], choices=sorted(keys.WRITES), help="may be repeated")
-        create.add_argument("--days", type=_days, metavar="N", help="until it expires; default: never")
-        create.add_argument("--requests-per-minute", type=_positive, metavar="N")
-        actions.add_parser("list", help="all keys, by what they begin with")
-        revoke = actions.add_parser("revoke", help="let nobody use a key any more")
-        revoke.add_argument("prefix", help="what it begins with, as `list` prints it")
+        create.add_argument(
+            "--may",
+            action="append",
+            default=[],
+            choices=sorted(keys.WRITES),
+            help="scope; may be repeated",
+        )
+        create.add_argument("--days", type=_days, metavar="N", help="days until it expires; default: never")
+        create.add_argument("--requests-per-minute", type=_positive, metavar="N", help="its rate limit")
+        actions.add_parser("list", help="list keys by prefix")
+        revoke = actions.add_parser("revoke", help="revoke a key")
+        revoke.add_argument("prefix", help="prefix of the key, as `list` prints it")
 
     def handle(self, *, do: str, **options: Any) -> None:
         {"create": self._create, "list": self._list, "revoke": self._revoke}[do](options)
@@ -54,36 +62,38 @@ class Command(BaseCommand):
             expires_at=timezone.now() + timedelta(days=days) if days else None,
         )
         try:
-            made = keys.create(row)
+            new_key = keys.create(row)
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
-        self.stdout.write(made.text)
-        self.stderr.write("Keep it: it is shown this once.")
+        self.stdout.write(new_key.text)
+        self.stderr.write("Store it now: it is not shown again.")
 
     def _list(self, _: dict[str, Any]) -> None:
         for row in ApiKey.objects.all():
             used = f"used {row.last_used_at:%Y-%m-%d}" if row.last_used_at else "never used"
-            self.stdout.write(f"{row.prefix}…  {row.kind:11}  {_STATES[row.is_good]}, {used}  {row.name}")
+            self.stdout.write(f"{row.prefix}…  {row.kind:11}  {_STATE_LABELS[row.is_valid]}, {used}  {row.name}")
 
     def _revoke(self, options: dict[str, Any]) -> None:
         prefix = options["prefix"].rstrip("….")
         found = list(ApiKey.objects.filter(prefix=prefix, revoked_at=None))
         if len(found) != 1:
-            raise CommandError(f"{len(found) or 'no'} good keys begin with {prefix!r}: manage.py api_key list")
+            raise CommandError(
+                f"{len(found) or 'no'} valid keys have the prefix {prefix!r}: see manage.py api_key list"
+            )
         keys.revoke(found[0])
         self.stdout.write(f"{found[0]} is revoked")
 
 
 def _days(text: str) -> int:
     days = _positive(text)
-    if days > _MOST_DAYS:
+    if days > _MAX_DAYS:
         raise argparse.ArgumentTypeError(
-            f"{days:,} days are more than {_MOST_DAYS:,}: leave it out for a key that does not expire"
+            f"{days:,} days are more than {_MAX_DAYS:,}: omit --days for a key that does not expire"
         )
     return days
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
