@@ -6,10 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from opentelemetry import trace
 from prometheus_client import Counter, Histogram
 
 from embeddings.models import ImageEmbedding, Job
-from embeddings.spans import span
+
+# Does nothing unless `lookalike.tracing` sets a tracer provider.
+tracer = trace.get_tracer(__name__)
 
 STAGES = ("decode", "encode", "upsert")
 _SECONDS = Histogram(
@@ -50,7 +53,7 @@ def timed(seconds: Histogram, name: str) -> Iterator[None]:
     """Count the time of the block, whether it ends well or not; it is a span of this name, too."""
     start = time.perf_counter()
     try:
-        with span(name):
+        with tracer.start_as_current_span(name):
             yield
     finally:
         seconds.observe(time.perf_counter() - start)

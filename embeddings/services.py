@@ -22,6 +22,7 @@ from django.db.models import F, Min, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from numpy.typing import NDArray
+from opentelemetry import trace
 
 from catalog import media
 from catalog.models import ProductImage, lineage
@@ -32,11 +33,11 @@ from embeddings.encoders.base import Encoder
 from embeddings.errors import EncoderMismatch, EncoderUnavailable, InvalidVector, MediaUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes, vector_to_bytes
 from embeddings.selectors import TO_DO, LiveCollection, active_versions, rows_of_active_versions
-from embeddings.spans import span
 from embeddings.vector_index.base import Point
 from jobs.progress import Progress
 
 logger = logging.getLogger(__name__)
+tracer = trace.get_tracer(__name__)
 
 State = ImageEmbedding.State
 # In the order in which they are worked off.
@@ -221,7 +222,9 @@ def embed_pending(
     encoder = encoder_of(version)
     with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
         while rows:
-            with span("embed batch", photos=len(rows), encoder=version.label):
+            with tracer.start_as_current_span(
+                "embed batch", attributes={"photos": len(rows), "encoder": version.label}
+            ):
                 report += _embed(version, rows, encoder, pool, anew=anew)
                 if then_push:
                     waiting = ImageEmbedding.objects.filter(pk__in=[row.pk for row in rows], state=State.EMBEDDED)

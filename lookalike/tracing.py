@@ -27,7 +27,6 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, Span, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
-from embeddings import spans
 from lookalike import request_ids
 from lookalike.logging import without_keys
 
@@ -47,7 +46,6 @@ def start(service: str) -> None:
     address = f"{settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip('/')}/v1/traces"
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=address)))
     trace.set_tracer_provider(provider)
-    spans.take(provider.get_tracer("lookalike"))
     # Behind the first middleware, which gives the request its id.
     DjangoInstrumentor().instrument(middleware_position=1, request_hook=_name_request, excluded_urls=_UNTRACED)
     CeleryInstrumentor().instrument()  # type: ignore[no-untyped-call]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from opentelemetry import trace
+
 from embeddings.backends import get_vector_index
 from embeddings.errors import InvalidVector
-from embeddings.spans import span
 from embeddings.vector_index.base import Filter, Hit, IndexCollection, Vector, VectorQuery, best_first, best_of_products
+
+tracer = trace.get_tracer(__name__)
 
 
 def nearest_products(
@@ -36,7 +39,9 @@ def nearest_products(
             with_vectors=with_vectors,
         )
         try:
-            with span("index query", collection=collection.name, limit=limit):
+            with tracer.start_as_current_span(
+                "index query", attributes={"collection": collection.name, "limit": limit}
+            ):
                 hits += index.query(collection.name, query)
         except InvalidVector:
             # It fits the version: an index that it does not fit is another's, which this says.

@@ -1,4 +1,4 @@
-"""Traces, as a collector on the network gets them from web processes and workers that run."""
+"""Traces of running web processes and workers, as a collector receives them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.services.collector import Collector, Span
 from tests.services.conftest import Server, Site
 
-# Nothing is sent before the process ends: what is not sent then is lost.
+# Nothing is sent before the process ends: a test then sees that the last spans are sent, too.
 AT_THE_END = {"OTEL_BSP_SCHEDULE_DELAY": "600000"}
 STAGES = {"retrieve", "filter", "hydrate", "rerank"}
 
@@ -25,7 +25,7 @@ def collector() -> Iterator[Collector]:
     listening.stop()
 
 
-def ask(server: Server, path: str, request_id: str) -> int:
+def get(server: Server, path: str, request_id: str) -> int:
     request = urllib.request.Request(server.base + path, headers={"X-Request-ID": request_id})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
@@ -51,17 +51,17 @@ def lines(site: Site) -> list[dict[str, str]]:
     return [json.loads(line) for line in site.log().splitlines() if line.startswith("{")]
 
 
-def test_a_request_shows_its_stages_the_index_and_the_queries(make_site, draw_photos, postgres_url, collector):
+def test_a_trace_of_a_request_has_its_stages_index_query_and_sql(make_site, draw_photos, postgres_url, collector):
     site = make_site(
         DATABASE_URL=postgres_url, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, LOG_FORMAT="json", **AT_THE_END
     )
     site.manage("import_catalog", str(draw_photos(5)))
     server = site.serve()
     product = site.query("SELECT MIN(id) FROM catalog_product")[0][0]
-    assert ask(server, f"/api/products/{product}/similar", "first") == 200
-    assert ask(server, "/api/products/999999", "second") == 404
+    assert get(server, f"/api/products/{product}/similar", "first") == 200
+    assert get(server, "/api/products/999999", "second") == 404
     secret = f"sk_{'x' * 43}"
-    assert ask(server, f"/api/products?api_key={secret}", "third") == 401
+    assert get(server, f"/api/products?api_key={secret}", "third") == 401
     assert collector.spans == []
     site.stop()
 
@@ -75,7 +75,7 @@ def test_a_request_shows_its_stages_the_index_and_the_queries(make_site, draw_ph
     assert any(span.kind == "client" and "db.statement" in span.attributes for span in spans)
     assert {span.parent_id for span in spans} <= {span.span_id for span in spans} | {""}
     assert of_request(collector, "second")[0].trace_id != root.trace_id
-    # Neither the probes' requests nor the queries of the threads that look for work.
+    # No health checks, and no queries of background threads.
     assert {span.attributes.get("lookalike.request_id") for span in collector.spans if not span.parent_id} == {
         "first",
         "second",
@@ -87,7 +87,7 @@ def test_a_request_shows_its_stages_the_index_and_the_queries(make_site, draw_ph
 
 
 @pytest.mark.parametrize("broker", ["redis"], indirect=True)
-def test_an_upload_and_what_workers_do_for_it_are_one_trace(make_site, draw_photos, postgres_url, broker, collector):
+def test_an_upload_and_its_tasks_are_one_trace(make_site, draw_photos, postgres_url, broker, collector):
     site = make_site(
         DATABASE_URL=postgres_url,
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
@@ -117,9 +117,9 @@ def test_an_upload_and_what_workers_do_for_it_are_one_trace(make_site, draw_phot
 
 
 def upload(site: Site, server: Server, photo: bytes, request_id: str) -> None:
-    """Somebody adds a product with a photo in the admin."""
+    """Add a product with a photo in the admin."""
     make = (
-        "from catalog.models import User; from django.test import Client;"
+        "from accounts.models import User; from django.test import Client;"
         "user = User.objects.create_superuser('boss'); client = Client(); client.force_login(user);"
         "print(client.cookies['sessionid'].value)"
     )
@@ -140,15 +140,19 @@ def upload(site: Site, server: Server, photo: bytes, request_id: str) -> None:
     assert answer.status_code == 302, answer.text
 
 
-def test_without_an_address_nothing_of_it_is_imported(make_site):
+def test_without_a_collector_only_the_api_package_is_imported(make_site):
     site = make_site()
-    show = "import lookalike.wsgi, sys; print([name for name in sys.modules if name.startswith('opentelemetry')])"
-    assert site.run("-c", show).stdout.strip() == "[]"
+    show = (
+        "import lookalike.wsgi, sys;"
+        "print({'.'.join(name.split('.')[:2]) for name in sys.modules if name.startswith('opentelemetry.')}"
+        " & {'opentelemetry.sdk', 'opentelemetry.exporter', 'opentelemetry.instrumentation'})"
+    )
+    assert site.run("-c", show).stdout.strip() == "set()"
 
 
-def test_where_it_is_not_installed_what_to_install_is_said(make_site):
+def test_without_the_sdk_the_error_names_what_to_install(make_site):
     site = make_site()
-    without = "import sys; sys.modules['opentelemetry'] = None; import lookalike.wsgi"
+    without = "import sys; sys.modules['opentelemetry.sdk'] = None; import lookalike.wsgi"
     failed = site.run("-c", without, check=False, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318")
     assert failed.returncode != 0
     assert "OpenTelemetry is not installed: pip install --require-hashes -r requirements/otel.txt" in failed.stderr
