@@ -73,7 +73,7 @@ def test_the_storefront_and_the_admin_are_the_catalogues(shop):
 
 def test_the_admins_pages_open_for_those_who_may(deployment, shop):
     make = (
-        "from catalog.models import User; from django.test import Client;"
+        "from accounts.models import User; from django.test import Client;"
         "user = User.objects.create_superuser('boss'); client = Client(); client.force_login(user);"
         "print(client.cookies['sessionid'].value)"
     )
