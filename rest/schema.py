@@ -1,4 +1,4 @@
-"""What the OpenAPI schema describes, beside what the views say themselves."""
+"""Hooks of drf-spectacular: what the OpenAPI schema says besides what the views declare (SPECTACULAR_SETTINGS)."""
 
 from __future__ import annotations
 
@@ -6,44 +6,66 @@ from typing import Any
 
 Endpoint = tuple[str, str, str, Any]
 
-
-def without_version_alias(endpoints: list[Endpoint]) -> list[Endpoint]:
-    """Each endpoint once: /api/v1/... is the same as /api/..."""
-    return [endpoint for endpoint in endpoints if not endpoint[0].startswith("/api/v1/")]
-
-
-# Who is told of a job can ask for it.
+# A job's id from a response leads to these operations.
 _JOB_LINKS = {
     operation: {"operationId": operation, "parameters": {"job_id": "$response.body#/id"}}
     for operation in ("job", "cancel_job", "import_of_dry_run", "rejected_rows")
 }
-
-
-def with_bodies_and_links(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Every body is needed where one is taken, and what is done with the job that an answer names has links there."""
-    for path in result["paths"].values():
-        for operation in path.values():
-            if "requestBody" in operation:
-                operation["requestBody"]["required"] = True
-            if "202" in operation["responses"] and operation["operationId"] != "events":
-                operation["responses"]["202"]["links"] = _JOB_LINKS
-    return result
-
-
 _HEADERS = {
-    "401": {"WWW-Authenticate": "How a key is sent."},
-    "429": {"Retry-After": "In how many seconds the next request may come."},
-    "503": {"Retry-After": "In how many seconds the same request may go through."},
+    "401": {"WWW-Authenticate": "How to send a key."},
+    "429": {"Retry-After": "Seconds until the next request is allowed."},
+    "503": {"Retry-After": "Seconds after which to retry the request."},
 }
 
 
-def with_headers(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """What an answer says in its headers of when and how to ask again."""
-    for path in result["paths"].values():
-        for operation in path.values():
-            for status in _HEADERS.keys() & operation["responses"].keys():
-                operation["responses"][status]["headers"] = {
-                    name: {"description": told, "schema": {"type": "integer" if name == "Retry-After" else "string"}}
-                    for name, told in _HEADERS[status].items()
-                }
+def without_version_alias(endpoints: list[Endpoint]) -> list[Endpoint]:
+    """Preprocessing hook: list each endpoint once, because /api/v1/... is the same as /api/...
+
+    Args:
+        endpoints: Path, path pattern, method and view of each operation.
+
+    Returns:
+        Those without the version in their path.
+    """
+    return [endpoint for endpoint in endpoints if not endpoint[0].startswith("/api/v1/")]
+
+
+def with_bodies_and_links(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Postprocessing hook: mark every request body as required, and link responses with a job to the operations on it.
+
+    Args:
+        result: The schema; changed in place.
+        **_: Other arguments of the hook.
+
+    Returns:
+        The schema.
+    """
+    for operation in _operations(result):
+        if "requestBody" in operation:
+            operation["requestBody"]["required"] = True
+        if "202" in operation["responses"] and operation["operationId"] != "events":
+            operation["responses"]["202"]["links"] = _JOB_LINKS
     return result
+
+
+def with_headers(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Postprocessing hook: declare the headers that say how to authenticate and when to retry.
+
+    Args:
+        result: The schema; changed in place.
+        **_: Other arguments of the hook.
+
+    Returns:
+        The schema.
+    """
+    for operation in _operations(result):
+        for status in _HEADERS.keys() & operation["responses"].keys():
+            operation["responses"][status]["headers"] = {
+                name: {"description": description, "schema": {"type": "integer" if name == "Retry-After" else "string"}}
+                for name, description in _HEADERS[status].items()
+            }
+    return result
+
+
+def _operations(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [operation for path in schema["paths"].values() for operation in path.values()]

@@ -1,4 +1,4 @@
-"""The examples in the API's documentation that several endpoints share, and parameters in OpenAPI's form."""
+"""The examples in the OpenAPI documentation that several endpoints share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training sets come in by a request, and become a job."""
+"""The endpoint of trainings: submit an archive of photos, which becomes a job."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TRAIN = "/api/collections/all/train"
 
 
 class TrainView(UploadView):
-    """Takes training sets."""
+    """Submits trainings."""
 
     endpoint = "train"
     write_scopes = {"POST": frozenset({Scope.TRAIN})}
@@ -57,14 +57,14 @@ class TrainView(UploadView):
         request={
             **form(
                 "archive",
-                "A zip with a folder of photos for each class, and metadata.csv if there is one.",
+                "A zip with a folder of photos for each class, and optionally metadata.csv.",
                 params.TRAINING,
             ),
             "application/zip": RAW_BODY,
         },
         responses=responses(serializers.JobSchema, 400, 403, 404, 409, 413, 415, 422, 503, 507, status=202),
         examples=[
-            OpenApiExample("A job that waits", value=JOB, response_only=True, status_codes=["202"]),
+            OpenApiExample("Queued training", value=JOB, response_only=True, status_codes=["202"]),
             problem_example(
                 ARCHIVE_REJECTED,
                 ArchiveRejected(
@@ -100,12 +100,12 @@ class TrainView(UploadView):
         ],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """A new encoder version for the collection, trained on the photos of an archive. Answers at once with a job.
+        """Train a new encoder version of the collection on an archive of photos. The response is a job.
 
-        The archive is a zip: a folder is a class, and its JPEG, PNG and WebP files are its photos. A `metadata.csv` beside
-        the folders may say which photos show the same product (columns `file` and `product_id`). It comes as the one file
-        of a form, or as the body itself (`application/zip`). Parameters may come in the address or in the form.
-        Ask the address in `Location` how far the training is, and what came of it.
+        The archive is a zip: each folder is a class, and its JPEG, PNG and WebP files are the photos. A `metadata.csv` beside
+        the folders may specify which photos show the same product (columns `file` and `product_id`). Send the archive as the
+        only file of a form, or as the request body (`application/zip`). Parameters may be given in the query string or in the
+        form. Poll the URL in `Location` for progress and the result.
         """
         self.upload_limit().refuse(content_length(request), allowance=FORM_BYTES)
         expect_training(slug)

@@ -1,4 +1,4 @@
-"""API keys: what each kind may do, from where, how often, and how it ends."""
+"""API keys: permissions by kind and scope, origins, rate limits, expiry and revocation."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def writes_by_keys(settings: Any) -> None:
 
 
 def make(**fields: Any) -> str:
-    """A new key's text. publishable unless it says otherwise."""
+    """The text of a new key, publishable by default."""
     return keys.create(ApiKey(**{"name": "a key", **fields})).text
 
 
@@ -60,11 +60,11 @@ def slug_of(body: dict[str, Any]) -> str:
 
 
 class TestReading:
-    def test_needs_no_key_where_it_is_open(self, api: Client) -> None:
+    def test_needs_no_key_with_open_reads(self, api: Client) -> None:
         assert api.get("/api/products").status_code == 200
 
     @pytest.mark.usefixtures("reads_by_keys")
-    def test_needs_one_where_it_is_not(self, shop: Shop, api: Client) -> None:
+    def test_needs_a_key_with_reads_by_keys(self, shop: Shop, api: Client) -> None:
         product = shop.add((1, 0, 0))
         key = {"X-API-Key": make()}
         for address in ("/api/products", f"/api/products/{product.pk}", f"/api/products/{product.pk}/similar"):
@@ -77,18 +77,18 @@ class TestReading:
 
     @pytest.mark.usefixtures("reads_by_keys")
     @pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
-    def test_takes_either_header_and_either_kind(self, api: Client, header: str) -> None:
+    def test_accepts_either_header_and_either_kind(self, api: Client, header: str) -> None:
         for key in (make(), secret()):
             value = f"Bearer {key}" if header == "Authorization" else key
             assert api.get("/api/products", headers={header: value}).status_code == 200
 
     @pytest.mark.usefixtures("reads_by_keys")
-    def test_a_page_may_ask_first_without_the_key_that_it_will_send(self, api: Client) -> None:
+    def test_a_preflight_needs_no_key(self, api: Client) -> None:
         asked = api.options("/api/products", headers={"Origin": "https://shop.example"})
         assert (asked.status_code, asked["Access-Control-Allow-Origin"]) == (204, "*")
         assert {"X-API-Key", "Authorization"} <= set(asked["Access-Control-Allow-Headers"].split(", "))
 
-    def test_a_password_for_the_proxy_before_it_is_no_key(self, api: Client) -> None:
+    def test_basic_authentication_of_a_proxy_is_not_a_key(self, api: Client) -> None:
         assert api.get("/api/products", headers={"Authorization": "Basic dXNlcjpwYXNz"}).status_code == 200
 
 
@@ -97,14 +97,14 @@ class TestOrigins:
     def key(self) -> str:
         return make(origins="https://shop.example\nhttps://www.shop.example")
 
-    def test_a_page_of_the_shop_reads_and_may_read_the_answer(self, api: Client, key: str) -> None:
+    def test_a_page_of_an_allowed_origin_may_read_the_response(self, api: Client, key: str) -> None:
         headers = {"X-API-Key": key, "Origin": "https://www.shop.example"}
         response = api.get("/api/products", headers=headers)
         assert response.status_code == 200
         assert response["Access-Control-Allow-Origin"] == "https://www.shop.example"
         assert "Origin" in response["Vary"]
 
-    def test_a_page_of_the_same_origin_is_known_by_its_referrer(self, api: Client, key: str) -> None:
+    def test_a_page_of_the_same_origin_is_identified_by_its_referrer(self, api: Client, key: str) -> None:
         headers = {"X-API-Key": key, "Referer": "https://shop.example/products/5"}
         response = api.get("/api/products", headers=headers)
         assert response.status_code == 200
@@ -128,12 +128,14 @@ class TestOrigins:
             {"Referer": "https://shop.example@evil.example/"},
         ],
     )
-    def test_any_other_page_is_refused_and_may_read_why(self, api: Client, key: str, page: dict[str, str]) -> None:
+    def test_a_page_of_another_origin_is_refused_and_may_read_why(
+        self, api: Client, key: str, page: dict[str, str]
+    ) -> None:
         response = api.get("/api/products", headers={"X-API-Key": key, **page})
         assert slug_of(problem(response, 403)) == "origin-refused"
         assert response["Access-Control-Allow-Origin"] == "*"
 
-    def test_a_key_without_origins_is_for_any_page(self, api: Client) -> None:
+    def test_a_key_without_origins_is_valid_on_any_page(self, api: Client) -> None:
         headers = {"X-API-Key": make(), "Origin": "https://anywhere.example"}
         assert api.get("/api/products", headers=headers)["Access-Control-Allow-Origin"] == "*"
 
@@ -152,7 +154,7 @@ class TestWriting:
             ("delete", f"/api/jobs/{NO_JOB}"),
         ],
     )
-    def test_needs_a_secret_key_that_may(self, api: Client, method: str, address: str) -> None:
+    def test_needs_a_secret_key_with_the_scope(self, api: Client, method: str, address: str) -> None:
         call = getattr(api, method)
         assert call(address).status_code == 401
         for key in (make(), secret()):
@@ -162,12 +164,12 @@ class TestWriting:
             403,
         )
 
-    def test_one_scope_is_not_the_other(self, api: Client) -> None:
+    def test_a_scope_does_not_include_the_other(self, api: Client) -> None:
         importer, trainer = secret(may_import=True), secret(may_train=True)
         assert problem(api.post("/api/imports", headers={"X-API-Key": trainer}), 403)["detail"].count("import") > 0
         problem(api.post("/api/collections/all/train", headers={"X-API-Key": importer}), 403)
 
-    def test_a_job_is_ended_by_who_may_start_one_of_its_kind(self, api: Client, tmp_path: Any, settings: Any) -> None:
+    def test_cancelling_a_job_needs_the_scope_of_its_kind(self, api: Client, tmp_path: Any, settings: Any) -> None:
         settings.UPLOADS_ROOT = tmp_path
         settings.CELERY_BROKER_URL = "memory://"
         importer, trainer = ({"X-API-Key": secret(may_import=True)}, {"X-API-Key": secret(may_train=True)})
@@ -178,20 +180,20 @@ class TestWriting:
         assert api.get(sent["Location"], headers=trainer).status_code == 200
         assert api.delete(sent["Location"], headers=importer).json()["state"] == "cancelled"
 
-    def test_where_anybody_may_write_a_key_still_has_to_be_good(self, api: Client, settings: Any) -> None:
+    def test_an_invalid_key_is_refused_even_with_open_writes(self, api: Client, settings: Any) -> None:
         settings.API_WRITES = "open"
         assert api.get(f"/api/jobs/{uuid4()}").status_code == 404
         problem(api.get(f"/api/jobs/{uuid4()}", headers={"X-API-Key": "sk_nothing"}), 401)
 
 
-class TestBadKeys:
-    def test_is_refused_though_reading_is_open(self, api: Client) -> None:
+class TestInvalidKeys:
+    def test_are_refused_even_with_open_reads(self, api: Client) -> None:
         for key in ("sk_" + "x" * 43, "é" * 5, "x" * 5000):
             response = api.get("/api/products", headers={"X-API-Key": key})
             assert slug_of(problem(response, 401)) == "key-rejected"
             assert key not in response.content.decode()
 
-    def test_revoked_at_once_here_and_expired(self, api: Client, admin_user: User) -> None:
+    def test_revoked_and_expired_keys_are_refused(self, api: Client, admin_user: User) -> None:
         text = make()
         headers = {"X-API-Key": text}
         assert api.get("/api/products", headers=headers).status_code == 200
@@ -201,12 +203,12 @@ class TestBadKeys:
         old = {"X-API-Key": make(expires_at=timezone.now() - timedelta(seconds=1))}
         assert "expired on" in problem(api.get("/api/products", headers=old), 401)["detail"]
 
-    def test_a_secret_key_in_an_address_is_refused_even_where_it_is_good(self, api: Client) -> None:
+    def test_a_valid_secret_key_in_a_url_is_refused(self, api: Client) -> None:
         for address in ("/api/products", "/api/events"):
             for query in (f"api_key={secret()}", f"api_key={secret()}&api_key={make()}", f"api_key=%20{secret()}"):
                 assert "revoke it" in problem(api.get(f"{address}?{query}"), 401)["detail"]
 
-    def test_no_line_of_the_log_has_a_key(self, api: Client) -> None:
+    def test_no_log_line_contains_a_key(self, api: Client) -> None:
         text = secret()
         [console] = [each for each in logging.getLogger().handlers if isinstance(each, ConsoleHandler)]
         before = console.setStream(StringIO())
@@ -217,14 +219,14 @@ class TestBadKeys:
             api.get(f"/api/%20{text}")
             logging.getLogger("catalog").error("it failed", exc_info=ValueError(f"\n{text}"))
         finally:
-            told = console.setStream(before).getvalue()
+            output = console.setStream(before).getvalue()
         assert all(
-            expected in told
+            expected in output
             for expected in ("Unauthorized: /api/products", "/api/sk_\N{HORIZONTAL ELLIPSIS}", "it failed")
         )
-        assert text not in told
+        assert text not in output
 
-    def test_the_database_does_not_have_it(self) -> None:
+    def test_the_database_does_not_contain_the_key(self) -> None:
         text = secret()
         row = ApiKey.objects.values().get()
         assert all(text not in str(value) for value in row.values())
@@ -232,7 +234,7 @@ class TestBadKeys:
 
 
 class TestLastUse:
-    def test_is_noted_to_the_day(self, api: Client) -> None:
+    def test_is_stored_once_a_day(self, api: Client) -> None:
         headers = {"X-API-Key": make()}
         yesterday = timezone.now().replace(hour=23, minute=59) - timedelta(days=1)
         ApiKey.objects.update(last_used_at=yesterday)
@@ -244,7 +246,7 @@ class TestLastUse:
         assert used.date() == timezone.now().date()
 
     @pytest.mark.django_db(transaction=True)
-    def test_no_reader_waits_for_who_writes(self, api: Client) -> None:
+    def test_a_read_does_not_wait_for_a_writer(self, api: Client) -> None:
         headers = {"X-API-Key": make()}
         writes = "BEGIN IMMEDIATE" if connection.vendor == "sqlite" else "LOCK TABLE catalog_product IN EXCLUSIVE MODE"
         with closing(connection.copy()) as importing, importing.cursor() as cursor:
@@ -258,7 +260,7 @@ class TestLastUse:
         assert ApiKey.objects.get().last_used_at is not None
 
     @pytest.mark.django_db(transaction=True)
-    def test_is_not_noted_where_nothing_can_be_written(self, api: Client) -> None:
+    def test_a_read_only_database_does_not_fail_the_request(self, api: Client) -> None:
         headers = {"X-API-Key": make()}
         switch = "PRAGMA query_only = {}" if connection.vendor == "sqlite" else "SET default_transaction_read_only = {}"
         with connection.cursor() as cursor:
@@ -271,7 +273,7 @@ class TestLastUse:
 
 
 @pytest.mark.usefixtures("reads_by_keys")
-def test_events_come_with_a_publishable_key_in_their_address(api: Client) -> None:
+def test_only_events_accept_a_publishable_key_in_the_url(api: Client) -> None:
     problem(api.post("/api/events", EVENTS, content_type="application/json"), 401)
     sent = api.post(f"/api/events?api_key={make()}", EVENTS, content_type="application/json")
     assert (sent.status_code, Event.objects.count()) == (202, 1)
@@ -279,16 +281,16 @@ def test_events_come_with_a_publishable_key_in_their_address(api: Client) -> Non
     problem(api.get(f"/api/products?api_key={make()}"), 401)
 
 
-class TestHowOften:
+class TestRateLimits:
     @pytest.fixture(autouse=True)
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-        """Stands still, so that no minute ends within a test."""
+        """A clock that stands still, so that no window ends within a test."""
         clock = SimpleNamespace(now=1_000_000.0)
         clock.time = lambda: clock.now
         monkeypatch.setattr(throttling, "time", clock)
         return clock
 
-    def test_so_many_requests_a_minute_from_one_address(self, api: Client, settings: Any) -> None:
+    def test_an_address_above_the_limit_gets_429(self, api: Client, settings: Any) -> None:
         settings.API_REQUESTS_PER_MINUTE = 3
         assert [api.get("/api/products").status_code for _ in range(3)] == [200] * 3
         refused = api.get("/api/products")
@@ -297,7 +299,7 @@ class TestHowOften:
         assert refused["Access-Control-Allow-Origin"] == "*"
         assert api.get("/api/products", REMOTE_ADDR="192.0.2.7").status_code == 200
 
-    def test_the_minute_passes_when_it_was_said_to(self, api: Client, settings: Any, clock: SimpleNamespace) -> None:
+    def test_retry_after_is_when_the_window_ends(self, api: Client, settings: Any, clock: SimpleNamespace) -> None:
         settings.API_REQUESTS_PER_MINUTE = 1
         clock.now = 1_000_019.6
         assert api.get("/api/products").status_code == 200
@@ -306,38 +308,38 @@ class TestHowOften:
         clock.now += int(refused["Retry-After"])
         assert api.get("/api/products").status_code == 200
 
-    def test_a_busy_shop_forgets_nobody(self, api: Client, settings: Any) -> None:
+    def test_many_clients_do_not_evict_the_count_of_one(self, api: Client, settings: Any) -> None:
         settings.API_REQUESTS_PER_MINUTE = 1
         assert [api.get("/api/products").status_code for _ in range(2)] == [200, 429]
         for visitor in range(1000):
             throttling.count_requests(f"from:visitor-{visitor}", 1, 1)
         assert api.get("/api/products").status_code == 429
 
-    def test_a_photo_counts_for_ten(self, shop: Shop, api: Client, settings: Any) -> None:
+    def test_a_photo_search_costs_ten_requests(self, shop: Shop, api: Client, settings: Any) -> None:
         settings.API_REQUESTS_PER_MINUTE = 15
         search = [api.post("/api/collections/all/search", {"photo": photo()}).status_code for _ in range(2)]
         assert search == [200, 429]
 
-    def test_a_visitor_does_not_use_up_a_shops_key_nor_a_server_its_address(self, api: Client, settings: Any) -> None:
+    def test_a_publishable_key_is_limited_by_address_and_a_secret_key_is_not(self, api: Client, settings: Any) -> None:
         settings.API_REQUESTS_PER_MINUTE = 2
         page, server = {"X-API-Key": make()}, {"X-API-Key": secret()}
         assert [api.get("/api/products", headers=page).status_code for _ in range(3)] == [200, 200, 429]
         assert api.get("/api/products", headers=page, REMOTE_ADDR="192.0.2.7").status_code == 200
         assert {api.get("/api/products", headers=server).status_code for _ in range(5)} == {200}
 
-    def test_a_visitor_who_asks_too_often_leaves_the_shops_key_to_others(self, api: Client, settings: Any) -> None:
+    def test_a_visitor_above_the_limit_does_not_use_up_the_limit_of_the_key(self, api: Client, settings: Any) -> None:
         settings.API_REQUESTS_PER_MINUTE, settings.KEY_REQUESTS_PER_MINUTE = 2, 5
         page = {"X-API-Key": make()}
         assert [api.get("/api/products", headers=page).status_code for _ in range(9)][-1] == 429
         assert api.get("/api/products", headers=page, REMOTE_ADDR="192.0.2.7").status_code == 200
 
-    def test_a_key_has_a_limit_of_its_own(self, api: Client, settings: Any) -> None:
+    def test_a_key_can_have_its_own_limit(self, api: Client, settings: Any) -> None:
         settings.KEY_REQUESTS_PER_MINUTE = 100
         headers = {"X-API-Key": secret(requests_per_minute=2)}
         assert [api.get("/api/products", headers=headers).status_code for _ in range(3)] == [200, 200, 429]
         assert api.get("/api/products", headers={"X-API-Key": secret()}).status_code == 200
 
-    def test_keys_are_not_tried_one_after_the_other(self, api: Client, settings: Any) -> None:
+    def test_trying_invalid_keys_is_limited(self, api: Client, settings: Any) -> None:
         settings.API_REQUESTS_PER_MINUTE = 2
         tried = [api.get("/api/products", headers={"X-API-Key": f"sk_{n}"}).status_code for n in range(3)]
         assert tried == [401, 401, 429]
@@ -352,7 +354,7 @@ class TestHowOften:
         settings.API_REQUESTS_PER_MINUTE = 1
         assert {api.options("/api/products").status_code for _ in range(3)} == {204}
 
-    def test_goes_on_where_the_cache_is_away(self, api: Client, settings: Any) -> None:
+    def test_counts_in_the_process_while_redis_is_unavailable(self, api: Client, settings: Any) -> None:
         # Nobody listens on this port.
         redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
         settings.CACHES = {**settings.CACHES, "default": redis}
@@ -372,7 +374,7 @@ class TestHowOften:
             (1, ("2001:db8:0:1::1", "2001:db8:0:2::1"), 200, 200),
         ],
     )
-    def test_behind_proxies_it_is_the_visitors_address(
+    def test_behind_proxies_the_limit_is_per_visitor(
         self, api: Client, settings: Any, proxies: int, forwarded: tuple[str, str], first: int, second: int
     ) -> None:
         settings.API_REQUESTS_PER_MINUTE = 1
@@ -382,7 +384,7 @@ class TestHowOften:
 
 
 class TestCommand:
-    def test_makes_lists_and_revokes(self, api: Client, settings: Any) -> None:
+    def test_creates_lists_and_revokes(self, api: Client, settings: Any) -> None:
         settings.API_READS = "keys"
         text = self.run("create", "Shop pages", "--origin", "https://shop.example").strip()
         headers = {"X-API-Key": text, "Origin": "https://shop.example"}
@@ -405,7 +407,7 @@ class TestCommand:
             (["revoke", "sk_nothing"], "no valid keys have the prefix"),
         ],
     )
-    def test_says_what_is_wrong(self, arguments: list[str], said: str) -> None:
+    def test_reports_an_invalid_argument(self, arguments: list[str], said: str) -> None:
         with pytest.raises(CommandError, match=said):
             self.run(*arguments)
         assert ApiKey.objects.count() == 0
@@ -429,7 +431,7 @@ class TestAdmin:
         assert text not in again
         assert ApiKey.objects.get().created_by is not None
 
-    def test_says_what_is_wrong_and_makes_none(self, admin_client: Client) -> None:
+    def test_reports_an_invalid_field_and_creates_no_key(self, admin_client: Client) -> None:
         page = admin_client.post("/admin/accounts/apikey/add/", {**self.FORM, "origins": "shop.example"})
         assert "is not an origin" in page.content.decode()
         assert ApiKey.objects.count() == 0
@@ -441,7 +443,7 @@ class TestAdmin:
         problem(api.get("/api/products", headers=headers), 401)
         assert "revoked" in admin_client.get("/admin/accounts/apikey/").content.decode()
 
-    def test_changes_what_a_key_may_at_once_in_this_process(self, admin_client: Client, api: Client) -> None:
+    def test_a_change_of_a_key_is_effective_at_once(self, admin_client: Client, api: Client) -> None:
         headers = {"X-API-Key": make(), "Origin": "https://other.example"}
         assert api.get("/api/products", headers=headers).status_code == 200
         address = f"/admin/accounts/apikey/{ApiKey.objects.get().pk}/change/"

@@ -1,4 +1,4 @@
-"""The audit log: what users and keys changed, and nothing of what they typed."""
+"""The audit log: what users and keys changed, without what they typed into forms."""
 
 from __future__ import annotations
 
@@ -45,27 +45,27 @@ class TestApi:
         assert (entry.remote_address, entry.request_id) == ("192.0.2.7", "nightly-7")
         assert key.text not in json.dumps(list(AuditEntry.objects.values()), default=str)
 
-    def test_strangers_do_not_fill_it_nor_does_who_reads(self, api: Client) -> None:
+    def test_requests_without_permission_and_reads_are_not_recorded(self, api: Client) -> None:
         problem(api.post("/api/imports", TABLE, content_type="text/csv"), 401)
         problem(api.post("/api/imports", TABLE, content_type="text/csv", headers={"X-API-Key": "sk_x"}), 401)
         api.get("/api/products")
         assert not AuditEntry.objects.exists()
 
-    def test_what_was_refused_for_its_content_is_there(self, api: Client) -> None:
+    def test_a_write_with_invalid_content_is_recorded(self, api: Client) -> None:
         key = keys.create(ApiKey(name="nightly", kind=ApiKey.Kind.SECRET, may_import=True)).text
         problem(api.post("/api/imports", b"%PDF-1.7", content_type="text/csv", headers={"X-API-Key": key}), 400)
         assert AuditEntry.objects.get().status == 400
 
 
 class TestAdmin:
-    def test_a_change_is_told_with_who_and_what(self, admin_client: Client, admin_user: User) -> None:
+    def test_a_change_is_recorded_with_its_user_and_its_rows(self, admin_client: Client, admin_user: User) -> None:
         product = ProductFactory.create(title="Mug")
         admin_client.post("/admin/catalog/product/", {"action": "withdraw", "_selected_action": [product.pk]})
         entry = AuditEntry.objects.get()
         assert (entry.actor, entry.action) == (admin_user.username, "admin:catalog_product_changelist")
         assert f"withdraw: rows {product.pk}" in entry.detail
 
-    def test_what_djangos_admin_says_of_it_is_there(self, admin_client: Client) -> None:
+    def test_the_entry_contains_djangos_own_log_of_the_change(self, admin_client: Client) -> None:
         key = keys.create(ApiKey(name="old"))
         admin_client.post(f"/admin/accounts/apikey/{key.row.pk}/change/", {"name": "new", "origins": ""})
         assert "Changed" in AuditEntry.objects.get().detail
@@ -86,18 +86,18 @@ class TestAdmin:
         assert dry.status_code == 302
         assert f"job {Job.objects.get().pk}:" in AuditEntry.objects.get().detail
 
-    def test_signing_in_and_out_is_there_and_no_password(self, client: Client, admin_user: User) -> None:
+    def test_sign_ins_and_sign_outs_are_recorded_without_the_password(self, client: Client, admin_user: User) -> None:
         client.post("/admin/login/", {"username": "admin", "password": "password"})
         client.post("/admin/logout/")
-        told = list(AuditEntry.objects.order_by("pk").values_list("actor", "action"))
-        assert told == [("admin", "admin:login"), ("admin", "admin:logout")]
+        changes = list(AuditEntry.objects.order_by("pk").values_list("actor", "action"))
+        assert changes == [("admin", "admin:login"), ("admin", "admin:logout")]
         assert not AuditEntry.objects.filter(detail__contains="password").exists()
 
-    def test_looking_is_not_changing(self, admin_client: Client) -> None:
+    def test_viewing_a_page_is_not_recorded(self, admin_client: Client) -> None:
         admin_client.get("/admin/")
         assert not AuditEntry.objects.exists()
 
-    def test_is_only_to_be_looked_at(self, admin_client: Client) -> None:
+    def test_the_log_is_read_only(self, admin_client: Client) -> None:
         entry = AuditEntry.objects.create(actor="admin", action="admin:login")
         address = f"/admin/accounts/auditentry/{entry.pk}/"
         assert "admin:login" in admin_client.get("/admin/accounts/auditentry/").content.decode()
@@ -105,7 +105,7 @@ class TestAdmin:
         assert admin_client.post(f"{address}delete/", {"post": "yes"}).status_code == 403
         assert AuditEntry.objects.filter(actor="admin", action="admin:login").exists()
 
-    def test_an_upload_is_told_without_its_content(self, admin_client: Client) -> None:
+    def test_an_upload_is_recorded_without_its_content(self, admin_client: Client) -> None:
         form = {"new_photos": SimpleUploadedFile("photo.jpg", b"no photo"), "title": "A title"}
         admin_client.post("/admin/catalog/product/add/", form)
         assert Product.objects.count() == 0
@@ -113,7 +113,7 @@ class TestAdmin:
 
 
 @pytest.mark.parametrize("error", [OperationalError("database is locked"), InterfaceError("connection already closed")])
-def test_a_database_that_goes_away_takes_back_nothing_that_was_done(
+def test_a_database_error_while_recording_does_not_fail_the_request(
     admin_client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
@@ -125,14 +125,14 @@ def test_a_database_that_goes_away_takes_back_nothing_that_was_done(
     assert "could not write the audit entry" in caplog.text
 
 
-def test_is_a_line_of_the_log_too(admin_client: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_entry_is_also_a_log_line(admin_client: Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "lookalike.audit"):
         admin_client.post("/admin/logout/")
     [line] = [record for record in caplog.records if record.name == "lookalike.audit"]
     assert "admin:logout" in line.getMessage()
 
 
-def test_goes_back_as_far_as_it_was_told_to(admin_client: Client, settings: Any) -> None:
+def test_entries_older_than_the_setting_are_deleted(admin_client: Client, settings: Any) -> None:
     settings.AUDIT_KEEP_DAYS = 30
     for days in (31, 29):
         AuditEntry.objects.create(actor="a", action=f"{days}", created_at=timezone.now() - timedelta(days=days))

@@ -1,4 +1,4 @@
-"""Signing in to the admin: whoever guesses passwords is made to wait, and nobody else is."""
+"""Signing in to the admin: a user is locked for an address after too many failed attempts."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def guess(client: Client, times: int, **request: Any) -> list[int]:
     return [client.post(ADDRESS, WRONG, **request).status_code for _ in range(times)]
 
 
-def test_who_guesses_waits_even_with_the_right_password_then(client: Client) -> None:
+def test_a_locked_user_is_refused_even_with_the_right_password(client: Client) -> None:
     assert guess(client, 3) == [200, 200, 429]
     refused = client.post(ADDRESS, RIGHT)
     assert refused.status_code == 429
     assert "Too many attempts" in refused.content.decode()
 
 
-def test_another_address_may_sign_in_and_another_user_too(client: Client) -> None:
+def test_other_addresses_and_other_users_are_not_locked(client: Client) -> None:
     guess(client, 3)
     assert client.post(ADDRESS, RIGHT, REMOTE_ADDR="192.0.2.7").status_code == 302
     User.objects.create_superuser("second", password="password")
@@ -43,40 +43,40 @@ def test_another_address_may_sign_in_and_another_user_too(client: Client) -> Non
 @pytest.mark.parametrize(
     "addresses",
     [
-        # Behind a socket of its own machine nobody has an address.
+        # Behind a Unix socket no client has an address.
         ("", "", ""),
-        # One household of IPv6.
+        # One IPv6 network.
         ("2001:db8::1", "2001:db8::2", "2001:db8::3"),
     ],
 )
-def test_who_guesses_waits_wherever_he_seems_to_be(client: Client, addresses: tuple[str, ...]) -> None:
+def test_unknown_addresses_and_one_ipv6_network_count_as_one_client(client: Client, addresses: tuple[str, ...]) -> None:
     assert [guess(client, 1, REMOTE_ADDR=address) for address in addresses] == [[200], [200], [429]]
 
 
-def test_another_browser_or_way_to_write_the_name_is_no_new_try(client: Client) -> None:
+def test_another_browser_or_spelling_of_the_name_does_not_evade_the_lock(client: Client) -> None:
     for attempt, name in enumerate(("admin", " admin ", "\N{FULLWIDTH LATIN SMALL LETTER A}dmin")):
         answer = client.post(ADDRESS, {**WRONG, "username": name}, headers={"User-Agent": f"browser {attempt}"})
     assert answer.status_code == 429
 
 
-def test_the_log_says_from_where_and_not_who(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_contains_the_address_but_not_the_name(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     client.post(ADDRESS, {"username": "typed-in-the-wrong-field", "password": "guess"}, REMOTE_ADDR="192.0.2.7")
     assert "192.0.2.7" in caplog.text
     assert "typed-in-the-wrong-field" not in caplog.text
 
 
-def test_signing_in_forgets_the_mistakes(client: Client) -> None:
+def test_a_successful_sign_in_resets_the_failures(client: Client) -> None:
     guess(client, 2)
     assert client.post(ADDRESS, RIGHT).status_code == 302
     assert guess(client, 2) == [200, 200]
 
 
-def test_is_let_in_again_by_a_command(client: Client) -> None:
+def test_a_command_unlocks(client: Client) -> None:
     guess(client, 3)
     call_command("axes_reset")
     assert client.post(ADDRESS, RIGHT).status_code == 302
 
 
-def test_no_password_is_kept(client: Client) -> None:
+def test_no_password_is_stored(client: Client) -> None:
     guess(client, 3)
     assert "guess" not in str(list(AccessAttempt.objects.values()))

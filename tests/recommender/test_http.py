@@ -1,4 +1,4 @@
-"""What holds for every address of the API: problems, other origins, the version alias, the schema and its page."""
+"""What holds for every URL of the API: problems, CORS, the version alias, the schema and its page."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.recommender.conftest import Shop
     "path", ["/api", "/api/", "/api/nothing", "/api/products/", "/api/products/x", "/api/v2/products"]
 )
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
-def test_an_address_that_is_none_is_a_404_problem(api: Client, path: str, method: str) -> None:
+def test_an_unknown_url_is_a_404_problem(api: Client, path: str, method: str) -> None:
     body = problem(getattr(api, method)(path), 404)
 
     assert (body["type"], body["title"], body["instance"]) == ("about:blank", "Not Found", path)
 
 
-def test_a_trailing_slash_is_told(api: Client) -> None:
+def test_a_trailing_slash_gets_a_hint(api: Client) -> None:
     assert "no trailing slash" in problem(api.get("/api/products/"), 404)["detail"]
 
 
@@ -45,7 +45,7 @@ def test_a_trailing_slash_is_told(api: Client) -> None:
         ("post", "/api/schema", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_a_wrong_method_is_a_405_problem_that_says_which_are_right(
+def test_a_wrong_method_is_a_405_problem_with_the_allowed_methods(
     api: Client, method: str, path: str, allowed: str
 ) -> None:
     response = getattr(api, method)(path)
@@ -54,7 +54,7 @@ def test_a_wrong_method_is_a_405_problem_that_says_which_are_right(
     assert set(response["Allow"].split(", ")) == set(allowed.split(", "))
 
 
-def test_what_nobody_foresaw_is_a_500_problem_that_tells_nothing(
+def test_an_unexpected_error_is_a_500_problem_without_its_message(
     shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: Any) -> None:
@@ -68,7 +68,7 @@ def test_what_nobody_foresaw_is_a_500_problem_that_tells_nothing(
     assert "1234" in caplog.text
 
 
-def test_a_database_that_is_away_is_a_503_problem(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_database_is_a_503_problem(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OperationalError("connection to 10.0.0.1 refused")
 
@@ -80,17 +80,17 @@ def test_a_database_that_is_away_is_a_503_problem(api: Client, monkeypatch: pyte
     assert "Retry-After" in response
 
 
-def test_a_host_that_is_not_ours_is_a_400_problem(api: Client) -> None:
+def test_an_unknown_host_is_a_400_problem(api: Client) -> None:
     problem(api.get("/api/products", HTTP_HOST="evil.example"), 400)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/api/products", "/api/products/1", "/api/nothing"])
-def test_a_page_of_any_origin_may_read_answers_and_problems(api: Client, path: str) -> None:
+def test_a_page_of_any_origin_may_read_responses_and_problems(api: Client, path: str) -> None:
     assert api.get(path, HTTP_ORIGIN="https://shop.example")["Access-Control-Allow-Origin"] == "*"
 
 
-def test_a_page_of_any_origin_may_ask_first(api: Client) -> None:
+def test_a_page_of_any_origin_may_send_a_preflight(api: Client) -> None:
     response = api.options(
         "/api/collections/all/search",
         HTTP_ORIGIN="https://shop.example",
@@ -114,7 +114,7 @@ def test_v1_is_the_same(shop: Shop, api: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_json_comes_whatever_a_client_would_rather_have(api: Client) -> None:
+def test_the_response_is_json_whatever_the_client_accepts(api: Client) -> None:
     response = api.get("/api/products", HTTP_ACCEPT="text/html")
 
     assert (response.status_code, response["Content-Type"]) == (200, "application/json")
@@ -149,7 +149,7 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
     assert api.get("/api/schema").status_code == 200
 
 
-def test_the_schema_tells_of_problems_limits_and_the_fallback(api: Client) -> None:
+def test_the_schema_documents_problems_limits_and_the_fallback(api: Client) -> None:
     schema = api.get("/api/schema?format=json").json()
     similar = schema["paths"]["/api/products/{product_id}/similar"]["get"]
 
@@ -165,7 +165,7 @@ def test_the_schema_tells_of_problems_limits_and_the_fallback(api: Client) -> No
     )
 
 
-def test_the_schema_tells_of_bodies_that_are_needed_and_of_what_a_job_leads_to(api: Client) -> None:
+def test_the_schema_documents_required_bodies_and_links_from_jobs(api: Client) -> None:
     schema = api.get("/api/schema?format=json").json()
     operations = {
         operation["operationId"]: operation for path in schema["paths"].values() for operation in path.values()
@@ -187,7 +187,7 @@ def test_the_schema_needs_no_key_and_has_no_rate_limit(api: Client, settings: An
     assert api.get("/api/schema", headers={"X-API-Key": "sk_unknown"}).status_code == 200
 
 
-def test_the_docs_page_asks_nobody_else(api: Client) -> None:
+def test_the_docs_page_loads_nothing_from_other_servers(api: Client) -> None:
     page = api.get("/api/docs").content.decode()
 
     assert "swagger-ui-bundle" in page
@@ -203,7 +203,7 @@ def test_the_docs_page_asks_nobody_else(api: Client) -> None:
         ("recommender", {"/api/products", "/widget/v1/similar.js", "/healthz", "/metrics"}),
     ],
 )
-def test_a_process_mounts_what_its_service_needs(service: str, answered: set[str]) -> None:
+def test_a_process_mounts_the_urls_of_its_service(service: str, answered: set[str]) -> None:
     resolver = URLResolver(RegexPattern(r"^/"), surface(service))
     asked = ("/api/products", "/admin/", "/products/1/mug/", "/widget/v1/similar.js", "/healthz", "/metrics")
 
@@ -218,7 +218,7 @@ def test_a_process_mounts_what_its_service_needs(service: str, answered: set[str
 
 
 @pytest.mark.django_db
-def test_the_widget_is_for_pages_of_any_origin_and_may_be_kept(api: Client) -> None:
+def test_the_widget_is_cacheable_and_for_pages_of_any_origin(api: Client) -> None:
     response = api.get("/widget/v1/similar.js")
 
     assert response.status_code == 200
@@ -230,7 +230,7 @@ def test_the_widget_is_for_pages_of_any_origin_and_may_be_kept(api: Client) -> N
 
 
 @pytest.mark.django_db
-def test_a_photo_is_served_for_good(api: Client, settings: Any) -> None:
+def test_a_photo_is_immutable_for_caches(api: Client, settings: Any) -> None:
     image = ProductImageFactory()
     response = serve_media(RequestFactory().get(image.file.url), image.file.name)
 
