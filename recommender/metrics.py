@@ -44,7 +44,13 @@ _OF_STAGE = {stage: _SECONDS.labels(stage) for stage in STAGES}
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Of so many answers: the seconds within which half of them were made, and 95 of 100; as exact as the buckets are fine."""
+    """The response times of an endpoint, as exact as the buckets of the histogram.
+
+    Attributes:
+        count: Number of responses.
+        p50_s: Median in seconds.
+        p95_s: 95th percentile in seconds.
+    """
 
     count: int
     p50_s: float
@@ -88,7 +94,14 @@ class _WithState(CollectorRegistry):
 
 
 def latency(endpoint: str) -> Latency | None:
-    """How long an endpoint's answers have taken since the server started, by the same processes; None before the first."""
+    """The response times of an endpoint since the server started.
+
+    Args:
+        endpoint: Label of the endpoint, e.g. "similar".
+
+    Returns:
+        The latency over all processes that `exposition` covers; None before the first response.
+    """
     buckets: dict[float, float] = defaultdict(float)
     for family in _registry().collect():
         if family.name == REQUEST_SECONDS:
@@ -102,7 +115,15 @@ def latency(endpoint: str) -> Latency | None:
 
 
 def _quantile(quantile: float, bounds: Sequence[tuple[float, float]]) -> float:
-    """By linear interpolation within a bucket, as PromQL does. bounds: (upper bound, answers up to it), the last one infinite."""
+    """A quantile by linear interpolation within a bucket, as PromQL does.
+
+    Args:
+        quantile: From 0 to 1.
+        bounds: Upper bound and cumulative count of each bucket in ascending order; the last bound is infinite.
+
+    Returns:
+        Seconds.
+    """
     rank = quantile * bounds[-1][1]
     low, below = 0.0, 0.0
     for high, up_to in bounds:
