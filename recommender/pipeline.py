@@ -33,8 +33,8 @@ _DROPPED_HERE = 20
 class SimilarQuery:
     """What to recommend beside a product. diversity: 0 (nearest first) to 1.
 
-    min_score: worst score still shown. min_confidence: lowest probability of the same kind of product, 0 to 1; without effect
-    where the encoder version has no calibration.
+    min_score: worst score still shown, in the form of `Recommendation.score`. min_confidence: lowest probability of the same kind
+    of product, 0 to 1; without effect where the encoder version has no calibration.
     """
 
     collection: str = DEFAULT_COLLECTION
@@ -58,7 +58,7 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A recommended product. score: by the collection's distance; None where nothing was compared.
+    """A recommended product. score: as users see it (`Distance.shown`); None where nothing was compared.
 
     confidence: probability that it is of the same kind; None where nobody has measured what the score says of that.
     """
@@ -150,6 +150,7 @@ def _look_alike(
     dropped = hidden if unconditional else ()
     ask = wanted + _SPARE + len(dropped)
     allowed = UNFILTERED if unconditional else query.filter.for_index(hidden)
+    min_score = None if query.min_score is None else live.index.distance.score_of(query.min_score)
     cards: dict[int, ProductCard] = {}
     looked_up: set[int] = set()
     while True:
@@ -159,7 +160,7 @@ def _look_alike(
                 vectors,
                 conditions=allowed,
                 limit=ask,
-                min_score=query.min_score,
+                min_score=min_score,
                 with_vectors=query.diversity > 0,
             )
         new = {hit.product_id for hit in hits} - looked_up
@@ -188,7 +189,8 @@ def _look_alike(
     with stage("rerank"):
         # What was wanted and no more, so that an answer does not depend on how often the index was asked.
         chosen = diversify(kept[:wanted], limit=query.limit, diversity=query.diversity, distance=live.index.distance)
-    return [Recommendation(cards[hit.product_id], hit.score, _confidence(live, hit.score)) for hit in chosen]
+    shown = live.index.distance.shown
+    return [Recommendation(cards[hit.product_id], shown(hit.score), _confidence(live, hit.score)) for hit in chosen]
 
 
 def _confidence(live: LiveCollection, score: float) -> float | None:

@@ -22,10 +22,24 @@ def nearest_products(
     min_score: float | None = None,
     with_vectors: bool = False,
 ) -> list[Hit]:
-    """The best hit of each of the `limit` nearest products, best first. vectors: float32 [dim] each.
+    """The best hit of each of the nearest products, best first.
 
-    Several vectors are photos of one thing: a product counts by its best match with any of them.
-    Fewer hits than `limit` mean that the index holds no more. Raises EncoderMismatch for an index of other vectors.
+    Args:
+        collection: what is asked; `dim` and `distance` are checked where a vector does not fit.
+        vectors: float32 [dim] each. Several vectors are photos of one thing: a product counts by its best match with any of them.
+        conditions: which points may be returned.
+        limit: the most products. Fewer come back only where the index holds no more that match.
+        min_score: lowest score still returned; higher is nearer, whatever the distance.
+        with_vectors: whether each hit carries its vector.
+
+    Returns:
+        One hit for each product, `limit` at most.
+
+    Raises:
+        EncoderMismatch: the index holds vectors of another encoder.
+        InvalidVector: a vector has no direction.
+        CollectionNotFound: nothing was indexed yet.
+        IndexUnavailable: the index does not answer.
     """
     index = get_vector_index()
     hits: list[Hit] = []
@@ -49,4 +63,4 @@ def nearest_products(
             raise
     if len(vectors) == 1:
         return hits
-    return best_of_products(best_first(hits, collection.distance))[:limit]
+    return best_of_products(best_first(hits))[:limit]

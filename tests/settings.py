@@ -15,7 +15,7 @@ from lookalike.settings import *  # noqa: E402, F403
 if not on_postgres:
     # A file, as in real life: the server thread of a browser test shares a database in memory badly ("table is locked").
     DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.gettempdir()}/lookalike-tests-{os.getpid()}.sqlite3"}  # noqa: F405
-VECTOR_INDEX = {"BACKEND": "embeddings.vector_index.memory.MemoryVectorIndex", "OPTIONS": {}}
+VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

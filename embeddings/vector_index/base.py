@@ -19,6 +19,8 @@ from embeddings.errors import CollectionNotFound, EncoderMismatch, InvalidFilter
 
 Vector = NDArray[np.float32]
 Payload = Mapping[str, Any]
+# What a field of PAYLOAD_FIELDS is compared with.
+FilterValue = str | int | float | bool | Decimal
 
 MAX_ID = 2**64 - 1
 COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -27,7 +29,8 @@ COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 class Distance(StrEnum):
     """How two vectors are compared.
 
-    A score is a similarity for `cosine` and `dot` (higher is nearer), a distance for `l2` and `l1` (lower is nearer).
+    A score is a similarity: higher is nearer. For `cosine` and `dot` it is the product itself, for `l2` and `l1` the negated
+    distance. Users read and write distances for those two; `shown` and `score_of` convert at that edge.
     """
 
     COSINE = "cosine"
@@ -36,12 +39,20 @@ class Distance(StrEnum):
     L1 = "l1"
 
     @property
-    def higher_is_nearer(self) -> bool:
-        """Whether the best hit has the highest score."""
-        return self in (Distance.COSINE, Distance.DOT)
+    def sign(self) -> int:
+        """1 where users see the score itself, -1 where they see its negation, the distance."""
+        return 1 if self in (Distance.COSINE, Distance.DOT) else -1
+
+    def shown(self, score: float) -> float:
+        """A score as users see it: the similarity for cosine and dot, the distance (0 or more) for l2 and l1."""
+        return self.sign * score
+
+    def score_of(self, shown: float) -> float:
+        """The score of a number that a user wrote, such as a threshold: the inverse of `shown`."""
+        return self.sign * shown
 
     def cosine_of(self, score: float) -> float | None:
-        """The cosine of two vectors of unit length with this score; None for l1, which does not tell it."""
+        """The cosine of two vectors of unit length with this score; None for l1, which does not determine it."""
         match self:
             case Distance.COSINE | Distance.DOT:
                 return score
@@ -108,7 +119,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer of a query. `score`: see Distance. `vector` is given only where the query asked for vectors."""
+    """One answer of a query. `score`: higher is nearer (see Distance). `vector` is given only where the query asked for it."""
 
     id: int
     product_id: int
@@ -134,15 +145,22 @@ class Range:
 class Filter:
     """Conditions that all must hold. Keys are fields of PAYLOAD_FIELDS.
 
-    match: field -> value; a list-valued payload matches when it contains the value.
-    match_any: field -> values, one of which must match. exclude: field -> values, none of which may match.
-    ranges: field -> Range, for numeric fields. exclude_ids: points never returned.
-    Raises InvalidFilter for an unknown field or a value that such a field never holds.
+    A list-valued payload matches a value when it contains it.
+
+    Attributes:
+        match: field -> the value that it holds.
+        match_any: field -> values, one of which it holds. Without values nothing matches.
+        exclude: field -> values, none of which it holds.
+        ranges: field -> Range, for numeric fields.
+        exclude_ids: points that are never returned; ids that no point has are ignored.
+
+    Raises:
+        InvalidFilter: a field is unknown, or never holds such a value.
     """
 
-    match: Mapping[str, Any] = field(default_factory=dict)
-    match_any: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    exclude: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    match: Mapping[str, FilterValue] = field(default_factory=dict)
+    match_any: Mapping[str, Sequence[FilterValue]] = field(default_factory=dict)
+    exclude: Mapping[str, Sequence[FilterValue]] = field(default_factory=dict)
     ranges: Mapping[str, Range] = field(default_factory=dict)
     exclude_ids: AnyCollection[int] = ()
 
@@ -170,13 +188,21 @@ UNFILTERED = Filter()
 class VectorQuery:
     """What to look for.
 
-    positive, negative: float32 [dim] each. Several positives are averaged after L2 normalisation; negatives push away:
-    target = avg(pos) + (avg(pos) - avg(neg)), the average-vector recommendation of Qdrant.
-    positive_ids, negative_ids: points of the collection used as examples in the same way; they are left out of the
-    answer, and passed over where they are not there.
-    limit: the most hits (or, grouped, the most products). group_by_product: only the best hit of each product.
-    min_score: worst score still returned (for l2 and l1: the greatest distance).
-    exact: compare with every vector instead of walking the graph.
+    Attributes:
+        positive: float32 [dim] each. Several are averaged after L2 normalisation.
+        negative: float32 [dim] each; they push away: target = avg(pos) + (avg(pos) - avg(neg)), Qdrant's average-vector
+            recommendation.
+        positive_ids, negative_ids: points of the collection, used as examples in the same way. They are never in the answer;
+            ids that no point has are ignored.
+        filter: which points may be returned.
+        limit: the most hits, or, grouped, the most products; 1 or more.
+        group_by_product: return only the best hit of each product.
+        min_score: lowest score still returned; see Distance.
+        with_vectors: whether each hit carries its vector.
+        exact: compare with every vector instead of walking the graph.
+
+    Raises:
+        InvalidFilter: the limit is below 1.
     """
 
     positive: Sequence[Vector] = ()
@@ -349,10 +375,9 @@ def query_target(query: VectorQuery, examples: Mapping[int, Point], collection: 
     return direction
 
 
-def best_first(hits: Iterable[Hit], distance: Distance) -> list[Hit]:
+def best_first(hits: Iterable[Hit]) -> list[Hit]:
     """Hits from the nearest to the farthest, equal scores by ascending id."""
-    sign = -1.0 if distance.higher_is_nearer else 1.0
-    return sorted(hits, key=lambda hit: (sign * hit.score, hit.id))
+    return sorted(hits, key=lambda hit: (-hit.score, hit.id))
 
 
 def best_of_products(ranked: Iterable[Hit]) -> list[Hit]:
@@ -363,11 +388,30 @@ def best_of_products(ranked: Iterable[Hit]) -> list[Hit]:
     return list(best.values())
 
 
-def near_enough(score: float, min_score: float | None, distance: Distance) -> bool:
-    """Whether a hit of this score may be returned."""
-    if min_score is None:
-        return True
-    return score >= min_score if distance.higher_is_nearer else score <= min_score
+def near_enough(score: float, min_score: float | None) -> bool:
+    """Whether a hit of this score may be returned. min_score: the lowest allowed score; None allows every score."""
+    return min_score is None or score >= min_score
+
+
+def similarities(vectors: NDArray[np.float32], target: Vector, distance: Distance) -> NDArray[np.float32]:
+    """Scores of vectors against one, as every adapter returns them.
+
+    Args:
+        vectors: float32 [n, dim]; of unit length where the distance is cosine.
+        target: float32 [dim]; the same.
+        distance: how they are compared.
+
+    Returns:
+        float32 [n]; higher is nearer.
+    """
+    match distance:
+        case Distance.COSINE | Distance.DOT:
+            scores = vectors @ target
+        case Distance.L2:
+            scores = -np.linalg.norm(vectors - target, axis=1)
+        case Distance.L1:
+            scores = -np.abs(vectors - target).sum(axis=1)
+    return np.asarray(scores, dtype=np.float32)
 
 
 def target_vector(positive: Sequence[Vector], negative: Sequence[Vector], dim: int) -> Vector:

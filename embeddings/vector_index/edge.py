@@ -380,17 +380,18 @@ class _Search:
     def hits(self, limit: int, without_products: AnyCollection[int] = ()) -> list[Hit]:
         """The nearest `limit` points within the query's min_score, best first."""
         allowed = replace(self.query.filter, exclude_ids=self.hidden)
-        near = self._scored(limit, _engine_filter(allowed, without_products))
-        distance = self.shard.collection.distance
-        near = [point for point in near if near_enough(point.score, self.query.min_score, distance)]
-        ids = [int(point.id) for point in near]
-        products, vectors = self._read(ids)
+        found = self._scored(limit, _engine_filter(allowed, without_products))
+        # The engine answers with distances for l2 and l1.
+        sign = self.shard.collection.distance.sign
+        scored = [(int(point.id), sign * point.score) for point in found]
+        near = [(point_id, score) for point_id, score in scored if near_enough(score, self.query.min_score)]
+        products, vectors = self._read([point_id for point_id, _ in near])
         hits = [
-            Hit(point_id, products[point_id], point.score, vectors.get(point_id))
-            for point_id, point in zip(ids, near, strict=True)
+            Hit(point_id, products[point_id], score, vectors.get(point_id))
+            for point_id, score in near
             if point_id in products
         ]
-        return best_first(hits, distance)
+        return best_first(hits)
 
     def _read(self, ids: Sequence[int]) -> tuple[Mapping[int, int], Mapping[int, Vector]]:
         """Product ids of points, and their vectors where the query asks for them.

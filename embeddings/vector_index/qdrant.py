@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -194,8 +195,9 @@ class QdrantVectorIndex:
                 left = client.count(name, count_filter=_conditions(query.filter, hidden, seen), exact=True).count
                 if left > (0 if query.group_by_product else len(found)):
                     found = ask(client, name, query, target, hidden, exact=True)
-        hits = [hit for hit in found if near_enough(hit.score, query.min_score, collection.distance)]
-        return best_first(hits, collection.distance)
+        if (sign := collection.distance.sign) != 1:  # the server answers with distances for l2 and l1
+            found = [replace(hit, score=sign * hit.score) for hit in found]
+        return best_first(hit for hit in found if near_enough(hit.score, query.min_score))
 
     def count(self, name: str, filter: Filter | None = None) -> int:
         wanted = filter or Filter()

@@ -177,7 +177,7 @@ def product(shop_url: str) -> Product:
 @pytest.fixture
 def index_photos(settings: LazySettings) -> Iterator[Callable[[], object]]:
     """Embeds and indexes every photo in the shop, in an index that starts empty: for tests with the true API."""
-    settings.VECTOR_INDEX = {"BACKEND": "embeddings.vector_index.memory.MemoryVectorIndex", "OPTIONS": {}}
+    settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
     forget_live_collections()
     yield drain
     forget_live_collections()

@@ -8,8 +8,8 @@ import pytest
 
 from embeddings.vector_index.base import Distance, IndexCollection, VectorIndex
 from embeddings.vector_index.edge import EdgeVectorIndex
-from embeddings.vector_index.memory import MemoryVectorIndex
 from embeddings.vector_index.qdrant import QdrantVectorIndex
+from tests.memory_index import MemoryVectorIndex
 
 MakeCollection = Callable[..., str]
 

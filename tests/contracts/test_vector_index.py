@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -52,12 +53,13 @@ def found(index: VectorIndex, name: str, wanted: Filter) -> list[int]:
 
 
 def truth(matrix: NDArray[np.float32], target: Vector, distance: Distance) -> Any:
+    """The scores: higher is nearer."""
     rows, wanted = matrix.astype(np.float64), target.astype(np.float64)
     if distance is Distance.COSINE:
         return rows @ wanted / np.linalg.norm(rows, axis=1) / np.linalg.norm(wanted)
     if distance is Distance.DOT:
         return rows @ wanted
-    return np.linalg.norm(rows - wanted, ord=2 if distance is Distance.L2 else 1, axis=1)
+    return -np.linalg.norm(rows - wanted, ord=2 if distance is Distance.L2 else 1, axis=1)
 
 
 def stock(index: VectorIndex, name: str) -> str:
@@ -112,21 +114,48 @@ def test_the_nearest_come_first_with_the_score_of_the_distance(
         index.optimise(name)
     hits = index.query(name, VectorQuery(positive=[target], limit=10))
     scores = truth(matrix, target, distance)
-    nearest = np.argsort(-scores if distance.higher_is_nearer else scores)[:10]
+    nearest = np.argsort(-scores)[:10]
     assert [(hit.id, hit.product_id) for hit in hits] == [(FIRST_ID + ID_STEP * int(i), int(i)) for i in nearest]
     assert [hit.score for hit in hits] == pytest.approx(scores[nearest].tolist(), rel=1e-4)
 
 
 @pytest.mark.parametrize("distance", Distance)
-def test_min_score_is_the_worst_score_still_returned(
-    index: VectorIndex, collection: MakeCollection, distance: Distance
+@pytest.mark.parametrize("group_by_product", [False, True])
+def test_a_higher_score_is_nearer_and_min_score_is_the_lowest_still_returned(
+    index: VectorIndex, collection: MakeCollection, distance: Distance, group_by_product: bool
 ) -> None:
     name = collection(16, distance)
     index.upsert(name, [Point(i, row, {"product_id": i}) for i, row in enumerate(vectors(50, 16))])
-    target = vectors(1, 16, seed=1)[0]
-    hits = index.query(name, VectorQuery(positive=[target], limit=50))
-    between = (hits[6].score + hits[7].score) / 2
-    assert ids(index.query(name, VectorQuery(positive=[target], limit=50, min_score=between))) == ids(hits[:7])
+    query = VectorQuery(positive=[vectors(1, 16, seed=1)[0]], limit=50, group_by_product=group_by_product)
+    hits = index.query(name, query)
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    between = (scores[6] + scores[7]) / 2
+    assert ids(index.query(name, replace(query, min_score=between))) == ids(hits[:7])
+
+
+@pytest.mark.parametrize("distance", Distance)
+def test_a_hit_that_scores_min_score_itself_is_returned(
+    index: VectorIndex, collection: MakeCollection, distance: Distance
+) -> None:
+    name = collection(4, distance)
+    index.upsert(name, [point(1, (1, 0, 0, 0)), point(2, (0, 1, 0, 0))])
+    query = VectorQuery(positive=[vector(1, 0, 0, 0)])
+    (same, other) = index.query(name, query)
+    assert ids(index.query(name, replace(query, min_score=same.score))) == [1]
+    assert ids(index.query(name, replace(query, min_score=other.score))) == [1, 2]
+
+
+@pytest.mark.parametrize("distance", [Distance.L2, Distance.L1])
+def test_of_two_distances_the_smaller_has_the_higher_score_and_none_is_above_0(
+    index: VectorIndex, collection: MakeCollection, distance: Distance
+) -> None:
+    name = collection(4, distance)
+    index.upsert(name, [point(1, (1, 0, 0, 0)), point(2, (3, 0, 0, 0)), point(3, (9, 0, 0, 0))])
+    hits = index.query(name, VectorQuery(positive=[vector(1, 0, 0, 0)]))
+    assert [(hit.id, hit.score) for hit in hits] == [(1, 0), (2, -2), (3, -8)]
+    assert [distance.shown(hit.score) for hit in hits] == [0, 2, 8]
+    assert distance.score_of(2) == hits[1].score
 
 
 @pytest.mark.parametrize("length", [1e-6, 1.0, 1e6])
@@ -340,6 +369,49 @@ def test_negative_examples_push_away(index: VectorIndex, collection: MakeCollect
     liked = vector(1, 0, 0, 0)
     assert ids(index.query(name, VectorQuery(positive=[liked], negative=[vector(0, 1, 0, 0)])))[0] == 2
     assert ids(index.query(name, VectorQuery(positive=[liked], negative_ids=[3]))) == [2, 1, 4]
+
+
+@pytest.mark.parametrize("distance", Distance)
+@pytest.mark.parametrize("group_by_product", [False, True])
+def test_liked_and_disliked_points_are_left_out_of_the_answer(
+    index: VectorIndex, collection: MakeCollection, distance: Distance, group_by_product: bool
+) -> None:
+    name = collection(4, distance)
+    index.upsert(
+        name,
+        [
+            point(1, (1, 0, 0, 0)),
+            point(2, (1, 0.1, 0, 0)),
+            point(3, (0, 0, 1, 0)),
+            point(4, (1, 0.2, 0, 0)),
+            point(5, (0, 0, 1, 0.2)),
+        ],
+    )
+    query = VectorQuery(positive_ids=[1, 2], negative_ids=[3], limit=5, group_by_product=group_by_product)
+    assert ids(index.query(name, query)) == [4, 5]
+
+
+@pytest.mark.parametrize("distance", Distance)
+def test_examples_given_as_vectors_and_as_points_answer_alike(
+    index: VectorIndex, collection: MakeCollection, distance: Distance
+) -> None:
+    name, examples = collection(4, distance), (vector(1, 0, 0, 0), vector(0, 0, 1, 0))
+    index.upsert(name, [Point(1, examples[0], {"product_id": 1}), Point(2, examples[1], {"product_id": 2})])
+    index.upsert(name, [point(3, (1, 0, 0.1, 0)), point(4, (1, 0.3, 0, 0)), point(5, (0.2, 0, 1, 0))])
+    by_id = index.query(name, VectorQuery(positive_ids=[1], negative_ids=[2]))
+    by_vector = index.query(
+        name, VectorQuery(positive=examples[:1], negative=examples[1:], filter=Filter(exclude_ids=[1, 2]))
+    )
+    assert ids(by_id) == ids(by_vector)
+    assert [hit.score for hit in by_id] == pytest.approx([hit.score for hit in by_vector], abs=1e-6)
+
+
+def test_excluded_points_and_any_of_several_values_hold_for_grouped_queries_too(
+    index: VectorIndex, glass_case: str
+) -> None:
+    wanted = Filter(match_any={"brand": ["Ada", "Bo"]}, exclude_ids=[1, 4])
+    query = VectorQuery(positive=[vector(1, 0, 0, 0)], filter=wanted, group_by_product=True)
+    assert ids(index.query(glass_case, query)) == [2, 3]
 
 
 def test_example_points_that_are_not_there_are_passed_over(index: VectorIndex, glass_case: str) -> None:

@@ -100,7 +100,8 @@ def _query(index: Engine, name: str, body: Any, *, by_product: bool = False) -> 
         with_vectors=bool(body.get("with_vector")),
         exact=bool((body.get("params") or {}).get("exact")),
     )
-    return {"points": [_scored(hit) for hit in index.query(name, query)]}
+    distance = DISTANCES[index.vectors[name]["distance"]]
+    return {"points": [_scored(hit, distance) for hit in index.query(name, query)]}
 
 
 def _query_groups(index: Engine, name: str, body: Any) -> Any:
@@ -132,9 +133,10 @@ def _record(point: Point, *, vector: bool = False) -> Mapping[str, Any]:
     return {"id": point.id, "payload": point.payload, "vector": point.vector.tolist() if vector else None}
 
 
-def _scored(hit: Hit) -> Mapping[str, Any]:
+def _scored(hit: Hit, distance: Distance) -> Mapping[str, Any]:
     vector = None if hit.vector is None else hit.vector.tolist()
-    return {"id": hit.id, "version": 0, "score": hit.score, "payload": {"product_id": hit.product_id}, "vector": vector}
+    payload = {"product_id": hit.product_id}
+    return {"id": hit.id, "version": 0, "score": distance.shown(hit.score), "payload": payload, "vector": vector}
 
 
 def _filter(conditions: Any) -> Filter:

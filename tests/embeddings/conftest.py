@@ -68,7 +68,7 @@ def version_of_all(encoder: CountingEncoder, settings: Any) -> EncoderVersion:
     """The same, on whichever kind of database access the test has asked for."""
     settings.CELERY_BROKER_URL = ""
     settings.ENCODER_THREADS = 2
-    settings.VECTOR_INDEX = {"BACKEND": "embeddings.vector_index.memory.MemoryVectorIndex", "OPTIONS": {}}
+    settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
     forget_live_collections()
     versions = EncoderVersion.objects.filter(pk__in=Collection.objects.filter(slug="all").values("active_version"))
     versions.update(encoder="counting", fingerprint=encoder.fingerprint, dim=encoder.dim)

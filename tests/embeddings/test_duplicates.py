@@ -59,7 +59,7 @@ def pairs() -> dict[tuple[int, int], str]:
 def shop(db: None, settings: Any) -> Iterator[Callable[[bytes], Product]]:
     """Adds a product with a photo, embedded by the bundled encoder."""
     settings.CELERY_BROKER_URL = ""
-    settings.VECTOR_INDEX = {"BACKEND": "embeddings.vector_index.memory.MemoryVectorIndex", "OPTIONS": {}}
+    settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
     forget_live_collections()
 
     def add(*contents: bytes) -> Product:

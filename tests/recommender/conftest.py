@@ -62,7 +62,7 @@ class Shop:
 @pytest.fixture
 def empty_index(settings: Any) -> Iterator[None]:
     """An exact index in memory, and nothing remembered of another test's collections."""
-    settings.VECTOR_INDEX = {"BACKEND": "embeddings.vector_index.memory.MemoryVectorIndex", "OPTIONS": {}}
+    settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
     forget_live_collections()
     metrics.forget_state()
     yield

@@ -17,7 +17,7 @@ from recommender.pipeline import SimilarQuery, similar_to
 
 @pytest.fixture
 def fresh_index(settings: Any) -> None:
-    settings.VECTOR_INDEX = {"BACKEND": "embeddings.vector_index.memory.MemoryVectorIndex", "OPTIONS": {}}
+    settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
     forget_live_collections()
 
 

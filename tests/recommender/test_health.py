@@ -16,8 +16,8 @@ from embeddings import services
 from embeddings.backends import get_vector_index
 from embeddings.errors import EncoderUnavailable, IndexLocked
 from embeddings.models import ImageEmbedding
-from embeddings.vector_index.memory import MemoryVectorIndex
 from lookalike import health
+from tests.memory_index import MemoryVectorIndex
 from tests.recommender.conftest import Shop
 
 

@@ -36,6 +36,21 @@ def test_the_nearest_always_comes_first_and_full_diversity_looks_at_variety_alon
     assert order(1.0, limit=2) == [1, 3]
 
 
+def test_relevance_counts_by_one_minus_the_diversity() -> None:
+    # At diversity 0.6, after 1: 2 gains 0.4 * 0.8 - 0.6 * 0.6 = -0.04, 3 gains 0.4 * 0.5 - 0.6 * 0.2 = 0.08. Were relevance counted
+    # whole, 2 would gain 0.44 and 3 only 0.38.
+    hits = [hit(1, 0.9, (1, 0)), hit(2, 0.8, (0.6, 0.8)), hit(3, 0.5, (0.2, 0.98))]
+    chosen = diversify(hits, limit=3, diversity=0.6, distance=Distance.COSINE)
+    assert [each.id for each in chosen] == [1, 3, 2]
+
+
+@pytest.mark.parametrize("distance", [Distance.L1, Distance.L2])
+def test_a_near_copy_is_passed_over_where_scores_are_negated_distances(distance: Distance) -> None:
+    hits = [hit(1, -1.0, (1, 0)), hit(2, -1.1, (1.1, 0)), hit(3, -1.5, (-1.5, 0))]
+    chosen = diversify(hits, limit=3, diversity=0.5, distance=distance)
+    assert [each.id for each in chosen] == [1, 3, 2]
+
+
 def test_a_little_diversity_does_not_turn_a_clear_order() -> None:
     assert order(0.05) == [1, 2, 3, 4]
 

@@ -14,8 +14,8 @@ from embeddings.backends import get_vector_index
 from embeddings.errors import EncoderUnavailable, IndexLocked, IndexUnavailable
 from embeddings.models import ImageEmbedding
 from embeddings.vector_index.base import Distance
-from embeddings.vector_index.memory import MemoryVectorIndex
 from tests.factories import CategoryFactory, ProductFactory, ProductImageFactory, jpeg
+from tests.memory_index import MemoryVectorIndex
 from tests.recommender.answers import ids, problem
 from tests.recommender.conftest import Shop
 
@@ -224,6 +224,19 @@ def test_min_score_is_the_greatest_distance_by_l1(shop: Shop, api: Client) -> No
     shop.add((9, 0, 0))
 
     assert ids(similar(api, product, min_score=1.5)) == [near.pk]
+
+
+@pytest.mark.parametrize("distance", [Distance.L1, Distance.L2])
+def test_a_distance_is_shown_where_the_collection_is_compared_by_one(
+    shop: Shop, api: Client, distance: Distance
+) -> None:
+    shop.use_distance(distance)
+    product = shop.add((1, 0, 0))
+    same, near = shop.add((1, 0, 0)), shop.add((3, 0, 0))
+
+    found = similar(api, product)
+    assert [(each["product"]["id"], each["score"]) for each in found["results"]] == [(same.pk, 0), (near.pk, 2)]
+    assert ids(similar(api, product, min_score=0)) == [same.pk]
 
 
 def test_a_product_without_a_vector_gets_the_newest_of_its_category_then_of_those_above(

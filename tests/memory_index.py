@@ -1,4 +1,4 @@
-"""The exact reference that other engines are held against: every vector compared, in NumPy, in memory."""
+"""The exact reference that the engines are held against: a vector index that compares every vector, in NumPy, in memory."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from threading import RLock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embeddings.vector_index.base import (
-    Distance,
     Filter,
     Hit,
     IndexCollection,
     Payload,
     Point,
-    Vector,
     VectorQuery,
     best_first,
     best_of_products,
@@ -26,6 +23,7 @@ from embeddings.vector_index.base import (
     near_enough,
     not_found,
     query_target,
+    similarities,
     stored_payload,
 )
 
@@ -37,7 +35,7 @@ class _Stored:
 
 
 class MemoryVectorIndex:
-    """A VectorIndex for tests and for catalogues of a few thousand photos; gone when the process ends."""
+    """A VectorIndex for tests; gone when the process ends."""
 
     def __init__(self) -> None:
         self._stored: dict[str, _Stored] = {}
@@ -46,7 +44,7 @@ class MemoryVectorIndex:
     def claim(self) -> None:
         """No other process has these vectors."""
 
-    def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:  # noqa: ARG002
+    def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
         with self._lock:
             stands = self._stored.setdefault(collection.name, _Stored(collection)).collection
         check_same(stands, collection)
@@ -91,16 +89,15 @@ class MemoryVectorIndex:
             matching = [
                 point for point in stored.points.values() if point.id not in examples and _matches(point, query.filter)
             ]
-        distance = stored.collection.distance
         if not matching:
             return []
-        scores = _scores(np.stack([point.vector for point in matching]), target, distance)
+        scores = similarities(np.stack([point.vector for point in matching]), target, stored.collection.distance)
         hits = [
             Hit(point.id, point.payload["product_id"], float(score), point.vector if query.with_vectors else None)
             for point, score in zip(matching, scores, strict=True)
-            if near_enough(float(score), query.min_score, distance)
+            if near_enough(float(score), query.min_score)
         ]
-        ranked = best_first(hits, distance)
+        ranked = best_first(hits)
         if query.group_by_product:
             ranked = best_of_products(ranked)
         return ranked[: query.limit]
@@ -127,18 +124,6 @@ class MemoryVectorIndex:
             return self._stored[name]
         except KeyError:
             raise not_found(name) from None
-
-
-def _scores(matrix: NDArray[np.float32], target: Vector, distance: Distance) -> NDArray[np.float32]:
-    """float32 [n] for vectors float32 [n, dim] (of unit length where the distance is cosine)."""
-    match distance:
-        case Distance.COSINE | Distance.DOT:
-            scores = matrix @ target
-        case Distance.L2:
-            scores = np.linalg.norm(matrix - target, axis=1)
-        case Distance.L1:
-            scores = np.abs(matrix - target).sum(axis=1)
-    return np.asarray(scores, dtype=np.float32)
 
 
 def _matches(point: Point, filter: Filter) -> bool:
