@@ -94,7 +94,7 @@ screenshots: $(VENV)/.dev ## draw the pictures in docs/images anew, from a demo 
 
 .PHONY: lock
 lock: ## pin the dependencies of pyproject.toml anew, with hashes (needs uv)
-	@for extra in runtime dev train faiss otel; do \
+	@for extra in runtime dev train otel; do \
 	  flag=$$( [ $$extra = runtime ] || echo "--extra $$extra" ); \
 	  [ $$extra != otel ] || flag="$$flag --constraint requirements/train.txt"; \
 	  uv pip compile pyproject.toml $$flag --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -49,17 +49,6 @@ class Calibration:
             return self.probabilities[-1]
         share = (score - self.scores[upper - 1]) / (self.scores[upper] - self.scores[upper - 1])
         return self.probabilities[upper - 1] + share * (self.probabilities[upper] - self.probabilities[upper - 1])
-
-    def score_for(self, probability: float) -> float:
-        """The lowest score that has at least this probability: -inf when every score has it, inf when none has."""
-        upper = bisect_left(self.probabilities, probability)
-        if upper == 0:
-            return -math.inf
-        if upper == len(self.probabilities):
-            return math.inf
-        below, above = self.probabilities[upper - 1], self.probabilities[upper]
-        share = (probability - below) / (above - below)
-        return self.scores[upper - 1] + share * (self.scores[upper] - self.scores[upper - 1])
 
     def as_dict(self) -> dict[str, list[float]]:
         """For JSON."""

@@ -49,10 +49,6 @@ class InvalidFilter(EmbeddingsError, ValueError):
     """A filter names a field that is not indexed, or a range that cannot be met."""
 
 
-class NotEmbedded(EmbeddingsError):
-    """The product has no indexed photo yet, so nothing can be compared with it."""
-
-
 class UnusablePhotos(EmbeddingsError, ValueError):
     """A set of photos cannot be trained on or evaluated; the message says what it lacks."""
 

@@ -199,7 +199,6 @@ class VectorQuery:
         group_by_product: return only the best hit of each product.
         min_score: lowest score still returned; see Distance.
         with_vectors: whether each hit carries its vector.
-        exact: compare with every vector instead of walking the graph.
 
     Raises:
         InvalidFilter: the limit is below 1.
@@ -214,7 +213,6 @@ class VectorQuery:
     group_by_product: bool = False
     min_score: float | None = None
     with_vectors: bool = False
-    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.limit < 1:

@@ -429,9 +429,7 @@ class _Search:
     def _scored(self, limit: int, conditions: engine.Filter | None) -> list[engine.ScoredPoint]:
         # The engine scans what is below its threshold, and links inside a filter's points when it builds a graph above
         # it; near the threshold it does neither well (recall 0.77 measured), so that twice as many are scanned here.
-        exact = self.query.exact or (
-            conditions is not None and _count(self.shard, conditions, exact=False) <= self.scanned
-        )
+        exact = conditions is not None and _count(self.shard, conditions, exact=False) <= self.scanned
         points = self._ask(limit, conditions, exact=exact)
         # A graph whose links a filter cuts can come back short: then every vector that passes is compared.
         if len(points) < limit and not exact and len(points) < _count(self.shard, conditions):

@@ -188,8 +188,8 @@ class QdrantVectorIndex:
             target = query_target(query, known, collection).tolist()
             hidden = {*examples, *query.filter.exclude_ids}
             ask = self._ask_products if query.group_by_product else self._ask_points
-            found = ask(client, name, query, target, hidden, exact=query.exact)
-            if len(found) < query.limit and not query.exact:
+            found = ask(client, name, query, target, hidden, exact=False)
+            if len(found) < query.limit:
                 # A graph whose links a filter cuts can come back short: then every vector that passes is compared.
                 seen = [hit.product_id for hit in found] if query.group_by_product else []
                 left = client.count(name, count_filter=_conditions(query.filter, hidden, seen), exact=True).count

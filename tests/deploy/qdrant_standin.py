@@ -98,7 +98,6 @@ def _query(index: Engine, name: str, body: Any, *, by_product: bool = False) -> 
         limit=body["limit"],
         group_by_product=by_product,
         with_vectors=bool(body.get("with_vector")),
-        exact=bool((body.get("params") or {}).get("exact")),
     )
     distance = DISTANCES[index.vectors[name]["distance"]]
     return {"points": [_scored(hit, distance) for hit in index.query(name, query)]}

@@ -57,14 +57,6 @@ def test_a_probability_is_read_between_the_knots_and_held_outside():
     np.testing.assert_allclose([CURVE.probability_of(float(score)) for score in scores], probabilities, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("probability", "score"),
-    [(0, -math.inf), (0.1, -math.inf), (0.2, -0.25), (0.3, 0), (0.6, 0.65), (0.9, 0.8), (0.91, math.inf)],
-)
-def test_the_lowest_score_of_a_probability(probability, score):
-    assert CURVE.score_for(probability) == pytest.approx(score)
-
-
 def test_a_curve_survives_json():
     assert Calibration.from_dict(json.loads(json.dumps(CURVE.as_dict()))) == CURVE
 
