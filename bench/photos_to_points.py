@@ -71,12 +71,12 @@ def _import(paths: Sequence[Path]) -> None:
 
 def _drain_all() -> float:
     """Photos a second from pending rows to stored points, of the whole catalogue."""
-    from embeddings import services
+    from embeddings.indexing import process_outbox
     from embeddings.models import ImageEmbedding
 
     ImageEmbedding.objects.update(state=ImageEmbedding.State.PENDING, vector=None)
     started = time.perf_counter()
-    report = services.drain()
+    report = process_outbox()
     seconds = time.perf_counter() - started
     if report.indexed != ImageEmbedding.objects.count():
         raise SystemExit(f"only {report.indexed} of {ImageEmbedding.objects.count()} photos were indexed")
@@ -113,9 +113,9 @@ def _shares(paths: Sequence[Path]) -> dict[str, str]:
 
     from catalog.photos import open_upright
     from embeddings.backends import get_encoder, get_vector_index
+    from embeddings.indexing import points_of
     from embeddings.models import ImageEmbedding
     from embeddings.selectors import active_versions
-    from embeddings.services import points_of
 
     encoder = get_encoder()
     with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:

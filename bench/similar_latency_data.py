@@ -20,7 +20,7 @@ def main(points: int) -> None:
 
     from catalog.models import Product, ProductImage
     from catalog.services import ensure_category
-    from embeddings import rebuild
+    from embeddings.generations import build_generation
     from embeddings.models import EncoderVersion, ImageEmbedding, vector_to_bytes
     from embeddings.selectors import active_versions
 
@@ -59,9 +59,9 @@ def main(points: int) -> None:
             for n, vector in zip(ids, vectors, strict=True)
         )
     started = time.monotonic()
-    count = rebuild.rebuild(version)
+    count = build_generation(version)
     print(f"{count} points indexed in {time.monotonic() - started:.0f} s")
-    ImageEmbedding.objects.update(state=ImageEmbedding.State.INDEXED)
+    ImageEmbedding.objects.mark_indexed()
 
 
 if __name__ == "__main__":

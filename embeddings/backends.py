@@ -3,60 +3,134 @@
 from __future__ import annotations
 
 import threading
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
-from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.litert import LiteRTEncoder
-from embeddings.errors import EncoderUnavailable
+from embeddings.errors import EncoderMismatch, EncoderUnavailable
+from embeddings.registry import registry
 from embeddings.vector_index.base import VectorIndex
 
 BUNDLED = Path(__file__).parent / "encoders" / "bundled" / "model.tflite"
 
-# Two threads that ask first would make two, and the second embedded index finds its files locked by the first.
-_making = threading.Lock()
+
+class Backends:
+    """The encoders and the vector index of this process, each made when it is first asked for.
+
+    A setting that is changed, as tests do, gets adapters of its own.
+    """
+
+    def __init__(self) -> None:
+        # Two threads that ask first would make two, and the second embedded index finds its files locked by the first.
+        self._making = threading.Lock()
+        self._encoders: dict[tuple[str, Path, int], Encoder] = {}
+        # With the setting that it was made from.
+        self._vector_index: tuple[Any, VectorIndex] | None = None
+
+    def encoder(self, name: str | None = None) -> Encoder:
+        """See `get_encoder`."""
+        key = (name or settings.DEFAULT_ENCODER, settings.ENCODERS_ROOT, settings.ENCODER_THREADS)
+        found = self._encoders.get(key)
+        if found is None:
+            with self._making:
+                found = self._encoders.get(key)
+                if found is None:
+                    found = self._encoders[key] = _load_encoder(*key)
+        return found
+
+    def vector_index(self) -> VectorIndex:
+        """See `get_vector_index`."""
+        made = self._vector_index
+        if made is None or made[0] is not settings.VECTOR_INDEX:
+            with self._making:
+                made, wanted = self._vector_index, settings.VECTOR_INDEX
+                if made is None or made[0] is not wanted:
+                    made = self._vector_index = (wanted, _make_vector_index(wanted))
+        return made[1]
 
 
 def get_encoder(name: str | None = None) -> Encoder:
-    """The encoder of this name: "bundled", or the path of a LiteRT file, in ENCODERS_ROOT or as it stands. One instance a process.
+    """The encoder of a name, one instance for this process.
 
-    Raises EncoderUnavailable.
+    Args:
+        name: "bundled", or the path of a LiteRT file, in ENCODERS_ROOT or as it stands. None: the setting DEFAULT_ENCODER.
+
+    Returns:
+        The encoder. Its model is read when its dimensions are first asked for.
+
+    Raises:
+        EncoderUnavailable: there is no such file, or it cannot be read.
     """
-    with _making:
-        return _encoder(name or settings.DEFAULT_ENCODER)
+    return registry.get(Backends).encoder(name)
 
 
 def get_vector_index() -> VectorIndex:
-    """The vector index that the setting VECTOR_INDEX names. One instance a process."""
-    with _making:
-        return _vector_index()
+    """The vector index that the setting VECTOR_INDEX names, one instance for this process."""
+    return registry.get(Backends).vector_index()
 
 
-@cache
-def _encoder(name: str) -> Encoder:
-    places = [BUNDLED] if name == "bundled" else [settings.ENCODERS_ROOT / name, Path(name)]
+class EncoderSpec(Protocol):
+    """What a version of an encoder says of its model: an `EncoderVersion` row, or a `LiveCollection`."""
+
+    @property
+    def label(self) -> str:
+        """How users name the version."""
+
+    @property
+    def encoder(self) -> str:
+        """A name for `get_encoder`."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the model that made the version's vectors."""
+
+    @property
+    def dim(self) -> int:
+        """Length of the version's vectors."""
+
+
+def encoder_of(version: EncoderSpec) -> Encoder:
+    """The encoder of a version, checked to be the model that made the version's vectors.
+
+    Args:
+        version: the row of the version, or what is live of it.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        EncoderUnavailable: its file is missing, damaged or no model.
+        EncoderMismatch: its file is another model than the one that made the version's vectors.
+    """
+    encoder = get_encoder(version.encoder)
+    try:
+        dim = encoder.dim
+    except EncoderUnavailable as error:
+        raise EncoderUnavailable(f"{version.label}: {error}") from error
+    if encoder.fingerprint != version.fingerprint:
+        raise EncoderMismatch(
+            f"{version.label} was made by model {version.fingerprint[:12]},"
+            f" but {version.encoder!r} is now {encoder.fingerprint[:12]}"
+        )
+    if dim != version.dim:
+        raise EncoderMismatch(
+            f"{version.label} has vectors of {version.dim} dimensions, but {version.encoder!r} gives {dim}"
+        )
+    return encoder
+
+
+def _load_encoder(name: str, root: Path, threads: int) -> Encoder:
+    places = [BUNDLED] if name == "bundled" else [root / name, Path(name)]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        raise EncoderUnavailable(f"no encoder {name!r}: there is no file {' or '.join(map(str, places))}: put it there")
-    return LiteRTEncoder(path, threads=settings.ENCODER_THREADS)
+        raise EncoderUnavailable(f"no encoder {name!r}: there is no file {' or '.join(map(str, places))}")
+    return LiteRTEncoder(path, threads=threads)
 
 
-@cache
-def _vector_index() -> VectorIndex:
-    backend: type[VectorIndex] = import_string(settings.VECTOR_INDEX["BACKEND"])
-    return backend(**settings.VECTOR_INDEX.get("OPTIONS", {}))
-
-
-def _forget(*, setting: str, **_: Any) -> None:
-    if setting == "VECTOR_INDEX":
-        _vector_index.cache_clear()
-    elif setting in ("DEFAULT_ENCODER", "ENCODER_THREADS", "ENCODERS_ROOT"):
-        _encoder.cache_clear()
-
-
-setting_changed.connect(_forget)
+def _make_vector_index(wanted: Any) -> VectorIndex:
+    backend: type[VectorIndex] = import_string(wanted["BACKEND"])
+    return backend(**wanted.get("OPTIONS", {}))

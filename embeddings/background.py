@@ -15,8 +15,8 @@ from tqdm import tqdm
 from embeddings import jobs
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
+from embeddings.indexing import claim_index, process_outbox
 from embeddings.selectors import TO_DO, active_versions, forget_live_collections, rows_of_active_versions
-from embeddings.services import drain, hold_index
 from jobs.storage import StorageUnavailable, database_storage
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class OutboxThread(threading.Thread):
             try:
                 with database_storage():
                     generations.follow()
-                    drain()
+                    process_outbox()
                 self._last_trouble = ""
             except (EmbeddingsError, StorageUnavailable) as error:
                 self._tell_once(str(error))
@@ -150,7 +150,7 @@ def finish_noted_work() -> None:
         return
     try:
         with tqdm(total=waiting, desc="indexing", unit="photo", disable=None) as bar:
-            report = drain(on_progress=bar.update)
+            report = process_outbox(on_progress=lambda _stage, done, _total: bar.update(done - bar.n))
     except IndexLocked:
         logger.warning("%d photos wait: a running server holds the index and will index them within seconds", waiting)
     # What the command was called for is done, and the rows stay in the outbox.
@@ -181,4 +181,4 @@ class _Generations:
             if name not in live:
                 get_vector_index().close(name)
         for version in versions:
-            hold_index(version)
+            claim_index(version)

@@ -23,7 +23,7 @@ from catalog.grouping import first_of_group
 from catalog.models import ProductImage
 from catalog.photos import ImageRejected, open_upright, read_limited
 from embeddings.errors import UnusablePhotos
-from jobs.progress import Progress
+from jobs.progress import StageProgress
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
 METADATA = "metadata.csv"
@@ -267,14 +267,14 @@ class Inspection:
         return found
 
 
-def inspect(photo_set: PhotoSet, on_progress: Progress | None = None) -> Inspection:
+def inspect(photo_set: PhotoSet, progress: StageProgress | None = None) -> Inspection:
     """Read every photo once. A photo that cannot be used is told of and left out, as is each copy of a photo after the first."""
     with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
         looks = []
         for look in pool.map(_look_at, photo_set.photos):
             looks.append(look)
-            if on_progress:
-                on_progress(1)
+            if progress:
+                progress.advance()
     kept: list[int] = []
     unreadable, duplicates = [], []
     first_of: dict[str, str] = {}

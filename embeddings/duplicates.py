@@ -26,7 +26,7 @@ from catalog.perceptual_hash import MIRROR
 from catalog.photos import ImageRejected, read_photo
 from embeddings.errors import UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from jobs.progress import Progress, Tell, counted
+from jobs.progress import ProgressCallback, StageProgress
 
 Kind = DuplicatePair.Kind
 State = ImageEmbedding.State
@@ -84,22 +84,22 @@ class _Match:
     likeness: Likeness
 
 
-def find_duplicates(tell: Tell) -> Found:
+def find_duplicates(on_progress: ProgressCallback) -> Found:
     """Look for near-duplicates among the active products and record them for somebody to decide. Raises UnknownCollection.
 
     Nothing is recorded where it is interrupted.
     """
     version = _live_version()
-    unreadable = _hash_photos(tell)
+    unreadable = _hash_photos(on_progress)
     with tempfile.TemporaryDirectory(prefix="duplicates-") as folder:
         path = Path(folder) / "vectors"
-        contents = _read_contents(version, path, tell)
+        contents = _read_contents(version, path, on_progress)
         shared = np.diff(contents.bounds) > MOST_PRODUCTS
         found = _identical(contents, shared)
         if len(contents.rows):
             vectors = np.memmap(path, dtype="<f2", mode="r").reshape(-1, version.dim)
             # A photo of one colour is like every other by its hash.
-            matches, crowded = _matches(contents, vectors, ~shared & (contents.hashes != 0), tell)
+            matches, crowded = _matches(contents, vectors, ~shared & (contents.hashes != 0), on_progress)
             shared |= crowded
             _add(found, contents, matches)
     photos = len(contents.products)
@@ -113,13 +113,13 @@ def _live_version() -> EncoderVersion:
     return collection.active_version
 
 
-def _hash_photos(tell: Tell) -> int:
+def _hash_photos(on_progress: ProgressCallback) -> int:
     """Give every photo its perceptual hash that came before there were any. Returns how many could not be read."""
     waiting = ProductImage.objects.filter(perceptual_hash=None)
     total = waiting.count()
     if not total:
         return 0
-    advance, unreadable, last = counted(tell, "looking at photos", total), 0, 0
+    progress, unreadable, last = StageProgress(on_progress, "looking at photos", total), 0, 0
     with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
         while batch := list(waiting.filter(pk__gt=last).order_by("pk")[:_HASHED_AT_ONCE]):
             last = batch[-1].pk
@@ -128,7 +128,7 @@ def _hash_photos(tell: Tell) -> int:
             seen = [image for image in batch if image.perceptual_hash is not None]
             ProductImage.objects.bulk_update(seen, ["perceptual_hash"])
             unreadable += len(batch) - len(seen)
-            advance(len(batch))
+            progress.advance(len(batch))
     return unreadable
 
 
@@ -141,11 +141,11 @@ def _hash_of(name: str) -> int | None:
         return None
 
 
-def _read_contents(version: EncoderVersion, path: Path, tell: Tell) -> _Contents:
+def _read_contents(version: EncoderVersion, path: Path, on_progress: ProgressCallback) -> _Contents:
     """Write the vectors of active products' photos into a file, and read what else is to be known of them."""
     rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False)
     rows = rows.exclude(state__in=(State.PENDING, State.REMOVED)).order_by("pk")
-    advance, last = counted(tell, "reading vectors", rows.count()), 0
+    progress, last = StageProgress(on_progress, "reading vectors", rows.count()), 0
     digests, hashes, products, families = bytearray(), array("Q"), array("q"), array("q")
     with path.open("wb") as file:
         while batch := list(rows.filter(pk__gt=last).values_list("pk", "image_id", "vector")[:_READ_AT_ONCE]):
@@ -157,7 +157,7 @@ def _read_contents(version: EncoderVersion, path: Path, tell: Tell) -> _Contents
                 hashes.append(look)
                 products.append(product_id)
                 families.append(main or product_id)
-            advance(len(batch))
+            progress.advance(len(batch))
     return _by_content(
         np.frombuffer(bytes(digests), dtype="S32"),
         np.array(hashes, dtype=np.uint64),
@@ -201,13 +201,13 @@ def _identical(contents: _Contents, shared: NDArray[np.bool_]) -> dict[tuple[int
 
 
 def _matches(
-    contents: _Contents, vectors: NDArray[np.float16], usable: NDArray[np.bool_], tell: Tell
+    contents: _Contents, vectors: NDArray[np.float16], usable: NDArray[np.bool_], on_progress: ProgressCallback
 ) -> tuple[list[_Match], NDArray[np.bool_]]:
     """Pairs of contents that the rules take for one photo, and which contents too many others are like: bool [m]."""
     alike = np.zeros(len(contents.rows), dtype=np.int64)
     blocks = -(-len(contents.rows) // _BLOCK)
-    advance = counted(tell, "comparing photos", blocks * (blocks + 1) // 2)
-    matches = list(_near(contents, vectors, usable, alike, advance))
+    progress = StageProgress(on_progress, "comparing photos", blocks * (blocks + 1) // 2)
+    matches = list(_near(contents, vectors, usable, alike, progress))
     crowded = alike > MOST_ALIKE
     return [match for match in matches if not (crowded[match.one] or crowded[match.other])], crowded
 
@@ -217,7 +217,7 @@ def _near(
     vectors: NDArray[np.float16],
     usable: NDArray[np.bool_],
     alike: NDArray[np.int64],
-    advance: Progress,
+    progress: StageProgress,
 ) -> Iterator[_Match]:
     """Matches, block by block. alike: counts each content's matches; those of a content that has too many are left out."""
     hashes = contents.hashes
@@ -239,7 +239,7 @@ def _near(
                 kind = Kind.MIRRORED if mirrored[position] < straight[position] else Kind.ALIKE
                 likeness = Likeness(kind, min(float(cosines[position]), 1.0), int(bits[position]))
                 yield _Match(int(one[position]), int(other[position]), likeness)
-            advance(1)
+            progress.advance()
 
 
 def _near_in_block(

@@ -1,8 +1,12 @@
 """Everything that can go wrong in the embedding service, by the domain's own names."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class EmbeddingsError(Exception):
-    """Base of every error that this service raises on purpose; its message says what to do."""
+    """Base of every error that this service raises on purpose. The message states the fact; each surface words the remedy."""
 
 
 class EncoderUnavailable(EmbeddingsError):
@@ -10,7 +14,11 @@ class EncoderUnavailable(EmbeddingsError):
 
 
 class EncoderMismatch(EmbeddingsError):
-    """Vectors of one encoder met an index or a version of another."""
+    """A version's model file was exchanged, or vectors of one encoder met those of another."""
+
+
+class IndexMismatch(EncoderMismatch):
+    """An index collection stands with other dimensions or another distance than its version's."""
 
 
 class IndexUnavailable(EmbeddingsError):
@@ -31,6 +39,19 @@ class MediaUnavailable(EmbeddingsError):
 
 class UnknownCollection(EmbeddingsError):
     """No similarity collection has this slug, or it has no active encoder version."""
+
+    @classmethod
+    def named(cls, slug: str, known: Iterable[str]) -> UnknownCollection:
+        """The error for a slug that no collection has.
+
+        Args:
+            slug: what was asked for.
+            known: the slugs that there are.
+
+        Returns:
+            The error, to be raised.
+        """
+        return cls(f"there is no collection {slug!r}; there is: {', '.join(known) or 'none yet'}")
 
 
 class CollectionNotFound(EmbeddingsError):

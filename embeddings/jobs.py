@@ -36,7 +36,7 @@ from django.utils import timezone
 from embeddings import metrics
 from embeddings.errors import EmbeddingsError, JobEnded, JobNotFound, NoRejectedRows
 from embeddings.models import Collection, Job
-from jobs.progress import Tell
+from jobs.progress import ProgressCallback
 from jobs.storage import StorageUnavailable, reason_of
 
 logger = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def start(job: Job) -> None:
     progress(job, "starting", 0, 0)
 
 
-def work_off(job_id: UUID, work: Callable[[Job, Tell], dict[str, Any]]) -> bool:
+def work_off(job_id: UUID, work: Callable[[Job, ProgressCallback], dict[str, Any]]) -> bool:
     """For the child: do the work, and end the job by what comes of it. Returns whether it was done.
 
     work: is given the job and a function to tell its progress by; returns the result, plain JSON.

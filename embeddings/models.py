@@ -136,11 +136,92 @@ class EncoderVersion(models.Model):
         return IndexCollection(f"{self.label}-g{number}", self.dim, Distance(self.collection.distance))
 
 
-class ImageEmbedding(models.Model):
-    """Where one photo stands with one encoder version.
+class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
+    """Rows of the outbox. `mark_*` methods alone write `state`, `revision` and `changed_at`; each returns how many rows it wrote.
 
-    A row that is not `indexed` or `failed` is work to do. Rows outlive their photo as `removed` until the point is gone.
-    `revision` rises with every change to be worked off, so that whoever finishes work on an older one does not hide a newer one.
+    A change that calls for work raises the revision, finished work leaves it. So whoever finishes work filters by the revision that
+    was read, `rows.filter(revision=revision).mark_indexed()`, and does not hide a change that came meanwhile.
+    """
+
+    def mark_pending(self, *, content_hash: str | None = None, drop_vector: bool = False) -> int:
+        """Have the photos embedded: they are new, have new content, or are tried again.
+
+        Args:
+            content_hash: SHA-256 of the content as it is now; a vector of other content is dropped. None: as it was.
+            drop_vector: drop the vector, whatever it is of.
+
+        Returns:
+            How many rows were written.
+        """
+        values: dict[str, Any] = {}
+        if content_hash is not None:
+            same = models.When(content_hash=content_hash, then=models.F("vector"))
+            values = {"content_hash": content_hash, "vector": models.Case(same, default=models.Value(None))}
+        if drop_vector:
+            values["vector"] = None
+        return self._mark_work(ImageEmbedding.State.PENDING, **values)
+
+    def mark_to_upsert(self) -> int:
+        """Have the points written from the stored vectors."""
+        return self._mark_work(ImageEmbedding.State.EMBEDDED)
+
+    def mark_outdated(self) -> int:
+        """Have the points' payloads updated."""
+        return self._mark_work(ImageEmbedding.State.OUTDATED)
+
+    def mark_removed(self) -> int:
+        """Have the points deleted, and the rows after them."""
+        return self._mark_work(ImageEmbedding.State.REMOVED)
+
+    def mark_embedded(self, vector: bytes) -> int:
+        """The encoder gave this vector; the points are still to be written.
+
+        Args:
+            vector: see `vector_to_bytes`.
+
+        Returns:
+            How many rows were written.
+        """
+        return self._mark(ImageEmbedding.State.EMBEDDED, vector=vector, error="")
+
+    def mark_indexed(self) -> int:
+        """The points are in the index as the database has them."""
+        return self._mark(ImageEmbedding.State.INDEXED)
+
+    def mark_postponed(self, reason: str) -> int:
+        """The photos could not be embedded now, and are tried again later.
+
+        Args:
+            reason: for the admin.
+
+        Returns:
+            How many rows were written.
+        """
+        return self._mark(ImageEmbedding.State.PENDING, error=reason, attempts=models.F("attempts") + 1)
+
+    def mark_failed(self, reason: str) -> int:
+        """The photos cannot be embedded, and are not tried again by themselves.
+
+        Args:
+            reason: for the admin.
+
+        Returns:
+            How many rows were written.
+        """
+        return self._mark(ImageEmbedding.State.FAILED, error=reason, attempts=models.F("attempts") + 1)
+
+    def _mark_work(self, state: str, **values: Any) -> int:
+        return self._mark(state, revision=models.F("revision") + 1, attempts=0, error="", **values)
+
+    def _mark(self, state: str, **values: Any) -> int:
+        return self.update(state=state, changed_at=Now(), **values)
+
+
+class ImageEmbedding(models.Model):
+    """The state of one photo with one encoder version: a row of the outbox.
+
+    A row that is not `indexed` or `failed` is work to do. Rows outlive their photo as `removed` until the point is deleted.
+    `state`, `revision` and `changed_at` are written by the queryset's `mark_*` methods.
     """
 
     class State(models.TextChoices):
@@ -166,6 +247,8 @@ class ImageEmbedding(models.Model):
     error = models.TextField(_("error"), blank=True)
     revision = models.PositiveIntegerField(_("revision"), default=1)
     changed_at = models.DateTimeField(_("changed"), db_default=Now())
+
+    objects = ImageEmbeddingQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("image embedding")

@@ -1,18 +1,25 @@
-"""Writes down what is to be done for the index, in the transaction of the change that calls for it."""
+"""The outbox: rows that say what has to be done for the index, written in the transaction of the change that calls for it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection as AnyCollection
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
-from django.db.models import Case, F, Q, QuerySet, Value, When
-from django.db.models.functions import Now
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from catalog.models import ProductImage
 from embeddings.models import EncoderVersion, ImageEmbedding
-from embeddings.selectors import followed_versions
+from embeddings.selectors import TO_DO, followed_versions, rows_of_active_versions
 
 State = ImageEmbedding.State
+# States whose work needs no encoder, in the order in which they are processed.
+WITHOUT_ENCODER = (State.OUTDATED, State.REMOVED, State.EMBEDDED)
+# A photo that could not be read from its storage is tried again after each of these, and fails after the last.
+EMBED_RETRY_WAITS_S = (10, 60, 600, 3600)
+PROCESSED_AT_ONCE = 256
+BATCH = 1000
 
 
 def images_covered(version: EncoderVersion) -> QuerySet[ProductImage]:
@@ -27,31 +34,77 @@ def images_covered(version: EncoderVersion) -> QuerySet[ProductImage]:
     return images.filter(covered)
 
 
-def note_images_changed(image_ids: Sequence[int]) -> None:
-    """These photos are new or have new content: each covered one is to be embedded."""
+def enqueue_images(image_ids: Sequence[int]) -> None:
+    """Have photos embedded that are new or have new content, by every version in use that covers them."""
     for version in followed_versions():
-        renew(version, image_ids)
+        enqueue_images_for(version, image_ids)
 
 
-def renew(version: EncoderVersion, image_ids: Sequence[int]) -> None:
-    """The same, for one version."""
+def enqueue_images_for(version: EncoderVersion, image_ids: Sequence[int]) -> None:
+    """The same for one version. A photo whose content did not change keeps its vector, and its point is written again."""
     hashes = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
     known = ImageEmbedding.objects.filter(version=version, image_id__in=hashes)
     for row in known:
-        same = row.content_hash == hashes[row.image_id]
-        if same and row.state == State.PENDING:
+        content_hash = hashes[row.image_id]
+        unchanged = row.content_hash == content_hash
+        if unchanged and row.state == State.PENDING:
             continue
-        state = State.EMBEDDED if same and row.vector is not None else State.PENDING
-        _change(known.filter(pk=row.pk), state, content_hash=hashes[row.image_id])
-    enrol(version, hashes)
+        this = known.filter(pk=row.pk)
+        if unchanged and row.vector is not None:
+            this.mark_to_upsert()
+        else:
+            this.mark_pending(content_hash=content_hash)
+    ensure_rows(version, hashes)
 
 
-def enrol(version: EncoderVersion, hashes: dict[int, str]) -> int:
-    """Give each photo (id -> SHA-256) a pending row unless it has one; one on its way out comes back. Returns how many had none."""
+def enqueue_products(product_ids: Sequence[int]) -> None:
+    """Have payloads updated after a change of these products; by a change of category, photos enter and leave collections."""
+    image_ids = list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True))
+    for version in followed_versions():
+        covered = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
+        rows = ImageEmbedding.objects.filter(version=version, image_id__in=image_ids)
+        rows.exclude(image_id__in=covered).exclude(state=State.REMOVED).mark_removed()
+        staying = rows.filter(image_id__in=covered)
+        staying.filter(state__in=(State.INDEXED, State.OUTDATED)).mark_outdated()
+        # A worker may be writing the point just now, with the details as they were.
+        staying.filter(state=State.EMBEDDED).mark_to_upsert()
+        ensure_rows(version, covered)
+
+
+def enqueue_removals(image_ids: AnyCollection[int]) -> None:
+    """Have the points of these photos deleted, in every version."""
+    ImageEmbedding.objects.filter(image_id__in=image_ids).mark_removed()
+
+
+def embed_again(image_ids: AnyCollection[int]) -> None:
+    """Drop the vectors of these photos in the versions in use and have them embedded again, failed photos included."""
+    for version in followed_versions():
+        hashes = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
+        ImageEmbedding.objects.filter(version=version, image_id__in=hashes).mark_pending(drop_vector=True)
+        ensure_rows(version, hashes)
+
+
+def upsert_again(image_ids: AnyCollection[int]) -> None:
+    """Have the points of these photos written again from their stored vectors, in the versions in use."""
+    versions = [version.pk for version in followed_versions()]
+    rows = ImageEmbedding.objects.filter(version__in=versions, image_id__in=image_ids)
+    rows.filter(state__in=(State.INDEXED, State.OUTDATED), vector__isnull=False).mark_to_upsert()
+
+
+def ensure_rows(version: EncoderVersion, hashes: Mapping[int, str]) -> int:
+    """Give each photo a pending row unless it has a row; one that is marked as removed comes back, with its vector.
+
+    Args:
+        version: whose rows.
+        hashes: image id -> SHA-256 of the photo.
+
+    Returns:
+        How many photos had no row.
+    """
     rows = ImageEmbedding.objects.filter(version=version, image_id__in=hashes)
     back = rows.filter(state=State.REMOVED)
-    _change(back.filter(vector__isnull=False), State.EMBEDDED)
-    _change(back.filter(vector__isnull=True), State.PENDING)
+    back.filter(vector__isnull=False).mark_to_upsert()
+    back.filter(vector__isnull=True).mark_pending()
     known = set(rows.values_list("image_id", flat=True))
     missing = [
         ImageEmbedding(version=version, image_id=image_id, content_hash=content_hash)
@@ -62,52 +115,107 @@ def enrol(version: EncoderVersion, hashes: dict[int, str]) -> int:
     return len(missing)
 
 
-def note_products_changed(product_ids: Sequence[int]) -> None:
-    """Details of these products changed: their points' payloads are to be updated, and photos enter or leave by category."""
-    image_ids = list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True))
-    for version in followed_versions():
-        covered = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
-        rows = ImageEmbedding.objects.filter(version=version, image_id__in=image_ids)
-        _change(rows.exclude(image_id__in=covered).exclude(state=State.REMOVED), State.REMOVED)
-        staying = rows.filter(image_id__in=covered)
-        _change(staying.filter(state__in=(State.INDEXED, State.OUTDATED)), State.OUTDATED)
-        # The point may be on its way with the details as they were.
-        _change(staying.filter(state=State.EMBEDDED), State.EMBEDDED)
-        enrol(version, covered)
+def ensure_all_rows(version: EncoderVersion) -> int:
+    """Give every covered photo a row. Returns how many had none."""
+    images = images_covered(version).order_by("pk")
+    added, last = 0, 0
+    while hashes := dict(images.filter(pk__gt=last).values_list("pk", "sha256")[:BATCH]):
+        added += ensure_rows(version, hashes)
+        last = max(hashes)
+    return added
 
 
-def note_images_removed(image_ids: AnyCollection[int]) -> None:
-    """These photos are going: their points are to be removed."""
-    _change(ImageEmbedding.objects.filter(image_id__in=image_ids), State.REMOVED)
+def mark_orphans(version: EncoderVersion) -> int:
+    """Mark rows as removed whose photo is gone or no longer covered. Returns how many."""
+    rows = ImageEmbedding.objects.filter(version=version).exclude(state=State.REMOVED)
+    orphans, last = 0, 0
+    while ids := list(rows.filter(image_id__gt=last).order_by("image_id").values_list("image_id", flat=True)[:BATCH]):
+        last = ids[-1]
+        covered = set(images_covered(version).filter(pk__in=ids).values_list("pk", flat=True))
+        orphans += rows.filter(image_id__in=[image_id for image_id in ids if image_id not in covered]).mark_removed()
+    return orphans
 
 
-def embed_again(image_ids: AnyCollection[int]) -> None:
-    """Forget the vectors of these photos in the versions in use and embed them anew, failed and forgotten ones too."""
-    for version in followed_versions():
-        hashes = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
-        rows = ImageEmbedding.objects.filter(version=version, image_id__in=hashes)
-        rows.update(vector=None)
-        _change(rows, State.PENDING)
-        enrol(version, hashes)
+def retry_failed(version: EncoderVersion) -> int:
+    """Have failed photos tried again, and those that wait for another attempt tried at once. Returns how many."""
+    rows = ImageEmbedding.objects.filter(version=version)
+    return rows.filter(Q(state=State.FAILED) | Q(state=State.PENDING, attempts__gt=0)).mark_pending()
 
 
-def patch_again(image_ids: AnyCollection[int]) -> None:
-    """Write the points of these photos anew from their stored vectors."""
-    rows = ImageEmbedding.objects.filter(
-        version__in=[version.pk for version in followed_versions()], image_id__in=image_ids
-    )
-    _change(rows.filter(state__in=(State.INDEXED, State.OUTDATED), vector__isnull=False), State.EMBEDDED)
+def enqueue_changed_content(version: EncoderVersion) -> int:
+    """Have photos embedded again whose content changed while the version was not in use. Returns how many."""
+    images = ProductImage.objects.filter(pk=OuterRef("image_id"), sha256=OuterRef("content_hash"))
+    rows = ImageEmbedding.objects.filter(version=version)
+    changed = rows.filter(~Exists(images), image_id__in=ProductImage.objects.values("pk"))
+    enqueued, last = 0, 0
+    while ids := list(changed.filter(pk__gt=last).order_by("pk").values_list("pk", "image_id")[:BATCH]):
+        last = ids[-1][0]
+        enqueue_images_for(version, [image_id for _, image_id in ids])
+        enqueued += len(ids)
+    return enqueued
 
 
-def _change(rows: QuerySet[ImageEmbedding], state: str, *, content_hash: str | None = None) -> None:
-    values: dict[str, object] = {
-        "state": state,
-        "revision": F("revision") + 1,
-        "changed_at": Now(),
-        "attempts": 0,
-        "error": "",
-    }
-    if content_hash is not None:
-        values["content_hash"] = content_hash
-        values["vector"] = Case(When(content_hash=content_hash, then=F("vector")), default=Value(None))
-    rows.update(**values)
+def due() -> Q:
+    """Rows that were not tried yet, or whose wait after the last attempt is over."""
+    due, now = Q(attempts=0), timezone.now()
+    for attempts, wait_s in enumerate(EMBED_RETRY_WAITS_S, start=1):
+        due |= Q(attempts=attempts, changed_at__lte=now - timedelta(seconds=wait_s))
+    return due
+
+
+def next_batch(version: EncoderVersion, chosen: Q, state: str, after: int) -> Sequence[ImageEmbedding]:
+    """The next rows of a state to process, by ascending key.
+
+    Args:
+        version: whose rows.
+        chosen: which of them.
+        state: one of State; rows to patch come without their vectors.
+        after: key of the last row of the batch before; 0 to begin.
+
+    Returns:
+        PROCESSED_AT_ONCE rows at most; none at the end.
+    """
+    rows = ImageEmbedding.objects.filter(chosen, version=version, state=state, pk__gt=after).order_by("pk")
+    return list((rows.defer("vector") if state == State.OUTDATED else rows)[:PROCESSED_AT_ONCE])
+
+
+def fill_batch(image_ids: Sequence[int], limit: int) -> list[int]:
+    """These photos, and others that wait for something that needs no encoder, unless none of these does.
+
+    Many at a time cost little more than one, so the first of many messages does the work of the rest, which find nothing to do.
+
+    Args:
+        image_ids: the photos that a message names; they come first.
+        limit: the most photos, but for those that are named.
+
+    Returns:
+        Ids of photos, each once.
+    """
+    waiting = rows_of_active_versions().filter(state__in=WITHOUT_ENCODER)
+    named = list(image_ids)
+    if len(named) >= limit or not waiting.filter(image_id__in=named).exists():
+        return named
+    others = waiting.exclude(image_id__in=named).order_by("image_id").values_list("image_id", flat=True)
+    return [*named, *dict.fromkeys(others[: limit - len(named)])]
+
+
+def images_to_embed(image_ids: Iterable[int]) -> list[int]:
+    """Which of these photos wait for the encoder of any active version."""
+    waiting = rows_of_active_versions().filter(state=State.PENDING)
+    return list(waiting.filter(image_id__in=list(image_ids)).values_list("image_id", flat=True).distinct())
+
+
+def stale_images(waited: timedelta, limit: int) -> list[int]:
+    """Photos whose message was lost, or that are due for another attempt; those that wait longest come first.
+
+    Args:
+        waited: a row that waits for its first attempt counts from this age on.
+        limit: the most photos.
+
+    Returns:
+        Ids of photos with a row of any active version that waits, each once.
+    """
+    retried = Q(attempts__gt=0) & due()
+    rows = rows_of_active_versions().filter(state__in=TO_DO)
+    rows = rows.filter(retried | Q(attempts=0, changed_at__lte=timezone.now() - waited)).order_by("pk")
+    return list(dict.fromkeys(rows.values_list("image_id", flat=True)[:limit]))

@@ -1,4 +1,4 @@
-"""Listens to the catalogue: writes the outbox in the change's transaction, and calls for work once it is committed."""
+"""Receives the catalogue's events: writes the outbox in the change's transaction, and has it processed after the commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models.signals import post_migrate
 
 from catalog import events
 from catalog.models import ProductImage
-from embeddings import background, outbox, services, tasks
+from embeddings import background, outbox, tasks, versions
 
 
 def connect() -> None:
@@ -23,33 +23,34 @@ def connect() -> None:
 
 
 def on_images_changed(*, image_ids: Sequence[int], **_: Any) -> None:
-    """Photos are to be embedded."""
-    outbox.note_images_changed(image_ids)
-    call_for_work(image_ids)
+    """Have photos embedded."""
+    outbox.enqueue_images(image_ids)
+    dispatch(image_ids)
 
 
 def on_products_changed(*, product_ids: Sequence[int], **_: Any) -> None:
-    """Payloads are to be patched."""
-    outbox.note_products_changed(product_ids)
-    call_for_work(list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True)))
+    """Have payloads patched."""
+    outbox.enqueue_products(product_ids)
+    dispatch(list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True)))
 
 
 def on_images_removed(*, image_ids: Sequence[int], **_: Any) -> None:
-    """Points are to be removed."""
-    outbox.note_images_removed(image_ids)
-    call_for_work(image_ids)
+    """Have points deleted."""
+    outbox.enqueue_removals(image_ids)
+    dispatch(image_ids)
 
 
 def on_migrated(*, app_config: Any, **_: Any) -> None:
     """A fresh database gets its first collection."""
     if app_config.label == "embeddings":
-        services.ensure_default_collection()
+        versions.ensure_default_collection()
 
 
-def call_for_work(image_ids: Sequence[int] | None) -> None:
-    """Once the transaction is committed, have these photos' rows worked off (None: all that wait).
+def dispatch(image_ids: Sequence[int] | None) -> None:
+    """Have rows of the outbox processed once the transaction is committed. A message that is lost costs time only.
 
-    A message that is lost costs time only.
+    Args:
+        image_ids: these photos' rows; None: all that wait.
     """
 
     def send() -> None:

@@ -1,4 +1,4 @@
-"""Reads of the embedding service: what is live, which vectors a product has, how much work waits."""
+"""Reads of the embedding service: what is live, where photos stand, how much work waits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from django.utils import timezone
 
 from embeddings.calibration import Calibration
 from embeddings.errors import UnknownCollection
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding, ImageEmbeddingQuerySet
+from embeddings.registry import registry
 from embeddings.vector_index.base import IndexCollection
 
 LIVE_COLLECTION_TTL_S = 1.0
 
 _State = ImageEmbedding.State
-# What the outbox still has to work off.
+# States of rows that are still to be processed.
 TO_DO = (_State.PENDING, _State.EMBEDDED, _State.OUTDATED, _State.REMOVED)
 
 
@@ -37,25 +38,63 @@ class LiveCollection:
     index: IndexCollection
     confidence: Calibration | None = None
 
+    @property
+    def dim(self) -> int:
+        """Length of the vectors that it is asked with."""
+        return self.index.dim
 
-_cached: dict[str, tuple[float, LiveCollection]] = {}
-_lock = threading.Lock()
+
+class LiveCollections:
+    """What answers each collection's queries, read from the database at most once in LIVE_COLLECTION_TTL_S."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[float, LiveCollection]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, slug: str) -> LiveCollection:
+        """See `live_collection`."""
+        now = time.monotonic()
+        entry = self._read.get(slug)
+        if entry is not None and now - entry[0] < LIVE_COLLECTION_TTL_S:
+            return entry[1]
+        live = _read_live_collection(slug)
+        with self._lock:
+            self._read[slug] = (now, live)
+        return live
+
+    def forget(self) -> None:
+        """Read them again at the next call."""
+        with self._lock:
+            self._read.clear()
 
 
 def live_collection(slug: str) -> LiveCollection:
-    """The live state of a collection, read at most once in LIVE_COLLECTION_TTL_S. Raises UnknownCollection."""
-    now = time.monotonic()
-    entry = _cached.get(slug)
-    if entry is not None and now - entry[0] < LIVE_COLLECTION_TTL_S:
-        return entry[1]
+    """The live state of a collection, at most LIVE_COLLECTION_TTL_S old.
+
+    Args:
+        slug: of the collection.
+
+    Returns:
+        Its active version, as queries need it.
+
+    Raises:
+        UnknownCollection: there is no such collection, or it has no active version.
+    """
+    return registry.get(LiveCollections).get(slug)
+
+
+def forget_live_collections() -> None:
+    """After a switch: read the live state again at the next call."""
+    registry.get(LiveCollections).forget()
+
+
+def _read_live_collection(slug: str) -> LiveCollection:
     collection = Collection.objects.filter(slug=slug).select_related("active_version__collection").first()
     if collection is None or collection.active_version is None:
-        known = ", ".join(Collection.objects.filter(active_version__isnull=False).values_list("slug", flat=True))
-        raise UnknownCollection(
-            f"there is no collection {slug!r}; there is: {known or 'none yet (run manage.py migrate)'}"
-        )
+        known = Collection.objects.filter(active_version__isnull=False).values_list("slug", flat=True)
+        raise UnknownCollection.named(slug, known)
     version = collection.active_version
-    live = LiveCollection(
+    return LiveCollection(
         slug,
         version.pk,
         version.label,
@@ -64,9 +103,6 @@ def live_collection(slug: str) -> LiveCollection:
         version.index_collection(),
         confidence_of(version),
     )
-    with _lock:
-        _cached[slug] = (now, live)
-    return live
 
 
 def confidence_of(version: EncoderVersion) -> Calibration | None:
@@ -74,12 +110,6 @@ def confidence_of(version: EncoderVersion) -> Calibration | None:
     fitted = version.calibration or {}
     document = fitted.get("kind") or fitted.get("product")
     return None if document is None else Calibration.from_dict(document)
-
-
-def forget_live_collections() -> None:
-    """Read the live state afresh at the next call."""
-    with _lock:
-        _cached.clear()
 
 
 def active_versions() -> list[EncoderVersion]:
@@ -94,7 +124,7 @@ def versions_in_use() -> QuerySet[EncoderVersion]:
 
 
 def followed_versions() -> list[EncoderVersion]:
-    """The versions that changes of the catalogue are noted for: active, kept for a roll-back, or being built."""
+    """The versions that changes of the catalogue are enqueued for: active, kept for a roll-back, or being built."""
     followed = _in_use() | Q(rebuild_started_at__isnull=False)
     return list(EncoderVersion.objects.filter(followed).select_related("collection"))
 
@@ -111,7 +141,7 @@ def embeddings_of(image_ids: Iterable[int]) -> QuerySet[ImageEmbedding]:
     return rows.select_related("version__collection").defer("vector").order_by("version__collection__slug", "pk")
 
 
-def rows_of_active_versions() -> QuerySet[ImageEmbedding]:
+def rows_of_active_versions() -> ImageEmbeddingQuerySet:
     """The outbox: a row for each photo and active version."""
     return ImageEmbedding.objects.filter(version__in=[version.pk for version in active_versions()])
 
@@ -123,7 +153,7 @@ def outbox_counts() -> dict[str, int]:
 
 
 def waiting_seconds() -> dict[str, float]:
-    """How long the oldest row of active versions has waited in each state that is still to be worked off; 0 where none does."""
+    """How long the oldest row of active versions has waited in each state that is still to be processed; 0 where none does."""
     rows = rows_of_active_versions().filter(state__in=TO_DO)
     oldest = dict(rows.values_list("state").annotate(oldest=Min("changed_at")).order_by())
     now = timezone.now()

@@ -63,8 +63,7 @@ def expect_training(collection_slug: str) -> Collection:
     """
     collection = Collection.objects.filter(slug=collection_slug).first()
     if collection is None:
-        known = ", ".join(Collection.objects.values_list("slug", flat=True))
-        raise UnknownCollection(f"there is no collection {collection_slug!r}; there is: {known or 'none yet'}")
+        raise UnknownCollection.named(collection_slug, Collection.objects.values_list("slug", flat=True))
     if not settings.CELERY_BROKER_URL and find_spec("tensorflow") is None:
         raise TrainingUnavailable(
             "TensorFlow is not installed here: install the extra `train` (make setup),"

@@ -15,8 +15,9 @@ from celery.signals import worker_shutting_down
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from embeddings import jobs, services
+from embeddings import indexing, jobs, outbox
 from embeddings.errors import IndexUnavailable, MediaUnavailable
+from embeddings.registry import registry
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +29,31 @@ BROKER_PAUSE_S = 30.0
 # A message that was only slow finds nothing to do when its photos are sent again.
 RECONCILED_AT_ONCE = 100 * SYNC_SIZE
 
-_asked_in_vain_at = float("-inf")
+
+class BrokerPause:
+    """Remembers when the broker did not answer, so that this process asks again no sooner than BROKER_PAUSE_S later."""
+
+    def __init__(self) -> None:
+        self._began = float("-inf")
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is too early to ask again."""
+        return time.monotonic() - self._began < BROKER_PAUSE_S
+
+    def begin(self) -> None:
+        """The broker did not answer just now."""
+        self._began = time.monotonic()
 
 
 def request_indexing(image_ids: Sequence[int] | None) -> None:
-    """Send these photos (None: all that wait) to the workers. Where the broker is away they wait for the periodic task."""
-    global _asked_in_vain_at
-    if time.monotonic() - _asked_in_vain_at < BROKER_PAUSE_S:
+    """Send photos to the workers. Where the broker is away they wait for the periodic task.
+
+    Args:
+        image_ids: the photos; None: all that wait.
+    """
+    pause = registry.get(BrokerPause)
+    if pause.lasts:
         return
     try:
         if image_ids is None:
@@ -42,7 +61,7 @@ def request_indexing(image_ids: Sequence[int] | None) -> None:
             return
         _send(sync_images, image_ids, SYNC_SIZE)
     except OperationalError as error:
-        _asked_in_vain_at = time.monotonic()
+        pause.begin()
         logger.warning(
             "the broker is away (%s): photos wait in the outbox for the periodic task; trying again in %d s",
             error,
@@ -59,9 +78,9 @@ def _send(task: Task[[list[int]], None], image_ids: Sequence[int], size: int) ->
     acks_late=True, autoretry_for=(IndexUnavailable,), retry_backoff=True, retry_backoff_max=600, max_retries=None
 )
 def sync_images(image_ids: list[int]) -> None:
-    """Bring the points of these photos up to date where that needs no encoder, and pass on those that do."""
-    services.drain(services.with_others_waiting(image_ids, SYNC_SIZE), embed=False)
-    _send(embed_images, services.to_embed(image_ids), EMBED_SIZE)
+    """Process the rows of these photos that need no encoder, and pass on those that do."""
+    indexing.process_outbox(outbox.fill_batch(image_ids, SYNC_SIZE), embed=False)
+    _send(embed_images, outbox.images_to_embed(image_ids), EMBED_SIZE)
 
 
 @shared_task(
@@ -73,14 +92,18 @@ def sync_images(image_ids: list[int]) -> None:
 )
 def embed_images(image_ids: list[int]) -> None:
     """Embed these photos and write their points."""
-    services.drain(image_ids)
+    indexing.process_outbox(image_ids)
 
 
 @shared_task(acks_late=False)
 def reconcile(waited_s: float | None = None) -> None:
-    """Send again what has waited in the outbox for so long (None: MESSAGE_LOST_AFTER_S), or is due for another attempt."""
+    """Send photos again whose message was lost, and those that are due for another attempt.
+
+    Args:
+        waited_s: how many seconds a row has to have waited in the outbox; None: the setting MESSAGE_LOST_AFTER_S.
+    """
     waited = timedelta(seconds=settings.MESSAGE_LOST_AFTER_S if waited_s is None else waited_s)
-    _send(sync_images, services.left_behind(waited, RECONCILED_AT_ONCE), SYNC_SIZE)
+    _send(sync_images, outbox.stale_images(waited, RECONCILED_AT_ONCE), SYNC_SIZE)
 
 
 def request_job(job_id: UUID, kind: str) -> None:

@@ -1,23 +1,29 @@
-"""How long work tells how far it is, to whoever watches: a bar on a terminal, a row of a job."""
+"""How long work reports its progress: to a bar on a terminal, to the row of a job."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-# How many more are done.
-Progress = Callable[[int], object]
-# Stage, how many of it are done, of how many (0: nobody knows).
-Tell = Callable[[str, int, int], object]
+# Called with the stage, how many of its steps are done, and how many there are (0: not known).
+ProgressCallback = Callable[[str, int, int], object]
 
 
-def counted(tell: Tell, stage: str, total: int) -> Progress:
-    """Begins a stage, and gives what adds up its steps."""
-    done = 0
-    tell(stage, 0, total)
+class StageProgress:
+    """Counts the steps of one stage and reports each; the stage begins when it is made."""
 
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        tell(stage, done, total)
+    def __init__(self, on_progress: ProgressCallback | None, stage: str, total: int) -> None:
+        """Report the beginning of the stage.
 
-    return advance
+        Args:
+            on_progress: who is told; None: nobody.
+            stage: its name, for users.
+            total: how many steps it has; 0: not known.
+        """
+        self._on_progress, self._stage, self._total, self._done = on_progress, stage, total, 0
+        self.advance(0)
+
+    def advance(self, steps: int = 1) -> None:
+        """Report that so many more steps are done."""
+        self._done += steps
+        if self._on_progress is not None:
+            self._on_progress(self._stage, self._done, self._total)

@@ -15,11 +15,10 @@ from django.views.decorators.http import require_safe
 from kombu.exceptions import KombuError
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from embeddings.backends import get_vector_index
+from embeddings.backends import encoder_of, get_vector_index
 from embeddings.errors import CollectionNotFound, EmbeddingsError
 from embeddings.models import EncoderVersion
 from embeddings.selectors import active_versions
-from embeddings.services import encoder_of
 from lookalike.celery import app as celery_app
 from recommender import metrics
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from catalog.photos import check_photo, open_upright
 from catalog.selectors import ProductCard, kept_instead_of
+from embeddings.backends import encoder_of
 from embeddings.selectors import LiveCollection, live_collection
-from embeddings.services import encoder_of
 from embeddings.vector_index.base import UNFILTERED, Vector
 from recommender.errors import ProductNotFound
 from recommender.fallback import products_of_like_category

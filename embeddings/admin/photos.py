@@ -25,7 +25,7 @@ from catalog.models import Product, ProductImage
 from embeddings import outbox
 from embeddings.admin.display import WAITING, State, state_badge
 from embeddings.models import ImageEmbedding
-from embeddings.receivers import call_for_work
+from embeddings.receivers import dispatch
 from embeddings.selectors import embeddings_of, rows_of_active_versions
 
 
@@ -142,7 +142,7 @@ class EmbeddedProductAdmin(ProductAdmin):
     @admin.action(description=_("Reindex photos"), permissions=["change"])
     def reindex(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         """Write the points anew from the stored vectors; the encoder is not run."""
-        number = _for_photos(queryset, outbox.patch_again)
+        number = _for_photos(queryset, outbox.upsert_again)
         text = ngettext(
             "%d photo will be written to the index again.", "%d photos will be written to the index again.", number
         )
@@ -155,7 +155,7 @@ def _for_photos(products: QuerySet[Product], note: Callable[[Sequence[int]], Non
     with transaction.atomic():
         for batch in chunked(image_ids):
             note(batch)
-            call_for_work(batch)
+            dispatch(batch)
     return len(image_ids)
 
 

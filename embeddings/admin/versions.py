@@ -26,7 +26,7 @@ from embeddings.errors import EmbeddingsError
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import PAGE
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from embeddings.receivers import call_for_work
+from embeddings.receivers import dispatch
 from embeddings.submissions import submit_activation, submit_reindex
 from embeddings.versions import REPORT
 
@@ -259,7 +259,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
             except EmbeddingsError as error:
                 messages.error(request, _sentence(error))
                 continue
-            call_for_work(None)
+            dispatch(None)
             messages.success(request, _("%s is active again.") % version.label)
 
 

@@ -8,18 +8,18 @@ from typing import Any
 
 from tqdm import tqdm
 
-from jobs.progress import Tell
+from jobs.progress import ProgressCallback
 
 
 @contextmanager
-def stage_bars() -> Iterator[Tell]:
-    """Gives a function of (stage, done, total) that shows a bar for each stage on a terminal, and nothing off it."""
+def stage_bars() -> Iterator[ProgressCallback]:
+    """Gives a progress callback that shows a bar for each stage on a terminal, and nothing elsewhere."""
     bar: tqdm[Any] | None = None
     shown = ""
 
-    def tell(stage: str, done: int, total: int) -> None:
+    def show(stage: str, done: int, total: int) -> None:
         nonlocal bar, shown
-        if bar is None or stage != shown:
+        if bar is None or stage != shown or done < bar.n:
             if bar is not None:
                 bar.close()
             shown = stage
@@ -27,7 +27,7 @@ def stage_bars() -> Iterator[Tell]:
         bar.update(done - bar.n)
 
     try:
-        yield tell
+        yield show
     finally:
         if bar is not None:
             bar.close()

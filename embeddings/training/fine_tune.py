@@ -41,7 +41,7 @@ from embeddings.training.features import view_features
 from embeddings.training.heads import Embed, Epoch, HeadOptions, TrainedHead, embed_with, train_head
 from embeddings.training.unfreezing import UnfreezeOptions, train_unfrozen
 from embeddings.versions import BACKBONES, REPORT
-from jobs.progress import Tell, counted
+from jobs.progress import ProgressCallback, StageProgress
 
 MODEL, SAVED_MODEL, MANIFEST, CARD = "model.tflite", "saved_model", "manifest.json", "MODEL_CARD.md"
 
@@ -88,7 +88,7 @@ class FineTuned:
     problems: Sequence[str]
 
 
-def fine_tune(plan: Plan, *, folder: Path, root: Path, cache: Path, tell: Tell) -> FineTuned:
+def fine_tune(plan: Plan, *, folder: Path, root: Path, cache: Path, tell: ProgressCallback) -> FineTuned:
     """Train an encoder and write it with its manifest, card and report into `folder`.
 
     root: where backbones are kept. cache: where features and checkpoints are kept, so that an interrupted training goes on.
@@ -124,7 +124,7 @@ class _Data:
         return np.array([number_of[photo.label] for photo in self.train], dtype=np.int64)
 
 
-def _divide(plan: Plan, tell: Tell) -> _Data:
+def _divide(plan: Plan, tell: ProgressCallback) -> _Data:
     look = _inspected(_known(plan.photos, plan), "photos", tell)
     problems = look.problems()
     if plan.validation is not None:
@@ -161,9 +161,9 @@ def _known(photo_set: PhotoSet, plan: Plan) -> PhotoSet:
     return photo_set.with_products() if plan.by_product else photo_set.of_classes()
 
 
-def _inspected(photo_set: PhotoSet, stage: str, tell: Tell) -> Inspection:
+def _inspected(photo_set: PhotoSet, stage: str, tell: ProgressCallback) -> Inspection:
     total = len(photo_set.photos)
-    look = inspect(photo_set, counted(tell, stage, total))
+    look = inspect(photo_set, StageProgress(tell, stage, total))
     if not look.photos:
         first = f"; the first: {look.unreadable[0][1]}" if look.unreadable else ""
         raise UnusablePhotos(f"none of the {total} photos of {photo_set.title} can be read{first}")
@@ -199,7 +199,14 @@ class _Training:
     """One run through the flow, with what the steps hand on to each other."""
 
     def __init__(
-        self, plan: Plan, data: _Data, backbone: Backbone, frozen: LiteRTEncoder, folder: Path, cache: Path, tell: Tell
+        self,
+        plan: Plan,
+        data: _Data,
+        backbone: Backbone,
+        frozen: LiteRTEncoder,
+        folder: Path,
+        cache: Path,
+        tell: ProgressCallback,
     ) -> None:
         self._plan, self._data, self._backbone, self._frozen = plan, data, backbone, frozen
         self._folder, self._cache, self._tell = folder, cache, tell
@@ -247,7 +254,7 @@ class _Training:
                     views=views,
                     seed=self._plan.head.seed,
                     cache=self._cache,
-                    on_progress=counted(self._tell, stage, len(photos)),
+                    progress=StageProgress(self._tell, stage, len(photos)),
                 )
             )
         return found[0], found[1]

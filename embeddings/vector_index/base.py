@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.errors import CollectionNotFound, EncoderMismatch, InvalidFilter, InvalidPayload, InvalidVector
+from embeddings.errors import CollectionNotFound, IndexMismatch, InvalidFilter, InvalidPayload, InvalidVector
 
 Vector = NDArray[np.float32]
 Payload = Mapping[str, Any]
@@ -237,7 +237,7 @@ class VectorIndex(Protocol):
 
         bulk_load: this process alone fills the new collection, nobody asks it before `optimise` has been called, and it is made
         anew after a crash. So the engine may leave out its graph until then.
-        EncoderMismatch when it stands with another dim or distance.
+        IndexMismatch when it stands with another dim or distance.
         """
 
     def exists(self, name: str) -> bool:
@@ -278,12 +278,11 @@ class VectorIndex(Protocol):
 
 
 def check_same(stands: IndexCollection, wanted: IndexCollection) -> None:
-    """Raises EncoderMismatch where a collection that stands is not the one that is wanted."""
+    """Raises IndexMismatch where a collection that stands is not the one that is wanted."""
     if (stands.dim, stands.distance) != (wanted.dim, wanted.distance):
-        raise EncoderMismatch(
+        raise IndexMismatch(
             f"the index {wanted.name} stands with {stands.dim} dimensions compared by {stands.distance}, "
-            f"but {wanted.dim} by {wanted.distance} are wanted: it is not this encoder version's, "
-            f"so run manage.py reindex, which builds a new one beside it"
+            f"but {wanted.dim} by {wanted.distance} are wanted: it is not this encoder version's"
         )
 
 

@@ -21,8 +21,8 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import User
 from bench.chromium import FLAGS, NAMES
 from catalog.models import Product
+from embeddings.indexing import process_outbox
 from embeddings.selectors import forget_live_collections
-from embeddings.services import drain
 from tests import loopback
 from tests.catalog.shop import stock
 from tests.factories import jpeg
@@ -179,7 +179,7 @@ def index_photos(settings: LazySettings) -> Iterator[Callable[[], object]]:
     """Embeds and indexes every photo in the shop, in an index that starts empty: for tests with the true API."""
     settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
     forget_live_collections()
-    yield drain
+    yield process_outbox
     forget_live_collections()
 
 

@@ -16,10 +16,10 @@ from PIL import Image
 from catalog.models import Product, ProductImage
 from catalog.photos import check_photo
 from catalog.services import attach_image
-from embeddings import rebuild, services
-from embeddings.backends import get_vector_index
+from embeddings import indexing
+from embeddings.backends import Backends, get_vector_index
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from embeddings.selectors import forget_live_collections
+from embeddings.registry import registry
 from embeddings.vector_index.base import Point, VectorIndex
 from tests.factories import CategoryFactory, ProductFactory, jpeg, numbered_colour
 
@@ -52,8 +52,7 @@ class AddPhoto(Protocol):
 def encoder(monkeypatch: pytest.MonkeyPatch) -> CountingEncoder:
     """The encoder of every version."""
     counting = CountingEncoder()
-    for module in (services, rebuild):
-        monkeypatch.setattr(module, "get_encoder", lambda _name=None: counting)
+    monkeypatch.setattr(Backends, "encoder", lambda _, _name=None: counting)
     return counting
 
 
@@ -69,7 +68,7 @@ def version_of_all(encoder: CountingEncoder, settings: Any) -> EncoderVersion:
     settings.CELERY_BROKER_URL = ""
     settings.ENCODER_THREADS = 2
     settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
-    forget_live_collections()
+    registry.clear()
     versions = EncoderVersion.objects.filter(pk__in=Collection.objects.filter(slug="all").values("active_version"))
     versions.update(encoder="counting", fingerprint=encoder.fingerprint, dim=encoder.dim)
     return versions.select_related("collection").get()
@@ -109,7 +108,7 @@ def shop(version: EncoderVersion, add_photo: AddPhoto) -> list[int]:
         for number in range(4):
             shade = (colour[0] + number * 9, colour[1] + number * 9, colour[2] + number * 9)
             images.append(add_photo(ProductFactory.create(category=category), content=jpeg(shade)))
-    services.drain()
+    indexing.process_outbox()
     return [image.pk for image in images]
 
 

@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from embeddings import background, jobs, rebuild, services
-from embeddings.backends import get_vector_index
+from embeddings import background, generations, indexing, jobs, versions
+from embeddings.backends import Backends, get_vector_index
 from embeddings.errors import IndexUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
 from embeddings.submissions import submit_activation
@@ -36,7 +36,7 @@ class DullEncoder(CountingEncoder):
 def alone(monkeypatch):
     """No owner whose end would end this process, no other process that asks, and nothing noted before."""
     monkeypatch.setattr(jobs, "start", lambda job: jobs.progress(job, "starting", 0, 0))
-    monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+    monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
     monkeypatch.setattr(background, "_work_noted", False)
     monkeypatch.setattr(background, "_thread", None)
 
@@ -44,16 +44,15 @@ def alone(monkeypatch):
 @pytest.fixture
 def second(version, encoder, monkeypatch) -> EncoderVersion:
     """A version that is as good."""
-    return services.add_version(version.collection, "counting")
+    return versions.create_version(version.collection, "counting")
 
 
 @pytest.fixture
 def dull(version, encoder, monkeypatch) -> EncoderVersion:
     """A version that is worse."""
     other = DullEncoder()
-    for module in (services, rebuild):
-        monkeypatch.setattr(module, "get_encoder", lambda name=None: encoder if name == "counting" else other)
-    return services.add_version(version.collection, "dull")
+    monkeypatch.setattr(Backends, "encoder", lambda _, name=None: encoder if name == "counting" else other)
+    return versions.create_version(version.collection, "dull")
 
 
 def worked_off(version: EncoderVersion, **asked: Any) -> Job:
@@ -87,8 +86,8 @@ def test_it_tells_how_far_it_is(shop, second, monkeypatch):
     told: list[tuple[str, int, int]] = []
     monkeypatch.setattr(jobs, "progress", lambda _, *where: told.append(where))
     worked_off(second)
-    assert [stage for stage, done, total in told if done == 0] == ["starting", "embedding", "comparison", "index"]
-    assert ("index", len(shop), len(shop)) in told
+    assert [stage for stage, done, total in told if done == 0] == ["starting", "embedding", "comparison", "indexing"]
+    assert ("indexing", len(shop), len(shop)) in told
 
 
 def test_what_waits_is_indexed_too_where_no_server_does_it(shop, second):
@@ -98,7 +97,7 @@ def test_what_waits_is_indexed_too_where_no_server_does_it(shop, second):
 
 def test_what_cannot_be_compared_is_activated_without(version, add_photo, second):
     add_photo()
-    services.drain()
+    indexing.process_outbox()
     job = worked_off(second)
     assert job.result == {"encoder": "all-v2", "points": 1, "failed": 0, "comparison": None}
 

@@ -13,11 +13,12 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from catalog.services import remove_images
-from embeddings import background, outbox, rebuild, receivers, services, tasks, versions
+from embeddings import background, generations, indexing, outbox, receivers, tasks, versions
 from embeddings.backends import get_vector_index
 from embeddings.background import OutboxThread, finish_noted_work, note_work
 from embeddings.errors import EncoderMismatch, IndexLocked
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.registry import registry
 from embeddings.vector_index.edge import EdgeVectorIndex
 from tests.embeddings.conftest import points, states
 
@@ -54,7 +55,7 @@ class TestACommand:
         ("trouble", "said"),
         [
             (IndexLocked("held"), "1 photos wait: a running server holds the index"),
-            (EncoderMismatch("run manage.py reindex --rebuild"), "1 photos wait to be indexed: run manage.py reindex"),
+            (EncoderMismatch("made by another model"), "1 photos wait to be indexed: made by another model"),
         ],
     )
     def test_that_cannot_index_says_so_and_leaves_the_rows(
@@ -65,7 +66,7 @@ class TestACommand:
 
         image = add_photo()
         note_work()
-        monkeypatch.setattr(background, "drain", fail)
+        monkeypatch.setattr(background, "process_outbox", fail)
         with caplog.at_level(logging.WARNING):
             finish_noted_work()
         assert said in caplog.text
@@ -76,11 +77,11 @@ class TestACommand:
 class TestACommandThatPutAnotherVersionIntoUse:
     @pytest.fixture
     def activated(self, version, add_photo, monkeypatch) -> EncoderVersion:
-        monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+        monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
         add_photo()
-        services.drain()
+        indexing.process_outbox()
         get_vector_index().close()
-        new = services.add_version(version.collection, "counting")
+        new = versions.create_version(version.collection, "counting")
         return versions.activate(new).version
 
     @pytest.fixture
@@ -113,7 +114,7 @@ class TestACommandThatPutAnotherVersionIntoUse:
 class TestTheThread:
     @pytest.fixture
     def version(self, transactional_db: None, request: pytest.FixtureRequest) -> EncoderVersion:
-        services.ensure_default_collection()
+        versions.ensure_default_collection()
         found: EncoderVersion = request.getfixturevalue("version_of_all")
         return found
 
@@ -136,7 +137,7 @@ class TestTheThread:
         assert points(version).keys() == {later.pk}
 
     def test_outlives_trouble_and_tells_of_it_once(self, version, thread, add_photo, monkeypatch, caplog):
-        real, calls = background.drain, []
+        real, calls = background.process_outbox, []
 
         def locked_at_first() -> Any:
             calls.append(1)
@@ -144,14 +145,14 @@ class TestTheThread:
                 raise IndexLocked("held by another process")
             return real()
 
-        monkeypatch.setattr(background, "drain", locked_at_first)
+        monkeypatch.setattr(background, "process_outbox", locked_at_first)
         image = add_photo()
         thread.start()
         wait_until(lambda: states(version) == {image.pk: State.INDEXED})
         assert caplog.text.count("held by another process") == 1
 
     def test_outlives_an_error_that_nobody_foresaw(self, version, thread, add_photo, monkeypatch, caplog):
-        real, calls = background.drain, []
+        real, calls = background.process_outbox, []
 
         def fail_at_first() -> Any:
             calls.append(1)
@@ -159,7 +160,7 @@ class TestTheThread:
                 raise RuntimeError("unforeseen")
             return real()
 
-        monkeypatch.setattr(background, "drain", fail_at_first)
+        monkeypatch.setattr(background, "process_outbox", fail_at_first)
         image = add_photo()
         thread.start()
         wait_until(lambda: states(version) == {image.pk: State.INDEXED})
@@ -167,7 +168,7 @@ class TestTheThread:
 
     def test_lets_go_of_a_generation_that_was_replaced_but_not_at_once(self, version, thread, monkeypatch):
         monkeypatch.setattr(background, "GRACE_S", 0.2)
-        monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+        monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
         closed: list[str] = []
         index = get_vector_index()
         monkeypatch.setattr(index, "close", closed.append)
@@ -182,8 +183,8 @@ class TestTheThread:
 
 class TestWithABroker:
     @pytest.fixture(autouse=True)
-    def asked_not_yet(self, monkeypatch):
-        monkeypatch.setattr(tasks, "_asked_in_vain_at", float("-inf"))
+    def asked_not_yet(self):
+        registry.clear()
 
     def test_one_that_is_away_is_asked_once_and_again_after_a_pause(self, monkeypatch, caplog):
         asked: list[list[int]] = []
@@ -226,7 +227,7 @@ class TestWithABroker:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
         monkeypatch.setattr(tasks.reconcile, "delay", asked.append)
         with django_capture_on_commit_callbacks(execute=True):
-            receivers.call_for_work(None)
+            receivers.dispatch(None)
         assert asked == [0]
 
     def test_the_server_starts_no_thread_of_its_own(self, settings, monkeypatch):
@@ -237,8 +238,8 @@ class TestWithABroker:
     def test_a_photo_to_embed_is_passed_on_and_the_rest_is_done_at_once(self, version, add_photo, monkeypatch):
         new, changed, gone = add_photo(), add_photo(), add_photo()
         tasks.embed_images([changed.pk, gone.pk])
-        outbox.note_products_changed([changed.product_id])
-        outbox.note_images_removed([gone.pk])
+        outbox.enqueue_products([changed.product_id])
+        outbox.enqueue_removals([gone.pk])
         passed_on: list[list[int]] = []
         monkeypatch.setattr(tasks.embed_images, "delay", passed_on.append)
         tasks.sync_images([new.pk, changed.pk, gone.pk])
@@ -250,7 +251,7 @@ class TestWithABroker:
     def test_the_first_of_many_messages_does_the_work_of_the_rest(self, version, add_photo, monkeypatch):
         photos = [add_photo() for _ in range(5)]
         tasks.embed_images([photo.pk for photo in photos])
-        outbox.note_products_changed([photo.product_id for photo in photos])
+        outbox.enqueue_products([photo.product_id for photo in photos])
         monkeypatch.setattr(tasks, "SYNC_SIZE", 4)
         tasks.sync_images([photos[4].pk])
         assert states(version) == {photo.pk: State.INDEXED for photo in photos} | {photos[3].pk: State.OUTDATED}

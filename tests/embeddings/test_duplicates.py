@@ -17,7 +17,7 @@ from catalog.duplicates import make_variants, mark_as_different, merge
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
 from catalog.photos import check_photo
 from catalog.services import attach_image, withdraw_products
-from embeddings import duplicates, services
+from embeddings import duplicates, indexing
 from embeddings.duplicates import Found, find_duplicates
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import forget_live_collections
@@ -66,7 +66,7 @@ def shop(db: None, settings: Any) -> Iterator[Callable[[bytes], Product]]:
         product = ProductFactory.create()
         for content in contents:
             attach_image(product, check_photo(content))
-        services.drain()
+        indexing.process_outbox()
         return product
 
     yield add
@@ -204,10 +204,10 @@ class TestTheCommand:
 class TestTheIndexAfterAMerge:
     def test_it_has_the_photos_under_the_kept_product(self, version: EncoderVersion, add_photo, encoder):
         own, taken = add_photo(), add_photo()
-        services.drain()
+        indexing.process_outbox()
         encoded = encoder.encoded
         merge(own.product_id, [taken.product_id])
-        services.drain()
+        indexing.process_outbox()
         assert {point.payload["product_id"] for point in points(version).values()} == {own.product_id}
         assert {point.payload["active"] for point in points(version).values()} == {True}
         assert set(points(version)) == {own.pk, taken.pk}
@@ -216,9 +216,9 @@ class TestTheIndexAfterAMerge:
     def test_a_photo_that_both_had_is_there_once(self, version: EncoderVersion, add_photo):
         content = jpeg(numbered_colour(77))
         own, twin = add_photo(content=content), add_photo(content=content)
-        services.drain()
+        indexing.process_outbox()
         merge(own.product_id, [twin.product_id])
-        services.drain()
+        indexing.process_outbox()
         assert states(version) == {own.pk: ImageEmbedding.State.INDEXED}
         assert set(points(version)) == {own.pk}
 

@@ -15,11 +15,11 @@ from django.utils import timezone
 from catalog.models import ProductImage
 from catalog.photos import check_photo
 from catalog.services import ProductData, attach_image, delete_products, remove_images, save_product
-from embeddings import outbox, rebuild, services
-from embeddings.backends import get_vector_index
+from embeddings import generations, indexing, outbox, versions
+from embeddings.backends import Backends, get_vector_index
 from embeddings.errors import EncoderMismatch, IndexUnavailable
+from embeddings.indexing import IndexingReport, process_outbox
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from embeddings.services import DrainReport, drain
 from tests.embeddings.conftest import CountingEncoder, points, states
 from tests.factories import CategoryFactory, ProductFactory, jpeg
 
@@ -34,7 +34,7 @@ def test_a_photo_is_embedded_and_its_point_says_what_its_product_is(version, add
     boots = CategoryFactory.create(name="Boots", parent=CategoryFactory.create(name="Shoes"))
     product = ProductFactory.create(category=boots, brand="Harbour", price=Decimal("19.99"), tags=["warm"])
     image = add_photo(product, content=jpeg("red"))
-    assert drain() == DrainReport(embedded=1, indexed=1)
+    assert process_outbox() == IndexingReport(embedded=1, indexed=1)
     point = points(version)[image.pk]
     assert point.payload == {
         "product_id": product.pk,
@@ -53,50 +53,50 @@ def test_a_photo_is_embedded_and_its_point_says_what_its_product_is(version, add
 
 def test_a_second_run_has_nothing_to_do(version, encoder, add_photo):
     add_photo()
-    drain()
-    assert drain() == DrainReport()
+    process_outbox()
+    assert process_outbox() == IndexingReport()
     assert encoder.encoded == 1
 
 
 def test_work_that_was_done_before_a_crash_is_done_again_without_harm(version, encoder, add_photo):
     images = [add_photo() for _ in range(3)]
-    drain()
+    process_outbox()
     # The points were written, and the process ended before it could say so.
     ImageEmbedding.objects.update(state=State.EMBEDDED)
-    assert drain() == DrainReport(indexed=3)
+    assert process_outbox() == IndexingReport(indexed=3)
     assert points(version).keys() == {image.pk for image in images}
     assert encoder.encoded == 3
 
 
 def test_only_the_chosen_photos_are_worked_off(version, add_photo):
     chosen, other = add_photo(), add_photo()
-    drain([chosen.pk])
+    process_outbox([chosen.pk])
     assert states(version) == {chosen.pk: State.INDEXED, other.pk: State.PENDING}
 
 
 def test_a_lost_message_costs_time_only(version, add_photo):
     lost, told = add_photo(), add_photo()
-    drain([told.pk])
-    drain()
+    process_outbox([told.pk])
+    process_outbox()
     assert states(version) == {lost.pk: State.INDEXED, told.pk: State.INDEXED}
 
 
 def test_more_photos_than_a_batch_are_all_indexed(version, add_photo, monkeypatch):
-    monkeypatch.setattr(services, "BATCH", 4)
-    told: list[int] = []
+    monkeypatch.setattr(outbox, "PROCESSED_AT_ONCE", 4)
+    reported: list[tuple[str, int, int]] = []
     images = [add_photo() for _ in range(9)]
-    drain(on_progress=told.append)
+    process_outbox(on_progress=lambda *progress: reported.append(progress))
     assert points(version).keys() == {image.pk for image in images}
-    assert sum(told) == 9
+    assert reported == [("embedding", done, 9) for done in (0, 4, 8, 9)]
 
 
 class TestDetails:
     def test_a_price_change_patches_the_payload_without_encoding_again(self, version, encoder, add_photo):
         image = add_photo()
-        drain()
+        process_outbox()
         before = points(version)[image.pk]
         change_price(image, "3.50")
-        assert drain() == DrainReport(indexed=1)
+        assert process_outbox() == IndexingReport(indexed=1)
         after = points(version)[image.pk]
         assert after.payload == {**before.payload, "price": 3.5}
         assert np.array_equal(after.vector, before.vector)
@@ -105,24 +105,24 @@ class TestDetails:
     def test_a_price_change_patches_every_photo_of_the_product(self, version, add_photo):
         first = add_photo()
         add_photo(first.product)
-        drain()
+        process_outbox()
         change_price(first, "3.50")
-        drain()
+        process_outbox()
         assert {point.payload["price"] for point in points(version).values()} == {3.5}
 
     def test_a_price_change_does_not_wait_for_a_model_that_is_missing(self, version, encoder, add_photo):
         image = add_photo()
-        drain()
+        process_outbox()
         change_price(image, "3.50")
         add_photo()
         encoder.fingerprint = "d" * 64
-        with pytest.raises(EncoderMismatch, match="reindex --rebuild"):
-            drain()
+        with pytest.raises(EncoderMismatch, match="all-v1 was made by model"):
+            process_outbox()
         assert points(version)[image.pk].payload["price"] == 3.5
 
     def test_a_change_while_the_row_is_worked_off_stays_to_do(self, version, add_photo, monkeypatch):
         image = add_photo()
-        drain()
+        process_outbox()
         change_price(image, "2.00")
         patch = get_vector_index().set_payload
 
@@ -132,23 +132,23 @@ class TestDetails:
 
         with monkeypatch.context() as meanwhile:
             meanwhile.setattr(get_vector_index(), "set_payload", change_meanwhile)
-            drain()
-        drain()
+            process_outbox()
+        process_outbox()
         assert points(version)[image.pk].payload["price"] == 3.0
         assert states(version) == {image.pk: State.INDEXED}
 
     def test_older_details_written_over_newer_ones_by_a_slow_worker_are_put_right(self, version, add_photo):
         image = add_photo()
-        drain()
+        process_outbox()
         change_price(image, "2.00")
         slow = list(ImageEmbedding.objects.filter(state=State.OUTDATED))
-        older = services.payloads_of([image.pk])[image.pk]
+        older = indexing.payloads_of([image.pk])[image.pk]
         change_price(image, "3.00")
-        drain()
+        process_outbox()
         # The slow worker, which read the row before the second change, writes after everybody else.
         get_vector_index().set_payload(version.index_collection().name, [image.pk], older)
-        services._settle(version, slow)
-        drain()
+        indexing.mark_indexed(version, slow)
+        process_outbox()
         assert points(version)[image.pk].payload["price"] == 3.0
 
 
@@ -156,7 +156,7 @@ class TestFailures:
     def test_a_file_that_is_gone_fails_with_the_reason(self, version, add_photo):
         image = add_photo()
         default_storage.delete(image.file.name)
-        assert drain() == DrainReport(failed=1)
+        assert process_outbox() == IndexingReport(failed=1)
         row = ImageEmbedding.objects.get()
         assert row.state == State.FAILED
         assert "missing from the media storage" in row.error
@@ -165,7 +165,7 @@ class TestFailures:
         good, bad = add_photo(), add_photo()
         with default_storage.open(bad.file.name, "wb") as file:
             file.write(b"not a photo")
-        assert drain() == DrainReport(embedded=1, indexed=1, failed=1)
+        assert process_outbox() == IndexingReport(embedded=1, indexed=1, failed=1)
         assert states(version) == {good.pk: State.INDEXED, bad.pk: State.FAILED}
         assert ImageEmbedding.objects.get(image_id=bad.pk).error
 
@@ -174,11 +174,11 @@ class TestFailures:
         path = Path(default_storage.path(image.file.name))
         content = path.read_bytes()
         path.unlink()
-        drain()
+        process_outbox()
         path.write_bytes(content)
-        assert drain() == DrainReport()
+        assert process_outbox() == IndexingReport()
         outbox.embed_again([image.pk])
-        assert drain() == DrainReport(embedded=1, indexed=1)
+        assert process_outbox() == IndexingReport(embedded=1, indexed=1)
         assert ImageEmbedding.objects.get().error == ""
 
     @pytest.fixture
@@ -186,12 +186,12 @@ class TestFailures:
         def refuse(*_: object) -> None:
             raise TimeoutError("no answer")
 
-        monkeypatch.setattr(services.default_storage, "open", refuse)
+        monkeypatch.setattr(indexing.default_storage, "open", refuse)
 
     def test_a_storage_that_is_away_is_asked_again_later(self, version, add_photo, storage_away):
         image = add_photo()
         for _ in range(3):
-            assert drain() == DrainReport()
+            assert process_outbox() == IndexingReport()
         row = ImageEmbedding.objects.get()
         assert (row.state, row.attempts, row.error) == (State.PENDING, 1, "the media storage failed: no answer")
         assert states(version) == {image.pk: State.PENDING}
@@ -199,9 +199,9 @@ class TestFailures:
     def test_a_storage_that_stays_away_is_given_up(self, version, add_photo, storage_away):
         add_photo()
         long_ago = timezone.now() - timedelta(days=1)
-        for _ in range(len(services.RETRY_WAITS_S) + 1):
+        for _ in range(len(outbox.EMBED_RETRY_WAITS_S) + 1):
             ImageEmbedding.objects.update(changed_at=long_ago)
-            drain()
+            process_outbox()
         assert ImageEmbedding.objects.get().state == State.FAILED
 
     def test_a_photo_that_failed_once_is_embedded_when_its_storage_is_back(self, version, add_photo, monkeypatch):
@@ -210,10 +210,10 @@ class TestFailures:
 
         image = add_photo()
         with monkeypatch.context() as away:
-            away.setattr(services.default_storage, "open", refuse)
-            drain()
+            away.setattr(indexing.default_storage, "open", refuse)
+            process_outbox()
         ImageEmbedding.objects.update(changed_at=timezone.now() - timedelta(days=1))
-        drain()
+        process_outbox()
         assert states(version) == {image.pk: State.INDEXED}
         assert ImageEmbedding.objects.get().error == ""
 
@@ -226,34 +226,34 @@ class TestFailures:
         image = add_photo()
         with monkeypatch.context() as patch, pytest.raises(IndexUnavailable):
             patch.setattr(index, "upsert", away)
-            drain()
+            process_outbox()
         assert states(version) == {image.pk: State.EMBEDDED}
-        assert drain() == DrainReport(indexed=1)
+        assert process_outbox() == IndexingReport(indexed=1)
         assert encoder.encoded == 1
 
 
 class TestTwins:
     def test_one_picture_on_many_products_is_encoded_once(self, version, encoder, add_photo):
         images = [add_photo(content=jpeg("navy")) for _ in range(5)]
-        assert drain() == DrainReport(embedded=5, indexed=5)
+        assert process_outbox() == IndexingReport(embedded=5, indexed=5)
         assert encoder.encoded == 1
         assert points(version).keys() == {image.pk for image in images}
 
     def test_a_picture_seen_before_is_not_encoded_again(self, version, encoder, add_photo):
         first = add_photo(content=jpeg("navy"))
-        drain()
+        process_outbox()
         second = add_photo(content=jpeg("navy"))
-        drain()
+        process_outbox()
         assert encoder.encoded == 1
         found = points(version)
         assert np.array_equal(found[first.pk].vector, found[second.pk].vector)
 
     def test_two_collections_with_one_model_share_vectors(self, version, encoder, add_photo):
         other = Collection.objects.create(slug="other", name="Other")
-        other.active_version = services.add_version(other, "counting")
+        other.active_version = versions.create_version(other, "counting")
         other.save()
         image = add_photo()
-        assert drain() == DrainReport(embedded=2, indexed=2)
+        assert process_outbox() == IndexingReport(embedded=2, indexed=2)
         assert encoder.encoded == 1
         assert points(other.active_version).keys() == points(version).keys() == {image.pk}
 
@@ -261,52 +261,76 @@ class TestTwins:
 class TestRemovals:
     def test_a_deleted_product_leaves_the_index(self, version, add_photo):
         gone, stays = add_photo(), add_photo()
-        drain()
+        process_outbox()
         delete_products([gone.product.pk])
         assert points(version).keys() == {gone.pk, stays.pk}
-        assert drain() == DrainReport(removed=1)
+        assert process_outbox() == IndexingReport(removed=1)
         assert points(version).keys() == {stays.pk}
         assert states(version) == {stays.pk: State.INDEXED}
 
     def test_a_photo_deleted_before_it_was_embedded_is_forgotten(self, version, encoder, add_photo):
         remove_images([add_photo().pk])
-        assert drain() == DrainReport(removed=1)
+        assert process_outbox() == IndexingReport(removed=1)
         assert not ImageEmbedding.objects.exists()
         assert encoder.encoded == 0
 
     def test_a_photo_deleted_while_it_is_embedded_is_forgotten(self, version, encoder, add_photo, monkeypatch):
         image = add_photo()
 
-        def delete_meanwhile(_: str) -> CountingEncoder:
+        def delete_meanwhile(*_: object) -> CountingEncoder:
             remove_images([image.pk])
             return encoder
 
-        monkeypatch.setattr(services, "get_encoder", delete_meanwhile)
-        assert drain() == DrainReport()
-        drain()
+        monkeypatch.setattr(Backends, "encoder", delete_meanwhile)
+        assert process_outbox() == IndexingReport()
+        process_outbox()
         assert not ImageEmbedding.objects.exists()
         assert points(version) == {}
 
     def test_rows_are_kept_while_a_next_generation_may_hold_their_points(self, version, add_photo):
         image = add_photo()
-        drain()
-        rebuild.follow(version)
+        process_outbox()
+        generations.begin_build(version)
         remove_images([image.pk])
-        drain()
+        process_outbox()
         assert states(version) == {image.pk: State.REMOVED}
+
+    def test_a_photo_that_comes_back_while_its_point_is_deleted_is_in_the_index_again(
+        self, version, index, add_photo, monkeypatch
+    ):
+        image = add_photo()
+        process_outbox()
+        version.collection.categories.set([CategoryFactory.create(name="Elsewhere")])
+        outbox.mark_orphans(version)
+        delete = index.delete
+
+        def come_back_meanwhile(*arguments: Any) -> None:
+            # Another worker writes the point again before this one, which is slow, deletes it.
+            monkeypatch.setattr(index, "delete", delete)
+            version.collection.categories.set([])
+            outbox.ensure_all_rows(version)
+            process_outbox()
+            assert states(version) == {image.pk: State.INDEXED}
+            delete(*arguments)
+
+        monkeypatch.setattr(index, "delete", come_back_meanwhile)
+        process_outbox()
+        process_outbox()
+        assert points(version).keys() == {image.pk}
+        assert states(version) == {image.pk: State.INDEXED}
 
     def test_a_product_that_leaves_a_collection_leaves_its_index_and_comes_back_without_encoding(
         self, version, encoder, add_photo
     ):
         shoes = Collection.objects.create(slug="shoes", name="Shoes")
         shoes.categories.add(category := CategoryFactory.create(name="Shoes"))
-        shoes.active_version = services.add_version(shoes, "counting")
+        shoes.active_version = versions.create_version(shoes, "counting")
         shoes.save()
         image = add_photo(ProductFactory.create(category=category))
-        drain()
+        process_outbox()
         for name, inside in (("Bags", set()), ("Shoes", {image.pk})):
             save_product(ProductData(sku=image.product.sku, title="-", category=[name]), only={"category"})
-            drain()
+            process_outbox()
             assert points(shoes.active_version).keys() == inside
             assert points(version).keys() == {image.pk}
         assert encoder.encoded == 1
@@ -315,25 +339,25 @@ class TestRemovals:
 def test_a_run_that_a_reindex_overtakes_says_nothing_of_the_new_index(version, index, encoder, add_photo, monkeypatch):
     image = add_photo()
 
-    def overtake(_: str) -> CountingEncoder:
-        monkeypatch.setattr(services, "get_encoder", lambda _: encoder)
-        rebuild.rebuild(EncoderVersion.objects.select_related("collection").get(pk=version.pk))
+    def overtake(*_: object) -> CountingEncoder:
+        monkeypatch.setattr(Backends, "encoder", lambda *_: encoder)
+        generations.build_generation(EncoderVersion.objects.select_related("collection").get(pk=version.pk))
         return encoder
 
-    monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+    monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
     # A process that has the former index open can go on writing to it.
     monkeypatch.setattr(index, "drop", lambda _: None)
-    monkeypatch.setattr(services, "get_encoder", overtake)
-    drain()
+    monkeypatch.setattr(Backends, "encoder", overtake)
+    process_outbox()
     assert points(version) == {}
     assert states(version) == {image.pk: State.EMBEDDED}
-    drain()
+    process_outbox()
     assert points(version).keys() == {image.pk}
     assert states(version) == {image.pk: State.INDEXED}
 
 
 def test_attaching_the_same_photo_again_leaves_nothing_to_do(version, add_photo):
     image = add_photo(content=jpeg("navy"))
-    drain()
+    process_outbox()
     attach_image(image.product, check_photo(jpeg("navy")))
     assert states(version) == {image.pk: State.INDEXED}

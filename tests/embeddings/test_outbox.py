@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from catalog.services import ProductData, delete_products, remove_images, save_product, withdraw_products
-from embeddings import outbox, rebuild, services
+from embeddings import indexing, outbox, versions
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from tests.embeddings.conftest import AddPhoto, states
 from tests.factories import CategoryFactory, ProductFactory
@@ -16,7 +16,7 @@ State = ImageEmbedding.State
 def indexed(version, add_photo: AddPhoto):
     """A photo that is indexed."""
     image = add_photo()
-    services.drain()
+    indexing.process_outbox()
     assert states(version) == {image.pk: State.INDEXED}
     return image
 
@@ -69,7 +69,7 @@ def test_new_content_of_a_waiting_photo_is_what_will_be_embedded(version, add_ph
     image = add_photo()
     image.sha256 = "f" * 64
     image.save()
-    outbox.note_images_changed([image.pk])
+    outbox.enqueue_images([image.pk])
     row = ImageEmbedding.objects.get(version=version)
     assert (row.state, row.content_hash) == (State.PENDING, "f" * 64)
 
@@ -77,13 +77,13 @@ def test_new_content_of_a_waiting_photo_is_what_will_be_embedded(version, add_ph
 def test_new_content_of_an_indexed_photo_makes_its_vector_void(version, indexed):
     indexed.sha256 = "f" * 64
     indexed.save()
-    outbox.note_images_changed([indexed.pk])
+    outbox.enqueue_images([indexed.pk])
     row = ImageEmbedding.objects.get(version=version)
     assert (row.state, row.content_hash, row.vector) == (State.PENDING, "f" * 64, None)
 
 
 def test_a_photo_told_of_again_with_the_same_content_keeps_its_vector(version, indexed):
-    outbox.note_images_changed([indexed.pk])
+    outbox.enqueue_images([indexed.pk])
     row = ImageEmbedding.objects.get(version=version)
     assert row.state == State.EMBEDDED
     assert row.vector is not None
@@ -107,7 +107,7 @@ class TestACollectionThatCoversOneCategory:
         """The active version of a second collection, over shoes alone."""
         collection = Collection.objects.create(slug="shoes", name="Shoes")
         collection.categories.add(shoes)
-        collection.active_version = services.add_version(collection, "counting")
+        collection.active_version = versions.create_version(collection, "counting")
         collection.save()
         return collection.active_version
 
@@ -119,7 +119,7 @@ class TestACollectionThatCoversOneCategory:
 
     def test_loses_a_photo_whose_product_moves_out(self, version, other, shoes, add_photo):
         image = add_photo(ProductFactory.create(category=shoes))
-        services.drain()
+        indexing.process_outbox()
         save_product(ProductData(sku=image.product.sku, title="-", category=["Bags"]), only={"category"})
         assert states(other) == {image.pk: State.REMOVED}
         assert states(version) == {image.pk: State.OUTDATED}
@@ -131,7 +131,7 @@ class TestACollectionThatCoversOneCategory:
 
     def test_takes_back_a_photo_with_its_vector_before_its_point_was_removed(self, other, shoes, add_photo):
         image = add_photo(ProductFactory.create(category=shoes))
-        services.drain()
+        indexing.process_outbox()
         for name in ("Bags", "Shoes"):
             save_product(ProductData(sku=image.product.sku, title="-", category=[name]), only={"category"})
         row = ImageEmbedding.objects.get(version=other)
@@ -141,14 +141,14 @@ class TestACollectionThatCoversOneCategory:
     def test_that_is_widened_takes_back_what_was_on_its_way_out(self, other, shoes, add_photo):
         image = add_photo(ProductFactory.create(category=shoes))
         other.collection.categories.set([CategoryFactory.create(name="Bags")])
-        rebuild.dismiss_orphans(other)
+        outbox.mark_orphans(other)
         assert states(other) == {image.pk: State.REMOVED}
         other.collection.categories.set([])
-        rebuild.enrol_missing(other)
+        outbox.ensure_all_rows(other)
         assert states(other) == {image.pk: State.PENDING}
 
 
 def test_changes_are_noted_for_a_version_that_is_being_built_too(version, add_photo):
-    coming = rebuild.next_version(version.collection, "counting")
+    coming = versions.version_to_rebuild(version.collection, "counting")
     image = add_photo()
     assert states(coming) == states(version) == {image.pk: State.PENDING}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from catalog.models import Product, ProductImage
 from catalog.services import ProductData, remove_images, save_product
-from embeddings import rebuild, services
+from embeddings import generations, indexing, outbox, verification, versions
 from embeddings.backends import get_vector_index
 from embeddings.errors import IndexLocked
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
@@ -27,7 +29,7 @@ State = ImageEmbedding.State
 @pytest.fixture(autouse=True)
 def nobody_else_asks(monkeypatch):
     """No other process has to be given time to notice a switch."""
-    monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+    monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
 
 
 @pytest.fixture(params=["memory", "edge"])
@@ -68,7 +70,7 @@ class TestReindex:
 
     def test_builds_a_new_index_from_stored_vectors_and_drops_the_former(self, version, encoder, add_photo):
         images = [add_photo() for _ in range(3)]
-        services.drain()
+        indexing.process_outbox()
         former = live_name(version)
         reindex()
         assert live_name(version) != former
@@ -84,7 +86,7 @@ class TestReindex:
 
     def test_drops_rows_whose_photo_is_gone(self, version, add_photo):
         gone, stays = add_photo(), add_photo()
-        services.drain()
+        indexing.process_outbox()
         ProductImage.objects.filter(pk=gone.pk).delete()
         reindex()
         assert points(version).keys() == {stays.pk}
@@ -112,7 +114,7 @@ class TestReindex:
 
     def test_of_one_collection_leaves_the_others_alone(self, version, encoder, add_photo):
         other = Collection.objects.create(slug="other", name="Other")
-        other.active_version = services.add_version(other, "counting")
+        other.active_version = versions.create_version(other, "counting")
         other.save()
         add_photo()
         former = live_name(version)
@@ -125,71 +127,129 @@ class TestWhileTheNewIndexIsBuilt:
     @pytest.fixture
     def indexed(self, version, add_photo, engine) -> list[ProductImage]:
         images = [add_photo() for _ in range(6)]
-        services.drain()
+        indexing.process_outbox()
         return images
 
     @pytest.fixture(autouse=True)
     def small_batches(self, monkeypatch):
-        monkeypatch.setattr(rebuild, "BATCH", 2)
+        monkeypatch.setattr(generations, "BATCH", 2)
 
     def test_the_live_index_answers(self, version, indexed):
         name = live_name(version)
         answers: list[set[int]] = []
 
-        def ask(_: int) -> None:
+        def ask(*_: object) -> None:
             hits = get_vector_index().query(name, VectorQuery(positive=[np.ones(3, np.float32)], limit=10))
             answers.append({hit.id for hit in hits})
 
-        rebuild.rebuild(fresh(version), on_progress=ask)
-        assert answers == [{image.pk for image in indexed}] * 3
+        generations.build_generation(fresh(version), on_progress=ask)
+        assert answers == [{image.pk for image in indexed}] * 4
 
     def test_changes_are_not_lost(self, version, indexed, add_photo):
         dearer, gone, *_ = indexed
         added: list[ProductImage] = []
 
-        def change(_: int) -> None:
-            if not added:
+        def change(_: str, done: int, total: int) -> None:
+            if done and not added:
                 save_product(ProductData(sku=dearer.product.sku, title="-", price=Decimal(77)), only={"price"})
                 remove_images([gone.pk])
                 added.append(add_photo())
                 # The serving process works meanwhile, on the live index.
-                services.drain()
+                indexing.process_outbox()
 
-        rebuild.rebuild(fresh(version), on_progress=change)
-        services.drain()
+        generations.build_generation(fresh(version), on_progress=change)
+        indexing.process_outbox()
         found = points(version)
         assert found.keys() == {image.pk for image in [*indexed, *added]} - {gone.pk}
         assert found[dearer.pk].payload["price"] == 77.0
         assert set(states(version).values()) == {State.INDEXED}
 
+    @staticmethod
+    def change_price_by_a_slow_transaction(image: ProductImage) -> None:
+        """A change that was stamped five seconds before it is committed, which is now."""
+        save_product(ProductData(sku=image.product.sku, title="-", price=Decimal(77)), only={"price"})
+        ImageEmbedding.objects.filter(image_id=image.pk).update(changed_at=timezone.now() - timedelta(seconds=5))
+
+    def test_a_change_that_was_stamped_before_a_pass_and_committed_after_it_is_not_lost(self, version, indexed):
+        def change(_: str, done: int, total: int) -> None:
+            if done == total:
+                # The first pass has read the row.
+                self.change_price_by_a_slow_transaction(indexed[0])
+
+        generations.build_generation(fresh(version), on_progress=change)
+        indexing.process_outbox()
+        assert points(version)[indexed[0].pk].payload["price"] == 77.0
+
+    def test_a_change_that_was_stamped_before_the_switch_and_committed_after_the_last_pass_is_not_lost(
+        self, version, indexed, monkeypatch
+    ):
+        index, optimised = get_vector_index(), []
+        optimise, close = index.optimise, index.close
+
+        def note(name: str) -> None:
+            optimise(name)
+            optimised.append(name)
+
+        def change_after_the_last_pass(name: str | None = None) -> None:
+            close(name)
+            if optimised and name == optimised[0]:
+                self.change_price_by_a_slow_transaction(indexed[0])
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(index, "optimise", note)
+            meanwhile.setattr(index, "close", change_after_the_last_pass)
+            generations.build_generation(fresh(version))
+        indexing.process_outbox()
+        assert points(version)[indexed[0].pk].payload["price"] == 77.0
+
+    def test_what_changes_during_the_first_pass_is_there_before_the_graph_is_built(self, version, indexed, monkeypatch):
+        """Points that come after the graph are compared one by one with every query: the more, the slower."""
+        monkeypatch.setattr(generations, "SMALL_PASS", 0)
+        index = get_vector_index()
+        optimise, prices = index.optimise, []
+
+        def change(_: str, done: int, total: int) -> None:
+            if done == total:
+                save_product(ProductData(sku=indexed[0].product.sku, title="-", price=Decimal(77)), only={"price"})
+
+        def note(name: str) -> None:
+            prices.append(index.retrieve(name, [indexed[0].pk])[indexed[0].pk].payload["price"])
+            optimise(name)
+
+        monkeypatch.setattr(index, "optimise", note)
+        generations.build_generation(fresh(version), on_progress=change)
+        assert prices == [77.0]
+
     def test_an_interruption_leaves_the_live_index_and_no_half_one(self, version, indexed):
         former = live_name(version)
 
-        def interrupt(_: int) -> None:
-            raise KeyboardInterrupt
+        def interrupt(_: str, done: int, total: int) -> None:
+            if done:
+                raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            rebuild.rebuild(fresh(version), on_progress=interrupt)
+            generations.build_generation(fresh(version), on_progress=interrupt)
         assert live_name(version) == former
         assert points(version).keys() == {image.pk for image in indexed}
         assert not get_vector_index().exists(version.index_collection(2).name)
         assert not fresh(version).rebuilding
 
     def test_removals_are_worked_off_again_after_an_interruption(self, version, indexed):
-        def interrupt(_: int) -> None:
-            raise KeyboardInterrupt
+        def interrupt(_: str, done: int, total: int) -> None:
+            if done:
+                raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            rebuild.rebuild(fresh(version), on_progress=interrupt)
+            generations.build_generation(fresh(version), on_progress=interrupt)
         remove_images([indexed[0].pk])
-        services.drain()
+        indexing.process_outbox()
         assert indexed[0].pk not in points(version)
 
     def test_what_a_killed_build_left_is_in_nobodys_way(self, version, indexed):
         left = version.index_collection(2)
         get_vector_index().ensure(left)
         get_vector_index().upsert(left.name, [Point(999, np.ones(3, np.float32), {"product_id": 1})])
-        rebuild.follow(version)
+        generations.begin_build(version)
         reindex()
         assert points(version).keys() == {image.pk for image in indexed}
 
@@ -197,7 +257,7 @@ class TestWhileTheNewIndexIsBuilt:
 class TestOnlyMissing:
     def test_indexes_into_the_live_index(self, version, encoder, add_photo):
         indexed = add_photo()
-        services.drain()
+        indexing.process_outbox()
         missing = add_photo()
         ImageEmbedding.objects.filter(image_id=missing.pk).delete()
         former = live_name(version)
@@ -221,12 +281,12 @@ class TestVerify:
     @pytest.fixture
     def images(self, version, add_photo, engine) -> list[ProductImage]:
         images = [add_photo() for _ in range(5)]
-        services.drain()
+        indexing.process_outbox()
         return images
 
     @pytest.fixture(params=[1000, 2])
     def batch(self, request, monkeypatch):
-        monkeypatch.setattr(rebuild, "BATCH", request.param)
+        monkeypatch.setattr(verification, "BATCH", request.param)
 
     def test_finds_nothing_where_all_is_well(self, version, images):
         assert "all-v1: 0 missing, 0 stale, 0 orphaned" in reindex("--verify")
@@ -275,7 +335,7 @@ class TestVerify:
 class TestRebuild:
     def test_embeds_every_photo_again_as_a_new_version_and_switches_to_it(self, version, encoder, add_photo):
         images = [add_photo() for _ in range(3)]
-        services.drain()
+        indexing.process_outbox()
         assert "all-v2: 3 points in a new index, now live" in reindex("--rebuild")
         active = Collection.objects.get(slug="all").active_version
         assert active is not None
@@ -285,13 +345,13 @@ class TestRebuild:
 
     def test_keeps_the_former_version_for_a_return(self, version, add_photo):
         image = add_photo()
-        services.drain()
+        indexing.process_outbox()
         reindex("--rebuild")
         assert points(version).keys() == {image.pk}
 
     def test_takes_a_model_file_that_was_exchanged(self, version, encoder, add_photo):
         add_photo()
-        services.drain()
+        indexing.process_outbox()
         encoder.fingerprint = "d" * 64
         reindex("--rebuild")
         active = Collection.objects.get(slug="all").active_version
@@ -301,8 +361,8 @@ class TestRebuild:
     def test_goes_on_where_an_interrupted_one_ended(self, version, encoder, add_photo, monkeypatch):
         for _ in range(4):
             add_photo()
-        services.drain()
-        monkeypatch.setattr(services, "BATCH", 2)
+        indexing.process_outbox()
+        monkeypatch.setattr(outbox, "PROCESSED_AT_ONCE", 2)
         encode = CountingEncoder.encode
 
         def interrupt(self: CountingEncoder, images: Any) -> Any:
@@ -324,7 +384,7 @@ class TestRebuild:
 
     def test_fails_where_a_photo_of_the_new_version_failed(self, version, add_photo):
         images = [add_photo() for _ in range(2)]
-        services.drain()
+        indexing.process_outbox()
         default_storage.delete(images[0].file.name)
         with pytest.raises(CommandError, match="could not be embedded"):
             reindex("--rebuild")
@@ -351,7 +411,7 @@ class TestTheExitStatus:
             raise TimeoutError("no answer")
 
         add_photo()
-        monkeypatch.setattr(services.default_storage, "open", refuse)
+        monkeypatch.setattr(indexing.default_storage, "open", refuse)
         with pytest.raises(CommandError):
             reindex()
 

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from catalog.models import DuplicatePair
-from embeddings import jobs, rebuild, services, tasks
+from embeddings import generations, indexing, jobs, tasks
 from embeddings.errors import IndexUnavailable, JobUnderWay
+from embeddings.management.commands import reindex as reindex_command
 from embeddings.models import Collection, ImageEmbedding, Job
 from embeddings.submissions import submit_duplicate_search, submit_reindex
 from tests.embeddings.conftest import points, states
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def alone(monkeypatch):
     """No owner whose end would end this process, and no other process that asks."""
     monkeypatch.setattr(jobs, "start", lambda job: jobs.progress(job, "starting", 0, 0))
-    monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+    monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
 
 
 def worked_off(job: Job) -> Job:
@@ -50,7 +51,7 @@ class TestAReindex:
         def fail(*_: object, **__: object) -> int:
             raise IndexUnavailable("the index is away")
 
-        monkeypatch.setattr(rebuild, "rebuild", fail)
+        monkeypatch.setattr(reindex_command, "build_generation", fail)
         job = worked_off(submit_reindex(version.collection))
         assert (job.state, job.error) == (State.FAILED, "the index is away")
 
@@ -84,7 +85,7 @@ class TestAReindex:
 def test_a_search_for_near_duplicates_tells_what_it_found(version, add_photo):
     for _ in range(2):
         add_photo()
-    services.drain()
+    indexing.process_outbox()
     job = worked_off(submit_duplicate_search())
     assert (job.state, job.error) == (State.SUCCEEDED, "")
     assert job.result is not None

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from embeddings import background, rebuild, services, versions
+from embeddings import background, generations, indexing, versions
 from embeddings.models import Collection, EncoderVersion, Job
 from embeddings.submissions import submit_activation
 from tests.factories import CollectionFactory, EncoderVersionFactory
@@ -223,10 +223,10 @@ class TestRollingBack:
     @pytest.fixture
     def newer(self, version, encoder, add_photo, monkeypatch) -> EncoderVersion:
         """Active, and `version` is the one before it."""
-        monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+        monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
         add_photo()
-        services.drain()
-        return versions.activate(services.add_version(version.collection, "counting")).version
+        indexing.process_outbox()
+        return versions.activate(versions.create_version(version.collection, "counting")).version
 
     def test_it_is_done_at_once_and_what_changed_meanwhile_is_worked_off(
         self, admin, version, newer, add_photo, monkeypatch, django_capture_on_commit_callbacks

@@ -13,8 +13,8 @@ from django.core.management import CommandError, call_command
 
 from catalog.models import ProductImage
 from catalog.services import ProductData, remove_images, save_product
-from embeddings import rebuild, services, versions
-from embeddings.backends import BUNDLED, get_vector_index
+from embeddings import generations, indexing, versions
+from embeddings.backends import BUNDLED, Backends, get_vector_index
 from embeddings.errors import BuildOvertaken, EncoderMismatch, NothingToRollBackTo, UnknownCollection, WorseEncoder
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from tests.embeddings.conftest import CountingEncoder, points, states
@@ -40,15 +40,14 @@ class BlindEncoder(CountingEncoder):
 
 @pytest.fixture(autouse=True)
 def nobody_else_asks(monkeypatch):
-    monkeypatch.setattr(rebuild, "LIVE_COLLECTION_TTL_S", 0)
+    monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
 
 
 @pytest.fixture
 def other(version, encoder, monkeypatch) -> CountingEncoder:
     """The model behind every encoder whose name is not that of the first version."""
     another = BlindEncoder()
-    for module in (services, rebuild):
-        monkeypatch.setattr(module, "get_encoder", lambda name=None: encoder if name == "counting" else another)
+    monkeypatch.setattr(Backends, "encoder", lambda _, name=None: encoder if name == "counting" else another)
     return another
 
 
@@ -99,7 +98,7 @@ def test_a_version_that_is_as_good_is_taken(version, encoder, other, shop):
 
 def test_what_nothing_can_be_compared_by_is_activated_and_said_so(version, other, add_photo):
     add_photo()
-    services.drain()
+    indexing.process_outbox()
     done = versions.activate(second(version, other))
     assert done.comparison is None
     assert "two products" in done.uncompared
@@ -126,10 +125,10 @@ def test_what_changed_meanwhile_is_caught_up_with_after_a_roll_back(version, oth
     versions.activate(second(version, other), allow_worse=True)
     added, product = add_photo(), ProductFactory.create()
     remove_images([shop[0]])
-    services.drain()
+    indexing.process_outbox()
     save_product(ProductData(sku=product.sku, title="Renamed"))
     versions.roll_back(version.collection)
-    services.drain()
+    indexing.process_outbox()
     assert set(points(version)) == {*shop[1:], added.pk}
 
 
@@ -139,12 +138,12 @@ def test_a_roll_back_finds_the_former_index_whole_while_it_is_built_anew(version
     found: list[set[int]] = []
 
     def roll_back(stage: str, done: int, total: int) -> None:
-        if stage == "index" and done == total and not found:
+        if stage == "indexing" and done == total and not found:
             assert versions.roll_back(version.collection) == version
             assert active().index_collection().name == former
             found.append(set(points(version)))
 
-    versions.activate(fresh(version), allow_worse=True, tell=roll_back)
+    versions.activate(fresh(version), allow_worse=True, on_progress=roll_back)
     assert found == [set(shop)]
     assert active() == version
     assert active().index_collection().name != former
@@ -158,15 +157,22 @@ def test_a_roll_back_while_photos_are_embedded_leaves_the_live_index_alone(versi
     versions.roll_back(version.collection)
     live = active().index_collection().name
     sizes: list[int] = []
-    rebuild.rebuild(again, on_progress=lambda _: sizes.append(get_vector_index().count(live)))
-    assert sizes == [len(shop)]
+    generations.build_generation(again, on_progress=lambda *_: sizes.append(get_vector_index().count(live)))
+    assert set(sizes) == {len(shop)}
     assert active().index_generation == 2
 
 
 def test_a_reindex_does_not_undo_a_roll_back_that_was_made_meanwhile(version, other, shop):
     new = second(version, other)
     versions.activate(new, allow_worse=True)
-    rebuild.rebuild(fresh(new), on_progress=lambda _: versions.roll_back(version.collection))
+    rolled_back: list[EncoderVersion] = []
+
+    def roll_back(_: str, done: int, total: int) -> None:
+        if done == total:
+            rolled_back.append(versions.roll_back(version.collection))
+
+    generations.build_generation(fresh(new), on_progress=roll_back)
+    assert rolled_back == [version]
     assert active() == version
     assert Collection.objects.get(slug="all").previous_version == new
     assert set(points(new)) == set(shop)
@@ -177,34 +183,34 @@ def test_of_two_that_build_the_same_index_the_later_one_goes_on(version, other, 
     name = new.index_collection().name
 
     def begin_again(stage: str, done: int, total: int) -> None:
-        if stage == "index" and done == total:
+        if stage == "indexing" and done == total:
             # As another process does it.
-            rebuild.follow(EncoderVersion.objects.get(pk=new.pk))
+            generations.begin_build(EncoderVersion.objects.get(pk=new.pk))
 
     with pytest.raises(BuildOvertaken, match="all-v2"):
-        versions.activate(fresh(new), allow_worse=True, tell=begin_again)
+        versions.activate(fresh(new), allow_worse=True, on_progress=begin_again)
     assert active() == version
     assert get_vector_index().exists(name)
     assert EncoderVersion.objects.get(pk=new.pk).rebuilding
 
 
 def test_a_renewal_after_a_roll_back_embeds_everything_anew(version, encoder, shop):
-    newest = rebuild.next_version(version.collection, "counting")
+    newest = versions.version_to_rebuild(version.collection, "counting")
     versions.activate(newest)
     versions.roll_back(version.collection)
-    assert rebuild.next_version(Collection.objects.get(slug="all"), "counting").number == newest.number + 1
+    assert versions.version_to_rebuild(Collection.objects.get(slug="all"), "counting").number == newest.number + 1
 
 
 def test_photos_whose_transaction_had_begun_before_are_not_forgotten(version, other, shop):
     late: list[ProductImage] = []
 
     def commit(stage: str, done: int, total: int) -> None:
-        if stage == "index" and not late:
+        if stage == "indexing" and not late:
             # Nothing is noted: for the transaction that added it, only the live version was there.
             late.append(ProductImageFactory.create(content=jpeg((1, 2, 3))))
 
     new = second(version, other)
-    versions.activate(new, allow_worse=True, tell=commit)
+    versions.activate(new, allow_worse=True, on_progress=commit)
     assert states(new)[late[0].pk] == State.PENDING
 
 
@@ -225,11 +231,11 @@ def test_a_version_that_is_being_activated_is_not_let_go_of_by_another(version, 
     new = second(version, other)
     with pytest.raises(WorseEncoder):
         versions.activate(new)
-    rebuild.follow(new)
-    rebuild.retire(new)
+    generations.begin_build(new)
+    generations.retire(new)
     assert ImageEmbedding.objects.filter(version=new).count() == len(shop)
-    rebuild.unfollow(new)
-    rebuild.retire(new)
+    generations.abandon_build(new)
+    generations.retire(new)
     assert not ImageEmbedding.objects.filter(version=new).exists()
 
 

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from catalog.models import Product
-from embeddings import services
-from embeddings.backends import get_vector_index
+from embeddings.backends import Backends, get_vector_index
+from embeddings.indexing import points_of
 from embeddings.models import Collection, EncoderVersion
 from embeddings.selectors import forget_live_collections
-from embeddings.services import points_of
 from embeddings.vector_index.base import Distance
 from recommender import metrics
 from tests.factories import ProductFactory, ProductImageFactory, embedding
@@ -73,7 +72,7 @@ def empty_index(settings: Any) -> Iterator[None]:
 def shop(db: None, settings: Any, empty_index: None, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """A shop without products: the collection `all`, its version `all-v1`, vectors of three numbers."""
     settings.CELERY_BROKER_URL = ""
-    monkeypatch.setattr(services, "get_encoder", lambda _: MeanColourEncoder())
+    monkeypatch.setattr(Backends, "encoder", lambda *_: MeanColourEncoder())
     collection, _ = Collection.objects.get_or_create(slug="all", defaults={"name": "All products"})
     values = {"encoder": "tiny", "fingerprint": MeanColourEncoder.fingerprint, "dim": MeanColourEncoder.dim}
     version, _ = EncoderVersion.objects.update_or_create(collection=collection, number=1, defaults=values)

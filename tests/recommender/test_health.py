@@ -12,8 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from embeddings import services
-from embeddings.backends import get_vector_index
+from embeddings.backends import Backends, get_vector_index
 from embeddings.errors import EncoderUnavailable, IndexLocked
 from embeddings.models import ImageEmbedding
 from lookalike import health
@@ -65,7 +64,7 @@ def test_an_index_that_never_answers_is_down_in_time(shop: Shop, api: Client, mo
 
 
 def test_a_missing_encoder_is_not_ready(shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "get_encoder", raising(EncoderUnavailable("no model file")))
+    monkeypatch.setattr(Backends, "encoder", raising(EncoderUnavailable("no model file")))
 
     assert checks(api, 503)["encoder"] == "down"
 

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from embeddings import services
+from embeddings.backends import Backends
 from embeddings.errors import EncoderUnavailable
 from embeddings.models import EncoderVersion
 from embeddings.selectors import forget_live_collections
@@ -123,10 +123,10 @@ def test_an_unknown_collection_is_a_404_problem(shop: Shop, api: Client) -> None
 
 
 def test_a_missing_encoder_is_a_503_problem(shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_: str) -> None:
+    def missing(*_: object) -> None:
         raise EncoderUnavailable("there is no file model.tflite")
 
-    monkeypatch.setattr(services, "get_encoder", missing)
+    monkeypatch.setattr(Backends, "encoder", missing)
 
     response = api.post(ADDRESS, {"photo": photo()})
 
@@ -140,4 +140,4 @@ def test_a_model_file_that_is_not_the_one_that_made_the_vectors_is_a_503_problem
 
     response = api.post(ADDRESS, {"photo": photo()})
 
-    assert "reindex --rebuild" in problem(response, 503)["detail"]
+    assert "All-v1 was made by model 111111111111" in problem(response, 503)["detail"]

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.duplicates import make_variants, merge
 from catalog.models import Product
 from catalog.services import withdraw_products
-from embeddings.services import drain
+from embeddings.indexing import process_outbox
 from recommender.selectors import twins_of
 from tests.factories import CategoryFactory, ProductFactory, jpeg
 from tests.recommender.answers import ids, problem
@@ -96,7 +96,7 @@ def test_a_fallback_shows_one_of_each_family_and_none_of_the_products_own(shop: 
 def test_a_merged_product_is_answered_by_the_likes_of_the_kept_one(shop: Shop, api: Client) -> None:
     kept, merged, other = shop.add(RED), shop.add(REDDISH), shop.add(PINK)
     merge(kept.pk, [merged.pk])
-    drain()
+    process_outbox()
 
     assert ids(similar(api, merged)) == [other.pk]
     assert ids(similar(api, other)) == [kept.pk]

@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from embeddings import background, jobs, versions
 from embeddings.errors import EmbeddingsError
+from embeddings.management.errors import command_error
 from embeddings.management.progress import stage_bars
 from embeddings.models import Job
-from jobs.progress import Tell
+from jobs.progress import ProgressCallback
 
 
 class Command(BaseCommand):
@@ -38,10 +39,12 @@ class Command(BaseCommand):
         if version is None:
             raise CommandError("Which version? Name one, such as fashion-v2: the admin and manage.py train name them.")
         try:
-            with stage_bars() as tell:
-                done = versions.activate(versions.find_version(version), allow_worse=allow_worse, tell=tell)
+            with stage_bars() as on_progress:
+                done = versions.activate(
+                    versions.find_version(version), allow_worse=allow_worse, on_progress=on_progress
+                )
         except EmbeddingsError as error:
-            raise CommandError(str(error)) from error
+            raise command_error(error) from error
         except KeyboardInterrupt:
             raise CommandError(
                 "Interrupted: the live version goes on. Run it again to finish.", returncode=130
@@ -60,10 +63,10 @@ class Command(BaseCommand):
             raise CommandError(f"{done.failed} photos could not be embedded; the reasons are in the admin.")
 
 
-def _activated(job: Job, tell: Tell) -> dict[str, Any]:
-    """What came of a job's activation, for JSON."""
+def _activated(job: Job, on_progress: ProgressCallback) -> dict[str, Any]:
+    """The result of a job's activation, for JSON."""
     version = versions.find_version(job.parameters["version"])
-    done = versions.activate(version, allow_worse=job.parameters["allow_worse"], tell=tell)
+    done = versions.activate(version, allow_worse=job.parameters["allow_worse"], on_progress=on_progress)
     return {
         "encoder": done.version.label,
         "points": done.points,

@@ -1,4 +1,4 @@
-"""manage.py add_encoder: take in an encoder that was trained elsewhere, as a new version of a collection."""
+"""manage.py add_encoder: register an encoder that was trained elsewhere, as a new version of a collection."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from django.core.management.base import BaseCommand, CommandError
 
 from embeddings import versions
 from embeddings.errors import EmbeddingsError
+from embeddings.management.errors import command_error
 
 MODEL = "model.tflite"
 
 
 class Command(BaseCommand):
     help = (
-        "Take in a LiteRT file (float32 [1, s, s, 3] in [0, 1] -> float32 [1, dim]) as a new version of a collection; "
-        "activate_encoder puts it into use."
+        "Register a LiteRT file (float32 [1, s, s, 3] in [0, 1] -> float32 [1, dim]) as a new version of a collection; "
+        "activate_encoder makes it the active one."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -33,12 +34,12 @@ class Command(BaseCommand):
         folder = versions.new_folder()
         try:
             shutil.copyfile(file, folder / MODEL)
-            version = versions.take_in(
+            version = versions.register_version(
                 versions.ensure_collection(collection, [])[0], folder, MODEL,
                 recipe={"file": file.name}, data={}, metrics={}, calibration=None,
             )  # fmt: skip
         except EmbeddingsError as error:
-            raise CommandError(str(error)) from error
+            raise command_error(error) from error
         finally:
             versions.discard(folder)
         self.stdout.write(f"{version.label}: {version.dim} dimensions, model {version.fingerprint[:12]}")

@@ -13,7 +13,7 @@ from embeddings.duplicates import find_duplicates
 from embeddings.errors import EmbeddingsError
 from embeddings.management.progress import stage_bars
 from embeddings.models import Job
-from jobs.progress import Tell
+from jobs.progress import ProgressCallback
 
 
 class Command(BaseCommand):
@@ -30,8 +30,8 @@ class Command(BaseCommand):
             jobs.work_off(job, _found)
             return
         try:
-            with stage_bars() as tell:
-                found = find_duplicates(tell)
+            with stage_bars() as on_progress:
+                found = find_duplicates(on_progress)
         except EmbeddingsError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -49,9 +49,9 @@ class Command(BaseCommand):
             )
 
 
-def _found(_: Job, tell: Tell) -> dict[str, Any]:
+def _found(_: Job, on_progress: ProgressCallback) -> dict[str, Any]:
     """What a job's search found, for JSON."""
-    found = find_duplicates(tell)
+    found = find_duplicates(on_progress)
     recorded = found.recorded
     told = {"photos": found.photos, "pairs": recorded.open, "new": recorded.new, "dropped": recorded.dropped}
     return {**told, "left_out": found.left_out, "unreadable": found.unreadable}

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from embeddings import jobs, rebuild, services
+from embeddings import jobs
 from embeddings.errors import EmbeddingsError, IndexLocked, UnknownCollection
+from embeddings.generations import build_generation
+from embeddings.indexing import embed_pending, process_outbox
+from embeddings.management.errors import command_error
 from embeddings.management.progress import stage_bars
 from embeddings.models import EncoderVersion, ImageEmbedding, Job
+from embeddings.outbox import ensure_all_rows, mark_orphans, retry_failed
 from embeddings.selectors import TO_DO, active_versions, rows_of_active_versions
-from jobs.progress import Tell, counted
+from embeddings.verification import verify_index
+from embeddings.versions import version_to_rebuild
+from jobs.progress import ProgressCallback
 
 State = ImageEmbedding.State
 
@@ -41,88 +48,88 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if options["job"]:
             # What is left to index waits in the outbox, whatever becomes of this process.
-            if jobs.work_off(options["job"], self._renewed):
-                with stage_bars() as tell:
-                    self._drain(tell)
+            if jobs.work_off(options["job"], self._reindex_of_job):
+                with stage_bars() as on_progress:
+                    self._process_outbox(on_progress)
             return
         versions = [v for v in active_versions() if options["collection"] in (None, v.collection.slug)]
         if not versions:
             raise CommandError(f"There is no collection {options['collection']!r} with an active encoder version.")
-        work = next((mode for mode in ("only_missing", "verify", "rebuild") if options[mode]), "reindex")
+        modes: dict[str, Callable[[EncoderVersion, ProgressCallback], None]] = {
+            "only_missing": self._only_missing,
+            "verify": self._verify,
+            "rebuild": self._rebuild,
+        }
+        work = next((work for mode, work in modes.items() if options[mode]), self._reindex)
         try:
-            with stage_bars() as tell:
+            with stage_bars() as on_progress:
                 for version in versions:
-                    getattr(self, f"_{work}")(version, tell)
+                    work(version, on_progress)
         except EmbeddingsError as error:
-            raise CommandError(str(error)) from error
+            raise command_error(error) from error
         except KeyboardInterrupt:
             raise CommandError(
                 "Interrupted. Nothing is lost: run the same command again to go on.", returncode=130
             ) from None
         chosen = [version.collection_id for version in versions]
-        # Asked for anew: a renewal has put another version into its place.
+        # Read again: a rebuild has put another version into its place.
         failed = [v for v in active_versions() if v.collection_id in chosen and self._report_failures(v)]
         if failed:
             raise CommandError("Some photos could not be embedded; the reasons are in the admin and above.")
 
-    def _renewed(self, job: Job, tell: Tell) -> dict[str, Any]:
+    def _reindex_of_job(self, job: Job, on_progress: ProgressCallback) -> dict[str, Any]:
         version = next((v for v in active_versions() if v.collection_id == job.collection_id), None)
         if version is None:
             raise UnknownCollection("the collection has no active encoder version any more")
-        points = self._renew(version, tell)
-        tell("indexing", points, points)
+        points = self._embed_and_build(version, on_progress)
+        on_progress("indexing", points, points)
         return _result(version, points)
 
-    def _reindex(self, version: EncoderVersion, tell: Tell) -> None:
+    def _reindex(self, version: EncoderVersion, on_progress: ProgressCallback) -> None:
         started_at = timezone.now()
-        points = self._renew(version, tell)
+        points = self._embed_and_build(version, on_progress)
         jobs.record(Job.Kind.REINDEX, version.collection, started_at, points, _result(version, points))
-        self._drain(tell)
+        self._process_outbox(on_progress)
 
-    def _renew(self, version: EncoderVersion, tell: Tell) -> int:
-        rebuild.enrol_missing(version)
-        rebuild.dismiss_orphans(version)
-        rebuild.retry_failed(version)
-        self._embed(version, tell)
-        return self._build(version, tell)
+    def _embed_and_build(self, version: EncoderVersion, on_progress: ProgressCallback) -> int:
+        ensure_all_rows(version)
+        mark_orphans(version)
+        retry_failed(version)
+        embed_pending(version, on_progress=on_progress)
+        return self._build(version, on_progress)
 
-    def _rebuild(self, version: EncoderVersion, tell: Tell) -> None:
+    def _rebuild(self, version: EncoderVersion, on_progress: ProgressCallback) -> None:
         started_at = timezone.now()
-        version = rebuild.next_version(version.collection, version.encoder)
-        rebuild.enrol_missing(version)
-        self._embed(version, tell, anew=True)
-        points = self._build(version, tell)
+        version = version_to_rebuild(version.collection, version.encoder)
+        ensure_all_rows(version)
+        embed_pending(version, on_progress=on_progress, reuse_vectors=False)
+        points = self._build(version, on_progress)
         jobs.record(Job.Kind.REINDEX, version.collection, started_at, points, _result(version, points))
-        self._drain(tell)
+        self._process_outbox(on_progress)
 
-    def _only_missing(self, version: EncoderVersion, tell: Tell) -> None:
-        rebuild.enrol_missing(version)
-        rebuild.retry_failed(version)
-        self._drain(tell)
+    def _only_missing(self, version: EncoderVersion, on_progress: ProgressCallback) -> None:
+        ensure_all_rows(version)
+        retry_failed(version)
+        self._process_outbox(on_progress)
 
-    def _verify(self, version: EncoderVersion, tell: Tell) -> None:
-        report = rebuild.verify(version)
+    def _verify(self, version: EncoderVersion, on_progress: ProgressCallback) -> None:
+        report = verify_index(version)
         self.stdout.write(
             f"{version.label}: {report.missing} missing, {report.stale} stale, {report.orphaned} orphaned; repaired"
         )
-        self._drain(tell)
+        self._process_outbox(on_progress)
 
-    def _embed(self, version: EncoderVersion, tell: Tell, *, anew: bool = False) -> None:
-        rows = ImageEmbedding.objects.filter(version=version, state=State.PENDING)
-        services.embed_pending(version, on_progress=counted(tell, "embedding", rows.count()), anew=anew)
+    def _build(self, version: EncoderVersion, on_progress: ProgressCallback) -> int:
+        points = build_generation(version, on_progress)
+        self.stdout.write(f"{version.label}: {points} points in a new index, now live")
+        return points
 
-    def _build(self, version: EncoderVersion, tell: Tell) -> int:
-        rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False).exclude(state=State.REMOVED)
-        count = rebuild.rebuild(version, on_progress=counted(tell, "indexing", rows.count()))
-        self.stdout.write(f"{version.label}: {count} points in a new index, now live")
-        return count
-
-    def _drain(self, tell: Tell) -> None:
-        waiting = rows_of_active_versions().filter(state__in=TO_DO)
+    def _process_outbox(self, on_progress: ProgressCallback) -> None:
         try:
-            report = services.drain(on_progress=counted(tell, "indexing what changed", waiting.count()))
+            report = process_outbox(on_progress=on_progress)
         except IndexLocked as error:
-            self.stdout.write(f"{waiting.count()} photos wait for the process that holds the index: {error}")
+            waiting = rows_of_active_versions().filter(state__in=TO_DO).count()
+            self.stdout.write(f"{waiting} photos wait for the process that holds the index: {error}")
         else:
             self.stdout.write(f"{report.embedded} embedded, {report.indexed} indexed, {report.removed} removed")
 

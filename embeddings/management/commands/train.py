@@ -28,7 +28,7 @@ from embeddings.management.progress import stage_bars
 from embeddings.management.tensorflow import require_tensorflow
 from embeddings.models import Collection, EncoderVersion
 from embeddings.training.choices import DISTANCES, LOSSES, MINING
-from jobs.progress import Tell
+from jobs.progress import ProgressCallback
 from jobs.storage import StorageUnavailable, reason_of
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Command(BaseCommand):
                     collection.delete()
                 raise
             activation = (
-                versions.activate(version, allow_worse=options["allow_worse"], tell=tell)
+                versions.activate(version, allow_worse=options["allow_worse"], on_progress=tell)
                 if options["activate"]
                 else None
             )
@@ -153,7 +153,7 @@ class Command(BaseCommand):
             result = _result(tuned, version, activated=False)
             if options["activate"]:
                 try:
-                    versions.activate(version, tell=tell)
+                    versions.activate(version, on_progress=tell)
                     result["activated"] = True
                 except WorseEncoder as error:
                     result["not_activated"] = str(error)
@@ -225,7 +225,9 @@ def _margin(text: str) -> float | str:
     return text if text == "soft" else float(text)
 
 
-def _fine_tune(collection: Collection, options: dict[str, Any], tell: Tell) -> tuple[FineTuned, EncoderVersion]:
+def _fine_tune(
+    collection: Collection, options: dict[str, Any], tell: ProgressCallback
+) -> tuple[FineTuned, EncoderVersion]:
     require_tensorflow()
     drawing()
     from embeddings.training.fine_tune import MODEL, fine_tune
@@ -239,7 +241,7 @@ def _fine_tune(collection: Collection, options: dict[str, Any], tell: Tell) -> t
         with _unpacking(cache) as unpacked:
             plan = _plan(collection, options, unpacked)
             tuned = fine_tune(plan, folder=folder, root=root, cache=cache, tell=tell)
-        version = versions.take_in(
+        version = versions.register_version(
             collection, folder, MODEL, recipe=tuned.recipe, data=tuned.data, metrics=tuned.metrics, calibration=tuned.calibration,
         )  # fmt: skip
     finally:

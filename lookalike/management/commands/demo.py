@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from catalog.models import Product
-from embeddings import services
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
+from embeddings.indexing import process_outbox
+from embeddings.management.progress import stage_bars
 from jobs.storage import StorageUnavailable
 from recommender.pipeline import SimilarQuery, similar_to
 from storefront.demo.loading import load_demo
@@ -38,8 +39,8 @@ class Command(BaseCommand):
                 raise CommandError(f"{error}; what is saved stays.") from error
         self.stdout.write(f"{len(products)} products in the catalogue")
         try:
-            with tqdm(total=2 * count, desc="indexing", unit="photo", disable=None) as bar:
-                report = services.drain(on_progress=bar.update)
+            with stage_bars() as on_progress:
+                report = process_outbox(on_progress=on_progress)
             self.stdout.write(f"{report.embedded} photos embedded, {report.indexed} indexed, {report.failed} failed")
             if products:
                 self._show_answer(products[0])

@@ -1,0 +1,202 @@
+"""Builds the next generation of a version's index beside the live one and switches to it.
+
+The database holds every vector, so nothing is encoded. Rows are read by key in batches: memory stays constant.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from embeddings.backends import get_vector_index
+from embeddings.errors import BuildOvertaken, IndexUnavailable
+from embeddings.indexing import points_of
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding, ImageEmbeddingQuerySet
+from embeddings.selectors import LIVE_COLLECTION_TTL_S, forget_live_collections, versions_in_use
+from jobs.progress import ProgressCallback, StageProgress
+
+logger = logging.getLogger(__name__)
+
+State = ImageEmbedding.State
+BATCH = 1000
+# Passes before the graph is built: each upserts what changed during the one before, until that is little.
+MAX_PASSES = 5
+SMALL_PASS = 200
+POINTS_HELD = 1000
+# A change is stamped when its statement runs and seen when its transaction commits: each pass looks back so far for those between.
+COMMIT_LAG = timedelta(seconds=30)
+
+
+def begin_build(version: EncoderVersion) -> None:
+    """Have the catalogue's changes enqueued for this version too. A build of it in another process is overtaken.
+
+    The time that is written identifies this build: see `BuildOvertaken`.
+    """
+    version.rebuild_started_at = timezone.now()
+    version.save(update_fields=["rebuild_started_at"])
+
+
+def abandon_build(version: EncoderVersion) -> bool:
+    """Have changes enqueued no more for this version, unless it is in use. Returns False where its build was overtaken."""
+    own = EncoderVersion.objects.filter(pk=version.pk, rebuild_started_at=version.rebuild_started_at)
+    return bool(own.update(rebuild_started_at=None))
+
+
+def build_generation(version: EncoderVersion, on_progress: ProgressCallback | None = None) -> int:
+    """Build the next generation from the stored vectors, make it the live one and drop the former.
+
+    A version that is not active yet becomes so by the switch; the version before it keeps its index for a roll-back. Queries are
+    answered by the live index throughout. What changes during the build is caught up with before the switch, and what changes
+    during the switch is upserted again after it.
+
+    Args:
+        version: with or without an index of its own.
+        on_progress: told of the points that are written, as the stage "indexing".
+
+    Returns:
+        How many points the new generation has.
+
+    Raises:
+        BuildOvertaken: another process has begun to build the same version meanwhile.
+        IndexUnavailable: the index does not answer; the live index is as it was.
+    """
+    index = get_vector_index()
+    begin_build(version)
+    version.refresh_from_db(fields=["index_generation"])
+    # Not as they were when the version was read: hours of embedding may have passed, and a roll-back.
+    collection = Collection.objects.get(pk=version.collection_id)
+    activating = collection.active_version_id != version.pk
+    # What answers queries, now or after a roll-back, is never built over.
+    in_use = version.pk in (collection.active_version_id, collection.previous_version_id)
+    former = version.index_collection().name if in_use else None
+    generation = version.index_generation + in_use
+    coming = version.index_collection(generation)
+    try:
+        index.drop(coming.name)
+        index.ensure(coming, bulk_load=True)
+        rows = _with_vector(version)
+        progress = StageProgress(on_progress, "indexing", rows.count() if on_progress else 0)
+        since: datetime | None = None
+        for _ in range(MAX_PASSES):
+            started = _database_time()
+            upserted = _upsert_changed(version, coming.name, since, progress if since is None else None)
+            since = started - COMMIT_LAG
+            if upserted <= SMALL_PASS:
+                break
+        index.optimise(coming.name)
+        started = _database_time()
+        _upsert_changed(version, coming.name, since, None)
+        index.close(coming.name)
+        _switch(version, generation, started - COMMIT_LAG, activating=activating)
+    except BaseException:
+        if abandon_build(version):
+            index.drop(coming.name)
+        raise
+    forget_live_collections()
+    for other in _out_of_use(version.collection_id):
+        try:
+            retire(other)
+        except IndexUnavailable as error:
+            # The switch is made, and the next one comes by here again.
+            logger.warning("the index of %s is dropped later: %s", other.label, error)
+    if former is not None:
+        # Other processes may go on asking for the former generation until they read the switch.
+        try:
+            time.sleep(2 * LIVE_COLLECTION_TTL_S)
+        finally:
+            index.drop(former)
+    return _with_vector(version).count()
+
+
+@transaction.atomic
+def retire(version: EncoderVersion) -> None:
+    """Drop a version's index and vectors, unless it came into use; its model stays, so that it can be activated again.
+
+    Args:
+        version: neither active nor kept for a roll-back when it was read.
+
+    Raises:
+        IndexUnavailable: the index does not answer; everything is as it was.
+    """
+    # Whoever begins to activate it locks the version too: they come before this, or find that everything is gone.
+    now = EncoderVersion.objects.select_for_update(of=("self",)).select_related("collection").get(pk=version.pk)
+    if now.rebuilding or versions_in_use().filter(pk=now.pk).exists():
+        return
+    get_vector_index().drop(now.index_collection().name)
+    ImageEmbedding.objects.filter(version=now).delete()
+    # A process may still have the former index open under its name: it is not given twice.
+    EncoderVersion.objects.filter(pk=now.pk).update(index_generation=F("index_generation") + 1, rebuild_started_at=None)
+
+
+def _out_of_use(collection_id: int) -> list[EncoderVersion]:
+    """Versions that still hold vectors, and are neither active nor kept for a roll-back nor being built."""
+    kept = versions_in_use().values("pk")
+    versions = EncoderVersion.objects.filter(collection=collection_id).exclude(pk__in=kept).select_related("collection")
+    return [version for version in versions if not version.rebuilding and version.embeddings.exists()]
+
+
+def _database_time() -> datetime:
+    """The clock that stamps changes."""
+    value: datetime = EncoderVersion.objects.annotate(now=Now()).values_list("now", flat=True)[:1].get()
+    return value
+
+
+def _with_vector(version: EncoderVersion) -> ImageEmbeddingQuerySet:
+    """The rows whose points the index is to hold."""
+    return ImageEmbedding.objects.filter(version=version, vector__isnull=False).exclude(state=State.REMOVED)
+
+
+def _batches(version: EncoderVersion, condition: Q) -> Iterator[Sequence[ImageEmbedding]]:
+    rows = _with_vector(version).filter(condition)
+    last = 0
+    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
+        yield batch
+        last = batch[-1].pk
+
+
+def _upsert_changed(version: EncoderVersion, name: str, since: datetime | None, progress: StageProgress | None) -> int:
+    """Write the points of rows that changed since then (None: of all). Returns how many."""
+    condition = Q() if since is None else Q(changed_at__gte=since)
+    upserted, held = 0, 0
+    for batch in _batches(version, condition):
+        get_vector_index().upsert(name, points_of(batch))
+        upserted, held = upserted + len(batch), held + len(batch)
+        if held >= max(POINTS_HELD, upserted // 10):
+            # An embedded engine gives back what it holds of fresh points; opening it again takes the longer the more there are.
+            get_vector_index().close(name)
+            held = 0
+        if progress:
+            progress.advance(len(batch))
+    return upserted
+
+
+@transaction.atomic
+def _switch(version: EncoderVersion, generation: int, unsure_since: datetime, *, activating: bool) -> None:
+    """Make a generation the live one; rows that may have changed since the last pass are upserted again.
+
+    activating: make the version the active one. A build of the active one leaves that as it is: it may have been rolled back from.
+    """
+    # Whoever marks rows as indexed meanwhile locks the version too: they come before the switch, or find that it was made.
+    now = EncoderVersion.objects.select_for_update().get(pk=version.pk)
+    if now.rebuild_started_at != version.rebuild_started_at:
+        raise BuildOvertaken(
+            f"another process has begun to build the index of {version.label} anew, and goes on with it"
+        )
+    rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False)
+    rows.filter(changed_at__gte=unsure_since, state__in=(State.INDEXED, State.OUTDATED)).mark_to_upsert()
+    # Everything older that waited for the former generation is in the new one as it stands in the database.
+    rows.filter(changed_at__lt=unsure_since, state__in=(State.EMBEDDED, State.OUTDATED)).mark_indexed()
+    version.index_generation = generation
+    version.rebuild_started_at = None
+    version.save(update_fields=["index_generation", "rebuild_started_at"])
+    collection = Collection.objects.select_for_update().get(pk=version.collection_id)
+    if activating and collection.active_version_id != version.pk:
+        collection.previous_version_id, collection.active_version_id = collection.active_version_id, version.pk
+        collection.save(update_fields=["active_version", "previous_version"])

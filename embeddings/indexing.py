@@ -1,0 +1,381 @@
+"""Processes the outbox: embeds photos, upserts points, patches payloads, deletes points. Every step is safe to run twice."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Min, Q
+from numpy.typing import NDArray
+from opentelemetry import trace
+
+from catalog import media
+from catalog.models import ProductImage, lineage
+from catalog.photos import ImageRejected, open_upright
+from embeddings import metrics
+from embeddings.backends import encoder_of, get_vector_index
+from embeddings.encoders.base import Encoder
+from embeddings.errors import InvalidVector, MediaUnavailable
+from embeddings.models import (
+    EncoderVersion,
+    ImageEmbedding,
+    ImageEmbeddingQuerySet,
+    vector_from_bytes,
+    vector_to_bytes,
+)
+from embeddings.outbox import EMBED_RETRY_WAITS_S, WITHOUT_ENCODER, due, next_batch
+from embeddings.registry import registry
+from embeddings.selectors import TO_DO, active_versions
+from embeddings.vector_index.base import Point
+from jobs.progress import ProgressCallback, StageProgress
+
+tracer = trace.get_tracer(__name__)
+
+State = ImageEmbedding.State
+EVERY_PHOTO = Q()
+
+
+@dataclass(frozen=True)
+class IndexingReport:
+    """How many rows were embedded, indexed (upserted or patched), removed and failed."""
+
+    embedded: int = 0
+    indexed: int = 0
+    removed: int = 0
+    failed: int = 0
+
+    def __add__(self, other: IndexingReport) -> IndexingReport:
+        return IndexingReport(
+            self.embedded + other.embedded,
+            self.indexed + other.indexed,
+            self.removed + other.removed,
+            self.failed + other.failed,
+        )
+
+
+class _EmbeddingTurn:
+    """One thread of the process embeds at a time: two would embed the same rows. What needs no encoder does not wait for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+def process_outbox(
+    image_ids: Iterable[int] | None = None, on_progress: ProgressCallback | None = None, *, embed: bool = True
+) -> IndexingReport:
+    """Process the outbox of every active version.
+
+    Args:
+        image_ids: only these photos' rows; None: all of them.
+        on_progress: told of the photos that are embedded, as the stage "embedding" of each version.
+        embed: process also what needs the encoder; without that, points are upserted, patched and deleted.
+
+    Returns:
+        What was done. Rows that changed meanwhile are left for the next time and not counted.
+
+    Raises:
+        IndexLocked: another process holds the index; the rows stay as they are.
+        IndexUnavailable: the index does not answer; the same.
+        MediaUnavailable: the photos' folder is away as a whole; the same.
+        EncoderMismatch: a model file was exchanged; what needs no encoder is done.
+        EncoderUnavailable: a model file is missing or damaged; the same.
+    """
+    report = IndexingReport()
+    chosen = EVERY_PHOTO if image_ids is None else Q(image_id__in=list(image_ids))
+    for version in active_versions():
+        if not ImageEmbedding.objects.filter(chosen, version=version, state__in=TO_DO).exists():
+            continue
+        # Another version's turn may have taken a while.
+        version.refresh_from_db(fields=["index_generation", "rebuild_started_at"])
+        claim_index(version)
+        report += _process_without_encoder(version, chosen)
+        if embed:
+            with registry.get(_EmbeddingTurn).lock:
+                report += embed_pending(version, chosen & due(), on_progress, upsert=True)
+    return report
+
+
+def claim_index(version: EncoderVersion) -> None:
+    """Open the version's live index for writing, so that a process that cannot have it learns so before it does any work.
+
+    Args:
+        version: with the index generation that is live now.
+
+    Raises:
+        IndexLocked: another process holds the index.
+        IndexUnavailable: the index does not answer.
+        EncoderMismatch: it holds vectors of another encoder.
+    """
+    index, collection = get_vector_index(), version.index_collection()
+    # Nobody has opened the index of a version that was activated a moment ago, and it is the server's all the same.
+    index.claim()
+    index.ensure(collection)
+    index.retrieve(collection.name, [0])
+
+
+def embed_pending(
+    version: EncoderVersion,
+    chosen: Q = EVERY_PHOTO,
+    on_progress: ProgressCallback | None = None,
+    *,
+    upsert: bool = False,
+    reuse_vectors: bool = True,
+) -> IndexingReport:
+    """Give every pending row of the version its vector.
+
+    Args:
+        version: whose rows, and whose encoder.
+        chosen: which of them.
+        on_progress: told of the rows that are done, as the stage "embedding".
+        upsert: also write the points to the live index, batch by batch.
+        reuse_vectors: take vectors that other versions with the same model have of the same bytes.
+
+    Returns:
+        What was done.
+
+    Raises:
+        EncoderMismatch: the model file was exchanged.
+        EncoderUnavailable: the model file is missing or damaged.
+        MediaUnavailable: the photos' folder is away as a whole.
+        IndexUnavailable: upsert, and the index does not answer; the vectors are stored.
+    """
+    report, last = IndexingReport(), 0
+    if not (rows := next_batch(version, chosen, State.PENDING, last)):
+        return report
+    encoder = encoder_of(version)
+    pending = ImageEmbedding.objects.filter(chosen, version=version, state=State.PENDING)
+    progress = StageProgress(on_progress, "embedding", pending.count() if on_progress else 0)
+    with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
+        while rows:
+            with tracer.start_as_current_span(
+                "embed batch", attributes={"photos": len(rows), "encoder": version.label}
+            ):
+                report += _embed(version, rows, encoder, pool, reuse_vectors=reuse_vectors)
+                if upsert:
+                    embedded = ImageEmbedding.objects.filter(pk__in=[row.pk for row in rows], state=State.EMBEDDED)
+                    report += _upsert(version, list(embedded))
+            progress.advance(len(rows))
+            last = rows[-1].pk
+            rows = next_batch(version, chosen, State.PENDING, last)
+    return report
+
+
+def points_of(rows: Iterable[ImageEmbedding]) -> list[Point]:
+    """The points of rows that have a vector, each with its product's details as they are now.
+
+    Args:
+        rows: with their vectors; those without one, or whose photo is gone, give no point.
+
+    Returns:
+        One point for each row.
+    """
+    ready = [(row, row.vector) for row in rows if row.vector is not None]
+    payloads = payloads_of([row.image_id for row, _ in ready])
+    return [
+        Point(row.image_id, vector_from_bytes(vector), payloads[row.image_id])
+        for row, vector in ready
+        if row.image_id in payloads
+    ]
+
+
+def payloads_of(image_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The payload of each photo's point, in one query; fields as in PAYLOAD_FIELDS, and the photo's SHA-256."""
+    rows = ProductImage.objects.filter(pk__in=image_ids).values_list(
+        "pk", "sha256", "product_id", "product__category__path", "product__brand", "product__price", "product__available",
+        "product__active", "product__tags",
+    )  # fmt: skip
+    return {
+        image_id: {
+            "product_id": product_id,
+            "category": lineage(path or ""),
+            "brand": brand,
+            "price": None if price is None else float(price),
+            "available": available,
+            "active": active,
+            "tags": tags,
+            "sha256": sha256,
+        }
+        for image_id, sha256, product_id, path, brand, price, available, active, tags in rows
+    }
+
+
+@transaction.atomic
+def mark_indexed(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> int:
+    """Mark rows as indexed whose points were written, unless they changed since they were read or the index was replaced.
+
+    Args:
+        version: as it was when the points were written.
+        rows: as they were read before that.
+
+    Returns:
+        How many rows are marked.
+    """
+    if not _still_live(version):
+        return 0
+    marked = 0
+    by_revision = sorted(rows, key=lambda row: row.revision)
+    for revision, group in groupby(by_revision, key=lambda row: row.revision):
+        written = ImageEmbedding.objects.filter(pk__in=[row.pk for row in group])
+        marked += written.filter(revision=revision).mark_indexed()
+        _upsert_again(written.exclude(revision=revision))
+    return marked
+
+
+def _process_without_encoder(version: EncoderVersion, chosen: Q) -> IndexingReport:
+    report = IndexingReport()
+    # What is quick goes first: a price does not wait for thousands of photos, nor a removal for a model that is missing.
+    for state, process in zip(WITHOUT_ENCODER, (_patch, _delete, _upsert), strict=True):
+        if state == State.REMOVED and version.rebuilding:
+            continue
+        last = 0
+        while rows := next_batch(version, chosen, state, last):
+            report += process(version, rows)
+            last = rows[-1].pk
+    return report
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Why a photo has no vector. final: another attempt would fail, too."""
+
+    reason: str
+    final: bool
+
+
+def _embed(
+    version: EncoderVersion,
+    rows: Sequence[ImageEmbedding],
+    encoder: Encoder,
+    pool: ThreadPoolExecutor,
+    *,
+    reuse_vectors: bool,
+) -> IndexingReport:
+    names = dict(ProductImage.objects.filter(pk__in=[row.image_id for row in rows]).values_list("pk", "file"))
+    vectors = _vectors_of_twins(version, rows, of_other_versions=reuse_vectors)
+    # A file is named for its content: one that several products show is encoded once.
+    fresh = list({names.get(row.image_id) for row in rows if row.content_hash not in vectors})
+    # Each photo in the context of the whole: its log lines name the request, its spans belong to the trace.
+    encoding = [partial(copy_context().run, _encode_stored, encoder, name) for name in fresh]
+    encoded = dict(zip(fresh, pool.map(lambda encode: encode(), encoding), strict=True))
+    done: Counter[str | None] = Counter()
+    with transaction.atomic():
+        for row in rows:
+            result = vectors.get(row.content_hash) or encoded[names.get(row.image_id)]
+            done[_store(row, result)] += 1
+    metrics.count_batch(len(rows))
+    for state, photos in done.items():
+        if state is not None:
+            metrics.count_photos(state, photos)
+    return IndexingReport(embedded=done[State.EMBEDDED], failed=done[State.FAILED])
+
+
+def _vectors_of_twins(
+    version: EncoderVersion, rows: Sequence[ImageEmbedding], *, of_other_versions: bool
+) -> dict[str, bytes]:
+    """Vectors that the same model gave the same bytes before: content hash -> stored vector."""
+    same_model = Q(version__fingerprint=version.fingerprint) if of_other_versions else Q(version=version)
+    twins = ImageEmbedding.objects.filter(
+        same_model, content_hash__in={row.content_hash for row in rows}, vector__isnull=False
+    )
+    # One for each hash: thousands of products may share one picture.
+    firsts = twins.values("content_hash").annotate(first=Min("pk")).values_list("first", flat=True)
+    known = ImageEmbedding.objects.filter(pk__in=list(firsts))
+    return {
+        content_hash: bytes(vector) for content_hash, vector in known.values_list("content_hash", "vector") if vector
+    }
+
+
+def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | _Failure:
+    """float32 [dim] of the photo with this name in the media storage; None: its row in the catalogue is gone."""
+    if name is None:
+        return _Failure("the photo was deleted before it was embedded", final=True)
+    try:
+        with metrics.stage("decode"), default_storage.open(name) as file:
+            image = open_upright(cast("BinaryIO", file), at_least=encoder.input_size)
+    except FileNotFoundError:
+        _require_media()
+        return _Failure(f"the file {name} is missing from the media storage: upload the photo again", final=True)
+    except ImageRejected as error:
+        return _Failure(str(error), final=True)
+    except OSError as error:
+        _require_media()
+        return _Failure(f"the media storage failed: {error}", final=False)
+    try:
+        with metrics.stage("encode"):
+            embedding: NDArray[np.float32] = encoder.encode([image])[0]
+    except InvalidVector as error:
+        return _Failure(str(error), final=True)
+    return embedding
+
+
+def _require_media() -> None:
+    """Tell one photo that cannot be read from a folder that is away, where none can. Raises MediaUnavailable."""
+    if media.is_away():
+        raise MediaUnavailable(
+            f"there is no photo at all in {settings.MEDIA_ROOT}: mount its disk, and the photos that wait are embedded"
+        )
+
+
+def _store(row: ImageEmbedding, result: NDArray[np.float32] | bytes | _Failure) -> str | None:
+    """The state that the row has now; None where it changed meanwhile and is left as it is."""
+    unchanged = ImageEmbedding.objects.filter(pk=row.pk, revision=row.revision)
+    if not isinstance(result, _Failure):
+        vector = result if isinstance(result, bytes) else vector_to_bytes(result)
+        return State.EMBEDDED if unchanged.mark_embedded(vector) else None
+    if result.final or row.attempts >= len(EMBED_RETRY_WAITS_S):
+        return State.FAILED if unchanged.mark_failed(result.reason) else None
+    return State.PENDING if unchanged.mark_postponed(result.reason) else None
+
+
+def _upsert(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> IndexingReport:
+    points = points_of(rows)
+    with metrics.stage("upsert"):
+        get_vector_index().upsert(version.index_collection().name, points)
+    return IndexingReport(indexed=mark_indexed(version, rows))
+
+
+def _patch(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> IndexingReport:
+    payloads = payloads_of([row.image_id for row in rows])
+    by_payload: dict[str, tuple[Mapping[str, Any], list[int]]] = {}
+    for image_id, payload in payloads.items():
+        # Photos of one product share all but the hash, which a patch does not touch.
+        shared: Mapping[str, Any] = {key: value for key, value in payload.items() if key != "sha256"}
+        by_payload.setdefault(repr(shared), (shared, []))[1].append(image_id)
+    for shared, image_ids in by_payload.values():
+        get_vector_index().set_payload(version.index_collection().name, image_ids, shared)
+    return IndexingReport(indexed=mark_indexed(version, rows))
+
+
+def _delete(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> IndexingReport:
+    get_vector_index().delete(version.index_collection().name, [row.image_id for row in rows])
+    with transaction.atomic():
+        # The next generation may hold the point already: while one is built, its rows are kept for it.
+        if not _still_live(version, and_not_rebuilding=True):
+            return IndexingReport()
+        deleted = ImageEmbedding.objects.filter(pk__in=[row.pk for row in rows])
+        _upsert_again(deleted.exclude(state=State.REMOVED))
+        removed, _ = deleted.filter(state=State.REMOVED).delete()
+    return IndexingReport(removed=removed)
+
+
+def _upsert_again(rows: ImageEmbeddingQuerySet) -> None:
+    """Have points written again that another worker may have written meanwhile: nobody knows who of the two was last."""
+    written = rows.filter(state__in=(State.EMBEDDED, State.INDEXED, State.OUTDATED), vector__isnull=False)
+    written.mark_to_upsert()
+
+
+def _still_live(version: EncoderVersion, *, and_not_rebuilding: bool = False) -> bool:
+    """Whether the index that was written to is still the live one; no switch comes between this and the commit."""
+    now = EncoderVersion.objects.select_for_update().get(pk=version.pk)
+    return now.index_generation == version.index_generation and not (and_not_rebuilding and now.rebuilding)

@@ -1,0 +1,45 @@
+"""How commands report an error of the embedding service: the fact, and what to do about it on the command line."""
+
+from __future__ import annotations
+
+from django.core.management.base import CommandError
+
+from embeddings.errors import (
+    EmbeddingsError,
+    EncoderMismatch,
+    IndexMismatch,
+    NothingToRollBackTo,
+    UnknownCollection,
+    WorseEncoder,
+)
+from embeddings.models import Collection
+
+
+def command_error(error: EmbeddingsError) -> CommandError:
+    """The error as a command ends with it.
+
+    Args:
+        error: what the service raised.
+
+    Returns:
+        An error with the same message and, where there is one, a remedy in the words of the command line.
+    """
+    remedy = _remedy(error)
+    return CommandError(f"{error}: {remedy}" if remedy else str(error))
+
+
+def _remedy(error: EmbeddingsError) -> str:
+    match error:
+        case IndexMismatch():
+            return "run manage.py reindex, which builds a new index beside it"
+        case EncoderMismatch():
+            return (
+                "put the former file back, or run manage.py reindex --rebuild to embed the catalogue with the new model"
+            )
+        case WorseEncoder():
+            return "--allow-worse activates it all the same"
+        case NothingToRollBackTo():
+            return "manage.py activate_encoder activates any version"
+        case UnknownCollection() if not Collection.objects.exists():
+            return "run manage.py migrate"
+    return ""
