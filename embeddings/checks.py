@@ -1,4 +1,4 @@
-"""System checks: the model file is there and fits, and the index suits the way the project is deployed."""
+"""System checks: the default encoder can be loaded, and the index suits the way the project is deployed."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def check_index_for_deployment(**_: Any) -> list[CheckMessage]:
     return []
 
 
-def check_index_key_is_not_overheard(**_: Any) -> list[CheckMessage]:
-    """A key goes in the clear to servers of this machine or of a private network alone."""
+def check_index_key_is_encrypted(**_: Any) -> list[CheckMessage]:
+    """A key is sent unencrypted to servers of this machine or of a private network only."""
     options = settings.VECTOR_INDEX.get("OPTIONS", {})
     address = urlsplit(options.get("url") or "")
     if not options.get("api_key") or address.scheme != "http" or _within(address.hostname or ""):
         return []
     return [
         checks.Warning(
-            f"QDRANT_API_KEY is sent to {address.hostname} unencrypted: whoever is on the way can read it.",
+            f"QDRANT_API_KEY is sent to {address.hostname} unencrypted over a public network.",
             hint="Write QDRANT_URL with https://, or reach the server by a private address.",
             id="embeddings.W002",
         )
@@ -53,7 +53,7 @@ def check_index_key_is_not_overheard(**_: Any) -> list[CheckMessage]:
 
 
 def _within(host: str) -> bool:
-    """Whether a host is of this machine or of a private network, by its address or by a name that no public server can have."""
+    """Whether a host belongs to this machine or a private network, by its address or by a name that no public server has."""
     try:
         return not ip_address(host).is_global
     except ValueError:
@@ -65,4 +65,4 @@ def register_checks() -> None:
     """Register with Django, once."""
     checks.register(check_encoder, checks.Tags.models)
     checks.register(check_index_for_deployment)
-    checks.register(check_index_key_is_not_overheard)
+    checks.register(check_index_key_is_encrypted)

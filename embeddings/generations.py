@@ -58,7 +58,7 @@ def build_generation(version: EncoderVersion, on_progress: ProgressCallback | No
 
     Args:
         version: with or without an index of its own.
-        on_progress: told of the points that are written, as the stage "indexing".
+        on_progress: called as points are written, with the stage "indexing".
 
     Returns:
         How many points the new generation has.

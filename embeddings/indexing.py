@@ -78,7 +78,7 @@ def process_outbox(
 
     Args:
         image_ids: only these photos' rows; None: all of them.
-        on_progress: told of the photos that are embedded, as the stage "embedding" of each version.
+        on_progress: called as photos are embedded, with the stage "embedding" for each version.
         embed: process also what needs the encoder; without that, points are upserted, patched and deleted.
 
     Returns:
@@ -137,7 +137,7 @@ def embed_pending(
     Args:
         version: whose rows, and whose encoder.
         chosen: which of them.
-        on_progress: told of the rows that are done, as the stage "embedding".
+        on_progress: called as rows are done, with the stage "embedding".
         upsert: also write the points to the live index, batch by batch.
         reuse_vectors: take vectors that other versions with the same model have of the same bytes.
 

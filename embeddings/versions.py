@@ -276,7 +276,7 @@ def activate(
     Args:
         version: active or not.
         allow_worse: activate it whatever the comparison with the live version says.
-        on_progress: told of the stages "embedding", "comparison" and "indexing".
+        on_progress: called with the stages "embedding", "comparison" and "indexing".
 
     Returns:
         What was done.

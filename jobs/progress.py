@@ -15,7 +15,7 @@ class StageProgress:
         """Report the beginning of the stage.
 
         Args:
-            on_progress: who is told; None: nobody.
+            on_progress: what is called; None: nothing.
             stage: its name, for users.
             total: how many steps it has; 0: not known.
         """

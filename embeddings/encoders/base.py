@@ -1,4 +1,4 @@
-"""The port every image encoder is reached through."""
+"""The port of every image encoder."""
 
 from __future__ import annotations
 
@@ -26,4 +26,15 @@ class Encoder(Protocol):
         """SHA-256 of the model file, hexadecimal."""
 
     def encode(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Embed upright RGB images of any size: float32 [n, dim], each row L2-normalised."""
+        """Embed images.
+
+        Args:
+            images: upright, RGB, of any size.
+
+        Returns:
+            float32 [n, dim], each row L2-normalised.
+
+        Raises:
+            InvalidVector: the model gives an embedding without a direction.
+            EncoderUnavailable: the model cannot be run.
+        """

@@ -24,11 +24,19 @@ from embeddings.errors import EncoderUnavailable, InvalidVector
 class LiteRTEncoder:
     """An encoder behind a `.tflite` file: float32 [1, s, s, 3] in [0, 1] -> float32 [1, dim].
 
-    threads: how many photos are encoded at the same time. Interpreters are made when first needed, so the object may be built
-    before a fork. Raises EncoderUnavailable for a file that is not such a model.
+    Interpreters are made when they are first needed, so the object may be made before a fork.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
+        """Read the file; whether it is such a model shows when it is first used.
+
+        Args:
+            path: of the file.
+            threads: how many photos are encoded at the same time.
+
+        Raises:
+            EncoderUnavailable: the file cannot be read.
+        """
         try:
             self._model = path.read_bytes()
         except OSError as error:
@@ -49,7 +57,18 @@ class LiteRTEncoder:
         return self._shape[0]
 
     def encode(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Embed upright RGB images of any size: float32 [n, dim], each row L2-normalised."""
+        """Embed images.
+
+        Args:
+            images: upright, RGB, of any size.
+
+        Returns:
+            float32 [n, dim], each row L2-normalised.
+
+        Raises:
+            InvalidVector: the model gives an embedding without a direction.
+            EncoderUnavailable: the file is no such model.
+        """
         if len(images) == 1:
             return self._encode_one(images[0])[None]
         if not images:
@@ -58,7 +77,14 @@ class LiteRTEncoder:
             return np.stack(list(pool.map(self._encode_one, images)))
 
     def new_interpreter(self) -> Any:
-        """An interpreter of the model for one thread, beside those that `encode` uses."""
+        """An interpreter of the model for one thread, beside those that `encode` uses.
+
+        Returns:
+            The interpreter, its tensors allocated.
+
+        Raises:
+            EncoderUnavailable: the file is no model that runs here.
+        """
         try:
             interpreter = Interpreter(model_content=self._model, num_threads=1)
             interpreter.allocate_tensors()

@@ -1,4 +1,4 @@
-"""The port every vector engine is reached through: what a point, a filter and a query are."""
+"""The port of every vector engine: what a point, a filter and a query are, and what an adapter does."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class FieldType(StrEnum):
     BOOL = "bool"
 
 
-# One place for what a point's payload holds and what can be filtered by; made before any vector is indexed,
-# because an HNSW graph built first answers filtered queries with next to no recall.
+# What a point's payload holds and what can be filtered by. Payload indexes are made before any vector is indexed: an HNSW graph
+# that was built first answers filtered queries with next to no recall.
 PAYLOAD_FIELDS: Mapping[str, FieldType] = {
     "product_id": FieldType.INTEGER,
     "category": FieldType.KEYWORD,  # the category's slug path and those of all its ancestors
@@ -86,9 +86,15 @@ PAYLOAD_FIELDS: Mapping[str, FieldType] = {
 
 @dataclass(frozen=True, slots=True)
 class IndexCollection:
-    """A named set of vectors of one encoder version. `dim`: length of each vector.
+    """A named set of vectors of one encoder version.
 
-    Raises ValueError for a name that could not be a folder's or a dim below 1.
+    Attributes:
+        name: letters, digits, '-', '_' and '.', 128 at most; an adapter may use it as the name of a folder.
+        dim: length of each vector, 1 or more.
+        distance: how vectors are compared.
+
+    Raises:
+        ValueError: the name or the dim is no such thing.
     """
 
     name: str
@@ -106,10 +112,12 @@ class IndexCollection:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One product image. `id`: the image's id. `vector`: float32 [dim]. `payload`: see PAYLOAD_FIELDS.
+    """One product image.
 
-    A payload has to have a product_id. Fields beyond PAYLOAD_FIELDS are kept, and cannot be filtered by.
-    A collection compared by cosine keeps and gives back vectors of unit length.
+    Attributes:
+        id: the image's id, unsigned 64 bit.
+        vector: float32 [dim]. A collection compared by cosine stores and returns it with unit length.
+        payload: PAYLOAD_FIELDS, of which `product_id` is required. Other fields are stored too, and cannot be filtered by.
     """
 
     id: int
@@ -129,7 +137,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A closed interval; None leaves that side open."""
+    """A closed interval; None leaves that side open.
+
+    Raises:
+        InvalidFilter: an end is NaN, or the interval is empty.
+    """
 
     gte: float | None = None
     lte: float | None = None
@@ -138,7 +150,7 @@ class Range:
         if any(end is not None and math.isnan(end) for end in (self.gte, self.lte)):
             raise InvalidFilter("a range cannot begin or end at NaN")
         if self.gte is not None and self.lte is not None and self.gte > self.lte:
-            raise InvalidFilter(f"a range from {self.gte} to {self.lte} holds nothing: swap its ends")
+            raise InvalidFilter(f"a range from {self.gte} to {self.lte} is empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,65 +232,117 @@ class VectorQuery:
 
 
 class VectorIndex(Protocol):
-    """Collections of points. Names are index collections' names; ids are image ids (unsigned 64 bit).
+    """Collections of points. `name` is always the name of an index collection; ids are image ids (unsigned 64 bit).
 
-    Every method may raise IndexUnavailable; all but `claim`, `ensure`, `exists`, `drop` and `close` raise CollectionNotFound
-    for an unknown name.
+    Every method may raise IndexUnavailable. All but `claim`, `ensure`, `exists`, `drop` and `close` raise CollectionNotFound for an
+    unknown name. Ids that no point has are ignored.
     """
 
     def claim(self) -> None:
-        """Become the process that works on the collections in use, where only one can be: until it ends or closes all.
+        """Become the one process that writes to the live collections, until it ends or closes all of them.
 
-        IndexLocked where another process is. Called again, nothing happens. A new collection is filled without it.
+        Nothing happens where the engine allows several such processes, or when it is called again. A new collection is filled
+        without a claim.
+
+        Raises:
+            IndexLocked: another process has the claim.
         """
 
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
-        """Make the collection with its payload indexes unless it stands.
+        """Make the collection and its payload indexes unless it exists.
 
-        bulk_load: this process alone fills the new collection, nobody asks it before `optimise` has been called, and it is made
-        anew after a crash. So the engine may leave out its graph until then.
-        IndexMismatch when it stands with another dim or distance.
+        Args:
+            collection: its name, dim and distance.
+            bulk_load: this process alone fills the new collection, nobody queries it before `optimise` was called, and it is made
+                anew after a crash. So the engine may leave out its graph until then.
+
+        Raises:
+            IndexMismatch: it exists with another dim or distance.
         """
 
     def exists(self, name: str) -> bool:
-        """Whether the collection stands."""
+        """Whether the collection exists."""
 
     def drop(self, name: str) -> None:
-        """Remove the collection and its files; nothing happens when there is none."""
+        """Remove the collection and its files, if it exists."""
 
     def upsert(self, name: str, points: Iterable[Point]) -> None:
-        """Write points, replacing those with the same id whole; of two with one id the later counts.
+        """Write points, replacing those with the same id whole.
 
-        InvalidVector or InvalidPayload before anything is written.
+        Args:
+            name: of the collection.
+            points: of two with one id the later counts.
+
+        Raises:
+            InvalidVector: a vector cannot be stored; no point is written.
+            InvalidPayload: a payload or an id cannot be stored; no point is written.
         """
 
     def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
-        """Merge these keys into the payload of the points; ids that are not there are passed over. InvalidPayload."""
+        """Merge fields into the payloads of points.
+
+        Args:
+            name: of the collection.
+            ids: of the points.
+            payload: the fields to overwrite.
+
+        Raises:
+            InvalidPayload: a value cannot be stored; no point is written.
+        """
 
     def delete(self, name: str, ids: Sequence[int]) -> None:
-        """Remove points; ids that are not there are passed over."""
+        """Remove points."""
 
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
-        """The points of these ids, with vector and payload; an id that is not there is missing in the answer."""
+        """The points of these ids by id, with vector and payload."""
 
     def query(self, name: str, query: VectorQuery) -> list[Hit]:
-        """Best first; equal scores by ascending id."""
+        """The hits of a query.
+
+        Args:
+            name: of the collection.
+            query: what to look for.
+
+        Returns:
+            `query.limit` hits at most, the highest score first, equal scores by ascending id.
+
+        Raises:
+            InvalidVector: a vector has another length than the collection's, the query has no positive example, or its examples
+                cancel out.
+        """
 
     def count(self, name: str, filter: Filter | None = None) -> int:
-        """How many points match."""
+        """How many points match; None: how many there are."""
 
     def scroll(self, name: str, *, batch_size: int = 1000, after: int = -1) -> Iterator[list[Point]]:
-        """All points with an id above `after` in ascending id order, in batches, without their vectors (shape [0])."""
+        """All points by ascending id, without their vectors.
+
+        Args:
+            name: of the collection.
+            batch_size: the most points of a batch.
+            after: begin behind this id.
+
+        Returns:
+            Batches of points, each with a vector of shape [0]; none for an empty collection.
+        """
 
     def optimise(self, name: str) -> None:
-        """Build what makes queries fast (HNSW). Blocks until done: for a process that loads, not one that serves."""
+        """Build the graph (HNSW) that makes queries fast. Blocks until it is done: not for a process that serves."""
 
     def close(self, name: str | None = None) -> None:
-        """Let go of the files or connections of one collection, or of all; the next call opens them again."""
+        """Close the files or connections of one collection, or of all; the next call opens them again."""
 
 
 def check_same(stands: IndexCollection, wanted: IndexCollection) -> None:
-    """Raises IndexMismatch where a collection that stands is not the one that is wanted."""
+    """Compare a collection that exists with the one that is wanted.
+
+    Args:
+        stands: as it exists.
+        wanted: as the encoder version needs it.
+
+    Raises:
+        IndexMismatch: they differ in dim or distance.
+    """
     if (stands.dim, stands.distance) != (wanted.dim, wanted.distance):
         raise IndexMismatch(
             f"the index {wanted.name} stands with {stands.dim} dimensions compared by {stands.distance}, "
@@ -287,12 +351,23 @@ def check_same(stands: IndexCollection, wanted: IndexCollection) -> None:
 
 
 def not_found(name: str) -> CollectionNotFound:
-    """The error for a collection that does not stand."""
-    return CollectionNotFound(f"there is no index {name!r}: index the photos first")
+    """The error for a collection that does not exist."""
+    return CollectionNotFound(f"there is no index {name!r}: nothing was indexed yet")
 
 
 def checked_vectors(vectors: Sequence[Vector], dim: int) -> NDArray[np.float32]:
-    """float32 [n, dim], checked. Raises InvalidVector, since engines take NaN and all-zero vectors without a word."""
+    """Vectors as a matrix, checked: engines store NaN and all-zero vectors without an error.
+
+    Args:
+        vectors: of any number type.
+        dim: the length that each has to have.
+
+    Returns:
+        float32 [n, dim].
+
+    Raises:
+        InvalidVector: a vector has another shape, an entry that is not finite, or no direction.
+    """
     for vector in vectors:
         if np.shape(vector) != (dim,):
             raise InvalidVector(f"a vector of shape {np.shape(vector)} does not fit a collection of {dim} dimensions")
@@ -309,9 +384,18 @@ def checked_vectors(vectors: Sequence[Vector], dim: int) -> NDArray[np.float32]:
 
 
 def checked_points(points: Iterable[Point], collection: IndexCollection) -> list[Point]:
-    """The points as they are stored: ids once each, float32 vectors (unit length for cosine), payloads as JSON values.
+    """Points as they are stored.
 
-    Raises InvalidVector or InvalidPayload for the first point that cannot be stored.
+    Args:
+        points: of two with one id the later counts.
+        collection: where they are stored.
+
+    Returns:
+        One point for each id, with a float32 vector (unit length for cosine) and JSON values in the payload.
+
+    Raises:
+        InvalidVector: a vector cannot be stored.
+        InvalidPayload: a payload or an id cannot be stored.
     """
     latest = {point.id: point for point in points}
     vectors = checked_vectors([point.vector for point in latest.values()], collection.dim)
@@ -321,15 +405,20 @@ def checked_points(points: Iterable[Point], collection: IndexCollection) -> list
         if not 0 <= point.id <= MAX_ID:
             raise InvalidPayload(f"the id {point.id} is not an unsigned number of 64 bits")
         if point.payload.get("product_id") is None:
-            raise InvalidPayload(f"the point {point.id} does not say which product it shows: give it a product_id")
+            raise InvalidPayload(f"the point {point.id} has no product_id")
         checked.append(Point(operator.index(point.id), vector, stored_payload(point.payload)))
     return checked
 
 
 def comparable(matrix: NDArray[np.float32], distance: Distance) -> NDArray[np.float32]:
-    """Rows of unit length for cosine, else the same rows.
+    """Vectors as they are compared. Engines scale too, but leave very short vectors as they are and then score them wrong.
 
-    Engines do this too, but leave very short vectors as they are and then score them wrong.
+    Args:
+        matrix: float32 [n, dim].
+        distance: how vectors are compared.
+
+    Returns:
+        float32 [n, dim]: of unit length for cosine, else the same.
     """
     if distance is not Distance.COSINE:
         return matrix
@@ -338,7 +427,17 @@ def comparable(matrix: NDArray[np.float32], distance: Distance) -> NDArray[np.fl
 
 
 def stored_payload(payload: Payload) -> dict[str, Any]:
-    """The payload, each known field in the type of its index (a Decimal price as a float). Raises InvalidPayload."""
+    """A payload as it is stored.
+
+    Args:
+        payload: fields of PAYLOAD_FIELDS and others.
+
+    Returns:
+        The same, each field of PAYLOAD_FIELDS in the type of its index (a Decimal price as a float).
+
+    Raises:
+        InvalidPayload: a field holds a value that its index cannot hold.
+    """
     stored = dict(payload)
     for name, field_type in PAYLOAD_FIELDS.items():
         value = stored.get(name)
@@ -355,12 +454,24 @@ def stored_payload(payload: Payload) -> dict[str, Any]:
 
 
 def possible_ids(ids: Iterable[int]) -> list[int]:
-    """The ids that a point can have, as plain ints; others are nowhere, and engines fail on them."""
+    """Those of the ids that a point can have, as plain ints; engines fail on others."""
     return [operator.index(each) for each in ids if 0 <= each <= MAX_ID]
 
 
 def query_target(query: VectorQuery, examples: Mapping[int, Point], collection: IndexCollection) -> Vector:
-    """The one vector that a query looks for, its example points looked up in `examples`; unit length for cosine."""
+    """The one vector that a query looks for.
+
+    Args:
+        query: its examples.
+        examples: the points that `positive_ids` and `negative_ids` name, by id.
+        collection: what is queried.
+
+    Returns:
+        float32 [dim]; of unit length for cosine.
+
+    Raises:
+        InvalidVector: there is no positive example, or the examples cancel out.
+    """
     if query.positive_ids and not query.positive and not any(each in examples for each in query.positive_ids):
         raise InvalidVector(f"none of the example points {list(query.positive_ids)} is in the index {collection.name}")
     positive = [*query.positive, *(examples[each].vector for each in query.positive_ids if each in examples)]
@@ -412,10 +523,18 @@ def similarities(vectors: NDArray[np.float32], target: Vector, distance: Distanc
 
 
 def target_vector(positive: Sequence[Vector], negative: Sequence[Vector], dim: int) -> Vector:
-    """The one vector that a query looks for, float32 [dim] (see VectorQuery).
+    """The one vector that examples ask for (see VectorQuery). One positive example alone passes through unchanged.
 
-    One positive and no negative passes through unchanged.
-    Raises InvalidVector without a positive, or where examples cancel out.
+    Args:
+        positive: float32 [dim] each, one at least.
+        negative: float32 [dim] each.
+        dim: their length.
+
+    Returns:
+        float32 [dim].
+
+    Raises:
+        InvalidVector: there is no positive example, or the examples cancel out.
     """
     if not positive:
         raise InvalidVector("a query needs at least one positive example")

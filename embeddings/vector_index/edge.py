@@ -1,4 +1,4 @@
-"""Qdrant Edge behind the port: the real engine inside this process, one shard folder for each index collection."""
+"""The adapter of Qdrant Edge, the engine inside this process: one shard folder for each index collection."""
 
 from __future__ import annotations
 
@@ -83,10 +83,13 @@ _BOOLEANS = [name for name, field_type in PAYLOAD_FIELDS.items() if field_type i
 
 @dataclass(slots=True)
 class _Shard:
-    """An open shard. `users`: calls inside it now. `closing`: newcomers wait until it is closed, then open it again.
+    """An open shard.
 
-    `product_of`: product ids of points that queries came upon, which saves reading them again. `points_a_product`: how many
-    points of one product stand among neighbours, as queries have found it; how far a grouped query has to look.
+    Attributes:
+        users: calls that use it now.
+        closing: new calls wait until it is closed, then open it again.
+        product_of: product ids of points that were hits before, which saves reading them again.
+        points_a_product: moving average of points of one product among the hits of a query; how far a grouped query has to look.
     """
 
     handle: engine.EdgeShard
@@ -99,14 +102,7 @@ class _Shard:
 
 
 class EdgeVectorIndex:
-    """A VectorIndex for one machine without a server. One process at a time holds a shard: others get IndexLocked.
-
-    path: folder of the shards. ef: width of the HNSW search, at least twice the number of hits asked for; wider finds
-    more and takes longer (100,000 x 256: 0.28 ms at 32, 0.41 at 64, 0.58 at 100, recall 0.995 and more).
-    full_scan_threshold_kb: from how many kilobytes of vectors on `optimise` builds a graph (None: the engine's own
-    10 MB), fixed when a collection is made. quantization: "int8" keeps a quarter-size copy in memory, searches that and rescores
-    twice as many candidates by the full vectors, which stay on disk; for collections that are made from then on.
-    """
+    """A VectorIndex for one machine without a server. One process at a time holds a shard: others get IndexLocked."""
 
     _claim: int | None
 
@@ -117,13 +113,27 @@ class EdgeVectorIndex:
         full_scan_threshold_kb: int | None = None,
         quantization: str | None = None,
     ) -> None:
+        """Name the folder; shards are opened when they are first used.
+
+        Args:
+            path: folder of the shards.
+            ef: width of the HNSW search, raised to twice the number of hits asked for. Wider finds more and takes longer
+                (100,000 x 256: 0.28 ms at 32, 0.41 at 64, 0.58 at 100, recall 0.995 and more).
+            full_scan_threshold_kb: from how many kilobytes of vectors on `optimise` builds a graph; None: the engine's own 10 MB.
+                Fixed when a collection is made.
+            quantization: "int8" keeps a quarter-size copy in memory, searches that and rescores twice as many candidates by
+                the full vectors, which stay on disk. For collections that are made from then on.
+
+        Raises:
+            ValueError: an unknown quantization.
+        """
         if quantization not in (None, "int8"):
             raise ValueError(f'quantization is None or "int8", not {quantization!r}')
         self._path = Path(path)
         self._ef = ef
         self._quantization = quantization
         self._full_scan_threshold_kb = full_scan_threshold_kb or _FULL_SCAN_THRESHOLD_KB
-        self._forget()
+        self._reset()
         _instances.add(self)
 
     def claim(self) -> None:
@@ -139,7 +149,7 @@ class EdgeVectorIndex:
             stands = self._standing(collection.name)
             if stands is None:
                 raise IndexUnavailable(
-                    f"{self._path / collection.name} is in the way: it is no vector index, so move it elsewhere"
+                    f"{self._path / collection.name} is in the way: it is no vector index"
                 )
         check_same(stands, collection)
 
@@ -150,7 +160,7 @@ class EdgeVectorIndex:
         if not COLLECTION_NAME.fullmatch(name):
             return
         self.close(name)
-        # Renamed first, so that nobody opens half a shard; a process that has it open goes on with what it has.
+        # Renamed first, so that no process opens half a shard; one that has it open goes on with its own files.
         dropped = self._path / f".dropped-{uuid4().hex}"
         try:
             (self._path / name).rename(dropped)
@@ -212,7 +222,7 @@ class EdgeVectorIndex:
             return _count(shard, _engine_filter(filter or Filter()))
 
     def scroll(self, name: str, *, batch_size: int = 1000, after: int = -1) -> Iterator[list[Point]]:
-        with self._using(name):  # an unknown name is said now, not at the first batch
+        with self._using(name):  # raises for an unknown name now, not at the first batch
             return self._batches(name, batch_size, after)
 
     def optimise(self, name: str) -> None:
@@ -221,7 +231,7 @@ class EdgeVectorIndex:
         The engine holds the interpreter for the whole run, and memory for a second copy of the points.
         """
         with self._using(name):
-            pass  # an unknown name is said here
+            pass  # raises for an unknown name
         self.close(name)
         # The graph is built in a copy.
         self._expect_room(name, _ROOM_TO_WRITE_BYTES + _size_of(self._path / name))
@@ -233,10 +243,7 @@ class EdgeVectorIndex:
             raise IndexUnavailable(f"the graph of the index {self._path / name} could not be built: {reason}")
 
     def close(self, name: str | None = None) -> None:
-        """Give the shard's lock back, so that another process can open it; waits for calls that are under way.
-
-        With all shards the claim goes too.
-        """
+        """Release the shard's lock after the calls that use it; where all shards are closed, the claim, too."""
         for each in [name] if name is not None else list(self._open):
             with self._turn:
                 shard = self._open.get(each)
@@ -252,7 +259,7 @@ class EdgeVectorIndex:
                     self._turn.notify_all()
         if name is None:
             with self._turn:
-                self._let_go()
+                self._release_claim()
 
     @contextmanager
     def _using(self, name: str) -> Iterator[_Shard]:
@@ -288,7 +295,7 @@ class EdgeVectorIndex:
             raise IndexUnavailable(f"the index {folder} cannot be opened: {error}") from error
 
     def _create(self, collection: IndexCollection) -> None:
-        """Make the shard in a folder beside its place and move it there whole: nobody ever meets half a collection."""
+        """Make the shard in a folder beside its place and move it there whole, so that no process opens half a collection."""
         made = self._path / f".new-{uuid4().hex}"
         place = self._path / collection.name
         self._expect_room(collection.name)
@@ -303,7 +310,7 @@ class EdgeVectorIndex:
             made.rename(place)
         except Exception as error:
             shutil.rmtree(made, ignore_errors=True)
-            # Where the place is taken another process was first: whether it made the same is checked by who calls this.
+            # Where the place is taken another process was first; the caller checks whether it made the same.
             if not (isinstance(error, OSError) and place.exists()):
                 raise IndexUnavailable(f"the index {place} cannot be made: {error}") from error
 
@@ -314,8 +321,8 @@ class EdgeVectorIndex:
         free = shutil.disk_usage(folder).free
         if free < needed:
             raise IndexFull(
-                f"the index {self._path / name} has no room: {_mb(free)} MB are free on its disk, and {_mb(needed)} may be taken;"
-                " free some, and what waits is written by itself"
+                f"the index {self._path / name} has no room: {_mb(free)} MB are free on its disk, and {_mb(needed)} may be needed;"
+                " what waits is written once there is room"
             )
 
     def _config(self, collection: IndexCollection) -> engine.EdgeConfig:
@@ -350,12 +357,12 @@ class EdgeVectorIndex:
             if records:
                 yield [*_points(records).values()]
 
-    def _let_go(self) -> None:
+    def _release_claim(self) -> None:
         if self._claim is not None:
             os.close(self._claim)
             self._claim = None
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._open: dict[str, _Shard] = {}
         self._claim = None
         self._turn = Condition()
@@ -365,8 +372,14 @@ class EdgeVectorIndex:
 class _Search:
     """One query against an open shard.
 
-    hidden: ids that are never returned. scanned: up to how many points that pass a filter are all compared. rescored: how
-    candidates of quantised vectors are compared again.
+    Attributes:
+        shard: open while the query lasts.
+        query: what is asked.
+        target: the vector that is looked for.
+        ef: least width of the HNSW search.
+        hidden: ids that are never returned.
+        scanned: where no more points than this pass the filter, all of them are compared.
+        rescored: how candidates of quantised vectors are compared again; None where there are none.
     """
 
     shard: _Shard
@@ -450,7 +463,7 @@ class _Search:
 
 
 def _locked(folder: Path) -> int:
-    """A descriptor that holds the lock on the whole folder; the lock goes with it, or with the process."""
+    """A descriptor that holds the lock on the whole folder, until it is closed or the process ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / _CLAIM, os.O_RDWR | os.O_CREAT, 0o640)
@@ -534,7 +547,7 @@ def _between(name: str, gte: float | None, lte: float | None) -> engine.FieldCon
     )
 
 
-# A shard opened before a fork hangs in the child, which has none of its threads: the child opens it again. Its copies
+# A shard that was opened before a fork hangs in the child, which has none of its threads: the child opens it again. Its copies
 # of the handles are kept, since closing one there would act on files that are still the parent's.
 _instances: weakref.WeakSet[EdgeVectorIndex] = weakref.WeakSet()
 _inherited: list[dict[str, _Shard]] = []
@@ -543,9 +556,9 @@ _inherited: list[dict[str, _Shard]] = []
 def _after_fork_in_child() -> None:
     for index in list(_instances):
         _inherited.append(index._open)
-        # The lock stays the parent's: it hangs on the parent's descriptor too.
-        index._let_go()
-        index._forget()
+        # The lock stays the parent's, which has the descriptor too.
+        index._release_claim()
+        index._reset()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,4 +1,4 @@
-"""A Qdrant server or cluster behind the port: the index that several processes and machines share."""
+"""The adapter of a Qdrant server or cluster, which several processes and machines share."""
 
 from __future__ import annotations
 
@@ -57,20 +57,7 @@ _SCHEMAS = {
 
 
 class QdrantVectorIndex:
-    """A VectorIndex on a Qdrant server or cluster.
-
-    url, api_key: the server. grpc_port: send points and queries by gRPC. query_timeout_s: of a query, of which a page of a shop
-    waits; timeout_s: of everything else. location: ":memory:" for the client's own engine instead of a server, path: the same in
-    a folder; both for tests, not for speed.
-
-    Of collections as they are made: shard_number, replication_factor and write_consistency_factor (how many replicas must have
-    confirmed a write) on a cluster; hnsw_m and hnsw_ef_construct of the graph; quantization: "int8" keeps a quarter-size copy in
-    memory, searches that and rescores twice as many candidates; on_disk: full vectors stay on disk; on_disk_payload: payloads do,
-    but for the fields that are filtered by; full_scan_threshold_kb: from how many kilobytes on `optimise` builds a graph.
-
-    Of queries: ef, the width of the HNSW search; read_consistency: how many replicas are asked (a number, "majority", "quorum" or
-    "all"; None: one).
-    """
+    """A VectorIndex on a Qdrant server or cluster."""
 
     def __init__(
         self,
@@ -93,6 +80,32 @@ class QdrantVectorIndex:
         ef: int = 64,
         full_scan_threshold_kb: int = _INDEXING_THRESHOLD_KB,
     ) -> None:
+        """Name the server; it is connected to when it is first used.
+
+        Args:
+            url: of the server.
+            api_key: of the server.
+            timeout_s: of each request but queries.
+            query_timeout_s: of a query, for which a page of a shop waits.
+            grpc_port: send points and queries by gRPC.
+            location: ":memory:" for the client's own engine instead of a server; for tests.
+            path: the same in a folder; for tests.
+            shard_number: of collections that are made, on a cluster.
+            replication_factor: the same.
+            write_consistency_factor: the same: how many replicas must have confirmed a write.
+            read_consistency: how many replicas a query asks: a number, "majority", "quorum" or "all"; None: one.
+            hnsw_m: links of a point in the graph, of collections that are made.
+            hnsw_ef_construct: width of the search while the graph is built, of collections that are made.
+            quantization: "int8" keeps a quarter-size copy in memory, searches that and rescores twice as many candidates; of
+                collections that are made.
+            on_disk: full vectors stay on disk; of collections that are made.
+            on_disk_payload: payloads stay on disk, but for the fields that are filtered by; of collections that are made.
+            ef: least width of the HNSW search of a query.
+            full_scan_threshold_kb: from how many kilobytes of vectors on `optimise` builds a graph.
+
+        Raises:
+            ValueError: an unknown quantization or read_consistency, or not exactly one of url, location and path.
+        """
         if quantization not in (None, "int8"):
             raise ValueError(f'quantization is None or "int8", not {quantization!r}')
         if isinstance(read_consistency, str):
@@ -112,7 +125,7 @@ class QdrantVectorIndex:
         self._known: dict[str, IndexCollection] = {}
 
     def claim(self) -> None:
-        """The server takes all comers."""
+        """Every process may write to a server."""
 
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
         def request(client: QdrantClient) -> None:
@@ -128,12 +141,12 @@ class QdrantVectorIndex:
                     collection.name, name, _SCHEMAS[PAYLOAD_FIELDS[name]], wait=True, timeout=self._timeout_s
                 )
 
-        self._insist(collection.name, request)
+        self._retried(collection.name, request)
 
     def exists(self, name: str) -> bool:
         if not COLLECTION_NAME.fullmatch(name):
             return False
-        return self._insist(name, lambda client: client.collection_exists(name))
+        return self._retried(name, lambda client: client.collection_exists(name))
 
     def drop(self, name: str) -> None:
         def request(client: QdrantClient) -> None:
@@ -142,10 +155,10 @@ class QdrantVectorIndex:
 
         self._known.pop(name, None)
         if COLLECTION_NAME.fullmatch(name):
-            self._insist(name, request)
+            self._retried(name, request)
 
     def upsert(self, name: str, points: Iterable[Point]) -> None:
-        collection = self._insist(name, lambda client: self._collection(client, name))
+        collection = self._retried(name, lambda client: self._collection(client, name))
         checked = checked_points(points, collection)
         batch_size = max(1, min(1000, _FLOATS_A_WRITE // collection.dim))
         for start in range(0, len(checked), batch_size):
@@ -157,21 +170,21 @@ class QdrantVectorIndex:
 
     def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
         patch = stored_payload(payload)
-        self._insist(name, lambda client: self._collection(client, name))
+        self._retried(name, lambda client: self._collection(client, name))
         if (known := possible_ids(ids)) and patch:
             # By a filter: naming an id that is not there fails.
             chosen = models.Filter(must=[models.HasIdCondition(has_id=[*known])])
             self._write(name, lambda client, **options: client.set_payload(name, patch, chosen, **options))
 
     def delete(self, name: str, ids: Sequence[int]) -> None:
-        self._insist(name, lambda client: self._collection(client, name))
+        self._retried(name, lambda client: self._collection(client, name))
         if known := possible_ids(ids):
             chosen = models.PointIdsList(points=[*known])
             self._write(name, lambda client, **options: client.delete(name, chosen, **options))
 
     def _write(self, name: str, write: Callable[..., object]) -> None:
         """A write is done when the server has applied it, and may be made twice: it names points by their ids."""
-        self._insist(name, lambda client: write(client, wait=True, timeout=self._timeout_s))
+        self._retried(name, lambda client: write(client, wait=True, timeout=self._timeout_s))
 
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
         with self._asking(name) as client:
@@ -206,17 +219,17 @@ class QdrantVectorIndex:
             return client.count(name, conditions, exact=True, timeout=self._timeout_s).count
 
     def scroll(self, name: str, *, batch_size: int = 1000, after: int = -1) -> Iterator[list[Point]]:
-        # An unknown name is said now, not at the first batch.
-        self._insist(name, lambda client: self._collection(client, name))
+        # Raises for an unknown name now, not at the first batch.
+        self._retried(name, lambda client: self._collection(client, name))
         return self._batches(name, batch_size, after)
 
     def optimise(self, name: str) -> None:
         """Let the server build the HNSW graph of what was loaded, and wait for it; later points join by themselves."""
-        self._insist(name, lambda client: self._collection(client, name))
+        self._retried(name, lambda client: self._collection(client, name))
         if self._server.is_local:
             return
         threshold = self._full_scan_threshold_kb
-        self._insist(
+        self._retried(
             name,
             lambda client: client.update_collection(
                 name,
@@ -228,7 +241,7 @@ class QdrantVectorIndex:
         quiet = 0  # the server is green for a moment before it starts
         while quiet < _QUIET_POLLS:
             time.sleep(_POLL_S)
-            status = self._insist(name, lambda client: client.get_collection(name).status)
+            status = self._retried(name, lambda client: client.get_collection(name).status)
             if status == models.CollectionStatus.RED:
                 raise IndexUnavailable(f"the server cannot optimise {name}: its own log says why")
             quiet = quiet + 1 if status == models.CollectionStatus.GREEN else 0
@@ -245,13 +258,13 @@ class QdrantVectorIndex:
         with self._forgetting(name), self._server.asking(name) as client:
             yield client
 
-    def _insist(self, name: str, request: Callable[[QdrantClient], T]) -> T:
+    def _retried(self, name: str, request: Callable[[QdrantClient], T]) -> T:
         with self._forgetting(name):
-            return self._server.insist(name, request)
+            return self._server.retried(name, request)
 
     @contextmanager
     def _forgetting(self, name: str) -> Iterator[None]:
-        """What is known of a collection is forgotten where the server says that it is gone."""
+        """Forget what is known of a collection where the server answers that it does not exist."""
         try:
             yield
         except CollectionNotFound:

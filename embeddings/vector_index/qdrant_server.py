@@ -1,4 +1,4 @@
-"""One Qdrant server as this process reaches it: connected once, patient where that is asked for, its errors in the port's words."""
+"""The connection to a Qdrant server: made once, with retries where they are asked for, and with the port's errors."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 # The first with the query API.
 OLDEST = (1, 10)
-# A server that restarts is back after some of these; what takes longer is for whoever called, and for the outbox.
-RETRY_WAITS_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+# A server that restarts is back after some of these; what takes longer fails, and is tried again by the outbox.
+REQUEST_RETRY_WAITS_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _LONGEST_WAIT_S = 30.0
 
 _PASSING_STATUS = (429, 502, 503, 504)
@@ -44,22 +44,21 @@ T = TypeVar("T")
 
 
 class IndexBusy(IndexUnavailable):
-    """The server does not answer, or asks for patience: the same request may go through later.
-
-    retry_after_s: when, in its own words.
-    """
+    """The server does not answer, or asks to wait: the same request may go through later."""
 
     def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        """Say what failed.
+
+        Args:
+            message: for users.
+            retry_after_s: how long the server asks to wait.
+        """
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
 class QdrantServer:
-    """A server by its url, or the client's own engine: in memory (location=":memory:"), or in the folder `path`.
-
-    timeout_s: of each phase of a request (to connect, to answer) that says nothing else. grpc_port: send points and queries
-    by gRPC, which takes a third of the bytes of JSON.
-    """
+    """A server by its url, or the client's own engine: in memory (location=":memory:"), or in the folder `path`."""
 
     def __init__(
         self,
@@ -70,6 +69,19 @@ class QdrantServer:
         location: str | None = None,
         path: str | None = None,
     ) -> None:
+        """Name the server; it is connected to when it is first used.
+
+        Args:
+            url: of the server.
+            api_key: of the server.
+            timeout_s: of each phase of a request (to connect, to answer), unless the request names another.
+            grpc_port: send points and queries by gRPC, which needs a third of the bytes of JSON.
+            location: ":memory:" instead of a server.
+            path: a folder instead of a server.
+
+        Raises:
+            ValueError: not exactly one of url, location and path.
+        """
         if sum(place is not None for place in (url, location, path)) != 1:
             raise ValueError("QdrantVectorIndex needs one of url, location and path")
         self._url, self._location, self._path = url, location, path
@@ -84,24 +96,46 @@ class QdrantServer:
 
     @contextmanager
     def asking(self, name: str) -> Iterator[QdrantClient]:
-        """The client, for a request about this collection. Raises CollectionNotFound, IndexBusy and IndexUnavailable."""
+        """The client, for one request.
+
+        Args:
+            name: of the collection that the request is about.
+
+        Yields:
+            The client, connected.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            IndexBusy: the server does not answer, or asks to wait.
+            IndexUnavailable: the server refuses the request.
+        """
         try:
-            # The local engine stands no two threads at once.
+            # The local engine is not safe for two threads at once.
             with self._lock if self.is_local else nullcontext():
                 yield self._connected()
         except REQUEST_ERRORS as error:
-            raise self._in_our_words(error, name) from error
+            raise self._as_port_error(error, name) from error
         except ValueError as error:
             if type(error) is ValueError and str(error) == f"Collection {name} not found":  # the local engine's 404
                 raise not_found(name) from error
             raise
 
-    def insist(self, name: str, request: Callable[[QdrantClient], T]) -> T:
-        """The answer to a request that may be made twice, tried again where the server is away for a moment or asks to wait.
+    def retried(self, name: str, request: Callable[[QdrantClient], T]) -> T:
+        """The answer to a request that may be made twice: it is made again where the server is away or asks to wait.
 
-        One request is under way at a time, so a server that is slow is never sent more than it takes.
+        Args:
+            name: of the collection that the request is about.
+            request: makes it, with the client.
+
+        Returns:
+            What `request` returned.
+
+        Raises:
+            CollectionNotFound: there is no such collection.
+            IndexBusy: the server was away all the time.
+            IndexUnavailable: the server refuses the request.
         """
-        for wait_s in (*RETRY_WAITS_S, None):
+        for wait_s in (*REQUEST_RETRY_WAITS_S, None):
             try:
                 with self.asking(name) as client:
                     return request(client)
@@ -114,7 +148,7 @@ class QdrantServer:
         raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
-        """Let go of the connections; the next request makes new ones."""
+        """Close the connections; the next request makes new ones."""
         with self._lock:
             if self._location is not None:  # in memory: closing it would lose the points
                 return
@@ -136,12 +170,12 @@ class QdrantServer:
                 url=self._url,
                 location=self._location,
                 path=self._path,
-                # As api_key the client would warn of every http://, a cluster's own network included: a check of ours tells apart.
+                # As api_key the client would warn of every http://, private networks included; our system check does not.
                 headers={"api-key": self._api_key} if self._api_key and not self.is_local else None,
                 timeout=max(1, math.ceil(self._timeout_s)),
                 prefer_grpc=self._grpc_port is not None,
                 grpc_port=self._grpc_port or 6334,
-                check_compatibility=False,  # it only warns, and not in our words
+                check_compatibility=False,  # it only warns
                 force_disable_check_same_thread=self.is_local,  # one thread at a time by our lock
             )
         except RuntimeError as error:
@@ -167,7 +201,7 @@ class QdrantServer:
                 " that will do: upgrade it"
             )
 
-    def _in_our_words(self, error: Exception, name: str) -> IndexUnavailable | CollectionNotFound:
+    def _as_port_error(self, error: Exception, name: str) -> IndexUnavailable | CollectionNotFound:
         server = f"the Qdrant server {self._where}"
         away = f"{server} does not answer (%s): check that it runs and that QDRANT_URL names it"
         match error:
@@ -184,10 +218,10 @@ class QdrantServer:
             case ResourceExhaustedResponse():
                 return IndexBusy(f"{server} asks to wait: {error}", float(error.retry_after_s))
             case grpc.RpcError() if isinstance(error, grpc.Call):
-                return self._grpc_in_our_words(error, name, server, away)
+                return self._grpc_as_port_error(error, name, server, away)
         return IndexUnavailable(f"{server} failed: {error}")
 
-    def _grpc_in_our_words(
+    def _grpc_as_port_error(
         self, call: grpc.Call, name: str, server: str, away: str
     ) -> IndexUnavailable | CollectionNotFound:
         code, said = call.code(), call.details()

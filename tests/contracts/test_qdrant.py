@@ -367,7 +367,7 @@ def test_the_key_goes_along_by_grpc(by_grpc: tuple[QdrantVectorIndex, Points]) -
         (grpc.StatusCode.INVALID_ARGUMENT, "refused a request: told to fail"),
     ],
 )
-def test_a_refusal_by_grpc_is_told_in_our_words(
+def test_a_refusal_by_grpc_becomes_an_error_of_the_port(
     by_grpc: tuple[QdrantVectorIndex, Points], code: grpc.StatusCode, words: str
 ) -> None:
     index, points = by_grpc
@@ -395,7 +395,7 @@ def test_a_query_by_grpc_is_not_repeated_and_an_unknown_name_is_said(
         (400, IndexUnavailable, "400"),
     ],
 )
-def test_a_refusal_is_told_in_our_words(
+def test_a_refusal_becomes_an_error_of_the_port(
     server: Server, index: QdrantVectorIndex, status: int, error: type[Exception], words: str
 ) -> None:
     server.answer = lambda _method, _path: (status, None)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from embeddings.backends import BUNDLED, get_encoder
-from embeddings.checks import check_encoder, check_index_for_deployment, check_index_key_is_not_overheard
+from embeddings.checks import check_encoder, check_index_for_deployment, check_index_key_is_encrypted
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import EncoderUnavailable, InvalidVector
 
@@ -177,4 +177,4 @@ class TestSystemChecks:
     )
     def test_warn_of_a_key_that_can_be_read_on_its_way(self, settings: Any, url: str, key: str | None, warned: bool):
         settings.VECTOR_INDEX = {"BACKEND": "somewhere", "OPTIONS": {"url": url, "api_key": key}}
-        assert [warning.id for warning in check_index_key_is_not_overheard()] == ["embeddings.W002"] * warned
+        assert [warning.id for warning in check_index_key_is_encrypted()] == ["embeddings.W002"] * warned
