@@ -74,7 +74,7 @@ def _drain_all() -> float:
     from embeddings.indexing import process_outbox
     from embeddings.models import ImageEmbedding
 
-    ImageEmbedding.objects.update(state=ImageEmbedding.State.PENDING, vector=None)
+    ImageEmbedding.objects.mark_pending(drop_vector=True)
     started = time.perf_counter()
     report = process_outbox()
     seconds = time.perf_counter() - started

@@ -148,9 +148,7 @@ class EdgeVectorIndex:
             self._create(collection)
             stands = self._standing(collection.name)
             if stands is None:
-                raise IndexUnavailable(
-                    f"{self._path / collection.name} is in the way: it is no vector index"
-                )
+                raise IndexUnavailable(f"{self._path / collection.name} is in the way: it is no vector index")
         check_same(stands, collection)
 
     def exists(self, name: str) -> bool:

@@ -20,7 +20,7 @@ from embeddings.vector_index.edge import EdgeVectorIndex
 REPOSITORY = Path(__file__).parents[2]
 SHIRTS = IndexCollection("shirts-v1", 4)
 
-# Opens the shard in a process of its own, says how many points it has, then writes and tells what is acknowledged.
+# Opens the shard in a process of its own, prints how many points it has, then writes and prints what is acknowledged.
 ANOTHER_PROCESS = """
 import sys
 import numpy as np
@@ -73,7 +73,7 @@ def folder(index: EdgeVectorIndex, tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
-def test_a_shard_held_by_another_process_is_named_with_the_way_out(index: EdgeVectorIndex, folder: Path) -> None:
+def test_a_shard_held_by_another_process_is_named_with_a_remedy(index: EdgeVectorIndex, folder: Path) -> None:
     index.close()
     with another_process(folder) as server:
         assert line(server) == "count 3"

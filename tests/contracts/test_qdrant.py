@@ -191,7 +191,7 @@ def test_a_server_that_hangs_is_given_up_after_the_querys_own_time() -> None:
         index.close()
 
 
-def test_a_server_that_is_too_old_is_told_at_once(server: Server, index: QdrantVectorIndex) -> None:
+def test_a_server_that_is_too_old_is_refused_at_once(server: Server, index: QdrantVectorIndex) -> None:
     server.version = "1.9.2"
     with pytest.raises(IndexUnavailable, match=r"version 1\.9\.2, and 1\.10 is the oldest"):
         index.count("shirts-v1")

@@ -1,4 +1,4 @@
-"""Working off the outbox: what is encoded, what reaches the index, and what stays to do."""
+"""Processing the outbox: what is encoded, what reaches the index, and what stays to do."""
 
 from __future__ import annotations
 
@@ -68,17 +68,17 @@ def test_work_that_was_done_before_a_crash_is_done_again_without_harm(version, e
     assert encoder.encoded == 3
 
 
-def test_only_the_chosen_photos_are_worked_off(version, add_photo):
+def test_only_the_chosen_photos_are_processed(version, add_photo):
     chosen, other = add_photo(), add_photo()
     process_outbox([chosen.pk])
     assert states(version) == {chosen.pk: State.INDEXED, other.pk: State.PENDING}
 
 
 def test_a_lost_message_costs_time_only(version, add_photo):
-    lost, told = add_photo(), add_photo()
-    process_outbox([told.pk])
+    lost, sent = add_photo(), add_photo()
+    process_outbox([sent.pk])
     process_outbox()
-    assert states(version) == {lost.pk: State.INDEXED, told.pk: State.INDEXED}
+    assert states(version) == {lost.pk: State.INDEXED, sent.pk: State.INDEXED}
 
 
 def test_more_photos_than_a_batch_are_all_indexed(version, add_photo, monkeypatch):
@@ -120,7 +120,7 @@ class TestDetails:
             process_outbox()
         assert points(version)[image.pk].payload["price"] == 3.5
 
-    def test_a_change_while_the_row_is_worked_off_stays_to_do(self, version, add_photo, monkeypatch):
+    def test_a_change_while_the_row_is_processed_stays_to_do(self, version, add_photo, monkeypatch):
         image = add_photo()
         process_outbox()
         change_price(image, "2.00")
@@ -137,7 +137,7 @@ class TestDetails:
         assert points(version)[image.pk].payload["price"] == 3.0
         assert states(version) == {image.pk: State.INDEXED}
 
-    def test_older_details_written_over_newer_ones_by_a_slow_worker_are_put_right(self, version, add_photo):
+    def test_older_details_written_over_newer_ones_by_a_slow_worker_are_written_again(self, version, add_photo):
         image = add_photo()
         process_outbox()
         change_price(image, "2.00")
@@ -268,13 +268,13 @@ class TestRemovals:
         assert points(version).keys() == {stays.pk}
         assert states(version) == {stays.pk: State.INDEXED}
 
-    def test_a_photo_deleted_before_it_was_embedded_is_forgotten(self, version, encoder, add_photo):
+    def test_a_photo_deleted_before_it_was_embedded_leaves_no_row(self, version, encoder, add_photo):
         remove_images([add_photo().pk])
         assert process_outbox() == IndexingReport(removed=1)
         assert not ImageEmbedding.objects.exists()
         assert encoder.encoded == 0
 
-    def test_a_photo_deleted_while_it_is_embedded_is_forgotten(self, version, encoder, add_photo, monkeypatch):
+    def test_a_photo_deleted_while_it_is_embedded_leaves_no_row(self, version, encoder, add_photo, monkeypatch):
         image = add_photo()
 
         def delete_meanwhile(*_: object) -> CountingEncoder:

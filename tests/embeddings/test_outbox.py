@@ -82,14 +82,14 @@ def test_new_content_of_an_indexed_photo_makes_its_vector_void(version, indexed)
     assert (row.state, row.content_hash, row.vector) == (State.PENDING, "f" * 64, None)
 
 
-def test_a_photo_told_of_again_with_the_same_content_keeps_its_vector(version, indexed):
+def test_a_photo_enqueued_again_with_the_same_content_keeps_its_vector(version, indexed):
     outbox.enqueue_images([indexed.pk])
     row = ImageEmbedding.objects.get(version=version)
     assert row.state == State.EMBEDDED
     assert row.vector is not None
 
 
-def test_embed_again_forgets_vectors_and_failures(version, indexed, add_photo):
+def test_embed_again_drops_vectors_and_failures(version, indexed, add_photo):
     failed = add_photo()
     ImageEmbedding.objects.filter(image_id=failed.pk).update(state=State.FAILED, error="broken", attempts=5)
     outbox.embed_again([indexed.pk, failed.pk])
@@ -138,7 +138,7 @@ class TestACollectionThatCoversOneCategory:
         assert row.state == State.EMBEDDED
         assert row.vector is not None
 
-    def test_that_is_widened_takes_back_what_was_on_its_way_out(self, other, shoes, add_photo):
+    def test_that_is_widened_takes_back_what_was_marked_as_removed(self, other, shoes, add_photo):
         image = add_photo(ProductFactory.create(category=shoes))
         other.collection.categories.set([CategoryFactory.create(name="Bags")])
         outbox.mark_orphans(other)
@@ -148,7 +148,7 @@ class TestACollectionThatCoversOneCategory:
         assert states(other) == {image.pk: State.PENDING}
 
 
-def test_changes_are_noted_for_a_version_that_is_being_built_too(version, add_photo):
+def test_changes_are_enqueued_for_a_version_that_is_being_built_too(version, add_photo):
     coming = versions.version_to_rebuild(version.collection, "counting")
     image = add_photo()
     assert states(coming) == states(version) == {image.pk: State.PENDING}

@@ -54,7 +54,7 @@ def live_name(version: EncoderVersion) -> str:
 
 
 def without_rows(count: int, add_photo: Any) -> list[ProductImage]:
-    """Photos that the outbox knows nothing of."""
+    """Photos without a row."""
     images = [add_photo() for _ in range(count)]
     ImageEmbedding.objects.all().delete()
     return images
@@ -62,7 +62,7 @@ def without_rows(count: int, add_photo: Any) -> list[ProductImage]:
 
 @pytest.mark.usefixtures("engine")
 class TestReindex:
-    def test_indexes_photos_that_the_outbox_never_heard_of(self, version, add_photo):
+    def test_indexes_photos_without_a_row(self, version, add_photo):
         images = without_rows(3, add_photo)
         assert "3 points in a new index, now live" in reindex()
         assert points(version).keys() == {image.pk for image in images}
@@ -234,7 +234,7 @@ class TestWhileTheNewIndexIsBuilt:
         assert not get_vector_index().exists(version.index_collection(2).name)
         assert not fresh(version).rebuilding
 
-    def test_removals_are_worked_off_again_after_an_interruption(self, version, indexed):
+    def test_removals_are_processed_again_after_an_interruption(self, version, indexed):
         def interrupt(_: str, done: int, total: int) -> None:
             if done:
                 raise KeyboardInterrupt

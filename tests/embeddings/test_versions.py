@@ -1,4 +1,4 @@
-"""Encoder versions: put into use with no gap, refused where they are worse, rolled back in a moment, let go of."""
+"""Encoder versions: put into use with no gap, refused where they are worse, rolled back in a moment, retired."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_version_that_is_worse_is_refused_and_the_live_one_goes_on(version, ot
     assert new.rebuild_started_at is None
 
 
-def test_a_version_that_is_as_good_is_taken(version, encoder, other, shop):
+def test_a_version_that_is_as_good_is_activated(version, encoder, other, shop):
     new = second(version, encoder, "counting")
     done = versions.activate(new)
     assert done.comparison is not None
@@ -201,7 +201,7 @@ def test_a_renewal_after_a_roll_back_embeds_everything_anew(version, encoder, sh
     assert versions.version_to_rebuild(Collection.objects.get(slug="all"), "counting").number == newest.number + 1
 
 
-def test_photos_whose_transaction_had_begun_before_are_not_forgotten(version, other, shop):
+def test_photos_whose_transaction_had_begun_before_are_embedded_too(version, other, shop):
     late: list[ProductImage] = []
 
     def commit(stage: str, done: int, total: int) -> None:
@@ -227,7 +227,7 @@ def test_a_photo_that_came_back_with_new_content_is_embedded_again(version, othe
     assert ImageEmbedding.objects.get(version=new, image_id=shop[0]).content_hash == "f" * 64
 
 
-def test_a_version_that_is_being_activated_is_not_let_go_of_by_another(version, other, shop):
+def test_a_version_that_is_being_activated_is_not_retired_by_another(version, other, shop):
     new = second(version, other)
     with pytest.raises(WorseEncoder):
         versions.activate(new)
@@ -239,7 +239,7 @@ def test_a_version_that_is_being_activated_is_not_let_go_of_by_another(version, 
     assert not ImageEmbedding.objects.filter(version=new).exists()
 
 
-def test_an_index_that_was_let_go_of_never_gives_its_name_to_another(version, other, shop):
+def test_an_index_that_was_dropped_never_gives_its_name_to_another(version, other, shop):
     new = second(version, other)
     versions.activate(new, allow_worse=True)
     versions.activate(second(new, other, "third"), allow_worse=True)
@@ -264,7 +264,7 @@ def test_there_is_nothing_to_roll_back_to_at_first(version):
         versions.roll_back(version.collection)
 
 
-def test_the_version_before_the_previous_one_is_let_go_of(version, other, shop):
+def test_the_version_before_the_previous_one_is_retired(version, other, shop):
     new = second(version, other)
     versions.activate(new, allow_worse=True)
     newest = second(new, other, "third")
@@ -277,7 +277,7 @@ def test_the_version_before_the_previous_one_is_let_go_of(version, other, shop):
     assert set(points(version)) == set(shop)
 
 
-def test_the_command_tells_of_the_comparison(version, encoder, other, shop):
+def test_the_command_prints_the_comparison(version, encoder, other, shop):
     out = io.StringIO()
     call_command("activate_encoder", second(version, encoder, "counting").label, stdout=out)
     assert "mAP 1.0000, was 1.0000" in out.getvalue()
@@ -293,7 +293,7 @@ def test_a_label_that_is_none_is_answered_with_those_there_are(version, label):
 
 
 @pytest.mark.django_db
-def test_an_encoder_from_elsewhere_is_taken_in_by_content(settings, tmp_path):
+def test_an_encoder_from_elsewhere_is_registered_by_its_content(settings, tmp_path):
     settings.ENCODERS_ROOT = tmp_path / "encoders"
     out = io.StringIO()
     call_command("add_encoder", str(BUNDLED), "--collection", "fashion", stdout=out)
