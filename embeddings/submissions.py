@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -33,27 +32,13 @@ from embeddings.errors import (
 )
 from embeddings.jobs import UNDER_WAY, importable
 from embeddings.models import Collection, EncoderVersion, Job
+from embeddings.training.config import job_options
 from jobs.storage import keeping
 
 LEAST_CLASSES = 2
 LEAST_PHOTOS = 2
 
 _CHUNK_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingParameters:
-    """What a training is asked for; None leaves it to the training. activate: put the new version into use at the end."""
-
-    loss: str = "normalised-softmax"
-    distance: str | None = None
-    mining: str | None = None
-    margin: float | None = None
-    dim: int | None = None
-    epochs: int | None = None
-    seed: int | None = None
-    backbone: str = "bundled"
-    activate: bool = False
 
 
 def expect_training(collection_slug: str) -> Collection:
@@ -74,10 +59,11 @@ def expect_training(collection_slug: str) -> Collection:
     return collection
 
 
-def submit_training(collection_slug: str, upload: BinaryIO, parameters: TrainingParameters) -> Job:
+def submit_training(collection_slug: str, upload: BinaryIO, parameters: Mapping[str, Any]) -> Job:
     """Take an archive of photos (folder = class) to train an encoder for the collection on. Returns the queued job.
 
     upload: seekable; one with a `temporary_file_path`, as Django's uploads have it, is moved and not copied.
+    parameters: by names of `config.api_knobs`, and `activate`, which puts the new version into use at the end.
     Raises what `expect_training` raises, ArchiveRejected, UnusablePhotos and StorageUnavailable.
     """
     collection = expect_training(collection_slug)
@@ -89,7 +75,7 @@ def submit_training(collection_slug: str, upload: BinaryIO, parameters: Training
                 kind=Job.Kind.TRAIN,
                 collection=collection,
                 upload=name,
-                parameters={key: value for key, value in asdict(parameters).items() if value is not None},
+                parameters=job_options({"activate": False, **parameters}),
             )
             call_for(job)
     except BaseException as error:

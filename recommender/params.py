@@ -14,8 +14,7 @@ from django.http import QueryDict
 from catalog.importers.csv_file import ENCODINGS
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.sources import FORMATS
-from embeddings.submissions import TrainingParameters
-from embeddings.training.choices import DISTANCES, LOSSES, MINING
+from embeddings.training.config import Knob, api_knobs
 from recommender.filtering import ProductFilter
 from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT, SearchQuery, SimilarQuery
 from recommender.products import ProductListQuery
@@ -53,9 +52,9 @@ def product_list_query(given: QueryDict) -> ProductListQuery:
     return ProductListQuery(filter=_filter(values), text=values.pop("q"), **values)
 
 
-def training_parameters(*given: QueryDict, errors: Iterable[ParameterError] = ()) -> TrainingParameters:
+def training_parameters(*given: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
     """From the address and the form. Raises InvalidParameters, with the errors that were found before."""
-    return TrainingParameters(**_read(TRAINING, *given, errors=errors))
+    return _read(TRAINING, *given, errors=errors)
 
 
 def import_options(*given: QueryDict, errors: Iterable[ParameterError] = ()) -> ImportOptions:
@@ -237,27 +236,29 @@ PRODUCT_LIST = (
           "Products a page.", 24),
 )  # fmt: skip
 
-_ASKED = TrainingParameters()
+
+def _training_param(knob: Knob) -> Param:
+    default = {"default": knob.default} if knob.api == "default" else {}
+    value = knob.default if default else None
+    if knob.name == "backbone":
+        text = "Network that the training starts from: bundled, or a name that the server's setting BACKBONES knows."
+        return Param(knob.name, _backbone, {"type": "string", **default}, text, value)
+    if knob.choices:
+        return Param(
+            knob.name, _one_of(knob.choices), {"type": "string", "enum": knob.choices, **default}, knob.help, value
+        )
+    low, high = knob.bounds or (0, 0)
+    whole = knob.kind is int
+    read = _whole(int(low), int(high)) if whole else _number(low, high, f"a number from {low:g} to {high:g}")
+    schema = {"type": "integer" if whole else "number", "minimum": low, "maximum": high, **default}
+    return Param(knob.name, read, schema, knob.help, value)
+
+
 TRAINING = (
-    Param("loss", _one_of(LOSSES), {"type": "string", "enum": LOSSES, "default": _ASKED.loss},
-          "What the training makes small.", _ASKED.loss),
-    Param("distance", _one_of(DISTANCES), {"type": "string", "enum": DISTANCES},
-          "What contrastive and triplet compare by. Default: what suits the loss."),
-    Param("mining", _one_of(MINING), {"type": "string", "enum": MINING},
-          "Which triplets of a batch count, with the loss triplet."),
-    Param("margin", _number(0.001, 10, "a number from 0.001 to 10"), {"type": "number", "minimum": 0.001, "maximum": 10},
-          "How far apart classes are to be, with the losses that have a margin."),
-    Param("dim", _whole(8, 2048), {"type": "integer", "minimum": 8, "maximum": 2048}, "Numbers in a vector."),
-    Param("epochs", _whole(1, 10_000), {"type": "integer", "minimum": 1, "maximum": 10_000},
-          "How often every photo is seen."),
-    Param("seed", _whole(0, 2**31 - 1), {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
-          "The same seed and photos make the same encoder."),
-    Param("backbone", _backbone, {"type": "string", "default": _ASKED.backbone},
-          "What the training starts from: bundled, or a name that the server's setting BACKBONES knows.",
-          _ASKED.backbone),
-    Param("activate", _flag, {"type": "boolean", "default": _ASKED.activate},
+    *map(_training_param, api_knobs()),
+    Param("activate", _flag, {"type": "boolean", "default": False},
           "true: the new version answers the collection's queries as soon as it is trained and the catalogue is "
-          "embedded with it.", _ASKED.activate),
+          "embedded with it.", False),
 )  # fmt: skip
 
 _PLAIN = ImportOptions()

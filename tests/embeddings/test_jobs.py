@@ -35,7 +35,7 @@ from embeddings.background import JobThread
 from embeddings.errors import JobEnded, JobNotFound, JobUnderWay, TrainingUnavailable, UnknownCollection, UnusablePhotos
 from embeddings.jobs import Outcome
 from embeddings.models import Collection, EncoderVersion, Job
-from embeddings.submissions import TrainingParameters, submit_activation, submit_reindex, submit_training
+from embeddings.submissions import submit_activation, submit_reindex, submit_training
 from jobs.storage import StorageFull
 from lookalike.celery import app
 from tests.factories import CollectionFactory, EncoderVersionFactory
@@ -62,7 +62,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 def submit(slug: str = "all", content: bytes | None = None, **parameters: Any) -> Job:
     upload = io.BytesIO(packed() if content is None else content)
-    return submit_training(slug, upload, TrainingParameters(**parameters))
+    return submit_training(slug, upload, parameters)
 
 
 def active_version() -> EncoderVersion:
@@ -122,7 +122,7 @@ class TestAJobComesIn:
         assert jobs.upload_path(job).parent == uploads_root
 
     def test_from_an_upload_in_memory(self):
-        job = submit_training("all", SimpleUploadedFile("photos.zip", packed()), TrainingParameters())
+        job = submit_training("all", SimpleUploadedFile("photos.zip", packed()), {})
         assert jobs.upload_path(job).read_bytes() == packed()
 
     def test_below_one_folder_that_everything_lies_in(self):

@@ -27,7 +27,7 @@ from embeddings.evaluation.report import drawing
 from embeddings.management.progress import stage_bars
 from embeddings.management.tensorflow import require_tensorflow
 from embeddings.models import Collection, EncoderVersion
-from embeddings.training.choices import DISTANCES, LOSSES, MINING
+from embeddings.training.config import DISTANCES, LOSSES, MINING
 from jobs.progress import ProgressCallback
 from jobs.storage import StorageUnavailable, reason_of
 
