@@ -160,22 +160,20 @@ class ArcFace(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
-class PairContrastive(keras.losses.Loss):
-    """Contrastive loss (Hadsell et al., "Dimensionality Reduction by Learning an Invariant Mapping", CVPR 2006, eq. 4).
+class Mixup(keras.losses.Loss):
+    """A classification loss of photos that are mixtures of two (Zhang et al., "mixup", ICLR 2018).
 
-    same: bool or 0/1 [B], whether the two are of one class. distances: float32 [B], not negative. margin: above 0, in units of
-    the distance. One value a pair: d^2 / 2 for one class, max(0, margin - d)^2 / 2 for two.
+    targets: float32 [B, 3]: label, label of the partner, and the own share in [0, 1]. scores: float32 [B, classes], as the loss
+    function `of` reads them. One value a photo.
     """
 
-    def __init__(self, margin: float = 1.0, name: str = "pair_contrastive", **loss: Any) -> None:
+    def __init__(self, of: keras.losses.Loss, name: str = "mixup", **loss: Any) -> None:
         super().__init__(name, **loss)
-        self.margin = _check_positive("margin", margin)
+        self.of = of
 
-    def call(self, same: Any, distances: Any) -> Any:
-        return _contrastive(ops.cast(same, "bool"), distances, self.margin)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "margin": self.margin}
+    def call(self, targets: Any, scores: Any) -> Any:
+        share = targets[:, 2]
+        return share * self.of.call(targets[:, 0], scores) + (1 - share) * self.of.call(targets[:, 1], scores)
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)

@@ -13,17 +13,18 @@ keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make s
 
 from embeddings.errors import TrainingFailed  # noqa: E402
 from embeddings.evaluation.metrics import labels_of, retrieval_metrics  # noqa: E402
-from embeddings.training import heads  # noqa: E402
 from embeddings.training.features import Features  # noqa: E402
-from embeddings.training.heads import Embed, Epoch, HeadOptions, TrainedHead, embed_with, train_head  # noqa: E402
-from embeddings.training.losses import READS  # noqa: E402
+from embeddings.training.config import LOSSES, METRIC_LOSSES, TrainingConfig  # noqa: E402
+from embeddings.training.heads import Embed, TrainedHead, embed_with, train_head  # noqa: E402
+from embeddings.training.samplers import SampledBatches, sampler_of  # noqa: E402
+from embeddings.training.trainer import EpochRecord  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 CLASSES = 4
-QUICK = HeadOptions(
-    dim=8, hidden=16, epochs=8, patience=8, batch=32, learning_rate=0.03, average_decay=0.9, temperature=0.2
+QUICK = TrainingConfig(
+    dim=8, hidden=16, epochs=8, patience=8, batch_size=32, learning_rate=0.03, ema_momentum=0.9, temperature=0.2
 )
 
 
@@ -44,7 +45,7 @@ def validation_map(embed: Embed) -> float:
     return retrieval_metrics(embedded, names, embedded, names, leave_one_out=True).mean_average_precision
 
 
-def train(options: HeadOptions = QUICK, score: Callable[[Embed], float] = validation_map, **more) -> TrainedHead:
+def train(options: TrainingConfig = QUICK, score: Callable[[Embed], float] = validation_map, **more) -> TrainedHead:
     return train_head(*features(), options, score=score, **more)
 
 
@@ -52,7 +53,7 @@ def raw(x: np.ndarray) -> np.ndarray:
     return x.astype(np.float32)
 
 
-@pytest.mark.parametrize("loss", READS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_learns_what_tells_classes_apart(loss):
     trained = train(dataclasses.replace(QUICK, loss=loss, epochs=12, margin=0.3 if loss == "arcface" else None))
     assert validation_map(raw) < 0.75
@@ -112,8 +113,8 @@ def test_training_ends_when_validation_no_longer_gets_better_and_keeps_the_best_
         return scores(embed)
 
     trained = train(dataclasses.replace(QUICK, patience=3), score)
-    assert [epoch.score for epoch in trained.curve] == [0.5, 0.8, 0.7, 0.8, 0.6]
-    assert trained.best == 2
+    assert [epoch.score for epoch in trained.fitted.curve] == [0.5, 0.8, 0.7, 0.8, 0.6]
+    assert trained.fitted.best_epoch == 2
     assert np.allclose(embed_with(trained.model, features()[0][:, 0]), seen[1], atol=1e-6)
 
 
@@ -121,8 +122,8 @@ class Killed(Exception):
     pass
 
 
-def kill_after(number: int) -> Callable[[Epoch], None]:
-    def on_epoch(epoch: Epoch) -> None:
+def kill_after(number: int) -> Callable[[EpochRecord], None]:
+    def on_epoch(epoch: EpochRecord) -> None:
         if epoch.number == number:
             raise Killed
 
@@ -133,47 +134,47 @@ def kill_after(number: int) -> Callable[[Epoch], None]:
 def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(tmp_path, loss):
     options = dataclasses.replace(QUICK, loss=loss, epochs=5)
     with pytest.raises(Killed):
-        train(options, checkpoint=tmp_path / "head.npz", on_epoch=kill_after(3))
+        train(options, checkpoints=tmp_path / "head", on_epoch=kill_after(3))
     seen: list[int] = []
-    resumed = train(options, checkpoint=tmp_path / "head.npz", on_epoch=lambda epoch: seen.append(epoch.number))
+    resumed = train(options, checkpoints=tmp_path / "head", on_epoch=lambda epoch: seen.append(epoch.number))
     straight = train(options)
     assert seen == [4, 5]
-    assert [epoch.number for epoch in resumed.curve] == [1, 2, 3, 4, 5]
-    assert [epoch.loss for epoch in resumed.curve] == pytest.approx([e.loss for e in straight.curve], rel=1e-3)
+    assert [epoch.number for epoch in resumed.fitted.curve] == [1, 2, 3, 4, 5]
+    assert [epoch.loss for epoch in resumed.fitted.curve] == pytest.approx([e.loss for e in straight.fitted.curve], rel=1e-3)
     x = features(seed=2)[0][:, 0]
     assert np.allclose(embed_with(resumed.model, x), embed_with(straight.model, x), atol=1e-3)
 
 
 def started(tmp_path: Path) -> Path:
     with pytest.raises(Killed):
-        train(checkpoint=tmp_path / "head.npz", on_epoch=kill_after(2))
-    return tmp_path / "head.npz"
+        train(checkpoints=tmp_path / "head", on_epoch=kill_after(2))
+    return tmp_path / "head"
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"dim": 9}, {"loss": "softmax"}, {"learning_rate": 0.01}])
 def test_a_checkpoint_of_other_options_is_passed_over(tmp_path, change):
     seen: list[int] = []
     options = dataclasses.replace(QUICK, epochs=3, **change)
-    train(options, checkpoint=started(tmp_path), on_epoch=lambda epoch: seen.append(epoch.number))
+    train(options, checkpoints=started(tmp_path), on_epoch=lambda epoch: seen.append(epoch.number))
     assert seen == [1, 2, 3]
 
 
 def test_a_checkpoint_of_other_photos_is_passed_over_although_they_are_as_many(tmp_path):
     seen: list[int] = []
     train_head(
-        *features(seed=5), QUICK, score=validation_map, checkpoint=started(tmp_path),
+        *features(seed=5), QUICK, score=validation_map, checkpoints=started(tmp_path),
         on_epoch=lambda epoch: seen.append(epoch.number),
     )  # fmt: skip
     assert seen[0] == 1
 
 
-@pytest.mark.parametrize("loss", READS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_loss_that_is_no_number_any_more_is_told_and_leaves_no_checkpoint(tmp_path, loss):
     x, labels = features()
     x[7, :, 3] = np.nan
     with pytest.raises(TrainingFailed, match=r"epoch 1: take a lower learning rate"):
         train_head(
-            x, labels, dataclasses.replace(QUICK, loss=loss), score=validation_map, checkpoint=tmp_path / "head.npz"
+            x, labels, dataclasses.replace(QUICK, loss=loss), score=validation_map, checkpoints=tmp_path / "head"
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -187,11 +188,12 @@ def test_one_class_is_nothing_to_learn_from():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epochs": 0}, "at least one epoch"),
+        ({"epochs": 0}, "epochs must be from 1 to"),
         ({"loss": "l2"}, "no loss is named"),
-        ({"loss": "triplet", "margin": -1.0}, "above 0"),
+        ({"loss": "triplet", "margin": -1.0}, "margin must be from 0.001 to 10"),
+        ({"loss": "triplet", "margin": "hard"}, "margin must be a number or soft"),
         ({"loss": "arcface", "margin": "soft"}, "soft margin is for the triplet loss"),
-        ({"temperature": 0.0}, "above 0"),
+        ({"temperature": 0.0}, "temperature must be from 0.001 to 10"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(change, message):
@@ -203,25 +205,26 @@ def test_options_that_make_no_sense_are_refused(change, message):
 def test_a_rare_class_is_drawn_as_often_as_balance_says(balance, share):
     # Nine photos of one class to one of the other; weights fall with the class's size to the power of the balance.
     labels = np.repeat([0, 1], [900, 100])
-    options = HeadOptions(balance=balance, batch=500)
-    drawn = np.concatenate([labels[rows] for rows, _ in heads._batches(labels, 4, 40, options, 1)])
-    assert drawn.mean() == pytest.approx(share, abs=0.02)
+    draw = sampler_of(TrainingConfig(balance=balance), labels, steps=40, batch_size=500)
+    assert labels[draw(np.random.default_rng(0))].mean() == pytest.approx(share, abs=0.02)
 
 
-@pytest.mark.parametrize("loss", heads.METRIC_LOSSES)
+@pytest.mark.parametrize("loss", METRIC_LOSSES)
 def test_a_batch_of_a_metric_loss_has_several_photos_of_each_class(loss):
     labels = np.repeat(np.arange(6), [2, 30, 30, 30, 30, 300])
-    options = HeadOptions(loss=loss, batch=32)
-    for rows, views in heads._batches(labels, 5, 20, options, 1):
+    draw = sampler_of(TrainingConfig(loss=loss), labels, steps=20, batch_size=32)
+    for rows in draw(np.random.default_rng(1)):
         assert np.unique(labels[rows], return_counts=True)[1].tolist() == [8] * 4
-        assert views.max() < 5
 
 
 def test_each_epoch_draws_other_batches_and_the_same_epoch_the_same():
     labels = np.arange(160) % CLASSES
+    draw = sampler_of(QUICK, labels, steps=2, batch_size=32)
 
     def rows(epoch: int) -> list[list[int]]:
-        return [rows.tolist() for rows, _ in heads._batches(labels, 3, 2, QUICK, epoch)]
+        batches = SampledBatches(draw, lambda rows, random: (rows, random.random(3)), steps=2, seed=5)
+        batches.start_epoch(epoch)
+        return [[*rows.tolist(), *noise.tolist()] for rows, noise in (batches[0], batches[1])]
 
     assert rows(1) == rows(1)
     assert rows(1) != rows(2)
