@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +24,7 @@ from catalog.grouping import first_of_group
 from catalog.models import ProductImage
 from catalog.photos import ImageRejected, open_upright, read_limited
 from embeddings.errors import UnusablePhotos
-from jobs.progress import StageProgress
+from jobs.progress import ProgressCallback, StageProgress
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
 METADATA = "metadata.csv"
@@ -45,25 +46,35 @@ _LARGEST_BUCKET = 2000
 
 @dataclass(frozen=True, slots=True)
 class LabelledPhoto:
-    """A photo of a set. name: path within the set. product: "" where nobody says which.
+    """A photo of a set.
 
-    source: a file, or its name in the media storage.
+    Attributes:
+        name: path within the set.
+        label: of its class; "" for none.
+        product: what it shows; "" where that is unknown.
+        source: a file, its name in the media storage, or its pixels, uint8 [height, width] or [height, width, 3].
     """
 
     name: str
     label: str
     product: str
-    source: Path | str
+    source: Path | str | NDArray[np.uint8]
 
     def content(self) -> bytes:
         """The file's bytes. Raises ImageRejected where it cannot be read or is too large, OSError where the storage fails."""
+        if isinstance(self.source, np.ndarray):
+            file = io.BytesIO()
+            Image.fromarray(self.source).save(file, "PNG")
+            return file.getvalue()
         if isinstance(self.source, Path):
             return read_limited(self.source)
-        with default_storage.open(self.source) as file:
-            return read_limited(cast("BinaryIO", file))
+        with default_storage.open(self.source) as stored:
+            return read_limited(cast("BinaryIO", stored))
 
     def image(self, *, at_least: int | None = None) -> Image.Image:
-        """The photo, upright, RGB. Raises ImageRejected."""
+        """The photo, upright, RGB; of a larger file at least so many pixels wide and high. Raises ImageRejected."""
+        if isinstance(self.source, np.ndarray):
+            return Image.fromarray(self.source).convert("RGB")
         return open_upright(self.content(), at_least=at_least)
 
 
@@ -123,11 +134,11 @@ def read_folder(folder: Path, metadata: Path | None = None, *, title: str | None
     if not folder.is_dir():
         raise UnusablePhotos(f"{folder} is not a folder")
     table = metadata or (folder / METADATA if (folder / METADATA).is_file() else None)
-    told = _read_metadata(table) if table else {}
+    metadata_of = _read_metadata(table) if table else {}
     photos = []
     for path in sorted(_files(folder)):
         name = path.relative_to(folder).as_posix()
-        about = told.get(name) or told.get(path.name) or _Told()
+        about = metadata_of.get(name) or metadata_of.get(path.name) or _Metadata()
         label = about.label or PurePosixPath(name).parent.as_posix()
         # A photo beside the folders has no label, but may show a product that has others.
         if label != "." or about.product:
@@ -175,12 +186,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Metadata:
     product: str = ""
     label: str = ""
 
 
-def _read_metadata(path: Path) -> dict[str, _Told]:
+def _read_metadata(path: Path) -> dict[str, _Metadata]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -193,7 +204,7 @@ def _read_metadata(path: Path) -> dict[str, _Told]:
                     f"{path} has the columns {', '.join(columns) or 'none'}: it needs file, and product_id or category"
                 )
             return {
-                (row[named] or "").strip().removeprefix("./"): _Told(
+                (row[named] or "").strip().removeprefix("./"): _Metadata(
                     (row.get(product or "") or "").strip(), _first_category(row.get(label or "") or "")
                 )
                 for row in reader
@@ -212,8 +223,14 @@ def _first_category(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What tells photos apart: the hash of the file, of its gradients (64 bits), and coarse colours (uint8 [192])."""
+class PhotoFingerprint:
+    """What tells photos apart.
+
+    Attributes:
+        sha256: hash of the file, hexadecimal.
+        difference_hash: perceptual hash of the gradients, 64 bits.
+        colours: coarse colours, uint8 [192].
+    """
 
     sha256: str
     difference_hash: int
@@ -222,14 +239,19 @@ class Look:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a look at every photo found. photos: those that can be used, one of each content, in order.
+    """What reading every photo of a set found.
 
-    looks: what was seen of each of them. groups: int [n], photos that must not be divided by a split (of one product, or next to
-    identical) share a number.
+    Attributes:
+        photos: those that can be used, one of each content, in order.
+        fingerprints: one of each of them.
+        groups: int [n]; photos that must not be divided by a split (of one product, or next to identical) share a number.
+        unreadable: name and reason of photos that cannot be used.
+        duplicates: names of photos that are copies, each with the name of the first.
+        near_duplicates: how many photos are next to identical with another.
     """
 
     photos: Sequence[LabelledPhoto]
-    looks: Sequence[Look]
+    fingerprints: Sequence[PhotoFingerprint]
     groups: NDArray[np.int64]
     unreadable: Sequence[tuple[str, str]] = ()
     duplicates: Sequence[tuple[str, str]] = ()
@@ -238,7 +260,7 @@ class Inspection:
     @property
     def hashes(self) -> list[str]:
         """SHA-256 of each photo."""
-        return [look.sha256 for look in self.looks]
+        return [fingerprint.sha256 for fingerprint in self.fingerprints]
 
     def counts(self) -> Counter[str]:
         """Photos a class."""
@@ -267,31 +289,40 @@ class Inspection:
         return found
 
 
-def inspect(photo_set: PhotoSet, progress: StageProgress | None = None) -> Inspection:
-    """Read every photo once. A photo that cannot be used is told of and left out, as is each copy of a photo after the first."""
+def inspect(photo_set: PhotoSet, *, stage: str = "photos", on_progress: ProgressCallback | None = None) -> Inspection:
+    """Read every photo once. Photos that cannot be used and copies of photos are left out, and listed.
+
+    Args:
+        photo_set: the photos.
+        stage: what the progress is called.
+        on_progress: called after each photo.
+
+    Returns:
+        The photos that can be used, and what is wrong with the others.
+    """
+    progress = StageProgress(on_progress, stage, len(photo_set.photos))
     with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
-        looks = []
-        for look in pool.map(_look_at, photo_set.photos):
-            looks.append(look)
-            if progress:
-                progress.advance()
+        read = []
+        for fingerprint in pool.map(_fingerprint, photo_set.photos):
+            read.append(fingerprint)
+            progress.advance()
     kept: list[int] = []
     unreadable, duplicates = [], []
     first_of: dict[str, str] = {}
-    for number, (photo, look) in enumerate(zip(photo_set.photos, looks, strict=True)):
-        if isinstance(look, str):
-            unreadable.append((photo.name, look))
-        elif look.sha256 in first_of:
-            duplicates.append((photo.name, first_of[look.sha256]))
+    for number, (photo, fingerprint) in enumerate(zip(photo_set.photos, read, strict=True)):
+        if isinstance(fingerprint, str):
+            unreadable.append((photo.name, fingerprint))
+        elif fingerprint.sha256 in first_of:
+            duplicates.append((photo.name, first_of[fingerprint.sha256]))
         else:
-            first_of[look.sha256] = photo.name
+            first_of[fingerprint.sha256] = photo.name
             kept.append(number)
     photos = [photo_set.photos[number] for number in kept]
-    seen = [cast("Look", looks[number]) for number in kept]
-    near = _near_duplicates(seen)
+    fingerprints = [cast("PhotoFingerprint", read[number]) for number in kept]
+    near = _near_duplicates(fingerprints)
     return Inspection(
         photos,
-        seen,
+        fingerprints,
         _groups(photos, near),
         unreadable,
         duplicates,
@@ -301,12 +332,13 @@ def inspect(photo_set: PhotoSet, progress: StageProgress | None = None) -> Inspe
 
 def photos_in_both(one: Inspection, other: Inspection) -> int:
     """How many photos of `one` are in `other` too, identical or next to it. For sets that were divided by somebody else."""
-    border = len(one.looks)
-    pairs = _near_duplicates([*one.looks, *other.looks])
+    border = len(one.fingerprints)
+    pairs = _near_duplicates([*one.fingerprints, *other.fingerprints])
     return len({first for first, second in pairs if first < border <= second})
 
 
-def _look_at(photo: LabelledPhoto) -> Look | str:
+def _fingerprint(photo: LabelledPhoto) -> PhotoFingerprint | str:
+    """The fingerprint of a photo, or why it cannot be used."""
     try:
         content = photo.content()
         image = open_upright(content, at_least=64)
@@ -317,15 +349,15 @@ def _look_at(photo: LabelledPhoto) -> Look | str:
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
     bits = np.packbits((grey[:, 1:] > grey[:, :-1]).ravel())
     colours = np.asarray(image.resize((8, 8), Image.Resampling.BOX)).ravel()
-    return Look(hashlib.sha256(content).hexdigest(), int.from_bytes(bits.tobytes(), "big"), colours)
+    return PhotoFingerprint(hashlib.sha256(content).hexdigest(), int.from_bytes(bits.tobytes(), "big"), colours)
 
 
-def _near_duplicates(looks: Sequence[Look]) -> list[tuple[int, int]]:
+def _near_duplicates(fingerprints: Sequence[PhotoFingerprint]) -> list[tuple[int, int]]:
     """Pairs of photos next to identical: same gradients (difference hash), same colours.
 
     Two hashes that differ in three bits at most share one of four bands of 16 bits, so that only photos of one band are compared.
     """
-    hashes = np.array([look.difference_hash for look in looks], dtype=np.uint64)
+    hashes = np.array([fingerprint.difference_hash for fingerprint in fingerprints], dtype=np.uint64)
     pairs: set[tuple[int, int]] = set()
     for band in range(4):
         buckets: defaultdict[int, list[int]] = defaultdict(list)
@@ -333,13 +365,15 @@ def _near_duplicates(looks: Sequence[Look]) -> list[tuple[int, int]]:
             buckets[int(part)].append(number)
         for bucket in buckets.values():
             if 1 < len(bucket) <= _LARGEST_BUCKET:
-                pairs |= _alike(looks, hashes, np.array(bucket))
+                pairs |= _alike(fingerprints, hashes, np.array(bucket))
     return sorted(pairs)
 
 
-def _alike(looks: Sequence[Look], hashes: NDArray[np.uint64], bucket: NDArray[np.int64]) -> set[tuple[int, int]]:
+def _alike(
+    fingerprints: Sequence[PhotoFingerprint], hashes: NDArray[np.uint64], bucket: NDArray[np.int64]
+) -> set[tuple[int, int]]:
     found = set()
-    colours = np.stack([looks[number].colours for number in bucket]).astype(np.int16)
+    colours = np.stack([fingerprints[number].colours for number in bucket]).astype(np.int16)
     for position in range(len(bucket) - 1):
         rest = slice(position + 1, None)
         bits = np.bitwise_count(hashes[bucket[rest]] ^ hashes[bucket[position]])

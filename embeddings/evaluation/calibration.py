@@ -112,7 +112,7 @@ def cross_validated_error(
     """How far a calibration is off on photos that it was not fitted with.
 
     embeddings: float32 [n, d], L2-normalised. labels: [n]. groups: as in `pairs`; photos of one product are in one fold.
-    Photos, not pairs, are divided: a fold's pairs are judged by the curve fitted on the pairs of the photos outside it.
+    Photos, not pairs, are divided: a fold's pairs are checked against the curve fitted on the pairs of the photos outside it.
     Returns the expected calibration error and the reliability diagram, over the pairs of all folds.
     Raises ValueError when there are too few photos.
     """

@@ -1,4 +1,4 @@
-"""Judges encoder versions by the catalogue itself: what is in a category, and what shows the same product, is to be found."""
+"""Evaluates encoder versions on the catalogue itself: photos of the same category, or of the same product, are to be found."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GALLERY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two versions, judged by the same photos of the catalogue."""
+    """Two versions, evaluated on the same photos of the catalogue."""
 
     live: RetrievalMetrics
     candidate: RetrievalMetrics
@@ -59,7 +59,7 @@ def compare(live: EncoderVersion, candidate: EncoderVersion, *, seed: int = 0) -
         raise UnusablePhotos("no photo of a category is embedded by both versions")
     about = _about(ids)
     labels, products = (labels_of([about[image_id][part] for image_id in ids]) for part in (0, 1))
-    return Comparison(*(_judged(version, ids, rows, labels, products) for version in (live, candidate)))
+    return Comparison(*(_evaluated(version, ids, rows, labels, products) for version in (live, candidate)))
 
 
 def _about(ids: Sequence[int]) -> dict[int, tuple[str, str]]:
@@ -73,7 +73,7 @@ def _about(ids: Sequence[int]) -> dict[int, tuple[str, str]]:
     }
 
 
-def _judged(
+def _evaluated(
     version: EncoderVersion, ids: Sequence[int], rows: NDArray[np.int64], labels: Labels, products: Labels
 ) -> RetrievalMetrics:
     vectors = {

@@ -1,4 +1,4 @@
-"""How an encoder is judged: queries against a gallery or each photo against the others, by class or by product."""
+"""How an encoder is evaluated: queries against a gallery or each photo against the others, by class or by product."""
 
 from __future__ import annotations
 
@@ -26,25 +26,29 @@ from embeddings.evaluation.report import (
     Confusion,
     EmbeddingMap,
     EncoderResult,
-    Epoch,
     EvaluationReport,
-    Sheet,
+    LearningPoint,
+    ResultGrid,
 )
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What photos an encoder is judged by. gallery: None compares each query with the other queries.
+class EvaluationSplit:
+    """The photos that an encoder is evaluated with.
 
     The label of a photo says what counts as a match. Photos of the query's own product are left out where labels are classes: a
-    class is not found by finding the same thing again.
+    class is not found by finding the same product again.
+
+    Attributes:
+        queries: photos to search with.
+        gallery: photos to search; None compares each query with the other queries.
     """
 
     queries: PhotoSet
     gallery: PhotoSet | None
 
     @classmethod
-    def one_view(cls, photo_set: PhotoSet) -> Trial:
+    def one_view(cls, photo_set: PhotoSet) -> EvaluationSplit:
         """The first photo of each product against all other photos; labels are products. Raises UnusablePhotos."""
         known = photo_set.of_products()
         first = {photo.product: photo for photo in reversed(known.photos)}
@@ -54,8 +58,16 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a trial with one encoder. gallery is queries where each photo was compared with the others."""
+class EvaluationResult:
+    """How well one encoder found what it was to find.
+
+    Attributes:
+        name: of the encoder.
+        fingerprint: of the encoder.
+        queries: photos that were searched with.
+        gallery: photos that were searched; the queries themselves where each was compared with the others.
+        per_query: figures of each query.
+    """
 
     name: str
     fingerprint: str
@@ -90,19 +102,45 @@ class Outcome:
         }
 
 
-def run_trial(name: str, encoder: Encoder, trial: Trial) -> Outcome:
-    """Embed the photos and rank the gallery for each query. Raises UnusablePhotos, ValueError where no query has a match."""
-    queries = embed_photos(encoder, trial.queries.photos, f"{name}: {trial.queries.title}")
+def evaluate_encoder(name: str, encoder: Encoder, photos: EvaluationSplit) -> EvaluationResult:
+    """Embed the photos and rank the gallery for each query.
+
+    Args:
+        name: what the encoder is called.
+        encoder: the encoder.
+        photos: queries and gallery.
+
+    Returns:
+        The result of this encoder.
+
+    Raises:
+        UnusablePhotos: no photo can be read.
+        ValueError: no query has a match.
+    """
+    queries = embed_photos(encoder, photos.queries.photos, f"{name}: {photos.queries.title}")
     gallery = (
         queries
-        if trial.gallery is None
-        else embed_photos(encoder, trial.gallery.photos, f"{name}: {trial.gallery.title}")
+        if photos.gallery is None
+        else embed_photos(encoder, photos.gallery.photos, f"{name}: {photos.gallery.title}")
     )
-    return judge(name, encoder.fingerprint, queries, gallery)
+    return evaluate(name, encoder.fingerprint, queries, gallery)
 
 
-def judge(name: str, fingerprint: str, queries: EmbeddedPhotos, gallery: EmbeddedPhotos) -> Outcome:
-    """Rank the gallery for each query. Raises ValueError where no query has a match."""
+def evaluate(name: str, fingerprint: str, queries: EmbeddedPhotos, gallery: EmbeddedPhotos) -> EvaluationResult:
+    """Rank the gallery for each query.
+
+    Args:
+        name: what the encoder is called.
+        fingerprint: of the encoder.
+        queries: embedded photos to search with.
+        gallery: embedded photos to search; the same object as `queries` compares each query with the others.
+
+    Returns:
+        The result of the encoder that embedded them.
+
+    Raises:
+        ValueError: no query has a match.
+    """
     groups = {} if queries.groups is None else {"query_groups": queries.groups, "gallery_groups": gallery.products}
     ranked = per_query_metrics(
         queries.embeddings,
@@ -112,30 +150,41 @@ def judge(name: str, fingerprint: str, queries: EmbeddedPhotos, gallery: Embedde
         leave_one_out=gallery is queries,
         **groups,
     )
-    outcome = Outcome(name, fingerprint, queries, gallery, ranked)
-    _ = outcome.metrics  # what cannot be judged is said now
-    return outcome
+    result = EvaluationResult(name, fingerprint, queries, gallery, ranked)
+    _ = result.metrics  # raises where nothing can be evaluated
+    return result
 
 
 def report_on(
     title: str,
-    outcomes: Sequence[Outcome],
+    results: Sequence[EvaluationResult],
     *,
     facts: Mapping[str, object],
-    epochs: Sequence[Epoch] = (),
+    learning_curve: Sequence[LearningPoint] = (),
     calibration: CalibrationCheck | None = None,
 ) -> EvaluationReport:
-    """The report of one trial with several encoders; the first is the one that is looked at closely."""
-    first = outcomes[0]
+    """The report of an evaluation with several encoders.
+
+    Args:
+        title: of the page.
+        results: of each encoder on the same photos; the first is the one that is looked at closely.
+        facts: names and values to list.
+        learning_curve: of its training.
+        calibration: how far its confidence can be trusted.
+
+    Returns:
+        What `write_report` writes.
+    """
+    first = results[0]
     queries, gallery = first.queries, first.gallery
     return EvaluationReport(
         title=title,
         facts=facts,
-        encoders=[EncoderResult(each.name, each.metrics, each.intervals, each.per_class) for each in outcomes],
-        epochs=epochs,
+        encoders=[EncoderResult(each.name, each.metrics, each.intervals, each.per_class) for each in results],
+        learning_curve=learning_curve,
         confusion=Confusion(*confusion(queries.labels, nearest_labels(first.per_query, gallery.labels))),
         embedding_map=EmbeddingMap(queries.embeddings, queries.labels),
-        sheet=Sheet(
+        result_grid=ResultGrid(
             first.per_query,
             queries.labels,
             gallery.labels,

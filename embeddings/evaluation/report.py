@@ -51,8 +51,14 @@ class EncoderResult:
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """validation_map: in [0, 1]. None where it was not measured."""
+class LearningPoint:
+    """One epoch of a learning curve.
+
+    Attributes:
+        number: of the epoch.
+        loss: None where it was not measured.
+        validation_map: in [0, 1]; None where it was not measured.
+    """
 
     number: int
     loss: float | None = None
@@ -76,11 +82,17 @@ class EmbeddingMap:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ResultGrid:
     """The best and the worst query of each class, by average precision, with what they found.
 
-    per_query: of q queries and g gallery photos. query_labels [q], gallery_labels [g]. query_photo, gallery_photo: give the photo
-    of a row. rows: at most so many best and so many worst. neighbours: shown of each, at most 10.
+    Attributes:
+        per_query: of q queries and g gallery photos.
+        query_labels: [q].
+        gallery_labels: [g].
+        query_photo: the photo of a query's row.
+        gallery_photo: the photo of a gallery row.
+        rows: at most so many best and so many worst queries.
+        neighbours: how many answers are shown of each, at most 10.
     """
 
     per_query: PerQuery
@@ -107,10 +119,10 @@ class EvaluationReport:
     title: str
     facts: Mapping[str, object] = field(default_factory=dict)
     encoders: Sequence[EncoderResult] = ()
-    epochs: Sequence[Epoch] = ()
+    learning_curve: Sequence[LearningPoint] = ()
     confusion: Confusion | None = None
     embedding_map: EmbeddingMap | None = None
-    sheet: Sheet | None = None
+    result_grid: ResultGrid | None = None
     calibration: CalibrationCheck | None = None
 
 
@@ -126,11 +138,11 @@ def write_report(report: EvaluationReport, folder: Path) -> Path:
         "title": report.title,
         "facts": [{"name": name, "value": str(value)} for name, value in report.facts.items()],
         "results": _results(report.encoders),
-        "learning": _learning(pictures, report.epochs, files),
+        "learning": _learning(pictures, report.learning_curve, files),
         "classes": _classes(pictures, report.encoders, files),
         "confusion": _confusion(pictures, report.confusion, files),
         "map": _map(pictures, report.embedding_map, files),
-        "sheet": _sheet(pictures, report.sheet, files),
+        "result_grid": _result_grid(pictures, report.result_grid, files),
         "reliability": _reliability(pictures, report.calibration, files),
     }
     files[PAGE] = render_to_string("embeddings/report.html", context).encode()
@@ -174,7 +186,7 @@ def _results(encoders: Sequence[EncoderResult]) -> dict[str, Any] | None:
     }
 
 
-def _learning(pictures: ModuleType, epochs: Sequence[Epoch], files: dict[str, bytes]) -> dict[str, Any] | None:
+def _learning(pictures: ModuleType, epochs: Sequence[LearningPoint], files: dict[str, bytes]) -> dict[str, Any] | None:
     if all(epoch.loss is None and epoch.validation_map is None for epoch in epochs):
         return None
     columns = zip(*((epoch.number, epoch.loss, epoch.validation_map) for epoch in epochs), strict=True)
@@ -290,39 +302,39 @@ def _map(pictures: ModuleType, shown: EmbeddingMap | None, files: dict[str, byte
     }
 
 
-def _sheet(pictures: ModuleType, sheet: Sheet | None, files: dict[str, bytes]) -> list[dict[str, Any]]:
+def _result_grid(pictures: ModuleType, grid: ResultGrid | None, files: dict[str, bytes]) -> list[dict[str, Any]]:
     """Two lists of queries: the best of each class, best first, and the worst of each, worst first."""
-    if sheet is None or not sheet.per_query.counted.any():
+    if grid is None or not grid.per_query.counted.any():
         return []
-    scores = sheet.per_query.values[:, AVERAGE_PRECISION]
-    ascending = [int(query) for query in np.argsort(scores, kind="stable") if sheet.per_query.counted[query]]
+    scores = grid.per_query.values[:, AVERAGE_PRECISION]
+    ascending = [int(query) for query in np.argsort(scores, kind="stable") if grid.per_query.counted[query]]
     descending = sorted(ascending, key=lambda query: (-scores[query], query))
-    leaves = _leaves({*sheet.query_labels.tolist(), *sheet.gallery_labels.tolist()})
+    leaves = _leaves({*grid.query_labels.tolist(), *grid.gallery_labels.tolist()})
     parts = []
     for key, title, order in (("best", "Best queries", descending), ("worst", "Worst queries", ascending)):
         firsts: dict[str, int] = {}
         for query in order:
-            firsts.setdefault(str(sheet.query_labels[query]), query)
+            firsts.setdefault(str(grid.query_labels[query]), query)
         rows = [
-            _sheet_row(pictures, sheet, query, leaves, f"{key}-{number}.jpg", files)
-            for number, query in enumerate(list(firsts.values())[: sheet.rows], start=1)
+            _grid_row(pictures, grid, query, leaves, f"{key}-{number}.jpg", files)
+            for number, query in enumerate(list(firsts.values())[: grid.rows], start=1)
         ]
         parts.append({"title": title, "rows": rows})
     return parts
 
 
-def _sheet_row(
-    pictures: ModuleType, sheet: Sheet, query: int, leaves: Mapping[str, str], file: str, files: dict[str, bytes]
+def _grid_row(
+    pictures: ModuleType, grid: ResultGrid, query: int, leaves: Mapping[str, str], file: str, files: dict[str, bytes]
 ) -> dict[str, Any]:
-    label = str(sheet.query_labels[query])
-    found = [int(row) for row in sheet.per_query.nearest[query, : sheet.neighbours] if row >= 0]
-    photo = pictures.thumbnail(sheet.query_photo(query))
-    answers = [pictures.thumbnail(sheet.gallery_photo(row)) for row in found]
-    names = [str(sheet.gallery_labels[row]) for row in found]
+    label = str(grid.query_labels[query])
+    found = [int(row) for row in grid.per_query.nearest[query, : grid.neighbours] if row >= 0]
+    photo = pictures.thumbnail(grid.query_photo(query))
+    answers = [pictures.thumbnail(grid.gallery_photo(row)) for row in found]
+    names = [str(grid.gallery_labels[row]) for row in found]
     files[file] = pictures.strip(photo, [(answer, name == label) for answer, name in zip(answers, names, strict=True)])
     return {
         "label": leaves[label],
-        "score": f"{sheet.per_query.values[query, AVERAGE_PRECISION]:.3f}",
+        "score": f"{grid.per_query.values[query, AVERAGE_PRECISION]:.3f}",
         "uri": _uri(pictures.jpeg(photo), "jpeg"),
         "file": file,
         "answers": [

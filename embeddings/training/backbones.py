@@ -49,10 +49,14 @@ class Backbone:
         """SHA-256 of handle-independent facts, hexadecimal: the input size, and all weights in any order."""
         weights = sorted(
             hashlib.sha256(np.ascontiguousarray(np.asarray(variable)).tobytes()).hexdigest()
-            for layer in self.layers
-            for variable in layer
+            for variable in self.variables
         )
         return hashlib.sha256(f"{self.input_size}/{self.features}/{weights}".encode()).hexdigest()
+
+    @property
+    def variables(self) -> list[Any]:
+        """All its weights, in the order of the network."""
+        return [variable for layer in self.layers for variable in layer]
 
     def last_layers(self, count: int) -> list[Any]:
         """What can be trained of the last `count` layers. Raises BackboneUnavailable where the network has fewer."""
@@ -62,7 +66,7 @@ class Backbone:
             )
         # Running means and variances are marked as not to be trained: a step down a gradient may make a variance negative.
         # A network that was saved frozen has no mark at all.
-        marked = any(variable.trainable for layer in self.layers for variable in layer)
+        marked = any(variable.trainable for variable in self.variables)
         last = self.layers[len(self.layers) - count :]
         return [variable for layer in last for variable in layer if variable.trainable or not marked]
 
@@ -94,9 +98,8 @@ def frozen_encoder(backbone: Backbone, folder: Path) -> LiteRTEncoder:
     """The frozen backbone as serving would run it, exported once."""
     path = folder / f"{backbone.fingerprint[:24]}.tflite"
     if not path.exists():
-        variables = [variable for layer in backbone.layers for variable in layer]
         try:
-            write_atomically(path, export_litert(backbone.forward, backbone.input_size, variables))
+            write_atomically(path, export_litert(backbone.forward, backbone.input_size, backbone.variables))
         except Exception as error:
             # The converter's own error has no public name.
             if type(error).__name__ != "ConverterError":

@@ -22,8 +22,7 @@ import json
 import logging
 import math
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,9 +30,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
-from keras import layers
+from keras import layers, ops
 from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
@@ -43,6 +41,8 @@ from embeddings.encoders.preprocessing import squash
 from embeddings.training import student
 from embeddings.training.augmentation import random_view
 from embeddings.training.export import to_litert, write_atomically
+from embeddings.training.samplers import SampledBatches
+from embeddings.training.trainer import FitSettings, fit
 from storefront.demo.catalogue import DemoProduct, demo_products, draw_view
 
 logger = logging.getLogger(__name__)
@@ -107,11 +107,11 @@ def distil(photos: Sequence[Path], teacher: Path, work: Path, out: Path, recipe:
     crops = prepare_crops(photos, convolutions, work, recipe)
     targets = make_targets(crops, recipe, recipe.followed)
     network = initial_student(convolutions, crops, targets, recipe)
-    trained = train(network, crops, targets, work / "checkpoints", recipe)
+    train(network, crops, targets, work / "checkpoints", recipe)
     # The network learns best from plain targets; the last layer alone then answers with whitened ones.
     rows = np.sort(np.concatenate([np.arange(part, len(targets), crops.per_photo) for part in (0, 5)]))
-    fit_projection(trained, crops, make_targets(crops, recipe, recipe.fitted), rows, ridge=0.003)
-    write_atomically(out, to_litert(trained, half_precision_weights=True))
+    fit_projection(network, crops, make_targets(crops, recipe, recipe.fitted), rows, ridge=0.003)
+    write_atomically(out, to_litert(network, half_precision_weights=True))
     write_atomically(out.with_suffix(".json"), json.dumps(asdict(recipe), indent=2).encode() + b"\n")
 
 
@@ -282,92 +282,93 @@ def fit_projection(
     network.get_layer("projection").set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
 
 
-def train(network: keras.Model, crops: Crops, targets: Features, checkpoints: Path, recipe: Recipe) -> keras.Model:
-    """Follow the targets, with a checkpoint after each epoch. Returns a network with the running average of the weights."""
-    steps_per_epoch = len(crops.pixels) // crops.per_photo // recipe.batch
-    steps = recipe.epochs * steps_per_epoch
-    warmup = min(200, steps // 10)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        1e-5, steps - warmup, alpha=0.02, warmup_target=recipe.learning_rate, warmup_steps=warmup
+def train(network: keras.Model, crops: Crops, targets: Features, backup: Path, recipe: Recipe) -> None:
+    """Make the network follow the targets, in place; it ends with the moving average of its weights.
+
+    Args:
+        network: the student.
+        crops: what it sees.
+        targets: float32 [n * crops, dim], what it is to answer.
+        backup: folder that an interrupted training goes on from, with more epochs too.
+        recipe: how it is trained.
+    """
+    steps = len(crops.pixels) // crops.per_photo // recipe.batch
+    inputs = keras.Input(network.input_shape[1:])
+    embedding, features = keras.Model(network.input, [network.output, network.get_layer("features").output])(
+        ChannelGain(0.1, recipe.seed)(inputs)
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-4, clipnorm=1.0)
-    features = network.get_layer("features").output
-    hint = keras.Model(
-        network.input, [network.output, layers.UnitNormalization()(layers.Dense(crops.teacher.shape[1])(features))]
+    hint = layers.UnitNormalization(name="hint")(layers.Dense(crops.teacher.shape[1])(features))
+
+    def load(rows: NDArray[np.int64], random: np.random.Generator) -> tuple[Any, ...]:
+        pixels = crops.pixels[np.sort(rows)].astype(np.float32) / np.float32(255)
+        mirrored = pixels[:, :, ::-1].copy() if random.random() < 0.5 else pixels
+        return mirrored, (targets[np.sort(rows)], crops.teacher[np.sort(rows)])
+
+    fit(
+        keras.Model(inputs, [embedding, hint]),
+        [FollowTargets(recipe.similarity_weight), FollowTargets(0.0, weight=recipe.hint_weight)],
+        SampledBatches(
+            lambda random: _draw_crops(crops, steps, recipe.batch, random), load, steps=steps, seed=recipe.seed
+        ),
+        FitSettings(
+            epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate,
+            final_share=0.02,
+            warmup_steps=min(200, recipe.epochs * steps // 10),
+            weight_decay=1e-4,
+            ema_momentum=recipe.average_decay,
+            clipnorm=1.0,
+            seed=recipe.seed,
+        ),
+        backup=backup,
     )
-    optimizer.build(hint.trainable_variables)
-    average = keras.models.clone_model(network)
-    average.set_weights(network.get_weights())
-    epoch_done = tf.Variable(0, dtype=tf.int64)
-    state = tf.train.Checkpoint(network=hint, average=average, optimizer=optimizer, epoch=epoch_done)
-    manager = tf.train.CheckpointManager(state, str(checkpoints), max_to_keep=2)
-    if manager.latest_checkpoint:
-        state.restore(manager.latest_checkpoint).expect_partial()
-        logger.info("going on after epoch %d", int(epoch_done.numpy()))
-    step = _training_step(network, hint, average, optimizer, recipe)
-    for epoch in range(int(epoch_done.numpy()), recipe.epochs):
-        started, losses = time.monotonic(), []
-        batches = _batches(crops, targets, recipe, epoch)
-        for pixels, wanted, teacher in tqdm(batches, total=steps_per_epoch, desc=f"epoch {epoch + 1}", mininterval=20):
-            losses.append(
-                [float(value) for value in step(tf.constant(pixels), tf.constant(wanted), tf.constant(teacher))]
-            )
-        cosine, similarity, hinted = np.mean(losses, axis=0)
-        seconds = time.monotonic() - started
-        logger.info(
-            "epoch %d: 1 - cosine %.4f, similarity %.5f, hint %.4f, %.0f s",
-            epoch + 1,
-            cosine,
-            similarity,
-            hinted,
-            seconds,
-        )
-        epoch_done.assign(epoch + 1)
-        manager.save()
-    return average
 
 
-def _training_step(
-    network: keras.Model, hint: keras.Model, average: keras.Model, optimizer: Any, recipe: Recipe
-) -> Any:
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(pixels: Any, targets: Any, teacher: Any) -> tuple[Any, Any, Any]:
-        photos = tf.cast(pixels, tf.float32) / 255
-        photos *= tf.random.uniform([tf.shape(photos)[0], 1, 1, 3], 0.9, 1.1)
-        photos = tf.clip_by_value(photos, 0.0, 1.0)
-        with tf.GradientTape() as tape:
-            embeddings, foretold = hint(photos, training=True)
-            cosine = 1 - tf.reduce_mean(tf.reduce_sum(embeddings * targets, axis=1))
-            gap = tf.matmul(embeddings, embeddings, transpose_b=True) - tf.matmul(targets, targets, transpose_b=True)
-            similarity = tf.reduce_mean(tf.square(gap))
-            hinted = 1 - tf.reduce_mean(tf.reduce_sum(foretold * teacher, axis=1))
-            loss = cosine + recipe.similarity_weight * similarity + recipe.hint_weight * hinted
-        gradients = tape.gradient(loss, hint.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, hint.trainable_variables, strict=True))
-        # A short memory at first: the average must not drag the first, untrained weights along.
-        steps = tf.cast(optimizer.iterations, tf.float32)
-        decay = tf.minimum(recipe.average_decay, (1 + steps) / (10 + steps))
-        for slow, fast in zip(average.trainable_variables, network.trainable_variables, strict=True):
-            slow.assign(decay * slow + (1 - decay) * fast)
-        return cosine, similarity, hinted
+class ChannelGain(layers.Layer):
+    """Makes each colour channel of a photo up to so much brighter or darker, at random; only while it is trained.
 
-    return step
+    Input and output: float32 [B, side, side, 3] in [0, 1].
+    """
+
+    def __init__(self, most: float, seed: int, **layer: Any) -> None:
+        super().__init__(**layer)
+        self.most = most
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, photos: Any, training: bool = False) -> Any:
+        if not training:
+            return photos
+        shape = (ops.shape(photos)[0], 1, 1, 3)
+        gain = keras.random.uniform(shape, 1 - self.most, 1 + self.most, seed=self.seed_generator)
+        return ops.clip(photos * gain, 0.0, 1.0)
 
 
-def _batches(
-    crops: Crops, targets: Features, recipe: Recipe, epoch: int
-) -> Iterator[tuple[NDArray[np.uint8], Features, Features]]:
-    """One crop of every photo, in random order; the whole photo comes up as often as any two crops."""
-    random = np.random.default_rng([recipe.seed, epoch])
+class FollowTargets(keras.losses.Loss):
+    """How far unit vectors are from their targets: 1 - cosine, and how far their similarities inside the batch are from theirs.
+
+    targets, vectors: float32 [B, dim], L2-normalised. similarity_weight: of the second part (Tung & Mori, ICCV 2019).
+    """
+
+    def __init__(
+        self, similarity_weight: float, *, weight: float = 1.0, name: str = "follow_targets", **loss: Any
+    ) -> None:
+        super().__init__(name, **loss)
+        self.similarity_weight, self.weight = similarity_weight, weight
+
+    def call(self, targets: Any, vectors: Any) -> Any:
+        loss = 1 - ops.mean(ops.sum(vectors * targets, axis=1))
+        if self.similarity_weight:
+            gaps = ops.matmul(vectors, ops.transpose(vectors)) - ops.matmul(targets, ops.transpose(targets))
+            loss += self.similarity_weight * ops.mean(ops.square(gaps))
+        return self.weight * loss
+
+
+def _draw_crops(crops: Crops, steps: int, batch: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """One crop of every photo, in random order; the whole photo comes up as often as any two crops. int64 [steps, batch]."""
     count = len(crops.pixels) // crops.per_photo
     choice = np.maximum(random.integers(-1, crops.per_photo, size=count), 0)
     rows = random.permutation(np.arange(count) * crops.per_photo + choice)
-    for start in range(0, count - recipe.batch + 1, recipe.batch):
-        batch = np.sort(rows[start : start + recipe.batch])
-        pixels = crops.pixels[batch]
-        if random.random() < 0.5:
-            pixels = pixels[:, :, ::-1]
-        yield np.ascontiguousarray(pixels), targets[batch], crops.teacher[batch]
+    return rows[: steps * batch].reshape(steps, batch)
 
 
 def _unit(vectors: Features) -> Features:

@@ -19,7 +19,7 @@ from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.base import Encoder
 from embeddings.errors import InvalidVector, TrainingFailed
 from embeddings.training.augmentation import random_view
-from jobs.progress import StageProgress
+from jobs.progress import ProgressCallback, StageProgress
 
 Features = NDArray[np.float16]
 
@@ -37,7 +37,8 @@ def view_features(
     views: int,
     seed: int,
     cache: Path,
-    progress: StageProgress | None = None,
+    stage: str = "features",
+    on_progress: ProgressCallback | None = None,
 ) -> Features:
     """float16 [n, views, features], each of unit length; the first view is the whole photo, the second its mirror image.
 
@@ -58,8 +59,7 @@ def view_features(
     mapped = np.lib.format.open_memmap(path, mode="r+")
     features: Features = mapped
     done = int(done_path.read_text() or 0)
-    if progress and done:
-        progress.advance(done)
+    progress = StageProgress(on_progress, stage, len(photos), done=done)
 
     def compute(number: int) -> None:
         photo = photos[number].image(at_least=backbone.input_size)
@@ -72,8 +72,7 @@ def view_features(
                     f"the backbone finds nothing in {photos[number].name} (all features are zero, or not numbers):"
                     " leave the photo out, or take another backbone"
                 ) from error
-        if progress:
-            progress.advance()
+        progress.advance()
 
     with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
         while done < len(photos):

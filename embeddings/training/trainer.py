@@ -90,9 +90,9 @@ class FitSettings:
     def optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         """AdamW with a moving average of the weights, for epochs of so many batches."""
         total = self.epochs * steps
-        start = 0.03 * self.learning_rate if self.warmup_steps else self.learning_rate
+        start = self.learning_rate / 30 if self.warmup_steps else self.learning_rate
         schedule = keras.optimizers.schedules.CosineDecay(
-            start, max(1, total - self.warmup_steps), alpha=self.final_share * self.learning_rate / start,
+            start, max(1, total - self.warmup_steps), alpha=self.final_share,
             warmup_target=self.learning_rate if self.warmup_steps else None, warmup_steps=self.warmup_steps,
         )  # fmt: skip
         return keras.optimizers.AdamW(
@@ -179,7 +179,7 @@ class _EpochStart(keras.callbacks.Callback):
         super().__init__()
         self._batches, self._seed = batches, seed
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, *_: Any) -> None:
         self._batches.start_epoch(epoch)
         # What dropout draws from is a variable, but no weight, so that no backup holds it.
         states = [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
@@ -190,8 +190,8 @@ class _EpochStart(keras.callbacks.Callback):
 class _FiniteLoss(keras.callbacks.Callback):
     """Ends a training whose loss is no number any more, before anything of it is kept."""
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        loss = (logs or {})["loss"]
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        loss = logs["loss"]
         if not math.isfinite(loss):
             raise TrainingFailed(
                 f"the loss is {loss} in epoch {epoch + 1}: take a lower learning rate, or another margin or temperature"
@@ -205,11 +205,10 @@ class _Validation(keras.callbacks.Callback):
         super().__init__()
         self._validate = validate
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, *_: Any) -> None:
         self._started = time.monotonic()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        assert logs is not None  # noqa: S101  # Keras passes them on
+    def on_epoch_end(self, _: int, logs: dict[str, Any]) -> None:
         logs["score"] = None if self._validate is None else self._validate()
         logs["seconds"] = time.monotonic() - self._started
 
@@ -240,15 +239,14 @@ class _BestEpoch(keras.callbacks.EarlyStopping):
         super().on_train_begin(logs)
         self.best_weights = kept
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, *_: Any) -> None:
         # A kill between the file and the backup leaves an epoch in the file that is trained again.
         del self.curve[epoch:]
         if self.curve:
             self.best = _rank(_best(self.curve))
             self.wait = self.curve[-1].number - _best(self.curve).number
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        assert logs is not None  # noqa: S101  # Keras passes them on
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         record = EpochRecord(epoch + 1, float(logs["loss"]), logs["score"], logs["seconds"])
         self.curve.append(record)
         super().on_epoch_end(epoch, {"rank": _rank(record)})

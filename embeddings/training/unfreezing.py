@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -17,24 +14,64 @@ from numpy.typing import NDArray
 
 from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.preprocessing import squash
-from embeddings.errors import TrainingFailed
 from embeddings.evaluation.metrics import Labels, retrieval_metrics
 from embeddings.training.augmentation import random_view
 from embeddings.training.backbones import Backbone
-from embeddings.training.heads import Epoch, HeadOptions, TrainedHead
+from embeddings.training.config import TrainingConfig
+from embeddings.training.heads import TrainedHead
+from embeddings.training.samplers import Rows, SampledBatches, sampler_of
+from embeddings.training.trainer import EpochRecord, FitSettings, OnEpoch, fit
 
-# The gallery that the validation after each epoch asks; encoding it takes longer than the epoch otherwise.
-_GALLERY_SEEN = 1000
+BATCH_SIZE = 32
+# Best at a tenth of the head's.
+LEARNING_RATE = 1e-4
+# The gallery that the validation after each epoch searches; encoding it takes longer than the epoch otherwise.
+_GALLERY = 1000
 
 
-@dataclass(frozen=True)
-class UnfreezeOptions:
-    """layers: how many of the backbone's last layers with weights are trained on, best at a tenth of the head's learning rate."""
+class UnfrozenEncoder(keras.Model):
+    """A backbone with a head, of which the backbone's last layers and the head are trained.
 
-    layers: int
-    epochs: int = 3
-    batch: int = 32
-    learning_rate: float = 1e-4
+    Input float32 [B, s, s, 3] in [0, 1]; output as that of `TrainedHead.scored`. The variables of a SavedModel are TensorFlow's
+    own, not those of Keras, so the lists of weights are written out here.
+    """
+
+    def __init__(self, backbone: Backbone, scored: keras.Model, layers: int) -> None:
+        super().__init__(name="unfrozen")
+        self.scored = scored
+        self._forward = backbone.forward
+        self._unfrozen = tuple(backbone.last_layers(layers))
+        self.built = True
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """Variables of the unfrozen layers and of the head."""
+        return [*self._unfrozen, *self.scored.trainable_variables]
+
+    trainable_weights = trainable_variables
+
+    @property
+    def weights(self) -> list[Any]:
+        """The same with what the head was given and is not trained."""
+        return [*self._unfrozen, *self.scored.weights]
+
+    def features(self, images: Any) -> Any:
+        """Features of the backbone, float32 [B, features], of unit length."""
+        return tf.math.l2_normalize(self._forward(images), axis=1)
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        return self.scored(self.features(images), training=training)
+
+    def train_step(self, data: tuple[Any, Any]) -> dict[str, Any]:
+        """One step of `fit`; a SavedModel's variables need not be marked as trainable, so the tape is told of them."""
+        images, labels = data
+        with tf.GradientTape() as tape:
+            tape.watch(self._unfrozen)
+            loss = self.loss(labels, self(images, training=True))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        for metric in self.metrics:
+            metric.update_state(loss)
+        return self.get_metrics_result()
 
 
 def train_unfrozen(
@@ -45,93 +82,81 @@ def train_unfrozen(
     validation: Sequence[LabelledPhoto],
     validation_labels: Labels,
     classes: Labels,
-    head_options: HeadOptions,
-    options: UnfreezeOptions,
+    config: TrainingConfig,
     *,
-    first_number: int,
-    on_epoch: Callable[[Epoch], object],
-) -> list[Epoch]:
-    """Change the backbone's and the head's variables in place; they end as they were after the best epoch, or as they began.
+    on_epoch: OnEpoch,
+) -> list[EpochRecord]:
+    """Train the backbone's last layers and the head in place; they end as after the best epoch, or as they began.
 
-    numbers: int [n] in [0, classes), the class of each photo. Raises TrainingFailed where the loss is no number any more.
+    Args:
+        backbone: its variables are changed.
+        head: its variables are changed.
+        photos: what it is trained on.
+        numbers: int [n] in [0, classes), the class of each photo.
+        validation: photos to validate with.
+        validation_labels: [v], the class of each of them.
+        classes: names of the classes, in the order of their numbers.
+        config: its unfreeze, unfreeze_epochs and the sampler's knobs are read.
+        on_epoch: called after each epoch.
+
+    Returns:
+        The learning curve, numbered on from the head's.
+
+    Raises:
+        TrainingFailed: the loss is no number any more.
+        BackboneUnavailable: the backbone has fewer layers.
     """
-    variables = [*backbone.last_layers(options.layers), *head.variables]
-    steps = max(1, len(photos) // options.batch)
-    schedule = keras.optimizers.schedules.CosineDecay(options.learning_rate, steps * options.epochs, alpha=0.02)
-    optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=head_options.weight_decay, clipnorm=1.0)
-    trained = [variable.value if isinstance(variable, keras.Variable) else variable for variable in variables]
-    optimizer.build(trained)
-
-    def features_of(images: Any) -> Any:
-        return tf.math.l2_normalize(backbone.forward(images), axis=1)
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(images: Any, labels: Any) -> Any:
-        with tf.GradientTape() as tape:
-            # A SavedModel's variables need not be marked as trainable.
-            tape.watch(trained)
-            loss = head.loss_of(labels, features_of(images))
-        gradients = tape.gradient(loss, trained)
-        optimizer.apply_gradients(zip(gradients, trained, strict=True))
-        return loss
-
-    embed_batch = tf.function(lambda images: head.model(features_of(images), training=False), reduce_retracing=True)
-    size = backbone.input_size
-    gallery_rows = np.random.default_rng(head_options.seed).permutation(len(photos))[:_GALLERY_SEEN]
+    model = UnfrozenEncoder(backbone, head.scored, config.unfreeze)
+    size, steps = backbone.input_size, max(1, len(photos) // BATCH_SIZE)
+    embed = tf.function(lambda images: head.model(model.features(images), training=False), reduce_retracing=True)
+    gallery_rows = np.random.default_rng(config.seed).permutation(len(photos))[:_GALLERY]
+    first = len(head.fitted.curve)
 
     def score() -> float:
-        gallery = _embed(embed_batch, [photos[row] for row in gallery_rows], size)
-        queries = _embed(embed_batch, validation, size)
+        gallery = _embed(embed, [photos[row] for row in gallery_rows], size)
+        queries = _embed(embed, validation, size)
         return retrieval_metrics(
             queries, validation_labels, gallery, classes[numbers[gallery_rows]]
         ).mean_average_precision
 
-    best_score, best = score(), [variable.numpy() for variable in trained]
-    curve = []
-    for number in range(options.epochs):
-        started = time.monotonic()
-        random = np.random.default_rng([head_options.seed, 1, number])
-        losses = [
-            float(step(tf.constant(images), tf.constant(numbers[rows])))
-            for rows, images in _batches(photos, steps, options.batch, size, random)
-        ]
-        loss = float(np.mean(losses))
-        if not math.isfinite(loss):
-            raise TrainingFailed(
-                "the loss is no number any more while the backbone is trained: take a lower learning rate for it"
-            )
-        value = score()
-        if value > best_score:
-            best_score, best = value, [variable.numpy() for variable in trained]
-        curve.append(Epoch(first_number + number, loss, value, time.monotonic() - started))
-        on_epoch(curve[-1])
-    for variable, weights in zip(trained, best, strict=True):
-        variable.assign(weights)
+    def load(rows: Rows, random: np.random.Generator) -> tuple[Any, ...]:
+        images = np.stack(
+            [_pixels(random_view(photos[row].image(at_least=size), random), size) for row in rows.tolist()]
+        )
+        mirrored = images[:, :, ::-1].copy() if random.random() < 0.5 else images
+        return mirrored, numbers[rows].astype(np.float32)
+
+    def renumbered(record: EpochRecord) -> EpochRecord:
+        return EpochRecord(first + record.number, record.loss, record.score, record.seconds)
+
+    before, weights = score(), model.get_weights()
+    fitted = fit(
+        model,
+        head.loss,
+        SampledBatches(
+            sampler_of(config, numbers, steps=steps, batch_size=BATCH_SIZE), load, steps=steps, seed=config.seed,
+            threads=settings.ENCODER_THREADS,
+        ),
+        FitSettings(
+            epochs=config.unfreeze_epochs, learning_rate=LEARNING_RATE, final_share=0.02, weight_decay=config.weight_decay,
+            clipnorm=1.0, seed=config.seed,
+        ),
+        validate=score,
+        on_epoch=lambda record: on_epoch(renumbered(record)),
+    )  # fmt: skip
+    curve = [renumbered(record) for record in fitted.curve]
+    if max(record.score or 0.0 for record in curve) <= before:
+        model.set_weights(weights)
     return curve
 
 
-def _batches(
-    photos: Sequence[LabelledPhoto], steps: int, batch: int, size: int, random: np.random.Generator
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    order = random.permutation(len(photos))
-    with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
-        for number in range(steps):
-            rows = order[number * batch : (number + 1) * batch]
-            seeds = random.integers(0, 2**32, size=len(rows))
-
-            def view(row: int, seed: int) -> NDArray[np.float32]:
-                return _pixels(random_view(photos[row].image(at_least=size), np.random.default_rng(seed)), size)
-
-            images = np.stack(list(pool.map(view, rows.tolist(), seeds.tolist())))
-            yield rows, images[:, :, ::-1].copy() if random.random() < 0.5 else images
-
-
-def _embed(embed_batch: Callable[[Any], Any], photos: Sequence[LabelledPhoto], size: int) -> NDArray[np.float32]:
+def _embed(embed: Callable[[Any], Any], photos: Sequence[LabelledPhoto], size: int) -> NDArray[np.float32]:
     embedded = []
     with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
-        for start in range(0, len(photos), 32):
-            images = list(pool.map(lambda photo: _pixels(photo.image(at_least=size), size), photos[start : start + 32]))
-            embedded.append(embed_batch(tf.constant(np.stack(images))).numpy())
+        for start in range(0, len(photos), BATCH_SIZE):
+            part = photos[start : start + BATCH_SIZE]
+            images = list(pool.map(lambda photo: _pixels(photo.image(at_least=size), size), part))
+            embedded.append(embed(tf.constant(np.stack(images))).numpy())
     return np.concatenate(embedded)
 
 

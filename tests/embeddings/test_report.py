@@ -30,9 +30,9 @@ from embeddings.evaluation.report import (
     DrawingUnavailable,
     EmbeddingMap,
     EncoderResult,
-    Epoch,
     EvaluationReport,
-    Sheet,
+    LearningPoint,
+    ResultGrid,
     write_report,
 )
 from tests.factories import numbered_colour
@@ -61,10 +61,10 @@ def evaluated(classes: list[str], title: str = "Clothing") -> EvaluationReport:
             EncoderResult(name, mean_metrics(it), bootstrap_intervals(it, resamples=20), per_class(it, labels))
             for name, it in found.items()
         ],
-        epochs=[Epoch(1, 2.0), Epoch(2, 1.5, 0.625), Epoch(3, 1.2, 0.5)],
+        learning_curve=[LearningPoint(1, 2.0), LearningPoint(2, 1.5, 0.625), LearningPoint(3, 1.2, 0.5)],
         confusion=Confusion(*confusion(labels, nearest_labels(found["raw"], labels))),
         embedding_map=EmbeddingMap(tuned, labels),
-        sheet=Sheet(found["raw"], labels, labels, photo, photo, rows=2, neighbours=3),
+        result_grid=ResultGrid(found["raw"], labels, labels, photo, photo, rows=2, neighbours=3),
         calibration=CalibrationCheck(0.0123, Reliability((0.2, 0.8), (0.25, 0.75), (1200, 34))),
     )
 
@@ -148,8 +148,8 @@ def test_a_right_answer_is_framed_in_green_and_a_wrong_one_in_red(tmp_path):
     angles = np.radians([0, 20, 10])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     found = per_query_metrics(vectors[:1], labels[:1], vectors[1:], labels[1:])
-    sheet = Sheet(found, labels[:1], labels[1:], photo, photo)
-    folder = write_report(EvaluationReport("Sheet", sheet=sheet), tmp_path / "report").parent
+    grid = ResultGrid(found, labels[:1], labels[1:], photo, photo)
+    folder = write_report(EvaluationReport("Grid", result_grid=grid), tmp_path / "report").parent
     # The shoe is nearer than the other hat.
     assert re.search(
         r"\| hat \| 0\.500 \| !\[hat\]\(best-1\.jpg\) \| ✗ shoe ✓ hat \|", (folder / "report.md").read_text()
@@ -202,7 +202,7 @@ def test_very_many_classes_are_cut_and_the_report_says_so(tmp_path, monkeypatch)
 
 
 def test_a_single_measured_epoch_is_drawn(tmp_path):
-    report = EvaluationReport("One", epochs=[Epoch(1, validation_map=0.5)])
+    report = EvaluationReport("One", learning_curve=[LearningPoint(1, validation_map=0.5)])
     assert "1 epoch;" in Page(write_report(report, tmp_path / "report").read_text()).text
 
 

@@ -13,8 +13,8 @@ keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make s
 
 from embeddings.errors import TrainingFailed  # noqa: E402
 from embeddings.evaluation.metrics import labels_of, retrieval_metrics  # noqa: E402
-from embeddings.training.features import Features  # noqa: E402
 from embeddings.training.config import LOSSES, METRIC_LOSSES, TrainingConfig  # noqa: E402
+from embeddings.training.features import Features  # noqa: E402
 from embeddings.training.heads import Embed, TrainedHead, embed_with, train_head  # noqa: E402
 from embeddings.training.samplers import SampledBatches, sampler_of  # noqa: E402
 from embeddings.training.trainer import EpochRecord  # noqa: E402
@@ -140,7 +140,9 @@ def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(tmp
     straight = train(options)
     assert seen == [4, 5]
     assert [epoch.number for epoch in resumed.fitted.curve] == [1, 2, 3, 4, 5]
-    assert [epoch.loss for epoch in resumed.fitted.curve] == pytest.approx([e.loss for e in straight.fitted.curve], rel=1e-3)
+    assert [epoch.loss for epoch in resumed.fitted.curve] == pytest.approx(
+        [e.loss for e in straight.fitted.curve], rel=1e-3
+    )
     x = features(seed=2)[0][:, 0]
     assert np.allclose(embed_with(resumed.model, x), embed_with(straight.model, x), atol=1e-3)
 

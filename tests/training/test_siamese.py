@@ -10,30 +10,34 @@ from numpy.typing import NDArray
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make setup")
 
 from embeddings.errors import TrainingFailed  # noqa: E402
-from embeddings.training import siamese  # noqa: E402
-from embeddings.training.export import to_litert  # noqa: E402
-from embeddings.training.siamese import (  # noqa: E402
-    Augmentation,
-    Epoch,
-    SiameseNetwork,
-    SiameseOptions,
+from embeddings.evaluation.verification import (  # noqa: E402
     best_threshold,
     draw_pairs,
+    nearest_neighbour_accuracy,
+    verification_accuracy,
+)
+from embeddings.training import siamese  # noqa: E402
+from embeddings.training.config import TrainingConfig  # noqa: E402
+from embeddings.training.digits import load_digits  # noqa: E402
+from embeddings.training.export import to_litert  # noqa: E402
+from embeddings.training.samplers import pk_sampler  # noqa: E402
+from embeddings.training.siamese import (  # noqa: E402
+    Augmentation,
+    SiameseNetwork,
     evaluate_siamese,
     feature_tower,
     hold_out,
     image_tower,
-    load_digits,
-    nearest_neighbour_accuracy,
     train_siamese,
-    verification_accuracy,
 )
+from embeddings.training.siamese_encoder import OF_DIGITS, pixels  # noqa: E402
+from embeddings.training.trainer import EpochRecord  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
-QUICK = SiameseOptions(
-    classes_per_batch=4, photos_per_class=4, epochs=3, steps_per_epoch=25, patience=3, threshold_pairs=400
+QUICK = TrainingConfig.from_options(
+    {"siamese": True, "batch_size": 16, "photos_per_class": 4, "epochs": 3, "steps_per_epoch": 25}
 )
 
 
@@ -73,18 +77,20 @@ def test_frozen_features_are_learnt_with_every_loss_and_distance(loss, distance)
     options = dataclasses.replace(
         QUICK, loss=loss, distance=distance, margin=0.5, learning_rate=0.01, steps_per_epoch=60
     )
-    result = train_siamese(*features(600), *features(seed=1), feature_tower(12, 8, hidden=32), options)
-    scores = evaluate_siamese(result.network, x, labels, test_x, test_labels, pairs=1000)
+    network, _ = train_siamese(*features(600), *features(seed=1), feature_tower(12, 8, hidden=32), options)
+    scores = evaluate_siamese(network, x, labels, test_x, test_labels, pairs=1000)
     assert nearest_neighbour_accuracy(test_x, test_labels, x, labels) < 0.9
     assert scores.nearest_neighbour > 0.95
     assert scores.verification > 0.9
-    assert scores.threshold == result.network.threshold
+    assert scores.threshold == network.threshold
 
 
 def test_drawings_are_learnt_from_scratch():
-    options = dataclasses.replace(QUICK, augmentation=Augmentation(shift_px=1.0, rotation_degrees=5.0))
-    result = train_siamese(*drawings(), *drawings(seed=1), image_tower(12, 1, 8), options)
-    scores = evaluate_siamese(result.network, *drawings(), *drawings(seed=2), pairs=1000)
+    network, _ = train_siamese(
+        *drawings(), *drawings(seed=1), image_tower(12, 1, 8), QUICK,
+        augmentation=Augmentation(shift_px=1.0, rotation_degrees=5.0),
+    )  # fmt: skip
+    scores = evaluate_siamese(network, *drawings(), *drawings(seed=2), pairs=1000)
     assert scores.nearest_neighbour > 0.95
     assert scores.verification > 0.9
 
@@ -93,10 +99,10 @@ def test_classes_may_have_names_and_validation_may_have_classes_of_its_own():
     x, labels = features()
     names = np.array(["coat", "hat", "shirt", "shoe"])[labels]
     validation_x, validation_labels = features(seed=1)
-    result = train_siamese(
+    _, fitted = train_siamese(
         x[labels < 3], names[labels < 3], validation_x, names[validation_labels], feature_tower(12, 8), QUICK
     )
-    assert result.best.score > 0.8
+    assert max(record.score for record in fitted.curve) > 0.8
 
 
 def test_the_towers_are_tied():
@@ -120,7 +126,7 @@ def test_embeddings_are_of_unit_length_and_the_same_for_bytes_and_for_their_shar
 
 
 def test_a_network_can_be_stored_and_says_the_same_when_it_is_back(tmp_path):
-    network = train().network
+    network, _ = train()
     network.save(tmp_path / "siamese.keras")
     again = keras.saving.load_model(tmp_path / "siamese.keras")
     left, right = features(40)[0], features(40, seed=3)[0]
@@ -147,55 +153,57 @@ class Killed(Exception):
 
 
 def kill_after(number):
-    def on_progress(epoch: Epoch) -> None:
-        if epoch.number == number:
+    def on_epoch(record: EpochRecord) -> None:
+        if record.number == number:
             raise Killed
 
-    return on_progress
+    return on_epoch
 
 
 @pytest.mark.parametrize("loss", ["contrastive", "triplet"])
 def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(tmp_path, loss):
     options = dataclasses.replace(QUICK, loss=loss, epochs=4, patience=4)
     with pytest.raises(Killed):
-        train(options, checkpoints=tmp_path, on_progress=kill_after(2))
-    seen: list[Epoch] = []
-    resumed = train(options, checkpoints=tmp_path, on_progress=seen.append)
-    straight = train(options)
+        train(options, checkpoints=tmp_path, on_epoch=kill_after(2))
+    seen: list[EpochRecord] = []
+    (resumed, curve), (straight, straight_curve) = (
+        train(options, checkpoints=tmp_path, on_epoch=seen.append), train(options),
+    )  # fmt: skip
     assert [epoch.number for epoch in seen] == [3, 4]
-    assert [epoch.number for epoch in resumed.curve] == [1, 2, 3, 4]
-    assert [e.loss for e in resumed.curve] == pytest.approx([e.loss for e in straight.curve], rel=1e-3)
+    assert [epoch.number for epoch in curve.curve] == [1, 2, 3, 4]
+    assert [e.loss for e in curve.curve] == pytest.approx([e.loss for e in straight_curve.curve], rel=1e-3)
     x, _ = features()
-    assert np.allclose(resumed.network.embed(x), straight.network.embed(x), atol=1e-3)
+    assert np.allclose(resumed.embed(x), straight.embed(x), atol=1e-3)
 
 
 def test_a_training_that_has_ended_is_not_done_again(tmp_path):
-    seen: list[Epoch] = []
-    first = train(checkpoints=tmp_path)
-    second = train(checkpoints=tmp_path, on_progress=seen.append)
+    seen: list[EpochRecord] = []
+    first, curve = train(checkpoints=tmp_path)
+    second, again = train(checkpoints=tmp_path, on_epoch=seen.append)
     assert seen == []
-    assert second.curve == first.curve
-    assert second.network.threshold == first.network.threshold
+    assert again.curve == curve.curve
+    assert second.threshold == first.threshold
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+def test_a_checkpoint_of_another_training_is_passed_over(tmp_path):
+    seen: list[EpochRecord] = []
     train(checkpoints=tmp_path)
-    with pytest.raises(ValueError, match="another training"):
-        train(dataclasses.replace(QUICK, seed=8), checkpoints=tmp_path)
+    train(dataclasses.replace(QUICK, seed=8), checkpoints=tmp_path, on_epoch=seen.append)
+    assert [epoch.number for epoch in seen] == [1, 2, 3]
 
 
 def test_training_stops_when_validation_no_longer_gets_better_and_keeps_the_best(monkeypatch):
     scores = iter([0.5, 0.8, 0.7, 0.8, 0.6, 0.9])
-    monkeypatch.setattr(siamese, "_leave_one_out", lambda *_: next(scores))
+    monkeypatch.setattr(siamese, "_validation_map", lambda *_: next(scores))
     weights, tower = [], feature_tower(12, 8)
-    result = train(
+    network, fitted = train(
         dataclasses.replace(QUICK, epochs=6, patience=3),
         tower,
-        on_progress=lambda _: weights.append(tower.get_weights()),
+        on_epoch=lambda _: weights.append(tower.get_weights()),
     )
-    assert [epoch.score for epoch in result.curve] == [0.5, 0.8, 0.7, 0.8, 0.6]
-    assert result.best.number == 4
-    assert all(np.array_equal(a, b) for a, b in zip(result.network.tower.get_weights(), weights[3], strict=True))
+    assert [epoch.score for epoch in fitted.curve] == [0.5, 0.8, 0.7, 0.8, 0.6]
+    assert fitted.best_epoch == 2
+    assert all(np.array_equal(a, b) for a, b in zip(network.tower.get_weights(), weights[1], strict=True))
 
 
 def test_a_loss_that_is_no_number_any_more_is_told_and_leaves_no_checkpoint(tmp_path):
@@ -208,7 +216,7 @@ def test_a_loss_that_is_no_number_any_more_is_told_and_leaves_no_checkpoint(tmp_
 
 def test_the_same_seed_gives_the_same_network():
     x, _ = features()
-    assert np.allclose(train().network.embed(x), train().network.embed(x), atol=1e-3)
+    assert np.allclose(train()[0].embed(x), train()[0].embed(x), atol=1e-3)
 
 
 def with_nan(x):
@@ -240,11 +248,11 @@ def test_data_that_nothing_can_be_learnt_from_is_refused(data, message):
         ({"loss": "softmax"}, "contrastive, triplet"),
         ({"distance": "l3"}, "l1, l2"),
         ({"mining": "easy"}, "batch-all"),
-        ({"margin": -1.0}, "above 0"),
-        ({"classes_per_batch": 1}, "2 classes"),
-        ({"photos_per_class": 1}, "2 photos"),
-        ({"epochs": 0}, "at least"),
-        ({"learning_rate": 0.0}, "above 0"),
+        ({"margin": -1.0}, "margin must be from 0.001"),
+        ({"batch_size": 1}, "batch_size must be from 2"),
+        ({"photos_per_class": 1}, "photos_per_class must be from 2"),
+        ({"epochs": 0}, "epochs must be from 1"),
+        ({"learning_rate": 0.0}, "learning_rate must be from 1e-08"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(change, message):
@@ -263,32 +271,35 @@ def test_a_network_without_a_threshold_does_not_judge():
 
 def test_a_batch_holds_p_classes_of_k_photos_and_uses_all_photos_before_one_comes_again():
     classes = np.repeat(np.arange(5), [3, 8, 8, 8, 8])
-    options = SiameseOptions(classes_per_batch=3, photos_per_class=4)
-    batches = list(siamese._batches(classes, 40, options, epoch=1))
+    batches = pk_sampler(classes, 3, 4, 40, np.random.default_rng([7, 1]))
     for rows in batches:
         assert sorted(np.unique(classes[rows], return_counts=True)[1]) == [4, 4, 4]
     used = np.bincount(np.concatenate(batches), minlength=len(classes))
     assert all(np.ptp(used[classes == number]) <= 1 for number in range(5))
-    again = siamese._batches(classes, 40, options, epoch=1)
-    assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
+    assert np.array_equal(batches, pk_sampler(classes, 3, 4, 40, np.random.default_rng([7, 1])))
+
+
+def moved(images: NDArray[np.float32], augmentation: Augmentation) -> NDArray[np.float32]:
+    """The images as they are moved while a network is trained."""
+    return np.asarray(keras.Sequential(augmentation.layers(images.shape[1], 1))(images, training=True))
 
 
 def test_a_photo_moves_by_pixels_and_turns_by_degrees_at_most():
     still = np.random.default_rng(0).uniform(size=(5, 9, 9, 1)).astype(np.float32)
-    assert np.allclose(siamese._moved(still, Augmentation(0, 0, 0), 1, 1), still, atol=1e-5)
+    assert np.allclose(moved(still, Augmentation(0, 0, 0)), still, atol=1e-5)
 
     dot = np.zeros((200, 15, 15, 1), np.float32)
     dot[:, 7, 7] = 1
-    moved = siamese._moved(dot, Augmentation(3, 0, 0), 1, 1).numpy()[..., 0]
-    assert np.allclose(moved.sum(axis=(1, 2)), 1, atol=1e-3)
-    rows = (moved.sum(axis=2) * np.arange(15)).sum(axis=1) - 7
-    columns = (moved.sum(axis=1) * np.arange(15)).sum(axis=1) - 7
+    shifted = moved(dot, Augmentation(3, 0, 0))[..., 0]
+    assert np.allclose(shifted.sum(axis=(1, 2)), 1, atol=1e-3)
+    rows = (shifted.sum(axis=2) * np.arange(15)).sum(axis=1) - 7
+    columns = (shifted.sum(axis=1) * np.arange(15)).sum(axis=1) - 7
     assert 2.5 < np.abs(rows).max() <= 3.001
     assert 2.5 < np.abs(columns).max() <= 3.001
 
     dot = np.zeros((200, 15, 15, 1), np.float32)
     dot[:, 7, 11] = 1
-    turned = siamese._moved(dot, Augmentation(0, 30, 0), 1, 1).numpy()[..., 0]
+    turned = moved(dot, Augmentation(0, 30, 0))[..., 0]
     total = turned.sum(axis=(1, 2))
     rows = (turned.sum(axis=2) * np.arange(15)).sum(axis=1) / total - 7
     columns = (turned.sum(axis=1) * np.arange(15)).sum(axis=1) / total - 7
@@ -362,10 +373,12 @@ def test_digits_are_read_from_their_parts(tmp_path):
     write_digits(tmp_path)
     np.savez(tmp_path / "train_4_1.npz", images=np.full((2, 28, 28), 77, np.uint8), label=4)
     digits = load_digits(tmp_path)
-    assert digits.train_images.shape == (32, 28, 28)
-    assert digits.test_labels.tolist() == np.repeat(np.arange(10), 3).tolist()
-    assert (digits.train_images == 77).all(axis=(1, 2)).sum() == 2
-    assert digits.train_labels[digits.train_images[:, 0, 0] == 77].tolist() == [4, 4]
+    images = pixels(digits.train, 28, 1)
+    assert images.shape == (32, 28, 28, 1)
+    assert digits.validation_labels.tolist() == np.repeat([*"0123456789"], 3).tolist()
+    assert (images == 77).all(axis=(1, 2, 3)).sum() == 2
+    assert digits.train_labels[images[:, 0, 0, 0] == 77].tolist() == ["4", "4"]
+    assert len(digits.manifest.photos) == 62
 
 
 @pytest.mark.parametrize(
@@ -395,15 +408,14 @@ def test_a_folder_without_digits_is_refused(tmp_path):
 @pytest.mark.parametrize("loss", ["contrastive", "triplet"])
 def test_real_digits_are_told_apart_after_a_moment_of_training(real_data, loss):
     digits = load_digits(real_data / "data" / "mnist")
+    images, tests = pixels(digits.train, 28, 1), pixels(digits.validation, 28, 1)
     kept, held = hold_out(digits.train_labels, 50, seed=1)
-    options = SiameseOptions(loss=loss, epochs=1, steps_per_epoch=150)
+    config = TrainingConfig.from_options({"siamese": True, "loss": loss, "epochs": 1, "steps_per_epoch": 150})
     gallery = np.random.default_rng(1).choice(kept, 5000, replace=False)
-    result = train_siamese(
-        digits.train_images[kept], digits.train_labels[kept], digits.train_images[held], digits.train_labels[held],
-        image_tower(28, 1, 32), options,
+    network, _ = train_siamese(
+        images[kept], digits.train_labels[kept], images[held], digits.train_labels[held], image_tower(28, 1, 32), config,
+        augmentation=OF_DIGITS,
     )  # fmt: skip
-    scores = evaluate_siamese(
-        result.network, digits.train_images[gallery], digits.train_labels[gallery], digits.test_images, digits.test_labels
-    )  # fmt: skip
+    scores = evaluate_siamese(network, images[gallery], digits.train_labels[gallery], tests, digits.validation_labels)
     assert scores.nearest_neighbour > 0.96
     assert scores.verification > 0.93

@@ -19,7 +19,13 @@ from embeddings.encoders.base import Encoder
 from embeddings.errors import EmbeddingsError, EncoderUnavailable, UnknownCollection
 from embeddings.evaluation.live import catalogue_photos
 from embeddings.evaluation.metrics import METRICS
-from embeddings.evaluation.protocols import Outcome, Trial, calibration_check, report_on, run_trial
+from embeddings.evaluation.protocols import (
+    EvaluationResult,
+    EvaluationSplit,
+    calibration_check,
+    evaluate_encoder,
+    report_on,
+)
 from embeddings.evaluation.report import drawing, write_report
 
 BACKBONE = "backbone"
@@ -39,7 +45,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--metadata", type=Path, help="CSV of the queries with file, product_id and category")
         parser.add_argument(
-            "--collection", help="without --queries: judge by this collection's photos in the catalogue"
+            "--collection", help="without --queries: evaluate with this collection's photos in the catalogue"
         )
         parser.add_argument(
             "--level", choices=("class", "product"), default="class", help="what has to be found (default: %(default)s)"
@@ -66,34 +72,34 @@ class Command(BaseCommand):
             if options["report"] is not None:
                 drawing()
             with tempfile.TemporaryDirectory(prefix="photos-") as unpacked:
-                outcomes = self._outcomes(options, Path(unpacked))
-                checked = self._report(options, outcomes) if options["report"] is not None else None
+                results = self._results(options, Path(unpacked))
+                checked = self._report(options, results) if options["report"] is not None else None
         except (EmbeddingsError, ArchiveRejected, ValueError) as error:
             raise CommandError(str(error)) from error
-        first = outcomes[0]
+        first = results[0]
         if options["json"]:
             figures = first.figures()
-            figures["against"] = [outcome.figures() for outcome in outcomes[1:]]
+            figures["against"] = [result.figures() for result in results[1:]]
             self.stdout.write(json.dumps(figures))
             return
         rejected = dict([*first.queries.rejected, *first.gallery.rejected])
         for name, reason in rejected.items():
             self.stderr.write(f"left out {name}: {reason}")
-        self._print(outcomes)
+        self._print(results)
         if checked is not None:
             self.stdout.write(f"report: {checked}")
 
-    def _outcomes(self, options: dict[str, Any], unpacked: Path) -> list[Outcome]:
-        trial = _trial(options, unpacked)
+    def _results(self, options: dict[str, Any], unpacked: Path) -> list[EvaluationResult]:
+        photos = _split(options, unpacked)
         names = [
             options["encoder"] or (ACTIVE if options["collection"] else settings.DEFAULT_ENCODER),
             *options["against"],
         ]
         encoders = [_encoder(name, names[0], options["collection"] or "all") for name in names]
-        return [run_trial(name, encoder, trial) for name, encoder in zip(names, encoders, strict=True)]
+        return [evaluate_encoder(name, encoder, photos) for name, encoder in zip(names, encoders, strict=True)]
 
-    def _report(self, options: dict[str, Any], outcomes: list[Outcome]) -> Path:
-        first = outcomes[0]
+    def _report(self, options: dict[str, Any], results: list[EvaluationResult]) -> Path:
+        first = results[0]
         facts = {
             "encoder": first.name,
             "fingerprint": first.fingerprint,
@@ -107,28 +113,28 @@ class Command(BaseCommand):
             # Too few pairs to say anything of confidence; the report is without it.
             checked = None
         return write_report(
-            report_on(f"Evaluation of {first.name}", outcomes, facts=facts, calibration=checked), options["report"]
+            report_on(f"Evaluation of {first.name}", results, facts=facts, calibration=checked), options["report"]
         )
 
-    def _print(self, outcomes: list[Outcome]) -> None:
-        for outcome in outcomes:
+    def _print(self, results: list[EvaluationResult]) -> None:
+        for result in results:
             self.stdout.write(
-                f"{outcome.name}: {outcome.metrics.queries} queries, gallery of {len(outcome.gallery.photos)},"
-                f" model {outcome.fingerprint[:12]}"
+                f"{result.name}: {result.metrics.queries} queries, gallery of {len(result.gallery.photos)},"
+                f" model {result.fingerprint[:12]}"
             )
-            figures = outcome.metrics.as_dict()
+            figures = result.metrics.as_dict()
             for name, title in METRICS.items():
-                low, high = outcome.intervals[name]
+                low, high = result.intervals[name]
                 self.stdout.write(f"{title:>12}  {figures[name]:.4f}  ({low:.4f} to {high:.4f})")
-        if len(outcomes[0].per_class) > 1:
+        if len(results[0].per_class) > 1:
             self.stdout.write(f"{'class':>32}  queries  Recall@1     mAP")
-            for name, metrics in outcomes[0].per_class.items():
+            for name, metrics in results[0].per_class.items():
                 self.stdout.write(
                     f"{name[-32:]:>32}  {metrics.queries:>7}  {metrics.recall_at_1:8.4f}  {metrics.mean_average_precision:.4f}"
                 )
 
 
-def _trial(options: dict[str, Any], unpacked: Path) -> Trial:
+def _split(options: dict[str, Any], unpacked: Path) -> EvaluationSplit:
     if options["queries"] is not None:
         queries = read_photos(options["queries"], options["metadata"], unpacked / "queries")
     elif options["collection"] is not None:
@@ -139,13 +145,13 @@ def _trial(options: dict[str, Any], unpacked: Path) -> Trial:
             )
         queries = catalogue_photos(active)
     else:
-        raise ValueError("say what to judge by: --queries DIR or --collection SLUG")
+        raise ValueError("say what to evaluate with: --queries DIR or --collection SLUG")
     gallery = read_photos(options["gallery"], None, unpacked / "gallery") if options["gallery"] else None
     if options["one_view"]:
-        return Trial.one_view(queries)
+        return EvaluationSplit.one_view(queries)
     if options["level"] == "product":
-        return Trial(queries.of_products(), None if gallery is None else gallery.of_products())
-    return Trial(queries.of_classes(), None if gallery is None else gallery.of_classes())
+        return EvaluationSplit(queries.of_products(), None if gallery is None else gallery.of_products())
+    return EvaluationSplit(queries.of_classes(), None if gallery is None else gallery.of_classes())
 
 
 def _encoder(name: str, first: str, collection_slug: str) -> Encoder:

@@ -20,13 +20,13 @@ from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import EmbeddingsError, EncoderUnavailable
 from embeddings.evaluation.live import catalogue_photos
 from embeddings.evaluation.metrics import METRICS
-from embeddings.evaluation.protocols import Outcome, Trial, run_trial
+from embeddings.evaluation.protocols import EvaluationResult, EvaluationSplit, evaluate_encoder
 from embeddings.management.tensorflow import require_tensorflow
 from embeddings.models import EncoderVersion
 
 FLOAT, INT8, SAVED_MODEL, CARD = "model.tflite", "model-int8.tflite", "saved_model", "MODEL_CARD.md"
 PHOTOS_FOR_RANGES = 200
-PHOTOS_JUDGED = 2000
+PHOTOS_EVALUATED = 2000
 
 
 class Command(BaseCommand):
@@ -55,8 +55,8 @@ class Command(BaseCommand):
         try:
             with tempfile.TemporaryDirectory(prefix="photos-") as unpacked:
                 seen = catalogue_photos(found) if photos is None else read_photos(photos, None, Path(unpacked))
-                outcomes = _export(found, seen.of_classes().sample(PHOTOS_JUDGED), made)
-            self._write_card(found, outcomes, made)
+                results = _export(found, seen.of_classes().sample(PHOTOS_EVALUATED), made)
+            self._write_card(found, results, made)
             made.chmod(0o755)
             made.rename(out)
         except (EmbeddingsError, ArchiveRejected, ValueError) as error:
@@ -65,16 +65,16 @@ class Command(BaseCommand):
             shutil.rmtree(made, ignore_errors=True)
         for name in (FLOAT, INT8):
             self.stdout.write(f"{out / name}: {(out / name).stat().st_size / 1e6:.1f} MB")
-        self.stdout.write("".join(_table(outcomes)))
+        self.stdout.write("".join(_table(results)))
 
-    def _write_card(self, version: EncoderVersion, outcomes: list[Outcome], made: Path) -> None:
+    def _write_card(self, version: EncoderVersion, results: list[EvaluationResult], made: Path) -> None:
         own = settings.ENCODERS_ROOT / version.files / CARD if version.files else BUNDLED.parent / CARD
         text = own.read_text() if own.is_file() else f"# {version.label}\n"
-        text += "\n## Exported files\n\n" + "".join(_table(outcomes))
+        text += "\n## Exported files\n\n" + "".join(_table(results))
         (made / CARD).write_text(text)
 
 
-def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[Outcome]:
+def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[EvaluationResult]:
     from embeddings.training.portable import Portable
 
     source = settings.ENCODERS_ROOT / version.files / SAVED_MODEL if version.files else BUNDLED
@@ -84,14 +84,14 @@ def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[Outco
         )
     serving = get_encoder(version.encoder)
     # Photos that nothing can be measured by are told before minutes of converting.
-    outcomes = [run_trial("serving", serving, Trial(photos, None))]
+    results = [evaluate_encoder("serving", serving, EvaluationSplit(photos, None))]
     portable = Portable(source, serving.input_size)
     (made / FLOAT).write_bytes(portable.litert())
     (made / INT8).write_bytes(portable.litert_int8(_readable(photos.sample(PHOTOS_FOR_RANGES), serving.input_size)))
     portable.saved_model(made / SAVED_MODEL)
     for name, file in (("float", FLOAT), ("int8", INT8)):
-        outcomes.append(run_trial(name, LiteRTEncoder(made / file), Trial(photos, None)))
-    return outcomes
+        results.append(evaluate_encoder(name, LiteRTEncoder(made / file), EvaluationSplit(photos, None)))
+    return results
 
 
 def _readable(photos: PhotoSet, size: int) -> Any:
@@ -102,9 +102,9 @@ def _readable(photos: PhotoSet, size: int) -> Any:
             continue
 
 
-def _table(outcomes: list[Outcome]) -> list[str]:
+def _table(results: list[EvaluationResult]) -> list[str]:
     lines = [f"| file | {' | '.join(METRICS.values())} |\n", f"| --- {'| --- ' * len(METRICS)}|\n"]
-    for outcome in outcomes:
-        figures = outcome.metrics.as_dict()
-        lines.append(f"| {outcome.name} | {' | '.join(f'{figures[name]:.4f}' for name in METRICS)} |\n")
+    for result in results:
+        figures = result.metrics.as_dict()
+        lines.append(f"| {result.name} | {' | '.join(f'{figures[name]:.4f}' for name in METRICS)} |\n")
     return lines
