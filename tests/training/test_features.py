@@ -19,7 +19,6 @@ from embeddings.encoders.preprocessing import squash
 from embeddings.errors import InvalidVector, TrainingFailed
 from embeddings.training import features as features_module
 from embeddings.training.features import Features, view_features
-from jobs.progress import StageProgress
 from tests.drawings import drawings, write
 
 
@@ -111,11 +110,10 @@ def test_an_interrupted_computation_goes_on_where_it_stopped(look, cache, monkey
     with pytest.raises(KeyboardInterrupt):
         computed(encoder, look, cache)
     encoder.fails_after, encoder.asked = None, 0
-    reported: list[int] = []
-    progress = StageProgress(lambda _stage, done, _total: reported.append(done), "features", 12)
-    resumed = computed(encoder, look, cache, progress=progress)
+    seen: list[tuple[str, int, int]] = []
+    resumed = computed(encoder, look, cache, on_progress=lambda *progress: seen.append(progress))
     assert encoder.asked == 8 * 4
-    assert (reported[:2], reported[-1]) == ([0, 4], 12)
+    assert [seen[0], seen[-1]] == [("features", 4, 12), ("features", 12, 12)]
     assert np.array_equal(resumed, straight)
 
 
