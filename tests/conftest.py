@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,29 +25,46 @@ hypothesis_settings.load_profile("short")
 _TESTS = Path(__file__).parent
 # Their tests use no database of this process.
 _WAIT_FOR_PROCESSES = ("deploy", "services")
+NO_TENSORFLOW = "TensorFlow is not installed: make setup"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With REQUIRE_ALL=1 a test that is skipped is a failure: where everything is there, nothing may be left out unseen."""
+    """A skipped test fails where REQUIRE_ALL does not allow it."""
     report = yield
-    if os.environ.get("REQUIRE_ALL") and report.skipped and not hasattr(report, "wasxfail"):
+    if report.skipped and not hasattr(report, "wasxfail") and not _may_be_skipped(report):
         report.outcome, report.longrepr = "failed", _left_out(report)
     return report
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """The same for a whole file that is skipped."""
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file that is skipped; where it needs TensorFlow, `-m tensorflow` has to select it elsewhere."""
     report = yield
-    if os.environ.get("REQUIRE_ALL") and report.skipped:
+    if not report.skipped:
+        return report
+    if not _may_be_skipped(report):
         report.outcome, report.longrepr = "failed", _left_out(report)
+    elif os.environ.get("REQUIRE_ALL") and "pytest.mark.tensorflow" not in collector.path.read_text():
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} needs TensorFlow: set `pytestmark = pytest.mark.tensorflow` in it"
     return report
 
 
+def _may_be_skipped(report: pytest.TestReport | pytest.CollectReport) -> bool:
+    """Whether REQUIRE_ALL allows it: "1" allows no skipped test, "without-tensorflow" those that need TensorFlow."""
+    required = os.environ.get("REQUIRE_ALL")
+    return not required or (required == "without-tensorflow" and NO_TENSORFLOW in _reason(report))
+
+
 def _left_out(report: pytest.TestReport | pytest.CollectReport) -> str:
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-    return f"REQUIRE_ALL is set, and {report.nodeid} was skipped. {reason}"
+    return f"REQUIRE_ALL is set, and {report.nodeid} was skipped. {_reason(report)}"
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    return str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else report.longreprtext
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -66,7 +84,10 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """Workers of pytest-xdist share no fixtures, so tests that share a module's stay together; what takes longest begins first."""
+    without_tensorflow = find_spec("tensorflow") is None
     for item in items:
+        if without_tensorflow and item.get_closest_marker("tensorflow"):
+            item.add_marker(pytest.mark.skip(reason=NO_TENSORFLOW))
         if isinstance(item, pytest.Function) and _shares_fixtures(item):
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
     yield

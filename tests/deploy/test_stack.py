@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import urllib.request
 from collections.abc import Callable
@@ -147,7 +146,7 @@ def test_clock_and_workers_are_at_work(deployment, shop):
     deployment.wait_until(lambda: "embeddings.tasks.run_waiting_trainings" in deployment.log("trainer"))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: make setup")
+@pytest.mark.tensorflow
 def test_a_training_set_sent_to_the_api_becomes_an_encoder(deployment, shop):
     path = "/api/collections/all/train?dim=32&epochs=3"
     status, _, body = shop.ask(path, packed(drawings(14)), **{"Content-Type": "application/zip"})

@@ -239,10 +239,13 @@ class TestRefused:
 
         assert body["type"] == "urn:problem-type:lookalike:unknown-collection"
 
-    def test_where_nothing_can_be_trained(self, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("sent", [packed(), b"no zip"], ids=["good", "bad"])
+    def test_where_nothing_can_be_trained_before_anything_is_read(
+        self, api: Client, monkeypatch: pytest.MonkeyPatch, sent: bytes
+    ) -> None:
         monkeypatch.setattr(submissions, "find_spec", lambda _: None)
 
-        body = problem(api.post(ADDRESS, {"archive": archive()}), 503)
+        body = problem(api.post(ADDRESS, sent, content_type="application/zip"), 503)
 
         assert body["type"] == "urn:problem-type:lookalike:training-unavailable"
         assert "make setup" in body["detail"]

@@ -32,6 +32,12 @@ ROOT = Path(__file__).resolve().parents[2]
 # Long enough for a machine on which several tests start processes at a time.
 PATIENCE_S = 120
 DATABASE = "lookalike.sqlite3"
+# For a site whose trainings are a stand-in's: it takes training sets wherever TensorFlow is not installed, too.
+STAND_IN = {
+    "DJANGO_SETTINGS_MODULE": "tests.services.standin.settings",
+    "PYTHONPATH": str(ROOT),
+    "TEST_QUEUE": "unused",
+}
 # Named, so that nothing of the developer's shell or .env file reaches a process under test.
 NOTHING_SET = dict.fromkeys(
     (

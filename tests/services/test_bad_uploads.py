@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.services.conftest import Server, Site
+from tests.services.conftest import STAND_IN, Server, Site
 from tests.zips import encrypted, link, packed, renamed, said_size
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here to read memory from")
@@ -26,7 +26,7 @@ Upload = tuple[str, str, bytes]
 
 
 def test_three_hundred_bad_uploads_are_refused_in_words_and_take_no_memory(make_site, draw_photos):
-    site = make_site()
+    site = make_site(**STAND_IN)
     site.manage("import_catalog", str(draw_photos(6)))
     server = site.serve()
     uploads = list(bad_uploads(np.random.default_rng(3)))

@@ -1,6 +1,5 @@
 """Training of the bundled encoder, as a process of its own: TensorFlow stays out of the tests' process."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -16,9 +15,7 @@ from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.preprocessing import to_input
 from tests.services.conftest import ROOT
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: make setup"
-)
+pytestmark = pytest.mark.tensorflow
 
 AS_KERAS = """
 import sys

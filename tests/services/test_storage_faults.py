@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.services.conftest import PATIENCE_S, Server, Site
+from tests.services.conftest import PATIENCE_S, STAND_IN, Server, Site
 from tests.zips import packed
 
 MB = 1024**2
@@ -210,7 +210,7 @@ class TestAnImport:
 
 class TestAnUpload:
     def test_that_finds_no_room_is_a_problem_and_goes_through_once_there_is_some(self, make_site, mount):
-        site = make_site()
+        site = make_site(**STAND_IN)
         disk = mount(site.folder / "uploads")
         server = site.serve()
         disk.fill()
@@ -440,8 +440,8 @@ print(connection.cursor().execute("PRAGMA integrity_check").fetchall())
 
 
 class TestATraining:
+    @pytest.mark.tensorflow
     def test_without_room_fails_with_the_reason(self, make_site, mount):
-        pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
         site = make_site()
         disk = mount(site.folder / "training")
         server = site.serve()

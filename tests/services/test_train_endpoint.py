@@ -16,16 +16,14 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from tests.services.conftest import PATIENCE_S, ROOT, Server, Site
+from tests.services.conftest import PATIENCE_S, STAND_IN, Server, Site
 from tests.zips import PHOTOS, packed
-
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.services.standin.settings", "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture
 def site(make_site: Any) -> Site:
     """A site without a broker."""
-    made: Site = make_site(**SETTINGS, TEST_QUEUE="unused")
+    made: Site = make_site(**STAND_IN)
     return made
 
 
@@ -33,7 +31,7 @@ def site(make_site: Any) -> Site:
 def queue(redis_url: str) -> Iterator[dict[str, str]]:
     """A broker with queues of the test's own that are gone afterwards; as variables of the environment."""
     name = f"lookalike-{uuid4().hex}"
-    yield {"CELERY_BROKER_URL": redis_url, "TEST_QUEUE": name, **SETTINGS}
+    yield {**STAND_IN, "CELERY_BROKER_URL": redis_url, "TEST_QUEUE": name}
     with closing(Redis.from_url(redis_url)) as redis:
         if left := redis.keys(f"*{name}*"):
             redis.delete(*left)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +14,7 @@ from tests.services.conftest import Server, Site
 from tests.services.test_train_endpoint import ask
 from tests.zips import packed
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: make setup"
-)
+pytestmark = pytest.mark.tensorflow
 
 GOOD = drawings(14)
 
