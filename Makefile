@@ -5,6 +5,8 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 demo run: export DEBUG ?= true
+# Python keeps what it compiles: packages come uncompiled, and every process that starts would compile a thousand modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
