@@ -1,5 +1,6 @@
 """A deployment without containers: each service of docker-compose.yml runs its own command, with its own variables and secrets.
 
+Python's programs are forked from a process that has imported the libraries (see `tests.services.template`).
 What a container would give it is put in its place: names of hosts become addresses, /tmp and the volumes folders of the test.
 The health of a service is what its own health check says.
 """
@@ -16,11 +17,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
+import psycopg
+
 from tests.deploy.files import DEPLOY, ENV_FILE, ROOT, compose
-from tests.services.conftest import free_port
+from tests.services import template
+from tests.services.conftest import Started, free_port
 
 PATIENCE_S = 120
 BIN = Path(sys.executable).parent
@@ -43,7 +47,8 @@ class Deployment:
         self.folder = folder
         self.services: dict[str, Any] = compose(variables={**ENV_FILE, **variables})["services"]
         self.ports = {name: free_port() for name in PORTS}
-        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.processes: dict[str, Started] = {}
+        self._url = database_url
         self._database = urlsplit(database_url)
         for name in ("tmp", "metrics", "redis", "var/media", "var/encoders", "var/uploads", "var/training"):
             (folder / name).mkdir(parents=True)
@@ -148,11 +153,15 @@ class Deployment:
         for name in names:
             (self.folder / "metrics" / name).mkdir(exist_ok=True)
             with (self.folder / f"{name}.log").open("a") as log:
-                self.processes[name] = subprocess.Popen(
-                    self.command(name), cwd=ROOT, env=self.environment(name), stdout=log, stderr=log, text=True
-                )
+                self.processes[name] = self._start(name, log)
         for name in names:
             self.wait_until(partial(self.healthy, name))
+
+    def _start(self, name: str, log: IO[str]) -> Started:
+        command, environment = self.command(name), self.environment(name)
+        if arguments := _pythons(command):
+            return template.start(arguments, environment=environment, stdout=log, stderr=log)
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, text=True)
 
     def healthy(self, name: str) -> bool:
         """What the service's own health check says."""
@@ -172,23 +181,31 @@ class Deployment:
 
     def run(self, name: str, *words: str, check: bool = True, **streams: Any) -> subprocess.CompletedProcess[str]:
         """`docker compose run` or `exec`: another command with the service's variables; without one, the service's own."""
-        command = list(words) or self.command(name)
-        streams = {"stdout": subprocess.PIPE, **streams}
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=self.environment(name),
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=2 * PATIENCE_S,
-            **streams,
-        )
+        command, environment = list(words) or self.command(name), self.environment(name)
+        arguments = _pythons(command)
+        if arguments and not streams:
+            done = template.run(arguments, environment=environment, timeout=2 * PATIENCE_S)
+        else:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=2 * PATIENCE_S,
+                **{"stdout": subprocess.PIPE, **streams},
+            )
         return _done(done) if check else done
 
     def manage(self, *words: str, check: bool = True) -> str:
         """What a management command says in the worker's container."""
         done = self.run("worker", "python", "manage.py", *words, check=check)
         return done.stdout + done.stderr
+
+    def query(self, statement: str) -> list[Any]:
+        """The rows of a statement, asked past Django."""
+        with psycopg.connect(self._url) as connection:
+            return connection.execute(statement).fetchall()
 
     def end(self, *names: str) -> dict[str, int]:
         """Stop services as `docker compose stop` does; the status of each. One that outlives its grace period fails."""
@@ -265,6 +282,15 @@ def _documented(deployment: Deployment, words: list[str], folder: Path) -> str:
         for stream in streams.values():
             stream.close()
     return ""
+
+
+def _pythons(command: Sequence[str]) -> list[str] | None:
+    """What Python is started with for this command; None where it is another's program."""
+    program, *words = command
+    if program == "python":
+        return words
+    script = BIN / program
+    return [str(script), *words] if script.exists() and script.read_bytes().startswith(b"#!") else None
 
 
 def _done(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:

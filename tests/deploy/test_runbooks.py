@@ -33,7 +33,7 @@ def runbook(heading: str) -> list[list[str]]:
 def shop(deployment: Deployment, photos: Callable[..., Path]) -> Shop:
     """A shop of nine products."""
     deployment.manage("import_catalog", str(photos(9, "things")))
-    deployment.wait_until(lambda: waiting(deployment) == "0")
+    deployment.wait_until(lambda: waiting(deployment) == 0)
     return Shop(deployment)
 
 
@@ -105,7 +105,7 @@ def test_a_broker_that_is_lost_loses_no_photo(deployment, shop, photos):
     (deployment.folder / "redis").mkdir()
     deployment.start("redis")
     deployment.manage("reindex", "--only-missing")
-    assert waiting(deployment) == "0"
+    assert waiting(deployment) == 0
     # Clock and workers have found it again.
     deployment.wait_until(lambda: deployment.healthy("worker") and deployment.healthy("trainer"))
 

@@ -46,14 +46,17 @@ def shop(deployment: Deployment, photos: Callable[..., Path]) -> Shop:
     """A shop of twelve products, brought in as an operator does and indexed by the worker."""
     deployment.manage("import_catalog", str(photos(12, "things")))
     found = Shop(deployment)
-    deployment.wait_until(lambda: waiting(deployment) == "0")
+    deployment.wait_until(lambda: waiting(deployment) == 0)
     return found
 
 
-def waiting(deployment: Deployment) -> str:
+def waiting(deployment: Deployment) -> int:
     """How many photos are not in the live index."""
-    count = "from embeddings.selectors import outbox_counts as c; print(sum(n for state, n in c().items() if state != 'indexed'))"
-    return deployment.run("worker", "python", "manage.py", "shell", "--verbosity", "0", "-c", count).stdout.strip()
+    ((count,),) = deployment.query(
+        "SELECT COUNT(*) FROM embeddings_imageembedding AS row JOIN embeddings_collection AS collection"
+        " ON collection.active_version_id = row.version_id WHERE row.state <> 'indexed'"
+    )
+    return int(count)
 
 
 def test_similar_products_are_found_in_the_index_that_the_worker_filled(shop):

@@ -27,6 +27,7 @@ from redis import Redis
 
 from embeddings.backends import BUNDLED
 from tests.drawings import write_patchworks
+from tests.services import template
 
 ROOT = Path(__file__).resolve().parents[2]
 # Long enough for a machine on which several tests start processes at a time.
@@ -48,11 +49,24 @@ NOTHING_SET = dict.fromkeys(
 )  # fmt: skip
 
 
-class Site:
-    """An installation: a data folder and an environment, and the processes that run in it. patience_s: see wait_until."""
+Started = subprocess.Popen[str] | template.Process
 
-    def __init__(self, folder: Path, *, patience_s: float = PATIENCE_S, **environment: str) -> None:
+
+class Site:
+    """An installation: a data folder and an environment, and the processes that run in it.
+
+    Args:
+        folder: for everything that the processes write.
+        patience_s: seconds that `wait_until` waits.
+        forked: processes are forked from one that has imported the libraries, see `tests.services.template`.
+        environment: variables of the processes, beside those that every site has.
+    """
+
+    def __init__(
+        self, folder: Path, *, patience_s: float = PATIENCE_S, forked: bool = False, **environment: str
+    ) -> None:
         self.folder = folder
+        self._forked = forked
         self._patience_s = patience_s
         self.environment = {
             **NOTHING_SET,
@@ -67,18 +81,17 @@ class Site:
             "ENCODER_THREADS": "1",
             **environment,
         }
-        self._started: list[subprocess.Popen[str]] = []
+        self._started: list[Started] = []
 
     def run(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Python with these arguments to its end."""
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=2 * self._patience_s,
-        )
+        env, timeout = {**self.environment, **environment}, 2 * self._patience_s
+        if self._forked:
+            done = template.run(arguments, environment=env, timeout=timeout)
+        else:
+            done = subprocess.run(
+                [sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout
+            )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -86,13 +99,22 @@ class Site:
         """Run a management command to its end."""
         return self.run("manage.py", *arguments, check=check, **environment)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Started:
         """Start Python with these arguments; it ends with the test at the latest. What it prints goes to its log()."""
         log = self.folder / f"process-{len(self._started)}.log"
+        process: Started
         with log.open("w") as output:
-            process = subprocess.Popen(
-                [sys.executable, *arguments], cwd=ROOT, env=self.environment, stdout=output, stderr=output, text=True
-            )
+            if self._forked:
+                process = template.start(arguments, environment=self.environment, stdout=output, stderr=output)
+            else:
+                process = subprocess.Popen(
+                    [sys.executable, *arguments],
+                    cwd=ROOT,
+                    env=self.environment,
+                    stdout=output,
+                    stderr=output,
+                    text=True,
+                )
         self._started.append(process)
         return process
 
@@ -157,6 +179,13 @@ class Site:
         with psycopg.connect(self.environment["DATABASE_URL"]) as connection:
             return connection.execute(statement).fetchall()
 
+    def is_migrated(self) -> bool:
+        """Whether somebody has migrated the database."""
+        try:
+            return bool(self.query("SELECT 1 FROM django_migrations LIMIT 1"))
+        except (psycopg.errors.UndefinedTable, sqlite3.OperationalError):
+            return False
+
     def states(self) -> dict[str, int]:
         """How many photos are in each state."""
         return dict(self.query("SELECT state, COUNT(*) FROM embeddings_imageembedding GROUP BY state"))
@@ -181,7 +210,7 @@ class Server:
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite database without a product, to be copied."""
-    site = Site(tmp_path_factory.mktemp("migrated"))
+    site = Site(tmp_path_factory.mktemp("migrated"), forked=True)
     site.manage("migrate", "--verbosity", "0")
     with closing(sqlite3.connect(site.folder / DATABASE)) as lite:
         lite.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -193,14 +222,14 @@ def make_site(tmp_path: Path, migrated: Path) -> Iterator[Callable[..., Site]]:
     """Makes a site with these variables in its environment, its database migrated."""
     sites: list[Site] = []
 
-    def make(**environment: str) -> Site:
+    def make(*, forked: bool = True, **environment: str) -> Site:
         folder = tmp_path / f"site-{len(sites)}"
         folder.mkdir()
-        sites.append(Site(folder, **environment))
-        if "DATABASE_URL" in environment:
-            sites[-1].manage("migrate", "--verbosity", "0")
-        else:
+        sites.append(Site(folder, forked=forked, **environment))
+        if "DATABASE_URL" not in environment:
             shutil.copyfile(migrated, folder / DATABASE)
+        elif not sites[-1].is_migrated():
+            sites[-1].manage("migrate", "--verbosity", "0")
         return sites[-1]
 
     yield make
@@ -321,11 +350,11 @@ def running_postgres() -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server: str) -> Iterator[str]:
-    """The address of an empty database on a PostgreSQL server, which is gone afterwards."""
+def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
+    """The address of a new database on a PostgreSQL server, a copy of `template`; it is gone afterwards."""
     name = f"lookalike_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
             yield urlsplit(server)._replace(path=f"/{name}").geturl()
         finally:
@@ -339,10 +368,19 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """An empty PostgreSQL database of the test's own."""
+@pytest.fixture(scope="session")
+def migrated_on_postgres(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database without a product, to be copied."""
     with fresh_database(postgres_server) as url:
+        site = Site(tmp_path_factory.mktemp("migrated"), forked=True, DATABASE_URL=url)
+        site.manage("migrate", "--verbosity", "0")
+        yield urlsplit(url).path.lstrip("/")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, migrated_on_postgres: str) -> Iterator[str]:
+    """A migrated PostgreSQL database of the test's own."""
+    with fresh_database(postgres_server, migrated_on_postgres) as url:
         yield url
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from functools import partial
 
-from tests.services.conftest import Site
+from tests.services.conftest import Site, Started
 
 
-def start_worker(site: Site) -> subprocess.Popen[str]:
+def start_worker(site: Site) -> Started:
     """One that serves all queues but that of trainings."""
     return site.start("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=2")
 

@@ -54,7 +54,7 @@ def peak_kb(site) -> int:
 
 
 def test_a_reindex_of_20000_rows_peaks_where_one_of_5000_does(make_site):
-    site = make_site(DJANGO_SETTINGS_MODULE="lookalike.settings", PYTHONPATH=str(ROOT))
+    site = make_site(forked=False, DJANGO_SETTINGS_MODULE="lookalike.settings", PYTHONPATH=str(ROOT))
     site.run("-c", FILL.format(first=0, last=5_000))
     few = peak_kb(site)
     assert site.states() == {"indexed": 5_000}

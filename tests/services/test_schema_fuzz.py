@@ -8,21 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.conftest import ROOT
+from tests.services.conftest import STAND_IN
 from tests.zips import packed
 
 HOOKS = Path(__file__).with_name("schema_hooks.py")
-SETTINGS = {
-    "DJANGO_SETTINGS_MODULE": "tests.services.standin.settings",
-    "PYTHONPATH": str(ROOT),
-    "TEST_QUEUE": "unused",
-}
 EXAMPLES = 20
 
 
 @pytest.mark.timeout(900)
 def test_the_api_does_what_its_schema_says(make_site, tmp_path, record_property):
-    site = make_site(**SETTINGS, API_WRITES="keys")
+    site = make_site(**STAND_IN, API_WRITES="keys")
     site.manage("demo", "--count", "12")
     key = site.manage("api_key", "create", "fuzz", "--secret", "--may", "import", "--may", "train").stdout.strip()
     server = site.serve()

@@ -14,7 +14,7 @@ from tests.services.conftest import Site
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     """A site without a database: nothing here gets that far."""
-    return Site(tmp_path)
+    return Site(tmp_path, forked=True)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from tests.services.conftest import PATIENCE_S, STAND_IN, Server, Site
+from tests.services.conftest import PATIENCE_S, STAND_IN, Server, Site, Started
 from tests.zips import PHOTOS, packed
 
 
@@ -70,7 +70,7 @@ def trainings(job: str) -> list[str]:
     return [line for line in listed.splitlines() if f"--job {job.rpartition('/')[2]}" in line]
 
 
-def worker(site: Site, *more: str) -> subprocess.Popen[str]:
+def worker(site: Site, *more: str) -> Started:
     """A worker as the documentation says, but for the queue's name; returns when it listens."""
     before = site.log().count(" ready.")
     queue = f"{site.environment['TEST_QUEUE']}-train"

@@ -65,7 +65,7 @@ class Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """One for all tests, since it takes seconds to start."""
     folder: Path = tmp_path_factory.mktemp("site")
-    site = Site(folder)
+    site = Site(folder, forked=True)
     try:
         site.manage("migrate", "--verbosity", "0")
         site.manage("import_catalog", str(write(folder / "catalogue", GOOD)))

@@ -186,7 +186,7 @@ def test_a_qdrant_collection_of_other_dimensions_is_said_and_a_reindex_builds_th
             return False
         return True
 
-    standin = Site(site.folder)
+    standin = Site(site.folder, forked=True)
     standin.start("-m", "tests.deploy.qdrant_standin", "127.0.0.1", str(port), "key", str(site.folder / "qdrant"))
     try:
         standin.wait_until(collections)
