@@ -88,7 +88,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
     for item in items:
         if without_tensorflow and item.get_closest_marker("tensorflow"):
             item.add_marker(pytest.mark.skip(reason=NO_TENSORFLOW))
-        if isinstance(item, pytest.Function) and _shares_fixtures(item):
+        if isinstance(item, pytest.Function) and _shares_fixtures(item) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
     yield
     # Stable, for Django's order has to hold: a test whose transactions are real leaves no data of the migrations behind.

@@ -24,6 +24,8 @@ from catalog.models import Product
 from embeddings.indexing import process_outbox
 from embeddings.selectors import forget_live_collections
 from tests import loopback
+from tests.browser.looks import Look, look_at_all
+from tests.browser.pages import assert_quiet, furnish
 from tests.catalog.shop import stock
 from tests.factories import jpeg
 
@@ -45,7 +47,11 @@ class Screen:
         return f"{self.device}-{self.scheme}"
 
 
-SCREENS = [Screen(*both) for both in every_pair(("phone", "desktop"), ("light", "dark"))]
+# One worker shows all that is shown on a screen, and opens each page once.
+SCREENS = [
+    pytest.param(screen, id=str(screen), marks=pytest.mark.xdist_group(str(screen)))
+    for screen in (Screen(*both) for both in every_pair(("phone", "desktop"), ("light", "dark")))
+]
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +110,6 @@ def complaints(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     assert_quiet(heard, *expected)
     missing = [pattern for pattern in expected if not re.search(pattern, "\n".join(heard))]
     assert not missing, f"the browser was to complain of {missing}, and said {heard}"
-
-
-def assert_quiet(complaints: list[str], *expected: str) -> None:
-    """The browser complained of nothing but what these patterns find."""
-    others = [complaint for complaint in complaints if not any(re.search(pattern, complaint) for pattern in expected)]
-    assert not others, "\n".join(["the browser complains:", *others])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -191,6 +191,29 @@ def api(page: Page) -> Iterator[Api]:
     if not page.is_closed():
         page.goto("about:blank")
     page.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.fixture(scope="session")
+def looks_of_screens() -> dict[Screen, dict[str, Look]]:
+    """What was found on each screen so far."""
+    return {}
+
+
+@pytest.fixture
+def looks(
+    looks_of_screens: dict[Screen, dict[str, Look]],
+    page: Page,
+    screen: Screen,
+    shop_url: str,
+    index_photos: Callable[[], object],
+    sign_in: Callable[[User], None],
+    complaints: list[str],
+) -> dict[str, Look]:
+    """What was found of every page on the screen, by the page's name."""
+    if screen not in looks_of_screens:
+        shop = furnish(shop_url, index_photos)
+        looks_of_screens[screen] = look_at_all(page, shop, sign_in, complaints)
+    return looks_of_screens[screen]
 
 
 @pytest.fixture

@@ -6,73 +6,43 @@ axe-core comes from package.json; where it is not installed, these tests are ski
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Page, expect
 
-from accounts.models import User
 from catalog.models import Product
 from tests.browser.conftest import SCREENS, Screen
-from tests.browser.pages import PAGES, furnish, opened
+from tests.browser.looks import AXE, Look, grave_violations
+from tests.browser.pages import PAGES
 from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-AXE = Path(settings.BASE_DIR) / "node_modules" / "axe-core" / "axe.min.js"
-GRAVE = ("serious", "critical")
-# The admin's box for choosing a related row is named by what is chosen in it, so that an empty one has no name: Django's own
-# script (Select2) makes it, and leaves nothing to set.
-NOT_OURS = [".select2-container"]
-
 Violations = Callable[[Page], list[str]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def violations() -> Violations:
-    """What axe-core finds in a page that is grave: rule, place, and what to do about it."""
+    """What axe-core finds in a page that is grave; the test is skipped where there is no axe-core."""
     if not AXE.exists():
         pytest.skip(
             "axe-core is not installed (npm ci, which `make test` runs where there is npm): nothing to judge with"
         )
-    script = AXE.read_text()
-
-    def find(page: Page) -> list[str]:
-        page.evaluate(script)
-        found = page.evaluate("(exclude) => axe.run({ exclude }, { resultTypes: ['violations'] })", NOT_OURS)
-        return [_told(rule, node) for rule in found["violations"] if rule["impact"] in GRAVE for node in rule["nodes"]]
-
-    return find
+    return grave_violations
 
 
-def _told(rule: dict[str, Any], node: dict[str, Any]) -> str:
-    target = " >>> ".join(" > ".join(part) if isinstance(part, list) else part for part in node["target"])
-    return f"{rule['impact']} {rule['id']}: {target}\n    {node['html'][:200]}\n    {node['failureSummary']}"
-
-
-@pytest.mark.parametrize("screen", SCREENS, ids=str)
+@pytest.mark.parametrize("screen", SCREENS)
 def test_no_page_has_a_grave_violation(
-    page: Page,
-    screen: Screen,
-    shop_url: str,
-    index_photos: Callable[[], object],
-    sign_in: Callable[[User], None],
-    complaints: list[str],
-    violations: Violations,
-    subtests: pytest.Subtests,
+    screen: Screen, violations: Violations, looks: dict[str, Look], subtests: pytest.Subtests
 ) -> None:
-    shop = furnish(shop_url, index_photos)
     for shown in [one for one in PAGES if one.ours]:
-        if shown.signed_in:
-            sign_in(shop.owner)
-        with subtests.test(str(shown)), opened(page, shop, shown, complaints):
-            found = violations(page)
-            assert not found, "\n".join(found)
+        look = looks[shown.name]
+        with subtests.test(str(shown)):
+            assert not look.trouble, look.trouble
+            assert not look.violations, "\n".join(look.violations)
 
 
-@pytest.mark.parametrize("screen", SCREENS, ids=str)
+@pytest.mark.parametrize("screen", SCREENS)
 def test_the_strip_on_a_page_of_another_shop_has_no_grave_violation(
     page: Page,
     screen: Screen,

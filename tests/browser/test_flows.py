@@ -14,7 +14,7 @@ from embeddings.models import Job
 from tests.browser.conftest import SCREENS, Screen
 from tests.browser.pages import CATALOGUE, Shop, furnish, work_off
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.parametrize("screen", SCREENS, ids=str)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.parametrize("screen", SCREENS)]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ LIBRARIES = (
     "django.core.serializers", "django.core.wsgi", "django.db.backends.sqlite3.base", "django.db.models", "django.forms",
     "django.http", "django.template.backends.django", "django.test.client", "django.urls", "django.views", "environ",
     "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "httpcore", "httpx", "inflection", "json", "jsonschema", "kombu", "numpy",
-    "psycopg", "psycopg.types.json", "pythonjsonlogger.json", "redis", "redis.asyncio", "requests", "sqlparse", "tqdm",
+    "psycopg", "psycopg.types.json", "pydantic", "pythonjsonlogger.json", "redis", "redis.asyncio", "requests", "sqlparse", "tqdm",
     "uritemplate", "whitenoise.middleware", "yaml",
 )  # fmt: skip
 _ROOT = Path(__file__).resolve().parents[2]
