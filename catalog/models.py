@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from catalog.filters import ProductFilter
 from catalog.media import PHOTOS
 
 models.CharField.register_lookup(Length)
@@ -58,6 +59,26 @@ def lineage(path: str) -> list[str]:
     """`a/b/c` -> `["a", "a/b", "a/b/c"]`; nothing for an empty path."""
     parts = path.split("/") if path else []
     return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
+class ProductQuerySet(models.QuerySet["Product"]):
+    """Which products: visible ones, those that meet a filter, those that contain a text."""
+
+    def visible(self) -> ProductQuerySet:
+        """Products that may be shown."""
+        return self.filter(active=True)
+
+    def matching(self, product_filter: ProductFilter) -> ProductQuerySet:
+        """Products that meet all conditions of the filter."""
+        return self.filter(product_filter.q())
+
+    def containing(self, text: str | None) -> ProductQuerySet:
+        """Products with the text in title or brand, and the one with this SKU; all products without a text."""
+        if not text:
+            return self
+        return self.filter(
+            models.Q(title__icontains=text) | models.Q(sku__iexact=text) | models.Q(brand__icontains=text)
+        )
 
 
 class Product(models.Model):
@@ -107,6 +128,8 @@ class Product(models.Model):
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    objects = ProductQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("product")

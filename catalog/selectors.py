@@ -2,80 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
-from catalog.models import Category, Product, ProductImage
+from catalog.cards import ProductCard, product_cards, visible_cards
+from catalog.errors import PageNotFound, ProductNotFound
+from catalog.filters import ProductFilter
+from catalog.models import Category, Product, ProductImage, ProductQuerySet
 
-
-@dataclass(frozen=True, slots=True)
-class ProductCard:
-    """What a list of products shows. category: slug path or "". image: path in the media storage, "" without a photo.
-
-    family: id of the main product where this one is a variant, else its own.
-    """
-
-    id: int
-    sku: str
-    slug: str
-    title: str
-    category: str
-    brand: str
-    price: Decimal | None
-    currency: str
-    available: bool
-    image: str
-    family: int
+PAGE_SIZE = 24
 
 
-_CARD_FIELDS = ("id", "sku", "slug", "title", "category__path", "brand", "price", "currency", "available")
-
-
-def visible_products() -> QuerySet[Product]:
+def visible_products() -> ProductQuerySet:
     """Every product that may be shown."""
-    return Product.objects.filter(active=True)
-
-
-def products_matching(
-    *,
-    category: str | None = None,
-    brand: str | None = None,
-    brands: Collection[str] = (),
-    min_price: Decimal | None = None,
-    max_price: Decimal | None = None,
-    available: bool | None = None,
-    text: str | None = None,
-) -> QuerySet[Product]:
-    """Visible products that meet every condition given. category: slug path, its subtree included. brands: any of them."""
-    products = visible_products()
-    if category:
-        products = products.filter(Q(category__path=category) | Q(category__path__startswith=f"{category}/"))
-    if brand:
-        products = products.filter(brand=brand)
-    if brands:
-        products = products.filter(brand__in=brands)
-    if min_price is not None:
-        products = products.filter(price__gte=min_price)
-    if max_price is not None:
-        products = products.filter(price__lte=max_price)
-    if available is not None:
-        products = products.filter(available=available)
-    if text:
-        products = products.filter(Q(title__icontains=text) | Q(sku__iexact=text) | Q(brand__icontains=text))
-    return products
-
-
-def product_cards(products: QuerySet[Product]) -> list[ProductCard]:
-    """The cards of these products, in their order, in one query."""
-    first_image = ProductImage.objects.filter(product=OuterRef("pk")).order_by("position", "id").values("file")[:1]
-    rows = products.annotate(first_image=Subquery(first_image)).values_list(*_CARD_FIELDS, "first_image", "variant_of")
-    return [
-        ProductCard(id_, sku, slug, title, path or "", brand, price, currency, available, image or "", main or id_)
-        for id_, sku, slug, title, path, brand, price, currency, available, image, main in rows
-    ]
+    return Product.objects.visible()
 
 
 def visible_product(product_id: int) -> Product | None:
@@ -83,13 +27,98 @@ def visible_product(product_id: int) -> Product | None:
     return visible_products().select_related("category").filter(pk=product_id).first()
 
 
-def kept_instead_of(product_id: int) -> Product | None:
+@dataclass(frozen=True, slots=True)
+class ProductListQuery:
+    """Which products of the catalogue, newest first.
+
+    Attributes:
+        filter: conditions that every product has to meet.
+        text: as in ProductQuerySet.containing.
+        page: from 1.
+        page_size: products per page.
+    """
+
+    filter: ProductFilter
+    text: str | None = None
+    page: int = 1
+    page_size: int = PAGE_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPage:
+    """One page of products.
+
+    Attributes:
+        count: number of products on all pages.
+        cards: of the products on this page.
+        has_next: whether there is a page after this one.
+        has_previous: whether there is a page before this one.
+    """
+
+    count: int
+    cards: Sequence[ProductCard]
+    has_next: bool
+    has_previous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProductDetail:
+    """A product with everything that is shown of it. images: in display order."""
+
+    card: ProductCard
+    description: str
+    tags: Sequence[str]
+    attributes: dict[str, Any]
+    images: Sequence[ProductImage]
+
+
+def product_page(query: ProductListQuery) -> ProductPage:
+    """Read one page of the visible products.
+
+    Args:
+        query: which products, and which page of them.
+
+    Returns:
+        The page; the first one may be empty.
+
+    Raises:
+        PageNotFound: the list has fewer pages.
+    """
+    products = visible_products().matching(query.filter).containing(query.text)
+    count = products.count()
+    start, end = (query.page - 1) * query.page_size, query.page * query.page_size
+    if start >= count and query.page > 1:
+        raise PageNotFound(query.page, count=count, page_size=query.page_size)
+    return ProductPage(count, product_cards(products.order_by("-id")[start:end]), end < count, query.page > 1)
+
+
+def product_detail(product_id: int) -> ProductDetail:
+    """Read one visible product with its description and all its photos.
+
+    Args:
+        product_id: any id.
+
+    Returns:
+        The product.
+
+    Raises:
+        ProductNotFound: there is no such product, or it is not visible.
+    """
+    card = visible_cards([product_id]).get(product_id)
+    described = Product.objects.filter(pk=product_id).only("description", "tags", "attributes").first()
+    if card is None or described is None:
+        raise ProductNotFound(product_id)
+    images = list(images_of([product_id]))
+    return ProductDetail(card, described.description, described.tags, described.attributes, images)
+
+
+def merge_target(product_id: int) -> Product | None:
     """The product that this one was merged into, with its category, if it may be shown."""
     return visible_products().select_related("category").filter(merged__pk=product_id).first()
 
 
 def merged_skus() -> set[str]:
-    """The skus of products that were merged into others: what a source says of them is passed over."""
+    """The SKUs of products that were merged into others; imports ignore them."""
     return set(Product.objects.filter(merged_into__isnull=False).values_list("sku", flat=True))
 
 
@@ -121,7 +150,7 @@ def shelves() -> dict[str, Shelf]:
 
 @dataclass(frozen=True, slots=True)
 class BrandFacet:
-    """A brand, and how many products of it the other conditions leave."""
+    """A brand, and the number of its products that meet the other conditions."""
 
     brand: str
     products: int
@@ -129,9 +158,14 @@ class BrandFacet:
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """What products can be narrowed by; each figure counts under all conditions but its own.
+    """What products can be filtered by; each figure counts under all conditions but its own.
 
-    lowest, highest: prices, None where no product has one. available: products in stock. currency: "" where there are several.
+    Attributes:
+        brands: those with products, and those that are chosen.
+        lowest: price, None where no product has one.
+        highest: price, None where no product has one.
+        available: number of products in stock.
+        currency: "" where there are several.
     """
 
     brands: tuple[BrandFacet, ...]
@@ -141,28 +175,28 @@ class Facets:
     currency: str
 
 
-def facets(
-    *,
-    category: str | None = None,
-    text: str | None = None,
-    brands: Collection[str] = (),
-    min_price: Decimal | None = None,
-    max_price: Decimal | None = None,
-    available: bool | None = None,
-) -> Facets:
-    """How the products of a category, or those that a text finds, can be narrowed further, in one query."""
-    in_stock = Q() if available is None else Q(available=available)
-    in_range = Q()
-    if min_price is not None:
-        in_range &= Q(price__gte=min_price)
-    if max_price is not None:
-        in_range &= Q(price__lte=max_price)
+def facets(product_filter: ProductFilter, text: str | None = None) -> Facets:
+    """How the products that meet a filter can be filtered further, in one query.
+
+    Args:
+        product_filter: the conditions so far.
+        text: as in ProductQuerySet.containing.
+
+    Returns:
+        Figures of the products that are left; brands in alphabetical order.
+    """
+    chosen = product_filter.brands
+    in_stock = ProductFilter(available=product_filter.available).q()
+    in_range = ProductFilter(min_price=product_filter.min_price, max_price=product_filter.max_price).q()
+    others = replace(product_filter, brands=(), available=None, min_price=None, max_price=None)
     rows = (
-        products_matching(category=category, text=text)
+        visible_products()
+        .matching(others)
+        .containing(text)
         .order_by("brand")
         .values("brand")
         .annotate(
-            found=Count("pk", filter=in_stock & in_range),
+            matching=Count("pk", filter=in_stock & in_range),
             in_stock=Count("pk", filter=Q(available=True) & in_range),
             lowest=Min("price", filter=in_stock),
             highest=Max("price", filter=in_stock),
@@ -171,18 +205,18 @@ def facets(
         )
     )
     all_brands = list(rows)
-    wanted = [row for row in all_brands if not brands or row["brand"] in brands]
-    prices = [row[end] for row in wanted for end in ("lowest", "highest") if row[end] is not None]
+    of_chosen = [row for row in all_brands if not chosen or row["brand"] in chosen]
+    prices = [row[end] for row in of_chosen for end in ("lowest", "highest") if row[end] is not None]
     currencies = {row[end] for row in all_brands for end in ("first_currency", "last_currency")}
     return Facets(
         brands=tuple(
-            BrandFacet(row["brand"], row["found"])
+            BrandFacet(row["brand"], row["matching"])
             for row in all_brands
-            if row["brand"] and (row["found"] or row["brand"] in brands)
+            if row["brand"] and (row["matching"] or row["brand"] in chosen)
         ),
         lowest=min(prices, default=None),
         highest=max(prices, default=None),
-        available=sum(row["in_stock"] for row in wanted),
+        available=sum(row["in_stock"] for row in of_chosen),
         currency=currencies.pop() if len(currencies) == 1 else "",
     )
 

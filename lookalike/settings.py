@@ -330,6 +330,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "rest.schema.with_bodies_and_links",
         "rest.schema.with_headers",
+        "rest.parameters.with_parameter_examples",
     ],
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",

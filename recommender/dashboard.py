@@ -19,15 +19,15 @@ from django.core.cache import caches
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from catalog.cards import ProductCard, visible_cards
+from catalog.errors import ProductNotFound
 from catalog.models import Product, ProductImage
-from catalog.selectors import ProductCard, visible_products
+from catalog.selectors import visible_products
 from embeddings.errors import EmbeddingsError, UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
 from embeddings.selectors import active_versions
-from recommender.errors import ProductNotFound
 from recommender.models import Event
 from recommender.pipeline import Recommendations, SimilarQuery, similar_to
-from recommender.selectors import cards_of
 
 T = TypeVar("T")
 State = ImageEmbedding.State
@@ -299,7 +299,7 @@ def _count_events() -> dict[Event.Type, int]:
 
 def _find_poor() -> PoorQueries:
     asked = _asked_most()
-    cards = cards_of({product_id for product_id, _, _ in asked})
+    cards = visible_cards({product_id for product_id, _, _ in asked})
     asked = [each for each in asked if each[0] in cards][:QUERIES_ASKED]
     clicks = _clicks_on(cards)
     found: list[PoorQuery] = []

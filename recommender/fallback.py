@@ -1,52 +1,55 @@
-"""What is recommended where nothing can be compared: the newest products of the same category, then of those above."""
+"""The fallback where a product has no vector: the newest products of its category, then of the parent categories, then of any."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import count
 
 from django.db.models import QuerySet
 
+from catalog.cards import ProductCard, product_cards
+from catalog.filters import ProductFilter
 from catalog.models import Product, lineage
-from catalog.selectors import ProductCard, product_cards, products_matching
-from recommender.filtering import ProductFilter
+from catalog.selectors import visible_products
 
 
-def products_of_like_category(
-    category: str, conditions: ProductFilter, *, limit: int, hidden: Collection[int]
+def newest_in_category(
+    category: str, product_filter: ProductFilter, *, limit: int, excluded_ids: Collection[int]
 ) -> list[ProductCard]:
-    """Up to `limit` visible products that meet the conditions, newest first within each circle.
+    """The newest visible products of a category; where they are too few, of its ancestors and then of any category.
 
-    category: slug path or "". Its subtree is the first circle, those of its ancestors follow, then comes any category.
+    Args:
+        category: slug path, or "". Its subtree comes first.
+        product_filter: conditions that every product has to meet.
+        limit: the maximum number of products.
+        excluded_ids: ids of products that are never returned.
+
+    Returns:
+        Cards, one of each family of variants, the newest first within each category.
     """
-    within = conditions.category or ""
-    circles = lineage(category)[::-1]
+    within = product_filter.category or ""
+    categories = lineage(category)[::-1]
     if within:
-        circles = [path for path in circles if f"{path}/".startswith(f"{within}/")]
-    found: list[ProductCard] = []
-    for circle in [*circles, within]:
-        if len(found) >= limit:
+        categories = [path for path in categories if f"{path}/".startswith(f"{within}/")]
+    cards: list[ProductCard] = []
+    for path in [*categories, within]:
+        if len(cards) >= limit:
             break
-        products = products_matching(
-            category=circle,
-            brand=conditions.brand,
-            min_price=conditions.min_price,
-            max_price=conditions.max_price,
-            available=conditions.available,
-        )
-        families = {card.family for card in found}
-        products = products.exclude(pk__in=hidden).exclude(pk__in=families).exclude(variant_of__in=families)
-        found += _one_of_each_family(products.order_by("-id"), limit - len(found))
-    return found
+        products = visible_products().matching(replace(product_filter, category=path))
+        families = {card.family for card in cards}
+        products = products.exclude(pk__in=excluded_ids).exclude(pk__in=families).exclude(variant_of__in=families)
+        cards += _one_of_each_family(products.order_by("-id"), limit - len(cards))
+    return cards
 
 
 def _one_of_each_family(products: QuerySet[Product], limit: int) -> list[ProductCard]:
     """The first `limit` of these products of which none is a variant of another."""
-    found: dict[int, ProductCard] = {}
+    by_family: dict[int, ProductCard] = {}
     for start in count(0, limit):
         cards = product_cards(products[start : start + limit])
         for card in cards:
-            found.setdefault(card.family, card)
-        if len(found) >= limit or len(cards) < limit:
+            by_family.setdefault(card.family, card)
+        if len(by_family) >= limit or len(cards) < limit:
             break
-    return list(found.values())[:limit]
+    return list(by_family.values())[:limit]

@@ -1,56 +1,57 @@
-"""The filtering stage: which products may be recommended, as the index is asked and as the database then confirms."""
+"""The filtering stage: the conditions of a request for the vector index, and one product of each family."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from catalog.selectors import ProductCard
+from catalog.cards import ProductCard
+from catalog.filters import Lookup, ProductFilter
 from embeddings.vector_index.base import Filter, Hit, Range
 
 
-@dataclass(frozen=True, slots=True)
-class ProductFilter:
-    """What a shopper asked for; None leaves a condition out. `category`: slug path, its subtree included."""
+def to_index_filter(product_filter: ProductFilter, excluded_ids: Collection[int]) -> Filter:
+    """Translate a product filter for the vector index.
 
-    category: str | None = None
-    brand: str | None = None
-    min_price: Decimal | None = None
-    max_price: Decimal | None = None
-    available: bool | None = None
+    Args:
+        product_filter: each condition's field has to be one of PAYLOAD_FIELDS.
+        excluded_ids: ids of products that are never returned.
 
-    def for_index(self, hidden: Collection[int]) -> Filter:
-        """The same conditions for the vector index. hidden: ids of products that are never returned."""
-        match: dict[str, Any] = {"active": True}
-        for name in ("category", "brand", "available"):
-            if (value := getattr(self, name)) is not None:
-                match[name] = value
-        ranges = {}
-        if self.min_price is not None or self.max_price is not None:
-            ranges["price"] = Range(
-                gte=None if self.min_price is None else float(self.min_price),
-                lte=None if self.max_price is None else float(self.max_price),
-            )
-        return Filter(match=match, exclude={"product_id": sorted(hidden)} if hidden else {}, ranges=ranges)
-
-    def allows(self, card: ProductCard) -> bool:
-        """Whether the product meets the conditions as the database tells it now; the index may lag behind."""
-        return (
-            (self.category is None or f"{card.category}/".startswith(f"{self.category}/"))
-            and (self.brand is None or card.brand == self.brand)
-            and (self.available is None or card.available == self.available)
-            and (self.min_price is None or (card.price is not None and card.price >= self.min_price))
-            and (self.max_price is None or (card.price is not None and card.price <= self.max_price))
-        )
+    Returns:
+        The same conditions, of which inactive products meet none.
+    """
+    match: dict[str, Any] = {"active": True}
+    match_any: dict[str, list[Any]] = {}
+    bounds: dict[str, dict[str, float]] = {}
+    for condition, value in product_filter.conditions():
+        match condition.lookup:
+            # The payload of a category holds the paths of its ancestors, too.
+            case Lookup.EXACT | Lookup.SUBTREE:
+                match[condition.field] = value
+            case Lookup.ANY_OF:
+                match_any[condition.field] = list(value)
+            case Lookup.MINIMUM:
+                bounds.setdefault(condition.field, {})["gte"] = float(value)
+            case Lookup.MAXIMUM:
+                bounds.setdefault(condition.field, {})["lte"] = float(value)
+    return Filter(
+        match=match,
+        match_any=match_any,
+        exclude={"product_id": sorted(excluded_ids)} if excluded_ids else {},
+        ranges={name: Range(**ends) for name, ends in bounds.items()},
+    )
 
 
-EVERYTHING = ProductFilter()
+def deduplicate_families(hits: Iterable[Hit], cards: Mapping[int, ProductCard]) -> list[Hit]:
+    """Keep the first hit of each family of variants.
 
+    Args:
+        hits: best first.
+        cards: of the hits' products, by product id.
 
-def one_of_each_family(hits: Iterable[Hit], cards: Mapping[int, ProductCard]) -> list[Hit]:
-    """The first hit of each family of variants, order kept. cards: of the hits' products, by id."""
+    Returns:
+        The hits that are kept, in the same order.
+    """
     best: dict[int, Hit] = {}
     for hit in hits:
         best.setdefault(cards[hit.product_id].family, hit)

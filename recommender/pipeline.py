@@ -1,66 +1,71 @@
-"""The query pipeline: retrieve, hydrate, filter, re-rank. Everything that recommends comes through here."""
+"""The query pipeline: retrieve, hydrate, filter, re-rank. Every recommendation is made here."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from catalog.cards import ProductCard, visible_cards
+from catalog.errors import ProductNotFound
+from catalog.filters import NO_FILTER, ProductFilter
 from catalog.photos import check_photo, open_upright
-from catalog.selectors import ProductCard, kept_instead_of
+from catalog.selectors import merge_target
 from embeddings.backends import encoder_of
 from embeddings.selectors import LiveCollection, live_collection
 from embeddings.vector_index.base import UNFILTERED, Vector
-from recommender.errors import ProductNotFound
-from recommender.fallback import products_of_like_category
-from recommender.filtering import EVERYTHING, ProductFilter, one_of_each_family
+from recommender.fallback import newest_in_category
+from recommender.filtering import deduplicate_families, to_index_filter
 from recommender.metrics import stage
 from recommender.reranking import diversify
 from recommender.retrieval import nearest_products
-from recommender.selectors import cards_of, twins_of, vectors_of
+from recommender.selectors import excluded_products_of, vectors_of
 
 DEFAULT_COLLECTION = "all"
 DEFAULT_LIMIT = 12
 
-# Re-ranking chooses among this many times the products that are asked for.
-_POOL = 4
+# Re-ranking chooses among this many times the products that are returned.
+_DIVERSITY_OVERSAMPLING = 4
 # The index may lag behind the database by a few products, which are then dropped.
-_SPARE = 2
-_ASK_AT_MOST = 10_000
-_DROPPED_HERE = 20
-
-
-@dataclass(frozen=True, slots=True)
-class SimilarQuery:
-    """What to recommend beside a product. diversity: 0 (nearest first) to 1.
-
-    min_score: worst score still shown, in the form of `Recommendation.score`. min_confidence: lowest probability of the same kind
-    of product, 0 to 1; without effect where the encoder version has no calibration.
-    """
-
-    collection: str = DEFAULT_COLLECTION
-    limit: int = DEFAULT_LIMIT
-    filter: ProductFilter = EVERYTHING
-    diversity: float = 0.0
-    min_score: float | None = None
-    min_confidence: float | None = None
+_EXTRA_CANDIDATES = 2
+_MAX_CANDIDATES = 10_000
+# Up to this many excluded products are dropped after the query instead of being excluded by the index.
+_MAX_POST_FILTERED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What to answer to a photo; see SimilarQuery."""
+    """What to recommend for a photo.
+
+    Attributes:
+        limit: maximum number of products.
+        filter: conditions that every product has to meet.
+        diversity: weight of diversity in maximal marginal relevance, 0 (nearest first) to 1.
+        min_score: worst score that is returned, in the form of `Recommendation.score`.
+        min_confidence: lowest confidence that is returned, 0 to 1; ignored where the encoder version has no calibration.
+    """
 
     limit: int = DEFAULT_LIMIT
-    filter: ProductFilter = EVERYTHING
+    filter: ProductFilter = NO_FILTER
     diversity: float = 0.0
     min_score: float | None = None
     min_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
-    """A recommended product. score: as users see it (`Distance.shown`); None where nothing was compared.
+class SimilarQuery(SearchQuery):
+    """What to recommend beside a product: as in a search, and in which collection."""
 
-    confidence: probability that it is of the same kind; None where nobody has measured what the score says of that.
+    collection: str = DEFAULT_COLLECTION
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A recommended product.
+
+    Attributes:
+        product: its card.
+        score: as users see it (`Distance.shown`); None in a fallback.
+        confidence: calibrated probability, 0 to 1, that it is of the same kind; None without a calibration.
     """
 
     product: ProductCard
@@ -70,9 +75,13 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """Recommended products, best first.
+    """Recommended products.
 
-    `encoder` names the version that compared; `fallback`: nothing could be compared.
+    Attributes:
+        collection: slug of the collection that was searched.
+        encoder: label of its encoder version.
+        results: best first.
+        fallback: whether the product had no vector, so that the results come from its category.
     """
 
     collection: str
@@ -82,18 +91,30 @@ class Recommendations:
 
 
 def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
-    """Products that look like this one, never itself, a variant of it or one with a byte-identical photo; one of each family.
+    """Recommend products that look like a product.
 
-    A product without a vector yet is answered by its category, one that was merged into another by that one's likes.
-    Raises ProductNotFound, UnknownCollection, IndexUnavailable.
+    The product itself, its variants and products with a byte-identical photo are excluded; of each other family one product
+    is returned. A product without a vector gets the fallback; one that was merged into another gets that one's results.
+
+    Args:
+        product_id: a visible product, or one that was merged into a visible one.
+        query: what to recommend.
+
+    Returns:
+        The recommendations, best first.
+
+    Raises:
+        ProductNotFound: there is no such product, or it is not visible.
+        UnknownCollection: there is no such collection.
+        IndexUnavailable: the vector index does not answer.
     """
     try:
         return _similar_to(product_id, query)
     except ProductNotFound:
-        kept = kept_instead_of(product_id)
-        if kept is None:
+        target = merge_target(product_id)
+        if target is None:
             raise
-        return _similar_to(kept.pk, query)
+        return _similar_to(target.pk, query)
 
 
 def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
@@ -101,55 +122,68 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     with stage("retrieve"):
         vectors = vectors_of(live.version_id, product_id)
     with stage("filter"):
-        hidden = {product_id, *twins_of(product_id)}
+        excluded_ids = {product_id, *excluded_products_of(product_id)}
     if not vectors:
-        return _by_category(product_id, live, query, hidden)
-    results = _look_alike(live, vectors, query, hidden, must_be_visible=product_id)
+        return _fallback_by_category(product_id, live, query, excluded_ids)
+    results = _search_index(live, vectors, query, excluded_ids, required_product_id=product_id)
     return Recommendations(live.slug, live.label, results)
 
 
 def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommendations:
-    """Products that look like what is on the photo.
+    """Recommend products that look like what is on a photo.
 
-    Raises ImageRejected, UnknownCollection, EncoderUnavailable, EncoderMismatch, IndexUnavailable.
+    Args:
+        collection_slug: the collection to search.
+        photo: a JPEG, PNG or WebP file.
+        query: what to recommend.
+
+    Returns:
+        The recommendations, best first.
+
+    Raises:
+        ImageRejected: the file is not a usable photo.
+        UnknownCollection: there is no such collection.
+        EncoderUnavailable: the encoder's file cannot be loaded.
+        EncoderMismatch: encoder and index do not fit together.
+        IndexUnavailable: the vector index does not answer.
     """
     live = live_collection(collection_slug)
     encoder = encoder_of(live)
     with stage("encode"):
         check_photo(photo)
         vector = encoder.encode([open_upright(photo, at_least=encoder.input_size)])[0]
-    return Recommendations(live.slug, live.label, _look_alike(live, [vector], query, hidden=()))
+    return Recommendations(live.slug, live.label, _search_index(live, [vector], query, excluded_ids=()))
 
 
-def _by_category(
-    product_id: int, live: LiveCollection, query: SimilarQuery, hidden: Collection[int]
+def _fallback_by_category(
+    product_id: int, live: LiveCollection, query: SimilarQuery, excluded_ids: Collection[int]
 ) -> Recommendations:
     with stage("hydrate"):
-        product = cards_of([product_id]).get(product_id)
+        product = visible_cards([product_id]).get(product_id)
         if product is None:
             raise ProductNotFound(product_id)
-        cards = products_of_like_category(product.category, query.filter, limit=query.limit, hidden=hidden)
+        cards = newest_in_category(product.category, query.filter, limit=query.limit, excluded_ids=excluded_ids)
     return Recommendations(live.slug, live.label, [Recommendation(card, None) for card in cards], fallback=True)
 
 
-def _look_alike(
+def _search_index(
     live: LiveCollection,
     vectors: Sequence[Vector],
-    query: SimilarQuery | SearchQuery,
-    hidden: Collection[int],
-    must_be_visible: int | None = None,
+    query: SearchQuery,
+    excluded_ids: Collection[int],
+    required_product_id: int | None = None,
 ) -> list[Recommendation]:
-    """Ask the index, keep what the database confirms, and ask for more while too few are left.
+    """Query the index, keep what the database confirms, and query for more while too few are left.
 
-    must_be_visible: a product that has to be there itself; looked up with the rest, which saves a query.
+    required_product_id: a product that has to be visible itself; read with the others, which saves a query.
     """
-    wanted = query.limit * _POOL if query.diversity else query.limit
-    # The index walks its graph twice as fast without conditions. What is hidden is then dropped here, and what is inactive
-    # by the database.
-    unconditional = query.filter == EVERYTHING and len(hidden) <= _DROPPED_HERE
-    dropped = hidden if unconditional else ()
-    ask = wanted + _SPARE + len(dropped)
-    allowed = UNFILTERED if unconditional else query.filter.for_index(hidden)
+    target = query.limit * _DIVERSITY_OVERSAMPLING if query.diversity else query.limit
+    # The index walks its graph twice as fast without conditions. Excluded products are then dropped here, and inactive ones
+    # because the database does not return them.
+    unfiltered = query.filter == NO_FILTER and len(excluded_ids) <= _MAX_POST_FILTERED
+    post_filtered = excluded_ids if unfiltered else ()
+    candidates = target + _EXTRA_CANDIDATES + len(post_filtered)
+    index_filter = UNFILTERED if unfiltered else to_index_filter(query.filter, excluded_ids)
     min_score = None if query.min_score is None else live.index.distance.score_of(query.min_score)
     cards: dict[int, ProductCard] = {}
     looked_up: set[int] = set()
@@ -158,48 +192,50 @@ def _look_alike(
             hits = nearest_products(
                 live.index,
                 vectors,
-                conditions=allowed,
-                limit=ask,
+                conditions=index_filter,
+                limit=candidates,
                 min_score=min_score,
                 with_vectors=query.diversity > 0,
             )
         new = {hit.product_id for hit in hits} - looked_up
-        if must_be_visible is not None:
-            new |= {must_be_visible} - looked_up
+        if required_product_id is not None:
+            new |= {required_product_id} - looked_up
         with stage("hydrate"):
-            cards |= cards_of(new)
+            cards |= visible_cards(new)
             looked_up |= new
-        if must_be_visible is not None and must_be_visible not in cards:
-            raise ProductNotFound(must_be_visible)
+        if required_product_id is not None and required_product_id not in cards:
+            raise ProductNotFound(required_product_id)
         with stage("filter"):
-            allowed_hits = (
+            confirmed = (
                 hit
                 for hit in hits
                 if hit.product_id in cards
-                and hit.product_id not in dropped
-                and query.filter.allows(cards[hit.product_id])
-                and _sure_enough(live, hit.score, query)
+                and hit.product_id not in post_filtered
+                and (unfiltered or query.filter.matches(cards[hit.product_id]))
+                and _meets_min_confidence(live, hit.score, query)
             )
-            kept = one_of_each_family(allowed_hits, cards)
-        # Hits come best first: behind one that is not sure enough there is none that is.
-        unsure = bool(hits) and not _sure_enough(live, hits[-1].score, query)
-        if len(kept) >= wanted or len(hits) < ask or ask >= _ASK_AT_MOST or unsure:
+            accepted = deduplicate_families(confirmed, cards)
+        # Hits come best first: behind one below the minimum confidence there is none that meets it.
+        below_confidence = bool(hits) and not _meets_min_confidence(live, hits[-1].score, query)
+        if len(accepted) >= target or len(hits) < candidates or candidates >= _MAX_CANDIDATES or below_confidence:
             break
-        ask = min(4 * ask, _ASK_AT_MOST)
+        candidates = min(4 * candidates, _MAX_CANDIDATES)
     with stage("rerank"):
-        # What was wanted and no more, so that an answer does not depend on how often the index was asked.
-        chosen = diversify(kept[:wanted], limit=query.limit, diversity=query.diversity, distance=live.index.distance)
+        # The target number and no more, so that results do not depend on how often the index was queried.
+        chosen = diversify(
+            accepted[:target], limit=query.limit, diversity=query.diversity, distance=live.index.distance
+        )
     shown = live.index.distance.shown
     return [Recommendation(cards[hit.product_id], shown(hit.score), _confidence(live, hit.score)) for hit in chosen]
 
 
 def _confidence(live: LiveCollection, score: float) -> float | None:
-    """What the version's calibration, which is of cosines, says of a score."""
+    """The calibrated probability of a score; calibrations are of cosines."""
     cosine = live.index.distance.cosine_of(score)
     return None if live.confidence is None or cosine is None else live.confidence.probability_of(cosine)
 
 
-def _sure_enough(live: LiveCollection, score: float, query: SimilarQuery | SearchQuery) -> bool:
+def _meets_min_confidence(live: LiveCollection, score: float, query: SearchQuery) -> bool:
     if query.min_confidence is None:
         return True
     confidence = _confidence(live, score)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from catalog.errors import PageNotFound, ProductNotFound
 from catalog.problems import NO_REJECTED_ROWS, NOTHING_TO_IMPORT
 from embeddings.errors import (
     CollectionNotFound,
@@ -22,7 +23,6 @@ from embeddings.errors import (
     UnusablePhotos,
 )
 from jobs.problems import JOB_ENDED, JOB_IN_PROGRESS, JOB_NOT_FOUND, STORAGE_FULL
-from recommender.errors import PageNotFound, ProductNotFound
 from rest.problems import RETRY_AFTER_S, ProblemType, ProblemTypes
 
 

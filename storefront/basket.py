@@ -9,7 +9,8 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from catalog.selectors import ProductCard, product_cards, visible_products
+from catalog.cards import ProductCard, product_cards
+from catalog.selectors import visible_products
 
 MOST_OF_ONE = 99
 # So that nobody's session grows without end.

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from catalog.filters import ProductFilter
 from storefront.templatetags.storefront import money
 
 LONGEST_TEXT = 200
@@ -45,10 +46,15 @@ class Wishes:
     problems: tuple[str, ...] = ()
 
     @property
-    def conditions(self) -> dict[str, Any]:
-        """The conditions, as the selectors take them."""
-        names = ("category", "text", "brands", "min_price", "max_price", "available")
-        return {name: getattr(self, name) for name in names}
+    def filter(self) -> ProductFilter:
+        """The conditions, all but the text."""
+        return ProductFilter(
+            category=self.category,
+            brands=self.brands,
+            min_price=self.min_price,
+            max_price=self.max_price,
+            available=self.available,
+        )
 
     @property
     def order(self) -> tuple[str | OrderBy, ...]:

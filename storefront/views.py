@@ -18,14 +18,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from catalog.cards import product_cards
 from catalog.models import Category, Product, lineage
 from catalog.selectors import (
     browsable_categories,
     facets,
     images_of,
-    kept_instead_of,
-    product_cards,
-    products_matching,
+    merge_target,
     shelves,
     visible_product,
     visible_products,
@@ -96,7 +95,7 @@ def category(request: HttpRequest, category_path: str) -> HttpResponse:
 @storefront_page
 def product(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
     """One product with its photos and, through the widget, the products that look like it."""
-    shown = visible_product(pk) or kept_instead_of(pk)
+    shown = visible_product(pk) or merge_target(pk)
     if shown is None:
         raise Http404(_("This product is no longer in the shop."))
     if (pk, slug) != (shown.pk, shown.slug):
@@ -178,9 +177,10 @@ def _listing(request: HttpRequest, *, category: str) -> HttpResponse:
     if category and category not in categories:
         raise Http404(_("There is no such category, or nothing in it at the moment."))
     wishes = browsing.read(request.GET, category)
-    found = Paginator(products_matching(**wishes.conditions).order_by(*wishes.order), PRODUCTS_PER_PAGE)
+    products = visible_products().matching(wishes.filter).containing(wishes.text)
+    found = Paginator(products.order_by(*wishes.order), PRODUCTS_PER_PAGE)
     page = found.get_page(request.GET.get("page"))
-    narrowing = facets(**wishes.conditions)
+    narrowing = facets(wishes.filter, wishes.text)
     brands = sorted(narrowing.brands, key=lambda facet: (facet.brand not in wishes.brands, -facet.products))
     context = {
         "category": categories.get(category),

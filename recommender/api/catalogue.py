@@ -6,10 +6,13 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from recommender import params, products, serializers
-from recommender.api.documenting import BAD_LIMIT, CARD, NO_PRODUCT, documented
+from catalog import selectors
+from catalog.api import serializers
+from catalog.api.parameters import ProductListParameters
+from recommender.api.documenting import BAD_LIMIT, CARD, NO_PRODUCT
 from recommender.api.product_ids import validate_product_id
 from rest.documenting import responses
+from rest.parameters import NoParameters
 from rest.views import ApiView
 
 
@@ -22,8 +25,8 @@ class ProductListView(ApiView):
         operation_id="products",
         summary="Products, newest first",
         tags=["Catalogue"],
-        parameters=documented(params.PRODUCT_LIST),
-        responses=responses(serializers.ProductPageSchema, 400, 404),
+        parameters=[ProductListParameters],
+        responses=responses(serializers.ProductPageSerializer, 400, 404),
         examples=[
             OpenApiExample(
                 "A page",
@@ -41,14 +44,14 @@ class ProductListView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """The products that are for sale, page by page."""
-        query = params.product_list_query(request.query_params)
-        page = products.product_page(query)
+        query = selectors.ProductListQuery(**ProductListParameters.parse(request.query_params))
+        page = selectors.product_page(query)
         return Response(
             {
                 "count": page.count,
                 "next": _page_address(request, query.page + 1) if page.has_next else None,
                 "previous": _page_address(request, query.page - 1) if page.has_previous else None,
-                "results": serializers.product_cards(page.products),
+                "results": serializers.product_cards(page.cards),
             }
         )
 
@@ -63,7 +66,7 @@ class ProductView(ApiView):
         summary="One product",
         tags=["Catalogue"],
         parameters=[OpenApiParameter("product_id", int, OpenApiParameter.PATH, description="Its id.")],
-        responses=responses(serializers.ProductDetailSchema, 400, 404),
+        responses=responses(serializers.ProductDetailSerializer, 400, 404),
         examples=[
             OpenApiExample(
                 "A product",
@@ -82,8 +85,8 @@ class ProductView(ApiView):
     )
     def get(self, request: Request, product_id: int) -> Response:
         """One product with its description, tags, attributes and all its photos."""
-        params.no_parameters(request.query_params)
-        return Response(serializers.product_detail(products.product_detail(validate_product_id(product_id))))
+        NoParameters.parse(request.query_params)
+        return Response(serializers.product_detail(selectors.product_detail(validate_product_id(product_id))))
 
 
 def _page_address(request: Request, page: int) -> str:

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter
 
+from catalog.errors import ProductNotFound
 from embeddings.errors import IndexUnavailable, JobNotFound
 from jobs.problems import JOB_NOT_FOUND
-from recommender.errors import ProductNotFound
-from recommender.params import Param
+from recommender.api.parameters import MAX_LIMIT
 from recommender.problems import INDEX_UNAVAILABLE, PRODUCT_NOT_FOUND
-from rest.documenting import form_body, problem_example
+from rest.documenting import problem_example
 from rest.errors import InvalidParameters, ParameterError
+from rest.parameters import integer_expected
 from rest.problems import INVALID_PARAMETERS
-
-
-def documented(parameters: Sequence[Param]) -> list[OpenApiParameter]:
-    """The parameters as OpenAPI has them."""
-    return [
-        OpenApiParameter(
-            param.name,
-            dict(param.schema),
-            description=param.description,
-            examples=[OpenApiExample(param.name, value=param.example)] if param.example is not None else [],
-        )
-        for param in parameters
-    ]
-
-
-def form(file: str, description: str, parameters: Sequence[Param]) -> dict[str, Any]:
-    """A form with one file, of this name, and with parameters; as the body that a request may have."""
-    return form_body(
-        file, description, {param.name: {**param.schema, "description": param.description} for param in parameters}
-    )
-
 
 CARD = {
     "id": 17, "sku": "MUG-017", "title": "Blue enamel mug", "category": "kitchen/mugs", "brand": "Harbour",
@@ -49,7 +27,7 @@ CARD = {
 RESULTS = [{"product": CARD, "score": 0.912345, "confidence": 0.9731}]
 BAD_LIMIT = problem_example(
     INVALID_PARAMETERS,
-    InvalidParameters([ParameterError("limit", "is not a whole number from 1 to 100")]),
+    InvalidParameters([ParameterError("limit", integer_expected(1, MAX_LIMIT))]),
     "/api/products/4/similar",
 )
 NO_PRODUCT = problem_example(PRODUCT_NOT_FOUND, ProductNotFound(4), "/api/products/4")

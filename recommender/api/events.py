@@ -16,10 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import KEY_PARAMETER
-from recommender import params
 from recommender.events import MAX_EVENTS, MEMBERS, read_events, record
 from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError
+from rest.parameters import NoParameters
 from rest.problems import INVALID_PARAMETERS, TOO_LARGE
 from rest.views import ApiView, content_length
 
@@ -142,7 +142,10 @@ class EventsView(ApiView):
         Nothing is kept of who the visitor is, and nothing at all where the request says `DNT: 1` or `Sec-GPC: 1`. The body is JSON;
         send it as `text/plain` and a browser's `sendBeacon` may send it to this origin from any page.
         """
-        params.no_parameters(request.query_params, but=KEY_PARAMETER)
+        query = request.query_params.copy()
+        # The key, which authentication has read.
+        query.pop(KEY_PARAMETER, None)
+        NoParameters.parse(query)
         if "1" in (request.headers.get("DNT"), request.headers.get("Sec-GPC")):
             return Response({"accepted": 0}, status=HTTPStatus.ACCEPTED)
         if content_length(request) > MAX_BYTES:

@@ -14,7 +14,9 @@ from rest_framework.response import Response
 
 from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
+from catalog.api.parameters import ImportParameters
 from catalog.importers.rows import UnusableSource
+from catalog.importers.run import ImportOptions
 from catalog.problems import INVALID_CATALOGUE, NO_REJECTED_ROWS
 from embeddings import jobs
 from embeddings.errors import JobUnderWay, NoRejectedRows
@@ -22,17 +24,16 @@ from embeddings.submissions import expect_import, submit_import, submit_import_o
 from jobs import uploads
 from jobs.errors import UploadTooLarge
 from jobs.problems import JOB_IN_PROGRESS
-from recommender import params, serializers
+from recommender import serializers
 from recommender.api.documenting import (
     IMPORT,
     JOB_ID,
     NO_JOB,
-    documented,
-    form,
 )
 from recommender.api.jobs import accepted
 from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go, of_catalogues
-from rest.documenting import RAW_BODY, problem_example, problem_responses, responses
+from rest.documenting import RAW_BODY, form_body, problem_example, problem_responses, responses
+from rest.parameters import NoParameters
 from rest.problems import TOO_LARGE
 from rest.views import FORM_BYTES, ApiView, content_length
 
@@ -72,13 +73,13 @@ class ImportsView(UploadView):
         operation_id="import",
         summary="Import a catalogue",
         tags=["Imports"],
-        parameters=documented(params.IMPORT),
+        parameters=[ImportParameters],
         request={
-            **form(
+            **form_body(
                 "file",
                 "A table (CSV, Google Merchant TSV, Shopify export), a feed in XML, a file with a JSON object a line, or a zip"
                 " of one of these with its photos, or of photos alone.",
-                params.IMPORT,
+                ImportParameters.form_schema(),
             ),
             **dict.fromkeys(_BODIES, RAW_BODY),
         },
@@ -111,7 +112,7 @@ class ImportsView(UploadView):
         try:
             files = files_of(request)
             errors = errors_of_one("file", files, "a catalogue", "pack a table and its photos into one zip")
-            options = params.import_options(request.query_params, request.POST, errors=errors)
+            options = ImportOptions(**ImportParameters.parse(request.query_params, request.POST, errors=errors))
             job = submit_import(cast("BinaryIO", files[0]), options, file_name=files[0].name or "")
         finally:
             let_go(request)
@@ -140,7 +141,7 @@ class ImportOfView(ApiView):
     )
     def post(self, request: Request, job_id: UUID) -> Response:
         """The same file with the same options, and this time it is written. Answers at once with a job of its own."""
-        params.no_parameters(request.query_params)
+        NoParameters.parse(request.query_params)
         return accepted(request, submit_import_of(job_id))
 
 
@@ -181,7 +182,7 @@ class RejectedView(ApiView):
         Mended in place, the file can be sent as it is: the columns in front are passed over. A cell that a spreadsheet would
         take for a formula begins with an apostrophe, which an import takes away again.
         """
-        params.no_parameters(request.query_params)
+        NoParameters.parse(request.query_params)
         path = jobs.rejected_file(jobs.get_job(job_id))
         return FileResponse(
             path.open("rb"),

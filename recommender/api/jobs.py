@@ -17,9 +17,10 @@ from embeddings import jobs
 from embeddings.errors import JobEnded
 from embeddings.models import Job
 from jobs.problems import JOB_ENDED
-from recommender import params, serializers
+from recommender import serializers
 from recommender.api.documenting import IMPORT, JOB, JOB_ID, NO_JOB
 from rest.documenting import problem_example, responses
+from rest.parameters import NoParameters
 from rest.views import ApiView
 
 _API = re.compile(r".*?/api(?:/v1)?(?=/)")
@@ -87,7 +88,7 @@ class JobView(ApiView):
     )
     def get(self, request: Request, job_id: UUID) -> Response:
         """One job."""
-        params.no_parameters(request.query_params)
+        NoParameters.parse(request.query_params)
         return Response(serializers.job(jobs.get_job(job_id)))
 
     @extend_schema(
@@ -113,7 +114,7 @@ class JobView(ApiView):
     )
     def delete(self, request: Request, job_id: UUID) -> Response:
         """End a job that waits or is under way. Of a training nothing is kept; an import ends behind the rows in hand."""
-        params.no_parameters(request.query_params)
+        NoParameters.parse(request.query_params)
         is_import = jobs.get_job(job_id).kind == Job.Kind.IMPORT
         check_scopes(request, frozenset({Scope.IMPORT if is_import else Scope.TRAIN}))
         return Response(serializers.job(jobs.cancel(job_id)))

@@ -1,6 +1,6 @@
 """Product ids in URLs."""
 
-from recommender.errors import ProductNotFound
+from catalog.errors import ProductNotFound
 
 _MAX_ID = 2**63 - 1
 

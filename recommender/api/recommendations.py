@@ -17,19 +17,19 @@ from catalog.photos import ImageRejected, Reason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
 from embeddings.errors import UnknownCollection
 from jobs.spooling import storage_failure
-from recommender import params, pipeline, serializers
+from recommender import pipeline, serializers
 from recommender.api.documenting import (
     BAD_LIMIT,
     CARD,
     INDEX_AWAY,
     NO_PRODUCT,
     RESULTS,
-    documented,
-    form,
 )
+from recommender.api.parameters import SearchParameters, SimilarParameters
 from recommender.api.product_ids import validate_product_id
-from rest.documenting import problem_example, responses
+from rest.documenting import form_body, problem_example, responses
 from rest.errors import InvalidParameters, ParameterError
+from rest.parameters import GIVEN_TWICE
 from rest.views import FORM_BYTES, ApiView, content_length
 
 
@@ -44,9 +44,9 @@ class SimilarView(ApiView):
         tags=["Recommendations"],
         parameters=[
             OpenApiParameter("product_id", int, OpenApiParameter.PATH, description="The product's id."),
-            *documented(params.SIMILAR),
+            SimilarParameters,
         ],
-        responses=responses(serializers.SimilarAnswerSchema, 400, 404, 503),
+        responses=responses(serializers.SimilarResponseSerializer, 400, 404, 503),
         examples=[
             OpenApiExample(
                 "Similar products",
@@ -79,7 +79,7 @@ class SimilarView(ApiView):
         answered by a fall-back that says so: `fallback` is true, the results are the newest products of its category
         (then of the categories above it, then of any), and every score is null.
         """
-        query = params.similar_query(request.query_params)
+        query = pipeline.SimilarQuery(**SimilarParameters.parse(request.query_params))
         try:
             answer = pipeline.similar_to(validate_product_id(product_id), query)
         except UnknownCollection as error:
@@ -101,10 +101,10 @@ class SearchView(ApiView):
         tags=["Recommendations"],
         parameters=[
             OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The collection, e.g. all."),
-            *documented(params.SEARCH),
+            SearchParameters,
         ],
-        request=form("photo", "A JPEG, PNG or WebP file.", params.SEARCH),
-        responses=responses(serializers.SearchAnswerSchema, 400, 404, 413, 415, 503, 507),
+        request=form_body("photo", "A JPEG, PNG or WebP file.", SearchParameters.form_schema()),
+        responses=responses(serializers.SearchResponseSerializer, 400, 404, 413, 415, 503, 507),
         examples=[
             OpenApiExample(
                 "Look-alikes",
@@ -133,10 +133,12 @@ class SearchView(ApiView):
         errors = _errors_of_files(request.FILES)
         if failure := storage_failure(request._request):
             raise failure
-        query = params.search_query(request.query_params, request.POST, errors=errors)
+        values = SearchParameters.parse(request.query_params, request.POST, errors=errors)
         photo = request.FILES["photo"]
         _refuse_too_large(photo.size)
-        return Response(serializers.recommendations(pipeline.search(slug, photo.read(), query)))
+        return Response(
+            serializers.recommendations(pipeline.search(slug, photo.read(), pipeline.SearchQuery(**values)))
+        )
 
 
 def _refuse_too_large(size: int, allowance: int = 0) -> None:
@@ -152,7 +154,7 @@ def _errors_of_files(files: MultiValueDict[str, UploadedFile[Any]]) -> list[Para
     ]
     photos = files.getlist("photo")
     if len(photos) > 1:
-        errors.append(ParameterError("photo", "is given more than once"))
+        errors.append(ParameterError("photo", GIVEN_TWICE))
     elif not photos:
         errors.append(ParameterError("photo", "is missing: send one picture as a file of a multipart form"))
     return errors

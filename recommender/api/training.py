@@ -18,9 +18,10 @@ from embeddings.errors import JobUnderWay, TrainingUnavailable, UnusablePhotos
 from embeddings.submissions import expect_training, submit_training
 from jobs import uploads
 from jobs.problems import JOB_IN_PROGRESS
-from recommender import params, serializers
-from recommender.api.documenting import JOB, documented, form
+from recommender import serializers
+from recommender.api.documenting import JOB
 from recommender.api.jobs import accepted
+from recommender.api.parameters import TrainingParameters
 from recommender.api.uploading import (
     UploadView,
     archive_too_large,
@@ -30,7 +31,7 @@ from recommender.api.uploading import (
     of_archives,
 )
 from recommender.problems import TRAINING_UNAVAILABLE, UNSUITABLE_PHOTOS
-from rest.documenting import RAW_BODY, problem_example, responses
+from rest.documenting import RAW_BODY, form_body, problem_example, responses
 from rest.views import FORM_BYTES, content_length
 
 _TRAIN = "/api/collections/all/train"
@@ -52,13 +53,13 @@ class TrainView(UploadView):
         tags=["Training"],
         parameters=[
             OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The collection, e.g. all."),
-            *documented(params.TRAINING),
+            TrainingParameters,
         ],
         request={
-            **form(
+            **form_body(
                 "archive",
                 "A zip with a folder of photos for each class, and optionally metadata.csv.",
-                params.TRAINING,
+                TrainingParameters.form_schema(),
             ),
             "application/zip": RAW_BODY,
         },
@@ -112,8 +113,8 @@ class TrainView(UploadView):
         try:
             files = files_of(request)
             errors = errors_of_one("archive", files, "a zip", "put all photos into one zip")
-            wanted = params.training_parameters(request.query_params, request.POST, errors=errors)
-            job = submit_training(slug, cast("BinaryIO", files[0]), wanted)
+            values = TrainingParameters.parse(request.query_params, request.POST, errors=errors)
+            job = submit_training(slug, cast("BinaryIO", files[0]), values)
         finally:
             let_go(request)
         return accepted(request, job)

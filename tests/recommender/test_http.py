@@ -13,9 +13,10 @@ from django.test import Client, RequestFactory
 from django.urls import Resolver404, URLResolver
 from django.urls.resolvers import RegexPattern
 
+from catalog import selectors
 from lookalike.urls import media as serve_media
 from lookalike.urls import surface
-from recommender import pipeline, products
+from recommender import pipeline
 from tests.factories import ProductImageFactory, jpeg
 from tests.recommender.answers import problem
 from tests.recommender.conftest import Shop
@@ -60,7 +61,7 @@ def test_an_unexpected_error_is_a_500_problem_without_its_message(
     def fail(*_: Any) -> None:
         raise RuntimeError("the password is 1234")
 
-    monkeypatch.setattr(pipeline, "twins_of", fail)
+    monkeypatch.setattr(pipeline, "excluded_products_of", fail)
 
     response = api.get(f"/api/products/{shop.add((1, 0, 0)).pk}/similar")
 
@@ -72,7 +73,7 @@ def test_an_unavailable_database_is_a_503_problem(api: Client, monkeypatch: pyte
     def fail(*_: Any, **__: Any) -> None:
         raise OperationalError("connection to 10.0.0.1 refused")
 
-    monkeypatch.setattr(products, "products_matching", fail)
+    monkeypatch.setattr(selectors, "visible_products", fail)
 
     response = api.get("/api/products")
 

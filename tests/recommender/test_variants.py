@@ -12,7 +12,7 @@ from catalog.duplicates import make_variants, merge
 from catalog.models import Product
 from catalog.services import withdraw_products
 from embeddings.indexing import process_outbox
-from recommender.selectors import twins_of
+from recommender.selectors import excluded_products_of
 from tests.factories import CategoryFactory, ProductFactory, jpeg
 from tests.recommender.answers import ids, problem
 from tests.recommender.conftest import Shop
@@ -112,5 +112,5 @@ def test_a_merged_product_whose_kept_one_is_gone_is_a_404_problem(shop: Shop, ap
 
 def test_what_is_hidden_is_read_in_one_query(shop: Shop, family: list[Product]) -> None:
     with CaptureQueriesContext(connection) as queries:
-        assert twins_of(family[1].pk) == {family[0].pk, family[2].pk}
+        assert excluded_products_of(family[1].pk) == {family[0].pk, family[2].pk}
     assert len(queries) == 1

@@ -77,7 +77,7 @@ def _depends(case: Any, name: str, detail: str) -> bool:
             if detail == "is above max_price":
                 return True
         case "source":
-            if detail.startswith("is missing: deactivate_missing"):
+            if detail == "is required with deactivate_missing":
                 return True
         case "collection" | "backbone":
             return True

@@ -1,0 +1,118 @@
+"""The parameters of the catalogue's endpoints; those of the product filter follow from its conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.http import QueryDict
+
+from catalog.filters import Condition, Lookup, ProductFilter, conditions
+from catalog.importers.csv_file import ENCODINGS
+from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
+from catalog.importers.sources import FORMATS
+from catalog.selectors import PAGE_SIZE
+from rest.errors import ParameterError
+from rest.parameters import (
+    BooleanParameter,
+    ChoiceParameter,
+    IntegerParameter,
+    KeyValueParameter,
+    Parameter,
+    Parameters,
+    PriceParameter,
+    SlugPathParameter,
+    TextParameter,
+)
+
+MAX_PAGE = 1_000_000
+MAX_PAGE_SIZE = 100
+
+
+class FilterParameters(Parameters):
+    """Parameters of an endpoint whose products can be filtered: those that a subclass declares, and the product filter's."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """The declared parameters, then one for each condition that the API offers."""
+        offered = (condition for condition in conditions() if condition.description)
+        return {**super().get_fields(), **{condition.name: _parameter(condition) for condition in offered}}
+
+    @classmethod
+    def parse(cls, *sources: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
+        """As `Parameters.parse`, with the conditions together, a ProductFilter under the name `filter`."""
+        values = super().parse(*sources, errors=errors)
+        names = [condition.name for condition in conditions() if condition.name in values]
+        values["filter"] = ProductFilter(**{name: values.pop(name) for name in names})
+        return values
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterable[ParameterError]:
+        """A price range that is empty."""
+        low, high = values.get("min_price"), values.get("max_price")
+        if low is not None and high is not None and low > high:
+            yield ParameterError("min_price", "is above max_price")
+
+
+class ProductListParameters(FilterParameters):
+    """The parameters of `GET /api/products`."""
+
+    q = TextParameter("Text in the title or brand (substring), or an exact SKU.", max_length=200, source="text")
+    page = IntegerParameter("Page number.", minimum=1, maximum=MAX_PAGE, default=1)
+    page_size = IntegerParameter("Products per page.", minimum=1, maximum=MAX_PAGE_SIZE, default=PAGE_SIZE)
+
+
+_OPTIONS = ImportOptions()
+_SEPARATOR_LENGTH = 10
+_PAIR_LENGTH = 500
+
+
+class ImportParameters(Parameters):
+    """The parameters of `POST /api/imports`: the fields of ImportOptions, which has the defaults that are not declared here."""
+
+    format = ChoiceParameter("Format of the file (or of the file in the zip). Default: detected.", choices=FORMATS)
+    dry_run = BooleanParameter(
+        "Validate and report without writing. The file is stored for a day and can be imported with "
+        "`POST /api/jobs/<id>/import`.",
+        default=_OPTIONS.dry_run,
+    )
+    source = TextParameter(  # type: ignore[assignment]  # a field, which the metaclass removes from the class
+        "Name of the source of these products.", max_length=SOURCE_CHARACTERS, example="feed"
+    )
+    deactivate_missing = BooleanParameter(
+        "Deactivate products of `source` that are not in this file; they are reactivated when they reappear.",
+        default=_OPTIONS.deactivate_missing,
+    )
+    fetch = BooleanParameter("Whether to download photos given as links.", default=_OPTIONS.fetch)
+    map = KeyValueParameter(
+        "Column of a field, as `field=column`. Repeatable; `category`, `tags` and `image` may have several columns.",
+        max_length=_PAIR_LENGTH,
+        example=["sku=ArtNo", "image=front"],
+    )
+    set = KeyValueParameter(
+        "Constant for a field, as `field=text`. `{column}` is replaced by the row's value.",
+        max_length=_PAIR_LENGTH,
+        example=["currency=CHF"],
+    )
+    encoding = ChoiceParameter("Character encoding of a table. Default: utf-8.", choices=ENCODINGS)
+    delimiter = ChoiceParameter(
+        "Delimiter of a table. Default: detected from the first line.", choices=(",", ";", "|", "tab")
+    )
+    decimal = ChoiceParameter("Decimal separator of prices. Default: detected per price.", choices=(".", ","))
+    category_separator = TextParameter("Separator between category levels. Default: >", max_length=_SEPARATOR_LENGTH)
+    image_separator = TextParameter("Separator between photos in one column. Default: |", max_length=_SEPARATOR_LENGTH)
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterable[ParameterError]:
+        """Missing products of which source."""
+        if values["deactivate_missing"] and "source" not in values:
+            yield ParameterError("source", "is required with deactivate_missing")
+
+
+def _parameter(condition: Condition) -> Parameter:
+    if condition.value_type is bool:
+        return BooleanParameter(condition.description)
+    if condition.value_type is Decimal:
+        return PriceParameter(condition.description)
+    text = SlugPathParameter if condition.lookup is Lookup.SUBTREE else TextParameter
+    return text(condition.description, max_length=condition.max_length, example=condition.example)

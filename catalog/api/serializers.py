@@ -1,0 +1,189 @@
+"""Products as the API shows them: the JSON, and its serializers for the OpenAPI schema.
+
+A card's members follow from `catalog.cards.COLUMNS`; `image`, `thumbnails` and `url` are addresses, which are made here. The JSON
+is made without the serializers: they would take longer than the SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from functools import cache
+from typing import Any, cast
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage, storages
+from django.db.models import DecimalField
+from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
+from django.utils.encoding import filepath_to_uri
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from catalog.cards import COLUMNS, CardColumn, ProductCard
+from catalog.models import Product
+from catalog.selectors import ProductDetail
+from catalog.thumbnails import thumbnail_url
+
+# The thumbnails that fit a card, on a plain screen and on a dense one: the longer side in pixels.
+CARD_SIDES = (320, 640)
+
+_PUBLIC = tuple(column.name for column in COLUMNS if column.public)
+_PRICES = tuple(column.name for column in COLUMNS if column.public and column.value_type == Decimal | None)
+
+
+def product_cards(cards: Iterable[ProductCard]) -> list[dict[str, Any]]:
+    """The JSON of products in a list.
+
+    Args:
+        cards: the products.
+
+    Returns:
+        One object for each card, as ProductSerializer describes it.
+    """
+    photo_url, thumbnail_urls, page_url = _photo_url(), _thumbnail_urls(), _page_url()
+    return [
+        {
+            **_columns(card),
+            "image": photo_url(card.image) if card.image else None,
+            "thumbnails": thumbnail_urls(card.image) if card.image else {},
+            "url": page_url(card),
+        }
+        for card in cards
+    ]
+
+
+def product_detail(detail: ProductDetail) -> dict[str, Any]:
+    """The JSON of one product.
+
+    Args:
+        detail: the product.
+
+    Returns:
+        An object as ProductDetailSerializer describes it.
+    """
+    return {
+        **product_cards([detail.card])[0],
+        "description": detail.description,
+        "tags": list(detail.tags),
+        "attributes": detail.attributes,
+        "images": [
+            {"url": image.file.url, "width": image.width, "height": image.height, "alt": image.alt}
+            for image in detail.images
+        ],
+    }
+
+
+def _columns(card: ProductCard) -> dict[str, Any]:
+    members = {name: getattr(card, name) for name in _PUBLIC}
+    for name in _PRICES:
+        if members[name] is not None:
+            members[name] = f"{members[name]:.2f}"
+    return members
+
+
+def _page_url() -> Callable[[ProductCard], str | None]:
+    """A function for the URL of a product's page: of the shop that PRODUCT_URL names, else of the storefront, else None."""
+    if template := settings.PRODUCT_URL:
+        return lambda card: (
+            template.replace("{id}", str(card.id))
+            .replace("{slug}", quote(card.slug, safe=""))
+            .replace("{sku}", quote(card.sku, safe=""))
+        )
+    storefront = _storefront_url(get_urlconf(), get_script_prefix())
+    if storefront is None:
+        return lambda _: None
+    start, middle, end = storefront
+    return lambda card: f"{start}{card.id}{middle}{card.slug}{end}"
+
+
+@cache
+def _storefront_url(urlconf: str | None, _script_prefix: str) -> tuple[str, str, str] | None:
+    """What surrounds id and slug in the storefront's URLs: reversing each of them costs more than the SQL."""
+    try:
+        url = reverse("storefront:product", kwargs={"pk": 1234567890, "slug": "the-slug"}, urlconf=urlconf)
+    except NoReverseMatch:
+        return None
+    start, _, rest = url.partition("1234567890")
+    middle, _, end = rest.partition("the-slug")
+    return start, middle, end
+
+
+def _photo_url() -> Callable[[str], str]:
+    """A function for the URL of a stored photo."""
+    storage = storages["default"]
+    if type(storage) is FileSystemStorage and storage.base_url is not None:
+        # The same as `storage.url` for the names that photos have, at a tenth of the cost.
+        base = storage.base_url
+        return lambda name: base + filepath_to_uri(name)
+    return storage.url
+
+
+def _thumbnail_urls() -> Callable[[str], dict[str, str]]:
+    """A function for the URLs of a photo's thumbnails, by side; what surrounds the photo's name is the same for all photos."""
+    around = {str(side): thumbnail_url("|", side).split("|") for side in CARD_SIDES}
+    return lambda name: {side: f"{start}{name}{end}" for side, (start, end) in around.items()}
+
+
+@extend_schema_serializer(component_name="ProductSchema")
+class ProductSerializer(serializers.Serializer[Any]):
+    """A product in a list."""
+
+    image = serializers.CharField(allow_null=True, help_text="URL of its first photo, absolute or from the root.")
+    thumbnails = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="URLs of small versions of that photo, by their longer side in pixels; {} without a photo.",
+    )
+    url = serializers.CharField(allow_null=True, help_text="URL of its page, absolute or from the root.")
+
+    def get_fields(self) -> dict[str, Any]:
+        """The columns of a card, then the addresses."""
+        return {**{name: _field(column) for name, column in _BY_NAME.items()}, **super().get_fields()}
+
+
+@extend_schema_serializer(component_name="ImageSchema")
+class ImageSerializer(serializers.Serializer[Any]):
+    """A photo of a product."""
+
+    url = serializers.CharField()
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    alt = serializers.CharField()
+
+
+@extend_schema_serializer(component_name="ProductDetailSchema")
+class ProductDetailSerializer(ProductSerializer):
+    """A product with its description, tags, attributes and all its photos."""
+
+    description = serializers.CharField()
+    tags = serializers.ListField(child=serializers.CharField())
+    attributes = serializers.DictField()
+    images = ImageSerializer(many=True)
+
+
+@extend_schema_serializer(component_name="ProductPageSchema")
+class ProductPageSerializer(serializers.Serializer[Any]):
+    """A page of products."""
+
+    count = serializers.IntegerField(help_text="Number of products on all pages.")
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = ProductSerializer(many=True)
+
+
+_BY_NAME = {column.name: column for column in COLUMNS if column.public}
+
+
+def _field(column: CardColumn) -> Any:
+    help_text = column.help or None
+    if column.value_type != Decimal | None:
+        return _FIELDS[column.value_type](help_text=help_text)
+    field = cast("DecimalField[Any, Any]", Product._meta.get_field(column.name))
+    return serializers.DecimalField(field.max_digits, field.decimal_places, allow_null=True, help_text=help_text)
+
+
+_FIELDS: dict[Any, type[serializers.Field[Any, Any, Any, Any]]] = {
+    int: serializers.IntegerField,
+    str: serializers.CharField,
+    bool: serializers.BooleanField,
+}

@@ -1,0 +1,164 @@
+"""Product cards: what a list of products shows. Each field is declared once, for both readers, the JSON and the OpenAPI schema.
+
+`product_cards` reads the cards of a queryset. `visible_cards` reads those of some ids with a statement that the ORM compiled once:
+on the path of every recommendation, building the query takes longer than running it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from functools import cache
+from typing import Any, get_type_hints
+
+from django.db import connection
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from catalog.models import Product, ProductImage
+
+
+@dataclass(frozen=True, slots=True)
+class CardColumn:
+    """One field of a card.
+
+    Attributes:
+        name: of the field of ProductCard and of the member in JSON.
+        value_type: the annotation of the field, e.g. `Decimal | None`.
+        expression: what is selected, from Product.
+        convert: what makes the field's value of the database's; None where it is the same.
+        public: whether the API shows it as it is.
+        help: for the API's documentation.
+    """
+
+    name: str
+    value_type: Any
+    expression: Any
+    convert: Callable[[Any], Any] | None
+    public: bool
+    help: str
+
+
+def _column(
+    expression: Any = None, *, convert: Callable[[Any], Any] | None = None, public: bool = True, help: str = ""
+) -> Any:
+    return field(metadata={"expression": expression, "convert": convert, "public": public, "help": help})
+
+
+def _price(value: Any) -> Decimal | None:
+    """SQLite has no decimals: its driver gives a float or an int."""
+    return value if value is None or isinstance(value, Decimal) else Decimal(f"{value:.2f}")
+
+
+def _text(value: str | None) -> str:
+    return value or ""
+
+
+_FIRST_IMAGE = ProductImage.objects.filter(product=OuterRef("pk")).order_by("position", "id").values("file")[:1]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductCard:
+    """What a list of products shows.
+
+    Attributes:
+        category: slug path, or "".
+        image: path of the first photo in the media storage, or "".
+        family: id of the main product of a variant, else the product's own.
+    """
+
+    id: int = _column()
+    sku: str = _column()
+    slug: str = _column(public=False)
+    title: str = _column()
+    category: str = _column(F("category__path"), convert=_text, help='Slug path of its category, "" without one.')
+    brand: str = _column()
+    price: Decimal | None = _column(convert=_price)
+    currency: str = _column(help="ISO 4217.")
+    available: bool = _column(convert=bool)
+    image: str = _column(Subquery(_FIRST_IMAGE), convert=_text, public=False)
+    family: int = _column(Coalesce("variant_of", "id"), public=False)
+
+
+def _columns() -> tuple[CardColumn, ...]:
+    types = get_type_hints(ProductCard)
+    return tuple(
+        CardColumn(
+            each.name, types[each.name], **{**each.metadata, "expression": each.metadata["expression"] or F(each.name)}
+        )
+        for each in fields(ProductCard)
+    )
+
+
+COLUMNS = _columns()
+_CONVERSIONS = tuple((position, column.convert) for position, column in enumerate(COLUMNS) if column.convert)
+
+
+def product_cards(products: QuerySet[Product]) -> list[ProductCard]:
+    """Read cards in one query.
+
+    Args:
+        products: which ones, in their order.
+
+    Returns:
+        One card for each product.
+    """
+    return [_card(row) for row in _selected(products)]
+
+
+def visible_cards(product_ids: Collection[int]) -> dict[int, ProductCard]:
+    """Read the cards of products by id, without building a query.
+
+    Args:
+        product_ids: any ids; unknown ones and those of products that may not be shown are passed over.
+
+    Returns:
+        Cards by product id.
+    """
+    if not product_ids:
+        return {}
+    cards = map(_card, _rows([*product_ids]))
+    return {card.id: card for card in cards}
+
+
+def _card(row: Sequence[Any]) -> ProductCard:
+    values = list(row)
+    for position, convert in _CONVERSIONS:
+        values[position] = convert(values[position])
+    return ProductCard(*values)
+
+
+def _selected(products: QuerySet[Product]) -> QuerySet[Product, tuple[Any, ...]]:
+    """The columns of these products. Aliases of their own: an annotation must not have the name of a field of the model."""
+    expressions = {f"card_{column.name}": column.expression for column in COLUMNS}
+    return products.annotate(**expressions).values_list(*expressions)
+
+
+def _rows(product_ids: list[int]) -> list[Any]:
+    select = f"{_select_visible()} ({', '.join(['%s'] * len(product_ids))})"
+    if connection.vendor != "sqlite":
+        return _fetched(select, product_ids)
+    # SQLite's driver releases the interpreter for every row, and on a busy server waits to get it back each time: fetch one.
+    names = ", ".join(column.name for column in COLUMNS)
+    one_row = f"WITH card ({names}) AS ({select}) SELECT json_group_array(json_array({names})) FROM card"
+    rows: list[Any] = json.loads(_fetched(one_row, product_ids)[0][0])
+    return rows
+
+
+def _fetched(sql: str, params: list[int]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: list[Any] = cursor.fetchall()
+    return rows
+
+
+@cache
+def _select_visible() -> str:
+    """The statement that reads visible products, up to the list of ids that has to follow."""
+    sql, params = _selected(Product.objects.visible().order_by()).query.sql_with_params()
+    if params:
+        raise TypeError(f"the columns of a card must not have parameters, as they have in {sql}")
+    key = ".".join(map(connection.ops.quote_name, (Product._meta.db_table, "id")))
+    return f"{sql} AND {key} IN"

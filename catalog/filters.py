@@ -1,0 +1,152 @@
+"""The conditions by which products are filtered: each declared once, for SQL, the vector index, the API and the storefront."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from django.db.models import Q
+
+
+class Lookup(StrEnum):
+    """How a condition compares a product's value with its own."""
+
+    EXACT = "exact"
+    SUBTREE = "subtree"
+    ANY_OF = "any_of"
+    MINIMUM = "minimum"
+    MAXIMUM = "maximum"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a ProductFilter.
+
+    Attributes:
+        name: of the field of ProductFilter and of the API's parameter.
+        field: of the product card and of the payload in the vector index (PAYLOAD_FIELDS).
+        lookup: how the values compare.
+        path: the field's path in the ORM, from Product.
+        description: for the API; "" for a condition that the API does not offer.
+        value_type: of one value: str, Decimal or bool.
+        max_length: of a text, in characters.
+        example: a value for the API's documentation.
+    """
+
+    name: str
+    field: str
+    lookup: Lookup
+    path: str
+    description: str
+    value_type: type
+    max_length: int
+    example: str | None
+
+
+def _condition(
+    field_name: str,
+    lookup: Lookup,
+    description: str = "",
+    *,
+    path: str = "",
+    value_type: type = str,
+    max_length: int = 0,
+    example: str | None = None,
+    default: Any = None,
+) -> Any:
+    options = {
+        "field": field_name,
+        "lookup": lookup,
+        "path": path or field_name,
+        "description": description,
+        "value_type": value_type,
+        "max_length": max_length,
+        "example": example,
+    }
+    return field(default=default, metadata=options)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFilter:
+    """Conditions that a product has to meet, all of them. None, "" or () leaves a condition out.
+
+    A condition is one field here. The API's parameters, the SQL and the query of the vector index follow from it, where
+    PAYLOAD_FIELDS of the index has the field.
+    """
+
+    category: str | None = _condition(
+        "category",
+        Lookup.SUBTREE,
+        "Slug path of a category; subcategories are included.",
+        path="category__path",
+        max_length=500,
+        example="clothing/shirts",
+    )
+    brand: str | None = _condition("brand", Lookup.EXACT, "Brand; exact, case-sensitive match.", max_length=120)
+    brands: tuple[str, ...] = _condition("brand", Lookup.ANY_OF, default=())
+    min_price: Decimal | None = _condition(
+        "price", Lookup.MINIMUM, "Minimum price; products without a price are excluded.", value_type=Decimal
+    )
+    max_price: Decimal | None = _condition(
+        "price", Lookup.MAXIMUM, "Maximum price; products without a price are excluded.", value_type=Decimal
+    )
+    available: bool | None = _condition(
+        "available",
+        Lookup.EXACT,
+        "true: only products in stock; false: only products out of stock.",
+        value_type=bool,
+    )
+
+    def conditions(self) -> Iterator[tuple[Condition, Any]]:
+        """The conditions that are set, each with its value."""
+        for condition in conditions():
+            value = getattr(self, condition.name)
+            if value is not None and value not in ("", ()):
+                yield condition, value
+
+    def q(self) -> Q:
+        """The conditions in SQL, for querysets of Product."""
+        q = Q()
+        for condition, value in self.conditions():
+            q &= _Q[condition.lookup](condition.path, value)
+        return q
+
+    def matches(self, product: object) -> bool:
+        """Whether a product meets the conditions.
+
+        Args:
+            product: has the fields as attributes, as a ProductCard has.
+        """
+        return all(
+            _MATCHES[condition.lookup](getattr(product, condition.field), value)
+            for condition, value in self.conditions()
+        )
+
+
+NO_FILTER = ProductFilter()
+
+
+@cache
+def conditions() -> tuple[Condition, ...]:
+    """Every condition that there is, in the order of the fields of ProductFilter."""
+    return tuple(Condition(each.name, **each.metadata) for each in fields(ProductFilter))
+
+
+_Q: Mapping[Lookup, Callable[[str, Any], Q]] = {
+    Lookup.EXACT: lambda path, value: Q((path, value)),
+    Lookup.SUBTREE: lambda path, value: Q((path, value)) | Q((f"{path}__startswith", f"{value}/")),
+    Lookup.ANY_OF: lambda path, value: Q((f"{path}__in", value)),
+    Lookup.MINIMUM: lambda path, value: Q((f"{path}__gte", value)),
+    Lookup.MAXIMUM: lambda path, value: Q((f"{path}__lte", value)),
+}
+_MATCHES: Mapping[Lookup, Callable[[Any, Any], bool]] = {
+    Lookup.EXACT: lambda own, value: bool(own == value),
+    Lookup.SUBTREE: lambda own, value: f"{own}/".startswith(f"{value}/"),
+    Lookup.ANY_OF: lambda own, value: own in value,
+    Lookup.MINIMUM: lambda own, value: own is not None and own >= value,
+    Lookup.MAXIMUM: lambda own, value: own is not None and own <= value,
+}

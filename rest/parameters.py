@@ -1,0 +1,308 @@
+"""Query and form parameters: a serializer declares each once, for reading a request and for the OpenAPI schema.
+
+Parsing is strict: a parameter that is unknown, given twice, empty, malformed or out of bounds is an error, and every error of a
+request is reported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any, cast
+
+from django.http import QueryDict
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from rest.errors import InvalidParameters, ParameterError
+
+MAX_PRICE = 9_999_999_999
+GIVEN_TWICE = "is given more than once"
+
+# Decimal and scientific notation, e.g. 0.00012345678901234567 and 1e-07.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
+_CONTROL_CHARACTERS = r"\x00-\x1f\x7f-\x9f"
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+Schema = dict[str, Any]
+
+
+class Parameter(serializers.Field[Any, str, Any, Any]):
+    """A parameter of a request. Subclasses parse its text and describe it in JSON Schema.
+
+    Attributes:
+        multiple: whether it may be given more than once; its value is then a tuple.
+    """
+
+    multiple = False
+
+    def __init__(self, help_text: str, *, default: Any = empty, example: Any = None, source: str | None = None) -> None:
+        """Declare the parameter.
+
+        Args:
+            help_text: its description in the OpenAPI schema.
+            default: its value where it is not given. Without one, `Parameters.parse` leaves it out.
+            example: a value for the OpenAPI schema.
+            source: name of its value in the result of `Parameters.parse`; by default its own name.
+        """
+        super().__init__(help_text=help_text, default=default, source=source, required=False)
+        self.example = example
+
+    def schema(self) -> Schema:
+        """The JSON Schema of a value, without description and default."""
+        raise NotImplementedError
+
+    def parse(self, text: str) -> Any:
+        """Convert the text, which is not empty, to the value.
+
+        Args:
+            text: as it was sent.
+
+        Raises:
+            ValueError: the text is not valid; the message follows the parameter's name, as in "must be true or false".
+        """
+        raise NotImplementedError
+
+
+class IntegerParameter(Parameter):
+    """An integer within bounds."""
+
+    def __init__(self, help_text: str, *, minimum: int, maximum: int, **options: Any) -> None:
+        """Declare the parameter, which is an integer from `minimum` to `maximum`; options: see Parameter."""
+        super().__init__(help_text, **options)
+        self.minimum, self.maximum = minimum, maximum
+
+    def schema(self) -> Schema:
+        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+
+    def parse(self, text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,12}", text) or not self.minimum <= int(text) <= self.maximum:
+            raise ValueError(integer_expected(self.minimum, self.maximum))
+        return int(text)
+
+
+class NumberParameter(Parameter):
+    """A finite number within bounds."""
+
+    def __init__(self, help_text: str, *, minimum: float, maximum: float, **options: Any) -> None:
+        """Declare the parameter, which is a number from `minimum` to `maximum`; options: see Parameter."""
+        super().__init__(help_text, **options)
+        self.minimum, self.maximum = minimum, maximum
+
+    def schema(self) -> Schema:
+        return {"type": "number", "minimum": self.minimum, "maximum": self.maximum}
+
+    def parse(self, text: str) -> float:
+        if not _NUMBER.fullmatch(text) or not self.minimum <= float(text) <= self.maximum:
+            raise ValueError(f"must be a number from {self.minimum:g} to {self.maximum:g}")
+        return float(text)
+
+
+class PriceParameter(Parameter):
+    """A price, as Decimal."""
+
+    def schema(self) -> Schema:
+        return {"type": "number", "minimum": 0, "maximum": MAX_PRICE}
+
+    def parse(self, text: str) -> Decimal:
+        if not _NUMBER.fullmatch(text) or not 0 <= float(text) <= MAX_PRICE:
+            raise ValueError("must be a price such as 12 or 12.50")
+        return Decimal(text)
+
+
+class BooleanParameter(Parameter):
+    """`true` or `1`, `false` or `0`, in upper or lower case."""
+
+    def schema(self) -> Schema:
+        return {"type": "boolean"}
+
+    def parse(self, text: str) -> bool:
+        if text.lower() not in _FLAGS:
+            raise ValueError("must be true or false")
+        return _FLAGS[text.lower()]
+
+
+class ChoiceParameter(Parameter):
+    """One of some names."""
+
+    def __init__(self, help_text: str, *, choices: Sequence[str] | Callable[[], Iterable[str]], **options: Any) -> None:
+        """Declare the parameter.
+
+        Args:
+            help_text: see Parameter.
+            choices: the names; a callable is asked for them at each request, and the schema does not list them.
+            options: see Parameter.
+        """
+        super().__init__(help_text, **options)
+        self.choices = choices
+
+    def schema(self) -> Schema:
+        return {"type": "string"} if callable(self.choices) else {"type": "string", "enum": list(self.choices)}
+
+    def parse(self, text: str) -> str:
+        choices = tuple(self.choices() if callable(self.choices) else self.choices)
+        if text not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text
+
+
+class TextParameter(Parameter):
+    """A text without control characters."""
+
+    pattern = rf"^[^{_CONTROL_CHARACTERS}]*$"
+
+    def __init__(self, help_text: str, *, max_length: int, **options: Any) -> None:
+        """Declare the parameter, a text of up to `max_length` characters; options: see Parameter."""
+        super().__init__(help_text, **options)
+        self.max_length = max_length
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1, "maxLength": self.max_length, "pattern": self.pattern}
+
+    def parse(self, text: str) -> str:
+        if len(text) > self.max_length:
+            raise ValueError(f"is longer than {self.max_length} characters")
+        if re.search(f"[{_CONTROL_CHARACTERS}]", text):
+            raise ValueError("contains control characters")
+        return text
+
+
+class SlugPathParameter(TextParameter):
+    """The path of a category: slugs with slashes between them."""
+
+    pattern = rf"^[^/{_CONTROL_CHARACTERS}]+(?:/[^/{_CONTROL_CHARACTERS}]+)*$"
+
+    def parse(self, text: str) -> str:
+        path = super().parse(text)
+        if path.startswith("/") or path.endswith("/") or "//" in path:
+            raise ValueError("must be a path of slugs such as clothing/shirts")
+        return path
+
+
+class KeyValueParameter(TextParameter):
+    """`name=text`, any number of times."""
+
+    multiple = True
+    _name = rf"[^={_CONTROL_CHARACTERS}]*"
+    pattern = rf"^{_name}[^=\s{_CONTROL_CHARACTERS}]{_name}=[^{_CONTROL_CHARACTERS}]*$"
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": super().schema()}
+
+    def parse(self, text: str) -> str:
+        name, equals, _ = super().parse(text).partition("=")
+        if not (name.strip() and equals):
+            raise ValueError("must have the form field=column or field=text")
+        return text
+
+
+class Parameters(serializers.Serializer[Any]):
+    """The parameters of an endpoint: subclasses declare them as fields, and views list the class in `extend_schema`."""
+
+    @classmethod
+    def parse(cls, *sources: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
+        """Read the parameters of a request.
+
+        Args:
+            sources: the query string and, where they may be given there, too, the form.
+            errors: errors of the request that were found before; they are reported with the others.
+
+        Returns:
+            The values of the parameters that were given or have a default, by the names of their `source`.
+
+        Raises:
+            InvalidParameters: with all errors.
+        """
+        fields = _fields(cls)
+        values = {str(field.source): field.default for field in fields.values() if field.default is not empty}
+        found = {error.parameter: error for error in errors}
+        for name in dict.fromkeys(name for source in sources for name in source):
+            texts = [text for source in sources for text in source.getlist(name)]
+            try:
+                field = _known(fields, name)
+                values[str(field.source)] = _parse(field, texts)
+            except ValueError as error:
+                found.setdefault(name, ParameterError(name, str(error)))
+        for conflict in cls.conflicts(values):
+            found.setdefault(conflict.parameter, conflict)
+        if found:
+            raise InvalidParameters([*found.values()])
+        return values
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterable[ParameterError]:  # noqa: ARG003
+        """The errors of values that are valid each, but not together. values: those that could be parsed."""
+        return ()
+
+    @classmethod
+    def form_schema(cls) -> dict[str, Schema]:
+        """The JSON Schema of each parameter as a part of a form, with description and default."""
+        return {name: _form_schema(field) for name, field in _fields(cls).items()}
+
+
+class NoParameters(Parameters):
+    """For endpoints that have none."""
+
+
+def integer_expected(minimum: int, maximum: int) -> str:
+    """The message for a value that is not an integer from `minimum` to `maximum`."""
+    return f"must be an integer from {minimum} to {maximum}"
+
+
+@cache
+def _fields(parameters: type[Parameters]) -> Mapping[str, Parameter]:
+    """One bound instance of each field: they have no state, and binding them for every request would take longer than parsing."""
+    return cast("Mapping[str, Parameter]", dict(parameters().fields.items()))
+
+
+def _known(fields: Mapping[str, Parameter], name: str) -> Parameter:
+    if name not in fields:
+        raise ValueError(f"is not a known parameter; known parameters: {', '.join(fields) or 'none'}")
+    return fields[name]
+
+
+def _parse(field: Parameter, texts: Sequence[str]) -> Any:
+    if len(texts) > 1 and not field.multiple:
+        raise ValueError(GIVEN_TWICE)
+    if not all(texts):
+        raise ValueError("is empty: give a value or omit the parameter")
+    values = tuple(map(field.parse, texts))
+    return values if field.multiple else values[0]
+
+
+def _form_schema(field: Parameter) -> Schema:
+    default = {} if field.default is empty else {"default": field.default}
+    return {**field.schema(), **default, "description": str(field.help_text)}
+
+
+class _ParameterExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Has drf-spectacular describe a parameter by its own schema."""
+
+    target_class = Parameter
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:  # noqa: ARG002
+        example = {} if self.target.example is None else {"example": self.target.example}
+        return {**self.target.schema(), **example}
+
+
+def with_parameter_examples(result: Schema, **_: Any) -> Schema:
+    """Move the example of each parameter from its schema, where drf-spectacular leaves it, to the parameter itself.
+
+    Args:
+        result: the OpenAPI schema, which is changed.
+
+    Returns:
+        The same schema.
+    """
+    for path in result["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                if "example" in parameter["schema"]:
+                    name = parameter["name"]
+                    example = {"value": parameter["schema"].pop("example"), "summary": name}
+                    parameter["examples"] = {name.capitalize(): example}
+    return result

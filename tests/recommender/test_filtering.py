@@ -1,0 +1,77 @@
+"""A product filter means the same in SQL, in the vector index and for a card."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from catalog.cards import visible_cards
+from catalog.filters import NO_FILTER, ProductFilter
+from catalog.models import Product
+from embeddings.backends import get_vector_index
+from embeddings.vector_index.base import VectorQuery
+from recommender.filtering import to_index_filter
+from tests.factories import CategoryFactory
+from tests.recommender.conftest import Shop
+
+RED = (1, 0, 0)
+# An example of each condition, with the titles of the products that meet it.
+EXAMPLES: dict[str, tuple[Any, set[str]]] = {
+    "category": ("clothing", {"shirt", "cap"}),
+    "brand": ("Pier", {"shirt"}),
+    "brands": (("Pier", "Harbour"), {"shirt", "mug"}),
+    "min_price": (Decimal("12.50"), {"shirt", "mug"}),
+    "max_price": (Decimal("12.50"), {"cap", "mug"}),
+    "available": (False, {"shirt"}),
+}
+
+
+@pytest.fixture
+def titles(shop: Shop) -> dict[int, str]:
+    """The titles of four products by id."""
+    clothing = CategoryFactory(slug="clothing")
+    shirts = CategoryFactory(slug="shirts", parent=clothing)
+    other = CategoryFactory(slug="clothing-care")
+    products = [
+        shop.add(RED, title="shirt", category=shirts, brand="Pier", price=Decimal(30), available=False),
+        shop.add(RED, title="cap", category=clothing, brand="pier", price=Decimal("12.49")),
+        shop.add(RED, title="mug", category=other, brand="Harbour", price=Decimal("12.50")),
+        shop.add(RED, title="gift", category=None, brand="", price=None),
+    ]
+    return {product.pk: product.title for product in products}
+
+
+def matches(shop: Shop, titles: dict[int, str], product_filter: ProductFilter) -> list[set[str]]:
+    """What SQL, the index and the cards find."""
+    query = VectorQuery(positive=(np.array(RED, np.float32),), filter=to_index_filter(product_filter, ()), limit=10)
+    hits = get_vector_index().query(shop.version.index_collection().name, query)
+    cards = visible_cards(titles).values()
+    return [
+        {product.title for product in Product.objects.matching(product_filter)},
+        {titles[hit.product_id] for hit in hits},
+        {card.title for card in cards if product_filter.matches(card)},
+    ]
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(ProductFilter)])
+def test_each_condition_means_the_same_everywhere(shop: Shop, titles: dict[int, str], name: str) -> None:
+    value, expected = EXAMPLES[name]
+
+    assert matches(shop, titles, ProductFilter(**{name: value})) == [expected] * 3
+
+
+def test_all_conditions_have_to_be_met(shop: Shop, titles: dict[int, str]) -> None:
+    product_filter = ProductFilter(category="clothing", min_price=Decimal(5), max_price=Decimal(20), available=True)
+
+    assert matches(shop, titles, product_filter) == [{"cap"}] * 3
+
+
+@pytest.mark.parametrize("product_filter", [NO_FILTER, ProductFilter(category="", brand="", brands=())])
+def test_a_condition_without_a_value_is_left_out(
+    shop: Shop, titles: dict[int, str], product_filter: ProductFilter
+) -> None:
+    assert matches(shop, titles, product_filter) == [set(titles.values())] * 3
