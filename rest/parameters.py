@@ -217,7 +217,7 @@ class Parameters(serializers.Serializer[Any]):
             InvalidParameters: with all errors.
         """
         fields = _fields(cls)
-        values = {str(field.source): field.default for field in fields.values() if field.default is not empty}
+        values = dict(_defaults(cls))
         found = {error.parameter: error for error in errors}
         for name in dict.fromkeys(name for source in sources for name in source):
             texts = [text for source in sources for text in source.getlist(name)]
@@ -256,6 +256,12 @@ def integer_expected(minimum: int, maximum: int) -> str:
 def _fields(parameters: type[Parameters]) -> Mapping[str, Parameter]:
     """One bound instance of each field: they have no state, and binding them for every request would take longer than parsing."""
     return cast("Mapping[str, Parameter]", dict(parameters().fields.items()))
+
+
+@cache
+def _defaults(parameters: type[Parameters]) -> Mapping[str, Any]:
+    fields = _fields(parameters).values()
+    return {str(field.source): field.default for field in fields if field.default is not empty}
 
 
 def _known(fields: Mapping[str, Parameter], name: str) -> Parameter:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from catalog.filters import Condition, Lookup, ProductFilter, conditions
+from catalog.filters import NO_FILTER, Condition, Lookup, ProductFilter, conditions
 from catalog.importers.csv_file import ENCODINGS
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.sources import FORMATS
@@ -30,6 +30,9 @@ MAX_PAGE = 1_000_000
 MAX_PAGE_SIZE = 100
 
 
+_CONDITION_NAMES = tuple(condition.name for condition in conditions())
+
+
 class FilterParameters(Parameters):
     """Parameters of an endpoint whose products can be filtered: those that a subclass declares, and the product filter's."""
 
@@ -42,8 +45,8 @@ class FilterParameters(Parameters):
     def parse(cls, *sources: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
         """As `Parameters.parse`, with the conditions together, a ProductFilter under the name `filter`."""
         values = super().parse(*sources, errors=errors)
-        names = [condition.name for condition in conditions() if condition.name in values]
-        values["filter"] = ProductFilter(**{name: values.pop(name) for name in names})
+        names = [name for name in _CONDITION_NAMES if name in values]
+        values["filter"] = ProductFilter(**{name: values.pop(name) for name in names}) if names else NO_FILTER
         return values
 
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ from catalog.thumbnails import thumbnail_url
 CARD_SIDES = (320, 640)
 
 _PUBLIC = tuple(column.name for column in COLUMNS if column.public)
+_public_values: Callable[[ProductCard], tuple[Any, ...]] = attrgetter(*_PUBLIC)
 _PRICES = tuple(column.name for column in COLUMNS if column.public and column.value_type == Decimal | None)
 
 
@@ -42,15 +44,14 @@ def product_cards(cards: Iterable[ProductCard]) -> list[dict[str, Any]]:
         One object for each card, as ProductSerializer describes it.
     """
     photo_url, thumbnail_urls, page_url = _photo_url(), _thumbnail_urls(), _page_url()
-    return [
-        {
-            **_columns(card),
-            "image": photo_url(card.image) if card.image else None,
-            "thumbnails": thumbnail_urls(card.image) if card.image else {},
-            "url": page_url(card),
-        }
-        for card in cards
-    ]
+    products = []
+    for card in cards:
+        product = _columns(card)
+        product["image"] = photo_url(card.image) if card.image else None
+        product["thumbnails"] = thumbnail_urls(card.image) if card.image else {}
+        product["url"] = page_url(card)
+        products.append(product)
+    return products
 
 
 def product_detail(detail: ProductDetail) -> dict[str, Any]:
@@ -75,10 +76,10 @@ def product_detail(detail: ProductDetail) -> dict[str, Any]:
 
 
 def _columns(card: ProductCard) -> dict[str, Any]:
-    members = {name: getattr(card, name) for name in _PUBLIC}
+    members = dict(zip(_PUBLIC, _public_values(card), strict=True))
     for name in _PRICES:
-        if members[name] is not None:
-            members[name] = f"{members[name]:.2f}"
+        if (price := members[name]) is not None:
+            members[name] = f"{price:.2f}"
     return members
 
 
