@@ -1,4 +1,4 @@
-"""The problem types of photos, archives and catalogues."""
+"""The problem types of products, photos, archives and catalogues."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from catalog import archives, photos
 from catalog.archives import ArchiveRejected
+from catalog.errors import PageNotFound, ProductNotFound
 from catalog.importers.rows import UnusableSource
 from catalog.photos import ImageRejected
 from rest.problems import TOO_LARGE, ProblemType, ProblemTypes
@@ -16,6 +17,8 @@ def _reason(error: ImageRejected | ArchiveRejected) -> dict[str, str]:
     return {"reason": str(error.reason)}
 
 
+PRODUCT_NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, "product-not-found", "Product not found")
+PAGE_NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, "page-not-found", "Page not found")
 IMAGE_REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, "image-rejected", "Invalid photo", members=_reason)
 IMAGE_TOO_LARGE = replace(TOO_LARGE, members=_reason)
 ARCHIVE_REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, "archive-rejected", "Invalid archive", members=_reason)
@@ -34,6 +37,8 @@ def _of_archive(error: ArchiveRejected) -> ProblemType:
 
 
 PROBLEM_TYPES: ProblemTypes = {
+    ProductNotFound: PRODUCT_NOT_FOUND,
+    PageNotFound: PAGE_NOT_FOUND,
     ImageRejected: _of_image,
     ArchiveRejected: _of_archive,
     UnusableSource: INVALID_CATALOGUE,

@@ -32,8 +32,7 @@ def media(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 _endpoints = [
-    path("products", api.ProductListView.as_view(), name="products"),
-    path("products/<int:product_id>", api.ProductView.as_view(), name="product"),
+    path("", include("catalog.api.urls")),
     path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),
     path("collections/<slug:slug>/train", api.TrainView.as_view(), name="train"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from catalog.errors import PageNotFound, ProductNotFound
 from catalog.problems import NO_REJECTED_ROWS, NOTHING_TO_IMPORT
 from embeddings.errors import (
     CollectionNotFound,
@@ -30,8 +29,6 @@ def _unavailable(slug: str, title: str) -> ProblemType:
     return ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, slug, title, retry_after_s=RETRY_AFTER_S)
 
 
-PRODUCT_NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, "product-not-found", "Product not found")
-PAGE_NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, "page-not-found", "Page not found")
 UNKNOWN_COLLECTION = ProblemType(HTTPStatus.NOT_FOUND, "unknown-collection", "Collection not found")
 UNSUITABLE_PHOTOS = ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable-photos", "Unsuitable training photos")
 TRAINING_UNAVAILABLE = ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "training-unavailable", "Training is not available")
@@ -42,8 +39,6 @@ ENCODER_MISMATCH = _unavailable("encoder-mismatch", "Encoder and index do not ma
 INVALID_VECTOR = _unavailable("invalid-vector", "The encoder returned an invalid vector")
 
 PROBLEM_TYPES: ProblemTypes = {
-    ProductNotFound: PRODUCT_NOT_FOUND,
-    PageNotFound: PAGE_NOT_FOUND,
     UnknownCollection: UNKNOWN_COLLECTION,
     UnusablePhotos: UNSUITABLE_PHOTOS,
     TrainingUnavailable: TRAINING_UNAVAILABLE,

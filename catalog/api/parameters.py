@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import BigIntegerField
 from django.http import QueryDict
 
+from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER, Condition, Lookup, ProductFilter, conditions
 from catalog.importers.csv_file import ENCODINGS
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
@@ -26,6 +28,7 @@ from rest.parameters import (
     TextParameter,
 )
 
+MAX_ID = BigIntegerField.MAX_BIGINT
 MAX_PAGE = 1_000_000
 MAX_PAGE_SIZE = 100
 
@@ -110,6 +113,23 @@ class ImportParameters(Parameters):
         """Missing products of which source."""
         if values["deactivate_missing"] and "source" not in values:
             yield ParameterError("source", "is required with deactivate_missing")
+
+
+def validate_product_id(product_id: int) -> int:
+    """Check that a database can hold an id; otherwise a query with it would fail.
+
+    Args:
+        product_id: from the URL, which can contain any number of digits.
+
+    Returns:
+        The id.
+
+    Raises:
+        ProductNotFound: the id is too large.
+    """
+    if product_id > MAX_ID:
+        raise ProductNotFound(product_id)
+    return product_id
 
 
 def _parameter(condition: Condition) -> Parameter:

@@ -1,6 +1,5 @@
 """The views of the API: each parses a request, calls one function and serializes the result."""
 
-from recommender.api.catalogue import ProductListView, ProductView
 from recommender.api.events import EventsView
 from recommender.api.imports import ImportOfView, ImportsView, RejectedView
 from recommender.api.jobs import JobView
@@ -14,8 +13,6 @@ __all__ = [
     "ImportsView",
     "JobView",
     "NotFoundView",
-    "ProductListView",
-    "ProductView",
     "RejectedView",
     "SearchView",
     "SimilarView",

@@ -1,4 +1,4 @@
-"""What looks like a product, and what looks like a photo."""
+"""The endpoints that recommend: products similar to a product, and to a photo."""
 
 from __future__ import annotations
 
@@ -13,34 +13,45 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from catalog.api.documenting import CARD, NO_PRODUCT
+from catalog.api.parameters import validate_product_id
 from catalog.photos import ImageRejected, Reason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
-from embeddings.errors import UnknownCollection
+from embeddings.errors import IndexUnavailable, UnknownCollection
 from jobs.spooling import storage_failure
 from recommender import pipeline, serializers
-from recommender.api.documenting import (
-    BAD_LIMIT,
-    CARD,
-    INDEX_AWAY,
-    NO_PRODUCT,
-    RESULTS,
-)
-from recommender.api.parameters import SearchParameters, SimilarParameters
-from recommender.api.product_ids import validate_product_id
+from recommender.api.parameters import MAX_LIMIT, SearchParameters, SimilarParameters
+from recommender.problems import INDEX_UNAVAILABLE
 from rest.documenting import form_body, problem_example, responses
 from rest.errors import InvalidParameters, ParameterError
-from rest.parameters import GIVEN_TWICE
+from rest.parameters import GIVEN_TWICE, integer_expected
+from rest.problems import INVALID_PARAMETERS
 from rest.views import FORM_BYTES, ApiView, content_length
+
+_PHOTO = "photo"
+_RESULTS = [{"product": CARD, "score": 0.912345, "confidence": 0.9731}]
+_INVALID_LIMIT = problem_example(
+    INVALID_PARAMETERS,
+    InvalidParameters([ParameterError("limit", integer_expected(1, MAX_LIMIT))]),
+    "/api/products/4/similar",
+)
+_NOT_AVAILABLE = problem_example(
+    INDEX_UNAVAILABLE, IndexUnavailable("the index is held by another process"), "/api/products/4/similar"
+)
+
+
+def _too_large(limit: int) -> ImageRejected:
+    return ImageRejected(Reason.TOO_LARGE, f"the file is larger than {limit:,} bytes: save it smaller")
 
 
 class SimilarView(ApiView):
-    """Products that look like a product."""
+    """Products similar to a product."""
 
     endpoint = "similar"
 
     @extend_schema(
         operation_id="similar",
-        summary="Products that look like this one",
+        summary="Find similar products",
         tags=["Recommendations"],
         parameters=[
             OpenApiParameter("product_id", int, OpenApiParameter.PATH, description="The product's id."),
@@ -50,7 +61,7 @@ class SimilarView(ApiView):
         examples=[
             OpenApiExample(
                 "Similar products",
-                value={"product": 4, "collection": "all", "encoder": "all-v1", "results": RESULTS, "fallback": False},
+                value={"product": 4, "collection": "all", "encoder": "all-v1", "results": _RESULTS, "fallback": False},
                 response_only=True,
                 status_codes=["200"],
             ),
@@ -66,29 +77,29 @@ class SimilarView(ApiView):
                 response_only=True,
                 status_codes=["200"],
             ),
-            BAD_LIMIT,
+            _INVALID_LIMIT,
             NO_PRODUCT,
-            INDEX_AWAY,
+            _NOT_AVAILABLE,
         ],
     )
     def get(self, request: Request, product_id: int) -> Response:
-        """The products whose photos look most like this product's, the nearest first.
+        """The products whose photos are most similar to this product's photos, nearest first.
 
-        Never the product itself, nor one with a byte-identical photo, nor one that is not for sale any more.
-        A product with several photos counts by the best match between any two. A product with no vector yet is
-        answered by a fall-back that says so: `fallback` is true, the results are the newest products of its category
-        (then of the categories above it, then of any), and every score is null.
+        The product itself, its variants, products with an identical photo and products that are not visible are excluded. A
+        product with several photos counts with the best match between any two photos. If the product has no vector yet,
+        `fallback` is true, the results are the newest products of its category (then of the parent categories, then of any
+        category), and every score is null.
         """
         query = pipeline.SimilarQuery(**SimilarParameters.parse(request.query_params))
         try:
-            answer = pipeline.similar_to(validate_product_id(product_id), query)
+            recommended = pipeline.similar_to(validate_product_id(product_id), query)
         except UnknownCollection as error:
             raise InvalidParameters([ParameterError("collection", str(error))]) from error
-        return Response(serializers.recommendations(answer, product_id=product_id))
+        return Response(serializers.recommendations(recommended, product_id=product_id))
 
 
 class SearchView(ApiView):
-    """Products that look like a photo."""
+    """Products similar to a photo."""
 
     endpoint = "search"
     # A photo has to be decoded and encoded.
@@ -97,18 +108,18 @@ class SearchView(ApiView):
 
     @extend_schema(
         operation_id="search",
-        summary="Products that look like a photo",
+        summary="Search by photo",
         tags=["Recommendations"],
         parameters=[
             OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The collection, e.g. all."),
             SearchParameters,
         ],
-        request=form_body("photo", "A JPEG, PNG or WebP file.", SearchParameters.form_schema()),
+        request=form_body(_PHOTO, "A JPEG, PNG or WebP file.", SearchParameters.form_schema()),
         responses=responses(serializers.SearchResponseSerializer, 400, 404, 413, 415, 503, 507),
         examples=[
             OpenApiExample(
-                "Look-alikes",
-                value={"collection": "all", "encoder": "all-v1", "results": RESULTS},
+                "Similar products",
+                value={"collection": "all", "encoder": "all-v1", "results": _RESULTS},
                 response_only=True,
                 status_codes=["200"],
             ),
@@ -117,44 +128,36 @@ class SearchView(ApiView):
                 ImageRejected(Reason.FORMAT, "the file is PDF: save it as JPEG, PNG or WebP"),
                 "/api/collections/all/search",
             ),
-            problem_example(
-                IMAGE_TOO_LARGE,
-                ImageRejected(Reason.TOO_LARGE, "the file is larger than 20,971,520 bytes: save it smaller"),
-                "/api/collections/all/search",
-            ),
+            problem_example(IMAGE_TOO_LARGE, _too_large(20 * 1024 * 1024), "/api/collections/all/search"),
         ],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """The products whose photos look most like the uploaded one.
+        """The products whose photos are most similar to the uploaded photo, nearest first.
 
-        Parameters may come in the address or in the form.
+        Parameters may be given in the query string or in the form.
         """
-        _refuse_too_large(content_length(request), allowance=FORM_BYTES)
-        errors = _errors_of_files(request.FILES)
+        _check_size(content_length(request), allowance=FORM_BYTES)
+        errors = _file_errors(request.FILES)
         if failure := storage_failure(request._request):
             raise failure
         values = SearchParameters.parse(request.query_params, request.POST, errors=errors)
-        photo = request.FILES["photo"]
-        _refuse_too_large(photo.size)
-        return Response(
-            serializers.recommendations(pipeline.search(slug, photo.read(), pipeline.SearchQuery(**values)))
-        )
+        photo = request.FILES[_PHOTO]
+        _check_size(photo.size)
+        recommended = pipeline.search(slug, photo.read(), pipeline.SearchQuery(**values))
+        return Response(serializers.recommendations(recommended))
 
 
-def _refuse_too_large(size: int, allowance: int = 0) -> None:
-    limit = settings.PHOTO_MAX_BYTES
-    if size > limit + allowance:
-        raise ImageRejected(Reason.TOO_LARGE, f"the file is larger than {limit:,} bytes: save it smaller")
+def _check_size(size: int, allowance: int = 0) -> None:
+    if size > settings.PHOTO_MAX_BYTES + allowance:
+        raise _too_large(settings.PHOTO_MAX_BYTES)
 
 
-def _errors_of_files(files: MultiValueDict[str, UploadedFile[Any]]) -> list[ParameterError]:
-    """What is wrong with the files of a form that ought to have one, `photo`."""
-    errors = [
-        ParameterError(name, "is a file, and the only file taken is `photo`") for name in files if name != "photo"
-    ]
-    photos = files.getlist("photo")
+def _file_errors(files: MultiValueDict[str, UploadedFile[Any]]) -> list[ParameterError]:
+    """The errors of the files of a form, which has to have one: `photo`."""
+    errors = [ParameterError(name, f"is not accepted: the only file is `{_PHOTO}`") for name in files if name != _PHOTO]
+    photos = files.getlist(_PHOTO)
     if len(photos) > 1:
-        errors.append(ParameterError("photo", GIVEN_TWICE))
+        errors.append(ParameterError(_PHOTO, GIVEN_TWICE))
     elif not photos:
-        errors.append(ParameterError("photo", "is missing: send one picture as a file of a multipart form"))
+        errors.append(ParameterError(_PHOTO, "is missing: send one photo as a file of a multipart form"))
     return errors

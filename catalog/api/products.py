@@ -1,4 +1,4 @@
-"""The catalogue: products, newest first, and one by one."""
+"""The endpoints of products: the list, and one by one."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from rest_framework.response import Response
 
 from catalog import selectors
 from catalog.api import serializers
-from catalog.api.parameters import ProductListParameters
-from recommender.api.documenting import BAD_LIMIT, CARD, NO_PRODUCT
-from recommender.api.product_ids import validate_product_id
-from rest.documenting import responses
-from rest.parameters import NoParameters
+from catalog.api.documenting import CARD, NO_PRODUCT
+from catalog.api.parameters import MAX_PAGE_SIZE, ProductListParameters, validate_product_id
+from rest.documenting import problem_example, responses
+from rest.errors import InvalidParameters, ParameterError
+from rest.parameters import NoParameters, integer_expected
+from rest.problems import INVALID_PARAMETERS
 from rest.views import ApiView
 
 
 class ProductListView(ApiView):
-    """The catalogue."""
+    """A page of products."""
 
     endpoint = "products"
 
     @extend_schema(
         operation_id="products",
-        summary="Products, newest first",
+        summary="List products",
         tags=["Catalogue"],
         parameters=[ProductListParameters],
         responses=responses(serializers.ProductPageSerializer, 400, 404),
@@ -39,18 +40,22 @@ class ProductListView(ApiView):
                 response_only=True,
                 status_codes=["200"],
             ),
-            BAD_LIMIT,
+            problem_example(
+                INVALID_PARAMETERS,
+                InvalidParameters([ParameterError("page_size", integer_expected(1, MAX_PAGE_SIZE))]),
+                "/api/products",
+            ),
         ],
     )
     def get(self, request: Request) -> Response:
-        """The products that are for sale, page by page."""
+        """The visible products, newest first, page by page."""
         query = selectors.ProductListQuery(**ProductListParameters.parse(request.query_params))
         page = selectors.product_page(query)
         return Response(
             {
                 "count": page.count,
-                "next": _page_address(request, query.page + 1) if page.has_next else None,
-                "previous": _page_address(request, query.page - 1) if page.has_previous else None,
+                "next": _page_url(request, query.page + 1) if page.has_next else None,
+                "previous": _page_url(request, query.page - 1) if page.has_previous else None,
                 "results": serializers.product_cards(page.cards),
             }
         )
@@ -63,9 +68,9 @@ class ProductView(ApiView):
 
     @extend_schema(
         operation_id="product",
-        summary="One product",
+        summary="Get a product",
         tags=["Catalogue"],
-        parameters=[OpenApiParameter("product_id", int, OpenApiParameter.PATH, description="Its id.")],
+        parameters=[OpenApiParameter("product_id", int, OpenApiParameter.PATH, description="The product's id.")],
         responses=responses(serializers.ProductDetailSerializer, 400, 404),
         examples=[
             OpenApiExample(
@@ -84,12 +89,12 @@ class ProductView(ApiView):
         ],
     )
     def get(self, request: Request, product_id: int) -> Response:
-        """One product with its description, tags, attributes and all its photos."""
+        """One visible product with its description, tags, attributes and all its photos."""
         NoParameters.parse(request.query_params)
         return Response(serializers.product_detail(selectors.product_detail(validate_product_id(product_id))))
 
 
-def _page_address(request: Request, page: int) -> str:
+def _page_url(request: Request, page: int) -> str:
     query = request.query_params.copy()
     query["page"] = str(page)
     return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")

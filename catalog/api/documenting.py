@@ -1,0 +1,17 @@
+"""Examples of products in the API's documentation."""
+
+from __future__ import annotations
+
+from catalog.errors import ProductNotFound
+from catalog.problems import PRODUCT_NOT_FOUND
+from rest.documenting import problem_example
+
+CARD = {
+    "id": 17, "sku": "MUG-017", "title": "Blue enamel mug", "category": "kitchen/mugs", "brand": "Harbour",
+    "price": "14.50", "currency": "EUR", "available": True, "image": "/media/products/3f/3f0c.jpg",
+    "thumbnails": {
+        "320": "/thumbs/320/products/3f/3f0c.jpg.webp", "640": "/thumbs/640/products/3f/3f0c.jpg.webp"
+    },
+    "url": "/products/17/blue-enamel-mug/",
+}  # fmt: skip
+NO_PRODUCT = problem_example(PRODUCT_NOT_FOUND, ProductNotFound(4), "/api/products/4")
