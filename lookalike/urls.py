@@ -31,7 +31,7 @@ def media(request: HttpRequest, name: str) -> HttpResponseBase:
     return response
 
 
-_endpoints = [
+_endpoints: list[URLPattern | URLResolver] = [
     path("", include("catalog.api.urls")),
     path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),

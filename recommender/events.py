@@ -1,181 +1,207 @@
-"""Events from shops' pages: read strictly, written in one statement, and forgotten after EVENTS_KEEP_DAYS."""
+"""Events from shops' pages: parsed strictly, stored in one statement, and deleted after EVENTS_KEEP_DAYS."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import caches
 from django.utils import timezone
 
 from recommender.models import COLLECTION_LENGTH, ENCODER_LENGTH, Event
-from rest.errors import InvalidParameters, ParameterError
+from rest.errors import InvalidParameters, ParameterError, integer_expected
 
 MAX_EVENTS = 100
 MAX_RESULTS = 100
 MAX_QUANTITY = 10_000
 MAX_POSITION = 1000
-_LARGEST_ID = 2**63 - 1
+_MAX_ID = 2**63 - 1
 
-_BATCH = 1000
-# With no broker there is no periodic task: what is too old goes while events come in, so much of it and so often.
-_PRUNE_EVERY_S = 600.0
-_PRUNED_AT_ONCE = 10_000
-_pruned_at = float("-inf")
+_DELETE_BATCH_SIZE = 1000
+# Without a broker there is no periodic task: old events are deleted when events are stored, at most so many, so often.
+_PRUNE_EVERY_S = 600
+_PRUNE_BATCH_SIZE = 10_000
+_PRUNED = "events:pruned"
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A member of an event. field: of the model. read: raises ValueError with what is wrong. schema: as in OpenAPI 3.1."""
+class EventField:
+    """A member of an event in JSON.
+
+    Attributes:
+        name: of the member.
+        field: of the model Event.
+        parse: converts the JSON value to the field's; raises ValueError with a predicate, as in "is not a product id".
+        schema: of the value, as in OpenAPI 3.1.
+        required: whether every event of the type has to have it.
+    """
 
     name: str
     field: str
-    read: Callable[[Any], Any]
+    parse: Callable[[Any], Any]
     schema: Mapping[str, Any]
     required: bool = True
 
 
 def read_events(document: Any) -> list[Event]:
-    """The events, not stored yet, of a JSON document. Raises InvalidParameters, which names everything that is wrong."""
+    """Parse the events of a JSON document.
+
+    Args:
+        document: the document, as `json.loads` returned it.
+
+    Returns:
+        The events, which are not stored yet.
+
+    Raises:
+        InvalidParameters: with all errors of all events.
+    """
     if not isinstance(document, dict) or not isinstance(document.get("events"), list):
         raise InvalidParameters([ParameterError("events", 'is missing: send {"events": [...]}')])
-    given = document["events"]
-    errors = _strangers("", document, ("events",), "the document")
-    if not 1 <= len(given) <= MAX_EVENTS:
-        errors.append(ParameterError("events", f"are {len(given)}: send 1 to {MAX_EVENTS} at a time"))
-    events = [] if errors else [_read_event(f"events[{number}]", each, errors) for number, each in enumerate(given)]
+    items = document["events"]
+    errors = _unknown_field_errors("", document, ("events",), "the document")
+    if not 1 <= len(items) <= MAX_EVENTS:
+        errors.append(ParameterError("events", f"has {len(items)} events: send 1 to {MAX_EVENTS} per request"))
+    events = [] if errors else [_parse_event(f"events[{number}]", item, errors) for number, item in enumerate(items)]
     if errors:
         raise InvalidParameters(errors)
     return events
 
 
-def record(events: Sequence[Event]) -> None:
-    """Store these events, all in one statement, as of this hour."""
+def store(events: Sequence[Event]) -> None:
+    """Store events in one statement, with the current hour as their time.
+
+    Args:
+        events: from `read_events`.
+    """
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     for event in events:
         event.created_at = hour
     Event.objects.bulk_create(events)
-    _prune_now_and_then()
+    _prune_periodically()
 
 
 def prune(at_most: int | None = None) -> int:
-    """Delete the events that are older than EVENTS_KEEP_DAYS, some at a time, so that nobody waits long. Returns how many."""
+    """Delete the events that are older than EVENTS_KEEP_DAYS, in batches, so that no transaction takes long.
+
+    Args:
+        at_most: stop after the batch that reaches this number; None: delete all.
+
+    Returns:
+        The number of deleted events.
+    """
     before = timezone.now() - timedelta(days=settings.EVENTS_KEEP_DAYS)
-    # With the types named, the index finds them.
+    # The types are named so that the index is used.
     old = Event.objects.filter(type__in=Event.Type.values, created_at__lt=before)
     deleted = 0
-    while (at_most is None or deleted < at_most) and (ids := list(old.values_list("pk", flat=True)[:_BATCH])):
+    while (at_most is None or deleted < at_most) and (
+        ids := list(old.values_list("pk", flat=True)[:_DELETE_BATCH_SIZE])
+    ):
         deleted += Event.objects.filter(pk__in=ids).delete()[0]
     return deleted
 
 
-def _prune_now_and_then() -> None:
-    global _pruned_at
-    now = time.monotonic()
-    if settings.CELERY_BROKER_URL or now - _pruned_at < _PRUNE_EVERY_S:
-        return
-    _pruned_at = now
-    prune(_PRUNED_AT_ONCE)
+def _prune_periodically() -> None:
+    if not settings.CELERY_BROKER_URL and caches["process"].add(_PRUNED, True, _PRUNE_EVERY_S):
+        prune(_PRUNE_BATCH_SIZE)
 
 
-def _read_event(place: str, given: Any, errors: list[ParameterError]) -> Event:
-    """One event; what is wrong with it is added to `errors`."""
-    kind = given.get("type") if isinstance(given, dict) else None
-    if not isinstance(kind, str) or kind not in MEMBERS:
-        wrong = place if kind is None else f"{place}.type"
-        errors.append(ParameterError(wrong, f"is no event: give a `type`, one of {', '.join(MEMBERS)}"))
+def _parse_event(path: str, data: Any, errors: list[ParameterError]) -> Event:
+    """One event. path: of the event in the document. errors: its errors are added."""
+    kind = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in EVENT_FIELDS:
+        invalid = path if kind is None else f"{path}.type"
+        errors.append(ParameterError(invalid, f"has no valid `type`: use one of {', '.join(EVENT_FIELDS)}"))
         return Event()
-    members = MEMBERS[Event.Type(kind)]
-    errors += _strangers(place, given, ("type", *(member.name for member in members)), kind)
+    fields = EVENT_FIELDS[Event.Type(kind)]
+    errors += _unknown_field_errors(path, data, ("type", *(field.name for field in fields)), kind)
     event = Event(type=kind)
-    for member in members:
-        value = given.get(member.name)
-        if value is None and not member.required:
+    for field in fields:
+        value = data.get(field.name)
+        if value is None and not field.required:
             continue
         try:
             if value is None:
                 raise ValueError("is missing")
-            setattr(event, member.field, member.read(value))
+            setattr(event, field.field, field.parse(value))
         except ValueError as error:
-            errors.append(ParameterError(f"{place}.{member.name}", str(error)))
+            errors.append(ParameterError(f"{path}.{field.name}", str(error)))
     return event
 
 
-def _strangers(place: str, given: Mapping[str, Any], known: Sequence[str], what: str) -> list[ParameterError]:
-    unknown = [name for name in given if name not in known]
+def _unknown_field_errors(
+    path: str, data: Mapping[str, Any], allowed: Sequence[str], owner: str
+) -> list[ParameterError]:
+    unknown = [name for name in data if name not in allowed]
     if not unknown:
         return []
-    # One is enough: a body could have thousands of them.
+    # Only the first: a body could have thousands of them.
     name = unknown[0][:40].encode("ascii", "backslashreplace").decode()
-    told = f"{place}.{name}" if place else name
-    return [ParameterError(told, f"is not known here; {what} has: {', '.join(known)}")]
+    parameter = f"{path}.{name}" if path else name
+    return [ParameterError(parameter, f"is not a known field; {owner} has: {', '.join(allowed)}")]
 
 
-def _whole(low: int, high: int, wanted: str) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        # True is an int, too; and JSON knows no difference between 12 and 12.0.
+def _integer(minimum: int, maximum: int, message: str = "") -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        # bool is a subclass of int; and JSON does not distinguish 12 from 12.0.
         number = int(value) if isinstance(value, float) and value.is_integer() else value
-        if type(number) is not int or not low <= number <= high:
-            raise ValueError(f"is not {wanted}")
+        if type(number) is not int or not minimum <= number <= maximum:
+            raise ValueError(message or integer_expected(minimum, maximum))
         return number
 
-    return read
+    return parse
 
 
 def _ids(value: Any) -> list[int]:
     if not isinstance(value, list) or len(value) > MAX_RESULTS:
-        raise ValueError(f"is not a list of up to {MAX_RESULTS} product ids")
+        raise ValueError(f"must be a list of at most {MAX_RESULTS} product ids")
     return [_id(each) for each in value]
 
 
 def _name(max_length: int) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
+    def parse(value: Any) -> str:
         if not isinstance(value, str) or len(value) > max_length or not _NAME.fullmatch(value):
-            raise ValueError(f"is not a name of up to {max_length} letters, digits, hyphens and underscores")
+            raise ValueError(f"must be a name of up to {max_length} letters, digits, hyphens and underscores")
         return value
 
-    return read
+    return parse
 
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_id = _whole(1, _LARGEST_ID, "a product id")
-_ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": _LARGEST_ID}
+_id = _integer(1, _MAX_ID, "must be a product id")
+_ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": _MAX_ID}
 
 
-def _name_schema(max_length: int) -> dict[str, Any]:
-    return {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": max_length}
+def _integer_field(name: str, field: str, maximum: int, *, required: bool = True) -> EventField:
+    integer: Any = "integer" if required else ["integer", "null"]
+    return EventField(name, field, _integer(1, maximum), {"type": integer, "minimum": 1, "maximum": maximum}, required)
 
 
-_PRODUCT = Member("product", "product_id", _id, _ID)
+def _name_field(name: str, max_length: int) -> EventField:
+    schema = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": max_length}
+    return EventField(name, name, _name(max_length), schema)
+
+
+_PRODUCT = EventField("product", "product_id", _id, _ID)
 # A search by photo has no product of its own.
-_QUERY = Member("product", "product_id", _id, {**_ID, "type": ["integer", "null"]}, required=False)
-_QUANTITY = Member(
-    "quantity", "quantity", _whole(1, MAX_QUANTITY, f"a whole number from 1 to {MAX_QUANTITY}"),
-    {"type": ["integer", "null"], "minimum": 1, "maximum": MAX_QUANTITY}, required=False,
-)  # fmt: skip
-_ANSWER = (
-    Member("collection", "collection", _name(COLLECTION_LENGTH), _name_schema(COLLECTION_LENGTH)),
-    Member("encoder", "encoder", _name(ENCODER_LENGTH), _name_schema(ENCODER_LENGTH)),
-)
-MEMBERS: Mapping[Event.Type, Sequence[Member]] = {
+_OPTIONAL_PRODUCT = EventField("product", "product_id", _id, {**_ID, "type": ["integer", "null"]}, required=False)
+_QUANTITY = _integer_field("quantity", "quantity", MAX_QUANTITY, required=False)
+_RESULT_FIELDS = (_name_field("collection", COLLECTION_LENGTH), _name_field("encoder", ENCODER_LENGTH))
+EVENT_FIELDS: Mapping[Event.Type, Sequence[EventField]] = {
     Event.Type.IMPRESSION: (
-        _QUERY,
-        Member("results", "results", _ids, {"type": "array", "items": _ID, "maxItems": MAX_RESULTS}),
-        *_ANSWER,
+        _OPTIONAL_PRODUCT,
+        EventField("results", "results", _ids, {"type": "array", "items": _ID, "maxItems": MAX_RESULTS}),
+        *_RESULT_FIELDS,
     ),
     Event.Type.CLICK: (
-        _QUERY,
-        Member("result", "result_id", _id, _ID),
-        Member(
-            "position", "position", _whole(1, MAX_POSITION, f"a whole number from 1 to {MAX_POSITION}"),
-            {"type": "integer", "minimum": 1, "maximum": MAX_POSITION},
-        ),
-        *_ANSWER,
+        _OPTIONAL_PRODUCT,
+        EventField("result", "result_id", _id, _ID),
+        _integer_field("position", "position", MAX_POSITION),
+        *_RESULT_FIELDS,
     ),
     Event.Type.ADD_TO_CART: (_PRODUCT, _QUANTITY),
     Event.Type.PURCHASE: (_PRODUCT, _QUANTITY),
-}  # fmt: skip
+}

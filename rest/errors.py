@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+GIVEN_TWICE = "is given more than once"
+
+
+def integer_expected(minimum: int, maximum: int) -> str:
+    """The message for a value that is not an integer from `minimum` to `maximum`."""
+    return f"must be an integer from {minimum} to {maximum}"
+
 
 @dataclass(frozen=True, slots=True)
 class ParameterError:

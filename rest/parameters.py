@@ -17,10 +17,9 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from rest.errors import InvalidParameters, ParameterError
+from rest.errors import GIVEN_TWICE, InvalidParameters, ParameterError, integer_expected
 
 MAX_PRICE = 9_999_999_999
-GIVEN_TWICE = "is given more than once"
 
 # Decimal and scientific notation, e.g. 0.00012345678901234567 and 1e-07.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
@@ -245,11 +244,6 @@ class Parameters(serializers.Serializer[Any]):
 
 class NoParameters(Parameters):
     """For endpoints that have none."""
-
-
-def integer_expected(minimum: int, maximum: int) -> str:
-    """The message for a value that is not an integer from `minimum` to `maximum`."""
-    return f"must be an integer from {minimum} to {maximum}"
 
 
 @cache

@@ -11,8 +11,8 @@ from catalog.api import serializers
 from catalog.api.documenting import CARD, NO_PRODUCT
 from catalog.api.parameters import MAX_PAGE_SIZE, ProductListParameters, validate_product_id
 from rest.documenting import problem_example, responses
-from rest.errors import InvalidParameters, ParameterError
-from rest.parameters import NoParameters, integer_expected
+from rest.errors import InvalidParameters, ParameterError, integer_expected
+from rest.parameters import NoParameters
 from rest.problems import INVALID_PARAMETERS
 from rest.views import ApiView
 

@@ -1,4 +1,4 @@
-"""What visitors did with recommendations, as shops' pages tell it."""
+"""The endpoint of visitor events, which shops' pages report."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import KEY_PARAMETER
-from recommender.events import MAX_EVENTS, MEMBERS, read_events, record
+from recommender.events import EVENT_FIELDS, MAX_EVENTS, MAX_POSITION, read_events, store
 from rest.documenting import problem_example, responses
-from rest.errors import InvalidParameters, ParameterError
+from rest.errors import InvalidParameters, ParameterError, integer_expected
 from rest.parameters import NoParameters
 from rest.problems import INVALID_PARAMETERS, TOO_LARGE
 from rest.views import ApiView, content_length
@@ -27,11 +27,11 @@ MAX_BYTES = 64 * 1024
 
 
 def _too_large() -> RequestDataTooBig:
-    return RequestDataTooBig(f"the events are larger than {MAX_BYTES:,} bytes: send fewer at a time")
+    return RequestDataTooBig(f"the events are larger than {MAX_BYTES:,} bytes: send fewer per request")
 
 
 class _JsonParser(BaseParser):
-    """JSON in UTF-8. Nesting without end, which Python's own parser fails on, is malformed like anything else."""
+    """JSON in UTF-8; too deep nesting, on which Python's parser raises RecursionError, is malformed, too."""
 
     media_type = "application/json"
 
@@ -41,7 +41,7 @@ class _JsonParser(BaseParser):
         media_type: str | None = None,  # noqa: ARG002
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> Any:
-        """The document. Raises ParseError."""
+        """Parse the document. Raises ParseError."""
         try:
             return json.loads(stream.read().decode())
         except (ValueError, RecursionError) as error:
@@ -49,7 +49,7 @@ class _JsonParser(BaseParser):
 
 
 class _BeaconParser(_JsonParser):
-    """The same: as plain text a browser sends it to another origin without asking first."""
+    """The same: a browser sends plain text to another origin without a preflight."""
 
     media_type = "text/plain"
 
@@ -75,23 +75,23 @@ _BODY = {
                         "type": "object",
                         "title": kind.value,
                         "additionalProperties": False,
-                        "required": ["type", *(member.name for member in members if member.required)],
+                        "required": ["type", *(field.name for field in event_fields if field.required)],
                         "properties": {
                             "type": {"type": "string", "enum": [kind.value]},
-                            **{member.name: dict(member.schema) for member in members},
+                            **{field.name: dict(field.schema) for field in event_fields},
                         },
                     }
-                    for kind, members in MEMBERS.items()
+                    for kind, event_fields in EVENT_FIELDS.items()
                 ]
             },
         }
     },
 }
-_STRIP = {"collection": "all", "encoder": "all-v1"}
+_SHOWN = {"collection": "all", "encoder": "all-v1"}
 _EXAMPLE = {
     "events": [
-        {"type": "impression", "product": 12, "results": [3, 4, 5], **_STRIP},
-        {"type": "click", "product": 12, "result": 4, "position": 2, **_STRIP},
+        {"type": "impression", "product": 12, "results": [3, 4, 5], **_SHOWN},
+        {"type": "click", "product": 12, "result": 4, "position": 2, **_SHOWN},
         {"type": "add_to_cart", "product": 4, "quantity": 1},
         {"type": "purchase", "product": 4, "quantity": 1},
     ]
@@ -99,7 +99,7 @@ _EXAMPLE = {
 
 
 class EventsView(ApiView):
-    """Takes events."""
+    """Stores events."""
 
     endpoint = "events"
     accepts_key_in_query = True
@@ -107,13 +107,13 @@ class EventsView(ApiView):
 
     @extend_schema(
         operation_id="events",
-        summary="Tell what visitors saw, clicked and bought",
+        summary="Report visitor events",
         tags=["Events"],
         parameters=[
             OpenApiParameter(
                 KEY_PARAMETER,
                 {"type": "string"},
-                description="A publishable key, where a browser sends no headers with it.",
+                description="A publishable key, for requests that a browser sends without headers.",
             )
         ],
         request={"application/json": _BODY, "text/plain": _BODY},
@@ -121,26 +121,24 @@ class EventsView(ApiView):
         examples=[
             OpenApiExample("Events", value=_EXAMPLE, request_only=True),
             OpenApiExample("Stored", value={"accepted": 4}, response_only=True, status_codes=["202"]),
-            OpenApiExample(
-                "A visitor who asks not to be tracked", value={"accepted": 0}, response_only=True, status_codes=["202"]
-            ),
+            OpenApiExample("Do Not Track", value={"accepted": 0}, response_only=True, status_codes=["202"]),
             problem_example(
                 INVALID_PARAMETERS,
-                InvalidParameters([ParameterError("events[3].position", "is not a whole number from 1 to 1000")]),
+                InvalidParameters([ParameterError("events[3].position", integer_expected(1, MAX_POSITION))]),
                 "/api/events",
             ),
             problem_example(TOO_LARGE, _too_large(), "/api/events"),
         ],
     )
     def post(self, request: Request) -> Response:
-        """Store up to 100 events, all of them or, where one is wrong, none.
+        """Store up to 100 events: all of them or, if one is invalid, none.
 
-        `impression`: results were seen beside the product `product` (left out or null: after a search by photo). `click`: one of
-        them, `result`, was clicked at its `position`, from 1. `add_to_cart` and `purchase`: of any product, however it was found.
-        `collection` and `encoder` are those of the answer that was shown.
+        `impression`: results were seen beside the product `product` (omitted or null after a search by photo). `click`: the result
+        `result` was clicked at its `position`, from 1. `add_to_cart` and `purchase`: for any product, however it was found.
+        `collection` and `encoder` are those of the response whose results were shown.
 
-        Nothing is kept of who the visitor is, and nothing at all where the request says `DNT: 1` or `Sec-GPC: 1`. The body is JSON;
-        send it as `text/plain` and a browser's `sendBeacon` may send it to this origin from any page.
+        No data about the visitor is stored, and no event at all if the request has `DNT: 1` or `Sec-GPC: 1`. The body is JSON;
+        as `text/plain`, a browser's `sendBeacon` can send it to this origin from any page.
         """
         query = request.query_params.copy()
         # The key, which authentication has read.
@@ -151,5 +149,5 @@ class EventsView(ApiView):
         if content_length(request) > MAX_BYTES:
             raise _too_large()
         events = read_events(request.data)
-        record(events)
+        store(events)
         return Response({"accepted": len(events)}, status=HTTPStatus.ACCEPTED)

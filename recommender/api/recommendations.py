@@ -23,8 +23,7 @@ from recommender import pipeline, serializers
 from recommender.api.parameters import MAX_LIMIT, SearchParameters, SimilarParameters
 from recommender.problems import INDEX_UNAVAILABLE
 from rest.documenting import form_body, problem_example, responses
-from rest.errors import InvalidParameters, ParameterError
-from rest.parameters import GIVEN_TWICE, integer_expected
+from rest.errors import GIVEN_TWICE, InvalidParameters, ParameterError, integer_expected
 from rest.problems import INVALID_PARAMETERS
 from rest.views import FORM_BYTES, ApiView, content_length
 

@@ -28,9 +28,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def no_broker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_broker(settings: Any) -> None:
     settings.CELERY_BROKER_URL = ""
-    monkeypatch.setattr(events, "_pruned_at", float("-inf"))
 
 
 def send(api: Client, *sent: Any, content_type: str = "text/plain;charset=UTF-8", **headers: str) -> Any:
@@ -130,25 +129,25 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("event", "member", "detail"),
         [
-            ({**CLICK, "position": 0}, "position", "is not a whole number from 1 to 1000"),
-            ({**CLICK, "position": True}, "position", "is not a whole number from 1 to 1000"),
-            ({**CLICK, "position": 2.5}, "position", "is not a whole number from 1 to 1000"),
+            ({**CLICK, "position": 0}, "position", "must be an integer from 1 to 1000"),
+            ({**CLICK, "position": True}, "position", "must be an integer from 1 to 1000"),
+            ({**CLICK, "position": 2.5}, "position", "must be an integer from 1 to 1000"),
             ({**CLICK, "position": None}, "position", "is missing"),
-            ({**CLICK, "result": "4"}, "result", "is not a product id"),
-            ({**CLICK, "product": 0}, "product", "is not a product id"),
-            ({**CLICK, "product": 2**63}, "product", "is not a product id"),
-            ({**CLICK, "collection": "a b"}, "collection", "is not a name of up to 60 letters"),
-            ({**CLICK, "collection": "a" * 61}, "collection", "is not a name of up to 60 letters"),
-            ({**CLICK, "encoder": "all-v1\x00"}, "encoder", "is not a name of up to 80 letters"),
-            ({**IMPRESSION, "results": "3,4"}, "results", "is not a list of up to 100 product ids"),
-            ({**IMPRESSION, "results": [1] * 101}, "results", "is not a list of up to 100 product ids"),
-            ({**IMPRESSION, "results": [1, None]}, "results", "is not a product id"),
-            ({**PURCHASE, "quantity": 0}, "quantity", "is not a whole number from 1 to 10000"),
-            ({**PURCHASE, "price": 5}, "price", "is not known here; purchase has: type, product, quantity"),
-            ({**PURCHASE, "\ud800": 5}, "\\ud800", "is not known here"),
+            ({**CLICK, "result": "4"}, "result", "must be a product id"),
+            ({**CLICK, "product": 0}, "product", "must be a product id"),
+            ({**CLICK, "product": 2**63}, "product", "must be a product id"),
+            ({**CLICK, "collection": "a b"}, "collection", "must be a name of up to 60 letters"),
+            ({**CLICK, "collection": "a" * 61}, "collection", "must be a name of up to 60 letters"),
+            ({**CLICK, "encoder": "all-v1\x00"}, "encoder", "must be a name of up to 80 letters"),
+            ({**IMPRESSION, "results": "3,4"}, "results", "must be a list of at most 100 product ids"),
+            ({**IMPRESSION, "results": [1] * 101}, "results", "must be a list of at most 100 product ids"),
+            ({**IMPRESSION, "results": [1, None]}, "results", "must be a product id"),
+            ({**PURCHASE, "quantity": 0}, "quantity", "must be an integer from 1 to 10000"),
+            ({**PURCHASE, "price": 5}, "price", "is not a known field; purchase has: type, product, quantity"),
+            ({**PURCHASE, "\ud800": 5}, "\\ud800", "is not a known field"),
             ({"type": "purchase"}, "product", "is missing"),
-            ({**PURCHASE, "type": "refund"}, "type", "is no event: give a `type`, one of impression, click"),
-            ({**PURCHASE, "type": ["purchase"]}, "type", "is no event"),
+            ({**PURCHASE, "type": "refund"}, "type", "has no valid `type`: use one of impression, click"),
+            ({**PURCHASE, "type": ["purchase"]}, "type", "has no valid `type`"),
         ],
     )  # fmt: skip
     def test_what_is_wrong_with_an_event_is_told_by_its_place(self, api, event, member, detail):
@@ -167,8 +166,8 @@ class TestRefused:
             ("{}", "is missing"),
             ("[]", "is missing"),
             ('{"events": {}}', "is missing"),
-            ('{"events": []}', "are 0: send 1 to 100 at a time"),
-            (json.dumps({"events": [ADD_TO_CART] * 101}), "are 101: send 1 to 100 at a time"),
+            ('{"events": []}', "has 0 events: send 1 to 100 per request"),
+            (json.dumps({"events": [ADD_TO_CART] * 101}), "has 101 events: send 1 to 100 per request"),
         ],
     )
     def test_a_document_without_events_or_with_too_many(self, api, body, detail):
@@ -189,7 +188,7 @@ class TestRefused:
 
     def test_a_body_of_more_than_64_kib_is_not_read(self, api):
         body = problem(send_body(api, " " * 65_537), 413)
-        assert body["detail"] == "The events are larger than 65,536 bytes: send fewer at a time"
+        assert body["detail"] == "The events are larger than 65,536 bytes: send fewer per request"
 
     def test_another_kind_of_body_is_not_taken(self, api):
         problem(api.post(URL, {"events": "[]"}), 415)
@@ -212,7 +211,7 @@ class TestForgotten:
         assert list(Event.objects.all()) == [young]
 
     def test_more_than_one_batch_goes(self, monkeypatch):
-        monkeypatch.setattr(events, "_BATCH", 2)
+        monkeypatch.setattr(events, "_DELETE_BATCH_SIZE", 2)
         for _ in range(5):
             stored_days_ago(400)
         assert events.prune() == 5
