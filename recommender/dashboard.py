@@ -1,6 +1,6 @@
-"""What the back office's first page tells: the catalogue, the index, work under way, and how recommendations do.
+"""The figures of the admin's overview: catalogue, index coverage, jobs, visitors, and products with poor recommendations.
 
-Counts over whole tables are kept for half a minute in each process, so that looking at the page often costs nothing.
+Each process caches counts over whole tables, so that reloading the page is cheap.
 """
 
 from __future__ import annotations
@@ -32,28 +32,35 @@ from recommender.pipeline import Recommendations, SimilarQuery, similar_to
 T = TypeVar("T")
 State = ImageEmbedding.State
 
-KEEP_S = 30
-KEEP_EVENTS_S = 60
-_PACE_KEPT_S = 3600
-REASONS_SHOWN = 5
+CACHE_S = 30
+EVENTS_CACHE_S = 60
+_RATE_CACHE_S = 3600
+MAX_REASONS = 5
 
 PERIOD = timedelta(days=7)
-# Of the products that were asked about most, so many are asked about again, for no longer than this.
-QUERIES_ASKED = 50
-ASKING_S = 1.0
-# Products may be gone, and anybody may send numbers that are none.
-_SPARE = 4
-POOR_SHOWN = 10
-STRIP = 8
-FEW = 4
-UNSURE = 0.5
-# Where three visitors of a hundred click, one strip in twenty that was seen so often has no click by chance.
-IGNORED_AFTER = 100
+# So many of the most viewed products are evaluated, within this time.
+MAX_QUERIES = 50
+QUERY_TIME_LIMIT_S = 1.0
+# Some viewed products may be deleted, and clients may send ids that do not exist.
+_OVERSAMPLING = 4
+MAX_POOR_QUERIES = 10
+STRIP_LENGTH = 8
+FEW_RESULTS_BELOW = 4
+LOW_CONFIDENCE_BELOW = 0.5
+# With a click rate of 3%, one strip in twenty has no click by chance after so many impressions.
+NO_CLICKS_AFTER = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
-    """Products for sale, those of them without a photo, products that were withdrawn, and photos."""
+class CatalogueCounts:
+    """Numbers of products and photos.
+
+    Attributes:
+        active: visible products.
+        without_photo: visible products without a photo.
+        withdrawn: inactive products.
+        photos: photos of all products.
+    """
 
     active: int
     without_photo: int
@@ -63,7 +70,13 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Photos that failed for one reason. reason: with … for what differs between them. words: what all have in common."""
+    """Photos that failed for the same reason.
+
+    Attributes:
+        reason: the error, with … for the parts that differ between the photos.
+        words: the longest part that all errors have in common, for a text search.
+        photos: number of photos.
+    """
 
     reason: str
     words: str
@@ -72,7 +85,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of what a collection covers its active version finds. photos = indexed + waiting + failed."""
+    """How many photos of a collection its active version has indexed; photos = indexed + waiting + failed."""
 
     collection: str
     version_id: int
@@ -84,8 +97,14 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A job, with its steps a second and the time when its stage ends at that rate; None where nobody can say yet."""
+class JobSummary:
+    """A job with its rate.
+
+    Attributes:
+        job: the job.
+        rate: steps per second; None if unknown.
+        ends_at: when its stage ends at that rate; None if unknown.
+    """
 
     job: Job
     rate: float | None = None
@@ -94,7 +113,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """An index that is being built. vectors: photos embedded so far, of so many photos."""
+    """An index that is being built: `vectors` of `photos` photos are embedded."""
 
     version: EncoderVersion
     since: datetime
@@ -104,25 +123,35 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What an evaluation found, from 0 to 1, on photos that the training kept aside; None where nobody measured it."""
+    """Metrics of an evaluation on held-out photos, 0 to 1; None if not measured."""
 
     recall_at_1: float | None
     mean_average_precision: float | None
 
 
 class Weakness(StrEnum):
-    """Why the strip beside a product is poor."""
+    """Why the recommendations of a product are poor."""
 
-    NOTHING = "nothing"
-    FEW = "few"
-    NOT_COMPARED = "not_compared"
-    UNSURE = "unsure"
-    IGNORED = "ignored"
+    NO_RESULTS = "no_results"
+    FEW_RESULTS = "few_results"
+    FALLBACK = "fallback"
+    LOW_CONFIDENCE = "low_confidence"
+    NO_CLICKS = "no_clicks"
 
 
 @dataclass(frozen=True, slots=True)
 class PoorQuery:
-    """A product beside which the recommendations are poor. confidence: of the best result, None where there is none."""
+    """A product with poor recommendations in a collection.
+
+    Attributes:
+        product: its card.
+        collection: slug of the collection.
+        impressions: how often its recommendations were seen.
+        clicks: how often one of them was clicked.
+        results: number of recommended products.
+        confidence: of the best result; None without one.
+        weaknesses: what is poor.
+    """
 
     product: ProductCard
     collection: str
@@ -135,32 +164,38 @@ class PoorQuery:
 
 @dataclass(frozen=True, slots=True)
 class PoorQueries:
-    """The poor ones among the products asked about most, those seen most first. problem: why not all could be asked about."""
+    """The most viewed products with poor recommendations.
+
+    Attributes:
+        queries: most impressions first.
+        evaluated: number of products that were evaluated.
+        problem: why not all could be evaluated; "" if all were.
+    """
 
     queries: Sequence[PoorQuery]
-    asked: int
+    evaluated: int
     problem: str = ""
 
 
-def catalogue() -> Catalogue:
-    """Counts of the whole catalogue, up to KEEP_S old."""
-    return _kept("catalogue", KEEP_S, _count_catalogue)
+def catalogue_counts() -> CatalogueCounts:
+    """Counts of the whole catalogue, up to CACHE_S old."""
+    return _cached("catalogue", CACHE_S, _count_catalogue)
 
 
 def coverage() -> Sequence[Coverage]:
-    """Of each collection that has an active version, up to KEEP_S old."""
-    return _kept("coverage", KEEP_S, _count_coverage)
+    """The coverage of each collection with an active version, up to CACHE_S old."""
+    return _cached("coverage", CACHE_S, _count_coverage)
 
 
-def work() -> list[Work]:
-    """Jobs that wait or are under way, and the latest of each kind, newest first."""
+def jobs() -> list[JobSummary]:
+    """Queued and running jobs, and the latest job of each kind, newest first."""
     latest = Job.objects.order_by().values("kind").annotate(latest=Max("created_at")).values("latest")
     shown = Q(state__in=(Job.State.QUEUED, Job.State.RUNNING)) | Q(created_at__in=latest)
-    return [_paced(job) for job in Job.objects.filter(shown).select_related("collection")]
+    return [_with_rate(job) for job in Job.objects.filter(shown).select_related("collection")]
 
 
 def builds() -> list[Build]:
-    """The indices that are being built, the longest under way first."""
+    """The indexes that are being built, the oldest build first."""
     started = EncoderVersion.objects.filter(rebuild_started_at__isnull=False).select_related("collection")
     versions = [version for version in started.order_by("rebuild_started_at") if version.rebuilding]
     counts = _states_of(versions)
@@ -177,38 +212,40 @@ def builds() -> list[Build]:
 
 
 def collections() -> list[Collection]:
-    """All collections, with their active versions."""
+    """All collections with their active versions."""
     return list(Collection.objects.select_related("active_version__collection"))
 
 
 def quality_of(version: EncoderVersion) -> Quality:
-    """How good a version is."""
+    """The metrics of a version's training.
+
+    Args:
+        version: an encoder version.
+
+    Returns:
+        Its metrics, each None if not measured.
+    """
     return Quality(version.outcome.get("recall_at_1"), version.outcome.get("mean_average_precision"))
 
 
 def event_counts() -> dict[Event.Type, int]:
-    """What happened within the PERIOD to products that the catalogue knows, up to KEEP_EVENTS_S old."""
-    return _kept("events", KEEP_EVENTS_S, _count_events)
+    """Numbers of events within the PERIOD for products that exist, up to EVENTS_CACHE_S old."""
+    return _cached("events", EVENTS_CACHE_S, _count_events)
 
 
 def poor_queries() -> PoorQueries:
-    """The products seen most within the PERIOD beside which recommendations are poor, up to KEEP_EVENTS_S old."""
-    return _kept("poor", KEEP_EVENTS_S, _find_poor)
+    """The most viewed products within the PERIOD whose recommendations are poor, up to EVENTS_CACHE_S old."""
+    return _cached("poor", EVENTS_CACHE_S, _find_poor_queries)
 
 
-def forget() -> None:
-    """Count everything afresh."""
-    caches["process"].clear()
-
-
-def _kept(name: str, seconds: int, read: Callable[[], T]) -> T:
+def _cached(name: str, seconds: int, read: Callable[[], T]) -> T:
     return cast("T", caches["process"].get_or_set(f"dashboard:{name}", read, seconds))
 
 
-def _count_catalogue() -> Catalogue:
+def _count_catalogue() -> CatalogueCounts:
     by_active = dict(Product.objects.order_by().values_list("active").annotate(Count("pk")))
     photos = ProductImage.objects.filter(product=OuterRef("pk")).order_by()
-    return Catalogue(
+    return CatalogueCounts(
         active=by_active.get(True, 0),
         without_photo=visible_products().filter(~Exists(photos)).count(),
         withdrawn=by_active.get(False, 0),
@@ -240,7 +277,7 @@ def _count_coverage() -> list[Coverage]:
 
 
 def _states_of(versions: Sequence[EncoderVersion]) -> dict[int, Counter[str]]:
-    """How many photos of each version are in each state."""
+    """The number of photos in each state, by version."""
     counts: dict[int, Counter[str]] = {version.pk: Counter() for version in versions}
     rows = ImageEmbedding.objects.filter(version__in=counts).order_by()
     for version_id, state, number in rows.values_list("version", "state").annotate(Count("pk")):
@@ -252,42 +289,44 @@ def _sum(counts: Counter[str], states: Iterable[str]) -> int:
     return sum(counts[state] for state in states)
 
 
-# A file's name, a size or a number of pixels: what tells two photos apart that failed for the same reason.
-_PARTICULAR = re.compile(r"\S*[/\d]\S*")
-_REASONS_READ = 1000
+# A file name, a size or a number of pixels: what differs between photos that failed for the same reason.
+_VARIABLE_PART = re.compile(r"\S*[/\d]\S*")
+_MAX_ERRORS_READ = 1000
 
 
 def _failures(version: EncoderVersion) -> list[Failure]:
-    """The reasons that most of a version's photos failed for."""
+    """The most frequent reasons why photos of a version failed."""
     failed = ImageEmbedding.objects.filter(version=version, state=State.FAILED).order_by()
     by_reason: Counter[str] = Counter()
-    for error, number in failed.values_list("error").annotate(number=Count("pk")).order_by("-number")[:_REASONS_READ]:
-        by_reason[_PARTICULAR.sub("…", error)] += number
+    for error, number in (
+        failed.values_list("error").annotate(number=Count("pk")).order_by("-number")[:_MAX_ERRORS_READ]
+    ):
+        by_reason[_VARIABLE_PART.sub("…", error)] += number
     return [
         Failure(reason, max(reason.split("…"), key=len).strip(), number)
-        for reason, number in by_reason.most_common(REASONS_SHOWN)
+        for reason, number in by_reason.most_common(MAX_REASONS)
     ]
 
 
-def _paced(job: Job) -> Work:
-    """The job with its rate: of one that has ended the whole one, else that since its stage was looked at first."""
+def _with_rate(job: Job) -> JobSummary:
+    """The job with its rate: over its whole time if it has ended, else since this process saw its stage first."""
     if job.kind in (Job.Kind.IMPORT, Job.Kind.REINDEX) and job.started_at and job.finished_at and job.done:
-        return Work(job, job.done / max((job.finished_at - job.started_at).total_seconds(), 1))
+        return JobSummary(job, job.done / max((job.finished_at - job.started_at).total_seconds(), 1))
     if job.state != Job.State.RUNNING or not job.total:
-        return Work(job)
-    now, key = time.time(), f"dashboard:pace:{job.pk}"
+        return JobSummary(job)
+    now, key = time.time(), f"dashboard:rate:{job.pk}"
     stage, done, at = caches["process"].get(key) or ("", 0, now)
     if stage != job.stage or done > job.done:
-        caches["process"].set(key, (job.stage, job.done, now), _PACE_KEPT_S)
-        return Work(job)
+        caches["process"].set(key, (job.stage, job.done, now), _RATE_CACHE_S)
+        return JobSummary(job)
     if done == job.done or now == at:
-        return Work(job)
+        return JobSummary(job)
     rate = (job.done - done) / (now - at)
-    return Work(job, rate, timezone.now() + timedelta(seconds=(job.total - job.done) / rate))
+    return JobSummary(job, rate, timezone.now() + timedelta(seconds=(job.total - job.done) / rate))
 
 
 def _recent(*types: Event.Type) -> QuerySet[Event]:
-    """Events of these types within the PERIOD. The types are named so that the index finds them."""
+    """Events of these types within the PERIOD. The types are named so that the index is used."""
     return Event.objects.filter(type__in=types, created_at__gte=timezone.now() - PERIOD).order_by()
 
 
@@ -297,53 +336,54 @@ def _count_events() -> dict[Event.Type, int]:
     return {Event.Type(kind): number for kind, number in rows}
 
 
-def _find_poor() -> PoorQueries:
-    asked = _asked_most()
-    cards = visible_cards({product_id for product_id, _, _ in asked})
-    asked = [each for each in asked if each[0] in cards][:QUERIES_ASKED]
+def _find_poor_queries() -> PoorQueries:
+    viewed = _most_viewed()
+    cards = visible_cards({product_id for product_id, _, _ in viewed})
+    viewed = [each for each in viewed if each[0] in cards][:MAX_QUERIES]
     clicks = _clicks_on(cards)
-    found: list[PoorQuery] = []
+    poor: list[PoorQuery] = []
     started = time.monotonic()
-    for number, (product_id, collection, impressions) in enumerate(asked):
-        if len(found) == POOR_SHOWN or time.monotonic() - started > ASKING_S:
-            return PoorQueries(found, number)
+    for number, (product_id, collection, impressions) in enumerate(viewed):
+        if len(poor) == MAX_POOR_QUERIES or time.monotonic() - started > QUERY_TIME_LIMIT_S:
+            return PoorQueries(poor, number)
         try:
-            answer = similar_to(product_id, SimilarQuery(collection=collection, limit=STRIP))
+            recommended = similar_to(product_id, SimilarQuery(collection=collection, limit=STRIP_LENGTH))
         except (ProductNotFound, UnknownCollection):
             continue
         except EmbeddingsError as error:
-            return PoorQueries(found, number, str(error))
+            return PoorQueries(poor, number, str(error))
         clicked = clicks[product_id, collection]
-        if weaknesses := _weaknesses(answer, impressions, clicked):
-            best = answer.results[0].confidence if answer.results else None
-            found.append(
-                PoorQuery(cards[product_id], collection, impressions, clicked, len(answer.results), best, weaknesses)
+        if weaknesses := _weaknesses(recommended, impressions, clicked):
+            results = recommended.results
+            confidence = results[0].confidence if results else None
+            poor.append(
+                PoorQuery(cards[product_id], collection, impressions, clicked, len(results), confidence, weaknesses)
             )
-    return PoorQueries(found, len(asked))
+    return PoorQueries(poor, len(viewed))
 
 
-def _asked_most() -> list[tuple[int, str, int]]:
-    """Products, each with a collection and how often its strip of that was seen, most first; more than are asked about."""
-    seen = _recent(Event.Type.IMPRESSION).filter(product_id__isnull=False)
-    counted = seen.values_list("product_id", "collection").annotate(seen=Count("pk"))
-    return list(counted.order_by("-seen", "product_id")[: QUERIES_ASKED * _SPARE])
+def _most_viewed() -> list[tuple[int, str, int]]:
+    """Product ids with a collection and the number of impressions, most first; more than are evaluated."""
+    impressions = _recent(Event.Type.IMPRESSION).filter(product_id__isnull=False)
+    counted = impressions.values_list("product_id", "collection").annotate(seen=Count("pk"))
+    return list(counted.order_by("-seen", "product_id")[: MAX_QUERIES * _OVERSAMPLING])
 
 
 def _clicks_on(product_ids: AnyCollection[int]) -> Counter[tuple[int, str]]:
-    """How often a result was clicked, by the product whose strip it was in and the collection."""
+    """The number of clicks on results, by the product that they were recommended for, and the collection."""
     clicked = _recent(Event.Type.CLICK).filter(product_id__in=product_ids)
     rows = clicked.values_list("product_id", "collection").annotate(Count("pk"))
     return Counter({(product_id, collection): number for product_id, collection, number in rows})
 
 
-def _weaknesses(answer: Recommendations, impressions: int, clicks: int) -> tuple[Weakness, ...]:
-    results = answer.results
+def _weaknesses(recommended: Recommendations, impressions: int, clicks: int) -> tuple[Weakness, ...]:
+    results = recommended.results
     confidence = results[0].confidence if results else None
     checks = (
-        (Weakness.NOTHING, not results),
-        (Weakness.NOT_COMPARED, answer.fallback and bool(results)),
-        (Weakness.FEW, not answer.fallback and 0 < len(results) < FEW),
-        (Weakness.UNSURE, confidence is not None and confidence < UNSURE),
-        (Weakness.IGNORED, impressions >= IGNORED_AFTER and not clicks),
+        (Weakness.NO_RESULTS, not results),
+        (Weakness.FALLBACK, recommended.fallback and bool(results)),
+        (Weakness.FEW_RESULTS, not recommended.fallback and 0 < len(results) < FEW_RESULTS_BELOW),
+        (Weakness.LOW_CONFIDENCE, confidence is not None and confidence < LOW_CONFIDENCE_BELOW),
+        (Weakness.NO_CLICKS, impressions >= NO_CLICKS_AFTER and not clicks),
     )
-    return tuple(weakness for weakness, holds in checks if holds)
+    return tuple(weakness for weakness, applies in checks if applies)

@@ -1,11 +1,10 @@
-"""What Prometheus reads: how long each stage takes, what is asked for, how much work waits, how large the index is."""
+"""Metrics for Prometheus: the time of each query stage, the outbox, the size of the index, free disk space."""
 
 from __future__ import annotations
 
 import logging
 import math
 import shutil
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -16,6 +15,7 @@ from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
 from django.conf import settings
+from django.core.cache import caches
 from django.db import DatabaseError, connections
 from prometheus_client import CollectorRegistry, Histogram, Metric, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily
@@ -30,16 +30,17 @@ from rest.metrics import REQUEST_SECONDS
 
 logger = logging.getLogger(__name__)
 
-STATE_TTL_S = 5.0
+STATE_TTL_S = 5
+_STATE = "metrics:state"
 
 STAGES = ("encode", "retrieve", "hydrate", "filter", "rerank")
-_SECONDS = Histogram(
+_STAGE_SECONDS = Histogram(
     "lookalike_recommendation_stage_seconds",
-    "Time that one recommendation spends in a stage.",
+    "Time of a stage of one recommendation.",
     ["stage"],
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
-_OF_STAGE = {stage: _SECONDS.labels(stage) for stage in STAGES}
+_BY_STAGE = {stage: _STAGE_SECONDS.labels(stage) for stage in STAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +58,53 @@ class Latency:
     p95_s: float
 
 
-def stage(name: str) -> AbstractContextManager[None]:
-    """Count the time of the block, one of STAGES."""
-    return timed(_OF_STAGE[name], name)
+def query_stage(name: str) -> AbstractContextManager[None]:
+    """Measure a stage of a recommendation.
+
+    Args:
+        name: one of STAGES.
+
+    Returns:
+        A context manager around the stage.
+    """
+    return timed(_BY_STAGE[name], name)
 
 
 def exposition() -> bytes:
-    """All metrics in Prometheus' text format; with PROMETHEUS_MULTIPROC_DIR those of every process of this server."""
+    """All metrics in Prometheus' text format; with PROMETHEUS_MULTIPROC_DIR those of all processes of this server."""
     return generate_latest(_registry()) + generate_latest(_state_registry)
 
 
 def serve(address: str, port: int) -> tuple[WSGIServer, Thread]:
-    """Answer with the metrics on a port of this process's own; what comes back is for `stop_serving`. Raises OSError."""
+    """Serve the metrics on a port of this process.
+
+    Args:
+        address: the interface to listen on.
+        port: the port.
+
+    Returns:
+        Server and thread, for `stop_serving`.
+
+    Raises:
+        OSError: the port cannot be opened.
+    """
     return start_http_server(port, address, _WithState(_registry()))
 
 
 def stop_serving(server: WSGIServer, thread: Thread) -> None:
-    """Let go of the port."""
+    """Stop what `serve` started.
+
+    Args:
+        server: from `serve`.
+        thread: from `serve`.
+    """
     server.shutdown()
     server.server_close()
     thread.join()
 
 
 class _WithState(CollectorRegistry):
-    """Another registry's metrics and the state, for the threads of a server: each has a database connection of its own."""
+    """Another registry's metrics and the state, for the threads of a server, each of which opens a database connection."""
 
     def __init__(self, counted: CollectorRegistry) -> None:
         super().__init__()
@@ -141,39 +165,25 @@ def _registry() -> CollectorRegistry:
     return registry
 
 
-def forget_state() -> None:
-    """Read queue and index afresh at the next scrape."""
-    _state.forget()
-
-
 class _StateCollector(Collector):
-    """Queue and index size, read when somebody scrapes and at most once in STATE_TTL_S."""
-
-    def __init__(self) -> None:
-        self._read_at = float("-inf")
-        self._families: list[GaugeMetricFamily] = []
+    """Outbox, index sizes and disks, read at a scrape and at most once in STATE_TTL_S."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        now = time.monotonic()
-        if now - self._read_at > STATE_TTL_S:
-            self._families = [*_queue(), *_index_sizes(), *_disks()]
-            self._read_at = now
-        yield from self._families
+        yield from caches["process"].get_or_set(_STATE, _read_state, STATE_TTL_S) or ()
 
     def describe(self) -> list[GaugeMetricFamily]:
         return []
 
-    def forget(self) -> None:
-        self._read_at = float("-inf")
+
+def _read_state() -> list[GaugeMetricFamily]:
+    return [*_outbox(), *_index_sizes(), *_disks()]
 
 
-def _queue() -> Iterator[GaugeMetricFamily]:
-    family = GaugeMetricFamily(
-        "lookalike_images", "Photos of active encoder versions by what is still to be done.", labels=["state"]
-    )
+def _outbox() -> Iterator[GaugeMetricFamily]:
+    family = GaugeMetricFamily("lookalike_images", "Photos of active encoder versions by state.", labels=["state"])
     oldest = GaugeMetricFamily(
         "lookalike_images_waiting_seconds",
-        "How long the oldest photo has waited for what is to be done.",
+        "Age of the oldest photo that is due, by state.",
         labels=["state"],
     )
     try:
@@ -182,7 +192,7 @@ def _queue() -> Iterator[GaugeMetricFamily]:
         for state, seconds in waiting_seconds().items():
             oldest.add_metric([state], seconds)
     except DatabaseError as error:
-        logger.warning("the queue cannot be counted: %s", error)
+        logger.warning("cannot count the outbox: %s", error)
         return
     yield family
     yield oldest
@@ -190,11 +200,11 @@ def _queue() -> Iterator[GaugeMetricFamily]:
 
 def _index_sizes() -> Iterator[GaugeMetricFamily]:
     points = GaugeMetricFamily("lookalike_index_points", "Points in the live index.", labels=["collection", "encoder"])
-    up = GaugeMetricFamily("lookalike_index_up", "1 where the live index answers.", labels=["collection"])
+    up = GaugeMetricFamily("lookalike_index_up", "1 if the live index responds, else 0.", labels=["collection"])
     try:
         versions = active_versions()
     except DatabaseError as error:
-        logger.warning("the collections cannot be read: %s", error)
+        logger.warning("cannot read the collections: %s", error)
         return
     for version in versions:
         slug = version.collection.slug
@@ -202,15 +212,15 @@ def _index_sizes() -> Iterator[GaugeMetricFamily]:
             points.add_metric([slug, version.label], get_vector_index().count(version.index_collection().name))
             up.add_metric([slug], 1)
         except EmbeddingsError as error:
-            logger.warning("the index of %s cannot be counted: %s", slug, error)
+            logger.warning("cannot count the index of %s: %s", slug, error)
             up.add_metric([slug], 0)
     yield points
     yield up
 
 
 def _disks() -> Iterator[GaugeMetricFamily]:
-    free = GaugeMetricFamily("lookalike_disk_free_bytes", "Room on the disk that a folder lies on.", labels=["folder"])
-    size = GaugeMetricFamily("lookalike_disk_size_bytes", "Size of the disk that a folder lies on.", labels=["folder"])
+    free = GaugeMetricFamily("lookalike_disk_free_bytes", "Free space on the disk of a folder.", labels=["folder"])
+    size = GaugeMetricFamily("lookalike_disk_size_bytes", "Size of the disk of a folder.", labels=["folder"])
     folders = {
         "data": settings.DATA_DIR,
         "encoders": settings.ENCODERS_ROOT,
@@ -218,7 +228,7 @@ def _disks() -> Iterator[GaugeMetricFamily]:
         "uploads": settings.UPLOADS_ROOT,
     }
     for name, folder in folders.items():
-        # Some are made when the first file comes.
+        # Some are created with their first file.
         if Path(folder).is_dir():
             usage = shutil.disk_usage(folder)
             free.add_metric([name], usage.free)

@@ -1,4 +1,4 @@
-"""What visitors did with recommendations, which tells nothing of who they are; who may call the API; and who changed what."""
+"""Visitor events, without anything that identifies a visitor."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ ENCODER_LENGTH = 80
 
 
 class Event(models.Model):
-    """One thing that happened in the shop. A strip of results that was seen is one row, however many products it had.
+    """An impression, a click, an addition to the basket or a purchase.
 
-    `product_id`: whose strip it was, or what was put into a basket or bought; None for the results of a photo search.
-    `result_id`, `position` (from 1): what was clicked. `results`: the ids that were seen, in their order. Products are numbers
-    here and no keys: a product may be gone, and what happened to it stays. `created_at` is cut to the hour.
+    An impression is one row, however many results were seen. Products are plain numbers, not foreign keys, so that events stay
+    when a product is deleted.
+
+    Attributes:
+        product_id: the product of the page whose results were seen or clicked, or the product that was bought; None after a search
+            by photo.
+        result_id: the result that was clicked.
+        position: of the click, from 1.
+        results: ids of the products that were seen, in their order.
+        created_at: cut to the hour.
     """
 
     class Type(models.TextChoices):
-        """What happened."""
+        """The type of an event."""
 
         IMPRESSION = "impression", _("results seen")
         CLICK = "click", _("result clicked")
-        ADD_TO_CART = "add_to_cart", _("put into the basket")
+        ADD_TO_CART = "add_to_cart", _("added to the basket")
         PURCHASE = "purchase", _("bought")
 
     type = models.CharField(_("type"), max_length=12, choices=Type.choices)
@@ -38,7 +45,7 @@ class Event(models.Model):
     class Meta:
         verbose_name = _("event")
         verbose_name_plural = _("events")
-        # Answers alone whatever is counted by type, time, product and collection, and finds what is too old.
+        # Covers counts by type, time, product and collection, and finds events that are too old.
         indexes = [models.Index(fields=("type", "created_at", "product_id", "collection"), name="event_counts")]
 
     def __str__(self) -> str:

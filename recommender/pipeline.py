@@ -15,7 +15,7 @@ from embeddings.selectors import LiveCollection, live_collection
 from embeddings.vector_index.base import UNFILTERED, Vector
 from recommender.fallback import newest_in_category
 from recommender.filtering import deduplicate_families, to_index_filter
-from recommender.metrics import stage
+from recommender.metrics import query_stage
 from recommender.reranking import diversify
 from recommender.retrieval import nearest_products
 from recommender.selectors import excluded_products_of, vectors_of
@@ -119,9 +119,9 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
 
 def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     live = live_collection(query.collection)
-    with stage("retrieve"):
+    with query_stage("retrieve"):
         vectors = vectors_of(live.version_id, product_id)
-    with stage("filter"):
+    with query_stage("filter"):
         excluded_ids = {product_id, *excluded_products_of(product_id)}
     if not vectors:
         return _fallback_by_category(product_id, live, query, excluded_ids)
@@ -149,7 +149,7 @@ def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommenda
     """
     live = live_collection(collection_slug)
     encoder = encoder_of(live)
-    with stage("encode"):
+    with query_stage("encode"):
         check_photo(photo)
         vector = encoder.encode([open_upright(photo, at_least=encoder.input_size)])[0]
     return Recommendations(live.slug, live.label, _search_index(live, [vector], query, excluded_ids=()))
@@ -158,7 +158,7 @@ def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommenda
 def _fallback_by_category(
     product_id: int, live: LiveCollection, query: SimilarQuery, excluded_ids: Collection[int]
 ) -> Recommendations:
-    with stage("hydrate"):
+    with query_stage("hydrate"):
         product = visible_cards([product_id]).get(product_id)
         if product is None:
             raise ProductNotFound(product_id)
@@ -188,7 +188,7 @@ def _search_index(
     cards: dict[int, ProductCard] = {}
     looked_up: set[int] = set()
     while True:
-        with stage("retrieve"):
+        with query_stage("retrieve"):
             hits = nearest_products(
                 live.index,
                 vectors,
@@ -200,12 +200,12 @@ def _search_index(
         new = {hit.product_id for hit in hits} - looked_up
         if required_product_id is not None:
             new |= {required_product_id} - looked_up
-        with stage("hydrate"):
+        with query_stage("hydrate"):
             cards |= visible_cards(new)
             looked_up |= new
         if required_product_id is not None and required_product_id not in cards:
             raise ProductNotFound(required_product_id)
-        with stage("filter"):
+        with query_stage("filter"):
             confirmed = (
                 hit
                 for hit in hits
@@ -220,7 +220,7 @@ def _search_index(
         if len(accepted) >= target or len(hits) < candidates or candidates >= _MAX_CANDIDATES or below_confidence:
             break
         candidates = min(4 * candidates, _MAX_CANDIDATES)
-    with stage("rerank"):
+    with query_stage("rerank"):
         # The target number and no more, so that results do not depend on how often the index was queried.
         chosen = diversify(
             accepted[:target], limit=query.limit, diversity=query.diversity, distance=live.index.distance

@@ -1,4 +1,4 @@
-"""The recommender's Celery entry points; each is safe to run twice."""
+"""The recommender's Celery tasks; each is idempotent."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from recommender import events
 
 @shared_task(acks_late=True)
 def prune_events() -> None:
-    """Forget events that are too old."""
+    """Delete the events that are older than EVENTS_KEEP_DAYS."""
     events.prune()

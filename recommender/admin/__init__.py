@@ -1,1 +1,1 @@
-"""The back office's own pages: what a manager sees first, and a search by photo."""
+"""The admin's own pages: the overview, and search by photo."""

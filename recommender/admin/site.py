@@ -1,6 +1,6 @@
-"""The admin site: unfold's, with a first page of figures and a page for searching by photo.
+"""The admin site: unfold's, with an overview as its index and a page for search by photo.
 
-Every admin module registers with the site, so it stands before any of them, and imports what it shows when it is asked for it.
+Every admin module registers with the site, so it is created before they are imported; pages are imported at their first request.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from unfold.sites import UnfoldAdminSite
 
 
 class AdminSite(UnfoldAdminSite):
-    """The one admin site; `recommender.apps.AdminConfig` makes it Django's default."""
+    """The admin site; `recommender.apps.AdminConfig` makes it Django's default."""
 
     index_title = _("Overview")
     index_template = "admin/recommender/overview.html"
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """The figures that the user may see."""
-        from recommender.admin.figures import figures_for
+        """The overview, with the sections that the user may see."""
+        from recommender.admin.overview import overview_context
 
-        page: TemplateResponse = super().index(request, {**figures_for(request.user), **(extra_context or {})})
+        page: TemplateResponse = super().index(request, {**overview_context(request.user), **(extra_context or {})})
         return page
 
     def extra_urls(self) -> list[URLPattern]:
-        """What unfold adds to the admin's addresses."""
+        """The URLs that are added to the admin's."""
         from recommender.admin.visual_search import visual_search
 
         return [path("visual-search/", self.admin_view(visual_search), {"site": self}, name="visual_search")]

@@ -1,4 +1,4 @@
-"""Search by photo in the back office: what a shopper would see, and what the answer says beside it."""
+"""Search by photo in the admin: the results as shoppers see them, with scores and confidences."""
 
 from __future__ import annotations
 
@@ -19,13 +19,24 @@ if TYPE_CHECKING:
 
 
 def may_search(request: HttpRequest) -> bool:
-    """Who may see the products may search them."""
+    """Whether the user may see or change products."""
     return request.user.has_perm("catalog.view_product") or request.user.has_perm("catalog.change_product")
 
 
 @require_safe
 def visual_search(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """The page; the search itself is the widget's."""
+    """The page; the widget runs the search.
+
+    Args:
+        request: of a user who may see products.
+        site: the admin site, for the context of its pages.
+
+    Returns:
+        The page.
+
+    Raises:
+        PermissionDenied: the user may not see products.
+    """
     if not may_search(request):
         raise PermissionDenied
     collections = list(Collection.objects.filter(active_version__isnull=False))
@@ -35,7 +46,7 @@ def visual_search(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "title": _("Visual search"),
         "collections": collections,
         "chosen": DEFAULT_COLLECTION if DEFAULT_COLLECTION in slugs else next(iter(slugs), ""),
-        # The script puts a product's id in the place of 0.
-        "product_address": reverse("admin:catalog_product_change", args=[0]),
+        # The script replaces 0 by the id of a product.
+        "product_url": reverse("admin:catalog_product_change", args=[0]),
     }
     return render(request, "admin/recommender/visual_search.html", context)

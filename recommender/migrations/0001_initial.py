@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name='Event',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('type', models.CharField(choices=[('impression', 'results seen'), ('click', 'result clicked'), ('add_to_cart', 'put into the basket'), ('purchase', 'bought')], max_length=12, verbose_name='type')),
+                ('type', models.CharField(choices=[('impression', 'results seen'), ('click', 'result clicked'), ('add_to_cart', 'added to the basket'), ('purchase', 'bought')], max_length=12, verbose_name='type')),
                 ('product_id', models.PositiveBigIntegerField(null=True, verbose_name='product')),
                 ('result_id', models.PositiveBigIntegerField(null=True, verbose_name='result')),
                 ('position', models.PositiveSmallIntegerField(null=True, verbose_name='position')),

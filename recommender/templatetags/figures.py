@@ -1,4 +1,4 @@
-"""How the back office writes figures."""
+"""Template filters that format figures for the admin."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ register = template.Library()
 
 @register.filter
 def grouped(number: float) -> str:
-    """12,345, as the page's language groups digits."""
+    """Group the digits as the page's language does, e.g. 12,345."""
     return number_format(number, decimal_pos=0, force_grouping=True)
 
 
 @register.filter
 def percent_of(part: float, whole: float) -> str:
-    """A share of a whole: 97%. Never 100% while something is left, nor 0% where there is something."""
+    """A share as a percentage, e.g. 97%. Never 100% while something is missing, and never 0% if there is something."""
     if not whole:
         return "0%"
     share = 100 * part / whole
@@ -25,12 +25,12 @@ def percent_of(part: float, whole: float) -> str:
 
 @register.filter
 def milliseconds(seconds: float) -> str:
-    """4.2 ms, 120 ms."""
+    """Seconds as milliseconds, e.g. 4.2 ms or 120 ms."""
     figure = seconds * 1000
     return f"{number_format(figure, decimal_pos=0 if figure >= 10 else 1, force_grouping=True)}\N{NO-BREAK SPACE}ms"
 
 
 @register.filter
 def score(figure: float | None) -> str:
-    """A measure from 0 to 1, or a dash where nobody measured it."""
+    """A metric from 0 to 1, or a dash if it was not measured."""
     return "–" if figure is None else number_format(figure, decimal_pos=3)  # noqa: RUF001

@@ -120,7 +120,7 @@ STOREFRONT = [
     Shown("sign in", lambda _: "/admin/login/", lambda page: page.get_by_label("Password")),
 ]
 BACK_OFFICE = [
-    Shown("overview", lambda _: "/admin/", _heading("Much seen, poorly recommended"), signed_in=True),
+    Shown("overview", lambda _: "/admin/", _heading("Popular products with poor recommendations"), signed_in=True),
     Shown(
         "visual search of the admin",
         lambda _: "/admin/visual-search/",

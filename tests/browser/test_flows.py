@@ -117,7 +117,7 @@ def test_the_owner_signs_in_and_sees_how_the_shop_does(page: Page, screen: Scree
     page.get_by_label("Password").fill("secret")
     page.get_by_role("button", name="Log in").click()
 
-    expect(page.get_by_role("heading", name="Much seen, poorly recommended")).to_be_visible()
+    expect(page.get_by_role("heading", name="Popular products with poor recommendations")).to_be_visible()
     page.get_by_role("link", name="Blue mug").first.click()
     page.locator("similar-products").scroll_into_view_if_needed()
     expect(page.locator("similar-products a").first).to_be_visible()

@@ -18,7 +18,6 @@ from embeddings.indexing import points_of
 from embeddings.models import Collection, EncoderVersion
 from embeddings.selectors import forget_live_collections
 from embeddings.vector_index.base import Distance
-from recommender import metrics
 from tests.factories import ProductFactory, ProductImageFactory, embedding
 
 
@@ -63,7 +62,6 @@ def empty_index(settings: Any) -> Iterator[None]:
     """An exact index in memory, and nothing remembered of another test's collections."""
     settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
     forget_live_collections()
-    metrics.forget_state()
     yield
     forget_live_collections()
 

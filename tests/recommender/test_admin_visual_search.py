@@ -83,7 +83,7 @@ def test_without_the_collection_of_everything_the_first_is_searched(shop: Shop) 
 def test_with_nothing_to_search_the_page_says_so(shop: Shop) -> None:
     Collection.objects.update(active_version=None)
     page = page_of(staff("view_product"))
-    assert "there is nothing to search in yet" in page
+    assert "there is nothing to search yet" in page
     assert "<visual-search" not in page
 
 

@@ -34,11 +34,6 @@ CALIBRATION = {"kind": {"scores": [0.0, 0.9, 1.0], "probabilities": [0.0, 0.5, 1
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def counted_afresh() -> None:
-    dashboard.forget()
-
-
 @pytest.fixture
 def admin(client: Client) -> Client:
     client.force_login(User.objects.create_superuser("admin", "admin@shop.example", "secret"))
@@ -100,10 +95,10 @@ class TestCatalogue:
         text = text_of(admin)
         assert "Your shop is empty: start here" in text
         assert "There is no photo yet." in text
-        assert "Nothing has been imported, trained or activated by a job yet." in text
-        assert "Put the widget on your product pages" in text
+        assert "No job has run yet." in text
+        assert "Add the widget to your product pages" in text
         shop.add((1, 0, 0))
-        dashboard.forget()
+        caches["process"].clear()
         assert "start here" not in text_of(admin)
 
 
@@ -117,8 +112,8 @@ class TestCoverage:
         html = html_of(admin)
         assert '<progress value="5" max="8" aria-labelledby="overview-coverage-1">62%</progress>' in html
         for figure in admin.get(reverse("admin:index")).context["coverage"][0].states:
-            assert f'<a href="{escape(figure.address)}">{figure.number}</a>' in html
-            assert admin.get(figure.address).context["cl"].result_count == figure.number
+            assert f'<a href="{escape(figure.url)}">{figure.number}</a>' in html
+            assert admin.get(figure.url).context["cl"].result_count == figure.number
 
     def test_nearly_all_is_not_all(self, shop: Shop, admin):
         for number in range(300):
@@ -137,13 +132,13 @@ class TestCoverage:
         assert "the file is cut off <b> 1" in text
         assert "<b>" not in admin.get(reverse("admin:index")).content.decode()
         for figure in admin.get(reverse("admin:index")).context["coverage"][0].failures:
-            assert admin.get(figure.address).context["cl"].result_count == figure.number
+            assert admin.get(figure.url).context["cl"].result_count == figure.number
 
     def test_figures_are_kept_for_a_while(self, shop: Shop, admin):
         html_of(admin)
         shop.add((1, 0, 0))
         assert "Products for sale 0" in text_of(admin)
-        dashboard.forget()
+        caches["process"].clear()
         assert "Products for sale 1" in text_of(admin)
 
 
@@ -177,7 +172,7 @@ class TestWork:
         assert "Training: all running training: 10 of 1,000 (1%)" in text_of(admin)
         Job.objects.filter(pk=row.pk).update(done=110)
         monkeypatch.setattr(dashboard.time, "time", lambda: start + 20)
-        assert "training: 110 of 1,000 (11%), 5 a second, about 2 minutes left" in text_of(admin)
+        assert "training: 110 of 1,000 (11%), 5 per second, about 2 minutes left" in text_of(admin)
 
     def test_a_new_stage_is_measured_anew(self, job, admin, monkeypatch):
         row = job(state="running", stage="reading", done=900, total=1000, started_at=timezone.now())
@@ -186,16 +181,16 @@ class TestWork:
         Job.objects.filter(pk=row.pk).update(stage="training", done=950)
         monkeypatch.setattr(dashboard.time, "time", lambda: start + 60)
         assert "training: 950 of 1,000 (95%)" in text_of(admin)
-        assert "a second" not in text_of(admin)
+        assert "per second" not in text_of(admin)
 
     def test_an_import_that_has_ended_tells_how_fast_it_was(self, job, admin):
         now = timezone.now()
         job("import", state="succeeded", done=9000, total=9000, started_at=now - timedelta(seconds=90), finished_at=now)
-        assert "Import succeeded ended 0 minutes ago, took 1 minute: 100 a second" in text_of(admin)
+        assert "Import succeeded ended 0 minutes ago, took 1 minute: 100 per second" in text_of(admin)
 
     def test_a_job_that_waits_says_so(self, job, admin):
         job(minutes_ago=3)
-        assert "Training: all queued waits for 3 minutes" in text_of(admin)
+        assert "Training: all queued queued for 3 minutes" in text_of(admin)
 
     def test_an_index_that_is_being_built_is_told(self, shop: Shop, admin):
         coming = EncoderVersionFactory.create(
@@ -204,7 +199,7 @@ class TestWork:
         for state in ("embedded", "pending", "pending"):
             embedding(coming, ProductImageFactory.create(), (1, 0, 0), state=state)
         text = text_of(admin)
-        assert "The index of all-v2 is being built 1 of 3 photos are embedded; begun 12 minutes ago" in text
+        assert "The index of all-v2 is being built 1 of 3 photos are embedded; started 12 minutes ago" in text
 
 
 class TestEncoders:
@@ -226,14 +221,14 @@ class TestVisitors:
         seen(product, 1, type=Event.Type.PURCHASE, results=None)
         Event.objects.create(type="impression", results=[1], collection="all", created_at=timezone.now())
         clicked(product, 2)
-        assert "Results seen 4 Result clicked 2 Put into the basket 0 Bought 1" in text_of(admin)
+        assert "Results seen 4 Result clicked 2 Added to the basket 0 Bought 1" in text_of(admin)
 
     def test_what_is_told_of_products_that_are_none_counts_for_nothing(self, shop: Shop, admin):
         seen(shop.add((1, 0, 0)), 1)
         seen(2**62, 500)
         text = text_of(admin)
         assert "Results seen 1 " in text
-        assert "Of the product whose" in text
+        assert "The product with the most impressions" in text
 
     def test_how_quickly_the_api_answers_is_told(self, shop: Shop, admin, api):
         product = shop.add((1, 0, 0))
@@ -244,7 +239,7 @@ class TestVisitors:
         assert after.count == (before.count if before else 0) + 1
         assert 0 < after.p50_s <= after.p95_s
         text = text_of(admin)
-        assert f"Answers {after.count} Of the process that made this page, since it started." in text
+        assert f"Requests {after.count} The process that rendered this page, since it started." in text
 
     def test_before_the_first_answer_there_is_no_figure(self, shop: Shop):
         assert metrics.latency("nothing that was ever asked for") is None
@@ -271,7 +266,7 @@ class TestPoorQueries:
         return add
 
     def poor(self) -> dict[int, list[str]]:
-        dashboard.forget()
+        caches["process"].clear()
         found = dashboard.poor_queries()
         assert not found.problem
         return {query.product.id: [str(weakness) for weakness in query.weaknesses] for query in found.queries}
@@ -281,21 +276,21 @@ class TestPoorQueries:
         seen(product, 3)
         assert self.poor() == {}
         text = text_of(admin)
-        assert "The product whose recommendations were seen in the last 7 days has good ones." in text
+        assert "The product with impressions in the last 7 days has good recommendations." in text
 
     def test_nothing_and_little_to_recommend(self, group):
         alone = group(1)[0]
         seen(alone, 5)
-        assert self.poor() == {alone.pk: ["nothing"]}
+        assert self.poor() == {alone.pk: ["no_results"]}
         group(2)
-        assert self.poor() == {alone.pk: ["few"]}
+        assert self.poor() == {alone.pk: ["few_results"]}
 
     def test_a_product_without_a_vector_is_answered_by_its_category(self, group, admin):
         group(6)
         product = ProductFactory.create(title="Mug <b>")
         seen(product, 5)
-        assert self.poor() == {product.pk: ["not_compared"]}
-        assert "Mug <b> none of its photos is embedded yet: the newest of its category are shown 5 0" in text_of(admin)
+        assert self.poor() == {product.pk: ["fallback"]}
+        assert "Mug <b> no embedded photo yet; showing the newest products of its category 5 0" in text_of(admin)
 
     def test_a_best_match_that_is_unsure(self, shop: Shop, group, admin):
         odd, _ = group(1, (1, 1, 0))[0], group(6)
@@ -303,16 +298,16 @@ class TestPoorQueries:
         assert self.poor() == {}
         EncoderVersion.objects.filter(pk=shop.version.pk).update(calibration=CALIBRATION)
         forget_live_collections()
-        assert self.poor() == {odd.pk: ["unsure"]}
-        assert "the best match is unsure: its confidence is" in text_of(admin)
+        assert self.poor() == {odd.pk: ["low_confidence"]}
+        assert "low confidence of the best match:" in text_of(admin)
 
     def test_often_seen_and_never_clicked(self, group, monkeypatch):
-        monkeypatch.setattr(dashboard, "IGNORED_AFTER", 5)
+        monkeypatch.setattr(dashboard, "NO_CLICKS_AFTER", 5)
         ignored, clicked_once, seldom, *_ = group(6)
         for product, times in ((ignored, 5), (clicked_once, 9), (seldom, 4)):
             seen(product, times)
         clicked(clicked_once)
-        assert self.poor() == {ignored.pk: ["ignored"]}
+        assert self.poor() == {ignored.pk: ["no_clicks"]}
 
     def test_those_seen_most_come_first_with_their_figures(self, shop: Shop, admin):
         less, more = ProductFactory.create(title="Less seen"), ProductFactory.create(title="More seen")
@@ -321,9 +316,9 @@ class TestPoorQueries:
         seen(less, 50, days_ago=9)
         clicked(more, 2)
         text = text_of(admin)
-        assert "More seen none of its photos is embedded yet: the newest of its category are shown 7 2" in text
+        assert "More seen no embedded photo yet; showing the newest products of its category 7 2" in text
         assert text.index("More seen") < text.index("Less seen")
-        assert "Of the 2 products whose recommendations were seen most in the last 7 days." in text
+        assert "The 2 products with the most impressions in the last 7 days were checked." in text
         assert reverse("admin:catalog_product_change", args=[more.pk]) in html_of(admin)
 
     def test_products_and_collections_that_are_gone_are_left_out(self, shop: Shop):
@@ -338,7 +333,7 @@ class TestPoorQueries:
         assert (query.collection, query.impressions) == ("all", 2)
 
     def test_numbers_that_are_no_products_do_not_push_out_those_that_are(self, shop: Shop, monkeypatch):
-        monkeypatch.setattr(dashboard, "QUERIES_ASKED", 2)
+        monkeypatch.setattr(dashboard, "MAX_QUERIES", 2)
         for number in range(4):
             seen(10**15 + number, 9)
         product = ProductFactory.create()
@@ -349,18 +344,18 @@ class TestPoorQueries:
         seen(group(3)[0], 5)
         get_vector_index().drop(shop.version.index_collection().name)
         text = text_of(admin)
-        assert "Not all could be looked at: there is no index" in text
+        assert "Incomplete: there is no index" in text
         assert "Products for sale 3" in text
 
 
 class TestPermissions:
     HEADINGS = {
         "Catalogue": ("view_product",),
-        "Photos that can be found": ("view_imageembedding",),
-        "Imports, trainings and indices": ("view_job",),
+        "Index coverage": ("view_imageembedding",),
+        "Jobs and index builds": ("view_job",),
         "Encoders in use": ("view_encoderversion",),
         "Visitors": ("view_event",),
-        "Much seen, poorly recommended": ("view_product", "view_event"),
+        "Popular products with poor recommendations": ("view_product", "view_event"),
     }
 
     @pytest.mark.parametrize("heading", HEADINGS)
@@ -385,7 +380,7 @@ class TestPermissions:
 
 def test_the_page_asks_the_database_as_often_however_many_rows_there_are(shop: Shop, admin: Client) -> None:
     def asked() -> int:
-        dashboard.forget()
+        caches["process"].clear()
         with CaptureQueriesContext(connection) as queries:
             html_of(admin)
         return len(queries)

@@ -10,7 +10,7 @@ from recommender.events import prune
 
 
 class Command(BaseCommand):
-    help = "Delete the events that are older than EVENTS_KEEP_DAYS. A broker's periodic task, or the server, does it by itself."
+    help = "Delete the events that are older than EVENTS_KEEP_DAYS, as a periodic task (or, without a broker, the server) does."
 
     def handle(self, **_: Any) -> None:
         self.stdout.write(f"{prune():,} events deleted")

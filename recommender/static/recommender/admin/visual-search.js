@@ -2,7 +2,7 @@
 
 const choice = document.querySelector("#search-collection");
 const answer = document.querySelector("#search-answer");
-const { productAddress, encoder } = answer.dataset;
+const { productUrl, encoder } = answer.dataset;
 const language = document.documentElement.lang;
 const score = new Intl.NumberFormat(language, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 const percent = new Intl.NumberFormat(language, { style: "percent" });
@@ -17,7 +17,7 @@ function cell(tag, text, attributes = {}) {
 function row({ product, score: points, confidence }, index) {
   const number = { class: "number" };
   const line = document.createElement("tr");
-  const title = cell("th", cell("a", product.title, { href: productAddress.replace("/0/", `/${product.id}/`) }), { scope: "row" });
+  const title = cell("th", cell("a", product.title, { href: productUrl.replace("/0/", `/${product.id}/`) }), { scope: "row" });
   title.append(cell("span", [product.sku, product.category].filter(Boolean).join(" · "), { class: "overview-reason" }));
   line.append(
     cell("td", index + 1, number),

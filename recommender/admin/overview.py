@@ -1,4 +1,4 @@
-"""The figures of the first page, for whoever may see the rows behind them, with links to those rows."""
+"""The sections of the overview that a user may see, with links to the rows behind the figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from embeddings.admin.display import JOB_VARIANTS
 from embeddings.admin.versions import report_of
 from embeddings.models import Collection, Job
 from recommender import dashboard
-from recommender.dashboard import Coverage, PoorQuery, Quality, Weakness, Work
+from recommender.dashboard import CatalogueCounts, Coverage, JobSummary, PoorQuery, Quality, Weakness
 from recommender.metrics import latency
 from recommender.models import Event
 from recommender.pipeline import DEFAULT_COLLECTION
@@ -36,16 +36,16 @@ PRODUCT, PHOTO, VERSION, JOB, EVENT = (
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number with its name, and where its rows are listed."""
+    """A number with its name and the URL of the list of its rows, "" without one."""
 
     name: str
     number: int
-    address: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class CoverageShown:
-    """A collection's coverage, state by state, and why photos failed."""
+class CoverageView:
+    """The coverage of a collection by state, and the reasons of failures."""
 
     coverage: Coverage
     states: Sequence[Figure]
@@ -53,62 +53,69 @@ class CoverageShown:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkShown:
-    """A job as a line of text. variant: of unfold's label. pace: "12 a second", or ""."""
+class JobView:
+    """A job. variant: of unfold's label. rate: e.g. "12 per second", or ""."""
 
-    work: Work
+    summary: JobSummary
     title: str
-    address: str
+    url: str
     variant: str
-    pace: str
+    rate: str
 
 
 @dataclass(frozen=True, slots=True)
-class CollectionShown:
-    """A collection with its active version, "" where it has none, and that version's page and report."""
+class CollectionView:
+    """A collection with its active version and the URLs of its page and report; "" where there is none."""
 
     name: str
     quality: Quality
     version: str = ""
-    address: str = ""
+    url: str = ""
     report: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class PoorShown:
-    """A poor query with the product's page and photo, and what is wrong, in words. collection: "" for the one of all products."""
+class PoorQueryView:
+    """A product with poor recommendations, its page and photo, and the reasons as texts. collection: "" for the default one."""
 
     query: PoorQuery
     collection: str
-    address: str
+    url: str
     thumbnail: str
     reasons: Sequence[str]
 
 
-def figures_for(user: User | AnonymousUser) -> dict[str, Any]:
-    """The sections of the page that the user may see; one that may not be seen is not there, and nothing of it is read."""
+def overview_context(user: User | AnonymousUser) -> dict[str, Any]:
+    """The context of the page.
+
+    Args:
+        user: the user who opens it.
+
+    Returns:
+        The sections that the user may see; the others are missing, and nothing is read for them.
+    """
     sections: dict[str, Any] = {}
     if _may_see(user, PRODUCT):
-        figures = dashboard.catalogue()
-        sections["catalogue"] = _catalogue(figures)
-        sections["is_new_shop"] = not figures.active and not figures.withdrawn
+        counts = dashboard.catalogue_counts()
+        sections["catalogue"] = _catalogue(counts)
+        sections["is_new_shop"] = not counts.active and not counts.withdrawn
     if _may_see(user, PHOTO):
         sections["coverage"] = [_coverage(each) for each in dashboard.coverage()]
     if _may_see(user, JOB):
-        sections["work"] = [_work(each) for each in dashboard.work()]
+        sections["jobs"] = [_job(each) for each in dashboard.jobs()]
     if _may_see(user, VERSION):
         sections["builds"] = dashboard.builds()
         sections["collections"] = [_collection(each) for each in dashboard.collections()]
     if _may_see(user, EVENT):
-        counts = dashboard.event_counts()
-        sections["events"] = [Figure(str(kind.label), counts.get(kind, 0)) for kind in Event.Type]
-        sections["has_events"] = bool(counts)
+        events = dashboard.event_counts()
+        sections["events"] = [Figure(str(kind.label), events.get(kind, 0)) for kind in Event.Type]
+        sections["has_events"] = bool(events)
         sections["latency"] = latency("similar")
         sections["all_processes"] = bool(settings.PROMETHEUS_MULTIPROC_DIR)
     if _may_see(user, PRODUCT, EVENT) and sections["has_events"]:
-        found = dashboard.poor_queries()
-        sections["poor"] = found
-        sections["poor_rows"] = [_poor(query) for query in found.queries]
+        poor = dashboard.poor_queries()
+        sections["poor"] = poor
+        sections["poor_rows"] = [_poor_query(query) for query in poor.queries]
     sections["nothing_permitted"] = not sections
     return sections
 
@@ -120,17 +127,17 @@ def _may_see(user: User | AnonymousUser, *models: str) -> bool:
     )
 
 
-def _catalogue(figures: dashboard.Catalogue) -> list[Figure]:
+def _catalogue(counts: CatalogueCounts) -> list[Figure]:
     products = reverse("admin:catalog_product_changelist")
     return [
-        Figure(_("Products for sale"), figures.active, f"{products}?active__exact=1"),
-        Figure(_("For sale without a photo"), figures.without_photo, f"{products}?active__exact=1&embedding=no_photo"),
-        Figure(_("Withdrawn"), figures.withdrawn, f"{products}?active__exact=0"),
-        Figure(_("Photos"), figures.photos),
+        Figure(_("Products for sale"), counts.active, f"{products}?active__exact=1"),
+        Figure(_("For sale without a photo"), counts.without_photo, f"{products}?active__exact=1&embedding=no_photo"),
+        Figure(_("Withdrawn"), counts.withdrawn, f"{products}?active__exact=0"),
+        Figure(_("Photos"), counts.photos),
     ]
 
 
-def _coverage(coverage: Coverage) -> CoverageShown:
+def _coverage(coverage: Coverage) -> CoverageView:
     photos = f"{reverse('admin:embeddings_imageembedding_changelist')}?version__id__exact={coverage.version_id}"
     states = [
         Figure(_("Indexed"), coverage.indexed, f"{photos}&state__in=indexed%2Coutdated"),
@@ -142,63 +149,62 @@ def _coverage(coverage: Coverage) -> CoverageShown:
         Figure(failure.reason, failure.photos, f"{failed}&{urlencode({'q': failure.words})}")
         for failure in coverage.failures
     ]
-    return CoverageShown(coverage, states, failures)
+    return CoverageView(coverage, states, failures)
 
 
-def _work(work: Work) -> WorkShown:
-    job = work.job
+def _job(summary: JobSummary) -> JobView:
+    job = summary.job
     kind = str(job.get_kind_display()).capitalize()
-    return WorkShown(
-        work,
+    return JobView(
+        summary,
         title=f"{kind}: {job.collection}" if job.collection_id else kind,
-        address=reverse("admin:embeddings_job_change", args=[job.pk]),
+        url=reverse("admin:embeddings_job_change", args=[job.pk]),
         variant=JOB_VARIANTS.get(Job.State(job.state), "info"),
-        pace=_pace(work.rate),
+        rate=_rate_text(summary.rate),
     )
 
 
-def _pace(rate: float | None) -> str:
+def _rate_text(rate: float | None) -> str:
     if rate is None:
         return ""
     if rate >= 1:
-        return _("%(number)s a second") % {"number": number_format(rate, decimal_pos=0, force_grouping=True)}
-    return _("%(number)s a minute") % {"number": number_format(60 * rate, decimal_pos=0)}
+        return _("%(number)s per second") % {"number": number_format(rate, decimal_pos=0, force_grouping=True)}
+    return _("%(number)s per minute") % {"number": number_format(60 * rate, decimal_pos=0)}
 
 
-def _collection(collection: Collection) -> CollectionShown:
+def _collection(collection: Collection) -> CollectionView:
     version = collection.active_version
     if version is None:
-        return CollectionShown(collection.name, Quality(None, None))
-    return CollectionShown(
+        return CollectionView(collection.name, Quality(None, None))
+    return CollectionView(
         collection.name,
         dashboard.quality_of(version),
         version=version.label,
-        address=reverse("admin:embeddings_encoderversion_change", args=[version.pk]),
+        url=reverse("admin:embeddings_encoderversion_change", args=[version.pk]),
         report=reverse("admin:embeddings_encoderversion_report", args=[version.pk]) if report_of(version) else "",
     )
 
 
-def _poor(query: PoorQuery) -> PoorShown:
-    return PoorShown(
+def _poor_query(query: PoorQuery) -> PoorQueryView:
+    return PoorQueryView(
         query,
         collection="" if query.collection == DEFAULT_COLLECTION else query.collection,
-        address=reverse("admin:catalog_product_change", args=[query.product.id]),
+        url=reverse("admin:catalog_product_change", args=[query.product.id]),
         thumbnail=thumbnail_url(query.product.image, 96),
-        reasons=[_told(weakness, query) for weakness in query.weaknesses],
+        reasons=[_weakness_text(weakness, query) for weakness in query.weaknesses],
     )
 
 
-def _told(weakness: Weakness, query: PoorQuery) -> str:
+def _weakness_text(weakness: Weakness, query: PoorQuery) -> str:
     match weakness:
-        case Weakness.NOTHING:
-            return _("nothing is recommended")
-        case Weakness.NOT_COMPARED:
-            return _("none of its photos is embedded yet: the newest of its category are shown")
-        case Weakness.FEW:
-            text = ngettext("only %d product is recommended", "only %d products are recommended", query.results)
-            return text % query.results
-        case Weakness.UNSURE:
+        case Weakness.NO_RESULTS:
+            return _("no recommendations")
+        case Weakness.FALLBACK:
+            return _("no embedded photo yet; showing the newest products of its category")
+        case Weakness.FEW_RESULTS:
+            return ngettext("only %d recommendation", "only %d recommendations", query.results) % query.results
+        case Weakness.LOW_CONFIDENCE:
             percent = round(100 * (query.confidence or 0))
-            return _("the best match is unsure: its confidence is %(percent)s%%") % {"percent": percent}
-        case Weakness.IGNORED:
-            return _("often seen, and nothing of it clicked")
+            return _("low confidence of the best match: %(percent)s%%") % {"percent": percent}
+        case Weakness.NO_CLICKS:
+            return _("many impressions, no clicks")
