@@ -30,10 +30,8 @@ class Condition:
         name: of the field of ProductFilter and of the API's parameter.
         field: of the product card and of the payload in the vector index (PAYLOAD_FIELDS).
         lookup: how the values compare.
-        path: the field's path in the ORM, from Product.
+        path: the model field's path, from Product, e.g. "category__path"; its type and its length are those of the parameter.
         description: for the API; "" for a condition that the API does not offer.
-        value_type: of one value: str, Decimal or bool.
-        max_length: of a text, in characters.
         example: a value for the API's documentation.
     """
 
@@ -42,8 +40,6 @@ class Condition:
     lookup: Lookup
     path: str
     description: str
-    value_type: type
-    max_length: int
     example: str | None
 
 
@@ -53,8 +49,6 @@ def _condition(
     description: str = "",
     *,
     path: str = "",
-    value_type: type = str,
-    max_length: int = 0,
     example: str | None = None,
     default: Any = None,
 ) -> Any:
@@ -63,8 +57,6 @@ def _condition(
         "lookup": lookup,
         "path": path or field_name,
         "description": description,
-        "value_type": value_type,
-        "max_length": max_length,
         "example": example,
     }
     return field(default=default, metadata=options)
@@ -83,22 +75,20 @@ class ProductFilter:
         Lookup.SUBTREE,
         "Slug path of a category; subcategories are included.",
         path="category__path",
-        max_length=500,
         example="clothing/shirts",
     )
-    brand: str | None = _condition("brand", Lookup.EXACT, "Brand; exact, case-sensitive match.", max_length=120)
+    brand: str | None = _condition("brand", Lookup.EXACT, "Brand; exact, case-sensitive match.")
     brands: tuple[str, ...] = _condition("brand", Lookup.ANY_OF, default=())
     min_price: Decimal | None = _condition(
-        "price", Lookup.MINIMUM, "Minimum price; products without a price are excluded.", value_type=Decimal
+        "price", Lookup.MINIMUM, "Minimum price; products without a price are excluded."
     )
     max_price: Decimal | None = _condition(
-        "price", Lookup.MAXIMUM, "Maximum price; products without a price are excluded.", value_type=Decimal
+        "price", Lookup.MAXIMUM, "Maximum price; products without a price are excluded."
     )
     available: bool | None = _condition(
         "available",
         Lookup.EXACT,
         "true: only products in stock; false: only products out of stock.",
-        value_type=bool,
     )
 
     def conditions(self) -> Iterator[tuple[Condition, Any]]:

@@ -18,6 +18,8 @@ from catalog.media import PHOTOS
 models.CharField.register_lookup(Length)
 
 CATEGORY_PATH_LENGTH = 500
+# A database cannot compare with a larger number.
+MAX_PRODUCT_ID = models.BigIntegerField.MAX_BIGINT
 
 
 class Category(models.Model):

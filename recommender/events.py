@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.utils import timezone
 
+from catalog.models import MAX_PRODUCT_ID
 from recommender.models import COLLECTION_LENGTH, ENCODER_LENGTH, Event
 from rest.errors import InvalidParameters, ParameterError, integer_expected
 
@@ -19,7 +20,6 @@ MAX_EVENTS = 100
 MAX_RESULTS = 100
 MAX_QUANTITY = 10_000
 MAX_POSITION = 1000
-_MAX_ID = 2**63 - 1
 
 _DELETE_BATCH_SIZE = 1000
 # Without a broker there is no periodic task: old events are deleted when events are stored, at most so many, so often.
@@ -171,8 +171,8 @@ def _name(max_length: int) -> Callable[[Any], str]:
 
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_id = _integer(1, _MAX_ID, "must be a product id")
-_ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": _MAX_ID}
+_id = _integer(1, MAX_PRODUCT_ID, "must be a product id")
+_ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_PRODUCT_ID}
 
 
 def _integer_field(name: str, field: str, maximum: int, *, required: bool = True) -> EventField:

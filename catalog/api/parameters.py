@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from django.db.models import BigIntegerField
+from django.db.models import BooleanField, DecimalField, Field
 from django.http import QueryDict
 
 from catalog.errors import ProductNotFound
@@ -14,6 +13,7 @@ from catalog.filters import NO_FILTER, Condition, Lookup, ProductFilter, conditi
 from catalog.importers.csv_file import ENCODINGS
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.sources import FORMATS
+from catalog.models import MAX_PRODUCT_ID, Product
 from catalog.selectors import PAGE_SIZE
 from rest.errors import ParameterError
 from rest.parameters import (
@@ -28,7 +28,6 @@ from rest.parameters import (
     TextParameter,
 )
 
-MAX_ID = BigIntegerField.MAX_BIGINT
 MAX_PAGE = 1_000_000
 MAX_PAGE_SIZE = 100
 
@@ -127,15 +126,24 @@ def validate_product_id(product_id: int) -> int:
     Raises:
         ProductNotFound: the id is too large.
     """
-    if product_id > MAX_ID:
+    if product_id > MAX_PRODUCT_ID:
         raise ProductNotFound(product_id)
     return product_id
 
 
 def _parameter(condition: Condition) -> Parameter:
-    if condition.value_type is bool:
+    field = _model_field(condition.path)
+    if isinstance(field, BooleanField):
         return BooleanParameter(condition.description)
-    if condition.value_type is Decimal:
+    if isinstance(field, DecimalField):
         return PriceParameter(condition.description)
     text = SlugPathParameter if condition.lookup is Lookup.SUBTREE else TextParameter
-    return text(condition.description, max_length=condition.max_length, example=condition.example)
+    return text(condition.description, max_length=field.max_length or 0, example=condition.example)
+
+
+def _model_field(path: str) -> Field[Any, Any]:
+    model: Any = Product
+    for name in path.split("__"):
+        field = model._meta.get_field(name)
+        model = field.related_model
+    return cast("Field[Any, Any]", field)
