@@ -1,8 +1,8 @@
-"""The losses an encoder is fine-tuned with: classification losses over class weights, and metric losses over distances.
+"""The loss functions of a training: classification losses over class weights, and metric losses over distances.
 
-All are Keras losses of (labels, what the network says). What they read is in READS: a classification loss reads logits or, from
-a CosineClassifier, cosines, float32 [B, classes]; a metric loss reads the embeddings themselves, float32 [B, dim]. Labels are
-integers below 2**24 (Keras hands them over as float32).
+All are Keras losses of (labels, output of the network): softmax reads logits, normalised softmax and ArcFace the cosines of a
+CosineClassifier, float32 [B, classes]; contrastive and triplet read the embeddings themselves, float32 [B, dim]. Labels are
+integers below 2**24 (Keras passes them on as float32).
 
 A metric loss can say nothing of a batch without a pair or triplet to learn from (each label once, or one label alone): it is 0
 there, with a gradient of 0. Sample batches by class, and this does not come up.
@@ -17,18 +17,11 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from embeddings.training.mining import MINING, pairs
+from embeddings.training.config import DISTANCES, LOSSES, MINING
+from embeddings.training.mining import STRATEGIES, pairs
 
 Margin = float | Literal["soft"]
 
-READS = {
-    "softmax": "logits",
-    "normalised-softmax": "cosines",
-    "arcface": "cosines",
-    "contrastive": "embeddings",
-    "triplet": "embeddings",
-}
-DISTANCES = ("l1", "l2", "squared-l2", "cosine")
 # Zhai & Wu, 2019, section 3.2: low, so that the loss can fall although cosines end at 1.
 TEMPERATURE = 0.05
 
@@ -46,13 +39,23 @@ def make_loss(
     mining: str = "batch-hard",
     temperature: float = TEMPERATURE,
 ) -> keras.losses.Loss:
-    """The loss of this name: softmax, normalised-softmax, arcface, contrastive or triplet.
+    """The loss function of this name.
 
-    margin: in radians for arcface (default 0.5), else in units of the distance (contrastive 1.0, triplet 0.2); "soft" is for
-    triplet alone. distance: for contrastive and triplet. mining: for triplet. temperature: for normalised-softmax; arcface's
-    scale is its inverse. What does not concern a loss is left unread. Raises ValueError for a name or value it does not know.
+    Args:
+        name: one of `LOSSES`.
+        margin: in radians for arcface (default 0.5), else in units of the distance (contrastive 1.0, triplet 0.2); "soft" is for
+            triplet alone.
+        distance: for contrastive and triplet.
+        mining: for triplet.
+        temperature: for normalised-softmax; arcface's scale is its inverse.
+
+    Returns:
+        A Keras loss. What does not concern it is left unread.
+
+    Raises:
+        ValueError: an unknown name or value.
     """
-    _check_choice("loss", name, READS)
+    _check_choice("loss", name, LOSSES)
     if margin == "soft" and name != "triplet":
         raise ValueError(f"a soft margin is for the triplet loss; {name} takes a number")
     given: dict[str, Any] = {} if margin is None else {"margin": margin}
@@ -222,7 +225,7 @@ class Triplet(keras.losses.Loss):
         self.mining = _check_choice("mining", mining, MINING)
 
     def call(self, labels: Any, embeddings: Any) -> Any:
-        triplets = MINING[self.mining](_flat(labels), pairwise_distances(embeddings, self.distance))
+        triplets = STRATEGIES[self.mining](_flat(labels), pairwise_distances(embeddings, self.distance))
         gaps = triplets.gaps
         losses = ops.softplus(gaps) if self.margin == "soft" else ops.relu(gaps + self.margin)
         # A comparison with NaN is false: written so, NaN counts, and shows in the loss.
@@ -235,40 +238,57 @@ class Triplet(keras.losses.Loss):
 
 
 def pairwise_distances(embeddings: Any, distance: str) -> Any:
-    """Distance of each embedding to each: float32 [B, dim] -> float32 [B, B], not negative.
+    """Distance of each embedding to each.
 
-    distance: l1, l2, squared-l2, or cosine (1 - cosine, in [0, 2]). The gradient is finite everywhere, also between equal
-    embeddings. l1 holds B x B x dim values; the others are one matrix product. NaN stays NaN.
+    The gradient is finite everywhere, also between equal embeddings. l1 holds B x B x dim values; the others are one matrix
+    product. NaN stays NaN.
+
+    Args:
+        embeddings: float32 [B, dim].
+        distance: l1, l2, or cosine (1 - cosine, in [0, 2]).
+
+    Returns:
+        float32 [B, B], not negative.
+
+    Raises:
+        ValueError: another distance, or embeddings of another shape.
     """
     return _PAIRWISE[_check_choice("distance", distance, DISTANCES)](_check_embeddings(embeddings))
 
 
 def paired_distances(left: Any, right: Any, distance: str) -> Any:
-    """Distance of each row to the same row of the other: float32 [B, dim] twice -> float32 [B]. As `pairwise_distances`."""
+    """Distance of each row to the same row of the other.
+
+    Args:
+        left: float32 [B, dim].
+        right: float32 [B, dim].
+        distance: as in `pairwise_distances`.
+
+    Returns:
+        float32 [B], not negative.
+
+    Raises:
+        ValueError: another distance.
+    """
     _check_choice("distance", distance, DISTANCES)
     if distance == "cosine":
         return ops.maximum(1 - ops.sum(_unit(left) * _unit(right), axis=-1), 0.0)
     if distance == "l1":
         return ops.sum(ops.abs(left - right), axis=-1)
-    squared = ops.sum(ops.square(left - right), axis=-1)
-    return squared if distance == "squared-l2" else _safe_sqrt(squared)
+    return _safe_sqrt(ops.sum(ops.square(left - right), axis=-1))
 
 
 def _l1(embeddings: Any) -> Any:
     return ops.sum(ops.abs(embeddings[:, None, :] - embeddings[None, :, :]), axis=-1)
 
 
-def _squared_l2(embeddings: Any) -> Any:
+def _l2(embeddings: Any) -> Any:
     # Around their mean the vectors are as short as they can be, so a batch that has almost collapsed does not drown in rounding.
     centred = embeddings - ops.stop_gradient(ops.mean(embeddings, axis=0, keepdims=True))
     lengths = ops.sum(ops.square(centred), axis=1)
     sums = lengths[:, None] + lengths[None, :]
     squared = sums - 2 * ops.matmul(centred, ops.transpose(centred))
-    return ops.where(squared <= _ROUNDING * sums, 0.0, squared)
-
-
-def _l2(embeddings: Any) -> Any:
-    return _safe_sqrt(_squared_l2(embeddings))
+    return _safe_sqrt(ops.where(squared <= _ROUNDING * sums, 0.0, squared))
 
 
 def _cosine(embeddings: Any) -> Any:
@@ -276,7 +296,7 @@ def _cosine(embeddings: Any) -> Any:
     return ops.maximum(1 - ops.matmul(unit, ops.transpose(unit)), 0.0)
 
 
-_PAIRWISE: dict[str, Callable[[Any], Any]] = {"l1": _l1, "l2": _l2, "squared-l2": _squared_l2, "cosine": _cosine}
+_PAIRWISE: dict[str, Callable[[Any], Any]] = {"l1": _l1, "l2": _l2, "cosine": _cosine}
 
 
 def _safe_sqrt(squared: Any) -> Any:

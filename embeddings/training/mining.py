@@ -1,7 +1,7 @@
 """Which triplets of a labelled batch a loss learns from.
 
-A triplet is an anchor, a positive (another photo of its class) and a negative (a photo of another class). Each strategy takes
-labels (int [B]) and all distances of the batch (float32 [B, B]), and says how much farther the positive is than the negative.
+A triplet is an anchor, a positive (another photo of its class) and a negative (a photo of another class). Each strategy maps
+labels (int [B]) and all distances of the batch (float32 [B, B]) to how much farther the positive is than the negative.
 No loop runs over the batch. batch-all and semi-hard hold B x B x B values: 64 MB of float32 for a batch of 256.
 """
 
@@ -59,7 +59,8 @@ def semi_hard(labels: Any, distances: Any) -> Triplets:
     return Triplets(distances - chosen, positive & ops.any(negative, axis=1, keepdims=True))
 
 
-MINING: dict[str, Callable[[Any, Any], Triplets]] = {
+# By the names of `config.MINING`.
+STRATEGIES: dict[str, Callable[[Any, Any], Triplets]] = {
     "batch-all": batch_all,
     "batch-hard": batch_hard,
     "semi-hard": semi_hard,
