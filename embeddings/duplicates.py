@@ -109,7 +109,7 @@ def find_duplicates(on_progress: ProgressCallback) -> Found:
 def _live_version() -> EncoderVersion:
     collection = Collection.objects.filter(slug=COLLECTION).select_related("active_version").first()
     if collection is None or collection.active_version is None:
-        raise UnknownCollection(f"the collection {COLLECTION!r} has no active encoder version: run manage.py migrate")
+        raise UnknownCollection(f"the collection {COLLECTION!r} has no active encoder version")
     return collection.active_version
 
 

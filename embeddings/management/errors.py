@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.core.management.base import CommandError
 
 from embeddings.errors import (
-    EmbeddingsError,
     EncoderMismatch,
     IndexMismatch,
     NothingToRollBackTo,
@@ -15,11 +14,11 @@ from embeddings.errors import (
 from embeddings.models import Collection
 
 
-def command_error(error: EmbeddingsError) -> CommandError:
+def command_error(error: Exception) -> CommandError:
     """The error as a command ends with it.
 
     Args:
-        error: what the service raised.
+        error: what was raised, of the embedding service or another.
 
     Returns:
         An error with the same message and, where there is one, a remedy in the words of the command line.
@@ -28,7 +27,7 @@ def command_error(error: EmbeddingsError) -> CommandError:
     return CommandError(f"{error}: {remedy}" if remedy else str(error))
 
 
-def _remedy(error: EmbeddingsError) -> str:
+def _remedy(error: Exception) -> str:
     match error:
         case IndexMismatch():
             return "run manage.py reindex, which builds a new index beside it"
@@ -40,6 +39,6 @@ def _remedy(error: EmbeddingsError) -> str:
             return "--allow-worse activates it all the same"
         case NothingToRollBackTo():
             return "manage.py activate_encoder activates any version"
-        case UnknownCollection() if not Collection.objects.exists():
+        case UnknownCollection() if not Collection.objects.filter(active_version__isnull=False).exists():
             return "run manage.py migrate"
     return ""

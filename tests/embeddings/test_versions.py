@@ -277,6 +277,15 @@ def test_the_version_before_the_previous_one_is_retired(version, other, shop):
     assert set(points(version)) == set(shop)
 
 
+def test_a_worse_version_is_refused_with_the_option_that_activates_it_on_the_command_line_alone(version, other, shop):
+    new = second(version, other)
+    with pytest.raises(WorseEncoder) as refused:
+        versions.activate(new)
+    assert "--" not in str(refused.value)
+    with pytest.raises(CommandError, match="it is not activated: --allow-worse activates it all the same"):
+        call_command("activate_encoder", new.label)
+
+
 def test_the_command_prints_the_comparison(version, encoder, other, shop):
     out = io.StringIO()
     call_command("activate_encoder", second(version, encoder, "counting").label, stdout=out)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from catalog.archives import ArchiveRejected
 from embeddings import versions
@@ -27,6 +27,7 @@ from embeddings.evaluation.protocols import (
     report_on,
 )
 from embeddings.evaluation.report import drawing, write_report
+from embeddings.management.errors import command_error
 
 BACKBONE = "backbone"
 ACTIVE = "active"
@@ -75,7 +76,7 @@ class Command(BaseCommand):
                 results = self._results(options, Path(unpacked))
                 checked = self._report(options, results) if options["report"] is not None else None
         except (EmbeddingsError, ArchiveRejected, ValueError) as error:
-            raise CommandError(str(error)) from error
+            raise command_error(error) from error
         first = results[0]
         if options["json"]:
             figures = first.figures()

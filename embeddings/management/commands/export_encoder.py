@@ -21,6 +21,7 @@ from embeddings.errors import EmbeddingsError, EncoderUnavailable
 from embeddings.evaluation.live import catalogue_photos
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.protocols import EvaluationResult, EvaluationSplit, evaluate_encoder
+from embeddings.management.errors import command_error
 from embeddings.management.tensorflow import require_tensorflow
 from embeddings.models import EncoderVersion
 
@@ -49,7 +50,7 @@ class Command(BaseCommand):
             require_tensorflow()
             found = versions.find_version(version)
         except EmbeddingsError as error:
-            raise CommandError(str(error)) from error
+            raise command_error(error) from error
         out.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:
@@ -60,7 +61,7 @@ class Command(BaseCommand):
             made.chmod(0o755)
             made.rename(out)
         except (EmbeddingsError, ArchiveRejected, ValueError) as error:
-            raise CommandError(str(error)) from error
+            raise command_error(error) from error
         finally:
             shutil.rmtree(made, ignore_errors=True)
         for name in (FLOAT, INT8):

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from embeddings import jobs
 from embeddings.duplicates import find_duplicates
 from embeddings.errors import EmbeddingsError
+from embeddings.management.errors import command_error
 from embeddings.management.progress import stage_bars
 from embeddings.models import Job
 from jobs.progress import ProgressCallback
@@ -33,7 +34,7 @@ class Command(BaseCommand):
             with stage_bars() as on_progress:
                 found = find_duplicates(on_progress)
         except EmbeddingsError as error:
-            raise CommandError(str(error)) from error
+            raise command_error(error) from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was changed. Run it again.", returncode=130) from None
         recorded = found.recorded

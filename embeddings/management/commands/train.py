@@ -16,6 +16,7 @@ from catalog.archives import ArchiveRejected
 from embeddings import jobs, versions
 from embeddings.errors import BackboneUnavailable, EmbeddingsError, WorseEncoder
 from embeddings.evaluation.metrics import METRICS
+from embeddings.management.errors import command_error
 from embeddings.management.progress import stage_bars
 from embeddings.management.tensorflow import require_tensorflow
 from embeddings.models import Collection, EncoderVersion, Job
@@ -66,7 +67,7 @@ class Command(BaseCommand):
                 "Interrupted. Run the same command again to go on where it stopped.", returncode=130
             ) from None
         except (EmbeddingsError, ArchiveRejected, ValueError, StorageUnavailable) as error:
-            raise CommandError(str(error)) from error
+            raise command_error(error) from error
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             raise CommandError(f"{place}{reason_of(error)}, then run the same command again to go on.") from error

@@ -14,6 +14,7 @@ from catalog.models import Product
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.indexing import process_outbox
+from embeddings.management.errors import command_error
 from embeddings.management.progress import stage_bars
 from jobs.storage import StorageUnavailable
 from recommender.pipeline import SimilarQuery, similar_to
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         except IndexLocked:
             self.stdout.write("A server is running; it indexes the photos within seconds.")
         except EmbeddingsError as error:
-            raise CommandError(str(error)) from error
+            raise command_error(error) from error
         finally:
             get_vector_index().close()
         self._show_addresses(port, products)
