@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import changing_shop, load, tables, worker_kills
-from tests.services.conftest import find_pg_ctl, find_redis
+from bench import changing_shop, load, shops, tables, worker_kills
+from tests.services.conftest import Site, find_pg_ctl, find_redis
 
 
 @pytest.fixture(autouse=True)
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where tables are written to in place of the developer's own; and drawings for photos."""
+    """Where tables are written to in place of the developer's own; drawings for photos, and processes that start quickly."""
     find_pg_ctl()
     find_redis()
     monkeypatch.delenv("REAL_DATA", raising=False)
+    for module in (shops, worker_kills):
+        monkeypatch.setattr(module, "Site", partial(Site, forked=True))
     monkeypatch.setattr(tables, "RESULTS", tmp_path / "results")
     return tmp_path / "results"
 

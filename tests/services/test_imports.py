@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.services.conftest import ROOT, Site
+from tests.services.conftest import ROOT
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_hub")
 
@@ -16,9 +16,8 @@ HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_hub")
     ],
     ids=["web", "worker", "commands"],
 )
-def test_no_process_that_serves_loads_tensorflow(tmp_path, program):
-    site = Site(tmp_path, DJANGO_SETTINGS_MODULE="lookalike.settings", PYTHONPATH=str(ROOT))
-    site.manage("migrate", "--verbosity", "0")
+def test_no_process_that_serves_loads_tensorflow(make_site, program):
+    site = make_site(forked=False, DJANGO_SETTINGS_MODULE="lookalike.settings", PYTHONPATH=str(ROOT))
     use = "from embeddings.backends import get_encoder, get_vector_index; get_encoder().dim; get_vector_index()"
     loaded = f"import sys; print([name for name in {HEAVY} if name in sys.modules])"
     assert site.run("-c", f"{program}; {use}; {loaded}").stdout.strip() == "[]"
