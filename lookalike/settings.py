@@ -328,7 +328,8 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["rest.schema.without_version_alias"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "rest.schema.with_bodies_and_links",
+        "rest.schema.with_required_bodies",
+        "jobs.schema.with_job_links",
         "rest.schema.with_headers",
         "rest.parameters.with_parameter_examples",
     ],

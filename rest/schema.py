@@ -6,11 +6,6 @@ from typing import Any
 
 Endpoint = tuple[str, str, str, Any]
 
-# A job's id from a response leads to these operations.
-_JOB_LINKS = {
-    operation: {"operationId": operation, "parameters": {"job_id": "$response.body#/id"}}
-    for operation in ("job", "cancel_job", "import_of_dry_run", "rejected_rows")
-}
 _HEADERS = {
     "401": {"WWW-Authenticate": "How to send a key."},
     "429": {"Retry-After": "Seconds until the next request is allowed."},
@@ -30,8 +25,8 @@ def without_version_alias(endpoints: list[Endpoint]) -> list[Endpoint]:
     return [endpoint for endpoint in endpoints if not endpoint[0].startswith("/api/v1/")]
 
 
-def with_bodies_and_links(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Postprocessing hook: mark every request body as required, and link responses with a job to the operations on it.
+def with_required_bodies(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Postprocessing hook: mark every request body as required.
 
     Args:
         result: The schema; changed in place.
@@ -43,8 +38,6 @@ def with_bodies_and_links(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for operation in _operations(result):
         if "requestBody" in operation:
             operation["requestBody"]["required"] = True
-        if "202" in operation["responses"] and operation["operationId"] != "events":
-            operation["responses"]["202"]["links"] = _JOB_LINKS
     return result
 
 
