@@ -106,7 +106,7 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     Raises:
         ProductNotFound: there is no such product, or it is not visible.
         UnknownCollection: there is no such collection.
-        IndexUnavailable: the vector index does not answer.
+        IndexUnavailable: the vector index does not respond.
     """
     try:
         return _similar_to(product_id, query)
@@ -145,7 +145,7 @@ def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommenda
         UnknownCollection: there is no such collection.
         EncoderUnavailable: the encoder's file cannot be loaded.
         EncoderMismatch: encoder and index do not fit together.
-        IndexUnavailable: the vector index does not answer.
+        IndexUnavailable: the vector index does not respond.
     """
     live = live_collection(collection_slug)
     encoder = encoder_of(live)

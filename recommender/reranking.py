@@ -1,4 +1,4 @@
-"""The re-ranking stage: trades likeness for variety."""
+"""The re-ranking stage: similarity to the query ammr_scorest diversity of the results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def diversify(hits: Sequence[Hit], *, limit: int, diversity: float, distance: Di
 
     Args:
         hits: nearest first, each with its vector where diversity > 0.
-        limit: the most hits that are returned.
-        diversity: 0 (the order stays) to 1 (variety alone counts). The nearest hit always comes first.
+        limit: the maximum number of hits that are returned.
+        diversity: 0 (the order stays) to 1 (only diversity counts). The nearest hit always comes first.
         distance: how the hits were compared with the query; hits are compared with each other in the same way, so that relevance
             and redundancy are on one scale.
 
@@ -33,13 +33,13 @@ def diversify(hits: Sequence[Hit], *, limit: int, diversity: float, distance: Di
     chosen = [0]
     while len(chosen) < min(limit, len(hits)):
         redundancy = np.maximum(redundancy, similarities(vectors, vectors[chosen[-1]], distance))
-        gain = (1 - diversity) * relevance - diversity * redundancy
-        gain[chosen] = -np.inf
-        chosen.append(int(np.argmax(gain)))
+        mmr_score = (1 - diversity) * relevance - diversity * redundancy
+        mmr_score[chosen] = -np.inf
+        chosen.append(int(np.argmax(mmr_score)))
     return [hits[position] for position in chosen]
 
 
 def _vector(hit: Hit) -> Vector:
     if hit.vector is None:
-        raise ValueError(f"hit {hit.id} came without its vector: query with_vectors to re-rank")
+        raise ValueError(f"hit {hit.id} has no vector: query with_vectors to re-rank")
     return hit.vector

@@ -25,10 +25,10 @@ def nearest_products(
     """The best hit of each of the nearest products, best first.
 
     Args:
-        collection: what is asked; `dim` and `distance` are checked where a vector does not fit.
+        collection: the index collection; its `dim` and `distance` are checked when a vector does not fit.
         vectors: float32 [dim] each. Several vectors are photos of one thing: a product counts by its best match with any of them.
         conditions: which points may be returned.
-        limit: the most products. Fewer come back only where the index holds no more that match.
+        limit: the maximum number of products. Fewer are returned only if the index has no more that match.
         min_score: lowest score still returned; higher is nearer, whatever the distance.
         with_vectors: whether each hit carries its vector.
 
@@ -39,7 +39,7 @@ def nearest_products(
         EncoderMismatch: the index holds vectors of another encoder.
         InvalidVector: a vector has no direction.
         CollectionNotFound: nothing was indexed yet.
-        IndexUnavailable: the index does not answer.
+        IndexUnavailable: the index does not respond.
     """
     index = get_vector_index()
     hits: list[Hit] = []
@@ -58,7 +58,7 @@ def nearest_products(
             ):
                 hits += index.query(collection.name, query)
         except InvalidVector:
-            # It fits the version: an index that it does not fit is another's, which this says.
+            # The vector fits the version, so the index belongs to another one, which `ensure` reports.
             index.ensure(collection)
             raise
     if len(vectors) == 1:

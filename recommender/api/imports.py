@@ -24,7 +24,7 @@ from embeddings.submissions import expect_import, submit_import, submit_import_o
 from jobs import uploads
 from jobs.errors import UploadTooLarge
 from jobs.problems import JOB_IN_PROGRESS
-from recommender import serializers
+from recommender.api import serializers
 from recommender.api.documenting import (
     IMPORT,
     JOB_ID,

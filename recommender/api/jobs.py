@@ -17,7 +17,7 @@ from embeddings import jobs
 from embeddings.errors import JobEnded
 from embeddings.models import Job
 from jobs.problems import JOB_ENDED
-from recommender import serializers
+from recommender.api import serializers
 from recommender.api.documenting import IMPORT, JOB, JOB_ID, NO_JOB
 from rest.documenting import problem_example, responses
 from rest.parameters import NoParameters

@@ -19,7 +19,8 @@ from catalog.photos import ImageRejected, Reason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
 from embeddings.errors import IndexUnavailable, UnknownCollection
 from jobs.spooling import storage_failure
-from recommender import pipeline, serializers
+from recommender import pipeline
+from recommender.api import serializers
 from recommender.api.parameters import MAX_LIMIT, SearchParameters, SimilarParameters
 from recommender.problems import INDEX_UNAVAILABLE
 from rest.documenting import form_body, problem_example, responses

@@ -18,7 +18,7 @@ from embeddings.errors import JobUnderWay, TrainingUnavailable, UnusablePhotos
 from embeddings.submissions import expect_training, submit_training
 from jobs import uploads
 from jobs.problems import JOB_IN_PROGRESS
-from recommender import serializers
+from recommender.api import serializers
 from recommender.api.documenting import JOB
 from recommender.api.jobs import accepted
 from recommender.api.parameters import TrainingParameters

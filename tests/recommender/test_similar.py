@@ -303,12 +303,12 @@ def test_every_parameter_that_cannot_be_used_is_told(shop: Shop, api: Client) ->
 
     body = problem(api.get(f"/api/products/{product.pk}/similar?{query}"), 400)
 
-    told = {error["parameter"]: error["detail"] for error in body["errors"]}
-    assert set(told) == {
+    details = {error["parameter"]: error["detail"] for error in body["errors"]}
+    assert set(details) == {
         "limit", "diversity", "min_price", "available", "colour", "brand", "min_score", "category", "max_price",
     }  # fmt: skip
-    assert told["limit"] == "must be an integer from 1 to 100"
-    assert told["colour"] == (
+    assert details["limit"] == "must be an integer from 1 to 100"
+    assert details["colour"] == (
         "is not a known parameter; known parameters: limit, diversity, min_score, min_confidence, collection, category, brand, "
         "min_price, max_price, available"
     )

@@ -1,4 +1,4 @@
-"""The shapes of the API's answers: how they are made, and how the schema declares them."""
+"""Recommendations and jobs as the API shows them: the JSON, and its serializers for the OpenAPI schema."""
 
 from __future__ import annotations
 
