@@ -152,11 +152,11 @@ def _shape_of(product: DemoProduct) -> Shape:
 _SHAPES = {(kind.category, shape.name): shape for kind in KINDS for shape in kind.shapes}
 
 
-def photo_files(product: DemoProduct) -> list[bytes]:
-    """All views of the product, as JPEG files."""
+def photo_files(product: DemoProduct, size: int = 480) -> list[bytes]:
+    """All views of the product, as JPEG files of ``size`` pixels a side."""
     files = []
     for view in range(product.views):
         buffer = io.BytesIO()
-        draw_view(product, view).save(buffer, "JPEG", quality=88, optimize=True)
+        draw_view(product, view, size).save(buffer, "JPEG", quality=88, optimize=True)
         files.append(buffer.getvalue())
     return files
