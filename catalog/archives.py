@@ -23,7 +23,7 @@ from typing import BinaryIO, Self
 
 from django.conf import settings
 
-from jobs.storage import keeping
+from jobs.storage import storage_errors
 
 # Photos hardly shrink. A table of text shrinks tenfold, and a small one may as well be all spaces.
 _MAX_RATIO = 200
@@ -156,11 +156,11 @@ class SafeArchive:
 
         Raises StorageUnavailable where something cannot be written.
         """
-        with keeping("the archive's content", folder):
+        with storage_errors("the archive's content", folder):
             folder.mkdir(parents=True, exist_ok=True)
             root = folder.resolve(strict=True)
         for name in self._entries:
-            with keeping("the archive's content", folder):
+            with storage_errors("the archive's content", folder):
                 self._extract(name, root)
             if on_file:
                 on_file(1)

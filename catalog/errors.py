@@ -1,6 +1,8 @@
-"""The errors of the catalogue's reads."""
+"""The errors of the catalogue's reads, and of imports as jobs."""
 
 from __future__ import annotations
+
+from jobs.errors import JobsError
 
 
 class CatalogError(Exception):
@@ -19,3 +21,11 @@ class PageNotFound(CatalogError):
 
     def __init__(self, page: int, *, count: int, page_size: int) -> None:
         super().__init__(f"page {page} does not exist: {count} products have {-(-count // page_size)} pages")
+
+
+class DryRunFileExpired(JobsError):
+    """The job is not a dry run whose file is still stored, so nothing can be imported from it."""
+
+
+class NoRejectedRows(JobsError):
+    """The job has no file of rejected rows: nothing was rejected, it has not succeeded, or it ended too long ago."""

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from jobs.storage import keeping
+from jobs.storage import storage_errors
 
 # The folder of the catalogue's photos in the media storage.
 PHOTOS = "products"
@@ -21,7 +21,7 @@ def write_once(name: str, content: bytes) -> bool:
 
     Returns whether it was written. Raises StorageUnavailable where it cannot be.
     """
-    with keeping(f"the file {name}", settings.MEDIA_ROOT):
+    with storage_errors(f"the file {name}", settings.MEDIA_ROOT):
         if default_storage.exists(name):
             return False
         try:

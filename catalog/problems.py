@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from catalog import archives, photos
 from catalog.archives import ArchiveRejected
-from catalog.errors import PageNotFound, ProductNotFound
+from catalog.errors import DryRunFileExpired, NoRejectedRows, PageNotFound, ProductNotFound
 from catalog.importers.rows import UnusableSource
 from catalog.photos import ImageRejected
 from rest.problems import TOO_LARGE, ProblemType, ProblemTypes
@@ -25,7 +25,7 @@ ARCHIVE_REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, "archive-rejected", "Inva
 ARCHIVE_TOO_LARGE = replace(ARCHIVE_REJECTED, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 INVALID_CATALOGUE = ProblemType(HTTPStatus.BAD_REQUEST, "unusable-catalogue", "Invalid catalogue")
 NO_REJECTED_ROWS = ProblemType(HTTPStatus.NOT_FOUND, "no-rejected-rows", "No rejected rows")
-NOTHING_TO_IMPORT = ProblemType(HTTPStatus.CONFLICT, "nothing-to-import", "The uploaded file is no longer available")
+DRY_RUN_FILE_EXPIRED = ProblemType(HTTPStatus.CONFLICT, "nothing-to-import", "The uploaded file is no longer available")
 
 
 def _of_image(error: ImageRejected) -> ProblemType:
@@ -42,4 +42,6 @@ PROBLEM_TYPES: ProblemTypes = {
     ImageRejected: _of_image,
     ArchiveRejected: _of_archive,
     UnusableSource: INVALID_CATALOGUE,
+    NoRejectedRows: NO_REJECTED_ROWS,
+    DryRunFileExpired: DRY_RUN_FILE_EXPIRED,
 }

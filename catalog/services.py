@@ -23,7 +23,7 @@ from catalog.media import write_once
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, SourceEntry, photo_path
 from catalog.photos import Photo
 from catalog.thumbnails import delete_thumbnails
-from jobs.storage import database_storage
+from jobs.storage import database_storage_errors
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def transaction_with_files() -> Iterator[None]:
     written: set[str] = set()
     outer = _written.set(written)
     try:
-        with database_storage(), transaction.atomic():
+        with database_storage_errors(), transaction.atomic():
             yield
     except BaseException:
         _delete_unused_files(written)

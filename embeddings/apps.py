@@ -9,8 +9,9 @@ class EmbeddingsConfig(AppConfig):
     name = "embeddings"
 
     def ready(self) -> None:
-        """Connect the receivers and the system checks."""
-        from embeddings import checks, receivers
+        """Connect the receivers, the system checks and the kinds of job."""
+        from embeddings import checks, job_kinds, receivers
 
+        job_kinds.register_kinds()
         checks.register_checks()
         receivers.connect()

@@ -1,23 +1,20 @@
-"""Works off the outbox and the jobs where there is no broker: threads of the serving process, or the end of a command."""
+"""Processes the outbox without a broker: in a thread of the serving process, or at the end of a command."""
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
 import time
-from collections.abc import Collection, Sequence
 
 from django.conf import settings
 from django.db import connection
 from tqdm import tqdm
 
-from embeddings import jobs
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.indexing import claim_index, process_outbox
 from embeddings.selectors import TO_DO, active_versions, forget_live_collections, rows_of_active_versions
-from jobs.storage import StorageUnavailable, database_storage
+from jobs.storage import StorageUnavailable, database_storage_errors
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +46,7 @@ class OutboxThread(threading.Thread):
         generations = _Generations()
         while not self._ending:
             try:
-                with database_storage():
+                with database_storage_errors():
                     generations.follow()
                     process_outbox()
                 self._last_trouble = ""
@@ -69,59 +66,17 @@ class OutboxThread(threading.Thread):
             self._last_trouble = trouble
 
 
-class JobThread(threading.Thread):
-    """Runs jobs of some kinds, one after the other, those included that other processes left; photos never wait for it."""
-
-    def __init__(self, kinds: Collection[str]) -> None:
-        super().__init__(name="jobs", daemon=True)
-        self._kinds = kinds
-        self._woken = threading.Event()
-        self._ending = False
-
-    def wake(self) -> None:
-        """There may be a job."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """Put the job in hand back, and end."""
-        self._ending = True
-        jobs.stop_running()
-        self.wake()
-        self.join()
-
-    def run(self) -> None:
-        """Until the process ends, or stop()."""
-        while not self._ending:
-            ran = False
-            try:
-                ran = jobs.run_waiting(one_at_a_time=True, kinds=self._kinds)
-            # The thread has to outlive a database that is away for a while; the jobs are still there afterwards.
-            except Exception:
-                logger.exception("running a job failed; trying again")
-            finally:
-                connection.close()
-            if not ran:
-                self._woken.wait(POLL_S)
-                self._woken.clear()
-
-
 _thread: OutboxThread | None = None
-_job_threads: Sequence[JobThread] = ()
 _work_noted = False
 
 
-def start_background_work() -> None:
-    """Make this process the one that indexes and trains, unless a broker has workers for that. For the server, after any fork."""
-    global _thread, _job_threads
+def start_outbox_thread() -> None:
+    """Make this process the one that indexes, unless a broker has workers for that. For the server, after any fork."""
+    global _thread
     if settings.CELERY_BROKER_URL or _thread is not None:
         return
-    # Minutes of work never wait for hours.
-    _thread, _job_threads = OutboxThread(), [JobThread(jobs.SHORT), JobThread(jobs.TRAININGS)]
+    _thread = OutboxThread()
     _thread.start()
-    for thread in _job_threads:
-        thread.start()
-        # Without this a training would end with the process, and be missed only when its beat is.
-        atexit.register(thread.stop)
 
 
 def note_work() -> None:
@@ -130,12 +85,6 @@ def note_work() -> None:
     _work_noted = True
     if _thread is not None:
         _thread.wake()
-
-
-def note_job() -> None:
-    """There is a job: wake the threads. In a process without them, it waits for the serving process to look."""
-    for thread in _job_threads:
-        thread.wake()
 
 
 def finish_noted_work() -> None:

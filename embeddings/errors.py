@@ -86,26 +86,6 @@ class TrainingUnavailable(EmbeddingsError):
     """TensorFlow is not installed where training was asked for."""
 
 
-class JobUnderWay(EmbeddingsError):
-    """The collection has a job of this kind already."""
-
-
-class JobNotFound(EmbeddingsError):
-    """There is no job with this id."""
-
-
-class NothingToImport(EmbeddingsError):
-    """The job is no dry run whose file is still kept, so nothing can be imported from it."""
-
-
-class NoRejectedRows(EmbeddingsError):
-    """The job has no file of rejected rows: it had none, has not succeeded, or is too long ago."""
-
-
-class JobEnded(EmbeddingsError):
-    """The job has ended already, and nothing about it can change any more."""
-
-
 class WorseEncoder(EmbeddingsError):
     """A version that is to be activated finds the catalogue's own categories worse than the live one."""
 

@@ -1,4 +1,4 @@
-"""What this process has embedded and which jobs it has run: web processes and workers count alike."""
+"""Counts what this process has embedded; web processes and workers count alike."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from opentelemetry import trace
 from prometheus_client import Counter, Histogram
 
-from embeddings.models import ImageEmbedding, Job
+from embeddings.models import ImageEmbedding
 
 # Does nothing unless `lookalike.tracing` sets a tracer provider.
 tracer = trace.get_tracer(__name__)
@@ -35,17 +35,6 @@ _RESULT_OF_STATE = {
     ImageEmbedding.State.FAILED: _PHOTOS.labels("failed"),
     ImageEmbedding.State.PENDING: _PHOTOS.labels("postponed"),
 }
-_ENDED = (Job.State.SUCCEEDED, Job.State.FAILED, Job.State.CANCELLED)
-# Made beforehand: a series that begins with its first failure has not risen, as Prometheus sees it.
-_JOBS = Counter("lookalike_jobs", "Jobs that have ended.", ["kind", "result"])
-_JOBS_OF = {(str(kind), str(state)): _JOBS.labels(kind.value, state.value) for kind in Job.Kind for state in _ENDED}
-_JOB_SECONDS = Histogram(
-    "lookalike_job_seconds",
-    "Time from a job's start to its end; a training's with kind train.",
-    ["kind"],
-    buckets=(1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400),
-)
-_SECONDS_OF_JOB = {str(kind): _JOB_SECONDS.labels(kind.value) for kind in Job.Kind}
 
 
 @contextmanager
@@ -72,10 +61,3 @@ def count_batch(photos: int) -> None:
 def count_photos(state: str, photos: int) -> None:
     """So many photos came out of it in this state."""
     _RESULT_OF_STATE[ImageEmbedding.State(state)].inc(photos)
-
-
-def count_job(job: Job) -> None:
-    """The job, which this process has run, has ended."""
-    _JOBS_OF[job.kind, job.state].inc()
-    if job.started_at and job.finished_at:
-        _SECONDS_OF_JOB[job.kind].observe((job.finished_at - job.started_at).total_seconds())

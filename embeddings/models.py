@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -263,81 +262,6 @@ class ImageEmbedding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.image_id}: {self.state}"
-
-
-class Job(models.Model):
-    """Long work that somebody waits for: where it stands, and what came of it.
-
-    `collection`: empty for an import, which is of the whole catalogue. `upload`: name of what was sent, in UPLOADS_ROOT;
-    emptied when it is not needed any more. `beat_at` rises while a process works.
-    """
-
-    class Kind(models.TextChoices):
-        """What is done."""
-
-        TRAIN = "train", _("training")
-        ACTIVATE = "activate", _("activation")
-        IMPORT = "import", _("import")
-        REINDEX = "reindex", _("reindex")
-        DUPLICATES = "duplicates", _("search for near-duplicates")
-
-    class State(models.TextChoices):
-        """Where the work stands."""
-
-        QUEUED = "queued", _("queued")
-        RUNNING = "running", _("running")
-        SUCCEEDED = "succeeded", _("succeeded")
-        FAILED = "failed", _("failed")
-        CANCELLED = "cancelled", _("cancelled")
-
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
-    collection = models.ForeignKey(
-        Collection, verbose_name=_("collection"), null=True, blank=True, on_delete=models.CASCADE, related_name="jobs"
-    )
-    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
-    upload = models.CharField(_("upload"), max_length=200, blank=True)
-    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.QUEUED)
-    stage = models.CharField(_("stage"), max_length=60, blank=True)
-    done = models.PositiveIntegerField(_("done"), default=0)
-    total = models.PositiveIntegerField(_("total"), default=0)
-    result = models.JSONField(_("result"), null=True, blank=True)
-    error = models.TextField(_("error"), blank=True)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    started_at = models.DateTimeField(_("started"), null=True, blank=True)
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    beat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("job")
-        verbose_name_plural = _("jobs")
-        ordering = ("-created_at",)
-        indexes = [models.Index(fields=("state", "created_at"), name="job_queue")]
-        constraints = [
-            models.UniqueConstraint(
-                fields=("collection", "kind"),
-                condition=models.Q(state__in=("queued", "running")),
-                name="job_one_at_a_time",
-                violation_error_message=_("A job of this kind is under way for the collection."),
-            ),
-            models.UniqueConstraint(
-                fields=("kind",),
-                condition=models.Q(kind="import", state__in=("queued", "running")),
-                name="job_one_import_at_a_time",
-                violation_error_message=_("An import is under way."),
-            ),
-            models.CheckConstraint(
-                condition=models.Q(kind="import") | models.Q(collection__isnull=False), name="job_of_a_collection"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.pk}: {self.state}"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will come."""
-        return self.state not in (self.State.QUEUED, self.State.RUNNING)
 
 
 def vector_to_bytes(vector: NDArray[np.float32]) -> bytes:

@@ -7,11 +7,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_delete, post_migrate
 
 from catalog import events
 from catalog.models import ProductImage
 from embeddings import background, outbox, tasks, versions
+from embeddings.models import Collection
+from jobs.services import cancel_all_of
 
 
 def connect() -> None:
@@ -20,6 +22,7 @@ def connect() -> None:
     events.products_changed.connect(on_products_changed, dispatch_uid="embeddings.products_changed")
     events.images_removed.connect(on_images_removed, dispatch_uid="embeddings.images_removed")
     post_migrate.connect(on_migrated, dispatch_uid="embeddings.default_collection")
+    post_delete.connect(on_collection_deleted, sender=Collection, dispatch_uid="embeddings.collection_deleted")
 
 
 def on_images_changed(*, image_ids: Sequence[int], **_: Any) -> None:
@@ -38,6 +41,11 @@ def on_images_removed(*, image_ids: Sequence[int], **_: Any) -> None:
     """Have points deleted."""
     outbox.enqueue_removals(image_ids)
     dispatch(image_ids)
+
+
+def on_collection_deleted(*, instance: Collection, **_: Any) -> None:
+    """Cancel its jobs. By the model's signal, so that none is left whatever has deleted the collection."""
+    cancel_all_of(instance.slug)
 
 
 def on_migrated(*, app_config: Any, **_: Any) -> None:

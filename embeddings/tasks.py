@@ -6,16 +6,12 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 from celery import Task, shared_task
-from celery.exceptions import Reject
-from celery.signals import worker_shutting_down
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from embeddings import indexing, jobs, outbox
+from embeddings import indexing, outbox
 from embeddings.errors import IndexUnavailable, MediaUnavailable
 from embeddings.registry import registry
 
@@ -104,52 +100,3 @@ def reconcile(waited_s: float | None = None) -> None:
     """
     waited = timedelta(seconds=settings.MESSAGE_LOST_AFTER_S if waited_s is None else waited_s)
     _send(sync_images, outbox.stale_images(waited, RECONCILED_AT_ONCE), SYNC_SIZE)
-
-
-def request_job(job_id: UUID, kind: str) -> None:
-    """Send the job to the workers of its queue. Where the broker is away it waits for the periodic task."""
-    try:
-        (run_training if kind in jobs.TRAININGS else run_job).delay(str(job_id))
-    except OperationalError as error:
-        logger.warning("the broker is away (%s): job %s waits for the periodic task", error, job_id)
-
-
-@shared_task(bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)
-def run_job(self: Task[[str], None], job_id: str) -> None:
-    """Run the job to its end, or put the message back where this worker ends first."""
-    _run(self, job_id)
-
-
-@shared_task(bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)
-def run_training(self: Task[[str], None], job_id: str) -> None:
-    """The same for a training or an activation, in a queue of their own: minutes of work never wait for hours."""
-    _run(self, job_id)
-
-
-def _run(task: Task[[str], None], job_id: str) -> None:
-    match jobs.run(UUID(job_id)):
-        case jobs.Outcome.PUT_BACK:
-            raise Reject("this worker ends", requeue=True)
-        case jobs.Outcome.OWNED_BY_ANOTHER:
-            # The broker sends a message again when it is not acknowledged for long, and when a worker dies. Who knows which?
-            raise task.retry(countdown=jobs.STALE_AFTER.total_seconds())
-
-
-@shared_task(acks_late=False)
-def run_waiting_jobs() -> None:
-    """Find what a lost message left behind."""
-    while jobs.run_waiting(kinds=jobs.SHORT):
-        pass
-
-
-@shared_task(acks_late=False)
-def run_waiting_trainings() -> None:
-    """The same for trainings and activations."""
-    while jobs.run_waiting(kinds=jobs.TRAININGS):
-        pass
-
-
-@worker_shutting_down.connect
-def put_jobs_back(**_: Any) -> None:
-    """A worker that is asked to end does not wait for hours of training."""
-    jobs.stop_running()

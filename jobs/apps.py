@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class JobsConfig(AppConfig):
-    """Long work: jobs, their leases and uploads."""
+    """Long work: jobs, their leases, files and progress. The apps that own the work register its kinds."""
 
     name = "jobs"

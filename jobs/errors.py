@@ -7,6 +7,18 @@ class JobsError(Exception):
     """Base class of the errors that this app raises on purpose; the message says what to do."""
 
 
+class JobInProgress(JobsError):
+    """A job of this kind is already active for the same collection."""
+
+
+class JobNotFound(JobsError):
+    """There is no job with this id."""
+
+
+class JobEnded(JobsError):
+    """The job has ended, so it cannot be changed any more."""
+
+
 class UploadTooLarge(JobsError):
     """More bytes than may be sent."""
 

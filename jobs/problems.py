@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from jobs.errors import UploadTooLarge
+from jobs.errors import JobEnded, JobInProgress, JobNotFound, UploadTooLarge
 from jobs.storage import StorageFull, StorageUnavailable
 from rest.problems import RETRY_AFTER_S, TOO_LARGE, ProblemType, ProblemTypes
 
@@ -28,6 +28,9 @@ STORAGE_UNAVAILABLE = ProblemType(
 )  # fmt: skip
 
 PROBLEM_TYPES: ProblemTypes = {
+    JobNotFound: JOB_NOT_FOUND,
+    JobInProgress: JOB_IN_PROGRESS,
+    JobEnded: JOB_ENDED,
     UploadTooLarge: TOO_LARGE,
     StorageFull: STORAGE_FULL,
     StorageUnavailable: STORAGE_UNAVAILABLE,

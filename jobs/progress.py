@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
 
 # Called with the stage, how many of its steps are done, and how many there are (0: not known).
 ProgressCallback = Callable[[str, int, int], object]
@@ -28,3 +32,29 @@ class StageProgress:
         self._done += steps
         if self._on_progress is not None:
             self._on_progress(self._stage, self._done, self._total)
+
+
+@contextmanager
+def stage_bars() -> Iterator[ProgressCallback]:
+    """Show progress on a terminal, and nothing elsewhere.
+
+    Yields:
+        A progress callback that shows a bar for each stage.
+    """
+    bar: tqdm[Any] | None = None
+    shown = ""
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal bar, shown
+        if bar is None or stage != shown or done < bar.n:
+            if bar is not None:
+                bar.close()
+            shown = stage
+            bar = tqdm(total=total or None, desc=stage, disable=None)
+        bar.update(done - bar.n)
+
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.close()

@@ -1,4 +1,4 @@
-"""Large files as requests bring them: streamed to the disk that keeps them, never held in memory, and cut off at the limit."""
+"""Large files of requests: streamed to the disk that keeps them, never held in memory, and aborted at the limit."""
 
 from __future__ import annotations
 
@@ -17,65 +17,100 @@ from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 from rest_framework.parsers import BaseParser, DataAndFiles
 
-from jobs.storage import keeping
+from jobs.storage import storage_errors
 
 _CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many bytes may be sent, and the error for more."""
+    """A size limit.
+
+    Attributes:
+        max_bytes: how many bytes may be sent.
+        error: makes the error for more, from the limit.
+    """
 
     max_bytes: int
     error: Callable[[int], Exception]
 
-    def refuse(self, size: int, allowance: int = 0) -> None:
-        """Raises the error. allowance: room for what comes along with the file."""
+    def check(self, size: int, allowance: int = 0) -> None:
+        """Check a size.
+
+        Args:
+            size: in bytes.
+            allowance: bytes for what is sent with the file.
+
+        Raises:
+            Exception: the limit's error; the size is above the limit.
+        """
         if size > self.max_bytes + allowance:
             raise self.error(self.max_bytes)
 
 
 class StreamedUpload(TemporaryUploadedFile):
-    """A file in UPLOADS_ROOT, so that to keep it is to rename it; it is gone when it is closed and was not kept.
-
-    Raises StorageUnavailable where it cannot be written.
-    """
+    """A file in UPLOADS_ROOT, so that storing it is a rename; closing it deletes it if it was not stored."""
 
     def __init__(self, limit: Limit, name: str, content_type: str | None = None, charset: str | None = None) -> None:
+        """Create an empty file.
+
+        Args:
+            limit: of its size.
+            name: as its sender calls it.
+            content_type: as its sender says.
+            charset: as its sender says.
+
+        Raises:
+            StorageUnavailable: the disk does not take it.
+        """
         root = Path(settings.UPLOADS_ROOT)
-        with _keeping():
+        with _storage_errors():
             root.mkdir(parents=True, exist_ok=True)
             file = NamedTemporaryFile(dir=root, prefix="incoming-", suffix=".part")  # noqa: SIM115  # closed with the request
         UploadedFile.__init__(self, cast("IO[Any]", file), name, content_type, 0, charset)
         self._limit = limit
 
     def append(self, chunk: bytes) -> None:
-        """Take a piece, or raise the limit's error where there are more bytes than may be sent."""
+        """Write a chunk.
+
+        Args:
+            chunk: the next bytes.
+
+        Raises:
+            Exception: the limit's error; there are more bytes than may be sent.
+            StorageUnavailable: the disk does not take it.
+        """
         self.size = (self.size or 0) + len(chunk)
-        self._limit.refuse(self.size)
-        with _keeping():
+        self._limit.check(self.size)
+        with _storage_errors():
             self.write(chunk)
 
     def complete(self) -> StreamedUpload:
-        """The whole file, at its beginning."""
-        with _keeping():
+        """The whole file, at its beginning. Raises StorageUnavailable."""
+        with _storage_errors():
             self.seek(0)
         return self
 
     def close(self) -> None:
-        """Let go of it. What could not be written before cannot be now, and is not wanted any more."""
+        """Close it. What could not be written before cannot be now, and is not needed any more."""
         with contextlib.suppress(OSError):
             super().close()
 
 
-def _keeping() -> AbstractContextManager[None]:
-    return keeping("what was sent", settings.UPLOADS_ROOT)
+def _storage_errors() -> AbstractContextManager[None]:
+    return storage_errors("what was sent", settings.UPLOADS_ROOT)
 
 
 class StreamingHandler(FileUploadHandler):
-    """Puts every file of a form into a StreamedUpload. Where reading the form fails, `close` has to be called."""
+    """Writes every file of a form into a StreamedUpload. Where reading the form fails, `close` has to be called."""
 
     def __init__(self, request: HttpRequest, limit: Limit) -> None:
+        """Handle the files of a request.
+
+        Args:
+            request: whose files.
+            limit: of the size of each.
+        """
         super().__init__(request)
         self._limit = limit
         self._uploads: list[StreamedUpload] = []
@@ -85,7 +120,7 @@ class StreamingHandler(FileUploadHandler):
         self._uploads.append(StreamedUpload(self._limit, str(self.file_name), self.content_type, self.charset))
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:  # noqa: ARG002  # as Django calls it
-        """Write it, and hand nothing on."""
+        """Write it, and pass nothing to the next handler."""
         self._uploads[-1].append(raw_data)
 
     def file_complete(self, file_size: int) -> StreamedUpload:  # noqa: ARG002
@@ -93,13 +128,13 @@ class StreamingHandler(FileUploadHandler):
         return self._uploads[-1].complete()
 
     def close(self) -> None:
-        """Let go of all of them."""
+        """Close all of them."""
         for upload in self._uploads:
             upload.close()
 
 
 class FileParser(BaseParser):
-    """A body that is the file itself, and has no name of its own; the view has the limit."""
+    """A request body that is the file itself and has no name; the view has the limit (`upload_limit`)."""
 
     file_name = ""
 
@@ -109,7 +144,7 @@ class FileParser(BaseParser):
         media_type: str | None = None,  # noqa: ARG002
         parser_context: Mapping[str, Any] | None = None,
     ) -> DataAndFiles[QueryDict, MultiValueDict[str, UploadedFile[Any]]]:
-        """One file, `file`."""
+        """Read the body as one file, `file`."""
         limit: Limit = (parser_context or {})["view"].upload_limit()
         upload = StreamedUpload(limit, self.file_name, self.media_type)
         try:
@@ -151,14 +186,14 @@ class XmlParser(FileParser):
 
 
 class JsonLinesParser(FileParser):
-    """A JSON object a line."""
+    """A JSON object in each line."""
 
     media_type = "application/jsonl"
     file_name = "upload.jsonl"
 
 
 class NdjsonParser(FileParser):
-    """The same by its other name."""
+    """The same under its other media type."""
 
     media_type = "application/x-ndjson"
     file_name = "upload.jsonl"

@@ -140,24 +140,22 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout"
 # the first three; trainings need workers of their own: celery -A lookalike worker --pool=threads -Q train
 CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"sync": {}, "embed": {}, "jobs": {}}
 CELERY_TASK_DEFAULT_QUEUE = "sync"
-CELERY_TASK_ROUTES = {
-    "embeddings.tasks.embed_images": {"queue": "embed"},
-    "embeddings.tasks.run_job": {"queue": "jobs"},
-    "embeddings.tasks.run_waiting_jobs": {"queue": "jobs"},
-    "embeddings.tasks.run_training": {"queue": "train"},
-    "embeddings.tasks.run_waiting_trainings": {"queue": "train"},
-}
+CELERY_TASK_ROUTES = {"embeddings.tasks.embed_images": {"queue": "embed"}}
 # Seconds after which the message of a pending photo counts as lost and is sent again.
 MESSAGE_LOST_AFTER_S = env.MESSAGE_LOST_AFTER_S
+
+
+def _run_waiting_jobs(queue: str) -> dict[str, Any]:
+    """The periodic task of a queue of jobs; a job itself is sent to the queue of its kind."""
+    options = {"expires": 50.0, "queue": queue}
+    return {"task": "jobs.tasks.run_waiting_jobs", "args": (queue,), "schedule": 60.0, "options": options}
+
+
 # They expire, because they would pile up behind long tasks.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "embeddings.tasks.reconcile", "schedule": 60.0, "options": {"expires": 50.0}},
-    "run-waiting-jobs": {"task": "embeddings.tasks.run_waiting_jobs", "schedule": 60.0, "options": {"expires": 50.0}},
-    "run-waiting-trainings": {
-        "task": "embeddings.tasks.run_waiting_trainings",
-        "schedule": 60.0,
-        "options": {"expires": 50.0},
-    },
+    "run-waiting-jobs": _run_waiting_jobs("jobs"),
+    "run-waiting-trainings": _run_waiting_jobs("train"),
     "prune-events": {"task": "recommender.tasks.prune_events", "schedule": 3600.0},
 }
 
@@ -217,7 +215,7 @@ FETCH_PORTS = env.FETCH_PORTS
 FETCH_ALLOW_NETWORKS = env.FETCH_ALLOW_NETWORKS
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "jobs.spooling.SpoolingUploadHandler",
+    "jobs.temporary_uploads.SpoolingUploadHandler",
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = PHOTO_MAX_BYTES + 1024 * 1024
 

@@ -36,10 +36,7 @@ _endpoints: list[URLPattern | URLResolver] = [
     path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),
     path("collections/<slug:slug>/train", api.TrainView.as_view(), name="train"),
-    path("imports", api.ImportsView.as_view(), name="imports"),
-    path("jobs/<uuid:job_id>", api.JobView.as_view(), name="job"),
-    path("jobs/<uuid:job_id>/import", api.ImportOfView.as_view(), name="import_of"),
-    path("jobs/<uuid:job_id>/rejected", api.RejectedView.as_view(), name="rejected"),
+    path("", include("jobs.urls")),
     path("events", api.EventsView.as_view(), name="events"),
 ]
 

@@ -12,6 +12,8 @@ if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
     tracing.start("lookalike" if settings.SERVICE == "all" else f"lookalike-{settings.SERVICE}")
 application = get_wsgi_application()
 
-from embeddings.background import start_background_work  # noqa: E402  (needs the apps loaded)
+from embeddings.background import start_outbox_thread  # noqa: E402  (needs the apps loaded)
+from jobs.background import start_job_threads  # noqa: E402
 
-start_background_work()
+start_outbox_thread()
+start_job_threads()

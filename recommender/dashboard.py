@@ -24,8 +24,9 @@ from catalog.errors import ProductNotFound
 from catalog.models import Product, ProductImage
 from catalog.selectors import visible_products
 from embeddings.errors import EmbeddingsError, UnknownCollection
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import active_versions
+from jobs.models import Job
 from recommender.models import Event
 from recommender.pipeline import Recommendations, SimilarQuery, similar_to
 
@@ -191,7 +192,7 @@ def jobs() -> list[JobSummary]:
     """Queued and running jobs, and the latest job of each kind, newest first."""
     latest = Job.objects.order_by().values("kind").annotate(latest=Max("created_at")).values("latest")
     shown = Q(state__in=(Job.State.QUEUED, Job.State.RUNNING)) | Q(created_at__in=latest)
-    return [_with_rate(job) for job in Job.objects.filter(shown).select_related("collection")]
+    return [_with_rate(job) for job in Job.objects.filter(shown)]
 
 
 def builds() -> list[Build]:
@@ -310,7 +311,7 @@ def _failures(version: EncoderVersion) -> list[Failure]:
 
 def _with_rate(job: Job) -> JobSummary:
     """The job with its rate: over its whole time if it has ended, else since this process saw its stage first."""
-    if job.kind in (Job.Kind.IMPORT, Job.Kind.REINDEX) and job.started_at and job.finished_at and job.done:
+    if job.registered_kind.has_mean_rate and job.started_at and job.finished_at and job.done:
         return JobSummary(job, job.done / max((job.finished_at - job.started_at).total_seconds(), 1))
     if job.state != Job.State.RUNNING or not job.total:
         return JobSummary(job)

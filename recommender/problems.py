@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from catalog.problems import NO_REJECTED_ROWS, NOTHING_TO_IMPORT
 from embeddings.errors import (
     CollectionNotFound,
     EncoderMismatch,
@@ -12,16 +11,11 @@ from embeddings.errors import (
     IndexFull,
     IndexUnavailable,
     InvalidVector,
-    JobEnded,
-    JobNotFound,
-    JobUnderWay,
-    NoRejectedRows,
-    NothingToImport,
     TrainingUnavailable,
     UnknownCollection,
     UnusablePhotos,
 )
-from jobs.problems import JOB_ENDED, JOB_IN_PROGRESS, JOB_NOT_FOUND, STORAGE_FULL
+from jobs.problems import STORAGE_FULL
 from rest.problems import RETRY_AFTER_S, ProblemType, ProblemTypes
 
 
@@ -48,9 +42,4 @@ PROBLEM_TYPES: ProblemTypes = {
     EncoderUnavailable: ENCODER_UNAVAILABLE,
     EncoderMismatch: ENCODER_MISMATCH,
     InvalidVector: INVALID_VECTOR,
-    JobNotFound: JOB_NOT_FOUND,
-    JobUnderWay: JOB_IN_PROGRESS,
-    JobEnded: JOB_ENDED,
-    NoRejectedRows: NO_REJECTED_ROWS,
-    NothingToImport: NOTHING_TO_IMPORT,
 }

@@ -13,6 +13,8 @@ from django.core.cache import caches
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from jobs.process import process
+
 # The same examples each time and few of them; --hypothesis-profile=long draws others each time, and keeps those that fail.
 _FUZZING: dict[str, Any] = {
     "deadline": None,
@@ -119,6 +121,12 @@ def uploads_root(settings: Any, tmp_path: Path) -> Path:
     """And its training sets."""
     settings.UPLOADS_ROOT = tmp_path / "uploads"
     return tmp_path / "uploads"
+
+
+@pytest.fixture(autouse=True)
+def fresh_process() -> None:
+    """Nothing that a former test has left in this process: no runner that is shutting down, no job threads."""
+    process.clear()
 
 
 @pytest.fixture(scope="session")

@@ -18,23 +18,23 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin
 
 from accounts.admin.display import PrefetchingChangeList, chunked, primary_keys
 from catalog import services
 from catalog.admin.filters import BrandFilter, CategoryFilter
 from catalog.admin.forms import ProductForm
+from catalog.admin.imports import ImportCatalogueMixin
 from catalog.admin.photos import ProductImageInline, attach_uploads, thumbnail
 from catalog.models import Product, ProductImage
 from catalog.money import money
-from jobs.spooling import note_storage_failure, storage_failure
 from jobs.storage import StorageUnavailable
+from jobs.temporary_uploads import get_storage_error, set_storage_error
 
 logger = logging.getLogger(__name__)
 
 
 @admin.register(Product)
-class ProductAdmin(ModelAdmin):
+class ProductAdmin(ImportCatalogueMixin):
     """Products. Every write goes through the catalogue's services, so that whoever listens to them hears of it."""
 
     form = ProductForm
@@ -131,7 +131,7 @@ class ProductAdmin(ModelAdmin):
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[ProductForm]:
         """The form, which knows what could not be kept."""
         form: type[ProductForm] = super().get_form(request, *args, **kwargs)
-        form.storage_failure = storage_failure(request)
+        form.storage_failure = get_storage_error(request)
         return form
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -144,10 +144,10 @@ class ProductAdmin(ModelAdmin):
             with services.transaction_with_files():
                 page = super().changeform_view(request, *args, **kwargs)
         except StorageUnavailable as error:
-            note_storage_failure(request, error)
+            set_storage_error(request, error)
             # The form is told of it, and is not saved again.
             page = super().changeform_view(request, *args, **kwargs)
-        if failure := storage_failure(request):
+        if failure := get_storage_error(request):
             logger.error("%s: %s", request.path, failure)
         return page
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from catalog.archives import ArchiveRejected, SafeArchive, wrapping_folder
 from catalog.importers.rows import UnusableSource
-from jobs.storage import keeping
+from jobs.storage import storage_errors
 
 # What may be the table of an archive; everything else in it may be a photo.
 _TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson"))
@@ -42,7 +42,7 @@ def unpacked(path: Path, stop: Callable[[], bool] | None = None) -> Iterator[Pat
             raise Interrupted
 
     with ExitStack() as stack:
-        with keeping("the archive's content", "the folder for temporary files (TMPDIR)"):
+        with storage_errors("the archive's content", "the folder for temporary files (TMPDIR)"):
             temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-import-"))
         folder = Path(temporary).resolve() / "archive"
         try:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from catalog.importers.rows import OnRejected, Problem, Row, UnusableSource
-from jobs.storage import keeping
+from jobs.storage import storage_errors
 
 # What is said of each row. The columns of the table that it came from stand behind these.
 NOTES = ("line", "sku", "photo", "reason")
@@ -57,7 +57,7 @@ def rejected_rows(path: Path, headers: Sequence[str]) -> Iterator[OnRejected]:
 
 
 def _keeping(path: Path) -> AbstractContextManager[None]:
-    return keeping(f"the table of rejected rows {path.name}", path.parent)
+    return storage_errors(f"the table of rejected rows {path.name}", path.parent)
 
 
 def is_of_rejected_rows(headers: Sequence[str]) -> bool:

@@ -54,7 +54,7 @@ from catalog.services import (
     transaction_with_files,
     withdraw_missing,
 )
-from jobs.storage import StorageUnavailable, database_storage
+from jobs.storage import StorageUnavailable, database_storage_errors
 
 _WITHDRAWN_AT_ONCE = 500
 # Rows are saved when there are so many of them, so many bytes, or when the first of them has waited so long.
@@ -83,7 +83,7 @@ def import_rows(
     with closing(_Seen()) as seen:
         run = _Import(dry_run, seen, on_progress, on_rejected, source, withdraw=withdraw)
         try:
-            with database_storage():
+            with database_storage_errors():
                 for row in rows:
                     run.take(row)
                     if stop is not None and stop():
@@ -148,7 +148,9 @@ class _Seen:
         self._database.close()
 
     def _write(self, statement: str, values: Iterable[tuple[object, ...]]) -> None:
-        with database_storage("the list of what was imported so far, in the folder for temporary files (TMPDIR),"):
+        with database_storage_errors(
+            "the list of what was imported so far, in the folder for temporary files (TMPDIR),"
+        ):
             self._database.executemany(statement, values)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from accounts.admin.display import Badge
-from embeddings.models import ImageEmbedding, Job
+from embeddings.models import ImageEmbedding
 
 State = ImageEmbedding.State
 # OUTDATED is in the index and found; only its details are on their way.
 WAITING = (State.PENDING, State.EMBEDDED, State.OUTDATED, State.REMOVED)
-JOB_VARIANTS = {Job.State.SUCCEEDED: "success", Job.State.FAILED: "danger", Job.State.CANCELLED: "default"}
 VARIANTS = {State.INDEXED: "success", State.FAILED: "danger", State.REMOVED: "default"}
 
 

@@ -23,9 +23,9 @@ from catalog.duplicates import CannotDecide, DuplicateGroup, Neighbour, duplicat
 from catalog.duplicates import mark_as_different as mark_different
 from catalog.duplicates import merge as merge_products
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
-from embeddings.admin.jobs import tell_of
-from embeddings.errors import JobUnderWay
 from embeddings.submissions import submit_duplicate_search
+from jobs.admin import notify_submitted
+from jobs.errors import JobInProgress
 
 GROUPS_PER_PAGE = 10
 # What a page has room for; the others of a group show once these are decided on.
@@ -107,11 +107,11 @@ class DuplicatesAdmin(ModelAdmin):
             raise PermissionDenied
         try:
             job = submit_duplicate_search()
-        except JobUnderWay as error:
+        except JobInProgress as error:
             messages.warning(request, str(error))
         else:
             self.log_addition(request, job, [{"added": {}}])
-            tell_of(request, job, _("Near-duplicates are being looked for."))
+            notify_submitted(request, job, _("Near-duplicates are being looked for."))
         return redirect("admin:catalog_duplicatepair_changelist")
 
     @method_decorator(require_POST)

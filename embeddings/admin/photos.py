@@ -106,7 +106,7 @@ class EmbeddedProductAdmin(ProductAdmin):
     list_display = (*ProductAdmin.list_display[:-1], "embedding", ProductAdmin.list_display[-1])
     list_filter = (*ProductAdmin.list_filter[:-1], EmbeddingStateFilter, ProductAdmin.list_filter[-1])
     actions = (*ProductAdmin.actions, "embed_again", "reindex")
-    actions_list: Sequence[str] = ("near_duplicates",)
+    actions_list = (*ProductAdmin.actions_list, "near_duplicates")
 
     def prefetch_rows(self, products: Sequence[Product]) -> None:
         super().prefetch_rows(products)

@@ -21,7 +21,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin.display import Badge, ReadOnlyAdmin, badges, table
 from embeddings import versions
 from embeddings.admin.display import VARIANTS, State
-from embeddings.admin.jobs import tell_of
 from embeddings.errors import EmbeddingsError
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import PAGE
@@ -29,6 +28,8 @@ from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.receivers import dispatch
 from embeddings.submissions import submit_activation, submit_reindex
 from embeddings.versions import REPORT
+from jobs.admin import notify_submitted
+from jobs.errors import JobInProgress
 
 
 def _counts_by_state(version_ids: Iterable[int]) -> dict[int, dict[str, int]]:
@@ -66,10 +67,10 @@ class CollectionAdmin(ReadOnlyAdmin):
         for collection in queryset:
             try:
                 job = submit_reindex(collection)
-            except EmbeddingsError as error:
+            except JobInProgress as error:
                 messages.error(request, _sentence(error))
             else:
-                tell_of(request, job, _("The index of %s will be built anew.") % collection.name)
+                notify_submitted(request, job, _("The index of %s will be built anew.") % collection.name)
 
     def prefetch_rows(self, rows: Sequence[Collection]) -> None:
         counts = _counts_by_state(row.active_version_id for row in rows if row.active_version_id)
@@ -284,13 +285,13 @@ def _activate(request: HttpRequest, queryset: QuerySet[EncoderVersion], *, allow
         return
     try:
         job = submit_activation(version, allow_worse=allow_worse)
-    except EmbeddingsError as error:
+    except JobInProgress as error:
         messages.error(request, _sentence(error))
         return
-    tell_of(request, job, _("%s will be activated.") % version.label)
+    notify_submitted(request, job, _("%s will be activated.") % version.label)
 
 
-def _sentence(error: EmbeddingsError) -> str:
+def _sentence(error: Exception) -> str:
     text = str(error)
     return f"{text[:1].upper()}{text[1:]}."
 

@@ -16,9 +16,10 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from catalog.thumbnails import thumbnail_url
-from embeddings.admin.display import JOB_VARIANTS
 from embeddings.admin.versions import report_of
-from embeddings.models import Collection, Job
+from embeddings.models import Collection
+from jobs.admin import JOB_VARIANTS, job_url
+from jobs.models import Job
 from recommender import dashboard
 from recommender.dashboard import CatalogueCounts, Coverage, JobSummary, PoorQuery, Quality, Weakness
 from recommender.metrics import latency
@@ -29,7 +30,7 @@ PRODUCT, PHOTO, VERSION, JOB, EVENT = (
     "catalog.product",
     "embeddings.imageembedding",
     "embeddings.encoderversion",
-    "embeddings.job",
+    "jobs.job",
     "recommender.event",
 )
 
@@ -157,8 +158,8 @@ def _job(summary: JobSummary) -> JobView:
     kind = str(job.get_kind_display()).capitalize()
     return JobView(
         summary,
-        title=f"{kind}: {job.collection}" if job.collection_id else kind,
-        url=reverse("admin:embeddings_job_change", args=[job.pk]),
+        title=f"{kind}: {job.collection}" if job.collection else kind,
+        url=job_url(job),
         variant=JOB_VARIANTS.get(Job.State(job.state), "info"),
         rate=_rate_text(summary.rate),
     )

@@ -18,7 +18,7 @@ from catalog.api.parameters import validate_product_id
 from catalog.photos import ImageRejected, Reason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
 from embeddings.errors import IndexUnavailable, UnknownCollection
-from jobs.spooling import storage_failure
+from jobs.temporary_uploads import get_storage_error
 from recommender import pipeline
 from recommender.api import serializers
 from recommender.api.parameters import MAX_LIMIT, SearchParameters, SimilarParameters
@@ -138,7 +138,7 @@ class SearchView(ApiView):
         """
         _check_size(content_length(request), allowance=FORM_BYTES)
         errors = _file_errors(request.FILES)
-        if failure := storage_failure(request._request):
+        if failure := get_storage_error(request._request):
             raise failure
         values = SearchParameters.parse(request.query_params, request.POST, errors=errors)
         photo = request.FILES[_PHOTO]

@@ -8,7 +8,6 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from catalog.api.serializers import ProductSerializer, product_cards
-from embeddings.models import Job
 from recommender.pipeline import Recommendations
 
 # Scores are float32; more digits are noise.
@@ -41,27 +40,6 @@ def recommendations(recommended: Recommendations, *, product_id: int | None = No
     if product_id is not None:
         body["fallback"] = recommended.fallback
     return body
-
-
-def job(row: Job) -> dict[str, Any]:
-    """Where long work stands."""
-    succeeded = row.state == Job.State.SUCCEEDED
-    told = min(row.done / row.total, 1.0) if row.total else None
-    return {
-        "id": str(row.pk),
-        "kind": row.kind,
-        "collection": row.collection.slug if row.collection else None,
-        "state": row.state,
-        "stage": row.stage,
-        "progress": 1.0 if succeeded else told,
-        "done": row.done,
-        "total": row.total,
-        "result": row.result,
-        "error": row.error or None,
-        "created_at": row.created_at,
-        "started_at": row.started_at,
-        "finished_at": row.finished_at,
-    }
 
 
 @extend_schema_serializer(component_name="RecommendationSchema")
@@ -99,30 +77,3 @@ class SimilarResponseSerializer(SearchResponseSerializer):
         help_text="true if the product has no vector yet. The results are then the newest products of its category, then of "
         "the parent categories, then of any; scores are null."
     )
-
-
-class JobSchema(serializers.Serializer[Any]):
-    """Long work: where it stands, and what came of it."""
-
-    id = serializers.UUIDField()
-    kind = serializers.CharField(help_text="train, activate or import.")
-    collection = serializers.CharField(
-        allow_null=True, help_text="null for an import, which is of the whole catalogue."
-    )
-    state = serializers.CharField(help_text="queued, running, succeeded, failed or cancelled.")
-    stage = serializers.CharField(help_text='What is being done, "" before anything is.')
-    progress = serializers.FloatField(
-        allow_null=True, min_value=0, max_value=1, help_text="Of this stage; null where nobody knows."
-    )
-    done = serializers.IntegerField(help_text="Steps of this stage that are done.")
-    total = serializers.IntegerField(help_text="Steps of this stage; 0 where nobody knows.")
-    result = serializers.DictField(
-        allow_null=True,
-        help_text="Once it has succeeded. Of a training or activation: the encoder version and its figures. Of an import: how "
-        "many rows were `created`, `updated`, `unchanged` and `rejected`, what became of the photos, the first `problems`, and "
-        "with `rejected_file` whether `/api/jobs/<id>/rejected` has them all.",
-    )
-    error = serializers.CharField(allow_null=True, help_text="Once it has failed: why, and what to do.")
-    created_at = serializers.DateTimeField()
-    started_at = serializers.DateTimeField(allow_null=True)
-    finished_at = serializers.DateTimeField(allow_null=True)

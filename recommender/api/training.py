@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO, cast
 
+from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
@@ -14,27 +15,25 @@ from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
 from catalog.archives import ArchiveRejected, Reason
 from catalog.problems import ARCHIVE_REJECTED, ARCHIVE_TOO_LARGE
-from embeddings.errors import JobUnderWay, TrainingUnavailable, UnusablePhotos
-from embeddings.submissions import expect_training, submit_training
+from embeddings.errors import TrainingUnavailable, UnusablePhotos
+from embeddings.submissions import check_training_allowed, submit_training
 from jobs import uploads
+from jobs.api import JOB, JobSchema, accepted_response
+from jobs.errors import JobInProgress
 from jobs.problems import JOB_IN_PROGRESS
-from recommender.api import serializers
-from recommender.api.documenting import JOB
-from recommender.api.jobs import accepted
+from jobs.uploading import UploadView, close_uploads, single_file_errors, uploaded_files
 from recommender.api.parameters import TrainingParameters
-from recommender.api.uploading import (
-    UploadView,
-    archive_too_large,
-    errors_of_one,
-    files_of,
-    let_go,
-    of_archives,
-)
 from recommender.problems import TRAINING_UNAVAILABLE, UNSUITABLE_PHOTOS
 from rest.documenting import RAW_BODY, form_body, problem_example, responses
 from rest.views import FORM_BYTES, content_length
 
 _TRAIN = "/api/collections/all/train"
+
+
+def _archive_too_large(limit: int) -> ArchiveRejected:
+    return ArchiveRejected(
+        Reason.TOO_LARGE, f"the archive is larger than {limit:,} bytes: send fewer or smaller photos"
+    )
 
 
 class TrainView(UploadView):
@@ -45,7 +44,7 @@ class TrainView(UploadView):
     parser_classes: Sequence[type[BaseParser]] = [MultiPartParser, uploads.ZipParser]
 
     def upload_limit(self) -> uploads.Limit:
-        return of_archives()
+        return uploads.Limit(settings.TRAIN_ARCHIVE_MAX_BYTES, _archive_too_large)
 
     @extend_schema(
         operation_id="train",
@@ -63,7 +62,7 @@ class TrainView(UploadView):
             ),
             "application/zip": RAW_BODY,
         },
-        responses=responses(serializers.JobSchema, 400, 403, 404, 409, 413, 415, 422, 503, 507, status=202),
+        responses=responses(JobSchema, 400, 403, 404, 409, 413, 415, 422, 503, 507, status=202),
         examples=[
             OpenApiExample("Queued training", value=JOB, response_only=True, status_codes=["202"]),
             problem_example(
@@ -78,10 +77,10 @@ class TrainView(UploadView):
             WRITES_DISABLED,
             problem_example(
                 JOB_IN_PROGRESS,
-                JobUnderWay("a training for 'all' is under way: wait until it has ended, or cancel it"),
+                JobInProgress("a training for 'all' is under way: wait until it has ended, or cancel it"),
                 _TRAIN,
             ),
-            problem_example(ARCHIVE_TOO_LARGE, archive_too_large(2 * 1024**3), _TRAIN),
+            problem_example(ARCHIVE_TOO_LARGE, _archive_too_large(2 * 1024**3), _TRAIN),
             problem_example(
                 UNSUITABLE_PHOTOS,
                 UnusablePhotos(
@@ -108,13 +107,13 @@ class TrainView(UploadView):
         only file of a form, or as the request body (`application/zip`). Parameters may be given in the query string or in the
         form. Poll the URL in `Location` for progress and the result.
         """
-        self.upload_limit().refuse(content_length(request), allowance=FORM_BYTES)
-        expect_training(slug)
+        self.upload_limit().check(content_length(request), allowance=FORM_BYTES)
+        check_training_allowed(slug)
         try:
-            files = files_of(request)
-            errors = errors_of_one("archive", files, "a zip", "put all photos into one zip")
+            files = uploaded_files(request)
+            errors = single_file_errors("archive", files, "a zip", "put all photos into one zip")
             values = TrainingParameters.parse(request.query_params, request.POST, errors=errors)
             job = submit_training(slug, cast("BinaryIO", files[0]), values)
         finally:
-            let_go(request)
-        return accepted(request, job)
+            close_uploads(request)
+        return accepted_response(request, job)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import ApiKey, AuditEntry, User
 from catalog.models import Product
-from embeddings.models import Job
+from jobs.models import Job
 from tests.factories import ProductFactory
 from tests.recommender.answers import problem
 

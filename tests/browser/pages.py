@@ -17,11 +17,13 @@ from playwright.sync_api import Locator, Page, expect
 from accounts import keys
 from accounts.models import ApiKey, AuditEntry, User
 from catalog.importers.run import ImportOptions
+from catalog.importers.submission import submit_import
 from catalog.models import Product
 from catalog.photos import check_photo
 from catalog.services import attach_image
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
-from embeddings.submissions import submit_import
+from embeddings.job_kinds import TRAIN
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from jobs.models import Job
 from recommender.models import Event
 from tests.catalog.shop import stock
 from tests.factories import jpeg
@@ -142,15 +144,15 @@ BACK_OFFICE = [
     _back_office("encoder versions", "embeddings_encoderversion"),
     _back_office("an encoder version", "embeddings_encoderversion", lambda shop: shop.version.pk),
     _back_office("photos in the index", "embeddings_imageembedding"),
-    _back_office("jobs", "embeddings_job"),
-    _back_office("a job under way", "embeddings_job", lambda shop: shop.job.pk),
+    _back_office("jobs", "jobs_job"),
+    _back_office("a job under way", "jobs_job", lambda shop: shop.job.pk),
     Shown(
         "an import",
         lambda _: "/admin/catalog/product/import/",
         lambda page: page.get_by_role("button", name="Try it out"),
         signed_in=True,
     ),
-    _back_office("an import that was tried out", "embeddings_job", lambda shop: shop.tried.pk),
+    _back_office("an import that was tried out", "jobs_job", lambda shop: shop.tried.pk),
     _back_office("API keys", "accounts_apikey"),
     _back_office("an API key", "accounts_apikey", lambda shop: shop.key.pk),
     _back_office("a new API key", "accounts_apikey", action="add"),
@@ -196,7 +198,9 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
 
 def work_off(job: Job) -> None:
     """Run an import as the serving process's child would."""
-    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING, beat_at=timezone.now(), started_at=timezone.now())
+    Job.objects.filter(pk=job.pk).update(
+        state=Job.State.RUNNING, heartbeat_at=timezone.now(), started_at=timezone.now()
+    )
     call_command("run_import", "--job", str(job.pk))
 
 
@@ -210,7 +214,7 @@ def _events(product: Product) -> None:
 
 def _jobs(collection: Collection) -> Job:
     """One job in each state; the one that is returned is under way."""
-    of_all = {"kind": Job.Kind.TRAIN, "collection": collection}
+    of_all = {"kind": TRAIN, "collection": collection.slug}
     Job.objects.create(**of_all, state=Job.State.FAILED, error="There are fewer than two categories with photos.")
     Job.objects.create(**of_all, state=Job.State.CANCELLED)
     Job.objects.create(**of_all, state=Job.State.SUCCEEDED, result={"encoder": "all-v2"})

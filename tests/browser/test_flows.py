@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
+from catalog.importers.submission import IMPORT
 from catalog.models import Product
-from embeddings.models import Job
+from jobs.models import Job
 from tests.browser.conftest import SCREENS, Screen
 from tests.browser.pages import CATALOGUE, Shop, furnish, work_off
 
@@ -37,7 +38,7 @@ def send_catalogue(page: Page, shop: Shop) -> None:
 
 
 def waiting_job() -> Job:
-    return Job.objects.get(kind=Job.Kind.IMPORT, state=Job.State.QUEUED)
+    return Job.objects.get(kind=IMPORT, state=Job.State.QUEUED)
 
 
 def test_a_visitor_goes_from_one_product_to_one_that_looks_like_it_and_buys_that(

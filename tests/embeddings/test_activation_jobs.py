@@ -8,11 +8,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from embeddings import background, generations, indexing, jobs, versions
+from embeddings import background, generations, indexing, versions
 from embeddings.backends import Backends, get_vector_index
 from embeddings.errors import IndexUnavailable
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.submissions import submit_activation
+from jobs import execution
+from jobs.models import Job
 from tests.embeddings.conftest import CountingEncoder, points, states
 
 State = Job.State
@@ -35,7 +37,7 @@ class DullEncoder(CountingEncoder):
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
     """No owner whose end would end this process, no other process that asks, and nothing noted before."""
-    monkeypatch.setattr(jobs, "start", lambda job: jobs.progress(job, "starting", 0, 0))
+    monkeypatch.setattr(execution, "attach_to_runner", lambda job: execution.ProgressReporter(job)("starting", 0, 0))
     monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
     monkeypatch.setattr(background, "_work_noted", False)
     monkeypatch.setattr(background, "_thread", None)
@@ -57,7 +59,7 @@ def dull(version, encoder, monkeypatch) -> EncoderVersion:
 
 def worked_off(version: EncoderVersion, **asked: Any) -> Job:
     job = submit_activation(version, **asked)
-    Job.objects.update(state=State.RUNNING, beat_at=timezone.now())
+    Job.objects.update(state=State.RUNNING, heartbeat_at=timezone.now())
     call_command("activate_encoder", job=job.pk)
     return Job.objects.get(pk=job.pk)
 
@@ -84,7 +86,7 @@ def test_the_version_is_active_and_the_job_says_how_it_compares(version, shop, s
 
 def test_it_tells_how_far_it_is(shop, second, monkeypatch):
     told: list[tuple[str, int, int]] = []
-    monkeypatch.setattr(jobs, "progress", lambda _, *where: told.append(where))
+    monkeypatch.setattr(execution, "ProgressReporter", lambda _: lambda *where: told.append(where))
     worked_off(second)
     assert [stage for stage, done, total in told if done == 0] == ["starting", "embedding", "comparison", "indexing"]
     assert ("indexing", len(shop), len(shop)) in told
@@ -116,7 +118,7 @@ def test_one_that_is_worse_is_activated_where_that_was_asked_for(shop, dull):
 
 def test_a_version_that_is_gone_meanwhile_fails(version, second):
     job = submit_activation(second)
-    Job.objects.update(state=State.RUNNING, beat_at=timezone.now())
+    Job.objects.update(state=State.RUNNING, heartbeat_at=timezone.now())
     second.delete()
     call_command("activate_encoder", job=job.pk)
     job.refresh_from_db()

@@ -20,6 +20,8 @@ from embeddings.errors import EncoderMismatch, IndexLocked
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.registry import registry
 from embeddings.vector_index.edge import EdgeVectorIndex
+from jobs.background import JobThreads, start_job_threads
+from jobs.process import process
 from tests.embeddings.conftest import points, states
 
 State = ImageEmbedding.State
@@ -232,8 +234,10 @@ class TestWithABroker:
 
     def test_the_server_starts_no_thread_of_its_own(self, settings, monkeypatch):
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        background.start_background_work()
+        background.start_outbox_thread()
+        start_job_threads()
         assert background._thread is None
+        assert not process.get(JobThreads).threads
 
     def test_a_photo_to_embed_is_passed_on_and_the_rest_is_done_at_once(self, version, add_photo, monkeypatch):
         new, changed, gone = add_photo(), add_photo(), add_photo()

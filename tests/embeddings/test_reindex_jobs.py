@@ -11,11 +11,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from catalog.models import DuplicatePair
-from embeddings import generations, indexing, jobs, tasks
-from embeddings.errors import IndexUnavailable, JobUnderWay
+from embeddings import generations, indexing
+from embeddings.errors import IndexUnavailable
 from embeddings.management.commands import reindex as reindex_command
-from embeddings.models import Collection, ImageEmbedding, Job
+from embeddings.models import Collection, ImageEmbedding
 from embeddings.submissions import submit_duplicate_search, submit_reindex
+from jobs import execution, tasks
+from jobs.errors import JobInProgress
+from jobs.models import Job
+from jobs.services import cancel
 from tests.embeddings.conftest import points, states
 
 State = Job.State
@@ -26,13 +30,13 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
     """No owner whose end would end this process, and no other process that asks."""
-    monkeypatch.setattr(jobs, "start", lambda job: jobs.progress(job, "starting", 0, 0))
+    monkeypatch.setattr(execution, "attach_to_runner", lambda job: execution.ProgressReporter(job)("starting", 0, 0))
     monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
 
 
 def worked_off(job: Job) -> Job:
-    Job.objects.update(state=State.RUNNING, started_at=timezone.now(), beat_at=timezone.now())
-    call_command(jobs.COMMANDS[Job.Kind(job.kind)], job=job.pk)
+    Job.objects.update(state=State.RUNNING, started_at=timezone.now(), heartbeat_at=timezone.now())
+    call_command(job.registered_kind.command, job=job.pk)
     return Job.objects.get(pk=job.pk)
 
 
@@ -58,25 +62,25 @@ class TestAReindex:
     def test_one_at_a_time_for_each_collection_beside_other_jobs(self, version):
         submit_duplicate_search()
         first = submit_reindex(version.collection)
-        with pytest.raises(JobUnderWay, match="a reindex for 'all' is under way"):
+        with pytest.raises(JobInProgress, match="a reindex for 'all' is under way"):
             submit_reindex(version.collection)
-        jobs.cancel(first.pk)
+        cancel(first.pk)
         submit_reindex(version.collection)
 
     def test_never_waits_for_a_training(self, version, settings, monkeypatch, django_capture_on_commit_callbacks):
-        sent: list[str] = []
+        sent: list[tuple[object, str]] = []
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        monkeypatch.setattr(tasks.run_job, "delay", sent.append)
+        monkeypatch.setattr(tasks.run_job, "apply_async", lambda args, queue: sent.append((args, queue)))
         with django_capture_on_commit_callbacks(execute=True):
             job = submit_reindex(version.collection)
-        assert sent == [str(job.pk)]
+        assert sent == [((str(job.pk),), "jobs")]
 
     @pytest.mark.parametrize("mode", [(), ("--rebuild",)])
     def test_by_hand_is_kept_as_one_that_has_succeeded(self, version, add_photo, mode):
         add_photo()
         call_command("reindex", *mode)
         job = Job.objects.get()
-        assert (job.kind, job.state, job.done, job.collection) == ("reindex", State.SUCCEEDED, 1, version.collection)
+        assert (job.kind, job.state, job.done, job.collection) == ("reindex", State.SUCCEEDED, 1, "all")
         assert job.started_at is not None
         assert job.finished_at is not None
         assert job.started_at <= job.finished_at
@@ -103,8 +107,8 @@ class TestInTheAdmin:
         data = {"action": "reindex", "_selected_action": [version.collection_id]}
         page = admin.post(reverse("admin:embeddings_collection_changelist"), data, follow=True)
         job = Job.objects.get()
-        assert (job.kind, job.collection) == ("reindex", version.collection)
-        assert reverse("admin:embeddings_job_change", args=[job.pk]) in page.content.decode()
+        assert (job.kind, job.collection) == ("reindex", "all")
+        assert reverse("admin:jobs_job_change", args=[job.pk]) in page.content.decode()
         again = admin.post(reverse("admin:embeddings_collection_changelist"), data, follow=True)
         assert "is under way" in again.content.decode()
 

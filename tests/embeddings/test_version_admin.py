@@ -14,8 +14,9 @@ from django.urls import reverse
 
 from accounts.models import User
 from embeddings import background, generations, indexing, versions
-from embeddings.models import Collection, EncoderVersion, Job
+from embeddings.models import Collection, EncoderVersion
 from embeddings.submissions import submit_activation
+from jobs.models import Job
 from tests.factories import CollectionFactory, EncoderVersionFactory
 
 LIST = "admin:embeddings_encoderversion_changelist"
@@ -195,8 +196,8 @@ class TestActivating:
         job = Job.objects.get()
         assert (job.kind, job.parameters) == ("activate", {"version": "all-v2", "allow_worse": False})
         assert "all-v2 will be activated." in told
-        assert reverse("admin:embeddings_job_change", args=[job.pk]) in told
-        assert "activation" in admin.get(reverse("admin:embeddings_job_changelist")).content.decode()
+        assert reverse("admin:jobs_job_change", args=[job.pk]) in told
+        assert "activation" in admin.get(reverse("admin:jobs_job_changelist")).content.decode()
 
     def test_one_that_is_worse_is_activated_where_that_is_asked_for(self, admin, trained):
         run(admin, "activate_worse", trained)

@@ -18,10 +18,12 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from accounts.models import User
+from catalog.importers.submission import IMPORT
 from catalog.models import Product
 from embeddings.backends import get_vector_index
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding, Job
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import forget_live_collections
+from jobs.models import Job
 from recommender import dashboard, metrics
 from recommender.models import Event
 from rest.metrics import observe_request
@@ -147,7 +149,7 @@ class TestWork:
     def job(self, shop: Shop) -> Callable[..., Job]:
         def create(kind: str = "train", *, minutes_ago: float = 0, **fields: Any) -> Job:
             at = timezone.now() - timedelta(minutes=minutes_ago)
-            collection = None if kind == Job.Kind.IMPORT else shop.version.collection
+            collection = "" if kind == IMPORT else shop.version.collection.slug
             row = Job.objects.create(kind=kind, collection=collection, **fields)
             Job.objects.filter(pk=row.pk).update(created_at=at)
             return row
@@ -164,7 +166,7 @@ class TestWork:
         assert "Training: all failed ended 1 hour ago, took 5 minutes too few photos" in text
         assert "Activation: all succeeded ended 1 hour ago, took 5 minutes" in text
         assert "an older one" not in text
-        assert reverse("admin:embeddings_job_change", args=[activation.pk]) in html_of(admin)
+        assert reverse("admin:jobs_job_change", args=[activation.pk]) in html_of(admin)
 
     def test_a_job_under_way_tells_how_far_it_is_how_fast_and_how_long_it_still_takes(self, job, admin, monkeypatch):
         row = job(state="running", stage="training", done=10, total=1000, started_at=timezone.now())

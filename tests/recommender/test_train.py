@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from embeddings import jobs, submissions
-from embeddings.models import Job
-from jobs import uploads
+from embeddings import submissions
+from jobs import execution, uploads
+from jobs.models import Job
+from jobs.services import cancel
 from tests.factories import CollectionFactory, jpeg
 from tests.recommender.answers import problem
 from tests.zips import PHOTOS, encrypted, link, packed, said_size
@@ -33,7 +33,6 @@ def open_to_all(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.API_WRITES = "open"
     settings.CELERY_BROKER_URL = ""
     monkeypatch.setattr(submissions, "find_spec", lambda _: object())
-    monkeypatch.setattr(jobs, "_ending", threading.Event())
     CollectionFactory.create(slug="all")
 
 
@@ -109,7 +108,7 @@ class TestATrainingSet:
         content = packed(photos, compression=0)
 
         assert api.post(ADDRESS, {"archive": archive(content)}).status_code == 202
-        jobs.cancel(Job.objects.get().pk)
+        cancel(Job.objects.get().pk)
         assert api.post(ADDRESS, content, content_type="application/zip").status_code == 202
 
         assert sum(pieces) == 2 * len(content)
@@ -280,7 +279,7 @@ def test_a_page_of_this_server_or_of_one_that_is_trusted_may_send_one(api: Clien
         headers = {"Origin": origin, "Sec-Fetch-Site": site}
         response = api.post(ADDRESS, {"archive": archive()}, headers=headers)
         assert response.status_code == 202
-        jobs.cancel(response.json()["id"])
+        cancel(response.json()["id"])
 
 
 def test_pages_of_other_sites_are_not_let_near_trainings_nor_jobs(api: Client) -> None:
@@ -301,7 +300,7 @@ def test_a_second_training_of_a_collection_waits_for_the_first_one_to_end(api: C
     assert problem(response, 409)["type"] == "urn:problem-type:lookalike:job-under-way"
     assert int(response["Retry-After"]) > 0
     assert Job.objects.count() == len(list(uploads_root.iterdir())) == 1
-    jobs.cancel(first["id"])
+    cancel(first["id"])
     submitted(api)
 
 
@@ -309,7 +308,7 @@ class TestAJob:
     def test_tells_how_far_it_is(self, api: Client) -> None:
         job = Job.objects.get(pk=submitted(api)["id"])
         Job.objects.update(state=State.RUNNING, started_at=timezone.now())
-        jobs.progress(job, "training", 5, 20)
+        execution.ProgressReporter(job)("training", 5, 20)
 
         body = api.get(f"/api/jobs/{job.pk}").json()
 
@@ -320,8 +319,8 @@ class TestAJob:
     @pytest.mark.parametrize(
         ("end", "state", "progress", "result", "error"),
         [
-            (lambda job: jobs.succeed(job, {"encoder": "all-v2"}), "succeeded", 1.0, {"encoder": "all-v2"}, None),
-            (lambda job: jobs.fail(job, "too few photos"), "failed", None, None, "too few photos"),
+            (lambda job: execution.succeed(job, {"encoder": "all-v2"}), "succeeded", 1.0, {"encoder": "all-v2"}, None),
+            (lambda job: execution.fail(job, "too few photos"), "failed", None, None, "too few photos"),
         ],
     )
     def test_tells_what_came_of_it(

@@ -45,7 +45,7 @@ def test_three_hundred_bad_uploads_are_refused_in_words_and_take_no_memory(make_
     assert resident_mb(site) < 1.05 * settled_mb
     assert refusals.keys() <= {400, 413, 422}
     assert len(server.similar(site.query("SELECT MIN(id) FROM catalog_product")[0][0])["results"]) == 5
-    assert site.query("SELECT COUNT(*) FROM embeddings_job") == [(0,)]
+    assert site.query("SELECT COUNT(*) FROM jobs_job") == [(0,)]
     uploads_left = site.folder / "uploads"
     assert not uploads_left.exists() or list(uploads_left.iterdir()) == []
 

@@ -11,7 +11,7 @@ HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_hub")
     "program",
     [
         "import lookalike.wsgi",
-        "import lookalike.celery, django; django.setup(); import embeddings.tasks",
+        "import lookalike.celery, django; django.setup(); import embeddings.tasks, jobs.tasks",
         "import django; django.setup(); import embeddings.management.commands.reindex, lookalike.urls",
     ],
     ids=["web", "worker", "commands"],

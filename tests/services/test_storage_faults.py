@@ -227,7 +227,7 @@ class TestAnUpload:
             assert str(site.folder) not in json.dumps(problem)
             (logged,) = errors(site)[before:]
             assert f"what was sent cannot be written to {site.folder / 'uploads'}: {NO_ROOM}" in logged
-        assert (disk.files(), count(site, "embeddings_job")) == ([], 0)
+        assert (disk.files(), count(site, "jobs_job")) == ([], 0)
         disk.free()
         disk.remount("ro")
         status, problem, retry_after = send(server, "/api/imports", TABLE, **{"Content-Type": "text/csv"})
@@ -289,11 +289,11 @@ class TestTheProductsForm:
         assert f"what was sent cannot be written to the folder for temporary files (TMPDIR): {NO_ROOM}" in page
         assert "This field is required" not in page
         assert len(errors(site)) == 2
-        assert (count(site, "embeddings_job"), disk.files()) == (0, [])
+        assert (count(site, "jobs_job"), disk.files()) == (0, [])
         spool.free()
         disk.free()
         admin.post("/admin/catalog/product/import/", "file", TABLE, fetch="on")
-        assert count(site, "embeddings_job") == 1
+        assert count(site, "jobs_job") == 1
 
 
 class Admin:

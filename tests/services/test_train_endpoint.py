@@ -134,7 +134,7 @@ class TestWithoutABroker:
         for pid in site.running():
             subprocess.run(["kill", f"-{end.value}", str(pid)], check=True)
         site.wait_until(lambda: not site.running() and not trainings(job))
-        assert site.query("SELECT state FROM embeddings_job") == [("queued" if end is signal.SIGTERM else "running",)]
+        assert site.query("SELECT state FROM jobs_job") == [("queued" if end is signal.SIGTERM else "running",)]
         assert len(uploads(site)) == 1
 
         again = site.serve()
@@ -148,7 +148,7 @@ class TestWithoutABroker:
         )
         assert (answer[0], answer[1]["reason"]) == (400, "damaged")
         assert uploads(site) == []
-        assert site.query("SELECT COUNT(*) FROM embeddings_job") == [(0,)]
+        assert site.query("SELECT COUNT(*) FROM jobs_job") == [(0,)]
 
 
 class TestWithABroker:

@@ -129,10 +129,10 @@ def test_a_training_that_fails_says_why_and_leaves_nothing_behind(shop: Shop) ->
 def test_an_archive_that_is_refused_is_answered_by_a_problem_and_leaves_nothing(
     shop: Shop, files: bytes, status: int
 ) -> None:
-    encoders, jobs = shop.left("encoders"), shop.site.query("SELECT COUNT(*) FROM embeddings_job")
+    encoders, jobs = shop.left("encoders"), shop.site.query("SELECT COUNT(*) FROM jobs_job")
     answered, problem = shop.send(files)
     assert (answered, problem["status"]) == (status, status)
     assert problem["detail"]
     assert shop.left("uploads") == []
     assert shop.left("encoders") == encoders
-    assert shop.site.query("SELECT COUNT(*) FROM embeddings_job") == jobs
+    assert shop.site.query("SELECT COUNT(*) FROM jobs_job") == jobs

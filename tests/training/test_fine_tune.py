@@ -23,13 +23,16 @@ keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make s
 
 from catalog.photos import check_photo  # noqa: E402
 from catalog.services import attach_image  # noqa: E402
-from embeddings import jobs, versions  # noqa: E402
+from embeddings import versions  # noqa: E402
 from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
 from embeddings.encoders.preprocessing import to_input  # noqa: E402
 from embeddings.evaluation.metrics import METRICS  # noqa: E402
-from embeddings.models import Collection, EncoderVersion, Job  # noqa: E402
+from embeddings.job_kinds import TRAIN  # noqa: E402
+from embeddings.models import Collection, EncoderVersion  # noqa: E402
 from embeddings.training import fine_tune as flow  # noqa: E402
 from embeddings.training.backbones import load_backbone  # noqa: E402
+from jobs import execution  # noqa: E402
+from jobs.models import Job  # noqa: E402
 from tests.drawings import KINDS, drawing, drawings, write  # noqa: E402
 from tests.factories import CategoryFactory, ProductFactory  # noqa: E402
 from tests.training.conftest import SMALL, installed, printed  # noqa: E402
@@ -330,11 +333,11 @@ def test_an_interrupted_training_goes_on_and_leaves_its_checkpoint_only_as_long(
 def reason_of(parameters: dict[str, Any], files: dict[str, bytes], settings: Any, monkeypatch: Any) -> str:
     """Why the job of this training fails, run as its child process would run it."""
     # It makes the process end with whoever holds its input.
-    monkeypatch.setattr(jobs, "start", lambda _: None)
+    monkeypatch.setattr(execution, "attach_to_runner", lambda _: None)
     settings.UPLOADS_ROOT.mkdir()
     (settings.UPLOADS_ROOT / "sent.zip").write_bytes(packed(files))
     job = Job.objects.create(
-        kind=Job.Kind.TRAIN, state=Job.State.RUNNING, collection=Collection.objects.get(slug="all"), upload="sent.zip",
+        kind=TRAIN, state=Job.State.RUNNING, collection="all", upload="sent.zip",
         parameters=parameters,
     )  # fmt: skip
     printed("train", "--job", job.pk)

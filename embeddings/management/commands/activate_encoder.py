@@ -9,12 +9,12 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from embeddings import background, jobs, versions
+from embeddings import background, versions
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
-from embeddings.management.progress import stage_bars
-from embeddings.models import Job
-from jobs.progress import ProgressCallback
+from jobs import execution
+from jobs.models import Job
+from jobs.progress import ProgressCallback, stage_bars
 
 
 class Command(BaseCommand):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *, version: str | None, allow_worse: bool, job: UUID | None, **_: Any) -> None:
         if job is not None:
             # What is left to index waits in the outbox, whatever becomes of this process.
-            if jobs.work_off(job, _activated):
+            if execution.execute(job, _run_job, failures=(EmbeddingsError,)):
                 _finish()
             return
         if version is None:
@@ -63,7 +63,7 @@ class Command(BaseCommand):
             raise CommandError(f"{done.failed} photos could not be embedded; the reasons are in the admin.")
 
 
-def _activated(job: Job, on_progress: ProgressCallback) -> dict[str, Any]:
+def _run_job(job: Job, on_progress: ProgressCallback) -> dict[str, Any]:
     """The result of a job's activation, for JSON."""
     version = versions.find_version(job.parameters["version"])
     done = versions.activate(version, allow_worse=job.parameters["allow_worse"], on_progress=on_progress)

@@ -8,13 +8,12 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from embeddings import jobs
 from embeddings.duplicates import find_duplicates
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
-from embeddings.management.progress import stage_bars
-from embeddings.models import Job
-from jobs.progress import ProgressCallback
+from jobs import execution
+from jobs.models import Job
+from jobs.progress import ProgressCallback, stage_bars
 
 
 class Command(BaseCommand):
@@ -28,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *, job: UUID | None, **_: Any) -> None:
         if job is not None:
-            jobs.work_off(job, _found)
+            execution.execute(job, _run_job, failures=(EmbeddingsError,))
             return
         try:
             with stage_bars() as on_progress:
@@ -50,9 +49,15 @@ class Command(BaseCommand):
             )
 
 
-def _found(_: Job, on_progress: ProgressCallback) -> dict[str, Any]:
+def _run_job(_: Job, on_progress: ProgressCallback) -> dict[str, Any]:
     """What a job's search found, for JSON."""
     found = find_duplicates(on_progress)
     recorded = found.recorded
-    told = {"photos": found.photos, "pairs": recorded.open, "new": recorded.new, "dropped": recorded.dropped}
-    return {**told, "left_out": found.left_out, "unreadable": found.unreadable}
+    return {
+        "photos": found.photos,
+        "pairs": recorded.open,
+        "new": recorded.new,
+        "dropped": recorded.dropped,
+        "left_out": found.left_out,
+        "unreadable": found.unreadable,
+    }

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from embeddings import jobs
 from embeddings.errors import EmbeddingsError, IndexLocked, UnknownCollection
 from embeddings.generations import build_generation
 from embeddings.indexing import embed_pending, process_outbox
+from embeddings.job_kinds import REINDEX
 from embeddings.management.errors import command_error
-from embeddings.management.progress import stage_bars
-from embeddings.models import EncoderVersion, ImageEmbedding, Job
+from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.outbox import ensure_all_rows, mark_orphans, retry_failed
 from embeddings.selectors import TO_DO, active_versions, rows_of_active_versions
 from embeddings.verification import verify_index
 from embeddings.versions import version_to_rebuild
-from jobs.progress import ProgressCallback
+from jobs import execution
+from jobs.models import Job
+from jobs.progress import ProgressCallback, stage_bars
+from jobs.services import record_finished
 
 State = ImageEmbedding.State
 
@@ -48,7 +51,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if options["job"]:
             # What is left to index waits in the outbox, whatever becomes of this process.
-            if jobs.work_off(options["job"], self._reindex_of_job):
+            if execution.execute(options["job"], self._run_job, failures=(EmbeddingsError,)):
                 with stage_bars() as on_progress:
                     self._process_outbox(on_progress)
             return
@@ -77,8 +80,8 @@ class Command(BaseCommand):
         if failed:
             raise CommandError("Some photos could not be embedded; the reasons are in the admin and above.")
 
-    def _reindex_of_job(self, job: Job, on_progress: ProgressCallback) -> dict[str, Any]:
-        version = next((v for v in active_versions() if v.collection_id == job.collection_id), None)
+    def _run_job(self, job: Job, on_progress: ProgressCallback) -> dict[str, Any]:
+        version = next((v for v in active_versions() if v.collection.slug == job.collection), None)
         if version is None:
             raise UnknownCollection("the collection has no active encoder version any more")
         points = self._embed_and_build(version, on_progress)
@@ -88,7 +91,7 @@ class Command(BaseCommand):
     def _reindex(self, version: EncoderVersion, on_progress: ProgressCallback) -> None:
         started_at = timezone.now()
         points = self._embed_and_build(version, on_progress)
-        jobs.record(Job.Kind.REINDEX, version.collection, started_at, points, _result(version, points))
+        _record(version, started_at, points)
         self._process_outbox(on_progress)
 
     def _embed_and_build(self, version: EncoderVersion, on_progress: ProgressCallback) -> int:
@@ -104,7 +107,7 @@ class Command(BaseCommand):
         ensure_all_rows(version)
         embed_pending(version, on_progress=on_progress, reuse_vectors=False)
         points = self._build(version, on_progress)
-        jobs.record(Job.Kind.REINDEX, version.collection, started_at, points, _result(version, points))
+        _record(version, started_at, points)
         self._process_outbox(on_progress)
 
     def _only_missing(self, version: EncoderVersion, on_progress: ProgressCallback) -> None:
@@ -140,6 +143,11 @@ class Command(BaseCommand):
         for image_id, error in failures.order_by("pk").values_list("image_id", "error")[:20]:
             self.stderr.write(f"image {image_id}: {error}")
         return failures.exists()
+
+
+def _record(version: EncoderVersion, started_at: datetime, points: int) -> None:
+    slug = version.collection.slug
+    record_finished(REINDEX, collection=slug, started_at=started_at, done=points, result=_result(version, points))
 
 
 def _result(version: EncoderVersion, points: int) -> dict[str, Any]:

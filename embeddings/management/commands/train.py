@@ -13,16 +13,19 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from catalog.archives import ArchiveRejected
-from embeddings import jobs, versions
+from embeddings import versions
 from embeddings.errors import BackboneUnavailable, EmbeddingsError, WorseEncoder
 from embeddings.evaluation.metrics import METRICS
 from embeddings.management.errors import command_error
-from embeddings.management.progress import stage_bars
 from embeddings.management.tensorflow import require_tensorflow
-from embeddings.models import Collection, EncoderVersion, Job
+from embeddings.models import Collection, EncoderVersion
 from embeddings.training.config import Knob, TrainingConfig, knobs
-from jobs.progress import ProgressCallback
-from jobs.storage import StorageUnavailable, reason_of
+from jobs import execution
+from jobs.files import upload_path
+from jobs.models import Job
+from jobs.progress import ProgressCallback, stage_bars
+from jobs.selectors import get_job
+from jobs.storage import StorageUnavailable, os_error_message
 
 if TYPE_CHECKING:
     from embeddings.training.encoder_files import TrainedEncoder
@@ -70,7 +73,9 @@ class Command(BaseCommand):
             raise command_error(error) from error
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
-            raise CommandError(f"{place}{reason_of(error)}, then run the same command again to go on.") from error
+            raise CommandError(
+                f"{place}{os_error_message(error)}, then run the same command again to go on."
+            ) from error
 
     def _train(self, options: dict[str, Any]) -> None:
         if options["siamese"] and options["data"] is None:
@@ -101,23 +106,23 @@ class Command(BaseCommand):
 
     def _run_job(self, job_id: UUID) -> None:
         """The training of a job, as the child of the process that runs the job."""
-        job = jobs.get_job(job_id)
-        jobs.start(job)
-        options = {**job.parameters, "data": jobs.upload_path(job)}
+        job = get_job(job_id)
+        execution.attach_to_runner(job)
+        options = {**job.parameters, "data": upload_path(job)}
         try:
             options["backbone"] = _named_backbone(job.parameters.get("backbone", "bundled"))
-            result = _job_result(job, options, lambda stage, done, total: jobs.progress(job, stage, done, total))
+            result = _job_result(job, options, execution.ProgressReporter(job))
         except (EmbeddingsError, ArchiveRejected, ValueError) as error:
             reason = str(error).replace(options["backbone"], job.parameters.get("backbone", options["backbone"]))
-            jobs.fail(job, reason)
+            execution.fail(job, reason)
         except StorageUnavailable as error:
-            jobs.fail_for_storage(job, error)
+            execution.fail_with_storage_error(job, error)
         except OSError as error:
-            jobs.fail_for_files(job, error)
+            execution.fail_with_os_error(job, error)
         except MemoryError:
-            jobs.fail(job, "the memory does not suffice for this training: send fewer photos")
+            execution.fail(job, "the memory does not suffice for this training: send fewer photos")
         else:
-            jobs.succeed(job, result)
+            execution.succeed(job, result)
 
     def _print(self, trained: TrainedEncoder, version: EncoderVersion) -> None:
         for problem in trained.problems:
@@ -178,7 +183,7 @@ def _train_version(
 
 
 def _job_result(job: Job, options: dict[str, Any], on_progress: ProgressCallback) -> dict[str, Any]:
-    trained, version = _train_version(Collection.objects.get(jobs=job), options, on_progress)
+    trained, version = _train_version(versions.find_collection(job.collection), options, on_progress)
     result = _result(trained, version, activated=False)
     if options["activate"]:
         try:

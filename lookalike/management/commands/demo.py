@@ -15,7 +15,7 @@ from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.indexing import process_outbox
 from embeddings.management.errors import command_error
-from embeddings.management.progress import stage_bars
+from jobs.progress import stage_bars
 from jobs.storage import StorageUnavailable
 from recommender.pipeline import SimilarQuery, similar_to
 from storefront.demo.loading import load_demo

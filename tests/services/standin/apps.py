@@ -12,10 +12,11 @@ class StandinConfig(AppConfig):
     label = "standin"
 
     def ready(self) -> None:
-        from embeddings import jobs, submissions
+        from embeddings import submissions
+        from jobs import leases
 
-        jobs.STALE_AFTER = timedelta(seconds=3)
-        jobs.BEAT_S = 0.5
+        leases.LEASE_TIMEOUT = timedelta(seconds=3)
+        leases.HEARTBEAT_S = 0.5
         submissions.find_spec = _found  # type: ignore[assignment]
 
 

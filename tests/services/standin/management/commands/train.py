@@ -13,8 +13,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from catalog.archives import SafeArchive
-from embeddings import jobs
-from embeddings.models import Job
+from jobs import execution
+from jobs.files import upload_path
+from jobs.models import Job
 
 
 class Command(BaseCommand):
@@ -23,14 +24,15 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         job = Job.objects.get(pk=options["job"])
-        jobs.start(job)
-        with tempfile.TemporaryDirectory() as folder, SafeArchive(jobs.upload_path(job)) as archive:
+        execution.attach_to_runner(job)
+        on_progress = execution.ProgressReporter(job)
+        with tempfile.TemporaryDirectory() as folder, SafeArchive(upload_path(job)) as archive:
             archive.extract_to(Path(folder))
             photos = sum(path.is_file() for path in Path(folder).rglob("*"))
         steps = job.parameters.get("epochs", 5)
         for step in range(1, steps + 1):
-            jobs.progress(job, "training", step, steps)
+            on_progress("training", step, steps)
             time.sleep(0.1)
             if job.parameters.get("seed") == 13 and step == steps // 2:
                 os.kill(os.getpid(), signal.SIGKILL)
-        jobs.succeed(job, {"photos": photos})
+        execution.succeed(job, {"photos": photos})

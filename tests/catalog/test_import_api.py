@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import Product
-from embeddings import jobs
-from embeddings.models import Job
-from jobs import uploads
+from jobs import files, uploads
+from jobs.models import Job
 from tests.recommender.answers import problem
 from tests.zips import packed
 
@@ -29,10 +27,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def open_to_all(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def open_to_all(settings: Any) -> None:
     settings.API_WRITES = "open"
     settings.CELERY_BROKER_URL = ""
-    monkeypatch.setattr(jobs, "_ending", threading.Event())
 
 
 @pytest.fixture
@@ -43,12 +40,18 @@ def nothing_left(uploads_root: Path) -> Iterator[None]:
     assert not uploads_root.exists() or not list(uploads_root.iterdir())
 
 
+@pytest.fixture
+def api() -> Client:
+    """A client that sees an error as a caller would."""
+    return Client(raise_request_exception=False)
+
+
 def file(content: bytes = TABLE, name: str = "spring.csv") -> SimpleUploadedFile:
     return SimpleUploadedFile(name, content)
 
 
 def work_off(job: Job) -> None:
-    Job.objects.filter(pk=job.pk).update(state=State.RUNNING, beat_at=timezone.now())
+    Job.objects.filter(pk=job.pk).update(state=State.RUNNING, heartbeat_at=timezone.now())
     call_command("run_import", "--job", str(job.pk))
 
 
@@ -87,7 +90,7 @@ class TestACatalogue:
 
         assert response.status_code == 202, response.content
         job = Job.objects.get()
-        assert jobs.upload_path(job).read_bytes() == content
+        assert files.upload_path(job).read_bytes() == content
         assert (job.parameters["fetch"], job.parameters["map"]) == (False, ["brand=title", "tags=title"])
 
     def test_is_never_held_in_memory(self, api: Client, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""Jobs: taken in, run in a process of their own, told of, and ended once; with stand-ins for the process that trains."""
+"""Jobs: submitted, run in a child process, reported, and ended once; with stand-ins for the process that trains."""
 
 from __future__ import annotations
 
@@ -30,12 +30,18 @@ from prometheus_client import REGISTRY
 
 from accounts.models import User
 from catalog.archives import ArchiveRejected
-from embeddings import background, jobs, submissions, tasks
-from embeddings.background import JobThread
-from embeddings.errors import JobEnded, JobNotFound, JobUnderWay, TrainingUnavailable, UnknownCollection, UnusablePhotos
-from embeddings.jobs import Outcome
-from embeddings.models import Collection, EncoderVersion, Job
+from embeddings import submissions
+from embeddings.errors import TrainingUnavailable, UnknownCollection, UnusablePhotos
+from embeddings.models import Collection, EncoderVersion
 from embeddings.submissions import submit_activation, submit_reindex, submit_training
+from jobs import background, execution, files, leases, runner, services, tasks
+from jobs.background import JobThread
+from jobs.errors import JobEnded, JobInProgress, JobNotFound
+from jobs.execution import ProgressReporter
+from jobs.models import Job
+from jobs.process import process
+from jobs.registry import kinds
+from jobs.runner import Runner, RunResult
 from jobs.storage import StorageFull
 from lookalike.celery import app
 from tests.factories import CollectionFactory, EncoderVersionFactory
@@ -45,10 +51,10 @@ State = Job.State
 REPORTS = """
 import django, sys
 django.setup()
-from embeddings import jobs
-from embeddings.models import Job
+from jobs import execution, files
+from jobs.models import Job
 job = Job.objects.get(pk=sys.argv[1])
-jobs.start(job)
+execution.attach_to_runner(job)
 """
 SLEEPS = "import time; time.sleep(60)"
 
@@ -83,13 +89,10 @@ def kept() -> list[Path]:
 
 @pytest.fixture(autouse=True)
 def calm(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No broker, no thread, nothing ending, and no waiting about."""
+    """No broker, and no waiting about."""
     settings.CELERY_BROKER_URL = ""
-    monkeypatch.setattr(background, "_job_threads", ())
-    monkeypatch.setattr(jobs, "_ending", threading.Event())
-    monkeypatch.setattr(jobs, "_swept_at", float("-inf"))
-    monkeypatch.setattr(jobs, "POLL_S", 0.05)
-    monkeypatch.setattr(jobs, "TERMINATE_GRACE_S", 0.5)
+    monkeypatch.setattr(runner, "POLL_S", 0.05)
+    monkeypatch.setattr(runner, "TERMINATE_GRACE_S", 0.5)
     monkeypatch.setattr(submissions, "find_spec", lambda _: object())
     yield
 
@@ -106,7 +109,7 @@ def child_runs(monkeypatch: pytest.MonkeyPatch, uploads_root: Path) -> Callable[
     monkeypatch.setenv("UPLOADS_ROOT", str(uploads_root))
 
     def use(program: str) -> None:
-        monkeypatch.setattr(jobs, "_command", lambda job: [sys.executable, "-c", program, str(job.pk)])
+        monkeypatch.setattr(runner, "_command", lambda job: [sys.executable, "-c", program, str(job.pk)])
 
     return use
 
@@ -115,22 +118,22 @@ def child_runs(monkeypatch: pytest.MonkeyPatch, uploads_root: Path) -> Callable[
 class TestAJobComesIn:
     def test_with_its_archive_and_what_was_asked_for(self, uploads_root):
         job = submit(loss="triplet", margin=0.3, activate=True)
-        assert (job.state, job.kind, job.collection.slug) == (State.QUEUED, "train", "all")
+        assert (job.state, job.kind, job.collection) == (State.QUEUED, "train", "all")
         assert job.parameters == {"loss": "triplet", "margin": 0.3, "backbone": "bundled", "activate": True}
-        assert jobs.upload_path(job).read_bytes() == packed()
-        assert kept() == [jobs.upload_path(job)]
-        assert jobs.upload_path(job).parent == uploads_root
+        assert files.upload_path(job).read_bytes() == packed()
+        assert kept() == [files.upload_path(job)]
+        assert files.upload_path(job).parent == uploads_root
 
     def test_from_an_upload_in_memory(self):
         job = submit_training("all", SimpleUploadedFile("photos.zip", packed()), {})
-        assert jobs.upload_path(job).read_bytes() == packed()
+        assert files.upload_path(job).read_bytes() == packed()
 
     def test_below_one_folder_that_everything_lies_in(self):
         assert submit(content=packed({f"shop/{name}": content for name, content in PHOTOS.items()})).upload
 
     def test_for_a_collection_that_has_no_encoder_yet(self):
         CollectionFactory.create(slug="food")
-        assert submit("food").collection.slug == "food"
+        assert submit("food").collection == "food"
 
     @pytest.mark.parametrize(
         ("content", "error"),
@@ -163,27 +166,27 @@ class TestAJobComesIn:
 
     def test_one_at_a_time_for_each_collection(self):
         first = submit()
-        with pytest.raises(JobUnderWay):
+        with pytest.raises(JobInProgress):
             submit()
-        assert kept() == [jobs.upload_path(first)]
+        assert kept() == [files.upload_path(first)]
         CollectionFactory.create(slug="food")
         submit("food")
-        jobs.cancel(first.pk)
+        services.cancel(first.pk)
         submit()
 
     def test_one_alone_where_two_come_at_the_same_time(self, monkeypatch):
         first = submit()
-        expected, real = [], submissions.expect_training
+        expected, real = [], submissions.check_training_allowed
 
         def too_early(slug: str) -> Collection:
             expected.append(slug)
             return Collection.objects.get(slug=slug) if len(expected) == 1 else real(slug)
 
-        monkeypatch.setattr(submissions, "expect_training", too_early)
-        with pytest.raises(JobUnderWay):
+        monkeypatch.setattr(submissions, "check_training_allowed", too_early)
+        with pytest.raises(JobInProgress):
             submit()
         assert Job.objects.get() == first
-        assert kept() == [jobs.upload_path(first)]
+        assert kept() == [files.upload_path(first)]
 
     def test_nowhere_that_cannot_train(self, settings, monkeypatch):
         monkeypatch.setattr(submissions, "find_spec", lambda _: None)
@@ -206,16 +209,16 @@ class TestAJobComesIn:
 class TestAnActivationComesIn:
     def test_with_the_version_and_whether_it_may_be_worse(self):
         job = submit_activation(active_version())
-        assert (job.kind, job.state, job.collection.slug, job.upload) == ("activate", State.QUEUED, "all", "")
+        assert (job.kind, job.state, job.collection, job.upload) == ("activate", State.QUEUED, "all", "")
         assert job.parameters == {"version": "all-v1", "allow_worse": False}
-        jobs.cancel(job.pk)
+        services.cancel(job.pk)
         assert submit_activation(active_version(), allow_worse=True).parameters["allow_worse"]
 
     def test_one_at_a_time_for_each_collection(self):
         first = submit_activation(active_version())
-        with pytest.raises(JobUnderWay, match="an activation for 'all' is under way"):
+        with pytest.raises(JobInProgress, match="an activation for 'all' is under way"):
             submit_activation(active_version())
-        jobs.cancel(first.pk)
+        services.cancel(first.pk)
         submit_activation(active_version())
 
     def test_beside_a_training(self):
@@ -223,12 +226,12 @@ class TestAnActivationComesIn:
         assert submit_activation(active_version()).state == State.QUEUED
 
     def test_and_is_called_for_like_any_other(self, settings, monkeypatch, django_capture_on_commit_callbacks):
-        sent: list[str] = []
+        sent: list[tuple[Any, str]] = []
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        monkeypatch.setattr(tasks.run_training, "delay", sent.append)
+        monkeypatch.setattr(tasks.run_job, "apply_async", lambda args, queue: sent.append((args, queue)))
         with django_capture_on_commit_callbacks(execute=True):
             job = submit_activation(active_version())
-        assert sent == [str(job.pk)]
+        assert sent == [((str(job.pk),), "train")]
 
 
 @pytest.mark.django_db
@@ -236,37 +239,38 @@ class TestWhoeverWorks:
     @pytest.fixture
     def job(self) -> Job:
         job = submit()
-        Job.objects.update(state=State.RUNNING, beat_at=timezone.now())
+        Job.objects.update(state=State.RUNNING, heartbeat_at=timezone.now())
         return job
 
     def test_tells_how_far_it_is(self, job):
-        jobs.progress(job, "training", 3, 20)
+        ProgressReporter(job)("training", 3, 20)
         assert (now(job).stage, now(job).done, now(job).total) == ("training", 3, 20)
 
     def test_is_written_down_seldom_but_at_a_new_stage_and_at_the_end(self, job, django_assert_num_queries):
-        jobs.progress(job, "unpacking", 0, 1000)
+        report = ProgressReporter(job)
+        report("unpacking", 0, 1000)
         with django_assert_num_queries(0):
             for done in range(1, 1000):
-                jobs.progress(job, "unpacking", done, 1000)
-        jobs.progress(job, "unpacking", 1000, 1000)
+                report("unpacking", done, 1000)
+        report("unpacking", 1000, 1000)
         assert now(job).done == 1000
-        jobs.progress(job, "training", 0, 20)
+        report("training", 0, 20)
         assert now(job).stage == "training"
 
     def test_ends_a_job_once(self, job):
-        assert jobs.succeed(job, {"encoder": "all-v2"})
-        assert not jobs.fail(job, "too late")
-        jobs.progress(job, "training", 9, 20)
+        assert execution.succeed(job, {"encoder": "all-v2"})
+        assert not execution.fail(job, "too late")
+        ProgressReporter(job)("training", 9, 20)
         with pytest.raises(JobEnded, match="it succeeded"):
-            jobs.cancel(job.pk)
+            services.cancel(job.pk)
         ended = now(job)
         assert (ended.state, ended.result, ended.error, ended.done) == (State.SUCCEEDED, {"encoder": "all-v2"}, "", 0)
         assert ended.finished_at is not None
 
     def test_has_done_it_for_nothing_once_it_is_cancelled(self, job):
-        jobs.cancel(job.pk)
-        assert not jobs.succeed(job, {})
-        assert not jobs.fail(job, "too late")
+        services.cancel(job.pk)
+        assert not execution.succeed(job, {})
+        assert not execution.fail(job, "too late")
         assert now(job).state == State.CANCELLED
 
     @pytest.mark.parametrize(
@@ -278,29 +282,29 @@ class TestWhoeverWorks:
         ],
     )
     def test_tells_nobody_where_on_the_server_things_lie(self, job, reason, told):
-        jobs.fail(job, reason.format(root=settings.DATA_DIR))
+        execution.fail(job, reason.format(root=settings.DATA_DIR))
         assert now(job).error == told
 
     def test_cannot_cancel_what_there_is_not(self):
         with pytest.raises(JobNotFound):
-            jobs.cancel(uuid4())
+            services.cancel(uuid4())
 
 
 def test_a_queued_job_is_cancelled_at_once(db):
-    job = jobs.cancel(submit().pk)
+    job = services.cancel(submit().pk)
     assert (job.state, job.upload) == (State.CANCELLED, "")
     assert kept() == []
-    assert jobs.run(job.pk) is Outcome.ENDED
+    assert runner.run(job.pk) is RunResult.FINISHED
 
 
 def test_the_command_is_that_of_the_kind(db):
     job = submit()
-    command = jobs._command(job)
+    command = runner._command(job)
     assert command[0] == sys.executable
     assert Path(command[1]).name == "manage.py"
     assert command[2:] == ["train", "--job", str(job.pk)]
     activation = submit_activation(active_version())
-    assert jobs._command(activation)[2:] == ["activate_encoder", "--job", str(activation.pk)]
+    assert runner._command(activation)[2:] == ["activate_encoder", "--job", str(activation.pk)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -311,12 +315,12 @@ class TestAJobRuns:
 
     def test_in_a_process_of_its_own_that_tells_and_succeeds(self, child_runs):
         child_runs(f"""{REPORTS}
-assert jobs.upload_path(job).is_file()
-jobs.progress(job, "training", 20, 20)
-jobs.succeed(job, {{"encoder": "all-v2"}})
+assert files.upload_path(job).is_file()
+execution.ProgressReporter(job)("training", 20, 20)
+execution.succeed(job, {{"encoder": "all-v2"}})
 """)
         job = submit()
-        assert jobs.run(job.pk) is Outcome.ENDED
+        assert runner.run(job.pk) is RunResult.FINISHED
         ended = now(job)
         assert (ended.state, ended.stage, ended.result) == (State.SUCCEEDED, "training", {"encoder": "all-v2"})
         assert (ended.upload, kept()) == ("", [])
@@ -324,9 +328,9 @@ jobs.succeed(job, {{"encoder": "all-v2"}})
         assert ended.finished_at is not None
 
     def test_and_fails_for_the_reason_that_the_process_gives(self, child_runs):
-        child_runs(f"{REPORTS}\njobs.fail(job, 'the loss is no number any more')\nsys.exit(1)")
+        child_runs(f"{REPORTS}\nexecution.fail(job, 'the loss is no number any more')\nsys.exit(1)")
         job = submit()
-        jobs.run(job.pk)
+        runner.run(job.pk)
         assert (now(job).state, now(job).error) == (State.FAILED, "the loss is no number any more")
         assert kept() == []
 
@@ -338,8 +342,8 @@ jobs.succeed(job, {{"encoder": "all-v2"}})
             return [ended or 0, REGISTRY.get_sample_value("lookalike_job_seconds_count", labels) or 0]
 
         before = counted()
-        child_runs(f"{REPORTS}\njobs.{end}")
-        jobs.run(submit().pk)
+        child_runs(f"{REPORTS}\nexecution.{end}")
+        runner.run(submit().pk)
         assert counted() == [count + 1 for count in before]
 
     @pytest.mark.parametrize(
@@ -354,29 +358,29 @@ jobs.succeed(job, {{"encoder": "all-v2"}})
     def test_and_fails_with_a_reason_where_the_process_tells_none(self, child_runs, program, reason):
         child_runs(program)
         job = submit()
-        assert jobs.run(job.pk) is Outcome.ENDED
+        assert runner.run(job.pk) is RunResult.FINISHED
         assert now(job).state == State.FAILED
         assert reason in now(job).error
         assert (now(job).upload, kept()) == ("", [])
 
     def test_and_fails_where_the_process_cannot_be_started(self, monkeypatch):
-        monkeypatch.setattr(jobs, "_command", lambda _: ["/nowhere/python"])
+        monkeypatch.setattr(runner, "_command", lambda _: ["/nowhere/python"])
         job = submit()
-        jobs.run(job.pk)
+        runner.run(job.pk)
         assert "cannot be started" in now(job).error
 
     def test_without_an_archive_where_it_needs_none(self, child_runs):
-        child_runs(f"{REPORTS}\njobs.succeed(job, {{}})")
+        child_runs(f"{REPORTS}\nexecution.succeed(job, {{}})")
         version = EncoderVersionFactory.create(collection=Collection.objects.get(slug="all"), number=7)
         job = submit_activation(version)
-        jobs.run(job.pk)
+        runner.run(job.pk)
         assert now(job).state == State.SUCCEEDED
 
     def test_and_fails_where_its_archive_is_gone(self, child_runs):
         child_runs(SLEEPS)
         job = submit()
-        jobs.upload_path(job).unlink()
-        jobs.run(job.pk)
+        files.upload_path(job).unlink()
+        runner.run(job.pk)
         assert now(job).error == "what was sent is gone: send it again"
 
     def test_until_it_is_cancelled(self, child_runs, tmp_path):
@@ -388,11 +392,11 @@ pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(os.getpid()))
 time.sleep(60)
 """)
         job = submit()
-        runner = in_a_thread(lambda: jobs.run(job.pk))
+        running = in_a_thread(lambda: runner.run(job.pk))
         wait_until(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
-        jobs.cancel(job.pk)
-        runner.join(20)
-        assert not runner.is_alive()
+        services.cancel(job.pk)
+        running.join(20)
+        assert not running.is_alive()
         assert not alive(int((tmp_path / "pid").read_text()))
         assert (now(job).state, now(job).upload, kept()) == (State.CANCELLED, "", [])
 
@@ -403,81 +407,82 @@ with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}, prefix="unpacked-"):
     time.sleep(60)
 """)
         job = submit()
-        runner = in_a_thread(lambda: jobs.run(job.pk))
+        running = in_a_thread(lambda: runner.run(job.pk))
         wait_until(lambda: bool(list(tmp_path.glob("unpacked-*"))))
-        jobs.cancel(job.pk)
-        runner.join(20)
+        services.cancel(job.pk)
+        running.join(20)
         assert not list(tmp_path.glob("unpacked-*"))
 
     def test_until_its_collection_is_deleted(self, child_runs):
         child_runs(SLEEPS)
         job = submit()
-        runner = in_a_thread(lambda: jobs.run(job.pk))
+        running = in_a_thread(lambda: runner.run(job.pk))
         wait_until(lambda: now(job).state == State.RUNNING)
+        waiting = submit_reindex(Collection.objects.get(slug="all"))
         Collection.objects.all().delete()
-        runner.join(20)
-        assert not runner.is_alive()
-        assert kept() == []
+        running.join(20)
+        assert not running.is_alive()
+        assert (now(job).state, now(waiting).state, kept()) == (State.CANCELLED, State.CANCELLED, [])
 
     def test_and_beats_as_long_as_it_does(self, child_runs, monkeypatch):
-        monkeypatch.setattr(jobs, "BEAT_S", 0.1)
+        monkeypatch.setattr(leases, "HEARTBEAT_S", 0.1)
         child_runs("import time; time.sleep(1)")
         job = submit()
-        runner = in_a_thread(lambda: jobs.run(job.pk))
+        running = in_a_thread(lambda: runner.run(job.pk))
         wait_until(lambda: now(job).state == State.RUNNING)
-        first = now(job).beat_at
-        wait_until(lambda: now(job).beat_at != first)
-        runner.join(20)
+        first = now(job).heartbeat_at
+        wait_until(lambda: now(job).heartbeat_at != first)
+        running.join(20)
 
     def test_in_one_process_at_a_time(self, child_runs):
         child_runs("import time; time.sleep(1)")
         job = submit()
-        runner = in_a_thread(lambda: jobs.run(job.pk))
+        running = in_a_thread(lambda: runner.run(job.pk))
         wait_until(lambda: now(job).state == State.RUNNING)
-        assert jobs.run(job.pk) is Outcome.OWNED_BY_ANOTHER
-        runner.join(20)
-        assert jobs.run(job.pk) is Outcome.ENDED
+        assert runner.run(job.pk) is RunResult.OWNED_BY_OTHER
+        running.join(20)
+        assert runner.run(job.pk) is RunResult.FINISHED
 
     def test_again_when_whoever_ran_it_fell_silent(self, child_runs):
-        child_runs(f"{REPORTS}\njobs.succeed(job, {{}})")
+        child_runs(f"{REPORTS}\nexecution.succeed(job, {{}})")
         job = submit()
-        long_ago = timezone.now() - 2 * jobs.STALE_AFTER
-        Job.objects.update(state=State.RUNNING, beat_at=long_ago, started_at=long_ago)
-        assert jobs.run_waiting()
+        long_ago = timezone.now() - 2 * leases.LEASE_TIMEOUT
+        Job.objects.update(state=State.RUNNING, heartbeat_at=long_ago, started_at=long_ago)
+        assert runner.run_next_queued(["train"])
         assert now(job).state == State.SUCCEEDED
         assert now(job).started_at == long_ago
 
     def test_but_not_for_ever(self, child_runs):
         child_runs(SLEEPS)
         job = submit()
-        long_ago = timezone.now() - 2 * jobs.GIVE_UP_AFTER
-        Job.objects.update(state=State.RUNNING, beat_at=long_ago, started_at=long_ago)
-        jobs.run(job.pk)
+        long_ago = timezone.now() - 2 * runner.RETRY_DEADLINE
+        Job.objects.update(state=State.RUNNING, heartbeat_at=long_ago, started_at=long_ago)
+        runner.run(job.pk)
         assert "again and again" in now(job).error
 
     def test_for_nobody_who_lost_it_while_he_slept(self, child_runs):
         child_runs(SLEEPS)
         job = submit()
-        runner = in_a_thread(lambda: jobs.run(job.pk))
+        running = in_a_thread(lambda: runner.run(job.pk))
         wait_until(lambda: now(job).state == State.RUNNING)
-        Job.objects.update(beat_at=timezone.now() + timedelta(seconds=1))
-        runner.join(20)
-        assert not runner.is_alive()
+        Job.objects.update(heartbeat_at=timezone.now() + timedelta(seconds=1))
+        running.join(20)
+        assert not running.is_alive()
         assert now(job).state == State.RUNNING
         assert len(kept()) == 1
 
     def test_and_goes_back_into_the_queue_where_the_process_that_runs_it_ends(self, child_runs):
         child_runs(SLEEPS)
         job = submit()
-        outcomes: list[Outcome] = []
-        runner = in_a_thread(lambda: outcomes.append(jobs.run(job.pk)))
+        outcomes: list[RunResult] = []
+        running = in_a_thread(lambda: outcomes.append(runner.run(job.pk)))
         wait_until(lambda: now(job).state == State.RUNNING)
-        jobs.stop_running()
-        runner.join(20)
-        assert outcomes == [Outcome.PUT_BACK]
-        assert (now(job).state, now(job).beat_at) == (State.QUEUED, None)
+        runner.requeue_running_jobs()
+        running.join(20)
+        assert outcomes == [RunResult.REQUEUED]
+        assert (now(job).state, now(job).heartbeat_at) == (State.QUEUED, None)
         assert len(kept()) == 1
-        assert jobs.run(job.pk) is Outcome.OWNED_BY_ANOTHER
+        assert runner.run(job.pk) is RunResult.OWNED_BY_OTHER
 
     def test_in_a_process_that_ends_with_the_one_that_started_it(self, child_runs, tmp_path):
         job = submit()
@@ -499,17 +504,17 @@ time.sleep(60)
 
     def test_through_a_database_that_is_away_for_a_while(self, child_runs, monkeypatch, caplog):
         child_runs("import time; time.sleep(0.5)")
-        real, calls = jobs._Owner._state, []
+        real, calls = leases.Lease.state, []
 
-        def away_at_first(owner: Any) -> Any:
+        def away_at_first(lease: Any) -> Any:
             calls.append(1)
             if len(calls) < 3:
                 raise DatabaseAway("gone")
-            return real(owner)
+            return real(lease)
 
-        monkeypatch.setattr(jobs._Owner, "_state", away_at_first)
+        monkeypatch.setattr(leases.Lease, "state", away_at_first)
         job = submit()
-        assert jobs.run(job.pk) is Outcome.ENDED
+        assert runner.run(job.pk) is RunResult.FINISHED
         assert "does not answer" in caplog.text
         assert now(job).state == State.FAILED
 
@@ -517,12 +522,12 @@ time.sleep(60)
 @pytest.mark.django_db
 def test_what_killed_processes_left_is_swept_away(uploads_root):
     job = submit()
-    old = time.time() - 2 * jobs.UPLOAD_GRACE.total_seconds()
+    old = time.time() - 2 * files.UPLOAD_GRACE.total_seconds()
     for name in ("left.zip", "incoming-left.part", "fresh.part", "notes.txt"):
         (uploads_root / name).write_bytes(b"x")
     for name in ("left.zip", "incoming-left.part", "notes.txt", job.upload):
         os.utime(uploads_root / name, (old, old))
-    jobs._sweep_uploads()
+    files.delete_expired_files()
     assert {path.name for path in kept()} == {"fresh.part", "notes.txt", job.upload}
 
 
@@ -535,11 +540,11 @@ class TestWithoutABroker:
     @pytest.fixture
     def thread(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobThread]:
         monkeypatch.setattr(background, "POLL_S", 0.05)
-        thread = JobThread(jobs.TRAININGS)
-        monkeypatch.setattr(background, "_job_threads", [thread])
+        thread = JobThread(kinds.names_in("train"))
+        process.get(background.JobThreads).threads = [thread]
         yield thread
         if thread.is_alive():
-            thread.stop()
+            thread.requeue_and_stop()
 
     def test_the_threads_run_jobs_one_after_the_other(self, thread, child_runs):
         CollectionFactory.create(slug="food")
@@ -562,7 +567,7 @@ class TestWithoutABroker:
         child_runs(SLEEPS)
         CollectionFactory.create(slug="food")
         running, waiting = submit(), submit("food")
-        Job.objects.filter(pk=running.pk).update(state=State.RUNNING, beat_at=timezone.now())
+        Job.objects.filter(pk=running.pk).update(state=State.RUNNING, heartbeat_at=timezone.now())
         thread.start()
         time.sleep(0.3)
         assert now(waiting).state == State.QUEUED
@@ -572,31 +577,31 @@ class TestWithoutABroker:
         training = submit()
         thread.start()
         wait_until(lambda: now(training).state == State.RUNNING)
-        reindex = submit_reindex(training.collection)
-        other = JobThread(jobs.SHORT)
+        reindex = submit_reindex(Collection.objects.get(slug="all"))
+        other = JobThread(kinds.names_in("jobs"))
         other.start()
         wait_until(lambda: now(reindex).state == State.RUNNING)
-        other.stop()
+        other.requeue_and_stop()
 
     def test_the_end_of_the_server_puts_the_job_back(self, thread, child_runs):
         child_runs(SLEEPS)
         job = submit()
         thread.start()
         wait_until(lambda: now(job).state == State.RUNNING)
-        thread.stop()
+        thread.requeue_and_stop()
         assert now(job).state == State.QUEUED
 
     def test_the_thread_outlives_trouble(self, thread, child_runs, monkeypatch, caplog):
         child_runs("pass")
-        real, calls = jobs.run_waiting, []
+        real, calls = runner.run_next_queued, []
 
-        def fail_at_first(**options: Any) -> bool:
+        def fail_at_first(*args: Any, **options: Any) -> bool:
             calls.append(1)
             if len(calls) < 3:
                 raise RuntimeError("unforeseen")
-            return real(**options)
+            return real(*args, **options)
 
-        monkeypatch.setattr(jobs, "run_waiting", fail_at_first)
+        monkeypatch.setattr(runner, "run_next_queued", fail_at_first)
         job = submit()
         thread.start()
         wait_until(lambda: now(job).ended)
@@ -610,53 +615,59 @@ class TestWithABroker:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
 
     def test_a_job_is_sent_to_the_workers_once_it_is_committed(self, monkeypatch, django_capture_on_commit_callbacks):
-        sent: list[str] = []
-        monkeypatch.setattr(tasks.run_training, "delay", sent.append)
+        sent: list[tuple[Any, str]] = []
+        monkeypatch.setattr(tasks.run_job, "apply_async", lambda args, queue: sent.append((args, queue)))
         with django_capture_on_commit_callbacks(execute=True):
             job = submit()
             assert sent == []
-        assert sent == [str(job.pk)]
+        assert sent == [((str(job.pk),), "train")]
 
     def test_a_broker_that_is_away_fails_nothing(self, monkeypatch, django_capture_on_commit_callbacks, caplog):
-        def refuse(_: str) -> None:
+        def refuse(*_: Any, **__: Any) -> None:
             raise OperationalError("connection refused")
 
-        monkeypatch.setattr(tasks.run_training, "delay", refuse)
+        monkeypatch.setattr(tasks.run_job, "apply_async", refuse)
         with django_capture_on_commit_callbacks(execute=True):
             job = submit()
         assert now(job).state == State.QUEUED
         assert "waits for the periodic task" in caplog.text
 
     def test_the_periodic_task_runs_what_nobody_heard_of(self, monkeypatch):
-        monkeypatch.setattr(jobs, "_command", lambda _: [sys.executable, "-c", "pass"])
+        monkeypatch.setattr(runner, "_command", lambda _: [sys.executable, "-c", "pass"])
         job = submit()
-        tasks.run_waiting_trainings()
+        tasks.run_waiting_jobs("train")
         assert now(job).ended
 
     def test_a_message_for_a_job_that_another_worker_runs_comes_again_later(self):
         job = submit()
-        Job.objects.update(state=State.RUNNING, beat_at=timezone.now())
+        Job.objects.update(state=State.RUNNING, heartbeat_at=timezone.now())
         with pytest.raises(Retry):
-            tasks.run_training.apply([str(job.pk)], throw=True)
+            tasks.run_job.apply([str(job.pk)], throw=True)
 
     def test_a_message_goes_back_where_the_worker_ends(self, monkeypatch):
-        monkeypatch.setattr(jobs, "run", lambda _: Outcome.PUT_BACK)
+        monkeypatch.setattr(runner, "run", lambda _: RunResult.REQUEUED)
         with pytest.raises(Reject) as caught:
-            tasks.run_training(str(uuid4()))
+            tasks.run_job(str(uuid4()))
         assert caught.value.requeue
 
     def test_a_message_for_a_job_that_is_gone_is_forgotten(self):
-        tasks.run_training(str(uuid4()))
+        tasks.run_job(str(uuid4()))
 
     def test_a_worker_that_is_asked_to_end_lets_go(self):
-        tasks.put_jobs_back(sender="worker", sig="SIGTERM", how="Warm", exitcode=0)
-        assert jobs._ending.is_set()
+        tasks.requeue_jobs(sender="worker", sig="SIGTERM", how="Warm", exitcode=0)
+        assert process.get(Runner).shutting_down.is_set()
 
     def test_jobs_have_a_queue_of_their_own(self):
-        for task in ("run_training", "run_waiting_trainings"):
-            assert app.amqp.router.route({}, f"embeddings.tasks.{task}")["queue"].name == "train"
-        for task in ("run_job", "run_waiting_jobs"):
-            assert app.amqp.router.route({}, f"embeddings.tasks.{task}")["queue"].name == "jobs"
+        assert {kind.name: kind.queue for kind in kinds} == {
+            "train": "train", "activate": "train", "import": "jobs", "reindex": "jobs", "duplicates": "jobs",
+        }  # fmt: skip
+        waiting = {name: each for name, each in app.conf.beat_schedule.items() if name.startswith("run-waiting-")}
+        assert {(each["task"], each["args"], each["options"]["queue"]) for each in waiting.values()} == {
+            ("jobs.tasks.run_waiting_jobs", ("jobs",), "jobs"),
+            ("jobs.tasks.run_waiting_jobs", ("train",), "train"),
+        }
+        for queue in kinds.queues():
+            assert app.amqp.router.route({"queue": queue}, "jobs.tasks.run_job")["queue"].name == queue
 
     def test_what_needs_no_encoder_never_waits_for_what_does(self):
         assert app.amqp.router.route({}, "embeddings.tasks.sync_images")["queue"].name == "sync"
@@ -667,7 +678,7 @@ class TestWithABroker:
 
 @pytest.mark.django_db
 class TestInTheAdmin:
-    LIST = "admin:embeddings_job_changelist"
+    LIST = "admin:jobs_job_changelist"
 
     @pytest.fixture
     def admin(self, client: Client) -> Client:
@@ -684,8 +695,8 @@ class TestInTheAdmin:
         page = admin.get(reverse(self.LIST)).content.decode()
         assert "training" in page
         assert "5 / 20 (25%)" in page
-        jobs.fail(job, "the loss is no number any more")
-        for address in (reverse(self.LIST), reverse("admin:embeddings_job_change", args=[job.pk])):
+        execution.fail(job, "the loss is no number any more")
+        for address in (reverse(self.LIST), reverse("admin:jobs_job_change", args=[job.pk])):
             assert "the loss is no number any more" in admin.get(address).content.decode()
         assert "5 / 20" not in admin.get(reverse(self.LIST)).content.decode()
 
@@ -694,7 +705,7 @@ class TestInTheAdmin:
 
     def test_jobs_are_cancelled_and_those_that_ended_are_told(self, admin):
         ended, waiting = submit(), submit(CollectionFactory.create(slug="food").slug)
-        jobs.cancel(ended.pk)
+        services.cancel(ended.pk)
         answer = self.cancel(admin, ended, waiting)
         told = [str(message) for message in answer.context["messages"]]
         assert told == [f"job {ended.pk} has ended already: it was cancelled", "1 job was cancelled."]
@@ -713,9 +724,9 @@ class TestInTheAdmin:
 
     def test_jobs_are_not_made_changed_or_deleted_by_hand(self, admin):
         job = submit()
-        assert admin.get(reverse("admin:embeddings_job_add")).status_code == 403
+        assert admin.get(reverse("admin:jobs_job_add")).status_code == 403
         for page in ("change", "delete"):
-            address = reverse(f"admin:embeddings_job_{page}", args=[job.pk])
+            address = reverse(f"admin:jobs_job_{page}", args=[job.pk])
             assert admin.post(address, {"post": "yes"}).status_code == 403
 
 

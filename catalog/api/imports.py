@@ -1,4 +1,4 @@
-"""Catalogues come in by a request, and become a job; what could not be taken can be fetched, mended and sent again."""
+"""The endpoints of imports: submit a catalogue, import the file of a dry run, get the rejected rows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import BinaryIO, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.http import FileResponse
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -15,31 +16,30 @@ from rest_framework.response import Response
 from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
 from catalog.api.parameters import ImportParameters
+from catalog.errors import NoRejectedRows
 from catalog.importers.rows import UnusableSource
 from catalog.importers.run import ImportOptions
-from catalog.problems import INVALID_CATALOGUE, NO_REJECTED_ROWS
-from embeddings import jobs
-from embeddings.errors import JobUnderWay, NoRejectedRows
-from embeddings.submissions import expect_import, submit_import, submit_import_of
-from jobs import uploads
-from jobs.errors import UploadTooLarge
-from jobs.problems import JOB_IN_PROGRESS
-from recommender.api import serializers
-from recommender.api.documenting import (
-    IMPORT,
-    JOB_ID,
-    NO_JOB,
+from catalog.importers.submission import (
+    check_import_allowed,
+    rejected_file,
+    submit_dry_run_import,
+    submit_import,
 )
-from recommender.api.jobs import accepted
-from recommender.api.uploading import UploadView, errors_of_one, files_of, let_go, of_catalogues
+from catalog.problems import INVALID_CATALOGUE, NO_REJECTED_ROWS
+from jobs import uploads
+from jobs.api import IMPORT, JOB_ID, NO_JOB, JobSchema, accepted_response
+from jobs.errors import JobInProgress, UploadTooLarge
+from jobs.problems import JOB_IN_PROGRESS
+from jobs.selectors import get_job
+from jobs.uploading import UploadView, close_uploads, single_file_errors, uploaded_files
 from rest.documenting import RAW_BODY, form_body, problem_example, problem_responses, responses
 from rest.parameters import NoParameters
 from rest.problems import TOO_LARGE
 from rest.views import FORM_BYTES, ApiView, content_length
 
 _IMPORTS = "/api/imports"
-_UNDER_WAY = problem_example(
-    JOB_IN_PROGRESS, JobUnderWay("an import is under way: wait until it has ended, or cancel it"), _IMPORTS
+_IMPORT_RUNNING = problem_example(
+    JOB_IN_PROGRESS, JobInProgress("an import is under way: wait until it has ended, or cancel it"), _IMPORTS
 )
 _BODIES = (
     "text/csv",
@@ -52,7 +52,7 @@ _BODIES = (
 
 
 class ImportsView(UploadView):
-    """Takes catalogues."""
+    """Submits imports."""
 
     endpoint = "imports"
     write_scopes = {"POST": frozenset({Scope.IMPORT})}
@@ -67,7 +67,7 @@ class ImportsView(UploadView):
     ]
 
     def upload_limit(self) -> uploads.Limit:
-        return of_catalogues()
+        return uploads.Limit(settings.IMPORT_MAX_BYTES, UploadTooLarge)
 
     @extend_schema(
         operation_id="import",
@@ -83,9 +83,9 @@ class ImportsView(UploadView):
             ),
             **dict.fromkeys(_BODIES, RAW_BODY),
         },
-        responses=responses(serializers.JobSchema, 400, 403, 409, 413, 415, 503, 507, status=202),
+        responses=responses(JobSchema, 400, 403, 409, 413, 415, 503, 507, status=202),
         examples=[
-            OpenApiExample("An import that waits", value=IMPORT, response_only=True, status_codes=["202"]),
+            OpenApiExample("Queued import", value=IMPORT, response_only=True, status_codes=["202"]),
             problem_example(
                 INVALID_CATALOGUE,
                 UnusableSource(
@@ -95,65 +95,65 @@ class ImportsView(UploadView):
                 _IMPORTS,
             ),
             WRITES_DISABLED,
-            _UNDER_WAY,
+            _IMPORT_RUNNING,
             problem_example(TOO_LARGE, UploadTooLarge(2 * 1024**3), _IMPORTS),
         ],
     )
     def post(self, request: Request) -> Response:
-        """Products and their photos from a table, a feed or a zip. Answers at once with a job.
+        """Import products and their photos from a table, a feed or a zip. The response is a job.
 
-        The file comes as the one file of a form, or as the body itself. Parameters may come in the address or in the form.
-        Products are known by their sku: the same file again changes nothing. With `dry_run` nothing is written, and
-        `POST /api/jobs/<id>/import` imports the same file afterwards. Ask the address in `Location` how far the import is, and
-        what came of it. One import at a time.
+        Send the file as the only file of a form, or as the request body. Parameters may be given in the query string or in the
+        form. Products are identified by SKU; importing the same file again changes nothing. With `dry_run` nothing is written,
+        and `POST /api/jobs/<id>/import` imports the same file afterwards. Poll the URL in `Location` for progress and the
+        result. One import runs at a time.
         """
-        self.upload_limit().refuse(content_length(request), allowance=FORM_BYTES)
-        expect_import()
+        self.upload_limit().check(content_length(request), allowance=FORM_BYTES)
+        check_import_allowed()
         try:
-            files = files_of(request)
-            errors = errors_of_one("file", files, "a catalogue", "pack a table and its photos into one zip")
+            files = uploaded_files(request)
+            errors = single_file_errors("file", files, "a catalogue", "pack a table and its photos into one zip")
             options = ImportOptions(**ImportParameters.parse(request.query_params, request.POST, errors=errors))
             job = submit_import(cast("BinaryIO", files[0]), options, file_name=files[0].name or "")
         finally:
-            let_go(request)
-        return accepted(request, job)
+            close_uploads(request)
+        return accepted_response(request, job)
 
 
-class ImportOfView(ApiView):
-    """Imports what a dry run has read."""
+class DryRunImportView(ApiView):
+    """Imports the file of a dry run."""
 
     endpoint = "import_of"
     write_scopes = {"POST": frozenset({Scope.IMPORT})}
 
     @extend_schema(
         operation_id="import_of_dry_run",
-        summary="Import what a dry run has read",
+        summary="Import the file of a dry run",
         tags=["Imports"],
         parameters=[JOB_ID],
         request=None,
-        responses=responses(serializers.JobSchema, 400, 403, 404, 409, status=202),
+        responses=responses(JobSchema, 400, 403, 404, 409, status=202),
         examples=[
-            OpenApiExample("An import that waits", value=IMPORT, response_only=True, status_codes=["202"]),
+            OpenApiExample("Queued import", value=IMPORT, response_only=True, status_codes=["202"]),
             WRITES_DISABLED,
             NO_JOB,
-            _UNDER_WAY,
+            _IMPORT_RUNNING,
         ],
     )
     def post(self, request: Request, job_id: UUID) -> Response:
-        """The same file with the same options, and this time it is written. Answers at once with a job of its own."""
+        """Import the file of a dry run with the same options. The response is a new job."""
         NoParameters.parse(request.query_params)
-        return accepted(request, submit_import_of(job_id))
+        return accepted_response(request, submit_dry_run_import(job_id))
 
 
-class RejectedView(ApiView):
-    """What an import could not take. It may say of products what no visitor is to know, so it is guarded like the import."""
+class RejectedRowsView(ApiView):
+    """The rejected rows of an import. They may show what visitors may not see, so they need the scope of an import."""
 
     endpoint = "rejected"
     write_scopes = {"GET": frozenset({Scope.IMPORT})}
 
     @extend_schema(
         operation_id="rejected_rows",
-        summary="What an import could not take",
+        summary="Get the rejected rows of an import",
         tags=["Imports"],
         parameters=[JOB_ID],
         responses={(200, "text/csv"): str} | problem_responses(400, 403, 404),
@@ -177,13 +177,13 @@ class RejectedView(ApiView):
         ],
     )
     def get(self, request: Request, job_id: UUID) -> FileResponse:
-        """Every row that was rejected or lost a photo, as CSV: line, sku, photo, reason, and what stood in the table.
+        """Every row that was rejected or lost a photo, as CSV: line, sku, photo, reason, and the columns of the table.
 
-        Mended in place, the file can be sent as it is: the columns in front are passed over. A cell that a spreadsheet would
-        take for a formula begins with an apostrophe, which an import takes away again.
+        Corrected in place, the file can be imported as it is: the leading columns are ignored. A cell that a spreadsheet would
+        take for a formula begins with an apostrophe, which an import removes.
         """
         NoParameters.parse(request.query_params)
-        path = jobs.rejected_file(jobs.get_job(job_id))
+        path = rejected_file(get_job(job_id))
         return FileResponse(
             path.open("rb"),
             as_attachment=True,

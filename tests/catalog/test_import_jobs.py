@@ -1,11 +1,10 @@
-"""Imports as jobs: taken in, tried out, worked off, gone on with; and the same by a manager in the admin."""
+"""Imports as jobs: submitted, dry-run, executed; and the same by a manager in the admin."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,14 +22,25 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from catalog.errors import DryRunFileExpired, NoRejectedRows
 from catalog.importers.rows import UnusableSource
 from catalog.importers.run import ImportOptions
+from catalog.importers.submission import (
+    IMPORT,
+    can_import_dry_run,
+    rejected_file,
+    rejected_path,
+    submit_dry_run_import,
+    submit_import,
+)
 from catalog.models import Product
-from embeddings import background, jobs, tasks
-from embeddings.errors import JobNotFound, JobUnderWay, NoRejectedRows, NothingToImport
-from embeddings.models import Collection, Job
-from embeddings.submissions import submit_import, submit_import_of
-from tests.factories import CollectionFactory, jpeg
+from embeddings.job_kinds import TRAIN
+from jobs import files, runner, tasks
+from jobs.errors import JobInProgress, JobNotFound
+from jobs.models import Job
+from jobs.runner import RunResult
+from jobs.services import cancel
+from tests.factories import jpeg
 from tests.zips import packed
 
 State = Job.State
@@ -40,12 +50,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def calm(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No broker, no thread, nothing ending."""
+def no_broker(settings: Any) -> None:
     settings.CELERY_BROKER_URL = ""
-    monkeypatch.setattr(background, "_job_threads", ())
-    monkeypatch.setattr(jobs, "_ending", threading.Event())
-    monkeypatch.setattr(jobs, "_swept_at", float("-inf"))
 
 
 def submit(content: bytes = TABLE, name: str = "spring.csv", **options: Any) -> Job:
@@ -54,9 +60,9 @@ def submit(content: bytes = TABLE, name: str = "spring.csv", **options: Any) -> 
 
 def worked_off(job: Job) -> Job:
     """As the owner and its child would do it."""
-    Job.objects.filter(pk=job.pk).update(state=State.RUNNING, beat_at=timezone.now(), started_at=timezone.now())
+    Job.objects.filter(pk=job.pk).update(state=State.RUNNING, heartbeat_at=timezone.now(), started_at=timezone.now())
     call_command("run_import", "--job", str(job.pk))
-    jobs._discard_if_ended(job)
+    files.delete_upload_if_ended(job)
     return now(job)
 
 
@@ -71,9 +77,9 @@ def kept(uploads_root: Path) -> set[str]:
 class TestACatalogueComesIn:
     def test_with_its_name_and_what_was_asked_for(self, uploads_root: Path) -> None:
         job = submit(source="spring", map=("brand=title",))
-        assert (job.kind, job.collection, job.state) == ("import", None, State.QUEUED)
+        assert (job.kind, job.collection, job.state) == ("import", "", State.QUEUED)
         assert job.parameters == {"source": "spring", "map": ["brand=title"], "file": "spring.csv"}
-        assert jobs.upload_path(job).read_bytes() == TABLE
+        assert files.upload_path(job).read_bytes() == TABLE
         assert kept(uploads_root) == {job.upload}
 
     @pytest.mark.parametrize(
@@ -102,43 +108,45 @@ class TestACatalogueComesIn:
 
     def test_one_at_a_time(self, uploads_root: Path) -> None:
         first = submit()
-        with pytest.raises(JobUnderWay, match="an import is under way"):
+        with pytest.raises(JobInProgress, match="an import is under way"):
             submit()
         assert kept(uploads_root) == {first.upload}
         with pytest.raises(IntegrityError), transaction.atomic():
-            Job.objects.create(kind=Job.Kind.IMPORT)
-        jobs.cancel(first.pk)
+            Job.objects.create(kind=IMPORT)
+        cancel(first.pk)
         assert kept(uploads_root) == set()
         submit()
 
     def test_only_an_import_is_of_no_collection(self) -> None:
-        with pytest.raises(IntegrityError), transaction.atomic():
-            Job.objects.create(kind=Job.Kind.TRAIN)
+        with pytest.raises(ValueError, match="train with the collection ''"):
+            Job.objects.create(kind=TRAIN)
+        with pytest.raises(ValueError, match="import with the collection 'food'"):
+            Job.objects.create(kind=IMPORT, collection="food")
 
     def test_and_is_sent_to_workers_of_its_own(
         self, settings: Any, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
     ) -> None:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        sent: list[str] = []
-        monkeypatch.setattr(tasks.run_job, "delay", sent.append)
+        sent: list[tuple[Any, str]] = []
+        monkeypatch.setattr(tasks.run_job, "apply_async", lambda args, queue: sent.append((args, queue)))
         with django_capture_on_commit_callbacks(execute=True):
             job = submit()
-        assert sent == [str(job.pk)]
+        assert sent == [((str(job.pk),), "jobs")]
 
     def test_whose_periodic_task_leaves_trainings_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ran: list[Any] = []
 
-        def run(job_id: Any) -> jobs.Outcome:
+        def run(job_id: Any) -> RunResult:
             ran.append(job_id)
             Job.objects.filter(pk=job_id).update(state=State.FAILED)
-            return jobs.Outcome.ENDED
+            return RunResult.FINISHED
 
-        monkeypatch.setattr(jobs, "run", run)
-        training = Job.objects.create(kind=Job.Kind.TRAIN, collection=CollectionFactory.create(slug="food"))
+        monkeypatch.setattr(runner, "run", run)
+        training = Job.objects.create(kind=TRAIN, collection="food")
         job = submit()
-        tasks.run_waiting_jobs()
+        tasks.run_waiting_jobs("jobs")
         assert ran == [job.pk]
-        tasks.run_waiting_trainings()
+        tasks.run_waiting_jobs("train")
         assert ran == [job.pk, training.pk]
 
 
@@ -156,7 +164,7 @@ class TestAnImportIsWorkedOff:
             ("m1", "spring"),
             ("m3", "spring"),
         ]
-        with jobs.rejected_file(job).open(newline="") as file:
+        with rejected_file(job).open(newline="") as file:
             assert next(iter(csv.DictReader(file)))["reason"] == "the title is empty"
         assert kept(uploads_root) == {f"{job.pk}.rejected.csv"}
 
@@ -165,14 +173,14 @@ class TestAnImportIsWorkedOff:
         assert job.result is not None
         assert not job.result["rejected_file"]
         with pytest.raises(NoRejectedRows, match="nothing was rejected"):
-            jobs.rejected_file(job)
+            rejected_file(job)
         assert kept(uploads_root) == set()
 
     def test_with_the_first_problems_alone_in_its_result(self) -> None:
         job = worked_off(submit(b"sku,title\n" + b"".join(b"m%d,\n" % n for n in range(50))))
         assert job.result is not None
         assert (job.result["rejected"], len(job.result["problems"])) == (50, 20)
-        assert len(jobs.rejected_file(job).read_text().splitlines()) == 51
+        assert len(rejected_file(job).read_text().splitlines()) == 51
 
     def test_from_a_zip_with_its_photos(self) -> None:
         content = packed(
@@ -191,9 +199,9 @@ class TestAnImportIsWorkedOff:
 
     def test_and_says_nothing_more_once_it_is_cancelled(self, uploads_root: Path) -> None:
         job = submit()
-        jobs.cancel(job.pk)
+        cancel(job.pk)
         assert kept(uploads_root) == set()
-        assert jobs.run(job.pk) is jobs.Outcome.ENDED
+        assert runner.run(job.pk) is RunResult.FINISHED
         assert Product.objects.count() == 0
 
 
@@ -203,9 +211,9 @@ class TestADryRun:
         assert Product.objects.count() == 0
         assert dry.result is not None
         assert (dry.result["created"], dry.result["dry_run"]) == (2, True)
-        assert jobs.importable(dry)
+        assert can_import_dry_run(dry)
 
-        job = submit_import_of(dry.pk)
+        job = submit_dry_run_import(dry.pk)
         assert job.parameters == {"source": "spring", "dry_run": False, "file": "spring.csv"}
         assert (job.upload, now(dry).upload) == (dry.upload, "")
         assert worked_off(job).state == State.SUCCEEDED
@@ -215,30 +223,30 @@ class TestADryRun:
     def test_whose_owner_is_slow_takes_nothing_from_the_import_that_follows(self) -> None:
         dry = submit(dry_run=True)
         worked_off(dry)
-        job = submit_import_of(dry.pk)
+        job = submit_dry_run_import(dry.pk)
         # As it was when the work began.
-        jobs._discard_if_ended(dry)
-        assert jobs.upload_path(job).is_file()
+        files.delete_upload_if_ended(dry)
+        assert files.upload_path(job).is_file()
 
     def test_is_gone_on_with_once(self) -> None:
         dry = worked_off(submit(dry_run=True))
-        submit_import_of(dry.pk)
-        with pytest.raises(NothingToImport, match="send the file again"):
-            submit_import_of(dry.pk)
+        submit_dry_run_import(dry.pk)
+        with pytest.raises(DryRunFileExpired, match="send the file again"):
+            submit_dry_run_import(dry.pk)
 
     def test_waits_for_an_import_under_way_and_keeps_its_file_meanwhile(self) -> None:
         dry = worked_off(submit(dry_run=True))
         submit()
-        with pytest.raises(JobUnderWay):
-            submit_import_of(dry.pk)
-        assert jobs.importable(now(dry))
+        with pytest.raises(JobInProgress):
+            submit_dry_run_import(dry.pk)
+        assert can_import_dry_run(now(dry))
 
     def test_alone_can_be_gone_on_with(self) -> None:
         with pytest.raises(JobNotFound):
-            submit_import_of(uuid4())
+            submit_dry_run_import(uuid4())
         job = worked_off(submit())
-        with pytest.raises(NothingToImport):
-            submit_import_of(job.pk)
+        with pytest.raises(DryRunFileExpired):
+            submit_dry_run_import(job.pk)
 
     def test_that_fails_keeps_nothing(self, uploads_root: Path) -> None:
         job = worked_off(submit(b'{"sku": ', "spring.jsonl", dry_run=True))
@@ -247,22 +255,21 @@ class TestADryRun:
 
 def test_files_past_their_time_are_swept_away(uploads_root: Path, settings: Any) -> None:
     dry, job = worked_off(submit(dry_run=True)), worked_off(submit())
-    old = time.time() - 2 * jobs.UPLOAD_GRACE.total_seconds()
+    old = time.time() - 2 * files.UPLOAD_GRACE.total_seconds()
     (uploads_root / "left.import").write_bytes(b"x")
     (uploads_root / f"{uuid4()}.rejected.csv").write_bytes(b"x")
 
     def sweep() -> set[str]:
         for path in uploads_root.iterdir():
             os.utime(path, (old, old))
-        jobs._swept_at = float("-inf")
-        jobs._sweep_uploads()
+        files.delete_expired_files()
         return kept(uploads_root)
 
     reports = {f"{each.pk}.rejected.csv" for each in (dry, job)}
     assert sweep() == {dry.upload, *reports}
     Job.objects.update(finished_at=timezone.now() - timedelta(hours=settings.IMPORT_UPLOAD_KEEP_HOURS))
     assert sweep() == reports
-    assert (now(dry).upload, jobs.importable(now(dry))) == ("", False)
+    assert (now(dry).upload, can_import_dry_run(now(dry))) == ("", False)
     Job.objects.update(finished_at=timezone.now() - timedelta(days=settings.IMPORT_REJECTED_KEEP_DAYS))
     assert sweep() == set()
 
@@ -294,7 +301,7 @@ class TestInTheAdmin:
     def test_a_file_is_tried_out_and_then_imported_from_the_page_of_its_job(self, manager: Client) -> None:
         answer = self.send(manager, fetch="on", map="brand = title\n\n", source=" spring ")
         dry = Job.objects.get()
-        assert answer.headers["Location"] == reverse("admin:embeddings_job_change", args=[dry.pk])
+        assert answer.headers["Location"] == reverse("admin:jobs_job_change", args=[dry.pk])
         assert dry.parameters == {"dry_run": True, "source": "spring", "map": ["brand = title"], "file": "spring.csv"}
         worked_off(dry)
 
@@ -303,9 +310,9 @@ class TestInTheAdmin:
         assert "the title is empty" in page
         assert "Import these 2 rows" in page
 
-        answer = manager.post(reverse("admin:embeddings_job_import", args=[dry.pk]))
+        answer = manager.post(reverse("admin:catalog_import_run", args=[dry.pk]))
         job = Job.objects.get(state=State.QUEUED)
-        assert answer.headers["Location"] == reverse("admin:embeddings_job_change", args=[job.pk])
+        assert answer.headers["Location"] == reverse("admin:jobs_job_change", args=[job.pk])
         worked_off(job)
         assert Product.objects.get(sku="m1").brand == "Mug"
         page = manager.get(answer.headers["Location"]).content.decode()
@@ -326,52 +333,52 @@ class TestInTheAdmin:
     def test_the_page_of_a_job_tells_and_cancels(self, manager: Client) -> None:
         job = submit()
         Job.objects.update(state=State.RUNNING, stage="importing", done=5, total=20)
-        page = manager.get(reverse("admin:embeddings_job_change", args=[job.pk])).content.decode()
+        page = manager.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
         assert 'max="20" value="5"' in page
-        told = manager.get(reverse("admin:embeddings_job_state", args=[job.pk]))
+        told = manager.get(reverse("admin:jobs_job_state", args=[job.pk]))
         assert "no-store" in told.headers["Cache-Control"]
         assert told.json() == {
             "state": "running", "stage": "importing", "done": 5, "total": 20, "started": False, "ended": False,
         }  # fmt: skip
-        assert manager.get(reverse("admin:embeddings_job_cancel", args=[job.pk])).status_code == 405
-        manager.post(reverse("admin:embeddings_job_cancel", args=[job.pk]))
+        assert manager.get(reverse("admin:jobs_job_cancel", args=[job.pk])).status_code == 405
+        manager.post(reverse("admin:jobs_job_cancel", args=[job.pk]))
         assert now(job).state == State.CANCELLED
 
     def test_what_was_rejected_is_downloaded_for_a_spreadsheet(self, manager: Client) -> None:
         job = worked_off(submit())
-        answer = manager.get(reverse("admin:embeddings_job_rejected", args=[job.pk]))
+        answer = manager.get(reverse("admin:catalog_import_rejected", args=[job.pk]))
         assert answer.headers["Content-Disposition"] == f'attachment; filename="rejected-{job.pk}.csv"'
         content = b"".join(answer.streaming_content)
         assert content.startswith(b"\xef\xbb\xbfline,sku,photo,reason,sku,title,price\r\n")
-        jobs.rejected_path(job).unlink()
-        assert manager.get(reverse("admin:embeddings_job_rejected", args=[job.pk])).status_code == 404
+        rejected_path(job).unlink()
+        assert manager.get(reverse("admin:catalog_import_rejected", args=[job.pk])).status_code == 404
 
     def test_whoever_may_not_import_gets_nowhere(self) -> None:
         dry = worked_off(submit(dry_run=True))
         viewer = self.staff("view_product", "change_product")
         assert viewer.get(self.FORM).status_code == 403
         assert self.FORM not in viewer.get(reverse("admin:catalog_product_changelist")).content.decode()
-        for page in ("change", "state", "rejected"):
-            answer = viewer.get(reverse(f"admin:embeddings_job_{page}", args=[dry.pk]))
+        for page in ("jobs_job_change", "jobs_job_state", "catalog_import_rejected"):
+            answer = viewer.get(reverse(f"admin:{page}", args=[dry.pk]))
             assert answer.status_code == 403
         onlooker = self.staff("view_job")
-        assert onlooker.get(reverse("admin:embeddings_job_change", args=[dry.pk])).status_code == 200
-        for page in ("import", "cancel"):
-            assert onlooker.post(reverse(f"admin:embeddings_job_{page}", args=[dry.pk])).status_code == 403
+        assert onlooker.get(reverse("admin:jobs_job_change", args=[dry.pk])).status_code == 200
+        for page in ("catalog_import_run", "jobs_job_cancel"):
+            assert onlooker.post(reverse(f"admin:{page}", args=[dry.pk])).status_code == 403
         assert Job.objects.count() == 1
 
     def test_whoever_imports_sees_no_other_jobs(self, manager: Client) -> None:
-        training = Job.objects.create(kind=Job.Kind.TRAIN, collection=Collection.objects.get(slug="all"))
+        training = Job.objects.create(kind=TRAIN, collection="all")
         job = submit()
-        page = manager.get(reverse("admin:embeddings_job_changelist")).content.decode()
+        page = manager.get(reverse("admin:jobs_job_changelist")).content.decode()
         assert str(job.pk) in page
         assert str(training.pk) not in page
-        assert manager.get(reverse("admin:embeddings_job_state", args=[training.pk])).status_code == 403
+        assert manager.get(reverse("admin:jobs_job_state", args=[training.pk])).status_code == 403
 
     def test_a_training_has_the_same_page(self) -> None:
         job = Job.objects.create(
-            kind=Job.Kind.TRAIN,
-            collection=Collection.objects.get(slug="all"),
+            kind=TRAIN,
+            collection="all",
             state=State.SUCCEEDED,
             parameters={"loss": "triplet", "activate": True},
             result={
@@ -379,7 +386,7 @@ class TestInTheAdmin:
                 "figures": {"after training": {"recall_at_1": 0.871, "mean_average_precision": 0.7624, "gallery": 80}},
             },
         )  # fmt: skip
-        page = self.staff("view_job").get(reverse("admin:embeddings_job_change", args=[job.pk])).content.decode()
+        page = self.staff("view_job").get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
         for told in ("all-v2", "it is worse", "0.871", "0.762", "few photos", "Activate afterwards"):
             assert told in page
         assert "{" not in page.partition('id="job-heading"')[2].partition("</section>")[0]

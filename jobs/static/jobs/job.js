@@ -1,18 +1,18 @@
-// Goes on telling how far a job is, on its page in the admin, and shows the result when it has ended.
+// Polls the progress of a job on its page in the admin, and shows the result when it has ended.
 
-const EVERY_MS = 1000;
-const HIDDEN_MS = 15000;
-const MOST_MS = 30000;
+const POLL_MS = 1000;
+const HIDDEN_POLL_MS = 15000;
+const MAX_POLL_MS = 30000;
 
 const box = document.getElementById("job-progress");
 const part = Object.fromEntries(
-  ["state", "stage", "done", "rate", "left", "bar", "told", "trouble", "reload"].map((name) => [name, document.getElementById(`job-${name}`)]),
+  ["state", "stage", "done", "rate", "left", "bar", "announcement", "error", "reload"].map((name) => [name, document.getElementById(`job-${name}`)]),
 );
 const language = document.documentElement.lang || undefined;
 const number = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat(language);
 
-let begun = null; // Where this stage was when it was first seen: {stage, done, at}.
+let stageStart = null; // The progress of this stage when it was first seen: {stage, done, at}.
 let announced = "";
 let failures = 0;
 let timer = 0;
@@ -22,22 +22,22 @@ function seconds(value) {
   return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(Math.ceil(value / size));
 }
 
-/** A screen reader is told a new stage and every tenth of it, not every second. */
+/** Announce a new stage and every tenth of it to screen readers, not every second. */
 function announce(job, share) {
   const step = share === null ? "" : ` ${Math.floor(share * 10) * 10}%`;
   const text = `${job.stage || job.state}${step}`;
   if (text !== announced) {
     announced = text;
-    part.told.textContent = text;
+    part.announcement.textContent = text;
   }
 }
 
 function show(job) {
   const now = performance.now() / 1000;
-  if (begun === null || begun.stage !== job.stage || job.done < begun.done) {
-    begun = { stage: job.stage, done: job.done, at: now };
+  if (stageStart === null || stageStart.stage !== job.stage || job.done < stageStart.done) {
+    stageStart = { stage: job.stage, done: job.done, at: now };
   }
-  const rate = now > begun.at ? (job.done - begun.done) / (now - begun.at) : 0;
+  const rate = now > stageStart.at ? (job.done - stageStart.done) / (now - stageStart.at) : 0;
   const share = job.total ? Math.min(job.done / job.total, 1) : null;
   part.state.textContent = job.state;
   part.stage.textContent = job.stage || "–";
@@ -53,31 +53,31 @@ function show(job) {
   announce(job, share);
 }
 
-async function ask() {
+async function poll() {
   clearTimeout(timer);
   try {
-    const answer = await fetch(box.dataset.address, { headers: { Accept: "application/json" }, redirect: "error" });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const job = await answer.json();
+    const response = await fetch(box.dataset.url, { headers: { Accept: "application/json" }, redirect: "error" });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const job = await response.json();
     failures = 0;
-    part.trouble.hidden = true;
+    part.error.hidden = true;
     show(job);
     if (job.ended) {
-      part.told.textContent = box.dataset.ended;
+      part.announcement.textContent = box.dataset.ended;
       location.reload();
       return;
     }
   } catch {
     failures += 1;
-    part.trouble.textContent = box.dataset.away;
-    part.trouble.hidden = false;
+    part.error.textContent = box.dataset.unavailable;
+    part.error.hidden = false;
   }
-  const pause = document.hidden ? HIDDEN_MS : Math.min(EVERY_MS * 2 ** failures, MOST_MS);
-  timer = setTimeout(ask, pause);
+  const pause = document.hidden ? HIDDEN_POLL_MS : Math.min(POLL_MS * 2 ** failures, MAX_POLL_MS);
+  timer = setTimeout(poll, pause);
 }
 
 if (box) {
   part.reload.hidden = true;
-  document.addEventListener("visibilitychange", () => document.hidden || ask());
-  ask();
+  document.addEventListener("visibilitychange", () => document.hidden || poll());
+  poll();
 }

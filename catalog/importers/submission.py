@@ -1,0 +1,157 @@
+"""Submits imports as jobs: a catalogue is checked before a job exists, and a refusal leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from catalog.errors import DryRunFileExpired, NoRejectedRows
+from catalog.importers.rows import UnusableSource
+from catalog.importers.run import ImportOptions
+from catalog.importers.sources import expect_catalogue
+from jobs.errors import JobNotFound
+from jobs.files import delete_stored, file_path, store_upload, upload_path
+from jobs.models import Job
+from jobs.services import check_not_active, create_job
+
+# The name of the kind of job.
+IMPORT = "import"
+UPLOAD_SUFFIX = ".import"
+REJECTED_SUFFIX = ".rejected.csv"
+
+
+def check_import_allowed() -> None:
+    """Check that an import may be submitted, before a large upload is read.
+
+    Raises:
+        JobInProgress: an import is queued or running.
+    """
+    check_not_active(IMPORT)
+
+
+def submit_import(upload: BinaryIO, options: ImportOptions, *, file_name: str = "") -> Job:
+    """Submit a catalogue to import: a table, a feed, or a zip of either or of photos.
+
+    Args:
+        upload: seekable. One with a `temporary_file_path`, as Django's uploads have it, is moved, not copied.
+        options: a dry run that succeeds keeps the file for IMPORT_UPLOAD_KEEP_HOURS, for `submit_dry_run_import`.
+        file_name: as its sender calls it.
+
+    Returns:
+        The queued job.
+
+    Raises:
+        JobInProgress: an import is queued or running.
+        UnusableSource: nothing can be imported from it, or it is too large.
+        StorageUnavailable: the disk does not take it.
+    """
+    check_import_allowed()
+    limit = settings.IMPORT_MAX_BYTES
+    if upload.seek(0, os.SEEK_END) > limit:
+        raise UnusableSource(f"the file is larger than {limit:,} bytes: divide it, or run manage.py import_catalog")
+    upload.seek(0)
+    name = store_upload(upload, UPLOAD_SUFFIX)
+    path = Path(settings.UPLOADS_ROOT) / name
+    try:
+        try:
+            expect_catalogue(path, options.mapping(), kind=options.format)
+        except UnusableSource as error:
+            raise UnusableSource(str(error).replace(str(path), file_name or "the file")) from error
+        return create_job(IMPORT, upload=name, parameters={**options.as_parameters(), "file": file_name})
+    except BaseException:
+        delete_stored(name)
+        raise
+
+
+def submit_dry_run_import(dry_run_id: UUID) -> Job:
+    """Submit the import of the file of a dry run, with the same options.
+
+    Args:
+        dry_run_id: the job of the dry run.
+
+    Returns:
+        The queued job, which takes over the file.
+
+    Raises:
+        JobNotFound: there is no such job.
+        DryRunFileExpired: it is not a dry run whose file is still stored.
+        JobInProgress: an import is queued or running.
+    """
+    with transaction.atomic():
+        dry_run = Job.objects.select_for_update().filter(pk=dry_run_id).first()
+        if dry_run is None:
+            raise JobNotFound(f"there is no job {dry_run_id}")
+        if not can_import_dry_run(dry_run):
+            raise DryRunFileExpired(
+                f"job {dry_run_id} is no dry run whose file is still kept: send the file again"
+                f" (it is kept for {settings.IMPORT_UPLOAD_KEEP_HOURS} hours, and until it is imported)"
+            )
+        upload, dry_run.upload = dry_run.upload, ""
+        dry_run.save(update_fields=["upload"])
+        return create_job(IMPORT, upload=upload, parameters={**dry_run.parameters, "dry_run": False})
+
+
+def can_import_dry_run(job: Job) -> bool:
+    """Whether the job is a dry run whose file is still stored, so that `submit_dry_run_import` takes it.
+
+    Args:
+        job: any job.
+
+    Returns:
+        True for such a dry run.
+    """
+    return (
+        job.kind == IMPORT
+        and job.state == Job.State.SUCCEEDED
+        and bool(job.parameters.get("dry_run"))
+        and bool(job.upload)
+        and upload_path(job).is_file()
+    )
+
+
+def rejected_path(job: Job) -> Path:
+    """Where an import writes its rejected rows. Whether there are any is known when it has succeeded."""
+    return file_path(job, REJECTED_SUFFIX)
+
+
+def rejected_file(job: Job) -> Path:
+    """The file of an import's rejected rows.
+
+    Args:
+        job: any job.
+
+    Returns:
+        Its path.
+
+    Raises:
+        NoRejectedRows: the job has none.
+    """
+    path = rejected_path(job)
+    if job.kind != IMPORT or job.state != Job.State.SUCCEEDED or not path.is_file():
+        raise NoRejectedRows(
+            f"job {job.pk} has no file of rejected rows: nothing was rejected, it is no import that has succeeded,"
+            f" or it ended more than {settings.IMPORT_REJECTED_KEEP_DAYS} days ago"
+        )
+    return path
+
+
+def retained_files() -> set[str]:
+    """Names of files in UPLOADS_ROOT that are still needed: of recent dry runs, and the rejected rows of recent imports.
+
+    A dry run whose file has expired is recorded as one without a file.
+    """
+    now = timezone.now()
+    succeeded = Job.objects.filter(kind=IMPORT, state=Job.State.SUCCEEDED)
+    dry_runs = succeeded.exclude(upload="")
+    upload_expires = timedelta(hours=settings.IMPORT_UPLOAD_KEEP_HOURS)
+    dry_runs.filter(finished_at__lte=now - upload_expires).update(upload="")
+    recent = succeeded.filter(finished_at__gt=now - timedelta(days=settings.IMPORT_REJECTED_KEEP_DAYS))
+    rejected = {f"{job_id}{REJECTED_SUFFIX}" for job_id in recent.values_list("pk", flat=True)}
+    return rejected | set(dry_runs.values_list("upload", flat=True))

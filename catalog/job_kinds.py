@@ -1,0 +1,58 @@
+"""Registers the kind of job that this app owns: the import."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from accounts.keys import Scope
+from catalog.admin.imports import IMPORT_PERMISSIONS, page_context, result_tables
+from catalog.importers.submission import (
+    IMPORT,
+    REJECTED_SUFFIX,
+    UPLOAD_SUFFIX,
+    can_import_dry_run,
+    retained_files,
+)
+from jobs.registry import JobFiles, JobKind, JobPage, kinds
+
+_PAGE = JobPage(
+    stages={"importing": _("importing")},
+    labels={
+        "file": _("file"),
+        "format": _("format"),
+        "dry_run": _("dry run"),
+        "source": _("source"),
+        "deactivate_missing": _("withdraw what is missing"),
+        "fetch": _("download photos from links"),
+        "map": _("columns"),
+        "set": _("constants"),
+        "encoding": _("encoding"),
+        "delimiter": _("delimiter"),
+        "decimal": _("decimal separator"),
+        "category_separator": _("category separator"),
+        "image_separator": _("photo separator"),
+    },
+    result_tables=result_tables,
+    template="admin/catalog/import_result.html",
+    context=page_context,
+)
+
+
+def register_kinds() -> None:
+    """Register the import, once."""
+    kinds.register(
+        JobKind(
+            name=IMPORT,
+            label=_("import"),
+            noun="an import",
+            command="run_import",
+            scope=Scope.IMPORT,
+            needs_collection=False,
+            files=JobFiles(
+                suffixes=(UPLOAD_SUFFIX, REJECTED_SUFFIX), keeps_upload=can_import_dry_run, retained=retained_files
+            ),
+            permissions=IMPORT_PERMISSIONS,
+            has_mean_rate=True,
+            page=_PAGE,
+        )
+    )

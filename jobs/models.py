@@ -1,0 +1,90 @@
+"""A job: long work, its state and its result."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django.db import models
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from jobs.registry import JobKind, kinds
+from jobs.states import ACTIVE_STATES, JobState
+
+
+def kind_choices() -> list[tuple[str, Promise]]:
+    """The registered kinds of job."""
+    return kinds.choices()
+
+
+class Job(models.Model):
+    """Long work that somebody waits for.
+
+    Attributes:
+        kind: name of a registered kind.
+        collection: slug of the collection that it is for; "" for work on the whole catalogue.
+        parameters: what was asked for, plain JSON.
+        upload: name of the uploaded file in UPLOADS_ROOT; "" when there is none, or none is needed any more.
+        heartbeat_at: written by the process that runs the job, to renew its lease.
+    """
+
+    State = JobState
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    kind = models.CharField(_("kind"), max_length=12, choices=kind_choices)
+    collection = models.SlugField(_("collection"), max_length=60, blank=True, db_index=False)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    upload = models.CharField(_("upload"), max_length=200, blank=True)
+    state = models.CharField(_("state"), max_length=12, choices=JobState.choices, default=JobState.QUEUED)
+    stage = models.CharField(_("stage"), max_length=60, blank=True)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    total = models.PositiveIntegerField(_("total"), default=0)
+    result = models.JSONField(_("result"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    heartbeat_at = models.DateTimeField(_("last heartbeat"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        ordering = ("-created_at",)
+        indexes = [models.Index(fields=("state", "created_at"), name="job_queue")]
+        constraints = [
+            # Of a kind without collections, whose slug is empty, there is one active job altogether.
+            models.UniqueConstraint(
+                fields=("collection", "kind"),
+                condition=models.Q(state__in=("queued", "running")),
+                name="job_one_at_a_time",
+                violation_error_message=_("A job of this kind is already active for this collection."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}: {self.state}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the row.
+
+        Args:
+            *args: Django's.
+            **kwargs: Django's.
+
+        Raises:
+            ValueError: its kind needs a collection and it has none, or its kind has none and it has one.
+        """
+        if bool(self.collection) != self.registered_kind.needs_collection:
+            raise ValueError(f"a job of kind {self.kind} with the collection {self.collection!r}")
+        super().save(*args, **kwargs)
+
+    @property
+    def registered_kind(self) -> JobKind:
+        """Its kind. Raises KeyError for one that no installed app registers."""
+        return kinds.get(self.kind)
+
+    @property
+    def ended(self) -> bool:
+        """Whether its state is final."""
+        return self.state not in ACTIVE_STATES
