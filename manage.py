@@ -13,6 +13,6 @@ if __name__ == "__main__":
     from django.apps import apps
 
     if apps.ready:
-        from embeddings.background import finish_noted_work
+        from embeddings.background import process_pending_outbox
 
-        finish_noted_work()
+        process_pending_outbox()

@@ -65,6 +65,6 @@ def dispatch(image_ids: Sequence[int] | None) -> None:
         if settings.CELERY_BROKER_URL:
             tasks.request_indexing(image_ids)
         else:
-            background.note_work()
+            background.wake_outbox()
 
     transaction.on_commit(send)

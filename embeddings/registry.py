@@ -1,41 +1,7 @@
-"""One owner for what a process keeps between calls: adapters, caches, pauses. Tests begin with an empty one."""
+"""Owns what a process keeps of the embedding service: adapters, caches, pauses."""
 
 from __future__ import annotations
 
-import threading
-from typing import Any, TypeVar, cast
-
-T = TypeVar("T")
-
-
-class Registry:
-    """Keeps one object of each class, made when it is first asked for."""
-
-    def __init__(self) -> None:
-        self._objects: dict[type, Any] = {}
-        self._lock = threading.Lock()
-
-    def get(self, kind: type[T]) -> T:
-        """The one object of a class.
-
-        Args:
-            kind: a class whose constructor takes no arguments.
-
-        Returns:
-            The same object for every call, in every thread, until `clear`.
-        """
-        found = self._objects.get(kind)
-        if found is None:
-            with self._lock:
-                found = self._objects.get(kind)
-                if found is None:
-                    found = self._objects[kind] = kind()
-        return cast("T", found)
-
-    def clear(self) -> None:
-        """Forget every object; the next call makes a new one."""
-        with self._lock:
-            self._objects.clear()
-
+from jobs.process import Registry
 
 registry = Registry()

@@ -1,4 +1,4 @@
-"""Owns what a process keeps between calls of this app: its runner and its threads. Tests begin with an empty one."""
+"""Owns what a process keeps between calls: the runner of jobs and the threads. Tests begin with an empty one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 T = TypeVar("T")
 
 
-class ProcessObjects:
+class Registry:
     """Keeps one object of each class, made when it is first asked for."""
 
     def __init__(self) -> None:
@@ -38,4 +38,4 @@ class ProcessObjects:
             self._objects.clear()
 
 
-process = ProcessObjects()
+process = Registry()

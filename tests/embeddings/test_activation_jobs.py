@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from embeddings import background, generations, indexing, versions
+from embeddings import generations, indexing, versions
 from embeddings.backends import Backends, get_vector_index
 from embeddings.errors import IndexUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
@@ -36,11 +36,9 @@ class DullEncoder(CountingEncoder):
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
-    """No owner whose end would end this process, no other process that asks, and nothing noted before."""
+    """No runner whose end would end this process, and no other process that asks."""
     monkeypatch.setattr(execution, "attach_to_runner", lambda job: execution.ProgressReporter(job)("starting", 0, 0))
     monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
-    monkeypatch.setattr(background, "_work_noted", False)
-    monkeypatch.setattr(background, "_thread", None)
 
 
 @pytest.fixture

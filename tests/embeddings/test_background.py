@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from catalog.services import remove_images
 from embeddings import background, generations, indexing, outbox, receivers, tasks, versions
 from embeddings.backends import get_vector_index
-from embeddings.background import OutboxThread, finish_noted_work, note_work
+from embeddings.background import OutboxThread, OutboxWork, process_pending_outbox, wake_outbox
 from embeddings.errors import EncoderMismatch, IndexLocked
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.registry import registry
@@ -34,23 +34,17 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(autouse=True)
-def nothing_noted(monkeypatch):
-    monkeypatch.setattr(background, "_work_noted", False)
-    monkeypatch.setattr(background, "_thread", None)
-
-
 class TestACommand:
     def test_indexes_at_its_end_what_it_brought_in(self, version, add_photo, django_capture_on_commit_callbacks):
         with django_capture_on_commit_callbacks(execute=True):
             image = add_photo()
         assert states(version) == {image.pk: State.PENDING}
-        finish_noted_work()
+        process_pending_outbox()
         assert states(version) == {image.pk: State.INDEXED}
 
     def test_that_changed_nothing_leaves_the_outbox_alone(self, version, add_photo):
         image = add_photo()
-        finish_noted_work()
+        process_pending_outbox()
         assert states(version) == {image.pk: State.PENDING}
 
     @pytest.mark.parametrize(
@@ -67,10 +61,10 @@ class TestACommand:
             raise trouble
 
         image = add_photo()
-        note_work()
+        wake_outbox()
         monkeypatch.setattr(background, "process_outbox", fail)
         with caplog.at_level(logging.WARNING):
-            finish_noted_work()
+            process_pending_outbox()
         assert said in caplog.text
         assert states(version) == {image.pk: State.PENDING}
 
@@ -96,16 +90,16 @@ class TestACommandThatPutAnotherVersionIntoUse:
     def test_leaves_its_index_to_a_server_that_has_not_noticed_yet(self, version, activated, server, caplog):
         server.claim()
         server.retrieve(version.index_collection().name, [0])
-        note_work()
-        finish_noted_work()
+        wake_outbox()
+        process_pending_outbox()
         assert "1 photos wait: a running server holds the index" in caplog.text
         assert set(states(activated).values()) == {State.EMBEDDED}
         # And the server finds it free.
         assert len(server.retrieve(activated.index_collection().name, states(activated))) == 1
 
     def test_indexes_what_is_left_where_no_server_runs(self, version, activated, server):
-        note_work()
-        finish_noted_work()
+        wake_outbox()
+        process_pending_outbox()
         assert set(states(activated).values()) == {State.INDEXED}
         # Nor does the command keep the index to itself when it has ended.
         get_vector_index().close()
@@ -236,7 +230,7 @@ class TestWithABroker:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
         background.start_outbox_thread()
         start_job_threads()
-        assert background._thread is None
+        assert process.get(OutboxWork).thread is None
         assert not process.get(JobThreads).threads
 
     def test_a_photo_to_embed_is_passed_on_and_the_rest_is_done_at_once(self, version, add_photo, monkeypatch):

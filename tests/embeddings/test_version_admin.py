@@ -234,7 +234,7 @@ class TestRollingBack:
     ):
         noted: list[str] = []
         add_photo()
-        monkeypatch.setattr(background, "note_work", lambda: noted.append("work"))
+        monkeypatch.setattr(background, "wake_outbox", lambda: noted.append("work"))
         with django_capture_on_commit_callbacks(execute=True):
             told = run(admin, "roll_back", newer, version)
         assert told == ["all-v1 is active again."]

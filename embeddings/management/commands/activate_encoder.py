@@ -77,5 +77,5 @@ def _run_job(job: Job, on_progress: ProgressCallback) -> dict[str, Any]:
 
 def _finish() -> None:
     """What changed in the catalogue meanwhile is in the outbox."""
-    background.note_work()
-    background.finish_noted_work()
+    background.wake_outbox()
+    background.process_pending_outbox()

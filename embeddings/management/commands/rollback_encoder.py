@@ -25,5 +25,5 @@ class Command(BaseCommand):
             raise command_error(error) from error
         self.stdout.write(f"{version.label} is active again")
         # What changed in the catalogue meanwhile is in the outbox.
-        background.note_work()
-        background.finish_noted_work()
+        background.wake_outbox()
+        background.process_pending_outbox()
