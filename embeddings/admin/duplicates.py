@@ -1,4 +1,4 @@
-"""Near-duplicates: groups of products that may be one, side by side, with what can be decided about them."""
+"""Near-duplicates in the admin: groups of products that may be one, side by side, and the decisions about them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
 
 GROUPS_PER_PAGE = 10
-# What a page has room for; the others of a group show once these are decided on.
+# Limits of a page; the other products of a group are shown when these are decided on.
 PRODUCTS_SHOWN = 24
 PHOTOS_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A product of a group as the page shows it. photos: the first few of them; nearest: the most alike product of the group."""
+    """A product of a group as the page shows it. photos: the first few; nearest: the most similar product of the group."""
 
     product: Product
     photos: Sequence[ProductImage]
@@ -46,8 +46,8 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownGroup:
-    """A group as the page shows it. more: products that there is no room for."""
+class GroupView:
+    """A group as the page shows it. more: how many products it has besides the candidates."""
 
     candidates: Sequence[Candidate]
     percent: int
@@ -57,13 +57,13 @@ class ShownGroup:
 
 @admin.register(DuplicatePair)
 class DuplicatesAdmin(ModelAdmin):
-    """One page instead of a list of rows: it is groups that are decided on, not pairs."""
+    """One page instead of a list of rows: decisions are about groups, not pairs."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Who may change products may say which of them are one."""
+        """Staff who may change products decide which of them are one."""
         return request.user.has_perm("catalog.change_product")
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
@@ -84,14 +84,14 @@ class DuplicatesAdmin(ModelAdmin):
 
     @method_decorator(require_safe)
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """A page of groups, those most alike first."""
+        """A page of groups, the most similar first."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         page = Paginator(duplicate_groups(), GROUPS_PER_PAGE).get_page(request.GET.get("page"))
         context = {
             **self.admin_site.each_context(request),
             "title": _("Near-duplicates"),
-            "groups": shown_groups(list(page.object_list)),
+            "groups": group_views(list(page.object_list)),
             "page": page,
             "searched": DuplicateSearch.objects.order_by("-finished_at").first(),
             "may_merge": request.user.has_perm("catalog.delete_product"),
@@ -102,7 +102,7 @@ class DuplicatesAdmin(ModelAdmin):
 
     @method_decorator(require_POST)
     def search(self, request: HttpRequest) -> HttpResponse:
-        """Have near-duplicates looked for, by a job."""
+        """Submit a search for near-duplicates as a job."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
@@ -111,33 +111,33 @@ class DuplicatesAdmin(ModelAdmin):
             messages.warning(request, str(error))
         else:
             self.log_addition(request, job, [{"added": {}}])
-            notify_submitted(request, job, _("Near-duplicates are being looked for."))
+            notify_submitted(request, job, _("The search for near-duplicates has started."))
         return redirect("admin:catalog_duplicatepair_changelist")
 
     @method_decorator(require_POST)
     def decide(self, request: HttpRequest) -> HttpResponse:
-        """Merge the chosen products, make them variants, or remember that they are different; then back to the page."""
+        """Merge the selected products, make them variants, or save that they are different; then return to the page."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        chosen = _numbers(request.POST.getlist("product"))
-        main = next(iter(_numbers(request.POST.getlist("main"))), None)
+        chosen = _parse_ids(request.POST.getlist("product"))
+        main = next(iter(_parse_ids(request.POST.getlist("main"))), None)
         try:
             messages.success(request, self._decide(request, request.POST.get("decision", ""), main, chosen))
         except CannotDecide as error:
             messages.error(request, str(error))
-        page = next(iter(_numbers(request.POST.getlist("page"))), 1)
+        page = next(iter(_parse_ids(request.POST.getlist("page"))), 1)
         return redirect(f"{reverse('admin:catalog_duplicatepair_changelist')}?page={page}")
 
     def _decide(self, request: HttpRequest, decision: str, main: int | None, chosen: set[int]) -> str:
-        """Carry it out, and say so, in the history too. Raises CannotDecide, PermissionDenied."""
+        """Apply the decision and record it in the history. Raises CannotDecide, PermissionDenied."""
         if decision == "different":
             mark_different(chosen)
-            told = _("Remembered: they are different products.")
+            message = _("Saved: these are different products.")
             for product in Product.objects.filter(pk__in=chosen):
-                self._note(request, product, told, chosen)
-            return told
+                self._log_change(request, product, message, chosen)
+            return message
         if main is None:
-            raise CannotDecide(_("Choose which of them is the main product."))
+            raise CannotDecide(_("Choose the main product."))
         others = len(chosen - {main})
         if decision == "variants":
             kept = make_variants(main, chosen)
@@ -156,34 +156,43 @@ class DuplicatesAdmin(ModelAdmin):
                 others,
             )
         else:
-            raise CannotDecide(_("Choose what is to be done with them."))
-        told = text % {"count": others, "title": kept.title}
-        self._note(request, kept, told, chosen)
-        return told
+            raise CannotDecide(_("Choose an action."))
+        message = text % {"count": others, "title": kept.title}
+        self._log_change(request, kept, message, chosen)
+        return message
 
-    def _note(self, request: HttpRequest, product: Product, told: str, chosen: set[int]) -> None:
-        self.log_change(request, product, f"{told} ({', '.join(map(str, sorted(chosen - {product.pk})))})")
+    def _log_change(self, request: HttpRequest, product: Product, message: str, chosen: set[int]) -> None:
+        self.log_change(request, product, f"{message} ({', '.join(map(str, sorted(chosen - {product.pk})))})")
 
 
-def shown_groups(groups: Sequence[DuplicateGroup]) -> list[ShownGroup]:
-    """These groups with what is shown of their products, in two queries for all of them."""
+def group_views(groups: Sequence[DuplicateGroup]) -> list[GroupView]:
+    """The groups with what the page shows of their products.
+
+    Args:
+        groups: of one page.
+
+    Returns:
+        A view of each, read in two queries for all of them.
+    """
     ids = {product for group in groups for product in group.products}
     products = Product.objects.select_related("category", "variant_of").in_bulk(ids)
     photos: dict[int, list[ProductImage]] = {}
     for image in ProductImage.objects.filter(product__in=ids):
         photos.setdefault(image.product_id, []).append(image)
-    return [_shown(group, products, photos) for group in groups]
+    return [_group_view(group, products, photos) for group in groups]
 
 
-def _shown(
+def _group_view(
     group: DuplicateGroup, products: Mapping[int, Product], photos: Mapping[int, Sequence[ProductImage]]
-) -> ShownGroup:
-    # Deleted between two queries: its pairs are gone too.
-    there = [
+) -> GroupView:
+    # A product may be deleted between the two queries; its pairs are gone then, too.
+    existing = [
         product for product in group.products if product in products and group.nearest[product].product in products
     ]
-    candidates = [_candidate(products, photos, product, group.nearest[product]) for product in there[:PRODUCTS_SHOWN]]
-    return ShownGroup(candidates, _percent(group.similarity), len(there), len(there) - len(candidates))
+    candidates = [
+        _candidate(products, photos, product, group.nearest[product]) for product in existing[:PRODUCTS_SHOWN]
+    ]
+    return GroupView(candidates, _percent(group.similarity), len(existing), len(existing) - len(candidates))
 
 
 def _candidate(
@@ -201,10 +210,10 @@ def _candidate(
 
 
 def _percent(similarity: float) -> int:
-    """Rounded down: only the very same photo is a hundred per cent."""
+    """Rounded down, so that only an identical photo is 100%."""
     return int(100 * similarity)
 
 
-def _numbers(texts: Sequence[str]) -> set[int]:
+def _parse_ids(texts: Sequence[str]) -> set[int]:
     """What of a form's values can be an id or a number of a page."""
     return {int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) < 19}

@@ -175,7 +175,7 @@ class TestTheCommand:
         shop(drawn[0])
         call_command("find_duplicates")
         told = capsys.readouterr().out
-        assert "2 photos compared: 1 pairs of products wait for a decision, 1 of them new; 0 no longer hold" in told
+        assert "2 photos compared: 1 open pairs, 1 new, 0 resolved" in told
         assert DuplicateSearch.objects.get().photos == 2
 
     def test_it_asks_nothing_twice(self, shop, drawn):

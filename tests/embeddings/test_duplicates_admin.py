@@ -83,12 +83,12 @@ class TestThePage:
         assert "97%: nearly the same photo, mirrored as" in page
 
     def test_it_says_when_somebody_looked_last_and_how_to_look_again(self, admin: Client) -> None:
-        assert "Nobody has looked for near-duplicates yet." in shown(admin)
+        assert "No search has run yet." in shown(admin)
         record_search({}, photos=12)
         page = shown(admin)
         assert "among 12 photos" in page
-        assert "Look for near-duplicates now" in page
-        assert "No near-duplicates wait for a decision." in page
+        assert "Search for near-duplicates" in page
+        assert "No near-duplicates to review." in page
 
     def test_many_groups_are_divided_into_pages(self, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(duplicates, "GROUPS_PER_PAGE", 2)
@@ -104,7 +104,7 @@ class TestThePage:
     ) -> None:
         monkeypatch.setattr(duplicates, "PRODUCTS_SHOWN", 1)
         twins()
-        assert "1 more product shows once these are decided on." in shown(admin)
+        assert "1 more product is shown when these are decided on." in shown(admin)
 
     def test_it_takes_as_many_queries_for_five_groups_as_for_one(self, admin: Client) -> None:
         twins()
@@ -135,7 +135,7 @@ class TestDecisions:
 
     def test_different_products_are_never_shown_again(self, admin: Client) -> None:
         one, other = twins()
-        assert decide(admin, "different", one, other) == ["Remembered: they are different products."]
+        assert decide(admin, "different", one, other) == ["Saved: these are different products."]
         assert record_search({(one.pk, other.pk): Likeness(Kind.ALIKE, 0.99, 0)}, photos=2).open == 0
         assert "No near-duplicates wait" in shown(admin)
 
@@ -159,8 +159,8 @@ class TestDecisions:
         ("decision", "number", "told"),
         [
             ("different", 1, "Choose at least two products."),
-            ("merge", 2, "Choose which of them is the main product."),
-            ("", 2, "Choose which of them is the main product."),
+            ("merge", 2, "Choose the main product."),
+            ("", 2, "Choose the main product."),
         ],
     )
     def test_what_is_missing_is_said(self, admin: Client, decision: str, number: int, told: str) -> None:
@@ -196,7 +196,7 @@ class TestPermissions:
         form = {"decision": "merge", "product": [one.pk, other.pk], "main": one.pk}
         assert client.post(reverse("admin:catalog_duplicatepair_decide"), form).status_code == 403
         assert Product.objects.get(pk=other.pk).active
-        assert decide(client, "different", one, other) == ["Remembered: they are different products."]
+        assert decide(client, "different", one, other) == ["Saved: these are different products."]
 
     def test_who_may_delete_them_too_merges(self) -> None:
         client = somebody("view_product", "change_product", "delete_product")

@@ -122,10 +122,10 @@ class TestInTheAdmin:
 
     def test_near_duplicates_are_looked_for_by_a_button(self, version, admin):
         page = admin.get(reverse("admin:catalog_duplicatepair_changelist"))
-        assert "Look for near-duplicates now" in page.content.decode()
+        assert "Search for near-duplicates" in page.content.decode()
         assert admin.get(reverse("admin:catalog_duplicatepair_search")).status_code == 405
         page = admin.post(reverse("admin:catalog_duplicatepair_search"), follow=True)
-        assert "Near-duplicates are being looked for." in page.content.decode()
+        assert "The search for near-duplicates has started." in page.content.decode()
         assert Job.objects.get().kind == "duplicates"
         page = admin.post(reverse("admin:catalog_duplicatepair_search"), follow=True)
         assert "is under way" in page.content.decode()

@@ -1,4 +1,4 @@
-"""manage.py find_duplicates: products that may be one and the same, for somebody to decide in the admin."""
+"""manage.py find_duplicates: find products that may be one, for review in the admin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jobs.progress import ProgressCallback, stage_bars
 class Command(BaseCommand):
     help = (
         "Compare the photos of all active products, and list those that may be one product in the admin, under Near-duplicates. "
-        "What was decided there is never asked again. Safe to run at any time, beside a running server and every night."
+        "Decided pairs are not proposed again. Safe to run at any time, beside a running server and every night."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -38,11 +38,10 @@ class Command(BaseCommand):
             raise CommandError("Interrupted: nothing was changed. Run it again.", returncode=130) from None
         recorded = found.recorded
         self.stdout.write(
-            f"{found.photos} photos compared: {recorded.open} pairs of products wait for a decision, {recorded.new} of them new;"
-            f" {recorded.dropped} no longer hold"
+            f"{found.photos} photos compared: {recorded.open} open pairs, {recorded.new} new, {recorded.dropped} resolved"
         )
         if found.left_out:
-            self.stdout.write(f"{found.left_out} photos are left out: too many products share them")
+            self.stdout.write(f"{found.left_out} photos were skipped: too many products share them")
         if found.unreadable:
             self.stdout.write(
                 f"{found.unreadable} photos could not be read: see the failed image embeddings in the admin"
@@ -50,7 +49,7 @@ class Command(BaseCommand):
 
 
 def _run_job(_: Job, on_progress: ProgressCallback) -> dict[str, Any]:
-    """What a job's search found, for JSON."""
+    """The result of a job's search, for JSON."""
     found = find_duplicates(on_progress)
     recorded = found.recorded
     return {
