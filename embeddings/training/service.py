@@ -109,7 +109,9 @@ def _data(
         return load_digits(source.data)
     else:
         photos = read_photos(source.data, source.metadata, unpacked / "data")
-    validation = source.validation and read_photos(source.validation, None, unpacked / "validation")
+    validation = None
+    if source.validation is not None:
+        validation = read_photos(source.validation, None, unpacked / "validation")
     return divide(photos, validation, config, on_progress)
 
 

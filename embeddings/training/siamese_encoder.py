@@ -76,7 +76,8 @@ def train_siamese_encoder(
         frozen = frozen_encoder(backbone, backbones)
         halves = [embed_photos(frozen, photos, "features") for photos in (data.train, data.validation)]
         raw = Embedded(f"raw backbone ({backbone_name(config)})", frozen.fingerprint, halves[0], halves[1])
-        train_x, test_x = (half.embeddings for half in halves)
+        train_x: NDArray[Any] = halves[0].embeddings
+        test_x: NDArray[Any] = halves[1].embeddings
         tower = feature_tower(train_x.shape[1], config.dim, hidden=config.hidden, seed=config.seed)
         side, augmentation = backbone.input_size, None
         forward, holder = _on_features(backbone, tower), backbone.holder

@@ -221,6 +221,7 @@ class _BestEpoch(keras.callbacks.EarlyStopping):
         self._epochs = settings.epochs
         self._path = backup / "best.npz" if backup else None
         self.curve: list[EpochRecord] = []
+        self.best_weights: Weights = []
         if self._path and self._path.exists():
             self._restore(self._path)
 
@@ -262,7 +263,7 @@ class _BestEpoch(keras.callbacks.EarlyStopping):
     def _restore(self, path: Path) -> None:
         with np.load(path) as stored:
             self.curve = [EpochRecord(**record) for record in json.loads(str(stored["curve"]))]
-            self.best_weights: Weights = [stored[f"weight_{i}"] for i in range(len(stored.files) - 1)]
+            self.best_weights = [stored[f"weight_{i}"] for i in range(len(stored.files) - 1)]
 
 
 class _Backup(keras.callbacks.BackupAndRestore):

@@ -25,6 +25,7 @@ from tests import loopback  # noqa: E402
 from tests.training.networks import archived, hub_model, keras_network  # noqa: E402
 
 pytestmark = [
+    pytest.mark.tensorflow,
     # TensorFlow's arrays are older than NumPy's keyword `copy`.
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
     # tensorflow_hub leaves its connections to the garbage collector, which may come by at any time.

@@ -24,6 +24,7 @@ from tests.training.conftest import SMALL, installed, printed  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
 pytestmark = [
+    pytest.mark.tensorflow,
     pytest.mark.django_db,
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
 ]

@@ -29,6 +29,7 @@ from embeddings.encoders.preprocessing import to_input  # noqa: E402
 from embeddings.evaluation.metrics import METRICS  # noqa: E402
 from embeddings.job_kinds import TRAIN  # noqa: E402
 from embeddings.models import Collection, EncoderVersion  # noqa: E402
+from embeddings.training import encoder_files  # noqa: E402
 from embeddings.training import fine_tune as flow  # noqa: E402
 from embeddings.training.backbones import load_backbone  # noqa: E402
 from jobs import execution  # noqa: E402
@@ -41,6 +42,7 @@ from tests.zips import packed  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
 pytestmark = [
+    pytest.mark.tensorflow,
     pytest.mark.django_db,
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
 ]
@@ -82,8 +84,9 @@ def tiny(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def train(installation, tiny) -> Callable[..., dict[str, Any]]:
-    """Trains quickly in the test's own installation; returns what --json says."""
+def train(installation, tiny, monkeypatch) -> Callable[..., dict[str, Any]]:
+    """Trains quickly in the test's own installation; returns what --json says. The report's pictures are looked at in `trained`."""
+    monkeypatch.setattr(encoder_files, "write_report", lambda *_: None)
 
     def run(*arguments: object) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(printed("train", *SMALL, "--backbone", tiny, "--json", *arguments))

@@ -20,7 +20,10 @@ from embeddings.training.samplers import SampledBatches, sampler_of  # noqa: E40
 from embeddings.training.trainer import EpochRecord  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+]
 
 CLASSES = 4
 QUICK = TrainingConfig(

@@ -16,7 +16,10 @@ from embeddings.training.losses import CosineClassifier, make_loss  # noqa: E402
 from embeddings.training.mining import STRATEGIES  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+]
 
 METRIC = [
     *(("contrastive", distance, "batch-hard", 1.0) for distance in DISTANCES),
