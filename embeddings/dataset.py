@@ -127,9 +127,17 @@ def read_photos(source: Path, metadata: Path | None, unpacked: Path) -> PhotoSet
 def read_folder(folder: Path, metadata: Path | None = None, *, title: str | None = None) -> PhotoSet:
     """The photos below a folder: the folder that one lies in is its label.
 
-    metadata: a CSV file with a row a photo (default: metadata.csv in the folder, if there is one). Its columns: file (path below
-    the folder), product_id, and category where the folders do not tell it. title: what the set is called, if not as the folder.
-    Raises UnusablePhotos.
+    Args:
+        folder: one folder per class, at any depth.
+        metadata: a CSV file with a row per photo (default: metadata.csv in the folder, if there is one). Its columns: file (path
+            below the folder), product_id, and category where the folders are not the classes.
+        title: name of the set; default: the folder's.
+
+    Returns:
+        The photos, in the order of their names.
+
+    Raises:
+        UnusablePhotos: the folder or the CSV cannot be read, or there is no photo.
     """
     if not folder.is_dir():
         raise UnusablePhotos(f"{folder} is not a folder")
@@ -353,9 +361,15 @@ def _fingerprint(photo: LabelledPhoto) -> PhotoFingerprint | str:
 
 
 def _near_duplicates(fingerprints: Sequence[PhotoFingerprint]) -> list[tuple[int, int]]:
-    """Pairs of photos next to identical: same gradients (difference hash), same colours.
+    """Pairs of near-duplicates: same gradients (difference hash), same colours.
 
     Two hashes that differ in three bits at most share one of four bands of 16 bits, so that only photos of one band are compared.
+
+    Args:
+        fingerprints: one per photo.
+
+    Returns:
+        Numbers of two photos each, ascending.
     """
     hashes = np.array([fingerprint.difference_hash for fingerprint in fingerprints], dtype=np.uint64)
     pairs: set[tuple[int, int]] = set()
@@ -404,8 +418,16 @@ class Split:
 def split(inspection: Inspection, *, fraction: float = 0.15, seed: int = 0) -> Split:
     """Divide each class at random, a group never; every class keeps a group to train on.
 
-    fraction: share of each class's photos to validate with. A group with most of its class's photos is trained on. Raises
-    UnusablePhotos where no class can be divided.
+    Args:
+        inspection: the photos and their groups.
+        fraction: share of each class's photos to validate with. A group with most of its class's photos is trained on.
+        seed: of the random numbers.
+
+    Returns:
+        Positions of both parts.
+
+    Raises:
+        UnusablePhotos: the fraction is not between 0 and 1, or no class can be divided.
     """
     if not 0 < fraction < 1:
         raise UnusablePhotos(f"the share to validate with is {fraction}: it lies between 0 and 1")

@@ -30,10 +30,19 @@ class Reliability:
 def fit_calibration(scores: NDArray[np.float32], same: NDArray[np.bool_]) -> Calibration:
     """Isotonic regression by pool-adjacent-violators (Zadrozny and Elkan, KDD 2002).
 
-    scores: float32 [p]. same: bool [p], whether a pair is of the same kind. A pair of each kind is added at both ends, so that the
-    curve stays off 0 and 1 the further the fewer pairs there are (Laplace's rule of succession). The pools become knots at their
-    mean score (Oron and Flournoy, "Centered Isotonic Regression", Stat. Biopharm. Res. 2017), at most 64.
-    Raises ValueError when there are fewer than 20 pairs, a score is not finite, or all pairs are of one kind.
+    A pair of each kind is added at both ends, so that the curve stays off 0 and 1 the further the fewer pairs there are (Laplace's
+    rule of succession). The pools become knots at their mean score (Oron and Flournoy, "Centered Isotonic Regression", Stat.
+    Biopharm. Res. 2017), at most 64.
+
+    Args:
+        scores: float32 [p].
+        same: bool [p], whether a pair is of the same kind.
+
+    Returns:
+        A curve from score to probability.
+
+    Raises:
+        ValueError: there are fewer than 20 pairs, a score is not finite, or all pairs are of one kind.
     """
     if len(scores) < MIN_PAIRS:
         raise ValueError(f"{len(scores)} pairs of photos are too few to calibrate with: at least {MIN_PAIRS}")
@@ -57,9 +66,15 @@ def pairs(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The cosines of all unordered pairs of photos, and whether their labels are the same.
 
-    embeddings: float32 [n, d], L2-normalised. labels: [n]. groups: [n], the product of each photo, "" where it is unknown; pairs of
-    one product are left out. limit: with more pairs than that, so many are drawn at random.
-    Returns float32 [p] in [-1, 1] and bool [p].
+    Args:
+        embeddings: float32 [n, d], L2-normalised.
+        labels: [n].
+        groups: [n], the product of each photo, "" where it is unknown; pairs of one product are left out.
+        limit: with more pairs than that, so many are drawn at random.
+        seed: of the random numbers.
+
+    Returns:
+        float32 [p] in [-1, 1] and bool [p].
     """
     count = len(labels)
     total = count * (count - 1) // 2
@@ -94,10 +109,18 @@ def reliability(probabilities: NDArray[np.float64], same: NDArray[np.bool_], *, 
 
 
 def expected_calibration_error(probabilities: NDArray[np.float64], same: NDArray[np.bool_], *, bins: int = 15) -> float:
-    """The mean distance, weighted by pairs, between what was said and what was so (Naeini et al., AAAI 2015).
+    """The mean gap between probability and frequency, weighted by pairs (Naeini et al., AAAI 2015).
 
-    probabilities: float64 [p] in [0, 1]. same: bool [p]. bins: of equal width. Returns a float in [0, 1]; 0 is best.
-    Raises ValueError without any pair.
+    Args:
+        probabilities: float64 [p] in [0, 1].
+        same: bool [p].
+        bins: of equal width.
+
+    Returns:
+        A number in [0, 1]; 0 is best.
+
+    Raises:
+        ValueError: there is no pair.
     """
     if not len(probabilities):
         raise ValueError("there is no pair of photos to measure a calibration with")
@@ -111,10 +134,20 @@ def cross_validated_error(
 ) -> tuple[float, Reliability]:
     """How far a calibration is off on photos that it was not fitted with.
 
-    embeddings: float32 [n, d], L2-normalised. labels: [n]. groups: as in `pairs`; photos of one product are in one fold.
     Photos, not pairs, are divided: a fold's pairs are checked against the curve fitted on the pairs of the photos outside it.
-    Returns the expected calibration error and the reliability diagram, over the pairs of all folds.
-    Raises ValueError when there are too few photos.
+
+    Args:
+        embeddings: float32 [n, d], L2-normalised.
+        labels: [n].
+        folds: how many.
+        seed: of the random numbers.
+        groups: as in `pairs`; photos of one product are in one fold.
+
+    Returns:
+        The expected calibration error and the reliability diagram, over the pairs of all folds.
+
+    Raises:
+        ValueError: there are too few photos.
     """
     fold = _folds(len(labels), groups, folds, seed)
     said, so = [], []

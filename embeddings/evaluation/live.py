@@ -41,7 +41,18 @@ def catalogue_photos(version: EncoderVersion) -> PhotoSet:
 def compare(live: EncoderVersion, candidate: EncoderVersion, *, seed: int = 0) -> Comparison:
     """Rank a sample of the catalogue's photos by the vectors that both versions have of them, each against the others.
 
-    A photo matches those of other products of its category. Raises UnusablePhotos where no category has two products.
+    A photo matches those of other products of its category.
+
+    Args:
+        live: the active version.
+        candidate: the version to compare with it.
+        seed: of the sample.
+
+    Returns:
+        The metrics of both on the same photos.
+
+    Raises:
+        UnusablePhotos: no photo is embedded by both, or no category has two products.
     """
     candidates = images_covered(live).filter(product__active=True, product__category__isnull=False)
     embedded = [

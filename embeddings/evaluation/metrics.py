@@ -93,14 +93,25 @@ def per_query_metrics(
 ) -> PerQuery:
     """Rank the gallery for each query by cosine; a photo is relevant when its label is the query's.
 
-    queries: float32 [q, d]; gallery: float32 [g, d]; both L2-normalised. leave_one_out: queries are the gallery itself, and a photo
-    is not in its own answer. query_groups [q], gallery_groups [g]: the product of each photo, "" where it is unknown; photos of the
-    query's own product are not in its answer. Ties are broken by gallery order.
-
     Recall@k is the hit rate: whether one of the first k is relevant. mAP@R is the average precision over the first R ranks,
     where R photos are relevant (both: Musgrave et al., "A Metric Learning Reality Check", ECCV 2020). nDCG@10 has binary gains
-    and the discount 1 / log2(rank + 1) (Järvelin and Kekäläinen, ACM TOIS 2002).
-    Raises ValueError when only one of the two groups is given.
+    and the discount 1 / log2(rank + 1) (Järvelin and Kekäläinen, ACM TOIS 2002). Ties are broken by gallery order.
+
+    Args:
+        queries: float32 [q, d], L2-normalised.
+        query_labels: [q].
+        gallery: float32 [g, d], L2-normalised.
+        gallery_labels: [g].
+        leave_one_out: whether the queries are the gallery itself; a photo is not in its own answer then.
+        query_groups: [q], the product of each photo, "" where it is unknown; photos of the query's own product are not in its
+            answer.
+        gallery_groups: [g], the same for the gallery.
+
+    Returns:
+        Figures of each query.
+
+    Raises:
+        ValueError: only one of the two groups is given.
     """
     if (query_groups is None) != (gallery_groups is None):
         raise ValueError("products have to be known on both sides: give query_groups and gallery_groups, or neither")
@@ -141,8 +152,17 @@ def bootstrap_intervals(
 ) -> dict[str, tuple[float, float]]:
     """Percentile bootstrap over the counted queries (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13).
 
-    level: in (0, 1), the share of resamples between the two ends. Returns (low, high) by the names of METRICS.
-    Raises ValueError when no query is counted.
+    Args:
+        per_query: figures of each query.
+        resamples: how many.
+        seed: of the random numbers.
+        level: in (0, 1), the share of resamples between the two ends.
+
+    Returns:
+        (low, high) by the names of METRICS.
+
+    Raises:
+        ValueError: no query is counted.
     """
     values = per_query.values[per_query.counted]
     count = len(values)
@@ -177,8 +197,12 @@ def nearest_labels(per_query: PerQuery, gallery_labels: Labels) -> Labels:
 def confusion(query_labels: Labels, nearest_labels: Labels) -> tuple[list[str], NDArray[np.float64]]:
     """For each class of query, which classes its nearest photos have. Queries whose nearest label is "" are left out.
 
-    query_labels, nearest_labels: [q]. Returns the c class names in alphabetical order, and float64 [c, c] whose rows sum to 1,
-    or to 0 for a class without queries.
+    Args:
+        query_labels: [q].
+        nearest_labels: [q].
+
+    Returns:
+        The c class names in alphabetical order, and float64 [c, c] whose rows sum to 1, or to 0 for a class without queries.
     """
     answered = nearest_labels != ""
     rows, columns = _codes(query_labels[answered], nearest_labels[answered])

@@ -107,7 +107,13 @@ def confusion_matrix(names: Sequence[str], shares: NDArray[np.float64]) -> bytes
 def scatter(points: NDArray[np.float64], classes: NDArray[np.int64], colours: Sequence[str]) -> Chart:
     """Each class in its colour, with its number at its median.
 
-    points: float64 [n, 2]. classes: int64 [n], the place of each point's colour; -1 for grey.
+    Args:
+        points: float64 [n, 2].
+        classes: int64 [n], the place of each point's colour; -1 for grey.
+        colours: as #rrggbb.
+
+    Returns:
+        The chart.
     """
     figure = _figure(WIDTH * 0.85)
     axes = figure.add_subplot()
@@ -157,8 +163,11 @@ def class_colours(count: int) -> list[str]:
 def principal_components(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
     """The two directions of most variance (Pearson, Phil. Mag. 1901), by singular value decomposition.
 
-    embeddings: float32 [n, d]. Returns float64 [n, 2], zero where there is no second direction, and the share of the variance that
-    they hold, in [0, 1].
+    Args:
+        embeddings: float32 [n, d].
+
+    Returns:
+        float64 [n, 2], zero where there is no second direction, and the share of the variance that they hold, in [0, 1].
     """
     centred = embeddings.astype(np.float64) - embeddings.mean(axis=0, dtype=np.float64)
     left, spread, directions = np.linalg.svd(centred, full_matrices=False)

@@ -127,9 +127,18 @@ class EvaluationReport:
 
 
 def write_report(report: EvaluationReport, folder: Path) -> Path:
-    """Write report.html, report.md and its pictures, all at once, over the report that was there. Returns the page's path.
+    """Write report.html, report.md and its pictures, all at once, over the report that was there.
 
-    Raises DrawingUnavailable without matplotlib, and ValueError when the folder holds something else than a report.
+    Args:
+        report: what to show.
+        folder: an earlier report's, an empty one, or one that does not exist.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        DrawingUnavailable: matplotlib is not installed.
+        ValueError: the folder holds something else than a report.
     """
     pictures = drawing()
     _refuse_other_folders(folder)

@@ -72,12 +72,21 @@ class Backbone:
 
 
 def load_backbone(handle: str, *, weights: Path | None = None, input_size: int | None = None, cache: Path) -> Backbone:
-    """The backbone of this handle. Raises BackboneUnavailable with what is wrong and what to do.
+    """The backbone of this handle.
 
-    handle: "bundled"; "keras:MobileNetV3Small" or another of keras.applications, with a weights file (without one Keras fetches
-    ImageNet's); a `.keras` file; a SavedModel's folder, or the archive (.tar.gz) that one came in; a URL or handle that
-    tensorflow_hub takes.
-    input_size: side in pixels for networks that leave it open (default 224). cache: folder where archives are unpacked.
+    Args:
+        handle: "bundled"; "keras:MobileNetV3Small" or another of keras.applications, with a weights file (without one Keras fetches
+            ImageNet's); a `.keras` file; a SavedModel's folder, or the archive (.tar.gz) that one came in; a URL or handle that
+            tensorflow_hub takes.
+        weights: a file for "keras:NAME".
+        input_size: side in pixels for networks that leave it open (default 224).
+        cache: folder where archives are unpacked.
+
+    Returns:
+        A frozen network that turns photos into features.
+
+    Raises:
+        BackboneUnavailable: with what is wrong and what to do.
     """
     if weights is not None and not handle.startswith(_KERAS):
         raise BackboneUnavailable(

@@ -41,12 +41,19 @@ def export_litert(
     half_precision_weights: bool = False,
     photos: Iterable[NDArray[np.float32]] | None = None,
 ) -> bytes:
-    """A LiteRT model for one photo at a time. forward: float32 [1, s, s, 3] in [0, 1] -> float32 [1, dim].
+    """A LiteRT model for one photo at a time.
 
-    variables: all that `forward` reads. half_precision_weights stores weights as float16: half the file, the same speed (XNNPACK
-    widens them when it loads). photos: float32 [1, s, s, 3] each, some hundreds; with them, weights and activations become int8,
-    input and output stay float32 (Jacob et al., "Quantization and Training of Neural Networks for Efficient
-    Integer-Arithmetic-Only Inference", CVPR 2018).
+    Args:
+        forward: float32 [1, s, s, 3] in [0, 1] -> float32 [1, dim].
+        input_size: s, in pixels.
+        variables: all that `forward` reads.
+        half_precision_weights: stores weights as float16: half the file, the same speed (XNNPACK widens them when it loads).
+        photos: float32 [1, s, s, 3] each, some hundreds; with them, weights and activations become int8, input and output stay
+            float32 (Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
+            CVPR 2018).
+
+    Returns:
+        Content of a `.tflite` file.
     """
     # The converter freezes the variables it finds on this object; it finds none on a Keras 3 model, and would write zeros.
     holder = tf.Module()

@@ -40,10 +40,25 @@ def view_features(
     stage: str = "features",
     on_progress: ProgressCallback | None = None,
 ) -> Features:
-    """float16 [n, views, features], each of unit length; the first view is the whole photo, the second its mirror image.
+    """Features of augmented views of photos, kept in a file of `cache`.
 
-    Kept in a file of `cache`, so that an interrupted run goes on where it stopped and the next training starts at once.
-    Raises TrainingFailed where the disk has no room for them, and for a photo in which the backbone finds nothing at all.
+    An interrupted run continues where it stopped, and the next training starts at once.
+
+    Args:
+        backbone: what computes them.
+        photos: the photos.
+        hashes: SHA-256 of each of them, hexadecimal; they seed its views.
+        views: of each photo. The first is the whole photo, the second its mirror image.
+        seed: of the other views.
+        cache: folder of the file.
+        stage: what the progress is called.
+        on_progress: called after each photo.
+
+    Returns:
+        float16 [n, views, features], each of unit length.
+
+    Raises:
+        TrainingFailed: the disk has no room for them, or the backbone finds nothing at all in a photo.
     """
     key = json.dumps([_AUGMENTATION, backbone.fingerprint, views, seed, list(hashes)])
     path = cache / f"features-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"

@@ -28,7 +28,12 @@ class Triplets:
 def batch_all(labels: Any, distances: Any) -> Triplets:
     """Every triplet of the batch (Hermans et al., "In Defense of the Triplet Loss for Person Re-Identification", 2017).
 
-    labels: int [B]. distances: float32 [B, B]. Returns gaps [B, B, B]: anchor, positive, negative.
+    Args:
+        labels: int [B].
+        distances: float32 [B, B].
+
+    Returns:
+        Gaps [B, B, B]: anchor, positive, negative.
     """
     positive, negative = pairs(labels)
     return Triplets(distances[:, :, None] - distances[:, None, :], positive[:, :, None] & negative[:, None, :])
@@ -37,7 +42,12 @@ def batch_all(labels: Any, distances: Any) -> Triplets:
 def batch_hard(labels: Any, distances: Any) -> Triplets:
     """The farthest positive and the nearest negative of each anchor (Hermans et al., 2017, eq. 5).
 
-    labels: int [B]. distances: float32 [B, B]. Returns gaps [B].
+    Args:
+        labels: int [B].
+        distances: float32 [B, B].
+
+    Returns:
+        Gaps [B].
     """
     positive, negative = pairs(labels)
     farthest = ops.max(ops.where(positive, distances, -_NOWHERE), axis=1)
@@ -49,7 +59,13 @@ def semi_hard(labels: Any, distances: Any) -> Triplets:
     """For each anchor and positive the nearest negative beyond the positive (Schroff et al., "FaceNet", CVPR 2015, section 3.2).
 
     Where no negative is beyond the positive, it is the farthest negative: the easiest of the hard ones.
-    labels: int [B]. distances: float32 [B, B]. Returns gaps [B, B]: anchor, positive.
+
+    Args:
+        labels: int [B].
+        distances: float32 [B, B].
+
+    Returns:
+        Gaps [B, B]: anchor, positive.
     """
     positive, negative = pairs(labels)
     beyond = negative[:, None, :] & (distances[:, None, :] > distances[:, :, None])

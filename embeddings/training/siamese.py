@@ -125,10 +125,22 @@ class SiameseNetwork(keras.Model):
 
 
 def image_tower(side: int, channels: int, dim: int, *, seed: int = 7) -> keras.Model:
-    """A small ConvNet: float32 [B, side, side, channels] in [0, 1] -> float32 [B, dim], L2-normalised.
+    """A small ConvNet on photos.
 
     Each block halves the side until 7 x 7 are left: two blocks for a digit of 28 x 28. No batch normalisation, so that it does the
     same in training, in evaluation and exported.
+
+    Args:
+        side: of the photos, in pixels; 8 at least.
+        channels: of the photos.
+        dim: embedding dimension; 2 at least.
+        seed: of the weights.
+
+    Returns:
+        float32 [B, side, side, channels] in [0, 1] -> float32 [B, dim], L2-normalised.
+
+    Raises:
+        ValueError: a number is too small.
     """
     if side < 8 or channels < 1 or dim < 2:
         raise ValueError(

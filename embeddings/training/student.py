@@ -70,7 +70,14 @@ def read_teacher(folder: str) -> list[ConvWeights]:
 def read_litert(path: Path) -> keras.Model:
     """A student's network with the weights of its exported `.tflite` file, to train further or to compare with.
 
-    Input and output as `build_network`. Raises ValueError for a file that this module did not export.
+    Args:
+        path: a file that this module exported.
+
+    Returns:
+        A network as `build_network` makes it.
+
+    Raises:
+        ValueError: another file.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -105,8 +112,14 @@ def read_litert(path: Path) -> keras.Model:
 def build_network(input_size: int, blocks: Sequence[Block], features: int, dim: int | None) -> keras.Model:
     """A MobileNetV2-shaped network without batch normalisation.
 
-    Input float32 [B, input_size, input_size, 3] in [0, 1]; output float32 [B, dim], L2-normalised, or, with dim None,
-    the pooled features [B, features].
+    Args:
+        input_size: side of the photos in pixels.
+        blocks: its inverted residuals, in order.
+        features: channels of the last convolution.
+        dim: embedding dimension; None leaves the last layer out.
+
+    Returns:
+        float32 [B, input_size, input_size, 3] in [0, 1] -> float32 [B, dim], L2-normalised, or the pooled features [B, features].
     """
     inputs = keras.Input((input_size, input_size, 3))
     x = layers.Rescaling(2.0, -1.0)(inputs)
@@ -171,10 +184,18 @@ def hidden_statistics(network: keras.Model, photos: NDArray[np.float32]) -> list
 def prune(
     teacher: Sequence[ConvWeights], statistics: Sequence[HiddenStatistics], keep: Callable[[int], int]
 ) -> tuple[list[Block], list[ConvWeights]]:
-    """Keep the hidden channels that contribute most to their block's output, `keep(hidden)` of them.
+    """Keep the hidden channels that contribute most to their block's output.
 
     A channel's score is its variance times the squared length of its projection weights. The projection is then fitted by least
     squares to what the block gave before (He et al., "Channel Pruning for Accelerating Very Deep Neural Networks", ICCV 2017).
+
+    Args:
+        teacher: its convolutions, in order.
+        statistics: of each block's hidden channels.
+        keep: how many of so many hidden channels to keep.
+
+    Returns:
+        The narrower blocks, and their convolutions.
     """
     blocks, weights, index = [], [teacher[0]], 1
     for block, hidden in zip(mobilenet_v2_blocks(), statistics, strict=True):
