@@ -21,8 +21,8 @@ from catalog.photos import open_upright
 from embeddings.backends import BUNDLED
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.preprocessing import to_input
-from embeddings.training import student
-from embeddings.training.export import to_litert
+from training import student
+from training.export import to_litert
 
 ROUNDS = 9
 PHOTOS = 40

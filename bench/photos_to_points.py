@@ -87,9 +87,9 @@ def _naive(paths: Sequence[Path], folder: Path) -> Callable[[int], float]:
     from PIL import Image
 
     from embeddings.backends import BUNDLED
-    from embeddings.training.student import read_litert
     from embeddings.vector_index.base import IndexCollection, Point
     from embeddings.vector_index.edge import EdgeVectorIndex
+    from training.student import read_litert
 
     model = read_litert(BUNDLED)
     size, dim = model.input_shape[1], model.output_shape[1]

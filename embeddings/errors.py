@@ -74,18 +74,6 @@ class UnusablePhotos(EmbeddingsError, ValueError):
     """A set of photos cannot be trained on or evaluated; the message says what it lacks."""
 
 
-class BackboneUnavailable(EmbeddingsError):
-    """A backbone cannot be fetched, is not an image feature vector, or has a shape that nothing can be built on."""
-
-
-class TrainingFailed(EmbeddingsError):
-    """A training ended without an encoder: too little memory or data, or a loss that is no number any more."""
-
-
-class TrainingUnavailable(EmbeddingsError):
-    """TensorFlow is not installed where training was asked for."""
-
-
 class WorseEncoder(EmbeddingsError):
     """A version that is to be activated finds the catalogue's own categories worse than the live one."""
 

@@ -1,82 +1,12 @@
-"""Submits trainings, activations, reindexes and searches for near-duplicates as jobs. A refusal leaves nothing behind."""
+"""Submits activations, reindexes and searches for near-duplicates as jobs."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Mapping
-from importlib.util import find_spec
-from typing import Any, BinaryIO
-
-from django.conf import settings
-
-from catalog.archives import ArchiveRejected, Reason, SafeArchive
-from embeddings.dataset import classes_in
 from embeddings.duplicates import COLLECTION as COMPARED
-from embeddings.errors import TrainingUnavailable, UnknownCollection, UnusablePhotos
-from embeddings.job_kinds import ACTIVATE, ARCHIVE_SUFFIX, DUPLICATES, REINDEX, TRAIN
+from embeddings.job_kinds import ACTIVATE, DUPLICATES, REINDEX
 from embeddings.models import Collection, EncoderVersion
-from embeddings.training.config import job_options
-from jobs.files import delete_stored, store_upload
 from jobs.models import Job
-from jobs.services import check_not_active, create_job
-
-MIN_CLASSES = 2
-MIN_PHOTOS_PER_CLASS = 2
-
-
-def check_training_allowed(collection_slug: str) -> Collection:
-    """Check that a training may be submitted, before a large upload is read.
-
-    Args:
-        collection_slug: the collection to train for.
-
-    Returns:
-        The collection.
-
-    Raises:
-        UnknownCollection: there is none with this slug.
-        TrainingUnavailable: nothing can train here.
-        JobInProgress: a training for it is queued or running.
-    """
-    collection = Collection.objects.filter(slug=collection_slug).first()
-    if collection is None:
-        raise UnknownCollection.named(collection_slug, Collection.objects.values_list("slug", flat=True))
-    if not settings.CELERY_BROKER_URL and find_spec("tensorflow") is None:
-        raise TrainingUnavailable(
-            "TensorFlow is not installed here: install the extra `train` (make setup),"
-            " or name a broker whose workers have it (CELERY_BROKER_URL)"
-        )
-    check_not_active(TRAIN, collection_slug)
-    return collection
-
-
-def submit_training(collection_slug: str, upload: BinaryIO, parameters: Mapping[str, Any]) -> Job:
-    """Submit an archive of photos (folder = class) to train an encoder on.
-
-    Args:
-        collection_slug: the collection that the encoder is for.
-        upload: seekable. One with a `temporary_file_path`, as Django's uploads have it, is moved, not copied.
-        parameters: by names of `config.api_knobs`, and `activate`, which activates the new version at the end.
-
-    Returns:
-        The queued job.
-
-    Raises:
-        UnknownCollection, TrainingUnavailable, JobInProgress: as `check_training_allowed`.
-        ArchiveRejected: the archive is damaged, unsafe or too large.
-        UnusablePhotos: it has too few photos or classes.
-        StorageUnavailable: the disk does not take it.
-    """
-    check_training_allowed(collection_slug)
-    _validate_training_archive(upload)
-    name = store_upload(upload, ARCHIVE_SUFFIX)
-    options = job_options({"activate": False, **parameters})
-    try:
-        return create_job(TRAIN, collection=collection_slug, upload=name, parameters=options)
-    except BaseException:
-        delete_stored(name)
-        raise
+from jobs.services import create_job
 
 
 def submit_activation(version: EncoderVersion, *, allow_worse: bool = False) -> Job:
@@ -121,26 +51,3 @@ def submit_duplicate_search() -> Job:
         JobInProgress: one is queued or running.
     """
     return create_job(DUPLICATES, collection=COMPARED)
-
-
-def _validate_training_archive(upload: BinaryIO) -> None:
-    limit = settings.TRAIN_ARCHIVE_MAX_BYTES
-    if upload.seek(0, os.SEEK_END) > limit:
-        raise ArchiveRejected(
-            Reason.TOO_LARGE, f"the archive is larger than {limit:,} bytes: send fewer or smaller photos"
-        )
-    upload.seek(0)
-    with SafeArchive(upload) as archive:
-        _check_class_counts(classes_in(member.name for member in archive.members))
-        archive.verify()
-    upload.seek(0)
-
-
-def _check_class_counts(classes: Counter[str]) -> None:
-    enough = [label for label, photos in classes.items() if photos >= MIN_PHOTOS_PER_CLASS]
-    if len(enough) >= MIN_CLASSES:
-        return
-    raise UnusablePhotos(
-        f"at least {MIN_CLASSES} folders with {MIN_PHOTOS_PER_CLASS} photos each are needed, and {len(enough)} of"
-        f" {len(classes)} are so: a folder is a class, and its JPEG, PNG and WebP files are its photos"
-    )

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "catalog",
     "storefront",
     "embeddings",
+    "training",
     "recommender",
     "lookalike",
 ]

@@ -35,7 +35,7 @@ _endpoints: list[URLPattern | URLResolver] = [
     path("", include("catalog.api.urls")),
     path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),
-    path("collections/<slug:slug>/train", api.TrainView.as_view(), name="train"),
+    path("", include("training.urls")),
     path("", include("jobs.urls")),
     path("events", api.EventsView.as_view(), name="events"),
 ]

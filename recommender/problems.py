@@ -1,4 +1,4 @@
-"""The problem types of recommendations, collections, encoders, the vector index and training."""
+"""The problem types of recommendations, collections, encoders, and the vector index."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from embeddings.errors import (
     IndexFull,
     IndexUnavailable,
     InvalidVector,
-    TrainingUnavailable,
     UnknownCollection,
-    UnusablePhotos,
 )
 from jobs.problems import STORAGE_FULL
 from rest.problems import RETRY_AFTER_S, ProblemType, ProblemTypes
@@ -24,8 +22,6 @@ def _unavailable(slug: str, title: str) -> ProblemType:
 
 
 UNKNOWN_COLLECTION = ProblemType(HTTPStatus.NOT_FOUND, "unknown-collection", "Collection not found")
-UNSUITABLE_PHOTOS = ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable-photos", "Unsuitable training photos")
-TRAINING_UNAVAILABLE = ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "training-unavailable", "Training is not available")
 INDEX_UNAVAILABLE = _unavailable("index-unavailable", "Vector index unavailable")
 NOT_INDEXED = _unavailable("not-indexed", "The collection has no index yet")
 ENCODER_UNAVAILABLE = _unavailable("encoder-unavailable", "Encoder unavailable")
@@ -34,8 +30,6 @@ INVALID_VECTOR = _unavailable("invalid-vector", "The encoder returned an invalid
 
 PROBLEM_TYPES: ProblemTypes = {
     UnknownCollection: UNKNOWN_COLLECTION,
-    UnusablePhotos: UNSUITABLE_PHOTOS,
-    TrainingUnavailable: TRAINING_UNAVAILABLE,
     IndexFull: STORAGE_FULL,
     IndexUnavailable: INDEX_UNAVAILABLE,
     CollectionNotFound: NOT_INDEXED,

@@ -2,7 +2,6 @@
 
 from recommender.api.events import EventsView
 from recommender.api.recommendations import SearchView, SimilarView
-from recommender.api.training import TrainView
 from recommender.api.unknown import NotFoundView
 
 __all__ = [
@@ -10,5 +9,4 @@ __all__ = [
     "NotFoundView",
     "SearchView",
     "SimilarView",
-    "TrainView",
 ]

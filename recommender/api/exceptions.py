@@ -18,6 +18,7 @@ import catalog.problems
 import jobs.problems
 import recommender.problems
 import rest.problems
+import training.problems
 from jobs.storage import database_storage_error
 from rest.problems import INTERNAL_ERROR, REJECTED, ProblemTypes, find_type, problem_response
 
@@ -26,6 +27,7 @@ PROBLEM_TYPES: ProblemTypes = {
     **accounts.problems.PROBLEM_TYPES,
     **jobs.problems.PROBLEM_TYPES,
     **catalog.problems.PROBLEM_TYPES,
+    **training.problems.PROBLEM_TYPES,
     **recommender.problems.PROBLEM_TYPES,
 }
 

@@ -21,12 +21,12 @@ from catalog.importers.submission import submit_import
 from catalog.models import Product
 from catalog.photos import check_photo
 from catalog.services import attach_image
-from embeddings.job_kinds import TRAIN
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from jobs.models import Job
 from recommender.models import Event
 from tests.catalog.shop import stock
 from tests.factories import jpeg
+from training.job_kinds import TRAIN
 
 # So many that their list has a second page.
 PRODUCTS = 27

@@ -34,7 +34,6 @@ from catalog.importers.submission import (
     submit_import,
 )
 from catalog.models import Product
-from embeddings.job_kinds import TRAIN
 from jobs import files, runner, tasks
 from jobs.errors import JobInProgress, JobNotFound
 from jobs.models import Job
@@ -42,6 +41,7 @@ from jobs.runner import RunResult
 from jobs.services import cancel
 from tests.factories import jpeg
 from tests.zips import packed
+from training.job_kinds import TRAIN
 
 State = Job.State
 TABLE = b"sku,title,price\nm1,Mug,5\nm2,,6\nm3,Hat,7\n"

@@ -31,9 +31,9 @@ from prometheus_client import REGISTRY
 from accounts.models import User
 from catalog.archives import ArchiveRejected
 from embeddings import submissions
-from embeddings.errors import TrainingUnavailable, UnknownCollection, UnusablePhotos
+from embeddings.errors import UnknownCollection, UnusablePhotos
 from embeddings.models import Collection, EncoderVersion
-from embeddings.submissions import submit_activation, submit_reindex, submit_training
+from embeddings.submissions import submit_activation, submit_reindex
 from jobs import background, execution, files, leases, runner, services, tasks
 from jobs.background import JobThread
 from jobs.errors import JobEnded, JobInProgress, JobNotFound
@@ -46,6 +46,8 @@ from jobs.storage import StorageFull
 from lookalike.celery import app
 from tests.factories import CollectionFactory, EncoderVersionFactory
 from tests.zips import PHOTOS, packed, said_size
+from training.errors import TrainingUnavailable
+from training.submissions import submit_training
 
 State = Job.State
 REPORTS = """

@@ -21,7 +21,7 @@ AS_KERAS = """
 import sys
 import numpy as np
 from pathlib import Path
-from embeddings.training.student import read_litert
+from training.student import read_litert
 np.save(sys.argv[3], read_litert(Path(sys.argv[1])).predict(np.load(sys.argv[2]), verbose=0))
 """
 
@@ -58,7 +58,7 @@ def test_distillation_makes_an_encoder_and_goes_on_after_an_interruption(tmp_pat
     (tmp_path / "photos").mkdir()
     for seed in range(24):
         photo(seed).save(tmp_path / "photos" / f"{seed}.png")
-    command = ["-m", "embeddings.training.distil", "--photos", tmp_path / "photos", "--teacher", tmp_path / "teacher"]
+    command = ["-m", "training.distil", "--photos", tmp_path / "photos", "--teacher", tmp_path / "teacher"]
     command += ["--work", tmp_path / "work", "--out", tmp_path / "model.tflite", "--input-size", 32, "--dim", 8]
     command += ["--features", 32, "--crops", 6, "--demo-products", 0, "--neighbours", 3, "--batch", 8]
 

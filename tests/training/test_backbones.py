@@ -18,11 +18,11 @@ keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make s
 from embeddings.backends import BUNDLED  # noqa: E402
 from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
 from embeddings.encoders.preprocessing import to_input  # noqa: E402
-from embeddings.errors import BackboneUnavailable  # noqa: E402
-from embeddings.training.backbones import Backbone, load_backbone  # noqa: E402
-from embeddings.training.student import read_litert  # noqa: E402
 from tests import loopback  # noqa: E402
 from tests.training.networks import archived, hub_model, keras_network  # noqa: E402
+from training.backbones import Backbone, load_backbone  # noqa: E402
+from training.errors import BackboneUnavailable  # noqa: E402
+from training.student import read_litert  # noqa: E402
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -290,7 +290,7 @@ def test_a_size_that_a_network_does_not_take_is_refused(saved, tmp_path):
 
 
 def test_a_keras_file_that_is_no_network_for_photos_is_refused(tmp_path):
-    from embeddings.training.siamese import SiameseNetwork, feature_tower
+    from training.siamese import SiameseNetwork, feature_tower
 
     SiameseNetwork(feature_tower(12, 8)).save(tmp_path / "siamese.keras")
     feature_tower(12, 8).save(tmp_path / "tower.keras")

@@ -140,7 +140,7 @@ def test_a_failure_leaves_nothing_behind(photos, installation, taken_in, tmp_pat
 
 
 def test_an_interruption_leaves_nothing_behind(photos, installation, monkeypatch):
-    from embeddings.training.portable import Portable
+    from training.portable import Portable
 
     def interrupted(*_: object) -> bytes:
         raise KeyboardInterrupt

@@ -16,10 +16,11 @@ from PIL import Image, ImageOps
 
 from embeddings.dataset import inspect, read_folder
 from embeddings.encoders.preprocessing import squash
-from embeddings.errors import InvalidVector, TrainingFailed
-from embeddings.training import features as features_module
-from embeddings.training.features import Features, view_features
+from embeddings.errors import InvalidVector
 from tests.drawings import drawings, write
+from training import features as features_module
+from training.errors import TrainingFailed
+from training.features import Features, view_features
 
 
 class PixelEncoder:

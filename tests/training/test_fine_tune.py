@@ -27,11 +27,7 @@ from embeddings import versions  # noqa: E402
 from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
 from embeddings.encoders.preprocessing import to_input  # noqa: E402
 from embeddings.evaluation.metrics import METRICS  # noqa: E402
-from embeddings.job_kinds import TRAIN  # noqa: E402
 from embeddings.models import Collection, EncoderVersion  # noqa: E402
-from embeddings.training import encoder_files  # noqa: E402
-from embeddings.training import fine_tune as flow  # noqa: E402
-from embeddings.training.backbones import load_backbone  # noqa: E402
 from jobs import execution  # noqa: E402
 from jobs.models import Job  # noqa: E402
 from tests.drawings import KINDS, drawing, drawings, write  # noqa: E402
@@ -39,6 +35,10 @@ from tests.factories import CategoryFactory, ProductFactory  # noqa: E402
 from tests.training.conftest import SMALL, installed, printed  # noqa: E402
 from tests.training.networks import hub_model, keras_network  # noqa: E402
 from tests.zips import packed  # noqa: E402
+from training import encoder_files  # noqa: E402
+from training import fine_tune as flow  # noqa: E402
+from training.backbones import load_backbone  # noqa: E402
+from training.job_kinds import TRAIN  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
 pytestmark = [
@@ -420,7 +420,7 @@ def digits(folder: Path, each: int) -> Path:
 
 
 def test_a_siamese_network_is_trained_from_scratch_on_digits(tmp_path, installation):
-    from embeddings.training.siamese import SiameseNetwork
+    from training.siamese import SiameseNetwork
 
     out = tmp_path / "made" / "siamese.keras"
     text = printed("train", "--siamese", "--data", digits(tmp_path / "digits", 60), "--out", out, "--epochs", 3)

@@ -11,13 +11,13 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make setup")
 
-from embeddings.errors import TrainingFailed  # noqa: E402
 from embeddings.evaluation.metrics import labels_of, retrieval_metrics  # noqa: E402
-from embeddings.training.config import LOSSES, METRIC_LOSSES, TrainingConfig  # noqa: E402
-from embeddings.training.features import Features  # noqa: E402
-from embeddings.training.heads import Embed, TrainedHead, embed_with, train_head  # noqa: E402
-from embeddings.training.samplers import SampledBatches, sampler_of  # noqa: E402
-from embeddings.training.trainer import EpochRecord  # noqa: E402
+from training.config import LOSSES, METRIC_LOSSES, TrainingConfig  # noqa: E402
+from training.errors import TrainingFailed  # noqa: E402
+from training.features import Features  # noqa: E402
+from training.heads import Embed, TrainedHead, embed_with, train_head  # noqa: E402
+from training.samplers import SampledBatches, sampler_of  # noqa: E402
+from training.trainer import EpochRecord  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
 pytestmark = [

@@ -10,10 +10,10 @@ import pytest
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed: make setup")
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make setup")
 
-from embeddings.training import losses as L  # noqa: E402
-from embeddings.training.config import DISTANCES, LOSSES, MINING  # noqa: E402
-from embeddings.training.losses import CosineClassifier, make_loss  # noqa: E402
-from embeddings.training.mining import STRATEGIES  # noqa: E402
+from training import losses as L  # noqa: E402
+from training.config import DISTANCES, LOSSES, MINING  # noqa: E402
+from training.losses import CosineClassifier, make_loss  # noqa: E402
+from training.mining import STRATEGIES  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
 pytestmark = [

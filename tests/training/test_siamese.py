@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make setup")
 
-from embeddings.errors import TrainingFailed  # noqa: E402
 from embeddings.evaluation.verification import (  # noqa: E402
     best_threshold,
     draw_pairs,
     nearest_neighbour_accuracy,
     verification_accuracy,
 )
-from embeddings.training import siamese  # noqa: E402
-from embeddings.training.config import TrainingConfig  # noqa: E402
-from embeddings.training.digits import load_digits  # noqa: E402
-from embeddings.training.export import to_litert  # noqa: E402
-from embeddings.training.samplers import pk_sampler  # noqa: E402
-from embeddings.training.siamese import (  # noqa: E402
+from training import siamese  # noqa: E402
+from training.config import TrainingConfig  # noqa: E402
+from training.digits import load_digits  # noqa: E402
+from training.errors import TrainingFailed  # noqa: E402
+from training.export import to_litert  # noqa: E402
+from training.samplers import pk_sampler  # noqa: E402
+from training.siamese import (  # noqa: E402
     Augmentation,
     SiameseNetwork,
     evaluate_siamese,
@@ -31,8 +31,8 @@ from embeddings.training.siamese import (  # noqa: E402
     image_tower,
     train_siamese,
 )
-from embeddings.training.siamese_encoder import OF_DIGITS, pixels  # noqa: E402
-from embeddings.training.trainer import EpochRecord  # noqa: E402
+from training.siamese_encoder import OF_DIGITS, pixels  # noqa: E402
+from training.trainer import EpochRecord  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
 pytestmark = [

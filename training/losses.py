@@ -17,8 +17,8 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from embeddings.training.config import DISTANCES, LOSSES, MINING
-from embeddings.training.mining import STRATEGIES, pairs
+from training.config import DISTANCES, LOSSES, MINING
+from training.mining import STRATEGIES, pairs
 
 Margin = float | Literal["soft"]
 

@@ -16,17 +16,17 @@ from django.conf import settings
 from embeddings import versions
 from embeddings.backends import get_encoder
 from embeddings.dataset import read_photos
-from embeddings.errors import TrainingFailed
 from embeddings.evaluation.live import catalogue_photos
 from embeddings.evaluation.report import drawing
 from embeddings.models import Collection, EncoderVersion
-from embeddings.training.config import TrainingConfig
-from embeddings.training.digits import holds_digits, load_digits
-from embeddings.training.encoder_files import MODEL, TrainedEncoder, TrainedNetwork, write_encoder
-from embeddings.training.fine_tune import fine_tune
-from embeddings.training.siamese_encoder import train_siamese_encoder
-from embeddings.training.training_data import TrainingData, divide
 from jobs.progress import ProgressCallback
+from training.config import TrainingConfig
+from training.digits import holds_digits, load_digits
+from training.encoder_files import MODEL, TrainedEncoder, TrainedNetwork, write_encoder
+from training.errors import TrainingFailed
+from training.fine_tune import fine_tune
+from training.siamese_encoder import train_siamese_encoder
+from training.training_data import TrainingData, divide
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ import tensorflow as tf
 
 from embeddings.backends import BUNDLED
 from embeddings.encoders.litert import LiteRTEncoder
-from embeddings.errors import BackboneUnavailable
-from embeddings.training import student
-from embeddings.training.export import export_litert, write_atomically
+from training import student
+from training.errors import BackboneUnavailable
+from training.export import export_litert, write_atomically
 
 DEFAULT_INPUT_SIZE = 224
 _KERAS = "keras:"

@@ -14,21 +14,22 @@ from django.core.management.base import BaseCommand, CommandError
 
 from catalog.archives import ArchiveRejected
 from embeddings import versions
-from embeddings.errors import BackboneUnavailable, EmbeddingsError, WorseEncoder
+from embeddings.errors import EmbeddingsError, WorseEncoder
 from embeddings.evaluation.metrics import METRICS
 from embeddings.management.errors import command_error
-from embeddings.management.tensorflow import require_tensorflow
 from embeddings.models import Collection, EncoderVersion
-from embeddings.training.config import Knob, TrainingConfig, knobs
 from jobs import execution
 from jobs.files import upload_path
 from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
 from jobs.selectors import get_job
 from jobs.storage import StorageUnavailable, os_error_message
+from training.config import Knob, TrainingConfig, knobs
+from training.errors import BackboneUnavailable
+from training.management.tensorflow import require_tensorflow
 
 if TYPE_CHECKING:
-    from embeddings.training.encoder_files import TrainedEncoder
+    from training.encoder_files import TrainedEncoder
 
 
 class Command(BaseCommand):
@@ -174,7 +175,7 @@ def _train_version(
     collection: Collection, options: dict[str, Any], on_progress: ProgressCallback
 ) -> tuple[TrainedEncoder, EncoderVersion]:
     require_tensorflow()
-    from embeddings.training.service import PhotoSource, train_version
+    from training.service import PhotoSource, train_version
 
     source = PhotoSource(options["data"], options.get("validation"), options.get("metadata"))
     return train_version(

@@ -17,9 +17,10 @@ from PIL import Image
 
 from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.base import Encoder
-from embeddings.errors import InvalidVector, TrainingFailed
-from embeddings.training.augmentation import random_view
+from embeddings.errors import InvalidVector
 from jobs.progress import ProgressCallback, StageProgress
+from training.augmentation import random_view
+from training.errors import TrainingFailed
 
 Features = NDArray[np.float16]
 

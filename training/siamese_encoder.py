@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.preprocessing import squash
 from embeddings.evaluation.photos import EmbeddedPhotos, embed_photos
-from embeddings.training import digits
-from embeddings.training.backbones import Backbone, frozen_encoder
-from embeddings.training.config import TrainingConfig
-from embeddings.training.encoder_files import Embedded, TrainedNetwork
-from embeddings.training.fine_tune import backbone_name, load_configured
-from embeddings.training.siamese import (
+from jobs.progress import ProgressCallback
+from training import digits
+from training.backbones import Backbone, frozen_encoder
+from training.config import TrainingConfig
+from training.encoder_files import Embedded, TrainedNetwork
+from training.fine_tune import backbone_name, load_configured
+from training.siamese import (
     Augmentation,
     SiameseNetwork,
     evaluate_siamese,
@@ -29,8 +30,7 @@ from embeddings.training.siamese import (
     image_tower,
     train_siamese,
 )
-from embeddings.training.training_data import TrainingData
-from jobs.progress import ProgressCallback
+from training.training_data import TrainingData
 
 SIDE = 64
 HELD_OUT_PER_CLASS = 500

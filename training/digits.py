@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.dataset import LabelledPhoto, Manifest
-from embeddings.training.training_data import TrainingData
+from training.training_data import TrainingData
 
 SIDE = 28
 

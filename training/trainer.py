@@ -18,10 +18,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.errors import TrainingFailed
-from embeddings.training.config import TrainingConfig
-from embeddings.training.export import write_atomically
-from embeddings.training.samplers import SampledBatches
+from training.config import TrainingConfig
+from training.errors import TrainingFailed
+from training.export import write_atomically
+from training.samplers import SampledBatches
 
 logger = logging.getLogger(__name__)
 

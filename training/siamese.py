@@ -25,11 +25,11 @@ from embeddings.evaluation.verification import (
     nearest_neighbour_accuracy,
     verification_accuracy,
 )
-from embeddings.training.config import DISTANCES, METRIC_LOSSES, TrainingConfig
-from embeddings.training.heads import loss_of
-from embeddings.training.losses import paired_distances
-from embeddings.training.samplers import Rows, SampledBatches, sampler_of, steps_of
-from embeddings.training.trainer import FitSettings, Fitted, OnEpoch, backup_folder, fit
+from training.config import DISTANCES, METRIC_LOSSES, TrainingConfig
+from training.heads import loss_of
+from training.losses import paired_distances
+from training.samplers import Rows, SampledBatches, sampler_of, steps_of
+from training.trainer import FitSettings, Fitted, OnEpoch, backup_folder, fit
 
 # Pairs of validation photos that the threshold is chosen on.
 _THRESHOLD_PAIRS = 10_000

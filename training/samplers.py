@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.training.config import TrainingConfig
+from training.config import TrainingConfig
 
 Rows = NDArray[np.int64]
 # Which rows stand in each batch of an epoch, int64 [steps, batch].

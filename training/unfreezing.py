@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.preprocessing import squash
 from embeddings.evaluation.metrics import Labels, retrieval_metrics
-from embeddings.training.augmentation import random_view
-from embeddings.training.backbones import Backbone
-from embeddings.training.config import TrainingConfig
-from embeddings.training.heads import TrainedHead
-from embeddings.training.samplers import Rows, SampledBatches, sampler_of
-from embeddings.training.trainer import EpochRecord, FitSettings, OnEpoch, fit
+from training.augmentation import random_view
+from training.backbones import Backbone
+from training.config import TrainingConfig
+from training.heads import TrainedHead
+from training.samplers import Rows, SampledBatches, sampler_of
+from training.trainer import EpochRecord, FitSettings, OnEpoch, fit
 
 BATCH_SIZE = 32
 # Best at a tenth of the head's.

@@ -22,8 +22,8 @@ from embeddings.evaluation.live import catalogue_photos
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.protocols import EvaluationResult, EvaluationSplit, evaluate_encoder
 from embeddings.management.errors import command_error
-from embeddings.management.tensorflow import require_tensorflow
 from embeddings.models import EncoderVersion
+from training.management.tensorflow import require_tensorflow
 
 FLOAT, INT8, SAVED_MODEL, CARD = "model.tflite", "model-int8.tflite", "saved_model", "MODEL_CARD.md"
 PHOTOS_FOR_RANGES = 200
@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
 
 def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[EvaluationResult]:
-    from embeddings.training.portable import Portable
+    from training.portable import Portable
 
     source = settings.ENCODERS_ROOT / version.files / SAVED_MODEL if version.files else BUNDLED
     if version.encoder != "bundled" and not (version.files and source.is_dir()):

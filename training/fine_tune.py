@@ -13,17 +13,17 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from embeddings.encoders.litert import LiteRTEncoder
-from embeddings.errors import TrainingFailed
 from embeddings.evaluation.metrics import retrieval_metrics
 from embeddings.evaluation.photos import EmbeddedPhotos
-from embeddings.training.backbones import Backbone, frozen_encoder, load_backbone
-from embeddings.training.config import TrainingConfig
-from embeddings.training.encoder_files import Embedded, TrainedNetwork
-from embeddings.training.features import Features, view_features
-from embeddings.training.heads import Embed, TrainedHead, embed_with, train_head
-from embeddings.training.training_data import TrainingData
-from embeddings.training.unfreezing import train_unfrozen
 from jobs.progress import ProgressCallback
+from training.backbones import Backbone, frozen_encoder, load_backbone
+from training.config import TrainingConfig
+from training.encoder_files import Embedded, TrainedNetwork
+from training.errors import TrainingFailed
+from training.features import Features, view_features
+from training.heads import Embed, TrainedHead, embed_with, train_head
+from training.training_data import TrainingData
+from training.unfreezing import train_unfrozen
 
 # Of a larger gallery the validation after each epoch sees a sample; the figures at the end are of all of it.
 _GALLERY_SEEN = 10_000

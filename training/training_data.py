@@ -21,8 +21,8 @@ from embeddings.dataset import (
 )
 from embeddings.errors import UnusablePhotos
 from embeddings.evaluation.metrics import Labels, labels_of
-from embeddings.training.config import TrainingConfig
 from jobs.progress import ProgressCallback
+from training.config import TrainingConfig
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,18 @@ from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
 from catalog.archives import ArchiveRejected, Reason
 from catalog.problems import ARCHIVE_REJECTED, ARCHIVE_TOO_LARGE
-from embeddings.errors import TrainingUnavailable, UnusablePhotos
-from embeddings.submissions import check_training_allowed, submit_training
+from embeddings.errors import UnusablePhotos
 from jobs import uploads
 from jobs.api import JOB, JobSchema, accepted_response
 from jobs.errors import JobInProgress
 from jobs.problems import JOB_IN_PROGRESS
 from jobs.uploading import UploadView, close_uploads, single_file_errors, uploaded_files
-from recommender.api.parameters import TrainingParameters
-from recommender.problems import TRAINING_UNAVAILABLE, UNSUITABLE_PHOTOS
 from rest.documenting import RAW_BODY, form_body, problem_example, responses
 from rest.views import FORM_BYTES, content_length
+from training.errors import TrainingUnavailable
+from training.parameters import TrainingParameters
+from training.problems import TRAINING_UNAVAILABLE, UNSUITABLE_PHOTOS
+from training.submissions import check_training_allowed, submit_training
 
 _TRAIN = "/api/collections/all/train"
 

@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 from embeddings.calibration import Calibration
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.litert import LiteRTEncoder
-from embeddings.errors import TrainingFailed, UnusablePhotos
+from embeddings.errors import UnusablePhotos
 from embeddings.evaluation.calibration import fit_calibration, pairs
 from embeddings.evaluation.photos import EmbeddedPhotos, embed_photos
 from embeddings.evaluation.protocols import EvaluationResult, calibration_check, evaluate, report_on
 from embeddings.evaluation.report import CalibrationCheck, LearningPoint, write_report
-from embeddings.training.config import TrainingConfig
-from embeddings.training.export import export_litert, export_saved_model, write_atomically
-from embeddings.training.trainer import EpochRecord
-from embeddings.training.training_data import TrainingData
 from embeddings.versions import REPORT
 from jobs.progress import ProgressCallback
+from training.config import TrainingConfig
+from training.errors import TrainingFailed
+from training.export import export_litert, export_saved_model, write_atomically
+from training.trainer import EpochRecord
+from training.training_data import TrainingData
 
 MODEL, SAVED_MODEL, MANIFEST, CARD = "model.tflite", "saved_model", "manifest.json", "MODEL_CARD.md"
 
@@ -239,7 +240,7 @@ def _write_documents(
         **{name: value for name, value in trained.recipe.items() if value is not None},
     }
     context = {"made": trained, "facts": facts, "title": data.manifest.title, "input_size": network.input_size}
-    write_atomically(folder / CARD, render_to_string("embeddings/model_card.md", context).encode())
+    write_atomically(folder / CARD, render_to_string("training/model_card.md", context).encode())
     report = report_on(
         f"An encoder trained on {data.manifest.title}",
         trained.results,

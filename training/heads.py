@@ -13,12 +13,12 @@ import tensorflow as tf
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from embeddings.errors import TrainingFailed
-from embeddings.training.config import TrainingConfig
-from embeddings.training.features import Features
-from embeddings.training.losses import CosineClassifier, Mixup, make_loss
-from embeddings.training.samplers import Rows, SampledBatches, mixup, sampler_of, steps_of
-from embeddings.training.trainer import FitSettings, Fitted, OnEpoch, backup_folder, fit
+from training.config import TrainingConfig
+from training.errors import TrainingFailed
+from training.features import Features
+from training.losses import CosineClassifier, Mixup, make_loss
+from training.samplers import Rows, SampledBatches, mixup, sampler_of, steps_of
+from training.trainer import FitSettings, Fitted, OnEpoch, backup_folder, fit
 
 _TINY = 1e-7
 # A feature that hardly varies among the training photos is not blown up for others: of the mean variance, at the least.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
-from embeddings.errors import TrainingUnavailable
+from training.errors import TrainingUnavailable
 
 
 def require_tensorflow() -> None:

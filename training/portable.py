@@ -13,8 +13,8 @@ from PIL import Image
 
 from embeddings.encoders.preprocessing import to_input
 from embeddings.errors import EncoderUnavailable
-from embeddings.training.export import export_litert, export_saved_model
-from embeddings.training.student import read_litert
+from training.export import export_litert, export_saved_model
+from training.student import read_litert
 
 
 class Portable:

@@ -2,7 +2,7 @@
 
 One seeded command makes the model file from photos and a teacher:
 
-    python -m embeddings.training.distil --photos DIR [DIR ...] --teacher SAVED_MODEL --work DIR --out model.tflite
+    python -m training.distil --photos DIR [DIR ...] --teacher SAVED_MODEL --work DIR --out model.tflite
 
 Targets are the teacher's pooled features, centred, on their first principal components (Jegou & Chum, "Negative evidences and
 co-occurences in image retrieval", ECCV 2012), then drawn a little towards their nearest neighbours among the training photos
@@ -38,12 +38,12 @@ from tqdm import tqdm
 
 from catalog.photos import open_upright
 from embeddings.encoders.preprocessing import squash
-from embeddings.training import student
-from embeddings.training.augmentation import random_view
-from embeddings.training.export import to_litert, write_atomically
-from embeddings.training.samplers import SampledBatches
-from embeddings.training.trainer import FitSettings, fit
 from storefront.demo.catalogue import DemoProduct, demo_products, draw_view
+from training import student
+from training.augmentation import random_view
+from training.export import to_litert, write_atomically
+from training.samplers import SampledBatches
+from training.trainer import FitSettings, fit
 
 logger = logging.getLogger(__name__)
 
