@@ -82,7 +82,7 @@ def _try_an_import(page: Page) -> None:
     page.locator("input[type=file]").set_input_files(
         {"name": "spring.csv", "mimeType": "text/csv", "buffer": CATALOGUE.encode()}
     )
-    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Dry run").click()
     page.get_by_role("button", name="Import these").wait_for(timeout=JOB_TIMEOUT_MS)
 
 

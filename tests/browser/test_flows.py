@@ -31,10 +31,10 @@ def open_filters(page: Page) -> None:
 
 
 def send_catalogue(page: Page, shop: Shop) -> None:
-    """Choose a file on the import's page, and have it tried out."""
+    """Choose a file on the import's page, and start a dry run."""
     page.goto(f"{shop.url}/admin/catalog/product/import/")
     page.locator("input[type=file]").set_input_files({"name": "new.csv", "mimeType": "text/csv", "buffer": CATALOGUE})
-    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Dry run").click()
 
 
 def waiting_job() -> Job:
