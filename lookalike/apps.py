@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class LookalikeConfig(AppConfig):
-    """Has the command that sets up and serves the demo."""
+    """The app with the command `demo`."""
 
     name = "lookalike"

@@ -21,36 +21,43 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def leave_logging_to_django(**_: Any) -> None:
-    """A worker logs as a web process does: Celery would set up the log in its own way."""
+    """Keep Django's logging: Celery would configure its own."""
 
 
 @before_task_publish.connect
 def send_request_id(headers: dict[str, Any], **_: Any) -> None:
-    """A message carries the id of the request that it came of."""
+    """Send the id of the current request with the message."""
     headers.setdefault("request_id", request_ids.current.get())
 
 
 @task_prerun.connect
-def take_request_id(task: Task[..., Any], **_: Any) -> None:
-    """What a worker logs names the request that called for it; what the clock called for, the task's own id."""
+def restore_request_id(task: Task[..., Any], **_: Any) -> None:
+    """Log with the id of the request that sent the message; periodic tasks log with the id of the task."""
     request_ids.current.set(getattr(task.request, "request_id", "") or str(task.request.id))
 
 
 @task_postrun.connect
-def forget_request_id(**_: Any) -> None:
-    """The thread goes on to other tasks."""
+def clear_request_id(**_: Any) -> None:
+    """Clear the id: the thread executes other tasks."""
     request_ids.current.set("")
 
 
-class Observed(bootsteps.StartStopStep):
-    """A worker that is watched: it answers Prometheus on WORKER_METRICS_PORT, and its tasks are traced where that is on."""
+class MetricsStep(bootsteps.StartStopStep):
+    """A worker serves its metrics on WORKER_METRICS_PORT, and traces its tasks if traces are on."""
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
         self._serving: Any = None
 
     def start(self, parent: Any) -> None:  # noqa: ARG002
-        """Before the first task. Raises ImproperlyConfigured for a port that cannot be had."""
+        """Start serving, before the first task.
+
+        Args:
+            parent: the worker.
+
+        Raises:
+            ImproperlyConfigured: the port is not available.
+        """
         if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
             from lookalike import tracing
 
@@ -67,11 +74,11 @@ class Observed(bootsteps.StartStopStep):
                 ) from error
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002
-        """Let go of the port."""
+        """Close the port."""
         if self._serving:
             from recommender import metrics
 
             metrics.stop_serving(*self._serving)
 
 
-app.steps["worker"].add(Observed)
+app.steps["worker"].add(MetricsStep)

@@ -1,4 +1,4 @@
-"""What load balancers, Kubernetes and Prometheus ask: does the process live, can it serve, how does it do."""
+"""Liveness, readiness and metrics, for load balancers, Kubernetes and Prometheus."""
 
 from __future__ import annotations
 
@@ -26,12 +26,18 @@ CHECK_TIMEOUT_S = 2
 
 
 class _DownError(Exception):
-    """Something that requests need is away; the message says what."""
+    """A dependency is down; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How one dependency is. status: up or down."""
+    """State of one dependency.
+
+    Attributes:
+        name: database, index, encoder or broker.
+        status: up or down.
+        message: for operators.
+    """
 
     name: str
     status: str
@@ -41,14 +47,14 @@ class Check:
 @require_safe
 @never_cache
 def healthz(_: HttpRequest) -> HttpResponse:
-    """The process is alive. Asks nobody, so that a dependency that is away gets nobody restarted."""
+    """Liveness: 200. It checks no dependency, so that a dependency that is down does not restart the process."""
     return JsonResponse({"status": "alive"})
 
 
 @require_safe
 @never_cache
 def readyz(_: HttpRequest) -> HttpResponse:
-    """Whether requests can be answered: 503 while anything they need is down."""
+    """Readiness: 200, or 503 while a dependency is down."""
     checks = readiness()
     ready = all(check.status == "up" for check in checks)
     body = {
@@ -61,28 +67,28 @@ def readyz(_: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def metrics_view(_: HttpRequest) -> HttpResponse:
-    """The metrics, for Prometheus."""
+    """Metrics in Prometheus' text format."""
     return HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
 
 def readiness() -> list[Check]:
-    """Every dependency, each asked for no longer than CHECK_TIMEOUT_S."""
+    """Check every dependency, each for at most CHECK_TIMEOUT_S."""
     versions: list[EncoderVersion] = []
 
     def database() -> str:
         versions.extend(_read_versions())
         return connection.vendor
 
-    # The database in this thread, whose connection it is; the connection's own timeout holds.
-    checks = [_ask("database", database)]
-    checks.append(_ask("index", _bounded(lambda: _index(versions))))
-    checks.append(_ask("encoder", _bounded(lambda: _encoder(versions))))
+    # The database is checked in this thread, which owns the connection, under the connection's own timeout.
+    checks = [_run_check("database", database)]
+    checks.append(_run_check("index", _with_timeout(lambda: _index(versions))))
+    checks.append(_run_check("encoder", _with_timeout(lambda: _encoder(versions))))
     if settings.CELERY_BROKER_URL:
-        checks.append(_ask("broker", _bounded(_broker)))
+        checks.append(_run_check("broker", _with_timeout(_broker)))
     return checks
 
 
-def _ask(name: str, check: Callable[[], str]) -> Check:
+def _run_check(name: str, check: Callable[[], str]) -> Check:
     try:
         return Check(name, "up", check())
     except _DownError as error:
@@ -93,7 +99,7 @@ def _read_versions() -> list[EncoderVersion]:
     try:
         return active_versions()
     except DatabaseError as error:
-        raise _DownError(f"the database does not answer: {error}") from error
+        raise _DownError(f"no response from the database: {error}") from error
 
 
 def _index(versions: Sequence[EncoderVersion]) -> str:
@@ -102,20 +108,20 @@ def _index(versions: Sequence[EncoderVersion]) -> str:
     empty = []
     for version in versions:
         try:
-            _open(version)
+            _check_is_open(version)
         except CollectionNotFound:
             empty.append(version.label)
         except EmbeddingsError as error:
             raise _DownError(str(error)) from error
-    # An empty shop is ready to be filled.
+    # An empty catalogue is ready for its first import.
     return f"nothing indexed yet for {', '.join(empty)}" if empty else "answers"
 
 
-def _open(version: EncoderVersion) -> None:
-    """Costs nothing however large it is."""
+def _check_is_open(version: EncoderVersion) -> None:
+    """Query one id, which is cheap in an index of any size."""
     index, collection = get_vector_index(), version.index_collection()
     index.retrieve(collection.name, [0])
-    # It stands, so that this makes nothing: it says where it is of other vectors.
+    # The collection exists, so this creates nothing; it raises if the index has other vectors.
     index.ensure(collection)
 
 
@@ -133,30 +139,30 @@ def _broker() -> str:
         with celery_app.connection_for_write(connect_timeout=CHECK_TIMEOUT_S) as broker:
             broker.ensure_connection(max_retries=1, timeout=CHECK_TIMEOUT_S)
     except (OSError, KombuError) as error:
-        raise _DownError(f"the broker does not answer: {error}") from error
+        raise _DownError(f"no response from the broker: {error}") from error
     return "answers"
 
 
-def _bounded(check: Callable[[], str]) -> Callable[[], str]:
-    """The same check, down when it takes longer than CHECK_TIMEOUT_S."""
+def _with_timeout(check: Callable[[], str]) -> Callable[[], str]:
+    """The same check, which reports down if it takes longer than CHECK_TIMEOUT_S."""
 
-    def ask() -> str:
-        answers: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
+    def run() -> str:
+        results: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
 
-        def run() -> None:
+        def put_result() -> None:
             try:
-                answers.put(check())
-            # Raised again in the thread that waits.
+                results.put(check())
+            # Raised again in the waiting thread.
             except Exception as error:  # noqa: BLE001
-                answers.put(error)
+                results.put(error)
 
-        threading.Thread(target=run, name="readiness", daemon=True).start()
+        threading.Thread(target=put_result, name="readiness", daemon=True).start()
         try:
-            answer = answers.get(timeout=CHECK_TIMEOUT_S)
+            result = results.get(timeout=CHECK_TIMEOUT_S)
         except queue.Empty:
-            raise _DownError(f"no answer within {CHECK_TIMEOUT_S} s") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+            raise _DownError(f"no response within {CHECK_TIMEOUT_S} s") from None
+        if isinstance(result, Exception):
+            raise result
+        return result
 
-    return ask
+    return run

@@ -1,4 +1,4 @@
-"""A Content-Security-Policy for every answer that does not bring its own."""
+"""A Content-Security-Policy for every response that does not set its own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from storefront import content_policy
 
 
 class ContentPolicyMiddleware:
-    """Pages may load this server's own files; anything else, loaded as a page, may do nothing."""
+    """Pages may load only this server's files; all other responses may load nothing."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer."""
+        """Add the header to the response."""
         response = self._get_response(request)
         response.headers.setdefault("Content-Security-Policy", _policy(request.path_info))
         return response
@@ -25,7 +25,7 @@ class ContentPolicyMiddleware:
 
 def _policy(path: str) -> str:
     if path.startswith("/admin/"):
-        # The admin's pages are unfold's: its scripts stand in the page, and Alpine makes functions of text.
+        # unfold has inline scripts, and Alpine evaluates strings.
         return content_policy.own_files(scripts=["'unsafe-inline'", "'unsafe-eval'"], styles=["'unsafe-inline'"])
     if path == "/api/docs":
         return content_policy.own_files(styles=["'unsafe-inline'"])

@@ -1,4 +1,4 @@
-"""One id for a request and for all that it calls for: in every line of the log, in the answer, and with the messages to workers."""
+"""One id for a request and the tasks it sends: in every log line, in the response, and in the messages to workers."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from django.http import HttpRequest, HttpResponse
 
 HEADER = "X-Request-ID"
 
-_ACCEPTABLE = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_VALID_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
-# Empty outside of requests, and outside of work that a request called for.
+# Empty outside of requests and tasks.
 current: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class RequestIdMiddleware:
-    """Takes the id that a proxy gave the request, or gives it one."""
+    """Uses the id in the request's header X-Request-ID, or creates one."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer with the id in a header."""
-        given = request.headers.get(HEADER, "")
-        request_id = given if _ACCEPTABLE.fullmatch(given) else uuid4().hex
+        """Set the current id, and add it to the response."""
+        header = request.headers.get(HEADER, "")
+        request_id = header if _VALID_ID.fullmatch(header) else uuid4().hex
         current.set(request_id)
         setattr(request, "request_id", request_id)  # noqa: B010 - a request has no such attribute by its type
         response = self._get_response(request)
@@ -36,18 +36,18 @@ class RequestIdMiddleware:
         return response
 
 
-def forget(**_: object) -> None:
-    """Not before the request has ended: Django logs a refusal behind all middleware."""
+def clear(**_: object) -> None:
+    """Clear the id when the request has ended: Django logs some errors after all middleware."""
     current.set("")
 
 
-request_finished.connect(forget, dispatch_uid="lookalike.request_ids")
+request_finished.connect(clear, dispatch_uid="lookalike.request_ids")
 
 
 class RequestIdFilter(logging.Filter):
-    """Gives every line of the log a `request_id`."""
+    """Adds `request_id` to every log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let it pass."""
+        """Accept every record."""
         record.request_id = current.get() or "-"
         return True

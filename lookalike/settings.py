@@ -376,7 +376,7 @@ LOGGING = {
     },
     "handlers": {
         "console": {
-            "class": "lookalike.logging.ConsoleHandler",
+            "class": "lookalike.logging.RedactingStreamHandler",
             "formatter": env.LOG_FORMAT,
             "filters": [*_IDS],
         }

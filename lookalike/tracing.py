@@ -1,6 +1,6 @@
-"""Traces by OpenTelemetry: a request, what it asks of the database and the index, and what workers do for it. Imported only if on.
+"""OpenTelemetry's SDK, exporter and instrumentation: traces of requests and tasks. Imported only if traces are on.
 
-All that OpenTelemetry's SDK reads of the environment itself (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and so on) holds here, too.
+The SDK reads its own environment variables (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and so on).
 """
 
 from __future__ import annotations
@@ -28,44 +28,50 @@ from opentelemetry.trace import Link, Span, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
 from lookalike import request_ids
-from lookalike.logging import without_keys
+from lookalike.logging import redact_keys
 
 REQUEST_ID = "lookalike.request_id"
-# Asked every few seconds, and of no interest.
+# Health checks and metrics, requested every few seconds.
 _UNTRACED = r"/(healthz|readyz|metrics)\??$"
 
-# Django logs a refusal behind all middleware, when the request's span is over.
+# Django logs some errors after all middleware, when the span of the request has ended.
 _trace_of_request: ContextVar[str] = ContextVar("trace_id", default="")
 
 
 def start(service: str) -> None:
-    """Trace this process from here on, as this service; what is left is sent at its end. For after any fork, before any request."""
-    named = Resource.create({"service.name": service}).merge(OTELResourceDetector().detect())
-    provider = TracerProvider(resource=named)
-    provider.sampler = _WithoutLoneQueries(provider.sampler)
-    address = f"{settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip('/')}/v1/traces"
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=address)))
+    """Trace this process from now on. Call it after any fork and before the first request; the last spans are sent at exit.
+
+    Args:
+        service: name of the service in traces, unless OTEL_SERVICE_NAME is set.
+    """
+    resource = Resource.create({"service.name": service}).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource)
+    provider.sampler = _RequestQuerySampler(provider.sampler)
+    endpoint = f"{settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip('/')}/v1/traces"
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     trace.set_tracer_provider(provider)
-    # Behind the first middleware, which gives the request its id.
+    # After the first middleware, which sets the request id.
     DjangoInstrumentor().instrument(middleware_position=1, request_hook=_name_request, excluded_urls=_UNTRACED)
     CeleryInstrumentor().instrument()  # type: ignore[no-untyped-call]
     PsycopgInstrumentor().instrument()
     task_prerun.connect(_name_task, dispatch_uid="lookalike.tracing")
-    request_finished.connect(_forget_request, dispatch_uid="lookalike.tracing")
+    request_finished.connect(_clear_request_context, dispatch_uid="lookalike.tracing")
 
 
 class TraceIdFilter(logging.Filter):
-    """Gives every line of the log a `trace_id`, "-" where there is no trace."""
+    """Adds `trace_id` to every log record; "-" outside of traces."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let it pass."""
-        now = trace.get_current_span().get_span_context()
-        record.trace_id = trace.format_trace_id(now.trace_id) if now.is_valid else _trace_of_request.get() or "-"
+        """Accept every record."""
+        context = trace.get_current_span().get_span_context()
+        record.trace_id = (
+            trace.format_trace_id(context.trace_id) if context.is_valid else _trace_of_request.get() or "-"
+        )
         return True
 
 
-class _WithoutLoneQueries(Sampler):
-    """As another sampler decides, but for queries that belong to no request and no task: those of threads that look for work."""
+class _RequestQuerySampler(Sampler):
+    """Drops SQL outside of requests and tasks, which background threads send; the wrapped sampler decides on all other spans."""
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
@@ -85,15 +91,15 @@ class _WithoutLoneQueries(Sampler):
         return self._sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
 
     def get_description(self) -> str:
-        return f"WithoutLoneQueries({self._sampler.get_description()})"
+        return f"RequestQuerySampler({self._sampler.get_description()})"
 
 
 def _name_request(span: Span, _: HttpRequest) -> None:
     span.set_attribute(REQUEST_ID, request_ids.current.get())
-    # Addresses have their queries, and a query may have a key.
+    # URLs include the query string, which may contain an API key.
     for name, value in (getattr(span, "attributes", None) or {}).items():
-        if isinstance(value, str) and (shortened := without_keys(value)) != value:
-            span.set_attribute(name, shortened)
+        if isinstance(value, str) and (redacted := redact_keys(value)) != value:
+            span.set_attribute(name, redacted)
     _trace_of_request.set(trace.format_trace_id(span.get_span_context().trace_id))
 
 
@@ -101,5 +107,5 @@ def _name_task(**_: Any) -> None:
     trace.get_current_span().set_attribute(REQUEST_ID, request_ids.current.get())
 
 
-def _forget_request(**_: Any) -> None:
+def _clear_request_context(**_: Any) -> None:
     _trace_of_request.set("")

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts import keys, throttling
 from accounts.models import ApiKey, User
-from lookalike.logging import ConsoleHandler
+from lookalike.logging import RedactingStreamHandler
 from recommender.models import Event
 from tests.factories import jpeg
 from tests.recommender.answers import problem
@@ -210,7 +210,7 @@ class TestInvalidKeys:
 
     def test_no_log_line_contains_a_key(self, api: Client) -> None:
         text = secret()
-        [console] = [each for each in logging.getLogger().handlers if isinstance(each, ConsoleHandler)]
+        [console] = [each for each in logging.getLogger().handlers if isinstance(each, RedactingStreamHandler)]
         before = console.setStream(StringIO())
         try:
             api.get(f"/api/products?api_key={text}")

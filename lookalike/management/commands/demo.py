@@ -1,4 +1,4 @@
-"""manage.py demo: a shop to try everything on, drawn, embedded and indexed in a minute."""
+"""manage.py demo: draw, embed and index a demo shop in a minute."""
 
 from __future__ import annotations
 
@@ -24,43 +24,41 @@ LOGIN = PASSWORD = "demo"  # noqa: S105
 
 
 class Command(BaseCommand):
-    help = "Draw a demo catalogue, embed and index it, and show a first answer. Safe to run again."
+    help = "Draw a demo catalogue, embed and index it, and show a first recommendation. Safe to run again."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--count", type=int, default=300, help="how many products (default: %(default)s)")
-        parser.add_argument(
-            "--port", type=int, default=8000, help="the port that the printed addresses name (default: %(default)s)"
-        )
+        parser.add_argument("--count", type=int, default=300, help="number of products (default: %(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="port in the printed URLs (default: %(default)s)")
 
     def handle(self, *, count: int, port: int, **_: Any) -> None:
         with tqdm(total=count, desc="drawing", unit="product", disable=None) as bar:
             try:
                 products = load_demo(count, on_progress=bar.update)
             except StorageUnavailable as error:
-                raise CommandError(f"{error}; what is saved stays.") from error
+                raise CommandError(f"{error}; the products saved so far stay.") from error
         self.stdout.write(f"{len(products)} products in the catalogue")
         try:
             with stage_bars() as on_progress:
                 report = process_outbox(on_progress=on_progress)
             self.stdout.write(f"{report.embedded} photos embedded, {report.indexed} indexed, {report.failed} failed")
             if products:
-                self._show_answer(products[0])
+                self._show_recommendations(products[0])
         except IndexLocked:
             self.stdout.write("A server is running; it indexes the photos within seconds.")
         except EmbeddingsError as error:
             raise command_error(error) from error
         finally:
             get_vector_index().close()
-        self._show_addresses(port, products)
+        self._show_urls(port, products)
 
-    def _show_answer(self, product: Product) -> None:
-        answer = similar_to(product.pk, SimilarQuery(limit=4))
-        self.stdout.write(f"\nWhat looks like “{product.title}”?")
-        for result in answer.results:
+    def _show_recommendations(self, product: Product) -> None:
+        recommendations = similar_to(product.pk, SimilarQuery(limit=4))
+        self.stdout.write(f"\nProducts similar to “{product.title}”:")
+        for result in recommendations.results:
             score = "" if result.score is None else f"{result.score:.3f}  "
             self.stdout.write(f"  {score}{result.product.title}")
 
-    def _show_addresses(self, port: int, products: list[Product]) -> None:
+    def _show_urls(self, port: int, products: list[Product]) -> None:
         base = f"http://127.0.0.1:{port}"
         login = ""
         if settings.DEBUG:

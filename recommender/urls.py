@@ -1,0 +1,27 @@
+"""The URLs of the API, under /api and /api/v1, with its schema and docs, and of the widget."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from recommender import api
+from recommender.widget import widget
+
+_endpoints: list[URLPattern | URLResolver] = [
+    path("", include("catalog.api.urls")),
+    path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
+    path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),
+    path("", include("training.urls")),
+    path("", include("jobs.urls")),
+    path("events", api.EventsView.as_view(), name="events"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/", include(_endpoints)),
+    path("api/v1/", include(_endpoints)),
+    path("api/schema", SpectacularAPIView.as_view(throttle_classes=[]), name="schema"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema", throttle_classes=[]), name="docs"),
+    re_path(r"^api(?:/[\s\S]*)?$", api.NotFoundView.as_view()),
+    path("widget/v1/similar.js", widget, name="widget"),
+]
