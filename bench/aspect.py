@@ -19,7 +19,7 @@ from PIL import Image
 
 from bench.encoder_speed import teacher_encoder
 from bench.tables import publish, real_data
-from catalog.photos import open_upright
+from catalog.photos import open_rgb
 from embeddings.backends import BUNDLED
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.evaluation.metrics import labels_of, retrieval_metrics
@@ -78,7 +78,7 @@ def main() -> None:
 
 def _embed(encoder: LiteRTEncoder, paths: Sequence[Path], fit: Fit) -> NDArray[np.float32]:
     with ThreadPoolExecutor(2) as pool:
-        return np.concatenate(list(pool.map(lambda path: encoder.encode([fit(open_upright(path))]), paths)))
+        return np.concatenate(list(pool.map(lambda path: encoder.encode([fit(open_rgb(path))]), paths)))
 
 
 def _classes(paths: Sequence[Path]) -> NDArray[np.str_]:

@@ -33,7 +33,7 @@ def _set_price(change: Any) -> None:
     from catalog.services import ProductData, save_product
 
     data = ProductData(sku=change["sku"], title=change["title"], price=Decimal(change["price"]))
-    save_product(data, only={"price"})
+    save_product(data, fields={"price"})
 
 
 def _delete(change: Any) -> None:
@@ -48,7 +48,7 @@ def _add_with_photo(change: Any) -> None:
     from PIL import Image
 
     from catalog.models import ProductImage
-    from catalog.photos import check_photo
+    from catalog.photos import validate_photo
     from catalog.services import ProductData, attach_image, save_product
 
     beside = ProductImage.objects.filter(product=change["beside"])[0]
@@ -59,7 +59,7 @@ def _add_with_photo(change: Any) -> None:
     nearer.save(content, "JPEG", quality=90)
     with transaction.atomic():
         product, _ = save_product(ProductData(sku=change["sku"], title=change["title"], price=Decimal(change["price"])))
-        attach_image(product, check_photo(content.getvalue()))
+        attach_image(product, validate_photo(content.getvalue()))
 
 
 if __name__ == "__main__":

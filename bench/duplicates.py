@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from bench.tables import Row, publish, real_data
-from catalog.perceptual_hash import ENOUGH_PIXELS, MIRROR, perceptual_hash
-from catalog.photos import open_upright
+from catalog.perceptual_hash import MIN_SIDE, MIRROR, perceptual_hash
+from catalog.photos import open_rgb
 from embeddings.backends import get_encoder
 
 django.setup()
@@ -114,13 +114,13 @@ def _rows(name: str, photos: Sequence[tuple[Path, str]]) -> list[Row]:
 
     def seen(content: bytes) -> tuple[NDArray[np.float32], list[int]]:
         """As indexing embeds it, and as the gate hashes it."""
-        look = open_upright(content, at_least=ENOUGH_PIXELS)
-        vector = encoder.encode([open_upright(content, at_least=encoder.input_size)])[0]
+        look = open_rgb(content, min_side=MIN_SIDE)
+        vector = encoder.encode([open_rgb(content, min_side=encoder.input_size)])[0]
         return vector, [each(look) for each, _, _ in HASHES.values()]
 
     def looked_at(path: Path) -> list[tuple[NDArray[np.float32], list[int]]]:
         content = path.read_bytes()
-        return [seen(content), *(seen(change(open_upright(content))) for change in CHANGES.values())]
+        return [seen(content), *(seen(change(open_rgb(content))) for change in CHANGES.values())]
 
     with ThreadPoolExecutor(2) as pool:
         looks = list(pool.map(looked_at, [path for path, _ in photos]))

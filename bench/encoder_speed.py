@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from bench.tables import median, publish, real_data
-from catalog.photos import open_upright
+from catalog.photos import open_rgb
 from embeddings.backends import BUNDLED
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.preprocessing import to_input
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, help="default: the archive in REAL_DATA/encoders")
     data = real_data()
     teacher = parser.parse_args().teacher or next((data / "encoders").glob("mobilenet_v2_*.tar.gz"))
-    photos = [open_upright(path) for path in sorted((data / "data/clothing/validation").rglob("*.jpg"))[:PHOTOS]]
+    photos = [open_rgb(path) for path in sorted((data / "data/clothing/validation").rglob("*.jpg"))[:PHOTOS]]
     with tempfile.TemporaryDirectory() as folder:
         encoders = {
             "teacher, MobileNetV2 224": teacher_encoder(teacher, Path(folder)),

@@ -111,7 +111,7 @@ def _shares(paths: Sequence[Path]) -> dict[str, str]:
     """What part of the time of our own way each stage takes, from passes over one stage at a time."""
     from django.conf import settings
 
-    from catalog.photos import open_upright
+    from catalog.photos import open_rgb
     from embeddings.backends import get_encoder, get_vector_index
     from embeddings.indexing import points_of
     from embeddings.models import ImageEmbedding
@@ -123,7 +123,7 @@ def _shares(paths: Sequence[Path]) -> dict[str, str]:
         images = _timed(
             seconds,
             "decode",
-            lambda: list(pool.map(lambda path: open_upright(path, at_least=encoder.input_size), paths)),
+            lambda: list(pool.map(lambda path: open_rgb(path, min_side=encoder.input_size), paths)),
         )
         _timed(seconds, "encode", lambda: list(pool.map(lambda image: encoder.encode([image]), images)))
     version = active_versions()[0]

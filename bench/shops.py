@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.tables import real_data
 from bench.traffic import Kind
@@ -36,7 +37,7 @@ PAGES = 50
 # This machine by another name: to 127.0.0.1 Qdrant's client makes a new connection for each request, elsewhere it keeps them.
 STANDIN_HOST = "127.0.0.2"
 
-BASE = {
+BASE: dict[str, Any] = {
     "DJANGO_SETTINGS_MODULE": "bench.served",
     "PYTHONPATH": str(ROOT),
     "DEBUG": "false",

@@ -1,10 +1,10 @@
-"""The catalogue service: products, their photos and categories."""
+"""The app `catalog`."""
 
 from django.apps import AppConfig
 
 
 class CatalogConfig(AppConfig):
-    """Owns the data that the other services derive theirs from."""
+    """Products, photos, categories, families and importers."""
 
     name = "catalog"
     default_auto_field = "django.db.models.BigAutoField"

@@ -1,8 +1,8 @@
-"""What a safe zip archive is: the one gate for archives that come from outside, whatever is to be made of them.
+"""Validates zip archives from outside, for imports and trainings.
 
-The size of the directory, the names, the kinds of entries and the sizes that they claim are judged before anything is unpacked;
-whether the sizes were true, while it is. Overlapping entries are refused for the bombs that are made of them (Fifield, "A better
-zip bomb", WOOT 2019).
+The size of the central directory, names, types and declared sizes of entries are checked before anything is unpacked; whether
+the sizes are true, during unpacking. Overlapping entries are refused, because zip bombs use them (Fifield, "A better zip bomb",
+WOOT 2019).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from django.conf import settings
 
 from jobs.storage import storage_errors
 
-# Photos hardly shrink. A table of text shrinks tenfold, and a small one may as well be all spaces.
+# Photos hardly compress. Tables of text compress tenfold, and small ones may consist of spaces.
 _MAX_RATIO = 200
 _RATIO_FLOOR_BYTES = 1024 * 1024
 _MAX_WHOLE_RATIO = 100
@@ -33,7 +33,7 @@ _WHOLE_RATIO_FLOOR_BYTES = 64 * 1024 * 1024
 
 _CHUNK_BYTES = 256 * 1024
 _LOCAL_HEADER_BYTES = 30
-# What an entry takes in the directory, with a path and extra fields longer than any that we have seen on average.
+# Size of an entry in the central directory, with a longer path and more extra fields than the average of any real archive.
 _DIRECTORY_BYTES_PER_FILE = 512
 _DIRECTORY_FLOOR_BYTES = 1024 * 1024
 _DIRECTORY_SIGNATURE = b"PK\x01\x02"
@@ -41,12 +41,12 @@ _MAX_PART_BYTES = 255
 _MAX_PATH_BYTES = 1024
 
 _DRIVE = re.compile(r"[A-Za-z]:")
-_PASSED_OVER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+_IGNORED_FILES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _NAME_IS_UTF8 = 0x800
 _COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
-# All that Python's zipfile raises on hostile or damaged bytes.
+# Everything that Python's zipfile raises on hostile or damaged bytes.
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
@@ -61,8 +61,8 @@ _ZIP_ERRORS = (
 )
 
 
-class Reason(StrEnum):
-    """Why an archive was refused."""
+class ArchiveRejectionReason(StrEnum):
+    """Why an archive was rejected."""
 
     UNREADABLE = "unreadable"
     NOT_A_ZIP = "not_a_zip"
@@ -80,45 +80,61 @@ class Reason(StrEnum):
 
 
 class ArchiveRejected(ValueError):
-    """This is not an archive that we take. The message says what to do about it."""
+    """The archive is damaged, unsafe or too large.
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    Attributes:
+        reason: which rule it breaks.
+    """
+
+    def __init__(self, reason: ArchiveRejectionReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A file of an archive. name: its path within, with forward slashes and composed accents (NFC). size: unpacked, in bytes."""
+class ArchiveMember:
+    """A file in an archive.
+
+    Attributes:
+        name: path in the archive, with forward slashes and composed accents (NFC).
+        size: unpacked, in bytes.
+    """
 
     name: str
     size: int
 
 
 class SafeArchive:
-    """A zip archive that passed the gate; ArchiveRejected otherwise.
+    """A valid zip archive.
 
-    `members`: its files in the order of the archive, without folders, hidden files and what desktops leave behind.
-    The limits default to the settings ARCHIVE_MAX_UNPACKED_BYTES and ARCHIVE_MAX_FILES; the latter counts folders too.
-    A file that is given stays open at the end; one that is named by its path is closed by `close`.
+    Args:
+        source: path of the archive, which `close` closes; or a file, which stays open.
+        max_unpacked_bytes: default: the setting ARCHIVE_MAX_UNPACKED_BYTES.
+        max_files: files and folders; default: the setting ARCHIVE_MAX_FILES.
+
+    Attributes:
+        members: files in the order of the archive, without folders, hidden files and files of operating systems.
+
+    Raises:
+        ArchiveRejected: the archive is damaged, unsafe or too large.
     """
 
-    members: Sequence[Member]
+    members: Sequence[ArchiveMember]
 
     def __init__(
         self, source: Path | BinaryIO, *, max_unpacked_bytes: int | None = None, max_files: int | None = None
     ) -> None:
         self._max_unpacked = settings.ARCHIVE_MAX_UNPACKED_BYTES if max_unpacked_bytes is None else max_unpacked_bytes
         self._max_files = settings.ARCHIVE_MAX_FILES if max_files is None else max_files
-        file = _opened(source) if isinstance(source, Path) else source
+        file = _open_archive(source) if isinstance(source, Path) else source
         self._own = file if isinstance(source, Path) else None
         try:
             self._zip = self._directory(file)
-            self._entries = self._checked()
+            self._entries = self._validated_members()
         except BaseException:
             self.close()
             raise
-        self.members = tuple(Member(name, entry.file_size) for name, entry in self._entries.items())
+        self.members = tuple(ArchiveMember(name, entry.file_size) for name, entry in self._entries.items())
 
     def __enter__(self) -> Self:
         return self
@@ -129,32 +145,58 @@ class SafeArchive:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file, if it was opened here."""
+        """Close the file, if it was opened here."""
         if self._own is not None:
             self._own.close()
 
     def read(self, name: str, *, max_bytes: int | None = None) -> bytes:
-        """The content of one member, KeyError where there is none. max_bytes defaults to the setting PHOTO_MAX_BYTES."""
+        """Read one member.
+
+        Args:
+            name: of the member.
+            max_bytes: maximum size; default: the setting PHOTO_MAX_BYTES.
+
+        Returns:
+            The content.
+
+        Raises:
+            KeyError: there is no such member.
+            ArchiveRejected: it is larger than `max_bytes`, or damaged.
+        """
         limit = settings.PHOTO_MAX_BYTES if max_bytes is None else max_bytes
         entry = self._entries[name]
         if entry.file_size > limit:
             raise ArchiveRejected(
-                Reason.TOO_LARGE, f"{_shown(name)} is larger than {limit:,} bytes: put a smaller file into the archive"
+                ArchiveRejectionReason.TOO_LARGE,
+                f"{_display_name(name)} is larger than {limit:,} bytes: reduce the file",
             )
         return b"".join(self._chunks(name))
 
-    def verify(self, on_file: Callable[[int], object] | None = None) -> None:
-        """Read everything once, in constant memory: each file is whole, and as large as it says. on_file: told 1 for each."""
+    def verify(self, on_progress: Callable[[int], object] | None = None) -> None:
+        """Check that every member is complete and has its declared size, in constant memory.
+
+        Args:
+            on_progress: called with 1 after each member.
+
+        Raises:
+            ArchiveRejected: a member is damaged.
+        """
         for name in self._entries:
             for _ in self._chunks(name):
                 pass
-            if on_file:
-                on_file(1)
+            if on_progress:
+                on_progress(1)
 
-    def extract_to(self, folder: Path, on_file: Callable[[int], object] | None = None) -> None:
-        """Unpack every member into a folder that is new or empty. Ends with ArchiveRejected at the first that is damaged.
+    def extract_to(self, folder: Path, on_progress: Callable[[int], object] | None = None) -> None:
+        """Unpack all members.
 
-        Raises StorageUnavailable where something cannot be written.
+        Args:
+            folder: new or empty.
+            on_progress: called with 1 after each member.
+
+        Raises:
+            ArchiveRejected: a member is damaged; those before it are unpacked.
+            StorageUnavailable: a file cannot be written.
         """
         with storage_errors("the archive's content", folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -162,77 +204,79 @@ class SafeArchive:
         for name in self._entries:
             with storage_errors("the archive's content", folder):
                 self._extract(name, root)
-            if on_file:
-                on_file(1)
+            if on_progress:
+                on_progress(1)
 
     def _extract(self, name: str, root: Path) -> None:
         target = root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.resolve(strict=True).is_relative_to(root):
-            raise _unsafe(name, "leads out of the folder that the archive is unpacked into")
+            raise _unsafe_path_error(name, "is outside the target folder")
         with target.open("xb") as file:
             for chunk in self._chunks(name):
                 file.write(chunk)
 
     def _directory(self, file: BinaryIO) -> zipfile.ZipFile:
-        guard = _DirectoryGuard(file, self._max_files)
+        guard = _CentralDirectoryReader(file, self._max_files)
         try:
             return zipfile.ZipFile(guard)
         except ArchiveRejected:
             raise
         except _ZIP_ERRORS as error:
-            raise _no_directory(file, error) from error
+            raise _missing_directory_error(file, error) from error
         finally:
             guard.opening = False
 
-    def _checked(self) -> dict[str, zipfile.ZipInfo]:
-        """The members by their names, after all that can be told without unpacking."""
+    def _validated_members(self) -> dict[str, zipfile.ZipInfo]:
+        """The members by name, after all checks that need no unpacking."""
         entries = self._zip.infolist()
         if len(entries) > self._max_files:
-            raise _too_many(self._max_files)
+            raise _too_many_files_error(self._max_files)
         members: dict[str, zipfile.ZipInfo] = {}
         seen: set[str] = set()
         for entry in entries:
-            _refuse_special(entry)
+            _check_regular_file(entry)
             name = _safe_name(entry)
             if name is None:
                 continue
-            key = _same_name(name)
+            key = _casefolded_name(name)
             if key in seen:
                 raise ArchiveRejected(
-                    Reason.DUPLICATE,
-                    f"the archive has {_shown(name)} twice (capitals do not count): pack the folder again",
+                    ArchiveRejectionReason.DUPLICATE,
+                    f"the archive has {_display_name(name)} twice (ignoring case): pack the folder again",
                 )
             seen.add(key)
             members[name] = entry
         if not members:
-            raise ArchiveRejected(Reason.EMPTY, "there is no file in the archive: pack a folder of photos")
-        _refuse_files_below_files(members, seen)
-        _refuse_overlaps(entries, self._zip.start_dir)
-        self._refuse_bombs(entries)
+            raise ArchiveRejected(
+                ArchiveRejectionReason.EMPTY, "there is no file in the archive: pack a folder of photos"
+            )
+        _check_path_conflicts(members, seen)
+        _check_overlaps(entries, self._zip.start_dir)
+        self._check_compression_ratio(entries)
         return members
 
-    def _refuse_bombs(self, entries: Sequence[zipfile.ZipInfo]) -> None:
+    def _check_compression_ratio(self, entries: Sequence[zipfile.ZipInfo]) -> None:
         unpacked = sum(entry.file_size for entry in entries)
         packed = sum(entry.compress_size for entry in entries)
         whole_is_bomb = unpacked > max(_WHOLE_RATIO_FLOOR_BYTES, _MAX_WHOLE_RATIO * packed)
-        if whole_is_bomb or any(_is_bomb(entry) for entry in entries):
+        if whole_is_bomb or any(_exceeds_ratio(entry) for entry in entries):
             raise ArchiveRejected(
-                Reason.BOMB,
-                f"the archive unpacks to {unpacked:,} bytes from {packed:,}, which no photos do: pack the photos themselves",
+                ArchiveRejectionReason.BOMB,
+                f"the archive unpacks to {unpacked:,} bytes from {packed:,}, more than photos ever do: pack the photos themselves",
             )
         if unpacked > self._max_unpacked:
             raise ArchiveRejected(
-                Reason.TOO_LARGE,
-                f"the archive unpacks to {unpacked:,} bytes, and at most {self._max_unpacked:,} are taken:"
+                ArchiveRejectionReason.TOO_LARGE,
+                f"the archive unpacks to {unpacked:,} bytes; the maximum is {self._max_unpacked:,}:"
                 " send fewer or smaller photos",
             )
 
     def _chunks(self, name: str) -> Iterator[bytes]:
-        """The content, in pieces; ArchiveRejected at the end, or earlier, where it is not what the directory says."""
+        """The content in chunks. Raises ArchiveRejected if it differs from its entry in the directory."""
         entry = self._entries[name]
         probe = copy.copy(entry)
-        # zipfile cuts a file off at the size that it claims; a byte more shows whether there was more. The sum is taken here.
+        # zipfile truncates a file at its declared size; one more byte shows whether it is longer. The checksum is computed here.
         probe.file_size += 1
         del probe.CRC
         size, checksum = 0, 0
@@ -244,25 +288,32 @@ class SafeArchive:
                     if size <= entry.file_size:
                         yield chunk
         except _ZIP_ERRORS as error:
-            raise _damaged(f"{_shown(name)} cannot be unpacked ({error})") from error
+            raise _damaged_error(f"{_display_name(name)} cannot be unpacked ({error})") from error
         if size != entry.file_size:
             raise ArchiveRejected(
-                Reason.WRONG_SIZE,
-                f"{_shown(name)} is not as large as the archive says: pack the folder again with another program",
+                ArchiveRejectionReason.WRONG_SIZE,
+                f"{_display_name(name)} does not have its declared size: pack the folder again with another program",
             )
         if checksum != entry.CRC:
-            raise _damaged(f"the checksum of {_shown(name)} is wrong")
+            raise _damaged_error(f"the checksum of {_display_name(name)} is wrong")
 
 
 def wrapping_folder(paths: Sequence[PurePosixPath]) -> PurePosixPath:
-    """The folder in which all of these lie, where each lies in a folder within it too; else the archive's own root (".")."""
+    """The folder that wraps the content of an archive.
+
+    Args:
+        paths: of all files.
+
+    Returns:
+        The only top-level folder, if every file is in a subfolder of it; otherwise the root (".").
+    """
     top = {path.parts[0] for path in paths}
     wrapped = len(top) == 1 and all(len(path.parts) > 2 for path in paths)
     return PurePosixPath(top.pop()) if wrapped else PurePosixPath()
 
 
-class _DirectoryGuard:
-    """The archive's file, which refuses to hand out a directory that would fill the memory."""
+class _CentralDirectoryReader:
+    """The file of an archive; reading a central directory that would fill the memory raises ArchiveRejected."""
 
     def __init__(self, file: BinaryIO, max_files: int) -> None:
         self._file = file
@@ -272,10 +323,10 @@ class _DirectoryGuard:
 
     def read(self, size: int = -1, /) -> bytes:
         if self.opening and size > self._max_bytes:
-            raise _too_many(self._max_files)
+            raise _too_many_files_error(self._max_files)
         content = self._file.read(size)
         if self.opening and content.count(_DIRECTORY_SIGNATURE) > self._max_files:
-            raise _too_many(self._max_files)
+            raise _too_many_files_error(self._max_files)
         return content
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
@@ -288,83 +339,94 @@ class _DirectoryGuard:
         return True
 
     def close(self) -> None:
-        """Whoever opened the file closes it."""
+        """The file is closed where it was opened."""
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open_archive(path: Path) -> BinaryIO:
     try:
-        # Opening a pipe or a device could wait for ever.
+        # Opening a pipe or a device could block.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise ArchiveRejected(Reason.UNREADABLE, f"{path} is a folder or a device, not a file")
+            raise ArchiveRejected(ArchiveRejectionReason.UNREADABLE, f"{path} is a folder or a device, not a file")
         return path.open("rb")
     except OSError as error:
-        raise ArchiveRejected(Reason.UNREADABLE, f"{path} cannot be read: {error.strerror or error}") from error
+        raise ArchiveRejected(
+            ArchiveRejectionReason.UNREADABLE, f"{path} cannot be read: {error.strerror or error}"
+        ) from error
 
 
-def _no_directory(file: BinaryIO, error: Exception) -> ArchiveRejected:
-    """The best explanation of bytes in which zipfile finds no directory that it understands."""
+def _missing_directory_error(file: BinaryIO, error: Exception) -> ArchiveRejected:
+    """The error for a file in which zipfile finds no central directory."""
     file.seek(0)
     beginning = file.read(4)
     if not beginning:
-        return ArchiveRejected(Reason.EMPTY, "the file is empty: send a zip archive with a folder of photos")
+        return ArchiveRejected(
+            ArchiveRejectionReason.EMPTY, "the file is empty: send a zip archive with a folder of photos"
+        )
     if beginning[:2] != b"PK":
-        return ArchiveRejected(Reason.NOT_A_ZIP, "the file is not a zip archive: pack the folder of photos as .zip")
-    return _damaged(f"its end is missing or cannot be read ({error})")
+        return ArchiveRejected(
+            ArchiveRejectionReason.NOT_A_ZIP, "the file is not a zip archive: pack the folder of photos as .zip"
+        )
+    return _damaged_error(f"its end is missing or cannot be read ({error})")
 
 
-def _damaged(what: str) -> ArchiveRejected:
-    return ArchiveRejected(Reason.DAMAGED, f"the archive is damaged: {what}; pack it again, and send all of it")
-
-
-def _too_many(limit: int) -> ArchiveRejected:
+def _damaged_error(what: str) -> ArchiveRejected:
     return ArchiveRejected(
-        Reason.TOO_MANY_FILES, f"the archive has more than {limit:,} entries: send fewer photos at a time"
+        ArchiveRejectionReason.DAMAGED, f"the archive is damaged: {what}; pack it again and send the whole file"
     )
 
 
-def _unsafe(name: str, what: str) -> ArchiveRejected:
+def _too_many_files_error(limit: int) -> ArchiveRejected:
     return ArchiveRejected(
-        Reason.UNSAFE_PATH, f"the entry {_shown(name)} {what}: pack the folder again, by relative paths"
+        ArchiveRejectionReason.TOO_MANY_FILES,
+        f"the archive has more than {limit:,} entries: send fewer photos at a time",
     )
 
 
-def _shown(name: str) -> str:
+def _unsafe_path_error(name: str, what: str) -> ArchiveRejected:
+    return ArchiveRejected(
+        ArchiveRejectionReason.UNSAFE_PATH,
+        f"the entry {_display_name(name)} {what}: pack the folder again, by relative paths",
+    )
+
+
+def _display_name(name: str) -> str:
     return repr(name if len(name) <= 80 else f"{name[:77]}...")
 
 
-def _refuse_special(entry: zipfile.ZipInfo) -> None:
+def _check_regular_file(entry: zipfile.ZipInfo) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind and not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
         raise ArchiveRejected(
-            Reason.SPECIAL_FILE,
-            f"{_shown(entry.filename)} is a link or a device: pack the photos themselves, not links to them",
+            ArchiveRejectionReason.SPECIAL_FILE,
+            f"{_display_name(entry.filename)} is a link or a device: pack the photos themselves, not links to them",
         )
     if entry.flag_bits & _ENCRYPTED:
         raise ArchiveRejected(
-            Reason.ENCRYPTED, f"{_shown(entry.filename)} is encrypted: pack the folder without a password"
+            ArchiveRejectionReason.ENCRYPTED,
+            f"{_display_name(entry.filename)} is encrypted: pack the folder without a password",
         )
     if entry.compress_type not in _COMPRESSION:
         raise ArchiveRejected(
-            Reason.COMPRESSION,
-            f"{_shown(entry.filename)} is packed by a method that is not taken: use deflate or none, as a .zip does by default",
+            ArchiveRejectionReason.COMPRESSION,
+            f"{_display_name(entry.filename)} uses an unsupported compression method: use deflate or none",
         )
 
 
 def _safe_name(entry: zipfile.ZipInfo) -> str | None:
-    """The member's name; None for a folder, a hidden file or what a desktop left behind. Raises for one that leads elsewhere."""
+    """The member's name; None for folders, hidden files and files of operating systems. Raises ArchiveRejected for unsafe paths."""
     parts: list[str] = []
-    # The name as it stands in the directory has what zipfile cuts off, and a Unicode field may say something else.
+    # zipfile truncates names at NUL, and a Unicode extra field may have another name.
     for name in (entry.orig_filename, entry.filename):
         parts = _safe_parts(_as_utf8(name, entry))
     if not parts or entry.orig_filename.endswith(("/", "\\")) or entry.is_dir():
         return None
-    if any(part.startswith(".") or part in _PASSED_OVER for part in parts):
+    if any(part.startswith(".") or part in _IGNORED_FILES for part in parts):
         return None
     return "/".join(parts)
 
 
 def _as_utf8(name: str, entry: zipfile.ZipInfo) -> str:
-    """Macs write UTF-8 and do not say so; zipfile then reads it as code page 437."""
+    """MacOS writes UTF-8 without the flag for it; zipfile then decodes it as code page 437."""
     if entry.flag_bits & _NAME_IS_UTF8 or name.isascii():
         return name
     try:
@@ -377,44 +439,46 @@ def _safe_parts(name: str) -> list[str]:
     # Windows tools write folder\1.jpg.
     path = unicodedata.normalize("NFC", name).replace("\\", "/")
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
-        raise _unsafe(name, "has control characters in its name")
+        raise _unsafe_path_error(name, "has control characters in its name")
     if path.startswith("/") or _DRIVE.match(path):
-        raise _unsafe(name, "is an absolute path")
+        raise _unsafe_path_error(name, "is an absolute path")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise _unsafe(name, "leads out of the archive")
+        raise _unsafe_path_error(name, "leads out of the archive")
     if len(path.encode()) > _MAX_PATH_BYTES or any(len(part.encode()) > _MAX_PART_BYTES for part in parts):
-        raise _unsafe(name, "has too long a name")
+        raise _unsafe_path_error(name, "has too long a name")
     return parts
 
 
-def _same_name(name: str) -> str:
-    """Equal for names that one file system or another takes for the same."""
+def _casefolded_name(name: str) -> str:
+    """A key that is equal for names that some file system treats as equal."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
 
 
-def _is_bomb(entry: zipfile.ZipInfo) -> bool:
+def _exceeds_ratio(entry: zipfile.ZipInfo) -> bool:
     return entry.file_size > max(_RATIO_FLOOR_BYTES, _MAX_RATIO * entry.compress_size)
 
 
-def _refuse_files_below_files(members: dict[str, zipfile.ZipInfo], keys: set[str]) -> None:
+def _check_path_conflicts(members: dict[str, zipfile.ZipInfo], keys: set[str]) -> None:
     for name in members:
         folder = name
         while "/" in folder:
             folder = folder.rpartition("/")[0]
-            if _same_name(folder) in keys:
+            if _casefolded_name(folder) in keys:
                 raise ArchiveRejected(
-                    Reason.DUPLICATE, f"{_shown(folder)} is a file and a folder at once: pack the folder again"
+                    ArchiveRejectionReason.DUPLICATE,
+                    f"{_display_name(folder)} is a file and a folder at once: pack the folder again",
                 )
 
 
-def _refuse_overlaps(entries: Sequence[zipfile.ZipInfo], directory_at: int) -> None:
+def _check_overlaps(entries: Sequence[zipfile.ZipInfo], directory_at: int) -> None:
     end = 0
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         if entry.header_offset < end:
             raise ArchiveRejected(
-                Reason.BOMB, f"the entry {_shown(entry.filename)} overlaps another: pack the folder again"
+                ArchiveRejectionReason.BOMB,
+                f"the entry {_display_name(entry.filename)} overlaps another: pack the folder again",
             )
         end = entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size
     if end > directory_at:
-        raise _damaged("an entry reaches into its directory")
+        raise _damaged_error("an entry reaches into its directory")

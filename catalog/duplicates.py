@@ -1,7 +1,7 @@
-"""Near-duplicates: which products may be one and the same, and what becomes of them once somebody has decided.
+"""Near-duplicates: pairs of products that may be the same, and the decisions about them.
 
-A pair that was decided on is never asked about again. Where they are merged, one product takes over the photos of the others, which
-stay as inactive rows: so that their addresses lead on, and that the next import of their skus does not bring them back.
+Decided pairs are not proposed again. Merging moves the photos of the duplicates to the target product; the duplicates stay as
+inactive rows, so that their URLs redirect to the target and the next import of their SKUs does not create them again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
-from catalog.grouping import first_of_group
+from catalog.clustering import connected_components
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
 from catalog.services import products_were_changed, remove_images
 
@@ -25,13 +25,19 @@ Decision = DuplicatePair.Decision
 _BATCH = 500
 
 
-class CannotDecide(ValueError):
-    """This cannot be done with these products. The message says why, in words for the person who asked for it."""
+class DecisionNotPossible(ValueError):
+    """The decision is not possible for these products. The message is for the person who made it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """Why two products may be one. similarity: cosine, 0 to 1. hash_distance: bits, see `catalog.perceptual_hash`."""
+class MatchEvidence:
+    """How similar the most similar photos of two products are.
+
+    Attributes:
+        kind: same file, similar or mirrored.
+        similarity: cosine of the vectors, 0 to 1.
+        hash_distance: number of different bits, see `catalog.perceptual_hash`.
+    """
 
     kind: DuplicatePair.Kind
     similarity: float
@@ -39,8 +45,8 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a search changed: open pairs that are new, that no longer hold, and that there are now."""
+class SearchResult:
+    """Numbers of open pairs: new ones, dropped ones, and all that are open now."""
 
     new: int
     dropped: int
@@ -48,56 +54,71 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
-    """Another product of a group, and how alike the two are."""
+class SimilarProduct:
+    """Another product of a group, and how similar it is."""
 
     product: int
-    likeness: Likeness
+    evidence: MatchEvidence
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Products joined by open pairs, by ascending id, with the one most like each. similarity: of the two most alike."""
+    """Products connected by open pairs.
+
+    Attributes:
+        products: ids, ascending.
+        most_similar: the most similar product, by product id.
+        similarity: of the most similar pair.
+    """
 
     products: Sequence[int]
-    nearest: Mapping[int, Neighbour]
+    most_similar: Mapping[int, SimilarProduct]
     similarity: float
 
 
 def duplicate_groups() -> list[DuplicateGroup]:
-    """The groups that wait for a decision, those most alike first. Products that were withdrawn since are in none."""
+    """Groups without a decision, the most similar first. Inactive products are left out."""
     pairs = DuplicatePair.objects.filter(decision=Decision.OPEN, first__active=True, second__active=True)
     rows = list(pairs.order_by().values_list("first", "second", "kind", "similarity", "hash_distance"))
-    first_of = first_of_group((first, second) for first, second, *_ in rows)
-    nearest: defaultdict[int, dict[int, Neighbour]] = defaultdict(dict)
+    component = connected_components((first, second) for first, second, *_ in rows)
+    most_similar: defaultdict[int, dict[int, SimilarProduct]] = defaultdict(dict)
     for first, second, kind, similarity, hash_distance in rows:
-        likeness = Likeness(DuplicatePair.Kind(kind), similarity, hash_distance)
-        known = nearest[first_of[first]]
+        evidence = MatchEvidence(DuplicatePair.Kind(kind), similarity, hash_distance)
+        group = most_similar[component[first]]
         for one, other in ((first, second), (second, first)):
-            if one not in known or known[one].likeness.similarity < similarity:
-                known[one] = Neighbour(other, likeness)
+            if one not in group or group[one].evidence.similarity < similarity:
+                group[one] = SimilarProduct(other, evidence)
     groups = [
-        DuplicateGroup(sorted(known), known, max(each.likeness.similarity for each in known.values()))
-        for known in nearest.values()
+        DuplicateGroup(sorted(group), group, max(each.evidence.similarity for each in group.values()))
+        for group in most_similar.values()
     ]
     return sorted(groups, key=lambda group: (-group.similarity, group.products[0]))
 
 
 @transaction.atomic
-def record_search(found: Mapping[tuple[int, int], Likeness], *, photos: int) -> Recorded:
-    """Store what a search found: (smaller product id, larger) -> how alike. photos: how many were compared.
+def store_search_result(found: Mapping[tuple[int, int], MatchEvidence], *, photos: int) -> SearchResult:
+    """Store the pairs that a search found. Open pairs that were not found again are dropped; decisions stay.
 
-    Open pairs that were not found again are dropped, decisions stay.
+    Args:
+        found: evidence by (smaller product id, larger product id).
+        photos: number of photos compared.
+
+    Returns:
+        Numbers of changed pairs.
     """
     known = {
         (first, second): (pk, decision)
         for pk, first, second, decision in DuplicatePair.objects.values_list("pk", "first", "second", "decision")
     }
-    there = _existing({product for pair in found for product in pair})
-    new = [_pair(pair, likeness) for pair, likeness in found.items() if pair not in known and there.issuperset(pair)]
+    present = _existing_ids({product for pair in found for product in pair})
+    new = [
+        _duplicate_pair(pair, evidence)
+        for pair, evidence in found.items()
+        if pair not in known and present.issuperset(pair)
+    ]
     again = [
-        _pair(pair, likeness, pk=known[pair][0])
-        for pair, likeness in found.items()
+        _duplicate_pair(pair, evidence, pk=known[pair][0])
+        for pair, evidence in found.items()
         if pair in known and known[pair][1] == Decision.OPEN
     ]
     dropped = [pk for pair, (pk, decision) in known.items() if decision == Decision.OPEN and pair not in found]
@@ -106,134 +127,162 @@ def record_search(found: Mapping[tuple[int, int], Likeness], *, photos: int) -> 
     for start in range(0, len(dropped), _BATCH):
         DuplicatePair.objects.filter(pk__in=dropped[start : start + _BATCH]).delete()
     DuplicateSearch.objects.create(photos=photos)
-    return Recorded(len(new), len(dropped), len(new) + len(again))
+    return SearchResult(len(new), len(dropped), len(new) + len(again))
 
 
-def _existing(product_ids: Collection[int]) -> set[int]:
-    """Those of these products that were not deleted meanwhile."""
+def _existing_ids(product_ids: Collection[int]) -> set[int]:
+    """The products that were not deleted in the meantime."""
     ids = sorted(product_ids)
     batches = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
     return {pk for batch in batches for pk in Product.objects.filter(pk__in=batch).values_list("pk", flat=True)}
 
 
-def _pair(pair: tuple[int, int], likeness: Likeness, **more: Any) -> DuplicatePair:
+def _duplicate_pair(pair: tuple[int, int], evidence: MatchEvidence, **more: Any) -> DuplicatePair:
     return DuplicatePair(
         first_id=pair[0],
         second_id=pair[1],
-        kind=likeness.kind,
-        similarity=likeness.similarity,
-        hash_distance=likeness.hash_distance,
+        kind=evidence.kind,
+        similarity=evidence.similarity,
+        hash_distance=evidence.hash_distance,
         **more,
     )
 
 
 @transaction.atomic
 def mark_as_different(product_ids: Collection[int]) -> None:
-    """None of these products is a duplicate of another of them. Raises CannotDecide."""
-    _decide([product.pk for product in _chosen(product_ids)], Decision.DIFFERENT)
+    """Record that these products are different from each other.
+
+    Args:
+        product_ids: at least two.
+
+    Raises:
+        DecisionNotPossible: a product was deleted, merged or withdrawn, or there are fewer than two.
+    """
+    _decide([product.pk for product in _lock_products(product_ids)], Decision.DIFFERENT)
 
 
 @transaction.atomic
 def make_variants(main_id: int, product_ids: Collection[int]) -> Product:
-    """These products, with all their variants, become variants of the main one. Returns it. Raises CannotDecide."""
-    products = _chosen({main_id, *product_ids})
+    """Make products, with all their variants, variants of a main product.
+
+    Args:
+        main_id: the main product.
+        product_ids: the others.
+
+    Returns:
+        The main product.
+
+    Raises:
+        DecisionNotPossible: as in `mark_as_different`.
+    """
+    products = _lock_products({main_id, *product_ids})
     main = next(product for product in products if product.pk == main_id)
-    _unite_families(main, products)
+    _merge_families(main, products)
     _decide([product.pk for product in products], Decision.VARIANT)
     return main
 
 
 @transaction.atomic
-def merge(kept_id: int, product_ids: Collection[int]) -> Product:
-    """One product takes over the photos of the others, and what it does not know itself. Returns it. Raises CannotDecide.
+def merge(target_id: int, product_ids: Collection[int]) -> Product:
+    """Merge products: the target receives the photos and variants of the others, and the values of its empty fields.
 
-    The others become inactive, and lead to it. Their variants become its own, decisions about them are decisions about it.
+    The others become inactive and redirect to the target; decisions about them apply to the target.
+
+    Args:
+        target_id: the product that stays.
+        product_ids: the duplicates.
+
+    Returns:
+        The target.
+
+    Raises:
+        DecisionNotPossible: as in `mark_as_different`.
     """
-    products = _chosen({kept_id, *product_ids})
-    kept = next(product for product in products if product.pk == kept_id)
-    others = [product for product in products if product.pk != kept_id]
-    other_ids = [product.pk for product in others]
-    _fill_empty_fields(kept, others)
-    kept.save()
-    _move_photos(kept, others)
-    main = kept.variant_of if kept.variant_of is not None and kept.variant_of_id not in other_ids else kept
-    _unite_families(main, products)
-    Product.objects.filter(pk__in=other_ids).update(active=False, merged_into=kept, variant_of=None)
-    Product.objects.filter(merged_into__in=other_ids).update(merged_into=kept)
-    _take_over_pairs(kept_id, set(other_ids))
-    products_were_changed([kept_id, *other_ids])
-    kept.refresh_from_db()
-    return kept
+    products = _lock_products({target_id, *product_ids})
+    target = next(product for product in products if product.pk == target_id)
+    duplicates = [product for product in products if product.pk != target_id]
+    other_ids = [product.pk for product in duplicates]
+    _fill_empty_fields(target, duplicates)
+    target.save()
+    _move_photos(target, duplicates)
+    main = target.variant_of if target.variant_of is not None and target.variant_of_id not in other_ids else target
+    _merge_families(main, products)
+    Product.objects.filter(pk__in=other_ids).update(active=False, merged_into=target, variant_of=None)
+    Product.objects.filter(merged_into__in=other_ids).update(merged_into=target)
+    _reassign_pairs(target_id, set(other_ids))
+    products_were_changed([target_id, *other_ids])
+    target.refresh_from_db()
+    return target
 
 
-def _chosen(product_ids: Collection[int]) -> list[Product]:
-    """These products, locked in one order, so that two decisions at the same time wait for each other."""
+def _lock_products(product_ids: Collection[int]) -> list[Product]:
+    """Lock the products in one order, so that two decisions at the same time do not deadlock."""
     products = list(Product.objects.select_for_update().filter(pk__in=product_ids).order_by("pk"))
     if len(products) < len(set(product_ids)):
-        raise CannotDecide(_("Some of these products were deleted meanwhile: look at the group again."))
+        raise DecisionNotPossible(_("Some of these products have been deleted. Reload the group."))
     if not all(product.active for product in products):
-        raise CannotDecide(_("Some of these products were merged or withdrawn meanwhile: look at the group again."))
+        raise DecisionNotPossible(_("Some of these products have been merged or withdrawn. Reload the group."))
     if len(products) < 2:
-        raise CannotDecide(_("Choose at least two products."))
+        raise DecisionNotPossible(_("Choose at least two products."))
     return products
 
 
-def _fill_empty_fields(kept: Product, others: Iterable[Product]) -> None:
-    for other in others:
-        kept.description = kept.description or other.description
-        kept.category_id = kept.category_id or other.category_id
-        kept.brand = kept.brand or other.brand
-        if kept.price is None:
-            kept.price, kept.currency = other.price, other.currency
-        kept.tags = list(dict.fromkeys([*kept.tags, *other.tags]))
-        kept.attributes = {**other.attributes, **kept.attributes}
+def _fill_empty_fields(target: Product, duplicates: Iterable[Product]) -> None:
+    for other in duplicates:
+        target.description = target.description or other.description
+        target.category_id = target.category_id or other.category_id
+        target.brand = target.brand or other.brand
+        if target.price is None:
+            target.price, target.currency = other.price, other.currency
+        target.tags = list(dict.fromkeys([*target.tags, *other.tags]))
+        target.attributes = {**other.attributes, **target.attributes}
 
 
-def _move_photos(kept: Product, others: Iterable[Product]) -> None:
-    """Behind the kept one's own, the same bytes once; vectors and points follow the photos."""
-    own = ProductImage.objects.filter(product=kept)
+def _move_photos(target: Product, duplicates: Iterable[Product]) -> None:
+    """Move photos behind those of the target, the same content once; vectors and points follow the photos."""
+    own = ProductImage.objects.filter(product=target)
     known = set(own.values_list("sha256", flat=True))
     last = own.aggregate(last=Max("position"))["last"]
     position = 0 if last is None else last + 1
-    spare: list[int] = []
-    for other in others:
+    redundant: list[int] = []
+    for other in duplicates:
         for image in ProductImage.objects.filter(product=other):
             if image.sha256 in known:
-                spare.append(image.pk)
+                redundant.append(image.pk)
                 continue
             known.add(image.sha256)
-            ProductImage.objects.filter(pk=image.pk).update(product=kept, position=position, taken_over=True)
+            ProductImage.objects.filter(pk=image.pk).update(product=target, position=position, from_merged_product=True)
             position += 1
-    remove_images(spare)
+    remove_images(redundant)
 
 
-def _unite_families(main: Product, products: Iterable[Product]) -> None:
-    """The families of these products become one, with this main product."""
+def _merge_families(main: Product, products: Iterable[Product]) -> None:
+    """Merge the families of these products into one, with this main product."""
     mains = {product.variant_of_id or product.pk for product in products}
     Product.objects.filter(Q(pk__in=mains) | Q(variant_of__in=mains)).exclude(pk=main.pk).update(variant_of=main)
     Product.objects.filter(pk=main.pk).update(variant_of=None)
 
 
 def _decide(product_ids: Sequence[int], decision: DuplicatePair.Decision) -> None:
-    """For each two of them, found or not: a search that finds them later does not ask."""
+    """Store a decision for every pair, even if no search has found it yet."""
     pairs = list(combinations(sorted(product_ids), 2))
     missing = [DuplicatePair(first_id=first, second_id=second, decision=decision) for first, second in pairs]
     DuplicatePair.objects.bulk_create(missing, batch_size=_BATCH, ignore_conflicts=True)
     DuplicatePair.objects.filter(first__in=product_ids, second__in=product_ids).update(decision=decision)
 
 
-def _take_over_pairs(kept_id: int, other_ids: set[int]) -> None:
-    """What was found or decided of the merged products holds of the kept one; a decision goes before what is open."""
-    merged = {kept_id, *other_ids}
+def _reassign_pairs(target_id: int, other_ids: set[int]) -> None:
+    """Reassign pairs of the merged products to the target; decisions take precedence over open pairs."""
+    merged = {target_id, *other_ids}
     DuplicatePair.objects.filter(first__in=merged, second__in=merged).delete()
     rows = list(DuplicatePair.objects.filter(Q(first__in=merged) | Q(second__in=merged)))
     rows.sort(key=lambda row: row.decision == Decision.OPEN)
     successors: dict[int, DuplicatePair] = {}
     for row in rows:
-        stranger = row.second_id if row.first_id in merged else row.first_id
-        successors.setdefault(stranger, row)
+        unrelated = row.second_id if row.first_id in merged else row.first_id
+        successors.setdefault(unrelated, row)
     DuplicatePair.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    for stranger, row in successors.items():
+    for unrelated, row in successors.items():
         row.pk = None
-        row.first_id, row.second_id = sorted((kept_id, stranger))
+        row.first_id, row.second_id = sorted((target_id, unrelated))
     DuplicatePair.objects.bulk_create(successors.values(), batch_size=_BATCH)

@@ -1,4 +1,4 @@
-"""The domain events that the catalogue's services send inside their transaction; other services listen."""
+"""Domain events, which the catalogue's services send inside their transaction to receivers in other apps."""
 
 from django.dispatch import Signal
 
@@ -8,5 +8,5 @@ products_changed = Signal()
 # image_ids: list[int] of photos that are new or whose content changed.
 images_changed = Signal()
 
-# image_ids: list[int] of photos about to be deleted (their rows still stand).
+# image_ids: list[int] of photos that are about to be deleted; their rows still exist.
 images_removed = Signal()

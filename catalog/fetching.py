@@ -1,8 +1,8 @@
-"""Photos behind links, fetched so that nobody can use us to reach what only we can reach, and no shop's server is run over.
+"""Fetches photos from links, with protection against server-side request forgery and limits per server.
 
-A name is looked up once, every address it has must be public, and the connection goes to one of those very addresses: what
-the name says later changes nothing. Redirects are followed by hand, each through the same gate. A proxy named by the
-environment is not used, for it would look names up itself.
+A host name is resolved once, all of its addresses have to be public, and the connection goes to one of these addresses, so that a
+later DNS answer has no effect. Each redirect passes the same checks. Proxies of the environment are not used, because they
+would resolve names themselves.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ import httpcore
 import httpx
 from django.conf import settings
 
-from catalog.photos import ImageRejected, Photo, Reason, check_photo
+from catalog.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
 
 USER_AGENT = "Lookalike (product photo import)"
 MAX_REDIRECTS = 3
-ATTEMPTS = 3
-FIRST_PAUSE_S = 0.5
-# A server that failed so often in a row is left alone for the rest of the import.
-GIVEN_UP_AFTER = 12
+MAX_ATTEMPTS = 3
+INITIAL_BACKOFF_S = 0.5
+# After this many consecutive failures a server gets no more requests in this import.
+MAX_CONSECUTIVE_FAILURES = 12
 
 _MAX_LINK_CHARACTERS = 2000
 _REDIRECTS = (301, 302, 303, 307, 308)
-_WORTH_ANOTHER_ATTEMPT = (408, 425, 429, 500, 502, 503, 504)
+_RETRYABLE_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-# Not for the public, and not told so by `ipaddress` of every Python that we run on.
+# Not public, though `ipaddress` of some supported Python versions says so.
 _NOT_PUBLIC = tuple(ipaddress.ip_network(network) for network in ("192.88.99.0/24", "2001:db8::/32", "3fff::/20"))
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -48,8 +48,15 @@ _deadline: ContextVar[float] = ContextVar("deadline")
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """What a server said of a photo when it was last fetched. resource: the hash of the address that it came from at last."""
+class CacheEntry:
+    """Validators of a photo from its last response.
+
+    Attributes:
+        resource: SHA-256 of the URL after redirects.
+        etag: "" if the response had none.
+        last_modified: "" if the response had none.
+        sha256: of the photo.
+    """
 
     resource: str
     etag: str
@@ -58,32 +65,40 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """A photo as a server has it now. photo: None where it is still the one that was remembered."""
+class FetchResult:
+    """The result of a fetch.
 
-    remembered: Remembered
+    Attributes:
+        cache_entry: for the next fetch.
+        photo: None if the photo did not change since the last fetch.
+    """
+
+    cache_entry: CacheEntry
     photo: Photo | None
 
 
-class LinkRefused(ImageRejected):
-    """Nothing is fetched from this link, now or later. The message says why."""
+class LinkNotAllowed(ImageRejected):
+    """The link is invalid or leads to an address that is not allowed."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(Reason.UNREADABLE, message)
+        super().__init__(PhotoRejectionReason.UNREADABLE, message)
 
 
 class PhotoUnreachable(ImageRejected):
-    """The server did not give the photo. The next import asks again."""
+    """The server did not send the photo; the next import tries again."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(Reason.UNREADABLE, message)
+        super().__init__(PhotoRejectionReason.UNREADABLE, message)
 
 
 class Fetcher:
-    """Fetches photos, from several threads at once; `close` ends what is under way.
+    """Fetches photos; safe to use from several threads.
 
-    Its limits are the settings FETCH_TIMEOUT_S (to connect, and for each answer of the network), FETCH_DEADLINE_S (for a photo
-    with all redirects and attempts), FETCH_PER_HOST, FETCH_PORTS, FETCH_ALLOW_NETWORKS and PHOTO_MAX_BYTES.
+    The settings FETCH_TIMEOUT_S (per connection and read), FETCH_DEADLINE_S (per photo, with all redirects and attempts),
+    FETCH_PER_HOST, FETCH_PORTS, FETCH_ALLOW_NETWORKS and PHOTO_MAX_BYTES are its limits.
+
+    Args:
+        ssl_context: for tests with certificates of their own.
     """
 
     def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
@@ -92,90 +107,104 @@ class Fetcher:
         self._closed = threading.Event()
         self._hosts: dict[str, _Host] = {}
         self._hosts_lock = threading.Lock()
-        backend = _PublicOnly(tuple(settings.FETCH_ALLOW_NETWORKS))
+        backend = _PublicNetworkBackend(tuple(settings.FETCH_ALLOW_NETWORKS))
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl_context, max_connections=64, max_keepalive_connections=16, keepalive_expiry=10.0,
             network_backend=backend,
         )  # fmt: skip
 
     def close(self) -> None:
-        """Let go of all connections; a fetch under way ends with PhotoUnreachable within FETCH_TIMEOUT_S."""
+        """Close all connections; running fetches end with PhotoUnreachable within FETCH_TIMEOUT_S."""
         self._closed.set()
         self._pool.close()
 
-    def fetch(self, link: str, remembered: Remembered | None = None) -> Fetched:
-        """The photo of this link. Raises LinkRefused, PhotoUnreachable, or what `check_photo` raises.
+    def fetch(self, link: str, cached: CacheEntry | None = None) -> FetchResult:
+        """Fetch a photo.
 
-        remembered: what is known of it; where it has not changed, it is not sent again.
+        Args:
+            link: HTTP(S) URL.
+            cached: from the last fetch; makes the request conditional.
+
+        Returns:
+            The photo, or that it did not change.
+
+        Raises:
+            LinkNotAllowed: the link is invalid or leads to an address that is not allowed.
+            PhotoUnreachable: the server did not send it.
+            ImageRejected: the response is not a usable photo.
         """
         ends_at = time.monotonic() + self._deadline_s
         _deadline.set(ends_at)
-        url = _checked_url(link)
-        pause_s = FIRST_PAUSE_S
-        for attempt in range(1, ATTEMPTS + 1):
+        url = _validate_url(link)
+        pause_s = INITIAL_BACKOFF_S
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                return self._follow(url, remembered)
-            except _Transient as error:
+                return self._follow(url, cached)
+            except _TransientError as error:
                 wait_s = max(pause_s * random.uniform(0.5, 1.5), error.retry_after_s)
-                if attempt == ATTEMPTS or time.monotonic() + wait_s >= ends_at or self._closed.wait(wait_s):
+                if attempt == MAX_ATTEMPTS or time.monotonic() + wait_s >= ends_at or self._closed.wait(wait_s):
                     raise PhotoUnreachable(f"{error} ({attempt} attempts): import again later") from error
                 pause_s *= 2
         raise AssertionError("the last attempt returns or raises")
 
-    def _follow(self, url: httpx.URL, remembered: Remembered | None) -> Fetched:
+    def _follow(self, url: httpx.URL, cached: CacheEntry | None) -> FetchResult:
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._get(url, remembered)
-            if isinstance(answer, Fetched):
-                return answer
-            url = _checked_url(answer, base=url)
-        raise LinkRefused(f"the link leads on more than {MAX_REDIRECTS} times: name the address that it leads to")
+            result = self._get(url, cached)
+            if isinstance(result, FetchResult):
+                return result
+            url = _validate_url(result, base=url)
+        raise LinkNotAllowed(f"the link redirects more than {MAX_REDIRECTS} times: use the URL that it leads to")
 
-    def _get(self, url: httpx.URL, remembered: Remembered | None) -> Fetched | str:
-        """The photo, or the address that the server sends us on to."""
+    def _get(self, url: httpx.URL, cached: CacheEntry | None) -> FetchResult | str:
+        """The photo, or the URL of a redirect."""
         resource = hashlib.sha256(str(url).encode()).hexdigest()
-        known = remembered if remembered is not None and remembered.resource == resource else None
-        with self._host(url.host) as host:
+        entry = cached if cached is not None and cached.resource == resource else None
+        with self._host_slot(url.host) as host:
             try:
-                answer = self._answer(url, resource, known)
-            except _Transient:
+                result = self._request(url, resource, entry)
+            except _TransientError:
                 host.failures += 1
                 raise
             host.failures = 0
-            return answer
+            return result
 
-    def _answer(self, url: httpx.URL, resource: str, known: Remembered | None) -> Fetched | str:
+    def _request(self, url: httpx.URL, resource: str, cached: CacheEntry | None) -> FetchResult | str:
         timeout = dict.fromkeys(("connect", "read", "write"), self._timeout_s) | {"pool": self._deadline_s}
         try:
             with self._pool.stream(
-                "GET", _for_core(url), headers=_headers(url, known), extensions={"timeout": timeout}
+                "GET", _to_httpcore_url(url), headers=_headers(url, cached), extensions={"timeout": timeout}
             ) as response:
                 headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
                 if response.status in _REDIRECTS and headers.get("location"):
                     return headers["location"]
-                if response.status == 304 and known is not None:
-                    return Fetched(known, None)
-                if response.status in _WORTH_ANOTHER_ATTEMPT:
-                    raise _Transient(f"{url.host} answers with {response.status}", _retry_after_s(headers))
+                if response.status == 304 and cached is not None:
+                    return FetchResult(cached, None)
+                if response.status in _RETRYABLE_STATUSES:
+                    raise _TransientError(f"{url.host} responds with {response.status}", _retry_after_s(headers))
                 if response.status != 200:
-                    raise PhotoUnreachable(f"{url.host} answers with {response.status}: is the link right?")
+                    raise PhotoUnreachable(f"{url.host} responds with {response.status}: is the link right?")
                 if headers.get("content-encoding", "identity") != "identity":
-                    raise PhotoUnreachable(f"{url.host} packs the photo ({headers['content-encoding'][:20]}) unasked")
-                content = self._read(response.iter_stream(), headers, url.host)
+                    raise PhotoUnreachable(
+                        f"{url.host} compresses the photo ({headers['content-encoding'][:20]}) unasked"
+                    )
+                content = self._read_body(response.iter_stream(), headers, url.host)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
-            raise _Transient(f"{url.host} gives no answer ({type(error).__name__}: {error})") from error
+            raise _TransientError(f"no response from {url.host} ({type(error).__name__}: {error})") from error
         except RuntimeError as error:
-            # What httpcore says of a pool that was closed.
-            raise PhotoUnreachable("the import was ended") from error
-        photo = check_photo(content)
+            # httpcore raises it for a closed pool.
+            raise PhotoUnreachable("the import was stopped") from error
+        photo = validate_photo(content)
         validators = (headers.get("etag", ""), headers.get("last-modified", ""))
         etag, last_modified = (text if text.isascii() and len(text) <= 200 else "" for text in validators)
-        return Fetched(Remembered(resource, etag, last_modified, photo.sha256), photo)
+        return FetchResult(CacheEntry(resource, etag, last_modified, photo.sha256), photo)
 
-    def _read(self, chunks: Iterable[bytes], headers: dict[str, str], host: str) -> bytes:
+    def _read_body(self, chunks: Iterable[bytes], headers: dict[str, str], host: str) -> bytes:
         limit: int = settings.PHOTO_MAX_BYTES
-        too_large = ImageRejected(Reason.TOO_LARGE, f"the photo is larger than {limit:,} bytes: offer a smaller one")
-        said = headers.get("content-length", "")
-        if said.isdigit() and int(said[:20]) > limit:
+        too_large = ImageRejected(
+            PhotoRejectionReason.TOO_LARGE, f"the photo is larger than {limit:,} bytes: use a smaller one"
+        )
+        content_length = headers.get("content-length", "")
+        if content_length.isdigit() and int(content_length[:20]) > limit:
             raise too_large
         parts, size = [], 0
         for chunk in chunks:
@@ -183,32 +212,32 @@ class Fetcher:
             if size > limit:
                 raise too_large
             if self._closed.is_set():
-                raise PhotoUnreachable("the import was ended")
+                raise PhotoUnreachable("the import was stopped")
             if time.monotonic() > _deadline.get():
-                raise _Transient(f"{host} is too slow: the photo did not come within {self._deadline_s:.0f} s")
+                raise _TransientError(f"{host} is too slow: the photo did not arrive within {self._deadline_s:.0f} s")
             parts.append(chunk)
         return b"".join(parts)
 
     @contextmanager
-    def _host(self, name: str) -> Iterator[_Host]:
-        """The server's turn: no more than FETCH_PER_HOST fetches at a time, and none where it failed time and again."""
+    def _host_slot(self, name: str) -> Iterator[_Host]:
+        """A slot of a server: at most FETCH_PER_HOST fetches at a time, and none after MAX_CONSECUTIVE_FAILURES."""
         with self._hosts_lock:
             host = self._hosts.setdefault(name, _Host(threading.BoundedSemaphore(settings.FETCH_PER_HOST)))
-        with host.turns:
-            if host.failures >= GIVEN_UP_AFTER:
+        with host.semaphore:
+            if host.failures >= MAX_CONSECUTIVE_FAILURES:
                 raise PhotoUnreachable(
-                    f"{name} failed {host.failures} times in a row and is left alone: import again later"
+                    f"{name} failed {host.failures} times in a row and gets no more requests: import again later"
                 )
             yield host
 
 
 @dataclass(slots=True)
 class _Host:
-    turns: threading.BoundedSemaphore
+    semaphore: threading.BoundedSemaphore
     failures: int = 0
 
 
-class _Transient(Exception):
+class _TransientError(Exception):
     """Another attempt may succeed."""
 
     def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
@@ -217,7 +246,14 @@ class _Transient(Exception):
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether this address, and the IPv4 address that may be wrapped in it, belongs to the public internet."""
+    """Whether an address belongs to the public internet.
+
+    Args:
+        address: an IPv6 address that contains an IPv4 address is public if both are.
+
+    Returns:
+        Whether it is public.
+    """
     if isinstance(address, ipaddress.IPv6Address):
         wrapped = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:
@@ -232,14 +268,25 @@ def is_public(address: IPAddress) -> bool:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """All addresses of a host, in the order to try them."""
+    """Resolve a host name.
+
+    Args:
+        host: name or address.
+        port: TCP port.
+
+    Returns:
+        All addresses, in the order to try them.
+
+    Raises:
+        OSError: the name cannot be resolved.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 @dataclass(frozen=True, slots=True)
-class _PublicOnly(httpcore.NetworkBackend):
-    """Connects to public addresses, and those of the networks that are allowed, and to nothing else."""
+class _PublicNetworkBackend(httpcore.NetworkBackend):
+    """Connects only to public addresses and those of allowed networks."""
 
     allowed: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     _sockets: httpcore.SyncBackend = field(default_factory=httpcore.SyncBackend)
@@ -255,24 +302,24 @@ class _PublicOnly(httpcore.NetworkBackend):
         failure: Exception | None = None
         for address in self._addresses(host, port):
             try:
-                stream = self._sockets.connect_tcp(address, port, _left(timeout), local_address, socket_options)
+                stream = self._sockets.connect_tcp(address, port, _remaining_s(timeout), local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
-                return _InTime(stream)
+                return _DeadlineStream(stream)
         raise failure or httpcore.ConnectError(f"{host} has no address")
 
     def _addresses(self, host: str, port: int) -> Sequence[str]:
         try:
             addresses = resolve(host, port)
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the name {host} is not known") from error
+            raise httpcore.ConnectError(f"the name {host} cannot be resolved") from error
         for text in addresses:
             address = ipaddress.ip_address(text.partition("%")[0])
             if not (is_public(address) or self._is_allowed(address)):
-                raise LinkRefused(
+                raise LinkNotAllowed(
                     f"{host} is {text}, an address of a private or special network: photos are fetched from public servers "
-                    "(FETCH_ALLOW_NETWORKS names others)"
+                    "(the setting FETCH_ALLOW_NETWORKS allows others)"
                 )
         return addresses
 
@@ -282,16 +329,16 @@ class _PublicOnly(httpcore.NetworkBackend):
 
 
 @dataclass(frozen=True, slots=True)
-class _InTime(httpcore.NetworkStream):
-    """A connection that waits no longer than the deadline of the fetch that uses it; also for a server that sends byte by byte."""
+class _DeadlineStream(httpcore.NetworkStream):
+    """A connection that respects the deadline of its fetch, even if the server sends byte by byte."""
 
     stream: httpcore.NetworkStream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self.stream.read(max_bytes, _left(timeout))
+        return self.stream.read(max_bytes, _remaining_s(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self.stream.write(buffer, _left(timeout))
+        self.stream.write(buffer, _remaining_s(timeout))
 
     def close(self) -> None:
         self.stream.close()
@@ -299,43 +346,43 @@ class _InTime(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _InTime(self.stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+        return _DeadlineStream(self.stream.start_tls(ssl_context, server_hostname, _remaining_s(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
         return self.stream.get_extra_info(info)
 
 
-def _left(timeout: float | None) -> float:
+def _remaining_s(timeout: float | None) -> float:
     left = _deadline.get() - time.monotonic()
     if left <= 0:
-        raise httpcore.ReadTimeout("the deadline is over")
+        raise httpcore.ReadTimeout("the deadline has passed")
     return left if timeout is None else min(timeout, left)
 
 
-def _checked_url(link: str, *, base: httpx.URL | None = None) -> httpx.URL:
+def _validate_url(link: str, *, base: httpx.URL | None = None) -> httpx.URL:
     if len(link) > _MAX_LINK_CHARACTERS:
-        raise LinkRefused(f"the link is longer than {_MAX_LINK_CHARACTERS:,} characters")
+        raise LinkNotAllowed(f"the link is longer than {_MAX_LINK_CHARACTERS:,} characters")
     try:
         url = httpx.URL(link) if base is None else base.join(link)
     except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise LinkRefused(f"this is no link: {error}") from error
+        raise LinkNotAllowed(f"this is not a URL: {error}") from error
     if url.scheme not in ("http", "https"):
-        raise LinkRefused(f"the link leads to {url.scheme or 'nowhere'}: use http or https")
+        raise LinkNotAllowed(f"the link has the scheme {url.scheme!r}: use http or https")
     if not url.host:
-        raise LinkRefused("the link names no server")
+        raise LinkNotAllowed("the link has no host name")
     if url.userinfo:
-        raise LinkRefused("the link has a user's name in it: offer the photo without a password")
+        raise LinkNotAllowed("the link contains a user name: use a link without a password")
     if url.port not in (None, *settings.FETCH_PORTS):
-        raise LinkRefused(f"the link has the port {url.port}: use 80 or 443 (FETCH_PORTS names others)")
-    if not _is_plain_host(url.host):
-        raise LinkRefused(
-            f"{url.host[:60]} is a number in place of a server's name: write the name, or four numbers from 0 to 255"
+        raise LinkNotAllowed(f"the link has the port {url.port}: use 80 or 443 (the setting FETCH_PORTS allows others)")
+    if not _is_ordinary_hostname(url.host):
+        raise LinkNotAllowed(
+            f"{url.host[:60]} is a number instead of a host name: use the name, or four numbers from 0 to 255"
         )
     return url.copy_with(fragment=None)
 
 
-def _is_plain_host(host: str) -> bool:
-    """Not one of the spellings of an IPv4 address (decimal, octal, hexadecimal, shortened) that programs read differently."""
+def _is_ordinary_hostname(host: str) -> bool:
+    """Whether a host is not an unusual spelling of an IPv4 address (decimal, octal, hexadecimal, shortened)."""
     if ":" in host or not _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
         return True
     try:
@@ -344,24 +391,24 @@ def _is_plain_host(host: str) -> bool:
         return False
 
 
-def _for_core(url: httpx.URL) -> httpcore.URL:
+def _to_httpcore_url(url: httpx.URL) -> httpcore.URL:
     return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
-def _headers(url: httpx.URL, known: Remembered | None) -> list[tuple[str, str]]:
+def _headers(url: httpx.URL, cached: CacheEntry | None) -> list[tuple[str, str]]:
     headers = [
         ("Host", url.netloc.decode("ascii")),
         ("User-Agent", USER_AGENT),
         ("Accept", "image/jpeg, image/png, image/webp, image/*;q=0.5, */*;q=0.1"),
         ("Accept-Encoding", "identity"),
     ]
-    if known is not None and known.etag:
-        headers.append(("If-None-Match", known.etag))
-    if known is not None and known.last_modified:
-        headers.append(("If-Modified-Since", known.last_modified))
+    if cached is not None and cached.etag:
+        headers.append(("If-None-Match", cached.etag))
+    if cached is not None and cached.last_modified:
+        headers.append(("If-Modified-Since", cached.last_modified))
     return headers
 
 
 def _retry_after_s(headers: dict[str, str]) -> float:
-    said = headers.get("retry-after", "").strip()
-    return float(said) if said.isascii() and said.isdigit() and len(said) < 6 else 0.0
+    value = headers.get("retry-after", "").strip()
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0.0

@@ -1,4 +1,4 @@
-"""Files in the media storage are written whole or not at all: nobody ever meets half a photo, not even after a kill."""
+"""Writes files in the media storage atomically: no reader sees part of a photo, even after a kill."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ from jobs.storage import storage_errors
 PHOTOS = "products"
 
 
-def write_once(name: str, content: bytes) -> bool:
-    """Store this content under exactly this name; nothing happens where it exists, for names are made of hashes.
+def write_if_absent(name: str, content: bytes) -> bool:
+    """Store a file, unless there is one with this name.
 
-    Returns whether it was written. Raises StorageUnavailable where it cannot be.
+    Args:
+        name: path in the media storage, which contains the content's hash.
+        content: the file.
+
+    Returns:
+        Whether the file was written.
+
+    Raises:
+        StorageUnavailable: it cannot be written.
     """
     with storage_errors(f"the file {name}", settings.MEDIA_ROOT):
         if default_storage.exists(name):
@@ -27,19 +35,19 @@ def write_once(name: str, content: bytes) -> bool:
         try:
             target = Path(default_storage.path(name))
         except NotImplementedError:
-            # Not a disk: an object store shows an object only when the whole of it is there.
+            # Not a disk: object stores write atomically.
             default_storage.save(name, ContentFile(content, name=PurePosixPath(name).name))
         else:
-            _write_whole(target, content)
+            _write_atomically(target, content)
         return True
 
 
-def is_away() -> bool:
-    """Whether there is no photo at all, as where a disk is not mounted. Tells a photo that is missing from a folder that is."""
+def is_unavailable() -> bool:
+    """Whether the folder of photos is missing or empty, as when a disk is not mounted."""
     try:
         photos = Path(default_storage.path(PHOTOS))
     except NotImplementedError:
-        # An object store that is away says so itself.
+        # Object stores raise errors themselves.
         return False
     try:
         return not any(photos.iterdir())
@@ -47,12 +55,12 @@ def is_away() -> bool:
         return True
 
 
-def _write_whole(target: Path, content: bytes) -> None:
+def _write_atomically(target: Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False)  # noqa: SIM115  # closed in the next lines
     unfinished = Path(file.name)
     try:
-        # Closed before it gets its name: a disk behind a network may say only then that it is full.
+        # Closed before it is renamed: a network disk may report only then that it is full.
         with file:
             file.write(content)
         unfinished.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o644)

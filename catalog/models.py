@@ -1,4 +1,4 @@
-"""Products, their photos and categories: the truth that everything else is derived from."""
+"""Products, photos and categories: the data that the other apps derive theirs from."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Product(models.Model):
 
     sku = models.CharField(_("SKU"), max_length=120, unique=True)
     title = models.CharField(_("title"), max_length=300)
-    slug = models.SlugField(_("slug"), max_length=320, blank=True, help_text=_("Made from the title where left empty."))
+    slug = models.SlugField(_("slug"), max_length=320, blank=True, help_text=_("Generated from the title if empty."))
     description = models.TextField(_("description"), blank=True)
     category = models.ForeignKey(
         Category, verbose_name=_("category"), null=True, blank=True, on_delete=models.PROTECT, related_name="products"
@@ -115,7 +115,7 @@ class Product(models.Model):
         on_delete=models.SET_NULL,
         related_name="variants",
         help_text=_(
-            "The main product, where this one differs in colour or size only: one of them is recommended at a time."
+            "The main product, if this one differs only in colour or size. Only one of them is recommended at a time."
         ),
     )
     merged_into = models.ForeignKey(
@@ -126,7 +126,7 @@ class Product(models.Model):
         editable=False,
         on_delete=models.SET_NULL,
         related_name="merged",
-        help_text=_("The product that took over the photos of this one; visitors are led there."),
+        help_text=_("The product that this one was merged into; visitors are redirected to it."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
@@ -162,9 +162,9 @@ class Product(models.Model):
         return reverse("storefront:product", kwargs={"pk": self.pk, "slug": self.slug})
 
     def clean(self) -> None:
-        """A price is not below zero, tags are a list of words, attributes a mapping of names to words."""
+        """Check the price, tags and attributes, and the family."""
         if self.price is not None and self.price < 0:
-            raise ValidationError({"price": _("A price is not below zero.")})
+            raise ValidationError({"price": _("The price must not be negative.")})
         if not isinstance(self.tags, list) or not all(isinstance(tag, str) for tag in self.tags):
             raise ValidationError({"tags": _('Tags are a list of words: ["summer", "linen"].')})
         if not isinstance(self.attributes, dict):
@@ -176,44 +176,44 @@ class Product(models.Model):
             self._clean_variant_of(self.variant_of)
 
     def _clean_variant_of(self, main: Product) -> None:
-        """A family is a main product and its variants; there are no variants of variants."""
+        """A family is a main product and its variants, without variants of variants."""
         if main.pk == self.pk:
-            raise ValidationError({"variant_of": _("A product is no variant of itself.")})
+            raise ValidationError({"variant_of": _("A product cannot be a variant of itself.")})
         if main.variant_of is not None:
             raise ValidationError(
-                {"variant_of": _("That one is a variant itself: choose %s, its main product.") % main.variant_of}
+                {"variant_of": _("This product is a variant: choose its main product, %s.") % main.variant_of}
             )
         if self.pk is not None and self.variants.exists():
-            raise ValidationError({"variant_of": _("This product has variants itself: move them first.")})
+            raise ValidationError({"variant_of": _("This product has variants: move them first.")})
 
 
 def photo_path(image: ProductImage, filename: str) -> str:
-    """Photos are stored under their content's hash, so that the same photo is stored once."""
+    """The path of a photo in the media storage: its content's hash, so that the same photo is stored once."""
     return f"{PHOTOS}/{image.sha256[:2]}/{image.sha256}{PurePosixPath(filename).suffix}"
 
 
-class SourceEntry(models.Model):
-    """Which source of products a product came from last, so that it can be told when it is no longer in there."""
+class ProductSource(models.Model):
+    """The last source of a product, to find products that are missing in their source."""
 
     product = models.OneToOneField(
-        Product, verbose_name=_("product"), on_delete=models.CASCADE, primary_key=True, related_name="source_entry"
+        Product, verbose_name=_("product"), on_delete=models.CASCADE, primary_key=True, related_name="product_source"
     )
     source = models.CharField(_("source"), max_length=80, db_index=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, blank=True)
 
     class Meta:
-        verbose_name = _("entry of a source")
-        verbose_name_plural = _("entries of sources")
+        verbose_name = _("product source")
+        verbose_name_plural = _("product sources")
 
     def __str__(self) -> str:
         return f"{self.source}/{self.product_id}"
 
 
 class FetchedPhoto(models.Model):
-    """What a server said of a photo behind a link, so that the next import fetches only what changed."""
+    """ETag and Last-Modified of a photo behind a link, so that the next import fetches it only if it changed."""
 
     link_sha256 = models.CharField(_("SHA-256 of the link"), max_length=64, primary_key=True)
-    resource_sha256 = models.CharField(_("SHA-256 of the address it led to"), max_length=64)
+    resource_sha256 = models.CharField(_("SHA-256 of the final URL"), max_length=64)
     etag = models.CharField(_("ETag"), max_length=200, blank=True)
     last_modified = models.CharField(_("Last-Modified"), max_length=200, blank=True)
     sha256 = models.CharField(_("SHA-256 of the photo"), max_length=64)
@@ -240,13 +240,16 @@ class ProductImage(models.Model):
     height = models.PositiveIntegerField(_("height"), editable=False)
     alt = models.CharField(_("alternative text"), max_length=300, blank=True)
     perceptual_hash = models.BigIntegerField(
-        _("perceptual hash"), null=True, editable=False, help_text=_("What the photo looks like; empty until computed.")
+        _("perceptual hash"),
+        null=True,
+        editable=False,
+        help_text=_("Perceptual hash of the photo; empty until computed."),
     )
-    taken_over = models.BooleanField(
-        _("taken over"),
+    from_merged_product = models.BooleanField(
+        _("from a merged product"),
         default=False,
         editable=False,
-        help_text=_("It came with a product that was merged into this one; an import does not miss it."),
+        help_text=_("From a merged product; imports do not remove it."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -266,21 +269,21 @@ class ProductImage(models.Model):
 
 
 class DuplicatePair(models.Model):
-    """Two products with photos so alike that they may be one, and what somebody decided about them.
+    """Two products that may be the same, and the decision about them.
 
-    `first` is the one with the smaller id. `similarity`: cosine of the photos' vectors, `hash_distance`: bits in which their
-    perceptual hashes differ, both of the pair of photos most alike; `kind` is empty where only a decision is known.
+    `first` has the smaller id. `similarity` (cosine of the vectors) and `hash_distance` (different bits of the perceptual hashes)
+    are of their most similar photos; `kind` is empty if there is only a decision.
     """
 
     class Kind(models.TextChoices):
-        """How alike their photos are."""
+        """How similar their photos are."""
 
-        SAME_FILE = "same_file", _("the very same photo")
-        ALIKE = "alike", _("nearly the same photo")
-        MIRRORED = "mirrored", _("nearly the same photo, mirrored")
+        SAME_FILE = "same_file", _("identical photo")
+        SIMILAR = "alike", _("similar photo")
+        MIRRORED = "mirrored", _("similar photo, mirrored")
 
     class Decision(models.TextChoices):
-        """What the two are to each other."""
+        """The relation of the two products."""
 
         OPEN = "open", _("open")
         DIFFERENT = "different", _("not a duplicate")
@@ -309,7 +312,7 @@ class DuplicatePair(models.Model):
 
 
 class DuplicateSearch(models.Model):
-    """When near-duplicates were looked for, and among how many photos."""
+    """A finished search for near-duplicates."""
 
     photos = models.PositiveIntegerField(_("photos"))
     finished_at = models.DateTimeField(_("finished"), auto_now_add=True)

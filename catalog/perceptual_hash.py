@@ -10,7 +10,7 @@ _SIDE = 32
 _KEPT = 8
 
 # Fewer pixels than this on the shorter side are not what a photo's hash should be made of.
-ENOUGH_PIXELS = 64
+MIN_SIDE = 64
 
 
 def _bits(signs: NDArray[np.bool_]) -> int:

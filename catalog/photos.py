@@ -1,4 +1,4 @@
-"""What a safe photo is: the one gate for bytes that claim to be a picture, wherever they come from."""
+"""Validates photos: every photo from outside is checked here before it is stored or embedded."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ import numpy as np
 from django.conf import settings
 from PIL import Image, ImageChops, UnidentifiedImageError
 
-from catalog.perceptual_hash import ENOUGH_PIXELS, perceptual_hash
+from catalog.perceptual_hash import MIN_SIDE, perceptual_hash
 
-# By Pillow's names. MPO is a JPEG with further pictures behind the first, as many phones write it.
+# By Pillow's names. MPO is a JPEG with more pictures after the first, as many phones write it.
 _EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
 _OPENED = ("JPEG", "PNG", "WEBP")
 _JPEG = ("JPEG", "MPO")
 
-# A progressive JPEG is decoded once for each scan; real ones have about ten, a hostile one has thousands.
+# A progressive JPEG is decoded once per scan; real ones have about ten, hostile ones thousands.
 _MAX_SCANS = 100
 
-_TURNS = {
+_ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -35,7 +35,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIDEWAYS = (5, 6, 7, 8)
+_SWAPS_SIDES = (5, 6, 7, 8)
 
 _MAGIC = {
     b"\xff\xd8\xff": "JPEG",
@@ -48,7 +48,7 @@ _MAGIC = {
     b"PK\x03\x04": "a zip archive",
 }
 
-# All that Pillow raises on hostile or damaged bytes, beside OSError.
+# Everything that Pillow raises on hostile or damaged bytes.
 _DECODING_ERRORS = (
     OSError,
     ValueError,
@@ -62,8 +62,8 @@ _DECODING_ERRORS = (
 )
 
 
-class Reason(StrEnum):
-    """Why a photo was refused."""
+class PhotoRejectionReason(StrEnum):
+    """Why a photo was rejected."""
 
     UNREADABLE = "unreadable"
     NOT_AN_IMAGE = "not_an_image"
@@ -77,19 +77,28 @@ class Reason(StrEnum):
 
 
 class ImageRejected(ValueError):
-    """These bytes are not a photo that we take. The message says what to do about it."""
+    """The bytes are not a usable photo.
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    Attributes:
+        reason: which rule they break.
+    """
+
+    def __init__(self, reason: PhotoRejectionReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo that passed the gate.
+    """A valid photo.
 
-    `width` and `height`: as it is seen, EXIF orientation applied. `extension`: jpg, png or webp. `perceptual_hash`: what it looks
-    like, see `catalog.perceptual_hash`.
+    Attributes:
+        content: the file.
+        sha256: of the content.
+        width: in pixels, after EXIF orientation.
+        height: in pixels, after EXIF orientation.
+        extension: jpg, png or webp.
+        perceptual_hash: see `catalog.perceptual_hash`.
     """
 
     content: bytes
@@ -100,85 +109,134 @@ class Photo:
     perceptual_hash: int
 
 
-def check_photo(content: bytes, *, max_bytes: int | None = None, max_pixels: int | None = None) -> Photo:
-    """Take these bytes as a photo, or raise ImageRejected.
+def validate_photo(content: bytes, *, max_bytes: int | None = None, max_pixels: int | None = None) -> Photo:
+    """Validate the bytes of a photo.
 
-    Judged by content, never by name: first the size in bytes, then the header, and only a picture of a bearable size is
-    decoded, to find out whether it is whole and what it looks like (a JPEG at a fraction of its scale). The limits default
-    to the settings PHOTO_MAX_BYTES and PHOTO_MAX_PIXELS; no side may be longer than PHOTO_MAX_SIDE.
+    The name does not matter. The size in bytes is checked first, then the header; only a picture within the limits is
+    decoded, to check that it is complete and to hash it (a JPEG at a fraction of its scale).
+
+    Args:
+        content: the file.
+        max_bytes: default: the setting PHOTO_MAX_BYTES.
+        max_pixels: default: the setting PHOTO_MAX_PIXELS. No side may be longer than PHOTO_MAX_SIDE.
+
+    Returns:
+        The photo.
+
+    Raises:
+        ImageRejected: the bytes are not a usable photo.
     """
     limit = settings.PHOTO_MAX_BYTES if max_bytes is None else max_bytes
     if len(content) > limit:
-        raise _too_large(limit)
+        raise _too_large_error(limit)
     image = _open(content, settings.PHOTO_MAX_PIXELS if max_pixels is None else max_pixels)
     width, height = image.size
     if image.format in _JPEG:
-        image.draft(image.mode, (ENOUGH_PIXELS, ENOUGH_PIXELS))
+        image.draft(image.mode, (MIN_SIDE, MIN_SIDE))
     _decode(image, content)
-    if _orientation(image) in _SIDEWAYS:
+    if _orientation(image) in _SWAPS_SIDES:
         width, height = height, width
-    extension, look = _EXTENSIONS[str(image.format)], perceptual_hash(_upright(_reduced(image)))
-    return Photo(content, hashlib.sha256(content).hexdigest(), width, height, extension, look)
+    extension, picture_hash = _EXTENSIONS[str(image.format)], perceptual_hash(_apply_orientation(_downscaled(image)))
+    return Photo(content, hashlib.sha256(content).hexdigest(), width, height, extension, picture_hash)
 
 
 def read_photo(source: BinaryIO | Path, *, max_bytes: int | None = None, max_pixels: int | None = None) -> Photo:
-    """`check_photo` of a file, of which no more than one byte past the limit is ever read."""
-    return check_photo(read_limited(source, max_bytes=max_bytes), max_bytes=max_bytes, max_pixels=max_pixels)
+    """Read and validate a photo.
+
+    Args:
+        source: path or file; at most one byte more than the limit is read.
+        max_bytes: as in `validate_photo`.
+        max_pixels: as in `validate_photo`.
+
+    Returns:
+        The photo.
+
+    Raises:
+        ImageRejected: the file cannot be read or is not a usable photo.
+    """
+    return validate_photo(read_limited(source, max_bytes=max_bytes), max_bytes=max_bytes, max_pixels=max_pixels)
 
 
 def read_limited(source: BinaryIO | Path, *, max_bytes: int | None = None) -> bytes:
-    """The content of a file, or ImageRejected where it cannot be read or is longer than the limit."""
+    """Read a file that may be too large.
+
+    Args:
+        source: path or file.
+        max_bytes: default: the setting PHOTO_MAX_BYTES.
+
+    Returns:
+        The content.
+
+    Raises:
+        ImageRejected: the file cannot be read or is larger than the limit.
+    """
     limit = settings.PHOTO_MAX_BYTES if max_bytes is None else max_bytes
     if isinstance(source, Path):
         try:
-            # Opening a pipe or a device could wait for ever.
+            # Opening a pipe or a device could block.
             if not stat.S_ISREG(source.stat().st_mode):
-                raise ImageRejected(Reason.UNREADABLE, f"{source} is a folder or a device, not a file")
+                raise ImageRejected(PhotoRejectionReason.UNREADABLE, f"{source} is a folder or a device, not a file")
             with source.open("rb") as file:
                 return read_limited(file, max_bytes=limit)
         except OSError as error:
-            raise ImageRejected(Reason.UNREADABLE, f"{source} cannot be read: {error.strerror or error}") from error
+            raise ImageRejected(
+                PhotoRejectionReason.UNREADABLE, f"{source} cannot be read: {error.strerror or error}"
+            ) from error
     content = source.read(limit + 1)
     if len(content) > limit:
-        raise _too_large(limit)
+        raise _too_large_error(limit)
     return content
 
 
-def open_upright(source: bytes | Path | BinaryIO, *, at_least: int | None = None) -> Image.Image:
-    """The picture as a person sees it: RGB, 8 bits, turned by its EXIF orientation, on white where it is transparent.
+def open_rgb(source: bytes | Path | BinaryIO, *, min_side: int | None = None) -> Image.Image:
+    """Decode a photo: RGB, 8 bits, with EXIF orientation applied, on white where it is transparent.
 
-    With `at_least`, a JPEG is decoded at 1/2, 1/4 or 1/8 of its scale as long as its shorter side keeps that many
-    pixels, which saves most of the work. Limits and errors are those of `check_photo`: no way in is unguarded.
+    Args:
+        source: content, path or file.
+        min_side: decode a JPEG at 1/2, 1/4 or 1/8 of its scale, as long as its shorter side has this many pixels; that saves
+            most of the work. Default: full scale.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ImageRejected: as in `validate_photo`, with the same limits.
     """
     content = source if isinstance(source, bytes) else read_limited(source)
     image = _open(content, settings.PHOTO_MAX_PIXELS)
-    if at_least is not None and image.format in _JPEG:
-        image.draft(image.mode, (at_least, at_least))
+    if min_side is not None and image.format in _JPEG:
+        image.draft(image.mode, (min_side, min_side))
     _decode(image, content)
-    return _upright(image)
+    return _apply_orientation(image)
 
 
 def _open(content: bytes, max_pixels: int) -> Image.Image:
-    """The picture with its header read and nothing decoded; ImageRejected by what the header says."""
+    """Read the header and check it; decode nothing."""
     if not content:
-        raise ImageRejected(Reason.NOT_AN_IMAGE, "the file is empty")
-    # Pillow allocates the whole canvas of a WebP when it opens it, and warns of sizes that we refuse anyway.
-    claimed = _size_in_header(content)
-    if claimed is not None:
-        _refuse_too_many_pixels(*claimed, max_pixels)
+        raise ImageRejected(PhotoRejectionReason.NOT_AN_IMAGE, "the file is empty")
+    # Pillow allocates the whole canvas of a WebP when it opens it, and warns of sizes that are rejected here anyway.
+    declared = _size_in_header(content)
+    if declared is not None:
+        _check_size(*declared, max_pixels)
     try:
         image = Image.open(io.BytesIO(content), formats=_OPENED)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageRejected(Reason.TOO_MANY_PIXELS, f"at most {max_pixels:,} pixels are taken: {error}") from error
+        raise ImageRejected(
+            PhotoRejectionReason.TOO_MANY_PIXELS, f"the maximum is {max_pixels:,} pixels: {error}"
+        ) from error
     except UnidentifiedImageError as error:
-        raise _unidentified(content) from error
+        raise _unknown_format_error(content) from error
     except _DECODING_ERRORS as error:
-        raise _undecodable(content, error) from error
-    _refuse_too_many_pixels(*image.size, max_pixels)
+        raise _decoding_error(content, error) from error
+    _check_size(*image.size, max_pixels)
     if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):
-        raise ImageRejected(Reason.ANIMATED, "the picture is an animation: save one frame of it as a photo")
+        raise ImageRejected(
+            PhotoRejectionReason.ANIMATED, "the picture is an animation: save one frame of it as a photo"
+        )
     if image.format in _JPEG and content.count(b"\xff\xda") > _MAX_SCANS:
-        raise ImageRejected(Reason.TOO_MANY_SCANS, f"the JPEG has more than {_MAX_SCANS} scans: save it again")
+        raise ImageRejected(
+            PhotoRejectionReason.TOO_MANY_SCANS, f"the JPEG has more than {_MAX_SCANS} scans: save it again"
+        )
     return image
 
 
@@ -186,24 +244,24 @@ def _decode(image: Image.Image, content: bytes) -> None:
     try:
         image.load()
     except _DECODING_ERRORS as error:
-        raise _undecodable(content, error) from error
+        raise _decoding_error(content, error) from error
 
 
-def _refuse_too_many_pixels(width: int, height: int, max_pixels: int) -> None:
+def _check_size(width: int, height: int, max_pixels: int) -> None:
     longest: int = settings.PHOTO_MAX_SIDE
     if width * height > max_pixels or max(width, height) > longest:
         raise ImageRejected(
-            Reason.TOO_MANY_PIXELS,
-            f"the picture has {width:,} x {height:,} pixels: at most {max_pixels:,}, and {longest:,} a side, are taken",
+            PhotoRejectionReason.TOO_MANY_PIXELS,
+            f"the picture has {width:,} x {height:,} pixels; the maximum is {max_pixels:,}, and {longest:,} per side",
         )
 
 
-def _too_large(limit: int) -> ImageRejected:
-    return ImageRejected(Reason.TOO_LARGE, f"the file is larger than {limit:,} bytes: save it smaller")
+def _too_large_error(limit: int) -> ImageRejected:
+    return ImageRejected(PhotoRejectionReason.TOO_LARGE, f"the file is larger than {limit:,} bytes: save it smaller")
 
 
 def _size_in_header(content: bytes) -> tuple[int, int] | None:
-    """Width and height as a PNG or WebP claims them in its first 30 bytes; None for anything else."""
+    """Width and height in the header of a PNG or WebP; None for other formats."""
     if content.startswith(b"\x89PNG\r\n\x1a\n") and content[12:16] == b"IHDR" and len(content) >= 24:
         return int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
     if content[:4] != b"RIFF" or content[8:12] != b"WEBP" or len(content) < 30:
@@ -219,23 +277,25 @@ def _size_in_header(content: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _unidentified(content: bytes) -> ImageRejected:
-    """The best explanation of bytes that are no JPEG, PNG or WebP at all, or not enough of one to tell."""
+def _unknown_format_error(content: bytes) -> ImageRejected:
+    """The error for bytes that Pillow does not recognise as JPEG, PNG or WebP."""
     name = _format_of(content)
     if name in ("JPEG", "PNG", "WebP"):
-        return ImageRejected(Reason.DAMAGED, f"the {name} file is damaged or cut off: export or upload it again")
+        return ImageRejected(
+            PhotoRejectionReason.DAMAGED, f"the {name} file is damaged or truncated: export or upload it again"
+        )
     if name is not None:
-        return ImageRejected(Reason.FORMAT, f"the file is {name}: save it as JPEG, PNG or WebP")
-    return ImageRejected(Reason.NOT_AN_IMAGE, "the file is not a picture: JPEG, PNG and WebP are taken")
+        return ImageRejected(PhotoRejectionReason.FORMAT, f"the file is {name}: save it as JPEG, PNG or WebP")
+    return ImageRejected(PhotoRejectionReason.NOT_AN_IMAGE, "the file is not a picture: use JPEG, PNG or WebP")
 
 
-def _undecodable(content: bytes, error: Exception) -> ImageRejected:
-    if "truncated" in str(error).lower() or _is_cut_off(content):
-        return ImageRejected(Reason.TRUNCATED, "the picture is cut off, its end is missing: copy or upload it again")
-    return ImageRejected(Reason.DAMAGED, f"the picture is damaged ({error}): export it again")
+def _decoding_error(content: bytes, error: Exception) -> ImageRejected:
+    if "truncated" in str(error).lower() or _is_truncated(content):
+        return ImageRejected(PhotoRejectionReason.TRUNCATED, "the picture is truncated: copy or upload it again")
+    return ImageRejected(PhotoRejectionReason.DAMAGED, f"the picture is damaged ({error}): export it again")
 
 
-def _is_cut_off(content: bytes) -> bool:
+def _is_truncated(content: bytes) -> bool:
     match _format_of(content):
         case "JPEG":
             return b"\xff\xd9" not in content[-1024:]
@@ -247,7 +307,7 @@ def _is_cut_off(content: bytes) -> bool:
 
 
 def _format_of(content: bytes) -> str | None:
-    """A name of what these bytes look like, for messages."""
+    """The format that the bytes look like, for messages."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "WebP"
     if content[4:8] == b"ftyp":
@@ -262,23 +322,23 @@ def _format_of(content: bytes) -> str | None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8. An unreadable EXIF block spoils no picture: it counts as upright."""
+    """The EXIF orientation, 1 to 8; 1 if the EXIF block cannot be read."""
     try:
         orientation = image.getexif().get(0x0112, 1)
     except (*_DECODING_ERRORS, UserWarning):
         return 1
-    return orientation if orientation in _TURNS else 1
+    return orientation if orientation in _ORIENTATIONS else 1
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    turn = _TURNS.get(_orientation(image))
+def _apply_orientation(image: Image.Image) -> Image.Image:
+    turn = _ORIENTATIONS.get(_orientation(image))
     upright = _to_rgb(image)
     return upright if turn is None else upright.transpose(turn)
 
 
-def _reduced(image: Image.Image) -> Image.Image:
-    """As few pixels as its hash is made of, so that a large PNG is not converted whole."""
-    factor = min(image.size) // ENOUGH_PIXELS
+def _downscaled(image: Image.Image) -> Image.Image:
+    """Downscale to the size that the hash needs, so that a large PNG is not converted at full size."""
+    factor = min(image.size) // MIN_SIDE
     return image.reduce(factor) if factor > 1 and image.mode in ("L", "LA", "RGB", "RGBA") else image
 
 

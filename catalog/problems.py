@@ -8,7 +8,7 @@ from http import HTTPStatus
 from catalog import archives, photos
 from catalog.archives import ArchiveRejected
 from catalog.errors import DryRunFileExpired, NoRejectedRows, PageNotFound, ProductNotFound
-from catalog.importers.rows import UnusableSource
+from catalog.importers.rows import InvalidSource
 from catalog.photos import ImageRejected
 from rest.problems import TOO_LARGE, ProblemType, ProblemTypes
 
@@ -29,11 +29,11 @@ DRY_RUN_FILE_EXPIRED = ProblemType(HTTPStatus.CONFLICT, "nothing-to-import", "Th
 
 
 def _of_image(error: ImageRejected) -> ProblemType:
-    return IMAGE_TOO_LARGE if error.reason is photos.Reason.TOO_LARGE else IMAGE_REJECTED
+    return IMAGE_TOO_LARGE if error.reason is photos.PhotoRejectionReason.TOO_LARGE else IMAGE_REJECTED
 
 
 def _of_archive(error: ArchiveRejected) -> ProblemType:
-    return ARCHIVE_TOO_LARGE if error.reason is archives.Reason.TOO_LARGE else ARCHIVE_REJECTED
+    return ARCHIVE_TOO_LARGE if error.reason is archives.ArchiveRejectionReason.TOO_LARGE else ARCHIVE_REJECTED
 
 
 PROBLEM_TYPES: ProblemTypes = {
@@ -41,7 +41,7 @@ PROBLEM_TYPES: ProblemTypes = {
     PageNotFound: PAGE_NOT_FOUND,
     ImageRejected: _of_image,
     ArchiveRejected: _of_archive,
-    UnusableSource: INVALID_CATALOGUE,
+    InvalidSource: INVALID_CATALOGUE,
     NoRejectedRows: NO_REJECTED_ROWS,
     DryRunFileExpired: DRY_RUN_FILE_EXPIRED,
 }

@@ -1,4 +1,4 @@
-"""Writes of the catalogue. Every door (admin, importers, API) comes through here, so that no change goes untold."""
+"""Writes of the catalogue. Admin, importers and API write through these functions, which send the domain events."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from catalog import events
-from catalog.media import write_once
-from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, SourceEntry, photo_path
+from catalog.media import write_if_absent
+from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, ProductSource, photo_path
 from catalog.photos import Photo
 from catalog.thumbnails import delete_thumbnails
 from jobs.storage import database_storage_errors
 
 logger = logging.getLogger(__name__)
 
-_written: ContextVar[set[str] | None] = ContextVar("written", default=None)
+_written_files: ContextVar[set[str] | None] = ContextVar("written", default=None)
 
 
-class Outcome(StrEnum):
+class SaveResult(StrEnum):
     """What saving a product did."""
 
     CREATED = "created"
@@ -40,7 +40,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProductData:
-    """All that a shop says of a product. `category`: names from the root down, e.g. ("Clothing", "Shirts")."""
+    """The data of a product in a source.
+
+    Attributes:
+        category: names from the root down, e.g. ("Clothing", "Shirts").
+        price: in units of the currency; None if unknown.
+        currency: ISO 4217 code.
+        active: whether the product is shown.
+    """
 
     sku: str
     title: str
@@ -57,12 +64,13 @@ class ProductData:
 
 @contextmanager
 def transaction_with_files() -> Iterator[None]:
-    """A transaction; where it is rolled back, the files of the photos that were attached in it are gone, too.
+    """A transaction that also deletes the files of photos that were attached in it, if it is rolled back.
 
-    Raises StorageUnavailable where the database's own disk is full or read-only.
+    Raises:
+        StorageUnavailable: the disk of the database is full or read-only.
     """
     written: set[str] = set()
-    outer = _written.set(written)
+    outer = _written_files.set(written)
     try:
         with database_storage_errors(), transaction.atomic():
             yield
@@ -70,17 +78,24 @@ def transaction_with_files() -> Iterator[None]:
         _delete_unused_files(written)
         raise
     finally:
-        _written.reset(outer)
+        _written_files.reset(outer)
 
 
 @transaction.atomic
-def save_product(data: ProductData, *, only: Collection[str] | None = None) -> tuple[Product, Outcome]:
-    """Create or update the product of this sku.
+def save_product(data: ProductData, *, fields: Collection[str] | None = None) -> tuple[Product, SaveResult]:
+    """Create or update the product with this SKU.
 
-    `only`: the fields that the source speaks of; the others stay as they are in a product that exists already.
-    Raises ValidationError where a field does not hold up; then nothing is written.
+    Args:
+        data: of the product.
+        fields: names of the fields to update in an existing product; None for all.
+
+    Returns:
+        The product, and what was done.
+
+    Raises:
+        ValidationError: a field is invalid; nothing is written.
     """
-    (saved,) = save_products([(data, only)])
+    (saved,) = save_products([(data, fields)])
     if isinstance(saved, ValidationError):
         raise saved
     return saved
@@ -88,50 +103,54 @@ def save_product(data: ProductData, *, only: Collection[str] | None = None) -> t
 
 @transaction.atomic
 def save_products(
-    wanted: Sequence[tuple[ProductData, Collection[str] | None]],
+    products: Sequence[tuple[ProductData, Collection[str] | None]],
     *,
     categories: dict[tuple[str, ...], Category] | None = None,
-) -> list[tuple[Product, Outcome] | ValidationError]:
-    """Save products as `save_product` does, each sku once, with a few statements for all of them.
+) -> list[tuple[Product, SaveResult] | ValidationError]:
+    """Save products as `save_product` does, with a few statements for all of them.
 
-    Returns what it would return for each, or the error that it would raise: that product is not written, the others are.
-    categories: known ones by their names; it is added to, and good for as long as nothing of this is rolled back.
+    Args:
+        products: data and fields as in `save_product`; each SKU once.
+        categories: cache by names, which is extended; invalid after a rollback.
+
+    Returns:
+        For each product what `save_product` returns, or the ValidationError that it raises; the other products are saved.
     """
     categories = {} if categories is None else categories
-    skus = [data.sku for data, _ in wanted]
-    # In one order, so that two imports at the same time wait for each other and never both.
-    known = {row.sku: row for row in Product.objects.select_for_update().filter(sku__in=skus).order_by("pk")}
-    results: list[tuple[Product, Outcome] | ValidationError] = []
+    skus = [data.sku for data, _ in products]
+    # Locked in one order, so that two imports at the same time do not deadlock.
+    existing = {row.sku: row for row in Product.objects.select_for_update().filter(sku__in=skus).order_by("pk")}
+    results: list[tuple[Product, SaveResult] | ValidationError] = []
     new: list[Product] = []
     updated: list[int] = []
-    for data, only in wanted:
+    for data, fields in products:
         try:
-            product, outcome = _prepared(data, only, known.get(data.sku), categories)
+            product, result = _build_product(data, fields, existing.get(data.sku), categories)
         except ValidationError as error:
             results.append(error)
             continue
-        results.append((product, outcome))
-        if outcome is Outcome.CREATED:
+        results.append((product, result))
+        if result is SaveResult.CREATED:
             new.append(product)
-        elif outcome is Outcome.UPDATED:
+        elif result is SaveResult.UPDATED:
             updated.append(product.pk)
     Product.objects.bulk_create(new)
     products_were_changed(updated)
     return results
 
 
-def _prepared(
+def _build_product(
     data: ProductData,
-    only: Collection[str] | None,
+    fields: Collection[str] | None,
     product: Product | None,
     categories: dict[tuple[str, ...], Category],
-) -> tuple[Product, Outcome]:
-    """The product with this data: stored where it was there before, otherwise still to be stored.
+) -> tuple[Product, SaveResult]:
+    """Update and save an existing product, or create one that is not saved yet.
 
-    One that was merged into another stays as it is: what its source says of it would bring it back.
+    A product that was merged into another one stays as it is, or its source would reactivate it.
     """
     if product is not None and product.merged_into_id is not None:
-        return product, Outcome.UNCHANGED
+        return product, SaveResult.UNCHANGED
     values: dict[str, Any] = {
         "title": data.title,
         "description": data.description,
@@ -143,43 +162,52 @@ def _prepared(
         "attributes": dict(data.attributes),
         "active": data.active,
     }
-    # The category last: a product that is refused must not leave one behind.
+    # The category last: an invalid product must not leave one behind.
     if product is None:
         product = Product(sku=data.sku, **values)
-        _check(product)
+        _full_clean(product)
         product.category = ensure_category(data.category, categories) if data.category else None
-        return product, Outcome.CREATED
-    changed = [name for name in values if (only is None or name in only) and getattr(product, name) != values[name]]
+        return product, SaveResult.CREATED
+    changed = [name for name in values if (fields is None or name in fields) and getattr(product, name) != values[name]]
     if changed:
         for name in changed:
             setattr(product, name, values[name])
-        _check(product)
-    if only is None or "category" in only:
+        _full_clean(product)
+    if fields is None or "category" in fields:
         category = ensure_category(data.category, categories) if data.category else None
         if product.category_id != (category and category.pk):
             product.category = category
             changed.append("category")
     if not changed:
-        return product, Outcome.UNCHANGED
+        return product, SaveResult.UNCHANGED
     product.save(update_fields=[*changed, "updated_at"])
-    return product, Outcome.UPDATED
+    return product, SaveResult.UPDATED
 
 
-def _check(product: Product) -> None:
-    """Raises ValidationError. Asks the database nothing: sku and category were looked up, and `clean` knows the constraints."""
+def _full_clean(product: Product) -> None:
+    """Raise ValidationError. Needs no query: SKU and category were looked up, and `clean` checks the constraints."""
     product.full_clean(exclude={"category"}, validate_unique=False, validate_constraints=False)
 
 
-# More than this many are not kept in mind: a source that has more than that has mistaken something else for categories.
-_CATEGORIES_KNOWN = 10_000
+# A source with more categories than this has mapped the wrong column.
+_CATEGORY_CACHE_SIZE = 10_000
 
 
-def ensure_category(names: Sequence[str], known: dict[tuple[str, ...], Category] | None = None) -> Category:
-    """The category at the end of these names, made with its ancestors where missing. Names alike as slugs are one.
+def ensure_category(names: Sequence[str], cache: dict[tuple[str, ...], Category] | None = None) -> Category:
+    """Get a category, or create it with its ancestors.
 
-    known: categories by their names, so that they need not be asked for again; it is added to.
+    Args:
+        names: from the root down; names with the same slug are the same category.
+        cache: categories by names, which is extended.
+
+    Returns:
+        The category of the last name.
+
+    Raises:
+        ValidationError: the path is too long.
+        ValueError: there is no name.
     """
-    if known is not None and (category := known.get(tuple(names))):
+    if cache is not None and (category := cache.get(tuple(names))):
         return category
     slugs = [slugify(name, allow_unicode=True)[:120] or "other" for name in names]
     if len("/".join(slugs)) > CATEGORY_PATH_LENGTH:
@@ -191,14 +219,21 @@ def ensure_category(names: Sequence[str], known: dict[tuple[str, ...], Category]
         )
     if parent is None:
         raise ValueError("a category needs at least one name")
-    if known is not None and len(known) < _CATEGORIES_KNOWN:
-        known[tuple(names)] = parent
+    if cache is not None and len(cache) < _CATEGORY_CACHE_SIZE:
+        cache[tuple(names)] = parent
     return parent
 
 
 @transaction.atomic
 def save_category(category: Category) -> None:
-    """Store a category edited by hand; when it was renamed or moved, its whole subtree gets new paths."""
+    """Save a category; a new path changes the paths of its whole subtree.
+
+    Args:
+        category: with its new fields.
+
+    Raises:
+        ValidationError: a field is invalid.
+    """
     old_path = category.path
     category.slug = category.slug or slugify(category.name, allow_unicode=True)[:120] or "other"
     category.path = f"{category.parent.path}/{category.slug}" if category.parent else category.slug
@@ -210,12 +245,16 @@ def save_category(category: Category) -> None:
     for descendant in subtree:
         descendant.path = category.path + descendant.path[len(old_path) :]
     Category.objects.bulk_update(subtree, ["path"])
-    moved = [category.pk, *(descendant.pk for descendant in subtree)]
-    products_were_changed(list(Product.objects.filter(category__in=moved).values_list("pk", flat=True)))
+    moved_ids = [category.pk, *(descendant.pk for descendant in subtree)]
+    products_were_changed(list(Product.objects.filter(category__in=moved_ids).values_list("pk", flat=True)))
 
 
 def products_were_changed(product_ids: Sequence[int]) -> None:
-    """Tell the other services that details of products changed. For doors that write through a form of their own."""
+    """Send the event that details of products changed; for code that saves products itself, such as the admin's forms.
+
+    Args:
+        product_ids: of the products; nothing is sent if there are none.
+    """
     if product_ids:
         events.products_changed.send(sender=Product, product_ids=list(product_ids))
 
@@ -224,7 +263,20 @@ def products_were_changed(product_ids: Sequence[int]) -> None:
 def attach_image(
     product: Product, photo: Photo, *, alt: str = "", position: int | None = None
 ) -> tuple[ProductImage, bool]:
-    """Add a checked photo to a product. Returns the image and whether it is new: the same bytes are attached once."""
+    """Attach a photo to a product; the same content is attached once.
+
+    Args:
+        product: gets the photo.
+        photo: a valid photo.
+        alt: alternative text.
+        position: in display order; None for the end.
+
+    Returns:
+        The image, and whether it is new.
+
+    Raises:
+        StorageUnavailable: the file cannot be written.
+    """
     existing = ProductImage.objects.filter(product=product, sha256=photo.sha256).first()
     if existing is not None:
         if position is not None and existing.position != position:
@@ -250,23 +302,30 @@ def attach_image(
 
 
 def _store(image: ProductImage, photo: Photo) -> str:
-    """Write the photo's bytes unless they are there already, and return their path in the media storage."""
+    """Write the file unless it exists, and return its path in the media storage."""
     path = photo_path(image, f"photo.{photo.extension}")
-    if write_once(path, photo.content) and (written := _written.get()) is not None:
+    if write_if_absent(path, photo.content) and (written := _written_files.get()) is not None:
         written.add(path)
     return path
 
 
 @transaction.atomic
 def arrange_images(positions: Mapping[int, int]) -> None:
-    """Put photos, by their ids, into these positions."""
+    """Set positions of photos. positions: by image id."""
     for image_id, position in positions.items():
         ProductImage.objects.filter(pk=image_id).update(position=position)
 
 
 @transaction.atomic
 def remove_images(image_ids: Collection[int]) -> int:
-    """Delete photos, and their files once no other product uses them. Returns how many went."""
+    """Delete photos, and their files if no other product uses them.
+
+    Args:
+        image_ids: of the photos.
+
+    Returns:
+        Number of photos deleted.
+    """
     images = list(ProductImage.objects.filter(pk__in=image_ids))
     if not images:
         return 0
@@ -278,7 +337,14 @@ def remove_images(image_ids: Collection[int]) -> int:
 
 @transaction.atomic
 def delete_products(product_ids: Collection[int]) -> int:
-    """Delete products with their photos. Returns how many products went."""
+    """Delete products with their photos.
+
+    Args:
+        product_ids: of the products.
+
+    Returns:
+        Number of products deleted.
+    """
     remove_images(list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True)))
     _, deleted = Product.objects.filter(pk__in=product_ids).delete()
     return deleted.get(Product._meta.label, 0)
@@ -286,7 +352,14 @@ def delete_products(product_ids: Collection[int]) -> int:
 
 @transaction.atomic
 def withdraw_products(product_ids: Collection[int]) -> int:
-    """Take products out of every list and recommendation; their photos and vectors stay for their return."""
+    """Deactivate products: they are in no list or recommendation, and their photos and vectors stay.
+
+    Args:
+        product_ids: of the products.
+
+    Returns:
+        Number of products that were active.
+    """
     active = list(Product.objects.filter(pk__in=product_ids, active=True).values_list("pk", flat=True))
     Product.objects.filter(pk__in=active).update(active=False)
     products_were_changed(active)
@@ -294,36 +367,49 @@ def withdraw_products(product_ids: Collection[int]) -> int:
 
 
 @transaction.atomic
-def note_source(products: Sequence[Product], source: str, *, bring_back: Collection[int]) -> set[int]:
-    """Keep in mind that this source has these products. Returns the ids of those that were missing and are active again.
+def record_source(products: Sequence[Product], source: str, *, bring_back: Collection[int]) -> set[int]:
+    """Record that a source has these products.
 
-    bring_back: ids of those that become active where they were withdrawn because they were missing.
+    Args:
+        products: that the source has.
+        source: its name.
+        bring_back: ids of products to reactivate if they were withdrawn because they were missing.
+
+    Returns:
+        Ids of the products that were reactivated.
     """
-    entries = SourceEntry.objects.in_bulk([product.pk for product in products])
-    SourceEntry.objects.bulk_create(
-        SourceEntry(product=product, source=source) for product in products if product.pk not in entries
+    entries = ProductSource.objects.in_bulk([product.pk for product in products])
+    ProductSource.objects.bulk_create(
+        ProductSource(product=product, source=source) for product in products if product.pk not in entries
     )
     missing = {entry.pk for entry in entries.values() if entry.missing_since is not None}
     elsewhere = {entry.pk for entry in entries.values() if entry.source != source}
     if missing or elsewhere:
-        SourceEntry.objects.filter(pk__in=missing | elsewhere).update(source=source, missing_since=None)
-    back = [
+        ProductSource.objects.filter(pk__in=missing | elsewhere).update(source=source, missing_since=None)
+    reactivated = [
         product
         for product in products
         if product.pk in missing and product.pk in bring_back and not product.active and product.merged_into_id is None
     ]
-    for product in back:
+    for product in reactivated:
         product.active = True
         product.save(update_fields=["active", "updated_at"])
-    products_were_changed([product.pk for product in back])
-    return {product.pk for product in back}
+    products_were_changed([product.pk for product in reactivated])
+    return {product.pk for product in reactivated}
 
 
 @transaction.atomic
 def withdraw_missing(product_ids: Collection[int]) -> int:
-    """Withdraw products that their source no longer has, until it has them again. Returns how many were active."""
+    """Withdraw products that their source no longer has, until it has them again.
+
+    Args:
+        product_ids: of the products.
+
+    Returns:
+        Number of products that were active.
+    """
     active = list(Product.objects.filter(pk__in=product_ids, active=True).values_list("pk", flat=True))
-    SourceEntry.objects.filter(product__in=active).update(missing_since=timezone.now())
+    ProductSource.objects.filter(product__in=active).update(missing_since=timezone.now())
     return withdraw_products(active)
 
 
@@ -332,7 +418,7 @@ def _delete_unused_files_on_commit(names: set[str]) -> None:
 
 
 def _delete_unused_files(names: set[str]) -> None:
-    """What cannot be deleted stays and is told of: it is in nobody's way."""
+    """Delete files that no photo uses. An error is logged; the files stay."""
     if not names:
         return
     try:
@@ -341,4 +427,4 @@ def _delete_unused_files(names: set[str]) -> None:
             default_storage.delete(name)
             delete_thumbnails(name)
     except (OSError, DatabaseError) as error:
-        logger.error("files of photos that are gone could not be deleted (%s): %s", error, ", ".join(sorted(names)))
+        logger.error("could not delete the files of deleted photos (%s): %s", error, ", ".join(sorted(names)))

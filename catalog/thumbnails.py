@@ -1,6 +1,6 @@
-"""Small versions of stored photos, for lists: an address costs nothing, the picture is made on the first request.
+"""Thumbnails of stored photos: created at the first request, stored, and cacheable for a year.
 
-The address holds the photo's hash, so an answer never changes and any cache in front may keep it for ever.
+The URL contains the photo's hash, so its content never changes.
 """
 
 from __future__ import annotations
@@ -14,61 +14,88 @@ from django.urls import get_script_prefix, re_path
 from django.views.decorators.http import require_safe
 from PIL import Image
 
-from catalog.media import PHOTOS, write_once
-from catalog.photos import ImageRejected, open_upright
+from catalog.media import PHOTOS, write_if_absent
+from catalog.photos import ImageRejected, open_rgb
 from jobs.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
-# The longer side in pixels: a row of the admin, a card, a card on a dense screen, a product page on a dense screen.
+# Longer side in pixels: admin list, card, card on a high-density screen, product page on a high-density screen.
 SIDES = (96, 320, 640, 1280)
 
 _QUALITY = 80
-_FOR_EVER = "public, max-age=31536000, immutable"
+_ONE_YEAR = "public, max-age=31536000, immutable"
 
 
 def thumbnail_url(name: str, side: int) -> str:
-    """The address of a thumbnail of the photo stored under this name, its longer side at most `side` pixels.
+    """The URL of a thumbnail; nothing is read or created.
 
-    Nothing is read or made. "" for "", so that a product without a photo needs no special case.
+    Args:
+        name: path of the photo in the media storage, or "".
+        side: one of SIDES, the maximum of the longer side in pixels.
+
+    Returns:
+        The URL; "" if `name` is "".
+
+    Raises:
+        ValueError: `side` is not one of SIDES.
     """
     if side not in SIDES:
-        raise ValueError(f"{side} is not a thumbnail's side: use one of {', '.join(map(str, SIDES))}")
+        raise ValueError(f"{side} is not a size of thumbnails: use one of {', '.join(map(str, SIDES))}")
     return f"{get_script_prefix()}thumbs/{side}/{name}.webp" if name else ""
 
 
 def thumbnail(name: str, side: int) -> bytes:
-    """The thumbnail, a WebP file; made and kept unless it is there.
+    """Read a thumbnail, or create and store it.
 
-    Where it cannot be kept, it is made anew the next time. Raises FileNotFoundError without the photo, ImageRejected where that
-    cannot be decoded.
+    Args:
+        name: path of the photo in the media storage.
+        side: one of SIDES.
+
+    Returns:
+        A WebP file.
+
+    Raises:
+        FileNotFoundError: there is no such photo.
+        ImageRejected: the photo cannot be decoded.
     """
     thumb = _thumbnail_name(name, side)
     if default_storage.exists(thumb):
         with default_storage.open(thumb) as file:
-            kept: bytes = file.read()
-            return kept
+            cached: bytes = file.read()
+            return cached
     with default_storage.open(name) as file:
-        image = open_upright(file.read(), at_least=side)
+        image = open_rgb(file.read(), min_side=side)
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     small = io.BytesIO()
     image.save(small, "WEBP", quality=_QUALITY)
     try:
-        write_once(thumb, small.getvalue())
+        write_if_absent(thumb, small.getvalue())
     except StorageUnavailable as error:
-        logger.warning("a thumbnail is not kept: %s", error)
+        logger.warning("could not store a thumbnail: %s", error)
     return small.getvalue()
 
 
 def delete_thumbnails(name: str) -> None:
-    """Delete every thumbnail of a photo that is deleted."""
+    """Delete all thumbnails of a photo. name: its path in the media storage."""
     for side in SIDES:
         default_storage.delete(_thumbnail_name(name, side))
 
 
 @require_safe
 def thumbnail_view(_request: HttpRequest, side: str, name: str) -> HttpResponse:
-    """Answer with a thumbnail, made on the first request."""
+    """Serve a thumbnail.
+
+    Args:
+        side: one of SIDES.
+        name: path of the photo in the media storage.
+
+    Returns:
+        A WebP file.
+
+    Raises:
+        Http404: there is no such photo, or it cannot be decoded.
+    """
     try:
         picture = thumbnail(name, int(side))
     except FileNotFoundError:
@@ -76,14 +103,14 @@ def thumbnail_view(_request: HttpRequest, side: str, name: str) -> HttpResponse:
     except ImageRejected as error:
         logger.warning("no thumbnail of %s: %s", name, error)
         raise Http404("The photo cannot be read.") from error
-    return HttpResponse(picture, content_type="image/webp", headers={"Cache-Control": _FOR_EVER})
+    return HttpResponse(picture, content_type="image/webp", headers={"Cache-Control": _ONE_YEAR})
 
 
 def _thumbnail_name(name: str, side: int) -> str:
     return f"thumbs/{side}/{name}.webp"
 
 
-# Only names that the catalogue itself gives to photos: nothing else in the storage can be asked for.
+# Only names that the catalogue gives to photos: no other file in the storage can be requested.
 _PHOTO_NAME = rf"{PHOTOS}/[0-9a-f]{{2}}/[0-9a-f]{{64}}\.(?:jpg|png|webp)"
 _SIDE = "|".join(map(str, SIDES))
 

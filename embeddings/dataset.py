@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from catalog.archives import SafeArchive, wrapping_folder
-from catalog.grouping import first_of_group
+from catalog.clustering import connected_components
 from catalog.models import ProductImage
-from catalog.photos import ImageRejected, open_upright, read_limited
+from catalog.photos import ImageRejected, open_rgb, read_limited
 from embeddings.errors import UnusablePhotos
 from jobs.progress import ProgressCallback, StageProgress
 
@@ -75,7 +75,7 @@ class LabelledPhoto:
         """The photo, upright, RGB; of a larger file at least so many pixels wide and high. Raises ImageRejected."""
         if isinstance(self.source, np.ndarray):
             return Image.fromarray(self.source).convert("RGB")
-        return open_upright(self.content(), at_least=at_least)
+        return open_rgb(self.content(), min_side=at_least)
 
 
 @dataclass(frozen=True)
@@ -338,7 +338,7 @@ def inspect(photo_set: PhotoSet, *, stage: str = "photos", on_progress: Progress
     )
 
 
-def photos_in_both(one: Inspection, other: Inspection) -> int:
+def count_common_photos(one: Inspection, other: Inspection) -> int:
     """How many photos of `one` are in `other` too, identical or next to it. For sets that were divided by somebody else."""
     border = len(one.fingerprints)
     pairs = _near_duplicates([*one.fingerprints, *other.fingerprints])
@@ -349,7 +349,7 @@ def _fingerprint(photo: LabelledPhoto) -> PhotoFingerprint | str:
     """The fingerprint of a photo, or why it cannot be used."""
     try:
         content = photo.content()
-        image = open_upright(content, at_least=64)
+        image = open_rgb(content, min_side=64)
     except ImageRejected as error:
         return str(error)
     except OSError as error:
@@ -403,7 +403,7 @@ def _groups(photos: Sequence[LabelledPhoto], near: Iterable[tuple[int, int]]) ->
     same_product = [
         (first_of.setdefault(photo.product, number), number) for number, photo in enumerate(photos) if photo.product
     ]
-    first = first_of_group([*same_product, *near])
+    first = connected_components([*same_product, *near])
     return np.array([first.get(number, number) for number in range(len(photos))], dtype=np.int64)
 
 

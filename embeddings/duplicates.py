@@ -20,7 +20,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
-from catalog.duplicates import Likeness, Recorded, record_search
+from catalog.duplicates import MatchEvidence, SearchResult, store_search_result
 from catalog.models import DuplicatePair, ProductImage
 from catalog.perceptual_hash import MIRROR
 from catalog.photos import ImageRejected, read_photo
@@ -54,7 +54,7 @@ class Found:
     photos: int
     unreadable: int
     left_out: int
-    recorded: Recorded
+    recorded: SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class _Contents:
 class _Match:
     one: int
     other: int
-    likeness: Likeness
+    evidence: MatchEvidence
 
 
 def find_duplicates(on_progress: ProgressCallback) -> Found:
@@ -103,7 +103,7 @@ def find_duplicates(on_progress: ProgressCallback) -> Found:
             shared |= crowded
             _add(found, contents, matches)
     photos = len(contents.products)
-    return Found(photos, unreadable, int(shared.sum()), record_search(found, photos=photos))
+    return Found(photos, unreadable, int(shared.sum()), store_search_result(found, photos=photos))
 
 
 def _live_version() -> EncoderVersion:
@@ -188,9 +188,9 @@ def _by_content(
     return _Contents(rows, hashes[rows], products[by_content], families[by_content], bounds)
 
 
-def _identical(contents: _Contents, shared: NDArray[np.bool_]) -> dict[tuple[int, int], Likeness]:
+def _identical(contents: _Contents, shared: NDArray[np.bool_]) -> dict[tuple[int, int], MatchEvidence]:
     """Products that show the very same bytes."""
-    same = Likeness(Kind.SAME_FILE, 1.0, 0)
+    same = MatchEvidence(Kind.SAME_FILE, 1.0, 0)
     several = np.flatnonzero((np.diff(contents.bounds) > 1) & ~shared)
     return {
         (one, other): same
@@ -236,9 +236,9 @@ def _near(
             np.add.at(alike, other[kept], 1)
             kept &= (alike[one] <= MOST_ALIKE) & (alike[other] <= MOST_ALIKE)
             for position in np.flatnonzero(kept):
-                kind = Kind.MIRRORED if mirrored[position] < straight[position] else Kind.ALIKE
-                likeness = Likeness(kind, min(float(cosines[position]), 1.0), int(bits[position]))
-                yield _Match(int(one[position]), int(other[position]), likeness)
+                kind = Kind.MIRRORED if mirrored[position] < straight[position] else Kind.SIMILAR
+                evidence = MatchEvidence(kind, min(float(cosines[position]), 1.0), int(bits[position]))
+                yield _Match(int(one[position]), int(other[position]), evidence)
             progress.advance()
 
 
@@ -268,11 +268,11 @@ def _unit(vectors: NDArray[np.float16]) -> NDArray[np.float32]:
     return unit
 
 
-def _add(found: dict[tuple[int, int], Likeness], contents: _Contents, matches: Sequence[_Match]) -> None:
+def _add(found: dict[tuple[int, int], MatchEvidence], contents: _Contents, matches: Sequence[_Match]) -> None:
     """Pairs of products for pairs of photos, the most alike photos of two products counting."""
     for match in matches:
         for (one, family), (other, other_family) in product(contents.owners(match.one), contents.owners(match.other)):
             pair = (min(one, other), max(one, other))
             known = found.get(pair)
-            if family != other_family and (known is None or known.similarity < match.likeness.similarity):
-                found[pair] = match.likeness
+            if family != other_family and (known is None or known.similarity < match.evidence.similarity):
+                found[pair] = match.evidence

@@ -22,7 +22,7 @@ from opentelemetry import trace
 
 from catalog import media
 from catalog.models import ProductImage, lineage
-from catalog.photos import ImageRejected, open_upright
+from catalog.photos import ImageRejected, open_rgb
 from embeddings import metrics
 from embeddings.backends import encoder_of, get_vector_index
 from embeddings.encoders.base import Encoder
@@ -302,7 +302,7 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
         return _Failure("the photo was deleted before it was embedded", final=True)
     try:
         with metrics.stage("decode"), default_storage.open(name) as file:
-            image = open_upright(cast("BinaryIO", file), at_least=encoder.input_size)
+            image = open_rgb(cast("BinaryIO", file), min_side=encoder.input_size)
     except FileNotFoundError:
         _require_media()
         return _Failure(f"the file {name} is missing from the media storage: upload the photo again", final=True)
@@ -321,7 +321,7 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
 
 def _require_media() -> None:
     """Tell one photo that cannot be read from a folder that is away, where none can. Raises MediaUnavailable."""
-    if media.is_away():
+    if media.is_unavailable():
         raise MediaUnavailable(
             f"there is no photo at all in {settings.MEDIA_ROOT}: mount its disk, and the photos that wait are embedded"
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from catalog.cards import ProductCard, visible_cards
 from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER, ProductFilter
-from catalog.photos import check_photo, open_upright
+from catalog.photos import open_rgb, validate_photo
 from catalog.selectors import merge_target
 from embeddings.backends import encoder_of
 from embeddings.selectors import LiveCollection, live_collection
@@ -150,8 +150,8 @@ def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommenda
     live = live_collection(collection_slug)
     encoder = encoder_of(live)
     with query_stage("encode"):
-        check_photo(photo)
-        vector = encoder.encode([open_upright(photo, at_least=encoder.input_size)])[0]
+        validate_photo(photo)
+        vector = encoder.encode([open_rgb(photo, min_side=encoder.input_size)])[0]
     return Recommendations(live.slug, live.label, _search_index(live, [vector], query, excluded_ids=()))
 
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.filters import ProductFilter
-from storefront.templatetags.storefront import money
+from catalog.money import money
 
 LONGEST_TEXT = 200
 MOST_BRANDS = 50

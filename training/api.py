@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
-from catalog.archives import ArchiveRejected, Reason
+from catalog.archives import ArchiveRejected, ArchiveRejectionReason
 from catalog.problems import ARCHIVE_REJECTED, ARCHIVE_TOO_LARGE
 from embeddings.errors import UnusablePhotos
 from jobs import uploads
@@ -33,7 +33,7 @@ _TRAIN = "/api/collections/all/train"
 
 def _archive_too_large(limit: int) -> ArchiveRejected:
     return ArchiveRejected(
-        Reason.TOO_LARGE, f"the archive is larger than {limit:,} bytes: send fewer or smaller photos"
+        ArchiveRejectionReason.TOO_LARGE, f"the archive is larger than {limit:,} bytes: send fewer or smaller photos"
     )
 
 
@@ -69,7 +69,7 @@ class TrainView(UploadView):
             problem_example(
                 ARCHIVE_REJECTED,
                 ArchiveRejected(
-                    Reason.DAMAGED,
+                    ArchiveRejectionReason.DAMAGED,
                     "the archive is damaged: its end is missing or cannot be read (File is not a zip file);"
                     " pack it again, and send all of it",
                 ),

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from catalog.photos import open_upright
+from catalog.photos import open_rgb
 from embeddings.encoders.preprocessing import squash
 from storefront.demo.catalogue import DemoProduct, demo_products, draw_view
 from training import student
@@ -124,7 +124,7 @@ def prepare_crops(
         _cut(
             "photos",
             [str(photo) for photo in photos],
-            lambda number: open_upright(photos[number]),
+            lambda number: open_rgb(photos[number]),
             teacher,
             work,
             recipe,

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 
-from catalog.archives import ArchiveRejected, Reason, SafeArchive
+from catalog.archives import ArchiveRejected, ArchiveRejectionReason, SafeArchive
 from embeddings.dataset import classes_in
 from embeddings.errors import UnknownCollection, UnusablePhotos
 from embeddings.models import Collection
@@ -87,7 +87,8 @@ def _validate_training_archive(upload: BinaryIO) -> None:
     limit = settings.TRAIN_ARCHIVE_MAX_BYTES
     if upload.seek(0, os.SEEK_END) > limit:
         raise ArchiveRejected(
-            Reason.TOO_LARGE, f"the archive is larger than {limit:,} bytes: send fewer or smaller photos"
+            ArchiveRejectionReason.TOO_LARGE,
+            f"the archive is larger than {limit:,} bytes: send fewer or smaller photos",
         )
     upload.seek(0)
     with SafeArchive(upload) as archive:

@@ -14,9 +14,9 @@ from embeddings.dataset import (
     LabelledPhoto,
     Manifest,
     PhotoSet,
+    count_common_photos,
     inspect,
     manifest_rows,
-    photos_in_both,
     split,
 )
 from embeddings.errors import UnusablePhotos
@@ -90,7 +90,7 @@ def divide(
     else:
         other = _inspected(validation, "validation photos", config, on_progress)
         problems += [f"validation: {problem}" for problem in other.problems()]
-        if common := photos_in_both(other, inspection):
+        if common := count_common_photos(other, inspection):
             problems.append(
                 f"{common} validation photos are among the photos to train on, or next to identical: the figures flatter"
             )

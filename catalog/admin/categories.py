@@ -25,7 +25,7 @@ else:
 
 
 class CategoryForm(_CategoryModelForm):
-    """A category; its path follows from its slug and its parent."""
+    """A category; its slug and its parent determine its path."""
 
     class Meta:
         model = Category
@@ -35,10 +35,10 @@ class CategoryForm(_CategoryModelForm):
         super().__init__(*args, **kwargs)
         if "slug" in self.fields:
             self.fields["slug"].required = False
-            self.fields["slug"].help_text = _("Made from the name where left empty.")
+            self.fields["slug"].help_text = _("Generated from the name if empty.")
 
     def clean(self) -> dict[str, Any] | None:
-        """Refuse a path that is taken or too long, before the database does."""
+        """Refuse a path that exists or is too long, before the database does."""
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
@@ -50,7 +50,7 @@ class CategoryForm(_CategoryModelForm):
                 _("With its ancestors, the path is longer than %d characters.") % CATEGORY_PATH_LENGTH
             )
         if Category.objects.filter(path=path).exclude(pk=self.instance.pk).exists():
-            raise ValidationError(_("There is a category %s already.") % path)
+            raise ValidationError(_("A category with the path %s already exists.") % path)
         return {**cleaned, "slug": slug}
 
 
@@ -59,7 +59,7 @@ class CategoryAdmin(ModelAdmin):
     """The category tree. Renaming or moving a category moves everything below it."""
 
     form = CategoryForm
-    list_display = ("indented_name", "path", "products_here")
+    list_display = ("indented_name", "path", "product_count")
     search_fields = ("name", "path")
     autocomplete_fields = ("parent",)
     readonly_fields = ("path",)
@@ -67,12 +67,12 @@ class CategoryAdmin(ModelAdmin):
 
     @admin.display(description=_("name"), ordering="path")
     def indented_name(self, category: Category) -> str:
-        """The name, as deep as the category is in the tree."""
+        """The name, indented by its depth in the tree."""
         return "\N{EM SPACE}" * 2 * category.path.count("/") + category.name
 
     @admin.display(description=_("products"))
-    def products_here(self, category: Category) -> int:
-        """How many products are in the category itself."""
+    def product_count(self, category: Category) -> int:
+        """Number of products directly in the category."""
         return int(vars(category)["number_of_products"])
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PrefetchingChangeList]:  # noqa: ARG002

@@ -13,7 +13,7 @@ from catalog.models import Category, Product
 
 
 class CategoryFilter(SelectFilter):
-    """By category, with everything below it."""
+    """By category, with its subcategories."""
 
     title = _("category")
     parameter_name = "category"

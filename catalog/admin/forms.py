@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 else:
     _ProductModelForm = forms.ModelForm
 
-# Lines that a field shows before it scrolls.
+# Visible lines of text fields.
 _ROWS = {"description": 5, "tags": 2, "attributes": 3}
 
 
 class ProductForm(_ProductModelForm):
-    """A product, and the photos to add to it. storage_failure: why what was sent could not be kept."""
+    """A product, and photos to add to it.
+
+    Attributes:
+        storage_failure: error while the request's files were stored.
+    """
 
     storage_failure: StorageUnavailable | None = None
 
@@ -31,7 +35,7 @@ class ProductForm(_ProductModelForm):
         widget=PhotosInput(attrs={"accept": "image/jpeg,image/png,image/webp", "class": "admin-photos-input"}),
         help_text=_(
             "JPEG, PNG or WebP, several at once: choose them or drop them here."
-            " A file that cannot be used is named, the others are kept."
+            " Unusable files are reported; the others are added."
         ),
     )
 
@@ -40,22 +44,22 @@ class ProductForm(_ProductModelForm):
         for name, rows in _ROWS.items():
             if name in self.fields:
                 self.fields[name].widget.attrs["rows"] = rows
-                # What has changed is judged by the row, not by a copy of it in the page.
+                # Changes are detected by comparison with the row, not with a copy in the page.
                 self.fields[name].show_hidden_initial = False
 
     def clean(self) -> dict[str, Any] | None:
-        """Refuse photos that could not be kept when this was sent."""
+        """Report files that could not be stored."""
         cleaned = super().clean()
         if self.storage_failure is not None:
             self.add_error("new_photos" if "new_photos" in self.fields else None, str(self.storage_failure))
         return cleaned
 
     def clean_tags(self) -> list[str]:
-        """An emptied field is no tags."""
+        """An empty field means no tags."""
         tags = self.cleaned_data["tags"]
         return [] if tags is None else tags
 
     def clean_attributes(self) -> dict[str, Any]:
-        """An emptied field is no attributes."""
+        """An empty field means no attributes."""
         attributes = self.cleaned_data["attributes"]
         return {} if attributes is None else attributes

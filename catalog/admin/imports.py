@@ -33,7 +33,7 @@ from accounts.admin.display import table
 from catalog.errors import DryRunFileExpired, NoRejectedRows
 from catalog.importers.csv_file import ENCODINGS
 from catalog.importers.mapping import FIELDS
-from catalog.importers.rows import UnusableSource
+from catalog.importers.rows import InvalidSource
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.submission import (
     can_import_dry_run,
@@ -159,7 +159,7 @@ class ImportForm(forms.Form):
         return cleaned
 
     def options(self) -> ImportOptions:
-        """The options of a dry run. Raises UnusableSource."""
+        """The options of a dry run. Raises InvalidSource."""
         values = {name: value for name, value in self.cleaned_data.items() if name != "file"}
         lines = {name: tuple(line for line in values[name].splitlines() if line.strip()) for name in ("map", "set")}
         return ImportOptions(**{**values, **lines, "dry_run": True})
@@ -249,8 +249,8 @@ def _submit(form: ImportForm) -> Job | None:
         form.storage_failure = error
         form.add_error("file", str(error))
         return None
-    except (UnusableSource, JobInProgress) as error:
-        form.add_error("file" if isinstance(error, UnusableSource) else None, str(error))
+    except (InvalidSource, JobInProgress) as error:
+        form.add_error("file" if isinstance(error, InvalidSource) else None, str(error))
         return None
 
 

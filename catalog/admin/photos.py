@@ -22,7 +22,7 @@ from catalog.thumbnails import thumbnail_url
 
 
 def thumbnail(image: ProductImage | None) -> SafeString:
-    """A small picture for a table's cell."""
+    """HTML of a small picture for a table cell. image: None for an empty cell."""
     if image is None:
         return format_html('<span class="admin-thumbnail">{}</span>', "")
     return format_html(
@@ -32,28 +32,28 @@ def thumbnail(image: ProductImage | None) -> SafeString:
 
 
 class PhotosInput(forms.FileInput):
-    """Takes several files at once, chosen or dropped."""
+    """A file input for several files, chosen or dropped."""
 
     allow_multiple_selected = True
     template_name = "admin/catalog/photos_input.html"
 
 
 class PhotosField(forms.FileField):
-    """Any number of files. Each is checked when it is attached, so that a bad one never takes the good ones with it."""
+    """Any number of files. Each is validated when it is attached, so that a bad file does not reject the others."""
 
     widget = PhotosInput
 
     def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[bytes]]:  # noqa: ARG002
-        """The files that were sent."""
+        """The uploaded files."""
         return list(data or ())
 
     def has_changed(self, initial: Any, data: Any) -> bool:  # noqa: ARG002
-        """Whether any file was sent."""
+        """Whether there is any file."""
         return bool(data)
 
 
 class ProductImageInline(TabularInline):
-    """The photos that a product has. They are part of it: who may change the product may change them."""
+    """The photos of a product. Users who may change the product may change them."""
 
     model = ProductImage
     extra = 0
@@ -65,11 +65,11 @@ class ProductImageInline(TabularInline):
 
     @admin.display(description=_("photo"))
     def preview(self, image: ProductImage) -> SafeString:
-        """The photo, small; a click shows it whole."""
+        """A thumbnail that links to the full photo."""
         return format_html(
             '<a href="{}" target="_blank" rel="noopener" aria-label="{}">{}</a>',
             image.file.url,
-            _("Show the photo whole"),
+            _("Open the full photo"),
             thumbnail(image),
         )
 
@@ -79,14 +79,14 @@ class ProductImageInline(TabularInline):
         return f"{image.width} × {image.height}"  # noqa: RUF001
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """The field; what its column is called is told to a screen reader, too."""
+        """The field, with its column's name for screen readers."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None:
             field.widget.attrs["aria-label"] = field.label
         return field
 
     def has_add_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:  # noqa: ARG002
-        """Photos are added by the field for several at once."""
+        """Photos are added with the field for several files."""
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:  # noqa: ARG002
@@ -100,9 +100,15 @@ class ProductImageInline(TabularInline):
 
 
 def attach_uploads(request: HttpRequest, product: Product, uploads: Sequence[UploadedFile[bytes]]) -> bool:
-    """Attach these files to a product, one in memory at a time, and tell what became of each.
+    """Attach uploaded files to a product, one in memory at a time, with a message for each.
 
-    Returns whether every one could be used.
+    Args:
+        request: gets the messages.
+        product: gets the photos.
+        uploads: the files.
+
+    Returns:
+        Whether all files are usable photos.
     """
     attached, all_usable = 0, True
     for upload in uploads:
@@ -115,7 +121,7 @@ def attach_uploads(request: HttpRequest, product: Product, uploads: Sequence[Upl
         _image, is_new = services.attach_image(product, photo)
         attached += is_new
         if not is_new:
-            messages.info(request, _("%(file)s is among the product's photos already.") % {"file": upload.name})
+            messages.info(request, _("%(file)s is already one of the product's photos.") % {"file": upload.name})
     if attached:
         messages.success(request, ngettext("%d photo was added.", "%d photos were added.", attached) % attached)
     return all_usable

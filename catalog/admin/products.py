@@ -35,12 +35,13 @@ logger = logging.getLogger(__name__)
 
 @admin.register(Product)
 class ProductAdmin(ImportCatalogueMixin):
-    """Products. Every write goes through the catalogue's services, so that whoever listens to them hears of it."""
+    """Products. All writes go through the catalogue's services, which send the domain events."""
 
     form = ProductForm
     inlines: Sequence[Any] = (ProductImageInline,)
     list_display: Sequence[str] = (
-        "thumbnail", "title", "sku", "category_path", "brand", "price_shown", "available", "active", "photos", "created",
+        "thumbnail", "title", "sku", "category_path", "brand", "formatted_price", "available", "active", "photo_count",
+        "created_date",
     )  # fmt: skip
     list_display_links = ("title",)
     list_filter: Sequence[Any] = (
@@ -67,7 +68,7 @@ class ProductAdmin(ImportCatalogueMixin):
         css = {"all": ("accounts/admin.css", "catalog/admin.css")}
 
     def prefetch_rows(self, products: Sequence[Product]) -> None:
-        """Read what the list shows beside the products' own fields. For other services to add to."""
+        """Prefetch related rows of the list. Subclasses in other apps add theirs."""
         prefetch_related_objects(products, "images")
 
     @admin.display(description=_("photo"))
@@ -77,23 +78,23 @@ class ProductAdmin(ImportCatalogueMixin):
 
     @admin.display(description=_("category"), ordering="category__path")
     def category_path(self, product: Product) -> SafeString:
-        """Where the product stands in the tree; a narrow column may break it between two names."""
+        """The category path, which may wrap between two names."""
         names = product.category.path.split("/") if product.category else []
         return format_html_join(mark_safe("/<wbr>"), "{}", ((name,) for name in names))
 
     @admin.display(description=_("price"), ordering="price")
-    def price_shown(self, product: Product) -> str:
+    def formatted_price(self, product: Product) -> str:
         """The price with its currency."""
         return "" if product.price is None else money(product.price, product.currency)
 
     @admin.display(description=_("photos"))
-    def photos(self, product: Product) -> int:
-        """How many photos there are."""
+    def photo_count(self, product: Product) -> int:
+        """Number of photos."""
         return len(product.images.all())
 
     @admin.display(description=_("created"), ordering="created_at")
-    def created(self, product: Product) -> str:
-        """The day on which the product came."""
+    def created_date(self, product: Product) -> str:
+        """The day on which the product was created."""
         return date_format(localtime(product.created_at), "SHORT_DATE_FORMAT")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PrefetchingChangeList]:  # noqa: ARG002
@@ -116,26 +117,26 @@ class ProductAdmin(ImportCatalogueMixin):
         return () if obj is None else self.inlines
 
     def get_view_on_site_url(self, obj: Product | None = None) -> str | None:
-        """The storefront's page, where it shows the product."""
+        """The storefront's page of the product, if it is active."""
         return super().get_view_on_site_url(obj) if obj is not None and obj.active else None
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """The page; after a mistake, with a word on the photos that a browser does not send twice by itself."""
+        """The page; after an error with a note to choose the photos again, because browsers do not resend files."""
         if request.method == "POST" and request.FILES.getlist("new_photos"):
             messages.warning(request, _("Nothing was saved yet. Correct the errors below and choose the photos again."))
         page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return page
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[ProductForm]:
-        """The form, which knows what could not be kept."""
+        """The form, with the request's storage error."""
         form: type[ProductForm] = super().get_form(request, *args, **kwargs)
         form.storage_failure = get_storage_error(request)
         return form
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The page. Where something cannot be kept nothing is, and the page comes again, with what was typed and the reason."""
+        """The page. After a storage error nothing is saved, and the form is shown again with the error."""
         page: HttpResponse
         if request.method != "POST":
             page = super().changeform_view(request, *args, **kwargs)
@@ -145,39 +146,39 @@ class ProductAdmin(ImportCatalogueMixin):
                 page = super().changeform_view(request, *args, **kwargs)
         except StorageUnavailable as error:
             set_storage_error(request, error)
-            # The form is told of it, and is not saved again.
+            # The form shows the error and is not saved again.
             page = super().changeform_view(request, *args, **kwargs)
         if failure := get_storage_error(request):
             logger.error("%s: %s", request.path, failure)
         return page
 
     def save_model(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> None:
-        """Store the product's own fields, and tell of it where other services know the product already."""
+        """Save the product's own fields, and send the event if the product existed before."""
         super().save_model(request, obj, form, change)
         if change and set(form.changed_data) - {"new_photos"}:
             services.products_were_changed([obj.pk])
 
     def save_related(self, request: HttpRequest, form: ProductForm, formsets: Any, change: bool) -> None:
-        """Store what was done to the photos, then attach the new ones behind them."""
+        """Save changes of photos, then attach the new ones."""
         super().save_related(request, form, formsets, change)
         uploads: list[UploadedFile[bytes]] = form.cleaned_data.get("new_photos", [])
         vars(form.instance)["has_refused_photos"] = not attach_uploads(request, form.instance, uploads)
 
     def response_post_save_add(self, request: HttpRequest, obj: Product) -> HttpResponse:
-        """To the list, or to the product itself where there are photos to choose again."""
-        return self._page_of_refused(obj) or super().response_post_save_add(request, obj)
+        """Redirect to the list, or to the product if there are photos to choose again."""
+        return self._redirect_to_refused(obj) or super().response_post_save_add(request, obj)
 
     def response_post_save_change(self, request: HttpRequest, obj: Product) -> HttpResponse:
-        """To the list, or to the product itself where there are photos to choose again."""
-        return self._page_of_refused(obj) or super().response_post_save_change(request, obj)
+        """Redirect to the list, or to the product if there are photos to choose again."""
+        return self._redirect_to_refused(obj) or super().response_post_save_change(request, obj)
 
-    def _page_of_refused(self, product: Product) -> HttpResponse | None:
+    def _redirect_to_refused(self, product: Product) -> HttpResponse | None:
         if not vars(product)["has_refused_photos"]:
             return None
         return redirect("admin:catalog_product_change", product.pk)
 
     def save_formset(self, request: HttpRequest, form: ProductForm, formset: Any, change: bool) -> None:
-        """Positions and texts of photos are in no index; photos that go are."""
+        """Save positions and texts, which are in no index, and remove deleted photos through the service."""
         if formset.model is not ProductImage:
             super().save_formset(request, form, formset, change)
             return
@@ -195,7 +196,7 @@ class ProductAdmin(ImportCatalogueMixin):
 
     @admin.action(description=_("Withdraw products"), permissions=["change"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        """Take them out of every list and recommendation."""
+        """Deactivate the selected products."""
         product_ids = primary_keys(queryset)
         with transaction.atomic():
             withdrawn = sum(services.withdraw_products(batch) for batch in chunked(product_ids))
@@ -203,5 +204,5 @@ class ProductAdmin(ImportCatalogueMixin):
             text = ngettext("%d product was withdrawn.", "%d products were withdrawn.", withdrawn) % withdrawn
             messages.success(request, text)
         if before := len(product_ids) - withdrawn:
-            text = ngettext("%d product was inactive already.", "%d products were inactive already.", before) % before
+            text = ngettext("%d product was already inactive.", "%d products were already inactive.", before) % before
             messages.info(request, text)

@@ -17,7 +17,7 @@ from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
 from catalog.api.parameters import ImportParameters
 from catalog.errors import NoRejectedRows
-from catalog.importers.rows import UnusableSource
+from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.submission import (
     check_import_allowed,
@@ -88,7 +88,7 @@ class ImportsView(UploadView):
             OpenApiExample("Queued import", value=IMPORT, response_only=True, status_codes=["202"]),
             problem_example(
                 INVALID_CATALOGUE,
-                UnusableSource(
+                InvalidSource(
                     "no column gives the sku: name one (--map sku=COLUMN, or a mapping file)."
                     " Columns found: ArtNo, Name, Preis"
                 ),

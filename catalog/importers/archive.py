@@ -1,4 +1,4 @@
-"""A catalogue in a zip: unpacked into a folder that is always removed again."""
+"""Catalogues in zip archives, unpacked into a temporary folder."""
 
 from __future__ import annotations
 
@@ -8,38 +8,54 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from catalog.archives import ArchiveRejected, SafeArchive, wrapping_folder
-from catalog.importers.rows import UnusableSource
+from catalog.importers.rows import InvalidSource
 from jobs.storage import storage_errors
 
-# What may be the table of an archive; everything else in it may be a photo.
+# Suffixes of tables; every other file may be a photo.
 _TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson"))
 
 
-class Interrupted(Exception):
-    """Somebody asked to stop before there was anything to import."""
+class ImportInterrupted(Exception):
+    """The import was interrupted before its first row."""
 
 
-def check(path: Path) -> None:
-    """Whether this zip can be unpacked, and whether there is something to import in it. Raises UnusableSource."""
+def validate_archive(path: Path) -> None:
+    """Check that a zip can be unpacked and contains a catalogue.
+
+    Args:
+        path: the archive.
+
+    Raises:
+        InvalidSource: it is damaged or unsafe, or has no catalogue or several.
+    """
     try:
         with SafeArchive(path) as archive:
-            _content([PurePosixPath(member.name) for member in archive.members])
+            _find_catalogue([PurePosixPath(member.name) for member in archive.members])
             archive.verify()
     except ArchiveRejected as error:
-        raise UnusableSource(str(error)) from error
+        raise InvalidSource(str(error)) from error
 
 
 @contextmanager
-def unpacked(path: Path, stop: Callable[[], bool] | None = None) -> Iterator[Path]:
-    """What is to be imported from this zip: its one table, or else the folder of its photos.
+def unpack(path: Path, should_stop: Callable[[], bool] | None = None) -> Iterator[Path]:
+    """Unpack a zip into a temporary folder for the length of the block.
 
-    The folder in which everything lies is not part of the catalogue. Raises UnusableSource for an archive that is refused,
-    StorageUnavailable for want of room, Interrupted when `stop` says so while it is unpacked.
+    Args:
+        path: the archive.
+        should_stop: called after each file; True interrupts.
+
+    Yields:
+        The only table in the archive, or the folder of its photos, without a folder that wraps everything.
+
+    Raises:
+        InvalidSource: the archive is rejected.
+        StorageUnavailable: there is no space to unpack it.
+        ImportInterrupted: `should_stop` returned True.
     """
 
-    def on_file(_count: int) -> None:
-        if stop is not None and stop():
-            raise Interrupted
+    def check_interrupt(_count: int) -> None:
+        if should_stop is not None and should_stop():
+            raise ImportInterrupted
 
     with ExitStack() as stack:
         with storage_errors("the archive's content", "the folder for temporary files (TMPDIR)"):
@@ -48,21 +64,21 @@ def unpacked(path: Path, stop: Callable[[], bool] | None = None) -> Iterator[Pat
         try:
             with SafeArchive(path) as archive:
                 names = [PurePosixPath(member.name) for member in archive.members]
-                content = _content(names)
-                archive.extract_to(folder, on_file)
+                content = _find_catalogue(names)
+                archive.extract_to(folder, check_interrupt)
         except ArchiveRejected as error:
-            raise UnusableSource(f"{path}: {error}") from error
+            raise InvalidSource(f"{path}: {error}") from error
         yield folder / content
 
 
-def _content(names: list[PurePosixPath]) -> PurePosixPath:
-    """The table among these files; where there is none, the folder to begin in."""
+def _find_catalogue(names: list[PurePosixPath]) -> PurePosixPath:
+    """The table among these files, or the folder of photos if there is none."""
     if PurePosixPath("xl/workbook.xml") in names:
-        raise UnusableSource("it is a workbook of Excel: save its sheet as CSV in UTF-8")
+        raise InvalidSource("it is an Excel workbook: save its sheet as CSV in UTF-8")
     tables = [name for name in names if name.suffix.lower() in _TABLES]
     if len(tables) > 1:
-        found = ", ".join(sorted(map(str, tables))[:5])
-        raise UnusableSource(f"there are {len(tables)} tables in the archive ({found}): pack each with its own photos")
+        listed = ", ".join(sorted(map(str, tables))[:5])
+        raise InvalidSource(f"there are {len(tables)} tables in the archive ({listed}): pack each with its own photos")
     if tables:
         return tables[0]
     return wrapping_folder(names)

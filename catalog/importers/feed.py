@@ -1,6 +1,6 @@
-"""A product feed as made for Google Merchant Center: RSS 2.0, Atom, or a table with tabs.
+"""A product feed as derived for Google Merchant Center: RSS 2.0, Atom, or a table with tabs.
 
-https://support.google.com/merchants/answer/7052112 names the attributes.
+Attributes: https://support.google.com/merchants/answer/7052112
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from catalog.importers.csv_file import Table
+from catalog.importers.csv_file import CsvTable
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping, RowBuilder
-from catalog.importers.photo_files import Photos
-from catalog.importers.rows import Row, RowRejected, UnusableSource
-from catalog.importers.xml_items import BrokenFeed, FeedFile, Item
+from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.rows import InvalidSource, Row, RowRejected
+from catalog.importers.xml_items import FeedFile, FeedSyntaxError, Item
 
-KEPT_AS_ATTRIBUTES = (
+EXTRA_ATTRIBUTES = (
     "link",
     "item_group_id",
     "color",
@@ -45,50 +45,68 @@ ATTRIBUTES = (
     "brand",
     "product_type",
     *(f"custom_label_{number}" for number in range(5)),
-    *KEPT_AS_ATTRIBUTES,
+    *EXTRA_ATTRIBUTES,
 )
-# Made here from the attributes above, for the mapping to use: the path of the category, and what a buyer pays today.
-CATEGORY, PRICE_TODAY = "category", "price_today"
+# Columns derived from the attributes above, which a mapping may use: the category path, and the current price.
+CATEGORY, CURRENT_PRICE = "category", "current_price"
 
-_SEVERAL = ("image_link", "additional_image_link")
+_REPEATABLE = ("image_link", "additional_image_link")
 _SEVERAL_LINKS = re.compile(r",\s*(?=https?://)", re.IGNORECASE)
 
 
 def default_mapping(mapping: FieldMapping) -> FieldMapping:
-    """How a feed's attributes become fields, where this mapping does not say otherwise."""
+    """Complete a mapping with a feed's attributes.
+
+    Args:
+        mapping: takes precedence.
+
+    Returns:
+        A mapping of all fields.
+    """
     defaults = {
         "sku": ("id",),
         "title": ("title",),
         "description": ("description",),
         "category": (CATEGORY,),
         "brand": ("brand",),
-        "price": (PRICE_TODAY,),
+        "price": (CURRENT_PRICE,),
         "available": ("availability",),
-        "image": _SEVERAL,
-        **{f"attribute.{name}": (name,) for name in KEPT_AS_ATTRIBUTES},
+        "image": _REPEATABLE,
+        **{f"attribute.{name}": (name,) for name in EXTRA_ATTRIBUTES},
     }
-    told = {*mapping.columns, *mapping.values}
-    columns = {name: columns for name, columns in defaults.items() if name not in told}
+    mapped = {*mapping.columns, *mapping.values}
+    columns = {name: columns for name, columns in defaults.items() if name not in mapped}
     return replace(mapping, columns={**columns, **mapping.columns}, image_separator="")
 
 
 class MerchantFeed:
-    """The rows of a feed in XML, numbered by item. Raises UnusableSource at once where it is none.
+    """The rows of an XML feed, numbered by item.
 
-    A sale price counts as the price while the sale lasts. A feed is all that there is to say of a product: what an item
-    leaves out is empty. total: how many items there are, 0: nobody knows.
+    The sale price is the price during the sale. A feed is complete: attributes that an item lacks become empty.
+
+    Args:
+        path: the file.
+        mapping: how attributes become fields.
+        photos: folder of the photos that are not links.
+        now: time that decides whether a sale is on; by default the current time.
+
+    Attributes:
+        total: 0, because the number of items is unknown.
+
+    Raises:
+        InvalidSource: the file is not a feed.
     """
 
     headers: Sequence[str] = ()
     total = 0
 
-    def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos, now: datetime | None = None) -> None:
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
         self._now = now or datetime.now(UTC)
         self._file = FeedFile(path)
         mapped = [column for columns in mapping.columns.values() for column in columns]
-        # Any element may be mapped, and whether it occurs is not known before the end.
+        # Any element may be mapped; whether it occurs is unknown before the end.
         self._names = tuple(dict.fromkeys((*ATTRIBUTES, *mapped)))
-        headers = (*self._names, CATEGORY, PRICE_TODAY)
+        headers = (*self._names, CATEGORY, CURRENT_PRICE)
         self._builder = RowBuilder(default_mapping(mapping), list(dict.fromkeys(headers)), photos=photos)
 
     def __iter__(self) -> Iterator[Row]:
@@ -96,34 +114,45 @@ class MerchantFeed:
         try:
             for number, item in enumerate(self._file, start=1):
                 yield self._row(number, item)
-        except BrokenFeed as error:
-            yield Row(number + 1, "", error=str(error), breaks_off=True)
+        except FeedSyntaxError as error:
+            yield Row(number + 1, "", error=str(error), is_last_readable=True)
 
     def _row(self, number: int, item: Item) -> Row:
         if item.error:
             return Row(number, " ".join(item.texts("id")[:1])[:120], error=item.error)
         record = {name: _value(name, item.texts(name)) for name in self._names}
-        return build(self._builder, number, record, self._now)
+        return build_row(self._builder, number, record, self._now)
 
 
 class MerchantTable:
-    """The rows of a feed with tabs between its columns, numbered by line.
+    """The rows of a tab-separated feed, numbered by line.
 
-    headers: the names of its columns. total: about how many rows there are.
+    Args:
+        path: the file.
+        mapping: how attributes become fields.
+        photos: folder of the photos that are not links.
+        now: as in MerchantFeed.
+
+    Attributes:
+        headers: names of the columns.
+        total: approximate number of rows.
+
+    Raises:
+        InvalidSource: a required column is missing.
     """
 
-    def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos, now: datetime | None = None) -> None:
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
         self._now = now or datetime.now(UTC)
-        self._table = Table(path, mapping)
+        self._table = CsvTable(path, mapping)
         self._names = {header: attribute_name(header) for header in self._table.headers}
         names = list(self._names.values())
         missing = sorted({"id", "title"} - set(names))
         if missing:
-            raise UnusableSource(
+            raise InvalidSource(
                 f"there is no column {', '.join(missing)}: a feed has {', '.join(ATTRIBUTES[:7])} ... in its first line"
             )
-        self._left_out = dict.fromkeys(set(ATTRIBUTES) - set(names), "")
-        headers = [*names, *self._left_out, CATEGORY, PRICE_TODAY]
+        self._missing = dict.fromkeys(set(ATTRIBUTES) - set(names), "")
+        headers = [*names, *self._missing, CATEGORY, CURRENT_PRICE]
         self._builder = RowBuilder(default_mapping(mapping), headers, photos=photos)
         self.headers = self._table.headers
         self.total = self._table.total
@@ -133,19 +162,19 @@ class MerchantTable:
             if line.error:
                 yield Row(line.line, "", error=line.error, cells=line.cells)
                 continue
-            record: dict[str, str | Sequence[str]] = dict(self._left_out)
+            record: dict[str, str | Sequence[str]] = dict(self._missing)
             for header, text in line.values.items():
                 name = self._names[header]
-                record[name] = _SEVERAL_LINKS.split(text) if name in _SEVERAL else text
-            yield build(self._builder, line.line, record, self._now, cells=line.cells)
+                record[name] = _SEVERAL_LINKS.split(text) if name in _REPEATABLE else text
+            yield build_row(self._builder, line.line, record, self._now, cells=line.cells)
 
 
 def attribute_name(header: str) -> str:
-    """As the reference spells it: `Image Link` and `g:image_link` are `image_link`."""
+    """The attribute of a header: `Image Link` and `g:image_link` are `image_link`."""
     return header.strip().lower().removeprefix("g:").replace(" ", "_")
 
 
-def build(
+def build_row(
     builder: RowBuilder,
     line: int,
     record: Mapping[str, str | Sequence[str]],
@@ -153,21 +182,43 @@ def build(
     *,
     cells: tuple[tuple[str, ...], ...] = (),
 ) -> Row:
-    """The row of an item, by the names of ATTRIBUTES. cells: as in Row."""
+    """Build the row of an item.
+
+    Args:
+        builder: maps attributes to fields.
+        line: as in Row.
+        record: values by ATTRIBUTES.
+        now: as in MerchantFeed.
+        cells: as in Row.
+
+    Returns:
+        The row; with `error` if the item is invalid.
+    """
     sku = str(record["id"]).strip()
     try:
-        made = {
+        derived = {
             CATEGORY: _category(str(record["product_type"]), str(record["google_product_category"])),
-            PRICE_TODAY: price_today(record, now),
+            CURRENT_PRICE: current_price(record, now),
             "description": html_to_text(str(record["description"])),
         }
     except RowRejected as error:
         return Row(line, sku, error=str(error), cells=cells)
-    return builder.build(line, {**record, **made}, cells=cells)
+    return builder.build(line, {**record, **derived}, cells=cells)
 
 
-def price_today(record: Mapping[str, str | Sequence[str]], now: datetime) -> str:
-    """The sale price while the sale lasts, otherwise the price."""
+def current_price(record: Mapping[str, str | Sequence[str]], now: datetime) -> str:
+    """The price that a buyer pays at a time.
+
+    Args:
+        record: values by ATTRIBUTES.
+        now: the time.
+
+    Returns:
+        The sale price during the sale, otherwise the price.
+
+    Raises:
+        RowRejected: the dates of the sale are invalid.
+    """
     price, sale = str(record["price"]).strip(), str(record["sale_price"]).strip()
     dates = str(record["sale_price_effective_date"]).strip()
     if not sale:
@@ -176,7 +227,7 @@ def price_today(record: Mapping[str, str | Sequence[str]], now: datetime) -> str
         return sale
     start, slash, end = dates.partition("/")
     try:
-        lasts = _moment(start) <= now <= _moment(end)
+        lasts = _parse_datetime(start) <= now <= _parse_datetime(end)
     except ValueError:
         lasts = None
     if not slash or lasts is None:
@@ -186,18 +237,18 @@ def price_today(record: Mapping[str, str | Sequence[str]], now: datetime) -> str
     return sale if lasts else price
 
 
-def _moment(text: str) -> datetime:
+def _parse_datetime(text: str) -> datetime:
     moment = datetime.fromisoformat(text.strip())
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _category(product_type: str, google: str) -> str:
-    """The shop's own path, or else Google's where it is given in words."""
+    """The shop's own category path, or Google's if it is in words."""
     return product_type.strip() or ("" if google.strip().isdigit() else google)
 
 
 def _value(name: str, texts: list[str]) -> str | Sequence[str]:
-    """Repeated elements other than photos are alternatives: the first counts."""
-    if name in _SEVERAL:
+    """The first of repeated elements; all of them for photos."""
+    if name in _REPEATABLE:
         return texts
     return texts[0] if texts else ""

@@ -1,4 +1,4 @@
-"""A catalogue with a JSON object a line, mapped like the columns of a table."""
+"""A catalogue as JSON Lines: one object per line, mapped like the columns of a table."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, TextIO
 
 from catalog.importers.csv_file import python_encoding
 from catalog.importers.mapping import FieldMapping, RowBuilder
-from catalog.importers.photo_files import Photos
-from catalog.importers.rows import Row, RowRejected, UnusableSource
+from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.rows import InvalidSource, Row, RowRejected
 
 _MAX_LINE_CHARACTERS = 1024 * 1024
 _MAX_NAMES = 10_000
@@ -20,16 +20,27 @@ _MAX_EXPONENT = 30
 
 
 class JsonLines:
-    """The rows of a file with an object a line. Raises UnusableSource at once where there is nothing to read in it.
+    """The rows of a file with one object per line.
 
-    A list gives a field its values: levels of the category, tags, photos. A name in an object within is written with a dot:
-    {"maker": {"name": "Acme"}} has the column `maker.name`; `attributes` and `attribute` hold the product's own. What an
-    object leaves out stays as it is in the product; null empties it. total: how many lines there are.
+    A list has the values of a field: levels of the category, tags, photos. Nested objects give names with a dot:
+    {"maker": {"name": "Acme"}} has the column `maker.name`; `attributes` and `attribute` are the product's attributes. A name
+    that an object lacks leaves the product's field as it is; null empties it.
+
+    Args:
+        path: the file.
+        mapping: how names become fields.
+        photos: folder of the photos.
+
+    Attributes:
+        total: number of lines.
+
+    Raises:
+        InvalidSource: no line is an object, or they have too many different names.
     """
 
     headers: Sequence[str] = ()
 
-    def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos) -> None:
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._path = path
         self._encoding = python_encoding(mapping.encoding)
         names: dict[str, None] = {}
@@ -42,11 +53,11 @@ class JsonLines:
             except RowRejected as error:
                 reasons = [*reasons, str(error)][:1]
             if len(names) > _MAX_NAMES:
-                raise UnusableSource(
-                    f"the objects have more than {_MAX_NAMES:,} names: what varies belongs into a value"
+                raise InvalidSource(
+                    f"the objects have more than {_MAX_NAMES:,} different names: put varying data into values"
                 )
         if not names:
-            raise UnusableSource(f"no line is a JSON object: {reasons[0] if reasons else 'the file is empty'}")
+            raise InvalidSource(f"no line is a JSON object: {reasons[0] if reasons else 'the file is empty'}")
         self._builder = RowBuilder(mapping, list(names), photos=photos)
 
     def __iter__(self) -> Iterator[Row]:
@@ -73,7 +84,7 @@ class JsonLines:
         try:
             return self._path.open(encoding=self._encoding, errors="surrogateescape")
         except OSError as error:
-            raise UnusableSource(f"{self._path} cannot be read: {error.strerror or error}") from error
+            raise InvalidSource(f"{self._path} cannot be read: {error.strerror or error}") from error
 
 
 def _skip_rest_of_line(file: TextIO) -> None:
@@ -82,17 +93,19 @@ def _skip_rest_of_line(file: TextIO) -> None:
 
 
 def _record(line: str) -> dict[str, str | list[str]]:
-    """The object of this line by its columns; RowRejected where there is none."""
+    """The object of a line, by column."""
     if len(line) > _MAX_LINE_CHARACTERS:
         raise RowRejected(f"the line is longer than {_MAX_LINE_CHARACTERS:,} characters")
     try:
-        content = json.loads(line, parse_float=_number, parse_int=str, parse_constant=_refuse_constant)
+        content = json.loads(line, parse_float=_number, parse_int=str, parse_constant=_reject_constant)
     except RecursionError:
         raise RowRejected("the line is not JSON that can be read: it is nested too deeply") from None
     except ValueError as error:
         raise RowRejected(f"the line is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise RowRejected("the line is JSON, but no object: write one object a line, as `jq -c '.[]'` does from a list")
+        raise RowRejected(
+            "the line is JSON but not an object: write one object per line, as `jq -c '.[]'` does with a list"
+        )
     record: dict[str, str | list[str]] = {}
     _flatten(content, "", record)
     return record
@@ -111,7 +124,7 @@ def _flatten(value: Any, name: str, record: dict[str, str | list[str]], depth: i
                 nested: dict[str, str | list[str]] = {}
                 _flatten(inner, name, nested, depth + 1)
                 for key, texts in nested.items():
-                    _append(record, key, [texts] if isinstance(texts, str) else texts)
+                    _add_value(record, key, [texts] if isinstance(texts, str) else texts)
             if not value:
                 record[name] = []
         case None:
@@ -122,13 +135,13 @@ def _flatten(value: Any, name: str, record: dict[str, str | list[str]], depth: i
             record[name] = str(value)
 
 
-def _append(record: dict[str, str | list[str]], name: str, texts: list[str]) -> None:
-    former = record.get(name, [])
-    record[name] = [*([former] if isinstance(former, str) else former), *texts]
+def _add_value(record: dict[str, str | list[str]], name: str, texts: list[str]) -> None:
+    previous = record.get(name, [])
+    record[name] = [*([previous] if isinstance(previous, str) else previous), *texts]
 
 
 def _number(text: str) -> str:
-    """Without the zeros at its end: 1.230 is a number, and never 1,230."""
+    """Without trailing zeros: 1.230 is not read as 1,230."""
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -136,5 +149,5 @@ def _number(text: str) -> str:
     return format(number.normalize(), "f") if abs(number.adjusted()) <= _MAX_EXPONENT else text
 
 
-def _refuse_constant(name: str) -> str:
-    raise ValueError(f"{name} is no number in JSON")
+def _reject_constant(name: str) -> str:
+    raise ValueError(f"{name} is not a number in JSON")

@@ -1,4 +1,4 @@
-"""Rows whose photos are links, with the photos being fetched a little ahead of the row that is saved."""
+"""Fetches photos given as links, a few photos ahead of the row that is being saved."""
 
 from __future__ import annotations
 
@@ -10,32 +10,39 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from catalog.fetching import Fetched, Fetcher, PhotoUnreachable, Remembered
+from catalog.fetching import CacheEntry, Fetcher, FetchResult, PhotoUnreachable
 from catalog.importers.photo_files import PhotoLink
-from catalog.importers.rows import PhotoSource, Row, Taken
+from catalog.importers.rows import LoadedPhoto, PhotoSource, Row
 from catalog.models import FetchedPhoto, ProductImage
 
-# No more photos than this wait for their rows; each may have PHOTO_MAX_BYTES.
-AHEAD = 16
+# Maximum number of photos fetched ahead; each may have PHOTO_MAX_BYTES.
+PREFETCH_COUNT = 16
 
 
-def fetched(rows: Iterable[Row], fetcher: Fetcher, *, remember: bool = True) -> Generator[Row]:
-    """The same rows, their links replaced by photos that are fetched in the background. Closes the fetcher at the end.
+def fetch_photos(rows: Iterable[Row], fetcher: Fetcher, *, save_cache: bool = True) -> Generator[Row]:
+    """Replace links by photos that are fetched in the background. Closes the fetcher at the end.
 
-    What a server said of a photo is remembered, so that it is asked only whether the photo changed; a dry run remembers
-    nothing. The database is used by the thread that reads the rows alone.
+    Only the thread that iterates uses the database.
+
+    Args:
+        rows: of a source, in its order.
+        fetcher: fetches the photos.
+        save_cache: store ETag and Last-Modified of each photo, so that the next import fetches it only if it changed.
+
+    Yields:
+        The same rows, in the same order.
     """
     waiting: deque[tuple[Row, int]] = deque()
-    under_way = 0
+    in_flight = 0
     pool = ThreadPoolExecutor(settings.FETCH_THREADS, thread_name_prefix="fetch")
     try:
         for row in rows:
-            asked, count = _asked_for(row, fetcher, pool, remember=remember)
-            waiting.append((asked, count))
-            under_way += count
-            while waiting and (max(under_way, len(waiting)) > AHEAD or not under_way):
+            pending, count = _start_fetching(row, fetcher, pool, save_cache=save_cache)
+            waiting.append((pending, count))
+            in_flight += count
+            while waiting and (max(in_flight, len(waiting)) > PREFETCH_COUNT or not in_flight):
                 ready, count = waiting.popleft()
-                under_way -= count
+                in_flight -= count
                 yield ready
         while waiting:
             yield waiting.popleft()[0]
@@ -45,53 +52,53 @@ def fetched(rows: Iterable[Row], fetcher: Fetcher, *, remember: bool = True) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Coming:
-    """A photo that is being fetched. link_sha256: what it is remembered by."""
+class _PendingPhoto:
+    """A photo that is being fetched. link_sha256: key of its cache entry. cached: the entry so far."""
 
     name: str
     alt: str
     link_sha256: str
-    former: Remembered | None
-    future: Future[Fetched]
-    remember: bool
+    cached: CacheEntry | None
+    future: Future[FetchResult]
+    save_cache: bool
 
-    def take(self, known: Collection[str]) -> Taken:
-        fetched = self.future.result()
-        if fetched.photo is None and fetched.remembered.sha256 not in known:
-            raise PhotoUnreachable("the photo was removed while it was asked for: import again")
-        if self.remember and fetched.remembered != self.former:
-            _remember(self.link_sha256, fetched.remembered)
-        return Taken(fetched.remembered.sha256, fetched.photo)
+    def load(self, known_hashes: Collection[str]) -> LoadedPhoto:
+        result = self.future.result()
+        if result.photo is None and result.cache_entry.sha256 not in known_hashes:
+            raise PhotoUnreachable("the photo was removed while it was fetched: import again")
+        if self.save_cache and result.cache_entry != self.cached:
+            _store_cache_entry(self.link_sha256, result.cache_entry)
+        return LoadedPhoto(result.cache_entry.sha256, result.photo)
 
 
-def _asked_for(row: Row, fetcher: Fetcher, pool: ThreadPoolExecutor, *, remember: bool) -> tuple[Row, int]:
+def _start_fetching(row: Row, fetcher: Fetcher, pool: ThreadPoolExecutor, *, save_cache: bool) -> tuple[Row, int]:
     links = {photo.name: _sha256(photo.name) for photo in row.photos or () if isinstance(photo, PhotoLink)}
     if not links or row.photos is None:
         return row, 0
-    # Only of a photo that the product has may a server answer that it is unchanged.
+    # A conditional request makes sense only for a photo that the product has.
     stored = set(ProductImage.objects.filter(product__sku=row.sku).values_list("sha256", flat=True))
-    known = {
-        told.link_sha256: Remembered(told.resource_sha256, told.etag, told.last_modified, told.sha256)
-        for told in FetchedPhoto.objects.filter(pk__in=links.values(), sha256__in=stored)
+    cache = {
+        entry.link_sha256: CacheEntry(entry.resource_sha256, entry.etag, entry.last_modified, entry.sha256)
+        for entry in FetchedPhoto.objects.filter(pk__in=links.values(), sha256__in=stored)
     }
 
-    def coming(photo: PhotoLink) -> PhotoSource:
-        former = known.get(links[photo.name])
-        future = pool.submit(fetcher.fetch, photo.name, former)
-        return _Coming(photo.name, photo.alt, links[photo.name], former, future, remember)
+    def pending(photo: PhotoLink) -> PhotoSource:
+        cached = cache.get(links[photo.name])
+        future = pool.submit(fetcher.fetch, photo.name, cached)
+        return _PendingPhoto(photo.name, photo.alt, links[photo.name], cached, future, save_cache)
 
-    photos = tuple(coming(photo) if isinstance(photo, PhotoLink) else photo for photo in row.photos)
+    photos = tuple(pending(photo) if isinstance(photo, PhotoLink) else photo for photo in row.photos)
     return replace(row, photos=photos), len(links)
 
 
-def _remember(link_sha256: str, told: Remembered) -> None:
+def _store_cache_entry(link_sha256: str, entry: CacheEntry) -> None:
     FetchedPhoto.objects.update_or_create(
         pk=link_sha256,
         defaults={
-            "resource_sha256": told.resource,
-            "etag": told.etag,
-            "last_modified": told.last_modified,
-            "sha256": told.sha256,
+            "resource_sha256": entry.resource,
+            "etag": entry.etag,
+            "last_modified": entry.last_modified,
+            "sha256": entry.sha256,
         },
     )
 

@@ -1,4 +1,4 @@
-"""Which of a shop's own columns feeds which field of a product, so that its headers work unchanged."""
+"""Maps the columns of a shop's own table to the fields of a product."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from catalog.importers.photo_files import Photos
-from catalog.importers.rows import PhotoSource, Row, RowRejected, UnusableSource
+from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.rows import InvalidSource, NoColumn, PhotoSource, Row, RowRejected
 from catalog.importers.values import Price, parse_boolean, parse_price
 from catalog.services import ProductData
 
@@ -29,22 +29,31 @@ FIELDS = (
 )
 DELIMITERS = (",", ";", "\t", "|")
 
-# A record of a source: the value of each column, or several values where the source itself keeps them apart.
+# A record of a source: the value of each column, or several values if the source separates them itself.
 Record = Mapping[str, str | Sequence[str]]
 
 _ATTRIBUTE = "attribute."
-_SEVERAL_COLUMNS = ("category", "tags", "image")
+_MULTI_COLUMN_FIELDS = ("category", "tags", "image")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMapping:
-    """How a source's columns become fields.
+    """How columns become fields.
 
-    columns: the column of each field; for category (its levels), tags and image there may be several. A field without
-    one takes the column of its own name, if there is one. values: a fixed text for a field; {column} in it stands for
-    the row's value of that column. The separators divide several values in one column. decimal: "." or "," where
-    every price uses it; "" tells it from each price.
+    Attributes:
+        columns: columns of each field; category (its levels), tags and image may have several. A field that is not here uses
+            the column of the same name, if there is one.
+        values: constants; {column} in them is replaced by the row's value of that column.
+        category_separator: between levels of a category in one column.
+        image_separator: between photos in one column.
+        tag_separator: between tags in one column.
+        decimal: "." or "," in all prices; "" to detect it per price.
+        encoding: one of `csv_file.ENCODINGS`.
+        delimiter: one of DELIMITERS, or "tab"; "" to detect it.
+
+    Raises:
+        InvalidSource: a field does not exist, or an option has an invalid value.
     """
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -59,43 +68,62 @@ class FieldMapping:
     def __post_init__(self) -> None:
         for name in (*self.columns, *self.values):
             if name not in FIELDS and not (name.startswith(_ATTRIBUTE) and len(name) > len(_ATTRIBUTE)):
-                raise UnusableSource(f"there is no field {name}: use {', '.join(FIELDS)} or {_ATTRIBUTE}NAME")
+                raise InvalidSource(f"there is no field {name}: the fields are {', '.join(FIELDS)} or {_ATTRIBUTE}NAME")
         for name, columns in self.columns.items():
-            if len(columns) > 1 and name not in _SEVERAL_COLUMNS:
-                raise UnusableSource(f'{name} takes one column; to join several, set {name} to "{{one}} {{other}}"')
+            if len(columns) > 1 and name not in _MULTI_COLUMN_FIELDS:
+                raise InvalidSource(
+                    f'{name} can have only one column; to join several, set {name} to "{{one}} {{other}}"'
+                )
         if self.delimiter.lower() == "tab":
             object.__setattr__(self, "delimiter", "\t")
         if self.delimiter not in ("", *DELIMITERS):
-            raise UnusableSource(f"delimiter is {self.delimiter!r}: use one of , ; | or tab")
+            raise InvalidSource(f"delimiter is {self.delimiter!r}: use one of , ; | or tab")
         if self.decimal not in ("", ".", ","):
-            raise UnusableSource(f"decimal is {self.decimal!r}: use . or ,")
+            raise InvalidSource(f"decimal is {self.decimal!r}: use . or ,")
 
     def with_columns(self, pairs: Iterable[tuple[str, str]]) -> FieldMapping:
-        """With these (field, column) in place of what was said of the fields before; a field given twice takes both."""
-        given: dict[str, tuple[str, ...]] = {}
+        """Replace the columns of fields.
+
+        Args:
+            pairs: (field, column) each; a field that occurs twice gets both columns.
+
+        Returns:
+            The new mapping.
+        """
+        added: dict[str, tuple[str, ...]] = {}
         for name, column in pairs:
-            given[name] = (*given.get(name, ()), column)
-        values = {name: value for name, value in self.values.items() if name not in given}
-        return replace(self, columns={**self.columns, **given}, values=values)
+            added[name] = (*added.get(name, ()), column)
+        values = {name: value for name, value in self.values.items() if name not in added}
+        return replace(self, columns={**self.columns, **added}, values=values)
 
     def with_values(self, values: Mapping[str, str]) -> FieldMapping:
-        """With these fixed texts in place of what was said of the fields before."""
+        """Replace fields by constants. values: text of each field."""
         columns = {name: column for name, column in self.columns.items() if name not in values}
         return replace(self, columns=columns, values={**self.values, **values})
 
 
 def load_mapping(path: Path) -> FieldMapping:
-    """Read a mapping file: the tables [columns] and [values], and the options of FieldMapping at the top."""
+    """Read a mapping file in TOML: the tables [columns] and [values], and options of FieldMapping at the top.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The mapping.
+
+    Raises:
+        InvalidSource: the file cannot be read or is not a mapping.
+    """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UnusableSource(f"the mapping {path} cannot be read: {error.strerror or error}") from error
+        raise InvalidSource(f"the mapping {path} cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UnusableSource(f"the mapping {path} is not TOML: {error}") from error
-    known = [option.name for option in fields(FieldMapping)]
-    unknown = sorted(content.keys() - set(known))
+        raise InvalidSource(f"the mapping {path} is not TOML: {error}") from error
+    allowed = [option.name for option in fields(FieldMapping)]
+    unknown = sorted(content.keys() - set(allowed))
     if unknown:
-        raise UnusableSource(f"the mapping {path} has {', '.join(unknown)}: it may have {', '.join(known)}")
+        raise InvalidSource(f"the mapping {path} has {', '.join(unknown)}: allowed are {', '.join(allowed)}")
     columns = _table(content, "columns", path)
     values = _table(content, "values", path)
     options = {name: value for name, value in content.items() if name not in ("columns", "values")}
@@ -105,16 +133,26 @@ def load_mapping(path: Path) -> FieldMapping:
         *(column for value in columns.values() for column in _as_tuple(value)),
     ]
     if not all(isinstance(text, str) for text in texts):
-        raise UnusableSource(
+        raise InvalidSource(
             f'the mapping {path} has a value that is not text: write it in quotes, as in currency = "EUR"'
         )
     return FieldMapping(columns={name: _as_tuple(value) for name, value in columns.items()}, values=values, **options)
 
 
 class RowBuilder:
-    """Makes rows of a source with these headers. Raises UnusableSource where the mapping names one it lacks.
+    """Builds rows from records.
 
-    A record need not have every column: a field is spoken of where the record has a column of it.
+    A record may lack columns: the row then has only the fields whose columns it has.
+
+    Args:
+        mapping: how columns become fields.
+        headers: columns of the source.
+        photos: folder of the photos that records name.
+        photo_required: reject rows whose photo is rejected.
+
+    Raises:
+        NoColumn: SKU or title has no column.
+        InvalidSource: the mapping names a column that is missing, or one that occurs twice.
     """
 
     def __init__(
@@ -122,7 +160,7 @@ class RowBuilder:
         mapping: FieldMapping,
         headers: Sequence[str],
         *,
-        photos: Photos,
+        photos: PhotoFolder,
         photo_required: bool = False,
     ) -> None:
         self._mapping = mapping
@@ -131,39 +169,46 @@ class RowBuilder:
         self._columns = _columns_by_field(mapping, headers)
         for name in ("sku", "title"):
             if name not in self._columns and name not in mapping.values:
-                raise UnusableSource(
-                    f"no column gives the {name}: name one (--map {name}=COLUMN, or a mapping file). {_found(headers)}"
-                )
-        given = {*self._columns, *mapping.values}
-        self._attributes = sorted(name for name in given if name.startswith(_ATTRIBUTE))
-        self._fields = frozenset("attributes" if name in self._attributes else name for name in given)
+                raise NoColumn(name, f"no column is mapped to the field {name}. {_columns_hint(headers)}")
+        mapped = {*self._columns, *mapping.values}
+        self._attributes = sorted(name for name in mapped if name.startswith(_ATTRIBUTE))
+        self._fields = frozenset("attributes" if name in self._attributes else name for name in mapped)
         self._used = {column for columns in self._columns.values() for column in columns}
 
     def build(self, line: int, record: Record, *, cells: tuple[tuple[str, ...], ...] = ()) -> Row:
-        """The row of this record; a row with its reason where the record is bad. cells: as in Row."""
+        """Build the row of a record.
+
+        Args:
+            line: as in Row.
+            record: by column.
+            cells: as in Row.
+
+        Returns:
+            The row; with `error` if the record is invalid.
+        """
         sku = ""
         try:
             sku = " ".join(self._text(record, "sku").split())
             if not sku:
-                raise RowRejected("there is no sku")
+                raise RowRejected("there is no SKU")
             price = parse_price(self._text(record, "price"), decimal=self._mapping.decimal)
-            told = self._fields if self._used <= record.keys() else self._told(record)
+            present = self._fields if self._used <= record.keys() else self._declared_fields(record)
             return Row(
                 line,
                 sku,
                 self._product(record, sku, price),
-                photos=self._named_photos(record) if "image" in told else None,
-                fields=told | {"currency"} if price is not None and price.currencies else told,
+                photos=self._named_photos(record) if "image" in present else None,
+                fields=present | {"currency"} if price is not None and price.currencies else present,
                 photo_required=self._photo_required,
                 cells=cells,
             )
         except RowRejected as error:
             return Row(line, _printable(sku), error=str(error), cells=cells)
 
-    def _told(self, record: Record) -> frozenset[str]:
-        told = {name for name, columns in self._columns.items() if any(column in record for column in columns)}
-        told |= self._mapping.values.keys()
-        return frozenset("attributes" if name in self._attributes else name for name in told)
+    def _declared_fields(self, record: Record) -> frozenset[str]:
+        present = {name for name, columns in self._columns.items() if any(column in record for column in columns)}
+        present |= self._mapping.values.keys()
+        return frozenset("attributes" if name in self._attributes else name for name in present)
 
     def _product(self, record: Record, sku: str, price: Price | None) -> ProductData:
         title = " ".join(self._text(record, "title").split())
@@ -173,12 +218,12 @@ class RowBuilder:
             sku=sku,
             title=title,
             description=self._text(record, "description"),
-            category=self._several(record, "category", self._mapping.category_separator),
+            category=self._split_values(record, "category", self._mapping.category_separator),
             brand=" ".join(self._text(record, "brand").split()),
             price=None if price is None else price.amount,
             currency=_currency(self._text(record, "currency").upper(), price),
             available=self._boolean(record, "available"),
-            tags=list(dict.fromkeys(self._several(record, "tags", self._mapping.tag_separator))),
+            tags=list(dict.fromkeys(self._split_values(record, "tags", self._mapping.tag_separator))),
             attributes={
                 name.removeprefix(_ATTRIBUTE): value for name in self._attributes if (value := self._text(record, name))
             },
@@ -186,14 +231,14 @@ class RowBuilder:
         )
 
     def _named_photos(self, record: Record) -> tuple[PhotoSource, ...]:
-        names = self._several(record, "image", self._mapping.image_separator)
-        return tuple(self._photos.named(name) for name in names)
+        names = self._split_values(record, "image", self._mapping.image_separator)
+        return tuple(self._photos.resolve(name) for name in names)
 
     def _boolean(self, record: Record, name: str) -> bool:
         text = self._text(record, name)
         return parse_boolean(text, name=name) if text else True
 
-    def _several(self, record: Record, name: str, separator: str) -> list[str]:
+    def _split_values(self, record: Record, name: str, separator: str) -> list[str]:
         parts: list[str] = []
         for value in self._values(record, name):
             if isinstance(value, str):
@@ -203,7 +248,7 @@ class RowBuilder:
         return [part.strip() for part in parts if part.strip()]
 
     def _text(self, record: Record, name: str) -> str:
-        return "".join(_single(value, name) for value in self._values(record, name)).strip()
+        return "".join(_expect_single(value, name) for value in self._values(record, name)).strip()
 
     def _values(self, record: Record, name: str) -> list[str | Sequence[str]]:
         values: list[str | Sequence[str]]
@@ -212,41 +257,41 @@ class RowBuilder:
         elif name in self._mapping.values:
             values = [
                 _PLACEHOLDER.sub(
-                    lambda match: _single(record.get(match[1], ""), match[1]).strip(), self._mapping.values[name]
+                    lambda match: _expect_single(record.get(match[1], ""), match[1]).strip(), self._mapping.values[name]
                 )
             ]
         else:
             return []
         for value in values:
             for text in [value] if isinstance(value, str) else value:
-                _refuse_unprintable(text, name)
+                _check_encodable(text, name)
         return values
 
 
 def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Every field's columns, as the headers spell them."""
-    wanted = [column for columns in mapping.columns.values() for column in columns]
-    wanted += [column for value in mapping.values.values() for column in _PLACEHOLDER.findall(value)]
-    missing = sorted(set(wanted) - set(headers))
+    """Columns of each field, spelled as in the headers."""
+    required = [column for columns in mapping.columns.values() for column in columns]
+    required += [column for value in mapping.values.values() for column in _PLACEHOLDER.findall(value)]
+    missing = sorted(set(required) - set(headers))
     if missing:
-        raise UnusableSource(f"there is no column {', '.join(missing)}. {_found(headers)}")
+        raise InvalidSource(f"there is no column {', '.join(missing)}. {_columns_hint(headers)}")
     columns = dict(mapping.columns)
     by_name = {header.casefold(): header for header in reversed(headers)}
     for name in (*FIELDS, *(header for header in by_name if header.startswith(_ATTRIBUTE))):
         if name in by_name and name not in columns and name not in mapping.values:
             columns[name] = (by_name[name],)
-    used = {*wanted, *(column for names in columns.values() for column in names)}
+    used = {*required, *(column for names in columns.values() for column in names)}
     twice = sorted(column for column in used if headers.count(column) > 1)
     if twice:
-        raise UnusableSource(f"several columns have the name {', '.join(twice)}. {_found(headers)}")
+        raise InvalidSource(f"several columns have the name {', '.join(twice)}. {_columns_hint(headers)}")
     return columns
 
 
-def _single(value: str | Sequence[str], name: str) -> str:
+def _expect_single(value: str | Sequence[str], name: str) -> str:
     if isinstance(value, str):
         return value
     if len(value) > 1:
-        raise RowRejected(f"{name} has {len(value)} values, and takes one")
+        raise RowRejected(f"{name} has {len(value)} values; only one is allowed")
     return value[0] if value else ""
 
 
@@ -259,27 +304,27 @@ def _currency(declared: str, price: Price | None) -> str:
     return declared
 
 
-def _refuse_unprintable(text: str, name: str) -> None:
+def _check_encodable(text: str, name: str) -> None:
     if "\x00" in text:
         raise RowRejected(f"{name} has a NUL byte")
     if not text.isascii() and text != _printable(text):
-        raise RowRejected(f"{name} is not in the encoding of the file: name the right one (--encoding cp1252?)")
+        raise RowRejected(f"{name} is not in the encoding of the file: set another encoding, such as cp1252")
 
 
 def _printable(text: str) -> str:
-    """Bytes that could not be decoded arrive as lone surrogates, which no database and no terminal takes."""
+    """Replace lone surrogates, which stand for undecodable bytes: databases and terminals refuse them."""
     return text.encode("utf-8", errors="replace").decode()
 
 
-def _found(headers: Sequence[str]) -> str:
+def _columns_hint(headers: Sequence[str]) -> str:
     return f"Columns found: {', '.join(_printable(header) for header in headers)}"
 
 
 def _table(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     table = content.get(name, {})
     if not isinstance(table, dict):
-        raise UnusableSource(f"{name} in the mapping {path} is a table: [{name}]")
-    # attribute.colour = "shade" is a table within the table to TOML.
+        raise InvalidSource(f"{name} in the mapping {path} has to be a table: [{name}]")
+    # In TOML attribute.colour = "shade" is a nested table.
     attributes = table.pop(_ATTRIBUTE.rstrip("."), {})
     return {**table, **{f"{_ATTRIBUTE}{key}": value for key, value in attributes.items()}}
 

@@ -1,4 +1,4 @@
-"""What could not be imported, as a table: to be read, mended in a spreadsheet, and imported again."""
+"""The table of rejected rows: to read, to correct in a spreadsheet, and to import again."""
 
 from __future__ import annotations
 
@@ -9,68 +9,77 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from catalog.importers.rows import OnRejected, Problem, Row, UnusableSource
+from catalog.importers.rows import InvalidSource, OnRejected, Row, RowProblem
 from jobs.storage import storage_errors
 
-# What is said of each row. The columns of the table that it came from stand behind these.
-NOTES = ("line", "sku", "photo", "reason")
+# Columns in front of those of the original table.
+NOTE_COLUMNS = ("line", "sku", "photo", "reason")
 
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-# A spreadsheet would take such a cell for a formula. Those that have the mark already get another, so that it can be taken away.
+# Cells that a spreadsheet would calculate get an apostrophe; those that have one already get another, so that it can be removed.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_MARKED = re.compile(r"'+[=+\-@\t\r]")
+_ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
 
 @contextmanager
-def rejected_rows(path: Path, headers: Sequence[str]) -> Iterator[OnRejected]:
-    """Gives what writes rejected rows to this file as they are met. headers: of the source's table, nothing without one.
+def rejected_rows_writer(path: Path, headers: Sequence[str]) -> Iterator[OnRejected]:
+    """Write rejected rows to a CSV file, as they occur.
 
-    A row has a line, or where it stood on several in its source as many; the notes stand on its first. A cell that a
-    spreadsheet would calculate begins with an apostrophe. Raises UnusableSource where there cannot be such a file, and
-    StorageUnavailable where it cannot be written to its end.
+    A row that was read from several lines of a table has several lines, with its notes on the first.
+
+    Args:
+        path: the file.
+        headers: columns of the source's table; empty for other sources.
+
+    Yields:
+        A function that writes a row.
+
+    Raises:
+        InvalidSource: the file cannot be created.
+        StorageUnavailable: it cannot be written completely.
     """
     try:
-        # What could not be decoded is a lone surrogate, and a question mark in the file.
+        # Undecodable bytes are lone surrogates in text, and question marks in the file.
         file = path.open("w", encoding="utf-8", errors="replace", newline="")
     except OSError as error:
-        raise UnusableSource(f"the report {path} cannot be written: {error.strerror or error}") from error
+        raise InvalidSource(f"the report {path} cannot be written: {error.strerror or error}") from error
     table = csv.writer(file)
 
-    def write(row: Row, problems: Sequence[Problem]) -> None:
-        notes: Sequence[object] = _notes(row, problems)
-        with _keeping(path):
+    def write(row: Row, problems: Sequence[RowProblem]) -> None:
+        notes: Sequence[object] = _note_cells(row, problems)
+        with _storage_errors(path):
             for cells in row.cells or [()]:
-                table.writerow([*notes, *map(_harmless, cells)])
+                table.writerow([*notes, *map(_escape_formula, cells)])
                 notes = (row.line, "", "", "")
 
     try:
-        with _keeping(path):
-            table.writerow([*NOTES, *map(_harmless, headers)])
+        with _storage_errors(path):
+            table.writerow([*NOTE_COLUMNS, *map(_escape_formula, headers)])
         yield write
     except BaseException:
-        # Where its end cannot be written either, the first error says it.
+        # The first error is raised, not one of closing the file.
         with contextlib.suppress(OSError):
             file.close()
         raise
-    with _keeping(path):
+    with _storage_errors(path):
         file.close()
 
 
-def _keeping(path: Path) -> AbstractContextManager[None]:
+def _storage_errors(path: Path) -> AbstractContextManager[None]:
     return storage_errors(f"the table of rejected rows {path.name}", path.parent)
 
 
-def is_of_rejected_rows(headers: Sequence[str]) -> bool:
-    """Whether a table with these columns is one of rejected rows, with what stood in the table they came from."""
-    return tuple(headers[: len(NOTES)]) == NOTES and len(headers) > len(NOTES)
+def is_rejected_rows_file(headers: Sequence[str]) -> bool:
+    """Whether a table with these columns is a file of rejected rows, with the columns of the original table."""
+    return tuple(headers[: len(NOTE_COLUMNS)]) == NOTE_COLUMNS and len(headers) > len(NOTE_COLUMNS)
 
 
-def without_mark(cell: str) -> str:
-    """The cell as it stood in the table that it came from."""
-    return cell[1:] if _MARKED.match(cell) else cell
+def unescape_formula(cell: str) -> str:
+    """Remove the apostrophe that `rejected_rows_writer` added."""
+    return cell[1:] if _ESCAPED.match(cell) else cell
 
 
-def _notes(row: Row, problems: Sequence[Problem]) -> tuple[object, ...]:
+def _note_cells(row: Row, problems: Sequence[RowProblem]) -> tuple[object, ...]:
     photos = [problem.photo for problem in problems if problem.photo]
     reasons = [
         f"{problem.photo}: {problem.reason}" if problem.photo and len(problems) > 1 else problem.reason
@@ -80,6 +89,6 @@ def _notes(row: Row, problems: Sequence[Problem]) -> tuple[object, ...]:
     return (row.line, *(f"'{text}" if text.startswith(_FORMULA_SIGNS) else text for text in texts))
 
 
-def _harmless(cell: str) -> str:
-    """As a cell that is read again, see `without_mark`."""
+def _escape_formula(cell: str) -> str:
+    """Add an apostrophe to a formula."""
     return f"'{cell}" if _FORMULA.match(cell) else cell

@@ -1,4 +1,4 @@
-"""What every source of a catalogue yields, and what comes of it: rows with their photos, problems, and the report."""
+"""What every catalogue source yields (rows with photos), and the result of an import (problems and the report)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,38 @@ from catalog.photos import Photo
 from catalog.services import ProductData
 from jobs.storage import StorageUnavailable
 
-# More than this many problems are counted and told to `on_rejected`, but not kept in memory.
-PROBLEMS_KEPT = 1000
+# Problems kept in a report; the others are counted and passed to `on_rejected`.
+MAX_PROBLEMS = 1000
 
 
-class UnusableSource(ValueError):
-    """Nothing can be imported from this source at all: a wrong path, a missing column. The message says what to do."""
+class InvalidSource(ValueError):
+    """Nothing can be imported from this source: it does not exist, is of an unknown format, or lacks a column."""
 
 
-class ImportStopped(Exception):
-    """The import cannot go on: the message says why and what to do. report: what was imported before that."""
+class NoColumn(InvalidSource):
+    """A required field has no column.
+
+    Attributes:
+        field: name of the field.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class ImportAborted(Exception):
+    """A storage error ended the import.
+
+    Attributes:
+        report: of the rows before the error.
+    """
 
     def __init__(self, report: ImportReport, cause: StorageUnavailable) -> None:
-        begun = "Nothing was imported"
+        done = "Nothing was imported"
         if report.rows:
-            begun = f"Stopped after line {report.last_line}. The {report.rows} rows before are done"
-        super().__init__(f"{begun}: {cause}. What is done stays as it is, so import the same again to go on.")
+            done = f"Stopped after line {report.last_line}; the {report.rows} rows before it are imported"
+        super().__init__(f"{done}: {cause}. Import the same source again to continue.")
         self.report = report
 
 
@@ -33,13 +49,13 @@ class RowRejected(ValueError):
     """This row cannot become a product. The message is the reason in the report."""
 
 
-class PhotoLeftOut(Exception):
-    """This photo is not to be read in this import."""
+class PhotoSkipped(Exception):
+    """This photo is not loaded in this import."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A photo that passed the gate, by the hash of its content. photo: None where that content was known before."""
+class LoadedPhoto:
+    """A valid photo. sha256: of its content. photo: None if the content was known before."""
 
     sha256: str
     photo: Photo | None = None
@@ -50,26 +66,41 @@ class PhotoSource(Protocol):
 
     @property
     def name(self) -> str:
-        """As the row names it."""
+        """The name in the row: a path or a URL."""
 
     @property
     def alt(self) -> str:
-        """What it shows, for those who cannot see it; empty where the row does not say."""
+        """Alternative text; empty if the row has none."""
 
-    def take(self, known: Collection[str]) -> Taken:
-        """The photo; ImageRejected where there is none, PhotoLeftOut where it is not wanted. known: hashes of content
-        that need not be read or checked again.
+    def load(self, known_hashes: Collection[str]) -> LoadedPhoto:
+        """Load and validate the photo.
+
+        Args:
+            known_hashes: SHA-256 of contents that need not be validated again.
+
+        Returns:
+            The photo.
+
+        Raises:
+            ImageRejected: it does not exist or is not a valid photo.
+            PhotoSkipped: photos of this kind are not loaded in this import.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One product as a source tells it.
+    """One product of a source.
 
-    line: where it stands in the source. product: None where the row is bad; `error` says why. photos: in display order;
-    None where the source does not speak of photos. fields: those that the source speaks of, None for all.
-    photo_required: no product without its photo. breaks_off: the source cannot be read behind this (bad) row.
-    cells: in a table, its line as it stands there; several where a product has several.
+    Attributes:
+        line: line or item number in the source, from 1.
+        sku: "" if it could not be read.
+        product: None if the row is invalid.
+        error: why the row is invalid.
+        photos: in display order; None if the source has no photos.
+        fields: fields that the source has; None for all.
+        photo_required: reject the row if a photo is rejected.
+        is_last_readable: the source cannot be read beyond this (invalid) row.
+        cells: the lines of a table that the row was read from.
     """
 
     line: int
@@ -79,13 +110,13 @@ class Row:
     photos: tuple[PhotoSource, ...] | None = None
     fields: frozenset[str] | None = None
     photo_required: bool = False
-    breaks_off: bool = False
+    is_last_readable: bool = False
     cells: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """A rejected row, or a photo (then `photo` names it) that was refused while its product was imported."""
+class RowProblem:
+    """A rejected row; or, if `photo` is set, a rejected photo of a row that was imported."""
 
     line: int
     sku: str
@@ -95,9 +126,11 @@ class Problem:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import did; it grows while the import runs. `problems` holds the first PROBLEMS_KEPT of them.
+    """The result of an import, updated while it runs.
 
-    not_withdrawn: why missing products were not withdrawn, where that was asked for.
+    Attributes:
+        not_withdrawn: why missing products were not withdrawn, if that was requested.
+        problems: the first MAX_PROBLEMS problems.
     """
 
     dry_run: bool = False
@@ -115,13 +148,13 @@ class ImportReport:
     last_line: int = 0
     interrupted: bool = False
     broken_off: bool = False
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[RowProblem] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
-        """How many rows were read."""
+        """Number of rows read."""
         return self.created + self.updated + self.unchanged + self.rejected
 
 
-# Is told of each row of which something could not be taken, in the order of the source, with everything that was wrong.
-OnRejected = Callable[[Row, Sequence[Problem]], None]
+# Called for each row with problems, in the order of the source.
+OnRejected = Callable[[Row, Sequence[RowProblem]], None]

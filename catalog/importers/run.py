@@ -1,4 +1,4 @@
-"""An import from beginning to end, the same for the command and for a job."""
+"""Runs an import from start to end, for the command and for jobs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,31 @@ from pathlib import Path
 from typing import Any
 
 from catalog.fetching import Fetcher
-from catalog.importers.links import fetched
+from catalog.importers.links import fetch_photos
 from catalog.importers.mapping import FieldMapping
-from catalog.importers.rejected import rejected_rows
-from catalog.importers.rows import ImportReport, Row, UnusableSource
-from catalog.importers.saving import import_rows
-from catalog.importers.sources import opened
+from catalog.importers.rejected import rejected_rows_writer
+from catalog.importers.rows import ImportReport, InvalidSource, Row
+from catalog.importers.sources import open_catalogue
+from catalog.importers.writer import import_rows
 
 SOURCE_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What an import is asked for, in plain values. Raises UnusableSource where they do not go together.
+    """Options of an import, in plain values. The others are those of FieldMapping, "" for its defaults.
 
-    format: one of FORMATS, "" to tell it from the content. source: the name of the source that the products are known as
-    those of. deactivate_missing: withdraw those that it no longer has. fetch: photos behind links, too. map: FIELD=COLUMN;
-    set: FIELD=TEXT. The others are those of FieldMapping, "" for its defaults.
+    Attributes:
+        format: one of FORMATS, "" to detect it.
+        dry_run: report what would happen, and change nothing.
+        source: name of the source that the products are attributed to, "" for none.
+        deactivate_missing: withdraw the products of the source that are missing.
+        fetch: download photos given as links.
+        map: FIELD=COLUMN each.
+        set: FIELD=TEXT each.
+
+    Raises:
+        InvalidSource: the options contradict each other.
     """
 
     format: str = ""
@@ -45,28 +53,40 @@ class ImportOptions:
 
     def __post_init__(self) -> None:
         if self.deactivate_missing and not self.source:
-            raise UnusableSource(
-                "to withdraw what is missing, name the source: only the products of that source are withdrawn"
+            raise InvalidSource(
+                "withdrawing missing products needs the name of a source, because only its products are withdrawn"
             )
         if len(self.source) > SOURCE_CHARACTERS:
-            raise UnusableSource(f"the name of the source has more than {SOURCE_CHARACTERS} characters")
+            raise InvalidSource(f"the name of the source has more than {SOURCE_CHARACTERS} characters")
 
     def as_parameters(self) -> dict[str, Any]:
-        """Those that were asked for, as plain JSON."""
+        """Options that differ from their defaults, as JSON values."""
         return {
-            field.name: _plain(value) for field in fields(self) if (value := getattr(self, field.name)) != field.default
+            field.name: _json_value(value)
+            for field in fields(self)
+            if (value := getattr(self, field.name)) != field.default
         }
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> ImportOptions:
-        """What `as_parameters` gave; other keys are passed over."""
-        known = {field.name for field in fields(cls)}
-        told: dict[str, Any] = {name: value for name, value in parameters.items() if name in known}
-        told |= {name: tuple(value) for name, value in told.items() if isinstance(value, list)}
-        return cls(**told)
+        """Options from the result of `as_parameters`; other keys are ignored."""
+        names = {field.name for field in fields(cls)}
+        values: dict[str, Any] = {name: value for name, value in parameters.items() if name in names}
+        values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**values)
 
     def mapping(self, base: FieldMapping | None = None) -> FieldMapping:
-        """How columns become fields; what is not said here is as in `base`. Raises UnusableSource."""
+        """The mapping of columns to fields.
+
+        Args:
+            base: values for everything that these options do not set.
+
+        Returns:
+            The mapping.
+
+        Raises:
+            InvalidSource: an option is invalid.
+        """
         mapping = (base or FieldMapping()).with_columns([_pair(text, "FIELD=COLUMN") for text in self.map])
         mapping = mapping.with_values(dict(_pair(text, "FIELD=TEXT") for text in self.set))
         names = ("encoding", "delimiter", "decimal", "category_separator", "image_separator")
@@ -79,72 +99,95 @@ def run_import(
     *,
     mapping: FieldMapping | None = None,
     images: Path | None = None,
-    alone: bool = False,
+    is_upload: bool = False,
     rejected: Path | None = None,
     on_progress: Callable[[ImportReport, int], None] | None = None,
-    stop: Callable[[], bool] | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> ImportReport:
-    """Import what lies there. Raises UnusableSource, and Interrupted when `stop` says so before the first row; where something
-    cannot be kept, StorageUnavailable before the first row and ImportStopped from there on.
+    """Import a catalogue.
 
-    mapping: what the options build upon. images, alone: as in `opened`. rejected: the file that is written with all that
-    could not be taken. on_progress: is told the report so far, and about how many rows there are (0: nobody knows).
+    Args:
+        path: a file, or a folder of photos.
+        options: of the import.
+        mapping: what the options build on.
+        images: as in `open_catalogue`.
+        is_upload: as in `open_catalogue`.
+        rejected: file that rejected rows are written to.
+        on_progress: called with the report so far and the approximate number of rows (0 if unknown).
+        should_stop: called after each row; True interrupts the import.
+
+    Returns:
+        The report.
+
+    Raises:
+        InvalidSource: there is no usable catalogue.
+        ImportInterrupted: `should_stop` returned True before the first row.
+        StorageUnavailable: a storage error before the first row.
+        ImportAborted: a storage error from the first row on.
     """
     with ExitStack() as stack:
         catalogue = stack.enter_context(
-            opened(path, options.mapping(mapping), kind=options.format, images=images, alone=alone, stop=stop)
+            open_catalogue(
+                path,
+                options.mapping(mapping),
+                format=options.format,
+                images=images,
+                is_upload=is_upload,
+                should_stop=should_stop,
+            )
         )
         rows: Iterable[Row] = catalogue
-        on_rejected = stack.enter_context(rejected_rows(rejected, catalogue.headers)) if rejected else None
+        on_rejected = stack.enter_context(rejected_rows_writer(rejected, catalogue.headers)) if rejected else None
         if options.fetch:
-            rows = stack.enter_context(closing(fetched(catalogue, Fetcher(), remember=not options.dry_run)))
+            rows = stack.enter_context(closing(fetch_photos(catalogue, Fetcher(), save_cache=not options.dry_run)))
 
-        def tell(report: ImportReport) -> None:
+        def report_progress(report: ImportReport) -> None:
             if on_progress is not None:
                 on_progress(report, catalogue.total)
 
-        tell(ImportReport(dry_run=options.dry_run))
+        report_progress(ImportReport(dry_run=options.dry_run))
         return import_rows(
             rows,
             dry_run=options.dry_run,
-            on_progress=tell,
+            on_progress=report_progress,
             on_rejected=on_rejected,
-            stop=stop,
+            should_stop=should_stop,
             source=options.source,
             withdraw=options.deactivate_missing,
         )
 
 
 @contextmanager
-def clean_stop() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether to stop: the first Ctrl-C (or SIGTERM) lets the rows in hand finish.
+def graceful_interrupt() -> Iterator[Callable[[], bool]]:
+    """Handle Ctrl-C and SIGTERM for the length of the block: the first requests a stop, a second raises KeyboardInterrupt.
 
-    A second one stops at once and loses those rows.
+    Yields:
+        A function that returns whether a stop was requested.
     """
-    asked = threading.Event()
+    requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield requested.is_set
         return
 
-    def ask(_signal: int, _frame: object) -> None:
-        if asked.is_set():
+    def handle_signal(_signal: int, _frame: object) -> None:
+        if requested.is_set():
             raise KeyboardInterrupt
-        asked.set()
+        requested.set()
 
-    former = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous_handlers = {number: signal.signal(number, handle_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked.is_set
+        yield requested.is_set
     finally:
-        for number, handler in former.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
 def _pair(text: str, usage: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise UnusableSource(f"{text!r} is not of the form {usage}")
+        raise InvalidSource(f"{text!r} is not of the form {usage}")
     return name.strip(), value.strip()

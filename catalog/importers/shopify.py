@@ -1,4 +1,4 @@
-"""The CSV that Shopify exports a shop's products as: several lines a product, for its variants and its photos."""
+"""Shopify's product export as CSV: several lines per product, for its variants and photos."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from catalog.importers.csv_file import Table, TableRecord
+from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping, RowBuilder
-from catalog.importers.photo_files import PhotoFile, PhotoLink, Photos
-from catalog.importers.rows import PhotoSource, Row, RowRejected, UnusableSource
+from catalog.importers.photo_files import PhotoFile, PhotoFolder, PhotoLink
+from catalog.importers.rows import InvalidSource, PhotoSource, Row, RowRejected
 from catalog.importers.values import parse_boolean, parse_price
 
-# By these the export is known.
+# Columns that identify the export.
 REQUIRED = ("Handle", "Title", "Variant Price")
 
 # Shopify has at most 2,048 variants and 250 photos a product.
@@ -21,7 +21,7 @@ _MAX_LINES = 5000
 _POSITION_DIGITS = 9
 _OPTIONS = (1, 2, 3)
 
-# What the lines of a product come to, for the mapping to use beside the columns of the export.
+# Columns derived from all lines of a product, which a mapping may use like those of the export.
 _DESCRIPTION, _CATEGORY, _PRICE, _AVAILABLE, _ACTIVE, _PHOTOS = (
     "description",
     "category",
@@ -33,59 +33,70 @@ _DESCRIPTION, _CATEGORY, _PRICE, _AVAILABLE, _ACTIVE, _PHOTOS = (
 
 
 class ShopifyExport:
-    """A row for each product, at the line where it begins. Raises UnusableSource at once where it is no such export.
+    """A row per product, at its first line.
 
-    The sku is the handle, for a product has many variants; their own go into the attribute `variant_skus`. The price is that
-    of the cheapest variant. The export names no currency. headers: the names of its columns. total: about how many lines
-    there are.
+    The SKU is the handle, because a product has many variants; their SKUs are in the attribute `variant_skus`. The price is
+    that of the cheapest variant. The export has no currency.
+
+    Args:
+        path: the file.
+        mapping: how columns become fields.
+        photos: folder of the photos that are not links.
+
+    Attributes:
+        headers: columns of the export.
+        total: approximate number of lines.
+
+    Raises:
+        InvalidSource: the file is not such an export.
     """
 
-    def __init__(self, path: Path, mapping: FieldMapping, *, photos: Photos) -> None:
-        self._table = Table(path, mapping)
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
+        self._table = CsvTable(path, mapping)
         headers = self._table.headers
         missing = [name for name in REQUIRED if name not in headers]
         if missing:
-            raise UnusableSource(
+            raise InvalidSource(
                 f"there is no column {', '.join(missing)}: is it a product export of Shopify? Columns found: {', '.join(headers)}"
             )
         self._columns = frozenset(headers)
         self._decimal = mapping.decimal
-        made = _made_columns(self._columns)
-        told = {*mapping.columns, *mapping.values}
-        columns = {name: columns for name, columns in _defaults(self._columns, made).items() if name not in told}
+        derived = _derivable_columns(self._columns)
+        mapped = {*mapping.columns, *mapping.values}
+        columns = {name: columns for name, columns in _defaults(self._columns, derived).items() if name not in mapped}
         self._builder = RowBuilder(
             replace(mapping, columns={**columns, **mapping.columns}, image_separator=""),
-            [*headers, *(name for name in made if name not in headers)],
+            [*headers, *(name for name in derived if name not in headers)],
             photos=photos,
         )
         self.headers = headers
         self.total = self._table.total
 
     def __iter__(self) -> Iterator[Row]:
-        product: _Lines | None = None
+        product: _VariantLines | None = None
         for line in self._table:
             handle = line.values.get("Handle", "").strip()
             if not handle:
                 yield Row(line.line, "", error=line.error or "there is no handle", cells=line.cells)
                 if product is not None:
-                    product.error = f"line {line.line}, which may belong to it, cannot be read"
+                    product.error = f"line {line.line}, which may belong to this product, cannot be read"
             elif product is not None and product.handle == handle:
                 product.add(line)
             else:
                 if product is not None:
                     yield self._row(product)
-                product = _Lines(handle, line)
+                product = _VariantLines(handle, line)
         if product is not None:
             yield self._row(product)
 
-    def _row(self, product: _Lines) -> Row:
+    def _row(self, product: _VariantLines) -> Row:
         line, sku = product.first.line, product.handle[:120]
         if product.count > _MAX_LINES:
-            product.error = f"the handle has {product.count:,} lines, and at most {_MAX_LINES:,} are taken"
+            product.error = f"the handle has {product.count:,} lines; the maximum is {_MAX_LINES:,}"
         if product.error:
             return Row(line, sku, error=product.error, cells=tuple(product.cells))
         try:
-            record = {**product.first.values, **product.made(self._columns, self._decimal)}
+            record = {**product.first.values, **product.derived_values(self._columns, self._decimal)}
         except RowRejected as error:
             return Row(line, sku, error=str(error), cells=tuple(product.cells))
         row = self._builder.build(line, record, cells=tuple(product.cells))
@@ -100,11 +111,11 @@ class ShopifyExport:
 
 
 @dataclass(slots=True)
-class _Lines:
-    """What is kept of the lines of one handle."""
+class _VariantLines:
+    """The data of all lines of one handle."""
 
     handle: str
-    first: TableRecord
+    first: TableRow
     error: str = ""
     count: int = 0
     prices: list[str] = field(default_factory=list)
@@ -118,7 +129,7 @@ class _Lines:
     def __post_init__(self) -> None:
         self.add(self.first)
 
-    def add(self, record: TableRecord) -> None:
+    def add(self, record: TableRow) -> None:
         self.count += 1
         if self.count > _MAX_LINES:
             return
@@ -126,7 +137,7 @@ class _Lines:
         line = record.values
         if price := line["Variant Price"].strip():
             self.prices.append(price)
-            self.available = self.available or _can_be_bought(line)
+            self.available = self.available or _is_available(line)
         if sku := line.get("Variant SKU", "").strip().lstrip("'"):
             self.skus[sku] = None
         for number in _OPTIONS:
@@ -134,14 +145,14 @@ class _Lines:
                 self.options.setdefault(number, {})[value] = None
         if photo := line.get("Image Src", "").strip():
             position = line.get("Image Position", "").strip()
-            told = position.isascii() and position.isdigit() and len(position) <= _POSITION_DIGITS
-            self.photos.setdefault(photo, int(position) if told else self.count)
+            is_number = position.isascii() and position.isdigit() and len(position) <= _POSITION_DIGITS
+            self.photos.setdefault(photo, int(position) if is_number else self.count)
             self.alts.setdefault(photo, line.get("Image Alt Text", "").strip())
 
-    def made(self, columns: frozenset[str], decimal: str) -> dict[str, str | list[str]]:
-        """The columns that the lines come to."""
+    def derived_values(self, columns: frozenset[str], decimal: str) -> dict[str, str | list[str]]:
+        """Values of the derived columns."""
         first = self.first.values
-        made: dict[str, str | list[str]] = {
+        values: dict[str, str | list[str]] = {
             _PRICE: _cheapest(self.prices, decimal),
             _AVAILABLE: "yes" if self.available else "no",
             _DESCRIPTION: html_to_text(first.get("Body (HTML)", "")),
@@ -149,22 +160,22 @@ class _Lines:
             _PHOTOS: sorted(self.photos, key=lambda photo: self.photos[photo]),
             _ACTIVE: "yes" if _is_active(first) else "no",
         }
-        return {name: made[name] for name in _made_columns(columns)}
+        return {name: values[name] for name in _derivable_columns(columns)}
 
     def attributes(self) -> dict[str, str]:
-        """Options by their names, each with its values, and the skus of the variants."""
-        found = {}
+        """Options by name with their values, and the SKUs of the variants."""
+        attributes = {}
         for number, values in self.options.items():
             name = self.first.values.get(f"Option{number} Name", "").strip()
             if name and list(values) != ["Default Title"]:
-                found[name.lower()] = ", ".join(values)
+                attributes[name.lower()] = ", ".join(values)
         if self.skus:
-            found["variant_skus"] = ", ".join(self.skus)
-        return found
+            attributes["variant_skus"] = ", ".join(self.skus)
+        return attributes
 
 
-def _made_columns(columns: frozenset[str]) -> list[str]:
-    """Those for which the export has what they are made of."""
+def _derivable_columns(columns: frozenset[str]) -> list[str]:
+    """Derived columns whose columns of origin the export has."""
     sources = {
         _PRICE: ("Variant Price",),
         _DESCRIPTION: ("Body (HTML)",),
@@ -176,15 +187,15 @@ def _made_columns(columns: frozenset[str]) -> list[str]:
     return [name for name, needed in sources.items() if columns.intersection(needed)]
 
 
-def _defaults(columns: frozenset[str], made: list[str]) -> dict[str, tuple[str, ...]]:
+def _defaults(columns: frozenset[str], derived: list[str]) -> dict[str, tuple[str, ...]]:
     defaults: dict[str, tuple[str, ...]] = {"sku": ("Handle",), "title": ("Title",)}
-    defaults |= {name: (name,) for name in made}
+    defaults |= {name: (name,) for name in derived}
     defaults |= {name: (column,) for name, column in {"brand": "Vendor", "tags": "Tags"}.items() if column in columns}
     return defaults
 
 
-def _can_be_bought(line: Mapping[str, str]) -> bool:
-    """A variant that is not counted, that goes on being sold at zero, or of which there are some."""
+def _is_available(line: Mapping[str, str]) -> bool:
+    """Whether a variant has stock, has no inventory tracking, or is sold without stock."""
     if not line.get("Variant Inventory Tracker", "shopify").strip():
         return True
     if line.get("Variant Inventory Policy", "").strip().lower() == "continue":
@@ -200,7 +211,7 @@ def _is_active(line: Mapping[str, str]) -> bool:
 
 
 def _cheapest(prices: list[str], decimal: str) -> str:
-    """The lowest price as it is written."""
+    """The text of the lowest price."""
     read = [(price.amount, text) for text in prices if (price := parse_price(text, decimal=decimal)) is not None]
     return min(read)[1] if read else ""
 

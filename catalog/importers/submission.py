@@ -13,9 +13,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.errors import DryRunFileExpired, NoRejectedRows
-from catalog.importers.rows import UnusableSource
+from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
-from catalog.importers.sources import expect_catalogue
+from catalog.importers.sources import validate_upload
 from jobs.errors import JobNotFound
 from jobs.files import delete_stored, file_path, store_upload, upload_path
 from jobs.models import Job
@@ -49,21 +49,21 @@ def submit_import(upload: BinaryIO, options: ImportOptions, *, file_name: str = 
 
     Raises:
         JobInProgress: an import is queued or running.
-        UnusableSource: nothing can be imported from it, or it is too large.
+        InvalidSource: nothing can be imported from it, or it is too large.
         StorageUnavailable: the disk does not take it.
     """
     check_import_allowed()
     limit = settings.IMPORT_MAX_BYTES
     if upload.seek(0, os.SEEK_END) > limit:
-        raise UnusableSource(f"the file is larger than {limit:,} bytes: divide it, or run manage.py import_catalog")
+        raise InvalidSource(f"the file is larger than {limit:,} bytes: divide it, or run manage.py import_catalog")
     upload.seek(0)
     name = store_upload(upload, UPLOAD_SUFFIX)
     path = Path(settings.UPLOADS_ROOT) / name
     try:
         try:
-            expect_catalogue(path, options.mapping(), kind=options.format)
-        except UnusableSource as error:
-            raise UnusableSource(str(error).replace(str(path), file_name or "the file")) from error
+            validate_upload(path, options.mapping(), format=options.format)
+        except InvalidSource as error:
+            raise InvalidSource(str(error).replace(str(path), file_name or "the file")) from error
         return create_job(IMPORT, upload=name, parameters={**options.as_parameters(), "file": file_name})
     except BaseException:
         delete_stored(name)

@@ -1,4 +1,4 @@
-"""Prices and yes-or-no as shops write them. A value that could mean two things is refused, never guessed."""
+"""Parses prices and booleans as shops write them. Ambiguous values are rejected, never guessed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from catalog.importers.rows import RowRejected
 
-# The first currency is meant where a shop names none; the others go with the sign as well.
+# Currencies of a sign; the first is the default if the shop names none.
 _SIGNS = {
     "€": ("EUR",),
     "$": ("USD", "AUD", "CAD", "CLP", "COP", "HKD", "MXN", "NZD", "SGD", "TWD", "ARS", "BRL"),
@@ -28,7 +28,7 @@ _SIGNS = {
 _TRUE = frozenset(("1", "true", "yes", "y", "on", "in stock", "instock", "available", "preorder", "backorder"))
 _FALSE = frozenset(("0", "false", "no", "n", "off", "out of stock", "outofstock", "unavailable", "sold out"))
 
-# ISO 4217. Other three letters beside a price mean something else: "12.00 TTC" is a price with the tax included.
+# ISO 4217. Other letters beside a price are not currencies: "12.00 TTC" is a price including tax.
 _ISO_4217 = """
 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
 CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL
@@ -48,16 +48,24 @@ _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """An amount, and the currencies that its sign or code allows, the likeliest first; none where it has neither."""
+    """An amount, and the currencies of its sign or code, the most common first; empty if it has neither."""
 
     amount: Decimal
     currencies: tuple[str, ...] = ()
 
 
 def parse_price(text: str, *, decimal: str = "") -> Price | None:
-    """`1.234,50 €`, `$19.99`, `CHF 1'200.-`, `1299`. None for an empty text; RowRejected where it is not clear.
+    """Parse a price such as `1.234,50 €`, `$19.99`, `CHF 1'200.-` or `1299`.
 
-    decimal: "." or "," where the source says which it uses; otherwise it is told from each price.
+    Args:
+        text: the price.
+        decimal: decimal separator, "." or ","; "" to detect it.
+
+    Returns:
+        The price; None if the text is empty.
+
+    Raises:
+        RowRejected: the text is not a price, is negative, or is ambiguous.
     """
     text = text.translate(_SPACES).strip()
     if not text:
@@ -66,28 +74,39 @@ def parse_price(text: str, *, decimal: str = "") -> Price | None:
     if match is None:
         raise RowRejected(f"{text[:40]!r} is not a price")
     if match["minus"]:
-        raise RowRejected(f"the price {text} is below zero")
+        raise RowRejected(f"the price {text} is negative")
     currencies = [found for found in (_currencies(match["before"], text), _currencies(match["after"], text)) if found]
     amount = _amount(match["number"].strip(), text, decimal)
     if len(currencies) == 2:
         both = tuple(code for code in currencies[0] if code in currencies[1])
         if not both:
-            raise RowRejected(f"the price {text} names two currencies")
+            raise RowRejected(f"the price {text} has two currencies")
         return Price(amount, both)
     return Price(amount, currencies[0] if currencies else ())
 
 
 def parse_boolean(text: str, *, name: str) -> bool:
-    """`yes`, `in stock`, `0`, `out_of_stock`, or a number of pieces. RowRejected for anything else."""
+    """Parse `yes`, `in stock`, `0`, `out_of_stock` or a number of items.
+
+    Args:
+        text: the value.
+        name: of the field, for the error.
+
+    Returns:
+        Whether it is true.
+
+    Raises:
+        RowRejected: the text is none of these.
+    """
     word = " ".join(text.lower().replace("_", " ").replace("-", " ").split())
     if word in _TRUE:
         return True
     if word in _FALSE:
         return False
     if word.isascii() and word.isdigit():
-        # Not as a number: Python converts no more than 4,300 digits.
+        # Without int(): Python converts at most 4,300 digits.
         return bool(word.strip("0"))
-    raise RowRejected(f"{name}: {text[:40]!r} is neither yes nor no nor a number of pieces")
+    raise RowRejected(f"{name}: {text[:40]!r} is neither yes, no nor a number of items")
 
 
 def _currencies(affix: str, text: str) -> tuple[str, ...]:
@@ -104,24 +123,24 @@ def _currencies(affix: str, text: str) -> tuple[str, ...]:
 def _amount(number: str, text: str, decimal: str) -> Decimal:
     marks = [mark for mark in number if not mark.isdigit()]
     if not decimal:
-        decimal = _decimal_mark(marks, number, text)
-    whole, _, fraction = number.partition(decimal) if decimal else (number, "", "")
-    groups = re.split(r"[.,' ]", whole)
+        decimal = _decimal_separator(marks, number, text)
+    integer_part, _, fraction = number.partition(decimal) if decimal else (number, "", "")
+    groups = re.split(r"[.,' ]", integer_part)
     grouped = len(groups) == 1 or (1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:]))
-    separators = {mark for mark in whole if not mark.isdigit()}
+    separators = {mark for mark in integer_part if not mark.isdigit()}
     if not grouped or len(separators) > 1 or (fraction and not fraction.isdigit()):
-        raise RowRejected(f"the price {text} is written neither with groups of three digits nor with one decimal mark")
+        raise RowRejected(f"the price {text} has neither groups of three digits nor one decimal separator")
     if len(fraction.rstrip("0")) > 2:
         raise RowRejected(f"the price {text} has more than two decimals")
     return Decimal(f"{''.join(groups)}.{fraction[:2] or '0'}")
 
 
-def _decimal_mark(marks: list[str], number: str, text: str) -> str:
-    """The mark that divides whole from fraction in this number; "" where it has no fraction."""
+def _decimal_separator(marks: list[str], number: str, text: str) -> str:
+    """The decimal separator of this number; "" if it has no fraction."""
     points = [mark for mark in marks if mark in ".,"]
     if not points or points.count(points[-1]) > 1:
         return ""
     digits_after = len(number) - number.rindex(points[-1]) - 1
     if len(marks) == 1 and digits_after == 3:
-        raise RowRejected(f"the price {text} could be thousands or decimals: say which mark decimals have (--decimal)")
+        raise RowRejected(f"the price {text} is ambiguous, thousands or decimals: set the decimal separator")
     return points[-1]

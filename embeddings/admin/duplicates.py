@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
-from catalog.duplicates import CannotDecide, DuplicateGroup, Neighbour, duplicate_groups, make_variants
+from catalog.duplicates import DecisionNotPossible, DuplicateGroup, SimilarProduct, duplicate_groups, make_variants
 from catalog.duplicates import mark_as_different as mark_different
 from catalog.duplicates import merge as merge_products
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
@@ -123,13 +123,13 @@ class DuplicatesAdmin(ModelAdmin):
         main = next(iter(_parse_ids(request.POST.getlist("main"))), None)
         try:
             messages.success(request, self._decide(request, request.POST.get("decision", ""), main, chosen))
-        except CannotDecide as error:
+        except DecisionNotPossible as error:
             messages.error(request, str(error))
         page = next(iter(_parse_ids(request.POST.getlist("page"))), 1)
         return redirect(f"{reverse('admin:catalog_duplicatepair_changelist')}?page={page}")
 
     def _decide(self, request: HttpRequest, decision: str, main: int | None, chosen: set[int]) -> str:
-        """Apply the decision and record it in the history. Raises CannotDecide, PermissionDenied."""
+        """Apply the decision and record it in the history. Raises DecisionNotPossible, PermissionDenied."""
         if decision == "different":
             mark_different(chosen)
             message = _("Saved: these are different products.")
@@ -137,7 +137,7 @@ class DuplicatesAdmin(ModelAdmin):
                 self._log_change(request, product, message, chosen)
             return message
         if main is None:
-            raise CannotDecide(_("Choose the main product."))
+            raise DecisionNotPossible(_("Choose the main product."))
         others = len(chosen - {main})
         if decision == "variants":
             kept = make_variants(main, chosen)
@@ -156,7 +156,7 @@ class DuplicatesAdmin(ModelAdmin):
                 others,
             )
         else:
-            raise CannotDecide(_("Choose an action."))
+            raise DecisionNotPossible(_("Choose an action."))
         message = text % {"count": others, "title": kept.title}
         self._log_change(request, kept, message, chosen)
         return message
@@ -187,16 +187,19 @@ def _group_view(
 ) -> GroupView:
     # A product may be deleted between the two queries; its pairs are gone then, too.
     existing = [
-        product for product in group.products if product in products and group.nearest[product].product in products
+        product for product in group.products if product in products and group.most_similar[product].product in products
     ]
     candidates = [
-        _candidate(products, photos, product, group.nearest[product]) for product in existing[:PRODUCTS_SHOWN]
+        _candidate(products, photos, product, group.most_similar[product]) for product in existing[:PRODUCTS_SHOWN]
     ]
     return GroupView(candidates, _percent(group.similarity), len(existing), len(existing) - len(candidates))
 
 
 def _candidate(
-    products: Mapping[int, Product], photos: Mapping[int, Sequence[ProductImage]], product_id: int, nearest: Neighbour
+    products: Mapping[int, Product],
+    photos: Mapping[int, Sequence[ProductImage]],
+    product_id: int,
+    nearest: SimilarProduct,
 ) -> Candidate:
     own = photos.get(product_id, ())
     return Candidate(
@@ -204,8 +207,8 @@ def _candidate(
         own[:PHOTOS_SHOWN],
         max(len(own) - PHOTOS_SHOWN, 0),
         products[nearest.product],
-        str(nearest.likeness.kind.label),
-        _percent(nearest.likeness.similarity),
+        str(nearest.evidence.kind.label),
+        _percent(nearest.evidence.similarity),
     )
 
 

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from catalog.api.documenting import CARD, NO_PRODUCT
 from catalog.api.parameters import validate_product_id
-from catalog.photos import ImageRejected, Reason
+from catalog.photos import ImageRejected, PhotoRejectionReason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
 from embeddings.errors import IndexUnavailable, UnknownCollection
 from jobs.temporary_uploads import get_storage_error
@@ -41,7 +41,7 @@ _NOT_AVAILABLE = problem_example(
 
 
 def _too_large(limit: int) -> ImageRejected:
-    return ImageRejected(Reason.TOO_LARGE, f"the file is larger than {limit:,} bytes: save it smaller")
+    return ImageRejected(PhotoRejectionReason.TOO_LARGE, f"the file is larger than {limit:,} bytes: save it smaller")
 
 
 class SimilarView(ApiView):
@@ -125,7 +125,7 @@ class SearchView(ApiView):
             ),
             problem_example(
                 IMAGE_REJECTED,
-                ImageRejected(Reason.FORMAT, "the file is PDF: save it as JPEG, PNG or WebP"),
+                ImageRejected(PhotoRejectionReason.FORMAT, "the file is PDF: save it as JPEG, PNG or WebP"),
                 "/api/collections/all/search",
             ),
             problem_example(IMAGE_TOO_LARGE, _too_large(20 * 1024 * 1024), "/api/collections/all/search"),

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from os import cpu_count
 
 from catalog.models import Product
-from catalog.photos import check_photo
+from catalog.photos import validate_photo
 from catalog.services import ProductData, attach_image, save_product, transaction_with_files
 from storefront.demo.catalogue import DemoProduct, demo_products, photo_files
 
@@ -43,5 +43,8 @@ def _save(demo: DemoProduct, photos: list[bytes]) -> None:
     product, _ = save_product(data)
     for view, photo in enumerate(photos):
         attach_image(
-            product, check_photo(photo), position=view, alt=demo.title if view == 0 else f"{demo.title}, another view"
+            product,
+            validate_photo(photo),
+            position=view,
+            alt=demo.title if view == 0 else f"{demo.title}, another view",
         )

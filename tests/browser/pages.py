@@ -19,7 +19,7 @@ from accounts.models import ApiKey, AuditEntry, User
 from catalog.importers.run import ImportOptions
 from catalog.importers.submission import submit_import
 from catalog.models import Product
-from catalog.photos import check_photo
+from catalog.photos import validate_photo
 from catalog.services import attach_image
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from jobs.models import Job
@@ -172,7 +172,7 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
     product = stock("Blue mug", photos=2, brand="Harbour", description="Holds 350 ml.", attributes={"colour": "blue"})
     twin = stock("Blue mug, once more", photos=0)
     for same in (product, twin):
-        attach_image(same, check_photo(jpeg()))
+        attach_image(same, validate_photo(jpeg()))
     bare = stock("Teapot of which there is no photo yet", photos=0, category=("Home", "Teapots"))
     index_photos()
     call_command("find_duplicates", stdout=StringIO())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import FileChooser, Page, Route, expect
 
-from catalog.photos import check_photo
+from catalog.photos import validate_photo
 from catalog.services import attach_image
 from tests.browser.conftest import Api, answer, until
 from tests.catalog.shop import stock
@@ -31,7 +31,7 @@ GIVE_FILE = """([kind, name, type, size]) => {
 REFUSED: dict[str, Any] = {
     "type": "about:blank",
     "title": "The photo was refused",
-    "detail": "The file is not a picture: JPEG, PNG and WebP are taken.",
+    "detail": "The file is not a picture: use JPEG, PNG or WebP.",
     "status": 400,
 }
 
@@ -177,7 +177,7 @@ def test_the_true_api_finds_the_product_of_the_photo(
 ) -> None:
     stock("Red mug")
     sought = stock("Sought mug", photos=0)
-    attach_image(sought, check_photo(photo_file.read_bytes()))
+    attach_image(sought, validate_photo(photo_file.read_bytes()))
     index_photos()
     page.goto(f"{shop_url}/visual-search/")
 
@@ -195,4 +195,4 @@ def test_the_true_api_s_reason_for_refusing_a_text_is_shown(page: Page, shop_url
 
     choose(page, notes)
 
-    expect(page.get_by_role("status")).to_contain_text("JPEG, PNG and WebP are taken")
+    expect(page.get_by_role("status")).to_contain_text("use JPEG, PNG or WebP")

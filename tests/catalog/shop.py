@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from catalog.models import Product
-from catalog.photos import check_photo
+from catalog.photos import validate_photo
 from catalog.services import ProductData, attach_image, save_product
 from tests.factories import jpeg, numbered_colour
 
@@ -20,5 +20,5 @@ def stock(title: str = "Blue mug", *, photos: int = 1, price: str | None = "12.5
     given = {"sku": f"SHOP-{number}", "category": ("Home", "Mugs"), **details}
     product, _ = save_product(ProductData(title=title, price=None if price is None else Decimal(price), **given))
     for view in range(photos):
-        attach_image(product, check_photo(jpeg(numbered_colour(number * 31 + view))))
+        attach_image(product, validate_photo(jpeg(numbered_colour(number * 31 + view))))
     return product

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from catalog.archives import ArchiveRejected, Member, Reason, SafeArchive
+from catalog.archives import ArchiveMember, ArchiveRejected, ArchiveRejectionReason, SafeArchive
 from jobs.storage import StorageUnavailable
 from tests.zips import PHOTOS, encrypted, link, packed, renamed, said_method, said_offset, said_size
 
@@ -46,7 +46,7 @@ class TestAGoodArchive:
         archive.extract_to(tmp_path / "out", told.append)
         assert files_in(tmp_path / "out") == PHOTOS
         assert sum(told) == len(PHOTOS)
-        assert archive.members[0] == Member("mugs/0.jpg", len(PHOTOS["mugs/0.jpg"]))
+        assert archive.members[0] == ArchiveMember("mugs/0.jpg", len(PHOTOS["mugs/0.jpg"]))
         assert archive.read("mugs/0.jpg") == PHOTOS["mugs/0.jpg"]
 
     def test_is_opened_by_its_path_too_and_closed_at_the_end(self, tmp_path):
@@ -88,30 +88,33 @@ class TestAGoodArchive:
     def test_a_member_larger_than_asked_for_is_not_read(self):
         with pytest.raises(ArchiveRejected, match="larger than 3 bytes") as caught:
             opened(packed()).read("mugs/0.jpg", max_bytes=3)
-        assert caught.value.reason is Reason.TOO_LARGE
+        assert caught.value.reason is ArchiveRejectionReason.TOO_LARGE
 
 
 class TestRefused:
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
-            (b"", Reason.EMPTY),
-            (packed({}), Reason.EMPTY),
-            (packed({"mugs/": b"", ".hidden": b"x"}), Reason.EMPTY),
-            (b"%PDF-1.7 ...", Reason.NOT_A_ZIP),
-            (b"\x1f\x8b a tar.gz" * 100, Reason.NOT_A_ZIP),
-            (packed()[:-40], Reason.DAMAGED),
-            (packed()[: len(packed()) // 2], Reason.DAMAGED),
-            (b"PK\x03\x04" + Random(1).randbytes(3000), Reason.DAMAGED),
-            (encrypted(packed()), Reason.ENCRYPTED),
-            (packed([*PHOTOS.items(), link("mugs/9.jpg", "/etc/passwd")]), Reason.SPECIAL_FILE),
-            (said_method(packed(), 9), Reason.COMPRESSION),
-            (packed(compression=zipfile.ZIP_BZIP2), Reason.COMPRESSION),
-            (packed(compression=zipfile.ZIP_LZMA), Reason.COMPRESSION),
-            (packed([("mugs/1.jpg", b"x"), ("Mugs/1.JPG", b"y")]), Reason.DUPLICATE),
-            (packed([("café/1.jpg", b"x"), (unicodedata.normalize("NFD", "café/1.jpg"), b"y")]), Reason.DUPLICATE),
-            (packed([("mugs/1.jpg", b"x"), ("mugs//1.jpg", b"y")]), Reason.DUPLICATE),
-            (packed([("mugs", b"x"), ("mugs/1.jpg", b"y")]), Reason.DUPLICATE),
+            (b"", ArchiveRejectionReason.EMPTY),
+            (packed({}), ArchiveRejectionReason.EMPTY),
+            (packed({"mugs/": b"", ".hidden": b"x"}), ArchiveRejectionReason.EMPTY),
+            (b"%PDF-1.7 ...", ArchiveRejectionReason.NOT_A_ZIP),
+            (b"\x1f\x8b a tar.gz" * 100, ArchiveRejectionReason.NOT_A_ZIP),
+            (packed()[:-40], ArchiveRejectionReason.DAMAGED),
+            (packed()[: len(packed()) // 2], ArchiveRejectionReason.DAMAGED),
+            (b"PK\x03\x04" + Random(1).randbytes(3000), ArchiveRejectionReason.DAMAGED),
+            (encrypted(packed()), ArchiveRejectionReason.ENCRYPTED),
+            (packed([*PHOTOS.items(), link("mugs/9.jpg", "/etc/passwd")]), ArchiveRejectionReason.SPECIAL_FILE),
+            (said_method(packed(), 9), ArchiveRejectionReason.COMPRESSION),
+            (packed(compression=zipfile.ZIP_BZIP2), ArchiveRejectionReason.COMPRESSION),
+            (packed(compression=zipfile.ZIP_LZMA), ArchiveRejectionReason.COMPRESSION),
+            (packed([("mugs/1.jpg", b"x"), ("Mugs/1.JPG", b"y")]), ArchiveRejectionReason.DUPLICATE),
+            (
+                packed([("café/1.jpg", b"x"), (unicodedata.normalize("NFD", "café/1.jpg"), b"y")]),
+                ArchiveRejectionReason.DUPLICATE,
+            ),
+            (packed([("mugs/1.jpg", b"x"), ("mugs//1.jpg", b"y")]), ArchiveRejectionReason.DUPLICATE),
+            (packed([("mugs", b"x"), ("mugs/1.jpg", b"y")]), ArchiveRejectionReason.DUPLICATE),
         ],
     )
     def test_for_what_it_is(self, content, reason):
@@ -125,58 +128,58 @@ class TestRefused:
         ],
     )  # fmt: skip
     def test_for_a_path_that_leads_elsewhere(self, name, tmp_path):
-        assert refused(packed({**PHOTOS, name: b"x"})).reason is Reason.UNSAFE_PATH
+        assert refused(packed({**PHOTOS, name: b"x"})).reason is ArchiveRejectionReason.UNSAFE_PATH
 
     def test_for_a_name_that_ends_early_for_some(self):
         content = renamed(packed({"mugs/1.jpg_.exe": b"x"}), b"mugs/1.jpg_.exe", b"mugs/1.jpg\x00.exe")
-        assert refused(content).reason is Reason.UNSAFE_PATH
+        assert refused(content).reason is ArchiveRejectionReason.UNSAFE_PATH
 
     def test_for_a_name_twice_in_the_directory(self):
         with warnings.catch_warnings(action="ignore"):
             content = packed([("mugs/1.jpg", b"x"), ("mugs/1.jpg", b"y")])
-        assert refused(content).reason is Reason.DUPLICATE
+        assert refused(content).reason is ArchiveRejectionReason.DUPLICATE
 
     def test_for_a_device(self):
         entry, _ = link("mugs/zero", "")
         entry.external_attr = 0o020666 << 16
-        assert refused(packed([(entry, b"")])).reason is Reason.SPECIAL_FILE
+        assert refused(packed([(entry, b"")])).reason is ArchiveRejectionReason.SPECIAL_FILE
 
     def test_for_more_entries_than_allowed(self, settings):
-        assert refused(packed(), max_files=5).reason is Reason.TOO_MANY_FILES
+        assert refused(packed(), max_files=5).reason is ArchiveRejectionReason.TOO_MANY_FILES
         settings.ARCHIVE_MAX_FILES = 5
         assert "5 entries" in str(refused(packed()))
 
     def test_for_a_directory_that_would_fill_the_memory_before_it_is_read(self):
         # Nothing but a record that says how large the directory is.
         end = b"PK\x05\x06" + bytes(8) + (2 * MIB).to_bytes(4, "little") + bytes(6)
-        assert refused(b"PK" + bytes(3 * MIB) + end, max_files=10).reason is Reason.TOO_MANY_FILES
+        assert refused(b"PK" + bytes(3 * MIB) + end, max_files=10).reason is ArchiveRejectionReason.TOO_MANY_FILES
 
     def test_for_what_it_would_unpack_to(self):
         error = refused(packed(), max_unpacked_bytes=1000)
-        assert error.reason is Reason.TOO_LARGE
+        assert error.reason is ArchiveRejectionReason.TOO_LARGE
         assert "1,000" in str(error)
 
     @pytest.mark.parametrize(
         "files", [{"mugs/1.jpg": bytes(2 * MIB)}, {f"mugs/{number}.jpg": bytes(MIB) for number in range(80)}]
     )
     def test_for_being_a_bomb(self, files):
-        assert refused(packed(files)).reason is Reason.BOMB
+        assert refused(packed(files)).reason is ArchiveRejectionReason.BOMB
 
     def test_for_entries_that_overlap(self):
         content = packed()
         second = content.index(b"PK\x03\x04", 4)
-        assert refused(said_offset(content, 1, 0)).reason is Reason.BOMB
-        assert refused(said_offset(content, 2, second + 5)).reason is Reason.BOMB
+        assert refused(said_offset(content, 1, 0)).reason is ArchiveRejectionReason.BOMB
+        assert refused(said_offset(content, 2, second + 5)).reason is ArchiveRejectionReason.BOMB
 
     def test_for_an_entry_behind_the_directory(self):
         content = packed()
-        assert refused(said_offset(content, 5, len(content))).reason is Reason.DAMAGED
+        assert refused(said_offset(content, 5, len(content))).reason is ArchiveRejectionReason.DAMAGED
 
     @pytest.mark.parametrize("difference", [-200, -1, 1, 200])
     def test_for_a_size_that_is_not_true(self, difference, tmp_path):
         size = len(PHOTOS["mugs/0.jpg"])
         content = said_size(packed(), size + difference)
-        assert refused(content).reason is Reason.WRONG_SIZE
+        assert refused(content).reason is ArchiveRejectionReason.WRONG_SIZE
         with pytest.raises(ArchiveRejected):
             opened(content).read("mugs/0.jpg")
         with pytest.raises(ArchiveRejected):
@@ -185,7 +188,7 @@ class TestRefused:
     def test_for_a_bomb_that_says_it_is_small_without_unpacking_it(self):
         bomb = said_size(packed({"mugs/1.jpg": bytes(200 * MIB)}), 1000)
         tracemalloc.start()
-        assert refused(bomb).reason is Reason.WRONG_SIZE
+        assert refused(bomb).reason is ArchiveRejectionReason.WRONG_SIZE
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 4 * MIB
@@ -193,13 +196,13 @@ class TestRefused:
     def test_for_bytes_that_changed_on_the_way(self):
         content = bytearray(packed(compression=zipfile.ZIP_STORED))
         content[200] ^= 0xFF
-        assert refused(bytes(content)).reason is Reason.DAMAGED
+        assert refused(bytes(content)).reason is ArchiveRejectionReason.DAMAGED
 
     def test_for_being_no_file(self, tmp_path):
         for path in (tmp_path, tmp_path / "nothing.zip"):
             with pytest.raises(ArchiveRejected) as caught:
                 SafeArchive(path)
-            assert caught.value.reason is Reason.UNREADABLE
+            assert caught.value.reason is ArchiveRejectionReason.UNREADABLE
 
     def test_with_a_message_that_shows_no_control_characters(self):
         assert str(refused(packed({"mugs/\x1b[31m.jpg": b"x"}))).isprintable()
@@ -213,7 +216,7 @@ def test_nothing_is_written_outside_the_folder_through_a_link_that_lies_in_it(tm
     (folder / "mugs").symlink_to(elsewhere)
     with pytest.raises(ArchiveRejected) as caught:
         opened(packed()).extract_to(folder)
-    assert caught.value.reason is Reason.UNSAFE_PATH
+    assert caught.value.reason is ArchiveRejectionReason.UNSAFE_PATH
     assert not list(elsewhere.iterdir())
 
 

@@ -12,16 +12,16 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from catalog.duplicates import (
-    CannotDecide,
-    Likeness,
+    DecisionNotPossible,
+    MatchEvidence,
     duplicate_groups,
     make_variants,
     mark_as_different,
     merge,
-    record_search,
+    store_search_result,
 )
 from catalog.models import DuplicatePair, Product, ProductImage
-from catalog.photos import check_photo
+from catalog.photos import validate_photo
 from catalog.services import ProductData, attach_image, save_product, withdraw_products
 from tests.catalog.shop import stock
 from tests.factories import jpeg
@@ -31,14 +31,14 @@ pytestmark = pytest.mark.django_db
 Kind, Decision = DuplicatePair.Kind, DuplicatePair.Decision
 
 
-def likeness(similarity: float = 0.97) -> Likeness:
-    return Likeness(Kind.ALIKE, similarity, 2)
+def evidence(similarity: float = 0.97) -> MatchEvidence:
+    return MatchEvidence(Kind.SIMILAR, similarity, 2)
 
 
 def found(*pairs: tuple[Product, Product], similarity: float = 0.97) -> Any:
     """Record a search that found these pairs, the smaller id first."""
     pairs_of_ids = [tuple(sorted((one.pk, other.pk))) for one, other in pairs]
-    return record_search(dict.fromkeys(pairs_of_ids, likeness(similarity)), photos=10)
+    return store_search_result(dict.fromkeys(pairs_of_ids, evidence(similarity)), photos=10)
 
 
 def groups() -> list[set[int]]:
@@ -57,14 +57,14 @@ class TestGroups:
 
     def test_those_most_alike_come_first(self) -> None:
         one, two, three, four = (stock() for _ in range(4))
-        record_search({(one.pk, two.pk): likeness(0.9), (three.pk, four.pk): likeness(0.99)}, photos=4)
+        store_search_result({(one.pk, two.pk): evidence(0.9), (three.pk, four.pk): evidence(0.99)}, photos=4)
         assert groups() == [{three.pk, four.pk}, {one.pk, two.pk}]
 
     def test_each_product_is_shown_beside_the_one_most_like_it(self) -> None:
         one, two, three = (stock() for _ in range(3))
-        record_search({(one.pk, two.pk): likeness(0.9), (two.pk, three.pk): likeness(0.95)}, photos=3)
+        store_search_result({(one.pk, two.pk): evidence(0.9), (two.pk, three.pk): evidence(0.95)}, photos=3)
         (group,) = duplicate_groups()
-        assert {product: near.product for product, near in group.nearest.items()} == {
+        assert {product: near.product for product, near in group.most_similar.items()} == {
             one.pk: two.pk, two.pk: three.pk, three.pk: two.pk,
         }  # fmt: skip
         assert group.similarity == 0.95
@@ -113,7 +113,7 @@ class TestSearches:
     def test_a_product_that_was_deleted_meanwhile_is_passed_over(self) -> None:
         one, two = stock(), stock()
         Product.objects.filter(pk=two.pk).delete()
-        assert record_search({(one.pk, two.pk): likeness()}, photos=2).new == 0
+        assert store_search_result({(one.pk, two.pk): evidence()}, photos=2).new == 0
 
 
 class TestDifferent:
@@ -125,7 +125,7 @@ class TestDifferent:
 
     @pytest.mark.parametrize("number", [0, 1])
     def test_it_takes_two(self, number: int) -> None:
-        with pytest.raises(CannotDecide, match="at least two"):
+        with pytest.raises(DecisionNotPossible, match="at least two"):
             mark_as_different([stock().pk for _ in range(number)])
 
 
@@ -167,7 +167,7 @@ class TestMerge:
 
     def test_the_same_bytes_are_kept_once(self, django_capture_on_commit_callbacks: Any) -> None:
         kept, other = stock(), stock()
-        shared = check_photo(jpeg("tomato"))
+        shared = validate_photo(jpeg("tomato"))
         attach_image(kept, shared)
         twin, _ = attach_image(other, shared)
         with django_capture_on_commit_callbacks(execute=True):
@@ -224,9 +224,9 @@ class TestMerge:
     def test_products_that_are_gone_are_named(self) -> None:
         kept, other = stock(), stock()
         merge(kept.pk, [other.pk])
-        with pytest.raises(CannotDecide, match="merged or withdrawn"):
+        with pytest.raises(DecisionNotPossible, match="merged or withdrawn"):
             merge(kept.pk, [other.pk])
-        with pytest.raises(CannotDecide, match="deleted"):
+        with pytest.raises(DecisionNotPossible, match="deleted"):
             merge(kept.pk, [999_999])
 
     def test_a_merged_product_cannot_be_made_active(self) -> None:

@@ -16,10 +16,10 @@ from PIL import Image
 
 from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import Photos
+from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import Row, RowRejected
-from catalog.importers.saving import import_rows
 from catalog.importers.values import Price, parse_boolean, parse_price
+from catalog.importers.writer import import_rows
 from catalog.models import Category, Product, ProductImage
 from tests.catalog.importing import counts, problems, run
 
@@ -167,13 +167,13 @@ def test_photos_lie_beside_the_table_or_in_a_folder_that_is_named(shop: Path, tm
 
 
 BAD_ROWS = {
-    ",No sku,,,": "there is no sku",
+    ",No sku,,,": "there is no SKU",
     "b1,,,,": "the title is empty",
     f"b1,{'x' * 301},,,": "title: Ensure this value has at most 300 characters",
     f"{'x' * 121},Mug,,,": "sku: Ensure this value has at most 120 characters",
     "b1,Mug,,about ten,": "'about ten' is not a price",
-    "b1,Mug,,-5,": "below zero",
-    '"b1",Mug,,"1,234",': "could be thousands or decimals",
+    "b1,Mug,,-5,": "is negative",
+    '"b1",Mug,,"1,234",': "is ambiguous, thousands or decimals",
     "b1,Mug": "2 columns instead of 5",
     "b1,Mug,,,red.jpg,more": "6 columns instead of 5",
     "b1,Mu\x00g,,,": "title has a NUL byte",
@@ -182,7 +182,7 @@ BAD_ROWS = {
     "b1,Caf\udce9,,,": "title is not in the encoding of the file",
     'b1,"Never closed,,,': "cannot be read as CSV",
     'b1,"5" plate",,,': "cannot be read as CSV",
-    "good-1,Mug again,,,": "the sku good-1 is already on line 2",
+    "good-1,Mug again,,,": "the SKU good-1 is already on line 2",
 }
 
 
@@ -260,7 +260,7 @@ def test_an_interrupted_import_keeps_what_it_did_and_goes_on_when_started_again(
     monkeypatch.setattr(CsvCatalogue, "__iter__", with_ctrl_c)
     former = signal.getsignal(signal.SIGINT)
     with pytest.raises(
-        CommandError, match=r"after line 5. The 4 rows before are done; run the same command"
+        CommandError, match=r"after line 5; the 4 rows before it are imported. Run the same command"
     ) as stopped:
         run(path)
     assert stopped.value.returncode == 130
@@ -283,7 +283,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     def peak(rows: int) -> int:
         path = table(tmp_path, "sku,title,description\n" + "".join(f"m{n},,{'long ' * 50}\n" for n in range(rows)))
         tracemalloc.start()
-        report = import_rows(CsvCatalogue(path, FieldMapping(), photos=Photos.below(tmp_path)))
+        report = import_rows(CsvCatalogue(path, FieldMapping(), photos=PhotoFolder.open(tmp_path)))
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert report.rejected == rows
@@ -352,14 +352,14 @@ def test_the_delimiter_is_told_from_the_header_and_a_byte_order_mark_is_passed_o
         ("", (), "the file is empty"),
         ("\n\n", (), "the file is empty"),
         (b"\xff\xfes\x00k\x00u\x00", (), "UTF-16"),
-        ("name,price\nMug,5\n", (), "no column gives the sku.*Columns found: name, price"),
-        ("sku,name\nm1,Mug\n", (), "no column gives the title.*Columns found: sku, name"),
+        ("name,price\nMug,5\n", (), "no column is mapped to the field sku.*Columns found: name, price"),
+        ("sku,name\nm1,Mug\n", (), "no column is mapped to the field title.*Columns found: sku, name"),
         ("sku,title\n", ("--map", "price=cost"), "there is no column cost. Columns found: sku, title"),
         ("sku,title\n", ("--set", "brand={maker}"), "there is no column maker"),
         ("sku,title,title\n", (), "several columns have the name title"),
-        ("sku,title\n", ("--map", "colour=title"), "there is no field colour: use sku, title"),
+        ("sku,title\n", ("--map", "colour=title"), "there is no field colour: the fields are sku, title"),
         ("sku,title\n", ("--map", "price"), "not of the form FIELD=COLUMN"),
-        ("sku,title\n", ("--map", "title=sku", "--map", "title=title"), "title takes one column"),
+        ("sku,title\n", ("--map", "title=sku", "--map", "title=title"), "title can have only one column"),
         ("sku,title\n", ("--encoding", "utf-7"), "encoding is 'utf-7': use one of utf-8"),
         ("sku,title\n", ("--delimiter", "ab"), "delimiter is 'ab'"),
         ("sku,title\n", ("--decimal", "x"), "decimal is 'x'"),
@@ -382,7 +382,7 @@ def test_a_source_of_which_nothing_can_be_read_is_an_error_that_says_what_to_do(
     [
         ("columns = 5", "columns in the mapping"),
         ("[columns\n", "is not TOML"),
-        ("colums = {}", "has colums: it may have columns, values"),
+        ("colums = {}", "has colums: allowed are columns, values"),
         ("[values]\nprice = 5", "is not text"),
         ('[columns]\nname = "x"', "there is no field name"),
     ],
@@ -497,7 +497,7 @@ def test_yes_and_no_as_shops_write_them(text: str, truth: bool) -> None:
 
 
 def test_neither_yes_nor_no_is_refused() -> None:
-    with pytest.raises(RowRejected, match="available: 'soon' is neither yes nor no"):
+    with pytest.raises(RowRejected, match="available: 'soon' is neither yes, no"):
         parse_boolean("soon", name="available")
 
 
@@ -538,8 +538,8 @@ def test_what_is_no_photo_makes_no_product(photos: Path, tmp_path: Path) -> None
     report = run(photos)
     assert counts(report) == (3, 0, 0, 3)
     reasons = {problem["sku"]: problem["reason"] for problem in report["problems"]}
-    assert reasons["README.md"] == "the file is not a picture: JPEG, PNG and WebP are taken"
-    assert "leads out of the folder" in reasons["shirts/link.jpg"]
+    assert reasons["README.md"] == "the file is not a picture: use JPEG, PNG or WebP"
+    assert "outside the folder" in reasons["shirts/link.jpg"]
 
 
 def test_fixed_texts_apply_to_a_folder_too(photos: Path) -> None:

@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from catalog.errors import DryRunFileExpired, NoRejectedRows
-from catalog.importers.rows import UnusableSource
+from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.submission import (
     IMPORT,
@@ -96,13 +96,13 @@ class TestACatalogueComesIn:
     def test_or_is_refused_and_leaves_nothing_behind(
         self, uploads_root: Path, content: bytes, options: dict[str, Any], reason: str
     ) -> None:
-        with pytest.raises(UnusableSource, match=reason):
+        with pytest.raises(InvalidSource, match=reason):
             submit(content, "offer.csv", **options)
         assert (Job.objects.count(), kept(uploads_root)) == (0, set())
 
     def test_no_larger_than_allowed(self, settings: Any, uploads_root: Path) -> None:
         settings.IMPORT_MAX_BYTES = 10
-        with pytest.raises(UnusableSource, match="larger than 10 bytes"):
+        with pytest.raises(InvalidSource, match="larger than 10 bytes"):
             submit()
         assert kept(uploads_root) == set()
 
@@ -160,7 +160,7 @@ class TestAnImportIsWorkedOff:
         assert result["problems"] == [{"line": 3, "sku": "m2", "reason": "the title is empty", "photo": ""}]
         assert result["rejected_file"]
         assert (job.done, job.total, job.stage) == (3, 3, "importing")
-        assert sorted(Product.objects.values_list("sku", "source_entry__source")) == [
+        assert sorted(Product.objects.values_list("sku", "product_source__source")) == [
             ("m1", "spring"),
             ("m3", "spring"),
         ]

@@ -13,8 +13,8 @@ from django.core.management import CommandError
 
 from catalog.importers.json_lines import JsonLines
 from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import Photos
-from catalog.importers.saving import import_rows
+from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.writer import import_rows
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
 from tests.factories import jpeg
@@ -84,11 +84,11 @@ def test_a_number_is_a_price_that_means_one_thing(shop: Path, number: str, price
 
 BAD_LINES = {
     '{"sku": "b1",': "the line is not JSON",
-    '["sku", "b1"]': "is JSON, but no object",
+    '["sku", "b1"]': "is JSON but not an object",
     '{"sku": "b1"}': "the title is empty",
-    '{"title": "Mug"}': "there is no sku",
-    '{"sku": ["b1", "b2"], "title": "Mug"}': "sku has 2 values, and takes one",
-    '{"sku": "b1", "title": "Mug", "price": NaN}': "NaN is no number in JSON",
+    '{"title": "Mug"}': "there is no SKU",
+    '{"sku": ["b1", "b2"], "title": "Mug"}': "sku has 2 values; only one is allowed",
+    '{"sku": "b1", "title": "Mug", "price": NaN}': "NaN is not a number in JSON",
     '{"sku": "b1", "title": "Mug", "price": 1e999999999}': "is not a price",
     '{"sku": "b1", "title": "\\ud800"}': "title is not in the encoding",
     '{"sku": "b1", "title": "Mug", "x": ' + '{"x":' * 20 + "1" + "}" * 21: "nested more than 10 deep",
@@ -109,10 +109,10 @@ def test_a_bad_line_is_rejected_with_its_number_and_the_rest_comes_in(shop: Path
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        ('[{"sku": "m1"}]', (), "no line is a JSON object: .* write one object a line"),
+        ('[{"sku": "m1"}]', (), "no line is a JSON object: .* write one object per line"),
         ("[\n{\n", (), "no line is a JSON object: the line is not JSON"),
         ("", ("--format", "jsonl"), "no line is a JSON object: the file is empty"),
-        ('{"name": "Mug"}', (), "no column gives the sku.*Columns found: name"),
+        ('{"name": "Mug"}', (), "no column is mapped to the field sku.*Columns found: name"),
         ('{"sku": "m1", "title": "Mug"}', ("--map", "price=cost"), "there is no column cost"),
     ],
 )
@@ -125,7 +125,7 @@ def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         path = lines(tmp_path, *({"sku": f"m{number}", "title": "", "text": "long " * 50} for number in range(count)))
         tracemalloc.start()
-        report = import_rows(JsonLines(path, FieldMapping(), photos=Photos.below(tmp_path)))
+        report = import_rows(JsonLines(path, FieldMapping(), photos=PhotoFolder.open(tmp_path)))
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert report.rejected == count

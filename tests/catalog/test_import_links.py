@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from catalog import fetching
-from catalog.importers.links import AHEAD, fetched
+from catalog.importers.links import PREFETCH_COUNT, fetch_photos
 from catalog.importers.photo_files import PhotoLink
 from catalog.importers.rows import Row
 from catalog.models import FetchedPhoto, Product, ProductImage
@@ -28,7 +28,7 @@ def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[PhotoServ
     with photo_server() as server:
         settings.FETCH_ALLOW_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"),)
         settings.FETCH_PORTS = (server.port,)
-        monkeypatch.setattr(fetching, "FIRST_PAUSE_S", 0.01)
+        monkeypatch.setattr(fetching, "INITIAL_BACKOFF_S", 0.01)
         yield server
 
 
@@ -97,7 +97,7 @@ def test_a_photo_that_cannot_be_fetched_is_reported_and_removes_nothing(server: 
     report = run(path)
     assert (report["photos_rejected"], report["photos_removed"]) == (1, 0)
     assert report["problems"][0]["photo"] == server.url("/1.jpg")
-    assert "127.0.0.1 answers with 404" in report["problems"][0]["reason"]
+    assert "127.0.0.1 responds with 404" in report["problems"][0]["reason"]
 
 
 def test_a_refused_link_brings_its_product_in_without_it(server: PhotoServer, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_dry_run_fetches_and_remembers_nothing(server: PhotoServer, tmp_path: 
 
 
 def test_many_rows_come_in_whole_and_in_order(server: PhotoServer, tmp_path: Path) -> None:
-    count = AHEAD * 3
+    count = PREFETCH_COUNT * 3
     links = [server.serve(f"/{number}.jpg", jpeg(numbered_colour(number))) for number in range(count)]
     assert run(table(tmp_path, *links))["photos_added"] == count
     for number in range(count):
@@ -139,8 +139,8 @@ def test_only_a_few_photos_are_fetched_ahead(server: PhotoServer) -> None:
                 number, f"m{number}", photos=(PhotoLink(server.serve(f"/{number}.jpg", RED)),) if number % 2 else None
             )
 
-    coming = fetched(rows(), fetching.Fetcher())
-    next(coming)
-    next(coming)
-    coming.close()
-    assert len(read) <= AHEAD + 3
+    pending = fetch_photos(rows(), fetching.Fetcher())
+    next(pending)
+    next(pending)
+    pending.close()
+    assert len(read) <= PREFETCH_COUNT + 3

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from catalog.importers.feed import ATTRIBUTES, MerchantFeed, price_today
+from catalog.importers.feed import ATTRIBUTES, MerchantFeed, current_price
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import Photos
+from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import RowRejected
-from catalog.importers.saving import import_rows
+from catalog.importers.writer import import_rows
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
 from tests.factories import jpeg
@@ -155,14 +155,14 @@ def test_the_sale_price_counts_while_the_sale_lasts(sale: str, dates: str, price
         "sale_price": sale,
         "sale_price_effective_date": dates,
     }
-    assert price_today(record, NOW) == price
+    assert current_price(record, NOW) == price
 
 
 @pytest.mark.parametrize("dates", ["soon", "2030-06-01", "2030-06-01/", "2030-13-01/2030-14-01"])
 def test_a_sale_whose_dates_cannot_be_read_is_refused(dates: str) -> None:
     record = {"price": "20 EUR", "sale_price": "15 EUR", "sale_price_effective_date": dates}
     with pytest.raises(RowRejected, match="is not of the form"):
-        price_today(record, NOW)
+        current_price(record, NOW)
 
 
 # What goes wrong
@@ -179,11 +179,11 @@ def test_a_bad_item_is_rejected_by_its_number_and_the_rest_comes_in(shop: Path) 
     report = run(feed(shop, rss(item("m1") + "".join(bad) + item("m7"))))
     assert counts(report) == (2, 0, 0, 5)
     assert [(line, reason[:30]) for line, reason in problems(report)] == [
-        (2, "there is no sku"),
+        (2, "there is no SKU"),
         (3, "the title is empty"),
         (4, "'about ten' is not a price"),
         (5, "the item is longer than 1,048,"),
-        (6, "the sku m1 is already on line "),
+        (6, "the SKU m1 is already on line "),
     ]
 
 
@@ -222,7 +222,7 @@ def test_a_document_type_is_refused_before_anything_of_it_is_used(shop: Path, do
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("<html><body>Not found</body></html>", "neither RSS 2.0 nor Atom: its outermost element is 'html'"),
+        ("<html><body>Not found</body></html>", "neither RSS 2.0 nor Atom: its root element is 'html'"),
         ("<rss", "is empty"),
         ("< rss>", "broken or cut off at line 1"),
         (b"<?xml version='1.0' encoding='no-such'?><rss/>", "encoding"),
@@ -249,7 +249,7 @@ def test_memory_does_not_grow_with_the_items(tmp_path: Path) -> None:
     def peak(items: int) -> int:
         path = feed(tmp_path, rss("".join(item(f"m{number}", "<g:price>bad</g:price>") for number in range(items))))
         tracemalloc.start()
-        report = import_rows(MerchantFeed(path, FieldMapping(), photos=Photos.below(tmp_path)))
+        report = import_rows(MerchantFeed(path, FieldMapping(), photos=PhotoFolder.open(tmp_path)))
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert report.rejected == items

@@ -122,5 +122,5 @@ def test_a_dry_run_tells_how_many_would_be_withdrawn(tmp_path: Path) -> None:
 
 
 def test_it_has_to_be_said_which_source_is_meant(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="name the source"):
+    with pytest.raises(CommandError, match="needs the name of a source"):
         run(table(tmp_path, *ALL), "--deactivate-missing")

@@ -14,13 +14,13 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from catalog import events
-from catalog.importers import saving
+from catalog.importers import writer
 from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import Photos
+from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.run import ImportOptions, run_import
-from catalog.importers.saving import import_rows
-from catalog.importers.sources import expect_catalogue
+from catalog.importers.sources import validate_upload
+from catalog.importers.writer import import_rows
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
 from tests.factories import jpeg
@@ -135,7 +135,7 @@ def test_rows_take_a_few_statements_for_hundreds_of_them(tmp_path: Path, django_
 def test_a_sku_is_known_from_hundreds_of_rows_before(tmp_path: Path) -> None:
     report = run(table(tmp_path, rows(700) + "m3,Again,,\n"))
     assert counts(report) == (700, 0, 0, 1)
-    assert problems(report) == [(702, "the sku m3 is already on line 5")]
+    assert problems(report) == [(702, "the SKU m3 is already on line 5")]
 
 
 def test_what_the_database_refuses_costs_its_own_row_alone(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_what_the_database_refuses_costs_its_own_row_alone(tmp_path: Path) -> No
     finally:
         events.products_changed.disconnect(refuse)
     assert counts(report) == (1, 39, 0, 1)
-    assert problems(report) == [(9, "the database refuses it: no")]
+    assert problems(report) == [(9, "the database rejected it: no")]
     assert Product.objects.get(sku="m7").title == "Mug 7"
     assert str(Product.objects.get(sku="m40").category) == "home/new"
 
@@ -166,12 +166,12 @@ def test_a_row_that_is_refused_leaves_no_category_behind(tmp_path: Path) -> None
 
 def test_memory_does_not_grow_with_the_products(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # However slow the machine is, batches are full.
-    monkeypatch.setattr(saving, "_BATCH_S", 60.0)
+    monkeypatch.setattr(writer, "_BATCH_MAX_AGE_S", 60.0)
 
     def peak(count: int) -> int:
         path = table(tmp_path, rows(count))
         tracemalloc.start()
-        catalogue = CsvCatalogue(path, FieldMapping(), photos=Photos.below(tmp_path))
+        catalogue = CsvCatalogue(path, FieldMapping(), photos=PhotoFolder.open(tmp_path))
         # What waits for the collector is not held, and how much that is depends on the day.
         report = import_rows(catalogue, dry_run=True, on_progress=lambda _: gc.collect())
         used = tracemalloc.get_traced_memory()[1]
@@ -189,10 +189,11 @@ def test_memory_does_not_grow_with_the_products(tmp_path: Path, monkeypatch: pyt
 def test_a_table_that_is_sent_alone_reads_no_file_beside_it(tmp_path: Path) -> None:
     table(tmp_path, jpeg((1, 2, 3)), "secret.jpg")
     path = table(tmp_path, "sku,title,image\nm1,Mug,secret.jpg\n")
-    report = run_import(path, ImportOptions(), alone=True)
+    report = run_import(path, ImportOptions(), is_upload=True)
     assert (report.created, report.photos_added, report.photos_rejected) == (1, 0, 1)
     assert (
-        report.problems[0].reason == "there is no file secret.jpg in what was sent: send a zip that has the photos, too"
+        report.problems[0].reason
+        == "there is no file secret.jpg in the upload: send a zip that contains the photos, too"
     )
 
 
@@ -200,21 +201,21 @@ def test_a_table_that_is_sent_alone_reads_no_file_beside_it(tmp_path: Path) -> N
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"%PDF-1.7 ...", "is a PDF: ask for the table"),
+        (b"%PDF-1.7 ...", "is a PDF: get its table"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "older Office: save its sheet as CSV"),
         (jpeg((1, 2, 3)), "is a photo: send a zip"),
         (b"\x1f\x8b\x08", "packed with gzip"),
-        (packed({"xl/workbook.xml": b"<x/>", "xl/sheet.xml": b"<x/>"}), "a workbook of Excel: save its sheet as CSV"),
+        (packed({"xl/workbook.xml": b"<x/>", "xl/sheet.xml": b"<x/>"}), "an Excel workbook: save its sheet as CSV"),
         (packed({"a.csv": b"sku,title", "b.csv": b"sku,title"}), "there are 2 tables in the archive"),
         (packed()[:-30], "damaged"),
-        (b"name,price\nMug,5\n", "no column gives the sku"),
+        (b"name,price\nMug,5\n", "no column is mapped to the field sku"),
         (b"<html></html>", "neither RSS 2.0 nor Atom"),
     ],
 )
 def test_what_can_be_seen_to_be_no_catalogue_is_told_at_once(tmp_path: Path, content: bytes, reason: str) -> None:
     path = table(tmp_path, content, "sent")
     with pytest.raises(ValueError, match=reason):
-        expect_catalogue(path, FieldMapping())
+        validate_upload(path, FieldMapping())
 
 
 def test_the_command_refuses_a_pdf_too(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from django.core.management import CommandError
 
 from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import Photos
-from catalog.importers.saving import import_rows
+from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.shopify import ShopifyExport
+from catalog.importers.writer import import_rows
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
 from tests.factories import jpeg
@@ -168,8 +168,8 @@ def test_a_bad_product_is_rejected_at_its_first_line_and_the_rest_comes_in(shop:
         (3, "'much' is not a price"),
         (4, "the title is empty"),
         (6, "there is no handle"),
-        (5, "line 6, which may belong to it, cannot be read"),
-        (8, "the sku linen-shirt is already on line 2"),
+        (5, "line 6, which may belong to this product, cannot be read"),
+        (8, "the SKU linen-shirt is already on line 2"),
     ]
 
 
@@ -183,7 +183,7 @@ def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
     def peak(products: int) -> int:
         path = export(tmp_path, *({**SHIRT, "Handle": f"h{number}", "Title": ""} for number in range(products)))
         tracemalloc.start()
-        report = import_rows(ShopifyExport(path, FieldMapping(), photos=Photos.below(tmp_path)))
+        report = import_rows(ShopifyExport(path, FieldMapping(), photos=PhotoFolder.open(tmp_path)))
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert report.rejected == products
@@ -195,4 +195,4 @@ def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
 
 def test_a_handle_of_too_many_lines_is_rejected(tmp_path: Path) -> None:
     report = run(export(tmp_path, SHIRT, *(variant("M", "45.00") for _ in range(5000))))
-    assert problems(report) == [(2, "the handle has 5,001 lines, and at most 5,000 are taken")]
+    assert problems(report) == [(2, "the handle has 5,001 lines; the maximum is 5,000")]

@@ -78,7 +78,7 @@ def test_a_zip_with_a_table_can_be_taken_as_photos(tmp_path: Path) -> None:
         (packed({"../1.jpg": b"x"}), "leads out of the archive"),
         (packed()[:300], "the archive is damaged"),
         (packed({"a.csv": TABLE, "b/b.csv": TABLE}), r"2 tables in the archive \(a.csv, b/b.csv\)"),
-        (packed({"products.csv": b"name\n"}), "no column gives the sku"),
+        (packed({"products.csv": b"name\n"}), "no column is mapped to the field sku"),
         (packed({"products.csv": packed()}), "products.csv in .*shop.zip is not a table"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from catalog.perceptual_hash import MIRROR, perceptual_hash
-from catalog.photos import check_photo
+from catalog.photos import validate_photo
 from storefront.demo.catalogue import demo_products, draw_view
 from tests.factories import jpeg
 
@@ -51,8 +51,8 @@ def bits(one: int, other: int) -> int:
 )
 def test_it_holds_when_a_photo_is(change: Any) -> None:
     for number in PHOTOS:
-        before = check_photo(saved(photo(number), quality=92)).perceptual_hash
-        after = check_photo(saved(change(photo(number)), quality=40)).perceptual_hash
+        before = validate_photo(saved(photo(number), quality=92)).perceptual_hash
+        after = validate_photo(saved(change(photo(number)), quality=40)).perceptual_hash
         assert bits(before, after) <= MOST_BITS
 
 
@@ -71,17 +71,17 @@ def test_it_is_that_of_the_photo_as_it_is_seen() -> None:
     turned = Image.Exif()
     turned[0x0112] = 6
     lying = saved(photo(1).transpose(Image.Transpose.ROTATE_90), exif=turned)
-    assert bits(check_photo(lying).perceptual_hash, perceptual_hash(photo(1))) <= 4
+    assert bits(validate_photo(lying).perceptual_hash, perceptual_hash(photo(1))) <= 4
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_it_is_the_same_in_every_format(kind: str) -> None:
     large = photo(2).resize((900, 900))
-    assert bits(check_photo(saved(large, kind)).perceptual_hash, perceptual_hash(photo(2))) <= 4
+    assert bits(validate_photo(saved(large, kind)).perceptual_hash, perceptual_hash(photo(2))) <= 4
 
 
 def test_a_photo_of_one_colour_says_nothing() -> None:
-    assert check_photo(jpeg("teal")).perceptual_hash == 0
+    assert validate_photo(jpeg("teal")).perceptual_hash == 0
 
 
 def test_it_fits_a_databases_signed_integer() -> None:

@@ -17,10 +17,10 @@ from PIL import Image
 
 from catalog import events
 from catalog.models import Category, Product, ProductImage
-from catalog.photos import Photo, check_photo
+from catalog.photos import Photo, validate_photo
 from catalog.services import (
-    Outcome,
     ProductData,
+    SaveResult,
     arrange_images,
     attach_image,
     delete_products,
@@ -66,7 +66,7 @@ def told() -> Iterator[Told]:
 def photo(colour: str) -> Photo:
     file = io.BytesIO()
     Image.new("RGB", (40, 30), colour).save(file, "PNG")
-    return check_photo(file.getvalue())
+    return validate_photo(file.getvalue())
 
 
 def files(media_root: Path) -> list[str]:
@@ -76,7 +76,7 @@ def files(media_root: Path) -> list[str]:
 def test_a_new_sku_makes_a_product_with_its_slug_and_categories() -> None:
     product, outcome = save_product(MUG)
     product.refresh_from_db()
-    assert outcome is Outcome.CREATED
+    assert outcome is SaveResult.CREATED
     assert (product.slug, str(product.category), product.price, product.tags) == (
         "blue-mug",
         "kitchen/mugs",
@@ -95,21 +95,21 @@ def test_the_same_details_again_change_nothing_and_tell_nobody(told: Told) -> No
     save_product(MUG)
     before = Product.objects.get().updated_at
     product, outcome = save_product(MUG)
-    assert (outcome, product.updated_at, told.events) == (Outcome.UNCHANGED, before, [])
+    assert (outcome, product.updated_at, told.events) == (SaveResult.UNCHANGED, before, [])
 
 
 def test_a_changed_price_is_stored_and_told_in_the_transaction(told: Told) -> None:
     product, _ = save_product(MUG)
     _, outcome = save_product(replace(MUG, price=Decimal("12.00")))
     product.refresh_from_db()
-    assert (outcome, product.price) == (Outcome.UPDATED, Decimal("12.00"))
+    assert (outcome, product.price) == (SaveResult.UPDATED, Decimal("12.00"))
     assert told.events == [("products_changed", [product.pk])]
     assert told.all_in_a_transaction
 
 
 def test_a_source_that_speaks_of_some_fields_leaves_the_others_alone() -> None:
     save_product(replace(MUG, description="Holds tea."))
-    save_product(ProductData(sku="mug-1", title="Green mug"), only={"title"})
+    save_product(ProductData(sku="mug-1", title="Green mug"), fields={"title"})
     product = Product.objects.get()
     assert (product.title, product.description, product.price) == ("Green mug", "Holds tea.", Decimal("9.90"))
     assert str(product.category) == "kitchen/mugs"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.importers.rows import UnusableSource
-from catalog.importers.sources import kind_of
+from catalog.importers.rows import InvalidSource
+from catalog.importers.sources import detect_format
 from tests.zips import packed
 
 
@@ -31,13 +31,13 @@ from tests.zips import packed
 def test_the_content_says_what_it_is(tmp_path: Path, content: bytes, kind: str) -> None:
     path = tmp_path / "catalogue.txt"
     path.write_bytes(content)
-    assert kind_of(path) == kind
+    assert detect_format(path) == kind
 
 
 def test_a_folder_is_a_folder(tmp_path: Path) -> None:
-    assert kind_of(tmp_path) == "folder"
+    assert detect_format(tmp_path) == "folder"
 
 
 def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UnusableSource, match="there is no file or folder"):
-        kind_of(tmp_path / "no.csv")
+    with pytest.raises(InvalidSource, match="there is no file or folder"):
+        detect_format(tmp_path / "no.csv")

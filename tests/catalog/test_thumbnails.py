@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from PIL import Image
 
-from catalog.media import write_once
+from catalog.media import write_if_absent
 from catalog.thumbnails import SIDES, thumbnail, thumbnail_url
 from jobs.storage import StorageUnavailable
 
@@ -24,7 +24,7 @@ def stored(media_root: Path) -> str:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (1800, 1200), "teal").save(file, "JPEG", exif=exif)
-    write_once(NAME, file.getvalue())
+    write_if_absent(NAME, file.getvalue())
     return NAME
 
 
@@ -69,7 +69,7 @@ def test_the_second_request_finds_it(stored: str, browser: Client, media_root: P
 def test_a_small_photo_is_not_blown_up() -> None:
     file = io.BytesIO()
     Image.new("RGB", (50, 40)).save(file, "PNG")
-    write_once(NAME.replace(".jpg", ".png"), file.getvalue())
+    write_if_absent(NAME.replace(".jpg", ".png"), file.getvalue())
     with Image.open(io.BytesIO(thumbnail(NAME.replace(".jpg", ".png"), 320))) as picture:
         assert picture.size == (50, 40)
 
@@ -89,7 +89,7 @@ def test_anything_but_a_stored_photo_is_not_found(browser: Client, address: str)
 
 
 def test_a_photo_that_cannot_be_decoded_is_not_found(browser: Client, media_root: Path) -> None:
-    write_once(NAME, b"\xff\xd8\xff not a photo")
+    write_if_absent(NAME, b"\xff\xd8\xff not a photo")
     assert browser.get(thumbnail_url(NAME, 96)).status_code == 404
     assert files(media_root) == {Path(NAME).name}
 
@@ -99,8 +99,8 @@ def test_a_thumbnail_is_only_read(stored: str, browser: Client) -> None:
 
 
 def test_a_stored_file_is_whole_readable_by_a_web_server_and_never_written_twice(media_root: Path) -> None:
-    write_once(NAME, b"first")
-    write_once(NAME, b"second")
+    write_if_absent(NAME, b"first")
+    write_if_absent(NAME, b"second")
     path = media_root / NAME
     assert path.read_bytes() == b"first"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
@@ -113,5 +113,5 @@ def test_a_write_that_fails_leaves_nothing_behind(media_root: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(StorageUnavailable, match="no space"):
-        write_once(NAME, b"content")
+        write_if_absent(NAME, b"content")
     assert files(media_root) == set()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from catalog.models import Product, ProductImage
-from catalog.photos import check_photo
+from catalog.photos import validate_photo
 from catalog.services import attach_image
 from embeddings import indexing
 from embeddings.backends import Backends, get_vector_index
@@ -93,7 +93,7 @@ def add_photo() -> AddPhoto:
     numbers = itertools.count()
 
     def add(product: Product | None = None, *, content: bytes | None = None) -> ProductImage:
-        photo = check_photo(content or jpeg(numbered_colour(next(numbers))))
+        photo = validate_photo(content or jpeg(numbered_colour(next(numbers))))
         return attach_image(product or ProductFactory.create(), photo)[0]
 
     return add

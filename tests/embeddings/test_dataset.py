@@ -13,9 +13,9 @@ from catalog.archives import ArchiveRejected
 from embeddings.dataset import (
     Manifest,
     classes_in,
+    count_common_photos,
     inspect,
     manifest_rows,
-    photos_in_both,
     read_catalogue,
     read_folder,
     read_photos,
@@ -185,7 +185,7 @@ def test_photos_that_two_sets_share_are_counted_saved_again_or_not(shop, tmp_pat
     other = write(
         tmp_path / "other", {"hats/a.jpg": noise(0), "hats/b.jpg": noise(77), "hats/c.jpg": noise(3, quality=60)}
     )
-    assert photos_in_both(inspect(read_folder(other)), inspect(read_folder(shop))) == 2
+    assert count_common_photos(inspect(read_folder(other)), inspect(read_folder(shop))) == 2
 
 
 def test_a_manifest_names_every_photo_with_its_hash_and_split(shop):

@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from catalog.duplicates import make_variants, mark_as_different, merge
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
-from catalog.photos import check_photo
+from catalog.photos import validate_photo
 from catalog.services import attach_image, withdraw_products
 from embeddings import duplicates, indexing
 from embeddings.duplicates import Found, find_duplicates
@@ -65,7 +65,7 @@ def shop(db: None, settings: Any) -> Iterator[Callable[[bytes], Product]]:
     def add(*contents: bytes) -> Product:
         product = ProductFactory.create()
         for content in contents:
-            attach_image(product, check_photo(content))
+            attach_image(product, validate_photo(content))
         indexing.process_outbox()
         return product
 
@@ -85,7 +85,7 @@ class TestFinding:
         products = [shop(content) for content in drawn]
         copy = shop(changed(drawn[2], CHANGES[name]))
         look()
-        assert pairs() == {(products[2].pk, copy.pk): Kind.MIRRORED if name == "mirrored" else Kind.ALIKE}
+        assert pairs() == {(products[2].pk, copy.pk): Kind.MIRRORED if name == "mirrored" else Kind.SIMILAR}
 
     def test_real_photos_are_known_again(self, shop, real_data):
         files = sorted((real_data / "data/retail_demo_store/images").iterdir())[:20]
@@ -141,7 +141,7 @@ class TestFinding:
             shop(changed(drawn[4], lambda image: image, quality))
         one, other = shop(drawn[0]), shop(changed(drawn[0], CHANGES["brighter"]))
         assert look().left_out == 4
-        assert pairs() == {(one.pk, other.pk): Kind.ALIKE}
+        assert pairs() == {(one.pk, other.pk): Kind.SIMILAR}
 
     def test_blocks_make_no_difference(self, shop, drawn, monkeypatch):
         for content in [*drawn, *(changed(content, CHANGES["brighter"]) for content in drawn)]:
@@ -159,7 +159,7 @@ class TestHashes:
         one, other = shop(drawn[0]), shop(changed(drawn[0], CHANGES["resized"]))
         ProductImage.objects.update(perceptual_hash=None)
         look()
-        assert pairs() == {(one.pk, other.pk): Kind.ALIKE}
+        assert pairs() == {(one.pk, other.pk): Kind.SIMILAR}
         assert not ProductImage.objects.filter(perceptual_hash=None).exists()
 
     def test_a_photo_that_cannot_be_read_is_counted(self, shop, drawn, media_root: Path):

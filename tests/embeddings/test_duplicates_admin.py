@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from catalog.duplicates import Likeness, make_variants, record_search
+from catalog.duplicates import MatchEvidence, make_variants, store_search_result
 from catalog.models import DuplicatePair, Product
 from embeddings.admin import duplicates
 from tests.catalog.shop import stock
@@ -38,14 +38,14 @@ def somebody(*permissions: str) -> Client:
     return client
 
 
-def twins(title: str = "Blue mug", *, kind: str = Kind.ALIKE, similarity: float = 0.978) -> tuple[Product, Product]:
+def twins(title: str = "Blue mug", *, kind: str = Kind.SIMILAR, similarity: float = 0.978) -> tuple[Product, Product]:
     """Two products that were found to be alike, besides those found before."""
     one, other = stock(title, photos=2), stock(f"{title}, again", photos=1)
     known = {
-        (pair.first_id, pair.second_id): Likeness(Kind(pair.kind), pair.similarity, pair.hash_distance)
+        (pair.first_id, pair.second_id): MatchEvidence(Kind(pair.kind), pair.similarity, pair.hash_distance)
         for pair in DuplicatePair.objects.filter(decision=Decision.OPEN)
     }
-    record_search(known | {(one.pk, other.pk): Likeness(Kind(kind), similarity, 3)}, photos=3)
+    store_search_result(known | {(one.pk, other.pk): MatchEvidence(Kind(kind), similarity, 3)}, photos=3)
     return one, other
 
 
@@ -84,7 +84,7 @@ class TestThePage:
 
     def test_it_says_when_somebody_looked_last_and_how_to_look_again(self, admin: Client) -> None:
         assert "No search has run yet." in shown(admin)
-        record_search({}, photos=12)
+        store_search_result({}, photos=12)
         page = shown(admin)
         assert "12 photos" in page
         assert "Search for near-duplicates" in page
@@ -136,7 +136,7 @@ class TestDecisions:
     def test_different_products_are_never_shown_again(self, admin: Client) -> None:
         one, other = twins()
         assert decide(admin, "different", one, other) == ["Saved: these are different products."]
-        assert record_search({(one.pk, other.pk): Likeness(Kind.ALIKE, 0.99, 0)}, photos=2).open == 0
+        assert store_search_result({(one.pk, other.pk): MatchEvidence(Kind.SIMILAR, 0.99, 0)}, photos=2).open == 0
         assert "No near-duplicates to review" in shown(admin)
 
     def test_variants_get_a_main_product(self, admin: Client) -> None:
@@ -147,8 +147,11 @@ class TestDecisions:
     def test_only_the_chosen_are_decided_on(self, admin: Client) -> None:
         one, other = twins()
         third = stock("Third")
-        record_search(
-            {(one.pk, other.pk): Likeness(Kind.ALIKE, 0.9, 0), (other.pk, third.pk): Likeness(Kind.ALIKE, 0.9, 0)},
+        store_search_result(
+            {
+                (one.pk, other.pk): MatchEvidence(Kind.SIMILAR, 0.9, 0),
+                (other.pk, third.pk): MatchEvidence(Kind.SIMILAR, 0.9, 0),
+            },
             photos=3,
         )
         decide(admin, "merge", one, other, main=one)

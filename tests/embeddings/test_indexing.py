@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from catalog.models import ProductImage
-from catalog.photos import check_photo
+from catalog.photos import validate_photo
 from catalog.services import ProductData, attach_image, delete_products, remove_images, save_product
 from embeddings import generations, indexing, outbox, versions
 from embeddings.backends import Backends, get_vector_index
@@ -27,7 +27,7 @@ State = ImageEmbedding.State
 
 
 def change_price(image: ProductImage, price: str) -> None:
-    save_product(ProductData(sku=image.product.sku, title="-", price=Decimal(price)), only={"price"})
+    save_product(ProductData(sku=image.product.sku, title="-", price=Decimal(price)), fields={"price"})
 
 
 def test_a_photo_is_embedded_and_its_point_says_what_its_product_is(version, add_photo):
@@ -329,7 +329,7 @@ class TestRemovals:
         image = add_photo(ProductFactory.create(category=category))
         process_outbox()
         for name, inside in (("Bags", set()), ("Shoes", {image.pk})):
-            save_product(ProductData(sku=image.product.sku, title="-", category=[name]), only={"category"})
+            save_product(ProductData(sku=image.product.sku, title="-", category=[name]), fields={"category"})
             process_outbox()
             assert points(shoes.active_version).keys() == inside
             assert points(version).keys() == {image.pk}
@@ -359,5 +359,5 @@ def test_a_run_that_a_reindex_overtakes_says_nothing_of_the_new_index(version, i
 def test_attaching_the_same_photo_again_leaves_nothing_to_do(version, add_photo):
     image = add_photo(content=jpeg("navy"))
     process_outbox()
-    attach_image(image.product, check_photo(jpeg("navy")))
+    attach_image(image.product, validate_photo(jpeg("navy")))
     assert states(version) == {image.pk: State.INDEXED}

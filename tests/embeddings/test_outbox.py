@@ -35,12 +35,12 @@ def test_a_change_that_is_rolled_back_leaves_nothing_to_do(version, add_photo):
 
 
 def test_a_price_change_leaves_a_patch(version, indexed):
-    save_product(ProductData(sku=indexed.product.sku, title="Now dearer", price=99), only={"price"})
+    save_product(ProductData(sku=indexed.product.sku, title="Now dearer", price=99), fields={"price"})
     assert states(version) == {indexed.pk: State.OUTDATED}
 
 
 def test_a_product_that_did_not_change_leaves_nothing_to_do(version, indexed):
-    save_product(ProductData(sku=indexed.product.sku, title=indexed.product.title), only={"title"})
+    save_product(ProductData(sku=indexed.product.sku, title=indexed.product.title), fields={"title"})
     assert states(version) == {indexed.pk: State.INDEXED}
 
 
@@ -61,7 +61,7 @@ def test_a_deleted_product_leaves_its_photos_to_be_removed(version, indexed):
 
 def test_a_price_change_leaves_a_photo_that_waits_to_be_embedded_as_it_is(version, add_photo):
     image = add_photo()
-    save_product(ProductData(sku=image.product.sku, title="-", price=99), only={"price"})
+    save_product(ProductData(sku=image.product.sku, title="-", price=99), fields={"price"})
     assert states(version) == {image.pk: State.PENDING}
 
 
@@ -120,20 +120,20 @@ class TestACollectionThatCoversOneCategory:
     def test_loses_a_photo_whose_product_moves_out(self, version, other, shoes, add_photo):
         image = add_photo(ProductFactory.create(category=shoes))
         indexing.process_outbox()
-        save_product(ProductData(sku=image.product.sku, title="-", category=["Bags"]), only={"category"})
+        save_product(ProductData(sku=image.product.sku, title="-", category=["Bags"]), fields={"category"})
         assert states(other) == {image.pk: State.REMOVED}
         assert states(version) == {image.pk: State.OUTDATED}
 
     def test_takes_a_photo_whose_product_moves_in(self, version, other, shoes, add_photo):
         image = add_photo(ProductFactory.create())
-        save_product(ProductData(sku=image.product.sku, title="-", category=["Shoes"]), only={"category"})
+        save_product(ProductData(sku=image.product.sku, title="-", category=["Shoes"]), fields={"category"})
         assert states(other) == {image.pk: State.PENDING}
 
     def test_takes_back_a_photo_with_its_vector_before_its_point_was_removed(self, other, shoes, add_photo):
         image = add_photo(ProductFactory.create(category=shoes))
         indexing.process_outbox()
         for name in ("Bags", "Shoes"):
-            save_product(ProductData(sku=image.product.sku, title="-", category=[name]), only={"category"})
+            save_product(ProductData(sku=image.product.sku, title="-", category=[name]), fields={"category"})
         row = ImageEmbedding.objects.get(version=other)
         assert row.state == State.EMBEDDED
         assert row.vector is not None

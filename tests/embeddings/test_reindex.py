@@ -151,7 +151,7 @@ class TestWhileTheNewIndexIsBuilt:
 
         def change(_: str, done: int, total: int) -> None:
             if done and not added:
-                save_product(ProductData(sku=dearer.product.sku, title="-", price=Decimal(77)), only={"price"})
+                save_product(ProductData(sku=dearer.product.sku, title="-", price=Decimal(77)), fields={"price"})
                 remove_images([gone.pk])
                 added.append(add_photo())
                 # The serving process works meanwhile, on the live index.
@@ -167,7 +167,7 @@ class TestWhileTheNewIndexIsBuilt:
     @staticmethod
     def change_price_by_a_slow_transaction(image: ProductImage) -> None:
         """A change that was stamped five seconds before it is committed, which is now."""
-        save_product(ProductData(sku=image.product.sku, title="-", price=Decimal(77)), only={"price"})
+        save_product(ProductData(sku=image.product.sku, title="-", price=Decimal(77)), fields={"price"})
         ImageEmbedding.objects.filter(image_id=image.pk).update(changed_at=timezone.now() - timedelta(seconds=5))
 
     def test_a_change_that_was_stamped_before_a_pass_and_committed_after_it_is_not_lost(self, version, indexed):
@@ -210,7 +210,7 @@ class TestWhileTheNewIndexIsBuilt:
 
         def change(_: str, done: int, total: int) -> None:
             if done == total:
-                save_product(ProductData(sku=indexed[0].product.sku, title="-", price=Decimal(77)), only={"price"})
+                save_product(ProductData(sku=indexed[0].product.sku, title="-", price=Decimal(77)), fields={"price"})
 
         def note(name: str) -> None:
             prices.append(index.retrieve(name, [indexed[0].pk])[indexed[0].pk].payload["price"])

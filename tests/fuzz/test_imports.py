@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.importers.rows import ImportReport, UnusableSource
+from catalog.importers.rows import ImportReport, InvalidSource
 from catalog.importers.run import ImportOptions, run_import
-from catalog.importers.sources import expect_catalogue
+from catalog.importers.sources import validate_upload
 from tests.fuzz.mutations import mutated
 
 pytestmark = pytest.mark.django_db
@@ -75,8 +75,8 @@ def imported_or_refused(content: bytes, kind: str = "", **options: str) -> None:
         path.write_bytes(content)
         refused_at_once = ""
         try:
-            expect_catalogue(path, ImportOptions().mapping(), kind=kind)
-        except UnusableSource as error:
+            validate_upload(path, ImportOptions().mapping(), format=kind)
+        except InvalidSource as error:
             refused_at_once = str(error)
             assert refused_at_once
         report = outcome(path, rejected, kind, **options)
@@ -92,8 +92,8 @@ def outcome(path: Path, rejected: Path, kind: str, **options: str) -> ImportRepo
     """None where nothing could be imported from it at all."""
     asked = ImportOptions(format=kind, dry_run=True, fetch=False, **options)
     try:
-        return run_import(path, asked, alone=True, rejected=rejected)
-    except UnusableSource as error:
+        return run_import(path, asked, is_upload=True, rejected=rejected)
+    except InvalidSource as error:
         assert str(error)
         return None
 

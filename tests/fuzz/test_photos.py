@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from catalog.photos import ImageRejected, check_photo, open_upright
+from catalog.photos import ImageRejected, open_rgb, validate_photo
 from tests.fuzz.mutations import mutated
 
 # Outside of tests a warning of Pillow's is a line in the log.
@@ -70,7 +70,7 @@ def with_right_checksums(content: bytes) -> bytes:
 
 def taken_or_refused(content: bytes) -> None:
     try:
-        photo = check_photo(content)
+        photo = validate_photo(content)
     except ImageRejected as error:
         assert str(error)
         assert error.reason
@@ -80,11 +80,11 @@ def taken_or_refused(content: bytes) -> None:
     assert max(photo.width, photo.height) <= settings.PHOTO_MAX_SIDE
     assert photo.width * photo.height <= settings.PHOTO_MAX_PIXELS
     assert -(2**63) <= photo.perceptual_hash < 2**63
-    upright = open_upright(content)
+    upright = open_rgb(content)
     assert (upright.mode, upright.size) == ("RGB", (photo.width, photo.height))
     # As the encoder and the thumbnails read it.
     for at_least in (16, 160):
-        assert open_upright(content, at_least=at_least).mode == "RGB"
+        assert open_rgb(content, min_side=at_least).mode == "RGB"
 
 
 @given(mutated(st.sampled_from(PHOTOS)))

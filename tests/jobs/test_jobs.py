@@ -30,7 +30,6 @@ from prometheus_client import REGISTRY
 
 from accounts.models import User
 from catalog.archives import ArchiveRejected
-from embeddings import submissions
 from embeddings.errors import UnknownCollection, UnusablePhotos
 from embeddings.models import Collection, EncoderVersion
 from embeddings.submissions import submit_activation, submit_reindex
@@ -46,6 +45,7 @@ from jobs.storage import StorageFull
 from lookalike.celery import app
 from tests.factories import CollectionFactory, EncoderVersionFactory
 from tests.zips import PHOTOS, packed, said_size
+from training import submissions
 from training.errors import TrainingUnavailable
 from training.submissions import submit_training
 

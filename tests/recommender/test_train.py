@@ -13,13 +13,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from embeddings import submissions
 from jobs import execution, uploads
 from jobs.models import Job
 from jobs.services import cancel
 from tests.factories import CollectionFactory, jpeg
 from tests.recommender.answers import problem
 from tests.zips import PHOTOS, encrypted, link, packed, said_size
+from training import submissions
 
 ADDRESS = "/api/collections/all/train"
 State = Job.State

@@ -21,7 +21,7 @@ from PIL import Image
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed: make setup")
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make setup")
 
-from catalog.photos import check_photo  # noqa: E402
+from catalog.photos import validate_photo  # noqa: E402
 from catalog.services import attach_image  # noqa: E402
 from embeddings import versions  # noqa: E402
 from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
@@ -233,7 +233,7 @@ def test_the_catalogue_itself_is_a_set_to_train_on(train):
     for kind in KINDS:
         category = CategoryFactory.create(name=kind)
         for seed in range(6):
-            attach_image(ProductFactory.create(category=category), check_photo(drawing(kind, seed)))
+            attach_image(ProductFactory.create(category=category), validate_photo(drawing(kind, seed)))
     result = train("--collection", "drawn", "--categories", "balls,combs")
     assert result["encoder"] == "drawn-v1"
     assert result["data"]["title"] == "the catalogue (drawn)"
@@ -441,7 +441,7 @@ def catalogue(installation) -> dict[int, str]:
         category = CategoryFactory.create(name=kind)
         for seed in range(40, 46):
             product = ProductFactory.create(category=category)
-            attach_image(product, check_photo(drawing(kind, seed)))
+            attach_image(product, validate_photo(drawing(kind, seed)))
             found[product.pk] = kind
     return found
 

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand
 
-from catalog.importers.archive import Interrupted
-from catalog.importers.rows import ImportReport, ImportStopped, UnusableSource
-from catalog.importers.run import ImportOptions, clean_stop, run_import
+from catalog.importers.archive import ImportInterrupted
+from catalog.importers.rows import ImportAborted, ImportReport, InvalidSource
+from catalog.importers.run import ImportOptions, graceful_interrupt, run_import
 from catalog.importers.submission import rejected_path
 from jobs import execution
 from jobs.files import upload_path
@@ -43,22 +43,22 @@ class Command(BaseCommand):
         path = upload_path(row)
         rejected = rejected_path(row)
         try:
-            with clean_stop() as stop:
+            with graceful_interrupt() as should_stop:
                 report = run_import(
                     path,
                     ImportOptions.from_parameters(row.parameters),
-                    alone=True,
+                    is_upload=True,
                     rejected=rejected,
                     on_progress=lambda report, total: on_progress("importing", report.rows, total),
-                    stop=stop,
+                    should_stop=should_stop,
                 )
-        except UnusableSource as error:
+        except InvalidSource as error:
             execution.fail(row, str(error).replace(str(path), row.parameters["file"] or "the file"))
-        except (ImportStopped, StorageUnavailable) as error:
+        except (ImportAborted, StorageUnavailable) as error:
             execution.fail_with_storage_error(row, error)
         except OSError as error:
             execution.fail_with_os_error(row, error)
-        except Interrupted:
+        except ImportInterrupted:
             _exit()
         else:
             if report.interrupted:

@@ -12,8 +12,8 @@ class StandinConfig(AppConfig):
     label = "standin"
 
     def ready(self) -> None:
-        from embeddings import submissions
         from jobs import leases
+        from training import submissions
 
         leases.LEASE_TIMEOUT = timedelta(seconds=3)
         leases.HEARTBEAT_S = 0.5

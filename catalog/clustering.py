@@ -1,12 +1,19 @@
-"""What belongs together, given pairs of it."""
+"""Groups from pairs, by union-find."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 
-def first_of_group(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
-    """The smallest number of its group for each number that occurs: two are of one group where a chain of pairs joins them."""
+def connected_components(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Connected components of a graph.
+
+    Args:
+        pairs: edges between numbers.
+
+    Returns:
+        For each number that occurs, the smallest number of its component.
+    """
     parent: dict[int, int] = {}
 
     def root(number: int) -> int:

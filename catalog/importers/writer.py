@@ -1,0 +1,414 @@
+"""Saves the rows of a catalogue source in batches. The rules are the same for every source.
+
+- Rows are saved a few hundred at a time, in one transaction. If the database refuses it, each row gets a transaction of its own, so
+  that a bad row does not stop the others. An interrupted import has saved all rows before the interruption; a killed process
+  loses the current batch. Importing the same source again leaves saved rows unchanged, so an import is continued by repeating it.
+- A row is rejected if an earlier row of the same source has the same SKU.
+- A rejected photo is reported, and the product is imported without it (unless the source consists of photos).
+- Photos that a product's row no longer lists are removed, but only if all photos of the row could be read: a folder that is not
+  mounted must not empty a shop. Photos stay as they are if the source lists none at all. A skipped photo is neither reported nor
+  removed.
+- If the source has a name, its products that are missing can be withdrawn at the end; they come back when a later import contains
+  them. Nothing is withdrawn if the source was not read to its end, or half of its rows were rejected. A rejected row still
+  counts as present.
+- A product that was merged into another one stays as it is, and so do its photos that the other product received.
+- A storage error ends the import: it is not an error of the row.
+- A dry run does the same work and rolls it back; it writes no files.
+- Memory does not grow with the number of rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import DataError, IntegrityError, reset_queries, transaction
+
+from catalog.importers.rows import (
+    MAX_PROBLEMS,
+    ImportAborted,
+    ImportReport,
+    OnRejected,
+    PhotoSkipped,
+    Row,
+    RowProblem,
+    RowRejected,
+)
+from catalog.models import Category, Product, ProductImage
+from catalog.photos import ImageRejected, Photo
+from catalog.selectors import merged_skus
+from catalog.services import (
+    SaveResult,
+    arrange_images,
+    attach_image,
+    record_source,
+    remove_images,
+    save_products,
+    transaction_with_files,
+    withdraw_missing,
+)
+from jobs.storage import StorageUnavailable, database_storage_errors
+
+_WITHDRAW_BATCH_SIZE = 500
+# A batch is saved when it has this many rows or bytes, or when its first row is this old.
+_BATCH_ROWS = 250
+_BATCH_BYTES = 8 * 1024 * 1024
+_BATCH_MAX_AGE_S = 0.5
+# Memory of the list of SKUs; the rest is on disk.
+_SEEN_CACHE_KIB = 1024
+
+
+def import_rows(
+    rows: Iterable[Row],
+    *,
+    dry_run: bool = False,
+    on_progress: Callable[[ImportReport], None] | None = None,
+    on_rejected: OnRejected | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    source: str = "",
+    withdraw: bool = False,
+) -> ImportReport:
+    """Save rows as products with photos.
+
+    Args:
+        rows: of one source, in its order.
+        dry_run: report what would happen, and change nothing.
+        on_progress: called with the report after each batch.
+        on_rejected: called for each row with problems.
+        should_stop: called after each row; True ends the import there.
+        source: name of the source that the products are attributed to; "" for none.
+        withdraw: deactivate the source's products that are missing in `rows`.
+
+    Returns:
+        The report.
+
+    Raises:
+        ImportAborted: something could not be stored.
+    """
+    with closing(_SeenSkus()) as seen:
+        run = _ImportRun(dry_run, seen, on_progress, on_rejected, source, withdraw=withdraw)
+        try:
+            with database_storage_errors():
+                for row in rows:
+                    run.add(row)
+                    if should_stop is not None and should_stop():
+                        run.report.interrupted = True
+                        break
+                run.flush()
+                if withdraw:
+                    run.withdraw_missing()
+        except StorageUnavailable as error:
+            raise ImportAborted(run.report, error) from error
+        return run.report
+
+
+@dataclass(frozen=True, slots=True)
+class _PhotoPlan:
+    """Changes of a product's photos: new ones with their alt texts by position, new positions by image id, and image ids."""
+
+    added: dict[int, tuple[Photo, str]]
+    moved: dict[int, int]
+    removed: list[int]
+    unchanged: int = 0
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.added or self.moved or self.removed)
+
+
+_NO_PHOTOS = _PhotoPlan({}, {}, [])
+
+
+class _SeenSkus:
+    """The skus so far and their lines, in a database that lies on the disk and is removed_hashes with it."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_SEEN_CACHE_KIB}"):
+            self._database.execute(f"PRAGMA {setting}")
+        # line: NULL if the row was rejected.
+        self._database.execute("CREATE TABLE seen (sku BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+        self._database.execute("BEGIN")
+
+    def line_of(self, sku: str) -> int | None:
+        """The line that this SKU was imported from, or None."""
+        row: tuple[int | None] | None = self._database.execute(
+            "SELECT line FROM seen WHERE sku = ?", (_key(sku),)
+        ).fetchone()
+        return row[0] if row else None
+
+    def has(self, sku: str) -> bool:
+        """Whether any row has this SKU."""
+        return self._database.execute("SELECT 1 FROM seen WHERE sku = ?", (_key(sku),)).fetchone() is not None
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add imported rows."""
+        self._write("INSERT OR REPLACE INTO seen VALUES (?, ?)", ((_key(row.sku), row.line) for row in rows))
+
+    def add_rejected(self, rows: Iterable[Row]) -> None:
+        """Add rejected rows."""
+        self._write("INSERT OR IGNORE INTO seen VALUES (?, NULL)", ((_key(row.sku),) for row in rows))
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _write(self, statement: str, values: Iterable[tuple[object, ...]]) -> None:
+        with database_storage_errors("the list of imported SKUs, in the folder for temporary files (TMPDIR),"):
+            self._database.executemany(statement, values)
+
+
+def _key(sku: str) -> bytes:
+    # The SKU of a row that could not be decoded may have lone surrogates.
+    return sku.encode("utf-8", errors="surrogatepass")
+
+
+@dataclass(slots=True)
+class _PendingRow:
+    """A row of the current batch. problems: of its photos. rejected: why it is not imported, or ""."""
+
+    row: Row
+    photos: _PhotoPlan = _NO_PHOTOS
+    problems: list[RowProblem] = field(default_factory=list)
+    result: SaveResult | None = None
+    rejected: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """Approximate memory size."""
+        text = sum(len(cell) for cells in self.row.cells for cell in cells)
+        if self.row.product is not None:
+            text += len(self.row.product.description)
+        return text + sum(len(photo.content) for photo, _ in self.photos.added.values())
+
+
+class _ImportRun:
+    """State of an import: the current batch and the report."""
+
+    def __init__(
+        self,
+        dry_run: bool,
+        seen: _SeenSkus,
+        on_progress: Callable[[ImportReport], None] | None,
+        on_rejected: OnRejected | None,
+        source: str,
+        *,
+        withdraw: bool,
+    ) -> None:
+        self.report = ImportReport(dry_run=dry_run)
+        self._seen = seen
+        self._on_progress = on_progress
+        self._on_rejected = on_rejected
+        self._source = source
+        self._withdraw = withdraw
+        self._categories: dict[tuple[str, ...], Category] = {}
+        self._merged = merged_skus()
+        self._batch: list[_PendingRow] = []
+        self._batch_skus: set[str] = set()
+        self._batch_bytes = 0
+        self._flush_at = 0.0
+
+    def withdraw_missing(self) -> None:
+        """Withdraw the products of this source that no row has."""
+        report = self.report
+        report.not_withdrawn = _withdrawal_blocker(report)
+        if report.not_withdrawn:
+            return
+        products = Product.objects.filter(product_source__source=self._source, active=True).values_list("pk", "sku")
+        missing = [pk for pk, sku in products.iterator() if not self._seen.has(sku)]
+        report.withdrawn = len(missing)
+        if not report.dry_run:
+            for start in range(0, len(missing), _WITHDRAW_BATCH_SIZE):
+                withdraw_missing(missing[start : start + _WITHDRAW_BATCH_SIZE])
+
+    def add(self, row: Row) -> None:
+        """Load the row's photos, add it to the batch, and flush the batch if it is full or old."""
+        if row.product is not None and row.sku in self._batch_skus:
+            # The first row with this SKU has to be saved before this one is checked.
+            self.flush()
+        pending = self._load_row(row)
+        if not self._batch:
+            self._flush_at = time.monotonic() + _BATCH_MAX_AGE_S
+        self._batch.append(pending)
+        if not pending.rejected:
+            self._batch_skus.add(row.sku)
+        self._batch_bytes += pending.bytes
+        full = len(self._batch) >= _BATCH_ROWS or self._batch_bytes >= _BATCH_BYTES
+        if full or time.monotonic() >= self._flush_at:
+            self.flush()
+
+    def flush(self) -> None:
+        """Save the current batch, and report it."""
+        if not self._batch:
+            return
+        batch, self._batch, self._batch_skus, self._batch_bytes = self._batch, [], set(), 0
+        self._save([pending for pending in batch if not pending.rejected])
+        for pending in batch:
+            self._count(pending)
+        self._seen.add(pending.row for pending in batch if not pending.rejected)
+        if self._withdraw:
+            self._seen.add_rejected(pending.row for pending in batch if pending.rejected)
+        if settings.DEBUG:
+            # Django would keep the text of every statement.
+            reset_queries()
+        if self._on_progress is not None:
+            self._on_progress(self.report)
+
+    def _load_row(self, row: Row) -> _PendingRow:
+        pending = _PendingRow(row)
+        previous_line = self._seen.line_of(row.sku) if row.product is not None else None
+        if row.product is None:
+            pending.rejected = row.error
+        elif previous_line is not None:
+            pending.rejected = f"the SKU {row.sku} is already on line {previous_line}"
+        else:
+            # Photos are decoded before the transaction, so that it holds its locks for milliseconds.
+            try:
+                pending.photos = self._plan_photos(row, pending.problems)
+            except RowRejected as error:
+                pending.rejected = str(error)
+        return pending
+
+    def _save(self, batch: Sequence[_PendingRow]) -> None:
+        """Save rows in one transaction; if the database refuses it, each in a transaction of its own."""
+        if not batch:
+            return
+        try:
+            with transaction_with_files():
+                results = self._write(batch)
+                if self.report.dry_run:
+                    transaction.set_rollback(True)
+        except (IntegrityError, DataError) as error:
+            self._categories.clear()
+            if len(batch) == 1:
+                batch[0].rejected = f"the database rejected it: {error}"
+                return
+            for pending in batch:
+                self._save([pending])
+            return
+        if self.report.dry_run:
+            self._categories.clear()
+        for pending, result in zip(batch, results, strict=True):
+            if isinstance(result, ValidationError):
+                pending.rejected = _error_message(result)
+            else:
+                pending.result = result
+
+    def _write(self, batch: Sequence[_PendingRow]) -> list[SaveResult | ValidationError]:
+        products_to_save = [
+            (pending.row.product, pending.row.fields) for pending in batch if pending.row.product is not None
+        ]
+        saved = save_products(products_to_save, categories=self._categories)
+        products = [each[0] for each in saved if not isinstance(each, ValidationError)]
+        reactivated = self._record_source(batch, products)
+        results: list[SaveResult | ValidationError] = []
+        for pending, each in zip(batch, saved, strict=True):
+            if isinstance(each, ValidationError):
+                results.append(each)
+                continue
+            product, result = each
+            if product.pk in reactivated or (result is SaveResult.UNCHANGED and pending.photos.changes):
+                result = SaveResult.UPDATED
+            results.append(result)
+            if not self.report.dry_run:
+                _change_photos(product, pending.photos)
+        return results
+
+    def _record_source(self, batch: Sequence[_PendingRow], products: Sequence[Product]) -> set[int]:
+        """Record the source of these products. Returns the ids of those that are active again."""
+        if not self._source:
+            return set()
+        unspecified = {
+            pending.row.sku
+            for pending in batch
+            if pending.row.fields is not None and "active" not in pending.row.fields
+        }
+        return record_source(products, self._source, bring_back={p.pk for p in products if p.sku in unspecified})
+
+    def _count(self, pending: _PendingRow) -> None:
+        report, photos = self.report, pending.photos
+        report.last_line = pending.row.line
+        report.broken_off = report.broken_off or pending.row.is_last_readable
+        problems = pending.problems
+        if pending.rejected:
+            report.rejected += 1
+            problems = [*problems, RowProblem(pending.row.line, pending.row.sku, pending.rejected)]
+        else:
+            report.photos_added += len(photos.added)
+            report.photos_removed += len(photos.removed)
+            report.photos_unchanged += photos.unchanged
+        match pending.result:
+            case SaveResult.CREATED:
+                report.created += 1
+            case SaveResult.UPDATED:
+                report.updated += 1
+            case SaveResult.UNCHANGED:
+                report.unchanged += 1
+        report.problems += problems[: max(MAX_PROBLEMS - len(report.problems), 0)]
+        if problems and self._on_rejected is not None:
+            self._on_rejected(pending.row, problems)
+
+    def _plan_photos(self, row: Row, problems: list[RowProblem]) -> _PhotoPlan:
+        if row.photos is None or row.sku in self._merged:
+            return _NO_PHOTOS
+        images = ProductImage.objects.filter(product__sku=row.sku).values_list(
+            "sha256", "id", "position", "from_merged_product"
+        )
+        stored = {sha256: (image_id, position) for sha256, image_id, position, _ in images}
+        own = {sha256 for sha256, _, _, from_merged_product in images if not from_merged_product}
+        added: dict[int, tuple[Photo, str]] = {}
+        moved: dict[int, int] = {}
+        seen: set[str] = set()
+        complete = True
+        for position, source in enumerate(row.photos):
+            try:
+                loaded = source.load(stored.keys() | seen)
+            except PhotoSkipped:
+                complete = False
+                self.report.photos_left_out += 1
+                continue
+            except ImageRejected as error:
+                if row.photo_required:
+                    raise RowRejected(str(error)) from error
+                complete = False
+                self.report.photos_rejected += 1
+                problems.append(RowProblem(row.line, row.sku, str(error), photo=source.name))
+                continue
+            sha256 = loaded.sha256
+            if loaded.photo is not None and sha256 not in stored and sha256 not in seen:
+                added[position] = (loaded.photo, source.alt)
+            if sha256 in stored and sha256 not in seen and stored[sha256][1] != position:
+                moved[stored[sha256][0]] = position
+            seen.add(sha256)
+        removed_hashes = own - seen
+        removed = [stored[sha256][0] for sha256 in removed_hashes] if complete else []
+        return _PhotoPlan(added, moved, removed, unchanged=len(seen & stored.keys()))
+
+
+def _withdrawal_blocker(report: ImportReport) -> str:
+    if report.interrupted or report.broken_off:
+        return "the source was not read to its end"
+    if not report.rows:
+        return "the source is empty"
+    if report.rejected * 2 >= report.rows:
+        return f"{report.rejected} of {report.rows} rows were rejected"
+    return ""
+
+
+def _change_photos(product: Product, plan: _PhotoPlan) -> None:
+    if plan.removed:
+        remove_images(plan.removed)
+    if plan.moved:
+        arrange_images(plan.moved)
+    for position, (photo, alt) in plan.added.items():
+        attach_image(product, photo, position=position, alt=alt)
+
+
+def _error_message(error: ValidationError) -> str:
+    if not hasattr(error, "error_dict"):
+        return " ".join(error.messages)
+    return "; ".join(f"{name}: {' '.join(messages)}" for name, messages in error.message_dict.items())
