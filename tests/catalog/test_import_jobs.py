@@ -88,7 +88,7 @@ class TestACatalogueComesIn:
             (b"", {}, "the file is empty"),
             (b"%PDF-1.7", {}, "^offer.csv is a PDF"),
             (packed()[:-20], {}, "damaged"),
-            (b"name,price\nMug,5\n", {}, "no column gives the sku"),
+            (b"name,price\nMug,5\n", {}, "no column is mapped to the field sku"),
             (TABLE, {"map": ("price=cost",)}, "there is no column cost"),
             (TABLE, {"format": "zip"}, "offer.csv is not a zip archive"),
         ],
@@ -195,7 +195,7 @@ class TestAnImportIsWorkedOff:
         assert worked_off(job).state == State.FAILED
         assert "no line is a JSON object" in now(job).error
         broken = submit(packed({"a.csv": b"name\nx\n"}), "shop.zip")
-        assert "no column gives the sku" in worked_off(broken).error
+        assert "no column is mapped to the field sku" in worked_off(broken).error
 
     def test_and_says_nothing_more_once_it_is_cancelled(self, uploads_root: Path) -> None:
         job = submit()
