@@ -25,6 +25,9 @@ from training.samplers import SampledBatches
 
 logger = logging.getLogger(__name__)
 
+# Epochs of a head take a moment, as a backup does: an interruption costs no more than this.
+BACKUP_EVERY_S = 5.0
+
 Weights = list[NDArray[np.float32]]
 
 
@@ -119,8 +122,8 @@ def fit(
         batches: what it is trained on.
         settings: how long, and in what steps.
         validate: the score of the model as it is when it is called; higher is better. None trains to the last epoch.
-        backup: folder of this training alone. When the same training is called again after an interruption it goes on after its
-            last finished epoch and ends as if nothing had happened. The caller removes the folder.
+        backup: folder of this training alone. When the same training is called again after an interruption it continues after its
+            last backup and ends as if nothing had happened. The caller removes the folder.
         on_epoch: called after each epoch.
 
     Returns:
@@ -141,7 +144,7 @@ def fit(
         keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
         _Validation(validate),
         best,
-        *([_Backup(backup, batches.num_batches)] if backup else []),
+        *([_Backup(backup, batches.num_batches, best)] if backup else []),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: on_epoch and on_epoch(best.curve[-1])),
     ]
     model.fit(batches, epochs=settings.epochs, callbacks=callbacks, verbose=0, shuffle=False)
@@ -252,6 +255,9 @@ class _BestEpoch(keras.callbacks.EarlyStopping):
         self.curve.append(record)
         super().on_epoch_end(epoch, {"rank": _rank(record)})
         logger.info("epoch %d: loss %.4f, validation %s, %.0f s", *asdict(record).values())
+
+    def write(self) -> None:
+        """Write the file, whole or not at all."""
         if self._path is None:
             return
         arrays: dict[str, Any] = {f"weight_{i}": weight for i, weight in enumerate(self.best_weights)}
@@ -267,11 +273,12 @@ class _BestEpoch(keras.callbacks.EarlyStopping):
 
 
 class _Backup(keras.callbacks.BackupAndRestore):
-    """A backup of an epoch's end, when SwapEMAWeights has put the averaged weights into the model."""
+    """A backup of an epoch's end, when SwapEMAWeights has put the averaged weights into the model, and of the best epoch."""
 
-    def __init__(self, folder: Path, steps: int) -> None:
+    def __init__(self, folder: Path, steps: int, best: _BestEpoch) -> None:
         super().__init__(str(folder), double_checkpoint=True, delete_checkpoint=False)
-        self._steps = steps
+        self._steps, self._best = steps, best
+        self._saved_at = -math.inf
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
@@ -283,6 +290,17 @@ class _Backup(keras.callbacks.BackupAndRestore):
             swap.set_model(self.model)
             swap.on_test_begin()
             logger.info("going on after epoch %d", done)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        last = epoch == self.params["epochs"] - 1
+        if last or time.monotonic() - self._saved_at >= BACKUP_EVERY_S:
+            self._best.write()
+            super().on_epoch_end(epoch, logs)
+            self._saved_at = time.monotonic()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        super().on_train_end(logs)
+        self._best.write()
 
 
 def _rank(record: EpochRecord) -> float:

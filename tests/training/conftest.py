@@ -37,3 +37,11 @@ def installation(settings: Any, tmp_path: Path) -> Iterator[Path]:
     """One for a single test; the settings are put back afterwards."""
     with installed(tmp_path / "installation") as folder:
         yield folder
+
+
+@pytest.fixture
+def backup_of_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short the epochs are."""
+    from embeddings.training import trainer
+
+    monkeypatch.setattr(trainer, "BACKUP_EVERY_S", 0.0)

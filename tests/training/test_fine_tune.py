@@ -305,6 +305,7 @@ def test_a_backbone_that_litert_cannot_run_is_refused(train, photos, tmp_path):
         train("--data", photos, "--backbone", folder)
 
 
+@pytest.mark.usefixtures("backup_of_each_epoch")
 def test_an_interrupted_training_goes_on_and_leaves_its_checkpoint_only_as_long(
     train, photos, installation, monkeypatch
 ):

@@ -134,6 +134,7 @@ def kill_after(number: int) -> Callable[[EpochRecord], None]:
 
 
 @pytest.mark.parametrize("loss", ["normalised-softmax", "triplet"])
+@pytest.mark.usefixtures("backup_of_each_epoch")
 def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(tmp_path, loss):
     options = dataclasses.replace(QUICK, loss=loss, epochs=5)
     with pytest.raises(Killed):

@@ -165,6 +165,7 @@ def kill_after(number):
 
 
 @pytest.mark.parametrize("loss", ["contrastive", "triplet"])
+@pytest.mark.usefixtures("backup_of_each_epoch")
 def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(tmp_path, loss):
     options = dataclasses.replace(QUICK, loss=loss, epochs=4, patience=4)
     with pytest.raises(Killed):
