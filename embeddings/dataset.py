@@ -232,7 +232,7 @@ def _first_category(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFingerprint:
-    """What tells photos apart.
+    """What distinguishes photos.
 
     Attributes:
         sha256: hash of the file, hexadecimal.

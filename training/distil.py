@@ -56,7 +56,7 @@ class Target:
     """What of the teacher the student is to answer with.
 
     neighbour_weight: how far a target is drawn to its neighbours. whitening: 0 keeps the variances of the principal components,
-    1 makes them equal; evening them out brings forth what tells one product from the next.
+    1 makes them equal; equal variances bring out the differences between products.
     """
 
     neighbour_weight: float
@@ -100,7 +100,7 @@ class Crops:
 
 
 def distil(photos: Sequence[Path], teacher: Path, work: Path, out: Path, recipe: Recipe) -> None:
-    """Train and export. `work` keeps crops and checkpoints, so that an interrupted run goes on where it stopped."""
+    """Train and export. `work` keeps crops and checkpoints, so that an interrupted run continues where it stopped."""
     keras.utils.set_random_seed(recipe.seed)
     work.mkdir(parents=True, exist_ok=True)
     convolutions = student.read_teacher(str(teacher))
@@ -289,7 +289,7 @@ def train(network: keras.Model, crops: Crops, targets: Features, backup: Path, r
         network: the student.
         crops: what it sees.
         targets: float32 [n * crops, dim], what it is to answer.
-        backup: folder that an interrupted training goes on from, with more epochs too.
+        backup: folder that an interrupted training continues from, with more epochs too.
         recipe: how it is trained.
     """
     steps = len(crops.pixels) // crops.per_photo // recipe.batch

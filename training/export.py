@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Forward = Callable[[Any], Any]
 
-# What stands between the pooled features and the layers of a head. In 8 bits a square root or a length loses what tells products
-# apart (clothing mAP 0.82 fell to 0.64 with all of it quantised).
+# What stands between the pooled features and the layers of a head. In 8 bits a square root or a length loses the differences
+# between products (clothing mAP 0.82 fell to 0.64 with all of it quantised).
 _KEPT_FLOAT = [
     "ABS", "DIV", "GELU", "L2_NORMALIZATION", "MAXIMUM", "MEAN", "MUL", "RSQRT", "SIGN", "SQRT", "SQUARE", "SUB", "SUM",
 ]  # fmt: skip
@@ -73,7 +73,7 @@ def _int8(converter: Any, photos: Sequence[NDArray[np.float32]]) -> bytes:
     converter.representative_dataset = lambda: ([photo] for photo in photos)
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=_KEPT_FLOAT)
     with warnings.catch_warnings():
-        # It runs the model by TensorFlow's own interpreter, which tells that it will leave.
+        # It runs the model by TensorFlow's own interpreter, which warns of its deprecation.
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprecated")
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=converter, debug_dataset=lambda: ([photo] for photo in photos[:1]), debug_options=options

@@ -40,7 +40,7 @@ def fine_tune(
         config: how it is trained.
         backbones: folder where frozen backbones are kept, each once.
         cache: folder where features are kept.
-        checkpoints: folder of backups, from which an interrupted training goes on.
+        checkpoints: folder of backups, from which an interrupted training continues.
         on_progress: called at each stage.
 
     Returns:

@@ -102,7 +102,7 @@ def train_head(
         config: how it is trained.
         score: the validation mAP of an embedding function; the epoch with the best one is kept.
         on_epoch: called after each epoch.
-        checkpoints: folder that an interrupted training, called again with the same arguments, goes on from.
+        checkpoints: folder that an interrupted training, called again with the same arguments, continues from.
 
     Returns:
         The head with the averaged weights of its best epoch.
@@ -113,7 +113,7 @@ def train_head(
     """
     classes = int(labels.max()) + 1
     if classes < 2:
-        raise TrainingFailed("all photos are of one class: there is nothing to tell apart")
+        raise TrainingFailed("all photos are of one class: at least two are needed")
     keras.utils.set_random_seed(config.seed)
     loss = loss_of(config)
     head = build_head(features[:, 0], config)

@@ -81,7 +81,7 @@ class CosineClassifier(keras.layers.Layer):
     def __init__(self, classes: int, **layer: Any) -> None:
         super().__init__(**layer)
         if classes < 2:
-            raise ValueError(f"a classifier tells at least 2 classes apart, not {classes}")
+            raise ValueError(f"a classifier needs at least 2 classes, not {classes}")
         self.classes = classes
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -138,7 +138,7 @@ class ArcFace(keras.losses.Loss):
 
     labels: int [B] in [0, classes). cosines: float32 [B, classes] in [-1, 1], of a CosineClassifier. scale: above 0.
     margin: radians in [0, pi / 2). cos(theta + margin) is written out without arccos, whose gradient is infinite at 1 and -1.
-    Past theta + margin = pi it would rise again; there it goes on as cos(theta) - margin sin(margin), which falls (the authors'
+    Past theta + margin = pi it would rise again; there it continues as cos(theta) - margin sin(margin), which falls (the authors'
     own code). One value a photo.
     """
 
@@ -207,7 +207,7 @@ class Triplet(keras.losses.Loss):
     """Triplet loss (Schroff et al., "FaceNet", CVPR 2015; Hermans et al., "In Defense of the Triplet Loss", 2017).
 
     labels: int [B]. embeddings: float32 [B, dim]. margin: above 0, in units of the distance, for a hinge; "soft" for
-    log(1 + exp(gap)), which goes on drawing where the hinge is content. mining: batch-all, batch-hard or semi-hard, as in
+    log(1 + exp(gap)), which still has a gradient where the hinge is 0. mining: batch-all, batch-hard or semi-hard, as in
     `mining`; the scalar is the mean over its triplets, with batch-all over those that are not yet content (loss above 0).
     """
 

@@ -21,7 +21,7 @@ Load = Callable[[Rows, np.random.Generator], tuple[Any, ...]]
 class SampledBatches(keras.utils.PyDataset):
     """The batches of each epoch, drawn anew from the seed and the number of the epoch.
 
-    An interrupted training therefore goes on with the same batches that it would have seen.
+    An interrupted training therefore continues with the same batches that it would have seen.
     """
 
     def __init__(self, draw: Draw, load: Load, *, steps: int, seed: int, threads: int = 1) -> None:

@@ -57,7 +57,7 @@ def train_version(
     Args:
         collection: whose version it becomes.
         source: the photos.
-        config: how it is trained. An interrupted training goes on when it is called again with the same.
+        config: how it is trained. An interrupted training continues when it is called again with the same.
         on_progress: called at each stage.
         keras_file: where to write a Siamese network as `.keras` too.
 

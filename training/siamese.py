@@ -54,7 +54,7 @@ class Augmentation:
     zoom: float = 0.1
 
     def layers(self, side: int, seed: int) -> list[keras.layers.Layer]:
-        """Preprocessing layers for photos of this side in pixels. Beyond an edge the edge goes on."""
+        """Preprocessing layers for photos of this side in pixels. Pixels beyond an edge repeat it."""
         shift = self.shift_px / side
         return [
             layers.RandomTranslation(shift, shift, fill_mode="nearest", seed=seed),
@@ -196,7 +196,7 @@ def train_siamese(
         config: how it is trained. The semi-hard mining of its defaults keeps a tower with random weights from collapsing.
         augmentation: how photos are moved at random; None for none.
         on_epoch: called after each epoch.
-        checkpoints: folder that an interrupted training, called again with the same arguments, goes on from.
+        checkpoints: folder that an interrupted training, called again with the same arguments, continues from.
 
     Returns:
         The network with the averaged weights of its best epoch, and how its training went. The score is the mAP inside the
@@ -326,7 +326,7 @@ def _check_data(what: str, x: Array, labels: Array) -> None:
         raise ValueError(f"{len(x)} {what} photos, but {len(labels)} labels")
     sizes = np.unique(labels, return_counts=True)[1]
     if len(sizes) < 2:
-        raise ValueError(f"the {what} photos are of {len(sizes)} class: at least 2 are needed to tell apart")
+        raise ValueError(f"the {what} photos are of {len(sizes)} class: at least 2 are needed")
     if sizes.max() < 2:
         raise ValueError(f"no class has two {what} photos: no pair can be made")
     if x.dtype == np.float32 and not np.isfinite(x).all():

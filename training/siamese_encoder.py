@@ -54,7 +54,7 @@ def train_siamese_encoder(
         config: how it is trained.
         backbones: folder where frozen backbones are kept, each once.
         cache: folder where archives of backbones are unpacked.
-        checkpoints: folder of backups, from which an interrupted training goes on.
+        checkpoints: folder of backups, from which an interrupted training continues.
         on_progress: called at each stage.
         out: a `.keras` file to write the network to.
 

@@ -30,7 +30,7 @@ class TrainingData:
     """Photos to train on and to validate with.
 
     Attributes:
-        train: photos to train on, each with the label that it is to be told by.
+        train: photos to train on, each labelled by its class or, by product, by its product.
         train_hashes: SHA-256 of each of them, hexadecimal.
         validation: photos to validate with.
         validation_hashes: SHA-256 of each of them, hexadecimal.
@@ -105,7 +105,7 @@ def divide(
     )
     if len(data.classes) < 2:
         raise UnusablePhotos(
-            f"{photos.title} has photos of {len(data.classes)} class to train on: at least two are told apart"
+            f"{photos.title} has photos of {len(data.classes)} class to train on: at least two are needed"
         )
     return data
 

@@ -63,7 +63,7 @@ class UnfrozenEncoder(keras.Model):
         return self.scored(self.features(images), training=training)
 
     def train_step(self, data: tuple[Any, Any]) -> dict[str, Any]:
-        """One step of `fit`; a SavedModel's variables need not be marked as trainable, so the tape is told of them."""
+        """One step of `fit`; a SavedModel's variables need not be marked as trainable, so the tape watches them."""
         images, labels = data
         with tf.GradientTape() as tape:
             tape.watch(self._unfrozen)

@@ -19,7 +19,7 @@ PAIR_BLOCK = 16_384
 class Reliability:
     """A reliability diagram over the bins that hold a pair, by rising probability.
 
-    probabilities: what was said, the mean of each bin. frequencies: the share of pairs of the same kind. counts: pairs.
+    probabilities: mean predicted probability of each bin. frequencies: the share of pairs of the same kind. counts: pairs.
     """
 
     probabilities: tuple[float, ...]
@@ -150,14 +150,14 @@ def cross_validated_error(
         ValueError: there are too few photos.
     """
     fold = _folds(len(labels), groups, folds, seed)
-    said, so = [], []
+    predicted, observed = [], []
     for number in range(folds):
         held_out = fold == number
         curve = fit_calibration(*_pairs_of(~held_out, embeddings, labels, groups, seed))
         scores, same = _pairs_of(held_out, embeddings, labels, groups, seed)
-        said.append(curve.probability(scores))
-        so.append(same)
-    probabilities, outcomes = np.concatenate(said), np.concatenate(so)
+        predicted.append(curve.probability(scores))
+        observed.append(same)
+    probabilities, outcomes = np.concatenate(predicted), np.concatenate(observed)
     return expected_calibration_error(probabilities, outcomes), reliability(probabilities, outcomes)
 
 

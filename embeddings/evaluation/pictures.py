@@ -134,7 +134,7 @@ def scatter(points: NDArray[np.float64], classes: NDArray[np.int64], colours: Se
 
 
 def reliability_diagram(diagram: Reliability) -> Chart:
-    """What was said against what was so, above the number of pairs in each bin."""
+    """Predicted probability against observed frequency, above the number of pairs in each bin."""
     figure = _figure(WIDTH * 0.95)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     above.plot([0, 1], [0, 1], color=INK, alpha=0.4, linestyle="--", linewidth=1)

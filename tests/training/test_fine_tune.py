@@ -267,7 +267,7 @@ def test_the_last_layers_of_a_backbone_are_trained_too_and_validation_gets_no_wo
 @pytest.mark.parametrize(
     ("files", "options", "message"),
     [
-        (drawings(6, kinds=["balls"]), (), "has photos of 1 class to train on: at least two are told apart"),
+        (drawings(6, kinds=["balls"]), (), "has photos of 1 class to train on: at least two are needed"),
         ({"balls/1.jpg": drawing("balls", 1), "combs/1.jpg": drawing("combs", 1)}, (), "no class can be divided"),
         ({"balls/1.jpg": b"x", "combs/1.jpg": b"y"}, (), "none of the 2 photos"),
         ({"1.jpg": drawing("balls", 1)}, (), "a folder is a class"),
@@ -366,10 +366,10 @@ def test_whoever_sent_a_job_learns_why_it_failed_and_not_where_things_lie(
 ):
     places = {"gone": str(installation / "my models" / "gone.tar.gz"), "none": str(installation / "models" / "none")}
     settings.BACKBONES = {"bundled": "bundled", **places}
-    told = reason_of({"backbone": backbone}, files, settings, monkeypatch)
-    assert told.startswith(reason)
-    assert str(installation) not in told
-    assert "photos-" not in told
+    reason_given = reason_of({"backbone": backbone}, files, settings, monkeypatch)
+    assert reason_given.startswith(reason)
+    assert str(installation) not in reason_given
+    assert "photos-" not in reason_given
 
 
 def test_a_server_whose_disk_fails_says_so_to_whoever_sent_a_job(installation, settings, monkeypatch):
@@ -377,8 +377,8 @@ def test_a_server_whose_disk_fails_says_so_to_whoever_sent_a_job(installation, s
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(installation / "x.npy"))
 
     monkeypatch.setattr(flow, "view_features", full)
-    told = reason_of({"backbone": "bundled"}, drawings(4), settings, monkeypatch)
-    assert told == (
+    reason_given = reason_of({"backbone": "bundled"}, drawings(4), settings, monkeypatch)
+    assert reason_given == (
         "the server cannot read or write its files: there is no room left on the disk: free some, then start it again"
     )
 
@@ -406,7 +406,7 @@ def test_what_a_running_training_has_unpacked_is_left_alone(train, photos, insta
 
 
 def digits(folder: Path, each: int) -> Path:
-    """Ten figures that are easy to tell apart, each moved a little."""
+    """Ten figures that are easy to distinguish, each moved a little."""
     random = np.random.default_rng(3)
     folder.mkdir()
     for split, count in (("train", each), ("test", 6)):

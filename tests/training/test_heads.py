@@ -32,7 +32,7 @@ QUICK = TrainingConfig(
 
 
 def features(count: int = 320, views: int = 3, seed: int = 0) -> tuple[Features, np.ndarray]:
-    """Unit vectors float16 [count, views, 20]: four of the features tell the classes apart, under noise in the others."""
+    """Unit vectors float16 [count, views, 20]: four of the features differ between the classes, under noise in the others."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % CLASSES
     x = 1.6 * random.normal(size=(count, views, 20))
@@ -83,7 +83,7 @@ def test_what_never_occurred_in_training_does_not_drown_all_else():
     x, labels = features()
     x[:, :, 19] = 0
     options = dataclasses.replace(QUICK, epochs=12)
-    head = train_head(x, labels, options, score=told(*(number / 12 for number in range(12)))).model
+    head = train_head(x, labels, options, score=scored(*(number / 12 for number in range(12)))).model
     others, labels = features(80, seed=1)
     without, names = np.array(others[:, 0]), labels_of([str(label) for label in labels])
     without[:, 19] = 0
@@ -102,14 +102,14 @@ def test_embeddings_are_of_unit_length():
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def told(*scores: float) -> Callable[[Embed], float]:
+def scored(*scores: float) -> Callable[[Embed], float]:
     values = iter(scores)
     return lambda _: next(values)
 
 
 def test_training_ends_when_validation_no_longer_gets_better_and_keeps_the_best_epoch():
     seen = []
-    scores = told(0.5, 0.8, 0.7, 0.8, 0.6, 0.9)
+    scores = scored(0.5, 0.8, 0.7, 0.8, 0.6, 0.9)
 
     def score(embed: Embed) -> float:
         seen.append(embed(features()[0][:, 0]))

@@ -81,10 +81,10 @@ def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[Evalu
     source = settings.ENCODERS_ROOT / version.files / SAVED_MODEL if version.files else BUNDLED
     if version.encoder != "bundled" and not (version.files and source.is_dir()):
         raise EncoderUnavailable(
-            f"{version.label} was taken in as a LiteRT file: without a SavedModel there is nothing to export from"
+            f"{version.label} was registered from a LiteRT file: without a SavedModel there is nothing to export from"
         )
     serving = get_encoder(version.encoder)
-    # Photos that nothing can be measured by are told before minutes of converting.
+    # Photos that nothing can be measured with are refused before minutes of converting.
     results = [evaluate_encoder("serving", serving, EvaluationSplit(photos, None))]
     portable = Portable(source, serving.input_size)
     (made / FLOAT).write_bytes(portable.litert())

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Command(BaseCommand):
     help = (
         "Train an encoder on photos (folder = class) or on the catalogue itself, and register it as a new version of the "
-        "collection. It serves nothing until it is activated. An interrupted training goes on when the same command runs again."
+        "collection. It serves nothing until it is activated. An interrupted training continues when the same command runs again."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
