@@ -37,7 +37,7 @@ from embeddings.models import (
 from embeddings.outbox import EMBED_RETRY_WAITS_S, WITHOUT_ENCODER, due, next_batch
 from embeddings.registry import registry
 from embeddings.selectors import TO_DO, active_versions
-from embeddings.vector_index.base import Point
+from embeddings.vector_index.base import PAYLOAD_FIELDS, FieldType, Point
 from jobs.progress import ProgressCallback, StageProgress
 
 tracer = trace.get_tracer(__name__)
@@ -189,25 +189,34 @@ def points_of(rows: Iterable[ImageEmbedding]) -> list[Point]:
     ]
 
 
+# Where a field of the payload is not the product's column of the same name.
+_PAYLOAD_PATHS = {"product_id": "product_id", "category": "product__category__path"}
+
+
 def payloads_of(image_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The payload of each photo's point, in one query; fields as in PAYLOAD_FIELDS, and the photo's SHA-256."""
-    rows = ProductImage.objects.filter(pk__in=image_ids).values_list(
-        "pk", "sha256", "product_id", "product__category__path", "product__brand", "product__price", "product__available",
-        "product__active", "product__tags",
-    )  # fmt: skip
+    """Read the payloads of photos, in one query.
+
+    Args:
+        image_ids: the photos.
+
+    Returns:
+        By photo: the fields of PAYLOAD_FIELDS, and the photo's SHA-256. Photos that are gone are left out.
+    """
+    paths = [_PAYLOAD_PATHS.get(name, f"product__{name}") for name in PAYLOAD_FIELDS]
+    rows = ProductImage.objects.filter(pk__in=image_ids).values_list("pk", "sha256", *paths)
     return {
         image_id: {
-            "product_id": product_id,
-            "category": lineage(path or ""),
-            "brand": brand,
-            "price": None if price is None else float(price),
-            "available": available,
-            "active": active,
-            "tags": tags,
+            **{name: _payload_value(name, value) for name, value in zip(PAYLOAD_FIELDS, values, strict=True)},
             "sha256": sha256,
         }
-        for image_id, sha256, product_id, path, brand, price, available, active, tags in rows
+        for image_id, sha256, *values in rows
     }
+
+
+def _payload_value(name: str, value: Any) -> Any:
+    if name == "category":
+        return lineage(value or "")
+    return float(value) if PAYLOAD_FIELDS[name] is FieldType.FLOAT and value is not None else value
 
 
 @transaction.atomic
