@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jobs import metrics
 
@@ -63,7 +63,7 @@ class JobKind:
         noun: with its article, for messages: "a training".
         command: the management command that executes a job of this kind; it takes `--job ID`.
         scope: the scope that an API key needs to cancel such a job.
-        queue: the queue, and without a broker the thread, that its jobs wait in. Jobs of one queue run one after another.
+        queue: where its jobs wait, for a worker or without a broker for a thread; "train" for work that may take hours.
         needs_collection: whether each job is for one collection.
         files: the files that are sent for its jobs; None: nothing is sent.
         permissions: staff who have all of these see and cancel jobs of this kind without permissions on jobs.
@@ -76,7 +76,7 @@ class JobKind:
     noun: str
     command: str
     scope: Scope
-    queue: str = "jobs"
+    queue: Literal["jobs", "train"] = "jobs"
     needs_collection: bool = True
     files: JobFiles | None = None
     permissions: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""The Celery tasks of jobs; each is safe to run twice. A job is sent to the queue of its kind."""
+"""The Celery tasks of jobs; each is safe to run twice. The setting CELERY_TASK_ROUTES says which queue each goes to."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def dispatch_job(job_id: UUID, queue: str) -> None:
         queue: that of its kind.
     """
     try:
-        run_job.apply_async((str(job_id),), queue=queue)
+        _RUN_IN_QUEUE[queue].delay(str(job_id))
     except OperationalError as error:
         logger.warning("the broker is away (%s): job %s waits for the periodic task", error, job_id)
 
 
 @shared_task(bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)
 def run_job(self: Task[[str], None], job_id: str) -> None:
-    """Run the job to its end, or requeue the message where this worker ends first.
+    """Run a job of the queue `jobs` to its end, or requeue the message where this worker ends first.
 
     Args:
         self: the task.
@@ -43,23 +43,50 @@ def run_job(self: Task[[str], None], job_id: str) -> None:
         Reject: this worker ends.
         Retry: another process holds the lease.
     """
+    _run(self, job_id)
+
+
+@shared_task(bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)
+def run_training(self: Task[[str], None], job_id: str) -> None:
+    """The same for the queue `train`, so that minutes of work never wait for hours.
+
+    Args:
+        self: the task.
+        job_id: the job's id.
+
+    Raises:
+        Reject: this worker ends.
+        Retry: another process holds the lease.
+    """
+    _run(self, job_id)
+
+
+_RUN_IN_QUEUE = {"jobs": run_job, "train": run_training}
+
+
+def _run(task: Task[[str], None], job_id: str) -> None:
     match runner.run(UUID(job_id)):
         case RunResult.REQUEUED:
             raise Reject("this worker ends", requeue=True)
         case RunResult.OWNED_BY_OTHER:
             # The broker sends a message again when it is not acknowledged for long, and when a worker dies.
-            raise self.retry(countdown=leases.LEASE_TIMEOUT.total_seconds())
+            raise task.retry(countdown=leases.LEASE_TIMEOUT.total_seconds())
 
 
 @shared_task(acks_late=False)
-def run_waiting_jobs(queue: str) -> None:
-    """Run jobs whose message was lost.
+def run_waiting_jobs() -> None:
+    """Run jobs of the queue `jobs` whose message was lost."""
+    _run_waiting("jobs")
 
-    Args:
-        queue: of the kinds that count; the worker's own.
-    """
-    names = kinds.names_in(queue)
-    while runner.run_next_queued(names):
+
+@shared_task(acks_late=False)
+def run_waiting_trainings() -> None:
+    """Run jobs of the queue `train` whose message was lost."""
+    _run_waiting("train")
+
+
+def _run_waiting(queue: str) -> None:
+    while runner.run_next_queued(kinds.names_in(queue)):
         pass
 
 

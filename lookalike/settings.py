@@ -141,22 +141,25 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout"
 # the first three; trainings need workers of their own: celery -A lookalike worker --pool=threads -Q train
 CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"sync": {}, "embed": {}, "jobs": {}}
 CELERY_TASK_DEFAULT_QUEUE = "sync"
-CELERY_TASK_ROUTES = {"embeddings.tasks.embed_images": {"queue": "embed"}}
+CELERY_TASK_ROUTES = {
+    "embeddings.tasks.embed_images": {"queue": "embed"},
+    "jobs.tasks.run_job": {"queue": "jobs"},
+    "jobs.tasks.run_waiting_jobs": {"queue": "jobs"},
+    "jobs.tasks.run_training": {"queue": "train"},
+    "jobs.tasks.run_waiting_trainings": {"queue": "train"},
+}
 # Seconds after which the message of a pending photo counts as lost and is sent again.
 MESSAGE_LOST_AFTER_S = env.MESSAGE_LOST_AFTER_S
-
-
-def _run_waiting_jobs(queue: str) -> dict[str, Any]:
-    """The periodic task of a queue of jobs; a job itself is sent to the queue of its kind."""
-    options = {"expires": 50.0, "queue": queue}
-    return {"task": "jobs.tasks.run_waiting_jobs", "args": (queue,), "schedule": 60.0, "options": options}
-
 
 # They expire, because they would pile up behind long tasks.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "embeddings.tasks.reconcile", "schedule": 60.0, "options": {"expires": 50.0}},
-    "run-waiting-jobs": _run_waiting_jobs("jobs"),
-    "run-waiting-trainings": _run_waiting_jobs("train"),
+    "run-waiting-jobs": {"task": "jobs.tasks.run_waiting_jobs", "schedule": 60.0, "options": {"expires": 50.0}},
+    "run-waiting-trainings": {
+        "task": "jobs.tasks.run_waiting_trainings",
+        "schedule": 60.0,
+        "options": {"expires": 50.0},
+    },
     "prune-events": {"task": "recommender.tasks.prune_events", "schedule": 3600.0},
 }
 

@@ -127,11 +127,11 @@ class TestACatalogueComesIn:
         self, settings: Any, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
     ) -> None:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        sent: list[tuple[Any, str]] = []
-        monkeypatch.setattr(tasks.run_job, "apply_async", lambda args, queue: sent.append((args, queue)))
+        sent: list[str] = []
+        monkeypatch.setattr(tasks.run_job, "delay", sent.append)
         with django_capture_on_commit_callbacks(execute=True):
             job = submit()
-        assert sent == [((str(job.pk),), "jobs")]
+        assert sent == [str(job.pk)]
 
     def test_whose_periodic_task_leaves_trainings_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ran: list[Any] = []
@@ -144,9 +144,9 @@ class TestACatalogueComesIn:
         monkeypatch.setattr(runner, "run", run)
         training = Job.objects.create(kind=TRAIN, collection="food")
         job = submit()
-        tasks.run_waiting_jobs("jobs")
+        tasks.run_waiting_jobs()
         assert ran == [job.pk]
-        tasks.run_waiting_jobs("train")
+        tasks.run_waiting_trainings()
         assert ran == [job.pk, training.pk]
 
 

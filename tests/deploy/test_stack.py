@@ -146,7 +146,7 @@ def test_a_name_that_is_not_the_shops_is_refused(shop):
 
 def test_clock_and_workers_are_at_work(deployment, shop):
     deployment.wait_until(lambda: "embeddings.tasks.reconcile" in deployment.log("worker"))
-    deployment.wait_until(lambda: "jobs.tasks.run_waiting_jobs" in deployment.log("trainer"))
+    deployment.wait_until(lambda: "jobs.tasks.run_waiting_trainings" in deployment.log("trainer"))
 
 
 @pytest.mark.tensorflow

@@ -68,12 +68,12 @@ class TestAReindex:
         submit_reindex(version.collection)
 
     def test_never_waits_for_a_training(self, version, settings, monkeypatch, django_capture_on_commit_callbacks):
-        sent: list[tuple[object, str]] = []
+        sent: list[str] = []
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        monkeypatch.setattr(tasks.run_job, "apply_async", lambda args, queue: sent.append((args, queue)))
+        monkeypatch.setattr(tasks.run_job, "delay", sent.append)
         with django_capture_on_commit_callbacks(execute=True):
             job = submit_reindex(version.collection)
-        assert sent == [((str(job.pk),), "jobs")]
+        assert sent == [str(job.pk)]
 
     @pytest.mark.parametrize("mode", [(), ("--rebuild",)])
     def test_by_hand_is_kept_as_one_that_has_succeeded(self, version, add_photo, mode):

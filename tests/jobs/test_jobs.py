@@ -228,12 +228,12 @@ class TestAnActivationComesIn:
         assert submit_activation(active_version()).state == State.QUEUED
 
     def test_and_is_called_for_like_any_other(self, settings, monkeypatch, django_capture_on_commit_callbacks):
-        sent: list[tuple[Any, str]] = []
+        sent: list[str] = []
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-        monkeypatch.setattr(tasks.run_job, "apply_async", lambda args, queue: sent.append((args, queue)))
+        monkeypatch.setattr(tasks.run_training, "delay", sent.append)
         with django_capture_on_commit_callbacks(execute=True):
             job = submit_activation(active_version())
-        assert sent == [((str(job.pk),), "train")]
+        assert sent == [str(job.pk)]
 
 
 @pytest.mark.django_db
@@ -617,18 +617,18 @@ class TestWithABroker:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
 
     def test_a_job_is_sent_to_the_workers_once_it_is_committed(self, monkeypatch, django_capture_on_commit_callbacks):
-        sent: list[tuple[Any, str]] = []
-        monkeypatch.setattr(tasks.run_job, "apply_async", lambda args, queue: sent.append((args, queue)))
+        sent: list[str] = []
+        monkeypatch.setattr(tasks.run_training, "delay", sent.append)
         with django_capture_on_commit_callbacks(execute=True):
             job = submit()
             assert sent == []
-        assert sent == [((str(job.pk),), "train")]
+        assert sent == [str(job.pk)]
 
     def test_a_broker_that_is_away_fails_nothing(self, monkeypatch, django_capture_on_commit_callbacks, caplog):
-        def refuse(*_: Any, **__: Any) -> None:
+        def refuse(_: str) -> None:
             raise OperationalError("connection refused")
 
-        monkeypatch.setattr(tasks.run_job, "apply_async", refuse)
+        monkeypatch.setattr(tasks.run_training, "delay", refuse)
         with django_capture_on_commit_callbacks(execute=True):
             job = submit()
         assert now(job).state == State.QUEUED
@@ -637,23 +637,23 @@ class TestWithABroker:
     def test_the_periodic_task_runs_what_nobody_heard_of(self, monkeypatch):
         monkeypatch.setattr(runner, "_command", lambda _: [sys.executable, "-c", "pass"])
         job = submit()
-        tasks.run_waiting_jobs("train")
+        tasks.run_waiting_trainings()
         assert now(job).ended
 
     def test_a_message_for_a_job_that_another_worker_runs_comes_again_later(self):
         job = submit()
         Job.objects.update(state=State.RUNNING, heartbeat_at=timezone.now())
         with pytest.raises(Retry):
-            tasks.run_job.apply([str(job.pk)], throw=True)
+            tasks.run_training.apply([str(job.pk)], throw=True)
 
     def test_a_message_goes_back_where_the_worker_ends(self, monkeypatch):
         monkeypatch.setattr(runner, "run", lambda _: RunResult.REQUEUED)
         with pytest.raises(Reject) as caught:
-            tasks.run_job(str(uuid4()))
+            tasks.run_training(str(uuid4()))
         assert caught.value.requeue
 
     def test_a_message_for_a_job_that_is_gone_is_forgotten(self):
-        tasks.run_job(str(uuid4()))
+        tasks.run_training(str(uuid4()))
 
     def test_a_worker_that_is_asked_to_end_lets_go(self):
         tasks.requeue_jobs(sender="worker", sig="SIGTERM", how="Warm", exitcode=0)
@@ -663,13 +663,10 @@ class TestWithABroker:
         assert {kind.name: kind.queue for kind in kinds} == {
             "train": "train", "activate": "train", "import": "jobs", "reindex": "jobs", "duplicates": "jobs",
         }  # fmt: skip
-        waiting = {name: each for name, each in app.conf.beat_schedule.items() if name.startswith("run-waiting-")}
-        assert {(each["task"], each["args"], each["options"]["queue"]) for each in waiting.values()} == {
-            ("jobs.tasks.run_waiting_jobs", ("jobs",), "jobs"),
-            ("jobs.tasks.run_waiting_jobs", ("train",), "train"),
-        }
-        for queue in kinds.queues():
-            assert app.amqp.router.route({"queue": queue}, "jobs.tasks.run_job")["queue"].name == queue
+        for task in ("run_training", "run_waiting_trainings"):
+            assert app.amqp.router.route({}, f"jobs.tasks.{task}")["queue"].name == "train"
+        for task in ("run_job", "run_waiting_jobs"):
+            assert app.amqp.router.route({}, f"jobs.tasks.{task}")["queue"].name == "jobs"
 
     def test_what_needs_no_encoder_never_waits_for_what_does(self):
         assert app.amqp.router.route({}, "embeddings.tasks.sync_images")["queue"].name == "sync"

@@ -76,7 +76,7 @@ def worker(site: Site, *more: str) -> Started:
     queue = f"{site.environment['TEST_QUEUE']}-train"
     arguments = (
         "-A",
-        "recommender",
+        "lookalike",
         "worker",
         "--pool=threads",
         "--concurrency=1",
