@@ -42,6 +42,6 @@ def installation(settings: Any, tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def backup_of_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """However short the epochs are."""
-    from embeddings.training import trainer
+    from training import trainer
 
     monkeypatch.setattr(trainer, "BACKUP_EVERY_S", 0.0)
