@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -58,15 +58,11 @@ class Site:
     Args:
         folder: for everything that the processes write.
         patience_s: seconds that `wait_until` waits.
-        forked: processes are forked from one that has imported the libraries, see `tests.services.template`.
         environment: variables of the processes, beside those that every site has.
     """
 
-    def __init__(
-        self, folder: Path, *, patience_s: float = PATIENCE_S, forked: bool = False, **environment: str
-    ) -> None:
+    def __init__(self, folder: Path, *, patience_s: float = PATIENCE_S, **environment: str) -> None:
         self.folder = folder
-        self._forked = forked
         self._patience_s = patience_s
         self.environment = {
             **NOTHING_SET,
@@ -85,13 +81,7 @@ class Site:
 
     def run(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Python with these arguments to its end."""
-        env, timeout = {**self.environment, **environment}, 2 * self._patience_s
-        if self._forked:
-            done = template.run(arguments, environment=env, timeout=timeout)
-        else:
-            done = subprocess.run(
-                [sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout
-            )
+        done = self._run(arguments, {**self.environment, **environment}, 2 * self._patience_s)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -102,19 +92,8 @@ class Site:
     def start(self, *arguments: str) -> Started:
         """Start Python with these arguments; it ends with the test at the latest. What it prints goes to its log()."""
         log = self.folder / f"process-{len(self._started)}.log"
-        process: Started
         with log.open("w") as output:
-            if self._forked:
-                process = template.start(arguments, environment=self.environment, stdout=output, stderr=output)
-            else:
-                process = subprocess.Popen(
-                    [sys.executable, *arguments],
-                    cwd=ROOT,
-                    env=self.environment,
-                    stdout=output,
-                    stderr=output,
-                    text=True,
-                )
+            process = self._start(arguments, output)
         self._started.append(process)
         return process
 
@@ -190,6 +169,28 @@ class Site:
         """How many photos are in each state."""
         return dict(self.query("SELECT state, COUNT(*) FROM embeddings_imageembedding GROUP BY state"))
 
+    def _run(
+        self, arguments: Sequence[str], environment: dict[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout)
+
+    def _start(self, arguments: Sequence[str], output: IO[str]) -> Started:
+        command = [sys.executable, *arguments]
+        return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=output, stderr=output, text=True)
+
+
+class ForkedSite(Site):
+    """A site whose processes are forked from one that has imported the libraries, see `tests.services.template`."""
+
+    def _run(
+        self, arguments: Sequence[str], environment: dict[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        return template.run(arguments, environment=environment, timeout=timeout)
+
+    def _start(self, arguments: Sequence[str], output: IO[str]) -> Started:
+        return template.start(arguments, environment=self.environment, stdout=output, stderr=output)
+
 
 class Server:
     """A web server that answers JSON."""
@@ -210,7 +211,7 @@ class Server:
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite database without a product, to be copied."""
-    site = Site(tmp_path_factory.mktemp("migrated"), forked=True)
+    site = ForkedSite(tmp_path_factory.mktemp("migrated"))
     site.manage("migrate", "--verbosity", "0")
     with closing(sqlite3.connect(site.folder / DATABASE)) as lite:
         lite.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -225,7 +226,7 @@ def make_site(tmp_path: Path, migrated: Path) -> Iterator[Callable[..., Site]]:
     def make(*, forked: bool = True, **environment: str) -> Site:
         folder = tmp_path / f"site-{len(sites)}"
         folder.mkdir()
-        sites.append(Site(folder, forked=forked, **environment))
+        sites.append((ForkedSite if forked else Site)(folder, **environment))
         if "DATABASE_URL" not in environment:
             shutil.copyfile(migrated, folder / DATABASE)
         elif not sites[-1].is_migrated():
@@ -372,7 +373,7 @@ def postgres_server() -> Iterator[str]:
 def migrated_on_postgres(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a migrated PostgreSQL database without a product, to be copied."""
     with fresh_database(postgres_server) as url:
-        site = Site(tmp_path_factory.mktemp("migrated"), forked=True, DATABASE_URL=url)
+        site = ForkedSite(tmp_path_factory.mktemp("migrated"), DATABASE_URL=url)
         site.manage("migrate", "--verbosity", "0")
         yield urlsplit(url).path.lstrip("/")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import changing_shop, load, shops, tables, worker_kills
-from tests.services.conftest import Site, find_pg_ctl, find_redis
+from tests.services.conftest import ForkedSite, find_pg_ctl, find_redis
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +19,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     find_redis()
     monkeypatch.delenv("REAL_DATA", raising=False)
     for module in (shops, worker_kills):
-        monkeypatch.setattr(module, "Site", partial(Site, forked=True))
+        monkeypatch.setattr(module, "Site", ForkedSite)
     monkeypatch.setattr(tables, "RESULTS", tmp_path / "results")
     return tmp_path / "results"
 

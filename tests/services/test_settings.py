@@ -8,13 +8,13 @@ import httpx
 import pytest
 
 from lookalike import environment
-from tests.services.conftest import Site
+from tests.services.conftest import ForkedSite, Site
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     """A site without a database: nothing here gets that far."""
-    return Site(tmp_path, forked=True)
+    return ForkedSite(tmp_path)
 
 
 @pytest.mark.parametrize(

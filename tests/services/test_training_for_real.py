@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.drawings import drawing, drawings, write
-from tests.services.conftest import Server, Site
+from tests.services.conftest import ForkedSite, Server, Site
 from tests.services.test_train_endpoint import ask
 from tests.zips import packed
 
@@ -65,7 +65,7 @@ class Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """One for all tests, since it takes seconds to start."""
     folder: Path = tmp_path_factory.mktemp("site")
-    site = Site(folder, forked=True)
+    site = ForkedSite(folder)
     try:
         site.manage("migrate", "--verbosity", "0")
         site.manage("import_catalog", str(write(folder / "catalogue", GOOD)))

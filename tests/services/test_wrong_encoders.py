@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.conftest import Server, Site, free_port
+from tests.services.conftest import ForkedSite, Server, Site, free_port
 from tests.services.test_activation import search
 from tests.services.test_serving import indexed
 from tests.services.test_train_endpoint import ask
@@ -186,7 +186,7 @@ def test_a_qdrant_collection_of_other_dimensions_is_said_and_a_reindex_builds_th
             return False
         return True
 
-    standin = Site(site.folder, forked=True)
+    standin = ForkedSite(site.folder)
     standin.start("-m", "tests.deploy.qdrant_standin", "127.0.0.1", str(port), "key", str(site.folder / "qdrant"))
     try:
         standin.wait_until(collections)
