@@ -1,4 +1,4 @@
-"""One script a question; each prints a table and writes bench/results/<question>.json."""
+"""One script per measurement; each prints a table and writes bench/results/<question>.json."""
 
 import os
 

@@ -1,8 +1,8 @@
-"""Squash, pad or crop: what is best done with a photo that is not square?
+"""Squash, pad or crop: which is best for photos that are not square?
 
 Usage: REAL_DATA=... python -m bench.aspect
 Retrieval with the bundled encoder on clothing (query = validation, gallery = train, same class) and on products with several photos
-(leave one out, same product). The encoder was trained on squashed photos, so the teacher is shown beside it.
+(leave-one-out, same product). The encoder was trained on squashed photos, so the teacher is measured, too.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Fit = Callable[[Image.Image], Image.Image]
 
 
 def squash(image: Image.Image) -> Image.Image:
-    """As it is: the encoder makes it square."""
+    """The unchanged photo: the encoder squashes it to a square."""
     return image
 
 
 def pad(image: Image.Image) -> Image.Image:
-    """White bars."""
+    """The photo with white bars, as a square."""
     side = max(image.size)
     square = Image.new("RGB", (side, side), "white")
     square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
@@ -48,7 +48,7 @@ def centre_crop(image: Image.Image) -> Image.Image:
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure, print and save the results."""
     data = real_data() / "data"
     train, validation = (sorted((data / "clothing" / part).rglob("*.jpg")) for part in ("train", "validation"))
     with (data / "magento_luma/images.csv").open() as file:

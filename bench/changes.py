@@ -1,6 +1,6 @@
-"""Changes of a catalogue as its keepers make them, one after the other, in a process of their own; for bench/changing_shop.py.
+"""Changes a catalogue, one change after the other, in a process of its own; for bench/changing_shop.py.
 
-Run as `python -m bench.changes`: takes the changes as a line of JSON, and prints the number of each as soon as it is committed.
+Run as `python -m bench.changes`: it reads the changes as a line of JSON, and prints the number of each as soon as it is committed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import django
 
 
 def main() -> None:
-    """Make them at their times."""
+    """Make each change at its time."""
     orders = json.loads(sys.stdin.readline())
     django.setup()
     make: dict[str, Callable[[Any], None]] = {"price": _set_price, "delete": _delete, "photo": _add_with_photo}
@@ -25,7 +25,7 @@ def main() -> None:
     for number, change in enumerate(orders["changes"]):
         time.sleep(max(0.0, started + number * orders["pause_s"] - time.monotonic()))
         make[change["kind"]](change)
-        # The clock is the machine's, so that another process can take the time from here.
+        # The clock is that of the machine, so another process can compare its time with this one.
         print(json.dumps({"number": number, "committed_at": time.monotonic()}), flush=True)
 
 
@@ -43,7 +43,7 @@ def _delete(change: Any) -> None:
 
 
 def _add_with_photo(change: Any) -> None:
-    """A product with a photo like that of another one, taken a little nearer."""
+    """Add a product with a slightly cropped photo of another product."""
     from django.db import transaction
     from PIL import Image
 

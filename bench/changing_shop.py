@@ -1,10 +1,10 @@
-"""How soon changes of the catalogue are seen in the API, while visitors ask it without pause.
+"""How soon changes of the catalogue are visible in the API, while visitors send requests.
 
 Usage: python -m bench.changing_shop [--products 3000] [--prices 1000] [--deletes 200] [--photos 200] [--seconds 60] [--within 5]
-Prices change, products are deleted, and products come with a new photo, in another process, through the catalogue's services.
-Of each change it is asked without pause whether `similar` of an unchanged product tells the new price, no longer lists what was
-deleted, lists what is new. Both ways to serve (bench/shops.py). The bars: within so many seconds, no request fails, and afterwards
-`reindex --verify` finds nothing.
+Another process changes prices, deletes products and adds products with a new photo, through the catalogue's services. For each
+change, `similar` of an unchanged product is polled until it returns the new price, no longer lists the deleted product, or lists
+the new one. Both ways to serve (bench/shops.py). Required: each change is visible within --within seconds, no request fails, and
+`reindex --verify` finds nothing afterwards.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from tests.services.conftest import ROOT, Server
 
 GIVE_UP_S = 300.0
 OBSERVERS = 8
-# What was not seen is looked for again so much later: observers are no visitors.
+# Pause before a change is polled again, so that polling adds little load.
 PAUSE_S = 0.1
 ENDED = -1
-# What is looked at in a list of NEAR may stand lower when it is looked for: others came before it.
+# A product that was found in a list of NEAR may rank lower later, because others were added before it.
 NEAR, LISTED = 12, 48
 
 
-# When a change is to be looked for, its number, and when it was committed: those that nobody has looked for come first.
+# When to poll a change, its number, and when it was committed. Changes that were not polled yet come first.
 Waiting = queue.PriorityQueue[tuple[float, int, float]]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change of a product, and the unchanged one in whose list it is to be seen. `price` is the new one."""
+    """A change of a product, and the unchanged product whose list shows it. `price` is the new price."""
 
     kind: str
     beside: int
@@ -57,21 +57,21 @@ class Change:
     price: str = ""
 
     def seen(self, listed: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether this list of products shows it."""
+        """Whether this list of products shows the change."""
         prices = {product["sku"]: product["price"] for product in listed}
         return self.sku not in prices if self.kind == "delete" else prices.get(self.sku) == self.price
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print and write down. Ends with an error where a bar is missed."""
+    """Measure, print and save the results. Exits with an error if a requirement is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--products", type=int, default=3000)
     parser.add_argument("--prices", type=int, default=1000)
     parser.add_argument("--deletes", type=int, default=200)
     parser.add_argument("--photos", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=60, help="over which the changes are spread")
+    parser.add_argument("--seconds", type=float, default=60, help="over which the changes are distributed")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="to serve")
-    parser.add_argument("--within", type=float, default=5, help="the bar: seconds within which each is seen")
+    parser.add_argument("--within", type=float, default=5, help="required: seconds until each change is visible")
     options = parser.parse_args(arguments)
     rows: list[Mapping[str, Any]] = []
     notes: dict[str, Any] = {"bar": f"seen within {options.within:g} s"}
@@ -106,7 +106,7 @@ def _row(kind: str, seconds: Sequence[float]) -> Mapping[str, Any]:
 def _measured(
     shop: Shop, catalogue: Catalogue, options: argparse.Namespace
 ) -> tuple[Mapping[str, Sequence[float]], Sequence[str]]:
-    """Seconds until each change was seen, by kind, and what failed."""
+    """Seconds until each change was visible, by kind, and the failures."""
     server = shop.serve()
     changes = _changes(shop, server, options)
     lasting = sorted(set(shop.products()) - {change.product for change in changes if change.kind == "delete"})
@@ -118,7 +118,7 @@ def _measured(
 
 def _changes(shop: Shop, server: Server, options: argparse.Namespace) -> list[Change]:
     draw = random.Random(5)
-    # Some stay as they are: in their lists the others are seen.
+    # Some products stay unchanged: their lists show the changes of the others.
     products = shop.products()
     draw.shuffle(products)
     unchanged = products[: len(products) // 4]
@@ -149,7 +149,7 @@ def _changes(shop: Shop, server: Server, options: argparse.Namespace) -> list[Ch
 
 @dataclass
 class _Watched:
-    """Changes that are made, and looked for until they are seen."""
+    """Makes changes, and polls each until it is visible."""
 
     server: Server
     changes: Sequence[Change]
@@ -157,7 +157,7 @@ class _Watched:
     failures: list[str] = field(default_factory=list)
 
     def make(self, environment: Mapping[str, str], pause_s: float) -> None:
-        """All of them, and wait until each is seen."""
+        """Make all changes, and wait until each is visible."""
         waiting: Waiting = queue.PriorityQueue()
         left = threading.Semaphore(0)
         observers = [threading.Thread(target=self._observe, args=(waiting, left.release)) for _ in range(OBSERVERS)]

@@ -21,7 +21,7 @@ FLAGS = (
 
 @contextmanager
 def chromium(executable: str | None = None) -> Iterator[Browser]:
-    """A browser; ends the script where there is none."""
+    """A browser; exits the script if there is none."""
     found = executable or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         raise SystemExit("There is no Chromium on the PATH: name one with --chromium.")

@@ -1,4 +1,4 @@
-"""A demo shop of its own for whoever wants to look at its pages: in a folder that goes away, on a port that was free."""
+"""A demo shop for benches and screenshots, in a temporary folder and on a free port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START_TIMEOUT_S = 60
 
 @contextmanager
 def demo_shop(*, products: int, debug: bool) -> Iterator[tuple[str, Callable[..., None]]]:
-    """The address of a running demo shop, and a function that runs one of its commands. `debug`: the owner may sign in."""
+    """The URL of a running demo shop, and a function that runs management commands in it. `debug` allows to sign in as demo."""
     with tempfile.TemporaryDirectory(prefix="lookalike-demo-") as folder:
         environment = {
             **os.environ,

@@ -1,9 +1,10 @@
-"""Are near-duplicates known again, and what else is taken for one?
+"""Are near-duplicates found, and which other products are listed as duplicates?
 
 Usage: REAL_DATA=... python -m bench.duplicates
-Photos of four real catalogues as another shop would have them (saved anew, resized, cropped, ...) are looked for by the rules of
-`manage.py find_duplicates`, with its perceptual hash and with a difference hash of 64 bits in its place. Beside it, the pairs of
-different products that the rules take for one: some are indeed the same product, or one product in several colours.
+Photos of four real catalogues are changed as another shop might change them (recompressed, resized, cropped, ...) and searched by
+the rules of `manage.py find_duplicates`: with its perceptual hash, and with a difference hash of 64 bits instead. The table also
+has the number of pairs of different products that the rules list; some of them are the same product, or one product in several
+colours.
 """
 
 from __future__ import annotations
@@ -33,30 +34,30 @@ Hash = Callable[[Image.Image], int]
 
 
 def saved(image: Image.Image, quality: int = 90) -> bytes:
-    """As a JPEG."""
+    """The photo as a JPEG."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
 def resized(image: Image.Image) -> Image.Image:
-    """To 60%."""
+    """The photo at 60% of its size."""
     return image.resize((round(image.width * 0.6), round(image.height * 0.6)), Image.Resampling.LANCZOS)
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:
-    """Without this share of its length on each side."""
+    """The photo without this share of its length on each side."""
     x, y = round(image.width * share), round(image.height * share)
     return image.crop((x, y, image.width - x, image.height - y))
 
 
 def brighter(image: Image.Image) -> Image.Image:
-    """By a tenth."""
+    """The photo, a tenth brighter."""
     return ImageEnhance.Brightness(image).enhance(1.1)
 
 
 def watermarked(image: Image.Image) -> Image.Image:
-    """With a line of text, a tenth of the photo high, across its lower part."""
+    """The photo with a line of text across its lower part, a tenth of the photo high."""
     marked = image.copy()
     font = ImageFont.load_default(size=max(12, image.height // 10))
     place = (image.width * 0.15, image.height * 0.8)
@@ -85,7 +86,7 @@ def difference_hash(image: Image.Image) -> int:
 
 
 def mirrored_difference_hash(look: int) -> int:
-    """Its rows turned round, each gradient reversed."""
+    """The hash of the mirrored photo: rows reversed, each gradient inverted."""
     gradients = np.unpackbits(np.frombuffer(look.to_bytes(8, "big"), np.uint8)).reshape(8, 8)
     return int.from_bytes(np.packbits(1 - gradients[:, ::-1]).tobytes(), "big")
 
@@ -97,7 +98,7 @@ HASHES: dict[str, tuple[Hash, Callable[[int], int], Rules]] = {
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure, print and save the results."""
     data = real_data() / "data"
     with (data / "magento_luma/images.csv").open() as file:
         luma = [(data / "magento_luma/images" / row["file"], row["product_id"]) for row in csv.DictReader(file)]
@@ -113,7 +114,7 @@ def _rows(name: str, photos: Sequence[tuple[Path, str]]) -> list[Row]:
     encoder = get_encoder("bundled")
 
     def seen(content: bytes) -> tuple[NDArray[np.float32], list[int]]:
-        """As indexing embeds it, and as the gate hashes it."""
+        """The vector as indexing computes it, and the hashes as the photo check computes them."""
         look = open_rgb(content, min_side=MIN_SIDE)
         vector = encoder.encode([open_rgb(content, min_side=encoder.input_size)])[0]
         return vector, [each(look) for each, _, _ in HASHES.values()]
@@ -144,7 +145,7 @@ def _rows(name: str, photos: Sequence[tuple[Path, str]]) -> list[Row]:
 
 
 def _bits(hashes: NDArray[np.uint64], mirrored: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """In how many bits they differ, as they are or mirrored."""
+    """The number of different bits, mirrored or not, whichever is smaller."""
     bits: NDArray[np.uint8] = np.minimum(np.bitwise_count(hashes ^ others), np.bitwise_count(mirrored ^ others))
     return bits
 

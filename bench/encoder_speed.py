@@ -1,8 +1,8 @@
-"""How many photos a second the bundled encoder embeds on one core, beside the network it was distilled from.
+"""Photos per second of the bundled encoder on one core, compared with the network it was distilled from.
 
 Usage: REAL_DATA=... python -m bench.encoder_speed [--teacher SAVED_MODEL_FOLDER_OR_TAR_GZ]
-Both run as LiteRT with one thread, in turn; CPU time of this process, median of the rounds. "model": the network alone;
-"photo": from a decoded photo, so that the resize to the network's size counts too.
+Both run as LiteRT with one thread, alternately. CPU time of this process, median of the rounds. "model": the network alone;
+"photo": from a decoded photo, including the resize to the input size.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PHOTOS = 40
 
 
 def teacher_encoder(source: Path, work: Path) -> LiteRTEncoder:
-    """The teacher as LiteRT, from its SavedModel folder or the archive that it came in."""
+    """The teacher as LiteRT, from its SavedModel folder or archive."""
     if source.is_file():
         with tarfile.open(source) as archive:
             archive.extractall(work, filter="data")
@@ -42,7 +42,7 @@ def teacher_encoder(source: Path, work: Path) -> LiteRTEncoder:
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--teacher", type=Path, help="default: the archive in REAL_DATA/encoders")
     data = real_data()

@@ -1,7 +1,7 @@
-"""How much better does a shop's own training make an encoder?
+"""How much does fine-tuning on a shop's own photos improve an encoder?
 
 Usage: REAL_DATA=... python -m bench.fine_tuning [--site DIR]
-Trains encoder versions by `manage.py train` in a throw-away site (or in DIR, which keeps the features for the next run) with one
+Trains encoder versions by `manage.py train` in a temporary site (or in DIR, which keeps the features for the next run) with one
 fixed seed: every loss on clothing (10 classes) and grocery (81 classes) with their own validation photos, unfreezing on clothing,
 Magento Luma by product with a quarter of its products held out, and a Siamese network on MNIST. Features are computed before the
 head is trained; `head s` is the head alone. `low` and `high` are the ends of the 95% bootstrap interval of mAP.
@@ -26,7 +26,7 @@ BUNDLED, MOBILENET = "bundled", "MobileNetV2"
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--site", type=Path, help="folder of the site; default: a temporary one")
     site = parser.parse_args().site
@@ -87,7 +87,7 @@ def _rows(environment: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _metrics(environment: dict[str, str], label: str) -> dict[str, Any]:
-    """What the version says of its training, intervals included."""
+    """The metrics of the version from its training, with their intervals."""
     number = int(label.rpartition("-v")[2])
     versions = json.loads(_manage(environment, "dumpdata", "embeddings"))
     pk = next(

@@ -1,9 +1,9 @@
-"""How fast a table of products is imported, and whether ten times the rows take more memory.
+"""How fast a table of products is imported, and if ten times the rows need more memory.
 
 Usage: python -m bench.import_catalog [--rows 10000 100000] [--database postgres://...]
 Tables without photos: title, description, category, brand, price, stock, tags and an attribute. Each import has a database and a
-process of its own: SQLite, and PostgreSQL where --database or TEST_DATABASE_URL names a server. Memory is the most that
-the process held at any time (VmHWM). The bar: 100,000 rows take no more than 15% more than 10,000.
+process of its own: SQLite, and PostgreSQL if --database or TEST_DATABASE_URL names a server. Memory is the peak of the
+process (VmHWM). Required: 100,000 rows need at most 15% more memory than 10,000.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BAR = 1.15
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--database", default=os.environ.get("TEST_DATABASE_URL", ""))
@@ -98,7 +98,7 @@ def _write_table(path: Path, rows: int) -> None:
 
 @contextmanager
 def _database(engine: str, server: str, folder: Path) -> Iterator[str]:
-    """The address of a fresh database, which is gone afterwards."""
+    """The URL of a new database, which is deleted afterwards."""
     if engine == "sqlite":
         path = folder / f"{uuid4().hex}.sqlite3"
         yield f"sqlite:///{path}"
@@ -126,12 +126,12 @@ def _run(table: Path, address: str, folder: Path) -> dict[str, float]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    told: dict[str, float] = json.loads(child.stdout.splitlines()[-1])
-    return told
+    measured: dict[str, float] = json.loads(child.stdout.splitlines()[-1])
+    return measured
 
 
 def _import(table: Path) -> None:
-    """As a process of its own: import, and tell how long it took and how much memory."""
+    """Import the table in this process, and print the seconds and the peak memory as JSON."""
     import io
 
     import django

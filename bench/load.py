@@ -1,9 +1,9 @@
-"""How a shop's API bears a minute of visitors: errors, throughput and latency, beside a bare view of the same server.
+"""Errors, throughput and latency of a shop's API under load, compared with a bare view of the same server.
 
 Usage: python -m bench.load [--products 3000] [--seconds 60] [--rounds 6] [--connections 8]
-90 of 100 requests ask for similar products, 8 for the catalogue, 2 search by a photo, over connections that stay open, each asking
-again as soon as it is answered. Both ways to serve (bench/shops.py), each in rounds that alternate with rounds of the bare view.
-PostgreSQL: TEST_DATABASE_URL, or a server of its own.
+Of 100 requests, 90 are for similar products, 8 for the catalogue, 2 are searches by photo. Connections stay open, and each sends
+the next request as soon as the response arrives. Both ways to serve (bench/shops.py), in rounds that alternate with rounds of the
+bare view. PostgreSQL: TEST_DATABASE_URL, or a server of its own.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ HELLO = {"hello": Kind(1, ["/hello"])}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print and write down. Ends with an error where a request failed."""
+    """Measure, print and save the results. Exits with an error if a request failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--products", type=int, default=3000)
-    parser.add_argument("--seconds", type=float, default=60, help="of visitors altogether, each way")
+    parser.add_argument("--seconds", type=float, default=60, help="of load in total, per way to serve")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="to serve")
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
@@ -56,7 +56,7 @@ def _measured(
     base = shop.serve().base
     mix = visitors(shop.products(), catalogue)
     share = options.seconds / options.rounds
-    for kinds in (HELLO, mix):  # what is made at the first request is not measured
+    for kinds in (HELLO, mix):  # warm-up: what the first requests create is not measured
         asked(base, kinds, share / 2, options.connections)
     hellos, rounds = [], []
     for _ in range(options.rounds):
@@ -73,16 +73,16 @@ def _measured(
 
 
 def _row(kind: str, rounds: Sequence[Answers], hellos: Sequence[Answers]) -> Mapping[str, Any]:
-    told = [(each, hello) for each, hello in zip(rounds, hellos, strict=True) if each.seconds.get(kind)]
+    answered = [(each, hello) for each, hello in zip(rounds, hellos, strict=True) if each.seconds.get(kind)]
     return {
         "request": kind,
-        "requests": sum(len(each.seconds[kind]) for each, _ in told),
+        "requests": sum(len(each.seconds[kind]) for each, _ in answered),
         "failed": sum(failure.startswith(f"{kind}:") for each in rounds for failure in each.failures),
-        "requests/s": median([len(each.seconds[kind]) / each.elapsed_s for each, _ in told]),
-        "p50 ms": median([each.percentile_ms(kind, 50) for each, _ in told]),
-        "p99 ms": median([each.percentile_ms(kind, 99) for each, _ in told]),
+        "requests/s": median([len(each.seconds[kind]) / each.elapsed_s for each, _ in answered]),
+        "p50 ms": median([each.percentile_ms(kind, 50) for each, _ in answered]),
+        "p99 ms": median([each.percentile_ms(kind, 99) for each, _ in answered]),
         "p50 / hello": median(
-            [each.percentile_ms(kind, 50) / hello.percentile_ms("hello", 50) for each, hello in told]
+            [each.percentile_ms(kind, 50) / hello.percentile_ms("hello", 50) for each, hello in answered]
         ),
     }
 

@@ -1,9 +1,9 @@
-"""How the embedded engine bears a million vectors: loading, building, memory, latency and recall, beside a hundred thousand.
+"""The embedded engine with a million vectors: loading, building, memory, latency and recall, compared with a hundred thousand.
 
 Usage: python -m bench.million [--points 1000000] [--dim 128] [--queries 500] [--folder FOLDER]
-Vectors are synthetic and clustered, as those of photos are; int8 in memory, rescored by the full vectors on disk. With --folder the
-indexes are kept there, and measured again without being built where they stand. Prints a table, writes bench/results/million.json.
-Building takes long: half an hour and more on two cores.
+Vectors are synthetic and clustered, like those of photos; int8 in memory, rescored by the full vectors on disk. With --folder, the
+indexes are kept there, and the next run measures them without building them again. Prints a table, writes
+bench/results/million.json. Building takes more than half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _name(points: int, dim: int) -> str:
 
 
 def _blocks(points: int, dim: int) -> Iterator[Vectors]:
-    """The points, float32 [BLOCK, dim] of unit length at a time; the same ones each time."""
+    """The points in blocks, float32 [BLOCK, dim] of unit length; the same ones each time."""
     centres, rng = _centres(points, dim), np.random.default_rng(SEED + 1)
     for start in range(0, points, BLOCK):
         yield _near(centres, rng, min(BLOCK, points - start))
@@ -91,7 +91,7 @@ def _near(centres: Vectors, rng: np.random.Generator, count: int) -> Vectors:
 
 
 def _built(folder: Path, points: int, dim: int) -> dict[str, Any]:
-    """The index of so many points, and what it took: kept beside it, so that it can be measured again."""
+    """Build the index, and save the figures of the build beside it for later measurements."""
     notes = folder / f"{_name(points, dim)}.json"
     if notes.exists():
         kept: dict[str, Any] = json.loads(notes.read_text())
@@ -107,7 +107,7 @@ def _built(folder: Path, points: int, dim: int) -> dict[str, Any]:
             index.upsert(name, batch)
             loading_s += time.perf_counter() - started
             written += len(batch)
-            # As a reindex does: an embedded engine gives back what it holds of fresh points.
+            # As a reindex does: reopening the embedded engine frees the memory of new points.
             index.close(name)
         print(f"{points:,} loaded in {loading_s:.0f} s", flush=True)
         started = time.perf_counter()
@@ -125,7 +125,7 @@ def _point(number: int, row: Vectors) -> Point:
 
 
 def _disk_mb(folder: Path) -> float:
-    """What the files take, not what they could: they are sparse."""
+    """The space that the files use; they are sparse."""
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
@@ -148,11 +148,11 @@ def _in_a_process_of_its_own(options: argparse.Namespace, folder: Path, points: 
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Latency and memory first, then the exact answers to compare with."""
+    """Measure latency and memory first, then compute the exact results to compare with."""
     name = _name(options.points, options.dim)
     targets = _queries(options.points, options.dim, options.queries)
     with closing(EdgeVectorIndex(options.folder, quantization="int8")) as index:
-        # Twice, since the first time reads the files.
+        # Twice, because the first pass reads the files.
         for _ in range(2):
             found, times = [], []
             for target in targets:

@@ -1,8 +1,8 @@
-"""How many photos a second go from JPEG file to stored point, beside the loop that a shop's engineer would write first.
+"""Photos per second from JPEG file to stored point, compared with a simple loop.
 
 Usage: REAL_DATA=... python -m bench.photos_to_points [--photos 1000]
-The naive loop: Pillow opens and resizes a photo, Keras `model.predict` embeds it, one upsert stores it; the same model, the same
-vector engine, one photo after the other. Ours: the outbox worked off, database rows included. Both in one run, in turn.
+The naive loop: Pillow opens and resizes a photo, Keras `model.predict` embeds it, one upsert stores it, with the same model and
+vector engine. Lookalike: processing the outbox, including database rows. Both run alternately in one run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAIVE_PHOTOS = 60
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=1000)
     count = parser.parse_args().photos
@@ -35,10 +35,10 @@ def main() -> None:
         _import(paths)
         naive_once = _naive(paths, Path(folder))
         ours, naive = [], []
-        _drain_all()
+        _process_outbox()
         naive_once(5)
         for _ in range(ROUNDS):
-            ours.append(_drain_all())
+            ours.append(_process_outbox())
             naive.append(naive_once(NAIVE_PHOTOS))
         shares = _shares(paths)
     rows = [
@@ -69,8 +69,8 @@ def _import(paths: Sequence[Path]) -> None:
         attach_image(product, read_photo(path))
 
 
-def _drain_all() -> float:
-    """Photos a second from pending rows to stored points, of the whole catalogue."""
+def _process_outbox() -> float:
+    """Photos per second from pending rows to stored points, for the whole catalogue."""
     from embeddings.indexing import process_outbox
     from embeddings.models import ImageEmbedding
 
@@ -108,7 +108,7 @@ def _naive(paths: Sequence[Path], folder: Path) -> Callable[[int], float]:
 
 
 def _shares(paths: Sequence[Path]) -> dict[str, str]:
-    """What part of the time of our own way each stage takes, from passes over one stage at a time."""
+    """The share of each stage in the time of Lookalike, measured one stage at a time."""
     from django.conf import settings
 
     from catalog.photos import open_rgb

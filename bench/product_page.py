@@ -1,8 +1,8 @@
-"""What a product page with its strip of similar products weighs, and when it is there: the figures of Lighthouse, in Chromium.
+"""Size and loading times of a product page with its strip of similar products: the metrics of Lighthouse, in Chromium.
 
 Usage: python -m bench.product_page [--visits 5] [--products 300]
-A demo shop of its own, served as in production by one process; each visit is a new browser without a cache, on a network that
-costs nothing. The visitor scrolls to the strip as soon as the page is loaded. Medians over the visits.
+A demo shop, served by one process as in production. Each visit is a new browser without a cache, without network delay. The visitor
+scrolls to the strip as soon as the page is loaded. Medians over the visits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SCREENS = {"phone, 390 px": (390, 844), "desktop, 1280 px": (1280, 900)}
 MOST_SHIFT = 0.02
 SETTLE_MS = 1000
 
-# Runs before the page's own scripts. What follows an action of the visitor is no layout shift that counts.
+# Runs before the page's own scripts. Layout shifts after an input of the visitor are not counted.
 NOTE_FIGURES = """
 window.figures = { shift: 0, largestPaint: 0, strip: null };
 new PerformanceObserver((list) => {
@@ -46,7 +46,7 @@ class Visit:
 
 
 def main() -> None:
-    """Visit, print and write down."""
+    """Visit, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--visits", type=int, default=5)
     parser.add_argument("--products", type=int, default=300)
@@ -69,7 +69,7 @@ def _a_product(browser: Browser, address: str) -> str:
 
 
 def _row(browser: Browser, name: str, product: str, visits: int) -> dict[str, Any]:
-    _visit(browser, name, product)  # the server makes its thumbnails
+    _visit(browser, name, product)  # warm-up: the server creates the thumbnails
     runs = [_visit(browser, name, product) for _ in range(visits)]
     return {
         "screen": name,
@@ -99,7 +99,7 @@ def _visit(browser: Browser, name: str, product: str) -> Visit:
 
 
 def _note_sizes(page: Page) -> list[int]:
-    """Bytes of every answer as it came over the wire, with its headers; filled while the page loads."""
+    """Bytes of each response on the wire, with its headers; filled while the page loads."""
     sizes: list[int] = []
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")

@@ -1,7 +1,7 @@
-"""The project's settings, for benches of a server: a bare view is served beside everything else."""
+"""The project's settings for benches of a server, with URLs that include a bare view."""
 
 from lookalike.settings import *  # noqa: F403
 
 ROOT_URLCONF = "bench.served_urls"
-# All clients of a bench ask from one address. They are counted all the same.
+# All clients of a bench use one address. Requests are still counted, but the limit is never reached.
 API_REQUESTS_PER_MINUTE = 1_000_000_000

@@ -1,4 +1,4 @@
-"""The project's addresses with the least that this stack can answer beside them."""
+"""The project's URLs and a bare view, the fastest response possible with this stack."""
 
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
@@ -7,7 +7,7 @@ from lookalike import urls
 
 
 def hello(_: HttpRequest) -> JsonResponse:
-    """A bare answer: no database, no index."""
+    """A bare response: no database, no index."""
     return JsonResponse({"hello": "world"})
 
 

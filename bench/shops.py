@@ -1,4 +1,4 @@
-"""Shops to put load on: a catalogue of real photos, and the two ways to serve it."""
+"""Shops for load tests: a catalogue of real photos, and the two ways to serve it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ from tests.services.conftest import (
 from tests.services.faults import start_beat
 
 PATIENCE_S = 900
-# As `make demo` and docker-compose.yml have them.
+# As in `make demo` and docker-compose.yml.
 THREADS = 4
 SEARCHED = 200
 PAGES = 50
-# This machine by another name: to 127.0.0.1 Qdrant's client makes a new connection for each request, elsewhere it keeps them.
+# Another name of this machine: Qdrant's client opens a new connection per request to 127.0.0.1, and keeps connections to other
+# hosts.
 STANDIN_HOST = "127.0.0.2"
 
 BASE: dict[str, Any] = {
@@ -64,13 +65,13 @@ class Shop:
     workers: int
 
     def fill(self, catalogue: Catalogue) -> None:
-        """Import the catalogue and wait until it is indexed, by the command itself, which is quicker than a busy worker."""
+        """Import the catalogue and index it in the command, which is faster than a busy worker."""
         command = ("import_catalog", str(catalogue.file), "--images", str(catalogue.images))
         self.site.manage(*command, CELERY_BROKER_URL="", REDIS_URL="")
         self.site.wait_until(lambda: set(self.site.states()) == {"indexed"})
 
     def serve(self) -> Server:
-        """As many web processes as there may be."""
+        """Start as many web processes as this way to serve allows."""
         return self.site.serve(workers=self.workers, threads=THREADS)
 
     def products(self) -> list[int]:
@@ -79,9 +80,9 @@ class Shop:
 
 
 def write_catalogue(folder: Path, products: int, *, one_photo_each: bool = False) -> Catalogue:
-    """A catalogue of so many products with real photos, or, where REAL_DATA names none, with drawn ones.
+    """Write a catalogue of products with real photos, or with drawn ones if REAL_DATA is not set.
 
-    Of the real ones those of Magento have several photos each unless one is enough, the others one.
+    Products of Magento have several photos each unless `one_photo_each`; all others have one.
     """
     folder.mkdir()
     draw = random.Random(7)
@@ -124,7 +125,7 @@ def _real_things(images: Path) -> list[list[Path]]:
 
 
 def visitors(products: Sequence[int], catalogue: Catalogue) -> dict[str, Kind]:
-    """What visitors of a shop ask for: mostly what stands beside a product, now and then a page of the catalogue or a photo."""
+    """The requests of visitors: mostly similar products, sometimes a page of the catalogue or a search by photo."""
     return {
         "similar": Kind(90, [f"/api/products/{product}/similar" for product in products]),
         "product list": Kind(
@@ -137,7 +138,7 @@ def visitors(products: Sequence[int], catalogue: Catalogue) -> dict[str, Kind]:
 
 @contextmanager
 def one_process(folder: Path) -> Iterator[Shop]:
-    """As `make demo` serves: one web process that has the embedded index to itself and embeds photos, and SQLite."""
+    """As in `make demo`: one web process that owns the embedded index and embeds photos, and SQLite."""
     folder.mkdir()
     site = Site(folder, patience_s=PATIENCE_S, **BASE)
     try:
@@ -149,9 +150,9 @@ def one_process(folder: Path) -> Iterator[Shop]:
 
 @contextmanager
 def two_processes(folder: Path) -> Iterator[Shop]:
-    """As docker-compose.yml serves: two web processes, a worker and a clock, PostgreSQL, Redis, and for Qdrant its stand-in.
+    """As in docker-compose.yml: two web processes, a worker, beat, PostgreSQL, Redis, and a stand-in for Qdrant.
 
-    The stand-in is the embedded engine behind a web server in Python, which takes more of the processors than Qdrant does.
+    The stand-in is the embedded engine behind a web server in Python, which needs more CPU time than Qdrant.
     """
     folder.mkdir()
     with ExitStack() as stack:
@@ -167,7 +168,7 @@ def two_processes(folder: Path) -> Iterator[Shop]:
             REDIS_URL=redis.url,
             CELERY_BROKER_URL=redis.url,
             QDRANT_URL=qdrant,
-            # A second is for Qdrant; the stand-in shares two busy processors with all the rest.
+            # One second suits Qdrant; the stand-in shares two busy cores with everything else.
             QDRANT_QUERY_TIMEOUT_S="10",
             PROMETHEUS_MULTIPROC_DIR=str(folder / "metrics"),
         )

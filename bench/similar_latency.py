@@ -1,8 +1,8 @@
-"""How long `similar` takes with 100,000 points in the embedded index, beside a bare view of the same server.
+"""Latency of `similar` with 100,000 points in the embedded index, compared with a bare view of the same server.
 
 Usage: python -m bench.similar_latency [--points 100000] [--seconds 10] [--rounds 5] [--threads 4] [--keep FOLDER]
-gunicorn with one process and 4 threads (as `make demo` serves), 8 connections that stay open, both addresses in turn; synthetic
-clustered vectors of 256 dimensions. --keep: make the index there once and use it again.
+gunicorn with one process and 4 threads (as in `make demo`), 8 open connections, both URLs alternately; synthetic clustered vectors
+of 256 dimensions. --keep: build the index there once and use it again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.services.conftest import free_port
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=10, help="of each round")

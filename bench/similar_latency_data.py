@@ -15,7 +15,7 @@ DIM = 256
 
 
 def main(points: int) -> None:
-    """Make that many products of one photo each."""
+    """Create that many products with one photo each."""
     from django.core.management import call_command
 
     from catalog.models import Product, ProductImage

@@ -1,4 +1,4 @@
-"""What every bench ends with: a table on the screen and a JSON file."""
+"""The output of every bench: a table on the screen and a JSON file."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def publish(question: str, rows: Sequence[Row], notes: Mapping[str, Any] | None 
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle of several runs."""
+    """The median of several runs."""
     return statistics.median(values)
 
 
 def real_data() -> Path:
-    """The folder of real photos that the variable REAL_DATA names; ends the script where there is none."""
+    """The folder of real photos that the variable REAL_DATA names; exits the script if there is none."""
     folder = os.environ.get("REAL_DATA")
     if not folder:
         raise SystemExit("set REAL_DATA to a folder of real photos to measure with")

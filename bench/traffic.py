@@ -1,7 +1,7 @@
-"""Clients that ask a server without pause, each again as soon as it is answered, in a process of their own.
+"""Clients that send requests to a server, each the next one as soon as the response arrives, in a process of their own.
 
-That process is `python -m bench.traffic`: it takes its orders as a line of JSON, asks until its standard input is closed, and
-prints what came of it.
+This process is `python -m bench.traffic`: it reads its parameters as a line of JSON, sends requests until its standard input is
+closed, and prints the result.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ TIMEOUT_S = 60
 
 @dataclass(frozen=True)
 class Kind:
-    """Requests of one kind: how many of all, by comparison with other kinds, and the addresses that are asked for by chance.
+    """Requests of one kind: their weight relative to other kinds, and the URLs, of which each request uses a random one.
 
-    photos: files, one of which each request sends; without any it asks by GET.
+    photos: files, of which each request sends one; without any, the request is a GET.
     """
 
     share: float
@@ -42,24 +42,24 @@ class Kind:
 
 @dataclass
 class Answers:
-    """What came of it: the seconds that each answer took, by kind, what failed, and how long they asked altogether."""
+    """The result: seconds of each response, by kind; failures; and the total time."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     elapsed_s: float = 0.0
 
     def percentile_ms(self, kind: str, percent: float) -> float:
-        """Milliseconds within which so many of a hundred answers came."""
+        """A percentile of the response times, in milliseconds."""
         return 1e3 * float(np.percentile(self.seconds[kind], percent))
 
     @property
     def rate(self) -> float:
-        """Answers a second, of all kinds."""
+        """Responses per second, of all kinds."""
         return sum(map(len, self.seconds.values())) / self.elapsed_s
 
 
 def asked(base: str, kinds: Mapping[str, Kind], seconds: float, connections: int = CONNECTIONS) -> Answers:
-    """What came of asking for so long."""
+    """Send requests for this many seconds, and return the result."""
     with asking(base, kinds, connections) as answers:
         time.sleep(seconds)
     return answers
@@ -67,7 +67,7 @@ def asked(base: str, kinds: Mapping[str, Kind], seconds: float, connections: int
 
 @contextmanager
 def asking(base: str, kinds: Mapping[str, Kind], connections: int = CONNECTIONS) -> Iterator[Answers]:
-    """Ask for as long as the block runs. What is yielded is filled in at its end."""
+    """Send requests while the block runs. The yielded result is filled in at the end of the block."""
     orders = {
         "base": base,
         "connections": connections,
@@ -81,7 +81,7 @@ def asking(base: str, kinds: Mapping[str, Kind], connections: int = CONNECTIONS)
         try:
             clients.stdin.write(json.dumps(orders) + "\n")
             clients.stdin.flush()
-            clients.stdout.readline()  # they have begun
+            clients.stdout.readline()  # wait until the clients have started
             yield answers
         finally:
             clients.stdin.close()
@@ -97,14 +97,14 @@ class _Clients:
         self._kinds = {name: Kind(**kind) for name, kind in orders["kinds"].items()}
         self._bodies = {
             photo: _form(Path(photo)) for kind in self._kinds.values() for photo in kind.photos
-        }  # read before anything is measured
+        }  # read the photos before the measurement
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._answers = Answers()
         self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(orders["connections"])]
 
     def run(self) -> Answers:
-        """Until standard input is closed."""
+        """Send requests until standard input is closed."""
         started = time.monotonic()
         for thread in self._threads:
             thread.start()

@@ -1,7 +1,7 @@
-"""How fast and how right each vector index answers, beside exact NumPy: 20,000 x 256, with and without filters.
+"""Speed and recall of each vector index, compared with exact NumPy: 20,000 x 256, with and without filters.
 
 Usage: python -m bench.vector_index [--points 20000] [--dim 256] [--queries 200] [--skip-local]
-Prints a table and writes bench/results/vector_index.json. Vectors are clustered, as those of photos are.
+Prints a table and writes bench/results/vector_index.json. Vectors are clustered, like those of photos.
 """
 
 import argparse
@@ -26,7 +26,7 @@ Ask = Callable[[NDArray[np.float32], str], list[int]]
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure, print and save the results."""
     options = _options()
     matrix, targets = _clustered(options.points, options.dim, options.queries)
     brands, prices = np.arange(options.points) % 20, np.arange(options.points) % 100
@@ -59,7 +59,7 @@ def main() -> None:
         rows.append(_engine("Qdrant Edge, HNSW", edge, points, filters, targets, truth))
         edge.close()
     if not options.skip_local:
-        warnings.simplefilter("ignore")  # local mode warns of collections of this size
+        warnings.simplefilter("ignore")  # the local mode warns about collections of this size
         local = QdrantVectorIndex(location=":memory:")
         rows.append(_engine("qdrant-client, local mode", local, points, filters, targets[:20], truth))
     _report(options, rows)
@@ -70,7 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--points", type=int, default=20_000)
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--skip-local", action="store_true", help="leave out the client's local mode, which takes long")
+    parser.add_argument("--skip-local", action="store_true", help="skip the local mode of qdrant-client, which is slow")
     return parser.parse_args()
 
 

@@ -1,9 +1,9 @@
-"""Photos are uploaded, and workers killed while they embed them: whether each is indexed, once, and how long it takes.
+"""Workers are killed while they embed photos: is each photo indexed exactly once, and how long does it take?
 
 Usage: python -m bench.worker_kills [--photos 5000] [--kills 10] [--impatient]
-PostgreSQL (TEST_DATABASE_URL, or a server of its own), a Redis server of its own, a real worker and a clock; each worker is
-killed with SIGKILL when it has indexed its share of the photos, and followed by the next. A lost message is sent again after two
-minutes, as in production; --impatient: after a second.
+PostgreSQL (TEST_DATABASE_URL, or a server of its own), a Redis server of its own, a real worker and beat. Each worker is killed
+with SIGKILL when it has indexed its share of the photos, and replaced by the next. A lost message is sent again after two minutes,
+as in production; with --impatient, after one second.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ IMPATIENT = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print and write down. Ends with an error where a photo is lost, or indexed twice."""
+    """Measure, print and save the results. Exits with an error if a photo is lost, or indexed twice."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=5000)
     parser.add_argument("--kills", type=int, default=10)
