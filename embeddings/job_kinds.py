@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
@@ -10,7 +12,7 @@ from jobs.registry import JobKind, JobPage, kinds
 ACTIVATE, REINDEX, DUPLICATES = "activate", "reindex", "duplicates"
 
 # Trainings and activations may take hours, so they have workers of their own.
-SLOW_QUEUE = "train"
+SLOW_QUEUE: Final = "train"
 
 EMBEDDING_STAGES = {
     "embedding": _("embedding photos"),
