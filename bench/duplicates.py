@@ -1,10 +1,9 @@
-"""Are near-duplicates found, and which other products are listed as duplicates?
+"""Recall and false pairs of the search for near-duplicates.
 
 Usage: REAL_DATA=... python -m bench.duplicates
-Photos of four real catalogues are changed as another shop might change them (recompressed, resized, cropped, ...) and searched by
-the rules of `manage.py find_duplicates`: with its perceptual hash, and with a difference hash of 64 bits instead. The table also
-has the number of pairs of different products that the rules list; some of them are the same product, or one product in several
-colours.
+Photos of four real catalogues are changed as another shop might (recompressed, resized, cropped, ...) and matched with the rules of
+`manage.py find_duplicates`: with its perceptual hash and, if the package ImageHash is installed, with its `phash` and `dhash`. The
+last column counts pairs of different products that match: some are the same product, or one product in several colours.
 """
 
 from __future__ import annotations
@@ -13,6 +12,9 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import django
@@ -30,34 +32,33 @@ django.setup()
 from embeddings.duplicates import RULES  # noqa: E402
 
 Rules = Sequence[tuple[float, int]]
-Hash = Callable[[Image.Image], int]
 
 
 def saved(image: Image.Image, quality: int = 90) -> bytes:
-    """The photo as a JPEG."""
+    """As a JPEG."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
 def resized(image: Image.Image) -> Image.Image:
-    """The photo at 60% of its size."""
+    """To 60%."""
     return image.resize((round(image.width * 0.6), round(image.height * 0.6)), Image.Resampling.LANCZOS)
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:
-    """The photo without this share of its length on each side."""
+    """Without this share of its length on each side."""
     x, y = round(image.width * share), round(image.height * share)
     return image.crop((x, y, image.width - x, image.height - y))
 
 
 def brighter(image: Image.Image) -> Image.Image:
-    """The photo, a tenth brighter."""
+    """By a tenth."""
     return ImageEnhance.Brightness(image).enhance(1.1)
 
 
 def watermarked(image: Image.Image) -> Image.Image:
-    """The photo with a line of text across its lower part, a tenth of the photo high."""
+    """With a line of text, a tenth of the photo high, across its lower part."""
     marked = image.copy()
     font = ImageFont.load_default(size=max(12, image.height // 10))
     place = (image.width * 0.15, image.height * 0.8)
@@ -79,26 +80,33 @@ CHANGES: dict[str, Callable[[Image.Image], bytes]] = {
 }
 
 
-def difference_hash(image: Image.Image) -> int:
-    """The alternative: 64 gradients of 9 x 8 grey means."""
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
-    return int.from_bytes(np.packbits((grey[:, 1:] > grey[:, :-1]).ravel()).tobytes(), "big")
+@dataclass(frozen=True)
+class HashKind:
+    """A perceptual hash with the rules that suit it. mirrored: the hash of the mirrored photo."""
+
+    name: str
+    hash: Callable[[Image.Image], int]
+    mirrored: Callable[[Image.Image], int]
+    rules: Rules
 
 
-def mirrored_difference_hash(look: int) -> int:
-    """The hash of the mirrored photo: rows reversed, each gradient inverted."""
-    gradients = np.unpackbits(np.frombuffer(look.to_bytes(8, "big"), np.uint8)).reshape(8, 8)
-    return int.from_bytes(np.packbits(1 - gradients[:, ::-1]).tobytes(), "big")
+def _image_hash(name: str, rules: Rules) -> HashKind:
+    """A function of the package ImageHash."""
+    compute = getattr(import_module("imagehash"), name)
+
+    def as_integer(image: Image.Image) -> int:
+        return int.from_bytes(np.packbits(compute(image).hash.ravel()).tobytes(), "big")
+
+    return HashKind(f"ImageHash {name}", as_integer, lambda image: as_integer(ImageOps.mirror(image)), rules)
 
 
-HASHES: dict[str, tuple[Hash, Callable[[int], int], Rules]] = {
-    "perceptual hash": (perceptual_hash, lambda look: look ^ MIRROR, RULES),
-    "difference hash": (difference_hash, mirrored_difference_hash, ((0.93, 8), (0.85, 4), (0.75, 2))),
-}
+HASHES = [HashKind("perceptual hash", perceptual_hash, lambda image: perceptual_hash(image) ^ MIRROR, RULES)]
+if find_spec("imagehash"):
+    HASHES += [_image_hash("phash", RULES), _image_hash("dhash", ((0.93, 8), (0.85, 4), (0.75, 2)))]
 
 
 def main() -> None:
-    """Measure, print and save the results."""
+    """Measure, print and write down."""
     data = real_data() / "data"
     with (data / "magento_luma/images.csv").open() as file:
         luma = [(data / "magento_luma/images" / row["file"], row["product_id"]) for row in csv.DictReader(file)]
@@ -113,46 +121,47 @@ def main() -> None:
 def _rows(name: str, photos: Sequence[tuple[Path, str]]) -> list[Row]:
     encoder = get_encoder("bundled")
 
-    def seen(content: bytes) -> tuple[NDArray[np.float32], list[int]]:
-        """The vector as indexing computes it, and the hashes as the photo check computes them."""
-        look = open_rgb(content, min_side=MIN_SIDE)
+    def read(content: bytes) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
+        """The vector as indexing computes it, and the hashes of the photo and its mirror image."""
+        image = open_rgb(content, min_side=MIN_SIDE)
         vector = encoder.encode([open_rgb(content, min_side=encoder.input_size)])[0]
-        return vector, [each(look) for each, _, _ in HASHES.values()]
+        return vector, [(kind.hash(image), kind.mirrored(image)) for kind in HASHES]
 
-    def looked_at(path: Path) -> list[tuple[NDArray[np.float32], list[int]]]:
+    def variants(path: Path) -> list[tuple[NDArray[np.float32], list[tuple[int, int]]]]:
+        """The photo and its changed copies."""
         content = path.read_bytes()
-        return [seen(content), *(seen(change(open_rgb(content))) for change in CHANGES.values())]
+        return [read(content), *(read(change(open_rgb(content))) for change in CHANGES.values())]
 
     with ThreadPoolExecutor(2) as pool:
-        looks = list(pool.map(looked_at, [path for path, _ in photos]))
-    vectors = np.stack([[vector for vector, _ in each] for each in looks])
+        results = list(pool.map(variants, [path for path, _ in photos]))
+    vectors = np.stack([[vector for vector, _ in each] for each in results])
     cosines = np.einsum("nd,ncd->nc", vectors[:, 0], vectors)
     products = np.array([product for _, product in photos])
     rows: list[Row] = []
-    for number, (title, (_, mirror, rules)) in enumerate(HASHES.items()):
-        hashes = np.array([[hashed[number] for _, hashed in each] for each in looks], dtype=np.uint64)
-        mirrored = np.array([mirror(int(look)) for look in hashes[:, 0]], dtype=np.uint64)
-        known = _alike(cosines, _bits(hashes[:, :1], mirrored[:, None], hashes), rules)[:, 1:].mean(axis=0)
-        alike = _alike(
-            vectors[:, 0] @ vectors[:, 0].T, _bits(hashes[:, :1], mirrored[:, None], hashes[None, :, 0]), rules
+    for number, kind in enumerate(HASHES):
+        hashes = np.array([[hashed[number][0] for _, hashed in each] for each in results], dtype=np.uint64)
+        mirrored = np.array([each[0][1][number][1] for each in results], dtype=np.uint64)
+        found = _matches(cosines, _bits(hashes[:, :1], mirrored[:, None], hashes), kind.rules)[:, 1:].mean(axis=0)
+        matches = _matches(
+            vectors[:, 0] @ vectors[:, 0].T, _bits(hashes[:, :1], mirrored[:, None], hashes[None, :, 0]), kind.rules
         )
-        one, other = np.nonzero(np.triu(alike, 1) & (products[:, None] != products[None]))
+        one, other = np.nonzero(np.triu(matches, 1) & (products[:, None] != products[None]))
         others = {tuple(sorted((products[a], products[b]))) for a, b in zip(one, other, strict=True)}
-        shown = dict(zip(CHANGES, (round(float(share), 3) for share in known), strict=True))
-        named = {"photos, products": f"{name}, {len(photos)}, {len(set(products))}", "by": title}
-        rows.append({**named, **shown, "other pairs": len(others)})
+        recall = dict(zip(CHANGES, (round(float(share), 3) for share in found), strict=True))
+        columns = {"photos, products": f"{name}, {len(photos)}, {len(set(products))}", "by": kind.name}
+        rows.append({**columns, **recall, "other pairs": len(others)})
     return rows
 
 
 def _bits(hashes: NDArray[np.uint64], mirrored: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """The number of different bits, mirrored or not, whichever is smaller."""
+    """The number of different bits, the smaller one of the photo and its mirror image."""
     bits: NDArray[np.uint8] = np.minimum(np.bitwise_count(hashes ^ others), np.bitwise_count(mirrored ^ others))
     return bits
 
 
-def _alike(cosines: NDArray[np.float32], bits: NDArray[np.uint8], rules: Rules) -> NDArray[np.bool_]:
-    alike: NDArray[np.bool_] = np.any([(cosines >= cosine) & (bits <= most) for cosine, most in rules], axis=0)
-    return alike
+def _matches(cosines: NDArray[np.float32], bits: NDArray[np.uint8], rules: Rules) -> NDArray[np.bool_]:
+    matches: NDArray[np.bool_] = np.any([(cosines >= cosine) & (bits <= most) for cosine, most in rules], axis=0)
+    return matches
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class MatchEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchResult:
+class PairChanges:
     """Numbers of open pairs: new ones, dropped ones, and all that are open now."""
 
     new: int
@@ -96,7 +96,7 @@ def duplicate_groups() -> list[DuplicateGroup]:
 
 
 @transaction.atomic
-def store_search_result(found: Mapping[tuple[int, int], MatchEvidence], *, photos: int) -> SearchResult:
+def store_search_result(found: Mapping[tuple[int, int], MatchEvidence], *, photos: int) -> PairChanges:
     """Store the pairs that a search found. Open pairs that were not found again are dropped; decisions stay.
 
     Args:
@@ -127,7 +127,7 @@ def store_search_result(found: Mapping[tuple[int, int], MatchEvidence], *, photo
     for start in range(0, len(dropped), _BATCH):
         DuplicatePair.objects.filter(pk__in=dropped[start : start + _BATCH]).delete()
     DuplicateSearch.objects.create(photos=photos)
-    return SearchResult(len(new), len(dropped), len(new) + len(again))
+    return PairChanges(len(new), len(dropped), len(new) + len(again))
 
 
 def _existing_ids(product_ids: Collection[int]) -> set[int]:

@@ -1,4 +1,7 @@
-"""What a photo looks like in 63 bits, so that the same photo is known after it was saved anew, resized or retouched."""
+"""The perceptual hash of a photo: 63 bits that change little when the photo is recompressed, resized or retouched.
+
+docs/decisions/0012-the-perceptual-hash.md compares it with the ImageHash package.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +10,39 @@ from numpy.typing import NDArray
 from PIL import Image
 
 _SIDE = 32
-_KEPT = 8
+_FREQUENCIES_KEPT = 8
 
-# Fewer pixels than this on the shorter side are not what a photo's hash should be made of.
+# Photos are decoded with at least this many pixels on the shorter side before they are hashed.
 MIN_SIDE = 64
 
 
 def _bits(signs: NDArray[np.bool_]) -> int:
-    """The hash of signs, bool [8, 8]."""
+    """Pack signs, bool [8, 8], into an integer."""
     return int.from_bytes(np.packbits(signs.ravel()).tobytes(), "big")
 
 
-_FREQUENCIES = np.arange(_KEPT)
+_FREQUENCIES = np.arange(_FREQUENCIES_KEPT)
 # Rows of the discrete cosine transform (DCT-II) of the lowest frequencies: float64 [8, 32].
 _TRANSFORM = np.cos(np.pi * _FREQUENCIES[:, None] * (2 * np.arange(_SIDE)[None] + 1) / (2 * _SIDE))
 
-# Of sums that are zero but for the rounding of floats.
+# Tolerance for sums that are zero up to rounding.
 _ROUNDING = 1e-6
 
-# Mirroring a photo turns the sign of every odd horizontal frequency.
-MIRROR = _bits(np.broadcast_to(_FREQUENCIES % 2 == 1, (_KEPT, _KEPT)))
+# Mirroring a photo inverts the sign of every odd horizontal frequency.
+MIRROR = _bits(np.broadcast_to(_FREQUENCIES % 2 == 1, (_FREQUENCIES_KEPT, _FREQUENCIES_KEPT)))
 
 
 def perceptual_hash(image: Image.Image) -> int:
-    """The signs of the photo's lowest frequencies, 0 to 2**63 - 1; after pHash (Zauner, 2010, 3.2.1), with signs for its median.
+    """Signs of the lowest frequencies, after pHash (Zauner, 2010, section 3.2.1), with the sign in place of the median.
 
-    image: upright RGB of any size. Hashes are compared by the number of bits in which they differ; `hash ^ MIRROR` is that of the
-    mirrored photo. The highest bit, of the mean brightness, is never set: so it fits a database's signed integer. A photo of one
-    colour has the hash 0, which says nothing.
+    Hashes are compared by the number of different bits; `hash ^ MIRROR` is the hash of the mirrored photo. The highest bit, that of
+    the mean brightness, is never set, so that the hash fits a signed 64-bit integer.
+
+    Args:
+        image: RGB of any size, with EXIF orientation applied.
+
+    Returns:
+        0 to 2**63 - 1; 0 for a photo of one colour, which cannot be compared.
     """
     grey = np.asarray(image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX), dtype=np.float64)
     positive = (_TRANSFORM @ grey @ _TRANSFORM.T) > _ROUNDING

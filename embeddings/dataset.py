@@ -22,6 +22,7 @@ from PIL import Image
 from catalog.archives import SafeArchive, wrapping_folder
 from catalog.clustering import connected_components
 from catalog.models import ProductImage
+from catalog.perceptual_hash import MIN_SIDE, perceptual_hash
 from catalog.photos import ImageRejected, open_rgb, read_limited
 from embeddings.errors import UnusablePhotos
 from jobs.progress import ProgressCallback, StageProgress
@@ -38,10 +39,10 @@ _FILE_COLUMNS = ("file", "filename", "image", "path", "photo")
 _PRODUCT_COLUMNS = ("product_id", "product", "sku")
 _LABEL_COLUMNS = ("category", "class", "label", "categories")
 
-# Near-duplicates differ in no more bits of their difference hash (64), nor on average in more levels of colour (8 x 8 x RGB).
-_HASH_BITS = 3
+# Maximum differences of near-duplicates: bits of the perceptual hash, and mean levels of colour (8 x 8 x RGB).
+_HASH_BITS = 7
 _COLOUR_LEVELS = 6.0
-_LARGEST_BUCKET = 2000
+_BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +237,12 @@ class PhotoFingerprint:
 
     Attributes:
         sha256: hash of the file, hexadecimal.
-        difference_hash: perceptual hash of the gradients, 64 bits.
+        perceptual_hash: see `catalog.perceptual_hash`.
         colours: coarse colours, uint8 [192].
     """
 
     sha256: str
-    difference_hash: int
+    perceptual_hash: int
     colours: NDArray[np.uint8]
 
 
@@ -349,21 +350,17 @@ def _fingerprint(photo: LabelledPhoto) -> PhotoFingerprint | str:
     """The fingerprint of a photo, or why it cannot be used."""
     try:
         content = photo.content()
-        image = open_rgb(content, min_side=64)
+        image = open_rgb(content, min_side=MIN_SIDE)
     except ImageRejected as error:
         return str(error)
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
-    bits = np.packbits((grey[:, 1:] > grey[:, :-1]).ravel())
     colours = np.asarray(image.resize((8, 8), Image.Resampling.BOX)).ravel()
-    return PhotoFingerprint(hashlib.sha256(content).hexdigest(), int.from_bytes(bits.tobytes(), "big"), colours)
+    return PhotoFingerprint(hashlib.sha256(content).hexdigest(), perceptual_hash(image), colours)
 
 
 def _near_duplicates(fingerprints: Sequence[PhotoFingerprint]) -> list[tuple[int, int]]:
-    """Pairs of near-duplicates: same gradients (difference hash), same colours.
-
-    Two hashes that differ in three bits at most share one of four bands of 16 bits, so that only photos of one band are compared.
+    """Pairs of near-duplicates, by perceptual hash and colours. Every photo is compared with every other, in blocks.
 
     Args:
         fingerprints: one per photo.
@@ -371,30 +368,20 @@ def _near_duplicates(fingerprints: Sequence[PhotoFingerprint]) -> list[tuple[int
     Returns:
         Numbers of two photos each, ascending.
     """
-    hashes = np.array([fingerprint.difference_hash for fingerprint in fingerprints], dtype=np.uint64)
-    pairs: set[tuple[int, int]] = set()
-    for band in range(4):
-        buckets: defaultdict[int, list[int]] = defaultdict(list)
-        for number, part in enumerate((hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)):
-            buckets[int(part)].append(number)
-        for bucket in buckets.values():
-            if 1 < len(bucket) <= _LARGEST_BUCKET:
-                pairs |= _alike(fingerprints, hashes, np.array(bucket))
-    return sorted(pairs)
+    hashes = np.array([fingerprint.perceptual_hash for fingerprint in fingerprints], dtype=np.uint64)
+    pairs: list[tuple[int, int]] = []
+    for start in range(0, len(hashes), _BLOCK):
+        rows = hashes[start : start + _BLOCK, None]
+        for other_start in range(start, len(hashes), _BLOCK):
+            similar = np.bitwise_count(rows ^ hashes[None, other_start : other_start + _BLOCK]) <= _HASH_BITS
+            one, other = np.nonzero(np.triu(similar, 1) if other_start == start else similar)
+            pairs += zip((one + start).tolist(), (other + other_start).tolist(), strict=True)
+    return sorted(pair for pair in pairs if _have_same_colours(*(fingerprints[number] for number in pair)))
 
 
-def _alike(
-    fingerprints: Sequence[PhotoFingerprint], hashes: NDArray[np.uint64], bucket: NDArray[np.int64]
-) -> set[tuple[int, int]]:
-    found = set()
-    colours = np.stack([fingerprints[number].colours for number in bucket]).astype(np.int16)
-    for position in range(len(bucket) - 1):
-        rest = slice(position + 1, None)
-        bits = np.bitwise_count(hashes[bucket[rest]] ^ hashes[bucket[position]])
-        far = np.abs(colours[rest] - colours[position]).mean(axis=1)
-        for other in bucket[rest][(bits <= _HASH_BITS) & (far <= _COLOUR_LEVELS)]:
-            found.add((int(bucket[position]), int(other)))
-    return found
+def _have_same_colours(one: PhotoFingerprint, other: PhotoFingerprint) -> bool:
+    difference = np.abs(one.colours.astype(np.int16) - other.colours).mean()
+    return bool(difference <= _COLOUR_LEVELS)
 
 
 def _groups(photos: Sequence[LabelledPhoto], near: Iterable[tuple[int, int]]) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
-"""Finds products that may be one and the same: photos whose vectors are near and whose perceptual hashes agree.
+"""Finds near-duplicates: products with photos whose vectors and perceptual hashes are both similar.
 
-Every photo is compared with every other, exactly and in blocks, by the vectors that the database holds: the index is not asked,
-for a server that runs may hold it. The vectors lie in a temporary file meanwhile, so that memory stays small.
+All photos are compared with each other, exactly and in blocks, with the vectors in the database, because a running server may hold
+the index. The vectors are in a temporary file, so that memory stays small.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
-from catalog.duplicates import MatchEvidence, SearchResult, store_search_result
+from catalog.duplicates import MatchEvidence, PairChanges, store_search_result
 from catalog.models import DuplicatePair, ProductImage
 from catalog.perceptual_hash import MIRROR
 from catalog.photos import ImageRejected, read_photo
@@ -33,36 +33,47 @@ State = ImageEmbedding.State
 
 COLLECTION = "all"
 
-# The less alike two photos are by their vectors (cosine), the more alike they have to be by their hashes (bits that differ).
+# A pair matches if a rule holds: minimum cosine of the vectors, and maximum number of different bits of the hashes.
 # Measured on real photos: docs/how-to/duplicates.md.
 RULES = ((0.93, 12), (0.85, 6), (0.75, 4))
 _LOWEST_COSINE = min(cosine for cosine, _ in RULES)
 
-# A photo of more products than this, or next to the same as more photos than this, is a placeholder or a table of sizes.
-MOST_PRODUCTS = 20
-MOST_ALIKE = 50
+# A photo with more products or more matches is a placeholder or a size chart.
+MAX_PRODUCTS_PER_PHOTO = 20
+MAX_MATCHES_PER_PHOTO = 50
 
-_READ_AT_ONCE = 1000
-_HASHED_AT_ONCE = 256
+_READ_BATCH_SIZE = 1000
+_HASH_BATCH_SIZE = 256
 _BLOCK = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a search found. unreadable: photos that could not be looked at. left_out: photos that too many products share."""
+class SearchReport:
+    """Result of a search.
+
+    Attributes:
+        photos: number of photos compared.
+        unreadable: number of photos that could not be read.
+        skipped: number of photos that too many products share.
+        changes: of the stored pairs.
+    """
 
     photos: int
     unreadable: int
-    left_out: int
-    recorded: SearchResult
+    skipped: int
+    changes: PairChanges
 
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """The contents of photos, each once: where its vector lies in the file and its perceptual hash, int64 and uint64 [m].
+    """Distinct contents of photos.
 
-    products, families: int64 [n], a photo each, those of content c from bounds[c] to bounds[c + 1]. A family is named by its main
-    product.
+    Attributes:
+        rows: int64 [m], row of each content's vector in the file.
+        hashes: uint64 [m], perceptual hashes.
+        products: int64 [n], product of each photo; those of content c are at bounds[c] to bounds[c + 1].
+        families: int64 [n], main product of each photo's product.
+        bounds: int64 [m + 1].
     """
 
     rows: NDArray[np.int64]
@@ -72,7 +83,7 @@ class _Contents:
     bounds: NDArray[np.int64]
 
     def owners(self, content: int) -> list[tuple[int, int]]:
-        """The products that show it, each with its family."""
+        """Products that have this content, each with its family."""
         photos = slice(self.bounds[content], self.bounds[content + 1])
         return list(zip(self.products[photos].tolist(), self.families[photos].tolist(), strict=True))
 
@@ -84,26 +95,33 @@ class _Match:
     evidence: MatchEvidence
 
 
-def find_duplicates(on_progress: ProgressCallback) -> Found:
-    """Look for near-duplicates among the active products and record them for somebody to decide. Raises UnknownCollection.
+def find_duplicates(on_progress: ProgressCallback) -> SearchReport:
+    """Search for near-duplicates among the active products, and store them for review. An interrupted search stores nothing.
 
-    Nothing is recorded where it is interrupted.
+    Args:
+        on_progress: progress of hashing, reading and comparing.
+
+    Returns:
+        What was found.
+
+    Raises:
+        UnknownCollection: the collection `all` has no active encoder version.
     """
     version = _live_version()
     unreadable = _hash_photos(on_progress)
     with tempfile.TemporaryDirectory(prefix="duplicates-") as folder:
         path = Path(folder) / "vectors"
         contents = _read_contents(version, path, on_progress)
-        shared = np.diff(contents.bounds) > MOST_PRODUCTS
+        shared = np.diff(contents.bounds) > MAX_PRODUCTS_PER_PHOTO
         found = _identical(contents, shared)
         if len(contents.rows):
             vectors = np.memmap(path, dtype="<f2", mode="r").reshape(-1, version.dim)
-            # A photo of one colour is like every other by its hash.
+            # The hash of a photo of one colour, 0, cannot be compared.
             matches, crowded = _matches(contents, vectors, ~shared & (contents.hashes != 0), on_progress)
             shared |= crowded
-            _add(found, contents, matches)
+            _add_product_pairs(found, contents, matches)
     photos = len(contents.products)
-    return Found(photos, unreadable, int(shared.sum()), store_search_result(found, photos=photos))
+    return SearchReport(photos, unreadable, int(shared.sum()), store_search_result(found, photos=photos))
 
 
 def _live_version() -> EncoderVersion:
@@ -114,17 +132,19 @@ def _live_version() -> EncoderVersion:
 
 
 def _hash_photos(on_progress: ProgressCallback) -> int:
-    """Give every photo its perceptual hash that came before there were any. Returns how many could not be read."""
+    """Compute missing perceptual hashes. Returns the number of photos that could not be read."""
     waiting = ProductImage.objects.filter(perceptual_hash=None)
     total = waiting.count()
     if not total:
         return 0
-    progress, unreadable, last = StageProgress(on_progress, "looking at photos", total), 0, 0
+    progress, unreadable, last = StageProgress(on_progress, "reading photos", total), 0, 0
     with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:
-        while batch := list(waiting.filter(pk__gt=last).order_by("pk")[:_HASHED_AT_ONCE]):
+        while batch := list(waiting.filter(pk__gt=last).order_by("pk")[:_HASH_BATCH_SIZE]):
             last = batch[-1].pk
-            for image, look in zip(batch, pool.map(_hash_of, [str(image.file.name) for image in batch]), strict=True):
-                image.perceptual_hash = look
+            for image, perceptual_hash in zip(
+                batch, pool.map(_hash_of, [str(image.file.name) for image in batch]), strict=True
+            ):
+                image.perceptual_hash = perceptual_hash
             seen = [image for image in batch if image.perceptual_hash is not None]
             ProductImage.objects.bulk_update(seen, ["perceptual_hash"])
             unreadable += len(batch) - len(seen)
@@ -133,7 +153,7 @@ def _hash_photos(on_progress: ProgressCallback) -> int:
 
 
 def _hash_of(name: str) -> int | None:
-    """None where the photo cannot be read: it is in the admin's list of failed embeddings, with the reason."""
+    """The hash, or None if the photo cannot be read; the admin lists it among the failed embeddings."""
     try:
         with default_storage.open(name) as file:
             return read_photo(cast("BinaryIO", file)).perceptual_hash
@@ -142,19 +162,19 @@ def _hash_of(name: str) -> int | None:
 
 
 def _read_contents(version: EncoderVersion, path: Path, on_progress: ProgressCallback) -> _Contents:
-    """Write the vectors of active products' photos into a file, and read what else is to be known of them."""
+    """Write the vectors of active products' photos to a file, and read their hashes and products."""
     rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False)
     rows = rows.exclude(state__in=(State.PENDING, State.REMOVED)).order_by("pk")
     progress, last = StageProgress(on_progress, "reading vectors", rows.count()), 0
     digests, hashes, products, families = bytearray(), array("Q"), array("q"), array("q")
     with path.open("wb") as file:
-        while batch := list(rows.filter(pk__gt=last).values_list("pk", "image_id", "vector")[:_READ_AT_ONCE]):
+        while batch := list(rows.filter(pk__gt=last).values_list("pk", "image_id", "vector")[:_READ_BATCH_SIZE]):
             last = batch[-1][0]
             vectors = {image_id: vector for _, image_id, vector in batch}
-            for image_id, sha256, look, product_id, main in _active_photos(list(vectors)):
+            for image_id, sha256, perceptual_hash, product_id, main in _active_photos(list(vectors)):
                 file.write(vectors[image_id] or b"")
                 digests += bytes.fromhex(sha256)
-                hashes.append(look)
+                hashes.append(perceptual_hash)
                 products.append(product_id)
                 families.append(main or product_id)
             progress.advance(len(batch))
@@ -167,7 +187,7 @@ def _read_contents(version: EncoderVersion, path: Path, on_progress: ProgressCal
 
 
 def _active_photos(image_ids: Sequence[int]) -> list[tuple[int, str, int, int, int | None]]:
-    """Id, SHA-256, perceptual hash, product and its main product."""
+    """Id, SHA-256, perceptual hash, product and main product of photos."""
     images = ProductImage.objects.filter(pk__in=image_ids, product__active=True, perceptual_hash__isnull=False)
     columns = ("pk", "sha256", "perceptual_hash", "product", "product__variant_of")
     return list(images.order_by("pk").values_list(*columns))
@@ -176,7 +196,7 @@ def _active_photos(image_ids: Sequence[int]) -> list[tuple[int, str, int, int, i
 def _by_content(
     digests: NDArray[np.bytes_], hashes: NDArray[np.uint64], products: NDArray[np.int64], families: NDArray[np.int64]
 ) -> _Contents:
-    """The contents in the order in which their vectors lie in the file. digests: SHA-256 of each photo."""
+    """Group photos by content, in the order of their vectors in the file. digests: SHA-256 of each photo."""
     _, first, content = np.unique(digests, return_index=True, return_inverse=True)
     in_file = np.argsort(first)
     place = np.empty_like(in_file)
@@ -189,7 +209,7 @@ def _by_content(
 
 
 def _identical(contents: _Contents, shared: NDArray[np.bool_]) -> dict[tuple[int, int], MatchEvidence]:
-    """Products that show the very same bytes."""
+    """Pairs of products with identical files."""
     same = MatchEvidence(Kind.SAME_FILE, 1.0, 0)
     several = np.flatnonzero((np.diff(contents.bounds) > 1) & ~shared)
     return {
@@ -203,38 +223,38 @@ def _identical(contents: _Contents, shared: NDArray[np.bool_]) -> dict[tuple[int
 def _matches(
     contents: _Contents, vectors: NDArray[np.float16], usable: NDArray[np.bool_], on_progress: ProgressCallback
 ) -> tuple[list[_Match], NDArray[np.bool_]]:
-    """Pairs of contents that the rules take for one photo, and which contents too many others are like: bool [m]."""
-    alike = np.zeros(len(contents.rows), dtype=np.int64)
+    """Pairs of contents that match by the rules, and which contents have too many matches: bool [m]."""
+    match_counts = np.zeros(len(contents.rows), dtype=np.int64)
     blocks = -(-len(contents.rows) // _BLOCK)
     progress = StageProgress(on_progress, "comparing photos", blocks * (blocks + 1) // 2)
-    matches = list(_near(contents, vectors, usable, alike, progress))
-    crowded = alike > MOST_ALIKE
+    matches = list(_matches_in_blocks(contents, vectors, usable, match_counts, progress))
+    crowded = match_counts > MAX_MATCHES_PER_PHOTO
     return [match for match in matches if not (crowded[match.one] or crowded[match.other])], crowded
 
 
-def _near(
+def _matches_in_blocks(
     contents: _Contents,
     vectors: NDArray[np.float16],
     usable: NDArray[np.bool_],
-    alike: NDArray[np.int64],
+    match_counts: NDArray[np.int64],
     progress: StageProgress,
 ) -> Iterator[_Match]:
-    """Matches, block by block. alike: counts each content's matches; those of a content that has too many are left out."""
+    """Matches, block by block. match_counts: int64 [m], updated; matches of contents with too many are left out."""
     hashes = contents.hashes
     for start in range(0, len(hashes), _BLOCK):
         rows = _unit(vectors[contents.rows[start : start + _BLOCK]])
         for other_start in range(start, len(hashes), _BLOCK):
             others = rows if other_start == start else _unit(vectors[contents.rows[other_start : other_start + _BLOCK]])
-            one, other, cosines = _near_in_block(rows, others, same=other_start == start)
+            one, other, cosines = _pairs_in_block(rows, others, same=other_start == start)
             one, other = one + start, other + other_start
             differing = hashes[one] ^ hashes[other]
             straight = np.bitwise_count(differing)
             mirrored = np.bitwise_count(differing ^ np.uint64(MIRROR))
             bits = np.minimum(straight, mirrored)
-            kept = _by_the_rules(cosines, bits) & usable[one] & usable[other]
-            np.add.at(alike, one[kept], 1)
-            np.add.at(alike, other[kept], 1)
-            kept &= (alike[one] <= MOST_ALIKE) & (alike[other] <= MOST_ALIKE)
+            kept = _apply_rules(cosines, bits) & usable[one] & usable[other]
+            np.add.at(match_counts, one[kept], 1)
+            np.add.at(match_counts, other[kept], 1)
+            kept &= (match_counts[one] <= MAX_MATCHES_PER_PHOTO) & (match_counts[other] <= MAX_MATCHES_PER_PHOTO)
             for position in np.flatnonzero(kept):
                 kind = Kind.MIRRORED if mirrored[position] < straight[position] else Kind.SIMILAR
                 evidence = MatchEvidence(kind, min(float(cosines[position]), 1.0), int(bits[position]))
@@ -242,10 +262,10 @@ def _near(
             progress.advance()
 
 
-def _near_in_block(
+def _pairs_in_block(
     rows: NDArray[np.float32], others: NDArray[np.float32], *, same: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Positions in both blocks, and cosines, of what any rule could take: int [n], int [n], float32 [n]; each pair once."""
+    """Pairs that some rule may match, each once: positions in both blocks, int [n] each, and cosines, float32 [n]."""
     cosines = rows @ others.T
     near = cosines >= _LOWEST_COSINE
     if same:
@@ -254,22 +274,24 @@ def _near_in_block(
     return one, other, cosines[one, other]
 
 
-def _by_the_rules(cosines: NDArray[np.float32], bits: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _apply_rules(cosines: NDArray[np.float32], bits: NDArray[np.uint8]) -> NDArray[np.bool_]:
     kept = np.zeros(len(cosines), dtype=bool)
-    for cosine, most_bits in RULES:
-        kept |= (cosines >= cosine) & (bits <= most_bits)
+    for cosine, max_bits in RULES:
+        kept |= (cosines >= cosine) & (bits <= max_bits)
     return kept
 
 
 def _unit(vectors: NDArray[np.float16]) -> NDArray[np.float32]:
-    """float32 rows of unit length: the collection may compare by another distance, and float16 rounds."""
+    """Normalise rows to unit length, float32: the collection may use another distance, and float16 rounds."""
     rows = vectors.astype(np.float32)
     unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return unit
 
 
-def _add(found: dict[tuple[int, int], MatchEvidence], contents: _Contents, matches: Sequence[_Match]) -> None:
-    """Pairs of products for pairs of photos, the most alike photos of two products counting."""
+def _add_product_pairs(
+    found: dict[tuple[int, int], MatchEvidence], contents: _Contents, matches: Sequence[_Match]
+) -> None:
+    """Add pairs of products for pairs of contents, with the evidence of their most similar photos."""
     for match in matches:
         for (one, family), (other, other_family) in product(contents.owners(match.one), contents.owners(match.other)):
             pair = (min(one, other), max(one, other))

@@ -18,7 +18,7 @@ from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
 from catalog.photos import validate_photo
 from catalog.services import attach_image, withdraw_products
 from embeddings import duplicates, indexing
-from embeddings.duplicates import Found, find_duplicates
+from embeddings.duplicates import SearchReport, find_duplicates
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import forget_live_collections
 from storefront.demo.catalogue import demo_products, photo_files
@@ -45,7 +45,7 @@ def changed(content: bytes, change: Change, quality: int = 75) -> bytes:
     return file.getvalue()
 
 
-def look() -> Found:
+def search() -> SearchReport:
     return find_duplicates(lambda _stage, _done, _total: None)
 
 
@@ -84,7 +84,7 @@ class TestFinding:
     def test_a_photo_is_known_again_when_it_was(self, shop, drawn, name):
         products = [shop(content) for content in drawn]
         copy = shop(changed(drawn[2], CHANGES[name]))
-        look()
+        search()
         assert pairs() == {(products[2].pk, copy.pk): Kind.MIRRORED if name == "mirrored" else Kind.SIMILAR}
 
     def test_real_photos_are_known_again(self, shop, real_data):
@@ -94,62 +94,62 @@ class TestFinding:
             shop(changed(file.read_bytes(), change))
             for file, change in zip(files, [*CHANGES.values()] * 5, strict=True)
         ]
-        look()
+        search()
         planted = {(one.pk, other.pk) for one, other in zip(products, copies, strict=True)}
         assert len(planted & pairs().keys()) >= 19
         assert not pairs().keys() - planted
 
     def test_the_very_same_bytes_are_certain(self, shop, drawn):
         one, other = shop(drawn[0]), shop(drawn[1], drawn[0])
-        look()
+        search()
         assert pairs() == {(one.pk, other.pk): Kind.SAME_FILE}
         assert DuplicatePair.objects.get().similarity == 1
 
     def test_photos_of_one_product_are_no_duplicates(self, shop, drawn):
         shop(drawn[0], changed(drawn[0], CHANGES["brighter"]))
-        look()
+        search()
         assert pairs() == {}
 
     def test_products_that_nobody_sees_are_passed_over(self, shop, drawn):
         shop(drawn[0])
         withdraw_products([shop(drawn[0]).pk])
-        look()
+        search()
         assert pairs() == {}
 
     def test_variants_are_expected_to_look_alike(self, shop, drawn):
         one, other = shop(drawn[0]), shop(drawn[0])
         Product.objects.filter(pk=other.pk).update(variant_of=one)
-        look()
+        search()
         assert pairs() == {}
 
     def test_photos_of_one_colour_are_not_compared(self, shop):
         shop(jpeg((200, 30, 30)))
         shop(jpeg((190, 40, 30)))
-        look()
+        search()
         assert pairs() == {}
 
     def test_a_photo_that_everybody_has_says_nothing(self, shop, drawn, monkeypatch):
-        monkeypatch.setattr(duplicates, "MOST_PRODUCTS", 2)
+        monkeypatch.setattr(duplicates, "MAX_PRODUCTS_PER_PHOTO", 2)
         for content in drawn[:3]:
             shop(content, drawn[4])
-        assert look().left_out == 1
+        assert search().skipped == 1
         assert pairs() == {}
 
     def test_nor_does_one_that_is_like_too_many(self, shop, drawn, monkeypatch):
-        monkeypatch.setattr(duplicates, "MOST_ALIKE", 2)
+        monkeypatch.setattr(duplicates, "MAX_MATCHES_PER_PHOTO", 2)
         for quality in (60, 70, 80, 90):
             shop(changed(drawn[4], lambda image: image, quality))
         one, other = shop(drawn[0]), shop(changed(drawn[0], CHANGES["brighter"]))
-        assert look().left_out == 4
+        assert search().skipped == 4
         assert pairs() == {(one.pk, other.pk): Kind.SIMILAR}
 
     def test_blocks_make_no_difference(self, shop, drawn, monkeypatch):
         for content in [*drawn, *(changed(content, CHANGES["brighter"]) for content in drawn)]:
             shop(content)
-        look()
+        search()
         whole = pairs()
         monkeypatch.setattr(duplicates, "_BLOCK", 5)
-        look()
+        search()
         assert pairs() == whole
         assert len(whole) == 6
 
@@ -158,7 +158,7 @@ class TestHashes:
     def test_photos_that_came_before_there_were_any_get_theirs(self, shop, drawn):
         one, other = shop(drawn[0]), shop(changed(drawn[0], CHANGES["resized"]))
         ProductImage.objects.update(perceptual_hash=None)
-        look()
+        search()
         assert pairs() == {(one.pk, other.pk): Kind.SIMILAR}
         assert not ProductImage.objects.filter(perceptual_hash=None).exists()
 
@@ -166,7 +166,7 @@ class TestHashes:
         image = shop(drawn[0]).images.get()
         ProductImage.objects.update(perceptual_hash=None)
         (media_root / str(image.file.name)).write_bytes(b"gone")
-        assert look().unreadable == 1
+        assert search().unreadable == 1
 
 
 class TestTheCommand:
@@ -180,20 +180,20 @@ class TestTheCommand:
 
     def test_it_asks_nothing_twice(self, shop, drawn):
         one, other = shop(drawn[0]), shop(drawn[0])
-        look()
+        search()
         mark_as_different([one.pk, other.pk])
-        assert look().recorded.open == 0
+        assert search().changes.open == 0
 
     def test_it_drops_what_no_longer_holds(self, shop, drawn):
         shop(drawn[0])
         other = shop(drawn[0])
-        look()
+        search()
         withdraw_products([other.pk])
-        assert look().recorded.dropped == 1
+        assert search().changes.dropped == 1
         assert pairs() == {}
 
     def test_an_empty_shop_has_none(self, shop):
-        assert look().photos == 0
+        assert search().photos == 0
 
     def test_without_an_encoder_version_it_says_what_to_do(self, shop):
         Collection.objects.update(active_version=None)
@@ -249,14 +249,14 @@ class TestMany:
             )
             for image, vector in zip(images, vectors, strict=True)
         )
-        assert look().photos == 5_000
+        assert search().photos == 5_000
         planted = {(one.pk, other.pk) for one, other in zip(products[::500], products[1::500], strict=True)}
         assert planted <= pairs().keys()
 
 
 def test_a_family_made_by_hand_is_not_asked_about(shop, drawn):
     one, other = shop(drawn[0]), shop(drawn[0])
-    look()
+    search()
     make_variants(one.pk, [other.pk])
-    look()
+    search()
     assert pairs() == {}

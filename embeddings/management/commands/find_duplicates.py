@@ -31,32 +31,32 @@ class Command(BaseCommand):
             return
         try:
             with stage_bars() as on_progress:
-                found = find_duplicates(on_progress)
+                report = find_duplicates(on_progress)
         except EmbeddingsError as error:
             raise command_error(error) from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted: nothing was changed. Run it again.", returncode=130) from None
-        recorded = found.recorded
+        changes = report.changes
         self.stdout.write(
-            f"{found.photos} photos compared: {recorded.open} open pairs, {recorded.new} new, {recorded.dropped} resolved"
+            f"{report.photos} photos compared: {changes.open} open pairs, {changes.new} new, {changes.dropped} resolved"
         )
-        if found.left_out:
-            self.stdout.write(f"{found.left_out} photos were skipped: too many products share them")
-        if found.unreadable:
+        if report.skipped:
+            self.stdout.write(f"{report.skipped} photos were skipped: too many products share them")
+        if report.unreadable:
             self.stdout.write(
-                f"{found.unreadable} photos could not be read: see the failed image embeddings in the admin"
+                f"{report.unreadable} photos could not be read: see the failed image embeddings in the admin"
             )
 
 
 def _run_job(_: Job, on_progress: ProgressCallback) -> dict[str, Any]:
     """The result of a job's search, for JSON."""
-    found = find_duplicates(on_progress)
-    recorded = found.recorded
+    report = find_duplicates(on_progress)
+    changes = report.changes
     return {
-        "photos": found.photos,
-        "pairs": recorded.open,
-        "new": recorded.new,
-        "dropped": recorded.dropped,
-        "left_out": found.left_out,
-        "unreadable": found.unreadable,
+        "photos": report.photos,
+        "pairs": changes.open,
+        "new": changes.new,
+        "dropped": changes.dropped,
+        "left_out": report.skipped,
+        "unreadable": report.unreadable,
     }
