@@ -128,24 +128,29 @@ def categories_with_products() -> QuerySet[Category]:
     return Category.objects.filter(Exists(own_products)).order_by("path")
 
 
-def browsable_categories() -> dict[str, Category]:
+def non_empty_categories() -> dict[str, Category]:
     """Categories with a visible product in them or anywhere below, by path, in the order of paths."""
     paths = {ancestor for category in categories_with_products() for ancestor in category.lineage}
     return {category.path: category for category in Category.objects.filter(path__in=paths).order_by("path")}
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """What lies directly in a category: how many visible products, and the id of the newest."""
+class CategorySummary:
+    """The visible products directly in a category.
 
-    products: int
-    newest: int
+    Attributes:
+        product_count: without those of subcategories.
+        newest_product_id: the highest id.
+    """
+
+    product_count: int
+    newest_product_id: int
 
 
-def shelves() -> dict[str, Shelf]:
-    """The shelf of each category with visible products of its own, by the category's path."""
+def category_summaries() -> dict[str, CategorySummary]:
+    """Summaries of the categories with visible products of their own, by slug path."""
     rows = visible_products().exclude(category=None).order_by().values_list("category__path")
-    return {path: Shelf(count, newest) for path, count, newest in rows.annotate(Count("pk"), Max("pk"))}
+    return {path: CategorySummary(count, newest) for path, count, newest in rows.annotate(Count("pk"), Max("pk"))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class StorefrontConfig(AppConfig):
-    """The demo shop, and the drawings of its products."""
+    """The demo shop and its generated product photos."""
 
     name = "storefront"

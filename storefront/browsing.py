@@ -1,4 +1,4 @@
-"""What a visitor asks of a list of products: which ones and in which order, read from an address and written into others."""
+"""Filters, search text and ordering of a product list, parsed from a URL and written into others."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from django.utils.translation import gettext_lazy
 from catalog.filters import ProductFilter
 from catalog.money import money
 
-LONGEST_TEXT = 200
-MOST_BRANDS = 50
+MAX_TEXT_LENGTH = 200
+MAX_BRANDS = 50
 NEWEST = "newest"
 
-# Names of orders as they stand in an address, with what a visitor reads and what the database sorts by.
+# Values of the URL parameter `sort`, with their labels and the arguments of `order_by`.
 SORTS: Mapping[str, tuple[Any, tuple[str | OrderBy, ...]]] = {
     NEWEST: (gettext_lazy("Newest first"), ("-id",)),
     "price": (gettext_lazy("Price: low to high"), (F("price").asc(nulls_last=True), "-id")),
@@ -33,8 +33,19 @@ SORTS: Mapping[str, tuple[Any, tuple[str | OrderBy, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """Which products, in which order. category: slug path, "" for the whole shop. problems: what could not be read, in words."""
+class ProductQuery:
+    """A product list: its filters, search text and ordering.
+
+    Attributes:
+        category: slug path; "" for the whole shop.
+        text: searched in title, brand and SKU; "" for none.
+        brands: any of them; empty for all.
+        min_price: lower bound, included.
+        max_price: upper bound, included.
+        available: True for products in stock only.
+        sort: a key of `SORTS`.
+        warnings: for the visitor, about parameters that were ignored.
+    """
 
     category: str = ""
     text: str = ""
@@ -43,11 +54,11 @@ class Wishes:
     max_price: Decimal | None = None
     available: bool | None = None
     sort: str = NEWEST
-    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def filter(self) -> ProductFilter:
-        """The conditions, all but the text."""
+        """All conditions except the text."""
         return ProductFilter(
             category=self.category,
             brands=self.brands,
@@ -57,104 +68,120 @@ class Wishes:
         )
 
     @property
-    def order(self) -> tuple[str | OrderBy, ...]:
-        """What the database sorts by."""
+    def ordering(self) -> tuple[str | OrderBy, ...]:
+        """Arguments of `order_by`."""
         return SORTS[self.sort][1]
 
     @property
-    def narrowed(self) -> int:
-        """How many conditions the visitor has chosen."""
+    def filter_count(self) -> int:
+        """Number of active filters; a price range counts once."""
         return len(self.brands) + (self.min_price is not None or self.max_price is not None) + bool(self.available)
 
     @property
-    def address(self) -> str:
-        """The address of the list. A search within a category stays a search."""
-        asked: list[tuple[str, str]] = [("q", self.text)] if self.text else []
+    def url(self) -> str:
+        """URL of the list. A text search within a category has the search URL."""
+        params: list[tuple[str, str]] = [("q", self.text)] if self.text else []
         path = reverse("storefront:products")
         if self.category and self.text:
-            asked.append(("category", self.category))
+            params.append(("category", self.category))
         elif self.category:
             path = reverse("storefront:category", kwargs={"category_path": self.category})
-        asked += [("brand", brand) for brand in self.brands]
-        asked += [
+        params += [("brand", brand) for brand in self.brands]
+        params += [
             (name, str(price))
             for name, price in (("min_price", self.min_price), ("max_price", self.max_price))
             if price is not None
         ]
-        asked += [("available", "1")] if self.available else []
-        asked += [("sort", self.sort)] if self.sort != NEWEST else []
-        return f"{path}?{urlencode(asked)}" if asked else path
+        params += [("available", "1")] if self.available else []
+        params += [("sort", self.sort)] if self.sort != NEWEST else []
+        return f"{path}?{urlencode(params)}" if params else path
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
-    """A condition in words, and the address of the list without it."""
+class FilterChip:
+    """An active filter: its label, and the URL of the list without it."""
 
     label: str
-    address: str
+    url: str
 
 
-def read(query: QueryDict, category: str) -> Wishes:
-    """What an address asks for. What cannot be read is left out and told in `problems`."""
-    problems: list[str] = []
-    low, high = (_price(query.get(name, ""), problems) for name in ("min_price", "max_price"))
+def parse_query(params: QueryDict, category: str) -> ProductQuery:
+    """Parse the query string of a product list.
+
+    Args:
+        params: query string.
+        category: slug path of the category page; "" for the whole shop.
+
+    Returns:
+        The query. Invalid parameters are ignored, with a warning where the visitor typed them.
+    """
+    warnings: list[str] = []
+    low, high = (_price(params.get(name, ""), warnings) for name in ("min_price", "max_price"))
     if low is not None and high is not None and low > high:
-        problems.append(_("The lowest price is above the highest: both were left out."))
+        warnings.append(_("The minimum price is above the maximum; both filters were ignored."))
         low = high = None
-    brands = dict.fromkeys(filter(None, map(_clean, query.getlist("brand"))))
-    sort = query.get("sort", NEWEST)
-    return Wishes(
+    brands = dict.fromkeys(filter(None, map(_strip_nul, params.getlist("brand"))))
+    sort = params.get("sort", NEWEST)
+    return ProductQuery(
         category=category,
-        text=_clean(query.get("q", "")),
-        brands=tuple(brands)[:MOST_BRANDS],
+        text=_strip_nul(params.get("q", "")),
+        brands=tuple(brands)[:MAX_BRANDS],
         min_price=low,
         max_price=high,
-        available=True if query.get("available") == "1" else None,
+        available=True if params.get("available") == "1" else None,
         sort=sort if sort in SORTS else NEWEST,
-        problems=tuple(problems),
+        warnings=tuple(warnings),
     )
 
 
-def chips(wishes: Wishes, currency: str) -> list[Chip]:
-    """A chip for each condition that the visitor has chosen. currency: of the prices, "" where there are several."""
-    found = [
-        Chip(brand, replace(wishes, brands=tuple(other for other in wishes.brands if other != brand)).address)
-        for brand in wishes.brands
+def filter_chips(query: ProductQuery, currency: str) -> list[FilterChip]:
+    """Make a chip for each active filter.
+
+    Args:
+        query: the product list.
+        currency: of the prices; "" if there are several.
+
+    Returns:
+        Chips of the brands, the price range and the availability.
+    """
+    chips = [
+        FilterChip(brand, replace(query, brands=tuple(other for other in query.brands if other != brand)).url)
+        for brand in query.brands
     ]
-    if wishes.min_price is not None or wishes.max_price is not None:
-        label = _range(wishes.min_price, wishes.max_price, currency)
-        found.append(Chip(label, replace(wishes, min_price=None, max_price=None).address))
-    if wishes.available:
-        found.append(Chip(_("In stock"), replace(wishes, available=None).address))
-    return found
+    if query.min_price is not None or query.max_price is not None:
+        label = _range(query.min_price, query.max_price, currency)
+        chips.append(FilterChip(label, replace(query, min_price=None, max_price=None).url))
+    if query.available:
+        chips.append(FilterChip(_("In stock"), replace(query, available=None).url))
+    return chips
 
 
-def everything(wishes: Wishes) -> str:
-    """The address of the same list without any of the visitor's conditions, in the same order."""
-    return Wishes(category=wishes.category, text=wishes.text, sort=wishes.sort).address
+def clear_filters_url(query: ProductQuery) -> str:
+    """URL of the same list without filters, in the same order."""
+    return ProductQuery(category=query.category, text=query.text, sort=query.sort).url
 
 
-def _clean(text: str) -> str:
-    """PostgreSQL takes no NUL in a text."""
-    return text.replace("\0", "").strip()[:LONGEST_TEXT]
+def _strip_nul(text: str) -> str:
+    """Text without NUL characters, which PostgreSQL does not store."""
+    return text.replace("\0", "").strip()[:MAX_TEXT_LENGTH]
 
 
-def _price(text: str, problems: list[str]) -> Decimal | None:
-    given = _clean(text)
-    if not given:
+def _price(value: str, warnings: list[str]) -> Decimal | None:
+    text = _strip_nul(value)
+    if not text:
         return None
-    if not re.fullmatch(r"[0-9]{1,10}(?:[.,][0-9]{1,2})?", given):
-        problems.append(_("“%(given)s” is not a price such as 12.50: it was left out.") % {"given": given[:40]})
+    if not re.fullmatch(r"[0-9]{1,10}(?:[.,][0-9]{1,2})?", text):
+        warnings.append(_("“%(text)s” is not a valid price; the filter was ignored.") % {"text": text[:40]})
         return None
-    return Decimal(given.replace(",", "."))
+    return Decimal(text.replace(",", "."))
 
 
 def _range(low: Decimal | None, high: Decimal | None, currency: str) -> str:
-    def shown(price: Decimal) -> str:
+    def formatted(price: Decimal) -> str:
         return money(price, currency) if currency else f"{price:f}"
 
     if low is None:
-        return _("up to %(price)s") % {"price": shown(high or Decimal(0))}
+        return _("up to %(price)s") % {"price": formatted(high or Decimal(0))}
     if high is None:
-        return _("from %(price)s") % {"price": shown(low)}
-    return _("%(low)s to %(high)s") % {"low": shown(low), "high": shown(high)}
+        return _("from %(price)s") % {"price": formatted(low)}
+    return _("%(low)s to %(high)s") % {"low": formatted(low), "high": formatted(high)}

@@ -1,4 +1,4 @@
-"""What a page may load: its Content-Security-Policy."""
+"""Content-Security-Policy headers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-# For answers that are no pages.
+# For responses that are not pages.
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 
 
 def own_files(scripts: Sequence[str] = (), styles: Sequence[str] = ()) -> str:
-    """Only this server's files, and those of the hosts of static and media files.
+    """Policy that allows the files of this server and of the hosts of static and media files.
 
-    scripts, styles: further sources, as "'unsafe-inline'".
+    Args:
+        scripts: further sources of `script-src`, such as "'unsafe-inline'".
+        styles: further sources of `style-src`.
+
+    Returns:
+        Value of the header.
     """
     static, media = (_origin(settings.STATIC_URL), _origin(settings.MEDIA_URL))
     return "; ".join(

@@ -13,9 +13,9 @@ urlpatterns = [
     path("products/<int:pk>/<slug:slug>/", views.product, name="product"),
     path("categories/<path:category_path>/", views.category, name="category"),
     path("visual-search/", views.visual_search, name="visual-search"),
-    path("basket/", views.basket_page, name="basket"),
+    path("basket/", views.basket_detail, name="basket"),
     path("basket/add/<int:pk>/", views.add_to_basket, name="add-to-basket"),
     path("basket/change/<int:pk>/", views.change_basket, name="change-basket"),
     path("basket/order/", views.place_order, name="place-order"),
-    path("basket/thanks/", views.thanks, name="thanks"),
+    path("basket/thanks/", views.order_confirmation, name="order-confirmation"),
 ]

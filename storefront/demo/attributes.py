@@ -1,4 +1,4 @@
-"""The vocabulary of the demo: every product is a choice among these colours, patterns and materials."""
+"""The colours, patterns and materials of the demo products."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ Rgb = tuple[float, float, float]  # 0 to 1
 
 @dataclass(frozen=True)
 class Colour:
-    """A named colour, and the one that its patterns are printed in."""
+    """A named colour, and the colour of the patterns printed on it (`partner`)."""
 
     name: str
     hex: str
@@ -21,7 +21,7 @@ class Colour:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A surface design; ``adjective`` opens a title, ``phrase`` goes into a sentence."""
+    """A surface design; ``adjective`` is used in titles, ``phrase`` in descriptions."""
 
     name: str
     adjective: str
@@ -30,10 +30,16 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Material:
-    """What a product is made of, and how light behaves on it.
+    """A material and its optical properties.
 
-    gloss: strength of the reflected light, 0 to 1. polish: how tight the highlight is (exponent).
-    drape: depth of folds. price: what it does to the price of the category.
+    Attributes:
+        name: in attributes and titles.
+        texture: name of a texture in `surfaces`.
+        gloss: strength of the specular reflection, 0 to 1.
+        polish: specular exponent.
+        drape: depth of folds.
+        price: factor on the price of the product type.
+        care: sentence of the description.
     """
 
     name: str
@@ -110,7 +116,7 @@ MATERIALS = {
     )
 }
 
-# Colours that parts have of their own, whatever the product's colour is.
+# Colours of parts that do not depend on the colour of the product.
 OAK = hex_rgb("#c49a6a")
 WALNUT = hex_rgb("#7a5338")
 BRASS = hex_rgb("#c9a35c")

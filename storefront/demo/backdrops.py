@@ -1,4 +1,4 @@
-"""Backdrops are what a product is photographed before: a studio, a coloured wall, a table, a cloth."""
+"""Backdrops of the photos: a studio, a coloured wall, a table, a cloth."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +16,7 @@ LYING_PLANES = ("paper", "boards", "linen", "stone")
 
 @dataclass(frozen=True)
 class Backdrop:
-    """A place to take a photo in. floor: the ground's material. window: light falls through a window."""
+    """The background of a photo; `floor` is the material of the ground, `window` adds sunlight from a window."""
 
     tone: str
     floor: str = "paper"
@@ -26,7 +26,7 @@ class Backdrop:
 
 
 def backdrop_pixels(backdrop: Backdrop, size: int, foot: float | None) -> Field:
-    """float32 [size, size, 3]; foot: how far down the product stands, 0 to 1, or None for a plane from above."""
+    """Pixels, float32 [size, size, 3]; `foot` is the height of the ground line, 0 to 1, None for a plane from above."""
     x, y = _grid(size)
     tone = np.array(hex_rgb(backdrop.tone), dtype=np.float32)
     away = x if backdrop.light_from_left else 1 - x
@@ -53,7 +53,7 @@ def _room(backdrop: Backdrop, x: Field, y: Field, tone: Field, horizon: float) -
     pixels *= (1 + 0.012 * sampled(cloudy_noise(), x * 300, y * 300))[..., None]
     first = int(np.searchsorted(y[:, 0], horizon))
     depth = (y[first:] - horizon) / max(1 - horizon, 1e-3)
-    # Things further away look smaller and flatter.
+    # Perspective: distant parts are smaller and flatter.
     across = (x[first:] - 0.5) * 240 / (0.55 + 0.45 * depth) + backdrop.shift
     ground = _ground(backdrop.floor, across, depth * 60, tone * 0.97)
     pixels[first:] = ground * (0.94 + 0.1 * depth)[..., None]

@@ -1,4 +1,4 @@
-"""The demo catalogue: which products there are, by known attributes, and what their photos show."""
+"""The demo catalogue: products with known attributes, and their drawn photos."""
 
 import io
 import random
@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from PIL import Image
 
+from storefront.demo.appearance import Appearance
 from storefront.demo.attributes import COLOURS, MATERIALS, PATTERNS
-from storefront.demo.kinds import KINDS, Kind, Shape
-from storefront.demo.look import Look
 from storefront.demo.photos import studio_photo, styled_photo
+from storefront.demo.product_types import PRODUCT_TYPES, ProductType, Shape
 
 BRANDS = (
     "Alder & Finch",
@@ -28,13 +28,28 @@ BRANDS = (
 )
 LINES = ("Fjord", "Alma", "Juniper", "Sol", "Marlow", "Linden", "Onda", "Willow", "Pico", "Heron")
 
-_FAMILY_SIZE = 3  # products that share category, colour and pattern before the next family comes
+_FAMILY_SIZE = 3  # products per family, which share category, colour and pattern
 _AVAILABLE_SHARE = 0.92
 
 
 @dataclass(frozen=True)
 class DemoProduct:
-    """A product of the demo shop. attributes: its shape, colour, pattern and material, the known answer."""
+    """A product of the demo shop.
+
+    Attributes:
+        sku: unique.
+        title: unique.
+        category: slug path.
+        category_names: of each level of `category`.
+        description: two or three sentences.
+        brand: one of `BRANDS`.
+        price: in `currency`.
+        currency: ISO 4217.
+        available: whether it is in stock.
+        tags: colour, pattern and material.
+        attributes: shape, colour, pattern and material, which define what is similar.
+        views: number of photos.
+    """
 
     sku: str
     title: str
@@ -51,40 +66,57 @@ class DemoProduct:
 
 
 def demo_products(seed: int = 7, count: int = 300) -> list[DemoProduct]:
-    """The first ``count`` products, every category in turn; a larger count adds to a smaller one."""
-    return [_product(KINDS[n % len(KINDS)], n // len(KINDS), seed) for n in range(count)]
+    """Generate the products of the demo catalogue.
+
+    Args:
+        seed: the same seed gives the same products.
+        count: number of products; a larger count has the products of a smaller one first.
+
+    Returns:
+        One product of each category in turn.
+    """
+    return [_product(PRODUCT_TYPES[n % len(PRODUCT_TYPES)], n // len(PRODUCT_TYPES), seed) for n in range(count)]
 
 
 def draw_view(product: DemoProduct, view: int, size: int = 480) -> Image.Image:
-    """The product's photo, RGB, ``size`` pixels a side: view 0 in the studio, the others somewhere at home.
+    """Draw a photo of a product.
 
-    Raises ValueError when the product has no such view.
+    Args:
+        product: of the demo.
+        view: 0 for the studio photo; higher for photos in a room.
+        size: pixels per side.
+
+    Returns:
+        RGB image of `size` by `size` pixels.
+
+    Raises:
+        ValueError: the product has no such view.
     """
     if not 0 <= view < product.views:
         raise ValueError(f"{product.sku} has views 0 to {product.views - 1}, not {view}.")
-    look, draw = _look(product), _shape_of(product).draw
+    appearance, draw = _appearance(product), _shape_of(product).draw
     seed = zlib.crc32(f"{product.sku}/{product.title}/{view}".encode())
-    return studio_photo(draw(look), seed, size) if view == 0 else styled_photo(draw(look), seed, size)
+    return studio_photo(draw(appearance), seed, size) if view == 0 else styled_photo(draw(appearance), seed, size)
 
 
-def _product(kind: Kind, ordinal: int, seed: int) -> DemoProduct:
-    families = _families(kind, seed)
+def _product(product_type: ProductType, ordinal: int, seed: int) -> DemoProduct:
+    families = _families(product_type, seed)
     family = ordinal // _FAMILY_SIZE
     colour, pattern = families[family % len(families)]
-    shape = kind.shapes[ordinal % len(kind.shapes)]
-    rng = random.Random(f"{seed}/{kind.code}/{ordinal}")
-    material = kind.materials[(ordinal + rng.randrange(2)) % len(kind.materials)]
+    shape = product_type.shapes[ordinal % len(product_type.shapes)]
+    rng = random.Random(f"{seed}/{product_type.code}/{ordinal}")
+    material = product_type.materials[(ordinal + rng.randrange(2)) % len(product_type.materials)]
     attributes = {"shape": shape.name, "colour": colour, "pattern": pattern, "material": material}
     edition = family // len(families)
-    title = _title(kind, shape, attributes) + (f" ({_line(edition)})" if edition else "")
+    title = _title(product_type, shape, attributes) + (f" ({_line(edition)})" if edition else "")
     return DemoProduct(
-        sku=f"DEMO-{kind.code}-{ordinal + 1:03d}",
+        sku=f"DEMO-{product_type.code}-{ordinal + 1:03d}",
         title=title,
-        category=kind.category,
-        category_names=kind.names,
-        description=_description(kind, shape, attributes),
+        category=product_type.category,
+        category_names=product_type.names,
+        description=_description(product_type, shape, attributes),
         brand=rng.choice(BRANDS),
-        price=_price(kind, shape, attributes, rng),
+        price=_price(product_type, shape, attributes, rng),
         currency="EUR",
         available=rng.random() < _AVAILABLE_SHARE,
         tags=(colour, pattern, material),
@@ -92,17 +124,17 @@ def _product(kind: Kind, ordinal: int, seed: int) -> DemoProduct:
     )
 
 
-def _families(kind: Kind, seed: int) -> Sequence[tuple[str, str]]:
-    """Five (colour, pattern) pairs in which colours and patterns come back, so that "similar" has degrees."""
-    rng = random.Random(f"{seed}/{kind.code}")
+def _families(product_type: ProductType, seed: int) -> Sequence[tuple[str, str]]:
+    """Five (colour, pattern) pairs with repeated colours and patterns, so that similarity has degrees."""
+    rng = random.Random(f"{seed}/{product_type.code}")
     palette = sorted(COLOURS)
     random.Random(seed).shuffle(palette)
-    at = KINDS.index(kind)
-    # Four colours on for each category, so that the shop as a whole shows all of them about as often.
+    at = PRODUCT_TYPES.index(product_type)
+    # Each category starts four colours further, so that all colours are about equally frequent in the shop.
     first, second, third, fourth = ((palette * 2)[4 * at % len(palette) :])[:4]
-    print_one, print_two = rng.sample(kind.patterns, 2)
+    print_one, print_two = rng.sample(product_type.patterns, 2)
     pairs = [(first, print_one), (second, "plain"), (third, print_two), (first, "plain"), (fourth, print_one)]
-    # Categories begin at different pairs, or the first page of the shop would be all prints.
+    # Categories start at different pairs. Otherwise the first page of the shop would have prints only.
     begin = 2 * at % len(pairs)
     return pairs[begin:] + pairs[:begin]
 
@@ -111,8 +143,8 @@ def _line(edition: int) -> str:
     return LINES[edition - 1] if edition <= len(LINES) else f"No. {edition}"
 
 
-def _title(kind: Kind, shape: Shape, attributes: dict[str, str]) -> str:
-    words = kind.title.format(
+def _title(product_type: ProductType, shape: Shape, attributes: dict[str, str]) -> str:
+    words = product_type.title.format(
         adjective=PATTERNS[attributes["pattern"]].adjective,
         material=attributes["material"],
         noun=shape.noun,
@@ -122,38 +154,42 @@ def _title(kind: Kind, shape: Shape, attributes: dict[str, str]) -> str:
     return words[0].upper() + words[1:]
 
 
-def _description(kind: Kind, shape: Shape, attributes: dict[str, str]) -> str:
+def _description(product_type: ProductType, shape: Shape, attributes: dict[str, str]) -> str:
     colour, pattern = COLOURS[attributes["colour"]], PATTERNS[attributes["pattern"]]
     material = MATERIALS[attributes["material"]]
     with_partner = f" and {colour.partner}" if pattern.name != "plain" else ""
     opening = shape.noun[0].upper() + shape.noun[1:]
-    return f"{opening} of {material.name}, {colour.name}{with_partner}, {pattern.phrase}. {kind.use} {material.care}"
+    return f"{opening} of {material.name}, {colour.name}{with_partner}, {pattern.phrase}. {product_type.use} {material.care}"
 
 
-def _price(kind: Kind, shape: Shape, attributes: dict[str, str], rng: random.Random) -> Decimal:
-    """The kind's price, by shape and material; a pattern costs a little more. Ends in .90 or .50."""
+def _price(product_type: ProductType, shape: Shape, attributes: dict[str, str], rng: random.Random) -> Decimal:
+    """Price by product type, shape and material; a pattern costs a little more. Ends in .90, .50 or .00."""
     printed = 1.0 if attributes["pattern"] == "plain" else 1.06
-    amount = kind.price * shape.price * MATERIALS[attributes["material"]].price * printed * rng.uniform(0.95, 1.08)
-    whole = round(amount, -1) - 1 if amount >= 200 else round(amount)
-    return Decimal(f"{whole:.0f}.00") if amount >= 200 else Decimal(f"{whole:.0f}.{rng.choice(('50', '90'))}")
+    amount = (
+        product_type.price * shape.price * MATERIALS[attributes["material"]].price * printed * rng.uniform(0.95, 1.08)
+    )
+    rounded = round(amount, -1) - 1 if amount >= 200 else round(amount)
+    return Decimal(f"{rounded:.0f}.00") if amount >= 200 else Decimal(f"{rounded:.0f}.{rng.choice(('50', '90'))}")
 
 
-def _look(product: DemoProduct) -> Look:
+def _appearance(product: DemoProduct) -> Appearance:
     colour = COLOURS[product.attributes["colour"]]
-    whim = (zlib.crc32(product.sku.encode()) % 1000) / 1000
+    variation = (zlib.crc32(product.sku.encode()) % 1000) / 1000
     material = MATERIALS[product.attributes["material"]]
-    return Look(colour.rgb, COLOURS[colour.partner].rgb, product.attributes["pattern"], material, whim)
+    return Appearance(colour.rgb, COLOURS[colour.partner].rgb, product.attributes["pattern"], material, variation)
 
 
 def _shape_of(product: DemoProduct) -> Shape:
     return _SHAPES[product.category, product.attributes["shape"]]
 
 
-_SHAPES = {(kind.category, shape.name): shape for kind in KINDS for shape in kind.shapes}
+_SHAPES = {
+    (product_type.category, shape.name): shape for product_type in PRODUCT_TYPES for shape in product_type.shapes
+}
 
 
 def photo_files(product: DemoProduct, size: int = 480) -> list[bytes]:
-    """All views of the product, as JPEG files of ``size`` pixels a side."""
+    """All views of the product as JPEG files of ``size`` pixels per side."""
     files = []
     for view in range(product.views):
         buffer = io.BytesIO()

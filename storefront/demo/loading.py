@@ -1,4 +1,4 @@
-"""Puts the drawn demo catalogue into the shop, through the same services as any other import."""
+"""Saves the demo catalogue in the database, through the same services as the importers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from storefront.demo.catalogue import DemoProduct, demo_products, photo_files
 
 
 def load_demo(count: int = 300, on_progress: Callable[[int], object] | None = None) -> list[Product]:
-    """Draw and save the demo's products; those that are there already stay as they are. Returns all of them, first to last."""
+    """Draw and save the demo products. Products that exist with all their photos are not changed.
+
+    Args:
+        count: number of products.
+        on_progress: called with 1 after each product that was saved.
+
+    Returns:
+        All products of the demo, in the order of `demo_products`.
+    """
     products = demo_products(count=count)
     complete = set(Product.objects.filter(sku__startswith="DEMO-", images__position=1).values_list("sku", flat=True))
     for demo, photos in _drawn([product for product in products if product.sku not in complete]):
@@ -28,7 +36,7 @@ def load_demo(count: int = 300, on_progress: Callable[[int], object] | None = No
 def _drawn(products: list[DemoProduct]) -> Iterator[tuple[DemoProduct, list[bytes]]]:
     if not products:
         return
-    # Forking would copy the threads' locks of a process that already runs some.
+    # Forking a process that runs threads would copy their locks.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(cpu_count() or 1, 8), mp_context=context) as pool:
         yield from zip(products, pool.map(photo_files, products, chunksize=8), strict=True)

@@ -1,4 +1,4 @@
-"""Tileable noise, made once: the grain of materials, the folds of cloth and the figure of wood are all read from it."""
+"""Tileable noise, computed once, for the grain of materials, the folds of cloth and the figure of wood."""
 
 from functools import lru_cache
 from typing import Any
@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Field = NDArray[np.floating[Any]]  # float32 wherever it is as large as a picture
+Field = NDArray[np.floating[Any]]  # float32 for fields of the size of an image
 
-TILE = 512  # samples a side; every tile repeats after this many
+TILE = 512  # samples per side of a tile
 
 
 def sampled(tile: Field, x: Field, y: Field) -> Field:
-    """The tile's values at (x, y), in samples; it repeats for ever in both directions."""
+    """The tile's values at (x, y), in samples; the tile repeats in both directions."""
     columns = x.astype(np.int32) & (TILE - 1)
     rows = y.astype(np.int32) & (TILE - 1)
     return np.take(tile, rows * TILE + columns)
@@ -60,7 +60,7 @@ def _octaves(seed: int, cells: tuple[int, ...], weights: tuple[float, ...]) -> F
     total = np.zeros((TILE, TILE), dtype=np.float32)
     for count, weight in zip(cells, weights, strict=True):
         coarse = rng.standard_normal((count, count), dtype=np.float32)
-        # Three copies a side, of which the middle is kept: the tile then meets itself without a seam.
+        # Three copies per side, of which the middle one is kept: the tile repeats without a seam.
         wrapped = Image.fromarray(np.tile(coarse, (3, 3)))
         middle = (count, count, 2 * count, 2 * count)
         resized = wrapped.resize((TILE, TILE), Image.Resampling.BICUBIC, box=middle)

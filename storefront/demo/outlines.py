@@ -44,7 +44,7 @@ def symmetric(commands: str, axis: float = 0.0) -> Outline:
 
 
 def flipped(outline: Outline, axis: float = 0.0) -> Outline:
-    """The outline seen in a mirror that stands on the vertical axis."""
+    """The outline mirrored at a vertical axis."""
     copy = outline.copy()
     copy[:, 0] = 2 * axis - copy[:, 0]
     return copy
@@ -77,7 +77,7 @@ def smooth(points: Sequence[tuple[float, float]], *, closed: bool = True) -> Out
 
 
 def ellipse(x: float, y: float, rx: float, ry: float | None = None) -> Outline:
-    """An ellipse about (x, y); a circle when ``ry`` is left out."""
+    """An ellipse about (x, y); a circle if ``ry`` is None."""
     angle = np.linspace(0, 2 * math.pi, 72, endpoint=False)
     return np.stack([x + rx * np.cos(angle), y + (rx if ry is None else ry) * np.sin(angle)], axis=1)
 
@@ -111,7 +111,7 @@ def stroke(line: Outline, width: float, end_width: float | None = None) -> Outli
 
 
 def stitches(line: Outline, width: float, dash: float) -> list[Outline]:
-    """Short ribbons along a line, as a sewing machine leaves them."""
+    """Short ribbons along a line, like machine stitches."""
     steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
     travelled = np.concatenate([[0.0], np.cumsum(steps)])
     starts = np.arange(dash * 0.5, travelled[-1] - dash, dash * 1.8)
@@ -129,9 +129,16 @@ def stitches(line: Outline, width: float, dash: float) -> list[Outline]:
 def turned(
     profile: Sequence[tuple[float, float]], bow: float, axis: float = 0.0, top_bow: float | None = None
 ) -> Outline:
-    """The silhouette of a body turned on a lathe, seen from a little above.
+    """Silhouette of a solid of revolution, seen from slightly above.
 
-    profile: (y, radius) from the top down. bow: how far its lower edge bends, as a share of the radius there.
+    Args:
+        profile: (y, radius) points from top to bottom, in object units.
+        bow: curvature of the lower edge, as a fraction of its radius.
+        axis: x coordinate of the axis of revolution.
+        top_bow: curvature of the upper edge; `bow` if None.
+
+    Returns:
+        Closed outline, float64 [N, 2].
     """
     knots = np.array(profile, dtype=np.float64)
     right = np.stack([axis + knots[:, 1], knots[:, 0]], axis=1)
@@ -147,7 +154,7 @@ def turned(
 
 
 def profile_curve(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """A smooth lathe profile through (y, radius) points, kept as a function of y."""
+    """A smooth lathe profile through (y, radius) points, monotonic in y."""
     curve = smooth([(radius, y) for y, radius in points], closed=False)
     y = np.maximum.accumulate(curve[:, 1])
     return [(float(a), max(float(r), 0.1)) for a, r in zip(y, curve[:, 0], strict=True)]

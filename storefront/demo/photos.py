@@ -1,4 +1,4 @@
-"""The two ways the demo photographs a product: squarely in the studio, and more freely somewhere at home."""
+"""The two kinds of photo of a demo product: a frontal studio photo, and styled photos in a room."""
 
 import math
 import random
@@ -21,7 +21,7 @@ def studio_photo(drawing: Drawing, seed: int, size: int) -> Image.Image:
 
 
 def styled_photo(drawing: Drawing, seed: int, size: int) -> Image.Image:
-    """A little turned, on another ground and in another light, with a camera's noise."""
+    """Slightly rotated, on another background and in another light, with sensor noise."""
     rng = random.Random(seed)
     mirrored = rng.random() < 0.5
     from_left = rng.random() < 0.5
@@ -65,9 +65,18 @@ def _aimed(
     lean: tuple[float, float] = (0.0, 0.0),
     shift: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[NDArray[np.float64], float]:
-    """The camera's matrix, which makes the product fill that share of the frame, and the frame's side in units.
+    """Camera matrix that makes the product fill a fraction of the frame.
 
-    squash: a factor across, negative in a mirror. lean: perspective along x and y, per object unit.
+    Args:
+        drawing: the product.
+        fill: fraction of the frame's side, 0 to 1.
+        turn_deg: rotation in the image plane.
+        squash: horizontal scale; negative mirrors the product.
+        lean: perspective along x and y, per object unit.
+        shift: of the centre, as a fraction of the frame's side.
+
+    Returns:
+        Matrix float64 [3, 3], and the side of the frame in object units.
     """
     points = np.concatenate([outline for layer in drawing.layers for outline in layer.outlines])
     low, high = points.min(axis=0), points.max(axis=0)

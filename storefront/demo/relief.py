@@ -1,4 +1,4 @@
-"""Relief turns flat outlines into bodies: it says how much light each point of a shape gets and sends back."""
+"""Reliefs: the lighting of flat outlines as three-dimensional bodies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from storefront.demo.noise import Field, sampled, smooth_noise
 
 @dataclass(frozen=True)
 class Lamp:
-    """Where the light comes from: a direction towards it; x to the right, y down, z to the viewer.
+    """Unit vector towards the light: x to the right, y down, z towards the viewer.
 
-    ``x`` is as seen on the picture, ``object_x`` as seen from the product, which may stand mirrored.
+    ``x`` is in image coordinates, ``object_x`` in those of the product, which may be mirrored.
     """
 
     x: float
@@ -26,7 +26,7 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Patch:
-    """The part of the picture that a shape covers: object coordinates and cover, each float32 [h, w]."""
+    """The part of the image that a shape covers: object coordinates and coverage, each float32 [h, w]."""
 
     u: Field
     v: Field
@@ -36,19 +36,19 @@ class Patch:
 
 @dataclass(frozen=True)
 class Lit:
-    """Light on a patch: where to read the surface (u, v), brightness (about 1) and reflected white."""
+    """Lighting of a patch: surface coordinates (u, v), diffuse brightness (about 1) and specular reflection."""
 
     u: Field
     v: Field
     diffuse: Field
-    gleam: Field | float
+    specular: Field | float
 
 
 class Relief(Protocol):
-    """A way for a shape to stand out of the picture."""
+    """A lighting model of a shape."""
 
     def lit(self, patch: Patch, lamp: Lamp, material: Material) -> Lit:
-        """The light on the patch."""
+        """The lighting of the patch."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,21 @@ class Flat:
     fall: float = 0.06
 
     def lit(self, patch: Patch, lamp: Lamp, material: Material) -> Lit:
-        """An even light, with the material's sheen fading down the plane."""
+        """Even light; the specular reflection fades towards the bottom."""
         diffuse = 1 - self.fall * (patch.v / 100) + 0.03 * lamp.object_x * patch.u / 100
-        gleam = material.gloss * 0.16 * np.clip(0.5 + (lamp.object_x * patch.u - patch.v) / 160, 0, 1)
-        return Lit(patch.u, patch.v, diffuse, gleam)
+        specular = material.gloss * 0.16 * np.clip(0.5 + (lamp.object_x * patch.u - patch.v) / 160, 0, 1)
+        return Lit(patch.u, patch.v, diffuse, specular)
 
 
 @dataclass(frozen=True)
 class Soft:
-    """A padded or draped body, found from its outline alone.
+    """A padded or draped body, derived from its outline.
 
-    width: how far in from the edge it rises, in object units. depth: how high. folds: how deep cloth falls in folds.
+    Attributes:
+        width: distance from the edge over which it rises, in object units.
+        depth: height, in object units.
+        folds: factor on the depth of the folds of cloth.
+        shift: offset of the folds.
     """
 
     width: float = 10.0
@@ -77,7 +81,7 @@ class Soft:
     shift: float = 0.0
 
     def lit(self, patch: Patch, lamp: Lamp, material: Material) -> Lit:
-        """Lambert's light on the blurred outline, plus folds and a broad highlight."""
+        """Lambertian light on the blurred outline, plus folds and a broad highlight."""
         reach = max(self.width / patch.pixel, 1.0)
         height = 0.45 * blurred(patch.cover, reach * 0.45) + 0.55 * blurred(patch.cover, reach * 1.3)
         down, across = np.gradient(height)
@@ -89,20 +93,24 @@ class Soft:
         drape = material.drape * self.folds
         if drape:
             diffuse = diffuse + drape * _folds(patch, lamp, self.shift)
-        gleam: Field | float = 0.0
+        specular: Field | float = 0.0
         if material.gloss:
             half_z = lamp.z + 1
             half = 1 / np.sqrt(lamp.x**2 + lamp.y**2 + half_z**2)
             shine = np.clip((nx * lamp.x + ny * lamp.y + half_z) * length * half, 0, 1)
-            gleam = material.gloss * 0.75 * shine ** (material.polish * 2)
-        return Lit(patch.u, patch.v, diffuse, gleam)
+            specular = material.gloss * 0.75 * shine ** (material.polish * 2)
+        return Lit(patch.u, patch.v, diffuse, specular)
 
 
 @dataclass(frozen=True)
 class Turned:
-    """A body turned on a lathe: its (y, radius) profile tells where every point looks.
+    """A solid of revolution.
 
-    bow: how far rings bend down in front, as a share of the radius. The pattern wraps around the body.
+    Attributes:
+        profile: (y, radius) points, which give the surface normals.
+        axis: x coordinate of the axis.
+        bow: curvature of horizontal rings, as a fraction of the radius.
+        wrap: whether the pattern wraps around the body.
     """
 
     profile: Sequence[tuple[float, float]]
@@ -111,7 +119,7 @@ class Turned:
     wrap: bool = True
 
     def lit(self, patch: Patch, lamp: Lamp, material: Material) -> Lit:
-        """Light around the body, with a soft-box reflection on the lit side and a thin one on the other."""
+        """Light around the body, with a soft-box reflection on the lit side and a thin rim reflection."""
         ys, radii = (np.array(side, dtype=np.float32) for side in zip(*self.profile, strict=True))
         middle = float(radii.max())
         level = patch.v - middle * self.bow * 0.6
@@ -122,10 +130,10 @@ class Turned:
         ny = np.clip(slope.astype(np.float32), -1.2, 1.2) * 0.45 * -1
         facing = (nx * lamp.object_x + ny * lamp.y * nz + nz * lamp.z) / lamp.z
         diffuse = 0.40 + 0.60 * np.clip(facing, 0, 1.3) + 0.10 * np.clip(np.abs(nx) - 0.8, 0, 1)
-        gleam = material.gloss * self._reflections(nx, ny, lamp, material)
+        specular = material.gloss * self._reflections(nx, ny, lamp, material)
         if not self.wrap:
-            return Lit(patch.u, patch.v, diffuse, gleam)
-        return Lit(self.axis + np.arcsin(nx) * middle, patch.v - radius * self.bow * nz, diffuse, gleam)
+            return Lit(patch.u, patch.v, diffuse, specular)
+        return Lit(self.axis + np.arcsin(nx) * middle, patch.v - radius * self.bow * nz, diffuse, specular)
 
     def _reflections(self, nx: Field, ny: Field, lamp: Lamp, material: Material) -> Field:
         side = 1.0 if lamp.object_x >= 0 else -1.0
@@ -138,7 +146,7 @@ class Turned:
 
 
 def blurred(field: Field, radius: float) -> Field:
-    """The field blurred over a radius in samples, as if it were surrounded by its own edge values."""
+    """The field, blurred over a radius in samples; edge values are repeated."""
     height, width = field.shape
     factor = max(1, int(radius / 3))
     small = field

@@ -1,4 +1,4 @@
-"""A scene puts a drawn product before a camera: it casts the shadows, lights every layer and makes the photo of it."""
+"""Renders the photo of a drawing: shadows, lighting of each layer, and camera effects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,15 +13,22 @@ from storefront.demo.outlines import Outline
 from storefront.demo.relief import Flat, Lamp, Patch, Relief, blurred
 from storefront.demo.surfaces import Surface
 
-_SUPERSAMPLING = 4  # of outlines only; colour and light are smooth enough at the picture's own size
+_SUPERSAMPLING = 4  # of outlines only; colour and light are smooth enough at the size of the image
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One piece of a product, painted over the pieces before it.
+    """One part of a product, painted over the previous parts.
 
-    inside: outlines that it is cut to. tone: a factor on its brightness. lift: how far it stands off what is
-    beneath, in object units; its shadow grows with it.
+    Attributes:
+        outlines: closed curves, filled.
+        surface: colour, pattern and material.
+        relief: shape of the surface, for the lighting.
+        holes: outlines that are cut out.
+        inside: outlines to which the layer is clipped.
+        tone: factor on the brightness.
+        opacity: 0 to 1.
+        lift: distance to the layers below, in object units; controls the size of the shadow.
     """
 
     outlines: tuple[Outline, ...]
@@ -36,7 +43,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A product ready to be photographed; ``standing`` on a floor, or else lying on a plane seen from above."""
+    """The layers of a product, which stands on a floor or (`standing` False) lies on a plane seen from above."""
 
     layers: Sequence[Layer]
     standing: bool = True
@@ -44,11 +51,11 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Camera:
-    """How the product is seen: matrix [3, 3] takes object units to shares of the picture's side."""
+    """Projection and exposure; `matrix` [3, 3] maps object units to fractions of the image's side."""
 
     matrix: NDArray[np.float64]
     lamp: Lamp
-    unit: float  # object units a picture's side
+    unit: float  # object units per side of the image
     exposure: float = 1.0
     warmth: float = 0.0
     noise: float = 0.0
@@ -57,7 +64,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class _Cut:
-    """A layer's cover on the picture, and the rows and columns it lies in."""
+    """Coverage of a layer, and the rows and columns of the image that it applies to."""
 
     rows: slice
     columns: slice
@@ -65,7 +72,7 @@ class _Cut:
 
 
 def photograph(drawing: Drawing, camera: Camera, backdrop: Backdrop, size: int) -> Image.Image:
-    """The RGB photo, ``size`` pixels a side."""
+    """RGB image of a drawing, ``size`` pixels per side."""
     cuts = [_cut(layer, camera, size) for layer in drawing.layers]
     whole = np.zeros((size, size), dtype=np.float32)
     for layer, cut in zip(drawing.layers, cuts, strict=True):
@@ -88,11 +95,11 @@ def photograph(drawing: Drawing, camera: Camera, backdrop: Backdrop, size: int) 
         patch = Patch(u[at], v[at], cut.cover, pixel)
         lit = layer.relief.lit(patch, camera.lamp, layer.surface.material)
         rgb = layer.surface.paint(lit.u, lit.v, pixel) * (lit.diffuse * layer.tone)[..., None]
-        rgb = rgb + (np.broadcast_to(lit.gleam, cut.cover.shape))[..., None] * (1.02 - rgb)
+        rgb = rgb + (np.broadcast_to(lit.specular, cut.cover.shape))[..., None] * (1.02 - rgb)
         alpha = (cut.cover * layer.opacity)[..., None]
         pixels[at] += alpha * (rgb - pixels[at])
         np.maximum(painted[at], cut.cover * layer.opacity, out=painted[at])
-    return _developed(pixels, camera)
+    return _expose(pixels, camera)
 
 
 def _cut(layer: Layer, camera: Camera, size: int) -> _Cut:
@@ -136,19 +143,19 @@ def _object_coordinates(camera: Camera, size: int) -> tuple[Field, Field]:
 
 
 def _floor_shadow(whole: Field, foot: int, lamp: Lamp) -> Field:
-    """The product's shadow laid on the floor, and the dark line where it touches."""
+    """The shadow on the floor, with a dark contact shadow."""
     size = whole.shape[0]
     ground = foot + 0.5
     lean = -lamp.x / lamp.z * 1.1
     flatten = 0.16
-    # Each row of the floor shows the product's row that many times higher, pushed away from the lamp.
+    # Each row of the floor samples the row of the product at its height, shifted away from the lamp.
     coefficients = (1.0, lean / flatten, -lean / flatten * ground, 0.0, 1 / flatten, ground - ground / flatten)
     laid = Image.fromarray(whole).transform(
         (size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
     )
     cast = blurred(np.asarray(laid, dtype=np.float32), size * 0.022)
     away = (np.arange(size, dtype=np.float32) - ground)[:, None] / size
-    # The product's own outline, a little lower: so the dark line follows a round foot as well as four legs.
+    # The silhouette shifted down a little, so that the contact shadow follows round bases and legs.
     near = blurred(_shifted(whole, 0, size * 0.008), size * 0.009) * np.exp(-((away / 0.05) ** 2))
     wide = blurred(_shifted(whole, -lamp.x * size * 0.03, size * 0.014), size * 0.035) * np.exp(-((away / 0.06) ** 2))
     shadow: Field = np.clip(0.24 * cast + 0.50 * near + 0.30 * wide, 0, 0.8)
@@ -156,7 +163,7 @@ def _floor_shadow(whole: Field, foot: int, lamp: Lamp) -> Field:
 
 
 def _drop_shadow(whole: Field, lamp: Lamp) -> Field:
-    """The shadow of something that lies on the plane."""
+    """The shadow of a product that lies on the plane."""
     size = whole.shape[0]
     total = np.zeros_like(whole)
     for reach, strength in ((0.012, 0.34), (0.05, 0.22)):
@@ -187,7 +194,7 @@ def _shifted(values: Field, right: float, down: float) -> Field:
     return np.asarray(moved, dtype=np.float32)
 
 
-def _developed(pixels: Field, camera: Camera) -> Image.Image:
+def _expose(pixels: Field, camera: Camera) -> Image.Image:
     """Exposure, white balance and sensor noise, as a camera adds them."""
     gain = camera.exposure * np.array([1 + camera.warmth, 1.0, 1 - camera.warmth], dtype=np.float32)
     pixels = pixels * gain

@@ -1,4 +1,4 @@
-"""Surfaces answer what colour a point of a product has before any light falls on it: pattern, then material."""
+"""Surfaces: the colour of each point of a product without lighting, from pattern and material."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,8 +13,15 @@ from storefront.demo.noise import Field, cell_distance, cloudy_noise, fine_grain
 class Surface:
     """A printed or woven surface.
 
-    repeat: size of one repeat of the pattern, in object units. turn: 0 = bands lie across, 1 = they stand.
-    start: where the pattern begins (for two-tone: the line between the tones). phase: shifts the grain.
+    Attributes:
+        colour: of the ground.
+        accent: of the pattern.
+        pattern: name in `attributes.PATTERNS`.
+        material: determines the texture.
+        repeat: size of one repeat of the pattern, in object units.
+        turn: 0 for horizontal bands, 1 for vertical ones.
+        start: offset of the pattern; for two-tone, the line between the tones.
+        phase: offset of the texture.
     """
 
     colour: Rgb
@@ -27,7 +34,7 @@ class Surface:
     phase: float = 0.0
 
     def plain(self, colour: Rgb | None = None, material: str | None = None) -> "Surface":
-        """The same without its pattern, in another colour or material where one is given."""
+        """The surface without its pattern, optionally in another colour or material."""
         return replace(
             self,
             pattern="plain",
@@ -36,11 +43,11 @@ class Surface:
         )
 
     def turned(self) -> "Surface":
-        """The same cloth cut across: stripes that lay now stand."""
+        """The surface with its pattern rotated by 90 degrees."""
         return replace(self, turn=1 - self.turn)
 
     def paint(self, u: Field, v: Field, pixel: float) -> Field:
-        """float32 [h, w, 3], the colour at (u, v); pixel: the size of one in object units, for soft edges."""
+        """Colours at (u, v), float32 [h, w, 3]; `pixel` is the size of a pixel in object units, for antialiasing."""
         if self.turn:
             u, v = v, u
         base = np.array(self.colour, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""How the storefront's pages write a price, find a small picture and describe a product to search engines."""
+"""Template filters and tags of the storefront: prices, thumbnails and structured data."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from catalog.thumbnails import thumbnail_url
 register = template.Library()
 register.filter(money)
 
-# A script element ends at the first "</script", whatever stands around it.
+# A script element ends at the first "</script", even inside a JSON string.
 _AS_JSON = {ord("<"): "\\u003C", ord(">"): "\\u003E", ord("&"): "\\u0026"}
 
 
 @register.filter
 def thumbnail(name: str, side: int) -> str:
-    """The address of a photo's thumbnail."""
+    """URL of a photo's thumbnail."""
     return thumbnail_url(name, side)
 
 
 @register.filter
-def absolute(address: str, request: HttpRequest) -> str:
-    """The address with its scheme and host, as those who are not in the page need it."""
-    return request.build_absolute_uri(address)
+def absolute(url: str, request: HttpRequest) -> str:
+    """The URL with scheme and host."""
+    return request.build_absolute_uri(url)
 
 
 @register.simple_tag
 def structured_data(request: HttpRequest, product: Product, images: Sequence[ProductImage]) -> SafeString:
-    """A schema.org Product as JSON-LD: data, which no policy takes for a script."""
+    """A schema.org Product as a JSON-LD script element. Content security policies do not apply to data blocks."""
     described = {
         "@context": "https://schema.org",
         "@type": "Product",
@@ -53,4 +53,4 @@ def structured_data(request: HttpRequest, product: Product, images: Sequence[Pro
             "availability": f"https://schema.org/{'InStock' if product.available else 'OutOfStock'}",
         }
     data = json.dumps(described, ensure_ascii=False).translate(_AS_JSON)
-    return mark_safe(f'<script type="application/ld+json">{data}</script>')  # noqa: S308 - nothing can end the element
+    return mark_safe(f'<script type="application/ld+json">{data}</script>')  # noqa: S308 - the JSON cannot end the element

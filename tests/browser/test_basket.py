@@ -81,7 +81,7 @@ def test_what_is_added_is_said_to_screen_readers_and_counted_in_the_header(
     page.get_by_role("button", name="Add to basket").click()
 
     expect(page.get_by_role("status")).to_contain_text("“Blue mug” is in your basket.")
-    expect(page.get_by_role("link", name="Basket things in it: 1")).to_be_visible()
+    expect(page.get_by_role("link", name="Basket items: 1")).to_be_visible()
 
 
 def test_a_product_s_photos_are_turned_by_their_small_versions_without_a_jump(
@@ -89,7 +89,7 @@ def test_a_product_s_photos_are_turned_by_their_small_versions_without_a_jump(
 ) -> None:
     page.emulate_media(reduced_motion="reduce")
     page.goto(shop_url + product.get_absolute_url())
-    first, second = (page.get_by_role("link", name=f"Show view {number}") for number in (1, 2))
+    first, second = (page.get_by_role("link", name=f"Show photo {number}") for number in (1, 2))
     expect(first).to_have_attribute("aria-current", "true")
 
     second.click()
@@ -110,12 +110,12 @@ def test_a_product_s_photos_can_be_turned_by_the_keyboard(
     page.get_by_label("Photos").focus()
     page.keyboard.press("ArrowRight")
 
-    until(page, lambda: page.get_by_role("link", name="Show view 2").get_attribute("aria-current"))
+    until(page, lambda: page.get_by_role("link", name="Show photo 2").get_attribute("aria-current"))
 
 
 def test_a_product_s_photos_are_plain_links_without_scripts(plain_page: Page, shop_url: str, product: Product) -> None:
     plain_page.goto(shop_url + product.get_absolute_url())
 
-    plain_page.get_by_role("link", name="Show view 2").click()
+    plain_page.get_by_role("link", name="Show photo 2").click()
 
     expect(plain_page.get_by_alt_text("Blue mug, view 2")).to_be_in_viewport()

@@ -1,1 +1,1 @@
-"""The shapes: one function a silhouette, from a look to a drawing."""
+"""The shapes: one function per silhouette, which makes a drawing from an appearance."""

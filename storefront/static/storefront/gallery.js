@@ -1,11 +1,11 @@
-/** Turns a product's photos by their small versions, without a jump of the page; without this script they are plain links. */
+/** The thumbnails of a product scroll its photo strip without moving the page. Without this script they are plain links. */
 
 for (const gallery of document.querySelectorAll(".gallery")) {
   const stage = gallery.querySelector(".stage");
   const links = [...gallery.querySelectorAll(".views a")];
 
   function mark() {
-    // Scrolled from right to left, scrollLeft counts below zero.
+    // In right-to-left layouts scrollLeft is negative.
     const shown = Math.round(Math.abs(stage.scrollLeft) / stage.clientWidth);
     links.forEach((link, index) => (index === shown ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
   }

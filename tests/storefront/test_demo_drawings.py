@@ -7,10 +7,10 @@ import pytest
 
 from storefront.demo.attributes import COLOURS, MATERIALS
 from storefront.demo.catalogue import BRANDS, DemoProduct, demo_products, draw_view
-from storefront.demo.kinds import KINDS, Kind
+from storefront.demo.product_types import PRODUCT_TYPES, ProductType
 
 PRODUCTS = demo_products()
-FIRST_OF_EACH_CATEGORY = PRODUCTS[: len(KINDS)]
+FIRST_OF_EACH_CATEGORY = PRODUCTS[: len(PRODUCT_TYPES)]
 
 
 def by_sku(product: DemoProduct) -> str:
@@ -31,7 +31,7 @@ def test_another_count_is_honoured_and_shared_out_evenly(count: int) -> None:
     products = demo_products(count=count)
     shares = Counter(product.category for product in products)
     assert len(products) == count
-    assert len(shares) == min(count, len(KINDS))
+    assert len(shares) == min(count, len(PRODUCT_TYPES))
     assert max(shares.values()) - min(shares.values()) <= 1
 
 
@@ -83,7 +83,7 @@ def test_most_products_are_available_and_some_are_not() -> None:
     assert 0.85 < np.mean([product.available for product in PRODUCTS]) < 0.98
 
 
-def test_prices_are_in_euros_and_follow_kind_and_material() -> None:
+def test_prices_are_in_euros_and_follow_product_type_and_material() -> None:
     cheapest_boot = min(product.price for product in PRODUCTS if product.category == "shoes/boots")
     dearest_tee = max(product.price for product in PRODUCTS if product.category == "clothing/t-shirts")
     assert cheapest_boot > dearest_tee
@@ -101,12 +101,12 @@ def test_every_category_is_drawn_in_two_views_that_differ(product: DemoProduct) 
     assert np.abs(np.asarray(front, dtype=float) - np.asarray(styled, dtype=float)).mean() > 4
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
-def test_every_shape_of_a_category_is_sold_and_can_be_drawn(kind: Kind) -> None:
-    sold = {product.attributes["shape"]: product for product in PRODUCTS if product.category == kind.category}
-    assert set(sold) == {shape.name for shape in kind.shapes}
+@pytest.mark.parametrize("product_type", PRODUCT_TYPES, ids=lambda product_type: product_type.code)
+def test_every_shape_of_a_category_is_sold_and_can_be_drawn(product_type: ProductType) -> None:
+    sold = {product.attributes["shape"]: product for product in PRODUCTS if product.category == product_type.category}
+    assert set(sold) == {shape.name for shape in product_type.shapes}
     photos = [draw_view(product, 0, size=96).tobytes() for product in sold.values()]
-    assert len(set(photos)) == len(kind.shapes)
+    assert len(set(photos)) == len(product_type.shapes)
 
 
 @pytest.mark.parametrize("view", [0, 1])

@@ -11,7 +11,7 @@ from django.test import Client
 
 from catalog import services
 from catalog.models import Product
-from storefront.basket import MOST_PRODUCTS
+from storefront.basket import MAX_PRODUCTS
 from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def test_a_product_that_is_added_is_told_counted_in_the_header_and_in_the_basket
 
     assert response.redirect_chain == [(product.get_absolute_url(), 302)]
     assert "“Blue mug” is in your basket." in text(response)
-    assert "things in it: 2" in text(response)
+    assert "items: 2" in text(response)
     assert "Blue mug €12.50 each" in basket(client)
     assert "Total €25.00" in basket(client)
 
@@ -79,7 +79,7 @@ def test_a_product_that_cannot_be_bought_has_no_button_and_is_refused(client: Cl
     product = stock("Blue mug", **lacking)
 
     assert "Add to basket" not in text(client.get(product.get_absolute_url()))
-    assert "“Blue mug” cannot be bought at the moment" in text(add(client, product))
+    assert "“Blue mug” is currently not available" in text(add(client, product))
     assert "There is nothing in your basket yet" in basket(client)
 
 
@@ -92,20 +92,20 @@ def test_a_product_that_is_not_in_the_shop_is_refused(client: Client) -> None:
 
 @pytest.mark.parametrize("quantity", ["0", "100", "-1", "1.5", "many", "", "²", "9" * 5000])
 def test_a_quantity_that_is_none_is_told_and_nothing_is_added(client: Client, quantity: str) -> None:
-    assert "Give a quantity from 1 to 99" in text(add(client, stock(), quantity))
+    assert "Enter a quantity from 1 to 99" in text(add(client, stock(), quantity))
     assert "There is nothing in your basket yet" in basket(client)
 
 
 def test_a_basket_holds_no_more_than_it_should(client: Client) -> None:
     product = stock(photos=0)
     add(client, product, 60)
-    assert "at most 99 of one product" in text(add(client, product, 60))
+    assert "The maximum quantity per product is 99" in text(add(client, product, 60))
 
-    for _ in range(MOST_PRODUCTS):
+    for _ in range(MAX_PRODUCTS):
         last = stock(photos=0)
         response = add(client, last)
 
-    assert f"holds {MOST_PRODUCTS} different products" in text(response)
+    assert f"holds {MAX_PRODUCTS} different products" in text(response)
 
 
 def test_a_product_that_is_withdrawn_leaves_the_basket_and_its_count(client: Client) -> None:
@@ -114,7 +114,7 @@ def test_a_product_that_is_withdrawn_leaves_the_basket_and_its_count(client: Cli
     services.withdraw_products([product.pk])
 
     assert "There is nothing in your basket yet" in basket(client)
-    assert "things in it" not in text(client.get("/"))
+    assert "items" not in text(client.get("/"))
 
 
 def test_an_order_thanks_once_and_keeps_nothing(client: Client) -> None:
@@ -127,7 +127,7 @@ def test_an_order_thanks_once_and_keeps_nothing(client: Client) -> None:
     assert "Blue mug 2 pieces €25.00" in text(response)
     assert f'data-track="purchase" data-product="{product.pk}" data-quantity="2"' in response.content.decode()
     assert "There is nothing in your basket yet" in text(client.get("/basket/thanks/", follow=True))
-    assert "things in it" not in text(client.get("/"))
+    assert "items" not in text(client.get("/"))
 
 
 def test_what_has_sold_out_meanwhile_stays_in_the_basket_and_is_not_ordered(client: Client) -> None:
@@ -136,7 +136,7 @@ def test_what_has_sold_out_meanwhile_stays_in_the_basket_and_is_not_ordered(clie
     add(client, lamp)
     Product.objects.filter(pk=sold_out.pk).update(available=False)
 
-    assert "Sold mug Cannot be bought at the moment" in basket(client)
+    assert "Sold mug Currently not available" in basket(client)
     assert "Total €5.00" in basket(client)
     assert "Sold mug" not in text(client.post("/basket/order/", follow=True))
     assert "Sold mug" in basket(client)

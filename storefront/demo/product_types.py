@@ -1,13 +1,13 @@
-"""The kinds of product the demo shop sells: their shapes, what they are made of and what they cost."""
+"""The product types of the demo shop: their shapes, materials and prices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from storefront.demo.look import Look
+from storefront.demo.appearance import Appearance
 from storefront.demo.scene import Drawing
 from storefront.demo.shapes import accessories, bags, clothing, footwear, furnishing, tableware
 
-Draw = Callable[[Look], Drawing]
+Draw = Callable[[Appearance], Drawing]
 
 _PRINTS = ("striped", "dotted", "checked", "floral", "zigzag", "two-tone")
 _GLAZES = ("striped", "dotted", "zigzag", "speckled", "two-tone", "floral")
@@ -15,7 +15,14 @@ _GLAZES = ("striped", "dotted", "zigzag", "speckled", "two-tone", "floral")
 
 @dataclass(frozen=True)
 class Shape:
-    """A silhouette: the attribute's value, the noun in titles, how it is drawn and what it does to the price."""
+    """A silhouette.
+
+    Attributes:
+        name: value of the attribute `shape`.
+        noun: in titles.
+        draw: makes the drawing from an appearance.
+        price: factor on the price of the product type.
+    """
 
     name: str
     noun: str
@@ -24,8 +31,20 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A category of the demo shop. title: how a name is put together; use: a sentence on what it is good for."""
+class ProductType:
+    """A category of the demo shop.
+
+    Attributes:
+        code: part of the SKUs.
+        category: slug path.
+        names: of the category and its parent, the parent first.
+        shapes: in turn.
+        patterns: that fit, beside "plain".
+        materials: that fit.
+        price: base price in EUR.
+        use: sentence of the description.
+        title: template of titles.
+    """
 
     code: str
     category: str
@@ -38,8 +57,8 @@ class Kind:
     title: str = "{adjective} {material} {noun}, {colour}"
 
 
-KINDS = (
-    Kind(
+PRODUCT_TYPES = (
+    ProductType(
         "TEE", "clothing/t-shirts", ("Clothing", "T-shirts"),
         (
             Shape("crew neck", "crew-neck T-shirt", clothing.crew_tee),
@@ -48,7 +67,7 @@ KINDS = (
         ),
         ("striped", "dotted", "two-tone", "zigzag"), ("cotton", "linen"), 19, "An easy fit for every day.",
     ),
-    Kind(
+    ProductType(
         "MUG", "home/mugs", ("Home", "Mugs"),
         (
             Shape("straight", "mug", tableware.straight_mug),
@@ -57,7 +76,7 @@ KINDS = (
         ),
         _GLAZES, ("stoneware", "porcelain", "enamel"), 14, "Holds 350 ml and sits well in the hand.",
     ),
-    Kind(
+    ProductType(
         "SNK", "shoes/sneakers", ("Shoes", "Sneakers"),
         (
             Shape("low", "low sneakers", footwear.low_sneaker),
@@ -67,7 +86,7 @@ KINDS = (
         ("striped", "checked", "dotted", "two-tone", "floral"), ("canvas", "leather", "suede"), 59,
         "A cushioned sole of natural rubber.",
     ),
-    Kind(
+    ProductType(
         "LMP", "home/lamps", ("Home", "Lamps"),
         (
             Shape("drum", "drum lamp", furnishing.drum_lamp),
@@ -76,7 +95,7 @@ KINDS = (
         ),
         _PRINTS, ("linen", "cotton", "silk"), 69, "A warm light for a side table; takes an E27 bulb.",
     ),
-    Kind(
+    ProductType(
         "HBG", "bags/handbags", ("Bags", "Handbags"),
         (
             Shape("tote", "tote bag", bags.tote_bag),
@@ -87,7 +106,7 @@ KINDS = (
         ("striped", "checked", "two-tone", "zigzag", "floral"), ("leather", "canvas", "suede"), 79,
         "Room for a tablet, with a zipped pocket inside.",
     ),
-    Kind(
+    ProductType(
         "CHR", "furniture/chairs", ("Furniture", "Chairs"),
         (
             Shape("dining", "dining chair", furnishing.dining_chair),
@@ -98,7 +117,7 @@ KINDS = (
         ("striped", "checked", "zigzag", "floral", "two-tone"), ("linen", "velvet", "leather", "wool"), 149,
         "On legs of solid wood.",
     ),
-    Kind(
+    ProductType(
         "DRS", "clothing/dresses", ("Clothing", "Dresses"),
         (
             Shape("shift", "shift dress", clothing.shift_dress),
@@ -108,7 +127,7 @@ KINDS = (
         ("floral", "dotted", "striped", "checked", "two-tone"), ("cotton", "linen", "silk"), 64,
         "Cut to move, with pockets in the seams.",
     ),
-    Kind(
+    ProductType(
         "VAS", "home/vases", ("Home", "Vases"),
         (
             Shape("amphora", "amphora vase", tableware.amphora_vase, 1.2),
@@ -118,7 +137,7 @@ KINDS = (
         ),
         _GLAZES, ("stoneware", "porcelain", "clay"), 34, "Thrown by hand, watertight.",
     ),
-    Kind(
+    ProductType(
         "WTC", "accessories/watches", ("Accessories", "Watches"),
         (
             Shape("round", "round watch", accessories.round_watch),
@@ -128,7 +147,7 @@ KINDS = (
         ("striped", "two-tone", "zigzag", "dotted"), ("leather", "canvas", "suede"), 119,
         "Quartz movement, water resistant to 5 bar.", "{noun} with {adjective} {material} strap, {colour}",
     ),
-    Kind(
+    ProductType(
         "SHR", "clothing/shirts", ("Clothing", "Shirts"),
         (
             Shape("classic", "classic shirt", clothing.classic_shirt),
@@ -138,7 +157,7 @@ KINDS = (
         ("checked", "striped", "floral", "dotted"), ("cotton", "linen", "denim"), 49,
         "Buttons of recycled shell, a straight hem.",
     ),
-    Kind(
+    ProductType(
         "BPK", "bags/backpacks", ("Bags", "Backpacks"),
         (
             Shape("classic", "classic backpack", bags.classic_backpack),
@@ -148,7 +167,7 @@ KINDS = (
         ("two-tone", "striped", "checked", "zigzag", "dotted"), ("canvas", "leather", "denim"), 69,
         "A padded sleeve for a 15-inch laptop.",
     ),
-    Kind(
+    ProductType(
         "CSH", "home/cushions", ("Home", "Cushions"),
         (
             Shape("square", "square cushion", furnishing.square_cushion),
@@ -158,7 +177,7 @@ KINDS = (
         ),
         _PRINTS, ("cotton", "linen", "velvet", "wool"), 27, "With a washable cover and a feather filling.",
     ),
-    Kind(
+    ProductType(
         "BOT", "shoes/boots", ("Shoes", "Boots"),
         (
             Shape("Chelsea", "Chelsea boots", footwear.chelsea_boot),
@@ -167,7 +186,7 @@ KINDS = (
         ),
         ("two-tone", "floral", "checked", "dotted"), ("leather", "suede"), 75, "Lined, with a welted sole.",
     ),
-    Kind(
+    ProductType(
         "SOF", "furniture/sofas", ("Furniture", "Sofas"),
         (
             Shape("two-seat", "two-seat sofa", furnishing.two_seat_sofa),
@@ -177,7 +196,7 @@ KINDS = (
         ("striped", "checked", "floral", "zigzag"), ("linen", "velvet", "leather", "wool"), 690,
         "Deep seats with covers that come off.",
     ),
-    Kind(
+    ProductType(
         "SUN", "accessories/sunglasses", ("Accessories", "Sunglasses"),
         (
             Shape("round", "round sunglasses", accessories.round_sunglasses),
@@ -188,7 +207,7 @@ KINDS = (
         ("two-tone", "striped", "speckled", "checked"), ("acetate", "plastic"), 59,
         "Category 3 lenses, full UV protection.",
     ),
-    Kind(
+    ProductType(
         "JMP", "clothing/knitwear", ("Clothing", "Knitwear"),
         (
             Shape("crew neck", "crew-neck jumper", clothing.crew_jumper),
@@ -197,7 +216,7 @@ KINDS = (
         ),
         ("striped", "zigzag", "two-tone", "dotted"), ("wool",), 49, "Knitted in a soft medium gauge.",
     ),
-    Kind(
+    ProductType(
         "PLT", "home/plates", ("Home", "Plates"),
         (
             Shape("coupe", "coupe plate", tableware.coupe_plate),
@@ -207,7 +226,7 @@ KINDS = (
         ),
         _GLAZES, ("stoneware", "porcelain", "enamel"), 16, "Stacks well, safe in the oven to 180 degrees.",
     ),
-    Kind(
+    ProductType(
         "HAT", "accessories/hats", ("Accessories", "Hats"),
         (
             Shape("bucket", "bucket hat", accessories.bucket_hat),
@@ -217,7 +236,7 @@ KINDS = (
         ),
         ("two-tone", "striped", "checked", "zigzag"), ("felt", "wool", "cotton"), 29, "Keeps its shape in a suitcase.",
     ),
-    Kind(
+    ProductType(
         "TRS", "clothing/trousers", ("Clothing", "Trousers"),
         (
             Shape("straight", "straight trousers", clothing.straight_trousers),
@@ -227,7 +246,7 @@ KINDS = (
         ),
         ("striped", "checked", "floral", "dotted"), ("cotton", "denim", "linen"), 54, "A mid rise with four pockets.",
     ),
-    Kind(
+    ProductType(
         "BTL", "home/bottles", ("Home", "Bottles"),
         (
             Shape("slim", "slim bottle", tableware.slim_bottle),
