@@ -70,10 +70,10 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests tell beside that they passed, by `record_property("told", text)`."""
+    """Print the notes of passed tests: `record_property("note", text)`."""
     for report in terminalreporter.getreports("passed"):
         for name, text in report.user_properties:
-            if name == "told":
+            if name == "note":
                 terminalreporter.write_line(str(text))
 
 

@@ -1,4 +1,4 @@
-"""Drawings to train on, three kinds of thing that a few epochs tell apart; and patchworks, quickly drawn. No two are alike."""
+"""Training drawings of three kinds, which a few epochs can distinguish, and patchworks, which are quick to draw. All differ."""
 
 from __future__ import annotations
 

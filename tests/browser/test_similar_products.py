@@ -64,7 +64,7 @@ def strip_with_cards(page: Page, count: int) -> None:
 
 def test_the_widget_stays_small(record_property: Callable[[str, object], None]) -> None:
     size = len(gzip.compress(WIDGET.read_bytes(), 9))
-    record_property("told", f"similar.js: {size:,} bytes gzipped")
+    record_property("note", f"similar.js: {size:,} bytes gzipped")
     assert size < 8_000
 
 

@@ -56,7 +56,7 @@ def test_a_chosen_photo_is_sent_and_what_looks_like_it_is_shown(
     sent: list[bytes] = []
 
     def respond(route: Route) -> None:
-        # The form as the browser tells it: without the file's content.
+        # The form as the browser reports it, without the content of the file.
         sent.append(route.request.post_data_buffer or b"")
         route.fulfill(json=answer(3))
 

@@ -1,4 +1,4 @@
-"""A web server on the loopback address, which answers as a test tells it to."""
+"""A web server on the loopback address, with responses that a test sets."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ class PhotoServer:
 @contextmanager
 def photo_server() -> Iterator[PhotoServer]:
     """A server in threads of its own, until the block ends."""
-    told = PhotoServer()
+    server = PhotoServer()
 
     class Handler(loopback.Handler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            told.seen.append(self.path)
-            told.headers = {name.lower(): value for name, value in self.headers.items()}
+            server.seen.append(self.path)
+            server.headers = {name.lower(): value for name, value in self.headers.items()}
             try:
-                told.answers[self.path](self)
+                server.answers[self.path](self)
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
-    with loopback.serving(Handler) as told.port:
-        yield told
+    with loopback.serving(Handler) as server.port:
+        yield server

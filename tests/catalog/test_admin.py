@@ -158,10 +158,10 @@ class TestAddingPhotos:
             upload("<b>.jpg", b""),
         ]
         answer = admin.post(change_page(product), form_of(product, title="Better title", new_photos=files), follow=True)
-        told = messages_of(answer)
-        assert "2 photos were added." in told
-        assert "manual.pdf was not added: the file is PDF: save it as JPEG, PNG or WebP." in told
-        assert any(text.startswith("cut.jpg was not added: the picture is cut off") for text in told)
+        shown = messages_of(answer)
+        assert "2 photos were added." in shown
+        assert "manual.pdf was not added: the file is PDF: save it as JPEG, PNG or WebP." in shown
+        assert any(text.startswith("cut.jpg was not added: the picture is cut off") for text in shown)
         assert "&lt;b&gt;.jpg was not added: the file is empty." in answer.content.decode()
         product.refresh_from_db()
         assert (product.title, product.images.count()) == ("Better title", 2)
@@ -301,8 +301,8 @@ class TestActions:
     def test_withdrawing_takes_products_out_and_says_how_many(self, admin: Client) -> None:
         products = [stock(), stock(), stock(active=False)]
         settle()
-        told = messages_of(run_action(admin, "withdraw", *products))
-        assert told == ["2 products were withdrawn.", "1 product was inactive already."]
+        shown = messages_of(run_action(admin, "withdraw", *products))
+        assert shown == ["2 products were withdrawn.", "1 product was inactive already."]
         assert not Product.objects.filter(active=True).exists()
         assert state_of(products[0].images.get()) == State.OUTDATED
 
@@ -323,8 +323,8 @@ class TestActions:
     def test_reindexing_keeps_the_vectors(self, admin: Client) -> None:
         product = stock(photos=2)
         settle()
-        told = messages_of(run_action(admin, "reindex", product))
-        assert told == ["2 photos will be written to the index again."]
+        shown = messages_of(run_action(admin, "reindex", product))
+        assert shown == ["2 photos will be written to the index again."]
         assert ImageEmbedding.objects.filter(state=State.EMBEDDED, vector__isnull=False).count() == 2
 
     def test_an_action_on_products_without_photos_says_so(self, admin: Client) -> None:

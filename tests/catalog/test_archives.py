@@ -40,12 +40,12 @@ def files_in(folder: Path) -> dict[str, bytes]:
 class TestAGoodArchive:
     @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
     def test_is_unpacked_byte_by_byte(self, tmp_path, compression):
-        told: list[int] = []
+        extracted: list[int] = []
         archive = opened(packed(compression=compression))
         archive.verify()
-        archive.extract_to(tmp_path / "out", told.append)
+        archive.extract_to(tmp_path / "out", extracted.append)
         assert files_in(tmp_path / "out") == PHOTOS
-        assert sum(told) == len(PHOTOS)
+        assert sum(extracted) == len(PHOTOS)
         assert archive.members[0] == ArchiveMember("mugs/0.jpg", len(PHOTOS["mugs/0.jpg"]))
         assert archive.read("mugs/0.jpg") == PHOTOS["mugs/0.jpg"]
 

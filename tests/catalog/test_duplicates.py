@@ -243,7 +243,7 @@ class TestMerge:
 class TestTheNextImport:
     @pytest.fixture
     def feed(self, tmp_path: Path) -> Path:
-        """Two products with a photo each, as their source tells them every night."""
+        """Two products with a photo each, as their source delivers them every night."""
         for number, colour in enumerate(("red", "green"), start=1):
             (tmp_path / f"{number}.jpg").write_bytes(jpeg(colour))
         feed = tmp_path / "feed.csv"

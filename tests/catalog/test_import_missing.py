@@ -31,8 +31,8 @@ NIGHTLY = ("--source", "feed", "--deactivate-missing")
 
 
 @pytest.fixture(autouse=True)
-def told() -> Iterator[list[int]]:
-    """The products of which the other services were told that they changed."""
+def changed_ids() -> Iterator[list[int]]:
+    """Ids of the products for which `products_changed` was sent."""
     ids: list[int] = []
 
     def listen(product_ids: list[int], **_kwargs: object) -> None:
@@ -43,20 +43,20 @@ def told() -> Iterator[list[int]]:
     events.products_changed.disconnect(listen)
 
 
-def test_a_product_that_left_its_source_is_withdrawn(tmp_path: Path, told: list[int]) -> None:
+def test_a_product_that_left_its_source_is_withdrawn(tmp_path: Path, changed_ids: list[int]) -> None:
     run(table(tmp_path, *ALL), *NIGHTLY)
     report = run(table(tmp_path, "m1", "m2", "m3", "m4"), *NIGHTLY)
     assert (report["withdrawn"], active()) == (1, ["m1", "m2", "m3", "m4"])
-    assert told == [Product.objects.get(sku="m5").pk]
+    assert changed_ids == [Product.objects.get(sku="m5").pk]
 
 
-def test_it_comes_back_with_its_source(tmp_path: Path, told: list[int]) -> None:
+def test_it_comes_back_with_its_source(tmp_path: Path, changed_ids: list[int]) -> None:
     run(table(tmp_path, *ALL), *NIGHTLY)
     run(table(tmp_path, "m1"), *NIGHTLY)
-    told.clear()
+    changed_ids.clear()
     report = run(table(tmp_path, *ALL), *NIGHTLY)
     assert (counts(report), active()) == ((0, 4, 1, 0), list(ALL))
-    assert len(told) == 4
+    assert len(changed_ids) == 4
     assert counts(run(table(tmp_path, *ALL), *NIGHTLY)) == (0, 0, 5, 0)
 
 

@@ -225,6 +225,6 @@ def test_the_command_refuses_a_pdf_too(tmp_path: Path) -> None:
 
 def test_options_survive_as_plain_json() -> None:
     options = ImportOptions(format="csv", dry_run=True, source="feed", map=("sku=ArtNo",), decimal=",")
-    told = options.as_parameters()
-    assert told == {"format": "csv", "dry_run": True, "source": "feed", "map": ["sku=ArtNo"], "decimal": ","}
-    assert ImportOptions.from_parameters({**told, "file": "x.csv"}) == options
+    parameters = options.as_parameters()
+    assert parameters == {"format": "csv", "dry_run": True, "source": "feed", "map": ["sku=ArtNo"], "decimal": ","}
+    assert ImportOptions.from_parameters({**parameters, "file": "x.csv"}) == options

@@ -1,4 +1,4 @@
-"""Every write of the catalogue: what it stores, and what it tells the other services, inside its transaction."""
+"""Every write of the catalogue: what it stores, and which events it sends, inside its transaction."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ pytestmark = pytest.mark.django_db
 MUG = ProductData(sku="mug-1", title="Blue mug", category=("Kitchen", "Mugs"), price=Decimal("9.90"), tags=("blue",))
 
 
-class Told:
+class SentEvents:
     """The events sent so far, as (name, ids)."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, list[int]]] = []
         self.all_in_a_transaction = True
 
-    def hear(self, signal: Signal, **message: Any) -> None:
+    def record(self, signal: Signal, **message: Any) -> None:
         name = next(
             name for name in ("products_changed", "images_changed", "images_removed") if getattr(events, name) is signal
         )
@@ -53,14 +53,14 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Iterator[Told]:
-    told = Told()
+def sent() -> Iterator[SentEvents]:
+    sent = SentEvents()
     signals = (events.products_changed, events.images_changed, events.images_removed)
     for signal in signals:
-        signal.connect(told.hear)
-    yield told
+        signal.connect(sent.record)
+    yield sent
     for signal in signals:
-        signal.disconnect(told.hear)
+        signal.disconnect(sent.record)
 
 
 def photo(colour: str) -> Photo:
@@ -91,20 +91,20 @@ def test_a_title_that_makes_no_slug_takes_the_sku_s() -> None:
     assert product.slug == "mug-1"
 
 
-def test_the_same_details_again_change_nothing_and_tell_nobody(told: Told) -> None:
+def test_the_same_details_again_change_nothing_and_send_no_event(sent: SentEvents) -> None:
     save_product(MUG)
     before = Product.objects.get().updated_at
     product, outcome = save_product(MUG)
-    assert (outcome, product.updated_at, told.events) == (SaveResult.UNCHANGED, before, [])
+    assert (outcome, product.updated_at, sent.events) == (SaveResult.UNCHANGED, before, [])
 
 
-def test_a_changed_price_is_stored_and_told_in_the_transaction(told: Told) -> None:
+def test_a_changed_price_is_stored_and_its_event_is_sent_in_the_transaction(sent: SentEvents) -> None:
     product, _ = save_product(MUG)
     _, outcome = save_product(replace(MUG, price=Decimal("12.00")))
     product.refresh_from_db()
     assert (outcome, product.price) == (SaveResult.UPDATED, Decimal("12.00"))
-    assert told.events == [("products_changed", [product.pk])]
-    assert told.all_in_a_transaction
+    assert sent.events == [("products_changed", [product.pk])]
+    assert sent.all_in_a_transaction
 
 
 def test_a_source_that_speaks_of_some_fields_leaves_the_others_alone() -> None:
@@ -141,7 +141,7 @@ def test_category_names_that_are_the_same_slug_are_one_category() -> None:
     assert ensure_category(["Größe"]).path == "größe"
 
 
-def test_a_renamed_category_takes_its_subtree_along_and_tells_of_its_products(told: Told) -> None:
+def test_a_renamed_category_renames_its_subtree_and_sends_an_event_for_its_products(sent: SentEvents) -> None:
     product, _ = save_product(replace(MUG, category=("Kitchen", "Mugs", "Large")))
     bystander = ensure_category(["Kitchenware"])
     kitchen = Category.objects.get(path="kitchen")
@@ -153,7 +153,7 @@ def test_a_renamed_category_takes_its_subtree_along_and_tells_of_its_products(to
         "cooking/mugs/large",
         "kitchenware",
     ]
-    assert told.events == [("products_changed", [product.pk])]
+    assert sent.events == [("products_changed", [product.pk])]
     bystander.refresh_from_db()
     assert bystander.path == "kitchenware"
 
@@ -175,7 +175,7 @@ def test_a_category_is_not_moved_below_itself() -> None:
         save_category(kitchen)
 
 
-def test_an_attached_photo_is_stored_under_its_hash_and_told(told: Told, media_root: Path) -> None:
+def test_an_attached_photo_is_stored_under_its_hash_and_sends_an_event(sent: SentEvents, media_root: Path) -> None:
     product, _ = save_product(MUG)
     blue = photo("blue")
     image, is_new = attach_image(product, blue, alt="A mug")
@@ -183,35 +183,35 @@ def test_an_attached_photo_is_stored_under_its_hash_and_told(told: Told, media_r
     assert (image.width, image.height, image.sha256, image.position) == (40, 30, blue.sha256, 0)
     assert files(media_root) == [f"products/{blue.sha256[:2]}/{blue.sha256}.png"]
     assert (media_root / str(image.file.name)).read_bytes() == blue.content
-    assert told.events == [("images_changed", [image.pk])]
-    assert told.all_in_a_transaction
+    assert sent.events == [("images_changed", [image.pk])]
+    assert sent.all_in_a_transaction
 
 
-def test_the_same_photo_is_attached_once_and_may_change_its_place(told: Told) -> None:
+def test_the_same_photo_is_attached_once_and_may_change_its_place(sent: SentEvents) -> None:
     product, _ = save_product(MUG)
     first, _ = attach_image(product, photo("blue"))
     second, _ = attach_image(product, photo("red"))
     assert second.position == 1
-    told.events.clear()
+    sent.events.clear()
     again, is_new = attach_image(product, photo("blue"), position=5)
-    assert (again.pk, again.position, is_new, told.events) == (first.pk, 5, False, [])
+    assert (again.pk, again.position, is_new, sent.events) == (first.pk, 5, False, [])
     arrange_images({first.pk: 1, second.pk: 0})
     assert list(product.images.all()) == [second, first]
 
 
 def test_a_photo_that_leaves_goes_with_its_file_and_thumbnails(
-    told: Told, media_root: Path, django_capture_on_commit_callbacks: Any
+    sent: SentEvents, media_root: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
     product, _ = save_product(MUG)
     image, _ = attach_image(product, photo("blue"))
     thumbnail(str(image.file.name), 96)
     assert len(files(media_root)) == 2
-    told.events.clear()
+    sent.events.clear()
     with django_capture_on_commit_callbacks(execute=True):
         assert remove_images([image.pk]) == 1
         assert len(files(media_root)) == 2, "a transaction that is rolled back must find its files again"
-    assert told.events == [("images_removed", [image.pk])]
-    assert told.all_in_a_transaction
+    assert sent.events == [("images_removed", [image.pk])]
+    assert sent.all_in_a_transaction
     assert files(media_root) == []
 
 
@@ -226,29 +226,29 @@ def test_a_file_that_another_product_uses_stays(media_root: Path, django_capture
     assert files(media_root) == [shared.file.name]
 
 
-def test_nothing_to_remove_tells_nobody(told: Told) -> None:
+def test_removing_nothing_sends_no_event(sent: SentEvents) -> None:
     assert remove_images([12345]) == 0
-    assert told.events == []
+    assert sent.events == []
 
 
 def test_a_deleted_product_takes_its_photos_along(
-    told: Told, media_root: Path, django_capture_on_commit_callbacks: Any
+    sent: SentEvents, media_root: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
     product, _ = save_product(MUG)
     image, _ = attach_image(product, photo("blue"))
     with django_capture_on_commit_callbacks(execute=True):
         assert delete_products([product.pk]) == 1
-    assert ("images_removed", [image.pk]) in told.events
+    assert ("images_removed", [image.pk]) in sent.events
     assert not ProductImage.objects.exists()
     assert files(media_root) == []
 
 
-def test_a_withdrawn_product_keeps_its_photos_and_is_told_once(told: Told) -> None:
+def test_a_withdrawn_product_keeps_its_photos_and_sends_one_event(sent: SentEvents) -> None:
     product, _ = save_product(MUG)
     attach_image(product, photo("blue"))
-    told.events.clear()
+    sent.events.clear()
     assert withdraw_products([product.pk]) == 1
     assert withdraw_products([product.pk]) == 0
     product.refresh_from_db()
     assert (product.active, product.images.count()) == (False, 1)
-    assert told.events == [("products_changed", [product.pk])]
+    assert sent.events == [("products_changed", [product.pk])]

@@ -1,4 +1,4 @@
-"""Which kind of catalogue a path holds is told from what is there, not from its name."""
+"""The format of a catalogue is detected from its content, not from its name."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ def test_a_read_asks_as_many_replicas_as_the_settings_say(server: Server) -> Non
 
 
 class Points(PointsServicer):
-    """The gRPC side of a server: keeps what is written, and fails as often as it is told."""
+    """The gRPC side of a server: keeps what is written, and fails with each status in `failures`."""
 
     def __init__(self) -> None:
         self.written: list[tuple[int, list[float], int]] = []
@@ -287,7 +287,7 @@ class Points(PointsServicer):
     def Upsert(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802  # as the protocol calls it
         self.keys.add(dict(context.invocation_metadata()).get("api-key"))
         if self.failures:
-            context.abort(self.failures.pop(0), "told to fail")
+            context.abort(self.failures.pop(0), "asked to fail")
         assert request.wait
         for each in request.points:
             vector = each.vectors.vector
@@ -364,7 +364,7 @@ def test_the_key_goes_along_by_grpc(by_grpc: tuple[QdrantVectorIndex, Points]) -
     ("code", "words"),
     [
         (grpc.StatusCode.UNAUTHENTICATED, "refuses QDRANT_API_KEY"),
-        (grpc.StatusCode.INVALID_ARGUMENT, "refused a request: told to fail"),
+        (grpc.StatusCode.INVALID_ARGUMENT, "refused a request: asked to fail"),
     ],
 )
 def test_a_refusal_by_grpc_becomes_an_error_of_the_port(

@@ -1,4 +1,4 @@
-"""Prometheus, the alert rules and the Grafana dashboard: valid, and of metrics that a process which runs tells."""
+"""Prometheus, the alert rules and the Grafana dashboard: valid, and of metrics that a running process exports."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ ASKED = sorted({each for text in expressions() for each in selectors(promql_pars
 
 
 @pytest.fixture
-def told(make_site, draw_photos) -> dict[str, list[dict[str, str]]]:
-    """What a web process tells that embeds by itself and has answered: the labels of each sample by the sample's name."""
+def exported(make_site, draw_photos) -> dict[str, list[dict[str, str]]]:
+    """The metrics of a web process that embeds photos and has answered a request: labels of each sample by its name."""
     site = make_site()
     site.manage("import_catalog", str(draw_photos(3)))
     server = site.serve()
@@ -109,25 +109,25 @@ def told(make_site, draw_photos) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def test_whatever_is_asked_for_is_told_by_a_process_that_runs(told):
+def test_every_metric_of_rules_and_dashboard_is_exported_by_a_running_process(exported):
     assert len(ASKED) > 20
     for asked in ASKED:
         if asked.metric == UP:
             assert {value for label, value in asked.equal if label == "job"} <= JOBS
             continue
-        assert asked.metric in told, asked
-        fits = [labels for labels in told[asked.metric] if dict(asked.equal).items() <= labels.items()]
+        assert asked.metric in exported, asked
+        fits = [labels for labels in exported[asked.metric] if dict(asked.equal).items() <= labels.items()]
         assert fits, asked
         assert all(asked.labels <= labels.keys() for labels in fits), asked
 
 
-def test_whatever_is_told_is_shown_or_watched(told):
+def test_every_exported_metric_is_on_the_dashboard_or_in_an_alert(exported):
     def families(names: Iterable[str]) -> set[str]:
         return {
             re.sub(r"_(bucket|sum|count|total|created)$", "", name) for name in names if name.startswith("lookalike_")
         }
 
-    assert families(told) == families(asked.metric for asked in ASKED)
+    assert families(exported) == families(asked.metric for asked in ASKED)
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))

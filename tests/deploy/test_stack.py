@@ -121,23 +121,23 @@ def test_the_processes_of_a_service_add_up_their_metrics(deployment, shop):
     for _ in range(20):
         shop.get("/api/products")
     with urllib.request.urlopen(f"http://localhost:{deployment.ports['recommender']}/metrics", timeout=60) as response:
-        told = response.read().decode()
+        metrics = response.read().decode()
     (counted,) = [
         line
-        for line in told.splitlines()
+        for line in metrics.splitlines()
         if line.startswith("lookalike_requests_total") and '"products"' in line and "200" in line
     ]
     assert float(counted.split()[-1]) >= 20
-    assert 'lookalike_images{state="indexed"}' in told
+    assert 'lookalike_images{state="indexed"}' in metrics
 
 
-def test_the_workers_tell_their_metrics(deployment, shop):
+def test_the_workers_export_their_metrics(deployment, shop):
     for name in ("worker", "trainer"):
         with urllib.request.urlopen(f"http://127.0.0.1:{deployment.ports[name]}/metrics", timeout=60) as response:
-            told = response.read().decode()
-        assert 'lookalike_photos_processed_total{result="embedded"}' in told
-        assert 'lookalike_jobs_total{kind="train",result="failed"}' in told
-        assert 'lookalike_images{state="indexed"} 12.0' in told
+            metrics = response.read().decode()
+        assert 'lookalike_photos_processed_total{result="embedded"}' in metrics
+        assert 'lookalike_jobs_total{kind="train",result="failed"}' in metrics
+        assert 'lookalike_images{state="indexed"} 12.0' in metrics
 
 
 def test_a_name_that_is_not_the_shops_is_refused(shop):

@@ -47,7 +47,7 @@ def unpacked_or_refused(content: bytes) -> None:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file as its archive tells of it, truly or not."""
+    """A file as its archive describes it, truthfully or not."""
 
     name: bytes
     start: bytes
@@ -75,14 +75,14 @@ def archive_of(entries: Sequence[Entry]) -> bytes:
         size = len(entry.content) if entry.said_size is None else entry.said_size
         extra = struct.pack("<HHQQ", 1, 16, size, len(data)) if entry.zip64 else b""
         sizes = (0xFFFFFFFF, 0xFFFFFFFF) if entry.zip64 else (len(data), size)
-        told = (
+        header = (
             20, entry.flags, entry.method, 0, 0x21, zlib.crc32(entry.content), *sizes, len(entry.name), len(extra)
         )  # fmt: skip
         for _ in range(entry.copies):
-            directory += struct.pack("<4sH5H3L2H", b"PK\x01\x02", 0x0314, *told)
+            directory += struct.pack("<4sH5H3L2H", b"PK\x01\x02", 0x0314, *header)
             directory += struct.pack("<3HLL", 0, 0, 0, entry.mode << 16, len(body)) + entry.name + extra
             count += 1
-        body += struct.pack("<4s5H3L2H", b"PK\x03\x04", *told) + entry.name + extra + data
+        body += struct.pack("<4s5H3L2H", b"PK\x03\x04", *header) + entry.name + extra + data
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)
     return bytes(body + directory + end)
 

@@ -36,4 +36,4 @@ def test_the_api_does_what_its_schema_says(make_site, tmp_path, record_property)
         timeout=800,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{site.log()[-3000:]}"
-    record_property("told", "schemathesis:" + done.stdout.rpartition(" SUMMARY ")[2].strip("=\n"))
+    record_property("note", "schemathesis:" + done.stdout.rpartition(" SUMMARY ")[2].strip("=\n"))
