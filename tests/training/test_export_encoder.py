@@ -65,7 +65,7 @@ def test_float_int8_and_saved_model_are_written_with_a_card(exported):
         "model.tflite", "model-int8.tflite", "saved_model", "MODEL_CARD.md",
     }  # fmt: skip
     card = (exported.folder / "MODEL_CARD.md").read_text()
-    assert "# An encoder fine-tuned on" in card
+    assert "# An encoder trained on" in card
     assert "## Exported files" in card
 
 
