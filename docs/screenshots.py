@@ -1,8 +1,8 @@
-"""Draws the pictures in docs/images anew, from a demo shop of its own: `make screenshots`.
+"""Takes the pictures in docs/images again, in a demo shop of its own: `make screenshots`.
 
     python -m docs.screenshots [ADDRESS] [--only NAME ...]
 
-ADDRESS names a demo that runs already, in which nothing is changed: pictures of what has to be done first are left as they are.
+ADDRESS is the URL of a running demo. Nothing is changed in it, so pictures that need a change are skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PRODUCTS = 300
 JOB_TIMEOUT_MS = 120_000
 LOGIN = PASSWORD = "demo"  # noqa: S105 - of every demo
 
-# Something is wrong with two of the rows, as in real life.
+# Two of the rows are invalid.
 CATALOGUE = """sku,title,category,brand,price,currency
 SPRING-1,Linen throw in sand,home/throws,Harbour,49.00,EUR
 SPRING-2,Linen throw in sage,home/throws,Harbour,49.00,EUR
@@ -46,10 +46,17 @@ PHONE = (390, 844)
 
 @dataclass(frozen=True)
 class Picture:
-    """A page as it is photographed: where, until when it takes shape, and how much of it is shown.
+    """A picture of a page.
 
-    `until`: the picture ends below this element, however far down; the screen's height where it is empty. `deed`: what has to
-    be done in the shop before there is something to see. `changes`: whether getting there changes the shop.
+    Attributes:
+        name: Of the file in docs/images, without the suffix.
+        path: Path of the page's URL.
+        ready: Prepares the page, and waits until it is complete.
+        until: Selector of the last element in the picture; "" for the height of the screen.
+        signed_in: Whether to sign in to the admin first.
+        phone: Whether to use the screen of a phone.
+        prepare: Runs a command in the shop before all pictures, so that the page has content.
+        changes: Whether taking the picture changes the shop.
     """
 
     name: str
@@ -58,7 +65,7 @@ class Picture:
     until: str = ""
     signed_in: bool = False
     phone: bool = False
-    deed: Callable[[Manage], None] | None = None
+    prepare: Callable[[Manage], None] | None = None
     changes: bool = False
 
 
@@ -78,7 +85,7 @@ def _photo_search(page: Page) -> None:
     page.locator("visual-search li a").first.wait_for()
 
 
-def _try_an_import(page: Page) -> None:
+def _start_dry_run(page: Page) -> None:
     page.locator("input[type=file]").set_input_files(
         {"name": "spring.csv", "mimeType": "text/csv", "buffer": CATALOGUE.encode()}
     )
@@ -87,7 +94,7 @@ def _try_an_import(page: Page) -> None:
 
 
 def _import(page: Page) -> None:
-    _try_an_import(page)
+    _start_dry_run(page)
     page.get_by_role("button", name="Import these").click()
     page.get_by_role("heading", name="Imported").wait_for(timeout=JOB_TIMEOUT_MS)
 
@@ -104,11 +111,11 @@ PICTURES = [
     Picture("visual-search", "/visual-search/", _photo_search),
     Picture("dashboard", "/admin/", _settled, until=".overview", signed_in=True),
     Picture("admin-search", "/admin/visual-search/", _photo_search, signed_in=True),
-    Picture("duplicates", "/admin/catalog/duplicatepair/", _settled, signed_in=True, deed=_find_duplicates),
+    Picture("duplicates", "/admin/catalog/duplicatepair/", _settled, signed_in=True, prepare=_find_duplicates),
     Picture(
         "import-result",
         "/admin/catalog/product/import/",
-        _try_an_import,
+        _start_dry_run,
         signed_in=True,
         changes=True,
     ),
@@ -117,28 +124,28 @@ PICTURES = [
 
 
 def main() -> None:
-    """Visit every page, and store what it looks like."""
-    parser = argparse.ArgumentParser(description="Draw the pictures in docs/images anew.")
-    parser.add_argument("address", nargs="?", default="", help="a demo that runs already; by default one is made")
+    """Take and save the chosen pictures."""
+    parser = argparse.ArgumentParser(description="Take the pictures in docs/images again.")
+    parser.add_argument("address", nargs="?", default="", help="URL of a running demo; default: a new one")
     parser.add_argument("--only", nargs="+", default=[], choices=[picture.name for picture in PICTURES])
     parser.add_argument("--chromium")
     options = parser.parse_args()
     chosen = [picture for picture in PICTURES if not options.only or picture.name in options.only]
     with chromium(options.chromium) as browser:
         if options.address:
-            harmless = [picture for picture in chosen if not picture.deed and not picture.changes]
-            _photograph_all(browser, options.address.rstrip("/"), harmless)
+            harmless = [picture for picture in chosen if not picture.prepare and not picture.changes]
+            _take_pictures(browser, options.address.rstrip("/"), harmless)
             return
         with demo_shop(products=PRODUCTS, debug=True) as (address, manage):
             for picture in chosen:
-                if picture.deed is not None:
-                    picture.deed(manage)
-            _let_visitors_in(browser, address)
-            _photograph_all(browser, address, chosen)
+                if picture.prepare is not None:
+                    picture.prepare(manage)
+            _send_events(browser, address)
+            _take_pictures(browser, address, chosen)
 
 
-def _let_visitors_in(browser: Browser, address: str) -> None:
-    """Some products are seen and some of their neighbours clicked, so that the dashboard has something to tell."""
+def _send_events(browser: Browser, address: str) -> None:
+    """Send impressions of some products and clicks on their recommendations, to fill the overview."""
     context = browser.new_context()
     ids = range(1, PRODUCTS, 7)
     for count, product in enumerate(ids):
@@ -157,7 +164,7 @@ def _let_visitors_in(browser: Browser, address: str) -> None:
     context.close()
 
 
-def _photograph_all(browser: Browser, address: str, pictures: list[Picture]) -> None:
+def _take_pictures(browser: Browser, address: str, pictures: list[Picture]) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     for picture in pictures:
         width, height = PHONE if picture.phone else DESKTOP
@@ -177,12 +184,12 @@ def _photograph_all(browser: Browser, address: str, pictures: list[Picture]) -> 
         picture.ready(page)
         page.wait_for_load_state("networkidle")
         file = IMAGES / f"{picture.name}.png"
-        file.write_bytes(_small(_photograph(page, picture)))
+        file.write_bytes(_small(_screenshot(page, picture)))
         sys.stdout.write(f"{file.name}: {file.stat().st_size / 1000:.0f} kB\n")
         context.close()
 
 
-def _photograph(page: Page, picture: Picture) -> bytes:
+def _screenshot(page: Page, picture: Picture) -> bytes:
     page.mouse.move(0, 0)
     if not picture.until:
         return page.screenshot()
@@ -205,7 +212,7 @@ def _sign_in(page: Page, address: str) -> None:
 
 
 def _small(png: bytes) -> bytes:
-    """The same picture in as many colours as MAX_BYTES have room for."""
+    """The picture with the most colours that fit into MAX_BYTES."""
     photo = Image.open(io.BytesIO(png)).convert("RGB")
     for colours in COLOURS:
         file = io.BytesIO()

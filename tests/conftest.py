@@ -1,4 +1,4 @@
-"""The world every test starts from: throw-away files, real photos where REAL_DATA says, and no stray index."""
+"""Fixtures for all tests: temporary files, real photos from REAL_DATA, and fresh process-wide objects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 
 from jobs.process import process
 
-# The same examples each time and few of them; --hypothesis-profile=long draws others each time, and keeps those that fail.
+# A few examples, the same each time. --hypothesis-profile=long draws new examples each time, and stores failing ones.
 _FUZZING: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -32,7 +32,7 @@ NO_TENSORFLOW = "TensorFlow is not installed: make setup"
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skipped test fails where REQUIRE_ALL does not allow it."""
+    """A skipped test fails if REQUIRE_ALL does not allow it."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and not _may_be_skipped(report):
         report.outcome, report.longrepr = "failed", _left_out(report)
@@ -43,7 +43,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """The same for a whole file that is skipped; where it needs TensorFlow, `-m tensorflow` has to select it elsewhere."""
+    """The same for a skipped file. If it needs TensorFlow, `-m tensorflow` must select it in the other environment."""
     report = yield
     if not report.skipped:
         return report
@@ -56,7 +56,7 @@ def pytest_make_collect_report(
 
 
 def _may_be_skipped(report: pytest.TestReport | pytest.CollectReport) -> bool:
-    """Whether REQUIRE_ALL allows it: "1" allows no skipped test, "without-tensorflow" those that need TensorFlow."""
+    """Whether REQUIRE_ALL allows it: "1" allows no skipped test, "without-tensorflow" allows those that need TensorFlow."""
     required = os.environ.get("REQUIRE_ALL")
     return not required or (required == "without-tensorflow" and NO_TENSORFLOW in _reason(report))
 
@@ -79,7 +79,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait for processes that they have started."""
+    """One more than the number of cores, because many tests wait for processes that they have started."""
     return (os.cpu_count() or 1) + 1
 
 
@@ -93,7 +93,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
         if isinstance(item, pytest.Function) and _shares_fixtures(item) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
     yield
-    # Stable, for Django's order has to hold: a test whose transactions are real leaves no data of the migrations behind.
+    # A stable sort, to keep Django's order: a test with real transactions deletes the data of the migrations.
     items.sort(key=lambda item: item.path.relative_to(_TESTS).parts[0] not in _WAIT_FOR_PROCESSES)
 
 
@@ -104,7 +104,7 @@ def _shares_fixtures(item: pytest.Function) -> bool:
 
 @pytest.fixture(autouse=True)
 def empty_caches() -> None:
-    """Each test starts with empty caches: no key looked up, no request counted, no figure kept."""
+    """Each test starts with empty caches: no API keys, no request counts, no metrics."""
     for cache in caches.all():
         cache.clear()
 
@@ -118,20 +118,20 @@ def media_root(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def uploads_root(settings: Any, tmp_path: Path) -> Path:
-    """And its training sets."""
+    """Each test stores its uploads in a folder of its own."""
     settings.UPLOADS_ROOT = tmp_path / "uploads"
     return tmp_path / "uploads"
 
 
 @pytest.fixture(autouse=True)
 def fresh_process() -> None:
-    """Nothing that a former test has left in this process: no runner that is shutting down, no job threads."""
+    """Each test starts without the objects of earlier tests: no runner that is shutting down, no job threads."""
     process.clear()
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real photos and product data; the test is skipped where there is none."""
+    """The folder of real photos and product data; the test is skipped if REAL_DATA is not set."""
     folder = os.environ.get("REAL_DATA")
     if not folder:
         pytest.skip("REAL_DATA is not set: no real photos to test with")

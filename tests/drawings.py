@@ -13,7 +13,7 @@ KINDS = ("balls", "combs", "crates")
 
 
 def drawing(kind: str, seed: int, *, side: int = 96) -> bytes:
-    """A JPEG file of one of the KINDS, somewhere on coloured paper."""
+    """A JPEG file with one of the KINDS at a random position on coloured paper."""
     random = np.random.default_rng([KINDS.index(kind), seed])
     paper, ink = (tuple(random.integers(*level, size=3).tolist()) for level in ((150, 255), (0, 110)))
     image = Image.new("RGB", (side, side), paper)
@@ -35,12 +35,12 @@ def drawing(kind: str, seed: int, *, side: int = 96) -> bytes:
 
 
 def drawings(each: int, *, kinds: Sequence[str] = KINDS, first: int = 0) -> dict[str, bytes]:
-    """So many drawings of each kind, by their paths: the kind is the folder."""
+    """Drawings of each kind, by path; the kind is the folder."""
     return {f"{kind}/{seed:03}.jpg": drawing(kind, seed) for kind in kinds for seed in range(first, first + each)}
 
 
 def write(folder: Path, files: dict[str, bytes]) -> Path:
-    """Files in a folder, by their paths; the folder."""
+    """Write files into a folder, by path, and return the folder."""
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
@@ -48,7 +48,7 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def write_patchworks(folder: Path, count: int, *, name: str = "photos", categories: int = 5, side: int = 48) -> Path:
-    """So many JPEG files of coloured patches for import_catalog (folder = category); the folder. Other names, other patches."""
+    """Write JPEG files of coloured patches for import_catalog (folder = category). Another `name` gives other patches."""
     random = np.random.default_rng([11, *name.encode()])
     for number in range(count):
         category = folder / f"{name} {number % categories}"

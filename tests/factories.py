@@ -1,4 +1,4 @@
-"""Rows to test with, each as small as it may be and each different from the others."""
+"""Factories for rows, each with minimal and unique values."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def jpeg(colour: str | tuple[int, int, int] = "teal", size: tuple[int, int] = (3
 
 
 def numbered_colour(number: int) -> tuple[int, int, int]:
-    """Another colour for each number; far enough apart that no two JPEG files of them are alike."""
+    """A colour per number; the colours differ so much that their JPEG files differ, too."""
     return (number * 53 % 256, number * 97 % 256, number * 181 % 256)
 
 
 class CategoryFactory(DjangoModelFactory[Category]):
-    """A category; `parent=` puts it below another."""
+    """A category; `parent=` sets its parent."""
 
     class Meta:
         model = Category
@@ -57,7 +57,7 @@ class ProductFactory(DjangoModelFactory[Product]):
 
 
 class ProductImageFactory(DjangoModelFactory[ProductImage]):
-    """A stored photo; `content=` gives its bytes."""
+    """A stored photo; `content=` sets its bytes."""
 
     class Meta:
         model = ProductImage
@@ -83,7 +83,7 @@ class CollectionFactory(DjangoModelFactory[Collection]):
 
 
 class EncoderVersionFactory(DjangoModelFactory[EncoderVersion]):
-    """A version whose vectors are short enough to write down."""
+    """A version with short vectors, which a test can write out."""
 
     class Meta:
         model = EncoderVersion
@@ -96,7 +96,7 @@ class EncoderVersionFactory(DjangoModelFactory[EncoderVersion]):
 
 
 def embedding(version: EncoderVersion, image: ProductImage, vector: Sequence[float], **fields: Any) -> ImageEmbedding:
-    """The row of a photo that has this vector and is indexed."""
+    """An indexed row of a photo with this vector."""
     values: dict[str, Any] = {
         "state": ImageEmbedding.State.INDEXED,
         "content_hash": image.sha256,

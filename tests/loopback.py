@@ -1,4 +1,4 @@
-"""Web servers of a test's own, on the loopback address."""
+"""Web servers for tests, on the loopback address."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as a subclass says, and says nothing of it on the console."""
+    """A request handler without log output; a subclass responds."""
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @contextmanager
 def serving(handler: type[Handler]) -> Iterator[int]:
-    """A server in threads of its own, until the block ends; its port."""
+    """Run a server in threads until the block ends, and yield its port."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()

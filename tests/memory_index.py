@@ -1,4 +1,4 @@
-"""The exact reference that the engines are held against: a vector index that compares every vector, in NumPy, in memory."""
+"""The exact reference for the contract tests: a vector index in memory that compares every vector with NumPy."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class _Stored:
 
 
 class MemoryVectorIndex:
-    """A VectorIndex for tests; gone when the process ends."""
+    """A VectorIndex for tests, without persistence."""
 
     def __init__(self) -> None:
         self._stored: dict[str, _Stored] = {}
         self._lock = RLock()
 
     def claim(self) -> None:
-        """No other process has these vectors."""
+        """Nothing to claim: the vectors belong to this process."""
 
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
         with self._lock:
@@ -117,7 +117,7 @@ class MemoryVectorIndex:
         self._get(name)
 
     def close(self, name: str | None = None) -> None:
-        """Nothing is held: the vectors stay."""
+        """Nothing to close: the vectors are kept."""
 
     def _get(self, name: str) -> _Stored:
         try:

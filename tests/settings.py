@@ -1,4 +1,4 @@
-"""The project's settings as the tests run them: no secret asked for, no variable of the developer's shell read by accident."""
+"""The project's settings for tests: they need no secret, and ignore the variables of the developer's shell."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ for name in ("REDIS_URL", "CELERY_BROKER_URL", "SERVICE", "DEFAULT_ENCODER"):
 from lookalike.settings import *  # noqa: E402, F403
 
 if not on_postgres:
-    # A file, as in real life: the server thread of a browser test shares a database in memory badly ("table is locked").
+    # A file, because the server thread of a browser test cannot share a database in memory ("table is locked").
     DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.gettempdir()}/lookalike-tests-{os.getpid()}.sqlite3"}  # noqa: F405
 VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
 STORAGES = {
@@ -21,7 +21,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# Tests come from one address, as quickly as they can.
+# Tests send many requests from one address.
 API_REQUESTS_PER_MINUTE = KEY_REQUESTS_PER_MINUTE = 0
 SERVE_MEDIA = True
 WHITENOISE_USE_FINDERS = True

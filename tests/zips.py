@@ -1,4 +1,4 @@
-"""Archives to test with: good ones, and bytes changed where an honest program would not."""
+"""Archives for tests: valid ones, and ones with manipulated fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def packed(
     files: Mapping[str, bytes] | Sequence[tuple[str | zipfile.ZipInfo, bytes]] = PHOTOS,
     compression: int = zipfile.ZIP_DEFLATED,
 ) -> bytes:
-    """A zip of these files; without any, a training set of two classes. The same files make the same bytes at any time."""
+    """A zip of these files; by default a training set of two classes. The same files always give the same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as archive:
         for name, content in files.items() if isinstance(files, Mapping) else files:
@@ -26,7 +26,7 @@ def packed(
 
 
 def _entry(name: str, compression: int) -> zipfile.ZipInfo:
-    """As writestr makes it of a name, but for the time of day."""
+    """An entry as writestr creates it, but with a fixed time."""
     entry = zipfile.ZipInfo(name)
     entry.compress_type = compression
     entry.external_attr = (stat.S_IFDIR | 0o775) << 16 | 0x10 if entry.is_dir() else 0o600 << 16
@@ -34,7 +34,7 @@ def _entry(name: str, compression: int) -> zipfile.ZipInfo:
 
 
 def link(name: str, target: str) -> tuple[zipfile.ZipInfo, bytes]:
-    """A symbolic link, as Unix tools pack it."""
+    """A symbolic link, as Unix tools store it."""
     entry = zipfile.ZipInfo(name)
     entry.create_system = 3
     entry.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -42,34 +42,34 @@ def link(name: str, target: str) -> tuple[zipfile.ZipInfo, bytes]:
 
 
 def encrypted(archive: bytes) -> bytes:
-    """The same archive, with the first entry said to be encrypted."""
+    """The archive with the first entry marked as encrypted."""
     return _patched(archive, 8, struct.pack("<H", 1))
 
 
 def said_size(archive: bytes, size: int) -> bytes:
-    """The same archive, with the first entry said to have this size."""
+    """The archive with this size declared for the first entry."""
     return _patched(archive, 24, struct.pack("<L", size))
 
 
 def said_offset(archive: bytes, entry: int, offset: int) -> bytes:
-    """The same archive, with an entry (0, 1, ...) said to begin at this offset."""
+    """The archive with this offset declared for an entry (0, 1, ...)."""
     return _patched(archive, 42, struct.pack("<L", offset), entry)
 
 
 def said_method(archive: bytes, method: int) -> bytes:
-    """The same archive, with the first entry said to be packed by this method."""
+    """The archive with this compression method declared for the first entry."""
     return _patched(archive, 10, struct.pack("<H", method))
 
 
 def renamed(archive: bytes, name: bytes, other: bytes) -> bytes:
-    """The same archive with a name exchanged by another of the same length, as a hostile program may write it."""
+    """The archive with a name replaced by another of the same length, as a hostile program may write it."""
     assert len(name) == len(other)
     assert archive.count(name) == 2
     return archive.replace(name, other)
 
 
 def _patched(archive: bytes, at: int, value: bytes, entry: int = 0) -> bytes:
-    """Changed in the directory, at this offset of an entry."""
+    """The archive with a value changed in the directory, at this offset of an entry."""
     start = -1
     for _ in range(entry + 1):
         start = archive.index(b"PK\x01\x02", start + 1)

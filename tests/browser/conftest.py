@@ -1,4 +1,4 @@
-"""A real Chromium before a real server: what visitors see, and what their browsers complain of."""
+"""Fixtures for tests with a real Chromium and a real server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 
 @dataclass(frozen=True)
 class Screen:
-    """A device, and whether its owner likes it light or dark."""
+    """A device and its colour scheme."""
 
     device: Literal["phone", "desktop"]
     scheme: Literal["light", "dark"]
@@ -47,7 +47,7 @@ class Screen:
         return f"{self.device}-{self.scheme}"
 
 
-# One worker shows all that is shown on a screen, and opens each page once.
+# One worker runs all tests of a screen, and opens each page once.
 SCREENS = [
     pytest.param(screen, id=str(screen), marks=pytest.mark.xdist_group(str(screen)))
     for screen in (Screen(*both) for both in every_pair(("phone", "desktop"), ("light", "dark")))
@@ -56,12 +56,12 @@ SCREENS = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium as the system has it; the test is skipped where there is none."""
+    """The system's Chromium; the test is skipped if there is none."""
     executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if executable is None:
         pytest.skip("no Chromium on the PATH and CHROMIUM is not set: nothing to look at the pages with")
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright runs an event loop in this thread, and Django would refuse its database there.
+        # Playwright runs an event loop in this thread, in which Django refuses to use the database.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield browser
@@ -70,13 +70,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def screen() -> Screen:
-    """What the visitor looks at; a test with the parameter `screen` is shown on each of SCREENS."""
+    """The screen of the visitor; a test with the parameter `screen` runs on each of SCREENS."""
     return Screen("desktop", "light")
 
 
 @pytest.fixture
 def context(browser: Browser, screen: Screen, complaints: list[str], origins: set[str]) -> Iterator[BrowserContext]:
-    """A visitor without a past and with English as language, whose every page is listened to."""
+    """A new visitor with English as language; the errors of all pages are collected."""
     width, height = SIZES[screen.device]
     phone = screen.device == "phone"
     context = browser.new_context(
@@ -94,15 +94,15 @@ def context(browser: Browser, screen: Screen, complaints: list[str], origins: se
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
-    """An empty page of the visitor's browser."""
+    """An empty page in the visitor's browser."""
     return context.new_page()
 
 
 @pytest.fixture
 def complaints(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """What the browser complains of, and what it should have: errors of scripts and policies, refusals, requests to elsewhere.
+    """The browser's complaints: errors of scripts and policies, error responses, requests to other servers.
 
-    The test fails where there are any, but for those that it brings about and names: `@pytest.mark.complaints("a pattern")`.
+    The test fails if there are any, except expected ones: `@pytest.mark.complaints("a pattern")`.
     """
     heard: list[str] = []
     yield heard
@@ -113,7 +113,7 @@ def complaints(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker by which a test says what it expects the browser to complain of."""
+    """Register the marker for expected complaints of the browser."""
     config.addinivalue_line("markers", "complaints(pattern, ...): the browser complains of this, and has to")
 
 
@@ -139,13 +139,13 @@ def _listen(context: BrowserContext, complaints: list[str], origins: set[str]) -
 
 @pytest.fixture
 def origins(shop_url: str) -> set[str]:
-    """Where a page may load from; `serve_page` adds its own."""
+    """The origins that a page may load from; `serve_page` adds its own."""
     return {shop_url}
 
 
 @pytest.fixture
 def sign_in(context: BrowserContext, shop_url: str) -> Callable[[User], None]:
-    """Signs somebody in without the form."""
+    """Signs a user in without the form."""
 
     def sign_in(user: User) -> None:
         client = Client()
@@ -158,13 +158,13 @@ def sign_in(context: BrowserContext, shop_url: str) -> Callable[[User], None]:
 
 @pytest.fixture(scope="session")
 def live_server(django_db_setup: None, live_server: LiveServer) -> LiveServer:
-    """The server, started once the tests' database is known: all its threads would share one connection before."""
+    """The server, started after the test database is set up; before that, all its threads would share one connection."""
     return live_server
 
 
 @pytest.fixture
 def shop_url(live_server: LiveServer) -> str:
-    """The address of a running shop."""
+    """The URL of a running shop."""
     return str(live_server.url)
 
 
@@ -176,7 +176,7 @@ def product(shop_url: str) -> Product:
 
 @pytest.fixture
 def index_photos(settings: LazySettings) -> Iterator[Callable[[], object]]:
-    """Embeds and indexes every photo in the shop, in an index that starts empty: for tests with the true API."""
+    """Embeds and indexes all photos of the shop in an empty index, for tests with the real API."""
     settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
     forget_live_collections()
     yield process_outbox
@@ -185,9 +185,9 @@ def index_photos(settings: LazySettings) -> Iterator[Callable[[], object]]:
 
 @pytest.fixture
 def api(page: Page) -> Iterator[Api]:
-    """The API's part, played by the test: what it answers, and what it was asked."""
+    """A fake API: its responses, and the requests that it got."""
     yield Api(page)
-    # What the page still asks for is not to reach the server, which knows nothing of it.
+    # Later requests of the page must not reach the server, which does not know their products.
     if not page.is_closed():
         page.goto("about:blank")
     page.unroute_all(behavior="ignoreErrors")
@@ -195,7 +195,7 @@ def api(page: Page) -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def looks_of_screens() -> dict[Screen, dict[str, Look]]:
-    """What was found on each screen so far."""
+    """The results of each screen so far."""
     return {}
 
 
@@ -209,7 +209,7 @@ def looks(
     sign_in: Callable[[User], None],
     complaints: list[str],
 ) -> dict[str, Look]:
-    """What was found of every page on the screen, by the page's name."""
+    """The results of all pages on the screen, by the page's name."""
     if screen not in looks_of_screens:
         shop = furnish(shop_url, index_photos)
         looks_of_screens[screen] = look_at_all(page, shop, sign_in, complaints)
@@ -218,7 +218,7 @@ def looks(
 
 @pytest.fixture
 def serve_page(origins: set[str]) -> Iterator[Callable[[str], str]]:
-    """Serves a page from an origin of its own and returns its address."""
+    """Serves a page from an origin of its own and returns its URL."""
     body = b""
 
     class Handler(loopback.Handler):
@@ -239,7 +239,7 @@ def serve_page(origins: set[str]) -> Iterator[Callable[[str], str]]:
 
 
 class Api:
-    """Answers every call of the recommendations API in the page, in the API's own shape."""
+    """Answers all requests of the page to the recommendation API, with valid responses."""
 
     def __init__(self, page: Page) -> None:
         self.asked: list[str] = []
@@ -248,7 +248,7 @@ class Api:
         page.route("**/canned/*.jpg", lambda route: route.fulfill(body=jpeg(), content_type="image/jpeg"))
 
     def answers(self, body: Answer, *, status: int = 200) -> None:
-        """Answer all calls with this body."""
+        """Answer all requests with this body."""
         kind = "application/json" if status < 400 else "application/problem+json"
         self.answer = lambda route: route.fulfill(json=body, status=status, content_type=kind)
 
@@ -258,7 +258,7 @@ class Api:
 
 
 def until(page: Page, condition: Callable[[], object]) -> None:
-    """Wait for what Playwright has no expectation for; its own waiting needs an eval, which the policy forbids."""
+    """Wait for a condition in Python; Playwright's own wait needs eval, which the policy forbids."""
     for _ in range(TIMEOUT_MS // 20):
         if condition():
             return
@@ -267,7 +267,7 @@ def until(page: Page, condition: Callable[[], object]) -> None:
 
 
 def answer(count: int, **first: Any) -> Answer:
-    """So many similar products; keywords replace details of the first one."""
+    """A response with similar products; keywords replace fields of the first one."""
     return {
         "product": 1,
         "collection": "all",
@@ -281,7 +281,7 @@ def answer(count: int, **first: Any) -> Answer:
 
 
 def card(number: int) -> Answer:
-    """A product as the API describes it in a result."""
+    """A product as in a result of the API."""
     return {
         "id": 100 + number,
         "sku": f"LIKE-{number}",
@@ -298,7 +298,7 @@ def card(number: int) -> Answer:
 
 @pytest.fixture
 def photo_file(tmp_path: Path) -> Path:
-    """A photo on the visitor's disk."""
+    """A photo file of the visitor."""
     path = tmp_path / "mug.jpg"
     path.write_bytes(jpeg())
     return path

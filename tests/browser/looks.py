@@ -1,4 +1,4 @@
-"""How every page looks on a screen: each page is opened once for all tests that judge it."""
+"""Checks of all pages on a screen: each page is opened once for all tests that use it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.browser.pages import PAGES, Shop, Shown, opened
 
 AXE = Path(settings.BASE_DIR) / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = ("serious", "critical")
-# The admin's box for choosing a related row is named by what is chosen in it, so that an empty one has no name: Django's own
-# script (Select2) makes it, and leaves nothing to set.
+# The accessible name of the admin's select box for a related row is the selected value, so an empty box has no name. Django's
+# script (Select2) creates the box and has no setting for the name.
 NOT_OURS = [".select2-container"]
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was found of one page.
+    """The results of one page.
 
     Attributes:
         title: of the document.
@@ -40,7 +40,7 @@ class Look:
 
 
 def look_at_all(page: Page, shop: Shop, sign_in: Callable[[User], None], complaints: list[str]) -> dict[str, Look]:
-    """Open every page of the shop; what was found, by the page's name."""
+    """Open every page of the shop, and return the results by the page's name."""
     looks = {}
     for shown in sorted(PAGES, key=lambda one: one.signed_in):
         if shown.signed_in:
@@ -63,7 +63,7 @@ def _look_at(page: Page, shop: Shop, shown: Shown, complaints: list[str]) -> Loo
 
 
 def grave_violations(page: Page) -> list[str]:
-    """What axe-core finds in a page that is grave: rule, place, and what to do about it."""
+    """The serious and critical findings of axe-core in a page: rule, place and remedy."""
     page.evaluate(AXE.read_text())
     found = page.evaluate("(exclude) => axe.run({ exclude }, { resultTypes: ['violations'] })", NOT_OURS)
     return [_described(rule, node) for rule in found["violations"] if rule["impact"] in GRAVE for node in rule["nodes"]]

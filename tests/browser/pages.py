@@ -1,4 +1,4 @@
-"""Every page that people see, in one table, and the shop that they are looked at in."""
+"""A table of all pages, and the shop in which the tests open them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from tests.catalog.shop import stock
 from tests.factories import jpeg
 from training.job_kinds import TRAIN
 
-# So many that their list has a second page.
+# Enough for a second page of their list.
 PRODUCTS = 27
-# One of its rows has no title.
+# One of the rows has no title.
 CATALOGUE = b"sku,title,price\nNEW-1,Green jug,5\nNEW-2,,6\nNEW-3,Straw hat,7\n"
 FILTERED = "/categories/home/mugs/?brand=Harbour&max_price=20&available=1&sort=price"
 
 
 @dataclass(frozen=True)
 class Shop:
-    """What is in the shop that the pages are opened in."""
+    """The contents of the shop."""
 
     url: str
     owner: User
@@ -51,7 +51,7 @@ class Shop:
 
 @dataclass(frozen=True)
 class Shown:
-    """A page: where it is, what shows that it is there whole, and who sees it.
+    """A page: its URL, how to recognise that it is complete, and who can open it.
 
     `way`: what is clicked to get there. `status`: what it answers with. `ours`: whether its markup is ours to mend (the API's
     documentation is not).
@@ -74,7 +74,7 @@ def _heading(text: str) -> Callable[[Page], Locator]:
 
 
 def _strip(page: Page) -> Locator:
-    """The first of the similar products, once the page is scrolled to it."""
+    """The first of the similar products, after scrolling to it."""
     page.locator("similar-products").scroll_into_view_if_needed()
     return page.locator("similar-products a").first
 
@@ -90,7 +90,7 @@ def _order(page: Page) -> None:
 
 
 def _back_office(name: str, model: str, row: Callable[[Shop], object] | None = None, *, action: str = "") -> Shown:
-    """A page of the admin: the list of a model, or the page of one row."""
+    """A page of the admin: the list of a model, or one row."""
     action = action or ("changelist" if row is None else "change")
 
     def path(shop: Shop) -> str:
@@ -163,7 +163,7 @@ PAGES = [*STOREFRONT, *BACK_OFFICE]
 
 
 def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
-    """A shop in which every page has something to show, indexed for the true API."""
+    """A shop with content for every page, indexed for the real API."""
     caches["process"].clear()
     for number in range(PRODUCTS - 4):
         stock(f"Mug {number}", brand="Harbour", available=number % 3 > 0)
@@ -197,7 +197,7 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
 
 
 def work_off(job: Job) -> None:
-    """Run an import as the serving process's child would."""
+    """Run an import like a child of the serving process."""
     Job.objects.filter(pk=job.pk).update(
         state=Job.State.RUNNING, heartbeat_at=timezone.now(), started_at=timezone.now()
     )
@@ -205,7 +205,7 @@ def work_off(job: Job) -> None:
 
 
 def _events(product: Product) -> None:
-    """The product's strip was seen often, and never clicked."""
+    """Record many impressions of the product's strip, and no clicks."""
     now = timezone.now()
     seen = {"product_id": product.pk, "results": [1, 2], "collection": "all", "encoder": "all-v1", "created_at": now}
     Event.objects.bulk_create([Event(type=Event.Type.IMPRESSION, **seen) for _ in range(120)])
@@ -213,7 +213,7 @@ def _events(product: Product) -> None:
 
 
 def _jobs(collection: Collection) -> Job:
-    """One job in each state; the one that is returned is under way."""
+    """Create a job in each state, and return the running one."""
     of_all = {"kind": TRAIN, "collection": collection.slug}
     Job.objects.create(**of_all, state=Job.State.FAILED, error="There are fewer than two categories with photos.")
     Job.objects.create(**of_all, state=Job.State.CANCELLED)
@@ -222,14 +222,14 @@ def _jobs(collection: Collection) -> Job:
 
 
 def assert_quiet(complaints: list[str], *expected: str) -> None:
-    """The browser complained of nothing but what these patterns find."""
+    """Assert that all complaints of the browser match these patterns."""
     others = [complaint for complaint in complaints if not any(re.search(pattern, complaint) for pattern in expected)]
     assert not others, "\n".join(["the browser complains:", *others])
 
 
 @contextmanager
 def opened(page: Page, shop: Shop, shown: Shown, complaints: list[str]) -> Iterator[None]:
-    """Open a page until it is there whole; at the end, the browser has had nothing to complain of."""
+    """Open a page and wait until it is complete; at the end, assert that the browser did not complain."""
     try:
         page.goto(shop.url + shown.path(shop))
         if shown.way is not None:

@@ -1,4 +1,4 @@
-"""Nobody is shut out: axe-core finds nothing serious or critical on any page, in any look.
+"""Accessibility: axe-core finds nothing serious or critical on any page, on any screen.
 
 axe-core comes from package.json; where it is not installed, these tests are skipped and say so.
 """
@@ -23,7 +23,7 @@ Violations = Callable[[Page], list[str]]
 
 @pytest.fixture
 def violations() -> Violations:
-    """What axe-core finds in a page that is grave; the test is skipped where there is no axe-core."""
+    """The serious findings of axe-core in a page; the test is skipped if axe-core is not installed."""
     if not AXE.exists():
         pytest.skip(
             "axe-core is not installed (npm ci, which `make test` runs where there is npm): nothing to judge with"

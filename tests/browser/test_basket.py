@@ -1,4 +1,4 @@
-"""Buying in the demo shop, and narrowing its lists: with a browser that runs scripts, and with one that runs none."""
+"""The basket and the filters of the demo shop, in a browser with scripts and in one without."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def plain_page(browser: Browser) -> Iterator[Page]:
-    """A page of a phone whose browser runs no scripts."""
+    """A page on a phone without JavaScript."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, java_script_enabled=False, locale="en-GB")
     yield context.new_page()
     context.close()

@@ -1,4 +1,4 @@
-"""What is counted of what visitors see, click and buy, and of whom nothing is."""
+"""Which events are counted for what visitors see, click and buy, and when nothing is counted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.catalog.shop import stock
 pytestmark = pytest.mark.django_db(transaction=True)
 
 STRIP = "similar-products"
-# Longer than it takes for a strip to count as seen.
+# Longer than a strip must be visible for an impression.
 A_WHILE_MS = 1_500
 UNTRACKED = {
     "do not track": "Object.defineProperty(Navigator.prototype, 'doNotTrack', { get: () => '1' })",
@@ -35,7 +35,7 @@ Events = list[dict[str, Any]]
 
 @pytest.fixture
 def sent(page: Page, api: Api) -> Events:
-    """The events that the page has sent, in their order; each came alone, in the form that needs no preflight."""
+    """The events sent by the page, in their order; each request has one event and needs no preflight."""
     events: Events = []
 
     def respond(route: Route) -> None:
@@ -125,7 +125,7 @@ def test_the_results_of_a_photo_are_an_impression_of_no_product(
 
 
 def look_and_buy(page: Page, address: str) -> None:
-    """Everything that would be counted, as a visitor does it."""
+    """Do everything that is normally counted."""
     page.set_viewport_size({"width": 1280, "height": 2000})
     page.goto(address)
     expect(page.locator(f"{STRIP} a")).to_have_count(5)

@@ -1,4 +1,4 @@
-"""What people come for, from the first page to the last, with the true API and the true index, on every screen."""
+"""The main tasks of visitors and staff from start to end, with the real API and index, on every screen."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.parametrize("
 
 @pytest.fixture
 def shop(shop_url: str, index_photos: Callable[[], object]) -> Shop:
-    """A shop with something of everything."""
+    """A shop with content for every page."""
     return furnish(shop_url, index_photos)
 
 
 def open_filters(page: Page) -> None:
-    """On a phone they are folded away."""
+    """Open the filters, which are collapsed on a phone."""
     if not page.get_by_role("button", name="Show products").is_visible():
         page.get_by_text("Filter and sort").click()
 
 
 def send_catalogue(page: Page, shop: Shop) -> None:
-    """Choose a file on the import's page, and start a dry run."""
+    """Choose a file on the import page, and start its dry run."""
     page.goto(f"{shop.url}/admin/catalog/product/import/")
     page.locator("input[type=file]").set_input_files({"name": "new.csv", "mimeType": "text/csv", "buffer": CATALOGUE})
     page.get_by_role("button", name="Dry run").click()

@@ -1,4 +1,4 @@
-"""The widget in a page of another shop, under the policy that docs/how-to/widget.md names."""
+"""The widget in a page of another shop, with the Content-Security-Policy of docs/how-to/widget.md."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STYLE = "similar-products { --similar-item-width: 120px } similar-products::part
 
 @pytest.fixture
 def serve_strictly(shop_url: str, origins: set[str]) -> Iterator[Callable[[str], str]]:
-    """Serves a page, and a style sheet of its own, from another origin under the policy; returns the page's address."""
+    """Serves a page and its style sheet from another origin with the policy; returns the page's URL."""
     body = ""
 
     class Handler(loopback.Handler):

@@ -1,4 +1,4 @@
-"""The storefront and the admin where the API asks for keys."""
+"""The storefront and the admin when the API requires keys."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def shop(shop_url: str, index_photos: Callable[[], object]) -> Shop:
-    """A shop with something of everything."""
+    """A shop with content for every page."""
     return furnish(shop_url, index_photos)
 
 
 @pytest.fixture
 def widget_key(shop_url: str, settings: LazySettings) -> str:
-    """The widget's key, for the shop's own pages, without which nothing is read."""
+    """The key of the widget for the shop's own pages; reading requires it."""
     settings.API_READS = "keys"
     settings.WIDGET_API_KEY = keys.create(ApiKey(name="Shop pages", origins=shop_url)).text
     return settings.WIDGET_API_KEY

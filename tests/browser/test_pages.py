@@ -1,4 +1,4 @@
-"""Every page opens whole on a phone and on a desktop, light and dark, and gives the browser nothing to complain of."""
+"""Every page is complete on a phone and on a desktop, light and dark, and causes no complaints of the browser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_page_is_whole_and_has_a_title_a_heading_and_no_more_width_than_th
             assert not look.trouble, look.trouble
             assert look.title
             assert look.headings == 1
-            # On a phone the browser makes its window wider, where something sticks out.
+            # On a phone the browser widens its viewport if an element overflows.
             assert look.width <= SIZES[screen.device][0]
 
 

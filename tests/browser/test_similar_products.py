@@ -22,20 +22,20 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WIDGET = Path(settings.BASE_DIR) / "recommender" / "static" / "recommender" / "similar.js"
 STRIP = "similar-products"
 
-# Events are noted from the first moment on, by the document: they must bubble out of the shadow tree to get there.
+# The document records events from the start; they must bubble out of the shadow tree to reach it.
 NOTE_EVENTS = """
 window.noted = [];
 for (const name of ["load", "click", "error"])
   document.addEventListener(`similar:${name}`, (event) => window.noted.push([event.type, event.detail]));
 """
-# All that jumps while a page takes shape; what follows an action of the visitor does not count.
+# All layout shifts while the page loads; shifts after an input of the visitor do not count.
 NOTE_SHIFTS = """
 window.shift = 0;
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
-# The focused element, also inside of shadow trees: its text or its label.
+# The focused element, also in shadow trees: its text or its label.
 FOCUSED = """() => {
   let active = document.activeElement;
   while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
@@ -49,12 +49,12 @@ def open_product(page: Page, shop_url: str, product: Product) -> None:
 
 
 def events(page: Page) -> list[tuple[str, Any]]:
-    """The widget's events so far, by name and detail."""
+    """The events of the widget so far, by name and detail."""
     return [(name, detail) for name, detail in page.evaluate("window.noted")]
 
 
 def asked_for_products(api: Api) -> list[str]:
-    """The calls for recommendations; what is counted of them is another matter."""
+    """The requests for recommendations, without those for events."""
     return [url for url in api.asked if not url.endswith("/api/events")]
 
 
@@ -509,7 +509,7 @@ def test_nothing_moves_by_itself_for_those_who_want_it_still(
 
 @pytest.fixture
 def bare_page(page: Page, shop_url: str, serve_page: Callable[[str], str], api: Api) -> Page:
-    """A page of another shop that has the script, and nothing else yet."""
+    """A page of another shop with only the script."""
     page.goto(
         serve_page(
             f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="icon" href="data:,">

@@ -14,7 +14,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 @dataclass
 class PhotoServer:
-    """`answers` by path; `seen`: the paths asked for, `headers`: the last request's."""
+    """`answers` by path; `seen`: the requested paths; `headers`: those of the last request."""
 
     port: int = 0
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class PhotoServer:
         return f"http://{host}:{self.port}{path}"
 
     def serve(self, path: str, content: bytes = b"", status: int = 200, **headers: str) -> str:
-        """Answer so under this path. Returns its address."""
+        """Set the response for this path, and return its URL."""
 
         def answer(request: BaseHTTPRequestHandler) -> None:
             request.send_response(status)
@@ -42,7 +42,7 @@ class PhotoServer:
 
 @contextmanager
 def photo_server() -> Iterator[PhotoServer]:
-    """A server in threads of its own, until the block ends."""
+    """Run a server in threads until the block ends."""
     server = PhotoServer()
 
     class Handler(loopback.Handler):

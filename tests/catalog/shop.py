@@ -1,4 +1,4 @@
-"""Stocks a shop for tests, through the same services as every importer."""
+"""Adds products for tests, through the same services as the importers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _numbers = count(1)
 
 
 def stock(title: str = "Blue mug", *, photos: int = 1, price: str | None = "12.50", **details: Any) -> Product:
-    """Put a product into the shop. Every photo is a picture of its own."""
+    """Add a product. All photos are different."""
     number = next(_numbers)
     given = {"sku": f"SHOP-{number}", "category": ("Home", "Mugs"), **details}
     product, _ = save_product(ProductData(title=title, price=None if price is None else Decimal(price), **given))

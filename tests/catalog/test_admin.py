@@ -1,4 +1,4 @@
-"""The back office: what it shows, what it changes, and that nothing changes behind the other services' backs."""
+"""The admin of the catalogue: what it shows and changes, and that the other services are notified of changes."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def version() -> EncoderVersion:
 
 @pytest.fixture
 def admin(client: Client) -> Client:
-    """Somebody who may do everything."""
+    """A client signed in as superuser."""
     client.force_login(User.objects.create_superuser("admin", "admin@shop.example", "secret"))
     return client
 
 
 @pytest.fixture
 def viewer() -> Client:
-    """Somebody who may look at products, and no more."""
+    """A client signed in as a user who may only view products."""
     user = User.objects.create_user("viewer", password="secret", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_product", content_type__app_label="catalog"))
     client = Client()
@@ -59,7 +59,7 @@ def upload(name: str, content: bytes) -> SimpleUploadedFile:
 
 
 def form_of(product: Product | None = None, **changes: Any) -> dict[str, Any]:
-    """What a browser sends of the product's page, changed where said."""
+    """The form data of the product's page, with these changes."""
     images = list(product.images.all()) if product else []
     form: dict[str, Any] = {
         "title": "Linen shirt", "sku": "LS-1", "slug": "", "description": "", "price": "10.00", "currency": "EUR",
@@ -92,7 +92,7 @@ def state_of(image: ProductImage) -> str:
 
 
 def settle(state: str = State.INDEXED, **fields: Any) -> None:
-    """As if all work were done."""
+    """Set all rows to indexed."""
     ImageEmbedding.objects.update(state=state, vector=b"\0\0" * 256, **fields)
 
 
@@ -210,7 +210,7 @@ class TestProductPage:
 
     def test_it_takes_as_many_queries_for_eight_photos_as_for_one(self, admin: Client) -> None:
         one, eight = stock(photos=1), stock(photos=8)
-        admin.get(change_page(one))  # what is read once in a process is read
+        admin.get(change_page(one))  # warm-up: fills caches of the process
         with CaptureQueriesContext(connection) as few:
             admin.get(change_page(one))
         with CaptureQueriesContext(connection) as many:
@@ -249,7 +249,7 @@ class TestProductPage:
 class TestProductList:
     def test_it_takes_as_many_queries_for_twenty_products_as_for_one(self, admin: Client) -> None:
         stock("First", category=("A",), photos=2)
-        admin.get(reverse(PRODUCTS))  # what is read once in a process is read
+        admin.get(reverse(PRODUCTS))  # warm-up: fills caches of the process
         with CaptureQueriesContext(connection) as one:
             admin.get(reverse(PRODUCTS))
         for number in range(19):
@@ -431,7 +431,7 @@ class TestImageEmbeddings:
     def test_the_list_takes_as_many_queries_for_twenty_photos_as_for_one(self, admin: Client) -> None:
         address = reverse("admin:embeddings_imageembedding_changelist")
         stock(photos=1)
-        admin.get(address)  # what is read once in a process is read
+        admin.get(address)  # warm-up: fills caches of the process
         with CaptureQueriesContext(connection) as few:
             admin.get(address)
         for _ in range(10):

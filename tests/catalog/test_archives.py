@@ -1,4 +1,4 @@
-"""Which archives are taken, and what comes out of them."""
+"""Which archives are accepted, and how they are extracted."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class TestRefused:
         assert "5 entries" in str(refused(packed()))
 
     def test_for_a_directory_that_would_fill_the_memory_before_it_is_read(self):
-        # Nothing but a record that says how large the directory is.
+        # Only a record with the size of the directory.
         end = b"PK\x05\x06" + bytes(8) + (2 * MIB).to_bytes(4, "little") + bytes(6)
         assert refused(b"PK" + bytes(3 * MIB) + end, max_files=10).reason is ArchiveRejectionReason.TOO_MANY_FILES
 
@@ -228,7 +228,7 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_damage_anywhere_is_refused_or_changes_nothing(seed: int, tmp_path: Path) -> None:
-    """Whatever bytes are changed: a refusal with a reason, or the files as they were; never another error."""
+    """With any bytes changed, the archive is rejected with a reason or its files are unchanged; there is no other error."""
     random = Random(seed)
     content = bytearray(packed())
     for _ in range(random.randint(1, 4)):

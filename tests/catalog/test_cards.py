@@ -1,4 +1,4 @@
-"""Product cards: both readers give the same, and the API shows what is declared."""
+"""Product cards: both readers return the same, and the API shows the declared fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def products() -> list[int]:
-    """Products that differ in all that a card shows: with and without category, price, photo and main product."""
+    """Products that differ in all fields of a card: with and without category, price, photo and main product."""
     shirts = CategoryFactory(slug="shirts", parent=CategoryFactory(slug="clothing"))
     whole = ProductFactory(
         category=shirts, title="Mug “blue”", brand="Café, Ünal", price=Decimal("9999999999.99"), currency="CHF"

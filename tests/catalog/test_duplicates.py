@@ -1,4 +1,4 @@
-"""What becomes of near-duplicates: decisions are kept, merged products lead to the one that was kept, variants are a family."""
+"""Decisions about near-duplicates: they are kept, merged products redirect to the kept one, variants form a family."""
 
 from __future__ import annotations
 

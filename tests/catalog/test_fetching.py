@@ -1,4 +1,4 @@
-"""Photos behind links: what is fetched, what never is, and how a server is treated."""
+"""Photos given as links: what is downloaded, what never is, and how servers are treated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def server() -> Iterator[PhotoServer]:
 
 @pytest.fixture(autouse=True)
 def limits(settings: Any, server: PhotoServer, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The test's server may be asked, and nobody waits long."""
+    """Allow the test's server, and shorten all timeouts."""
     settings.FETCH_ALLOW_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"),)
     settings.FETCH_PORTS = (80, 443, server.port)
     settings.FETCH_TIMEOUT_S = 0.5
@@ -46,7 +46,7 @@ def fetcher(limits: Any) -> Iterator[Fetcher]:
 
 
 def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Let names have these addresses, one answer after the other. Returns the names asked for."""
+    """Resolve names to these addresses, one response after the other. Returns the requested names."""
     left, asked = list(answers), []
 
     def resolve(host: str, port: int) -> list[str]:
@@ -57,7 +57,7 @@ def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
     return asked
 
 
-# What is fetched
+# What is downloaded
 
 
 def test_a_photo_is_fetched_and_checked(server: PhotoServer, fetcher: Fetcher) -> None:
@@ -103,7 +103,7 @@ def test_what_is_remembered_of_one_address_is_not_told_to_another(server: PhotoS
     assert "if-none-match" not in server.headers
 
 
-# What never is
+# What never is downloaded
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_secure_server_is_greeted_by_its_name_at_the_address_that_was_looked_u
     assert b"photos.shop.test" in hello[0]
 
 
-# What goes wrong
+# Failures
 
 
 @pytest.mark.parametrize("says_so", [True, False])

@@ -1,4 +1,4 @@
-"""A shop's catalogue comes in: what is imported, what is rejected and why, and that it can be done again."""
+"""Import of a catalogue: what is imported, what is rejected and why, and that it can be repeated."""
 
 from __future__ import annotations
 
@@ -580,7 +580,7 @@ def test_a_real_table_comes_in_whole_with_its_own_headers(
     assert counts(run(source, "--mapping", str(mapping))) == (0, 0, products, 0)
 
 
-# As in real life a transaction a row: PostgreSQL gets ever slower inside one of thousands of savepoints.
+# One transaction per row, as in production: PostgreSQL slows down inside a transaction with thousands of savepoints.
 @pytest.mark.django_db(transaction=True)
 def test_a_real_folder_comes_in_whole(real_data: Path) -> None:
     folder = real_data / "data" / "clothing" / "train"

@@ -1,4 +1,4 @@
-"""A file with a JSON object a line comes in, with the mapping of a table."""
+"""Import of JSON Lines, with the same mapping as for tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos that a row names by a link are fetched, in every format, and only when they changed."""
+"""Photos given as links are downloaded, in every format, and only if they changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A feed made for Google Merchant Center comes in, in each of its three forms."""
+"""Import of a feed for Google Merchant Center, in each of its three formats."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_sale_whose_dates_cannot_be_read_is_refused(dates: str) -> None:
         current_price(record, NOW)
 
 
-# What goes wrong
+# Failures
 
 
 def test_a_bad_item_is_rejected_by_its_number_and_the_rest_comes_in(shop: Path) -> None:

@@ -1,4 +1,4 @@
-"""Products that left their source are withdrawn, and come back with it."""
+"""Products that are missing from their source are withdrawn, and return when it contains them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an import cannot take comes back as a table: harmless in a spreadsheet, to be mended and imported as it is."""
+"""Rejected rows are returned as a table that is safe in a spreadsheet and can be corrected and imported again."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_decoded_is_a_question_mark(tmp_path: Path) -> None:
     assert rejected(path)[1][4:] == ["m1", "M?g"]
 
 
-# Rows are saved many at a time
+# Rows are saved in batches
 
 
 def rows(count: int, title: str = "Mug") -> str:
@@ -165,14 +165,14 @@ def test_a_row_that_is_refused_leaves_no_category_behind(tmp_path: Path) -> None
 
 
 def test_memory_does_not_grow_with_the_products(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # However slow the machine is, batches are full.
+    # Full batches, however slow the machine is.
     monkeypatch.setattr(writer, "_BATCH_MAX_AGE_S", 60.0)
 
     def peak(count: int) -> int:
         path = table(tmp_path, rows(count))
         tracemalloc.start()
         catalogue = CsvCatalogue(path, FieldMapping(), photos=PhotoFolder.open(tmp_path))
-        # What waits for the collector is not held, and how much that is depends on the day.
+        # Exclude objects that only wait for the garbage collector; their number varies.
         report = import_rows(catalogue, dry_run=True, on_progress=lambda _: gc.collect())
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -183,7 +183,7 @@ def test_memory_does_not_grow_with_the_products(tmp_path: Path, monkeypatch: pyt
     assert peak(3_000) < peak(750) * 1.15
 
 
-# A file that is sent by itself
+# A file that is uploaded alone
 
 
 def test_a_table_that_is_sent_alone_reads_no_file_beside_it(tmp_path: Path) -> None:

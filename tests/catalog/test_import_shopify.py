@@ -1,4 +1,4 @@
-"""A product export of Shopify comes in: several lines are one product."""
+"""Import of Shopify's product export: several lines are one product."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A catalogue in a zip comes in like one on the disk, and leaves nothing behind."""
+"""Import of a zip: the same as from a folder, and no temporary files remain."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOP = {"products.csv": TABLE, "images/red.jpg": jpeg("red"), "images/blue.jpg":
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary files go; whatever is there after the import was left behind."""
+    """The folder for temporary files, which must be empty after the import."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

@@ -1,4 +1,4 @@
-"""A photo's hash: it holds through what happens to photos on their way from shop to shop."""
+"""The perceptual hash of a photo is stable under the changes that shops make to photos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from catalog.photos import validate_photo
 from storefront.demo.catalogue import demo_products, draw_view
 from tests.factories import jpeg
 
-# As in embeddings.duplicates: photos alike by their vectors may differ in so many bits.
+# As in embeddings.duplicates: the maximum number of different bits for photos with similar vectors.
 MOST_BITS = 12
 
 
@@ -27,7 +27,7 @@ def saved(image: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
 
 @cache
 def photo(number: int) -> Image.Image:
-    """One of a dozen photos of the demo shop, each of another kind of thing."""
+    """One of a dozen photos of the demo shop, each of another kind of product."""
     return draw_view(demo_products()[number], view=1, size=240)
 
 

@@ -1,4 +1,4 @@
-"""What is taken as a photo, what is refused and why, and how a photo is seen."""
+"""Which photos are accepted or rejected and why, and their orientation."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def test_an_animation_is_refused(file_format: str) -> None:
     assert reason_of(content) is PhotoRejectionReason.ANIMATED
 
 
-# Where the corners of the stored picture (red, green / blue, yellow) are seen, by EXIF orientation.
+# Where the corners of the stored picture (red, green / blue, yellow) appear, by EXIF orientation.
 SEEN = {
     1: [RED, GREEN, BLUE, YELLOW],
     2: [GREEN, RED, YELLOW, BLUE],

@@ -1,4 +1,4 @@
-"""Thumbnails: an address that costs nothing, a small picture on the first request."""
+"""Thumbnails: their URL is computed without reading the photo; the first request creates the file."""
 
 from __future__ import annotations
 

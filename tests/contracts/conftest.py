@@ -1,4 +1,4 @@
-"""The vector indexes that the contract is held against, and collections that vanish after each test."""
+"""One vector index per adapter for the contract tests, and collections that are dropped after each test."""
 
 import os
 import uuid
@@ -16,7 +16,7 @@ MakeCollection = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, VectorIndex]]:
-    """One index of each adapter; with thresholds so low that `optimise` builds a graph over a few hundred points."""
+    """One index per adapter, with thresholds so low that `optimise` builds a graph for a few hundred points."""
     if url := os.environ.get("QDRANT_URL"):
         qdrant = QdrantVectorIndex(url, os.environ.get("QDRANT_API_KEY"), full_scan_threshold_kb=10)
     else:
@@ -41,7 +41,7 @@ def index(request: pytest.FixtureRequest, indexes: dict[str, VectorIndex]) -> Ve
 
 @pytest.fixture
 def collection(index: VectorIndex) -> Iterator[MakeCollection]:
-    """Makes a collection of the index and gives its name."""
+    """Creates a collection in the index and returns its name."""
     names = []
 
     def make(dim: int = 4, distance: Distance = Distance.COSINE) -> str:

@@ -1,4 +1,4 @@
-"""What holds for the embedded index alone: shards are files, held by one process at a time."""
+"""Behaviour of the embedded index only: shards are files, and one process at a time holds them."""
 
 import multiprocessing
 import os
@@ -112,7 +112,7 @@ def test_one_process_at_a_time_works_on_the_index(index: EdgeVectorIndex, folder
     beside.claim()
     with pytest.raises(IndexLocked, match="another process"):
         index.claim()
-    # To build a new collection beside takes no claim, and to have done with it gives none back.
+    # Building a new collection needs no claim, and closing it releases none.
     index.ensure(IndexCollection("shirts-v2", 4))
     index.upsert("shirts-v2", points(1))
     index.close("shirts-v2")
@@ -161,7 +161,7 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged(index: EdgeVectorI
         writer.send_signal(signal.SIGKILL)
         assert writer.stdout is not None
         last = int([said, *writer.stdout.read().split("\n")[:-1]][-1].split()[1])
-    # The write after the last acknowledged one may or may not have been made.
+    # The write after the last acknowledged one may or may not have been applied.
     kept = index.retrieve("shirts-v1", range(last + 2))
     assert kept.keys() <= {1, 2, 3, last, last + 1}
     assert kept.keys() >= {1, 2, 3}
@@ -172,7 +172,7 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged(index: EdgeVectorI
 
 
 def test_a_forked_process_opens_the_shard_for_itself(index: EdgeVectorIndex) -> None:
-    """A copy of the parent's handle would hang in the child for ever."""
+    """A copy of the parent's handle would hang in the child."""
     assert index.count("shirts-v1") == 3
     pid = os.fork()
     if pid == 0:
@@ -228,7 +228,7 @@ def test_a_folder_that_is_no_index_is_left_alone(index: EdgeVectorIndex, folder:
 
 
 def test_a_graph_that_a_filter_cuts_to_pieces_still_gives_all_there_is(tmp_path: Path) -> None:
-    """Where a payload index was made after the graph, a filtered walk ends early: then every vector is compared."""
+    """If a payload index is created after the graph, a filtered search ends early; then every vector is compared."""
     index = EdgeVectorIndex(tmp_path, full_scan_threshold_kb=5)
     index.ensure(IndexCollection("hats-v1", 32))
     shard = qdrant_edge.EdgeShard.load(str(tmp_path / "hats-v1"))

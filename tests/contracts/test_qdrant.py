@@ -1,4 +1,4 @@
-"""What holds for a Qdrant server alone: what is asked of it in which order, and what its failures are called."""
+"""Behaviour of the Qdrant adapter only: its requests, their order, and how it reports failures."""
 
 import json
 import socket
@@ -47,7 +47,7 @@ INFO = {
 
 
 class Server:
-    """Answers as a Qdrant server would, from a script, and remembers what it was asked."""
+    """A scripted Qdrant server that records its requests."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -202,7 +202,7 @@ def test_a_server_that_is_too_old_is_refused_at_once(server: Server, index: Qdra
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses between attempts take no time; how long they would have been."""
+    """Skip the pauses between attempts, and return their lengths."""
     pauses: list[float] = []
     monkeypatch.setattr("embeddings.vector_index.qdrant_server.time.sleep", pauses.append)
     return pauses
@@ -324,7 +324,7 @@ class Collections(CollectionsServicer):
 
 
 class Version(QdrantServicer):
-    """What the server says of itself."""
+    """The server's version."""
 
     def HealthCheck(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return grpc_qdrant.HealthCheckReply(title="qdrant", version="1.16.0")

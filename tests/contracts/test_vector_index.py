@@ -1,4 +1,4 @@
-"""What every vector index does, whichever engine is behind it."""
+"""The contract of a vector index, which every adapter passes."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ def ids(hits: Sequence[Hit]) -> list[int]:
 
 
 def found(index: VectorIndex, name: str, wanted: Filter) -> list[int]:
-    """The ids that pass a filter, which `count` has to agree with."""
+    """The ids that match a filter; `count` must return their number."""
     passing = sorted(ids(index.query(name, VectorQuery(positive=[vector(1, 0, 0, 0)], filter=wanted, limit=100))))
     assert index.count(name, wanted) == len(passing)
     return passing
@@ -63,7 +63,7 @@ def truth(matrix: NDArray[np.float32], target: Vector, distance: Distance) -> An
 
 
 def stock(index: VectorIndex, name: str) -> str:
-    """Six products along the first axis, each a little farther away than the one before."""
+    """Six products near the first axis, each farther away than the previous one."""
     shirts, mugs = ["clothing", "clothing/shirts"], ["kitchen", "kitchen/mugs"]
     index.upsert(
         name,
@@ -80,13 +80,13 @@ def stock(index: VectorIndex, name: str) -> str:
 
 
 @pytest.fixture
-def shelf(index: VectorIndex, collection: MakeCollection) -> str:
+def stocked_collection(index: VectorIndex, collection: MakeCollection) -> str:
     return stock(index, collection())
 
 
 @pytest.fixture(scope="session")
-def glass_cases(indexes: dict[str, VectorIndex]) -> Iterator[dict[int, str]]:
-    """The same of each index, to be looked at only: making a shard for each question takes longer than the question."""
+def shared_collections(indexes: dict[str, VectorIndex]) -> Iterator[dict[int, str]]:
+    """The same collection in each index, for tests that only read: creating a shard takes longer than a query."""
     names = {}
     for index in indexes.values():
         name = f"test-{uuid.uuid4().hex}"
@@ -98,8 +98,8 @@ def glass_cases(indexes: dict[str, VectorIndex]) -> Iterator[dict[int, str]]:
 
 
 @pytest.fixture
-def glass_case(index: VectorIndex, glass_cases: dict[int, str]) -> str:
-    return glass_cases[id(index)]
+def shared_collection(index: VectorIndex, shared_collections: dict[int, str]) -> str:
+    return shared_collections[id(index)]
 
 
 @pytest.mark.parametrize("distance", Distance)
@@ -177,27 +177,31 @@ def test_equal_scores_come_by_ascending_id(index: VectorIndex, collection: MakeC
     assert ids(index.query(name, VectorQuery(positive=[vector(1, 0, 0, 0)]))) == [*sorted(twins), 1]
 
 
-def test_whoever_has_claimed_the_index_can_claim_it_again_and_use_it(index: VectorIndex, shelf: str) -> None:
+def test_whoever_has_claimed_the_index_can_claim_it_again_and_use_it(
+    index: VectorIndex, stocked_collection: str
+) -> None:
     index.claim()
     index.claim()
-    assert index.count(shelf) > 0
+    assert index.count(stocked_collection) > 0
 
 
-def test_a_deleted_point_is_gone_and_ids_that_are_not_there_are_passed_over(index: VectorIndex, shelf: str) -> None:
-    index.delete(shelf, [1, 3, 999, 2**64, -1])
-    index.delete(shelf, [])
-    assert index.count(shelf) == 4
-    assert ids(index.query(shelf, VectorQuery(positive=[vector(1, 0, 0, 0)]))) == [2, 4, 5, 6]
-    assert set(index.retrieve(shelf, [1, 2, 999, -1, 2**64])) == {2}
+def test_a_deleted_point_is_gone_and_ids_that_are_not_there_are_passed_over(
+    index: VectorIndex, stocked_collection: str
+) -> None:
+    index.delete(stocked_collection, [1, 3, 999, 2**64, -1])
+    index.delete(stocked_collection, [])
+    assert index.count(stocked_collection) == 4
+    assert ids(index.query(stocked_collection, VectorQuery(positive=[vector(1, 0, 0, 0)]))) == [2, 4, 5, 6]
+    assert set(index.retrieve(stocked_collection, [1, 2, 999, -1, 2**64])) == {2}
 
 
-def test_an_upsert_replaces_vector_and_payload_whole(index: VectorIndex, shelf: str) -> None:
-    index.upsert(shelf, [point(1, (0, 0, 1, 0), brand="Di")])
-    assert index.count(shelf) == 6
-    stored = index.retrieve(shelf, [1])[1]
+def test_an_upsert_replaces_vector_and_payload_whole(index: VectorIndex, stocked_collection: str) -> None:
+    index.upsert(stocked_collection, [point(1, (0, 0, 1, 0), brand="Di")])
+    assert index.count(stocked_collection) == 6
+    stored = index.retrieve(stocked_collection, [1])[1]
     assert stored.payload == {"product_id": 1, "brand": "Di"}
     assert stored.vector.tolist() == [0, 0, 1, 0]
-    assert found(index, shelf, Filter(match={"brand": "Ada"})) == [3]
+    assert found(index, stocked_collection, Filter(match={"brand": "Ada"})) == [3]
 
 
 def test_of_two_points_with_one_id_the_later_counts(index: VectorIndex, collection: MakeCollection) -> None:
@@ -218,16 +222,16 @@ def test_a_payload_comes_back_as_it_was_with_prices_as_floats(index: VectorIndex
     assert payload["sha256"] == "ab12"
 
 
-def test_set_payload_merges_and_passes_over_ids_that_are_not_there(index: VectorIndex, shelf: str) -> None:
-    before = index.retrieve(shelf, [1])[1]
-    index.set_payload(shelf, [1, 2, 999, -1], {"price": Decimal(99), "available": False})
-    index.set_payload(shelf, [3], {})
-    after = index.retrieve(shelf, [1])[1]
+def test_set_payload_merges_and_passes_over_ids_that_are_not_there(index: VectorIndex, stocked_collection: str) -> None:
+    before = index.retrieve(stocked_collection, [1])[1]
+    index.set_payload(stocked_collection, [1, 2, 999, -1], {"price": Decimal(99), "available": False})
+    index.set_payload(stocked_collection, [3], {})
+    after = index.retrieve(stocked_collection, [1])[1]
     assert after.payload == {**before.payload, "price": 99.0, "available": False}
     assert after.vector.tolist() == before.vector.tolist()
-    assert found(index, shelf, Filter(ranges={"price": Range(gte=99)})) == [1, 2]
-    assert found(index, shelf, Filter(match={"available": True})) == [3, 4]
-    assert index.count(shelf) == 6
+    assert found(index, stocked_collection, Filter(ranges={"price": Range(gte=99)})) == [1, 2]
+    assert found(index, stocked_collection, Filter(match={"available": True})) == [3, 4]
+    assert index.count(stocked_collection) == 6
 
 
 @pytest.mark.parametrize(
@@ -272,9 +276,9 @@ def test_set_payload_merges_and_passes_over_ids_that_are_not_there(index: Vector
     ids=repr,
 )
 def test_a_filter_lets_through_what_meets_all_conditions(
-    index: VectorIndex, glass_case: str, wanted: Filter, passing: list[int]
+    index: VectorIndex, shared_collection: str, wanted: Filter, passing: list[int]
 ) -> None:
-    assert found(index, glass_case, wanted) == passing
+    assert found(index, shared_collection, wanted) == passing
 
 
 def test_a_field_that_is_not_indexed_cannot_be_filtered_by() -> None:
@@ -322,7 +326,7 @@ def test_a_product_with_two_hundred_near_images_does_not_crowd_out_the_others(
     assert len(products) == len(set(products)) == 12
 
 
-def test_grouping_keeps_filter_min_score_and_vectors(index: VectorIndex, glass_case: str) -> None:
+def test_grouping_keeps_filter_min_score_and_vectors(index: VectorIndex, shared_collection: str) -> None:
     query = VectorQuery(
         positive=[vector(1, 0, 0, 0)],
         filter=Filter(match={"category": "clothing"}),
@@ -330,24 +334,24 @@ def test_grouping_keeps_filter_min_score_and_vectors(index: VectorIndex, glass_c
         group_by_product=True,
         with_vectors=True,
     )
-    hits = index.query(glass_case, query)
+    hits = index.query(shared_collection, query)
     assert ids(hits) == [1, 2]
     assert hits[0].vector is not None
     assert hits[0].vector.tolist() == [1, 0, 0, 0]
 
 
-def test_vectors_come_only_where_they_are_asked_for(index: VectorIndex, glass_case: str) -> None:
-    (bare,) = index.query(glass_case, VectorQuery(positive=[vector(1, 0, 0, 0)], limit=1))
-    (full,) = index.query(glass_case, VectorQuery(positive=[vector(1, 0, 0, 0)], limit=1, with_vectors=True))
+def test_vectors_come_only_where_they_are_asked_for(index: VectorIndex, shared_collection: str) -> None:
+    (bare,) = index.query(shared_collection, VectorQuery(positive=[vector(1, 0, 0, 0)], limit=1))
+    (full,) = index.query(shared_collection, VectorQuery(positive=[vector(1, 0, 0, 0)], limit=1, with_vectors=True))
     assert bare.vector is None
     assert full.vector is not None
     assert full.vector.dtype == np.float32
     assert full.vector.tolist() == [1, 0, 0, 0]
 
 
-def test_a_point_as_example_finds_its_neighbours_and_not_itself(index: VectorIndex, glass_case: str) -> None:
-    assert ids(index.query(glass_case, VectorQuery(positive_ids=[3], limit=2))) in ([2, 4], [4, 2])
-    assert 3 not in ids(index.query(glass_case, VectorQuery(positive_ids=[3], limit=10, group_by_product=True)))
+def test_a_point_as_example_finds_its_neighbours_and_not_itself(index: VectorIndex, shared_collection: str) -> None:
+    assert ids(index.query(shared_collection, VectorQuery(positive_ids=[3], limit=2))) in ([2, 4], [4, 2])
+    assert 3 not in ids(index.query(shared_collection, VectorQuery(positive_ids=[3], limit=10, group_by_product=True)))
 
 
 def test_several_examples_are_averaged_as_directions(index: VectorIndex, collection: MakeCollection) -> None:
@@ -407,20 +411,20 @@ def test_examples_given_as_vectors_and_as_points_answer_alike(
 
 
 def test_excluded_points_and_any_of_several_values_hold_for_grouped_queries_too(
-    index: VectorIndex, glass_case: str
+    index: VectorIndex, shared_collection: str
 ) -> None:
     wanted = Filter(match_any={"brand": ["Ada", "Bo"]}, exclude_ids=[1, 4])
     query = VectorQuery(positive=[vector(1, 0, 0, 0)], filter=wanted, group_by_product=True)
-    assert ids(index.query(glass_case, query)) == [2, 3]
+    assert ids(index.query(shared_collection, query)) == [2, 3]
 
 
-def test_example_points_that_are_not_there_are_passed_over(index: VectorIndex, glass_case: str) -> None:
-    some = index.query(glass_case, VectorQuery(positive_ids=[1, 999], limit=2))
+def test_example_points_that_are_not_there_are_passed_over(index: VectorIndex, shared_collection: str) -> None:
+    some = index.query(shared_collection, VectorQuery(positive_ids=[1, 999], limit=2))
     assert ids(some) == [2, 3]
     with pytest.raises(InvalidVector, match="999"):
-        index.query(glass_case, VectorQuery(positive_ids=[999]))
+        index.query(shared_collection, VectorQuery(positive_ids=[999]))
     with pytest.raises(InvalidVector, match="positive"):
-        index.query(glass_case, VectorQuery())
+        index.query(shared_collection, VectorQuery())
 
 
 ODD_VECTORS = {
@@ -437,12 +441,14 @@ ODD_VECTORS = {
 
 
 @pytest.mark.parametrize("odd", ODD_VECTORS.values(), ids=ODD_VECTORS.keys())
-def test_an_odd_vector_is_refused_and_nothing_is_written(index: VectorIndex, glass_case: str, odd: Vector) -> None:
+def test_an_odd_vector_is_refused_and_nothing_is_written(
+    index: VectorIndex, shared_collection: str, odd: Vector
+) -> None:
     with pytest.raises(InvalidVector):
-        index.upsert(glass_case, [point(50), Point(51, odd, {"product_id": 1})])
-    assert index.retrieve(glass_case, [50, 51]) == {}
+        index.upsert(shared_collection, [point(50), Point(51, odd, {"product_id": 1})])
+    assert index.retrieve(shared_collection, [50, 51]) == {}
     with pytest.raises(InvalidVector):
-        index.query(glass_case, VectorQuery(positive=[odd]))
+        index.query(shared_collection, VectorQuery(positive=[odd]))
 
 
 @pytest.mark.parametrize(
@@ -457,16 +463,16 @@ def test_an_odd_vector_is_refused_and_nothing_is_written(index: VectorIndex, gla
     ],
 )
 def test_an_odd_payload_or_id_is_refused_and_nothing_is_written(
-    index: VectorIndex, glass_case: str, odd: Point
+    index: VectorIndex, shared_collection: str, odd: Point
 ) -> None:
     with pytest.raises(InvalidPayload):
-        index.upsert(glass_case, [point(50), odd])
-    assert index.count(glass_case) == 6
+        index.upsert(shared_collection, [point(50), odd])
+    assert index.count(shared_collection) == 6
 
 
-def test_an_odd_patch_is_refused(index: VectorIndex, glass_case: str) -> None:
+def test_an_odd_patch_is_refused(index: VectorIndex, shared_collection: str) -> None:
     with pytest.raises(InvalidPayload, match="price"):
-        index.set_payload(glass_case, [1], {"price": "ten"})
+        index.set_payload(shared_collection, [1], {"price": "ten"})
 
 
 def test_an_unknown_collection_is_named(index: VectorIndex) -> None:
@@ -516,16 +522,16 @@ def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
         IndexCollection(name, 4)
 
 
-def test_a_dropped_collection_is_gone_and_can_be_made_anew(index: VectorIndex, shelf: str) -> None:
-    assert index.count(shelf) == 6
-    index.drop(shelf)
-    index.drop(shelf)
-    assert not index.exists(shelf)
+def test_a_dropped_collection_is_gone_and_can_be_made_anew(index: VectorIndex, stocked_collection: str) -> None:
+    assert index.count(stocked_collection) == 6
+    index.drop(stocked_collection)
+    index.drop(stocked_collection)
+    assert not index.exists(stocked_collection)
     with pytest.raises(CollectionNotFound):
-        index.count(shelf)
-    index.ensure(IndexCollection(shelf, 7, Distance.DOT))
-    assert index.count(shelf) == 0
-    index.upsert(shelf, [Point(1, np.ones(7, np.float32), {"product_id": 1})])
+        index.count(stocked_collection)
+    index.ensure(IndexCollection(stocked_collection, 7, Distance.DOT))
+    assert index.count(stocked_collection) == 0
+    index.upsert(stocked_collection, [Point(1, np.ones(7, np.float32), {"product_id": 1})])
 
 
 def test_collections_do_not_mix(index: VectorIndex, collection: MakeCollection) -> None:
@@ -549,13 +555,13 @@ def test_scrolling_gives_every_point_once_by_ascending_id(index: VectorIndex, co
     assert all(each.vector.shape == (0,) for each in seen)
 
 
-def test_scrolling_goes_on_after_an_id(index: VectorIndex, glass_case: str) -> None:
-    assert [[each.id for each in batch] for batch in index.scroll(glass_case, batch_size=2, after=2)] == [
+def test_scrolling_goes_on_after_an_id(index: VectorIndex, shared_collection: str) -> None:
+    assert [[each.id for each in batch] for batch in index.scroll(shared_collection, batch_size=2, after=2)] == [
         [3, 4],
         [5, 6],
     ]
-    assert list(index.scroll(glass_case, after=6)) == []
-    assert list(index.scroll(glass_case, after=2**64 - 1)) == []
+    assert list(index.scroll(shared_collection, after=6)) == []
+    assert list(index.scroll(shared_collection, after=2**64 - 1)) == []
 
 
 def test_an_empty_collection_answers_with_nothing(index: VectorIndex, collection: MakeCollection) -> None:
@@ -573,12 +579,12 @@ def test_a_query_asks_for_at_least_one_hit() -> None:
         VectorQuery(positive=[vector(1, 0, 0, 0)], limit=0)
 
 
-def test_a_closed_index_opens_again_with_everything_there(index: VectorIndex, glass_case: str) -> None:
-    index.close(glass_case)
-    assert index.count(glass_case) == 6
+def test_a_closed_index_opens_again_with_everything_there(index: VectorIndex, shared_collection: str) -> None:
+    index.close(shared_collection)
+    assert index.count(shared_collection) == 6
     index.close()
-    assert ids(index.query(glass_case, VectorQuery(positive=[vector(1, 0, 0, 0)], limit=2))) == [1, 2]
-    assert index.retrieve(glass_case, [4])[4].payload["price"] == 40.5
+    assert ids(index.query(shared_collection, VectorQuery(positive=[vector(1, 0, 0, 0)], limit=2))) == [1, 2]
+    assert index.retrieve(shared_collection, [4])[4].payload["price"] == 40.5
 
 
 def test_filtered_queries_find_what_is_there_once_the_graph_is_built(

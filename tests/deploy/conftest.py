@@ -1,4 +1,4 @@
-"""A deployment that runs on this machine, for the tests that ask it."""
+"""A running deployment on this machine, for the tests that need one."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ALL = ("redis", "qdrant", "catalog", "recommender", "worker", "trainer", "beat",
 
 @pytest.fixture(scope="module")
 def database_url(postgres_server: str) -> Iterator[str]:
-    """An empty PostgreSQL database of the module's own."""
+    """An empty PostgreSQL database for the module."""
     with fresh_database(postgres_server) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Deployment]:
-    """The services of docker-compose.yml, started in their order, without a product yet. One for all tests of a module."""
+    """The services of docker-compose.yml, started in their order, without products; shared by the tests of a module."""
     if missing := missing_programs(PROGRAMS):
         pytest.skip(f"not installed: {', '.join(missing)}")
     made = Deployment(tmp_path_factory.mktemp("deployment"), database_url, API_WRITES="open")
@@ -48,5 +48,5 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> I
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Draws so many small JPEG files, no two alike, into a folder for import_catalog (folder = category)."""
+    """Draws different small JPEG files into a folder for import_catalog (folder = category)."""
     return lambda count, name: write_patchworks(tmp_path_factory.mktemp(name), count, name=name, categories=3, side=120)

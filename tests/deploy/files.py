@@ -1,4 +1,4 @@
-"""The deployment's files as the tests read them: Compose as `docker compose config` would resolve it, Kustomize by kubectl."""
+"""Reads the files of the deployment: Compose files as `docker compose config` resolves them, overlays built by kubectl."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 OVERLAYS = ("small", "production")
-# What `.env` has to say at least.
+# The minimal `.env`.
 ENV_FILE = {"ALLOWED_HOSTS": "shop.example"}
 
 _REFERENCE = re.compile(r"\$(?:\$|\{(\w+)(?:(:-|:\?)([^}]*))?\})")
 
 
 class VariableMissing(Exception):
-    """The compose file cannot do without a variable; the message is its own."""
+    """A variable that the compose file requires is not set; the message is that of the compose file."""
 
 
 def compose(path: Path = ROOT / "docker-compose.yml", variables: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The compose file with these variables filled in. Raises VariableMissing where `${X:?message}` has no X."""
+    """The compose file with these variables filled in. Raises VariableMissing if X of `${X:?message}` is not set."""
     return _filled(yaml.safe_load(path.read_text()), ENV_FILE if variables is None else variables)
 
 
@@ -60,7 +60,7 @@ def _value(match: re.Match[str], variables: Mapping[str, str]) -> str:
 
 
 def references(path: Path) -> set[str]:
-    """The variables that a compose file asks for."""
+    """The variables that a compose file uses."""
     return {match[1] for match in _REFERENCE.finditer(path.read_text()) if match[1]}
 
 
@@ -74,7 +74,7 @@ def services(composed: Mapping[str, Any], image: str = "lookalike") -> dict[str,
 
 
 def rendered(overlay: str) -> list[dict[str, Any]]:
-    """The manifests of an overlay. Skips the test where there is no kubectl, which needs no cluster for this."""
+    """The manifests of an overlay, built by kubectl without a cluster. Skips the test if kubectl is missing."""
     if shutil.which("kubectl") is None:
         pytest.skip("there is no kubectl to resolve the overlays with")
     done = subprocess.run(
@@ -93,7 +93,7 @@ def of_kind(manifests: list[dict[str, Any]], *kinds: str) -> dict[str, dict[str,
 
 
 def pods(manifests: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The pods' templates by the name of what makes them."""
+    """The pod templates by the name of their workload."""
     made = of_kind(manifests, "Deployment", "StatefulSet", "Job")
     return {name: manifest["spec"]["template"] for name, manifest in made.items()}
 
@@ -106,7 +106,7 @@ def container(template: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def known_variables() -> set[str]:
-    """What the settings read from the environment, as .env.example lists it, each also as a file."""
+    """The environment variables of the settings, as listed in .env.example, each also with the suffix _FILE."""
     listed = set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     return listed | {f"{name}_FILE" for name in listed}
 

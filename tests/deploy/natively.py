@@ -1,8 +1,8 @@
 """A deployment without containers: each service of docker-compose.yml runs its own command, with its own variables and secrets.
 
 Python's programs are forked from a process that has imported the libraries (see `tests.services.template`).
-What a container would give it is put in its place: names of hosts become addresses, /tmp and the volumes folders of the test.
-The health of a service is what its own health check says.
+The tests replace what a container provides: host names become addresses, /tmp and the volumes become folders of the test.
+A service is healthy if its own health check passes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Deployment:
         self._reach("redis_url", self.secret("redis_url").replace("redis:6379", f"127.0.0.1:{self.ports['redis']}"))
 
     def secret(self, name: str) -> str:
-        """What a secret's file says."""
+        """The content of a secret's file."""
         return (self.folder / "secrets" / name).read_text()
 
     def _reach(self, name: str, value: str) -> None:
@@ -66,7 +66,7 @@ class Deployment:
         path.write_text(value)
 
     def environment(self, name: str) -> dict[str, str]:
-        """A service's variables. Nothing of the machine's own comes along but where programs are."""
+        """The variables of a service. Only PATH comes from this machine."""
         given = {key: self._here(name, value) for key, value in self.services[name].get("environment", {}).items()}
         place = self._database
         return {
@@ -74,10 +74,10 @@ class Deployment:
             "HOME": str(self.folder / "tmp"),
             "HOSTNAME": name,
             **given,
-            # The stand-in speaks REST alone.
+            # The stand-in supports only REST.
             "QDRANT_GRPC_PORT": "",
             "DATA_DIR": str(self.folder / "var"),
-            # What PostgreSQL's own programs find in their container.
+            # The variables that PostgreSQL's programs have in their container.
             "PGHOST": place.hostname or "",
             "PGPORT": str(place.port or 5432),
             "PGPASSWORD": place.password or "",
@@ -86,11 +86,11 @@ class Deployment:
         }
 
     def here(self, name: str, *words: str) -> list[str]:
-        """A service's words for this machine."""
+        """The words of a service's command, adapted to this machine."""
         return [self._here(name, word) for word in words]
 
     def _here(self, name: str, text: str) -> str:
-        """A word of a service's command or a variable's value, for this machine."""
+        """One word of a command or one value of a variable, adapted to this machine."""
         places = {
             "/run/secrets": self.folder / "secrets",
             "/run/metrics": self.folder / "metrics" / name,
@@ -107,7 +107,7 @@ class Deployment:
         return text
 
     def command(self, name: str) -> list[str]:
-        """A service's command for this machine."""
+        """The command of a service, adapted to this machine."""
         if name == "qdrant":
             return [
                 sys.executable,
@@ -124,12 +124,12 @@ class Deployment:
         if name == "redis":
             words += ["--port", str(self.ports[name]), "--bind", "127.0.0.1"]
         if "worker" in words:
-            # Containers have host names of their own, after which workers are called.
+            # Workers are named after the host name of their container.
             words += [f"--hostname=celery@{name}"]
         return words
 
     def _proxy_configuration(self) -> Path:
-        """What the proxy's image is made of, and what its entry point would fill in."""
+        """The nginx configuration of the proxy's image, with the values that its entry point would fill in."""
         template = (DEPLOY / "proxy" / "lookalike.conf.template").read_text()
         for variable, value in {
             "NGINX_LOCAL_RESOLVERS": "127.0.0.1",
@@ -149,7 +149,7 @@ class Deployment:
         return self.folder / "tmp" / "nginx.conf"
 
     def start(self, *names: str) -> None:
-        """Start services, and wait until each is healthy by its own check."""
+        """Start services, and wait until the health check of each passes."""
         for name in names:
             (self.folder / "metrics" / name).mkdir(exist_ok=True)
             with (self.folder / f"{name}.log").open("a") as log:
@@ -164,7 +164,7 @@ class Deployment:
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, text=True)
 
     def healthy(self, name: str) -> bool:
-        """What the service's own health check says."""
+        """Whether the health check of the service passes."""
         assert self.processes[name].poll() is None, self.log(name)
         kind, *words = self.services[name]["healthcheck"]["test"]
         command = [self._here(name, word) for word in words]
@@ -198,17 +198,17 @@ class Deployment:
         return _done(done) if check else done
 
     def manage(self, *words: str, check: bool = True) -> str:
-        """What a management command says in the worker's container."""
+        """The output of a management command in the worker's container."""
         done = self.run("worker", "python", "manage.py", *words, check=check)
         return done.stdout + done.stderr
 
     def query(self, statement: str) -> list[Any]:
-        """The rows of a statement, asked past Django."""
+        """The rows of an SQL statement, without Django."""
         with psycopg.connect(self._url) as connection:
             return connection.execute(statement).fetchall()
 
     def end(self, *names: str) -> dict[str, int]:
-        """Stop services as `docker compose stop` does; the status of each. One that outlives its grace period fails."""
+        """Stop services as `docker compose stop` does, and return their exit statuses. Fails if one exceeds its grace period."""
         for name in names:
             number = {"proxy": signal.SIGQUIT}.get(name, signal.SIGTERM)
             self.processes[name].send_signal(number)
@@ -226,7 +226,7 @@ class Deployment:
             raise AssertionError(f"{name} did not end within {grace_s} s:\n{self.log(name)}") from None
 
     def stop(self) -> None:
-        """End whatever still runs."""
+        """Stop all processes that still run."""
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
@@ -237,11 +237,11 @@ class Deployment:
                 process.wait()
 
     def log(self, name: str) -> str:
-        """What a service has printed."""
+        """The output of a service."""
         return f"{name}:\n" + (self.folder / f"{name}.log").read_text()
 
     def wait_until(self, true: Callable[[], bool]) -> None:
-        """Fails with the services' logs where it does not come about."""
+        """Wait until the condition is true; after a timeout, fail with the logs of the services."""
         deadline = time.monotonic() + PATIENCE_S
         while not true():
             logs = "\n".join(self.log(name)[-3000:] for name in self.processes)
@@ -285,7 +285,7 @@ def _documented(deployment: Deployment, words: list[str], folder: Path) -> str:
 
 
 def _pythons(command: Sequence[str]) -> list[str] | None:
-    """What Python is started with for this command; None where it is another's program."""
+    """The arguments of Python for this command; None if it is not a Python program."""
     program, *words = command
     if program == "python":
         return words
@@ -299,6 +299,6 @@ def _done(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess
 
 
 def missing_programs(names: Mapping[str, str]) -> list[str]:
-    """Which of these programs are not installed, with what brings them."""
+    """The programs that are not installed, with the packages that provide them."""
     path = f"{os.environ['PATH']}:/usr/sbin"
     return [f"{name} ({source})" for name, source in names.items() if shutil.which(name, path=path) is None]

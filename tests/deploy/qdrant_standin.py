@@ -1,4 +1,4 @@
-"""A Qdrant server for several processes where there is none: the REST calls of our adapter, answered by Qdrant's embedded engine.
+"""A stand-in for a Qdrant server: it answers the REST calls of our adapter with Qdrant's embedded engine.
 
 Run as `python -m tests.deploy.qdrant_standin HOST PORT KEY FOLDER`.
 """
@@ -40,7 +40,7 @@ UNDESCRIBED = {
 
 
 class Engine(EdgeVectorIndex):
-    """The embedded engine, with what requests said of the vectors of each collection."""
+    """The embedded engine, with the vector parameters of each collection as given in its creation request."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -139,7 +139,7 @@ def _scored(hit: Hit, distance: Distance) -> Mapping[str, Any]:
 
 
 def _filter(conditions: Any) -> Filter:
-    """What our adapter made of a Filter, read back."""
+    """The Filter from which our adapter made these conditions."""
     match_any: dict[str, list[Any]] = {}
     exclude: dict[str, list[Any]] = {}
     ranges: dict[str, Range] = {}
@@ -187,14 +187,14 @@ ANSWERS: dict[tuple[str, str], Answer] = {
 
 
 def serve(host: str, port: int, key: str, folder: Path) -> None:
-    """Until the process ends, beginning with nothing. key: what requests have to say, as a server with an API key asks."""
+    """Serve an empty index until the process ends. `key`: the API key that requests must send."""
     if folder.exists():
         shutil.rmtree(folder)
     index = Engine(folder)
 
     class Handler(loopback.Handler):
         protocol_version = "HTTP/1.1"
-        # Headers and body are two writes, of which the second would wait for the first one's acknowledgement.
+        # Headers and body are two writes; without this, the second waits for the acknowledgement of the first.
         disable_nagle_algorithm = True
 
         def respond(self) -> None:
@@ -226,7 +226,7 @@ def serve(host: str, port: int, key: str, folder: Path) -> None:
                 return 404, {"status": {"error": f"Not found: Collection `{name}` doesn't exist!"}}
 
     class Server(ThreadingHTTPServer):
-        # Of more callers at once than its default, 5, the rest would try again after a second.
+        # The default is 5; further simultaneous clients would retry only after a second.
         request_queue_size = 128
 
     Server((host, port), Handler).serve_forever()

@@ -1,4 +1,4 @@
-"""The audit of the pinned packages, with what pip-audit would say of them: its services are not for tests to ask."""
+"""The audit of the pinned packages, with simulated results of pip-audit: tests do not use its services."""
 
 import json
 import os
@@ -16,7 +16,7 @@ UNKNOWN = {"name": "numpy", "skip_reason": "Dependency not found"}
 
 @pytest.fixture
 def audit(tmp_path):
-    """Runs the audit where each service says this: packages, None for one that cannot be reached, or "refused"."""
+    """Runs the audit with these results per service: packages, None for an unreachable service, or "refused"."""
 
     def run(**services):
         (tmp_path / "pip_audit.py").write_text(f"""

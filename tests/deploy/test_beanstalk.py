@@ -1,4 +1,4 @@
-"""The bundle for Elastic Beanstalk: the same images and commands as everywhere."""
+"""The bundle for Elastic Beanstalk: the same images and commands as in the other deployments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGES = {
     "LOOKALIKE_TRAINER_IMAGE": "lookalike-trainer:1.0",
     "LOOKALIKE_PROXY_IMAGE": "lookalike-proxy:1.0",
 }
-# What the bundle itself makes use of, beside the settings' variables.
+# Variables of the bundle itself, besides those of the settings.
 OURS = {*IMAGES, "COMPOSE_PROFILES", "EFS_ID"}
 
 

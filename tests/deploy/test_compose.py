@@ -1,4 +1,4 @@
-"""docker-compose.yml: valid, complete, without rights that nobody needs, and without a secret by default."""
+"""docker-compose.yml: valid, complete, unprivileged, and without default secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.deploy.files import (
 COMPOSE = ROOT / "docker-compose.yml"
 SERVICES = compose()["services"]
 EVERY = pytest.mark.parametrize("name", sorted(SERVICES))
-# The images of these say themselves that they run without rights.
+# The images of these services set an unprivileged user themselves.
 UNPRIVILEGED = r"lookalike(-trainer|-proxy)?:|qdrant/qdrant:.*-unprivileged$"
 
 
@@ -84,7 +84,7 @@ def test_no_secret_stands_in_the_environment():
     names = re.compile(r"PASSWORD|SECRET|KEY$|TOKEN|DATABASE_URL|REDIS_URL")
     for service in SERVICES.values():
         for variable in service.get("environment", {}):
-            # The widget's key stands in every page.
+            # The key of the widget is public.
             assert not names.search(variable) or variable.endswith("_FILE") or variable == "WIDGET_API_KEY"
 
 

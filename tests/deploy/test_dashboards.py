@@ -26,14 +26,14 @@ PROMETHEUS = DEPLOY / "prometheus"
 OVERLAY = DEPLOY / "compose" / "monitoring.yml"
 OBSERVE = ROOT / "docs" / "how-to" / "observe.md"
 JOBS = {"lookalike-catalog", "lookalike-recommender", "lookalike-worker", "lookalike-trainer"}
-# Prometheus' own, of each target; and Grafana's, which is a time.
+# Prometheus' own metric of each target, and Grafana's variable for an interval.
 UP = "up"
 INTERVAL = "$__rate_interval"
 
 
 @dataclass(frozen=True)
 class Selector:
-    """A metric as an expression asks for it: labels that have to be equal to something, and all those that it names."""
+    """A metric in an expression: the labels with a required value, and all labels that it names."""
 
     metric: str
     equal: tuple[tuple[str, str], ...]
@@ -51,7 +51,7 @@ def dashboards() -> list[dict[str, Any]]:
 
 
 def panels() -> list[dict[str, Any]]:
-    """What shows something, of all dashboards."""
+    """The panels with data, of all dashboards."""
     return [panel for dashboard in dashboards() for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
@@ -64,7 +64,7 @@ def expressions() -> Iterator[str]:
 
 
 def selectors(node: Any, grouped: frozenset[str] = frozenset()) -> Iterator[Selector]:
-    """All that an expression asks for. grouped: labels that what is around it aggregates by."""
+    """The metrics in an expression. `grouped`: the labels of the enclosing aggregations."""
     match node:
         case promql_parser.VectorSelector():
             equal = tuple(
@@ -157,7 +157,7 @@ def test_the_dashboard_is_one_that_grafana_can_provision():
 
 
 def promtool(*words: str) -> str:
-    """What it prints. Skips the test where it is not installed."""
+    """The output of promtool. Skips the test if it is not installed."""
     program = shutil.which("promtool")
     if program is None:
         pytest.skip("there is no promtool (prometheus) to ask")
@@ -178,7 +178,7 @@ def test_prometheus_takes_its_configuration():
 
 
 def test_on_kubernetes_the_pods_that_ask_for_it_are_scraped(tmp_path):
-    """As service discovery would describe the pods of the manifests, an entry for each port of a container."""
+    """Targets as service discovery describes the pods of the manifests: one per container port."""
     found = []
     for name, template in pods(rendered("production")).items():
         labels = template["metadata"]["labels"]
@@ -192,7 +192,7 @@ def test_on_kubernetes_the_pods_that_ask_for_it_are_scraped(tmp_path):
             "pod_name": f"{name}-0",
         }
         ports: list[str | None] = [str(port["containerPort"]) for port in container(template).get("ports", [])]
-        # Those that come before have none.
+        # Earlier entries have none.
         for port in [*ports, *[None for _ in template["spec"].get("initContainers", [])]]:
             own = {**meta, **({"pod_container_port_number": port} if port else {})}
             found.append(
@@ -221,7 +221,7 @@ def test_on_kubernetes_the_pods_that_ask_for_it_are_scraped(tmp_path):
 class TestCompose:
     @pytest.fixture
     def both(self) -> dict[str, Any]:
-        """The deployment with its monitoring, as the two files together."""
+        """The deployment with monitoring: both compose files merged."""
         base, more = compose(), compose(OVERLAY)
         return {
             **{key: value for key, value in base.items() if not key.startswith("x-")},

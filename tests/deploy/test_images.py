@@ -1,4 +1,4 @@
-"""The images: slim, without rights, with nothing in them that does not belong there."""
+"""The images: small, unprivileged, and without unneeded files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IMAGES = ("runtime", "trainer", "proxy")
 
 
 def kept_out(path: str) -> bool:
-    """Whether .dockerignore keeps a path of the repository out of a build; it names what may come in."""
+    """Whether .dockerignore excludes a path of the repository from a build; it lists what is included."""
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     assert lines[0] == "*"
     let_in = [line[1:] for line in lines if line.startswith("!")]
@@ -79,7 +79,7 @@ def test_an_image_may_have_what_takes_traces():
         )
         for name in ("runtime", "otel", "train")
     }
-    # All that the plain image has, in the same versions; and none that the trainer would have to replace.
+    # Contains all packages of the plain image in the same versions, and none that conflicts with the trainer.
     assert versions["runtime"].items() <= versions["otel"].items()
     assert "opentelemetry-sdk==" in versions["otel"]
     shared = versions["otel"].keys() & versions["train"].keys()

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests, as an overlay resolves to them: valid, without rights, and every name in them leads somewhere."""
+"""The Kubernetes manifests of each overlay: valid, unprivileged, and without references to missing objects."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.deploy.files import (
 )
 
 KUBERNETES = "1.34"
-# Made by hand, and named by reference (docs/how-to/deploy.md).
+# Created by hand (docs/how-to/deploy.md), and only referenced here.
 SECRETS = {
     "lookalike": {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "QDRANT_API_KEY"},
     "datastores": {"POSTGRES_PASSWORD", "REDIS_CONF"},
 }
-# Of Kubernetes itself, to make up ALLOWED_HOSTS.
+# Variables from Kubernetes, used in ALLOWED_HOSTS.
 OURS = {"POD_IP", "PUBLIC_HOSTS"}
 
 
@@ -49,7 +49,7 @@ def containers(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    """Whether a label selector selects what has these labels."""
+    """Whether a label selector matches these labels."""
     wanted = selector.get("matchLabels", {}).items() <= labels.items()
     return wanted and all(
         labels.get(each["key"]) in each["values"]
@@ -212,7 +212,7 @@ def test_web_pods_take_requests_only_while_they_can_answer_them(manifests):
         probes = {probe: web[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "readiness", "liveness")}
         assert probes == {"startup": "/healthz", "readiness": "/readyz", "liveness": "/healthz"}
         assert {variable["name"] for variable in web["env"]} >= {"SERVICE", "ALLOWED_HOSTS", "PROMETHEUS_MULTIPROC_DIR"}
-        # A probe comes to the pod's own address.
+        # Probes use the pod's own address.
         variables = [variable["name"] for variable in web["env"]]
         assert variables.index("POD_IP") < variables.index("ALLOWED_HOSTS")
         wait = int(web["lifecycle"]["preStop"]["exec"]["command"][1])
@@ -250,7 +250,7 @@ class TestProduction:
         types = {name: [metric["type"] for metric in each["spec"]["metrics"]] for name, each in scaled.items()}
         assert types == {"catalog": ["Resource"], "recommender": ["Resource"], "worker": ["External", "Resource"]}
 
-    def test_the_queues_length_is_a_metric_that_the_project_tells(self, production):
+    def test_the_queues_length_is_a_metric_of_the_project(self, production):
         metrics = of_kind(production, "HorizontalPodAutoscaler")["worker"]["spec"]["metrics"]
         adapter = yaml.safe_load((DEPLOY / "kubernetes" / "monitoring" / "prometheus-adapter-values.yaml").read_text())
         (rule,) = adapter["rules"]["external"]

@@ -1,4 +1,4 @@
-"""The runbooks of docs/how-to/operate.md, command by command, on a deployment that runs."""
+"""The runbooks of docs/how-to/operate.md, command by command, on a running deployment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.deploy.natively import Deployment, documented
 from tests.deploy.test_stack import Shop, waiting
 
 OPERATE = ROOT / "docs" / "how-to" / "operate.md"
-# Those that need a Docker engine, or do nothing but start what stands.
+# Commands that need a Docker engine, or that only start a service.
 ONLY_WITH_DOCKER = (
     ["docker", "compose", "ps"],
     ["docker", "compose", "build"],
@@ -24,7 +24,7 @@ ONLY_WITH_DOCKER = (
 
 
 def runbook(heading: str) -> list[list[str]]:
-    """A runbook's commands, but for those that only a Docker engine can do."""
+    """The commands of a runbook, without those that need a Docker engine."""
     commands = [words for words in commands_of(OPERATE, heading) if "logs" not in words]
     return [words for words in commands if words not in ONLY_WITH_DOCKER]
 
@@ -38,7 +38,7 @@ def shop(deployment: Deployment, photos: Callable[..., Path]) -> Shop:
 
 
 def similar(shop: Shop) -> dict[int, list[int]]:
-    """What is similar to each product, best first."""
+    """The similar products of each product, best first."""
     products = [each["id"] for each in shop.get("/api/products")["results"]]
     answers = [shop.get(f"/api/products/{product}/similar?limit=4") for product in products]
     assert not any(answer["fallback"] for answer in answers)
@@ -69,7 +69,7 @@ def test_looking_at_it(deployment, shop, tmp_path):
 def test_a_backup_brings_back_what_was_there(deployment, shop, photos, tmp_path):
     before = similar(shop)
     documented(deployment, runbook("## Back up"), tmp_path)
-    # A day of misfortune: products that nobody wanted, and the photos and all vectors gone.
+    # The disaster: unwanted products, lost photos, lost vectors.
     deployment.manage("import_catalog", str(photos(3, "others")))
     shutil.rmtree(deployment.folder / "var" / "media")
     deployment.end("qdrant")
@@ -106,7 +106,7 @@ def test_a_broker_that_is_lost_loses_no_photo(deployment, shop, photos):
     deployment.start("redis")
     deployment.manage("reindex", "--only-missing")
     assert waiting(deployment) == 0
-    # Clock and workers have found it again.
+    # Beat and workers have reconnected.
     deployment.wait_until(lambda: deployment.healthy("worker") and deployment.healthy("trainer"))
 
 

@@ -1,4 +1,4 @@
-"""Every command of docker-compose.yml, run as it stands: web services, workers, the clock, PostgreSQL, Redis and nginx."""
+"""Runs the commands of docker-compose.yml unchanged: web services, workers, beat, PostgreSQL, Redis and nginx."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.zips import packed
 
 
 class Shop:
-    """What a browser sees of it, by the proxy."""
+    """The shop as seen by a browser, through the proxy."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.base = f"http://127.0.0.1:{deployment.ports['proxy']}"
 
     def ask(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, HTTPResponse | HTTPError, bytes]:
-        """Status, answer and body; a refusal too."""
+        """Status, response and body, also of an error."""
         request = urllib.request.Request(self.base + path, body, {"Host": "shop.example", **headers})  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
@@ -35,7 +35,7 @@ class Shop:
                 return error.code, error, error.read()
 
     def get(self, path: str) -> Any:
-        """JSON."""
+        """The JSON of a response."""
         status, _, body = self.ask(path)
         assert status == 200, body
         return json.loads(body)
@@ -43,7 +43,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(deployment: Deployment, photos: Callable[..., Path]) -> Shop:
-    """A shop of twelve products, brought in as an operator does and indexed by the worker."""
+    """A shop of twelve products, imported as an operator does it and indexed by the worker."""
     deployment.manage("import_catalog", str(photos(12, "things")))
     found = Shop(deployment)
     deployment.wait_until(lambda: waiting(deployment) == 0)
@@ -51,7 +51,7 @@ def shop(deployment: Deployment, photos: Callable[..., Path]) -> Shop:
 
 
 def waiting(deployment: Deployment) -> int:
-    """How many photos are not in the live index."""
+    """The number of photos that are not in the live index."""
     ((count,),) = deployment.query(
         "SELECT COUNT(*) FROM embeddings_imageembedding AS row JOIN embeddings_collection AS collection"
         " ON collection.active_version_id = row.version_id WHERE row.state <> 'indexed'"
@@ -101,7 +101,7 @@ def test_static_files_photos_and_thumbnails_come_from_the_disk(deployment, shop)
         "nosniff", "default-src 'none'; frame-ancestors 'none'",
     )  # fmt: skip
     assert shop.ask(f"/thumbs/320/{name}.webp")[0] == 200
-    # Now it lies on the disk, and nobody makes it again.
+    # Now it is on the disk, and is not created again.
     status, answer, _ = shop.ask(f"/thumbs/320/{name}.webp")
     assert (status, answer.headers["Content-Type"], answer.headers["Accept-Ranges"]) == (200, "image/webp", "bytes")
 

@@ -1,10 +1,10 @@
-"""Good files with something wrong in them: what a broken disk, a bad connection or somebody with bad intentions makes of them."""
+"""Valid files with random damage, as by a broken disk, a bad connection or an attacker."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
-# Sizes and counts on which parsers stumble.
+# Sizes and counts that parsers often handle wrongly.
 _NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _HEADER_BYTES = 96
 

@@ -1,4 +1,4 @@
-"""Whatever bytes claim to be a zip: its files are unpacked below the folder and whole, or it is refused with a reason."""
+"""Any bytes given as a zip: either its files are unpacked completely and inside the folder, or it is rejected with a reason."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Entry:
 
 
 def archive_of(entries: Sequence[Entry]) -> bytes:
-    """Put together by hand: a program that packs would set most of it right."""
+    """Build the archive by hand, because a zip library would correct most of the fields."""
     body, directory, count = bytearray(), bytearray(), 0
     for entry in entries:
         packer = zlib.compressobj(wbits=-15)

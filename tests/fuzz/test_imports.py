@@ -1,4 +1,4 @@
-"""Whatever bytes claim to be a catalogue: rows, each imported or rejected with a reason, or a reason why there are none."""
+"""Any bytes given as a catalogue: each row is imported or rejected with a reason, or the file is rejected with a reason."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ def imported_or_refused(content: bytes, kind: str = "", **options: str) -> None:
         if report is None:
             return
         assert all(problem.reason for problem in report.problems)
-        # The rejected rows are a table that can be read again.
+        # The file of rejected rows can be imported again.
         if report.rejected:
             outcome(rejected, Path(temporary) / "again.csv", "")
 
 
 def outcome(path: Path, rejected: Path, kind: str, **options: str) -> ImportReport | None:
-    """None where nothing could be imported from it at all."""
+    """The report of the import; None if the file was rejected."""
     asked = ImportOptions(format=kind, dry_run=True, fetch=False, **options)
     try:
         return run_import(path, asked, is_upload=True, rejected=rejected)
@@ -136,7 +136,7 @@ def test_a_json_line_with_awkward_values(value: object, name: str) -> None:
     st.sampled_from(["g:id", "title", "g:price", "g:image_link", "g:sale_price", "g:x"]),
 )
 def test_a_feed_with_awkward_texts(texts: list[str], name: str) -> None:
-    # Every other one as a careful program writes it.
+    # Every other text is escaped correctly.
     escaped = [html.escape(text) if number % 2 else text for number, text in enumerate(texts)]
     elements = "".join(f"<{name}>{text}</{name}>" for text in escaped)
     feed = RSS.replace(b"<g:id>x2</g:id>", b"<g:id>x2</g:id>" + elements.encode("utf-8", errors="surrogatepass"))

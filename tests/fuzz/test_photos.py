@@ -1,4 +1,4 @@
-"""Whatever bytes claim to be a photo: it is taken and then is one, or it is refused with a reason. Nothing else happens, ever."""
+"""Any bytes given as a photo: either they are a valid photo and accepted, or they are rejected with a reason."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from PIL import Image
 from catalog.photos import ImageRejected, open_rgb, validate_photo
 from tests.fuzz.mutations import mutated
 
-# Outside of tests a warning of Pillow's is a line in the log.
+# Outside of tests, a warning from Pillow is only logged.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 MAGIC = {"jpg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "webp": b"RIFF"}
 
 
 def saved(kind: str, mode: str = "RGB", **options: object) -> bytes:
-    """A small picture with some structure in it."""
+    """A small picture with some structure."""
     pixels = np.random.default_rng(5).integers(0, 255, (6, 4, 3), dtype=np.uint8)
     picture = Image.fromarray(pixels).resize((24, 36), Image.Resampling.BILINEAR)
     if mode == "I;16":
@@ -58,7 +58,7 @@ PHOTOS = (
 
 
 def with_right_checksums(content: bytes) -> bytes:
-    """A PNG as somebody makes it who wants more of it to be read than its first wrong checksum."""
+    """The PNG with corrected checksums, so that a decoder reads past the first damaged chunk."""
     repaired, rest = bytearray(content[:8]), content[8:]
     while len(rest) >= 12:
         size = min(struct.unpack(">L", rest[:4])[0], len(rest) - 12)

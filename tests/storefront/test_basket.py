@@ -1,4 +1,4 @@
-"""The basket of the demo shop: what a visitor means to buy, and an order of which nothing is kept."""
+"""The basket of the demo shop, and orders, of which nothing is stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def text(response: Any) -> str:
-    """All that a page says, without its markup."""
+    """The text of a page, without markup."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())
 
 

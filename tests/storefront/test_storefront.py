@@ -1,4 +1,4 @@
-"""The storefront as its visitors' browsers get it."""
+"""The pages of the storefront as a browser gets them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def titles(response: Any) -> list[str]:
 
 
 def text(response: Any) -> str:
-    """All that a page says, without its markup."""
+    """The text of a page, without markup."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())
 
 
@@ -237,7 +237,7 @@ def test_a_list_can_be_narrowed_and_sorted(client: Client, address: str, query: 
 def test_a_filter_tells_what_each_choice_would_leave_under_the_other_conditions(client: Client) -> None:
     said = text(client.get("/products/?brand=Alder&max_price=20"))
 
-    # Alder's dear mug is too dear; Cedar's has no price; of Alder's one is in stock.
+    # One mug of Alder is too expensive, Cedar's has no price; one of Alder's is in stock.
     assert "Brand Alder 1 Birch 1 Price (EUR)" in said
     assert "Availability In stock 1 " in said
 
