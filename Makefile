@@ -1,11 +1,11 @@
-# Everything a newcomer and a developer does, by name. `make` alone lists the targets.
+# Commands for users and developers. `make` alone lists the targets.
 
 PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 demo run: export DEBUG ?= true
-# Python keeps what it compiles: packages come uncompiled, and every process that starts would compile a thousand modules.
+# Python must write compiled files: packages are installed uncompiled, and otherwise every process would compile a thousand modules.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# The locks are whole, so nothing is left to resolve; and what is not imported need not be compiled.
+# The locks are complete, so pip has nothing to resolve. Modules that are never imported need no compilation.
 INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps --no-compile
 PIP := $(BIN)/python $(INSTALL)
 
@@ -22,29 +22,29 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
 
-# Each lock holds those before it: `.dev` has the runtime, too, and `.train` installs both in one go.
+# Each lock includes the previous ones: `.dev` includes the runtime, and `.train` installs both.
 $(VENV)/.runtime: requirements/runtime.txt | $(BIN)/python
 	@echo "installing the runtime into $(VENV) ..."
 	@$(PIP) -r requirements/runtime.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt requirements/runtime.txt | $(BIN)/python
-	@echo "installing the runtime and what tests and checks need into $(VENV) ..."
+	@echo "installing the runtime and the dependencies of tests and checks into $(VENV) ..."
 	@$(PIP) -r requirements/dev.txt
 	@touch $(VENV)/.runtime $@
 
 $(VENV)/.train: requirements/train.txt requirements/dev.txt requirements/runtime.txt | $(BIN)/python
-	@echo "installing the runtime, what tests and checks need, and TensorFlow for training into $(VENV) ..."
+	@echo "installing the runtime, the dependencies of tests and checks, and TensorFlow into $(VENV) ..."
 	@$(PIP) -r requirements/dev.txt -r requirements/train.txt
 	@touch $(VENV)/.runtime $(VENV)/.dev $@
 
-# What the browser tests judge accessibility with. Without npm they are skipped, and say so.
+# axe-core, for the accessibility tests. Without npm these tests are skipped, with the reason.
 node_modules/.installed: package-lock.json
 	@if command -v npm >/dev/null; then echo "installing axe-core ..."; \
 	  npm ci --ignore-scripts --no-audit --no-fund --silent && touch $@ || echo "npm could not install axe-core"; fi
 
 .PHONY: demo
-demo: $(VENV)/.runtime ## install, draw a demo shop, index it and serve it (PORT=8000)
+demo: $(VENV)/.runtime ## install, create a demo shop, index it and serve it (PORT=8000)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py demo --port $(PORT)
 	@$(MAKE) --no-print-directory serve
@@ -52,7 +52,7 @@ demo: $(VENV)/.runtime ## install, draw a demo shop, index it and serve it (PORT
 .PHONY: serve
 serve: export DEBUG ?= true
 serve: $(VENV)/.runtime
-	@echo "serving on http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
+	@echo "serving on http://127.0.0.1:$(PORT)/ (Ctrl-C stops it)"
 	@$(BIN)/gunicorn lookalike.wsgi --bind 127.0.0.1:$(PORT) --workers 1 --threads 4 --log-level warning
 
 .PHONY: run
@@ -61,14 +61,14 @@ run: $(VENV)/.dev ## serve the code with reload, for development (PORT=8000)
 	@$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 .PHONY: setup
-setup: $(VENV)/.train ## the whole development environment, with TensorFlow, in .venv
+setup: $(VENV)/.train ## install the whole development environment, with TensorFlow, in .venv
 
 .PHONY: test
-test: $(VENV)/.dev node_modules/.installed ## run all tests, several at a time; the summary says what was skipped and why
+test: $(VENV)/.dev node_modules/.installed ## run all tests in parallel; the summary lists skipped tests with the reason
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.dev ## style, types, import rules, migrations, API schema
+lint: $(VENV)/.dev ## check style, types, import rules, migrations, API schema
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
@@ -83,19 +83,19 @@ $(VENV)/audit/.installed: requirements/audit.txt | $(BIN)/python
 	@touch $@
 
 .PHONY: audit
-audit: $(VENV)/audit/.installed ## look for known vulnerabilities of the pinned packages
+audit: $(VENV)/audit/.installed ## check the pinned packages for known vulnerabilities
 	@$(VENV)/audit/bin/python requirements/audit.py
 
 .PHONY: bench
-bench: $(VENV)/.train ## measure speed and quality; prints tables, writes bench/results/
+bench: $(VENV)/.train ## measure speed and quality; print tables, write bench/results/
 	@for bench in encoder_speed photos_to_points similar_latency vector_index million aspect fine_tuning product_page import_catalog duplicates load changing_shop worker_kills; do $(BIN)/python -m bench.$$bench || exit 1; done
 
 .PHONY: screenshots
-screenshots: $(VENV)/.dev ## draw the pictures in docs/images anew, from a demo of its own (or ADDRESS=...)
+screenshots: $(VENV)/.dev ## take the pictures in docs/images again, from a demo shop of its own (or ADDRESS=...)
 	@$(BIN)/python -m docs.screenshots $(ADDRESS)
 
 .PHONY: lock
-lock: ## pin the dependencies of pyproject.toml anew, with hashes (needs uv)
+lock: ## lock the dependencies of pyproject.toml, with hashes (needs uv)
 	@for extra in runtime dev train otel; do \
 	  flag=$$( [ $$extra = runtime ] || echo "--extra $$extra" ); \
 	  [ $$extra != otel ] || flag="$$flag --constraint requirements/train.txt"; \
@@ -105,6 +105,6 @@ lock: ## pin the dependencies of pyproject.toml anew, with hashes (needs uv)
 	  --no-emit-index-url --no-annotate --no-header --quiet -o requirements/audit.txt
 
 .PHONY: clean
-clean: ## remove what was built: the environment, the demo's data, caches
+clean: ## remove the environment, the demo's data and caches
 	rm -rf $(VENV) node_modules var build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

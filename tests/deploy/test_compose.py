@@ -88,6 +88,13 @@ def test_no_secret_stands_in_the_environment():
             assert not names.search(variable) or variable.endswith("_FILE") or variable == "WIDGET_API_KEY"
 
 
+def test_celery_is_started_with_the_project_package():
+    files = [ROOT / "docker-compose.yml", DEPLOY / "Dockerfile", *DEPLOY.rglob("*.yml"), *DEPLOY.rglob("*.yaml")]
+    apps = [app for file in files for app in re.findall(r'celery"?,? "?-A"?,? "?(\w+)', file.read_text())]
+    assert apps
+    assert {*apps} == {"lookalike"}
+
+
 def test_every_variable_to_be_chosen_is_documented():
     documented = (DEPLOY.parent / "docs" / "how-to" / "deploy.md").read_text() + (ROOT / ".env.example").read_text()
     assert [name for name in sorted(references(COMPOSE)) if name not in documented] == []
