@@ -335,9 +335,9 @@ class TestInTheAdmin:
         Job.objects.update(state=State.RUNNING, stage="importing", done=5, total=20)
         page = manager.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
         assert 'max="20" value="5"' in page
-        told = manager.get(reverse("admin:jobs_job_state", args=[job.pk]))
-        assert "no-store" in told.headers["Cache-Control"]
-        assert told.json() == {
+        status = manager.get(reverse("admin:jobs_job_state", args=[job.pk]))
+        assert "no-store" in status.headers["Cache-Control"]
+        assert status.json() == {
             "state": "running", "stage": "importing", "done": 5, "total": 20, "started": False, "ended": False,
         }  # fmt: skip
         assert manager.get(reverse("admin:jobs_job_cancel", args=[job.pk])).status_code == 405
@@ -387,6 +387,6 @@ class TestInTheAdmin:
             },
         )  # fmt: skip
         page = self.staff("view_job").get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
-        for told in ("all-v2", "it is worse", "0.871", "0.762", "few photos", "Activate afterwards"):
-            assert told in page
+        for text in ("all-v2", "it is worse", "0.871", "0.762", "few photos", "Activate afterwards"):
+            assert text in page
         assert "{" not in page.partition('id="job-heading"')[2].partition("</section>")[0]
