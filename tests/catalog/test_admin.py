@@ -161,7 +161,7 @@ class TestAddingPhotos:
         shown = messages_of(answer)
         assert "2 photos were added." in shown
         assert "manual.pdf was not added: the file is PDF: save it as JPEG, PNG or WebP." in shown
-        assert any(text.startswith("cut.jpg was not added: the picture is cut off") for text in shown)
+        assert any(text.startswith("cut.jpg was not added: the picture is truncated") for text in shown)
         assert "&lt;b&gt;.jpg was not added: the file is empty." in answer.content.decode()
         product.refresh_from_db()
         assert (product.title, product.images.count()) == ("Better title", 2)
@@ -175,7 +175,7 @@ class TestAddingPhotos:
         product = stock(photos=0)
         files = [upload("one.jpg", jpeg()), upload("copy.jpg", jpeg())]
         answer = admin.post(change_page(product), form_of(product, new_photos=files), follow=True)
-        assert "copy.jpg is among the product's photos already." in messages_of(answer)
+        assert "copy.jpg is already one of the product's photos." in messages_of(answer)
         assert product.images.count() == 1
 
     def test_a_mistake_elsewhere_saves_nothing_and_asks_for_the_photos_again(self, admin: Client) -> None:
@@ -184,7 +184,7 @@ class TestAddingPhotos:
         answer = admin.post(change_page(product), form)
         assert answer.status_code == 200
         assert any("choose the photos again" in text for text in messages_of(answer))
-        assert "A price is not below zero." in answer.content.decode()
+        assert "The price must not be negative." in answer.content.decode()
         assert product.images.count() == 0
 
 
@@ -302,7 +302,7 @@ class TestActions:
         products = [stock(), stock(), stock(active=False)]
         settle()
         shown = messages_of(run_action(admin, "withdraw", *products))
-        assert shown == ["2 products were withdrawn.", "1 product was inactive already."]
+        assert shown == ["2 products were withdrawn.", "1 product was already inactive."]
         assert not Product.objects.filter(active=True).exists()
         assert state_of(products[0].images.get()) == State.OUTDATED
 
@@ -401,7 +401,7 @@ class TestCategories:
         stock(category=("Home",))
         answer = admin.post(reverse("admin:catalog_category_add"), {"name": "Home", "slug": "", "parent": ""})
         assert answer.status_code == 200
-        assert "There is a category home already." in answer.content.decode()
+        assert "A category with the path home already exists." in answer.content.decode()
 
     def test_a_category_cannot_be_below_itself(self, admin: Client) -> None:
         stock(category=("Home", "Mugs"))

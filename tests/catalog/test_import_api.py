@@ -151,7 +151,7 @@ class TestRefused:
         [
             (b"%PDF-1.7", "offer.pdf is a PDF"),
             (packed()[:-20], "damaged"),
-            (b"name\nMug\n", "No column gives the sku"),
+            (b"name\nMug\n", "No column is mapped to the field sku"),
         ],
     )
     def test_what_can_be_seen_to_be_no_catalogue(self, api: Client, content: bytes, detail: str) -> None:
