@@ -106,9 +106,12 @@ def test_backups_are_not_written_more_often_than_is_worth_it(tmp_path, monkeypat
     monkeypatch.setattr(trainer, "BACKUP_EVERY_S", 3600)
     saved = []
     real = keras.callbacks.BackupAndRestore._save_model
-    monkeypatch.setattr(
-        keras.callbacks.BackupAndRestore, "_save_model", lambda callback: (saved.append(callback), real(callback))
-    )
+
+    def save(callback: keras.callbacks.BackupAndRestore) -> None:
+        saved.append(callback)
+        real(callback)
+
+    monkeypatch.setattr(keras.callbacks.BackupAndRestore, "_save_model", save)
     run(tmp_path / "backup")
     assert len(saved) == 2
 
