@@ -22,7 +22,7 @@ from accounts.models import User
 from bench.chromium import FLAGS, NAMES
 from catalog.models import Product
 from embeddings.indexing import process_outbox
-from embeddings.selectors import forget_live_collections
+from embeddings.selectors import clear_live_collection_cache
 from tests import loopback
 from tests.browser.looks import Look, look_at_all
 from tests.browser.pages import assert_quiet, furnish
@@ -178,9 +178,9 @@ def product(shop_url: str) -> Product:
 def index_photos(settings: LazySettings) -> Iterator[Callable[[], object]]:
     """Embeds and indexes all photos of the shop in an empty index, for tests with the real API."""
     settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
-    forget_live_collections()
+    clear_live_collection_cache()
     yield process_outbox
-    forget_live_collections()
+    clear_live_collection_cache()
 
 
 @pytest.fixture

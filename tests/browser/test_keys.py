@@ -33,7 +33,7 @@ def widget_key(shop_url: str, settings: LazySettings) -> str:
 
 
 @pytest.mark.usefixtures("widget_key")
-def test_a_shoppers_pages_have_the_key_for_all_that_they_ask_and_tell(page: Page, shop: Shop) -> None:
+def test_a_shoppers_pages_use_the_key_for_requests_and_events(page: Page, shop: Shop) -> None:
     page.goto(f"{shop.url}/products/")
     page.get_by_role("link", name="Blue mug", exact=False).first.click()
     page.locator("similar-products").scroll_into_view_if_needed()

@@ -113,7 +113,7 @@ def test_a_strip_with_nothing_to_show_is_hidden(page: Page, shop_url: str, produ
 
 
 @pytest.mark.complaints("status of 503")
-def test_a_failing_api_hides_the_strip_and_tells_the_page_why(
+def test_a_failing_api_hides_the_strip_and_emits_an_error_event(
     page: Page, shop_url: str, product: Product, api: Api
 ) -> None:
     api.answers({"title": "Index unavailable", "detail": "Another process holds it.", "status": 503}, status=503)
@@ -266,7 +266,7 @@ def test_a_strip_written_from_right_to_left_turns_the_other_way(
 
 
 @pytest.mark.complaints("status of 404")
-def test_a_click_tells_the_page_which_product_at_which_place_and_follows_the_link(
+def test_a_click_emits_an_event_with_product_and_position_and_follows_the_link(
     page: Page, shop_url: str, product: Product, api: Api
 ) -> None:
     open_product(page, shop_url, product)

@@ -16,7 +16,7 @@ from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# A script cannot drag or copy a file into the page, so the page creates one itself.
+# A file that a visitor drags or copies from elsewhere cannot be had from a script: the page makes one itself.
 GIVE_FILE = """([kind, name, type, size]) => {
   const data = new DataTransfer();
   if (size) data.items.add(new File([new Uint8Array(size)], name, { type }));
@@ -38,7 +38,7 @@ REFUSED: dict[str, Any] = {
 
 @pytest.fixture
 def search_page(page: Page, shop_url: str, api: Api) -> Page:
-    """The page for search by photo, loaded."""
+    """The page for searching by photo, open and ready."""
     page.goto(f"{shop_url}/visual-search/")
     expect(page.get_by_role("button", name="Choose a photo")).to_be_visible()
     return page
@@ -56,7 +56,7 @@ def test_a_chosen_photo_is_sent_and_what_looks_like_it_is_shown(
     sent: list[bytes] = []
 
     def respond(route: Route) -> None:
-        # The form as the browser reports it, without the content of the file.
+        # The form as the browser reports it: without the file's content.
         sent.append(route.request.post_data_buffer or b"")
         route.fulfill(json=answer(3))
 
@@ -123,7 +123,7 @@ def test_a_photo_that_nothing_looks_like_is_answered_in_words(search_page: Page,
 
 
 @pytest.mark.complaints("ERR_FAILED")
-def test_a_shop_that_cannot_be_reached_is_told_in_words(search_page: Page, api: Api, photo_file: Path) -> None:
+def test_an_unreachable_shop_shows_a_message(search_page: Page, api: Api, photo_file: Path) -> None:
     api.answer = lambda route: route.abort()
 
     choose(search_page, photo_file)
