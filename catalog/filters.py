@@ -109,7 +109,10 @@ class ProductFilter:
         """Whether a product meets the conditions.
 
         Args:
-            product: has the fields as attributes, as a ProductCard has.
+            product: has the fields as attributes, like a ProductCard.
+
+        Returns:
+            True if it meets all of them.
         """
         return all(
             _MATCHES[condition.lookup](getattr(product, condition.field), value)

@@ -147,7 +147,10 @@ def _build_product(
 ) -> tuple[Product, SaveResult]:
     """Update and save an existing product, or create one that is not saved yet.
 
-    A product that was merged into another one stays as it is, or its source would reactivate it.
+    A product that was merged into another one is not changed. Otherwise its source would reactivate it.
+
+    Returns:
+        The product, and what was done.
     """
     if product is not None and product.merged_into_id is not None:
         return product, SaveResult.UNCHANGED

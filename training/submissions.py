@@ -40,12 +40,10 @@ def check_training_allowed(collection_slug: str) -> Collection:
         UnknownCollection: there is none with this slug.
         TrainingUnavailable: nothing can train here.
         JobInProgress: a training for it is queued or running.
-    """  # noqa: DOC501 - `named` makes an UnknownCollection
+    """
     collection = Collection.objects.filter(slug=collection_slug).first()
     if collection is None:
-        raise UnknownCollection.named(
-            collection_slug, Collection.objects.values_list("slug", flat=True)
-        )  # it is that error
+        raise UnknownCollection.named(collection_slug, Collection.objects.values_list("slug", flat=True))
     if not settings.CELERY_BROKER_URL and find_spec("tensorflow") is None:
         raise TrainingUnavailable(
             "TensorFlow is not installed here: install the extra `train` (make setup),"

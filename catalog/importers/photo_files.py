@@ -30,6 +30,9 @@ class PhotoFolder:
         Args:
             folder: any path of it.
             display_path: in messages; by default the resolved path.
+
+        Returns:
+            The resolved folder.
         """
         return cls(folder.resolve(), display_path or str(folder.resolve()))
 

@@ -143,9 +143,10 @@ def rejected_file(job: Job) -> Path:
 
 
 def retained_files() -> set[str]:
-    """Names of files in UPLOADS_ROOT that are still needed: of recent dry runs, and the rejected rows of recent imports.
+    """List the files in UPLOADS_ROOT that are still needed, and clear the uploads of dry runs whose file has expired.
 
-    A dry run whose file has expired is recorded as one without a file.
+    Returns:
+        File names: uploads of recent dry runs, and rejected rows of recent imports.
     """
     now = timezone.now()
     succeeded = Job.objects.filter(kind=IMPORT, state=Job.State.SUCCEEDED)

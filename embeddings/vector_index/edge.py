@@ -405,9 +405,10 @@ class _Search:
         return best_first(hits)
 
     def _read(self, ids: Sequence[int]) -> tuple[Mapping[int, int], Mapping[int, Vector]]:
-        """Product ids of points, and their vectors where the query asks for them.
+        """Read points by id. With the payload in the query, the engine would read it for more points than it returns.
 
-        Asked for by id: with the payload in the query the engine reads it for more points than it returns.
+        Returns:
+            Product ids by point id, and vectors by point id if the query needs them.
         """
         known = self.shard.product_of
         products = {point_id: product for point_id in ids if (product := known.get(point_id)) is not None}
