@@ -1,4 +1,4 @@
-"""What a similarity score means: the probability that two photos show the same kind of product."""
+"""Calibration of similarity scores: the probability that two photos show the same kind of product."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Calibration:
-    """A non-decreasing curve through knots; linear between them, constant outside.
+    """A non-decreasing, piecewise linear curve through knots; constant outside of them.
 
-    scores: ascending. probabilities: non-decreasing, in [0, 1]. Raises ValueError when they are not.
+    Attributes:
+        scores: ascending cosines.
+        probabilities: non-decreasing, in [0, 1], as many as scores.
+
+    Raises:
+        ValueError: the values violate these conditions.
     """
 
     scores: tuple[float, ...]
@@ -37,11 +42,18 @@ class Calibration:
             raise ValueError("the probabilities of a calibration do not fall")
 
     def probability(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        """scores: float32 [n]. Returns float64 [n] in [0, 1]."""
+        """Map scores to probabilities.
+
+        Args:
+            scores: float32 [n].
+
+        Returns:
+            float64 [n], in [0, 1].
+        """
         return np.interp(scores, self.scores, self.probabilities)
 
     def probability_of(self, score: float) -> float:
-        """The probability of one score, without an array's cost."""
+        """The probability of one score, without the overhead of an array."""
         upper = bisect_right(self.scores, score)
         if upper == 0:
             return self.probabilities[0]
@@ -56,13 +68,23 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Calibration:
-        """What `as_dict` gave. Raises ValueError when it is anything else."""
+        """Parse the result of `as_dict`.
+
+        Args:
+            document: JSON.
+
+        Returns:
+            The calibration.
+
+        Raises:
+            ValueError: the document is not a calibration.
+        """
         numbers = []
         for name in ("scores", "probabilities"):
             values = document.get(name) if isinstance(document, Mapping) else None
             if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
                 raise ValueError(
-                    f'a calibration is {{"scores": [...], "probabilities": [...]}}; {name} is no list of numbers'
+                    f'a calibration is {{"scores": [...], "probabilities": [...]}}; {name} is not a list of numbers'
                 )
             numbers.append(tuple(float(value) for value in values))
         return cls(*numbers)

@@ -1,4 +1,4 @@
-"""System checks: the default encoder can be loaded, and the index suits the way the project is deployed."""
+"""System checks: the default encoder can be loaded, and the vector index fits the deployment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_encoder(**_: Any) -> list[CheckMessage]:
 
 
 def check_index_for_deployment(**_: Any) -> list[CheckMessage]:
-    """The embedded index belongs to one process; web processes and Celery workers cannot share it."""
+    """The embedded index can be opened by one process only; web processes and Celery workers cannot share it."""
     if settings.VECTOR_INDEX["BACKEND"].endswith(".EdgeVectorIndex") and settings.CELERY_BROKER_URL:
         return [
             checks.Warning(
@@ -38,31 +38,31 @@ def check_index_for_deployment(**_: Any) -> list[CheckMessage]:
 
 
 def check_index_key_is_encrypted(**_: Any) -> list[CheckMessage]:
-    """A key is sent unencrypted to servers of this machine or of a private network only."""
+    """The API key is sent unencrypted only to this machine or a private network."""
     options = settings.VECTOR_INDEX.get("OPTIONS", {})
-    address = urlsplit(options.get("url") or "")
-    if not options.get("api_key") or address.scheme != "http" or _within(address.hostname or ""):
+    url = urlsplit(options.get("url") or "")
+    if not options.get("api_key") or url.scheme != "http" or _is_private_host(url.hostname or ""):
         return []
     return [
         checks.Warning(
-            f"QDRANT_API_KEY is sent to {address.hostname} unencrypted over a public network.",
-            hint="Write QDRANT_URL with https://, or reach the server by a private address.",
+            f"QDRANT_API_KEY is sent to {url.hostname} unencrypted over a public network.",
+            hint="Use https:// in QDRANT_URL, or a private address of the server.",
             id="embeddings.W002",
         )
     ]
 
 
-def _within(host: str) -> bool:
-    """Whether a host belongs to this machine or a private network, by its address or by a name that no public server has."""
+def _is_private_host(host: str) -> bool:
+    """Whether a host is this machine or in a private network, by its IP address or a name that no public server has."""
     try:
         return not ip_address(host).is_global
     except ValueError:
-        # Compose and Kubernetes call services by one word, clusters and clouds by these endings.
+        # Service names of Compose and Kubernetes have no dot; names in clusters and clouds have these suffixes.
         return "." not in host or host.endswith((".local", ".internal", ".svc", ".localhost"))
 
 
 def register_checks() -> None:
-    """Register with Django, once."""
+    """Register the checks with Django."""
     checks.register(check_encoder, checks.Tags.models)
     checks.register(check_index_for_deployment)
     checks.register(check_index_key_is_encrypted)

@@ -19,7 +19,7 @@ from embeddings.backends import get_vector_index
 from embeddings.errors import BuildOvertaken, IndexUnavailable
 from embeddings.indexing import points_of
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, ImageEmbeddingQuerySet
-from embeddings.selectors import LIVE_COLLECTION_TTL_S, forget_live_collections, versions_in_use
+from embeddings.selectors import LIVE_COLLECTION_TTL_S, clear_live_collection_cache, versions_in_use
 from jobs.progress import ProgressCallback, StageProgress
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def build_generation(version: EncoderVersion, on_progress: ProgressCallback | No
         if abandon_build(version):
             index.drop(coming.name)
         raise
-    forget_live_collections()
+    clear_live_collection_cache()
     for other in _out_of_use(version.collection_id):
         try:
             retire(other)

@@ -1,4 +1,4 @@
-"""Processes the outbox: embeds photos, upserts points, patches payloads, deletes points. Every step is safe to run twice."""
+"""Processing of the outbox: embeds photos, upserts points, patches payloads, deletes points. Every step is idempotent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from embeddings.models import (
 )
 from embeddings.outbox import EMBED_RETRY_WAITS_S, WITHOUT_ENCODER, due, next_batch
 from embeddings.registry import registry
-from embeddings.selectors import TO_DO, active_versions
+from embeddings.selectors import DUE_STATES, active_versions
 from embeddings.vector_index.base import PAYLOAD_FIELDS, FieldType, Point
 from jobs.progress import ProgressCallback, StageProgress
 
@@ -48,7 +48,7 @@ EVERY_PHOTO = Q()
 
 @dataclass(frozen=True)
 class IndexingReport:
-    """How many rows were embedded, indexed (upserted or patched), removed and failed."""
+    """Number of rows that were embedded, indexed (upserted or patched), removed and failed."""
 
     embedded: int = 0
     indexed: int = 0
@@ -64,8 +64,8 @@ class IndexingReport:
         )
 
 
-class _EmbeddingTurn:
-    """One thread of the process embeds at a time: two would embed the same rows. What needs no encoder does not wait for it."""
+class _EmbeddingLock:
+    """Held by the thread that embeds: two threads would embed the same rows. Steps without the encoder do not need it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -77,48 +77,48 @@ def process_outbox(
     """Process the outbox of every active version.
 
     Args:
-        image_ids: only these photos' rows; None: all of them.
+        image_ids: photos of the rows; None for all rows.
         on_progress: called as photos are embedded, with the stage "embedding" for each version.
-        embed: process also what needs the encoder; without that, points are upserted, patched and deleted.
+        embed: also embed pending photos. Otherwise points are only upserted, patched and deleted.
 
     Returns:
-        What was done. Rows that changed meanwhile are left for the next time and not counted.
+        Counts of the processed rows. Rows that changed in the meantime are not counted and stay in the outbox.
 
     Raises:
-        IndexLocked: another process holds the index; the rows stay as they are.
-        IndexUnavailable: the index does not answer; the same.
-        MediaUnavailable: the photos' folder is away as a whole; the same.
-        EncoderMismatch: a model file was exchanged; what needs no encoder is done.
-        EncoderUnavailable: a model file is missing or damaged; the same.
+        IndexLocked: another process holds the index. The rows are unchanged.
+        IndexUnavailable: the index does not respond. The rows are unchanged.
+        MediaUnavailable: the media folder is unavailable. The rows are unchanged.
+        EncoderMismatch: a model file was replaced. Rows that need no encoder are processed.
+        EncoderUnavailable: a model file is missing or damaged. Rows that need no encoder are processed.
     """
     report = IndexingReport()
     chosen = EVERY_PHOTO if image_ids is None else Q(image_id__in=list(image_ids))
     for version in active_versions():
-        if not ImageEmbedding.objects.filter(chosen, version=version, state__in=TO_DO).exists():
+        if not ImageEmbedding.objects.filter(chosen, version=version, state__in=DUE_STATES).exists():
             continue
-        # Another version's turn may have taken a while.
+        # The previous version may have taken a while.
         version.refresh_from_db(fields=["index_generation", "rebuild_started_at"])
         claim_index(version)
         report += _process_without_encoder(version, chosen)
         if embed:
-            with registry.get(_EmbeddingTurn).lock:
+            with registry.get(_EmbeddingLock).lock:
                 report += embed_pending(version, chosen & due(), on_progress, upsert=True)
     return report
 
 
 def claim_index(version: EncoderVersion) -> None:
-    """Open the version's live index for writing, so that a process that cannot have it learns so before it does any work.
+    """Open the live index of a version for writing, so that a process without access fails before it does any work.
 
     Args:
         version: with the index generation that is live now.
 
     Raises:
         IndexLocked: another process holds the index.
-        IndexUnavailable: the index does not answer.
+        IndexUnavailable: the index does not respond.
         EncoderMismatch: it holds vectors of another encoder.
     """
     index, collection = get_vector_index(), version.index_collection()
-    # Nobody has opened the index of a version that was activated a moment ago, and it is the server's all the same.
+    # The index of a version that was just activated may not be open in any process. It still belongs to the server.
     index.claim()
     index.ensure(collection)
     index.retrieve(collection.name, [0])
@@ -132,23 +132,23 @@ def embed_pending(
     upsert: bool = False,
     reuse_vectors: bool = True,
 ) -> IndexingReport:
-    """Give every pending row of the version its vector.
+    """Embed the pending rows of a version.
 
     Args:
-        version: whose rows, and whose encoder.
-        chosen: which of them.
+        version: of the rows and the encoder.
+        chosen: restricts the rows.
         on_progress: called as rows are done, with the stage "embedding".
-        upsert: also write the points to the live index, batch by batch.
-        reuse_vectors: take vectors that other versions with the same model have of the same bytes.
+        upsert: also upsert the points to the live index, batch by batch.
+        reuse_vectors: copy vectors of identical photos from other versions with the same model.
 
     Returns:
-        What was done.
+        Counts of the processed rows.
 
     Raises:
-        EncoderMismatch: the model file was exchanged.
+        EncoderMismatch: the model file was replaced.
         EncoderUnavailable: the model file is missing or damaged.
-        MediaUnavailable: the photos' folder is away as a whole.
-        IndexUnavailable: upsert, and the index does not answer; the vectors are stored.
+        MediaUnavailable: the media folder is unavailable.
+        IndexUnavailable: upsert, and the index does not respond. The vectors are stored.
     """
     report, last = IndexingReport(), 0
     if not (rows := next_batch(version, chosen, State.PENDING, last)):
@@ -172,13 +172,13 @@ def embed_pending(
 
 
 def points_of(rows: Iterable[ImageEmbedding]) -> list[Point]:
-    """The points of rows that have a vector, each with its product's details as they are now.
+    """Make points from rows, with the current data of their products.
 
     Args:
-        rows: with their vectors; those without one, or whose photo is gone, give no point.
+        rows: with vectors. Rows without a vector or whose photo was deleted are skipped.
 
     Returns:
-        One point for each row.
+        One point per row.
     """
     ready = [(row, row.vector) for row in rows if row.vector is not None]
     payloads = payloads_of([row.image_id for row, _ in ready])
@@ -189,7 +189,7 @@ def points_of(rows: Iterable[ImageEmbedding]) -> list[Point]:
     ]
 
 
-# Where a field of the payload is not the product's column of the same name.
+# Fields of the payload whose path is not the column of the product with the same name.
 _PAYLOAD_PATHS = {"product_id": "product_id", "category": "product__category__path"}
 
 
@@ -200,7 +200,7 @@ def payloads_of(image_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         image_ids: the photos.
 
     Returns:
-        By photo: the fields of PAYLOAD_FIELDS, and the photo's SHA-256. Photos that are gone are left out.
+        By photo: the fields of PAYLOAD_FIELDS, and the SHA-256 of the photo. Deleted photos are omitted.
     """
     paths = [_PAYLOAD_PATHS.get(name, f"product__{name}") for name in PAYLOAD_FIELDS]
     rows = ProductImage.objects.filter(pk__in=image_ids).values_list("pk", "sha256", *paths)
@@ -221,14 +221,14 @@ def _payload_value(name: str, value: Any) -> Any:
 
 @transaction.atomic
 def mark_indexed(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> int:
-    """Mark rows as indexed whose points were written, unless they changed since they were read or the index was replaced.
+    """Mark rows as indexed after their points were written, unless they have changed or the index was replaced.
 
     Args:
-        version: as it was when the points were written.
-        rows: as they were read before that.
+        version: as read before the points were written.
+        rows: as read before the points were written.
 
     Returns:
-        How many rows are marked.
+        Number of rows marked.
     """
     if not _still_live(version):
         return 0
@@ -243,7 +243,7 @@ def mark_indexed(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> int
 
 def _process_without_encoder(version: EncoderVersion, chosen: Q) -> IndexingReport:
     report = IndexingReport()
-    # What is quick goes first: a price does not wait for thousands of photos, nor a removal for a model that is missing.
+    # Fast steps first: a price change must not wait for thousands of photos, nor a removal for a missing model.
     for state, process in zip(WITHOUT_ENCODER, (_patch, _delete, _upsert), strict=True):
         if state == State.REMOVED and version.rebuilding:
             continue
@@ -256,7 +256,7 @@ def _process_without_encoder(version: EncoderVersion, chosen: Q) -> IndexingRepo
 
 @dataclass(frozen=True)
 class _Failure:
-    """Why a photo has no vector. final: another attempt would fail, too."""
+    """Why a photo has no vector; `final` if a retry would fail too."""
 
     reason: str
     final: bool
@@ -271,10 +271,10 @@ def _embed(
     reuse_vectors: bool,
 ) -> IndexingReport:
     names = dict(ProductImage.objects.filter(pk__in=[row.image_id for row in rows]).values_list("pk", "file"))
-    vectors = _vectors_of_twins(version, rows, of_other_versions=reuse_vectors)
-    # A file is named for its content: one that several products show is encoded once.
+    vectors = _stored_vectors(version, rows, of_other_versions=reuse_vectors)
+    # Files are named by content: a photo of several products is encoded once.
     fresh = list({names.get(row.image_id) for row in rows if row.content_hash not in vectors})
-    # Each photo in the context of the whole: its log lines name the request, its spans belong to the trace.
+    # Each photo in the current context, for the request id in log lines and the trace of spans.
     encoding = [partial(copy_context().run, _encode_stored, encoder, name) for name in fresh]
     encoded = dict(zip(fresh, pool.map(lambda encode: encode(), encoding), strict=True))
     done: Counter[str | None] = Counter()
@@ -289,16 +289,16 @@ def _embed(
     return IndexingReport(embedded=done[State.EMBEDDED], failed=done[State.FAILED])
 
 
-def _vectors_of_twins(
+def _stored_vectors(
     version: EncoderVersion, rows: Sequence[ImageEmbedding], *, of_other_versions: bool
 ) -> dict[str, bytes]:
-    """Vectors that the same model gave the same bytes before: content hash -> stored vector."""
+    """Stored vectors of identical photos by the same model, by content hash."""
     same_model = Q(version__fingerprint=version.fingerprint) if of_other_versions else Q(version=version)
-    twins = ImageEmbedding.objects.filter(
+    identical = ImageEmbedding.objects.filter(
         same_model, content_hash__in={row.content_hash for row in rows}, vector__isnull=False
     )
-    # One for each hash: thousands of products may share one picture.
-    firsts = twins.values("content_hash").annotate(first=Min("pk")).values_list("first", flat=True)
+    # One per hash: thousands of products may share a photo.
+    firsts = identical.values("content_hash").annotate(first=Min("pk")).values_list("first", flat=True)
     known = ImageEmbedding.objects.filter(pk__in=list(firsts))
     return {
         content_hash: bytes(vector) for content_hash, vector in known.values_list("content_hash", "vector") if vector
@@ -306,11 +306,11 @@ def _vectors_of_twins(
 
 
 def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | _Failure:
-    """float32 [dim] of the photo with this name in the media storage; None: its row in the catalogue is gone."""
+    """Embed the photo with this name in the media storage, float32 [dim]. The name is None if its row was deleted."""
     if name is None:
         return _Failure("the photo was deleted before it was embedded", final=True)
     try:
-        with metrics.stage("decode"), default_storage.open(name) as file:
+        with metrics.embed_stage("decode"), default_storage.open(name) as file:
             image = open_rgb(cast("BinaryIO", file), min_side=encoder.input_size)
     except FileNotFoundError:
         _require_media()
@@ -321,7 +321,7 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
         _require_media()
         return _Failure(f"the media storage failed: {error}", final=False)
     try:
-        with metrics.stage("encode"):
+        with metrics.embed_stage("encode"):
             embedding: NDArray[np.float32] = encoder.encode([image])[0]
     except InvalidVector as error:
         return _Failure(str(error), final=True)
@@ -329,15 +329,15 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
 
 
 def _require_media() -> None:
-    """Tell one photo that cannot be read from a folder that is away, where none can. Raises MediaUnavailable."""
+    """Raise MediaUnavailable if the whole media folder is unavailable, not only one photo."""
     if media.is_unavailable():
         raise MediaUnavailable(
-            f"there is no photo at all in {settings.MEDIA_ROOT}: mount its disk, and the photos that wait are embedded"
+            f"there is no photo at all in {settings.MEDIA_ROOT}: mount its disk, and the pending photos are embedded"
         )
 
 
 def _store(row: ImageEmbedding, result: NDArray[np.float32] | bytes | _Failure) -> str | None:
-    """The state that the row has now; None where it changed meanwhile and is left as it is."""
+    """Store a result, and return the new state of the row; None if the row has changed in the meantime and is not updated."""
     unchanged = ImageEmbedding.objects.filter(pk=row.pk, revision=row.revision)
     if not isinstance(result, _Failure):
         vector = result if isinstance(result, bytes) else vector_to_bytes(result)
@@ -349,7 +349,7 @@ def _store(row: ImageEmbedding, result: NDArray[np.float32] | bytes | _Failure) 
 
 def _upsert(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> IndexingReport:
     points = points_of(rows)
-    with metrics.stage("upsert"):
+    with metrics.embed_stage("upsert"):
         get_vector_index().upsert(version.index_collection().name, points)
     return IndexingReport(indexed=mark_indexed(version, rows))
 
@@ -358,7 +358,7 @@ def _patch(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> IndexingR
     payloads = payloads_of([row.image_id for row in rows])
     by_payload: dict[str, tuple[Mapping[str, Any], list[int]]] = {}
     for image_id, payload in payloads.items():
-        # Photos of one product share all but the hash, which a patch does not touch.
+        # Photos of one product share all fields except the hash, which a patch does not change.
         shared: Mapping[str, Any] = {key: value for key, value in payload.items() if key != "sha256"}
         by_payload.setdefault(repr(shared), (shared, []))[1].append(image_id)
     for shared, image_ids in by_payload.values():
@@ -369,7 +369,7 @@ def _patch(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> IndexingR
 def _delete(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> IndexingReport:
     get_vector_index().delete(version.index_collection().name, [row.image_id for row in rows])
     with transaction.atomic():
-        # The next generation may hold the point already: while one is built, its rows are kept for it.
+        # While the next generation is built, rows are kept for it: it may contain the point already.
         if not _still_live(version, and_not_rebuilding=True):
             return IndexingReport()
         deleted = ImageEmbedding.objects.filter(pk__in=[row.pk for row in rows])
@@ -379,12 +379,12 @@ def _delete(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> Indexing
 
 
 def _upsert_again(rows: ImageEmbeddingQuerySet) -> None:
-    """Have points written again that another worker may have written meanwhile: nobody knows who of the two was last."""
+    """Upsert points again that another worker may have written at the same time: the order of the writes is unknown."""
     written = rows.filter(state__in=(State.EMBEDDED, State.INDEXED, State.OUTDATED), vector__isnull=False)
     written.mark_to_upsert()
 
 
 def _still_live(version: EncoderVersion, *, and_not_rebuilding: bool = False) -> bool:
-    """Whether the index that was written to is still the live one; no switch comes between this and the commit."""
-    now = EncoderVersion.objects.select_for_update().get(pk=version.pk)
-    return now.index_generation == version.index_generation and not (and_not_rebuilding and now.rebuilding)
+    """Whether the index that was written is still live. The row lock prevents a switch before the commit."""
+    current = EncoderVersion.objects.select_for_update().get(pk=version.pk)
+    return current.index_generation == version.index_generation and not (and_not_rebuilding and current.rebuilding)

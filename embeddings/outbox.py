@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from catalog.models import ProductImage
 from embeddings.models import EncoderVersion, ImageEmbedding
-from embeddings.selectors import TO_DO, followed_versions, rows_of_active_versions
+from embeddings.selectors import DUE_STATES, active_rows, tracked_versions
 
 State = ImageEmbedding.State
 # States whose work needs no encoder, in the order in which they are processed.
@@ -36,7 +36,7 @@ def images_covered(version: EncoderVersion) -> QuerySet[ProductImage]:
 
 def enqueue_images(image_ids: Sequence[int]) -> None:
     """Have photos embedded that are new or have new content, by every version in use that covers them."""
-    for version in followed_versions():
+    for version in tracked_versions():
         enqueue_images_for(version, image_ids)
 
 
@@ -60,7 +60,7 @@ def enqueue_images_for(version: EncoderVersion, image_ids: Sequence[int]) -> Non
 def enqueue_products(product_ids: Sequence[int]) -> None:
     """Have payloads updated after a change of these products; by a change of category, photos enter and leave collections."""
     image_ids = list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True))
-    for version in followed_versions():
+    for version in tracked_versions():
         covered = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
         rows = ImageEmbedding.objects.filter(version=version, image_id__in=image_ids)
         rows.exclude(image_id__in=covered).exclude(state=State.REMOVED).mark_removed()
@@ -78,7 +78,7 @@ def enqueue_removals(image_ids: AnyCollection[int]) -> None:
 
 def embed_again(image_ids: AnyCollection[int]) -> None:
     """Drop the vectors of these photos in the versions in use and have them embedded again, failed photos included."""
-    for version in followed_versions():
+    for version in tracked_versions():
         hashes = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
         ImageEmbedding.objects.filter(version=version, image_id__in=hashes).mark_pending(drop_vector=True)
         ensure_rows(version, hashes)
@@ -86,7 +86,7 @@ def embed_again(image_ids: AnyCollection[int]) -> None:
 
 def upsert_again(image_ids: AnyCollection[int]) -> None:
     """Have the points of these photos written again from their stored vectors, in the versions in use."""
-    versions = [version.pk for version in followed_versions()]
+    versions = [version.pk for version in tracked_versions()]
     rows = ImageEmbedding.objects.filter(version__in=versions, image_id__in=image_ids)
     rows.filter(state__in=(State.INDEXED, State.OUTDATED), vector__isnull=False).mark_to_upsert()
 
@@ -191,7 +191,7 @@ def fill_batch(image_ids: Sequence[int], limit: int) -> list[int]:
     Returns:
         Ids of photos, each once.
     """
-    waiting = rows_of_active_versions().filter(state__in=WITHOUT_ENCODER)
+    waiting = active_rows().filter(state__in=WITHOUT_ENCODER)
     named = list(image_ids)
     if len(named) >= limit or not waiting.filter(image_id__in=named).exists():
         return named
@@ -201,7 +201,7 @@ def fill_batch(image_ids: Sequence[int], limit: int) -> list[int]:
 
 def images_to_embed(image_ids: Iterable[int]) -> list[int]:
     """Which of these photos wait for the encoder of any active version."""
-    waiting = rows_of_active_versions().filter(state=State.PENDING)
+    waiting = active_rows().filter(state=State.PENDING)
     return list(waiting.filter(image_id__in=list(image_ids)).values_list("image_id", flat=True).distinct())
 
 
@@ -216,6 +216,6 @@ def stale_images(waited: timedelta, limit: int) -> list[int]:
         Ids of photos with a row of any active version that waits, each once.
     """
     retried = Q(attempts__gt=0) & due()
-    rows = rows_of_active_versions().filter(state__in=TO_DO)
+    rows = active_rows().filter(state__in=DUE_STATES)
     rows = rows.filter(retried | Q(attempts=0, changed_at__lte=timezone.now() - waited)).order_by("pk")
     return list(dict.fromkeys(rows.values_list("image_id", flat=True)[:limit]))

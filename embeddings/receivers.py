@@ -1,4 +1,4 @@
-"""Receives the catalogue's events: writes the outbox in the change's transaction, and has it processed after the commit."""
+"""Receivers of the catalogue's signals: write the outbox in the transaction of the change, and dispatch it after the commit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobs.services import cancel_all_of
 
 
 def connect() -> None:
-    """Connect the receivers, once, when the app is ready."""
+    """Connect the receivers once, when the app is ready."""
     events.images_changed.connect(on_images_changed, dispatch_uid="embeddings.images_changed")
     events.products_changed.connect(on_products_changed, dispatch_uid="embeddings.products_changed")
     events.images_removed.connect(on_images_removed, dispatch_uid="embeddings.images_removed")
@@ -26,44 +26,44 @@ def connect() -> None:
 
 
 def on_images_changed(*, image_ids: Sequence[int], **_: Any) -> None:
-    """Have photos embedded."""
+    """Enqueue photos to be embedded."""
     outbox.enqueue_images(image_ids)
-    dispatch(image_ids)
+    dispatch_indexing(image_ids)
 
 
 def on_products_changed(*, product_ids: Sequence[int], **_: Any) -> None:
-    """Have payloads patched."""
+    """Enqueue payload updates."""
     outbox.enqueue_products(product_ids)
-    dispatch(list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True)))
+    dispatch_indexing(list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True)))
 
 
 def on_images_removed(*, image_ids: Sequence[int], **_: Any) -> None:
-    """Have points deleted."""
+    """Enqueue deletions of points."""
     outbox.enqueue_removals(image_ids)
-    dispatch(image_ids)
+    dispatch_indexing(image_ids)
 
 
 def on_collection_deleted(*, instance: Collection, **_: Any) -> None:
-    """Cancel its jobs. By the model's signal, so that none is left whatever has deleted the collection."""
+    """Cancel the jobs of a deleted collection. A model signal covers every way of deletion."""
     cancel_all_of(instance.slug)
 
 
 def on_migrated(*, app_config: Any, **_: Any) -> None:
-    """A fresh database gets its first collection."""
+    """Create the default collection in a new database."""
     if app_config.label == "embeddings":
         versions.ensure_default_collection()
 
 
-def dispatch(image_ids: Sequence[int] | None) -> None:
-    """Have rows of the outbox processed once the transaction is committed. A message that is lost costs time only.
+def dispatch_indexing(image_ids: Sequence[int] | None) -> None:
+    """Dispatch the processing of outbox rows after the commit. If the message is lost, the periodic task sends it again.
 
     Args:
-        image_ids: these photos' rows; None: all that wait.
+        image_ids: photos of the rows; None for all due rows.
     """
 
     def send() -> None:
         if settings.CELERY_BROKER_URL:
-            tasks.request_indexing(image_ids)
+            tasks.dispatch_indexing(image_ids)
         else:
             background.wake_outbox()
 

@@ -1,4 +1,4 @@
-"""Reads of the embedding service: what is live, where photos stand, how much work waits."""
+"""Read queries: live collections, states of photos, size of the outbox."""
 
 from __future__ import annotations
 
@@ -20,14 +20,21 @@ LIVE_COLLECTION_TTL_S = 1.0
 
 _State = ImageEmbedding.State
 # States of rows that are still to be processed.
-TO_DO = (_State.PENDING, _State.EMBEDDED, _State.OUTDATED, _State.REMOVED)
+DUE_STATES = (_State.PENDING, _State.EMBEDDED, _State.OUTDATED, _State.REMOVED)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveCollection:
-    """What answers a collection's queries now. `label` names the encoder version; `index` is the live generation.
+    """The active version of a collection, as queries need it.
 
-    `confidence`: what a score says of two photos showing the same kind of product; None where nobody has measured it.
+    Attributes:
+        slug: of the collection.
+        version_id: of the encoder version.
+        label: of the encoder version.
+        encoder: a name for `get_encoder`.
+        fingerprint: of the model file.
+        index: the live generation.
+        calibration: of scores; None if the version has none.
     """
 
     slug: str
@@ -36,16 +43,16 @@ class LiveCollection:
     encoder: str
     fingerprint: str
     index: IndexCollection
-    confidence: Calibration | None = None
+    calibration: Calibration | None = None
 
     @property
     def dim(self) -> int:
-        """Length of the vectors that it is asked with."""
+        """Dimension of query vectors."""
         return self.index.dim
 
 
 class LiveCollections:
-    """What answers each collection's queries, read from the database at most once in LIVE_COLLECTION_TTL_S."""
+    """Cache of live collections; an entry expires after LIVE_COLLECTION_TTL_S."""
 
     def __init__(self) -> None:
         self._read: dict[str, tuple[float, LiveCollection]] = {}
@@ -62,14 +69,14 @@ class LiveCollections:
             self._read[slug] = (now, live)
         return live
 
-    def forget(self) -> None:
-        """Read them again at the next call."""
+    def clear(self) -> None:
+        """Remove all entries."""
         with self._lock:
             self._read.clear()
 
 
 def live_collection(slug: str) -> LiveCollection:
-    """The live state of a collection, at most LIVE_COLLECTION_TTL_S old.
+    """Get the live state of a collection, at most LIVE_COLLECTION_TTL_S old.
 
     Args:
         slug: of the collection.
@@ -83,9 +90,9 @@ def live_collection(slug: str) -> LiveCollection:
     return registry.get(LiveCollections).get(slug)
 
 
-def forget_live_collections() -> None:
-    """After a switch: read the live state again at the next call."""
-    registry.get(LiveCollections).forget()
+def clear_live_collection_cache() -> None:
+    """Clear the cache of this process, after the active version has changed."""
+    registry.get(LiveCollections).clear()
 
 
 def _read_live_collection(slug: str) -> LiveCollection:
@@ -101,12 +108,12 @@ def _read_live_collection(slug: str) -> LiveCollection:
         version.encoder,
         version.fingerprint,
         version.index_collection(),
-        confidence_of(version),
+        confidence_calibration(version),
     )
 
 
-def confidence_of(version: EncoderVersion) -> Calibration | None:
-    """The version's calibration for the same kind of product, or, where it was trained by product, for the same product."""
+def confidence_calibration(version: EncoderVersion) -> Calibration | None:
+    """The calibration of the class level (same kind of product); of the product level if the version has only that."""
     fitted = version.calibration or {}
     document = fitted.get("kind") or fitted.get("product")
     return None if document is None else Calibration.from_dict(document)
@@ -119,14 +126,14 @@ def active_versions() -> list[EncoderVersion]:
 
 
 def versions_in_use() -> QuerySet[EncoderVersion]:
-    """The versions that are active or kept for a roll-back: queries are answered by their indices, or may be in a moment."""
+    """The active versions and those kept for rollback, whose indexes are used for queries or may be soon."""
     return EncoderVersion.objects.filter(_in_use()).select_related("collection")
 
 
-def followed_versions() -> list[EncoderVersion]:
-    """The versions that changes of the catalogue are enqueued for: active, kept for a roll-back, or being built."""
-    followed = _in_use() | Q(rebuild_started_at__isnull=False)
-    return list(EncoderVersion.objects.filter(followed).select_related("collection"))
+def tracked_versions() -> list[EncoderVersion]:
+    """The versions for which changes of the catalogue are enqueued: active, kept for rollback, or being built."""
+    tracked = _in_use() | Q(rebuild_started_at__isnull=False)
+    return list(EncoderVersion.objects.filter(tracked).select_related("collection"))
 
 
 def _in_use() -> Q:
@@ -135,27 +142,27 @@ def _in_use() -> Q:
 
 
 def embeddings_of(image_ids: Iterable[int]) -> QuerySet[ImageEmbedding]:
-    """Where these photos stand with the active versions, without the vectors."""
+    """Outbox rows of photos for the active versions, without the vectors."""
     active = Collection.objects.filter(active_version__isnull=False).values("active_version")
     rows = ImageEmbedding.objects.filter(version__in=active, image_id__in=list(image_ids))
     return rows.select_related("version__collection").defer("vector").order_by("version__collection__slug", "pk")
 
 
-def rows_of_active_versions() -> ImageEmbeddingQuerySet:
-    """The outbox: a row for each photo and active version."""
+def active_rows() -> ImageEmbeddingQuerySet:
+    """The outbox rows of the active versions, one per photo and version."""
     return ImageEmbedding.objects.filter(version__in=[version.pk for version in active_versions()])
 
 
 def outbox_counts() -> dict[str, int]:
-    """How many photos of active versions are in each state."""
-    counts = dict(rows_of_active_versions().values_list("state").annotate(count=Count("pk")).order_by())
+    """Number of photos of the active versions by state."""
+    counts = dict(active_rows().values_list("state").annotate(count=Count("pk")).order_by())
     return {state: counts.get(state, 0) for state in ImageEmbedding.State.values}
 
 
-def waiting_seconds() -> dict[str, float]:
-    """How long the oldest row of active versions has waited in each state that is still to be processed; 0 where none does."""
-    rows = rows_of_active_versions().filter(state__in=TO_DO)
+def oldest_due_age_s() -> dict[str, float]:
+    """Age of the oldest row of the active versions by due state, in seconds; 0 if there is none."""
+    rows = active_rows().filter(state__in=DUE_STATES)
     oldest = dict(rows.values_list("state").annotate(oldest=Min("changed_at")).order_by())
     now = timezone.now()
-    # A clock of the database's may be ahead of this machine's.
-    return {state: max(0.0, (now - oldest[state]).total_seconds()) if state in oldest else 0.0 for state in TO_DO}
+    # The clock of the database may be ahead.
+    return {state: max(0.0, (now - oldest[state]).total_seconds()) if state in oldest else 0.0 for state in DUE_STATES}

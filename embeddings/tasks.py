@@ -1,4 +1,4 @@
-"""The Celery entry points: arguments are ids, and each task is safe to run twice."""
+"""Celery tasks: the arguments are ids, and each task is idempotent."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ from embeddings.registry import registry
 
 logger = logging.getLogger(__name__)
 
-SYNC_SIZE = 256
-# Small, for a worker that serves both queues: a price waits for no more photos than these.
-EMBED_SIZE = 64
-# Asking a broker that is away takes seconds: an import of thousands of products asks it again no sooner than this.
-BROKER_PAUSE_S = 30.0
-# A message that was only slow finds nothing to do when its photos are sent again.
-RECONCILED_AT_ONCE = 100 * SYNC_SIZE
+SYNC_BATCH_SIZE = 256
+# Small, so that on a worker of both queues a price change waits for one small batch at most.
+EMBED_BATCH_SIZE = 64
+# A request to an unavailable broker takes seconds. An import of thousands of products retries no sooner than this.
+BROKER_RETRY_AFTER_S = 30.0
+# If a message was only slow, sending its photos again does no harm: the second message finds no due rows.
+RECONCILE_LIMIT = 100 * SYNC_BATCH_SIZE
 
 
 class BrokerPause:
-    """Remembers when the broker did not answer, so that this process asks again no sooner than BROKER_PAUSE_S later."""
+    """Circuit breaker of the broker: after a failure, this process sends nothing for BROKER_RETRY_AFTER_S."""
 
     def __init__(self) -> None:
-        self._began = float("-inf")
+        self._failed_at = float("-inf")
 
     @property
-    def lasts(self) -> bool:
-        """Whether it is too early to ask again."""
-        return time.monotonic() - self._began < BROKER_PAUSE_S
+    def active(self) -> bool:
+        """Whether it is too early to retry."""
+        return time.monotonic() - self._failed_at < BROKER_RETRY_AFTER_S
 
     def begin(self) -> None:
-        """The broker did not answer just now."""
-        self._began = time.monotonic()
+        """Start a pause after a failure."""
+        self._failed_at = time.monotonic()
 
 
-def request_indexing(image_ids: Sequence[int] | None) -> None:
-    """Send photos to the workers. Where the broker is away they wait for the periodic task.
+def dispatch_indexing(image_ids: Sequence[int] | None) -> None:
+    """Send photos to the workers. If the broker is unavailable, they wait for the periodic task.
 
     Args:
-        image_ids: the photos; None: all that wait.
+        image_ids: the photos; None for all that are due.
     """
     pause = registry.get(BrokerPause)
-    if pause.lasts:
+    if pause.active:
         return
     try:
         if image_ids is None:
             reconcile.delay(0)
             return
-        _send(sync_images, image_ids, SYNC_SIZE)
+        _send(sync_images, image_ids, SYNC_BATCH_SIZE)
     except OperationalError as error:
         pause.begin()
         logger.warning(
-            "the broker is away (%s): photos wait in the outbox for the periodic task; trying again in %d s",
+            "the broker is unavailable (%s): photos wait in the outbox for the periodic task; retrying in %d s",
             error,
-            BROKER_PAUSE_S,
+            BROKER_RETRY_AFTER_S,
         )
 
 
@@ -74,9 +74,9 @@ def _send(task: Task[[list[int]], None], image_ids: Sequence[int], size: int) ->
     acks_late=True, autoretry_for=(IndexUnavailable,), retry_backoff=True, retry_backoff_max=600, max_retries=None
 )
 def sync_images(image_ids: list[int]) -> None:
-    """Process the rows of these photos that need no encoder, and pass on those that do."""
-    indexing.process_outbox(outbox.fill_batch(image_ids, SYNC_SIZE), embed=False)
-    _send(embed_images, outbox.images_to_embed(image_ids), EMBED_SIZE)
+    """Process the rows of these photos that need no encoder, and send the others to `embed_images`."""
+    indexing.process_outbox(outbox.fill_batch(image_ids, SYNC_BATCH_SIZE), embed=False)
+    _send(embed_images, outbox.images_to_embed(image_ids), EMBED_BATCH_SIZE)
 
 
 @shared_task(
@@ -87,16 +87,16 @@ def sync_images(image_ids: list[int]) -> None:
     max_retries=None,
 )
 def embed_images(image_ids: list[int]) -> None:
-    """Embed these photos and write their points."""
+    """Embed these photos and upsert their points."""
     indexing.process_outbox(image_ids)
 
 
 @shared_task(acks_late=False)
 def reconcile(waited_s: float | None = None) -> None:
-    """Send photos again whose message was lost, and those that are due for another attempt.
+    """Send photos whose message was lost again, and those that are due for a retry.
 
     Args:
-        waited_s: how many seconds a row has to have waited in the outbox; None: the setting MESSAGE_LOST_AFTER_S.
+        waited_s: minimum age of a row in the outbox, in seconds; None for the setting MESSAGE_LOST_AFTER_S.
     """
     waited = timedelta(seconds=settings.MESSAGE_LOST_AFTER_S if waited_s is None else waited_s)
-    _send(sync_images, outbox.stale_images(waited, RECONCILED_AT_ONCE), SYNC_SIZE)
+    _send(sync_images, outbox.stale_images(waited, RECONCILE_LIMIT), SYNC_BATCH_SIZE)

@@ -1,4 +1,4 @@
-"""The life of encoder versions: registered, activated beside the live one, rolled back to."""
+"""The lifecycle of encoder versions: registration, activation and rollback."""
 
 from __future__ import annotations
 
@@ -29,34 +29,42 @@ from embeddings.generations import abandon_build, begin_build, build_generation
 from embeddings.indexing import embed_pending
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.outbox import enqueue_changed_content, ensure_all_rows, mark_orphans, retry_failed
-from embeddings.selectors import forget_live_collections, versions_in_use
+from embeddings.selectors import clear_live_collection_cache, versions_in_use
 from jobs.progress import ProgressCallback
 
 State = ImageEmbedding.State
 
-# Where the raw backbones lie in ENCODERS_ROOT, each once for all versions on top of it.
+# Folder of the raw backbones in ENCODERS_ROOT; versions with the same backbone share its file.
 BACKBONES = "backbones"
 
-# The folder of a version's evaluation report, among its files.
+# Folder of the evaluation report, in the folder of a version.
 REPORT = "report"
 
-# No training takes as long.
-_UNFINISHED_S = 7 * 24 * 3600
+# Longer than any training.
+_STAGING_MAX_AGE_S = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """What an activation did. comparison: None where the catalogue has nothing to compare by, for the reason in `uncompared`."""
+    """Result of an activation.
+
+    Attributes:
+        version: that is active now.
+        points: number of points in its index.
+        failed: number of photos that could not be embedded.
+        comparison: with the version that was live before; None if the catalogue allows none.
+        comparison_error: why there is no comparison; "" if there is one, or nothing to compare with.
+    """
 
     version: EncoderVersion
     points: int
     failed: int
     comparison: Comparison | None
-    uncompared: str = ""
+    comparison_error: str = ""
 
 
 def find_version(label: str) -> EncoderVersion:
-    """The version of a label.
+    """Get a version by its label.
 
     Args:
         label: slug and number, such as `fashion-v2`.
@@ -65,7 +73,7 @@ def find_version(label: str) -> EncoderVersion:
         The version, with its collection.
 
     Raises:
-        UnknownCollection: there is no such version; the message has the labels there are.
+        UnknownCollection: there is no such version; the message lists the labels.
     """
     slug, _, number = label.rpartition("-v")
     versions = EncoderVersion.objects.select_related("collection")
@@ -77,25 +85,25 @@ def find_version(label: str) -> EncoderVersion:
 
 
 def backbone_of(version: EncoderVersion) -> str:
-    """The name of the raw encoder that the version was trained on top of.
+    """Get the name of the raw encoder on which a version was trained.
 
     Args:
-        version: one that was trained.
+        version: a trained one.
 
     Returns:
         A name for `get_encoder`.
 
     Raises:
-        EncoderUnavailable: it was trained on top of none.
+        EncoderUnavailable: it was not trained on a backbone.
     """
     fingerprint = version.recipe.get("backbone_fingerprint")
     if fingerprint is None:
-        raise EncoderUnavailable(f"{version.label} was not trained on top of a backbone")
+        raise EncoderUnavailable(f"{version.label} was not trained on a backbone")
     return f"{BACKBONES}/{fingerprint[:24]}.tflite"
 
 
 def find_collection(slug: str) -> Collection:
-    """The collection of a slug.
+    """Get a collection by its slug.
 
     Args:
         slug: of the collection.
@@ -104,7 +112,7 @@ def find_collection(slug: str) -> Collection:
         The collection, with its active version.
 
     Raises:
-        UnknownCollection: there is none; the message has the slugs there are.
+        UnknownCollection: there is none; the message lists the slugs.
     """
     collection = Collection.objects.filter(slug=slug).select_related("active_version__collection").first()
     if collection is None:
@@ -114,14 +122,14 @@ def find_collection(slug: str) -> Collection:
 
 @transaction.atomic
 def ensure_collection(slug: str, categories: list[str]) -> tuple[Collection, bool]:
-    """The collection of a slug, made where it is missing.
+    """Get a collection by its slug, or create it.
 
     Args:
         slug: of the collection.
-        categories: slug paths that a new collection covers; none: the whole catalogue. A collection that exists keeps its own.
+        categories: slug paths that a new collection covers; empty for the whole catalogue. Ignored if the collection exists.
 
     Returns:
-        The collection, and whether it was made.
+        The collection, and whether it was created.
 
     Raises:
         UnknownCollection: there is no such category.
@@ -138,7 +146,7 @@ def ensure_collection(slug: str, categories: list[str]) -> tuple[Collection, boo
 
 
 def ensure_default_collection() -> None:
-    """Make the collection `all`, over the whole catalogue and with the default encoder, where it is missing.
+    """Create the collection `all`, of the whole catalogue and with the default encoder, if it is missing.
 
     Raises:
         EncoderUnavailable: there is no such model.
@@ -151,10 +159,10 @@ def ensure_default_collection() -> None:
 
 @transaction.atomic
 def create_version(collection: Collection, encoder_name: str) -> EncoderVersion:
-    """Make a version of the collection with this encoder; it answers no queries until it is activated.
+    """Create a version of a collection. It is not used for queries until it is activated.
 
     Args:
-        collection: whose next version.
+        collection: of the version.
         encoder_name: a name for `get_encoder`.
 
     Returns:
@@ -180,14 +188,14 @@ def create_version(collection: Collection, encoder_name: str) -> EncoderVersion:
 
 
 def version_to_rebuild(collection: Collection, encoder_name: str) -> EncoderVersion:
-    """The version that embeds every photo of the collection again; changes are enqueued for it from now on.
+    """Get or create a version that embeds all photos of a collection again, and start to enqueue changes for it.
 
     Args:
-        collection: which of them.
+        collection: to rebuild.
         encoder_name: a name for `get_encoder`.
 
     Returns:
-        What an interrupted rebuild with the same model left, or a new version.
+        The version of an interrupted rebuild with the same model, or a new version.
 
     Raises:
         EncoderUnavailable: there is no such model.
@@ -197,28 +205,29 @@ def version_to_rebuild(collection: Collection, encoder_name: str) -> EncoderVers
     left = EncoderVersion.objects.filter(
         collection=collection, number__gt=active, encoder=encoder_name, fingerprint=fingerprint
     )
-    # What was rolled back from has a higher number too, and vectors that are not to be used again.
+    # A version that was rolled back has a higher number too, but its vectors must not be used again.
     left = left.exclude(pk__in=versions_in_use().values("pk"))
     version = left.order_by("number").last() or create_version(collection, encoder_name)
     begin_build(version)
     return version
 
 
-def new_folder() -> Path:
-    """A folder in ENCODERS_ROOT for a version in the making; `register_version` moves it to its place, `discard` removes it.
+def create_staging_folder() -> Path:
+    """Create a folder in ENCODERS_ROOT for the files of a new version, and delete abandoned ones.
 
-    What a process that was killed left behind long ago is removed.
+    Returns:
+        The folder. `register_version` moves it to its final path, `delete_staging_folder` deletes it.
     """
-    for left in settings.ENCODERS_ROOT.glob(".unfinished-*"):
-        if time.time() - left.stat().st_mtime > _UNFINISHED_S:
-            discard(left)
+    for leftover in settings.ENCODERS_ROOT.glob(".unfinished-*"):
+        if time.time() - leftover.stat().st_mtime > _STAGING_MAX_AGE_S:
+            delete_staging_folder(leftover)
     folder: Path = settings.ENCODERS_ROOT / f".unfinished-{uuid4().hex}"
     folder.mkdir(parents=True)
     return folder
 
 
-def discard(folder: Path) -> None:
-    """Remove the folder of a version that was not registered."""
+def delete_staging_folder(folder: Path) -> None:
+    """Delete the folder of a version that was not registered."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -233,32 +242,32 @@ def register_version(
     metrics: Mapping[str, Any],
     calibration: Mapping[str, Any] | None,
 ) -> EncoderVersion:
-    """Make the folder's model a version of the collection; it answers no queries until it is activated.
+    """Register a model as a version of a collection. It is not used for queries until it is activated.
 
     Args:
-        collection: whose next version.
-        folder: of `new_folder`; it is moved to its place in ENCODERS_ROOT.
+        collection: of the version.
+        folder: of `create_staging_folder`; it is moved to its final path in ENCODERS_ROOT.
         model: name of the LiteRT file in the folder.
         recipe: hyper-parameters of its training, JSON.
-        data: a summary of its photos, JSON.
-        metrics: what its evaluation found, JSON.
-        calibration: see `embeddings.calibration`; None where nobody measured it.
+        data: summary of the training photos, JSON.
+        metrics: results of its evaluation, JSON.
+        calibration: see `embeddings.calibration`; None if it was not measured.
 
     Returns:
         The version.
 
     Raises:
-        EncoderUnavailable: the file is no LiteRT model of an encoder.
+        EncoderUnavailable: the file is not a LiteRT model of an encoder.
     """
     encoder = LiteRTEncoder(folder / model)
-    # By content: the same model registered twice lies there once.
+    # Named by content: a model that is registered twice is stored once.
     name = encoder.fingerprint[:32]
-    place: Path = settings.ENCODERS_ROOT / name
+    target: Path = settings.ENCODERS_ROOT / name
     dim = encoder.dim
-    if place.exists():
+    if target.exists():
         shutil.rmtree(folder)
     else:
-        folder.rename(place)
+        folder.rename(target)
     version = create_version(collection, f"{name}/{model}")
     version.files, version.recipe, version.data = name, dict(recipe), dict(data)
     version.metrics, version.calibration, version.dim = dict(metrics), calibration and dict(calibration), dim
@@ -269,25 +278,25 @@ def register_version(
 def activate(
     version: EncoderVersion, *, allow_worse: bool = False, on_progress: ProgressCallback | None = None
 ) -> Activation:
-    """Embed the collection by this version into an index beside the live one, then switch by one row update.
+    """Embed a collection with a version, build its index next to the live one, and switch to it with one row update.
 
-    Queries are answered by the live version until the switch; its index stays for a roll-back. Can be interrupted and run again.
+    The live version is used for queries until the switch. Its index is kept for rollback. Can be interrupted and run again.
 
     Args:
         version: active or not.
-        allow_worse: activate it whatever the comparison with the live version says.
+        allow_worse: activate it even if its quality is lower than that of the live version.
         on_progress: called with the stages "embedding", "comparison" and "indexing".
 
     Returns:
-        What was done.
+        The result.
 
     Raises:
-        WorseEncoder: not allow_worse, and the version finds the catalogue's own categories worse than the live one.
-        EncoderMismatch: its model file was exchanged.
+        WorseEncoder: not allow_worse, and the quality of the version on the catalogue's categories is lower than the live one's.
+        EncoderMismatch: its model file was replaced.
         EncoderUnavailable: its model file is missing or damaged.
-        BuildOvertaken: another process has begun to build the same version meanwhile.
-        IndexUnavailable: the index does not answer.
-        MediaUnavailable: the photos' folder is away as a whole.
+        BuildOvertaken: another process has started to build the same version.
+        IndexUnavailable: the index does not respond.
+        MediaUnavailable: the media folder is unavailable.
     """
     encoder_of(version)
     begin_build(version)
@@ -295,12 +304,12 @@ def activate(
         ensure_up_to_date(version)
         retry_failed(version)
         embed_pending(version, on_progress=on_progress)
-        comparison, uncompared = None, ""
+        comparison, comparison_error = None, ""
         live = find_collection(version.collection.slug).active_version
         if live is not None and live.pk != version.pk:
             if on_progress is not None:
                 on_progress("comparison", 0, 0)
-            comparison, uncompared = _compared(live, version)
+            comparison, comparison_error = _compared(live, version)
             if comparison is not None and comparison.worse and not allow_worse:
                 raise WorseEncoder(
                     f"{version.label} finds the catalogue's categories worse than {live.label}: mAP"
@@ -311,26 +320,26 @@ def activate(
     except EmbeddingsError:
         abandon_build(version)
         raise
-    # Changes whose transactions had begun before changes were enqueued for this version too.
+    # Changes of transactions that started before changes were enqueued for this version.
     ensure_up_to_date(version)
     failed = ImageEmbedding.objects.filter(version=version, state=State.FAILED).count()
-    return Activation(version, points, failed, comparison, uncompared)
+    return Activation(version, points, failed, comparison, comparison_error)
 
 
 def ensure_up_to_date(version: EncoderVersion) -> None:
-    """Bring the version's outbox in line with the catalogue, for changes that were not enqueued for it."""
+    """Add to the outbox of a version the changes of the catalogue that were not enqueued for it."""
     enqueue_changed_content(version)
     ensure_all_rows(version)
     mark_orphans(version)
 
 
 def roll_back(collection: Collection) -> EncoderVersion:
-    """Make the previous version the active one again, and the active one the previous, by one row update.
+    """Swap the active and the previous version of a collection, with one row update.
 
-    Its index was kept, and the changes since are in the outbox, to be processed after the switch.
+    The index of the previous version was kept; later changes are in the outbox and are processed after the switch.
 
     Args:
-        collection: which of them.
+        collection: to roll back.
 
     Returns:
         The version that is active now.
@@ -349,7 +358,7 @@ def roll_back(collection: Collection) -> EncoderVersion:
             raise NothingToRollBackTo(f"the index of {previous.label} is gone: the version has to be activated again")
         locked.active_version, locked.previous_version = previous, locked.active_version
         locked.save(update_fields=["active_version", "previous_version"])
-    forget_live_collections()
+    clear_live_collection_cache()
     return previous
 
 

@@ -28,7 +28,7 @@ def dispatch_job(job_id: UUID, queue: str) -> None:
     try:
         _RUN_IN_QUEUE[queue].delay(str(job_id))
     except OperationalError as error:
-        logger.warning("the broker is away (%s): job %s waits for the periodic task", error, job_id)
+        logger.warning("the broker is unavailable (%s): job %s waits for the periodic task", error, job_id)
 
 
 @shared_task(bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)

@@ -25,7 +25,7 @@ from prometheus_client.registry import REGISTRY, Collector
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError
 from embeddings.metrics import timed
-from embeddings.selectors import active_versions, outbox_counts, waiting_seconds
+from embeddings.selectors import active_versions, oldest_due_age_s, outbox_counts
 from rest.metrics import REQUEST_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ def _outbox() -> Iterator[GaugeMetricFamily]:
     try:
         for state, count in outbox_counts().items():
             family.add_metric([state], count)
-        for state, seconds in waiting_seconds().items():
+        for state, seconds in oldest_due_age_s().items():
             oldest.add_metric([state], seconds)
     except DatabaseError as error:
         logger.warning("cannot count the outbox: %s", error)

@@ -173,9 +173,20 @@ def _search_index(
     excluded_ids: Collection[int],
     required_product_id: int | None = None,
 ) -> list[Recommendation]:
-    """Query the index, keep what the database confirms, and query for more while too few are left.
+    """Query the index, keep the products that the database confirms, and query for more while there are too few.
 
-    required_product_id: a product that has to be visible itself; read with the others, which saves a query.
+    Args:
+        live: the collection.
+        vectors: positive examples, float32 [D] each.
+        query: limits and filters.
+        excluded_ids: products that are never returned.
+        required_product_id: product that must be visible itself; read with the others, which saves a query.
+
+    Returns:
+        Recommendations, best first.
+
+    Raises:
+        ProductNotFound: the required product is not visible.
     """
     target = query.limit * _DIVERSITY_OVERSAMPLING if query.diversity else query.limit
     # The index walks its graph twice as fast without conditions. Excluded products are then dropped here, and inactive ones
@@ -232,7 +243,7 @@ def _search_index(
 def _confidence(live: LiveCollection, score: float) -> float | None:
     """The calibrated probability of a score; calibrations are of cosines."""
     cosine = live.index.distance.cosine_of(score)
-    return None if live.confidence is None or cosine is None else live.confidence.probability_of(cosine)
+    return None if live.calibration is None or cosine is None else live.calibration.probability_of(cosine)
 
 
 def _meets_min_confidence(live: LiveCollection, score: float, query: SearchQuery) -> bool:

@@ -80,7 +80,7 @@ def train_version(
     checkpoints = cache / "checkpoints"
     active = collection.active_version
     beside = [] if active is None else [(f"active ({active.label})", get_encoder(active.encoder))]
-    folder = versions.new_folder()
+    folder = versions.create_staging_folder()
     try:
         with _unpacking(cache) as unpacked:
             data = _data(collection, source, config, unpacked, on_progress)
@@ -91,7 +91,7 @@ def train_version(
             calibration=trained.calibration,
         )  # fmt: skip
     finally:
-        versions.discard(folder)
+        versions.delete_staging_folder(folder)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trained, version
 

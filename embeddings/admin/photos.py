@@ -25,8 +25,8 @@ from catalog.models import Product, ProductImage
 from embeddings import outbox
 from embeddings.admin.display import WAITING, State, state_badge
 from embeddings.models import ImageEmbedding
-from embeddings.receivers import dispatch
-from embeddings.selectors import embeddings_of, rows_of_active_versions
+from embeddings.receivers import dispatch_indexing
+from embeddings.selectors import active_rows, embeddings_of
 
 
 def rows_of(product: Product) -> list[ImageEmbedding]:
@@ -81,7 +81,7 @@ class EmbeddingStateFilter(SelectFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:  # noqa: ARG002
-        rows = rows_of_active_versions()
+        rows = active_rows()
         photos = ProductImage.objects.filter(product=OuterRef("pk")).order_by()
         match self.value():
             case "failed":
@@ -135,7 +135,7 @@ class EmbeddedProductAdmin(ProductAdmin):
     def embed_again(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         """Forget the vectors, and run the encoder anew; the way back for a photo that failed."""
         number = _for_photos(queryset, outbox.embed_again)
-        _tell(
+        _notify(
             request, number, ngettext("%d photo will be embedded again.", "%d photos will be embedded again.", number)
         )
 
@@ -146,7 +146,7 @@ class EmbeddedProductAdmin(ProductAdmin):
         text = ngettext(
             "%d photo will be written to the index again.", "%d photos will be written to the index again.", number
         )
-        _tell(request, number, text)
+        _notify(request, number, text)
 
 
 def _for_photos(products: QuerySet[Product], note: Callable[[Sequence[int]], None]) -> int:
@@ -155,11 +155,11 @@ def _for_photos(products: QuerySet[Product], note: Callable[[Sequence[int]], Non
     with transaction.atomic():
         for batch in chunked(image_ids):
             note(batch)
-            dispatch(batch)
+            dispatch_indexing(batch)
     return len(image_ids)
 
 
-def _tell(request: HttpRequest, number: int, text: str) -> None:
+def _notify(request: HttpRequest, number: int, text: str) -> None:
     if number:
         messages.success(request, text % number)
     else:

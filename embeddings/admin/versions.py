@@ -25,7 +25,7 @@ from embeddings.errors import EmbeddingsError
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import PAGE
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from embeddings.receivers import dispatch
+from embeddings.receivers import dispatch_indexing
 from embeddings.submissions import submit_activation, submit_reindex
 from embeddings.versions import REPORT
 from jobs.admin import notify_submitted
@@ -260,7 +260,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
             except EmbeddingsError as error:
                 messages.error(request, _sentence(error))
                 continue
-            dispatch(None)
+            dispatch_indexing(None)
             messages.success(request, _("%s is active again.") % version.label)
 
 

@@ -100,7 +100,7 @@ def problem(shop: Shop, address: str) -> tuple[int, str]:
 
 def test_a_broker_that_is_lost_loses_no_photo(deployment, shop, photos):
     deployment.end("redis")
-    assert "the broker is away" in deployment.manage("import_catalog", str(photos(2, "while-away")))
+    assert "the broker is unavailable" in deployment.manage("import_catalog", str(photos(2, "while-away")))
     shutil.rmtree(deployment.folder / "redis")
     (deployment.folder / "redis").mkdir()
     deployment.start("redis")

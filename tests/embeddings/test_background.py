@@ -50,8 +50,8 @@ class TestACommand:
     @pytest.mark.parametrize(
         ("trouble", "said"),
         [
-            (IndexLocked("held"), "1 photos wait: a running server holds the index"),
-            (EncoderMismatch("made by another model"), "1 photos wait to be indexed: made by another model"),
+            (IndexLocked("held"), "1 photos are pending: a running server holds the index"),
+            (EncoderMismatch("made by another model"), "1 photos are pending: made by another model"),
         ],
     )
     def test_that_cannot_index_says_so_and_leaves_the_rows(
@@ -92,7 +92,7 @@ class TestACommandThatPutAnotherVersionIntoUse:
         server.retrieve(version.index_collection().name, [0])
         wake_outbox()
         process_pending_outbox()
-        assert "1 photos wait: a running server holds the index" in caplog.text
+        assert "1 photos are pending: a running server holds the index" in caplog.text
         assert set(states(activated).values()) == {State.EMBEDDED}
         # And the server finds it free.
         assert len(server.retrieve(activated.index_collection().name, states(activated))) == 1
@@ -132,7 +132,7 @@ class TestTheThread:
         wait_until(lambda: states(version) == {later.pk: State.INDEXED})
         assert points(version).keys() == {later.pk}
 
-    def test_outlives_trouble_and_tells_of_it_once(self, version, thread, add_photo, monkeypatch, caplog):
+    def test_survives_errors_and_logs_them_once(self, version, thread, add_photo, monkeypatch, caplog):
         real, calls = background.process_outbox, []
 
         def locked_at_first() -> Any:
@@ -191,11 +191,11 @@ class TestWithABroker:
 
         monkeypatch.setattr(tasks.sync_images, "delay", refuse)
         for image_id in range(5):
-            tasks.request_indexing([image_id])
+            tasks.dispatch_indexing([image_id])
         assert asked == [[0]]
-        assert caplog.text.count("the broker is away (connection refused)") == 1
-        monkeypatch.setattr(tasks, "BROKER_PAUSE_S", 0)
-        tasks.request_indexing([5])
+        assert caplog.text.count("the broker is unavailable (connection refused)") == 1
+        monkeypatch.setattr(tasks, "BROKER_RETRY_AFTER_S", 0)
+        tasks.dispatch_indexing([5])
         assert asked == [[0], [5]]
 
     def test_a_change_sends_ids_to_the_workers_once_it_is_committed(
@@ -213,7 +213,7 @@ class TestWithABroker:
     def test_many_ids_are_sent_in_messages_of_a_bounded_size(self, settings, monkeypatch):
         sent: list[list[int]] = []
         monkeypatch.setattr(tasks.sync_images, "delay", sent.append)
-        tasks.request_indexing(range(600))
+        tasks.dispatch_indexing(range(600))
         assert [len(ids) for ids in sent] == [256, 256, 88]
 
     def test_all_that_waits_is_asked_for_without_ids(
@@ -223,7 +223,7 @@ class TestWithABroker:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
         monkeypatch.setattr(tasks.reconcile, "delay", asked.append)
         with django_capture_on_commit_callbacks(execute=True):
-            receivers.dispatch(None)
+            receivers.dispatch_indexing(None)
         assert asked == [0]
 
     def test_the_server_starts_no_thread_of_its_own(self, settings, monkeypatch):
@@ -250,7 +250,7 @@ class TestWithABroker:
         photos = [add_photo() for _ in range(5)]
         tasks.embed_images([photo.pk for photo in photos])
         outbox.enqueue_products([photo.product_id for photo in photos])
-        monkeypatch.setattr(tasks, "SYNC_SIZE", 4)
+        monkeypatch.setattr(tasks, "SYNC_BATCH_SIZE", 4)
         tasks.sync_images([photos[4].pk])
         assert states(version) == {photo.pk: State.INDEXED for photo in photos} | {photos[3].pk: State.OUTDATED}
         tasks.sync_images([photos[0].pk])

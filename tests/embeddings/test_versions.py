@@ -24,7 +24,7 @@ State = ImageEmbedding.State
 
 
 class BlindEncoder(CountingEncoder):
-    """Tells no photo from another but by chance."""
+    """Its vectors are random: similar photos are not closer than others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ def test_what_nothing_can_be_compared_by_is_activated_and_said_so(version, other
     indexing.process_outbox()
     done = versions.activate(second(version, other))
     assert done.comparison is None
-    assert "two products" in done.uncompared
+    assert "two products" in done.comparison_error
 
 
 def test_a_roll_back_encodes_nothing_and_answers_at_once(version, encoder, other, shop):
@@ -326,7 +326,7 @@ def test_a_file_that_is_no_encoder_leaves_nothing_behind(settings, tmp_path):
 
 def test_what_a_killed_training_left_long_ago_is_removed(settings, tmp_path):
     settings.ENCODERS_ROOT = tmp_path
-    killed, under_way = versions.new_folder(), versions.new_folder()
+    killed, under_way = versions.create_staging_folder(), versions.create_staging_folder()
     os.utime(killed, (0, 0))
-    made = versions.new_folder()
+    made = versions.create_staging_folder()
     assert set(tmp_path.iterdir()) == {under_way, made}

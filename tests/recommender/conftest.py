@@ -16,7 +16,7 @@ from catalog.models import Product
 from embeddings.backends import Backends, get_vector_index
 from embeddings.indexing import points_of
 from embeddings.models import Collection, EncoderVersion
-from embeddings.selectors import forget_live_collections
+from embeddings.selectors import clear_live_collection_cache
 from embeddings.vector_index.base import Distance
 from tests.factories import ProductFactory, ProductImageFactory, embedding
 
@@ -54,16 +54,16 @@ class Shop:
         self.version.refresh_from_db()
         get_vector_index().drop(self.version.index_collection().name)
         get_vector_index().ensure(self.version.index_collection())
-        forget_live_collections()
+        clear_live_collection_cache()
 
 
 @pytest.fixture
 def empty_index(settings: Any) -> Iterator[None]:
     """An exact index in memory, and nothing remembered of another test's collections."""
     settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
-    forget_live_collections()
+    clear_live_collection_cache()
     yield
-    forget_live_collections()
+    clear_live_collection_cache()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from catalog.importers.submission import IMPORT
 from catalog.models import Product
 from embeddings.backends import get_vector_index
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from embeddings.selectors import forget_live_collections
+from embeddings.selectors import clear_live_collection_cache
 from jobs.models import Job
 from recommender import dashboard, metrics
 from recommender.models import Event
@@ -93,7 +93,7 @@ class TestCatalogue:
             assert f'<a href="{escape(address)}">{number}</a>' in html
             assert admin.get(address).context["cl"].result_count == number
 
-    def test_a_new_shop_is_told_what_to_do_first(self, shop: Shop, admin):
+    def test_a_new_shop_shows_the_first_steps(self, shop: Shop, admin):
         text = text_of(admin)
         assert "Your shop is empty: start here" in text
         assert "There is no photo yet." in text
@@ -105,7 +105,7 @@ class TestCatalogue:
 
 
 class TestCoverage:
-    def test_each_collection_tells_what_is_indexed_what_waits_and_what_failed(self, shop: Shop, admin):
+    def test_each_collection_shows_indexed_pending_and_failed_photos(self, shop: Shop, admin):
         photos = [ProductImageFactory.create() for _ in range(9)]
         states = ["indexed"] * 4 + ["outdated", "pending", "embedded", "failed", "removed"]
         for photo, state in zip(photos, states, strict=True):
@@ -156,7 +156,7 @@ class TestWork:
 
         return create
 
-    def test_the_latest_job_of_each_kind_is_told(self, job, admin):
+    def test_the_latest_job_of_each_kind_is_shown(self, job, admin):
         now = timezone.now()
         ended = {"started_at": now - timedelta(minutes=65), "finished_at": now - timedelta(minutes=60)}
         job(minutes_ago=100, state="failed", error="an older one", **ended)
@@ -168,7 +168,7 @@ class TestWork:
         assert "an older one" not in text
         assert reverse("admin:jobs_job_change", args=[activation.pk]) in html_of(admin)
 
-    def test_a_job_under_way_tells_how_far_it_is_how_fast_and_how_long_it_still_takes(self, job, admin, monkeypatch):
+    def test_a_running_job_shows_progress_rate_and_remaining_time(self, job, admin, monkeypatch):
         row = job(state="running", stage="training", done=10, total=1000, started_at=timezone.now())
         start = dashboard.time.time()
         assert "Training: all running training: 10 of 1,000 (1%)" in text_of(admin)
@@ -185,7 +185,7 @@ class TestWork:
         assert "training: 950 of 1,000 (95%)" in text_of(admin)
         assert "per second" not in text_of(admin)
 
-    def test_an_import_that_has_ended_tells_how_fast_it_was(self, job, admin):
+    def test_an_import_that_has_ended_shows_its_rate(self, job, admin):
         now = timezone.now()
         job("import", state="succeeded", done=9000, total=9000, started_at=now - timedelta(seconds=90), finished_at=now)
         assert "Import succeeded ended 0 minutes ago, took 1 minute: 100 per second" in text_of(admin)
@@ -194,7 +194,7 @@ class TestWork:
         job(minutes_ago=3)
         assert "Training: all queued queued for 3 minutes" in text_of(admin)
 
-    def test_an_index_that_is_being_built_is_told(self, shop: Shop, admin):
+    def test_an_index_that_is_being_built_is_shown(self, shop: Shop, admin):
         coming = EncoderVersionFactory.create(
             collection=shop.version.collection, rebuild_started_at=timezone.now() - timedelta(minutes=12)
         )
@@ -225,14 +225,14 @@ class TestVisitors:
         clicked(product, 2)
         assert "Results seen 4 Result clicked 2 Added to the basket 0 Bought 1" in text_of(admin)
 
-    def test_what_is_told_of_products_that_are_none_counts_for_nothing(self, shop: Shop, admin):
+    def test_events_of_unknown_products_are_not_counted(self, shop: Shop, admin):
         seen(shop.add((1, 0, 0)), 1)
         seen(2**62, 500)
         text = text_of(admin)
         assert "Results seen 1 " in text
         assert "The product with the most impressions" in text
 
-    def test_how_quickly_the_api_answers_is_told(self, shop: Shop, admin, api):
+    def test_the_response_time_of_the_api_is_shown(self, shop: Shop, admin, api):
         product = shop.add((1, 0, 0))
         before = metrics.latency("similar")
         api.get(f"/api/products/{product.pk}/similar")
@@ -299,7 +299,7 @@ class TestPoorQueries:
         seen(odd, 2)
         assert self.poor() == {}
         EncoderVersion.objects.filter(pk=shop.version.pk).update(calibration=CALIBRATION)
-        forget_live_collections()
+        clear_live_collection_cache()
         assert self.poor() == {odd.pk: ["low_confidence"]}
         assert "low confidence of the best match:" in text_of(admin)
 
@@ -368,7 +368,7 @@ class TestPermissions:
         shown = {each for each, needed in self.HEADINGS.items() if set(needed) <= set(permitted)}
         assert {each for each in self.HEADINGS if each in text} == shown
 
-    def test_whoever_may_see_nothing_is_told(self, shop: Shop):
+    def test_a_user_without_permissions_sees_a_message(self, shop: Shop):
         text = text_of(staff())
         assert "have permission to view or edit anything." in text
         assert not any(heading in text for heading in self.HEADINGS)

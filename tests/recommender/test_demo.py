@@ -12,7 +12,7 @@ import pytest
 from django.core.management import call_command
 
 from catalog.models import Product
-from embeddings.selectors import forget_live_collections
+from embeddings.selectors import clear_live_collection_cache
 from recommender.pipeline import SimilarQuery, similar_to
 from storefront.demo import loading
 from storefront.demo.catalogue import photo_files
@@ -21,7 +21,7 @@ from storefront.demo.catalogue import photo_files
 @pytest.fixture
 def fresh_index(settings: Any) -> None:
     settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
-    forget_live_collections()
+    clear_live_collection_cache()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from PIL import Image
 from embeddings.backends import Backends
 from embeddings.errors import EncoderUnavailable
 from embeddings.models import EncoderVersion
-from embeddings.selectors import forget_live_collections
+from embeddings.selectors import clear_live_collection_cache
 from tests.factories import jpeg
 from tests.recommender.answers import ids, problem
 from tests.recommender.conftest import Shop
@@ -46,7 +46,7 @@ def test_filters_come_in_the_form_or_in_the_address(shop: Shop, api: Client) -> 
     assert ids(api.post(f"{ADDRESS}?brand=Pier", {"photo": photo()}).json()) == [wanted.pk]
 
 
-def test_a_parameter_given_in_both_places_is_told(shop: Shop, api: Client) -> None:
+def test_a_parameter_in_both_places_is_reported(shop: Shop, api: Client) -> None:
     body = problem(api.post(f"{ADDRESS}?limit=3", {"photo": photo(), "limit": "4"}), 400)
 
     assert body["errors"] == [{"parameter": "limit", "detail": "is given more than once"}]
@@ -70,7 +70,7 @@ def test_a_form_that_cannot_be_used_is_a_400_problem(
     assert [error["parameter"] for error in body["errors"]] == [parameter]
 
 
-def test_all_that_is_wrong_with_a_form_is_told_at_once(shop: Shop, api: Client) -> None:
+def test_all_errors_of_a_form_are_reported_at_once(shop: Shop, api: Client) -> None:
     body = problem(api.post(f"{ADDRESS}?colour=red", {"limit": "0"}), 400)
 
     assert {error["parameter"] for error in body["errors"]} == {"photo", "colour", "limit"}
@@ -80,7 +80,9 @@ def test_all_that_is_wrong_with_a_form_is_told_at_once(shop: Shop, api: Client) 
     ("content", "reason"),
     [(b"%PDF-1.7 ...", "format"), (b"hello", "not_an_image"), (jpeg("red", (400, 400))[:800], "truncated")],
 )
-def test_a_file_that_is_no_photo_is_told_why(shop: Shop, api: Client, content: bytes, reason: str) -> None:
+def test_a_file_that_is_not_a_photo_is_rejected_with_a_reason(
+    shop: Shop, api: Client, content: bytes, reason: str
+) -> None:
     body = problem(api.post(ADDRESS, {"photo": photo(content)}), 400)
 
     assert (body["type"], body["reason"]) == ("urn:problem-type:lookalike:image-rejected", reason)
@@ -136,7 +138,7 @@ def test_a_missing_encoder_is_a_503_problem(shop: Shop, api: Client, monkeypatch
 
 def test_a_model_file_that_is_not_the_one_that_made_the_vectors_is_a_503_problem(shop: Shop, api: Client) -> None:
     EncoderVersion.objects.filter(pk=shop.version.pk).update(fingerprint="1" * 64)
-    forget_live_collections()
+    clear_live_collection_cache()
 
     response = api.post(ADDRESS, {"photo": photo()})
 

@@ -46,7 +46,7 @@ def test_what_comes_in_while_the_broker_is_away_is_indexed_once_it_is_back(make_
     start_beat(site)
     site.wait_until(lambda: " ready." in site.log())
     redis.stop()
-    assert "the broker is away" in site.manage("import_catalog", str(draw_photos(20))).stderr
+    assert "the broker is unavailable" in site.manage("import_catalog", str(draw_photos(20))).stderr
     assert site.states() == {"pending": 20}
     redis.start()
     site.wait_until(lambda: site.states() == {"indexed": 20})
@@ -88,7 +88,7 @@ def test_a_database_that_restarts_fails_requests_only_meanwhile(make_site, draw_
 
 
 class TestAnIndexThatIsAway:
-    def test_is_told_soon_and_the_work_waits(self, make_site, draw_photos):
+    def test_is_reported_soon_and_the_work_waits(self, make_site, draw_photos):
         site = make_site()
         site.manage("import_catalog", str(draw_photos(8)))
         product = site.query("SELECT MIN(id) FROM catalog_product")[0][0]
@@ -104,7 +104,7 @@ class TestAnIndexThatIsAway:
                 assert int(answer.headers["Retry-After"]) > 0
                 assert b"index-unavailable" in answer.read()
             more = site.manage("import_catalog", str(draw_photos(3, "more")), QDRANT_URL="http://127.0.0.1:1")
-            assert "3 photos wait to be indexed" in more.stderr
+            assert "3 photos are pending" in more.stderr
             assert site.states() == {"indexed": 8, "pending": 3}
 
     def test_answers_again_when_it_is_back(self, make_site, draw_photos):

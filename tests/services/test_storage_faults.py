@@ -345,7 +345,7 @@ class TestTheMediaFolder:
             subprocess.run(["umount", str(media)], check=True)
             failed = site.manage("reindex", "--only-missing", check=False)
             assert (failed.returncode, "Traceback" in failed.stderr) == (1, False)
-            assert f"there is no photo at all in {media}: have its disk mounted" in failed.stderr
+            assert f"there is no photo at all in {media}: mount its disk" in failed.stderr
             assert site.query("SELECT state, attempts FROM embeddings_imageembedding") == [("pending", 0)] * 6
             site.serve()
             site.wait_until(lambda: "there is no photo at all" in site.log())

@@ -56,8 +56,8 @@ class Command(BaseCommand):
                 f"on the catalogue's categories: mAP {candidate.mean_average_precision:.4f}, was {live.mean_average_precision:.4f};"
                 f" Recall@1 {candidate.recall_at_1:.4f}, was {live.recall_at_1:.4f}"
             )
-        elif done.uncompared:
-            self.stdout.write(f"not compared with the live version: {done.uncompared}")
+        elif done.comparison_error:
+            self.stdout.write(f"not compared with the live version: {done.comparison_error}")
         self.stdout.write(f"{done.version.label} is active, with {done.points} points")
         if done.failed:
             raise CommandError(f"{done.failed} photos could not be embedded; the reasons are in the admin.")

@@ -31,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *, file: Path, collection: str, **_: Any) -> None:
         if not file.is_file():
             raise CommandError(f"There is no file {file}.")
-        folder = versions.new_folder()
+        folder = versions.create_staging_folder()
         try:
             shutil.copyfile(file, folder / MODEL)
             version = versions.register_version(
@@ -41,6 +41,6 @@ class Command(BaseCommand):
         except EmbeddingsError as error:
             raise command_error(error) from error
         finally:
-            versions.discard(folder)
+            versions.delete_staging_folder(folder)
         self.stdout.write(f"{version.label}: {version.dim} dimensions, model {version.fingerprint[:12]}")
         self.stdout.write(f"To use it: manage.py activate_encoder {version.label}")

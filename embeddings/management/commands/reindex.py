@@ -18,7 +18,7 @@ from embeddings.job_kinds import REINDEX
 from embeddings.management.errors import command_error
 from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.outbox import ensure_all_rows, mark_orphans, retry_failed
-from embeddings.selectors import TO_DO, active_versions, rows_of_active_versions
+from embeddings.selectors import DUE_STATES, active_rows, active_versions
 from embeddings.verification import verify_index
 from embeddings.versions import version_to_rebuild
 from jobs import execution
@@ -131,7 +131,7 @@ class Command(BaseCommand):
         try:
             report = process_outbox(on_progress=on_progress)
         except IndexLocked as error:
-            waiting = rows_of_active_versions().filter(state__in=TO_DO).count()
+            waiting = active_rows().filter(state__in=DUE_STATES).count()
             self.stdout.write(f"{waiting} photos wait for the process that holds the index: {error}")
         else:
             self.stdout.write(f"{report.embedded} embedded, {report.indexed} indexed, {report.removed} removed")
