@@ -67,7 +67,7 @@ def test_a_photo_is_fetched_and_checked(server: PhotoServer, fetcher: Fetcher) -
     assert (fetched.cache_entry.etag, fetched.cache_entry.sha256) == ('"a"', fetched.photo.sha256)
 
 
-def test_the_server_is_told_its_name_and_ours(
+def test_requests_have_host_and_user_agent_headers(
     server: PhotoServer, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names(monkeypatch, ["127.0.0.1"])
@@ -93,7 +93,7 @@ def test_an_unchanged_photo_is_not_sent_again(server: PhotoServer, fetcher: Fetc
     assert server.headers["if-modified-since"] == "Tue, 01 Jan 2030 00:00:00 GMT"
 
 
-def test_what_is_remembered_of_one_address_is_not_told_to_another(server: PhotoServer, fetcher: Fetcher) -> None:
+def test_cache_validators_of_one_url_are_not_sent_to_another(server: PhotoServer, fetcher: Fetcher) -> None:
     server.serve("/old.jpg", PHOTO, ETag='"a"')
     server.serve("/new.jpg", jpeg("blue"), ETag='"a"')
     link = server.serve("/1.jpg", status=302, Location="/old.jpg")

@@ -270,7 +270,7 @@ def test_an_interrupted_import_keeps_what_it_did_and_goes_on_when_started_again(
     assert counts(run(path)) == (6, 0, 4, 0)
 
 
-def test_progress_is_told_whenever_rows_were_saved() -> None:
+def test_progress_is_reported_whenever_rows_were_saved() -> None:
     seen: list[tuple[int, int]] = []
     rows = [Row(line, f"m{line}", error="bad") for line in range(2, 702)]
     import_rows(rows, on_progress=lambda report: seen.append((report.rows, report.last_line)))
@@ -334,7 +334,7 @@ def test_a_mapping_file_is_overridden_by_the_command_line(shop: Path, tmp_path: 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_the_delimiter_is_told_from_the_header_and_a_byte_order_mark_is_passed_over(
+def test_the_delimiter_is_detected_from_the_header_and_a_byte_order_mark_is_ignored(
     shop: Path, delimiter: str, encoding: str
 ) -> None:
     content = (

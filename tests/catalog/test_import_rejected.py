@@ -212,7 +212,7 @@ def test_a_table_that_is_sent_alone_reads_no_file_beside_it(tmp_path: Path) -> N
         (b"<html></html>", "neither RSS 2.0 nor Atom"),
     ],
 )
-def test_what_can_be_seen_to_be_no_catalogue_is_told_at_once(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_an_invalid_catalogue_is_rejected_at_once(tmp_path: Path, content: bytes, reason: str) -> None:
     path = table(tmp_path, content, "sent")
     with pytest.raises(ValueError, match=reason):
         validate_upload(path, FieldMapping())

@@ -56,7 +56,7 @@ def test_it_holds_when_a_photo_is(change: Any) -> None:
         assert bits(before, after) <= MOST_BITS
 
 
-def test_a_mirrored_photo_is_told_by_the_hash() -> None:
+def test_a_mirrored_photo_is_recognised_by_its_hash() -> None:
     for number in PHOTOS:
         mirrored = perceptual_hash(ImageOps.mirror(photo(number)))
         assert bits(perceptual_hash(photo(number)) ^ MIRROR, mirrored) <= MOST_BITS // 2

@@ -82,12 +82,12 @@ def test_the_version_is_active_and_the_job_says_how_it_compares(version, shop, s
     assert set(points(second)) == set(shop)
 
 
-def test_it_tells_how_far_it_is(shop, second, monkeypatch):
-    told: list[tuple[str, int, int]] = []
-    monkeypatch.setattr(execution, "ProgressReporter", lambda _: lambda *where: told.append(where))
+def test_it_reports_its_progress(shop, second, monkeypatch):
+    reports: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(execution, "ProgressReporter", lambda _: lambda *where: reports.append(where))
     worked_off(second)
-    assert [stage for stage, done, total in told if done == 0] == ["starting", "embedding", "comparison", "indexing"]
-    assert ("indexing", len(shop), len(shop)) in told
+    assert [stage for stage, done, total in reports if done == 0] == ["starting", "embedding", "comparison", "indexing"]
+    assert ("indexing", len(shop), len(shop)) in reports
 
 
 def test_what_waits_is_indexed_too_where_no_server_does_it(shop, second):
@@ -124,20 +124,20 @@ def test_a_version_that_is_gone_meanwhile_fails(version, second):
 
 
 @pytest.mark.parametrize(
-    ("trouble", "told"),
+    ("trouble", "message"),
     [
         (IndexUnavailable("the index /srv/shop/index/all-v2-g1 cannot be made"), "the index all-v2-g1 cannot be made"),
         (OSError(28, "No space left on device"), "cannot read or write its files: there is no room left"),
     ],
 )
-def test_trouble_fails_with_its_reason_and_nothing_is_switched(version, shop, second, monkeypatch, trouble, told):
+def test_trouble_fails_with_its_reason_and_nothing_is_switched(version, shop, second, monkeypatch, trouble, message):
     def fail(*_: Any, **__: Any) -> None:
         raise trouble
 
     monkeypatch.setattr(get_vector_index(), "ensure", fail)
     job = worked_off(second)
     assert job.state == State.FAILED
-    assert told in job.error
+    assert message in job.error
     assert active() == version
 
 

@@ -129,7 +129,7 @@ def test_nothing_is_certain_and_more_pairs_make_surer(each, margin):
     assert curve.probability_of(1) == pytest.approx(1 - margin)
 
 
-def test_scores_that_tell_nothing_give_the_share_of_same_pairs():
+def test_scores_without_information_give_the_share_of_same_pairs():
     random = np.random.default_rng(1)
     scores = random.uniform(-1, 1, 5000).astype(np.float32)
     curve = fit_calibration(scores, random.random(5000) < 0.2)

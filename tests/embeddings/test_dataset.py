@@ -121,7 +121,7 @@ def test_unreadable_photos_and_copies_are_left_out_and_counted(shop):
     assert "mugs/copy.jpg of hats/0.jpg" in problems
 
 
-def test_small_classes_and_imbalance_are_told_with_counts(shop):
+def test_small_classes_and_imbalance_are_reported_with_counts(shop):
     write(shop, {"lamps/1.jpg": noise(901)})
     problems = " ".join(inspect(read_folder(shop)).problems())
     assert "1 classes have fewer than 5 photos: lamps" in problems

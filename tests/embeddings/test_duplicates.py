@@ -20,7 +20,7 @@ from catalog.services import attach_image, withdraw_products
 from embeddings import duplicates, indexing
 from embeddings.duplicates import SearchReport, find_duplicates
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
-from embeddings.selectors import forget_live_collections
+from embeddings.selectors import clear_live_collection_cache
 from storefront.demo.catalogue import demo_products, photo_files
 from tests.embeddings.conftest import points, states
 from tests.factories import ProductFactory, jpeg, numbered_colour
@@ -60,7 +60,7 @@ def shop(db: None, settings: Any) -> Iterator[Callable[[bytes], Product]]:
     """Adds a product with a photo, embedded by the bundled encoder."""
     settings.CELERY_BROKER_URL = ""
     settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
-    forget_live_collections()
+    clear_live_collection_cache()
 
     def add(*contents: bytes) -> Product:
         product = ProductFactory.create()
@@ -70,7 +70,7 @@ def shop(db: None, settings: Any) -> Iterator[Callable[[bytes], Product]]:
         return product
 
     yield add
-    forget_live_collections()
+    clear_live_collection_cache()
 
 
 @pytest.fixture(scope="module")
@@ -174,8 +174,8 @@ class TestTheCommand:
         shop(drawn[0])
         shop(drawn[0])
         call_command("find_duplicates")
-        told = capsys.readouterr().out
-        assert "2 photos compared: 1 open pairs, 1 new, 0 resolved" in told
+        output = capsys.readouterr().out
+        assert "2 photos compared: 1 open pairs, 1 new, 0 resolved" in output
         assert DuplicateSearch.objects.get().photos == 2
 
     def test_it_asks_nothing_twice(self, shop, drawn):

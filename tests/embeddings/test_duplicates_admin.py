@@ -159,15 +159,15 @@ class TestDecisions:
         assert Product.objects.get(pk=third.pk).active
 
     @pytest.mark.parametrize(
-        ("decision", "number", "told"),
+        ("decision", "number", "message"),
         [
             ("different", 1, "Choose at least two products."),
             ("merge", 2, "Choose the main product."),
             ("", 2, "Choose the main product."),
         ],
     )
-    def test_what_is_missing_is_said(self, admin: Client, decision: str, number: int, told: str) -> None:
-        assert decide(admin, decision, *twins()[:number]) == [told]
+    def test_what_is_missing_is_said(self, admin: Client, decision: str, number: int, message: str) -> None:
+        assert decide(admin, decision, *twins()[:number]) == [message]
         assert DuplicatePair.objects.get().decision == Decision.OPEN
 
     @pytest.mark.parametrize("values", [["x"], ["-1"], ["9" * 40], ["²"]])

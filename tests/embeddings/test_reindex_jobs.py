@@ -41,7 +41,7 @@ def worked_off(job: Job) -> Job:
 
 
 class TestAReindex:
-    def test_builds_the_index_anew_and_tells_how_far_it_is(self, version, add_photo):
+    def test_rebuilds_the_index_and_reports_its_progress(self, version, add_photo):
         images = [add_photo() for _ in range(3)]
         job = worked_off(submit_reindex(version.collection))
         assert (job.state, job.error) == (State.SUCCEEDED, "")
@@ -86,7 +86,7 @@ class TestAReindex:
         assert job.started_at <= job.finished_at
 
 
-def test_a_search_for_near_duplicates_tells_what_it_found(version, add_photo):
+def test_a_search_for_near_duplicates_reports_its_result(version, add_photo):
     for _ in range(2):
         add_photo()
     indexing.process_outbox()

@@ -192,11 +192,11 @@ class TestTheReport:
 
 class TestActivating:
     def test_a_job_is_queued_and_led_to(self, admin, trained):
-        (told,) = run(admin, "activate", trained)
+        (message,) = run(admin, "activate", trained)
         job = Job.objects.get()
         assert (job.kind, job.parameters) == ("activate", {"version": "all-v2", "allow_worse": False})
-        assert "all-v2 will be activated." in told
-        assert reverse("admin:jobs_job_change", args=[job.pk]) in told
+        assert "all-v2 will be activated." in message
+        assert reverse("admin:jobs_job_change", args=[job.pk]) in message
         assert "activation" in admin.get(reverse("admin:jobs_job_changelist")).content.decode()
 
     def test_one_that_is_worse_is_activated_where_that_is_asked_for(self, admin, trained):
@@ -212,7 +212,7 @@ class TestActivating:
         assert run(admin, "activate", version) == ["all-v1 is active already."]
         assert not Job.objects.exists()
 
-    def test_one_that_is_under_way_is_told(self, admin, trained):
+    def test_a_running_activation_is_reported(self, admin, trained):
         submit_activation(trained)
         assert run(admin, "activate", trained) == [
             "An activation for 'all' is under way: wait until it has ended, or cancel it."
@@ -236,20 +236,20 @@ class TestRollingBack:
         add_photo()
         monkeypatch.setattr(background, "wake_outbox", lambda: noted.append("work"))
         with django_capture_on_commit_callbacks(execute=True):
-            told = run(admin, "roll_back", newer, version)
-        assert told == ["all-v1 is active again."]
+            messages = run(admin, "roll_back", newer, version)
+        assert messages == ["all-v1 is active again."]
         assert Collection.objects.get(slug="all").active_version == version
         assert noted == ["work"]
 
     def test_where_there_is_nothing_to_roll_back_to_it_says_so(self, admin, version):
-        (told,) = run(admin, "roll_back", version)
-        assert told.startswith("All has no previous version")
+        (message,) = run(admin, "roll_back", version)
+        assert message.startswith("All has no previous version")
 
     def test_each_collection_has_its_own(self, admin, version, newer):
         other = EncoderVersionFactory.create(collection=CollectionFactory.create(slug="food"))
-        told = run(admin, "roll_back", newer, other)
-        assert told[0] == "all-v1 is active again."
-        assert told[1].startswith("Food has no previous version")
+        messages = run(admin, "roll_back", newer, other)
+        assert messages[0] == "all-v1 is active again."
+        assert messages[1].startswith("Food has no previous version")
 
 
 class TestPermissions:

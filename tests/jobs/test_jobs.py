@@ -244,7 +244,7 @@ class TestWhoeverWorks:
         Job.objects.update(state=State.RUNNING, heartbeat_at=timezone.now())
         return job
 
-    def test_tells_how_far_it_is(self, job):
+    def test_reports_its_progress(self, job):
         ProgressReporter(job)("training", 3, 20)
         assert (now(job).stage, now(job).done, now(job).total) == ("training", 3, 20)
 
@@ -276,16 +276,16 @@ class TestWhoeverWorks:
         assert now(job).state == State.CANCELLED
 
     @pytest.mark.parametrize(
-        ("reason", "told"),
+        ("reason", "message"),
         [
             ("the index {root}/index/all-v2-g1 cannot be made", "the index all-v2-g1 cannot be made"),
             ("no file /srv/models/a.tflite or b.tflite", "no file a.tflite or b.tflite"),
             ("mAP 0.5 against 0.7; 3/4 of them", "mAP 0.5 against 0.7; 3/4 of them"),
         ],
     )
-    def test_tells_nobody_where_on_the_server_things_lie(self, job, reason, told):
+    def test_errors_show_no_paths_of_the_server(self, job, reason, message):
         execution.fail(job, reason.format(root=settings.DATA_DIR))
-        assert now(job).error == told
+        assert now(job).error == message
 
     def test_cannot_cancel_what_there_is_not(self):
         with pytest.raises(JobNotFound):
@@ -315,7 +315,7 @@ class TestAJobRuns:
     def collection(self, transactional_db: None) -> None:
         CollectionFactory.create(slug="all")
 
-    def test_in_a_process_of_its_own_that_tells_and_succeeds(self, child_runs):
+    def test_in_a_child_process_that_reports_progress_and_succeeds(self, child_runs):
         child_runs(f"""{REPORTS}
 assert files.upload_path(job).is_file()
 execution.ProgressReporter(job)("training", 20, 20)
@@ -357,7 +357,7 @@ execution.succeed(job, {{"encoder": "all-v2"}})
             ("pass", "ended unexpectedly, with status 0"),
         ],
     )
-    def test_and_fails_with_a_reason_where_the_process_tells_none(self, child_runs, program, reason):
+    def test_and_fails_with_a_reason_if_the_process_reports_none(self, child_runs, program, reason):
         child_runs(program)
         job = submit()
         assert runner.run(job.pk) is RunResult.FINISHED
@@ -671,7 +671,7 @@ class TestWithABroker:
     def test_what_needs_no_encoder_never_waits_for_what_does(self):
         assert app.amqp.router.route({}, "embeddings.tasks.sync_images")["queue"].name == "sync"
         assert app.amqp.router.route({}, "embeddings.tasks.embed_images")["queue"].name == "embed"
-        # A worker that is not told serves both and other jobs, and no training.
+        # By default a worker consumes these queues, but not the queue of trainings.
         assert set(app.conf.task_queues) == {"sync", "embed", "jobs"}
 
 
@@ -702,12 +702,12 @@ class TestInTheAdmin:
     def test_the_sidebar_leads_there(self, admin):
         assert reverse(self.LIST) in admin.get(reverse("admin:index")).content.decode()
 
-    def test_jobs_are_cancelled_and_those_that_ended_are_told(self, admin):
+    def test_jobs_are_cancelled_and_ended_ones_are_reported(self, admin):
         ended, waiting = submit(), submit(CollectionFactory.create(slug="food").slug)
         services.cancel(ended.pk)
         answer = self.cancel(admin, ended, waiting)
-        told = [str(message) for message in answer.context["messages"]]
-        assert told == [f"job {ended.pk} has ended already: it was cancelled", "1 job was cancelled."]
+        messages = [str(message) for message in answer.context["messages"]]
+        assert messages == [f"job {ended.pk} has ended already: it was cancelled", "1 job was cancelled."]
         assert now(waiting).state == State.CANCELLED
         assert kept() == []
 

@@ -1,4 +1,4 @@
-"""Search by photo in the back office: who may open it, and what the widget is told."""
+"""Search by photo in the back office: who may open it, and the attributes of the widget."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class TestPrivacy:
     def test_a_visitor_who_does_not_mind_is_counted(self, api, header):
         assert send(api, CLICK, **{header: "0"}).json() == {"accepted": 1}
 
-    def test_nothing_tells_one_visitor_from_another(self, api):
+    def test_nothing_identifies_a_visitor(self, api):
         send(api, CLICK, **{"User-Agent": "Mozilla", "Referer": "https://shop.example/p/12", "Cookie": "sessionid=abc"})
         row = Event.objects.values().get()
         assert row.keys() == {
@@ -150,12 +150,12 @@ class TestRefused:
             ({**PURCHASE, "type": ["purchase"]}, "type", "has no valid `type`"),
         ],
     )  # fmt: skip
-    def test_what_is_wrong_with_an_event_is_told_by_its_place(self, api, event, member, detail):
+    def test_an_error_of_an_event_has_its_path(self, api, event, member, detail):
         errors = errors_of(send(api, CLICK, event))
         assert list(errors) == [f"events[1].{member}"]
         assert errors[f"events[1].{member}"].startswith(detail)
 
-    def test_everything_that_is_wrong_is_told_at_once(self, api):
+    def test_all_errors_are_reported_at_once(self, api):
         errors = errors_of(send(api, {**CLICK, "position": 0, "result": -1}, "click", {"product": 4}, PURCHASE))
         assert errors.keys() == {"events[0].position", "events[0].result", "events[1]", "events[2]"}
 

@@ -1,4 +1,4 @@
-"""What load balancers and Prometheus are told."""
+"""Health checks and metrics."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_broker_is_asked_where_there_is_one(
     assert checks(api, 503)["broker"] == "down"
 
 
-def test_metrics_tell_requests_stages_queue_and_index_size(shop: Shop, api: Client) -> None:
+def test_metrics_report_requests_stages_queue_and_index_size(shop: Shop, api: Client) -> None:
     product = shop.add((1, 0, 0), (0, 1, 0))
     ImageEmbedding.objects.filter(image_id=product.images.first().pk).update(state=ImageEmbedding.State.PENDING)
     api.get(f"/api/products/{product.pk}/similar")
@@ -113,23 +113,23 @@ def test_metrics_tell_requests_stages_queue_and_index_size(shop: Shop, api: Clie
     assert 'lookalike_index_up{collection="all"} 1.0' in text
 
 
-def test_metrics_tell_how_long_the_oldest_photo_waits_and_how_full_the_disks_are(shop: Shop, api: Client) -> None:
+def test_metrics_report_the_age_of_the_oldest_photo_and_the_free_disk_space(shop: Shop, api: Client) -> None:
     product = shop.add((1, 0, 0), (0, 1, 0), (0, 0, 1))
     for image, minutes in zip(product.images.all(), (5, 20, 60), strict=True):
         state = ImageEmbedding.State.INDEXED if minutes == 60 else ImageEmbedding.State.OUTDATED
         changed_at = timezone.now() - timedelta(minutes=minutes)
         ImageEmbedding.objects.filter(image_id=image.pk).update(state=state, changed_at=changed_at)
 
-    told = {
+    metrics = {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(api.get("/metrics").content.decode())
         for sample in family.samples
     }
 
-    assert 1200 <= told["lookalike_images_waiting_seconds", "outdated"] < 1500
-    assert told["lookalike_images_waiting_seconds", "pending"] == 0
-    assert ("lookalike_images_waiting_seconds", "indexed") not in told
-    assert 0 < told["lookalike_disk_free_bytes", "media"] <= told["lookalike_disk_size_bytes", "media"]
+    assert 1200 <= metrics["lookalike_images_waiting_seconds", "outdated"] < 1500
+    assert metrics["lookalike_images_waiting_seconds", "pending"] == 0
+    assert ("lookalike_images_waiting_seconds", "indexed") not in metrics
+    assert 0 < metrics["lookalike_disk_free_bytes", "media"] <= metrics["lookalike_disk_size_bytes", "media"]
 
 
 def test_metrics_answer_though_the_index_does_not(shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a page may load, and what else browsers are told of safety."""
+"""Content security policies and other security headers."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_filters_and_text_narrow_the_list(api: Client) -> None:
 
 
 @pytest.mark.parametrize("query", ["page=0", "page_size=101", "q=%00", "sort=price", "format=xml", "page=1&page=2"])
-def test_parameters_that_cannot_be_used_are_told(api: Client, query: str) -> None:
+def test_invalid_parameters_are_reported(api: Client, query: str) -> None:
     body = problem(api.get(f"/api/products?{query}"), 400)
 
     assert [error["parameter"] for error in body["errors"]] == [query.partition("=")[0]]

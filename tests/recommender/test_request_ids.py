@@ -1,4 +1,4 @@
-"""What is logged can be told apart by request."""
+"""Log lines carry the id of their request."""
 
 from __future__ import annotations
 

@@ -296,7 +296,7 @@ def test_an_inactive_product_is_a_404_problem(shop: Shop, api: Client, vectors: 
     problem(api.get(f"/api/products/{product.pk}/similar"), 404)
 
 
-def test_every_parameter_that_cannot_be_used_is_told(shop: Shop, api: Client) -> None:
+def test_every_invalid_parameter_is_reported(shop: Shop, api: Client) -> None:
     product = shop.add(RED)
     query = "limit=0&diversity=2&min_price=x&available=maybe&colour=red&brand=&min_score=nan&category=/a"
     query += "&max_price=1&max_price=2"
@@ -339,7 +339,7 @@ def test_a_brand_may_have_any_character_that_is_not_for_control(shop: Shop, api:
     assert body["errors"] == [{"parameter": "brand", "detail": "contains control characters"}]
 
 
-def test_a_range_of_prices_that_holds_nothing_is_told(shop: Shop, api: Client) -> None:
+def test_an_empty_price_range_is_reported(shop: Shop, api: Client) -> None:
     product = shop.add(RED)
 
     body = problem(api.get(f"/api/products/{product.pk}/similar?min_price=9&max_price=3"), 400)

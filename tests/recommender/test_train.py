@@ -215,7 +215,7 @@ class TestRefused:
 
         assert [error["parameter"] for error in body["errors"]] == [parameter]
 
-    def test_all_that_is_wrong_is_told_at_once(self, api: Client) -> None:
+    def test_all_errors_are_reported_at_once(self, api: Client) -> None:
         body = problem(api.post(f"{ADDRESS}?colour=red", {"dim": "0"}), 400)
 
         assert {error["parameter"] for error in body["errors"]} == {"archive", "colour", "dim"}
@@ -305,7 +305,7 @@ def test_a_second_training_of_a_collection_waits_for_the_first_one_to_end(api: C
 
 
 class TestAJob:
-    def test_tells_how_far_it_is(self, api: Client) -> None:
+    def test_reports_its_progress(self, api: Client) -> None:
         job = Job.objects.get(pk=submitted(api)["id"])
         Job.objects.update(state=State.RUNNING, started_at=timezone.now())
         execution.ProgressReporter(job)("training", 5, 20)
@@ -323,7 +323,7 @@ class TestAJob:
             (lambda job: execution.fail(job, "too few photos"), "failed", None, None, "too few photos"),
         ],
     )
-    def test_tells_what_came_of_it(
+    def test_reports_its_result(
         self, api: Client, end: Callable[[Job], object], state: str, progress: float | None, result: Any, error: Any
     ) -> None:
         job = Job.objects.get(pk=submitted(api)["id"])

@@ -1,4 +1,4 @@
-"""What schemathesis is told of the API beside its schema: files worth sending, and which refusals no schema can foretell.
+"""Hooks of schemathesis: useful files to send, and rejections that the schema cannot describe.
 
 The folder that it runs in has photos.zip, a training set.
 """
@@ -55,7 +55,7 @@ def map_case(context: Any, case: Any) -> Any:
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
     """Whether it is one."""
     if response.status_code == HTTPStatus.REQUEST_URI_TOO_LONG:
-        return False  # told by the web server, before the API is asked
+        return False  # rejected by the web server, before the API is called
     if isinstance(failure, UseAfterFree):
         return "/api/jobs/" not in failure.message  # a job that was cancelled can be asked for all the same
     if isinstance(failure, AcceptedNegativeData) and case.media_type == "multipart/form-data":

@@ -1,4 +1,4 @@
-"""Three hundred uploads that are no photo and no training set: each is told why, and the server is none the worse."""
+"""Three hundred uploads that are no photo and no training set: each is rejected with a reason, and the server keeps working."""
 
 from __future__ import annotations
 

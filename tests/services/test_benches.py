@@ -39,9 +39,9 @@ def test_every_change_of_a_shop_is_seen_and_nothing_is_left_to_repair(results):
     # At all, that is: how soon is for the bench to say.
     changes = ["--prices", "6", "--deletes", "3", "--photos", "3", "--seconds", "2", "--within", "60"]
     changing_shop.main(["--ways", "one process", "--products", "60", *changes])
-    told = published(results, "changing_shop")
-    assert {row["change"]: row["changes"] for row in told["rows"]} == {"price": 6, "delete": 3, "photo": 3}
-    assert "0 missing, 0 stale, 0 orphaned" in told["notes"].values()
+    figures = published(results, "changing_shop")
+    assert {row["change"]: row["changes"] for row in figures["rows"]} == {"price": 6, "delete": 3, "photo": 3}
+    assert "0 missing, 0 stale, 0 orphaned" in figures["notes"].values()
 
 
 def test_photos_are_indexed_once_each_though_workers_are_killed(results):

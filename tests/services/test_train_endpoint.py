@@ -94,18 +94,18 @@ class TestWithoutABroker:
     def test_the_server_trains_in_a_process_of_its_own_and_goes_on_serving(self, site: Site) -> None:
         server = site.serve()
         job = train(server, epochs=15)
-        told = []
+        progress = []
 
         def ended() -> bool:
             body = server.get(job)
-            told.append(body["progress"])
+            progress.append(body["progress"])
             assert server.get("/api/products")["count"] == 0
             return body["state"] not in ("queued", "running")
 
         site.wait_until(ended)
         body = server.get(job)
         assert (body["state"], body["result"]) == ("succeeded", {"photos": len(PHOTOS)})
-        assert len({each for each in told if each}) > 2
+        assert len({each for each in progress if each}) > 2
         site.wait_until(lambda: not uploads(site))
 
     def test_a_training_that_is_killed_fails_with_the_likely_reason_and_the_next_one_runs(self, site: Site) -> None:

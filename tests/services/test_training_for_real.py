@@ -86,7 +86,7 @@ def test_a_version_is_made_and_serves_nothing_yet(shop: Shop) -> None:
     assert shop.answering() == before
 
 
-def test_photos_that_cannot_be_read_are_left_out_and_told(shop: Shop) -> None:
+def test_unreadable_photos_are_skipped_and_reported(shop: Shop) -> None:
     files = drawings(10, first=20)
     files |= {"balls/note.jpg": b"x" * 300, "combs/torn.jpg": files["combs/021.jpg"][:500], "crates/zero.png": b""}
     job = shop.trained(files, epochs=3)

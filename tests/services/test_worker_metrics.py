@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus of its work."""
+"""Prometheus metrics of a worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORKER = ("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--conc
 ONE_BROKER = pytest.mark.parametrize("broker", ["redis"], indirect=True)
 
 
-def told(port: int) -> dict[tuple[str, ...], float]:
+def read_metrics(port: int) -> dict[tuple[str, ...], float]:
     """Each sample by its name and its labels' values."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as response:
         text = response.read().decode()
@@ -23,7 +23,7 @@ def told(port: int) -> dict[tuple[str, ...], float]:
     return {(each.name, *each.labels.values()): each.value for family in families for each in family.samples}
 
 
-def order_a_search_for_duplicates(site: Site) -> None:
+def submit_duplicate_search(site: Site) -> None:
     site.manage("shell", "-c", "from embeddings.submissions import submit_duplicate_search as submit; submit()")
 
 
@@ -35,10 +35,10 @@ def test_photos_stages_and_jobs_are_counted(make_site, draw_photos, postgres_url
     next((site.folder / "media" / "products").rglob("*.jpg")).unlink()
     site.start(*WORKER)
     site.wait_until(lambda: site.states() == {"indexed": 4, "failed": 1})
-    order_a_search_for_duplicates(site)
-    site.wait_until(lambda: told(port)["lookalike_jobs_total", "duplicates", "succeeded"] == 1)
+    submit_duplicate_search(site)
+    site.wait_until(lambda: read_metrics(port)["lookalike_jobs_total", "duplicates", "succeeded"] == 1)
 
-    samples = told(port)
+    samples = read_metrics(port)
     assert samples["lookalike_photos_processed_total", "embedded"] == 4
     assert samples["lookalike_photos_processed_total", "failed"] == 1
     seconds = "lookalike_embedding_stage_seconds_count"
@@ -57,7 +57,7 @@ def test_a_server_that_embeds_by_itself_counts_the_same(make_site, draw_photos):
     server = site.serve()
     site.manage("import_catalog", str(draw_photos(3)))
     site.wait_until(lambda: site.states() == {"indexed": 3})
-    samples = told(int(server.base.rpartition(":")[2]))
+    samples = read_metrics(int(server.base.rpartition(":")[2]))
     assert samples["lookalike_photos_processed_total", "embedded"] == 3
     assert samples["lookalike_embedding_stage_seconds_count", "encode"] == 3
 

@@ -46,14 +46,14 @@ def activated(make_site: Any, draw_photos: Callable[..., Path], second_model: Pa
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "expected"),
     [
         (cut, "is not a LiteRT model that runs here"),
         (zeroed, "is not a LiteRT model that runs here"),
         (Path.unlink, "there is no file"),
     ],
 )
-def test_a_model_file_that_is_damaged_is_said_and_all_is_well_once_it_is_back(activated, draw_photos, damage, told):
+def test_a_model_file_that_is_damaged_is_said_and_all_is_well_once_it_is_back(activated, draw_photos, damage, expected):
     site, model = activated
     kept = model.with_name("kept")
     shutil.copy(model, kept)
@@ -65,18 +65,18 @@ def test_a_model_file_that_is_damaged_is_said_and_all_is_well_once_it_is_back(ac
     assert len(server.similar(product)["results"]) == 5
     status, problem = search(server, photo)
     assert (status, problem["type"]) == (503, UNAVAILABLE)
-    assert told in problem["detail"]
+    assert expected in problem["detail"]
     state, message = ready(server, "encoder")
-    assert (state, told in message, str(model) in message) == ("down", True, True)
+    assert (state, expected in message, str(model) in message) == ("down", True, True)
     # The rest waits, and fails no photo.
     site.manage("import_catalog", str(draw_photos(2, "more")))
-    site.wait_until(lambda: told in site.log())
+    site.wait_until(lambda: expected in site.log())
     assert site.query("SELECT state, count(*) FROM embeddings_imageembedding WHERE version_id = 2 GROUP BY state") == [
         ("indexed", 10),
         ("pending", 2),
     ]
     failed = site.manage("reindex", check=False)
-    assert (failed.returncode, told in failed.stderr, str(model) in failed.stderr) == (1, True, True)
+    assert (failed.returncode, expected in failed.stderr, str(model) in failed.stderr) == (1, True, True)
     assert "Traceback" not in failed.stderr + site.log()
     assert len(server.similar(product)["results"]) == 5
     kept.replace(model)
@@ -94,13 +94,13 @@ def test_a_version_that_was_recorded_with_other_dimensions_than_its_model_has(ac
     site, model = activated
     site.query("UPDATE embeddings_encoderversion SET dim = 128 WHERE number = 2")
     server = site.serve(until="alive")
-    told = f"all-v2 has vectors of 128 dimensions, but '{model.parent.name}/model.tflite' gives 256"
+    expected = f"all-v2 has vectors of 128 dimensions, but '{model.parent.name}/model.tflite' gives 256"
     status, problem = search(server, next((site.folder.parent / "photos").rglob("*.jpg")))
     assert (status, problem["type"]) == (503, MISMATCH)
-    assert told.lower() in problem["detail"].lower()
+    assert expected.lower() in problem["detail"].lower()
     assert ready(server, "encoder") == (
         "down",
-        told,
+        expected,
     )
     site.stop()
     assert "0 failed" not in site.manage("reindex", "--rebuild").stdout
@@ -135,18 +135,18 @@ index.close()
 
 def refused_and_mended(site: Site, draw_photos: Callable[..., Path], name: str) -> None:
     """The site's index is of eight dimensions: whoever meets it says so, and a reindex builds the right one."""
-    told = f"the index {name} stands with 8 dimensions compared by cosine, but 256 by cosine are wanted"
+    expected = f"the index {name} stands with 8 dimensions compared by cosine, but 256 by cosine are wanted"
     server = site.serve(until="alive")
     product = site.query("SELECT MIN(id) FROM catalog_product")[0][0]
     status, problem = ask(server, "GET", f"/api/products/{product}/similar")
     assert (status, problem["type"]) == (503, MISMATCH)
-    assert told[1:] in problem["detail"]
+    assert expected[1:] in problem["detail"]
     status, problem = search(server, next((site.folder.parent / "photos").rglob("*.jpg")))
     assert (status, problem["type"]) == (503, MISMATCH)
     state, message = ready(server, "index")
-    assert (state, told in message) == ("down", True)
+    assert (state, expected in message) == ("down", True)
     site.manage("import_catalog", str(draw_photos(2, "more")))
-    site.wait_until(lambda: told in site.log())
+    site.wait_until(lambda: expected in site.log())
     assert site.states().get("failed", 0) == 0
     assert "Traceback" not in site.log()
     site.stop()

@@ -147,7 +147,7 @@ def test_features_that_were_used_longest_ago_are_dropped(look, cache):
     assert (kept.asked, dropped.asked) == (0, 48)
 
 
-def test_a_disk_without_room_is_told_before_anything_is_computed(look, cache, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_is_computed(look, cache, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4000))
     encoder = PixelEncoder()
     with pytest.raises(TrainingFailed, match=r"the disk has 0\.0 GB left: free some, or take fewer views") as caught:

@@ -129,7 +129,7 @@ def test_every_photo_is_in_the_manifest_on_its_side_of_the_split(trained, photos
     assert manifest["splits"]["validation"] == dict.fromkeys(KINDS, 3)
 
 
-def test_the_card_tells_how_it_was_made_and_how_good_it_is(trained):
+def test_the_card_describes_the_training_and_the_quality(trained):
     card = (trained.files / "MODEL_CARD.md").read_text()
     assert f"| fingerprint | {trained.version.fingerprint} |" in card
     assert "| photos to train on | 33 |" in card
@@ -158,7 +158,7 @@ def test_serving_and_the_saved_model_say_the_same(trained, photos):
     assert np.allclose(module(tf.constant(batch)), trained.encoder.encode(opened), atol=5e-3)
 
 
-def test_kinds_that_were_told_apart_are_near_each_other(trained):
+def test_classes_that_were_separated_are_near_each_other(trained):
     unseen = [Image.open(io.BytesIO(drawing(kind, seed))) for kind in KINDS for seed in range(100, 110)]
     vectors = trained.encoder.encode(unseen)
     similar = vectors @ vectors.T - 2 * np.eye(len(vectors))

@@ -57,7 +57,7 @@ def raw(x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_learns_what_tells_classes_apart(loss):
+def test_every_loss_learns_to_separate_classes(loss):
     trained = train(dataclasses.replace(QUICK, loss=loss, epochs=12, margin=0.3 if loss == "arcface" else None))
     assert validation_map(raw) < 0.75
     assert validation_map(lambda x: embed_with(trained.model, x)) > 0.9
@@ -175,7 +175,7 @@ def test_a_checkpoint_of_other_photos_is_passed_over_although_they_are_as_many(t
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_loss_that_is_no_number_any_more_is_told_and_leaves_no_checkpoint(tmp_path, loss):
+def test_a_loss_that_is_nan_is_reported_and_leaves_no_checkpoint(tmp_path, loss):
     x, labels = features()
     x[7, :, 3] = np.nan
     with pytest.raises(TrainingFailed, match=r"epoch 1: take a lower learning rate"):

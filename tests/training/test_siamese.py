@@ -211,7 +211,7 @@ def test_training_stops_when_validation_no_longer_gets_better_and_keeps_the_best
     assert all(np.array_equal(a, b) for a, b in zip(network.tower.get_weights(), weights[1], strict=True))
 
 
-def test_a_loss_that_is_no_number_any_more_is_told_and_leaves_no_checkpoint(tmp_path):
+def test_a_loss_that_is_nan_is_reported_and_leaves_no_checkpoint(tmp_path):
     tower = feature_tower(12, 8)
     tower.set_weights([np.full_like(weight, np.nan) for weight in tower.get_weights()])
     with pytest.raises(TrainingFailed, match=r"epoch 1.*lower learning rate"):
@@ -421,7 +421,7 @@ def mnist(real_data) -> dict[str, NDArray[Any]]:
 
 
 @pytest.mark.parametrize("loss", ["contrastive", "triplet"])
-def test_real_digits_are_told_apart_after_a_moment_of_training(mnist, loss):
+def test_real_digits_are_separated_after_a_short_training(mnist, loss):
     images, labels = mnist["images"], mnist["labels"]
     kept, held = hold_out(labels, 50, seed=1)
     config = TrainingConfig.from_options({"siamese": True, "loss": loss, "epochs": 1, "steps_per_epoch": 150})
