@@ -1,4 +1,4 @@
-"""The outbox: rows that say what has to be done for the index, written in the transaction of the change that calls for it."""
+"""The outbox: rows with pending work for the index, written in the transaction of the change that causes it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.selectors import DUE_STATES, active_rows, tracked_versions
 
 State = ImageEmbedding.State
-# States whose work needs no encoder, in the order in which they are processed.
+# States that need no encoder, in the order in which they are processed.
 WITHOUT_ENCODER = (State.OUTDATED, State.REMOVED, State.EMBEDDED)
-# A photo that could not be read from its storage is tried again after each of these, and fails after the last.
+# Delays of the retries of a photo that cannot be read from its storage; it fails after the last one.
 EMBED_RETRY_WAITS_S = (10, 60, 600, 3600)
 PROCESSED_AT_ONCE = 256
 BATCH = 1000
@@ -35,13 +35,13 @@ def images_covered(version: EncoderVersion) -> QuerySet[ProductImage]:
 
 
 def enqueue_images(image_ids: Sequence[int]) -> None:
-    """Have photos embedded that are new or have new content, by every version in use that covers them."""
+    """Enqueue new or changed photos to be embedded by every tracked version that covers them."""
     for version in tracked_versions():
         enqueue_images_for(version, image_ids)
 
 
 def enqueue_images_for(version: EncoderVersion, image_ids: Sequence[int]) -> None:
-    """The same for one version. A photo whose content did not change keeps its vector, and its point is written again."""
+    """Enqueue photos for one version. A photo with unchanged content keeps its vector, and its point is upserted again."""
     hashes = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
     known = ImageEmbedding.objects.filter(version=version, image_id__in=hashes)
     for row in known:
@@ -58,7 +58,7 @@ def enqueue_images_for(version: EncoderVersion, image_ids: Sequence[int]) -> Non
 
 
 def enqueue_products(product_ids: Sequence[int]) -> None:
-    """Have payloads updated after a change of these products; by a change of category, photos enter and leave collections."""
+    """Enqueue payload updates of products. If the category changed, photos may enter or leave collections."""
     image_ids = list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True))
     for version in tracked_versions():
         covered = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
@@ -66,18 +66,18 @@ def enqueue_products(product_ids: Sequence[int]) -> None:
         rows.exclude(image_id__in=covered).exclude(state=State.REMOVED).mark_removed()
         staying = rows.filter(image_id__in=covered)
         staying.filter(state__in=(State.INDEXED, State.OUTDATED)).mark_outdated()
-        # A worker may be writing the point just now, with the details as they were.
+        # A worker may be upserting the point with the previous data at the moment.
         staying.filter(state=State.EMBEDDED).mark_to_upsert()
         ensure_rows(version, covered)
 
 
 def enqueue_removals(image_ids: AnyCollection[int]) -> None:
-    """Have the points of these photos deleted, in every version."""
+    """Enqueue the deletion of the points of photos, in all versions."""
     ImageEmbedding.objects.filter(image_id__in=image_ids).mark_removed()
 
 
 def embed_again(image_ids: AnyCollection[int]) -> None:
-    """Drop the vectors of these photos in the versions in use and have them embedded again, failed photos included."""
+    """Delete the vectors of photos in the tracked versions and enqueue them to be embedded again, including failed ones."""
     for version in tracked_versions():
         hashes = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
         ImageEmbedding.objects.filter(version=version, image_id__in=hashes).mark_pending(drop_vector=True)
@@ -85,21 +85,21 @@ def embed_again(image_ids: AnyCollection[int]) -> None:
 
 
 def upsert_again(image_ids: AnyCollection[int]) -> None:
-    """Have the points of these photos written again from their stored vectors, in the versions in use."""
+    """Enqueue the points of photos to be upserted again from the stored vectors, in the tracked versions."""
     versions = [version.pk for version in tracked_versions()]
     rows = ImageEmbedding.objects.filter(version__in=versions, image_id__in=image_ids)
     rows.filter(state__in=(State.INDEXED, State.OUTDATED), vector__isnull=False).mark_to_upsert()
 
 
 def ensure_rows(version: EncoderVersion, hashes: Mapping[int, str]) -> int:
-    """Give each photo a pending row unless it has a row; one that is marked as removed comes back, with its vector.
+    """Create pending rows for photos without a row, and restore rows that are marked as removed, with their vectors.
 
     Args:
-        version: whose rows.
-        hashes: image id -> SHA-256 of the photo.
+        version: of the rows.
+        hashes: SHA-256 of the photos by image id.
 
     Returns:
-        How many photos had no row.
+        Number of rows created.
     """
     rows = ImageEmbedding.objects.filter(version=version, image_id__in=hashes)
     back = rows.filter(state=State.REMOVED)
@@ -116,7 +116,7 @@ def ensure_rows(version: EncoderVersion, hashes: Mapping[int, str]) -> int:
 
 
 def ensure_all_rows(version: EncoderVersion) -> int:
-    """Give every covered photo a row. Returns how many had none."""
+    """Create rows for all covered photos without one. Returns their number."""
     images = images_covered(version).order_by("pk")
     added, last = 0, 0
     while hashes := dict(images.filter(pk__gt=last).values_list("pk", "sha256")[:BATCH]):
@@ -126,7 +126,7 @@ def ensure_all_rows(version: EncoderVersion) -> int:
 
 
 def mark_orphans(version: EncoderVersion) -> int:
-    """Mark rows as removed whose photo is gone or no longer covered. Returns how many."""
+    """Mark rows as removed whose photo was deleted or is no longer covered. Returns their number."""
     rows = ImageEmbedding.objects.filter(version=version).exclude(state=State.REMOVED)
     orphans, last = 0, 0
     while ids := list(rows.filter(image_id__gt=last).order_by("image_id").values_list("image_id", flat=True)[:BATCH]):
@@ -137,13 +137,13 @@ def mark_orphans(version: EncoderVersion) -> int:
 
 
 def retry_failed(version: EncoderVersion) -> int:
-    """Have failed photos tried again, and those that wait for another attempt tried at once. Returns how many."""
+    """Enqueue failed and postponed photos for an immediate retry. Returns their number."""
     rows = ImageEmbedding.objects.filter(version=version)
     return rows.filter(Q(state=State.FAILED) | Q(state=State.PENDING, attempts__gt=0)).mark_pending()
 
 
 def enqueue_changed_content(version: EncoderVersion) -> int:
-    """Have photos embedded again whose content changed while the version was not in use. Returns how many."""
+    """Enqueue photos whose content changed while the version was not tracked. Returns their number."""
     images = ProductImage.objects.filter(pk=OuterRef("image_id"), sha256=OuterRef("content_hash"))
     rows = ImageEmbedding.objects.filter(version=version)
     changed = rows.filter(~Exists(images), image_id__in=ProductImage.objects.values("pk"))
@@ -156,7 +156,7 @@ def enqueue_changed_content(version: EncoderVersion) -> int:
 
 
 def due() -> Q:
-    """Rows that were not tried yet, or whose wait after the last attempt is over."""
+    """Condition: rows without an attempt, or whose retry delay has passed."""
     due, now = Q(attempts=0), timezone.now()
     for attempts, wait_s in enumerate(EMBED_RETRY_WAITS_S, start=1):
         due |= Q(attempts=attempts, changed_at__lte=now - timedelta(seconds=wait_s))
@@ -164,32 +164,32 @@ def due() -> Q:
 
 
 def next_batch(version: EncoderVersion, chosen: Q, state: str, after: int) -> Sequence[ImageEmbedding]:
-    """The next rows of a state to process, by ascending key.
+    """Read the next rows of a state, by ascending primary key.
 
     Args:
-        version: whose rows.
-        chosen: which of them.
-        state: one of State; rows to patch come without their vectors.
-        after: key of the last row of the batch before; 0 to begin.
+        version: of the rows.
+        chosen: restricts the rows.
+        state: one of State; outdated rows are read without vectors.
+        after: primary key of the last row of the previous batch; 0 for the first.
 
     Returns:
-        PROCESSED_AT_ONCE rows at most; none at the end.
+        At most PROCESSED_AT_ONCE rows; empty at the end.
     """
     rows = ImageEmbedding.objects.filter(chosen, version=version, state=state, pk__gt=after).order_by("pk")
     return list((rows.defer("vector") if state == State.OUTDATED else rows)[:PROCESSED_AT_ONCE])
 
 
 def fill_batch(image_ids: Sequence[int], limit: int) -> list[int]:
-    """These photos, and others that wait for something that needs no encoder, unless none of these does.
+    """Add to photos others with due rows that need no encoder, unless none of the photos has such a row.
 
-    Many at a time cost little more than one, so the first of many messages does the work of the rest, which find nothing to do.
+    A large batch costs little more than a small one. The first of many messages does the work of the others.
 
     Args:
-        image_ids: the photos that a message names; they come first.
-        limit: the most photos, but for those that are named.
+        image_ids: the photos of a message.
+        limit: maximum size of the batch, if there are fewer photos in the message.
 
     Returns:
-        Ids of photos, each once.
+        Image ids without duplicates, those of the message first.
     """
     waiting = active_rows().filter(state__in=WITHOUT_ENCODER)
     named = list(image_ids)
@@ -200,20 +200,20 @@ def fill_batch(image_ids: Sequence[int], limit: int) -> list[int]:
 
 
 def images_to_embed(image_ids: Iterable[int]) -> list[int]:
-    """Which of these photos wait for the encoder of any active version."""
+    """The photos of these with a pending row of an active version."""
     waiting = active_rows().filter(state=State.PENDING)
     return list(waiting.filter(image_id__in=list(image_ids)).values_list("image_id", flat=True).distinct())
 
 
 def stale_images(waited: timedelta, limit: int) -> list[int]:
-    """Photos whose message was lost, or that are due for another attempt; those that wait longest come first.
+    """List photos whose message was lost or that are due for a retry, oldest rows first.
 
     Args:
-        waited: a row that waits for its first attempt counts from this age on.
-        limit: the most photos.
+        waited: minimum age of rows without an attempt.
+        limit: maximum number of rows.
 
     Returns:
-        Ids of photos with a row of any active version that waits, each once.
+        Image ids without duplicates.
     """
     retried = Q(attempts__gt=0) & due()
     rows = active_rows().filter(state__in=DUE_STATES)
