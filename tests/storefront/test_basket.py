@@ -34,7 +34,7 @@ def basket(client: Client) -> str:
     return text(client.get("/basket/"))
 
 
-def test_a_product_that_is_added_is_told_counted_in_the_header_and_in_the_basket(client: Client) -> None:
+def test_an_added_product_is_confirmed_counted_in_the_header_and_in_the_basket(client: Client) -> None:
     product = stock("Blue mug", price="12.50")
 
     response = add(client, product, 2)
@@ -91,7 +91,7 @@ def test_a_product_that_is_not_in_the_shop_is_refused(client: Client) -> None:
 
 
 @pytest.mark.parametrize("quantity", ["0", "100", "-1", "1.5", "many", "", "²", "9" * 5000])
-def test_a_quantity_that_is_none_is_told_and_nothing_is_added(client: Client, quantity: str) -> None:
+def test_an_invalid_quantity_is_reported_and_nothing_is_added(client: Client, quantity: str) -> None:
     assert "Enter a quantity from 1 to 99" in text(add(client, stock(), quantity))
     assert "There is nothing in your basket yet" in basket(client)
 
@@ -142,7 +142,7 @@ def test_what_has_sold_out_meanwhile_stays_in_the_basket_and_is_not_ordered(clie
     assert "Sold mug" in basket(client)
 
 
-def test_an_order_of_nothing_is_told(client: Client) -> None:
+def test_an_order_of_an_empty_basket_is_reported(client: Client) -> None:
     assert "nothing in your basket that can be bought" in text(client.post("/basket/order/", follow=True))
 
 

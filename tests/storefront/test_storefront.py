@@ -234,7 +234,7 @@ def test_a_list_can_be_narrowed_and_sorted(client: Client, address: str, query: 
 
 
 @pytest.mark.usefixtures("mugs")
-def test_a_filter_tells_what_each_choice_would_leave_under_the_other_conditions(client: Client) -> None:
+def test_a_filter_shows_the_count_of_each_choice_under_the_other_conditions(client: Client) -> None:
     said = text(client.get("/products/?brand=Alder&max_price=20"))
 
     # One mug of Alder is too expensive, Cedar's has no price; one of Alder's is in stock.
