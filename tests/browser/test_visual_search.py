@@ -16,7 +16,7 @@ from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# A file that a visitor drags or copies from elsewhere cannot be had from a script: the page makes one itself.
+# A script cannot drag or copy a file into the page, so the page creates one itself.
 GIVE_FILE = """([kind, name, type, size]) => {
   const data = new DataTransfer();
   if (size) data.items.add(new File([new Uint8Array(size)], name, { type }));
@@ -38,7 +38,7 @@ REFUSED: dict[str, Any] = {
 
 @pytest.fixture
 def search_page(page: Page, shop_url: str, api: Api) -> Page:
-    """The page for searching by photo, open and ready."""
+    """The page for search by photo, loaded."""
     page.goto(f"{shop_url}/visual-search/")
     expect(page.get_by_role("button", name="Choose a photo")).to_be_visible()
     return page
@@ -56,7 +56,7 @@ def test_a_chosen_photo_is_sent_and_what_looks_like_it_is_shown(
     sent: list[bytes] = []
 
     def respond(route: Route) -> None:
-        # The form as the browser reports it: without the file's content.
+        # The form as the browser reports it, without the content of the file.
         sent.append(route.request.post_data_buffer or b"")
         route.fulfill(json=answer(3))
 

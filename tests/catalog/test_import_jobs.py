@@ -319,18 +319,18 @@ class TestInTheAdmin:
         assert "Products created" in page
         assert "Import these" not in page
 
-    def test_a_file_that_is_none_is_told_beside_the_field(self, manager: Client) -> None:
+    def test_an_invalid_file_is_reported_at_the_field(self, manager: Client) -> None:
         page = self.send(manager, b"%PDF-1.7", "offer.pdf").content.decode()
         assert "offer.pdf is a PDF" in page
         page = self.send(manager, deactivate_missing="on").content.decode()
         assert "Name the source" in page
         assert Job.objects.count() == 0
 
-    def test_an_import_under_way_is_told(self, manager: Client) -> None:
+    def test_a_running_import_is_reported(self, manager: Client) -> None:
         submit()
         assert "an import is under way" in self.send(manager).content.decode()
 
-    def test_the_page_of_a_job_tells_and_cancels(self, manager: Client) -> None:
+    def test_the_page_of_a_job_shows_its_state_and_cancels_it(self, manager: Client) -> None:
         job = submit()
         Job.objects.update(state=State.RUNNING, stage="importing", done=5, total=20)
         page = manager.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()

@@ -115,7 +115,7 @@ def test_a_feed_that_is_cut_off_withdraws_nothing(tmp_path: Path) -> None:
     assert (report["not_withdrawn"], active()) == ("the source was not read to its end", list(ALL))
 
 
-def test_a_dry_run_tells_how_many_would_be_withdrawn(tmp_path: Path) -> None:
+def test_a_dry_run_reports_how_many_would_be_withdrawn(tmp_path: Path) -> None:
     run(table(tmp_path, *ALL), *NIGHTLY)
     report = run(table(tmp_path, "m1", "m2"), *NIGHTLY, "--dry-run")
     assert (report["withdrawn"], active()) == (3, list(ALL))

@@ -1,5 +1,5 @@
 /**
- * Visually similar products, and search by photo, in any page, without a dependency. How: docs/how-to/widget.md.
+ * Visually similar products and search by photo, for any page, without dependencies. Usage: docs/how-to/widget.md.
  *
  *     <script type="module" src="https://recommender.example/widget/v1/similar.js"></script>
  *     <similar-products product-id="42" heading="You may also like"></similar-products>
@@ -24,12 +24,12 @@ const TEXTS = {
 const DEFAULT_API = new URL(import.meta.url).origin;
 const DEFAULT_LIMIT = 8;
 const TIMEOUT_MS = 20_000;
-// How far below the screen a strip starts to load.
+// Distance below the viewport at which a strip starts to load.
 const LOAD_AHEAD = "300px";
-const SEEN_MS = 1_000;
-// What a strip takes over from the element with `data-similar-to`, without `data-`.
+const IMPRESSION_MS = 1_000;
+// Attributes copied to a strip from the element with `data-similar-to`, without `data-`.
 const ATTRIBUTES = ["similar-to", "heading", "limit", "collection", "api", "api-key", "no-events", ...Object.keys(TEXTS).map((name) => `text-${name}`)];
-// Elements whose `data-track` counts when they are used; of others it counts when they appear.
+// Elements whose `data-track` is sent on interaction; of others it is sent when they appear.
 const CONTROLS = "form, a, button, input";
 
 const STYLE = new CSSStyleSheet();
@@ -88,7 +88,7 @@ canvas { inline-size: auto; max-inline-size: 100%; block-size: 10rem; object-fit
 @keyframes breathe { to { opacity: .45; } }
 `);
 
-/** What the API, or the way to it, says went wrong. `status` is 0 where no answer came. */
+/** An error of the API or the network. `status` is 0 without a response. */
 class Problem extends Error {
   constructor(status, title, detail) {
     super(detail || title);
@@ -96,20 +96,20 @@ class Problem extends Error {
   }
 }
 
-/** Send an event: `track("purchase", { product: 42, quantity: 2 })`. Returns whether it is on its way. */
+/** Send an event: `track("purchase", { product: 42, quantity: 2 })`. Returns whether it was queued. */
 export function track(type, details, api = DEFAULT_API, key = "") {
   if (navigator.doNotTrack === "1" || navigator.globalPrivacyControl) return false;
   const body = JSON.stringify({ events: [{ type, ...details }] });
   try {
-    // A beacon has no headers.
+    // Beacons have no headers.
     return navigator.sendBeacon(new URL(`api/events${key && `?api_key=${encodeURIComponent(key)}`}`, baseOf(api)), new Blob([body], { type: "text/plain;charset=UTF-8" }));
   } catch {
-    // Missing, or what a blocker put in its place: a page works without.
+    // Missing or replaced by a content blocker: ignored.
     return false;
   }
 }
 
-/** What both elements share: attributes, one request at a time, cards of products and their events. */
+/** Base of both elements: attributes, one request at a time, product cards and their events. */
 class Recommendations extends HTMLElement {
   #request = null;
   #watch = null;
@@ -141,7 +141,7 @@ class Recommendations extends HTMLElement {
     return this.getAttribute(`text-${name}`) ?? TEXTS[name];
   }
 
-  /** Let go of the request under way, if any, and of what was shown before. */
+  /** Abort the current request, and stop observing earlier results. */
   abort() {
     this.#request?.abort();
     this.#request = null;
@@ -149,21 +149,21 @@ class Recommendations extends HTMLElement {
     clearTimeout(this.#timer);
   }
 
-  /** Ask the API, once at a time. Resolves to the answer, or to null when it failed (told by an event) or came too late. */
-  async ask(url, options = {}) {
+  /** Fetch, and abort the previous request. Resolves to the response, or to null if it failed (an `error` event reports it) or is outdated. */
+  async fetch(url, options = {}) {
     this.abort();
     const request = (this.#request = new AbortController());
     const timer = setTimeout(() => request.abort(), TIMEOUT_MS);
     const headers = { Accept: "application/json", ...(this.key && { "X-API-Key": this.key }) };
     try {
-      const answer = await fetchAnswer(url, { ...options, headers, signal: request.signal }, this);
-      return this.#request === request ? answer : null;
+      const response = await fetchJson(url, { ...options, headers, signal: request.signal }, this);
+      return this.#request === request ? response : null;
     } catch (error) {
       if (this.#request !== request) return null;
       if (!(error instanceof Problem)) throw error;
       const { status, title, detail } = error;
-      this.problem(error);
-      this.tell("error", { status, title, detail });
+      this.onProblem(error);
+      this.emit("error", { status, title, detail });
       return null;
     } finally {
       clearTimeout(timer);
@@ -171,25 +171,25 @@ class Recommendations extends HTMLElement {
   }
 
   /** Called with each Problem, before its event. */
-  problem() {}
+  onProblem() {}
 
-  tell(name, detail, options = {}) {
+  emit(name, detail, options = {}) {
     return this.dispatchEvent(new CustomEvent(`similar:${name}`, { bubbles: true, composed: true, detail, ...options }));
   }
 
-  /** Send an event about an answer, unless the page wants none. */
+  /** Send an event about a response, unless the page disables events. */
   #track(type, { product = null, collection, encoder }, details) {
     if (!this.hasAttribute("no-events")) track(type, { product, collection, encoder, ...details }, this.api, this.key);
   }
 
-  /** Count an answer as seen, once, when half of `target` was on the screen for a while. */
-  watch(target, answer) {
-    const seen = () => {
+  /** Send an impression, once, when half of `target` was visible for a while. */
+  watch(target, response) {
+    const report = () => {
       if (document.hidden) return wait();
       this.#watch.disconnect();
-      this.#track("impression", answer, { results: answer.results.map(({ product }) => product.id) });
+      this.#track("impression", response, { results: response.results.map(({ product }) => product.id) });
     };
-    const wait = () => (this.#timer = setTimeout(seen, SEEN_MS));
+    const wait = () => (this.#timer = setTimeout(report, IMPRESSION_MS));
     const threshold = 0.5;
     this.#watch = new IntersectionObserver(
       (entries) => {
@@ -201,11 +201,11 @@ class Recommendations extends HTMLElement {
     this.#watch.observe(target);
   }
 
-  cards(answer) {
-    return answer.results.map(({ product, score }, index) => {
+  cards(response) {
+    return response.results.map(({ product, score }, index) => {
       const link = element(
         "a",
-        { part: "link", ...address(product.url, this.api) },
+        { part: "link", ...safeHref(product.url, this.api) },
         element("span", { part: "media", class: "media" }, product.image && this.#picture(product)),
         element("span", { part: "title", class: "title" }, product.title),
         element(
@@ -217,8 +217,8 @@ class Recommendations extends HTMLElement {
       );
       const follow = (event) => {
         const position = index + 1;
-        this.#track("click", answer, { result: product.id, position });
-        if (!this.tell("click", { product, score, position }, { cancelable: true })) event.preventDefault();
+        this.#track("click", response, { result: product.id, position });
+        if (!this.emit("click", { product, score, position }, { cancelable: true })) event.preventDefault();
       };
       link.addEventListener("click", follow);
       // The middle button opens a tab, the right one a menu.
@@ -228,18 +228,18 @@ class Recommendations extends HTMLElement {
   }
 
   #picture({ title, image, thumbnails }) {
-    const url = (given) => new URL(given, this.api).href;
-    const srcset = Object.entries(thumbnails ?? {}).map(([side, given]) => `${url(given)} ${side}w`);
+    const url = (path) => new URL(path, this.api).href;
+    const srcset = Object.entries(thumbnails ?? {}).map(([side, path]) => `${url(path)} ${side}w`);
     const picture = element("img", {
       part: "image", alt: title, loading: "lazy", decoding: "async", ...(srcset.length && { sizes: "auto, 14rem", srcset }), src: url(image),
     });
-    // Without thumbnails the photo itself; a photo that is gone leaves a quiet surface, not a broken picture.
+    // Fallback: the photo instead of thumbnails, then an empty surface instead of a broken image.
     picture.addEventListener("error", () => (picture.srcset ? picture.removeAttribute("srcset") : picture.remove()));
     return picture;
   }
 }
 
-/** A strip of the products that look like one product. Takes its room at once, loads when it comes near, hides when empty. */
+/** A strip of products similar to one product. Reserves its space, loads near the viewport, hides when empty. */
 class SimilarProducts extends Recommendations {
   static observedAttributes = ["product-id", "heading", "limit", "collection", "api", "api-key"];
   #nearby = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#load(), { rootMargin: LOAD_AHEAD });
@@ -263,7 +263,7 @@ class SimilarProducts extends Recommendations {
     if (this.isConnected && before !== after) this.#schedule();
   }
 
-  /** Start afresh, once for all attributes that are changed together. */
+  /** Restart, once for all attributes that change together. */
   #schedule() {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -284,12 +284,12 @@ class SimilarProducts extends Recommendations {
 
   #render() {
     const heading = this.getAttribute("heading");
-    const turn = (name, sign, direction) => {
+    const scrollButton = (name, sign, direction) => {
       const button = element("button", { type: "button", part: `button ${name}`, class: name, disabled: "", "aria-label": this.text(name) }, sign);
-      button.addEventListener("click", () => this.#turn(direction));
+      button.addEventListener("click", () => this.#scrollBy(direction));
       return button;
     };
-    this.#controls = element("div", { part: "controls", class: "controls" }, turn("previous", "‹", -1), turn("next", "›", 1));
+    this.#controls = element("div", { part: "controls", class: "controls" }, scrollButton("previous", "‹", -1), scrollButton("next", "›", 1));
     this.#list = element("ul", { part: "list", class: "strip skeleton", role: "list", "aria-hidden": "true" }, ...Array.from({ length: this.limit }, skeleton));
     this.#list.addEventListener("scroll", () => this.#showControls(), { passive: true });
     this.#section = element(
@@ -307,23 +307,23 @@ class SimilarProducts extends Recommendations {
     this.#nearby.disconnect();
     const url = new URL(`api/products/${encodeURIComponent(this.getAttribute("product-id"))}/similar`, this.api);
     url.search = new URLSearchParams({ limit: this.limit, collection: this.collection });
-    const answer = await this.ask(url);
-    if (!answer) return;
-    this.hidden = !answer.results.length;
-    this.#list.replaceChildren(...this.cards(answer));
+    const response = await this.fetch(url);
+    if (!response) return;
+    this.hidden = !response.results.length;
+    this.#list.replaceChildren(...this.cards(response));
     this.#list.classList.remove("skeleton");
     this.#list.removeAttribute("aria-hidden");
     this.#section.removeAttribute("aria-busy");
     this.#showControls();
-    this.tell("load", answer);
-    this.watch(this.#list, answer);
+    this.emit("load", response);
+    this.watch(this.#list, response);
   }
 
-  problem() {
+  onProblem() {
     this.hidden = true;
   }
 
-  #turn(direction) {
+  #scrollBy(direction) {
     const sign = getComputedStyle(this).direction === "rtl" ? -direction : direction;
     this.#list.scrollBy({ left: sign * this.#list.clientWidth * 0.8 });
   }
@@ -333,7 +333,7 @@ class SimilarProducts extends Recommendations {
     const rest = scrollWidth - clientWidth;
     const [previous, next] = this.#controls.children;
     this.#controls.hidden = rest <= 1;
-    // Scrolled from right to left, scrollLeft counts below zero.
+    // In right-to-left layouts scrollLeft is negative.
     previous.disabled = Math.abs(scrollLeft) <= 1;
     next.disabled = Math.abs(scrollLeft) >= rest - 1 || this.#list.classList.contains("skeleton");
   }
@@ -384,7 +384,7 @@ class VisualSearch extends Recommendations {
     button.addEventListener("click", () => input.click());
     input.addEventListener("change", () => {
       if (input.files.length) this.search(input.files[0]);
-      // So that choosing the same file again is a change, too.
+      // Choosing the same file again is then a change, too.
       input.value = "";
     });
     return [button, input];
@@ -396,13 +396,13 @@ class VisualSearch extends Recommendations {
     if (event.type !== "drop") return;
     const [file] = event.dataTransfer.files;
     if (file) this.search(file);
-    else this.#say(this.text("no-photo"), true);
+    else this.#announce(this.text("no-photo"), true);
   }
 
   /** Search by a File or Blob. */
   async search(photo) {
     this.#show(photo);
-    this.#say(this.text("searching"));
+    this.#announce(this.text("searching"));
     this.#list.classList.add("skeleton");
     this.#list.replaceChildren(...Array.from({ length: this.limit }, skeleton));
     this.#list.setAttribute("aria-hidden", "true");
@@ -410,18 +410,18 @@ class VisualSearch extends Recommendations {
     body.append("photo", photo);
     body.append("limit", this.limit);
     const url = new URL(`api/collections/${encodeURIComponent(this.collection)}/search`, this.api);
-    const answer = await this.ask(url, { method: "POST", body });
-    if (!answer) return;
-    this.#fill(this.cards(answer));
-    this.#say(this.text(answer.results.length ? "found" : "nothing"));
-    this.tell("load", answer);
-    // Half of a grid may not fit on the screen: its first product stands for it.
-    if (answer.results.length) this.watch(this.#list.firstElementChild, answer);
+    const response = await this.fetch(url, { method: "POST", body });
+    if (!response) return;
+    this.#fill(this.cards(response));
+    this.#announce(this.text(response.results.length ? "found" : "nothing"));
+    this.emit("load", response);
+    // Half of a grid may not fit into the viewport: observe its first product.
+    if (response.results.length) this.watch(this.#list.firstElementChild, response);
   }
 
-  problem({ message }) {
+  onProblem({ message }) {
     this.#fill([]);
-    this.#say(message, true);
+    this.#announce(message, true);
   }
 
   #fill(cards) {
@@ -430,7 +430,7 @@ class VisualSearch extends Recommendations {
     this.#list.replaceChildren(...cards);
   }
 
-  /** Drawn, since an image would need `blob:` in the page's policy. */
+  /** On a canvas, because an image needs `blob:` in the page's policy. */
   async #show(photo) {
     this.#photo = photo;
     this.#preview.hidden = true;
@@ -442,13 +442,13 @@ class VisualSearch extends Recommendations {
     this.#preview.hidden = false;
   }
 
-  #say(message, isError = false) {
+  #announce(message, isError = false) {
     this.#status.textContent = message;
     this.#status.classList.toggle("error", isError);
   }
 }
 
-async function fetchAnswer(url, options, host) {
+async function fetchJson(url, options, host) {
   let response;
   try {
     response = await fetch(url, { credentials: "omit", ...options });
@@ -460,12 +460,12 @@ async function fetchAnswer(url, options, host) {
   return body;
 }
 
-/** A base address with a slash at its end, so that it may have a path of its own. */
-function baseOf(given) {
-  return new URL(`${given}`.replace(/\/?$/, "/"), document.baseURI);
+/** A base URL with a trailing slash, so that it may have a path. */
+function baseOf(url) {
+  return new URL(`${url}`.replace(/\/?$/, "/"), document.baseURI);
 }
 
-/** An element with attributes and children. Texts become text nodes: data is never read as markup. */
+/** An element with attributes and children. Strings become text nodes: data is never parsed as markup. */
 function element(tag, attributes, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -477,13 +477,13 @@ function skeleton() {
   return element("li", {}, element("span", { class: "media" }), element("span", { class: "title" }), element("span", { class: "offer" }));
 }
 
-/** The href of a link to an http(s) address; none where the shop gave no address, or a `javascript:` one. */
-function address(given, base) {
-  const url = given && new URL(given, base);
+/** The href of a link to an http(s) URL; none if the product has no URL, or a `javascript:` one. */
+function safeHref(link, base) {
+  const url = link && new URL(link, base);
   return url && /^https?:$/.test(url.protocol) ? { href: url.href } : {};
 }
 
-/** The price as the page's language writes it. */
+/** The price, formatted for the page's language. */
 function money({ price, currency }, host) {
   const locale = host.closest("[lang]")?.lang || undefined;
   try {
@@ -495,32 +495,32 @@ function money({ price, currency }, host) {
 }
 
 const mounted = new Map();
-const told = new WeakSet();
+const tracked = new WeakSet();
 
-/** Give an element its strip, once, and the strip the element's attributes. */
-function mount(place) {
-  const strip = mounted.get(place) ?? document.createElement("similar-products");
+/** Add a strip to an element, once, and copy its attributes. */
+function mount(host) {
+  const strip = mounted.get(host) ?? document.createElement("similar-products");
   for (const name of ATTRIBUTES) {
-    const value = place.getAttribute(`data-${name}`);
+    const value = host.getAttribute(`data-${name}`);
     const target = name === "similar-to" ? "product-id" : name;
     if (value === null) strip.removeAttribute(target);
     else strip.setAttribute(target, value);
   }
-  if (!mounted.has(place)) place.append(strip);
-  mounted.set(place, strip);
+  if (!mounted.has(host)) host.append(strip);
+  mounted.set(host, strip);
 }
 
-/** Follow what is in the page. */
-function look() {
-  for (const [place, strip] of mounted) {
-    if (place.isConnected && place.hasAttribute("data-similar-to")) continue;
+/** Add, update and remove strips, and track new elements. */
+function scan() {
+  for (const [host, strip] of mounted) {
+    if (host.isConnected && host.hasAttribute("data-similar-to")) continue;
     strip.remove();
-    mounted.delete(place);
+    mounted.delete(host);
   }
   document.querySelectorAll("[data-similar-to]").forEach(mount);
-  for (const place of document.querySelectorAll(`[data-track]:not(${CONTROLS})`)) {
-    if (!told.has(place)) trackDeclared(place);
-    told.add(place);
+  for (const host of document.querySelectorAll(`[data-track]:not(${CONTROLS})`)) {
+    if (!tracked.has(host)) trackDeclared(host);
+    tracked.add(host);
   }
 }
 
@@ -528,16 +528,16 @@ function trackDeclared({ dataset: { track: type, product, quantity, api, apiKey 
   track(type, { product: Number(product), ...(quantity && { quantity: Number(quantity) }) }, api, apiKey);
 }
 
-function onUse({ type, target }) {
-  const place = target.closest?.("[data-track]");
-  if (place?.matches(CONTROLS) && place.matches("form") === (type === "submit")) trackDeclared(place);
+function onInteraction({ type, target }) {
+  const host = target.closest?.("[data-track]");
+  if (host?.matches(CONTROLS) && host.matches("form") === (type === "submit")) trackDeclared(host);
 }
 
 if (!customElements.get("similar-products")) {
   customElements.define("similar-products", SimilarProducts);
   customElements.define("visual-search", VisualSearch);
-  new MutationObserver(look).observe(document, { subtree: true, childList: true, attributeFilter: ATTRIBUTES.map((name) => `data-${name}`) });
-  document.addEventListener("click", onUse, true);
-  document.addEventListener("submit", onUse, true);
-  look();
+  new MutationObserver(scan).observe(document, { subtree: true, childList: true, attributeFilter: ATTRIBUTES.map((name) => `data-${name}`) });
+  document.addEventListener("click", onInteraction, true);
+  document.addEventListener("submit", onInteraction, true);
+  scan();
 }
