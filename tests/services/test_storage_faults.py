@@ -147,7 +147,7 @@ class TestAnImport:
         assert f"cannot be written to {site.folder / 'media'}: {NO_ROOM}" in stopped.stderr
         assert "import the same again to go on" in stopped.stderr
         # A photo that finds no room is no bad photo.
-        assert "0 rejected, 0 left out" in stopped.stdout
+        assert "0 rejected, 0 skipped" in stopped.stdout
         there = count(site, "catalog_productimage")
         assert 5 <= there < 20
         assert count(site, "catalog_product") == len(disk.files()) == there
