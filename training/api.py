@@ -26,15 +26,9 @@ from rest.views import FORM_BYTES, content_length
 from training.errors import TrainingUnavailable
 from training.parameters import TrainingParameters
 from training.problems import TRAINING_UNAVAILABLE, UNSUITABLE_PHOTOS
-from training.submissions import check_training_allowed, submit_training
+from training.submissions import archive_too_large, check_training_allowed, submit_training
 
 _TRAIN = "/api/collections/all/train"
-
-
-def _archive_too_large(limit: int) -> ArchiveRejected:
-    return ArchiveRejected(
-        ArchiveRejectionReason.TOO_LARGE, f"the archive is larger than {limit:,} bytes: send fewer or smaller photos"
-    )
 
 
 class TrainView(UploadView):
@@ -45,7 +39,7 @@ class TrainView(UploadView):
     parser_classes: Sequence[type[BaseParser]] = [MultiPartParser, uploads.ZipParser]
 
     def upload_limit(self) -> uploads.Limit:
-        return uploads.Limit(settings.TRAIN_ARCHIVE_MAX_BYTES, _archive_too_large)
+        return uploads.Limit(settings.TRAIN_ARCHIVE_MAX_BYTES, archive_too_large)
 
     @extend_schema(
         operation_id="train",
@@ -81,7 +75,7 @@ class TrainView(UploadView):
                 JobInProgress("a training for 'all' is under way: wait until it has ended, or cancel it"),
                 _TRAIN,
             ),
-            problem_example(ARCHIVE_TOO_LARGE, _archive_too_large(2 * 1024**3), _TRAIN),
+            problem_example(ARCHIVE_TOO_LARGE, archive_too_large(2 * 1024**3), _TRAIN),
             problem_example(
                 UNSUITABLE_PHOTOS,
                 UnusablePhotos(

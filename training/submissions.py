@@ -81,13 +81,24 @@ def submit_training(collection_slug: str, upload: BinaryIO, parameters: Mapping[
         raise
 
 
+def archive_too_large(limit: int) -> ArchiveRejected:
+    """The error of an archive that is too large.
+
+    Args:
+        limit: bytes.
+
+    Returns:
+        The error, to be raised.
+    """
+    return ArchiveRejected(
+        ArchiveRejectionReason.TOO_LARGE, f"the archive is larger than {limit:,} bytes: send fewer or smaller photos"
+    )
+
+
 def _validate_training_archive(upload: BinaryIO) -> None:
     limit = settings.TRAIN_ARCHIVE_MAX_BYTES
     if upload.seek(0, os.SEEK_END) > limit:
-        raise ArchiveRejected(
-            ArchiveRejectionReason.TOO_LARGE,
-            f"the archive is larger than {limit:,} bytes: send fewer or smaller photos",
-        )
+        raise archive_too_large(limit)
     upload.seek(0)
     with SafeArchive(upload) as archive:
         _check_class_counts(classes_in(member.name for member in archive.members))
