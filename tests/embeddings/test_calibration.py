@@ -64,10 +64,10 @@ def test_a_curve_survives_json():
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], "scores is no list of numbers"),
-        ({"scores": [0.1]}, "probabilities is no list of numbers"),
-        ({"scores": [0.1], "probabilities": ["0.5"]}, "probabilities is no list of numbers"),
-        ({"scores": [0.1], "probabilities": [True]}, "probabilities is no list of numbers"),
+        ([], "scores is not a list of numbers"),
+        ({"scores": [0.1]}, "probabilities is not a list of numbers"),
+        ({"scores": [0.1], "probabilities": ["0.5"]}, "probabilities is not a list of numbers"),
+        ({"scores": [0.1], "probabilities": [True]}, "probabilities is not a list of numbers"),
         ({"scores": [0.1], "probabilities": []}, "as many probabilities as scores"),
         ({"scores": [], "probabilities": []}, "at least one"),
         ({"scores": [0.2, 0.1], "probabilities": [0.1, 0.2]}, "ascending"),
