@@ -23,7 +23,7 @@ class SearchParameters(FilterParameters):
         "Weight of diversity in maximal marginal relevance: 0 is nearest first, 1 is maximum diversity.",
         minimum=0,
         maximum=1,
-        default=0.0,
+        default=0,
     )
     min_score = NumberParameter(
         "Score threshold: the minimum for cosine and dot, the maximum distance for l1 and l2. Ignored for fallback results, "
