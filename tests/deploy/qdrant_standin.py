@@ -99,8 +99,9 @@ def _query(index: Engine, name: str, body: Any, *, by_product: bool = False) -> 
         group_by_product=by_product,
         with_vectors=bool(body.get("with_vector")),
     )
+    hits = index.query(name, query)
     distance = DISTANCES[index.vectors[name]["distance"]]
-    return {"points": [_scored(hit, distance) for hit in index.query(name, query)]}
+    return {"points": [_scored(hit, distance) for hit in hits]}
 
 
 def _query_groups(index: Engine, name: str, body: Any) -> Any:
