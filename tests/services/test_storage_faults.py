@@ -145,7 +145,7 @@ class TestAnImport:
         assert stopped.returncode == 1
         assert "Traceback" not in stopped.stderr
         assert f"cannot be written to {site.folder / 'media'}: {NO_ROOM}" in stopped.stderr
-        assert "import the same again to go on" in stopped.stderr
+        assert "Import the same source again to continue" in stopped.stderr
         # A photo that finds no room is no bad photo.
         assert "0 rejected, 0 skipped" in stopped.stdout
         there = count(site, "catalog_productimage")
