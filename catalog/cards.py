@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, get_type_hints
 
 from django.db import connection
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import Aggregate, F, OuterRef, QuerySet, Subquery, TextField
 from django.db.models.functions import Coalesce
 
 from catalog.models import Product, ProductImage
@@ -49,13 +49,35 @@ def _column(
 
 def _price(value: Any) -> Decimal | None:
     """SQLite has no decimals: its driver gives a float or an int."""
-    return value if value is None or isinstance(value, Decimal) else Decimal(f"{value:.2f}")
+    return value if value is None or isinstance(value, Decimal) else Decimal(f"{value:.3f}")
 
 
 def _text(value: str | None) -> str:
     return value or ""
 
 
+def _lines(value: str | None) -> tuple[str, ...]:
+    return tuple(value.split("\n")) if value else ()
+
+
+class _JoinedLines(Aggregate):
+    """Texts, one a line. Without parameters, which `_select_visible` could not take."""
+
+    output_field = TextField()
+
+    def as_sqlite(self, *args: Any, **options: Any) -> Any:
+        return super().as_sql(*args, template="GROUP_CONCAT(%(expressions)s, CHAR(10))", **options)
+
+    def as_postgresql(self, *args: Any, **options: Any) -> Any:
+        return super().as_sql(*args, template="STRING_AGG(%(expressions)s, CHR(10))", **options)
+
+
+_OTHER_CATEGORIES = (
+    Product.other_categories.through.objects.filter(product=OuterRef("pk"))
+    .order_by()
+    .values("product")
+    .values_list(_JoinedLines("category__path"))
+)
 _FIRST_IMAGE = ProductImage.objects.filter(product=OuterRef("pk")).order_by("position", "id").values("file")[:1]
 
 
@@ -65,6 +87,8 @@ class ProductCard:
 
     Attributes:
         category: slug path, or "".
+        other_categories: slug paths, in no order.
+        list_price: the price before a reduction; None without one.
         image: path of the first photo in the media storage, or "".
         family: id of the main product of a variant, else the product's own.
     """
@@ -74,8 +98,12 @@ class ProductCard:
     slug: str = _column(public=False)
     title: str = _column()
     category: str = _column(F("category__path"), convert=_text, help='Slug path of its category, "" without one.')
+    other_categories: tuple[str, ...] = _column(
+        Subquery(_OTHER_CATEGORIES), convert=_lines, help="Slug paths of the other categories that it is found in."
+    )
     brand: str = _column()
     price: Decimal | None = _column(convert=_price)
+    list_price: Decimal | None = _column(convert=_price, help="The price before a reduction; null without one.")
     currency: str = _column(help="ISO 4217.")
     available: bool = _column(convert=bool)
     image: str = _column(Subquery(_FIRST_IMAGE), convert=_text, public=False)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from django.apps import apps
 from django.db.models import Q
 
 
@@ -31,6 +32,7 @@ class Condition:
         field: of the product card and of the payload in the vector index (PAYLOAD_FIELDS).
         lookup: how the values compare.
         path: the model field's path, from Product, e.g. "category__path"; its type and its length are those of the parameter.
+        more_field: of the product card, for further values of which one may meet the condition; "" if there are none.
         description: for the API; "" for a condition that the API does not offer.
         example: a value for the API's documentation.
     """
@@ -39,6 +41,7 @@ class Condition:
     field: str
     lookup: Lookup
     path: str
+    more_field: str
     description: str
     example: str | None
 
@@ -49,6 +52,7 @@ def _condition(
     description: str = "",
     *,
     path: str = "",
+    more_field: str = "",
     example: str | None = None,
     default: Any = None,
 ) -> Any:
@@ -56,6 +60,7 @@ def _condition(
         "field": field_name,
         "lookup": lookup,
         "path": path or field_name,
+        "more_field": more_field,
         "description": description,
         "example": example,
     }
@@ -75,6 +80,7 @@ class ProductFilter:
         Lookup.SUBTREE,
         "Slug path of a category; subcategories are included.",
         path="category__path",
+        more_field="other_categories",
         example="clothing/shirts",
     )
     brand: str | None = _condition("brand", Lookup.EXACT, "Brand; exact, case-sensitive match.")
@@ -115,7 +121,7 @@ class ProductFilter:
             True if it meets all of them.
         """
         return all(
-            _MATCHES[condition.lookup](getattr(product, condition.field), value)
+            any(_MATCHES[condition.lookup](own, value) for own in _own_values(product, condition))
             for condition, value in self.conditions()
         )
 
@@ -129,9 +135,22 @@ def conditions() -> tuple[Condition, ...]:
     return tuple(Condition(each.name, **each.metadata) for each in fields(ProductFilter))
 
 
+def _own_values(product: object, condition: Condition) -> Iterator[Any]:
+    yield getattr(product, condition.field)
+    if condition.more_field:
+        yield from getattr(product, condition.more_field)
+
+
+def _in_subtree(path: str, value: str) -> Q:
+    """The main category, or one of the others, is this category or below it."""
+    categories = apps.get_model("catalog.Category").objects.filter(Q(path=value) | Q(path__startswith=f"{value}/"))
+    others = apps.get_model("catalog.Product").other_categories.through.objects.filter(category__in=categories)
+    return Q((path, value)) | Q((f"{path}__startswith", f"{value}/")) | Q(pk__in=others.values("product"))
+
+
 _Q: Mapping[Lookup, Callable[[str, Any], Q]] = {
     Lookup.EXACT: lambda path, value: Q((path, value)),
-    Lookup.SUBTREE: lambda path, value: Q((path, value)) | Q((f"{path}__startswith", f"{value}/")),
+    Lookup.SUBTREE: _in_subtree,
     Lookup.ANY_OF: lambda path, value: Q((f"{path}__in", value)),
     Lookup.MINIMUM: lambda path, value: Q((f"{path}__gte", value)),
     Lookup.MAXIMUM: lambda path, value: Q((f"{path}__lte", value)),

@@ -17,7 +17,10 @@ from catalog.media import PHOTOS
 
 models.CharField.register_lookup(Length)
 
+SKU_LENGTH = 255
 CATEGORY_PATH_LENGTH = 500
+# Kuwait and others have three decimals.
+_PRICE_DIGITS, _PRICE_DECIMALS = 13, 3
 # A database cannot compare with a larger number.
 MAX_PRODUCT_ID = models.BigIntegerField.MAX_BIGINT
 
@@ -86,15 +89,32 @@ class ProductQuerySet(models.QuerySet["Product"]):
 class Product(models.Model):
     """Something a shop sells."""
 
-    sku = models.CharField(_("SKU"), max_length=120, unique=True)
+    sku = models.CharField(_("SKU"), max_length=SKU_LENGTH, unique=True)
     title = models.CharField(_("title"), max_length=300)
     slug = models.SlugField(_("slug"), max_length=320, blank=True, help_text=_("Generated from the title if empty."))
     description = models.TextField(_("description"), blank=True)
     category = models.ForeignKey(
         Category, verbose_name=_("category"), null=True, blank=True, on_delete=models.PROTECT, related_name="products"
     )
+    other_categories = models.ManyToManyField(
+        Category,
+        verbose_name=_("other categories"),
+        blank=True,
+        related_name="+",
+        help_text=_("Categories that the product is found in as well."),
+    )
     brand = models.CharField(_("brand"), max_length=120, blank=True, db_index=True)
-    price = models.DecimalField(_("price"), max_digits=12, decimal_places=2, null=True, blank=True)
+    price = models.DecimalField(
+        _("price"), max_digits=_PRICE_DIGITS, decimal_places=_PRICE_DECIMALS, null=True, blank=True
+    )
+    list_price = models.DecimalField(
+        _("list price"),
+        max_digits=_PRICE_DIGITS,
+        decimal_places=_PRICE_DECIMALS,
+        null=True,
+        blank=True,
+        help_text=_("The price before a reduction, if there is one."),
+    )
     currency = models.CharField(
         _("currency"),
         max_length=3,
@@ -116,6 +136,15 @@ class Product(models.Model):
         related_name="variants",
         help_text=_(
             "The main product, if this one differs only in colour or size. Only one of them is recommended at a time."
+        ),
+    )
+    family_code = models.CharField(
+        _("family code"),
+        max_length=SKU_LENGTH,
+        blank=True,
+        db_index=True,
+        help_text=_(
+            "What the shop's own data calls the family: item_group_id, handle, or the SKU of the main product."
         ),
     )
     merged_into = models.ForeignKey(
@@ -146,6 +175,10 @@ class Product(models.Model):
             models.CheckConstraint(
                 condition=models.Q(price__isnull=True) | models.Q(price__gte=0), name="product_price_not_negative"
             ),
+            models.CheckConstraint(
+                condition=models.Q(list_price__isnull=True) | models.Q(list_price__gte=0),
+                name="product_list_price_not_negative",
+            ),
             models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="product_currency_iso_4217"),
             models.CheckConstraint(condition=models.Q(sku__length__gt=0), name="product_sku_not_empty"),
             models.CheckConstraint(
@@ -163,8 +196,9 @@ class Product(models.Model):
 
     def clean(self) -> None:
         """Check the price, tags and attributes, and the family."""
-        if self.price is not None and self.price < 0:
-            raise ValidationError({"price": _("The price must not be negative.")})
+        for name in ("price", "list_price"):
+            if (price := getattr(self, name)) is not None and price < 0:
+                raise ValidationError({name: _("The price must not be negative.")})
         if not isinstance(self.tags, list) or not all(isinstance(tag, str) for tag in self.tags):
             raise ValidationError({"tags": _('Tags are a list of words: ["summer", "linen"].')})
         if not isinstance(self.attributes, dict):

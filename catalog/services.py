@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from catalog import events
+from catalog.families import assign_families
 from catalog.media import write_if_absent
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, ProductSource, photo_path
 from catalog.photos import Photo
@@ -44,22 +45,28 @@ class ProductData:
 
     Attributes:
         category: names from the root down, e.g. ("Clothing", "Shirts").
+        other_categories: names of each further category, from the root down.
         price: in units of the currency; None if unknown.
+        list_price: the price before a reduction; None without one.
         currency: ISO 4217 code.
         active: whether the product is shown.
+        family: code of its family, "" for none; the product whose SKU is the code is the main one, otherwise the first.
     """
 
     sku: str
     title: str
     description: str = ""
     category: Sequence[str] = ()
+    other_categories: Sequence[Sequence[str]] = ()
     brand: str = ""
     price: Decimal | None = None
+    list_price: Decimal | None = None
     currency: str = "EUR"
     available: bool = True
     tags: Sequence[str] = ()
     attributes: dict[str, Any] = field(default_factory=dict)
     active: bool = True
+    family: str = ""
 
 
 @contextmanager
@@ -120,23 +127,62 @@ def save_products(
     skus = [data.sku for data, _ in products]
     # Locked in one order, so that two imports at the same time do not deadlock.
     existing = {row.sku: row for row in Product.objects.select_for_update().filter(sku__in=skus).order_by("pk")}
+    old_codes = {row.sku: row.family_code for row in existing.values()}
+    others = _other_categories([row.pk for row in existing.values()])
     results: list[tuple[Product, SaveResult] | ValidationError] = []
     new: list[Product] = []
     updated: list[int] = []
+    moved: list[tuple[Product, list[Category]]] = []
     for data, fields in products:
         try:
             product, result = _build_product(data, fields, existing.get(data.sku), categories)
+            found_in = _categories_of(data, fields, product, categories)
         except ValidationError as error:
             results.append(error)
             continue
+        if found_in is not None and {category.pk for category in found_in} != others.get(product.pk, set()):
+            moved.append((product, found_in))
+            if result is SaveResult.UNCHANGED:
+                result = SaveResult.UPDATED
         results.append((product, result))
         if result is SaveResult.CREATED:
             new.append(product)
         elif result is SaveResult.UPDATED:
             updated.append(product.pk)
     Product.objects.bulk_create(new)
+    _set_other_categories(moved)
+    saved = [each[0] for each in results if not isinstance(each, ValidationError)]
+    assign_families([product for product in saved if product.family_code != old_codes.get(product.sku, "")], old_codes)
     products_were_changed(updated)
     return results
+
+
+def _other_categories(product_ids: Sequence[int]) -> dict[int, set[int]]:
+    """Ids of the other categories of those products that have any, by product id."""
+    found: dict[int, set[int]] = {}
+    for each in Product.other_categories.through.objects.filter(product__in=product_ids):
+        found.setdefault(each.product_id, set()).add(each.category_id)
+    return found
+
+
+def _categories_of(
+    data: ProductData, fields: Collection[str] | None, product: Product, categories: dict[tuple[str, ...], Category]
+) -> list[Category] | None:
+    """The other categories that a product is to be in; None if they stay as they are."""
+    if product.merged_into_id is not None or not (fields is None or "category" in fields):
+        return None
+    found = {
+        category.pk: category for names in data.other_categories if (category := ensure_category(names, categories))
+    }
+    return [category for pk, category in found.items() if pk != product.category_id]
+
+
+def _set_other_categories(moved: Sequence[tuple[Product, Sequence[Category]]]) -> None:
+    link = Product.other_categories.through
+    link.objects.filter(product__in=[product.pk for product, _ in moved]).delete()
+    link.objects.bulk_create(
+        link(product_id=product.pk, category_id=category.pk) for product, found_in in moved for category in found_in
+    )
 
 
 def _build_product(
@@ -159,11 +205,13 @@ def _build_product(
         "description": data.description,
         "brand": data.brand,
         "price": data.price,
+        "list_price": data.list_price,
         "currency": data.currency,
         "available": data.available,
         "tags": list(data.tags),
         "attributes": dict(data.attributes),
         "active": data.active,
+        "family_code": data.family,
     }
     # The category last: an invalid product must not leave one behind.
     if product is None:
@@ -171,7 +219,8 @@ def _build_product(
         _full_clean(product)
         product.category = ensure_category(data.category, categories) if data.category else None
         return product, SaveResult.CREATED
-    changed = [name for name in values if (fields is None or name in fields) and getattr(product, name) != values[name]]
+    named = values.keys() if fields is None else {_COLUMNS.get(name, name) for name in fields}
+    changed = [name for name in values if name in named and getattr(product, name) != values[name]]
     if changed:
         for name in changed:
             setattr(product, name, values[name])
@@ -185,6 +234,10 @@ def _build_product(
         return product, SaveResult.UNCHANGED
     product.save(update_fields=[*changed, "updated_at"])
     return product, SaveResult.UPDATED
+
+
+# Fields of ProductData whose column has another name.
+_COLUMNS = {"family": "family_code"}
 
 
 def _full_clean(product: Product) -> None:

@@ -194,7 +194,7 @@ _PAYLOAD_PATHS = {"product_id": "product_id", "category": "product__category__pa
 
 
 def payloads_of(image_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Read the payloads of photos, in one query.
+    """Read the payloads of photos, in two queries.
 
     Args:
         image_ids: the photos.
@@ -204,13 +204,20 @@ def payloads_of(image_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """
     paths = [_PAYLOAD_PATHS.get(name, f"product__{name}") for name in PAYLOAD_FIELDS]
     rows = ProductImage.objects.filter(pk__in=image_ids).values_list("pk", "sha256", *paths)
-    return {
+    payloads = {
         image_id: {
             **{name: _payload_value(name, value) for name, value in zip(PAYLOAD_FIELDS, values, strict=True)},
             "sha256": sha256,
         }
         for image_id, sha256, *values in rows
     }
+    in_others = ProductImage.objects.filter(pk__in=image_ids, product__other_categories__isnull=False)
+    for image_id, path in in_others.order_by("product__other_categories__path").values_list(
+        "pk", "product__other_categories__path"
+    ):
+        categories = payloads[image_id]["category"]
+        categories += [ancestor for ancestor in lineage(path) if ancestor not in categories]
+    return payloads
 
 
 def _payload_value(name: str, value: Any) -> Any:

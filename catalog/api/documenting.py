@@ -7,8 +7,9 @@ from catalog.problems import PRODUCT_NOT_FOUND
 from rest.documenting import problem_example
 
 CARD = {
-    "id": 17, "sku": "MUG-017", "title": "Blue enamel mug", "category": "kitchen/mugs", "brand": "Harbour",
-    "price": "14.50", "currency": "EUR", "available": True, "image": "/media/products/3f/3f0c.jpg",
+    "id": 17, "sku": "MUG-017", "title": "Blue enamel mug", "category": "kitchen/mugs", "other_categories": [],
+    "brand": "Harbour", "price": "14.50", "list_price": None, "currency": "EUR", "available": True,
+    "image": "/media/products/3f/3f0c.jpg",
     "thumbnails": {
         "320": "/thumbs/320/products/3f/3f0c.jpg.webp", "640": "/thumbs/640/products/3f/3f0c.jpg.webp"
     },

@@ -23,6 +23,7 @@ from rest_framework import serializers
 
 from catalog.cards import COLUMNS, CardColumn, ProductCard
 from catalog.models import Product
+from catalog.money import decimals
 from catalog.selectors import ProductDetail
 from catalog.thumbnails import thumbnail_url
 
@@ -79,7 +80,7 @@ def _columns(card: ProductCard) -> dict[str, Any]:
     members = dict(zip(_PUBLIC, _public_values(card), strict=True))
     for name in _PRICES:
         if (price := members[name]) is not None:
-            members[name] = f"{price:.2f}"
+            members[name] = f"{price:.{decimals(card.currency)}f}"
     return members
 
 
@@ -183,8 +184,13 @@ def _field(column: CardColumn) -> Any:
     return serializers.DecimalField(field.max_digits, field.decimal_places, allow_null=True, help_text=help_text)
 
 
-_FIELDS: dict[Any, type[serializers.Field[Any, Any, Any, Any]]] = {
+class _ListOfTexts(serializers.ListField):
+    child = serializers.CharField()
+
+
+_FIELDS: dict[Any, Callable[..., serializers.Field[Any, Any, Any, Any]]] = {
     int: serializers.IntegerField,
     str: serializers.CharField,
     bool: serializers.BooleanField,
+    tuple[str, ...]: _ListOfTexts,
 }

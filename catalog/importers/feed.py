@@ -17,6 +17,7 @@ from catalog.importers.mapping import FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row, RowRejected
 from catalog.importers.xml_items import FeedFile, FeedSyntaxError, Item
+from catalog.models import SKU_LENGTH
 
 EXTRA_ATTRIBUTES = (
     "link",
@@ -97,6 +98,8 @@ class MerchantFeed:
         InvalidSource: the file is not a feed.
     """
 
+    notes: Sequence[str] = ()
+
     headers: Sequence[str] = ()
     total = 0
 
@@ -119,7 +122,7 @@ class MerchantFeed:
 
     def _row(self, number: int, item: Item) -> Row:
         if item.error:
-            return Row(number, " ".join(item.texts("id")[:1])[:120], error=item.error)
+            return Row(number, " ".join(item.texts("id")[:1])[:SKU_LENGTH], error=item.error)
         record = {name: _value(name, item.texts(name)) for name in self._names}
         return build_row(self._builder, number, record, self._now)
 
@@ -140,6 +143,8 @@ class MerchantTable:
     Raises:
         InvalidSource: a required column is missing.
     """
+
+    notes: Sequence[str] = ()
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
         self._now = now or datetime.now(UTC)

@@ -38,6 +38,8 @@ class JsonLines:
         InvalidSource: no line is an object, or they have too many different names.
     """
 
+    notes: Sequence[str] = ()
+
     headers: Sequence[str] = ()
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:

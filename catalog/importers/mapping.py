@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ FIELDS = (
     "category",
     "brand",
     "price",
+    "list_price",
     "currency",
     "available",
     "active",
     "tags",
+    "family",
     "image",
 )
 DELIMITERS = (",", ";", "\t", "|")
@@ -221,6 +224,7 @@ class RowBuilder:
             category=self._split_values(record, "category", self._mapping.category_separator),
             brand=" ".join(self._text(record, "brand").split()),
             price=None if price is None else price.amount,
+            list_price=self._list_price(record),
             currency=_currency(self._text(record, "currency").upper(), price),
             available=self._boolean(record, "available"),
             tags=list(dict.fromkeys(self._split_values(record, "tags", self._mapping.tag_separator))),
@@ -228,7 +232,12 @@ class RowBuilder:
                 name.removeprefix(_ATTRIBUTE): value for name in self._attributes if (value := self._text(record, name))
             },
             active=self._boolean(record, "active"),
+            family=" ".join(self._text(record, "family").split()),
         )
+
+    def _list_price(self, record: Record) -> Decimal | None:
+        price = parse_price(self._text(record, "list_price"), decimal=self._mapping.decimal)
+        return None if price is None else price.amount
 
     def _named_photos(self, record: Record) -> tuple[PhotoSource, ...]:
         names = self._split_values(record, "image", self._mapping.image_separator)

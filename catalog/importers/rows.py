@@ -101,6 +101,7 @@ class Row:
         photo_required: reject the row if a photo is rejected.
         is_last_readable: the source cannot be read beyond this (invalid) row.
         cells: the lines of a table that the row was read from.
+        warnings: values that could not be used; the product is imported without them.
     """
 
     line: int
@@ -112,16 +113,18 @@ class Row:
     photo_required: bool = False
     is_last_readable: bool = False
     cells: tuple[tuple[str, ...], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """A rejected row; or, if `photo` is set, a rejected photo of a row that was imported."""
+    """A rejected row; or, of a row that was imported, a rejected photo (`photo` is set) or a warning (`is_warning`)."""
 
     line: int
     sku: str
     reason: str
     photo: str = ""
+    is_warning: bool = False
 
 
 @dataclass(slots=True)
@@ -129,7 +132,9 @@ class ImportReport:
     """The result of an import, updated while it runs.
 
     Attributes:
+        warnings: number of values that could not be used, of rows that were imported.
         not_withdrawn: why missing products were not withdrawn, if that was requested.
+        notes: what was found about the source as a whole: its encoding, columns that were not used.
         problems: the first MAX_PROBLEMS problems.
     """
 
@@ -143,12 +148,14 @@ class ImportReport:
     photos_removed: int = 0
     photos_rejected: int = 0
     photos_left_out: int = 0
+    warnings: int = 0
     withdrawn: int = 0
     not_withdrawn: str = ""
     last_line: int = 0
     interrupted: bool = False
     broken_off: bool = False
     problems: list[RowProblem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> int:

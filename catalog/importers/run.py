@@ -146,7 +146,7 @@ def run_import(
                 on_progress(report, catalogue.total)
 
         report_progress(ImportReport(dry_run=options.dry_run))
-        return import_rows(
+        report = import_rows(
             rows,
             dry_run=options.dry_run,
             on_progress=report_progress,
@@ -155,6 +155,8 @@ def run_import(
             source=options.source,
             withdraw=options.deactivate_missing,
         )
+        report.notes += catalogue.notes
+        return report
 
 
 @contextmanager

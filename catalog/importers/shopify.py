@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from catalog.importers.mapping import FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFile, PhotoFolder, PhotoLink
 from catalog.importers.rows import InvalidSource, PhotoSource, Row, RowRejected
 from catalog.importers.values import parse_boolean, parse_price
+from catalog.models import SKU_LENGTH
 
 # Columns that identify the export.
 REQUIRED = ("Handle", "Title", "Variant Price")
@@ -51,6 +52,8 @@ class ShopifyExport:
         InvalidSource: the file is not such an export.
     """
 
+    notes: Sequence[str] = ()
+
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._table = CsvTable(path, mapping)
         headers = self._table.headers
@@ -72,6 +75,11 @@ class ShopifyExport:
         self.headers = headers
         self.total = self._table.total
 
+    @staticmethod
+    def matches(headers: Sequence[str]) -> bool:
+        """Whether a table with these columns is such an export."""
+        return {name.casefold() for name in REQUIRED} <= {header.casefold() for header in headers}
+
     def __iter__(self) -> Iterator[Row]:
         product: _VariantLines | None = None
         for line in self._table:
@@ -90,7 +98,7 @@ class ShopifyExport:
             yield self._row(product)
 
     def _row(self, product: _VariantLines) -> Row:
-        line, sku = product.first.line, product.handle[:120]
+        line, sku = product.first.line, product.handle[:SKU_LENGTH]
         if product.count > _MAX_LINES:
             product.error = f"the handle has {product.count:,} lines; the maximum is {_MAX_LINES:,}"
         if product.error:

@@ -15,7 +15,7 @@ from catalog.importers.json_lines import JsonLines
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
-from catalog.importers.shopify import REQUIRED, ShopifyExport
+from catalog.importers.shopify import ShopifyExport
 
 FORMATS = ("csv", "folder", "zip", "merchant", "shopify", "jsonl")
 
@@ -32,9 +32,11 @@ _UNSUPPORTED_SIGNATURES = {
     b"Rar!": "a RAR archive: pack it as a zip",
 }
 
+# Exports of shops' systems, which their columns tell apart; the first that matches.
+_SHOP_TABLES: Mapping[str, type[ShopifyExport]] = {"shopify": ShopifyExport}
 _TABLES: Mapping[str, type[CsvCatalogue | ShopifyExport | JsonLines]] = {
     "csv": CsvCatalogue,
-    "shopify": ShopifyExport,
+    **_SHOP_TABLES,
     "jsonl": JsonLines,
 }
 
@@ -45,6 +47,7 @@ class CatalogueSource(Protocol):
     Attributes:
         headers: column names of a table, empty for other sources.
         total: approximate number of rows, 0 if unknown.
+        notes: what the reader found about the source as a whole, for the report; complete when all rows were read.
     """
 
     @property
@@ -52,6 +55,9 @@ class CatalogueSource(Protocol):
 
     @property
     def total(self) -> int: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
 
     def __iter__(self) -> Iterator[Row]: ...
 
@@ -167,8 +173,9 @@ def _detect_text_format(head: str) -> str:
     if head.lstrip().startswith(("{", "[")):
         return "jsonl"
     first = head.partition("\n")[0]
-    if {name.casefold() for name in REQUIRED} <= {cell.strip(' "\r').casefold() for cell in first.split(",")}:
-        return "shopify"
+    for name, table in _SHOP_TABLES.items():
+        if table.matches([cell.strip(' "\r') for cell in first.split(",")]):
+            return name
     if {"id", "title", "image_link"} <= {attribute_name(cell.strip(' "\r')) for cell in first.split("\t")}:
         return "merchant"
     return "csv"

@@ -338,6 +338,11 @@ class _ImportRun:
             report.rejected += 1
             problems = [*problems, RowProblem(pending.row.line, pending.row.sku, pending.rejected)]
         else:
+            warnings = [
+                RowProblem(pending.row.line, pending.row.sku, text, is_warning=True) for text in pending.row.warnings
+            ]
+            report.warnings += len(warnings)
+            problems = [*warnings, *problems]
             report.photos_added += len(photos.added)
             report.photos_removed += len(photos.removed)
             report.photos_unchanged += photos.unchanged
@@ -349,8 +354,9 @@ class _ImportRun:
             case SaveResult.UNCHANGED:
                 report.unchanged += 1
         report.problems += problems[: max(MAX_PROBLEMS - len(report.problems), 0)]
-        if problems and self._on_rejected is not None:
-            self._on_rejected(pending.row, problems)
+        of_rejected_file = [problem for problem in problems if not problem.is_warning]
+        if of_rejected_file and self._on_rejected is not None:
+            self._on_rejected(pending.row, of_rejected_file)
 
     def _plan_photos(self, row: Row, problems: list[RowProblem]) -> _PhotoPlan:
         if row.photos is None or row.sku in self._merged:

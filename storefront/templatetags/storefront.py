@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 
 from catalog.models import Product, ProductImage
-from catalog.money import money
+from catalog.money import decimals, money
 from catalog.thumbnails import thumbnail_url
 
 register = template.Library()
@@ -48,7 +48,7 @@ def structured_data(request: HttpRequest, product: Product, images: Sequence[Pro
     if product.price is not None:
         described["offers"] = {
             "@type": "Offer",
-            "price": f"{product.price:.2f}",
+            "price": f"{product.price:.{decimals(product.currency)}f}",
             "priceCurrency": product.currency,
             "availability": f"https://schema.org/{'InStock' if product.available else 'OutOfStock'}",
         }

@@ -170,7 +170,7 @@ BAD_ROWS = {
     ",No sku,,,": "there is no SKU",
     "b1,,,,": "the title is empty",
     f"b1,{'x' * 301},,,": "title: Ensure this value has at most 300 characters",
-    f"{'x' * 121},Mug,,,": "sku: Ensure this value has at most 120 characters",
+    f"{'x' * 256},Mug,,,": "sku: Ensure this value has at most 255 characters",
     "b1,Mug,,about ten,": "'about ten' is not a price",
     "b1,Mug,,-5,": "is negative",
     '"b1",Mug,,"1,234",': "is ambiguous, thousands or decimals",

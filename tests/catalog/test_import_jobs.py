@@ -157,7 +157,9 @@ class TestAnImportIsWorkedOff:
         result = job.result
         assert result is not None
         assert (result["rows"], result["created"], result["rejected"], result["dry_run"]) == (3, 2, 1, False)
-        assert result["problems"] == [{"line": 3, "sku": "m2", "reason": "the title is empty", "photo": ""}]
+        assert result["problems"] == [
+            {"line": 3, "sku": "m2", "reason": "the title is empty", "photo": "", "is_warning": False}
+        ]
         assert result["rejected_file"]
         assert (job.done, job.total, job.stage) == (3, 3, "importing")
         assert sorted(Product.objects.values_list("sku", "product_source__source")) == [

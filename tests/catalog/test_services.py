@@ -119,7 +119,7 @@ def test_a_source_that_speaks_of_some_fields_leaves_the_others_alone() -> None:
     ("change", "field"),
     [
         ({"sku": ""}, "sku"),
-        ({"sku": "x" * 121}, "sku"),
+        ({"sku": "x" * 256}, "sku"),
         ({"title": ""}, "title"),
         ({"title": "x" * 301}, "title"),
         ({"price": Decimal(-1)}, "price"),
