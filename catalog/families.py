@@ -1,4 +1,4 @@
-"""Families of variants: which product is the main one, where the shop's own data says which products belong together."""
+"""Families of variants, from data that names the family of each product: which of them is the main product."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ def assign_families(joined: Sequence[Product], old_codes: Mapping[str, str]) -> 
     """Let products join the family of their code, and leave the one of their old code.
 
     The product whose SKU is the code becomes the main product, as soon as it joins. Otherwise those who join get the main product
-    that the family has, which may have been chosen by hand, and a new family the product with the lowest id.
+    that the family has, which may have been chosen by hand, and a new family the first of them.
 
     Args:
-        joined: saved products with a new code, in a transaction; "" for products that only leave.
+        joined: saved products with a new code, in the order of their source; "" for products that only leave.
         old_codes: by SKU; without those that had none.
     """
     leavers = {product.pk for product in joined if old_codes.get(product.sku)}
     if leavers:
         _leave(leavers)
-    new_members = {product.pk for product in joined if product.family_code}
+    new_members = {product.pk: position for position, product in enumerate(joined) if product.family_code}
     codes = {product.family_code for product in joined if product.family_code}
     for code, members in _by_code(codes).items():
         _join(code, members, new_members)
@@ -34,8 +34,10 @@ def _by_code(codes: Iterable[str]) -> dict[str, list[Product]]:
     return families
 
 
-def _join(code: str, members: Sequence[Product], new_members: set[int]) -> None:
-    newcomers = [product for product in members if product.pk in new_members]
+def _join(code: str, members: Sequence[Product], new_members: Mapping[int, int]) -> None:
+    newcomers = sorted(
+        (product for product in members if product.pk in new_members), key=lambda product: new_members[product.pk]
+    )
     present = [product for product in members if product.pk not in new_members]
     main = next((product.pk for product in newcomers if product.sku == code), None)
     if main is not None:

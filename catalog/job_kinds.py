@@ -1,4 +1,4 @@
-"""Registers the kind of job that this app owns: the import."""
+"""Registers the kinds of job that this app owns: imports, and moves of categories with many products."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
 from catalog.admin.imports import IMPORT_PERMISSIONS, page_context, result_tables
+from catalog.categories import MOVE
 from catalog.importers.submission import (
     IMPORT,
     REJECTED_SUFFIX,
@@ -38,8 +39,28 @@ _PAGE = JobPage(
 )
 
 
+_MOVE_PAGE = JobPage(
+    stages={"products": _("enqueueing products")},
+    labels={"category": _("category"), "from": _("old path"), "to": _("new path"), "products": _("products")},
+    result_members=("products",),
+)
+
+
 def register_kinds() -> None:
-    """Register the import, once."""
+    """Register them, once."""
+    kinds.register(
+        JobKind(
+            name=MOVE,
+            label=_("move of a category"),
+            noun="a move of a category",
+            command="move_category",
+            scope=Scope.IMPORT,
+            needs_collection=False,
+            permissions=("catalog.change_category",),
+            has_mean_rate=True,
+            page=_MOVE_PAGE,
+        )
+    )
     kinds.register(
         JobKind(
             name=IMPORT,

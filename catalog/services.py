@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -88,6 +89,22 @@ def transaction_with_files() -> Iterator[None]:
         _written_files.reset(outer)
 
 
+# Of PostgreSQL: a unique violation, a serialization failure and a deadlock.
+_CONFLICT_STATES = frozenset({"23505", "40001", "40P01"})
+
+
+def is_conflict(error: DatabaseError) -> bool:
+    """Whether a transaction failed because another one wrote the same rows, so that it succeeds when it is done again.
+
+    Args:
+        error: of the transaction.
+
+    Returns:
+        True for a deadlock, and for a row that the other one has just created.
+    """
+    return getattr(error.__cause__, "sqlstate", None) in _CONFLICT_STATES
+
+
 @transaction.atomic
 def save_product(data: ProductData, *, fields: Collection[str] | None = None) -> tuple[Product, SaveResult]:
     """Create or update the product with this SKU.
@@ -149,7 +166,8 @@ def save_products(
             new.append(product)
         elif result is SaveResult.UPDATED:
             updated.append(product.pk)
-    Product.objects.bulk_create(new)
+    # In one order, too: who creates the same products at the same time waits for the first of them.
+    Product.objects.bulk_create(sorted(new, key=attrgetter("sku")))
     _set_other_categories(moved)
     saved = [each[0] for each in results if not isinstance(each, ValidationError)]
     assign_families([product for product in saved if product.family_code != old_codes.get(product.sku, "")], old_codes)
@@ -278,31 +296,6 @@ def ensure_category(names: Sequence[str], cache: dict[tuple[str, ...], Category]
     if cache is not None and len(cache) < _CATEGORY_CACHE_SIZE:
         cache[tuple(names)] = parent
     return parent
-
-
-@transaction.atomic
-def save_category(category: Category) -> None:
-    """Save a category; a new path changes the paths of its whole subtree.
-
-    Args:
-        category: with its new fields.
-
-    Raises:
-        ValidationError: a field is invalid.
-    """
-    old_path = category.path
-    category.slug = category.slug or slugify(category.name, allow_unicode=True)[:120] or "other"
-    category.path = f"{category.parent.path}/{category.slug}" if category.parent else category.slug
-    category.full_clean(exclude=["path"])
-    category.save()
-    if not old_path or old_path == category.path:
-        return
-    subtree = list(Category.objects.filter(path__startswith=f"{old_path}/"))
-    for descendant in subtree:
-        descendant.path = category.path + descendant.path[len(old_path) :]
-    Category.objects.bulk_update(subtree, ["path"])
-    moved_ids = [category.pk, *(descendant.pk for descendant in subtree)]
-    products_were_changed(list(Product.objects.filter(category__in=moved_ids).values_list("pk", flat=True)))
 
 
 def products_were_changed(product_ids: Sequence[int]) -> None:

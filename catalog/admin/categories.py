@@ -11,12 +11,15 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.http import HttpRequest
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from accounts.admin.display import PrefetchingChangeList
-from catalog import services
+from catalog.categories import MOVE, save_category
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product
+from jobs.admin import notify_submitted
+from jobs.selectors import is_active
 
 if TYPE_CHECKING:
     _CategoryModelForm = forms.ModelForm[Category]
@@ -51,6 +54,8 @@ class CategoryForm(_CategoryModelForm):
             )
         if Category.objects.filter(path=path).exclude(pk=self.instance.pk).exists():
             raise ValidationError(_("A category with the path %s already exists.") % path)
+        if self.instance.pk is not None and path != self.instance.path and is_active(MOVE):
+            raise ValidationError(_("Another category is being moved: wait until its job has ended."))
         return {**cleaned, "slug": slug}
 
 
@@ -90,4 +95,6 @@ class CategoryAdmin(ModelAdmin):
             vars(category)["number_of_products"] = counts.get(category.pk, 0)
 
     def save_model(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> None:  # noqa: ARG002
-        services.save_category(obj)
+        change_of_paths = save_category(obj)
+        if change_of_paths.job is not None:
+            notify_submitted(request, change_of_paths.job, gettext("The category was moved. Its products follow."))

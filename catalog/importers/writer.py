@@ -3,6 +3,7 @@
 - Rows are saved a few hundred at a time, in one transaction. If the database refuses it, each row gets a transaction of its own, so
   that a bad row does not stop the others. An interrupted import has saved all rows before the interruption; a killed process
   loses the current batch. Importing the same source again leaves saved rows unchanged, so an import is continued by repeating it.
+- Two imports may save the same products at the same time: a batch that the database refuses for that is saved again.
 - A row is rejected if an earlier row of the same source has the same SKU.
 - A rejected photo is reported, and the product is imported without it (unless the source consists of photos).
 - Photos that a product's row no longer lists are removed, but only if all photos of the row could be read: a folder that is not
@@ -19,6 +20,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +29,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import DataError, IntegrityError, reset_queries, transaction
+from django.db import DataError, IntegrityError, OperationalError, reset_queries, transaction
 
 from catalog.importers.rows import (
     MAX_PROBLEMS,
@@ -46,6 +48,7 @@ from catalog.services import (
     SaveResult,
     arrange_images,
     attach_image,
+    is_conflict,
     record_source,
     remove_images,
     save_products,
@@ -59,6 +62,9 @@ _WITHDRAW_BATCH_SIZE = 500
 _BATCH_ROWS = 250
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_MAX_AGE_S = 0.5
+# Two imports that save the same new products at the same time: one of them tries again.
+_CONFLICT_ATTEMPTS = 8
+_CONFLICT_WAIT_S = 0.2
 # Memory of the list of SKUs; the rest is on disk.
 _SEEN_CACHE_KIB = 1024
 
@@ -278,10 +284,7 @@ class _ImportRun:
         if not batch:
             return
         try:
-            with transaction_with_files():
-                results = self._write(batch)
-                if self.report.dry_run:
-                    transaction.set_rollback(True)
+            results = self._write_in_transaction(batch)
         except (IntegrityError, DataError) as error:
             self._categories.clear()
             if len(batch) == 1:
@@ -297,6 +300,24 @@ class _ImportRun:
                 pending.rejected = _error_message(result)
             else:
                 pending.result = result
+
+    def _write_in_transaction(self, batch: Sequence[_PendingRow]) -> list[SaveResult | ValidationError]:
+        """Write rows, and again if another import has written the same ones at the same time."""
+        attempts = _CONFLICT_ATTEMPTS
+        while True:
+            try:
+                with transaction_with_files():
+                    results = self._write(batch)
+                    if self.report.dry_run:
+                        transaction.set_rollback(True)
+                return results
+            except (IntegrityError, OperationalError) as error:
+                attempts -= 1
+                if not attempts or not is_conflict(error):
+                    raise
+                self._categories.clear()
+                # Not at the same moment as the other import again.
+                time.sleep(random.uniform(0, _CONFLICT_WAIT_S))
 
     def _write(self, batch: Sequence[_PendingRow]) -> list[SaveResult | ValidationError]:
         products_to_save = [

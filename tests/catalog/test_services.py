@@ -16,6 +16,7 @@ from django.dispatch import Signal
 from PIL import Image
 
 from catalog import events
+from catalog.categories import save_category
 from catalog.models import Category, Product, ProductImage
 from catalog.photos import Photo, validate_photo
 from catalog.services import (
@@ -26,7 +27,6 @@ from catalog.services import (
     delete_products,
     ensure_category,
     remove_images,
-    save_category,
     save_product,
     withdraw_products,
 )
