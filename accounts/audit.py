@@ -30,7 +30,8 @@ _PRUNE_EVERY_S = 3600.0
 _PRUNED = "audit.pruned"
 _EXPECTED = "audit_change"
 
-# The entries of Django's own admin log that this request made.
+# The request with an unsafe method that is being answered, and the entries of Django's own admin log that it made.
+_changing: ContextVar[HttpRequest | None] = ContextVar("audit_request", default=None)
 _log_entries: ContextVar[list[str] | None] = ContextVar("audit_log_entries", default=None)
 
 
@@ -48,6 +49,19 @@ def expect_change(request: HttpRequest, action: str, *, actor: str) -> None:
         actor: Who sent it; "" for a client without a key.
     """
     setattr(request, _EXPECTED, _Change(action, actor))
+
+
+def current_actor() -> str:
+    """Who sent the change that is being answered.
+
+    Returns:
+        A user's name or "key sk_…" as in AuditEntry; "" outside of a request, and for a client without a key.
+    """
+    request = _changing.get()
+    if request is None:
+        return ""
+    change: _Change | None = getattr(request, _EXPECTED, None)
+    return change.actor if change is not None else _admin_username(request)
 
 
 def log_change(request: HttpRequest, action: str, response: HttpResponseBase, *, actor: str, detail: str = "") -> None:
@@ -91,13 +105,14 @@ class AuditMiddleware:
         if request.method in _SAFE_METHODS:
             return self._get_response(request)
         entries: list[str] = []
-        token = _log_entries.set(entries)
+        token, changing = _log_entries.set(entries), _changing.set(request)
         try:
             # Read before as well: after a sign-out there is no user.
             before = _admin_username(request)
             response = self._get_response(request)
         finally:
             _log_entries.reset(token)
+            _changing.reset(changing)
         match = request.resolver_match
         change: _Change | None = getattr(request, _EXPECTED, None)
         if change is not None:

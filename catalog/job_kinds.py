@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
@@ -14,6 +15,7 @@ from catalog.importers.submission import (
     can_import_dry_run,
     retained_files,
 )
+from jobs.models import Job
 from jobs.registry import JobFiles, JobKind, JobPage, kinds
 
 _PAGE = JobPage(
@@ -46,6 +48,15 @@ _MOVE_PAGE = JobPage(
 )
 
 
+def _import_title(job: Job) -> str:
+    text = gettext("Import of %s, dry run") if job.parameters.get("dry_run") else gettext("Import of %s")
+    return text % (job.parameters.get("file") or gettext("a file"))
+
+
+def _move_title(job: Job) -> str:
+    return gettext("Move of %(from)s to %(to)s") % {"from": job.parameters["from"], "to": job.parameters["to"]}
+
+
 def register_kinds() -> None:
     """Register them, once."""
     kinds.register(
@@ -57,6 +68,7 @@ def register_kinds() -> None:
             scope=Scope.IMPORT,
             needs_collection=False,
             permissions=("catalog.change_category",),
+            title=_move_title,
             has_mean_rate=True,
             page=_MOVE_PAGE,
         )
@@ -73,6 +85,7 @@ def register_kinds() -> None:
                 suffixes=(UPLOAD_SUFFIX, REJECTED_SUFFIX), keeps_upload=can_import_dry_run, retained=retained_files
             ),
             permissions=IMPORT_PERMISSIONS,
+            title=_import_title,
             has_mean_rate=True,
             page=_PAGE,
         )

@@ -51,9 +51,18 @@ class JobResultView:
 class JobAdmin(ReadOnlyAdmin):
     """Jobs: their state, their results, and a way to cancel them."""
 
-    list_display = ("created_at", "kind", "collection", "state_label", "stage_label", "progress", "finished_at")
+    list_display = (
+        "created_at",
+        "title_label",
+        "submitted_by",
+        "state_label",
+        "stage_label",
+        "progress",
+        "finished_at",
+    )
+    list_display_links = ("created_at", "title_label")
     list_filter = ("state", "kind", "collection")
-    fields = ("id", "kind", "collection", "parameter_list", "created_at", "started_at", "finished_at")
+    fields = ("id", "kind", "collection", "submitted_by", "parameter_list", "created_at", "started_at", "finished_at")
     actions = ("cancel",)
     change_form_outer_before_template = "admin/jobs/job.html"
 
@@ -133,6 +142,11 @@ class JobAdmin(ReadOnlyAdmin):
         except JobEnded as error:
             messages.warning(request, str(error))
         return redirect(job_url(job))
+
+    @admin.display(description=_("job"), ordering="kind")
+    def title_label(self, job: Job) -> str:
+        """What it does, e.g. with which file."""
+        return job.title
 
     @admin.display(description=_("state"), ordering="state")
     def state_label(self, job: Job) -> SafeString:

@@ -26,6 +26,7 @@ class Job(models.Model):
         collection: slug of the collection that it is for; "" for work on the whole catalogue.
         parameters: what was asked for, plain JSON.
         upload: name of the uploaded file in UPLOADS_ROOT; "" when there is none, or none is needed any more.
+        submitted_by: as in AuditEntry.actor; "" where nobody is known.
         heartbeat_at: written by the process that runs the job, to renew its lease.
     """
 
@@ -36,6 +37,7 @@ class Job(models.Model):
     collection = models.SlugField(_("collection"), max_length=60, blank=True, db_index=False)
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
     upload = models.CharField(_("upload"), max_length=200, blank=True)
+    submitted_by = models.CharField(_("submitted by"), max_length=200, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=JobState.choices, default=JobState.QUEUED)
     stage = models.CharField(_("stage"), max_length=60, blank=True)
     done = models.PositiveIntegerField(_("done"), default=0)
@@ -83,6 +85,11 @@ class Job(models.Model):
     def registered_kind(self) -> JobKind:
         """Its kind. Raises KeyError for one that no installed app registers."""
         return kinds.get(self.kind)
+
+    @property
+    def title(self) -> str:
+        """What it does, for users: "Import of spring.csv, dry run"."""
+        return self.registered_kind.title(self)
 
     @property
     def ended(self) -> bool:

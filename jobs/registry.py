@@ -53,6 +53,12 @@ class JobFiles:
     retained: Callable[[], Iterable[str]] | None = None
 
 
+def default_title(job: Job) -> str:
+    """The title of a job whose kind has no other: its kind and its collection."""
+    label = str(job.registered_kind.label)
+    return f"{label[:1].upper()}{label[1:]}: {job.collection}" if job.collection else f"{label[:1].upper()}{label[1:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """A kind of job.
@@ -67,6 +73,7 @@ class JobKind:
         needs_collection: whether each job is for one collection.
         files: the files that are sent for its jobs; None: nothing is sent.
         permissions: staff who have all of these see and cancel jobs of this kind without permissions on jobs.
+        title: what one of its jobs does, for users.
         has_mean_rate: whether `done` of an ended job counts all of its work, so that done per second is its mean rate.
         page: what its page in the admin shows.
     """
@@ -80,6 +87,7 @@ class JobKind:
     needs_collection: bool = True
     files: JobFiles | None = None
     permissions: Sequence[str] = ()
+    title: Callable[[Job], str] = default_title
     has_mean_rate: bool = False
     page: JobPage = field(default_factory=JobPage)
 

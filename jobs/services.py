@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.audit import current_actor
 from jobs import background, tasks
 from jobs.errors import JobEnded, JobInProgress
 from jobs.files import delete_upload
@@ -62,7 +63,13 @@ def create_job(
     """
     try:
         with transaction.atomic():
-            job = Job.objects.create(kind=kind, collection=collection, parameters=dict(parameters), upload=upload)
+            job = Job.objects.create(
+                kind=kind,
+                collection=collection,
+                parameters=dict(parameters),
+                upload=upload,
+                submitted_by=current_actor(),
+            )
             dispatch(job)
     except IntegrityError:
         # By the constraint; unless that job has ended meanwhile.

@@ -321,6 +321,21 @@ class TestInTheAdmin:
         assert "Products created" in page
         assert "Import these" not in page
 
+    def test_jobs_are_told_apart_by_their_file_and_who_has_sent_it(self, manager: Client) -> None:
+        self.send(manager, name="spring.csv")
+        dry = worked_off(Job.objects.get())
+        other = self.staff("view_product", "add_product", "change_product")
+        other.post(reverse("admin:catalog_import_run", args=[dry.pk]))
+
+        page = manager.get(reverse("admin:jobs_job_changelist")).content.decode()
+
+        assert {(job.title, job.submitted_by) for job in Job.objects.all()} == {
+            ("Import of spring.csv, dry run", "user0"), ("Import of spring.csv", "user1"),
+        }  # fmt: skip
+        for text in ("Import of spring.csv, dry run", "user0", "user1"):
+            assert text in page
+        assert "Submitted by user0" in manager.get(reverse("admin:jobs_job_change", args=[dry.pk])).content.decode()
+
     def test_an_invalid_file_is_reported_at_the_field(self, manager: Client) -> None:
         page = self.send(manager, b"%PDF-1.7", "offer.pdf").content.decode()
         assert "offer.pdf is a PDF" in page
