@@ -157,6 +157,13 @@ class Product(models.Model):
         related_name="merged",
         help_text=_("The product that this one was merged into; visitors are redirected to it."),
     )
+    import_id = models.UUIDField(
+        _("import"),
+        null=True,
+        editable=False,
+        db_index=True,
+        help_text=_("The job of the last import that created or changed it."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 

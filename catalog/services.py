@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
@@ -130,12 +131,14 @@ def save_products(
     products: Sequence[tuple[ProductData, Collection[str] | None]],
     *,
     categories: dict[tuple[str, ...], Category] | None = None,
+    import_id: UUID | None = None,
 ) -> list[tuple[Product, SaveResult] | ValidationError]:
     """Save products as `save_product` does, with a few statements for all of them.
 
     Args:
         products: data and fields as in `save_product`; each SKU once.
         categories: cache by names, which is extended; invalid after a rollback.
+        import_id: job of the import; products that are created or changed refer to it.
 
     Returns:
         For each product what `save_product` returns, or the ValidationError that it raises; the other products are saved.
@@ -167,6 +170,10 @@ def save_products(
         elif result is SaveResult.UPDATED:
             updated.append(product.pk)
     # In one order, too: who creates the same products at the same time waits for the first of them.
+    if import_id is not None:
+        for product in new:
+            product.import_id = import_id
+        Product.objects.filter(pk__in=updated).update(import_id=import_id)
     Product.objects.bulk_create(sorted(new, key=attrgetter("sku")))
     _set_other_categories(moved)
     saved = [each[0] for each in results if not isinstance(each, ValidationError)]

@@ -106,6 +106,16 @@ class ProgressReporter:
         Job.objects.filter(pk=job.pk, state=JobState.RUNNING).update(stage=stage, done=done, total=total)
 
 
+def save_checkpoint(job: Job, checkpoint: dict[str, Any]) -> None:
+    """Keep what the job needs to go on where it was interrupted, in the transaction of the work that it is about.
+
+    Args:
+        job: a running one.
+        checkpoint: plain JSON.
+    """
+    Job.objects.filter(pk=job.pk).update(checkpoint=checkpoint)
+
+
 def succeed(job: Job, result: dict[str, Any]) -> bool:
     """End the job as succeeded.
 

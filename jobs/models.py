@@ -26,6 +26,7 @@ class Job(models.Model):
         collection: slug of the collection that it is for; "" for work on the whole catalogue.
         parameters: what was asked for, plain JSON.
         upload: name of the uploaded file in UPLOADS_ROOT; "" when there is none, or none is needed any more.
+        checkpoint: where the work goes on after an interruption, plain JSON; None at the beginning.
         submitted_by: as in AuditEntry.actor; "" where nobody is known.
         heartbeat_at: written by the process that runs the job, to renew its lease.
     """
@@ -42,6 +43,7 @@ class Job(models.Model):
     stage = models.CharField(_("stage"), max_length=60, blank=True)
     done = models.PositiveIntegerField(_("done"), default=0)
     total = models.PositiveIntegerField(_("total"), default=0)
+    checkpoint = models.JSONField(_("checkpoint"), null=True, blank=True, editable=False)
     result = models.JSONField(_("result"), null=True, blank=True)
     error = models.TextField(_("error"), blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

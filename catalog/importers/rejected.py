@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from catalog.importers.rows import InvalidSource, OnRejected, Row, RowProblem
+from catalog.importers.rows import InvalidSource, Row, RowProblem
 from jobs.storage import storage_errors
 
 # Columns in front of those of the original table.
@@ -21,8 +23,36 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
 
+class RejectedRows:
+    """The file of rejected rows while it is written. Use `rejected_rows_writer`."""
+
+    def __init__(self, path: Path, file: TextIO) -> None:
+        self._path = path
+        self._file = file
+        self._table = csv.writer(file)
+
+    def write_header(self, headers: Sequence[str]) -> None:
+        """Write the names of the columns. headers: of the source's table."""
+        with _storage_errors(self._path):
+            self._table.writerow([*NOTE_COLUMNS, *map(_escape_formula, headers)])
+
+    def write(self, row: Row, problems: Sequence[RowProblem]) -> None:
+        """Write a row, with the reasons."""
+        notes: Sequence[object] = _note_cells(row, problems)
+        with _storage_errors(self._path):
+            for cells in row.cells or [()]:
+                self._table.writerow([*notes, *map(_escape_formula, cells)])
+                notes = (row.line, "", "", "")
+
+    def size(self) -> int:
+        """Bytes of the file so far, all of them written."""
+        with _storage_errors(self._path):
+            self._file.flush()
+            return os.fstat(self._file.fileno()).st_size
+
+
 @contextmanager
-def rejected_rows_writer(path: Path, headers: Sequence[str]) -> Iterator[OnRejected]:
+def rejected_rows_writer(path: Path, headers: Sequence[str], *, keep_bytes: int = 0) -> Iterator[RejectedRows]:
     """Write rejected rows to a CSV file, as they occur.
 
     A row that was read from several lines of a table has several lines, with its notes on the first.
@@ -30,32 +60,27 @@ def rejected_rows_writer(path: Path, headers: Sequence[str]) -> Iterator[OnRejec
     Args:
         path: the file.
         headers: columns of the source's table; empty for other sources.
+        keep_bytes: of a file that is continued; 0 to begin a new one.
 
     Yields:
-        A function that writes a row.
+        The file, which is closed at the end.
 
     Raises:
         InvalidSource: the file cannot be created.
         StorageUnavailable: it cannot be written completely.
     """
     try:
+        if keep_bytes:
+            os.truncate(path, keep_bytes)
         # Undecodable bytes are lone surrogates in text, and question marks in the file.
-        file = path.open("w", encoding="utf-8", errors="replace", newline="")
+        file = path.open("a" if keep_bytes else "w", encoding="utf-8", errors="replace", newline="")
     except OSError as error:
         raise InvalidSource(f"the report {path} cannot be written: {error.strerror or error}") from error
-    table = csv.writer(file)
-
-    def write(row: Row, problems: Sequence[RowProblem]) -> None:
-        notes: Sequence[object] = _note_cells(row, problems)
-        with _storage_errors(path):
-            for cells in row.cells or [()]:
-                table.writerow([*notes, *map(_escape_formula, cells)])
-                notes = (row.line, "", "", "")
-
+    rejected = RejectedRows(path, file)
     try:
-        with _storage_errors(path):
-            table.writerow([*NOTE_COLUMNS, *map(_escape_formula, headers)])
-        yield write
+        if not keep_bytes:
+            rejected.write_header(headers)
+        yield rejected
     except BaseException:
         # The first error is raised, not one of closing the file.
         with contextlib.suppress(OSError):

@@ -6,15 +6,17 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from catalog.fetching import Fetcher
 from catalog.importers.links import fetch_photos
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.rejected import rejected_rows_writer
-from catalog.importers.rows import ImportReport, InvalidSource, Row
+from catalog.importers.rows import ImportReport, InvalidSource, Row, RowProblem
 from catalog.importers.sources import open_catalogue
 from catalog.importers.writer import import_rows
 
@@ -93,10 +95,47 @@ class ImportOptions:
         return replace(mapping, **{name: getattr(self, name) for name in names if getattr(self, name)})
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far an import has come: what it needs to go on in another process.
+
+    Attributes:
+        report: of the rows that are saved or rejected, with the first problems.
+        rejected_bytes: of the file of rejected rows.
+    """
+
+    report: ImportReport
+    rejected_bytes: int = 0
+
+    def as_json(self, max_problems: int) -> dict[str, Any]:
+        """Plain JSON of it.
+
+        Args:
+            max_problems: how many problems are kept.
+
+        Returns:
+            The object that `from_json` reads.
+        """
+        # Not all thousand problems are copied for each batch.
+        report = replace(self.report, problems=self.report.problems[:max_problems])
+        return {"report": asdict(report), "rejected_bytes": self.rejected_bytes}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Checkpoint:
+        """The checkpoint of `as_json`."""
+        report: dict[str, Any] = dict(content["report"])
+        problems = [RowProblem(**problem) for problem in report.pop("problems")]
+        report["interrupted"] = False
+        return cls(ImportReport(**report, problems=problems), content["rejected_bytes"])
+
+
 def run_import(
     path: Path,
     options: ImportOptions,
     *,
+    import_id: UUID | None = None,
+    checkpoint: Checkpoint | None = None,
+    on_checkpoint: Callable[[Checkpoint], None] | None = None,
     mapping: FieldMapping | None = None,
     images: Path | None = None,
     is_upload: bool = False,
@@ -109,6 +148,9 @@ def run_import(
     Args:
         path: a file, or a folder of photos.
         options: of the import.
+        import_id: job of the import, which the products that it creates or changes refer to.
+        checkpoint: where an interrupted import of the same file goes on; None to begin.
+        on_checkpoint: called in the transaction of each batch.
         mapping: what the options build on.
         images: as in `open_catalogue`.
         is_upload: as in `open_catalogue`.
@@ -136,21 +178,37 @@ def run_import(
                 should_stop=should_stop,
             )
         )
-        rows: Iterable[Row] = catalogue
-        on_rejected = stack.enter_context(rejected_rows_writer(rejected, catalogue.headers)) if rejected else None
+        start = checkpoint or Checkpoint(ImportReport(dry_run=options.dry_run))
+        every_row = iter(catalogue)
+        # Read first: what follows goes on where they end.
+        saved = islice(every_row, start.report.rows)
+        rows: Iterable[Row] = every_row
+        rejected_rows = None
+        if rejected is not None:
+            rejected_rows = stack.enter_context(
+                rejected_rows_writer(rejected, catalogue.headers, keep_bytes=start.rejected_bytes)
+            )
         if options.fetch:
-            rows = stack.enter_context(closing(fetch_photos(catalogue, Fetcher(), save_cache=not options.dry_run)))
+            rows = stack.enter_context(closing(fetch_photos(every_row, Fetcher(), save_cache=not options.dry_run)))
 
         def report_progress(report: ImportReport) -> None:
             if on_progress is not None:
                 on_progress(report, catalogue.total)
 
-        report_progress(ImportReport(dry_run=options.dry_run))
+        def save_checkpoint(report: ImportReport) -> None:
+            if on_checkpoint is not None:
+                on_checkpoint(Checkpoint(report, rejected_rows.size() if rejected_rows is not None else 0))
+
+        report_progress(start.report)
         report = import_rows(
             rows,
             dry_run=options.dry_run,
+            saved=saved,
+            report=start.report,
+            import_id=import_id,
+            on_saved=save_checkpoint if on_checkpoint is not None else None,
             on_progress=report_progress,
-            on_rejected=on_rejected,
+            on_rejected=rejected_rows.write if rejected_rows is not None else None,
             should_stop=should_stop,
             source=options.source,
             withdraw=options.deactivate_missing,

@@ -24,8 +24,10 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from itertools import islice
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -73,6 +75,10 @@ def import_rows(
     rows: Iterable[Row],
     *,
     dry_run: bool = False,
+    saved: Iterable[Row] = (),
+    report: ImportReport | None = None,
+    import_id: UUID | None = None,
+    on_saved: Callable[[ImportReport], None] | None = None,
     on_progress: Callable[[ImportReport], None] | None = None,
     on_rejected: OnRejected | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -84,6 +90,10 @@ def import_rows(
     Args:
         rows: of one source, in its order.
         dry_run: report what would happen, and change nothing.
+        saved: the rows before these, which an interrupted import of the same source has saved.
+        report: of those; it is continued.
+        import_id: job of the import, which the products that it creates or changes refer to.
+        on_saved: called in the transaction of each batch with the report so far.
         on_progress: called with the report after each batch.
         on_rejected: called for each row with problems.
         should_stop: called after each row; True ends the import there.
@@ -97,9 +107,13 @@ def import_rows(
         ImportAborted: something could not be stored.
     """
     with closing(_SeenSkus()) as seen:
-        run = _ImportRun(dry_run, seen, on_progress, on_rejected, source, withdraw=withdraw)
+        report = report or ImportReport(dry_run=dry_run)
+        run = _ImportRun(
+            report, seen, on_progress, on_rejected, source, withdraw=withdraw, import_id=import_id, on_saved=on_saved
+        )
         try:
             with database_storage_errors():
+                run.pass_over(saved)
                 for row in rows:
                     run.add(row)
                     if should_stop is not None and should_stop():
@@ -197,15 +211,19 @@ class _ImportRun:
 
     def __init__(
         self,
-        dry_run: bool,
+        report: ImportReport,
         seen: _SeenSkus,
         on_progress: Callable[[ImportReport], None] | None,
         on_rejected: OnRejected | None,
         source: str,
         *,
         withdraw: bool,
+        import_id: UUID | None,
+        on_saved: Callable[[ImportReport], None] | None,
     ) -> None:
-        self.report = ImportReport(dry_run=dry_run)
+        self.report = report
+        self._import_id = import_id
+        self._on_saved = on_saved
         self._seen = seen
         self._on_progress = on_progress
         self._on_rejected = on_rejected
@@ -231,6 +249,13 @@ class _ImportRun:
             for start in range(0, len(missing), _WITHDRAW_BATCH_SIZE):
                 withdraw_missing(missing[start : start + _WITHDRAW_BATCH_SIZE])
 
+    def pass_over(self, rows: Iterable[Row]) -> None:
+        """Note the SKUs of rows that an interrupted import has saved or rejected."""
+        remaining = iter(rows)
+        while chunk := list(islice(remaining, _BATCH_ROWS)):
+            self._seen.add(row for row in chunk if row.product is not None)
+            self._seen.add_rejected(row for row in chunk if row.product is None)
+
     def add(self, row: Row) -> None:
         """Load the row's photos, add it to the batch, and flush the batch if it is full or old."""
         if row.product is not None and row.sku in self._batch_skus:
@@ -252,9 +277,12 @@ class _ImportRun:
         if not self._batch:
             return
         batch, self._batch, self._batch_skus, self._batch_bytes = self._batch, [], set(), 0
-        self._save([pending for pending in batch if not pending.rejected])
-        for pending in batch:
-            self._count(pending)
+        with transaction.atomic() if self._on_saved is not None else nullcontext():
+            self._save([pending for pending in batch if not pending.rejected])
+            for pending in batch:
+                self._count(pending)
+            if self._on_saved is not None:
+                self._on_saved(self.report)
         self._seen.add(pending.row for pending in batch if not pending.rejected)
         if self._withdraw:
             self._seen.add_rejected(pending.row for pending in batch if pending.rejected)
@@ -323,7 +351,7 @@ class _ImportRun:
         products_to_save = [
             (pending.row.product, pending.row.fields) for pending in batch if pending.row.product is not None
         ]
-        saved = save_products(products_to_save, categories=self._categories)
+        saved = save_products(products_to_save, categories=self._categories, import_id=self._import_id)
         products = [each[0] for each in saved if not isinstance(each, ValidationError)]
         reactivated = self._record_source(batch, products)
         results: list[SaveResult | ValidationError] = []

@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from catalog.errors import DryRunFileExpired, NoRejectedRows
+from catalog.importers import writer
 from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.submission import (
@@ -36,6 +37,7 @@ from catalog.importers.submission import (
 from catalog.models import Product
 from jobs import files, runner, tasks
 from jobs.errors import JobInProgress, JobNotFound
+from jobs.execution import ProgressReporter
 from jobs.models import Job
 from jobs.runner import RunResult
 from jobs.services import cancel
@@ -253,6 +255,42 @@ class TestADryRun:
     def test_that_fails_keeps_nothing(self, uploads_root: Path) -> None:
         job = worked_off(submit(b'{"sku": ', "spring.jsonl", dry_run=True))
         assert (job.upload, {name for name in kept(uploads_root) if name.endswith(".import")}) == ("", set())
+
+
+MANY = b"sku,title,price\n" + b"".join(
+    b"m%d,%s,5\n" % (number % 9, b"" if number in (1, 7, 10) else b"Mug") for number in range(12)
+)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_an_import_that_was_interrupted_reports_the_whole(
+    dry_run: bool, monkeypatch: pytest.MonkeyPatch, uploads_root: Path
+) -> None:
+    monkeypatch.setattr(writer, "_BATCH_ROWS", 2)
+    whole = worked_off(submit(MANY, dry_run=dry_run))
+    Product.objects.all().delete()
+    job = submit(MANY, dry_run=dry_run)
+    report_progress = ProgressReporter.__call__
+
+    def killed_after_six_rows(self: ProgressReporter, stage: str, done: int, total: int) -> None:
+        report_progress(self, stage, done, total)
+        if done > 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(ProgressReporter, "__call__", killed_after_six_rows)
+        worked_off(job)
+    assert Product.objects.count() == (0 if dry_run else 5)
+    with (uploads_root / f"{job.pk}.rejected.csv").open("a") as file:
+        file.write("a line that was written behind the last batch\n")
+
+    resumed = worked_off(job)
+
+    assert whole.result is not None
+    assert (whole.result["rows"], whole.result["created"], whole.result["rejected"]) == (12, 7, 5)
+    assert (resumed.state, resumed.result) == (State.SUCCEEDED, whole.result)
+    assert rejected_file(resumed).read_text() == rejected_file(whole).read_text()
+    assert Product.objects.filter(import_id=job.pk).count() == (0 if dry_run else 7)
 
 
 def test_files_past_their_time_are_swept_away(uploads_root: Path, settings: Any) -> None:

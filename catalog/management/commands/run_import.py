@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 
 from catalog.importers.archive import ImportInterrupted
 from catalog.importers.rows import ImportAborted, ImportReport, InvalidSource
-from catalog.importers.run import ImportOptions, graceful_interrupt, run_import
+from catalog.importers.run import Checkpoint, ImportOptions, graceful_interrupt, run_import
 from catalog.importers.submission import rejected_path
 from jobs import execution
 from jobs.files import upload_path
@@ -29,8 +29,8 @@ MAX_PROBLEMS = 20
 class Command(BaseCommand):
     help = (
         "Run an import submitted through the API or the admin, as a child process of the job runner; to import a file of this "
-        "machine, run import_catalog. It can be interrupted after any row, and restarts from the beginning when the job is claimed "
-        "again."
+        "machine, run import_catalog. It can be interrupted after any row, and goes on behind the rows that are saved when the job "
+        "is claimed again."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -47,6 +47,9 @@ class Command(BaseCommand):
                 report = run_import(
                     path,
                     ImportOptions.from_parameters(row.parameters),
+                    import_id=row.pk,
+                    checkpoint=Checkpoint.from_json(row.checkpoint) if row.checkpoint else None,
+                    on_checkpoint=lambda checkpoint: execution.save_checkpoint(row, checkpoint.as_json(MAX_PROBLEMS)),
                     is_upload=True,
                     rejected=rejected,
                     on_progress=lambda report, total: on_progress("importing", report.rows, total),
