@@ -42,6 +42,7 @@ from catalog.importers.submission import (
     submit_dry_run_import,
     submit_import,
 )
+from catalog.models import Product
 from jobs.admin import job_url, labelled_rows, visible_job
 from jobs.errors import JobInProgress
 from jobs.models import Job
@@ -304,13 +305,17 @@ def page_context(request: HttpRequest, job: Job) -> dict[str, Any]:
         job: the import.
 
     Returns:
-        `rejected_url` and `import_url`, "" where there is nothing to download or to import; `rows` that would be imported.
+        `rejected_url`, `import_url` and `products_url`, "" where there is nothing to download, to import or to see; `rows`
+        that would be imported.
     """
     result: Mapping[str, Any] = job.result or {}
     has_rejected = result["rejected_file"] and rejected_path(job).is_file()
     can_import = can_import_dry_run(job) and request.user.has_perms(IMPORT_PERMISSIONS)
     rows = result["rows"] - result["rejected"] if can_import else 0
+    has_products = not result["dry_run"] and request.user.has_perm("catalog.view_product")
+    products_url = f"{reverse('admin:catalog_product_changelist')}?import_id={job.pk}"
     return {
+        "products_url": products_url if has_products and Product.objects.filter(import_id=job.pk).exists() else "",
         "rejected_url": reverse("admin:catalog_import_rejected", args=[job.pk]) if has_rejected else "",
         "import_url": reverse("admin:catalog_import_run", args=[job.pk]) if rows else "",
         "rows": rows,

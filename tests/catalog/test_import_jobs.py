@@ -359,6 +359,13 @@ class TestInTheAdmin:
         assert "Products created" in page
         assert "Import these" not in page
 
+        Product.objects.create(sku="other", title="Of another import")
+        products = f"{reverse('admin:catalog_product_changelist')}?import_id={job.pk}"
+        assert products in page
+        listed = manager.get(products).content.decode()
+        assert "Hat" in listed
+        assert "Of another import" not in listed
+
     def test_jobs_are_told_apart_by_their_file_and_who_has_sent_it(self, manager: Client) -> None:
         self.send(manager, name="spring.csv")
         dry = worked_off(Job.objects.get())
