@@ -28,7 +28,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _MAX_ROWS_LISTED = 20
 _PRUNE_EVERY_S = 3600.0
 _PRUNED = "audit.pruned"
-_EXPECTED = "audit_change"
+_EXPECTED, _SKIPPED = "audit_change", "audit_skipped"
 
 # The request with an unsafe method that is being answered, and the entries of Django's own admin log that it made.
 _changing: ContextVar[HttpRequest | None] = ContextVar("audit_request", default=None)
@@ -49,6 +49,15 @@ def expect_change(request: HttpRequest, action: str, *, actor: str) -> None:
         actor: Who sent it; "" for a client without a key.
     """
     setattr(request, _EXPECTED, _Change(action, actor))
+
+
+def skip(request: HttpRequest) -> None:
+    """Do not record this request: it is a part of a change that is recorded once, such as a part of an upload.
+
+    Args:
+        request: a request to the admin with an unsafe method.
+    """
+    setattr(request, _SKIPPED, True)
 
 
 def current_actor() -> str:
@@ -117,6 +126,8 @@ class AuditMiddleware:
         change: _Change | None = getattr(request, _EXPECTED, None)
         if change is not None:
             log_change(request, change.action, response, actor=change.actor, detail=_job_of(response))
+        elif getattr(request, _SKIPPED, False):
+            return response
         elif match is not None and "admin" in match.app_names and (actor := _admin_username(request) or before):
             detail = "; ".join([*_selected_rows(request), *entries])
             log_change(request, match.view_name, response, actor=actor, detail=detail)

@@ -14,7 +14,7 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -187,12 +187,19 @@ class SafeArchive:
             if on_progress:
                 on_progress(1)
 
-    def extract_to(self, folder: Path, on_progress: Callable[[int], object] | None = None) -> None:
-        """Unpack all members.
+    def extract_to(
+        self,
+        folder: Path,
+        on_progress: Callable[[int], object] | None = None,
+        *,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """Unpack members.
 
         Args:
             folder: new or empty.
             on_progress: called with 1 after each member.
+            only: names of the members; None for all.
 
         Raises:
             ArchiveRejected: a member is damaged; those before it are unpacked.
@@ -202,6 +209,8 @@ class SafeArchive:
             folder.mkdir(parents=True, exist_ok=True)
             root = folder.resolve(strict=True)
         for name in self._entries:
+            if only is not None and name not in only:
+                continue
             with storage_errors("the archive's content", folder):
                 self._extract(name, root)
             if on_progress:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.keys import Scope
 from catalog.admin.imports import IMPORT_PERMISSIONS, page_context, result_tables
 from catalog.categories import MOVE
+from catalog.importers import drafts
 from catalog.importers.submission import (
     IMPORT,
     REJECTED_SUFFIX,
@@ -34,6 +35,7 @@ _PAGE = JobPage(
         "decimal": _("decimal separator"),
         "category_separator": _("category separator"),
         "image_separator": _("photo separator"),
+        "automatic": _("columns by their names"),
     },
     result_tables=result_tables,
     template="admin/catalog/import_result.html",
@@ -82,7 +84,9 @@ def register_kinds() -> None:
             scope=Scope.IMPORT,
             needs_collection=False,
             files=JobFiles(
-                suffixes=(UPLOAD_SUFFIX, REJECTED_SUFFIX), keeps_upload=can_import_dry_run, retained=retained_files
+                suffixes=(UPLOAD_SUFFIX, REJECTED_SUFFIX, drafts.SUFFIX),
+                keeps_upload=can_import_dry_run,
+                retained=lambda: {*retained_files(), *drafts.retained_drafts()},
             ),
             permissions=IMPORT_PERMISSIONS,
             title=_import_title,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from uuid import uuid4
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -366,3 +368,56 @@ class DuplicateSearch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.finished_at:%Y-%m-%d %H:%M}"
+
+
+class ImportDraft(models.Model):
+    """A file that somebody is about to import: uploaded in parts, then looked at, tried out and changed until it is right.
+
+    Attributes:
+        upload: name of the file in UPLOADS_ROOT; jobs that import it have hard links of their own.
+        options: fields of ImportOptions, plain JSON.
+        used_at: the file is deleted IMPORT_UPLOAD_KEEP_HOURS later.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("owner"), on_delete=models.CASCADE, related_name="import_drafts"
+    )
+    file_name = models.CharField(_("file name"), max_length=255)
+    size = models.BigIntegerField(_("size"), help_text=_("In bytes, as announced before the upload."))
+    upload = models.CharField(_("upload"), max_length=200)
+    complete = models.BooleanField(_("complete"), default=False)
+    options = models.JSONField(_("options"), default=dict, blank=True)
+    used_at = models.DateTimeField(_("last used"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("import draft")
+        verbose_name_plural = _("import drafts")
+        default_permissions = ()
+        ordering = ("-used_at",)
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class ImportMapping(models.Model):
+    """Options of an import under a name, for files with the same columns.
+
+    Attributes:
+        columns: names of the file's columns, casefolded and sorted, one a line.
+        options: fields of ImportOptions, plain JSON.
+    """
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    columns = models.TextField(_("columns"), blank=True)
+    options = models.JSONField(_("options"), default=dict, blank=True)
+    created_by = models.CharField(_("created by"), max_length=200, blank=True)
+    used_at = models.DateTimeField(_("last used"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("import mapping")
+        verbose_name_plural = _("import mappings")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

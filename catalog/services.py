@@ -274,6 +274,18 @@ def _full_clean(product: Product) -> None:
 _CATEGORY_CACHE_SIZE = 10_000
 
 
+def category_path(names: Sequence[str]) -> str:
+    """The slug path of category names.
+
+    Args:
+        names: from the root down.
+
+    Returns:
+        The path, of any length.
+    """
+    return "/".join(slugify(name, allow_unicode=True)[:120] or "other" for name in names)
+
+
 def ensure_category(names: Sequence[str], cache: dict[tuple[str, ...], Category] | None = None) -> Category:
     """Get a category, or create it with its ancestors.
 
@@ -290,8 +302,9 @@ def ensure_category(names: Sequence[str], cache: dict[tuple[str, ...], Category]
     """
     if cache is not None and (category := cache.get(tuple(names))):
         return category
-    slugs = [slugify(name, allow_unicode=True)[:120] or "other" for name in names]
-    if len("/".join(slugs)) > CATEGORY_PATH_LENGTH:
+    path = category_path(names)
+    slugs = path.split("/")
+    if len(path) > CATEGORY_PATH_LENGTH:
         raise ValidationError({"category": f"longer than {CATEGORY_PATH_LENGTH} characters with its ancestors"})
     parent: Category | None = None
     for depth, (name, slug) in enumerate(zip(names, slugs, strict=True), start=1):

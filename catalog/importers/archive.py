@@ -11,6 +11,8 @@ from catalog.archives import ArchiveRejected, SafeArchive, wrapping_folder
 from catalog.importers.rows import InvalidSource
 from jobs.storage import storage_errors
 
+# Photos that are unpacked to show what an archive has.
+SAMPLE_PHOTOS = 20
 # Suffixes of tables; every other file may be a photo.
 _TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson"))
 
@@ -37,12 +39,13 @@ def validate_archive(path: Path) -> None:
 
 
 @contextmanager
-def unpack(path: Path, should_stop: Callable[[], bool] | None = None) -> Iterator[Path]:
+def unpack(path: Path, should_stop: Callable[[], bool] | None = None, *, sample: bool = False) -> Iterator[Path]:
     """Unpack a zip into a temporary folder for the length of the block.
 
     Args:
         path: the archive.
         should_stop: called after each file; True interrupts.
+        sample: unpack the table only, or the first SAMPLE_PHOTOS photos of a folder of them.
 
     Yields:
         The only table in the archive, or the folder of its photos, without a folder that wraps everything.
@@ -65,10 +68,14 @@ def unpack(path: Path, should_stop: Callable[[], bool] | None = None) -> Iterato
             with SafeArchive(path) as archive:
                 names = [PurePosixPath(member.name) for member in archive.members]
                 content = _find_catalogue(names)
-                archive.extract_to(folder, check_interrupt)
+                archive.extract_to(folder, check_interrupt, only=_sample(names, content) if sample else None)
         except ArchiveRejected as error:
             raise InvalidSource(f"{path}: {error}") from error
         yield folder / content
+
+
+def _sample(names: list[PurePosixPath], content: PurePosixPath) -> set[str]:
+    return {str(content)} if content in names else set(map(str, names[:SAMPLE_PHOTOS]))
 
 
 def _find_catalogue(names: list[PurePosixPath]) -> PurePosixPath:

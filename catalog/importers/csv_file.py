@@ -36,6 +36,7 @@ class CsvCatalogue:
         InvalidSource: the file has no usable header.
     """
 
+    format = "csv"
     notes: Sequence[str] = ()
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
@@ -43,6 +44,11 @@ class CsvCatalogue:
         self._builder = RowBuilder(mapping, self._table.headers, photos=photos)
         self.headers = self._table.headers
         self.total = self._table.total
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._builder.columns
 
     def __iter__(self) -> Iterator[Row]:
         for record in self._table:

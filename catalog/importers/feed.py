@@ -98,6 +98,7 @@ class MerchantFeed:
         InvalidSource: the file is not a feed.
     """
 
+    format = "merchant"
     notes: Sequence[str] = ()
 
     headers: Sequence[str] = ()
@@ -111,6 +112,11 @@ class MerchantFeed:
         self._names = tuple(dict.fromkeys((*ATTRIBUTES, *mapped)))
         headers = (*self._names, CATEGORY, CURRENT_PRICE)
         self._builder = RowBuilder(default_mapping(mapping), list(dict.fromkeys(headers)), photos=photos)
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._builder.columns
 
     def __iter__(self) -> Iterator[Row]:
         number = 0
@@ -144,6 +150,7 @@ class MerchantTable:
         InvalidSource: a required column is missing.
     """
 
+    format = "merchant"
     notes: Sequence[str] = ()
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
@@ -161,6 +168,11 @@ class MerchantTable:
         self._builder = RowBuilder(default_mapping(mapping), headers, photos=photos)
         self.headers = self._table.headers
         self.total = self._table.total
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._builder.columns
 
     def __iter__(self) -> Iterator[Row]:
         for line in self._table:

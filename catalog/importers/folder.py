@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -41,6 +41,7 @@ class FolderCatalogue:
         InvalidSource: there is no such folder, or no file in it.
     """
 
+    format = "folder"
     notes: Sequence[str] = ()
 
     headers: Sequence[str] = ()
@@ -69,6 +70,11 @@ class FolderCatalogue:
         self.total = sum(1 for _ in _files(self._folder))
         if not self.total:
             raise InvalidSource(f"there is no file in {display_path or path} or in the folders below it")
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._builder.columns
 
     def __iter__(self) -> Iterator[Row]:
         for number, path in enumerate(_files(self._folder), start=1):

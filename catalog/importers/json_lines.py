@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TextIO
@@ -38,6 +38,7 @@ class JsonLines:
         InvalidSource: no line is an object, or they have too many different names.
     """
 
+    format = "jsonl"
     notes: Sequence[str] = ()
 
     headers: Sequence[str] = ()
@@ -61,6 +62,11 @@ class JsonLines:
         if not names:
             raise InvalidSource(f"no line is a JSON object: {reasons[0] if reasons else 'the file is empty'}")
         self._builder = RowBuilder(mapping, list(names), photos=photos)
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._builder.columns
 
     def __iter__(self) -> Iterator[Row]:
         for number, line in self._lines():

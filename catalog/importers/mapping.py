@@ -36,7 +36,8 @@ DELIMITERS = (",", ";", "\t", "|")
 Record = Mapping[str, str | Sequence[str]]
 
 _ATTRIBUTE = "attribute."
-_MULTI_COLUMN_FIELDS = ("category", "tags", "image")
+REQUIRED_FIELDS = ("sku", "title")
+MULTI_COLUMN_FIELDS = ("category", "tags", "image")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
@@ -54,6 +55,7 @@ class FieldMapping:
         decimal: "." or "," in all prices; "" to detect it per price.
         encoding: one of `csv_file.ENCODINGS`.
         delimiter: one of DELIMITERS, or "tab"; "" to detect it.
+        automatic: whether a field that is not in `columns` uses the column of its name.
 
     Raises:
         InvalidSource: a field does not exist, or an option has an invalid value.
@@ -67,13 +69,14 @@ class FieldMapping:
     decimal: str = ""
     encoding: str = "utf-8"
     delimiter: str = ""
+    automatic: bool = True
 
     def __post_init__(self) -> None:
         for name in (*self.columns, *self.values):
             if name not in FIELDS and not (name.startswith(_ATTRIBUTE) and len(name) > len(_ATTRIBUTE)):
                 raise InvalidSource(f"there is no field {name}: the fields are {', '.join(FIELDS)} or {_ATTRIBUTE}NAME")
         for name, columns in self.columns.items():
-            if len(columns) > 1 and name not in _MULTI_COLUMN_FIELDS:
+            if len(columns) > 1 and name not in MULTI_COLUMN_FIELDS:
                 raise InvalidSource(
                     f'{name} can have only one column; to join several, set {name} to "{{one}} {{other}}"'
                 )
@@ -153,6 +156,9 @@ class RowBuilder:
         photos: folder of the photos that records name.
         photo_required: reject rows whose photo is rejected.
 
+    Attributes:
+        columns: of each field.
+
     Raises:
         NoColumn: SKU or title has no column.
         InvalidSource: the mapping names a column that is missing, or one that occurs twice.
@@ -169,14 +175,14 @@ class RowBuilder:
         self._mapping = mapping
         self._photos = photos
         self._photo_required = photo_required
-        self._columns = _columns_by_field(mapping, headers)
-        for name in ("sku", "title"):
-            if name not in self._columns and name not in mapping.values:
+        self.columns: Mapping[str, tuple[str, ...]] = _columns_by_field(mapping, headers)
+        for name in REQUIRED_FIELDS:
+            if name not in self.columns and name not in mapping.values:
                 raise NoColumn(name, f"no column is mapped to the field {name}. {_columns_hint(headers)}")
-        mapped = {*self._columns, *mapping.values}
+        mapped = {*self.columns, *mapping.values}
         self._attributes = sorted(name for name in mapped if name.startswith(_ATTRIBUTE))
         self._fields = frozenset("attributes" if name in self._attributes else name for name in mapped)
-        self._used = {column for columns in self._columns.values() for column in columns}
+        self._used = {column for columns in self.columns.values() for column in columns}
 
     def build(self, line: int, record: Record, *, cells: tuple[tuple[str, ...], ...] = ()) -> Row:
         """Build the row of a record.
@@ -204,12 +210,13 @@ class RowBuilder:
                 fields=present | {"currency"} if price is not None and price.currencies else present,
                 photo_required=self._photo_required,
                 cells=cells,
+                record=record,
             )
         except RowRejected as error:
-            return Row(line, _printable(sku), error=str(error), cells=cells)
+            return Row(line, _printable(sku), error=str(error), cells=cells, record=record)
 
     def _declared_fields(self, record: Record) -> frozenset[str]:
-        present = {name for name, columns in self._columns.items() if any(column in record for column in columns)}
+        present = {name for name, columns in self.columns.items() if any(column in record for column in columns)}
         present |= self._mapping.values.keys()
         return frozenset("attributes" if name in self._attributes else name for name in present)
 
@@ -261,8 +268,8 @@ class RowBuilder:
 
     def _values(self, record: Record, name: str) -> list[str | Sequence[str]]:
         values: list[str | Sequence[str]]
-        if name in self._columns:
-            values = [record.get(column, "") for column in self._columns[name]]
+        if name in self.columns:
+            values = [record.get(column, "") for column in self.columns[name]]
         elif name in self._mapping.values:
             values = [
                 _PLACEHOLDER.sub(
@@ -285,7 +292,7 @@ def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str
     if missing:
         raise InvalidSource(f"there is no column {', '.join(missing)}. {_columns_hint(headers)}")
     columns = dict(mapping.columns)
-    by_name = {header.casefold(): header for header in reversed(headers)}
+    by_name = {header.casefold(): header for header in reversed(headers)} if mapping.automatic else {}
     for name in (*FIELDS, *(header for header in by_name if header.startswith(_ATTRIBUTE))):
         if name in by_name and name not in columns and name not in mapping.values:
             columns[name] = (by_name[name],)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -102,6 +102,7 @@ class Row:
         is_last_readable: the source cannot be read beyond this (invalid) row.
         cells: the lines of a table that the row was read from.
         warnings: values that could not be used; the product is imported without them.
+        record: what the row was built from, by column.
     """
 
     line: int
@@ -114,6 +115,7 @@ class Row:
     is_last_readable: bool = False
     cells: tuple[tuple[str, ...], ...] = ()
     warnings: tuple[str, ...] = ()
+    record: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class ImportOptions:
         fetch: download photos given as links.
         map: FIELD=COLUMN each.
         set: FIELD=TEXT each.
+        automatic: as in FieldMapping.
 
     Raises:
         InvalidSource: the options contradict each other.
@@ -52,6 +53,7 @@ class ImportOptions:
     decimal: str = ""
     category_separator: str = ""
     image_separator: str = ""
+    automatic: bool = True
 
     def __post_init__(self) -> None:
         if self.deactivate_missing and not self.source:
@@ -92,7 +94,8 @@ class ImportOptions:
         mapping = (base or FieldMapping()).with_columns([_pair(text, "FIELD=COLUMN") for text in self.map])
         mapping = mapping.with_values(dict(_pair(text, "FIELD=TEXT") for text in self.set))
         names = ("encoding", "delimiter", "decimal", "category_separator", "image_separator")
-        return replace(mapping, **{name: getattr(self, name) for name in names if getattr(self, name)})
+        options = {name: getattr(self, name) for name in names if getattr(self, name)}
+        return replace(mapping, **options, automatic=self.automatic and mapping.automatic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class ShopifyExport:
         InvalidSource: the file is not such an export.
     """
 
+    format = "shopify"
     notes: Sequence[str] = ()
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
@@ -74,6 +75,11 @@ class ShopifyExport:
         )
         self.headers = headers
         self.total = self._table.total
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._builder.columns
 
     @staticmethod
     def matches(headers: Sequence[str]) -> bool:

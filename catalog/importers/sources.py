@@ -45,13 +45,21 @@ class CatalogueSource(Protocol):
     """The rows of a source; each iteration starts at the first row.
 
     Attributes:
+        format: one of FORMATS.
         headers: column names of a table, empty for other sources.
+        columns: columns of each field.
         total: approximate number of rows, 0 if unknown.
         notes: what the reader found about the source as a whole, for the report; complete when all rows were read.
     """
 
     @property
+    def format(self) -> str: ...
+
+    @property
     def headers(self) -> Sequence[str]: ...
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]: ...
 
     @property
     def total(self) -> int: ...
@@ -71,6 +79,7 @@ def open_catalogue(
     images: Path | None = None,
     is_upload: bool = False,
     should_stop: Callable[[], bool] | None = None,
+    sample: bool = False,
 ) -> Iterator[CatalogueSource]:
     """Open the catalogue at this path.
 
@@ -81,6 +90,7 @@ def open_catalogue(
         images: folder of the photos that a table lists; by default `images` beside the table, or the table's own folder.
         is_upload: files beside `path` do not belong to the catalogue.
         should_stop: as in `archive.unpack`.
+        sample: of an archive, unpack its table only, or its first photos.
 
     Yields:
         The rows.
@@ -101,7 +111,7 @@ def open_catalogue(
         )
         yield _catalogue(path, format or detected, mapping, photos)
         return
-    with unpack(path, should_stop) as content:
+    with unpack(path, should_stop, sample=sample) as content:
         inner = "folder" if content.is_dir() else detect_format(content)
         if inner == "zip":
             raise InvalidSource(f"{content.name} in {path} is not a table")

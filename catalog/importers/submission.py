@@ -53,18 +53,41 @@ def submit_import(upload: BinaryIO, options: ImportOptions, *, file_name: str = 
         StorageUnavailable: the disk does not take it.
     """
     check_import_allowed()
-    limit = settings.IMPORT_MAX_BYTES
-    if upload.seek(0, os.SEEK_END) > limit:
-        raise InvalidSource(f"the file is larger than {limit:,} bytes: divide it, or run manage.py import_catalog")
+    if upload.seek(0, os.SEEK_END) > settings.IMPORT_MAX_BYTES:
+        raise too_large(settings.IMPORT_MAX_BYTES)
     upload.seek(0)
-    name = store_upload(upload, UPLOAD_SUFFIX)
+    return create_import(store_upload(upload, UPLOAD_SUFFIX), options, file_name=file_name)
+
+
+def too_large(limit: int) -> InvalidSource:
+    """The error of a file that is too large. limit: in bytes."""
+    return InvalidSource(f"the file is larger than {limit:,} bytes: divide it, or run manage.py import_catalog")
+
+
+def create_import(name: str, options: ImportOptions, *, file_name: str, draft_id: UUID | None = None) -> Job:
+    """Create the job of a stored file; the file is deleted if there is none.
+
+    Args:
+        name: of the file in UPLOADS_ROOT.
+        options: of the import.
+        file_name: as its sender calls it.
+        draft_id: the draft that the file is of.
+
+    Returns:
+        The queued job.
+
+    Raises:
+        JobInProgress: an import is queued or running.
+        InvalidSource: nothing can be imported from it.
+    """
     path = Path(settings.UPLOADS_ROOT) / name
+    parameters = {**options.as_parameters(), "file": file_name, **({"draft": str(draft_id)} if draft_id else {})}
     try:
         try:
             validate_upload(path, options.mapping(), format=options.format)
         except InvalidSource as error:
             raise InvalidSource(str(error).replace(str(path), file_name or "the file")) from error
-        return create_job(IMPORT, upload=name, parameters={**options.as_parameters(), "file": file_name})
+        return create_job(IMPORT, upload=name, parameters=parameters)
     except BaseException:
         delete_stored(name)
         raise

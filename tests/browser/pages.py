@@ -149,7 +149,7 @@ BACK_OFFICE = [
     Shown(
         "an import",
         lambda _: "/admin/catalog/product/import/",
-        lambda page: page.get_by_role("button", name="Dry run"),
+        lambda page: page.get_by_role("button", name="Upload and look at it"),
         signed_in=True,
     ),
     _back_office("an import that was tried out", "jobs_job", lambda shop: shop.tried.pk),

@@ -34,7 +34,9 @@ def send_catalogue(page: Page, shop: Shop) -> None:
     """Choose a file on the import page, and start its dry run."""
     page.goto(f"{shop.url}/admin/catalog/product/import/")
     page.locator("input[type=file]").set_input_files({"name": "new.csv", "mimeType": "text/csv", "buffer": CATALOGUE})
-    page.get_by_role("button", name="Dry run").click()
+    page.get_by_role("button", name="Upload and look at it").click()
+    expect(page.get_by_role("heading", name="First products")).to_be_visible()
+    page.get_by_role("button", name="Check the whole file").click()
 
 
 def waiting_job() -> Job:

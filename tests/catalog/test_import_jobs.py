@@ -34,7 +34,7 @@ from catalog.importers.submission import (
     submit_dry_run_import,
     submit_import,
 )
-from catalog.models import Product
+from catalog.models import ImportDraft, Product
 from jobs import files, runner, tasks
 from jobs.errors import JobInProgress, JobNotFound
 from jobs.execution import ProgressReporter
@@ -330,7 +330,12 @@ class TestInTheAdmin:
         yield self.staff("view_product", "add_product", "change_product")
 
     def send(self, client: Client, content: bytes = TABLE, name: str = "spring.csv", **fields: Any) -> Any:
-        return client.post(self.FORM, {"file": SimpleUploadedFile(name, content), **fields})
+        """Upload a file and have it checked; the answer to the first of both that shows a page again."""
+        answer = client.post(self.FORM, {"file": SimpleUploadedFile(name, content)})
+        if answer.status_code != 302:
+            return answer
+        choices = {f"column_{number}": field for number, field in enumerate(("sku", "title", "price"))}
+        return client.post(answer.headers["Location"], {"action": "check", **choices, **fields})
 
     def test_the_list_of_products_leads_to_the_form(self, manager: Client) -> None:
         assert self.FORM in manager.get(reverse("admin:catalog_product_changelist")).content.decode()
@@ -339,10 +344,13 @@ class TestInTheAdmin:
         assert 'enctype="multipart/form-data"' in page.content.decode()
 
     def test_a_file_is_tried_out_and_then_imported_from_the_page_of_its_job(self, manager: Client) -> None:
-        answer = self.send(manager, fetch="on", map="brand = title\n\n", source=" spring ")
+        answer = self.send(manager, fetch="on", set="brand = {title}\n\n", source=" spring ", currency="chf")
         dry = Job.objects.get()
         assert answer.headers["Location"] == reverse("admin:jobs_job_change", args=[dry.pk])
-        assert dry.parameters == {"dry_run": True, "source": "spring", "map": ["brand = title"], "file": "spring.csv"}
+        assert dry.parameters == {
+            "dry_run": True, "source": "spring", "map": ["sku=sku", "title=title", "price=price"], "automatic": False,
+            "set": ["brand = {title}", "currency=CHF"], "file": "spring.csv", "draft": str(ImportDraft.objects.get().pk),
+        }  # fmt: skip
         worked_off(dry)
 
         page = manager.get(answer.headers["Location"]).content.decode()
@@ -354,7 +362,8 @@ class TestInTheAdmin:
         job = Job.objects.get(state=State.QUEUED)
         assert answer.headers["Location"] == reverse("admin:jobs_job_change", args=[job.pk])
         worked_off(job)
-        assert Product.objects.get(sku="m1").brand == "Mug"
+        mug = Product.objects.get(sku="m1")
+        assert (mug.brand, mug.currency) == ("Mug", "CHF")
         page = manager.get(answer.headers["Location"]).content.decode()
         assert "Products created" in page
         assert "Import these" not in page

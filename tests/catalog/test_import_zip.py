@@ -6,6 +6,7 @@ import contextlib
 import signal
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError
@@ -104,9 +105,9 @@ def test_interrupted_while_it_is_unpacked_it_imports_nothing_and_leaves_nothing_
 ) -> None:
     original = SafeArchive.extract_to
 
-    def with_ctrl_c(self: SafeArchive, folder: Path, on_file: object = None) -> None:
+    def with_ctrl_c(self: SafeArchive, folder: Path, on_file: Any = None, **options: Any) -> None:
         signal.raise_signal(signal.SIGINT)
-        original(self, folder, on_file)
+        original(self, folder, on_file, **options)
 
     monkeypatch.setattr(SafeArchive, "extract_to", with_ctrl_c)
     with pytest.raises(CommandError, match="nothing was imported") as stopped:

@@ -149,6 +149,7 @@ class Command(BaseCommand):
 
 def _options(options: dict[str, Any]) -> ImportOptions:
     names = ("format", "encoding", "delimiter", "decimal", "category_separator", "image_separator")
+    texts: dict[str, Any] = {name: options[name] or "" for name in names}
     return ImportOptions(
         dry_run=options["dry_run"],
         source=options["source"].strip(),
@@ -156,7 +157,7 @@ def _options(options: dict[str, Any]) -> ImportOptions:
         fetch=not options["no_fetch"],
         map=tuple(options["map"]),
         set=tuple(options["set"]),
-        **{name: options[name] or "" for name in names},
+        **texts,
     )
 
 

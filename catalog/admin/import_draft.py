@@ -1,0 +1,159 @@
+"""The page of an uploaded file: its columns and first products, the options of its import, and the dry run."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from PIL import Image
+
+from catalog.admin.import_forms import FORMAT_LABELS, DraftForm, column_key, initial_values
+from catalog.importers.drafts import draft_path, submit_draft
+from catalog.importers.preview import CataloguePreview, preview_catalogue, sample_photo
+from catalog.importers.rows import InvalidSource
+from catalog.importers.run import ImportOptions
+from catalog.models import ImportDraft, ImportMapping
+from catalog.money import money
+from catalog.photos import ImageRejected, open_rgb
+from jobs.errors import JobInProgress
+from jobs.models import Job
+from jobs.storage import StorageUnavailable
+
+_THUMBNAIL_SIDE = 160
+_OPTIONS_OF_COLUMNS = ("format", "encoding", "delimiter")
+# What the button of the dry run sends as `action`.
+CHECK = "check"
+
+
+class DraftPage:
+    """One request to the page of a draft.
+
+    The form is about the columns of the file as it is read with the draft's options. Options that change the columns, such as the
+    delimiter, take effect with the next look.
+    """
+
+    def __init__(self, request: HttpRequest, draft: ImportDraft) -> None:
+        self._request = request
+        self._draft = draft
+        self._problem = ""
+        self._apply_mapping()
+        self.form = self._form(request.POST if request.method == "POST" else None)
+
+    @cached_property
+    def _options(self) -> ImportOptions:
+        return ImportOptions.from_parameters(self._draft.options)
+
+    def submit(self) -> Job | None:
+        """Take what was sent.
+
+        Returns:
+            The job of a dry run; None where the page is to be shown: again with errors, or with another look at the file.
+        """
+        if not self.form.is_valid():
+            return None
+        try:
+            options = self.form.options()
+            if any(getattr(options, name) != getattr(self._options, name) for name in _OPTIONS_OF_COLUMNS):
+                # The columns are others now.
+                options = replace(options, map=(), automatic=True)
+            self._save_mapping(options)
+            if self._request.POST.get("action") == CHECK:
+                return submit_draft(self._draft, options)
+            self._draft.options = options.as_parameters()
+            self._draft.save()
+        except (InvalidSource, JobInProgress, StorageUnavailable) as error:
+            self.form.add_error(None, str(error))
+            return None
+        self._options = options
+        self.form = self._form(None)
+        return None
+
+    def context(self) -> dict[str, Any]:
+        """What the template shows."""
+        preview = self._preview
+        return {
+            "draft": self._draft,
+            "form": self.form,
+            "problem": self._problem,
+            "preview": preview,
+            "format_label": FORMAT_LABELS.get(preview.format, preview.format) if preview else "",
+            "products": [
+                {
+                    "number": number,
+                    "row": row.product,
+                    "has_photo": bool(row.photos),
+                    "price": money(row.product.price, row.product.currency) if row.product.price is not None else "",
+                    "category": " > ".join(row.product.category),
+                }
+                for number, row in enumerate(preview.products if preview else ())
+                if row.product is not None
+            ],
+            "mappings": self._offered_mappings(),
+        }
+
+    def _form(self, data: Any) -> DraftForm:
+        self._preview = self._look()
+        return DraftForm(data, preview=self._preview, initial=initial_values(self._options))
+
+    def _look(self) -> CataloguePreview | None:
+        try:
+            return preview_catalogue(draft_path(self._draft), self._options)
+        except (InvalidSource, StorageUnavailable) as error:
+            self._problem = str(error).replace(str(draft_path(self._draft)), self._draft.file_name)
+            return None
+
+    def _apply_mapping(self) -> None:
+        """Take the options of a mapping that was chosen by name."""
+        chosen = self._request.GET.get("mapping", "")
+        mapping = ImportMapping.objects.filter(pk=chosen).first() if chosen.isdigit() else None
+        if mapping is not None and self._request.method != "POST":
+            mapping.save(update_fields=["used_at"])
+            self._draft.options = mapping.options
+            self._draft.save()
+            messages.info(self._request, gettext("The mapping “%s” is used.") % mapping.name)
+
+    def _save_mapping(self, options: ImportOptions) -> None:
+        name = self.form.cleaned_data["save_as"]
+        if not name:
+            return
+        ImportMapping.objects.create(
+            name=name,
+            columns=column_key(self._column_names()),
+            options=options.as_parameters(),
+            created_by=self._request.user.get_username(),
+        )
+        messages.success(self._request, gettext("The mapping is kept as “%s”.") % name)
+
+    def _offered_mappings(self) -> list[ImportMapping]:
+        return list(ImportMapping.objects.filter(columns=column_key(self._column_names()))) if self._preview else []
+
+    def _column_names(self) -> list[str]:
+        return [column.name for column in self._preview.columns] if self._preview else []
+
+
+def sample_photo_response(draft: ImportDraft, number: int) -> HttpResponse:
+    """A small version of the first photo of one of the first products.
+
+    Args:
+        draft: the file.
+        number: of the product, from 0.
+
+    Returns:
+        A WebP; 404 where there is no such photo.
+    """
+    try:
+        photo = sample_photo(draft_path(draft), ImportOptions.from_parameters(draft.options), number)
+        image = open_rgb(photo.content, min_side=_THUMBNAIL_SIDE)
+    except (ImageRejected, InvalidSource) as error:
+        return HttpResponse(str(error), status=404, content_type="text/plain; charset=utf-8")
+    image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    content = io.BytesIO()
+    image.save(content, "WEBP", quality=80)
+    return HttpResponse(
+        content.getvalue(), content_type="image/webp", headers={"Cache-Control": "private, max-age=600"}
+    )

@@ -1,0 +1,272 @@
+"""The forms of an import: the file, and how it is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from catalog.importers.csv_file import ENCODINGS
+from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, REQUIRED_FIELDS
+from catalog.importers.preview import CataloguePreview
+from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
+from catalog.models import ImportMapping
+from jobs.storage import StorageUnavailable
+
+# Whose columns are mapped one by one; the columns of other formats are known.
+MAPPED_FORMATS = frozenset({"csv", "jsonl"})
+
+FORMAT_LABELS: Mapping[str, Promise] = {
+    "csv": _("table (CSV)"),
+    "merchant": _("Google Merchant feed (XML or tabs)"),
+    "shopify": _("Shopify export (CSV)"),
+    "jsonl": _("a JSON object a line"),
+    "folder": _("folders of photos, in a zip"),
+}
+FIELD_LABELS: Mapping[str, Promise] = {
+    "sku": _("SKU (article number)"),
+    "title": _("title"),
+    "description": _("description"),
+    "category": _("category"),
+    "brand": _("brand"),
+    "price": _("price"),
+    "list_price": _("list price (before a reduction)"),
+    "currency": _("currency"),
+    "available": _("available (stock)"),
+    "active": _("active (shown in the shop)"),
+    "tags": _("tags"),
+    "family": _("family (variants of one product)"),
+    "image": _("photos"),
+}
+_ATTRIBUTE, _ATTRIBUTE_PREFIX = "attribute", "attribute."
+
+
+class FileInput(forms.FileInput):
+    """A file, chosen or dropped."""
+
+    template_name = "admin/catalog/photos_input.html"
+
+
+class UploadForm(forms.Form):
+    """The file. `storage_failure`: why it could not be stored."""
+
+    storage_failure: StorageUnavailable | None = None
+
+    file = forms.FileField(
+        label=_("File"),
+        widget=FileInput(attrs={"class": "admin-photos-input"}),
+        help_text=_(
+            "Choose it or drop it here: the export of a shop's system, a table, a product feed, JSON, or a zip of one of these"
+            " with its photos."
+        ),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Say that a file could not be stored, rather than that it is missing."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.storage_failure is not None:
+            self.errors.pop("file", None)
+            self.add_error("file", str(self.storage_failure))
+        return cleaned
+
+
+class DraftForm(forms.Form):
+    """How a file is read: its columns, its format, and what becomes of products that it does not have."""
+
+    source = forms.CharField(
+        label=_("Name of the source"),
+        max_length=SOURCE_CHARACTERS,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("For example “spring collection”. The imported products are attributed to this source."),
+    )
+    deactivate_missing = forms.BooleanField(
+        label=_("Withdraw products of this source that the file does not have"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=_("They are no longer shown or recommended, until a file contains them again."),
+    )
+    fetch = forms.BooleanField(label=_("Download photos from links"), required=False, widget=UnfoldBooleanWidget)
+    currency = forms.RegexField(
+        r"^[A-Za-z]{3}$",
+        label=_("Currency of prices that name none"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "EUR", "maxlength": 3}),
+        error_messages={"invalid": _("Three letters, as in EUR.")},
+    )
+    format = forms.ChoiceField(
+        label=_("Read the file as"),
+        choices=(("", _("what it looks like")), *FORMAT_LABELS.items()),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    encoding = forms.ChoiceField(
+        label=_("Encoding"),
+        choices=(("", _("as detected")), *((name, name) for name in ENCODINGS)),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    delimiter = forms.ChoiceField(
+        label=_("Delimiter"),
+        choices=(("", _("as detected")), (",", ","), (";", ";"), ("|", "|"), ("tab", _("tab"))),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    decimal = forms.ChoiceField(
+        label=_("Decimal sign of prices"),
+        choices=(("", _("as detected")), (".", "."), (",", ",")),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    category_separator = forms.CharField(
+        label=_("Between the levels of a category"),
+        max_length=10,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": ">"}),
+    )
+    image_separator = forms.CharField(
+        label=_("Between photos in one cell"),
+        max_length=10,
+        required=False,
+        strip=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "|"}),
+    )
+    set = forms.CharField(
+        label=_("Fixed values"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "brand = Harbour"}),
+        help_text=_("One a line: field = text. {column} in the text is replaced by the row\u2019s value. Fields:")
+        + f" {', '.join(FIELDS)}, attribute.NAME",
+    )
+    save_as = forms.CharField(
+        label=_("Keep this mapping as"),
+        max_length=80,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("A name, under which it is offered for files with the same columns."),
+    )
+
+    basic_fields = ("source", "deactivate_missing", "fetch", "currency")
+    reading_fields = ("format", "encoding", "delimiter", "decimal", "category_separator", "image_separator", "set")
+
+    def __init__(self, *args: Any, preview: CataloguePreview | None = None, **kwargs: Any) -> None:
+        """A form with a choice for each column.
+
+        Args:
+            *args: as for a Form.
+            preview: of the file; None where it cannot be read with its present options.
+            **kwargs: as for a Form.
+        """
+        super().__init__(*args, **kwargs)
+        mapped = preview is not None and preview.format in MAPPED_FORMATS
+        self.columns = list(preview.columns) if preview is not None and mapped else []
+        for number, column in enumerate(self.columns):
+            self.fields[f"column_{number}"] = forms.ChoiceField(
+                label=column.name, choices=_field_choices(), required=False, widget=UnfoldAdminSelectWidget
+            )
+            self.initial.setdefault(
+                f"column_{number}", _ATTRIBUTE if column.field.startswith(_ATTRIBUTE_PREFIX) else column.field
+            )
+
+    def basic(self) -> list[forms.BoundField]:
+        """What is asked of every file."""
+        return [self[name] for name in self.basic_fields]
+
+    def reading(self) -> list[forms.BoundField]:
+        """How the file is read."""
+        return [self[name] for name in self.reading_fields]
+
+    def reading_used(self) -> bool:
+        """Whether any of those has a value or an error."""
+        return any(field.errors or field.value() for field in self.reading())
+
+    def column_choices(self) -> list[tuple[Any, forms.BoundField]]:
+        """Each column with its choice."""
+        return [(column, self[f"column_{number}"]) for number, column in enumerate(self.columns)]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse options that exclude each other, and two columns for a field that takes one."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("deactivate_missing") and not cleaned.get("source"):
+            self.add_error("source", _("Name the source: only the products of that source are withdrawn."))
+        chosen = Counter(cleaned.get(f"column_{number}") for number in range(len(self.columns)))
+        for number in range(len(self.columns)):
+            name = cleaned.get(f"column_{number}")
+            if name and name != _ATTRIBUTE and name not in MULTI_COLUMN_FIELDS and chosen[name] > 1:
+                self.add_error(
+                    f"column_{number}", gettext("%s takes one column: choose it only once.") % FIELD_LABELS[name]
+                )
+        for name in REQUIRED_FIELDS if self.columns else ():
+            if not chosen[name] and name not in self._fixed_fields(cleaned):
+                self.add_error(None, gettext("Choose the column that becomes: %s.") % FIELD_LABELS[name])
+        if cleaned.get("save_as") and ImportMapping.objects.filter(name=cleaned["save_as"]).exists():
+            self.add_error("save_as", _("There is a mapping of this name: choose another."))
+        return cleaned
+
+    def options(self) -> ImportOptions:
+        """The options, of a dry run.
+
+        Returns:
+            The options.
+
+        Raises:
+            InvalidSource: they contradict each other.
+        """
+        cleaned = self.cleaned_data
+        names = ("source", "deactivate_missing", "fetch", *self.reading_fields)
+        values: dict[str, Any] = {name: cleaned[name] for name in names if name != "set"}
+        constants = [line.strip() for line in cleaned["set"].splitlines() if line.strip()]
+        if cleaned["currency"]:
+            constants.append(f"currency={cleaned['currency'].upper()}")
+        return ImportOptions(**values, map=self._map(), set=tuple(constants), automatic=not self.columns, dry_run=True)
+
+    def _fixed_fields(self, cleaned: Mapping[str, Any]) -> Collection[str]:
+        return {line.partition("=")[0].strip() for line in (cleaned.get("set") or "").splitlines()}
+
+    def _map(self) -> tuple[str, ...]:
+        pairs = []
+        for number, column in enumerate(self.columns):
+            name = self.cleaned_data[f"column_{number}"]
+            if name == _ATTRIBUTE:
+                name = f"{_ATTRIBUTE_PREFIX}{column.name.removeprefix(_ATTRIBUTE_PREFIX).replace('=', ' ')}"
+            if name:
+                pairs.append(f"{name}={column.name}")
+        return tuple(pairs)
+
+
+def initial_values(options: ImportOptions) -> dict[str, Any]:
+    """What the form shows of options.
+
+    Args:
+        options: of a draft.
+
+    Returns:
+        Values by field, without those of the columns, which the preview has.
+    """
+    names = ("source", "deactivate_missing", "fetch", *DraftForm.reading_fields)
+    values: dict[str, Any] = {name: getattr(options, name) for name in names if name != "set"}
+    constants = [(pair.partition("=")[0].strip(), pair) for pair in options.set]
+    currency = [pair.partition("=")[2].strip() for name, pair in constants if name == "currency"]
+    values["currency"] = currency[-1] if currency else ""
+    values["set"] = "\n".join(pair for name, pair in constants if name != "currency")
+    return values
+
+
+def column_key(columns: Sequence[str]) -> str:
+    """What files with the same columns have in common, for ImportMapping.columns."""
+    return "\n".join(sorted(column.casefold() for column in columns))
+
+
+def _field_choices() -> list[tuple[str, Any]]:
+    return [("", _("(not used)")), *FIELD_LABELS.items(), (_ATTRIBUTE, _("an attribute of this name"))]

@@ -1,0 +1,224 @@
+"""A file is uploaded once, looked at, and read in another way, before anything is written."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEntry, User
+from catalog.models import Category, ImportDraft, ImportMapping, Product
+from catalog.services import ProductData, save_product
+from jobs import files
+from jobs.models import Job
+from tests.factories import jpeg
+from tests.zips import packed
+
+pytestmark = pytest.mark.django_db
+
+FORM = "/admin/catalog/product/import/"
+UPLOADS = f"{FORM}uploads/"
+# No column has the name of a field.
+TABLE = b"Artikel;Bezeichnung;Preis;Marke;Farbe\nA1;Krug;12,50;Pier;blau\nA2;Hut;9,00;Pier;rot\n"
+
+
+@pytest.fixture(autouse=True)
+def no_broker(settings: Any) -> None:
+    settings.CELERY_BROKER_URL = ""
+
+
+@pytest.fixture
+def owner() -> User:
+    user = User.objects.create_user("ada", password="secret", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_product", "add_product", "change_product"]))
+    return user
+
+
+@pytest.fixture
+def manager(owner: User) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+def page_of(client: Client, content: bytes = TABLE, name: str = "frühling.csv") -> str:
+    """Upload a file; the URL of its page."""
+    answer = client.post(FORM, {"file": SimpleUploadedFile(name, content)})
+    assert answer.status_code == 302, answer.content.decode()
+    return str(answer.headers["Location"])
+
+
+def begin(client: Client, size: int, name: str = "spring.csv") -> dict[str, str]:
+    answer = client.post(UPLOADS, json.dumps({"name": name, "size": size}), content_type="application/json")
+    assert answer.status_code == 201, answer.content
+    return answer.json()
+
+
+def send_part(client: Client, url: str, offset: int, part: bytes) -> Any:
+    return client.patch(
+        url, part, content_type="application/offset+octet-stream", headers={"Upload-Offset": str(offset)}
+    )
+
+
+class TestAnUploadInParts:
+    def test_goes_on_where_it_stopped(self, manager: Client) -> None:
+        upload = begin(manager, len(TABLE))
+        assert send_part(manager, upload["url"], 0, TABLE[:20]).headers["Upload-Offset"] == "20"
+
+        # The answer was lost: the same part comes again.
+        again = send_part(manager, upload["url"], 0, TABLE[:20])
+        assert (again.status_code, again.headers["Upload-Offset"]) == (409, "20")
+        assert manager.head(upload["url"]).headers["Upload-Offset"] == "20"
+
+        last = send_part(manager, upload["url"], 20, TABLE[20:])
+        assert (last.status_code, last.headers["Upload-Offset"]) == (204, str(len(TABLE)))
+        assert "Krug" in manager.get(upload["page"]).content.decode()
+
+    def test_is_recorded_once(self, manager: Client) -> None:
+        upload = begin(manager, len(TABLE))
+        for offset in range(0, len(TABLE), 10):
+            send_part(manager, upload["url"], offset, TABLE[offset : offset + 10])
+
+        assert AuditEntry.objects.count() == 1
+
+    def test_with_more_bytes_than_announced_is_refused(self, manager: Client) -> None:
+        answer = send_part(manager, begin(manager, 10)["url"], 0, TABLE)
+
+        assert answer.status_code == 422
+        assert "more than the 10 bytes" in answer.json()["error"]
+
+    def test_of_what_is_no_catalogue_says_so_and_keeps_nothing(self, manager: Client, settings: Any) -> None:
+        upload = begin(manager, 8, "offer.pdf")
+
+        answer = send_part(manager, upload["url"], 0, b"%PDF-1.7")
+
+        assert (answer.status_code, answer.json()["error"][:19]) == (422, "offer.pdf is a PDF:")
+        assert not ImportDraft.objects.exists()
+        assert not list(Path(settings.UPLOADS_ROOT).iterdir())
+
+    def test_that_is_too_large_is_refused_before_its_first_byte(self, manager: Client, settings: Any) -> None:
+        settings.IMPORT_MAX_BYTES = 100
+        answer = manager.post(UPLOADS, {"name": "a.csv", "size": 101}, content_type="application/json")
+        assert answer.status_code == 422
+        assert "larger than 100 bytes" in answer.json()["error"]
+
+    def test_is_nobody_else_s(self, manager: Client, admin_client: Client) -> None:
+        upload = begin(manager, len(TABLE))
+
+        assert admin_client.head(upload["url"]).status_code == 404
+        assert send_part(admin_client, upload["url"], 0, TABLE).status_code == 404
+
+    def test_needs_the_permission_to_import(self, client: Client) -> None:
+        client.force_login(User.objects.create_user("eve", password="secret", is_staff=True))
+        assert client.post(UPLOADS, {"name": "a.csv", "size": 1}, content_type="application/json").status_code == 403
+
+
+class TestThePageOfAFile:
+    def test_shows_columns_values_products_and_what_is_new(self, manager: Client) -> None:
+        save_product(ProductData(sku="old", title="Old", brand="Pier", category=("Kitchen",)))
+        table = b"sku,title,category,brand,price\n1,Jug,Kitchen,Pier,5 CHF\n2,Hat,Hats > Straw,Cove,6 CHF\n"
+
+        page = manager.get(page_of(manager, table)).content.decode()
+
+        for text in ("Jug", "Hats &gt; Straw", "New categories: hats/straw", "New brands: Cove", "Currencies: CHF"):
+            assert text in page, text
+        assert not Product.objects.filter(sku="1").exists()
+        assert not Category.objects.filter(path="hats").exists()
+
+    def test_lets_columns_be_chosen_by_clicking_alone(self, manager: Client) -> None:
+        url = page_of(manager)
+        page = manager.get(url).content.decode()
+        for text in ("Artikel", "Bezeichnung", "Krug", "12,50"):
+            assert text in page
+
+        chosen = {
+            "column_0": "sku",
+            "column_1": "title",
+            "column_2": "price",
+            "column_3": "brand",
+            "column_4": "attribute",
+        }
+        manager.post(url, {"action": "look", "fetch": "on", **chosen})
+        page = manager.get(url).content.decode()
+        assert "First products" in page
+        assert "€12.50" in page
+
+        answer = manager.post(url, {"action": "check", "fetch": "on", **chosen})
+        job = Job.objects.get()
+        assert answer.headers["Location"] == reverse("admin:jobs_job_change", args=[job.pk])
+        assert "attribute.Farbe=Farbe" in job.parameters["map"]
+
+    def test_says_which_column_is_still_to_be_chosen(self, manager: Client) -> None:
+        answer = manager.post(page_of(manager), {"action": "check", "column_1": "title"})
+
+        assert "Choose the column that becomes: SKU (article number)." in answer.content.decode()
+        assert not Job.objects.exists()
+
+    def test_refuses_two_columns_for_a_field_that_takes_one(self, manager: Client) -> None:
+        chosen = {"column_0": "sku", "column_1": "title", "column_2": "title"}
+        answer = manager.post(page_of(manager), {"action": "check", **chosen})
+        assert "title takes one column" in answer.content.decode()
+
+    def test_keeps_a_mapping_by_name_and_offers_it_for_the_same_columns(self, manager: Client) -> None:
+        chosen = {"column_0": "sku", "column_1": "title", "column_2": "price"}
+        manager.post(page_of(manager), {"action": "look", "save_as": "Our export", "decimal": ",", **chosen})
+        mapping = ImportMapping.objects.get()
+        assert (mapping.name, mapping.created_by) == ("Our export", "ada")
+
+        url = page_of(manager)
+        assert "Our export" in manager.get(url).content.decode()
+        page = manager.get(f"{url}?mapping={mapping.pk}").content.decode()
+        assert "First products" in page
+        assert ImportDraft.objects.first().options["decimal"] == ","
+        other = page_of(manager, b"sku,title\n1,Jug\n")
+        assert "Our export" not in manager.get(other).content.decode()
+
+    def test_shows_photos_of_an_archive(self, manager: Client) -> None:
+        table = b"sku,title,image\n1,Jug,jug.jpg\n2,Hat,missing.jpg\n"
+        url = page_of(manager, packed({"products.csv": table, "images/jug.jpg": jpeg()}), "spring.zip")
+
+        photo = manager.get(f"{url}photos/0/")
+
+        assert photo.headers["Content-Type"] == "image/webp"
+        assert manager.get(f"{url}photos/1/").status_code == 404
+        assert manager.get(f"{url}photos/7/").status_code == 404
+
+    def test_keeps_the_file_when_a_dry_run_was_not_right(self, manager: Client) -> None:
+        url = page_of(manager)
+        chosen = {"column_0": "sku", "column_1": "title"}
+        manager.post(url, {"action": "check", **chosen})
+        Job.objects.update(state=Job.State.CANCELLED)
+
+        manager.post(url, {"action": "check", **chosen, "column_2": "price"})
+
+        assert Job.objects.count() == 2
+        assert "price=Preis" in Job.objects.first().parameters["map"]
+
+    def test_that_has_expired_says_so(self, manager: Client, settings: Any) -> None:
+        url = page_of(manager)
+        long_ago = timezone.now() - timedelta(hours=settings.IMPORT_UPLOAD_KEEP_HOURS)
+        ImportDraft.objects.update(used_at=long_ago)
+        for path in Path(settings.UPLOADS_ROOT).iterdir():
+            os.utime(path, (0, 0))
+        files.delete_expired_files()
+
+        answer = manager.get(url, follow=True)
+
+        assert "the file is no longer kept: upload it again" in answer.content.decode()
+        assert not list(Path(settings.UPLOADS_ROOT).iterdir())
+
+    def test_another_delimiter_gives_other_columns(self, manager: Client) -> None:
+        url = page_of(manager, b"sku|title;x\n1|Jug;y\n", "odd.csv")
+
+        manager.post(url, {"action": "look", "delimiter": "|", "column_0": "sku", "column_1": "title"})
+
+        assert "title;x" in manager.get(url).content.decode()
