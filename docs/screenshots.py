@@ -89,7 +89,8 @@ def _start_dry_run(page: Page) -> None:
     page.locator("input[type=file]").set_input_files(
         {"name": "spring.csv", "mimeType": "text/csv", "buffer": CATALOGUE.encode()}
     )
-    page.get_by_role("button", name="Dry run").click()
+    page.get_by_role("button", name="Upload and look at it").click()
+    page.get_by_role("button", name="Check the whole file").click()
     page.get_by_role("button", name="Import these").wait_for(timeout=JOB_TIMEOUT_MS)
 
 
