@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from PIL import Image
 
-from catalog.admin.import_forms import FORMAT_LABELS, DraftForm, column_key, initial_values
+from catalog.admin.import_forms import FORMAT_LABELS, DraftForm, choose_column, column_key, initial_values
 from catalog.importers.drafts import draft_path, submit_draft
 from catalog.importers.preview import CataloguePreview, preview_catalogue, sample_photo
 from catalog.importers.rows import InvalidSource
@@ -93,6 +93,7 @@ class DraftPage:
                 for number, row in enumerate(preview.products if preview else ())
                 if row.product is not None
             ],
+            "missing": [choose_column(name) for name in preview.missing] if preview else [],
             "mappings": self._offered_mappings(),
         }
 

@@ -209,7 +209,7 @@ class DraftForm(forms.Form):
                 )
         for name in REQUIRED_FIELDS if self.columns else ():
             if not chosen[name] and name not in self._fixed_fields(cleaned):
-                self.add_error(None, gettext("Choose the column that becomes: %s.") % FIELD_LABELS[name])
+                self.add_error(None, choose_column(name))
         if cleaned.get("save_as") and ImportMapping.objects.filter(name=cleaned["save_as"]).exists():
             self.add_error("save_as", _("There is a mapping of this name: choose another."))
         return cleaned
@@ -261,6 +261,11 @@ def initial_values(options: ImportOptions) -> dict[str, Any]:
     values["currency"] = currency[-1] if currency else ""
     values["set"] = "\n".join(pair for name, pair in constants if name != "currency")
     return values
+
+
+def choose_column(name: str) -> str:
+    """What to do about a required field that no column becomes."""
+    return gettext("Choose the column that becomes: %s.") % FIELD_LABELS[name]
 
 
 def column_key(columns: Sequence[str]) -> str:

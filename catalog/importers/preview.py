@@ -48,6 +48,7 @@ class CataloguePreview:
         format: one of FORMATS.
         columns: in the order of the file.
         products: the first rows that would become products.
+        missing: required fields that no column becomes; there are no products then.
         problems: the first rows that would not, and the values that could not be used.
         categories: paths that the catalogue does not have yet.
         brands: that the catalogue does not have yet.
@@ -60,6 +61,7 @@ class CataloguePreview:
     format: str
     columns: Sequence[ColumnPreview] = ()
     products: Sequence[Row] = ()
+    missing: Sequence[str] = ()
     problems: Sequence[tuple[int, str]] = ()
     categories: Sequence[str] = ()
     brands: Sequence[str] = ()
@@ -113,16 +115,17 @@ def preview_catalogue(path: Path, options: ImportOptions) -> CataloguePreview:
         InvalidSource: with these options nothing can be imported from it.
         StorageUnavailable: there is no space to unpack its table.
     """
-    mapping, missing = options.mapping(), []
+    mapping = options.mapping()
+    missing: list[str] = []
     while True:
         try:
             preview = _preview(path, mapping, options.format)
         except NoColumn as error:
             # The columns are shown without it, so that one can be chosen.
-            missing.append((0, f"no column is chosen for the field {error.field}"))
+            missing.append(error.field)
             mapping = mapping.with_values({error.field: "?"})
         else:
-            return replace(preview, products=(), problems=missing) if missing else preview
+            return replace(preview, products=(), problems=(), missing=missing) if missing else preview
 
 
 def _preview(path: Path, mapping: FieldMapping, format: str) -> CataloguePreview:
