@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,9 @@ from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.feed import MerchantFeed, MerchantTable, attribute_name
 from catalog.importers.folder import FolderCatalogue
 from catalog.importers.json_lines import JsonLines
-from catalog.importers.mapping import FieldMapping
+from catalog.importers.mapping import DELIMITERS, FieldMapping
 from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.rejected import NOTE_COLUMNS, is_rejected_rows_file
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shopify import ShopifyExport
 
@@ -182,13 +184,21 @@ def is_xml(head: bytes) -> bool:
 def _detect_text_format(head: str) -> str:
     if head.lstrip().startswith(("{", "[")):
         return "jsonl"
-    first = head.partition("\n")[0]
+    first, *_ = head.splitlines() or [""]
+    headers = _headers(first)
     for name, table in _SHOP_TABLES.items():
-        if table.matches([cell.strip(' "\r') for cell in first.split(",")]):
+        if table.matches(headers):
             return name
     if {"id", "title", "image_link"} <= {attribute_name(cell.strip(' "\r')) for cell in first.split("\t")}:
         return "merchant"
     return "csv"
+
+
+def _headers(line: str) -> list[str]:
+    """The column names of a first line, by the delimiter that makes most columns; of rejected rows, those of their source."""
+    headers = max((next(csv.reader([line], delimiter=mark), []) for mark in DELIMITERS), key=len)
+    headers = [header.strip() for header in headers]
+    return headers[len(NOTE_COLUMNS) :] if is_rejected_rows_file(headers) else headers
 
 
 def _catalogue(

@@ -91,15 +91,15 @@ def test_a_mended_file_is_imported_as_it_is(tmp_path: Path) -> None:
     assert titles == {"m1": "Tasse", "m2": "-20% Tasse", "m3": "Kanne", "'=4": "+Tasse"}
 
 
-def test_of_a_shopify_product_all_lines_come_back(tmp_path: Path) -> None:
-    header = "Handle,Title,Variant SKU,Variant Price\n"
-    path = table(tmp_path, f"{header}mug,Mug,m-s,cheap\nmug,,m-l,9.00\nhat,Hat,h,5.00\n")
+def test_a_variant_of_a_shopify_product_comes_back_with_what_the_product_has(tmp_path: Path) -> None:
+    header = "Handle,Title,Variant SKU,Variant Price,Option1 Name,Option1 Value\n"
+    path = table(tmp_path, f"{header}mug,Mug,m-s,9.00,Size,S\nmug,,m-l,cheap,,L\nhat,Hat,h,5.00,,\n")
     lines = rejected(path)
-    assert [line[4:] for line in lines[1:]] == [["mug", "Mug", "m-s", "cheap"], ["mug", "", "m-l", "9.00"]]
-    assert (lines[1][0], lines[1][3], lines[2][3]) == ("2", "'cheap' is not a price", "")
+    assert [line[4:] for line in lines[1:]] == [["mug", "Mug", "m-l", "cheap", "Size", "L"]]
+    assert (lines[1][0], lines[1][3]) == ("3", "'cheap' is not a price")
     mended = table(tmp_path, (tmp_path / "rejected.csv").read_text().replace("cheap", "7.00"), "mended.csv")
     assert counts(run(mended)) == (1, 0, 0, 0)
-    assert Product.objects.get(sku="mug").attributes == {"variant_skus": "m-s, m-l"}
+    assert Product.objects.get(sku="m-l").attributes == {"size": "L", "handle": "mug"}
 
 
 def test_of_a_source_that_is_no_table_the_problems_come_back(tmp_path: Path) -> None:
