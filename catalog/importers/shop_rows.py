@@ -59,9 +59,11 @@ class ShopRows:
         mapping: how columns become fields; takes precedence over what a reader derives.
         headers: columns of the export.
         photos: folder of the photos that are not links.
+        system: name of the shop system.
     """
 
-    def __init__(self, mapping: FieldMapping, headers: Sequence[str], *, photos: PhotoFolder) -> None:
+    def __init__(self, mapping: FieldMapping, headers: Sequence[str], *, photos: PhotoFolder, system: str) -> None:
+        self._system = system
         mapped = {*mapping.columns, *mapping.values}
         self._derived = frozenset(DERIVED) - mapped
         self._has_currency = "currency" in mapped
@@ -76,7 +78,7 @@ class ShopRows:
     @property
     def notes(self) -> list[str]:
         """What was found about all rows that were built."""
-        return [_NO_CURRENCY] if self._assumed_currency else []
+        return [f"read as a product export of {self._system}", *([_NO_CURRENCY] if self._assumed_currency else [])]
 
     def derives(self, name: str) -> bool:
         """Whether a field has the value that the reader derived, because no column was mapped to it."""

@@ -13,13 +13,15 @@ from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.feed import MerchantFeed, MerchantTable, attribute_name
 from catalog.importers.folder import FolderCatalogue
 from catalog.importers.json_lines import JsonLines
+from catalog.importers.magento import MagentoExport
 from catalog.importers.mapping import DELIMITERS, FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rejected import NOTE_COLUMNS, is_rejected_rows_file
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shopify import ShopifyExport
+from catalog.importers.woocommerce import WooCommerceExport
 
-FORMATS = ("csv", "folder", "zip", "merchant", "shopify", "jsonl")
+FORMATS = ("csv", "folder", "zip", "merchant", "shopify", "woocommerce", "magento", "jsonl")
 
 _HEAD_BYTES = 64 * 1024
 
@@ -35,8 +37,12 @@ _UNSUPPORTED_SIGNATURES = {
 }
 
 # Exports of shops' systems, which their columns tell apart; the first that matches.
-_SHOP_TABLES: Mapping[str, type[ShopifyExport]] = {"shopify": ShopifyExport}
-_TABLES: Mapping[str, type[CsvCatalogue | ShopifyExport | JsonLines]] = {
+_SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExport]] = {
+    "shopify": ShopifyExport,
+    "woocommerce": WooCommerceExport,
+    "magento": MagentoExport,
+}
+_TABLES: Mapping[str, type[CsvCatalogue | ShopifyExport | WooCommerceExport | MagentoExport | JsonLines]] = {
     "csv": CsvCatalogue,
     **_SHOP_TABLES,
     "jsonl": JsonLines,

@@ -17,6 +17,7 @@ from catalog.importers.shopify import ShopifyExport
 from catalog.importers.writer import import_rows
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
+from tests.catalog.shop_exports import families
 from tests.factories import jpeg
 
 pytestmark = pytest.mark.django_db
@@ -90,14 +91,6 @@ def shop(tmp_path: Path) -> Path:
     return folder
 
 
-def families() -> dict[str, set[str]]:
-    """The SKUs of each family by that of its main product."""
-    found: dict[str, set[str]] = {}
-    for product in Product.objects.select_related("variant_of"):
-        found.setdefault((product.variant_of or product).sku, set()).add(product.sku)
-    return found
-
-
 def photos_of(sku: str) -> list[str]:
     return list(Product.objects.get(sku=sku).images.order_by("position").values_list("alt", flat=True))
 
@@ -105,7 +98,7 @@ def photos_of(sku: str) -> list[str]:
 def test_each_variant_is_a_product_and_the_handle_is_their_family(shop: Path) -> None:
     front = further(**{"Image Src": "red.jpg", "Image Position": "1", "Image Alt Text": "From the front"})
     report = run(export(shop, SHIRT, variant("M", "45.00", "3"), front), "--set", "currency=CAD")
-    assert (counts(report), report["notes"]) == ((2, 0, 0, 0), [])
+    assert (counts(report), report["notes"]) == ((2, 0, 0, 0), ["read as a product export of Shopify"])
     assert families() == {"LS-S": {"LS-S", "LS-M"}}
     small, medium = Product.objects.order_by("pk")
     for product in (small, medium):
@@ -187,7 +180,7 @@ def test_a_compare_at_price_is_the_list_price_where_it_is_higher(shop: Path) -> 
 
 def test_the_report_says_that_the_prices_have_no_currency(shop: Path) -> None:
     note = "the prices have no currency: EUR was assumed; set currency=... to name another"
-    assert run(export(shop, SHIRT))["notes"] == [note]
+    assert run(export(shop, SHIRT))["notes"] == ["read as a product export of Shopify", note]
 
 
 def test_the_photo_of_a_variant_comes_first_and_those_of_other_variants_do_not_come(shop: Path) -> None:

@@ -32,7 +32,7 @@ _LOG_EVERY_S = 10.0
 class Command(BaseCommand):
     help = (
         "Import products and their photos. PATH is a CSV table (first line: column names), a Google Merchant feed in XML or "
-        "TSV, a product export of Shopify, a file with one JSON object per line, a folder of photos (folder = category), or a "
+        "TSV, a product export of Shopify, WooCommerce or Magento, a file with one JSON object per line, a folder of photos (folder = category), or a "
         "zip of one of these. Rows are matched by SKU: importing again writes only what changed. Exit status: 0 if the source "
         "was read to its end, even with rejected rows; 1 if nothing could be read, or something could not be stored; 130 if "
         "interrupted."
@@ -135,6 +135,8 @@ class Command(BaseCommand):
             self.stdout.write(f"  withdrawn {report.withdrawn:>8}  (missing in the source)")
         if report.not_withdrawn:
             self.stdout.write(f"  nothing was withdrawn: {report.not_withdrawn}")
+        for note in report.notes:
+            self.stdout.write(f"  {note}")
         shown = report.problems[:_MAX_PROBLEMS_PRINTED]
         if shown:
             width = max(len("sku"), *(len(problem.sku[:30]) for problem in shown))
