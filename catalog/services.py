@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -169,12 +168,11 @@ def save_products(
             new.append(product)
         elif result is SaveResult.UPDATED:
             updated.append(product.pk)
-    # In one order, too: who creates the same products at the same time waits for the first of them.
     if import_id is not None:
         for product in new:
             product.import_id = import_id
         Product.objects.filter(pk__in=updated).update(import_id=import_id)
-    Product.objects.bulk_create(sorted(new, key=attrgetter("sku")))
+    Product.objects.bulk_create(new)
     _set_other_categories(moved)
     saved = [each[0] for each in results if not isinstance(each, ValidationError)]
     assign_families([product for product in saved if product.family_code != old_codes.get(product.sku, "")], old_codes)

@@ -30,7 +30,9 @@ MAPPED_FORMATS = frozenset({"csv", "jsonl"})
 FORMAT_LABELS: Mapping[str, Promise] = {
     "csv": _("table (CSV)"),
     "merchant": _("Google Merchant feed (XML or tabs)"),
-    "shopify": _("Shopify export (CSV)"),
+    "shopify": _("export of Shopify (CSV)"),
+    "woocommerce": _("export of WooCommerce (CSV)"),
+    "magento": _("export of Magento or Adobe Commerce (CSV)"),
     "jsonl": _("a JSON object a line"),
     "folder": _("folders of photos, in a zip"),
 }

@@ -75,6 +75,8 @@ class MagentoExport:
         InvalidSource: the file is not such an export.
     """
 
+    format = "magento"
+
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
         self._now = now or datetime.now(UTC)
         self._decimal = mapping.decimal
@@ -95,6 +97,11 @@ class MagentoExport:
     def matches(headers: Sequence[str]) -> bool:
         """Whether a table with these columns is such an export."""
         return set(REQUIRED) <= set(headers) and len(_IDENTIFYING & set(headers)) >= _IDENTIFYING_AT_LEAST
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._rows.columns
 
     @property
     def notes(self) -> Sequence[str]:

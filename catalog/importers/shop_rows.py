@@ -76,6 +76,11 @@ class ShopRows:
         )
 
     @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._builder.columns
+
+    @property
     def notes(self) -> list[str]:
         """What was found about all rows that were built."""
         return [f"read as a product export of {self._system}", *([_NO_CURRENCY] if self._assumed_currency else [])]

@@ -87,6 +87,8 @@ class ShopifyExport:
         InvalidSource: the file is not such an export.
     """
 
+    format = "shopify"
+
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._table = CsvTable(path, mapping)
         self.headers = headers = self._table.headers
@@ -108,6 +110,11 @@ class ShopifyExport:
         """Whether a table with these columns is such an export."""
         found = {header.casefold() for header in headers}
         return any(required <= found for required in _IDENTIFYING)
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._rows.columns
 
     @property
     def notes(self) -> Sequence[str]:

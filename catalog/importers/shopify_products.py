@@ -93,6 +93,11 @@ class ShopifyRows:
         self._skus: SkusOfFile | None = None
 
     @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._rows.columns
+
+    @property
     def notes(self) -> Sequence[str]:
         """What was found about all products."""
         return self._rows.notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -205,6 +205,8 @@ class WooCommerceExport:
         InvalidSource: the file is not such an export.
     """
 
+    format = "woocommerce"
+
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
         self._now = now or datetime.now(UTC)
         self._decimal = mapping.decimal
@@ -225,6 +227,11 @@ class WooCommerceExport:
         """Whether a table with these columns is such an export."""
         found = _column_names(headers).keys()
         return found >= _REQUIRED and len(found & _IDENTIFYING) >= _IDENTIFYING_AT_LEAST
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._rows.columns
 
     @property
     def notes(self) -> Sequence[str]:

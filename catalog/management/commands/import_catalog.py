@@ -31,11 +31,11 @@ _LOG_EVERY_S = 10.0
 
 class Command(BaseCommand):
     help = (
-        "Import products and their photos. PATH is a CSV table (first line: column names), a Google Merchant feed in XML or "
-        "TSV, a product export of Shopify, WooCommerce or Magento, a file with one JSON object per line, a folder of photos (folder = category), or a "
-        "zip of one of these. Rows are matched by SKU: importing again writes only what changed. Exit status: 0 if the source "
-        "was read to its end, even with rejected rows; 1 if nothing could be read, or something could not be stored; 130 if "
-        "interrupted."
+        "Import products and their photos. PATH is a CSV table (first line: column names), a Google Merchant feed in XML or TSV, a "
+        "product export of Shopify, WooCommerce or Magento, a file with one JSON object per line, a folder of photos (folder = "
+        "category), or a zip of one of these. Rows are matched by SKU: importing again writes only what changed. Exit status: 0 if "
+        "the source was read to its end, even with rejected rows; 1 if nothing could be read, or something could not be stored; "
+        "130 if interrupted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
