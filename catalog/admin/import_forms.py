@@ -31,6 +31,7 @@ FORMAT_LABELS: Mapping[str, Promise] = {
     "csv": _("table (CSV)"),
     "merchant": _("Google Merchant feed (XML or tabs)"),
     "shopify": _("export of Shopify (CSV)"),
+    "shopify_json": _("products of Shopify (JSON)"),
     "woocommerce": _("export of WooCommerce (CSV)"),
     "magento": _("export of Magento or Adobe Commerce (CSV)"),
     "jsonl": _("a JSON object a line"),

@@ -19,9 +19,10 @@ from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rejected import NOTE_COLUMNS, is_rejected_rows_file
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shopify import ShopifyExport
+from catalog.importers.shopify_json import ShopifyJson
 from catalog.importers.woocommerce import WooCommerceExport
 
-FORMATS = ("csv", "folder", "zip", "merchant", "shopify", "woocommerce", "magento", "jsonl")
+FORMATS = ("csv", "folder", "zip", "merchant", "shopify", "shopify_json", "woocommerce", "magento", "jsonl")
 
 _HEAD_BYTES = 64 * 1024
 
@@ -42,9 +43,12 @@ _SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExpor
     "woocommerce": WooCommerceExport,
     "magento": MagentoExport,
 }
-_TABLES: Mapping[str, type[CsvCatalogue | ShopifyExport | WooCommerceExport | MagentoExport | JsonLines]] = {
+_TABLES: Mapping[
+    str, type[CsvCatalogue | ShopifyExport | WooCommerceExport | MagentoExport | ShopifyJson | JsonLines]
+] = {
     "csv": CsvCatalogue,
     **_SHOP_TABLES,
+    "shopify_json": ShopifyJson,
     "jsonl": JsonLines,
 }
 
@@ -146,7 +150,7 @@ def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "") -> N
     detected = detect_format(path)
     if detected == "zip":
         validate_archive(path)
-    elif (format or detected) != "jsonl":
+    elif (format or detected) not in ("jsonl", "shopify_json"):
         with open_catalogue(path, mapping, format=format, is_upload=True):
             pass
 
@@ -189,7 +193,7 @@ def is_xml(head: bytes) -> bool:
 
 def _detect_text_format(head: str) -> str:
     if head.lstrip().startswith(("{", "[")):
-        return "jsonl"
+        return "shopify_json" if ShopifyJson.matches(head) else "jsonl"
     first, *_ = head.splitlines() or [""]
     headers = _headers(first)
     for name, table in _SHOP_TABLES.items():
