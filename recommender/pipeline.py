@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,9 @@ _DIVERSITY_OVERSAMPLING = 4
 # The index may lag behind the database by a few products, which are then dropped.
 _EXTRA_CANDIDATES = 2
 _MAX_CANDIDATES = 10_000
+# A query that brought too few products, most of them variants of a few, is repeated for this many times what it seems to take.
+_ESTIMATE_MARGIN = 1.25
+_MAX_GROWTH = 8
 # Up to this many excluded products are dropped after the query instead of being excluded by the index.
 _MAX_POST_FILTERED = 20
 
@@ -230,7 +234,7 @@ def _search_index(
         below_confidence = bool(hits) and not _meets_min_confidence(live, hits[-1].score, query)
         if len(accepted) >= target or len(hits) < candidates or candidates >= _MAX_CANDIDATES or below_confidence:
             break
-        candidates = min(4 * candidates, _MAX_CANDIDATES)
+        candidates = _more_candidates(candidates, len(accepted), target)
     with query_stage("rerank"):
         # The target number and no more, so that results do not depend on how often the index was queried.
         chosen = diversify(
@@ -238,6 +242,12 @@ def _search_index(
         )
     shown = live.index.distance.shown
     return [Recommendation(cards[hit.product_id], shown(hit.score), _confidence(live, hit.score)) for hit in chosen]
+
+
+def _more_candidates(candidates: int, accepted: int, target: int) -> int:
+    """How many candidates to query for next, if the further ones are accepted as often as those before."""
+    estimate = math.ceil(_ESTIMATE_MARGIN * candidates * target / max(accepted, 1))
+    return min(max(estimate, 2 * candidates), _MAX_GROWTH * candidates, _MAX_CANDIDATES)
 
 
 def _confidence(live: LiveCollection, score: float) -> float | None:

@@ -93,11 +93,6 @@ class MagentoExport:
         self._alone = 0
         self.total = self._table.total
 
-    @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
     @staticmethod
     def matches(headers: Sequence[str]) -> bool:
         """Whether a table with these columns is such an export."""

@@ -105,11 +105,6 @@ class ShopifyExport:
         self._rows = ShopifyRows(mapping, headers, photos=photos)
         self.total = self._table.total
 
-    @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
     @staticmethod
     def matches(headers: Sequence[str]) -> bool:
         """Whether a table with these columns is such an export."""

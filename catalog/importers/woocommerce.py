@@ -222,11 +222,6 @@ class WooCommerceExport:
         self._rows = ShopRows(mapping, headers, photos=photos, system="WooCommerce")
         self.total = self._table.total
 
-    @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
     @staticmethod
     def matches(headers: Sequence[str]) -> bool:
         """Whether a table with these columns is such an export."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from catalog.duplicates import make_variants
 from catalog.filters import ProductFilter
 from catalog.models import Product
 from catalog.services import ProductData, SaveResult, save_product, save_products
+from tests.catalog.importing import run
 
 pytestmark = pytest.mark.django_db
 
@@ -121,3 +123,10 @@ def test_a_price_list_without_categories_leaves_them_alone() -> None:
     product, _ = save_product(replace(tee, other_categories=(), title="Shirt"), fields={"title"})
 
     assert product.other_categories.get().path == "sale"
+
+
+def test_a_column_of_a_plain_table_names_the_families(real_data: Path) -> None:
+    cases = real_data / "cases/catalogue"
+    run(cases / "families.csv", "--images", str(cases / "images"), "--map", "family=item_group_id")
+
+    assert families() == {f"G{n}-XS": {f"G{n}-{size}" for size in ("XS", "S", "M", "L", "XL")} for n in range(6)}

@@ -114,3 +114,32 @@ def test_what_is_hidden_is_read_in_one_query(shop: Shop, family: list[Product]) 
     with CaptureQueriesContext(connection) as queries:
         assert excluded_products_of(family[1].pk) == {family[0].pk, family[2].pk}
     assert len(queries) == 1
+
+
+@pytest.mark.parametrize("diversity", ["0", "0.5"])
+def test_families_of_many_variants_with_one_photo_fill_the_strip_with_one_of_each(
+    shop: Shop, api: Client, diversity: str
+) -> None:
+    families = []
+    for number in range(6):
+        family = [shop.add((1, 0.05 * number, 0.02 * number)) for _ in range(30)]
+        make_variants(family[0].pk, [each.pk for each in family])
+        families.append({each.pk for each in family})
+
+    for family in families:
+        answer = ids(similar(api, Product.objects.get(pk=max(family)), limit=5, diversity=diversity))
+        shown = [next(position for position, each in enumerate(families) if pk in each) for pk in answer]
+        assert sorted(shown) == [position for position, each in enumerate(families) if each is not family]
+
+
+def test_a_fallback_shows_one_of_each_large_family(shop: Shop, api: Client) -> None:
+    shirts = CategoryFactory(slug="shirts")
+    product = ProductFactory(category=shirts)
+    for _ in range(5):
+        family = [ProductFactory(category=shirts) for _ in range(30)]
+        make_variants(family[0].pk, [each.pk for each in family])
+
+    answer = similar(api, product, limit=5)
+
+    assert answer["fallback"]
+    assert len(set(Product.objects.filter(pk__in=ids(answer)).values_list("variant_of", flat=True))) == 5
