@@ -21,6 +21,7 @@ from jobs.problems import JOB_ENDED, JOB_NOT_FOUND
 from jobs.selectors import get_job
 from jobs.services import cancel
 from jobs.states import JobState
+from rest.addresses import address_of
 from rest.documenting import problem_example, responses
 from rest.parameters import NoParameters
 from rest.views import ApiView
@@ -133,8 +134,8 @@ def accepted_response(request: Request, job: Job) -> Response:
     Returns:
         202 with the job, and in `Location` the URL to poll.
     """
-    base = _API.match(request.path)
-    headers = {"Location": f"{base[0] if base else ''}/jobs/{job.pk}"}
+    api = _API.match(address_of(request))
+    headers = {"Location": f"{api[0] if api else ''}/jobs/{job.pk}"}
     return Response(as_json(job), status=HTTPStatus.ACCEPTED, headers=headers)
 
 

@@ -1,4 +1,4 @@
-"""The project package as an app, for its management commands."""
+"""The project package as an app, for its management commands and system checks."""
 
 from django.apps import AppConfig
 
@@ -7,3 +7,9 @@ class LookalikeConfig(AppConfig):
     """The app with the command `demo`."""
 
     name = "lookalike"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from lookalike.checks import register_checks
+
+        register_checks()

@@ -93,6 +93,28 @@ def _database_url(url: str) -> str:
     return url
 
 
+def _public_url(url: str) -> str:
+    """Check the URL of the root, and remove the slash at its end."""
+    if not url:
+        return url
+    try:
+        parts = TypeAdapter(HttpUrl).validate_python(url)
+    except ValidationError:
+        parts = None
+    if parts is None or parts.query is not None or parts.fragment is not None:
+        raise PydanticCustomError("url", "should be a URL like https://shop.example or https://shop.example/lookalike")
+    return url.rstrip("/")
+
+
+def _product_url(template: str) -> str:
+    """Check the template of a product's page: a URL, or a path from the root."""
+    if template and not template.startswith(("http://", "https://", "/")):
+        raise PydanticCustomError(
+            "template", "should be a URL like https://shop.example/p/{{sku}}, or a path like /p/{{sku}}"
+        )
+    return template
+
+
 def _collector_url(url: str) -> str:
     """Check the URL of an OpenTelemetry collector, and that OpenTelemetry is installed."""
     if not url:
@@ -208,7 +230,8 @@ class Environment(BaseModel):
     FETCH_ALLOW_NETWORKS: Annotated[tuple[IPvAnyNetwork, ...], CommaSeparated] = ()
 
     SERVE_MEDIA: Bool = Field(default_factory=lambda values: values["DEBUG"])
-    PRODUCT_URL: str = ""
+    PUBLIC_URL: Annotated[str, AfterValidator(_public_url)] = ""
+    PRODUCT_URL: Annotated[str, AfterValidator(_product_url)] = ""
     PROMETHEUS_MULTIPROC_DIR: str = ""
     WORKER_METRICS_PORT: Annotated[tuple[str, int] | None, BeforeValidator(_host_and_port)] = None
     OTEL_EXPORTER_OTLP_ENDPOINT: Annotated[str, AfterValidator(_collector_url)] = ""

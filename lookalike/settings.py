@@ -250,6 +250,8 @@ if UPLOADS_ROOT.resolve().is_relative_to(MEDIA_ROOT.resolve()):
     raise ImproperlyConfigured(f"UPLOADS_ROOT={str(UPLOADS_ROOT)!r} is below {MEDIA_ROOT}, which is public")
 # In production a CDN or nginx serves media; the demo and a laptop have neither.
 SERVE_MEDIA = env.SERVE_MEDIA
+# Where clients reach this server's root, e.g. https://shop.example/lookalike; empty: as each request says.
+PUBLIC_URL = env.PUBLIC_URL
 # URL template of the shop's own product pages, e.g. https://shop.example/p/{sku}; empty: the storefront's pages.
 PRODUCT_URL = env.PRODUCT_URL
 # A folder shared by the web processes of one server, so that /metrics adds up their values. prometheus_client reads the

@@ -12,7 +12,7 @@ NOTHING = "default-src 'none'; frame-ancestors 'none'"
 
 
 def own_files(scripts: Sequence[str] = (), styles: Sequence[str] = ()) -> str:
-    """Policy that allows the files of this server and of the hosts of static and media files.
+    """Policy that allows the files of this server, whose photos are at PUBLIC_URL, and of the hosts of static and media files.
 
     Args:
         scripts: further sources of `script-src`, such as "'unsafe-inline'".
@@ -22,11 +22,12 @@ def own_files(scripts: Sequence[str] = (), styles: Sequence[str] = ()) -> str:
         Value of the header.
     """
     static, media = (_origin(settings.STATIC_URL), _origin(settings.MEDIA_URL))
+    photos = {*static, *media, *_origin(settings.PUBLIC_URL)}
     return "; ".join(
         [
             " ".join(["default-src 'self'", *static]),
             *([" ".join(["script-src 'self'", *static, *scripts])] if scripts else []),
-            " ".join(["img-src 'self' data: blob:", *sorted({*static, *media})]),
+            " ".join(["img-src 'self' data: blob:", *sorted(photos)]),
             " ".join(["style-src 'self'", *static, *styles]),
             "object-src 'none'",
             "base-uri 'none'",

@@ -9,10 +9,11 @@ from rest.documenting import problem_example
 CARD = {
     "id": 17, "sku": "MUG-017", "title": "Blue enamel mug", "category": "kitchen/mugs", "other_categories": [],
     "brand": "Harbour", "price": "14.50", "list_price": None, "currency": "EUR", "available": True,
-    "image": "/media/products/3f/3f0c.jpg",
+    "image": "https://shop.example/media/products/3f/3f0c.jpg",
     "thumbnails": {
-        "320": "/thumbs/320/products/3f/3f0c.jpg.webp", "640": "/thumbs/640/products/3f/3f0c.jpg.webp"
+        "320": "https://shop.example/thumbs/320/products/3f/3f0c.jpg.webp",
+        "640": "https://shop.example/thumbs/640/products/3f/3f0c.jpg.webp",
     },
-    "url": "/products/17/blue-enamel-mug/",
+    "url": "https://shop.example/products/17/blue-enamel-mug/",
 }  # fmt: skip
 NO_PRODUCT = problem_example(PRODUCT_NOT_FOUND, ProductNotFound(4), "/api/products/4")

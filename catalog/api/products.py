@@ -10,6 +10,7 @@ from catalog import selectors
 from catalog.api import serializers
 from catalog.api.documenting import CARD, NO_PRODUCT
 from catalog.api.parameters import MAX_PAGE_SIZE, ProductListParameters, validate_product_id
+from rest.addresses import address_of, base_address
 from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError, integer_expected
 from rest.parameters import NoParameters
@@ -56,7 +57,7 @@ class ProductListView(ApiView):
                 "count": page.count,
                 "next": _page_url(request, query.page + 1) if page.has_next else None,
                 "previous": _page_url(request, query.page - 1) if page.has_previous else None,
-                "results": serializers.product_cards(page.cards),
+                "results": serializers.product_cards(page.cards, base_address(request)),
             }
         )
 
@@ -80,7 +81,7 @@ class ProductView(ApiView):
                     "description": "Holds 350 ml.",
                     "tags": ["camping"],
                     "attributes": {"colour": "blue"},
-                    "images": [{"url": "/media/products/3f/3f0c.jpg", "width": 800, "height": 600, "alt": "A mug"}],
+                    "images": [{"url": CARD["image"], "width": 800, "height": 600, "alt": "A mug"}],
                 },
                 response_only=True,
                 status_codes=["200"],
@@ -91,10 +92,11 @@ class ProductView(ApiView):
     def get(self, request: Request, product_id: int) -> Response:
         """One visible product with its description, tags, attributes and all its photos."""
         NoParameters.parse(request.query_params)
-        return Response(serializers.product_detail(selectors.product_detail(validate_product_id(product_id))))
+        detail = selectors.product_detail(validate_product_id(product_id))
+        return Response(serializers.product_detail(detail, base_address(request)))
 
 
 def _page_url(request: Request, page: int) -> str:
     query = request.query_params.copy()
     query["page"] = str(page)
-    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+    return f"{address_of(request)}?{query.urlencode()}"

@@ -26,6 +26,7 @@ from catalog.models import Product
 from catalog.money import decimals
 from catalog.selectors import ProductDetail
 from catalog.thumbnails import thumbnail_url
+from rest.addresses import absolute
 
 # The thumbnails that fit a card, on a plain screen and on a dense one: the longer side in pixels.
 CARD_SIDES = (320, 640)
@@ -35,16 +36,17 @@ _public_values: Callable[[ProductCard], tuple[Any, ...]] = attrgetter(*_PUBLIC)
 _PRICES = tuple(column.name for column in COLUMNS if column.public and column.value_type == Decimal | None)
 
 
-def product_cards(cards: Iterable[ProductCard]) -> list[dict[str, Any]]:
+def product_cards(cards: Iterable[ProductCard], base: str) -> list[dict[str, Any]]:
     """The JSON of products in a list.
 
     Args:
         cards: the products.
+        base: from `rest.addresses.base_address`.
 
     Returns:
         One object for each card, as ProductSerializer describes it.
     """
-    photo_url, thumbnail_urls, page_url = _photo_url(), _thumbnail_urls(), _page_url()
+    photo_url, thumbnail_urls, page_url = _photo_url(base), _thumbnail_urls(base), _page_url(base)
     products = []
     for card in cards:
         product = _columns(card)
@@ -55,22 +57,24 @@ def product_cards(cards: Iterable[ProductCard]) -> list[dict[str, Any]]:
     return products
 
 
-def product_detail(detail: ProductDetail) -> dict[str, Any]:
+def product_detail(detail: ProductDetail, base: str) -> dict[str, Any]:
     """The JSON of one product.
 
     Args:
         detail: the product.
+        base: from `rest.addresses.base_address`.
 
     Returns:
         An object as ProductDetailSerializer describes it.
     """
+    photo_url = _photo_url(base)
     return {
-        **product_cards([detail.card])[0],
+        **product_cards([detail.card], base)[0],
         "description": detail.description,
         "tags": list(detail.tags),
         "attributes": detail.attributes,
         "images": [
-            {"url": image.file.url, "width": image.width, "height": image.height, "alt": image.alt}
+            {"url": photo_url(str(image.file)), "width": image.width, "height": image.height, "alt": image.alt}
             for image in detail.images
         ],
     }
@@ -84,46 +88,46 @@ def _columns(card: ProductCard) -> dict[str, Any]:
     return members
 
 
-def _page_url() -> Callable[[ProductCard], str | None]:
-    """A function for the URL of a product's page: of the shop that PRODUCT_URL names, else of the storefront, else None."""
-    if template := settings.PRODUCT_URL:
+def _page_url(base: str) -> Callable[[ProductCard], str]:
+    """A function for the URL of a product's page: of the shop that PRODUCT_URL names, else of the storefront."""
+    if template := absolute(base, settings.PRODUCT_URL):
         return lambda card: (
             template.replace("{id}", str(card.id))
             .replace("{slug}", quote(card.slug, safe=""))
             .replace("{sku}", quote(card.sku, safe=""))
         )
-    storefront = _storefront_url(get_urlconf(), get_script_prefix())
-    if storefront is None:
-        return lambda _: None
-    start, middle, end = storefront
+    start, middle, end = _storefront_url(get_urlconf(), get_script_prefix())
+    start = absolute(base, start)
     return lambda card: f"{start}{card.id}{middle}{card.slug}{end}"
 
 
 @cache
-def _storefront_url(urlconf: str | None, _script_prefix: str) -> tuple[str, str, str] | None:
+def _storefront_url(urlconf: str | None, _script_prefix: str) -> tuple[str, str, str]:
     """What surrounds id and slug in the storefront's URLs: reversing each of them costs more than the SQL."""
+    ids = {"pk": 1234567890, "slug": "the-slug"}
     try:
-        url = reverse("storefront:product", kwargs={"pk": 1234567890, "slug": "the-slug"}, urlconf=urlconf)
+        url = reverse("storefront:product", kwargs=ids, urlconf=urlconf)
     except NoReverseMatch:
-        return None
+        # Served by another process (SERVICE), behind the same proxy.
+        url = reverse("product", kwargs=ids, urlconf="storefront.urls")
     start, _, rest = url.partition("1234567890")
     middle, _, end = rest.partition("the-slug")
     return start, middle, end
 
 
-def _photo_url() -> Callable[[str], str]:
+def _photo_url(base: str) -> Callable[[str], str]:
     """A function for the URL of a stored photo."""
     storage = storages["default"]
     if type(storage) is FileSystemStorage and storage.base_url is not None:
         # The same as `storage.url` for the names that photos have, at a tenth of the cost.
-        base = storage.base_url
-        return lambda name: base + filepath_to_uri(name)
-    return storage.url
+        start = absolute(base, storage.base_url)
+        return lambda name: start + filepath_to_uri(name)
+    return lambda name: absolute(base, storage.url(name))
 
 
-def _thumbnail_urls() -> Callable[[str], dict[str, str]]:
+def _thumbnail_urls(base: str) -> Callable[[str], dict[str, str]]:
     """A function for the URLs of a photo's thumbnails, by side; what surrounds the photo's name is the same for all photos."""
-    around = {str(side): thumbnail_url("|", side).split("|") for side in CARD_SIDES}
+    around = {str(side): absolute(base, thumbnail_url("|", side)).split("|") for side in CARD_SIDES}
     return lambda name: {side: f"{start}{name}{end}" for side, (start, end) in around.items()}
 
 
@@ -131,12 +135,12 @@ def _thumbnail_urls() -> Callable[[str], dict[str, str]]:
 class ProductSerializer(serializers.Serializer[Any]):
     """A product in a list."""
 
-    image = serializers.CharField(allow_null=True, help_text="URL of its first photo, absolute or from the root.")
+    image = serializers.CharField(allow_null=True, help_text="Absolute URL of its first photo.")
     thumbnails = serializers.DictField(
         child=serializers.CharField(),
-        help_text="URLs of small versions of that photo, by their longer side in pixels; {} without a photo.",
+        help_text="Absolute URLs of small versions of that photo, by their longer side in pixels; {} without a photo.",
     )
-    url = serializers.CharField(allow_null=True, help_text="URL of its page, absolute or from the root.")
+    url = serializers.CharField(help_text="Absolute URL of its page.")
 
     def get_fields(self) -> dict[str, Any]:
         """The columns of a card, then the addresses."""

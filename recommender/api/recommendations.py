@@ -23,6 +23,7 @@ from recommender import pipeline
 from recommender.api import serializers
 from recommender.api.parameters import MAX_LIMIT, SearchParameters, SimilarParameters
 from recommender.problems import INDEX_UNAVAILABLE
+from rest.addresses import base_address
 from rest.documenting import form_body, problem_example, responses
 from rest.errors import GIVEN_TWICE, InvalidParameters, ParameterError, integer_expected
 from rest.problems import INVALID_PARAMETERS
@@ -95,7 +96,7 @@ class SimilarView(ApiView):
             recommended = pipeline.similar_to(validate_product_id(product_id), query)
         except UnknownCollection as error:
             raise InvalidParameters([ParameterError("collection", str(error))]) from error
-        return Response(serializers.recommendations(recommended, product_id=product_id))
+        return Response(serializers.recommendations(recommended, base_address(request), product_id=product_id))
 
 
 class SearchView(ApiView):
@@ -144,7 +145,7 @@ class SearchView(ApiView):
         photo = request.FILES[_PHOTO]
         _check_size(photo.size)
         recommended = pipeline.search(slug, photo.read(), pipeline.SearchQuery(**values))
-        return Response(serializers.recommendations(recommended))
+        return Response(serializers.recommendations(recommended, base_address(request)))
 
 
 def _check_size(size: int, allowance: int = 0) -> None:

@@ -15,11 +15,12 @@ _SCORE_DIGITS = 6
 _CONFIDENCE_DIGITS = 4
 
 
-def recommendations(recommended: Recommendations, *, product_id: int | None = None) -> dict[str, Any]:
+def recommendations(recommended: Recommendations, base: str, *, product_id: int | None = None) -> dict[str, Any]:
     """The JSON of recommendations.
 
     Args:
         recommended: what was recommended.
+        base: from `rest.addresses.base_address`.
         product_id: the product that the recommendations are for; None after a search.
 
     Returns:
@@ -35,7 +36,7 @@ def recommendations(recommended: Recommendations, *, product_id: int | None = No
             "score": None if each.score is None else round(each.score, _SCORE_DIGITS),
             "confidence": None if each.confidence is None else round(each.confidence, _CONFIDENCE_DIGITS),
         }
-        for card, each in zip(product_cards(each.product for each in results), results, strict=True)
+        for card, each in zip(product_cards((each.product for each in results), base), results, strict=True)
     ]
     if product_id is not None:
         body["fallback"] = recommended.fallback

@@ -64,7 +64,7 @@ def test_the_json_of_a_card_has_the_members_of_its_schema(products: list[int]) -
     schema = serializers.ProductSerializer().fields
     public = [column.name for column in COLUMNS if column.public]
 
-    for shown in serializers.product_cards(visible_cards(products).values()):
+    for shown in serializers.product_cards(visible_cards(products).values(), "https://shop.example"):
         assert list(shown) == list(schema) == [*public, "image", "thumbnails", "url"]
         for name, value in shown.items():
             assert value is not None or schema[name].allow_null

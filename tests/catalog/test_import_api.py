@@ -63,7 +63,7 @@ class TestACatalogue:
         assert response.status_code == 202, response.content
         body = response.json()
         assert (body["kind"], body["collection"], body["state"]) == ("import", None, "queued")
-        assert response["Location"] == f"/api/jobs/{body['id']}"
+        assert response["Location"] == f"http://testserver/api/jobs/{body['id']}"
         assert api.get(response["Location"]).json() == body
         job = Job.objects.get()
         assert job.parameters == {
@@ -110,7 +110,7 @@ class TestACatalogue:
 
     def test_has_the_same_address_by_its_version(self, api: Client) -> None:
         response = api.post("/api/v1/imports", {"file": file()})
-        assert response["Location"] == f"/api/v1/jobs/{response.json()['id']}"
+        assert response["Location"] == f"http://testserver/api/v1/jobs/{response.json()['id']}"
 
     def test_is_worked_off_and_its_rejected_rows_are_fetched(self, api: Client) -> None:
         address = api.post(ADDRESS, {"file": file()})["Location"]

@@ -65,6 +65,22 @@ def test_similar_products_are_found_in_the_index_that_the_worker_filled(shop):
     assert (len(answer["results"]), answer["fallback"]) == (5, False)
 
 
+def test_every_address_in_an_answer_leads_somewhere(shop):
+    product = shop.get("/api/products")["results"][0]["id"]
+    answer = shop.get(f"/api/products/{product}/similar?limit=1")
+    card = answer["results"][0]["product"]
+    for address in (
+        card["url"],
+        card["image"],
+        *card["thumbnails"].values(),
+        shop.get("/api/products?page_size=1")["next"],
+    ):
+        # What a client would ask the host of the address.
+        assert address.startswith("http://shop.example/")
+        assert shop.ask(address.removeprefix("http://shop.example"))[0] == 200, address
+    assert card["title"] in shop.ask(card["url"].removeprefix("http://shop.example"))[2].decode()
+
+
 def test_the_storefront_and_the_admin_are_the_catalogues(shop):
     status, _, page = shop.ask("/")
     assert (status, b"things" in page) == (200, True)

@@ -83,10 +83,10 @@ def test_one_product_has_all_that_its_shop_says(api: Client) -> None:
     body = api.get(f"/api/products/{product.pk}").json()
 
     assert (body["description"], body["tags"], body["attributes"]) == ("Holds 350 ml.", ["camping"], {"colour": "blue"})
-    assert body["image"] == first.file.url
+    assert body["image"] == f"http://testserver{first.file.url}"
     assert body["images"] == [
-        {"url": first.file.url, "width": 32, "height": 24, "alt": ""},
-        {"url": second.file.url, "width": 32, "height": 24, "alt": "From above"},
+        {"url": f"http://testserver{first.file.url}", "width": 32, "height": 24, "alt": ""},
+        {"url": f"http://testserver{second.file.url}", "width": 32, "height": 24, "alt": "From above"},
     ]
 
 

@@ -63,11 +63,12 @@ def test_an_answer_has_exactly_these_members(shop: Shop, api: Client) -> None:
                     "list_price": None,
                     "currency": "EUR",
                     "available": True,
-                    "image": other.images.get().file.url,
+                    "image": f"http://testserver{other.images.get().file.url}",
                     "thumbnails": {
-                        side: f"/thumbs/{side}/{other.images.get().file.name}.webp" for side in ("320", "640")
+                        side: f"http://testserver/thumbs/{side}/{other.images.get().file.name}.webp"
+                        for side in ("320", "640")
                     },
-                    "url": other.get_absolute_url(),
+                    "url": f"http://testserver{other.get_absolute_url()}",
                 },
                 "confidence": None,
             }

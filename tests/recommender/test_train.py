@@ -65,7 +65,7 @@ class TestATrainingSet:
             "started_at", "finished_at",
         }  # fmt: skip
         assert (body["kind"], body["collection"], body["state"], body["progress"]) == ("train", "all", "queued", None)
-        assert response["Location"] == f"/api/jobs/{body['id']}"
+        assert response["Location"] == f"http://testserver/api/jobs/{body['id']}"
         assert api.get(response["Location"]).json() == body
         job = Job.objects.get()
         assert job.parameters == {"loss": "triplet", "margin": 0.3, "activate": True, "backbone": "bundled"}

@@ -42,7 +42,7 @@ STAND_IN = {
 # Named, so that nothing of the developer's shell or .env file reaches a process under test.
 NOTHING_SET = dict.fromkeys(
     (
-        "REDIS_URL", "CELERY_BROKER_URL", "QDRANT_URL", "QDRANT_API_KEY", "PRODUCT_URL", "PROMETHEUS_MULTIPROC_DIR",
+        "REDIS_URL", "CELERY_BROKER_URL", "QDRANT_URL", "QDRANT_API_KEY", "PRODUCT_URL", "PUBLIC_URL", "PROMETHEUS_MULTIPROC_DIR",
         "WORKER_METRICS_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT",
     ),
     "",

@@ -427,10 +427,11 @@ def test_pages_may_load_nothing_inline_and_nothing_foreign(client: Client, name:
 
 def test_photos_on_another_host_are_allowed_by_the_policy_of_pages(client: Client, settings: LazySettings) -> None:
     settings.MEDIA_URL = "https://cdn.shop.example/media/"
+    settings.PUBLIC_URL = "https://shop.example/lookalike"
 
     policy = client.get("/")["Content-Security-Policy"]
 
-    assert "img-src 'self' data: blob: https://cdn.shop.example;" in policy
+    assert "img-src 'self' data: blob: https://cdn.shop.example https://shop.example;" in policy
 
 
 def test_pages_are_only_read(client: Client) -> None:

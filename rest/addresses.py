@@ -1,0 +1,49 @@
+"""Absolute addresses in answers: servers, mails and apps have no page that a path could be relative to."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import get_script_prefix
+from rest_framework.request import Request
+
+
+def base_address(request: Request | HttpRequest) -> str:
+    """Where clients reach the root of this server.
+
+    Args:
+        request: the request that is answered.
+
+    Returns:
+        The setting PUBLIC_URL; without it, scheme, host and script prefix of the request. No slash at the end.
+    """
+    public: str = settings.PUBLIC_URL
+    return public or request.build_absolute_uri(get_script_prefix()).rstrip("/")
+
+
+def absolute(base: str, url: str) -> str:
+    """Make a URL of this server absolute.
+
+    Args:
+        base: from `base_address`.
+        url: a path from the root, with or without the script prefix; or a URL with a host, as of a CDN.
+
+    Returns:
+        The path below the base; a URL with a host as it is.
+    """
+    if not url.startswith("/") or url.startswith("//"):
+        return url
+    prefix = get_script_prefix()
+    return f"{base}/{url[len(prefix) :] if url.startswith(prefix) else url.lstrip('/')}"
+
+
+def address_of(request: Request | HttpRequest) -> str:
+    """The address of a request, without its query string.
+
+    Args:
+        request: the request that is answered.
+
+    Returns:
+        The absolute address, as clients reach it.
+    """
+    return absolute(base_address(request), request.path)
