@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from jobs.errors import JobsError
 
+_SHOWN_CHARACTERS = 255
+
 
 class CatalogError(Exception):
     """Base of the errors that reads of the catalogue raise on purpose; the message is a fact with its remedy."""
@@ -12,8 +14,19 @@ class CatalogError(Exception):
 class ProductNotFound(CatalogError):
     """The product does not exist, or it is not visible."""
 
-    def __init__(self, product_id: int) -> None:
-        super().__init__(f"product {product_id} does not exist or is no longer visible")
+    def __init__(self, product_id: int | None = None, *, sku: str = "") -> None:
+        """Name the product as the client did.
+
+        Args:
+            product_id: its id; None where it was named by its SKU.
+            sku: its SKU.
+        """
+        if product_id is None:
+            super().__init__(
+                f"there is no product with this SKU: {sku[:_SHOWN_CHARACTERS]!r}, or it is no longer visible"
+            )
+        else:
+            super().__init__(f"product {product_id} does not exist or is no longer visible")
 
 
 class PageNotFound(CatalogError):

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from catalog.cards import ProductCard, product_cards, visible_cards
 from catalog.errors import PageNotFound, ProductNotFound
 from catalog.filters import ProductFilter
-from catalog.models import Category, Product, ProductImage, ProductQuerySet
+from catalog.models import SKU_LENGTH, Category, Product, ProductImage, ProductQuerySet
+from rest.cursors import Cursor, window
 
 PAGE_SIZE = 24
+
+# No database stores them in a text.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+# Hand-written, because every recommendation by SKU needs it.
+_ID_OF_SKU = f"SELECT id FROM {Product._meta.db_table} WHERE sku = %s"  # noqa: S608  # the name of a table
 
 
 def visible_products() -> ProductQuerySet:
@@ -34,14 +42,20 @@ class ProductListQuery:
     Attributes:
         filter: conditions that every product has to meet.
         text: as in ProductQuerySet.containing.
-        page: from 1.
+        sku: the product with exactly this SKU; None for any.
+        page: from 1; with a cursor always 1.
         page_size: products per page.
+        by_cursor: whether pages are found by cursor; products are then not counted.
+        cursor: the page; None for the first one. Its position is the id of a product.
     """
 
     filter: ProductFilter
     text: str | None = None
+    sku: str | None = None
     page: int = 1
     page_size: int = PAGE_SIZE
+    by_cursor: bool = False
+    cursor: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +63,13 @@ class ProductPage:
     """One page of products.
 
     Attributes:
-        count: number of products on all pages.
+        count: number of products on all pages; None for pages by cursor.
         cards: of the products on this page.
         has_next: whether there is a page after this one.
         has_previous: whether there is a page before this one.
     """
 
-    count: int
+    count: int | None
     cards: Sequence[ProductCard]
     has_next: bool
     has_previous: bool
@@ -85,11 +99,45 @@ def product_page(query: ProductListQuery) -> ProductPage:
         PageNotFound: the list has fewer pages.
     """
     products = visible_products().matching(query.filter).containing(query.text)
+    if query.sku is not None:
+        products = products.filter(sku=query.sku)
+    if query.by_cursor:
+        return _page_by_cursor(products, query)
     count = products.count()
     start, end = (query.page - 1) * query.page_size, query.page * query.page_size
     if start >= count and query.page > 1:
         raise PageNotFound(query.page, count=count, page_size=query.page_size)
     return ProductPage(count, product_cards(products.order_by("-id")[start:end]), end < count, query.page > 1)
+
+
+def _page_by_cursor(products: ProductQuerySet, query: ProductListQuery) -> ProductPage:
+    if query.cursor is not None:
+        product_id = int(query.cursor.position[0])
+        products = products.filter(pk__gt=product_id) if query.cursor.backwards else products.filter(pk__lt=product_id)
+    order = "id" if query.cursor is not None and query.cursor.backwards else "-id"
+    page = window(product_cards(products.order_by(order)[: query.page_size + 1]), query.page_size, query.cursor)
+    return ProductPage(None, page.rows, page.has_next, page.has_previous)
+
+
+def product_id_of(sku: str) -> int:
+    """Look up the id of a product, visible or not.
+
+    Args:
+        sku: any text.
+
+    Returns:
+        The id of the product that has exactly this SKU.
+
+    Raises:
+        ProductNotFound: there is none.
+    """
+    # A database would refuse the text, or read the table in vain.
+    if len(sku) <= SKU_LENGTH and not _UNSTORABLE.search(sku):
+        with connection.cursor() as cursor:
+            cursor.execute(_ID_OF_SKU, [sku])
+            if row := cursor.fetchone():
+                return int(row[0])
+    raise ProductNotFound(sku=sku)
 
 
 def product_detail(product_id: int) -> ProductDetail:

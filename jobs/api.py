@@ -1,4 +1,4 @@
-"""The endpoint of jobs: get one, cancel one. Endpoints that submit a job answer with `accepted_response`."""
+"""The endpoints of jobs: list them, get one, cancel one. Endpoints that submit a job answer with `accepted_response`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -18,14 +19,19 @@ from accounts.permissions import check_scopes
 from jobs.errors import JobEnded, JobNotFound
 from jobs.models import Job
 from jobs.problems import JOB_ENDED, JOB_NOT_FOUND
-from jobs.selectors import get_job
+from jobs.registry import kinds
+from jobs.selectors import JOBS_PAGE_SIZE, JobListQuery, get_job, job_page, position_of
 from jobs.services import cancel
 from jobs.states import JobState
 from rest.addresses import address_of
+from rest.cursors import Cursor, CursorParameter, page_url
 from rest.documenting import problem_example, responses
-from rest.parameters import NoParameters
+from rest.errors import InvalidParameters, ParameterError, integer_expected
+from rest.parameters import ChoiceParameter, IntegerParameter, NoParameters, Parameters, TextParameter
+from rest.problems import INVALID_PARAMETERS
 from rest.views import ApiView
 
+_MAX_PAGE_SIZE = 100
 _API = re.compile(r".*?/api(?:/v1)?(?=/)")
 
 JOB = {
@@ -137,6 +143,73 @@ def accepted_response(request: Request, job: Job) -> Response:
     api = _API.match(address_of(request))
     headers = {"Location": f"{api[0] if api else ''}/jobs/{job.pk}"}
     return Response(as_json(job), status=HTTPStatus.ACCEPTED, headers=headers)
+
+
+def _timestamp(text: str) -> None:
+    if (time := parse_datetime(text)) is None or time.tzinfo is None:
+        raise ValueError("is no time with its zone")
+
+
+class JobListParameters(Parameters):
+    """The parameters of `GET /api/jobs`: the fields of JobListQuery."""
+
+    kind = ChoiceParameter("Kind of job.", choices=lambda: [kind.name for kind in kinds], example="import")
+    state = ChoiceParameter("State of the job.", choices=JobState.values)
+    collection = TextParameter("Slug of the collection that the job is for.", max_length=60, example="all")
+    page_size = IntegerParameter("Jobs per page.", minimum=1, maximum=_MAX_PAGE_SIZE, default=JOBS_PAGE_SIZE)
+    cursor = CursorParameter("From `next` or `previous`.", columns=[_timestamp, UUID])
+
+
+class JobPageSchema(serializers.Serializer[Any]):
+    """A page of jobs."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = JobSchema(many=True)
+
+
+class JobListView(ApiView):
+    """A page of jobs."""
+
+    endpoint = "jobs"
+    write_scopes = {"GET": WRITES}
+
+    @extend_schema(
+        operation_id="jobs",
+        summary="List jobs",
+        tags=["Training"],
+        parameters=[JobListParameters],
+        responses=responses(JobPageSchema, 400, 403),
+        examples=[
+            OpenApiExample(
+                "A page",
+                value={"next": None, "previous": None, "results": [_RUNNING, _IMPORTED]},
+                response_only=True,
+                status_codes=["200"],
+            ),
+            WRITES_DISABLED,
+            problem_example(
+                INVALID_PARAMETERS,
+                InvalidParameters([ParameterError("page_size", integer_expected(1, _MAX_PAGE_SIZE))]),
+                "/api/jobs",
+            ),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """All jobs, newest first, page by page: follow `next`."""
+        query = JobListQuery(**JobListParameters.parse(request.query_params))
+        page = job_page(query)
+
+        def url(job: Job, *, backwards: bool) -> str:
+            return page_url(address_of(request), request.query_params, Cursor(position_of(job), backwards))
+
+        return Response(
+            {
+                "next": url(page.rows[-1], backwards=False) if page.has_next else None,
+                "previous": url(page.rows[0], backwards=True) if page.has_previous else None,
+                "results": [as_json(job) for job in page.rows],
+            }
+        )
 
 
 class JobView(ApiView):

@@ -2,11 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
+
+from django.db.models import Q
+from django.utils.dateparse import parse_datetime
 
 from jobs.errors import JobNotFound
 from jobs.models import Job
 from jobs.states import ACTIVE_STATES
+from rest.cursors import Cursor, Window, window
+
+JOBS_PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class JobListQuery:
+    """Which jobs, newest first.
+
+    Attributes:
+        kind: name of a registered kind; "" for all.
+        state: a JobState; "" for all.
+        collection: slug; "" for all.
+        page_size: jobs per page.
+        cursor: the page, from `position_of`; None for the first one.
+    """
+
+    kind: str = ""
+    state: str = ""
+    collection: str = ""
+    page_size: int = JOBS_PAGE_SIZE
+    cursor: Cursor | None = None
+
+
+def job_page(query: JobListQuery) -> Window[Job]:
+    """Read a page of jobs.
+
+    Args:
+        query: which jobs, and which page of them.
+
+    Returns:
+        The page; it may be empty.
+    """
+    wanted = {"kind": query.kind, "state": query.state, "collection": query.collection}
+    jobs = Job.objects.filter(**{name: value for name, value in wanted.items() if value})
+    order = ("-created_at", "-pk")
+    if query.cursor is not None:
+        created_at, pk = parse_datetime(query.cursor.position[0]), UUID(query.cursor.position[1])
+        side = "gt" if query.cursor.backwards else "lt"
+        jobs = jobs.filter(Q((f"created_at__{side}", created_at)) | Q(("created_at", created_at), (f"pk__{side}", pk)))
+        order = ("created_at", "pk") if query.cursor.backwards else order
+    return window(list(jobs.order_by(*order)[: query.page_size + 1]), query.page_size, query.cursor)
+
+
+def position_of(job: Job) -> tuple[str, str]:
+    """The place of a job in the list, for a cursor."""
+    return job.created_at.isoformat(), str(job.pk)
 
 
 def get_job(job_id: UUID) -> Job:

@@ -9,8 +9,11 @@ from recommender import api
 from recommender.widget import widget
 
 _endpoints: list[URLPattern | URLResolver] = [
+    # Before the product of the SKU: a SKU may have slashes.
+    path("products/by-sku/<sku:sku>/similar", api.SimilarBySkuView.as_view(), name="similar_by_sku"),
     path("", include("catalog.api.urls")),
     path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
+    path("collections", api.CollectionsView.as_view(), name="collections"),
     path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),
     path("", include("training.urls")),
     path("", include("jobs.urls")),

@@ -16,4 +16,5 @@ CARD = {
     },
     "url": "https://shop.example/products/17/blue-enamel-mug/",
 }  # fmt: skip
+NO_PRODUCT_WITH_SKU = problem_example(PRODUCT_NOT_FOUND, ProductNotFound(sku="MUG-17"), "/api/products/by-sku/MUG-17")
 NO_PRODUCT = problem_example(PRODUCT_NOT_FOUND, ProductNotFound(4), "/api/products/4")

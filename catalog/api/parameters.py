@@ -13,8 +13,9 @@ from catalog.filters import NO_FILTER, Condition, Lookup, ProductFilter, conditi
 from catalog.importers.csv_file import ENCODINGS
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.sources import FORMATS
-from catalog.models import MAX_PRODUCT_ID, Product
+from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH, Product
 from catalog.selectors import PAGE_SIZE
+from rest.cursors import CursorParameter
 from rest.errors import ParameterError
 from rest.parameters import (
     BooleanParameter,
@@ -59,12 +60,41 @@ class FilterParameters(Parameters):
             yield ParameterError("min_price", "is above max_price")
 
 
+def _product_id(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_PRODUCT_ID:
+        raise ValueError("is no product id")
+    return int(text)
+
+
 class ProductListParameters(FilterParameters):
     """The parameters of `GET /api/products`."""
 
     q = TextParameter("Text in the title or brand (substring), or an exact SKU.", max_length=200, source="text")
+    sku = TextParameter("SKU; exact, case-sensitive match.", max_length=SKU_LENGTH, example="MUG-017")
     page = IntegerParameter("Page number.", minimum=1, maximum=MAX_PAGE, default=1)
     page_size = IntegerParameter("Products per page.", minimum=1, maximum=MAX_PAGE_SIZE, default=PAGE_SIZE)
+    pagination = ChoiceParameter(
+        "`page`: pages by number, with `count`. `cursor`: `next` and `previous` have a cursor, so that a late page costs no more"
+        " than the first; `count` is null. For reading a whole catalogue.",
+        choices=("page", "cursor"),
+        default="page",
+    )
+    cursor = CursorParameter("From `next` or `previous` of a page by cursor.", columns=[_product_id])
+
+    @classmethod
+    def parse(cls, *sources: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
+        """As FilterParameters.parse, with `by_cursor` instead of `pagination`."""
+        values = super().parse(*sources, errors=errors)
+        values["by_cursor"] = values.pop("pagination") == "cursor" or "cursor" in values
+        return values
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterable[ParameterError]:
+        """Those of the filter, and a page number beside a cursor."""
+        yield from super().conflicts(values)
+        by_cursor = values.get("pagination") == "cursor" or "cursor" in values
+        if by_cursor and values.get("page", 1) != 1:
+            yield ParameterError("page", "is a page number, and pages by cursor have none: give one of the two")
 
 
 _OPTIONS = ImportOptions()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog import selectors
 from catalog.api import serializers
-from catalog.api.documenting import CARD, NO_PRODUCT
-from catalog.api.parameters import MAX_PAGE_SIZE, ProductListParameters, validate_product_id
+from catalog.api.documenting import CARD, NO_PRODUCT, NO_PRODUCT_WITH_SKU
+from catalog.api.parameters import MAX_PAGE_SIZE, ProductListParameters
+from catalog.api.references import PRODUCT_ID, SKU, ProductReference
 from rest.addresses import address_of, base_address
+from rest.cursors import Cursor, page_url
 from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError, integer_expected
 from rest.parameters import NoParameters
@@ -49,17 +53,55 @@ class ProductListView(ApiView):
         ],
     )
     def get(self, request: Request) -> Response:
-        """The visible products, newest first, page by page."""
+        """The visible products, newest first, page by page.
+
+        To read all of them, begin with `pagination=cursor` and follow `next`: products that are added or removed meanwhile
+        do not shift the pages, and a late page costs no more than the first.
+        """
         query = selectors.ProductListQuery(**ProductListParameters.parse(request.query_params))
         page = selectors.product_page(query)
+        url = _cursor_url if query.by_cursor else _page_url
         return Response(
             {
                 "count": page.count,
-                "next": _page_url(request, query.page + 1) if page.has_next else None,
-                "previous": _page_url(request, query.page - 1) if page.has_previous else None,
+                "next": url(request, query, page, step=1) if page.has_next else None,
+                "previous": url(request, query, page, step=-1) if page.has_previous else None,
                 "results": serializers.product_cards(page.cards, base_address(request)),
             }
         )
+
+
+_DETAIL: dict[str, Any] = {
+    "tags": ["Catalogue"],
+    "responses": responses(serializers.ProductDetailSerializer, 400, 404),
+}
+DETAIL_EXAMPLE = {
+    **CARD,
+    "description": "Holds 350 ml.",
+    "tags": ["camping"],
+    "attributes": {"colour": "blue"},
+    "images": [{"url": CARD["image"], "width": 800, "height": 600, "alt": "A mug"}],
+}
+_A_PRODUCT = OpenApiExample("A product", value=DETAIL_EXAMPLE, response_only=True, status_codes=["200"])
+
+
+def detail_response(request: Request, reference: ProductReference) -> Response:
+    """The response with one product.
+
+    Args:
+        request: without parameters.
+        reference: the product.
+
+    Returns:
+        200 with the product as ProductDetailSerializer describes it.
+
+    Raises:
+        ProductNotFound: there is no such product, or it is not visible.
+    """
+    NoParameters.parse(request.query_params)
+    with reference.found() as product_id:
+        detail = selectors.product_detail(product_id)
+    return Response(serializers.product_detail(detail, base_address(request)))
 
 
 class ProductView(ApiView):
@@ -70,33 +112,38 @@ class ProductView(ApiView):
     @extend_schema(
         operation_id="product",
         summary="Get a product",
-        tags=["Catalogue"],
-        parameters=[OpenApiParameter("product_id", int, OpenApiParameter.PATH, description="The product's id.")],
-        responses=responses(serializers.ProductDetailSerializer, 400, 404),
-        examples=[
-            OpenApiExample(
-                "A product",
-                value={
-                    **CARD,
-                    "description": "Holds 350 ml.",
-                    "tags": ["camping"],
-                    "attributes": {"colour": "blue"},
-                    "images": [{"url": CARD["image"], "width": 800, "height": 600, "alt": "A mug"}],
-                },
-                response_only=True,
-                status_codes=["200"],
-            ),
-            NO_PRODUCT,
-        ],
+        parameters=[PRODUCT_ID],
+        examples=[_A_PRODUCT, NO_PRODUCT],
+        **_DETAIL,
     )
     def get(self, request: Request, product_id: int) -> Response:
         """One visible product with its description, tags, attributes and all its photos."""
-        NoParameters.parse(request.query_params)
-        detail = selectors.product_detail(validate_product_id(product_id))
-        return Response(serializers.product_detail(detail, base_address(request)))
+        return detail_response(request, ProductReference(product_id))
 
 
-def _page_url(request: Request, page: int) -> str:
-    query = request.query_params.copy()
-    query["page"] = str(page)
-    return f"{address_of(request)}?{query.urlencode()}"
+class ProductBySkuView(ApiView):
+    """One product, named by its SKU."""
+
+    endpoint = "product"
+
+    @extend_schema(
+        operation_id="product_by_sku",
+        summary="Get a product by SKU",
+        parameters=[SKU],
+        examples=[_A_PRODUCT, NO_PRODUCT_WITH_SKU],
+        **_DETAIL,
+    )
+    def get(self, request: Request, sku: str) -> Response:
+        """One visible product with its description, tags, attributes and all its photos."""
+        return detail_response(request, ProductReference(sku=sku))
+
+
+def _page_url(request: Request, query: selectors.ProductListQuery, _: selectors.ProductPage, *, step: int) -> str:
+    params = request.query_params.copy()
+    params["page"] = str(query.page + step)
+    return f"{address_of(request)}?{params.urlencode()}"
+
+
+def _cursor_url(request: Request, _: selectors.ProductListQuery, page: selectors.ProductPage, *, step: int) -> str:
+    edge = page.cards[-1] if step > 0 else page.cards[0]
+    return page_url(address_of(request), request.query_params, Cursor((str(edge.id),), backwards=step < 0))

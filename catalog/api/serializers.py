@@ -171,7 +171,9 @@ class ProductDetailSerializer(ProductSerializer):
 class ProductPageSerializer(serializers.Serializer[Any]):
     """A page of products."""
 
-    count = serializers.IntegerField(help_text="Number of products on all pages.")
+    count = serializers.IntegerField(
+        allow_null=True, help_text="Number of products on all pages; null for pages by cursor."
+    )
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
     results = ProductSerializer(many=True)

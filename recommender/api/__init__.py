@@ -1,12 +1,15 @@
 """The views of the API: each parses a request, calls one function and serializes the result."""
 
+from recommender.api.collections import CollectionsView
 from recommender.api.events import EventsView
-from recommender.api.recommendations import SearchView, SimilarView
+from recommender.api.recommendations import SearchView, SimilarBySkuView, SimilarView
 from recommender.api.unknown import NotFoundView
 
 __all__ = [
+    "CollectionsView",
     "EventsView",
     "NotFoundView",
     "SearchView",
+    "SimilarBySkuView",
     "SimilarView",
 ]

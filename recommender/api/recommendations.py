@@ -13,8 +13,8 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.documenting import CARD, NO_PRODUCT
-from catalog.api.parameters import validate_product_id
+from catalog.api.documenting import CARD, NO_PRODUCT, NO_PRODUCT_WITH_SKU
+from catalog.api.references import PRODUCT_ID, SKU, ProductReference
 from catalog.photos import ImageRejected, PhotoRejectionReason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
 from embeddings.errors import IndexUnavailable, UnknownCollection
@@ -45,6 +45,52 @@ def _too_large(limit: int) -> ImageRejected:
     return ImageRejected(PhotoRejectionReason.TOO_LARGE, f"the file is larger than {limit:,} bytes: save it smaller")
 
 
+_SIMILAR: dict[str, Any] = {
+    "tags": ["Recommendations"],
+    "responses": responses(serializers.SimilarResponseSerializer, 400, 404, 503),
+    "description": (
+        "The products whose photos are most similar to this product's photos, nearest first.\n\n"
+        "The product itself, its variants, products with an identical photo and products that are not visible are excluded. A"
+        " product with several photos counts with the best match between any two photos. If the product has no vector yet,"
+        " `fallback` is true, the results are the newest products of its category (then of the parent categories, then of any"
+        " category), and every score is null. For a product that was merged into another one, the results are that one's."
+    ),
+}
+_EXAMPLES = [
+    OpenApiExample(
+        "Similar products",
+        value={"product": 4, "collection": "all", "encoder": "all-v1", "results": _RESULTS, "fallback": False},
+        response_only=True,
+        status_codes=["200"],
+    ),
+    OpenApiExample(
+        "A product whose photos are not embedded yet",
+        value={
+            "product": 4,
+            "collection": "all",
+            "encoder": "all-v1",
+            "results": [{"product": CARD, "score": None, "confidence": None}],
+            "fallback": True,
+        },
+        response_only=True,
+        status_codes=["200"],
+    ),
+    _INVALID_LIMIT,
+    _INVALID_LIMIT,
+    _NOT_AVAILABLE,
+]
+
+
+def _similar(request: Request, reference: ProductReference) -> Response:
+    query = pipeline.SimilarQuery(**SimilarParameters.parse(request.query_params))
+    with reference.found() as product_id:
+        try:
+            recommended = pipeline.similar_to(product_id, query)
+        except UnknownCollection as error:
+            raise InvalidParameters([ParameterError("collection", str(error))]) from error
+    return Response(serializers.recommendations(recommended, base_address(request), product_id=product_id))
+
+
 class SimilarView(ApiView):
     """Products similar to a product."""
 
@@ -53,50 +99,30 @@ class SimilarView(ApiView):
     @extend_schema(
         operation_id="similar",
         summary="Find similar products",
-        tags=["Recommendations"],
-        parameters=[
-            OpenApiParameter("product_id", int, OpenApiParameter.PATH, description="The product's id."),
-            SimilarParameters,
-        ],
-        responses=responses(serializers.SimilarResponseSerializer, 400, 404, 503),
-        examples=[
-            OpenApiExample(
-                "Similar products",
-                value={"product": 4, "collection": "all", "encoder": "all-v1", "results": _RESULTS, "fallback": False},
-                response_only=True,
-                status_codes=["200"],
-            ),
-            OpenApiExample(
-                "A product whose photos are not embedded yet",
-                value={
-                    "product": 4,
-                    "collection": "all",
-                    "encoder": "all-v1",
-                    "results": [{"product": CARD, "score": None, "confidence": None}],
-                    "fallback": True,
-                },
-                response_only=True,
-                status_codes=["200"],
-            ),
-            _INVALID_LIMIT,
-            NO_PRODUCT,
-            _NOT_AVAILABLE,
-        ],
+        parameters=[PRODUCT_ID, SimilarParameters],
+        examples=[*_EXAMPLES, NO_PRODUCT],
+        **_SIMILAR,
     )
     def get(self, request: Request, product_id: int) -> Response:
-        """The products whose photos are most similar to this product's photos, nearest first.
+        """Products similar to the one with this id."""
+        return _similar(request, ProductReference(product_id))
 
-        The product itself, its variants, products with an identical photo and products that are not visible are excluded. A
-        product with several photos counts with the best match between any two photos. If the product has no vector yet,
-        `fallback` is true, the results are the newest products of its category (then of the parent categories, then of any
-        category), and every score is null.
-        """
-        query = pipeline.SimilarQuery(**SimilarParameters.parse(request.query_params))
-        try:
-            recommended = pipeline.similar_to(validate_product_id(product_id), query)
-        except UnknownCollection as error:
-            raise InvalidParameters([ParameterError("collection", str(error))]) from error
-        return Response(serializers.recommendations(recommended, base_address(request), product_id=product_id))
+
+class SimilarBySkuView(ApiView):
+    """Products similar to a product, named by its SKU."""
+
+    endpoint = "similar"
+
+    @extend_schema(
+        operation_id="similar_by_sku",
+        summary="Find similar products by SKU",
+        parameters=[SKU, SimilarParameters],
+        examples=[*_EXAMPLES, NO_PRODUCT_WITH_SKU],
+        **_SIMILAR,
+    )
+    def get(self, request: Request, sku: str) -> Response:
+        """Products similar to the one with this SKU."""
+        return _similar(request, ProductReference(sku=sku))
 
 
 class SearchView(ApiView):

@@ -150,6 +150,7 @@ class TestWriting:
             ("post", f"/api/jobs/{NO_JOB}/import"),
             ("get", f"/api/jobs/{NO_JOB}/rejected"),
             ("head", f"/api/jobs/{NO_JOB}/rejected"),
+            ("get", "/api/jobs"),
             ("get", f"/api/jobs/{NO_JOB}"),
             ("delete", f"/api/jobs/{NO_JOB}"),
         ],

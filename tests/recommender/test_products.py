@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -99,3 +100,118 @@ def test_a_product_without_a_photo_has_no_image(api: Client) -> None:
 def test_an_unknown_or_inactive_product_is_a_404_problem(api: Client) -> None:
     problem(api.get("/api/products/999"), 404)
     problem(api.get(f"/api/products/{ProductFactory(active=False).pk}"), 404)
+
+
+def read_by_cursor(api: Client, address: str, link: str = "next") -> list[dict[str, Any]]:
+    """All pages from an address on, in the order in which they were read."""
+    pages = [api.get(address).json()]
+    while address := pages[-1][link]:
+        pages.append(api.get(address).json())
+    return pages
+
+
+def test_pages_by_cursor_lead_through_the_list_and_back(api: Client) -> None:
+    products = [ProductFactory(brand="Pier").pk for _ in range(5)][::-1]
+    ProductFactory()
+
+    pages = read_by_cursor(api, "/api/products?brand=Pier&page_size=2&pagination=cursor")
+    back = read_by_cursor(api, pages[-2]["next"], "previous")
+
+    assert [[each["id"] for each in page["results"]] for page in pages] == [products[:2], products[2:4], products[4:]]
+    assert [[each["id"] for each in page["results"]] for page in back] == [products[4:], products[2:4], products[:2]]
+    assert {page["count"] for page in pages} == {None}
+    assert (pages[0]["previous"], pages[-1]["next"], back[-1]["previous"]) == (None, None, None)
+    assert "page=" not in pages[0]["next"]
+
+
+def test_products_that_come_and_go_do_not_shift_pages_by_cursor(api: Client) -> None:
+    products = [ProductFactory() for _ in range(4)][::-1]
+
+    first = api.get("/api/products?page_size=2&pagination=cursor").json()
+    products[0].delete()
+    ProductFactory()
+
+    assert [each["id"] for each in api.get(first["next"]).json()["results"]] == [each.pk for each in products[2:]]
+
+
+def test_a_page_by_cursor_costs_one_query(api: Client, django_assert_num_queries: Any) -> None:
+    for _ in range(3):
+        ProductFactory()
+    address = api.get("/api/products?page_size=1&pagination=cursor").json()["next"]
+
+    with django_assert_num_queries(1):
+        api.get(address)
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "%", "e30", "WzEsdHJ1ZV0", "WyJhIixmYWxzZV0", "WyIxIl0", "WyI5OTk5OTk5OTk5OTk5OTk5OTk5OSIsZmFsc2Vd"]
+)
+def test_what_is_no_cursor_is_reported(api: Client, cursor: str) -> None:
+    body = problem(api.get("/api/products", {"cursor": cursor}), 400)
+
+    assert [error["parameter"] for error in body["errors"]] == ["cursor"]
+
+
+def test_a_cursor_and_a_page_number_exclude_each_other(api: Client) -> None:
+    body = problem(api.get("/api/products?pagination=cursor&page=2"), 400)
+
+    assert [error["parameter"] for error in body["errors"]] == ["page"]
+
+
+ODD_SKUS = [
+    "A-1",
+    "A/1",
+    "A 1",
+    "ä+é&=?#%",
+    "a.b.",
+    "...",
+    "a//b",
+    "/a",
+    "a/",
+    "by-sku/x",
+    "17",
+    "similar",
+    "%2F",
+    "中",
+]
+
+
+class TestAProductByItsSku:
+    @pytest.mark.parametrize("sku", ODD_SKUS)
+    def test_is_the_product_by_its_id(self, api: Client, sku: str) -> None:
+        product, _ = ProductFactory(sku=sku), ProductFactory(sku=f"{sku}2")
+
+        response = api.get(f"/api/products/by-sku/{quote(sku, safe='')}")
+
+        assert response.status_code == 200, response.content
+        assert response.json() == api.get(f"/api/products/{product.pk}").json()
+        assert api.get("/api/products", {"sku": sku}).json()["results"][0]["id"] == product.pk
+
+    def test_may_end_in_similar_in_the_list_only(self, api: Client) -> None:
+        product = ProductFactory(sku="A/similar")
+
+        assert listed(api, sku="A/similar") == [product.pk]
+        assert "no product with this SKU: 'A'" in problem(api.get("/api/products/by-sku/A%2Fsimilar"), 404)["detail"]
+
+    @pytest.mark.parametrize("sku", ["a-1", "A-1x", "%00", "A" * 300, "%ff", "A-1%0A", "\\ud800"])
+    def test_is_not_found_by_a_wrong_one(self, api: Client, sku: str) -> None:
+        ProductFactory(sku="A-1")
+
+        body = problem(api.get(f"/api/products/by-sku/{sku}"), 404)
+
+        assert body["type"].endswith(":product-not-found")
+        assert "no product with this SKU" in body["detail"]
+
+    def test_is_not_found_if_it_is_not_visible(self, api: Client) -> None:
+        ProductFactory(sku="A-1", active=False)
+
+        assert "no product with this SKU: 'A-1'" in problem(api.get("/api/products/by-sku/A-1"), 404)["detail"]
+
+
+def test_a_sku_is_matched_exactly_in_the_list(api: Client) -> None:
+    product = ProductFactory(sku="M-7")
+    ProductFactory(sku="m-7")
+    ProductFactory(title="M-7")
+
+    assert listed(api, sku="M-7") == [product.pk]
+    assert listed(api, sku="M-8") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -392,3 +393,21 @@ def test_a_recommendation_costs_three_queries(shop: Shop, api: Client, django_as
 
     with django_assert_num_queries(3):
         similar(api, product, brand="Harbour", max_price=50)
+
+
+@pytest.mark.parametrize("sku", ["A-1", "A/1", "A 1", "a.b.", "similar", "A/similar", "ü%2F"])
+def test_a_product_may_be_named_by_its_sku(shop: Shop, api: Client, sku: str) -> None:
+    product, other = shop.add(RED, sku=sku), shop.add(REDDISH)
+
+    response = api.get(f"/api/products/by-sku/{quote(sku, safe='')}/similar", {"limit": 5})
+
+    assert response.json() == similar(api, product, limit=5)
+    assert ids(response.json()) == [other.pk]
+
+
+def test_a_wrong_sku_is_a_problem_that_names_it(shop: Shop, api: Client) -> None:
+    shop.add(RED, sku="A-1", active=False)
+
+    for sku in ("A-1", "A-2"):
+        body = problem(api.get(f"/api/products/by-sku/{sku}/similar"), 404)
+        assert f"no product with this SKU: '{sku}'" in body["detail"]
