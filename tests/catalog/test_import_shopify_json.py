@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,8 @@ def test_each_variant_is_a_product_in_every_form_of_the_file(shop: Path, form: s
     assert (counts(report), problems(report)) == ((3, 0, 0, 0), [])
     assert families() == {"S-S": {"S-S", "S-M"}, "mug": {"mug"}}
     small, medium = product("S-S"), product("S-M")
-    assert (small.price, small.list_price, small.available) == (49, 60, True)
-    assert (medium.price, medium.list_price, medium.available) == (49, None, False)
+    assert (small.price, small.list_price, small.available) == (Decimal(49), Decimal(60), True)
+    assert (medium.price, medium.list_price, medium.available) == (Decimal(49), None, False)
     assert (small.title, small.description, small.brand, str(small.category)) == ("Shirt", "Of linen", "Acme", "shirts")
     assert (small.tags, small.attributes) == (["summer", "linen"], {"size": "S", "handle": "shirt"})
     assert [image.alt for image in small.images.order_by("position")] == ["Front", ""]

@@ -120,11 +120,11 @@ def test_what_is_hidden_is_read_in_one_query(shop: Shop, family: list[Product]) 
 def test_families_of_many_variants_with_one_photo_fill_the_strip_with_one_of_each(
     shop: Shop, api: Client, diversity: str
 ) -> None:
-    families = []
+    families: list[set[int]] = []
     for number in range(6):
-        family = [shop.add((1, 0.05 * number, 0.02 * number)) for _ in range(30)]
-        make_variants(family[0].pk, [each.pk for each in family])
-        families.append({each.pk for each in family})
+        members = [shop.add((1, 0.05 * number, 0.02 * number)) for _ in range(30)]
+        make_variants(members[0].pk, [each.pk for each in members])
+        families.append({each.pk for each in members})
 
     for family in families:
         answer = ids(similar(api, Product.objects.get(pk=max(family)), limit=5, diversity=diversity))
