@@ -150,15 +150,18 @@ def save_products(
     others = _other_categories([row.pk for row in existing.values()])
     results: list[tuple[Product, SaveResult] | ValidationError] = []
     new: list[Product] = []
+    changed: list[tuple[Product, Sequence[str]]] = []
     updated: list[int] = []
     moved: list[tuple[Product, list[Category]]] = []
     for data, fields in products:
         try:
-            product, result = _build_product(data, fields, existing.get(data.sku), categories)
+            product, result, names = _build_product(data, fields, existing.get(data.sku), categories)
             found_in = _categories_of(data, fields, product, categories)
         except ValidationError as error:
             results.append(error)
             continue
+        if names:
+            changed.append((product, names))
         if found_in is not None and {category.pk for category in found_in} != others.get(product.pk, set()):
             moved.append((product, found_in))
             if result is SaveResult.UNCHANGED:
@@ -172,6 +175,7 @@ def save_products(
         for product in new:
             product.import_id = import_id
         Product.objects.filter(pk__in=updated).update(import_id=import_id)
+    _save_columns(changed)
     Product.objects.bulk_create(new)
     _set_other_categories(moved)
     saved = [each[0] for each in results if not isinstance(each, ValidationError)]
@@ -213,16 +217,16 @@ def _build_product(
     fields: Collection[str] | None,
     product: Product | None,
     categories: dict[tuple[str, ...], Category],
-) -> tuple[Product, SaveResult]:
-    """Update and save an existing product, or create one that is not saved yet.
+) -> tuple[Product, SaveResult, Sequence[str]]:
+    """Update an existing product, or create one; neither is saved yet.
 
     A product that was merged into another one is not changed. Otherwise its source would reactivate it.
 
     Returns:
-        The product, and what was done.
+        The product, what was done, and the names of the fields of an existing product that changed.
     """
     if product is not None and product.merged_into_id is not None:
-        return product, SaveResult.UNCHANGED
+        return product, SaveResult.UNCHANGED, ()
     values: dict[str, Any] = {
         "title": data.title,
         "description": data.description,
@@ -241,7 +245,7 @@ def _build_product(
         product = Product(sku=data.sku, **values)
         _full_clean(product)
         product.category = ensure_category(data.category, categories) if data.category else None
-        return product, SaveResult.CREATED
+        return product, SaveResult.CREATED, ()
     named = values.keys() if fields is None else {_COLUMNS.get(name, name) for name in fields}
     changed = [name for name in values if name in named and getattr(product, name) != values[name]]
     if changed:
@@ -253,10 +257,21 @@ def _build_product(
         if product.category_id != (category and category.pk):
             product.category = category
             changed.append("category")
-    if not changed:
-        return product, SaveResult.UNCHANGED
-    product.save(update_fields=[*changed, "updated_at"])
-    return product, SaveResult.UPDATED
+    return product, SaveResult.UPDATED if changed else SaveResult.UNCHANGED, changed
+
+
+def _save_columns(changed: Sequence[tuple[Product, Sequence[str]]]) -> None:
+    """Save the named fields of products, with one statement for all products of which the same fields changed."""
+    groups: dict[tuple[str, ...], list[Product]] = {}
+    now = timezone.now()
+    for product, names in changed:
+        product.updated_at = now
+        groups.setdefault((*sorted(names), "updated_at"), []).append(product)
+    for names, products in groups.items():
+        if len(products) == 1:
+            products[0].save(update_fields=names)
+        else:
+            Product.objects.bulk_update(products, names)
 
 
 # Fields of ProductData whose column has another name.
