@@ -1,12 +1,14 @@
-"""Registers the kinds of job that this app owns: imports, and moves of categories with many products."""
+"""Registers the kinds of job that this app owns: imports, and moves of categories and changes of products that are many."""
 
 from __future__ import annotations
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
 from catalog.admin.imports import IMPORT_PERMISSIONS, page_context, result_tables
+from catalog.bulk_edit import BULK_EDIT
+from catalog.bulk_edit import SUFFIX as EDITS_SUFFIX
 from catalog.categories import MOVE
 from catalog.importers import drafts
 from catalog.importers.submission import (
@@ -50,6 +52,13 @@ _MOVE_PAGE = JobPage(
 )
 
 
+_BULK_EDIT_PAGE = JobPage(
+    stages={"products": _("changing products")},
+    labels={"products": _("products")},
+    result_members=("products",),
+)
+
+
 def _import_title(job: Job) -> str:
     text = gettext("Import of %s, dry run") if job.parameters.get("dry_run") else gettext("Import of %s")
     return text % (job.parameters.get("file") or gettext("a file"))
@@ -59,8 +68,28 @@ def _move_title(job: Job) -> str:
     return gettext("Move of %(from)s to %(to)s") % {"from": job.parameters["from"], "to": job.parameters["to"]}
 
 
+def _bulk_edit_title(job: Job) -> str:
+    products: int = job.parameters["products"]
+    return ngettext("Change of %d product", "Change of %d products", products) % products
+
+
 def register_kinds() -> None:
     """Register them, once."""
+    kinds.register(
+        JobKind(
+            name=BULK_EDIT,
+            label=_("change of products"),
+            noun="a change of products",
+            command="bulk_edit",
+            scope=Scope.IMPORT,
+            needs_collection=False,
+            files=JobFiles(suffixes=(EDITS_SUFFIX,)),
+            permissions=("catalog.change_product",),
+            title=_bulk_edit_title,
+            has_mean_rate=True,
+            page=_BULK_EDIT_PAGE,
+        )
+    )
     kinds.register(
         JobKind(
             name=MOVE,

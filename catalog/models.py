@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import PurePosixPath
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ SKU_LENGTH = 255
 CATEGORY_PATH_LENGTH = 500
 # Kuwait and others have three decimals.
 _PRICE_DIGITS, _PRICE_DECIMALS = 13, 3
+MAX_PRICE = Decimal(10) ** (_PRICE_DIGITS - _PRICE_DECIMALS) - Decimal(1).scaleb(-_PRICE_DECIMALS)
 # A database cannot compare with a larger number.
 MAX_PRODUCT_ID = models.BigIntegerField.MAX_BIGINT
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils.formats import number_format
 
@@ -23,6 +23,37 @@ def decimals(currency: str) -> int:
     return 3 if currency in _THREE_DECIMALS else 2
 
 
+def round_price(price: Decimal, currency: str) -> Decimal:
+    """Round a price to what can be paid in its currency: half a cent up.
+
+    Args:
+        price: in units of the currency.
+        currency: ISO 4217 code.
+
+    Returns:
+        A price with the currency's decimals: 12.50 EUR, 1200 JPY, 4.125 KWD.
+    """
+    return price.quantize(Decimal(1).scaleb(-_shown_decimals(currency)), rounding=ROUND_HALF_UP)
+
+
+def plain_price(price: Decimal, currency: str) -> Decimal:
+    """A price with the currency's decimals, for a field in which it is edited; more of them if it has more.
+
+    Args:
+        price: in units of the currency, as the database has it: 12.500.
+        currency: ISO 4217 code.
+
+    Returns:
+        An equal price: 12.50 EUR, 1200 JPY.
+    """
+    rounded = round_price(price, currency)
+    return rounded if rounded == price else price.normalize()
+
+
+def _shown_decimals(currency: str) -> int:
+    return 0 if currency in _WITHOUT_CENTS else decimals(currency)
+
+
 def money(price: Decimal, currency: str) -> str:
     """Format a price for display: €24.90, ¥1,200, CHF 9.50.
 
@@ -33,8 +64,6 @@ def money(price: Decimal, currency: str) -> str:
     Returns:
         The price with the currency's sign, or its code where there is no common sign; digits are grouped as in the active language.
     """
-    digits = number_format(
-        price, decimal_pos=0 if currency in _WITHOUT_CENTS else decimals(currency), force_grouping=True
-    )
+    digits = number_format(price, decimal_pos=_shown_decimals(currency), force_grouping=True)
     sign = _SIGNS.get(currency)
     return f"{sign}{digits}" if sign else f"{currency}\N{NO-BREAK SPACE}{digits}"

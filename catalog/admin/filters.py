@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, cast
 
-from django.db.models import Q, QuerySet
+from django import forms
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RangeNumericListFilter, TextFilter
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.display import SelectFilter
-from catalog.models import Category, Product
+from catalog.admin.suggestions import suggest_attributes
+from catalog.filters import ProductFilter
+from catalog.models import MAX_PRICE, Category, Product, ProductImage, ProductQuerySet
 
 
 class CategoryFilter(SelectFilter):
-    """By category, with its subcategories."""
+    """By category, with its subcategories; products that have it as another category are found, too."""
 
     title = _("category")
     parameter_name = "category"
@@ -23,21 +31,89 @@ class CategoryFilter(SelectFilter):
         return [(path, "\N{EM SPACE}" * path.count("/") + name) for path, name in rows]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:  # noqa: ARG002
-        path = self.value()
-        if not path:
-            return queryset
-        return queryset.filter(Q(category__path=path) | Q(category__path__startswith=f"{path}/"))
+        return cast("ProductQuerySet", queryset).matching(ProductFilter(category=self.value()))
 
 
-class BrandFilter(SelectFilter):
-    """By brand."""
+class BrandForm(forms.Form):
+    """A brand, which may be typed or chosen from those that begin with what was typed."""
+
+    brand = forms.CharField(
+        label=_("By brand"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs=suggest_attributes("brand")),
+    )
+
+
+class BrandFilter(TextFilter):
+    """By brand, or by words of it where no brand has exactly this name."""
 
     title = _("brand")
     parameter_name = "brand"
+    template = SelectFilter.template
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        brands = Product.objects.exclude(brand="").order_by("brand").values_list("brand", flat=True).distinct()
-        return [(brand, brand) for brand in brands]
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:  # noqa: ARG002
+        yield {"form": BrandForm({"brand": self.value()})}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:  # noqa: ARG002
-        return queryset.filter(brand=self.value()) if self.value() else queryset
+        brand = (self.value() or "").strip()
+        if not brand:
+            return queryset
+        if Product.objects.filter(brand=brand).exists():
+            return queryset.filter(brand=brand)
+        return queryset.filter(brand__icontains=brand)
+
+
+class PriceForm(forms.Form):
+    """The lowest and the highest price."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in (("price_from", _("Lowest price")), ("price_to", _("Highest price"))):
+            self.fields[name] = forms.DecimalField(
+                label=label,
+                required=False,
+                min_value=Decimal(0),
+                max_value=MAX_PRICE,
+                widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "inputmode": "decimal"}),
+            )
+
+
+class PriceFilter(RangeNumericListFilter):
+    """By price, whatever the currency. Products without a price are not found."""
+
+    title = _("price")
+    parameter_name = "price"
+    template = "admin/catalog/product/price_filter.html"
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:  # noqa: ARG002
+        yield {"form": self._form}
+
+    @property
+    def _form(self) -> PriceForm:
+        return PriceForm(self.used_parameters)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:  # noqa: ARG002
+        form = self._form
+        form.is_valid()
+        prices = form.cleaned_data
+        chosen = ProductFilter(min_price=prices.get("price_from"), max_price=prices.get("price_to"))
+        return cast("ProductQuerySet", queryset).matching(chosen)
+
+
+class PhotoFilter(SelectFilter):
+    """Products with or without a photo."""
+
+    title = _("photos")
+    parameter_name = "photos"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
+        return [("yes", _("with a photo")), ("no", _("without a photo"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:  # noqa: ARG002
+        photos = ProductImage.objects.filter(product=OuterRef("pk")).order_by()
+        match self.value():
+            case "yes":
+                return queryset.filter(Exists(photos))
+            case "no":
+                return queryset.filter(~Exists(photos))
+        return queryset

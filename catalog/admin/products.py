@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import QuerySet, prefetch_related_objects
+from django.forms.widgets import Script
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import URLPattern, path
 from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -21,11 +23,14 @@ from django.utils.translation import ngettext
 
 from accounts.admin.display import PrefetchingChangeList, chunked, primary_keys
 from catalog import services
-from catalog.admin.filters import BrandFilter, CategoryFilter
+from catalog.admin.bulk_edit import bulk_edit_page
+from catalog.admin.filters import BrandFilter, CategoryFilter, PhotoFilter, PriceFilter
 from catalog.admin.forms import ProductForm
 from catalog.admin.imports import ImportCatalogueMixin
 from catalog.admin.photos import ProductImageInline, attach_uploads, thumbnail
-from catalog.models import Product, ProductImage
+from catalog.admin.suggestions import VIEW as SUGGESTIONS_VIEW
+from catalog.admin.suggestions import SuggestionsMixin
+from catalog.models import Product, ProductImage, ProductQuerySet
 from catalog.money import money
 from jobs.storage import StorageUnavailable
 from jobs.temporary_uploads import get_storage_error, set_storage_error
@@ -34,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 @admin.register(Product)
-class ProductAdmin(ImportCatalogueMixin):
+class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
     """Products. All writes go through the catalogue's services, which send the domain events."""
 
     form = ProductForm
@@ -47,8 +52,10 @@ class ProductAdmin(ImportCatalogueMixin):
     list_filter: Sequence[Any] = (
         CategoryFilter,
         BrandFilter,
+        PriceFilter,
         "available",
         "active",
+        PhotoFilter,
         ("created_at", admin.DateFieldListFilter),
     )
     list_filter_submit = True
@@ -57,15 +64,20 @@ class ProductAdmin(ImportCatalogueMixin):
     search_fields = ("title", "sku", "brand")
     search_help_text = _("Title, SKU or brand")
     show_full_result_count = False
-    actions: Sequence[Any] = ("withdraw",)
-    autocomplete_fields = ("category", "variant_of")
-    readonly_fields = ("created_at", "updated_at", "merged_into")
+    actions: Sequence[Any] = ("bulk_edit", "withdraw")
+    autocomplete_fields = ("category", "other_categories", "variant_of")
+    readonly_fields = ("created_at", "updated_at", "merged_into", "family_code")
     warn_unsaved_form = True
     change_list_template = "admin/catalog/product/change_list.html"
     change_form_outer_after_template = "admin/catalog/product/similar.html"
 
     class Media:
         css = {"all": ("accounts/admin.css", "catalog/admin.css")}
+        js = (Script("catalog/suggestions.js", type="module"),)
+
+    def get_urls(self) -> list[URLPattern]:
+        suggestions = self.admin_site.admin_view(self.suggestions_view)
+        return [path("suggestions/", suggestions, name=SUGGESTIONS_VIEW), *super().get_urls()]
 
     def prefetch_rows(self, products: Sequence[Product]) -> None:
         """Prefetch related rows of the list. Subclasses in other apps add theirs."""
@@ -193,6 +205,16 @@ class ProductAdmin(ImportCatalogueMixin):
         with transaction.atomic():
             for product_ids in chunked(primary_keys(queryset)):
                 services.delete_products(product_ids)
+
+    @admin.action(description=_("Change price, stock or activity"), permissions=["change"])
+    def bulk_edit(self, request: HttpRequest, queryset: QuerySet[Product]) -> HttpResponse | None:
+        """Change the selected products alike, after a preview."""
+        return bulk_edit_page(
+            request,
+            cast("ProductQuerySet", queryset),
+            self.admin_site.each_context(request),
+            "admin/catalog/product/bulk_edit.html",
+        )
 
     @admin.action(description=_("Withdraw products"), permissions=["change"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:

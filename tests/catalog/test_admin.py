@@ -276,7 +276,15 @@ class TestProductList:
             ({"q": "acme"}, {"Oak chair"}),
             ({"category": "clothing"}, {"Linen shirt"}),
             ({"category": "furniture/chairs"}, {"Oak chair"}),
+            ({"category": "office"}, {"Oak chair"}),
             ({"brand": "Acme"}, {"Oak chair"}),
+            ({"brand": "note"}, {"Linen shirt"}),
+            ({"price_from": "20"}, {"Oak chair"}),
+            ({"price_to": "19.99"}, {"Linen shirt"}),
+            ({"price_from": "12.50", "price_to": "99"}, {"Linen shirt", "Oak chair"}),
+            ({"price_from": "cheap"}, {"Linen shirt", "Oak chair", "Bare mug"}),
+            ({"photos": "yes"}, {"Linen shirt", "Oak chair"}),
+            ({"photos": "no"}, {"Bare mug"}),
             ({"available__exact": "0"}, {"Oak chair"}),
             ({"active__exact": "0"}, {"Bare mug"}),
             ({"embedding": "failed"}, {"Oak chair"}),
@@ -286,12 +294,13 @@ class TestProductList:
             ({"embedding": "indexed"}, set()),
         ],
     )
-    def test_it_finds_by_words_category_brand_stock_and_state(
+    def test_it_finds_by_words_category_brand_price_stock_photos_and_state(
         self, admin: Client, query: dict[str, str], found: set[str]
     ) -> None:
         stock("Linen shirt", sku="LS-7", category=("Clothing", "Shirts"), brand="Fieldnote")
-        chair = stock("Oak chair", category=("Furniture", "Chairs"), brand="Acme", available=False)
-        stock("Bare mug", photos=0, active=False)
+        furniture = {"category": ("Furniture", "Chairs"), "other_categories": [("Office", "Seats")]}
+        chair = stock("Oak chair", brand="Acme", available=False, price="99", **furniture)
+        stock("Bare mug", photos=0, active=False, price=None)
         ImageEmbedding.objects.filter(image_id=chair.images.get().pk).update(state=State.FAILED)
         answer = admin.get(reverse(PRODUCTS), query)
         assert {product.title for product in answer.context["cl"].result_list} == found

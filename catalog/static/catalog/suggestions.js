@@ -1,0 +1,41 @@
+// Offers known words in every input with data-suggest, while somebody types: a datalist, filled from the catalogue.
+
+const WAIT_MS = 150;
+
+const lists = new WeakMap(); // Input -> its datalist.
+let timer = 0;
+let lists_made = 0;
+
+function list_of(input) {
+  if (!lists.has(input)) {
+    const list = document.createElement("datalist");
+    list.id = `suggestions-${++lists_made}`;
+    input.after(list);
+    input.setAttribute("list", list.id);
+    lists.set(input, list);
+  }
+  return lists.get(input);
+}
+
+async function offer(input) {
+  const { suggest, suggestUrl, suggestName } = input.dataset;
+  const text = input.value;
+  const query = new URLSearchParams({ source: suggest, text, name: suggestName ?? "" });
+  try {
+    const response = await fetch(`${suggestUrl}?${query}`, { headers: { Accept: "application/json" }, redirect: "error" });
+    if (!response.ok || input.value !== text) return;
+    const { suggestions } = await response.json();
+    list_of(input).replaceChildren(...suggestions.map((word) => new Option(word, word)));
+  } catch {
+    // Words can be typed without being offered.
+  }
+}
+
+function offer_soon({ target }) {
+  if (!target.dataset?.suggest) return;
+  clearTimeout(timer);
+  timer = setTimeout(offer, WAIT_MS, target);
+}
+
+document.addEventListener("input", offer_soon);
+document.addEventListener("focusin", offer_soon);

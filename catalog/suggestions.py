@@ -1,0 +1,105 @@
+"""Words that the catalogue knows already: brands, tags, names and values of attributes, to be offered while somebody types.
+
+They are read from the newest products that have what was typed, so that it stays cheap with many products.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
+
+from catalog.models import Product
+
+# Words that are offered, and products that are read for them.
+SUGGESTIONS = 20
+_PRODUCTS = 500
+
+
+def known_brands(text: str) -> list[str]:
+    """Brands that begin with a text, or contain it where that is not enough.
+
+    Args:
+        text: what was typed; "" for any brand.
+
+    Returns:
+        At most SUGGESTIONS brands, in alphabetical order.
+    """
+    brands = Product.objects.exclude(brand="").order_by("brand").values_list("brand", flat=True).distinct()
+    found = list(brands.filter(brand__istartswith=text)[:SUGGESTIONS])
+    if len(found) < SUGGESTIONS:
+        others = brands.filter(brand__icontains=text).exclude(brand__istartswith=text)
+        found += others[: SUGGESTIONS - len(found)]
+    return found
+
+
+def known_tags(text: str) -> list[str]:
+    """Tags that contain a text.
+
+    Args:
+        text: what was typed; "" for any tag.
+
+    Returns:
+        At most SUGGESTIONS tags: those that begin with it first, then the most frequent.
+    """
+    return _best(_words_of("tags", text, lambda tags: tags if isinstance(tags, list) else []), text)
+
+
+def known_attribute_names(text: str) -> list[str]:
+    """Names of attributes that contain a text.
+
+    Args:
+        text: what was typed; "" for any name.
+
+    Returns:
+        At most SUGGESTIONS names: those that begin with it first, then the most frequent.
+    """
+    return _best(_words_of("attributes", text, lambda attributes: attributes), text)
+
+
+def known_attribute_values(name: str, text: str) -> list[str]:
+    """Values of an attribute that contain a text.
+
+    Args:
+        name: of the attribute.
+        text: what was typed; "" for any value.
+
+    Returns:
+        At most SUGGESTIONS values: those that begin with it first, then the most frequent.
+    """
+
+    def value_of(attributes: Any) -> list[Any]:
+        return [attributes.get(name)] if isinstance(attributes, dict) else []
+
+    return _best(_words_of("attributes", text, value_of, Q(attributes__has_key=name)), text)
+
+
+def _words_of(
+    column: str, text: str, words: Callable[[Any], Iterable[Any]], condition: Q | None = None
+) -> Iterator[str]:
+    """Words of the newest products that have the text somewhere in the column."""
+    products = Product.objects.order_by("-pk").filter(condition or Q())
+    if text:
+        products = products.annotate(content=Cast(column, TextField())).filter(_contains(text))
+    for content in products.values_list(column, flat=True)[:_PRODUCTS]:
+        yield from (word for word in words(content) if isinstance(word, str))
+
+
+def _contains(text: str) -> Q:
+    """The column has the text as it is, or as JSON escapes it: PostgreSQL keeps letters such as ü, SQLite has them escaped."""
+    found = Q()
+    for spelling in {text, text.lower(), text.upper(), text.capitalize()}:
+        for escaped in {json.dumps(spelling)[1:-1], json.dumps(spelling, ensure_ascii=False)[1:-1]}:
+            found |= Q(content__icontains=escaped)
+    return found
+
+
+def _best(words: Iterable[str], text: str) -> list[str]:
+    wanted = text.casefold()
+    counts = Counter(word for word in words if word and wanted in word.casefold())
+    ranked = sorted(counts, key=lambda word: (not word.casefold().startswith(wanted), -counts[word], word))
+    return ranked[:SUGGESTIONS]
