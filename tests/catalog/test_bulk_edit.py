@@ -131,7 +131,7 @@ class TestPage:
         assert messages_of(answer) == ["2 products were changed."]
         assert [sorted(ids) for ids in changed_products] == [[one.pk, other.pk]]
         rows = Product.objects.order_by("pk").values_list("price", "list_price", "available", "active")
-        assert list(rows) == [(5, 10, False, False), (10, 20, False, False), (30, None, True, True)]
+        assert list(map(list, rows)) == [[5, 10, False, False], [10, 20, False, False], [30, None, True, True]]
         assert Product.objects.get(pk=untouched.pk).updated_at == untouched.updated_at
 
     def test_it_is_in_the_history_of_each_product_and_in_the_audit_log(self, admin: Client) -> None:

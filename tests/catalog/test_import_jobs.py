@@ -426,7 +426,7 @@ class TestInTheAdmin:
 
     def test_whoever_may_not_import_gets_nowhere(self) -> None:
         dry = worked_off(submit(dry_run=True))
-        viewer = self.staff("view_product", "change_product")
+        viewer = self.staff("view_product", "add_product")
         assert viewer.get(self.FORM).status_code == 403
         assert self.FORM not in viewer.get(reverse("admin:catalog_product_changelist")).content.decode()
         for page in ("jobs_job_change", "jobs_job_state", "catalog_import_rejected"):
