@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -21,19 +22,23 @@ from catalog.importers.csv_file import ENCODINGS
 from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, REQUIRED_FIELDS
 from catalog.importers.preview import CataloguePreview
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
+from catalog.importers.shipped_mappings import shipped_mappings
 from catalog.models import ImportMapping
 from jobs.storage import StorageUnavailable
 
 # Whose columns are mapped one by one; the columns of other formats are known.
 MAPPED_FORMATS = frozenset({"csv", "jsonl"})
 
-FORMAT_LABELS: Mapping[str, Promise] = {
+FORMAT_LABELS: Mapping[str, Promise | str] = {
     "csv": _("table (CSV)"),
     "merchant": _("Google Merchant feed (XML or tabs)"),
     "shopify": _("export of Shopify (CSV)"),
     "shopify_json": _("products of Shopify (JSON)"),
     "woocommerce": _("export of WooCommerce (CSV)"),
     "magento": _("export of Magento or Adobe Commerce (CSV)"),
+    **{slug: format_lazy(_("export of {system} (CSV)"), system=each.name) for slug, each in shipped_mappings().items()},
+    "marqo": _("documents of Marqo (JSON)"),
+    "vision": _("bulk import of Google Product Search (CSV)"),
     "jsonl": _("a JSON object a line"),
     "folder": _("folders of photos, in a zip"),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -10,17 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from catalog.importers.csv_file import python_encoding
+from catalog.importers.json_objects import JsonUnreadable, json_objects
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.rows import Row
 from catalog.importers.shopify_products import ShopifyProduct, ShopifyRows, ShopifyVariant
 
 _HEAD = re.compile(r'\s*(?:\{\s*"products"\s*:\s*)?\[?\s*\{')
-_START = re.compile(r'\s*(?:\{\s*"products"\s*:\s*\[|\[)?')
-_BETWEEN = re.compile(r"[\s,]*")
-_CHUNK_CHARACTERS = 256 * 1024
-# A product with 2,048 variants and 250 photos has about 2 million characters.
-_MAX_PRODUCT_CHARACTERS = 16 * 1024 * 1024
 
 
 class ShopifyJson:
@@ -35,7 +30,7 @@ class ShopifyJson:
         total: 0, because the number of products is unknown.
 
     Raises:
-        InvalidSource: the file cannot be read.
+        InvalidSource: the encoding is not supported.
     """
 
     format = "shopify_json"
@@ -66,47 +61,10 @@ class ShopifyJson:
         number = 0
         with closing(self._rows.start()):
             try:
-                for number, content in enumerate(_objects(self._path, self._encoding), start=1):
+                for number, content in enumerate(json_objects(self._path, self._encoding), start=1):
                     yield from self._rows.build(_product(number, content))
-            except _Unreadable as error:
+            except JsonUnreadable as error:
                 yield Row(number + 1, "", error=str(error), is_last_readable=True)
-
-
-class _Unreadable(ValueError):
-    """The file cannot be read from here on."""
-
-
-def _objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
-    """The products of a file, one by one, in bounded memory."""
-    decoder = json.JSONDecoder(parse_float=str, parse_int=str)
-    try:
-        file = path.open(encoding=encoding, errors="replace")
-    except OSError as error:
-        raise InvalidSource(f"{path} cannot be read: {error.strerror or error}") from error
-    with file:
-        buffer = file.read(_CHUNK_CHARACTERS)
-        position = _end(_START, buffer, 0)
-        while True:
-            position = _end(_BETWEEN, buffer, position)
-            if position == len(buffer) and (more := file.read(_CHUNK_CHARACTERS)):
-                buffer, position = more, 0
-                continue
-            # Behind the list there may be the end of the object that it was in.
-            if position == len(buffer) or buffer[position] in "]}":
-                return
-            try:
-                content, end = decoder.raw_decode(buffer, position)
-            except (ValueError, RecursionError) as error:
-                # As much again, so that a long product is not decoded too often.
-                more = file.read(max(_CHUNK_CHARACTERS, len(buffer) - position))
-                if more and len(buffer) - position <= _MAX_PRODUCT_CHARACTERS:
-                    buffer, position = buffer[position:] + more, 0
-                    continue
-                raise _Unreadable(f"the product cannot be read as JSON: {error}") from error
-            if not isinstance(content, dict):
-                raise _Unreadable("the list has something that is not a product")
-            yield content
-            position = end
 
 
 def _product(number: int, content: Mapping[str, Any]) -> ShopifyProduct:
@@ -183,8 +141,3 @@ def _dicts(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 def _text(content: Mapping[str, Any], name: str) -> str:
     value = content.get(name)
     return "" if value is None or isinstance(value, dict | list) else str(value).strip()
-
-
-def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
-    match = pattern.match(text, position)
-    return match.end() if match else position

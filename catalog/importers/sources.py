@@ -15,14 +15,31 @@ from catalog.importers.folder import FolderCatalogue
 from catalog.importers.json_lines import JsonLines
 from catalog.importers.magento import MagentoExport
 from catalog.importers.mapping import DELIMITERS, FieldMapping
+from catalog.importers.marqo import MarqoDocuments
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rejected import NOTE_COLUMNS, is_rejected_rows_file
 from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.shipped_mappings import shipped_mappings
+from catalog.importers.shop_table import ShopTable
 from catalog.importers.shopify import ShopifyExport
 from catalog.importers.shopify_json import ShopifyJson
+from catalog.importers.vision_products import VisionProducts
 from catalog.importers.woocommerce import WooCommerceExport
 
-FORMATS = ("csv", "folder", "zip", "merchant", "shopify", "shopify_json", "woocommerce", "magento", "jsonl")
+FORMATS = (
+    "csv",
+    "folder",
+    "zip",
+    "merchant",
+    "shopify",
+    "shopify_json",
+    "woocommerce",
+    "magento",
+    *shipped_mappings(),
+    "marqo",
+    "vision",
+    "jsonl",
+)
 
 _HEAD_BYTES = 64 * 1024
 
@@ -43,12 +60,24 @@ _SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExpor
     "woocommerce": WooCommerceExport,
     "magento": MagentoExport,
 }
+_JSON: Mapping[str, type[ShopifyJson | MarqoDocuments]] = {"shopify_json": ShopifyJson, "marqo": MarqoDocuments}
 _TABLES: Mapping[
-    str, type[CsvCatalogue | ShopifyExport | WooCommerceExport | MagentoExport | ShopifyJson | JsonLines]
+    str,
+    type[
+        CsvCatalogue
+        | ShopifyExport
+        | WooCommerceExport
+        | MagentoExport
+        | ShopifyJson
+        | MarqoDocuments
+        | VisionProducts
+        | JsonLines
+    ],
 ] = {
     "csv": CsvCatalogue,
     **_SHOP_TABLES,
-    "shopify_json": ShopifyJson,
+    **_JSON,
+    "vision": VisionProducts,
     "jsonl": JsonLines,
 }
 
@@ -150,7 +179,7 @@ def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "") -> N
     detected = detect_format(path)
     if detected == "zip":
         validate_archive(path)
-    elif (format or detected) not in ("jsonl", "shopify_json"):
+    elif (format or detected) not in ("jsonl", *_JSON):
         with open_catalogue(path, mapping, format=format, is_upload=True):
             pass
 
@@ -193,11 +222,16 @@ def is_xml(head: bytes) -> bool:
 
 def _detect_text_format(head: str) -> str:
     if head.lstrip().startswith(("{", "[")):
-        return "shopify_json" if ShopifyJson.matches(head) else "jsonl"
+        return next((name for name, reader in _JSON.items() if reader.matches(head)), "jsonl")
+    if VisionProducts.matches(head):
+        return "vision"
     first, *_ = head.splitlines() or [""]
     headers = _headers(first)
     for name, table in _SHOP_TABLES.items():
         if table.matches(headers):
+            return name
+    for name, shipped in shipped_mappings().items():
+        if shipped.matches(headers):
             return name
     if {"id", "title", "image_link"} <= {attribute_name(cell.strip(' "\r')) for cell in first.split("\t")}:
         return "merchant"
@@ -222,6 +256,8 @@ def _catalogue(
         with path.open("rb") as file:
             reader = MerchantFeed if is_xml(file.read(_HEAD_BYTES)) else MerchantTable
         return reader(path, mapping, photos=photos)
+    if format in shipped_mappings():
+        return ShopTable(path, mapping, photos=photos, shipped=shipped_mappings()[format])
     return _TABLES[format](path, mapping, photos=photos)
 
 

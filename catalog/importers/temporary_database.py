@@ -47,6 +47,10 @@ class TemporaryDatabase:
         row: tuple[object, ...] | None = self._connection.execute(query, parameters).fetchone()
         return row
 
+    def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
+        """The rows that a query finds."""
+        return self._connection.execute(query, parameters).fetchall()
+
     def close(self) -> None:
         """Remove the database."""
         self._connection.close()

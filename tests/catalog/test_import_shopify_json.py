@@ -122,7 +122,7 @@ def test_a_damaged_file_yields_what_stands_before(shop: Path) -> None:
     shop.write_text(json.dumps({"products": [SHIRT, SHIRT | {"handle": "mug"}]})[:-200])
     report = run(shop)
     assert (report["created"], report["rejected"], report["broken_off"]) == (2, 1, True)
-    assert problems(report)[0][1].startswith("the product cannot be read as JSON")
+    assert problems(report)[0][1].startswith("the object cannot be read as JSON")
 
 
 def test_a_product_without_variants_is_rejected(shop: Path) -> None:

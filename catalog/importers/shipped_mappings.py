@@ -1,0 +1,172 @@
+"""The mappings of shop systems' tables that ship with the product: each in a file of `mappings/`, recognised by its columns."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS
+
+FOLDER = Path(__file__).parent / "mappings"
+
+# In the name of a column: numbered from 1, as in IMAGE1, IMAGE2.
+_NUMBERED = "{n}"
+_MAX_NUMBER = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """How a table has the variants of a product: in lines below it.
+
+    Attributes:
+        key: column that identifies the product, "" for none; a line without it belongs to the product above.
+        level: column that says what a line is; "" where it is a product if it has a key.
+        product: values of `level` of a product.
+        variant: values of `level` of a variant. Lines of other values are left out.
+        first_is_variant: the line of the product is the one of its first variant, too.
+        sku: column of a variant's SKU, if it is not that of a product.
+        options: pairs of columns of an option's name and value.
+        option_prefix: columns with this prefix have the value of the option whose name follows.
+        option_text: column whose text has the options: `[S]Size=Small,[C]Color=Red`.
+        surcharge: column of what a variant costs more than the product.
+    """
+
+    key: str = ""
+    level: str = ""
+    product: tuple[str, ...] = ()
+    variant: tuple[str, ...] = ()
+    first_is_variant: bool = False
+    sku: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    option_prefix: str = ""
+    option_text: str = ""
+    surcharge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedMapping:
+    """A shop system's table.
+
+    Attributes:
+        slug: name of the format.
+        name: of the shop system.
+        headers: columns that identify the table.
+        columns: columns of each field, in which * stands for any text. Of several, a field with one value has the first that is
+            not empty.
+        lists: what separates several values in one cell, by field.
+        category_separator: between the levels of a category.
+        photo_prefix: of photos that are not links.
+        sale_price: column of a lower price, "" for none.
+        discount: column of a reduction of the price, "" for none.
+        discount_mode: column that says `percent` where the reduction is not an amount.
+        stock_tracked: column that says whether the stock is counted, "" for none.
+        untracked: values of the column `stock_tracked` where it is not.
+        words: texts that mean yes or no, beside the usual ones.
+        variants: None if each line is a product of its own.
+    """
+
+    slug: str
+    name: str
+    headers: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...]]
+    lists: Mapping[str, str] = field(default_factory=dict)
+    category_separator: str = ">"
+    photo_prefix: str = ""
+    sale_price: str = ""
+    discount: str = ""
+    discount_mode: str = ""
+    stock_tracked: str = ""
+    untracked: tuple[str, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
+    variants: Variants | None = None
+
+    def matches(self, headers: Sequence[str]) -> bool:
+        """Whether a table with these columns is such a table."""
+        return {header_key(name) for name in self.headers} <= {header_key(header) for header in headers}
+
+
+def header_key(header: str) -> str:
+    """A column name without regard to case and spaces."""
+    return " ".join(header.casefold().split())
+
+
+def numbered(name: str) -> list[str]:
+    """The columns that a name with {n} stands for; the name itself if it has none."""
+    return [name.replace(_NUMBERED, str(n)) for n in range(1, _MAX_NUMBER + 1)] if _NUMBERED in name else [name]
+
+
+@cache
+def shipped_mappings() -> Mapping[str, ShippedMapping]:
+    """All shipped mappings by slug, those with more identifying columns first.
+
+    Returns:
+        The mappings.
+
+    Raises:
+        ValueError: a file is not valid.
+    """
+    found = [_load(path) for path in sorted(FOLDER.glob("*.toml"))]
+    return {mapping.slug: mapping for mapping in sorted(found, key=lambda mapping: -len(mapping.headers))}
+
+
+def _load(path: Path) -> ShippedMapping:
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    unknown = content.keys() - {each.name for each in fields(ShippedMapping)}
+    columns = {name: _as_tuple(value) for name, value in _flat(content.pop("columns")).items()}
+    wrong = {name for name in columns if name not in FIELDS and not name.startswith("attribute.")}
+    if unknown or wrong:
+        raise ValueError(f"{path} has {', '.join(sorted(unknown | wrong))}")
+    variants = content.pop("variants", None)
+    return ShippedMapping(
+        slug=path.stem,
+        headers=tuple(content.pop("headers")),
+        columns={name: tuple(each for column in value for each in numbered(column)) for name, value in columns.items()},
+        untracked=tuple(content.pop("untracked", ())),
+        variants=None if variants is None else _variants(variants),
+        **content,
+    )
+
+
+def _variants(content: dict[str, Any]) -> Variants:
+    options = [
+        (name, value)
+        for one, other in content.pop("options", ())
+        for name, value in zip(numbered(one), numbered(other), strict=True)
+    ]
+    product, variant = _as_tuple(content.pop("product", ())), _as_tuple(content.pop("variant", ()))
+    return Variants(**content, product=product, variant=variant, options=tuple(options))
+
+
+def _flat(table: dict[str, Any]) -> dict[str, Any]:
+    attributes = table.pop("attribute", {})
+    return {**table, **{f"attribute.{name}": value for name, value in attributes.items()}}
+
+
+def _as_tuple(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+# BigCommerce: the kind of an option stands in brackets before its name.
+_OPTION = re.compile(r"(?:\[[A-Z]+\])?\s*([^=,\[\]]+)=((?:[^,]|,(?!\s*\[))*)")
+
+
+def parse_options(text: str) -> dict[str, str]:
+    """The options of a text such as `[S]Size=Small,[C]Color=Red:#ff0000`.
+
+    Args:
+        text: the text.
+
+    Returns:
+        Values by names, without colour codes.
+    """
+    return {name.strip(): value.partition(":#")[0].strip() for name, value in _OPTION.findall(text)}
+
+
+def is_multiple(name: str) -> bool:
+    """Whether a field takes the values of all of its columns."""
+    return name in MULTI_COLUMN_FIELDS

@@ -1,0 +1,291 @@
+"""Tables of shop systems that a shipped mapping describes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from catalog.importers.csv_file import CsvTable, TableRow
+from catalog.importers.html_text import html_to_text
+from catalog.importers.mapping import FieldMapping
+from catalog.importers.photo_files import PhotoFolder, is_link
+from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.shipped_mappings import ShippedMapping, header_key, is_multiple, parse_options
+from catalog.importers.shop_rows import (
+    ShopProduct,
+    ShopRows,
+    SkusOfFile,
+    amount,
+    deepest_first,
+    machine_price,
+    split_escaped,
+    with_list_price,
+)
+
+_MAX_LINES = 5000
+_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
+_CENT = Decimal("0.01")
+_BOOLEANS = ("available", "active")
+_MAX_UNUSED = 20
+
+
+class ShopTable:
+    """A row per product and per variant; the variants of a product are a family.
+
+    Args:
+        path: the file.
+        mapping: how columns become fields; takes precedence over the shipped one.
+        photos: folder of the photos that are not links.
+        shipped: describes the table.
+
+    Attributes:
+        headers: columns of the table.
+        total: approximate number of lines.
+
+    Raises:
+        InvalidSource: the table lacks the columns of the shipped mapping.
+    """
+
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, shipped: ShippedMapping) -> None:
+        self.format = shipped.slug
+        self._shipped = shipped
+        self._decimal = mapping.decimal
+        self._table = CsvTable(path, mapping)
+        self.headers = self._table.headers
+        if not shipped.matches(self.headers):
+            raise InvalidSource(
+                f"there are no columns {', '.join(shipped.headers)}: is it a product export of {shipped.name}? "
+                f"Columns found: {', '.join(self.headers)}"
+            )
+        self._headers = {header_key(header): header for header in reversed(self.headers)}
+        self._found: dict[str, str] = {}
+        currency = self._header(next(iter(shipped.columns.get("currency", ())), ""))
+        if currency and "currency" not in (*mapping.columns, *mapping.values):
+            mapping = mapping.with_columns([("currency", currency)])
+        self._rows = ShopRows(mapping, self.headers, photos=photos, system=shipped.name)
+        self._mapped = {column for columns in mapping.columns.values() for column in columns}
+        self.total = self._table.total
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._rows.columns
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the table as a whole, with the columns that were not used."""
+        unused = [header for header in self.headers if header not in self._used()]
+        more = f" and {len(unused) - _MAX_UNUSED} more" if len(unused) > _MAX_UNUSED else ""
+        notes = [f"columns that were not used: {', '.join(unused[:_MAX_UNUSED])}{more}"] if unused else []
+        return [*self._rows.notes, *notes]
+
+    def __iter__(self) -> Iterator[Row]:
+        with closing(SkusOfFile()) as skus:
+            product: _Product | None = None
+            for line in self._table:
+                level = self._level(line, product)
+                if line.error:
+                    yield Row(line.line, "", error=line.error, cells=line.cells)
+                elif level == "variant" and product is not None:
+                    product.count += 1
+                    if product.count > _MAX_LINES:
+                        yield Row(
+                            line.line, "", error=f"the product has more than {_MAX_LINES:,} variants", cells=line.cells
+                        )
+                    else:
+                        yield self._row(line, product, skus)
+                elif level:
+                    product = self._product(line)
+                    yield self._row(line, product, skus)
+
+    def _level(self, line: TableRow, product: _Product | None) -> str:
+        """What a line is: a product, a variant, or "" for what is left out."""
+        variants = self._shipped.variants
+        if variants is None or line.error:
+            return "product"
+        key = self._cell(line, variants.key)
+        if variants.level:
+            level = self._cell(line, variants.level).casefold()
+            of_product = product is not None and (not variants.key or key in ("", product.key))
+            if level in {value.casefold() for value in variants.variant}:
+                return "variant" if of_product else "product"
+            return "product" if level in {value.casefold() for value in variants.product} else ""
+        return "variant" if product is not None and key in ("", product.key) else "product"
+
+    def _product(self, line: TableRow) -> _Product:
+        variants = self._shipped.variants
+        key = self._cell(line, variants.key) if variants else ""
+        names = {value: self._cell(line, name) for name, value in variants.options} if variants else {}
+        return _Product(line, key, {value: name for value, name in names.items() if name})
+
+    def _row(self, line: TableRow, product: _Product, skus: SkusOfFile) -> Row:
+        is_first = line is product.line
+        options = {} if is_first and not self._first_is_variant() else self._options(line, product)
+        made = "-".join([product.sku or product.key or self._text(line, "title"), *options.values()])
+        sku, warning = skus.claim(self._sku(line, is_first), "\0".join(line.values.values()), made)
+        if is_first and not self._first_is_variant():
+            product.sku = sku
+        record: dict[str, str | Sequence[str]] = {**line.values}
+        for name in self._shipped.columns:
+            if self._is_present(name):
+                record[name] = self._value(line, name) or self._value(product.line, name)
+        record["sku"] = sku
+        if not is_first and self._shipped.variants is not None and self._shipped.variants.option_text:
+            # The text of its options stands in place of its title.
+            record["title"] = self._text(product.line, "title")
+        paths = deepest_first(self._paths(line) or self._paths(product.line))
+        if self._is_present("category"):
+            record["category"] = paths[0] if paths else ()
+        record["price"], record["list_price"] = self._prices(line, product)
+        if self._shipped.variants is not None:
+            record["family"] = product.sku or product.key
+        if self._is_untracked(line, product):
+            record["available"] = "yes"
+        attributes = {name: value for column, value in options.items() if (name := column.lower())}
+        for name in [name for name in record if name.startswith("attribute.")]:
+            if text := str(record.pop(name)):
+                attributes.setdefault(name.removeprefix("attribute."), text)
+        return self._rows.build(
+            ShopProduct(
+                line=line.line,
+                record=record,
+                attributes=attributes,
+                other_categories=paths[1:],
+                warnings=(warning,) if warning and self._rows.derives("sku") else (),
+                cells=line.cells if is_first else (*product.line.cells, *line.cells),
+            )
+        )
+
+    def _first_is_variant(self) -> bool:
+        return self._shipped.variants is not None and self._shipped.variants.first_is_variant
+
+    def _sku(self, line: TableRow, is_first: bool) -> str:
+        variants = self._shipped.variants
+        if variants is not None and variants.sku and not is_first:
+            return self._cell(line, variants.sku) or self._text(line, "sku")
+        return self._text(line, "sku")
+
+    def _options(self, line: TableRow, product: _Product) -> dict[str, str]:
+        """The options of a variant, whose names may stand in the line of the product."""
+        variants = self._shipped.variants
+        if variants is None:
+            return {}
+        found = {}
+        for name, value in variants.options:
+            text = self._cell(line, value)
+            if text and (option := self._cell(line, name) or product.options.get(value, "")):
+                found[option] = text
+        if variants.option_prefix:
+            prefix = variants.option_prefix.casefold()
+            for header in self.headers:
+                if header.casefold().startswith(prefix) and (text := line.values[header].strip()):
+                    found[header[len(prefix) :].strip("{} ")] = text
+        return found | (parse_options(self._cell(line, variants.option_text)) if variants.option_text else {})
+
+    def _value(self, line: TableRow, name: str) -> str | list[str]:
+        texts = [text for column in self._shipped.columns[name] if (text := self._cell(line, column))]
+        if is_multiple(name):
+            mark = self._shipped.lists.get(name, "")
+            values = [value for text in texts for value in (split_escaped(text, mark) if mark else [text])]
+            return self._photos(values) if name == "image" else values
+        text = texts[0] if texts else ""
+        if name in _BOOLEANS:
+            return self._boolean(text)
+        return html_to_text(text) if name == "description" else text
+
+    def _boolean(self, text: str) -> str:
+        """A yes or no; of a stock, whether there is any."""
+        if _NUMBER.fullmatch(text):
+            return "yes" if Decimal(text.replace(",", ".")) > 0 else "no"
+        return self._shipped.words.get(text.casefold(), text)
+
+    def _photos(self, names: Sequence[str]) -> list[str]:
+        """The links; the files, if there are none."""
+        prefix = self._shipped.photo_prefix
+        found = [name if is_link(name) or not prefix else f"{prefix}{name}" for name in names]
+        return [name for name in found if is_link(name)] or found
+
+    def _paths(self, line: TableRow) -> list[list[str]]:
+        if "category" not in self._shipped.columns:
+            return []
+        separator = self._shipped.category_separator
+        return [split_escaped(path, separator) if separator else [path] for path in self._value(line, "category")]
+
+    def _prices(self, line: TableRow, product: _Product) -> tuple[str, str]:
+        """The price, and the one before a reduction, or ""."""
+        own = self._text(line, "price")
+        source = line if line is product.line or amount(own, self._decimal) is not None else product.line
+        price = machine_price(self._text(source, "price"))
+        before = self._text(source, "list_price")
+        sale = machine_price(self._cell(source, self._shipped.sale_price))
+        if (lower := amount(sale, self._decimal)) and lower < (amount(price, self._decimal) or lower):
+            price, before = sale, price
+        if (off := amount(self._cell(source, self._shipped.discount), self._decimal)) and (
+            full := amount(price, self._decimal)
+        ):
+            is_percent = self._cell(source, self._shipped.discount_mode).casefold() == "percent"
+            price, before = str((full * (100 - off) / 100).quantize(_CENT) if is_percent else full - off), price
+        variants = self._shipped.variants
+        surcharge = self._cell(line, variants.surcharge) if variants is not None and line is not product.line else ""
+        if (
+            surcharge
+            and (more := amount(surcharge, self._decimal))
+            and (base := amount(price, self._decimal)) is not None
+        ):
+            price, before = str(base + more), ""
+        return with_list_price(price, machine_price(before), self._decimal)
+
+    def _is_untracked(self, line: TableRow, product: _Product) -> bool:
+        if not self._shipped.stock_tracked:
+            return False
+        text = self._cell(line, self._shipped.stock_tracked) or self._cell(product.line, self._shipped.stock_tracked)
+        return text.casefold() in self._shipped.untracked
+
+    def _text(self, line: TableRow, name: str) -> str:
+        columns = self._shipped.columns.get(name, ())
+        return next((text for column in columns if (text := self._cell(line, column))), "")
+
+    def _is_present(self, name: str) -> bool:
+        return any(self._header(column) for column in self._shipped.columns.get(name, ()))
+
+    def _used(self) -> set[str]:
+        """Columns that have become something."""
+        shipped, variants = self._shipped, self._shipped.variants
+        names = [column for columns in shipped.columns.values() for column in columns]
+        names += [*shipped.headers, shipped.sale_price, shipped.stock_tracked]
+        if variants is not None:
+            names += [variants.key, variants.level, variants.sku, variants.surcharge, variants.option_text]
+            names += [column for pair in variants.options for column in pair]
+        names += [shipped.discount, shipped.discount_mode]
+        used = {header for name in names if (header := self._header(name))}
+        prefix = variants.option_prefix.casefold() if variants is not None else ""
+        return (
+            used | self._mapped | {header for header in self.headers if prefix and header.casefold().startswith(prefix)}
+        )
+
+    def _cell(self, line: TableRow, column: str) -> str:
+        return line.values.get(self._header(column), "").strip()
+
+    def _header(self, column: str) -> str:
+        """The column of the table with this name, in which * stands for any text; "" if there is none."""
+        if column not in self._found:
+            key = header_key(column)
+            matches = (header for name, header in self._headers.items() if "*" in key and fnmatchcase(name, key))
+            self._found[column] = self._headers.get(key) or next(matches, "")
+        return self._found[column]
+
+
+@dataclass(slots=True)
+class _Product:
+    """The line of a product, what identifies it, and the names of its options by the columns of their values."""
+
+    line: TableRow
+    key: str
+    options: Mapping[str, str]
+    sku: str = ""
+    count: int = 0
