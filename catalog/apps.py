@@ -1,6 +1,8 @@
 """The app `catalog`."""
 
 from django.apps import AppConfig
+from django.conf import settings
+from PIL import Image
 
 
 class CatalogConfig(AppConfig):
@@ -10,7 +12,9 @@ class CatalogConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the kind of job."""
+        """Register the kind of job, and let Pillow open what the limits of photos allow."""
         from catalog.job_kinds import register_kinds
 
         register_kinds()
+        # Photos are checked against the limits before Pillow decodes them; its own limit is lower, and warns.
+        Image.MAX_IMAGE_PIXELS = settings.PHOTO_MAX_SIDE**2

@@ -42,6 +42,25 @@ def write_if_absent(name: str, content: bytes) -> bool:
         return True
 
 
+def is_missing(name: str, *, noted: bool) -> bool:
+    """Whether a stored file is missing, without a request to an object store.
+
+    On a disk that is a look of microseconds. An object store takes milliseconds for each, so there only what was noted counts: by
+    `check_media`, and where the file could not be read.
+
+    Args:
+        name: path in the media storage.
+        noted: whether the file was missing when it was last looked for.
+
+    Returns:
+        Whether it has to be stored again.
+    """
+    try:
+        return not Path(default_storage.path(name)).exists()
+    except NotImplementedError:
+        return noted
+
+
 def is_unavailable() -> bool:
     """Whether the folder of photos is missing or empty, as when a disk is not mounted."""
     try:

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from catalog import photos
 from catalog.filters import ProductFilter
 from catalog.media import PHOTOS
 
@@ -272,8 +273,30 @@ class FetchedPhoto(models.Model):
         return self.link_sha256
 
 
+class UnusedFile(models.Model):
+    """A photo's file that no row needed any more; `catalog.unused_files` deletes it later, if that is still so."""
+
+    name = models.CharField(_("file"), max_length=200, primary_key=True)
+    unused_since = models.DateTimeField(_("unused since"), db_index=True)
+
+    class Meta:
+        verbose_name = _("unused file")
+        verbose_name_plural = _("unused files")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ProductImage(models.Model):
     """One photo of a product. `sha256`, `width` and `height` describe the stored file."""
+
+    class Finding(models.TextChoices):
+        """What makes the photo useless for recommendations; the same as `catalog.photos.Finding`."""
+
+        NONE = "", _("none")
+        BLANK = photos.Finding.BLANK.value, _("one colour only")
+        TINY = photos.Finding.TINY.value, _("too small")
 
     product = models.ForeignKey(Product, verbose_name=_("product"), on_delete=models.CASCADE, related_name="images")
     file = models.ImageField(
@@ -284,6 +307,27 @@ class ProductImage(models.Model):
     width = models.PositiveIntegerField(_("width"), editable=False)
     height = models.PositiveIntegerField(_("height"), editable=False)
     alt = models.CharField(_("alternative text"), max_length=300, blank=True)
+    source_sha256 = models.CharField(
+        _("SHA-256 of the source"),
+        max_length=64,
+        blank=True,
+        editable=False,
+        help_text=_("Of the file as it came, by which the next import recognises it."),
+    )
+    finding = models.CharField(
+        _("finding"),
+        max_length=12,
+        choices=Finding.choices,
+        blank=True,
+        editable=False,
+        help_text=_("What makes the photo useless for recommendations."),
+    )
+    file_missing = models.BooleanField(
+        _("file missing"),
+        default=False,
+        editable=False,
+        help_text=_("The file was not in the media storage when it was last looked for."),
+    )
     perceptual_hash = models.BigIntegerField(
         _("perceptual hash"),
         null=True,

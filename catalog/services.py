@@ -13,18 +13,16 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.core.files.storage import default_storage
 from django.db import DatabaseError, transaction
 from django.db.models import Field, Max
 from django.utils import timezone
 from django.utils.text import slugify
 
-from catalog import events
+from catalog import events, unused_files
 from catalog.families import assign_families
 from catalog.media import write_if_absent
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, ProductSource, photo_path
 from catalog.photos import Photo
-from catalog.thumbnails import delete_thumbnails
 from jobs.storage import database_storage_errors
 
 logger = logging.getLogger(__name__)
@@ -72,7 +70,7 @@ class ProductData:
 
 @contextmanager
 def transaction_with_files() -> Iterator[None]:
-    """A transaction that also deletes the files of photos that were attached in it, if it is rolled back.
+    """A transaction whose new files of photos are swept later, if it is rolled back.
 
     Raises:
         StorageUnavailable: the disk of the database is full or read-only.
@@ -83,7 +81,7 @@ def transaction_with_files() -> Iterator[None]:
         with database_storage_errors(), transaction.atomic():
             yield
     except BaseException:
-        _delete_unused_files(written)
+        _note_unused(written)
         raise
     finally:
         _written_files.reset(outer)
@@ -345,7 +343,7 @@ def products_were_changed(product_ids: Sequence[int]) -> None:
 def attach_image(
     product: Product, photo: Photo, *, alt: str = "", position: int | None = None
 ) -> tuple[ProductImage, bool]:
-    """Attach a photo to a product; the same content is attached once.
+    """Attach a photo to a product; the same content is attached once, and stored again if its file is missing.
 
     Args:
         product: gets the photo.
@@ -361,6 +359,7 @@ def attach_image(
     """
     existing = ProductImage.objects.filter(product=product, sha256=photo.sha256).first()
     if existing is not None:
+        _store(existing, photo)
         if position is not None and existing.position != position:
             existing.position = position
             existing.save(update_fields=["position"])
@@ -376,6 +375,8 @@ def attach_image(
         width=photo.width,
         height=photo.height,
         perceptual_hash=photo.perceptual_hash,
+        source_sha256=photo.source_sha256,
+        finding=photo.finding or "",
     )
     image.file.name = _store(image, photo)
     image.save()
@@ -386,9 +387,26 @@ def attach_image(
 def _store(image: ProductImage, photo: Photo) -> str:
     """Write the file unless it exists, and return its path in the media storage."""
     path = photo_path(image, f"photo.{photo.extension}")
-    if write_if_absent(path, photo.content) and (written := _written_files.get()) is not None:
+    unused_files.take(path)
+    is_written = write_if_absent(path, photo.content)
+    if is_written and (written := _written_files.get()) is not None:
         written.add(path)
+    if is_written or image.file_missing:
+        # All products with this photo have their file again.
+        same = ProductImage.objects.filter(sha256=photo.sha256)
+        if image_ids := list(same.values_list("pk", flat=True)):
+            same.update(file_missing=False)
+            events.images_changed.send(sender=ProductImage, image_ids=image_ids)
     return path
+
+
+def note_missing_files(image_ids: Collection[int]) -> None:
+    """Record that the files of photos are not in the media storage, so that the next import stores them again.
+
+    Args:
+        image_ids: of the photos.
+    """
+    ProductImage.objects.filter(pk__in=image_ids).update(file_missing=True)
 
 
 @transaction.atomic
@@ -400,7 +418,7 @@ def arrange_images(positions: Mapping[int, int]) -> None:
 
 @transaction.atomic
 def remove_images(image_ids: Collection[int]) -> int:
-    """Delete photos, and their files if no other product uses them.
+    """Delete photos; their files are deleted later, if no other product uses them then.
 
     Args:
         image_ids: of the photos.
@@ -413,7 +431,7 @@ def remove_images(image_ids: Collection[int]) -> int:
         return 0
     events.images_removed.send(sender=ProductImage, image_ids=[image.pk for image in images])
     ProductImage.objects.filter(pk__in=[image.pk for image in images]).delete()
-    _delete_unused_files_on_commit({str(image.file.name) for image in images})
+    unused_files.note({str(image.file.name) for image in images})
     return len(images)
 
 
@@ -544,18 +562,11 @@ def withdraw_missing(product_ids: Collection[int]) -> int:
     return withdraw_products(active)
 
 
-def _delete_unused_files_on_commit(names: set[str]) -> None:
-    transaction.on_commit(lambda: _delete_unused_files(names))
-
-
-def _delete_unused_files(names: set[str]) -> None:
-    """Delete files that no photo uses. An error is logged; the files stay."""
+def _note_unused(names: set[str]) -> None:
+    """Have the files of a transaction that was rolled back swept. An error is logged; `check_media` finds the files."""
     if not names:
         return
     try:
-        in_use = set(ProductImage.objects.filter(file__in=names).values_list("file", flat=True))
-        for name in names - in_use:
-            default_storage.delete(name)
-            delete_thumbnails(name)
-    except (OSError, DatabaseError) as error:
-        logger.error("could not delete the files of deleted photos (%s): %s", error, ", ".join(sorted(names)))
+        unused_files.note(names)
+    except DatabaseError as error:
+        logger.error("the files of photos that were not saved stay (%s): %s", error, ", ".join(sorted(names)))

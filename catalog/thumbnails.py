@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from PIL import Image
 
 from catalog.media import PHOTOS, write_if_absent
-from catalog.photos import ImageRejected, open_rgb
+from catalog.photos import EXTENSIONS, ImageRejected, open_rgb
 from jobs.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
@@ -106,12 +106,17 @@ def thumbnail_view(_request: HttpRequest, side: str, name: str) -> HttpResponse:
     return HttpResponse(picture, content_type="image/webp", headers={"Cache-Control": _ONE_YEAR})
 
 
+def thumbnail_folder(side: int) -> str:
+    """The folder of the thumbnails of a size, in the media storage."""
+    return f"thumbs/{side}"
+
+
 def _thumbnail_name(name: str, side: int) -> str:
-    return f"thumbs/{side}/{name}.webp"
+    return f"{thumbnail_folder(side)}/{name}.webp"
 
 
 # Only names that the catalogue gives to photos: no other file in the storage can be requested.
-_PHOTO_NAME = rf"{PHOTOS}/[0-9a-f]{{2}}/[0-9a-f]{{64}}\.(?:jpg|png|webp)"
+_PHOTO_NAME = rf"{PHOTOS}/[0-9a-f]{{2}}/[0-9a-f]{{64}}\.(?:{'|'.join(EXTENSIONS)})"
 _SIDE = "|".join(map(str, SIDES))
 
 urlpatterns = [

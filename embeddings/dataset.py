@@ -23,11 +23,10 @@ from catalog.archives import SafeArchive, wrapping_folder
 from catalog.clustering import connected_components
 from catalog.models import ProductImage
 from catalog.perceptual_hash import MIN_SIDE, perceptual_hash
-from catalog.photos import ImageRejected, open_rgb, read_limited
+from catalog.photos import SUFFIXES, ImageRejected, open_rgb, read_limited
 from embeddings.errors import UnusablePhotos
 from jobs.progress import ProgressCallback, StageProgress
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp"))
 METADATA = "metadata.csv"
 
 # Fewer photos than this teach a class nothing.

@@ -23,6 +23,7 @@ from opentelemetry import trace
 from catalog import media
 from catalog.models import ProductImage, lineage
 from catalog.photos import ImageRejected, open_rgb
+from catalog.services import note_missing_files
 from embeddings import metrics
 from embeddings.backends import encoder_of, get_vector_index
 from embeddings.encoders.base import Encoder
@@ -263,10 +264,11 @@ def _process_without_encoder(version: EncoderVersion, chosen: Q) -> IndexingRepo
 
 @dataclass(frozen=True)
 class _Failure:
-    """Why a photo has no vector; `final` if a retry would fail too."""
+    """Why a photo has no vector; `final` if a retry would fail too, `file_missing` if it has no file."""
 
     reason: str
     final: bool
+    file_missing: bool = False
 
 
 def _embed(
@@ -321,7 +323,8 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
             image = open_rgb(cast("BinaryIO", file), min_side=encoder.input_size)
     except FileNotFoundError:
         _require_media()
-        return _Failure(f"the file {name} is missing from the media storage: upload the photo again", final=True)
+        reason = f"the file {name} is missing from the media storage: import or upload the photo again"
+        return _Failure(reason, final=True, file_missing=True)
     except ImageRejected as error:
         return _Failure(str(error), final=True)
     except OSError as error:
@@ -349,6 +352,8 @@ def _store(row: ImageEmbedding, result: NDArray[np.float32] | bytes | _Failure) 
     if not isinstance(result, _Failure):
         vector = result if isinstance(result, bytes) else vector_to_bytes(result)
         return State.EMBEDDED if unchanged.mark_embedded(vector) else None
+    if result.file_missing:
+        note_missing_files([row.image_id])
     if result.final or row.attempts >= len(EMBED_RETRY_WAITS_S):
         return State.FAILED if unchanged.mark_failed(result.reason) else None
     return State.PENDING if unchanged.mark_postponed(result.reason) else None

@@ -222,6 +222,8 @@ class Environment(BaseModel):
     PHOTO_MAX_BYTES: PositiveInt = 20 * 1024**2
     PHOTO_MAX_PIXELS: PositiveInt = 50_000_000
     PHOTO_MAX_SIDE: PositiveInt = 16_384
+    PHOTO_MAX_DECODED_BYTES: PositiveInt = 640 * 1024**2
+    DELETED_PHOTOS_KEEP_MINUTES: PositiveInt = 60
     FETCH_TIMEOUT_S: PositiveInt = 10
     FETCH_DEADLINE_S: PositiveInt = 60
     FETCH_PER_HOST: PositiveInt = 4

@@ -143,6 +143,7 @@ CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"sync": {}, "embed": {}, "jobs"
 CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_ROUTES = {
     "embeddings.tasks.embed_images": {"queue": "embed"},
+    "catalog.tasks.sweep_unused_files": {"queue": "jobs"},
     "jobs.tasks.run_job": {"queue": "jobs"},
     "jobs.tasks.run_waiting_jobs": {"queue": "jobs"},
     "jobs.tasks.run_training": {"queue": "train"},
@@ -159,6 +160,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "jobs.tasks.run_waiting_trainings",
         "schedule": 60.0,
         "options": {"expires": 50.0},
+    },
+    "sweep-unused-files": {
+        "task": "catalog.tasks.sweep_unused_files",
+        "schedule": 300.0,
+        "options": {"expires": 250.0},
     },
     "prune-events": {"task": "recommender.tasks.prune_events", "schedule": 3600.0},
 }
@@ -206,9 +212,14 @@ IMPORT_REJECTED_KEEP_DAYS = env.IMPORT_REJECTED_KEEP_DAYS
 ARCHIVE_MAX_UNPACKED_BYTES = env.ARCHIVE_MAX_UNPACKED_BYTES
 ARCHIVE_MAX_FILES = env.ARCHIVE_MAX_FILES
 
+# Limits of every photo: its file, its sides, and the memory that decoding it takes; and the pixels of a photo that a visitor
+# searches with.
 PHOTO_MAX_BYTES = env.PHOTO_MAX_BYTES
-PHOTO_MAX_PIXELS = env.PHOTO_MAX_PIXELS
 PHOTO_MAX_SIDE = env.PHOTO_MAX_SIDE
+PHOTO_MAX_DECODED_BYTES = env.PHOTO_MAX_DECODED_BYTES
+PHOTO_MAX_PIXELS = env.PHOTO_MAX_PIXELS
+# How long the file of a deleted photo is kept. No transaction may take longer than this.
+DELETED_PHOTOS_KEEP_MINUTES = env.DELETED_PHOTOS_KEEP_MINUTES
 # Photos given as links: timeout of a connection and of each response, of a photo with all attempts; parallel requests to one
 # server and in total; allowed ports; and allowed networks besides the public internet.
 FETCH_TIMEOUT_S = env.FETCH_TIMEOUT_S

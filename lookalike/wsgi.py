@@ -12,8 +12,10 @@ if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
     tracing.start("lookalike" if settings.SERVICE == "all" else f"lookalike-{settings.SERVICE}")
 application = get_wsgi_application()
 
-from embeddings.background import start_outbox_thread  # noqa: E402  (needs the apps loaded)
+from catalog.background import start_sweep_thread  # noqa: E402  (needs the apps loaded)
+from embeddings.background import start_outbox_thread  # noqa: E402
 from jobs.background import start_job_threads  # noqa: E402
 
 start_outbox_thread()
 start_job_threads()
+start_sweep_thread()

@@ -6,10 +6,12 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from catalog.cards import ProductCard, visible_cards
 from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER, ProductFilter
-from catalog.photos import open_rgb, validate_photo
+from catalog.photos import open_rgb
 from catalog.selectors import merge_target
 from embeddings.backends import encoder_of
 from embeddings.selectors import LiveCollection, live_collection
@@ -138,7 +140,7 @@ def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommenda
 
     Args:
         collection_slug: the collection to search.
-        photo: a JPEG, PNG or WebP file.
+        photo: the file, in any format that `open_rgb` reads.
         query: what to recommend.
 
     Returns:
@@ -154,8 +156,8 @@ def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommenda
     live = live_collection(collection_slug)
     encoder = encoder_of(live)
     with query_stage("encode"):
-        validate_photo(photo)
-        vector = encoder.encode([open_rgb(photo, min_side=encoder.input_size)])[0]
+        picture = open_rgb(photo, min_side=encoder.input_size, max_pixels=settings.PHOTO_MAX_PIXELS)
+        vector = encoder.encode([picture])[0]
     return Recommendations(live.slug, live.label, _search_index(live, [vector], query, excluded_ids=()))
 
 

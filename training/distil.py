@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from catalog.photos import open_rgb
+from catalog.photos import SUFFIXES, open_rgb
 from embeddings.encoders.preprocessing import squash
 from storefront.demo.catalogue import DemoProduct, demo_products, draw_view
 from training import student
@@ -392,12 +392,7 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     folders: list[Path] = arguments.pop("photos")
-    photos = sorted(
-        path
-        for folder in folders
-        for path in folder.rglob("*")
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
-    )
+    photos = sorted(path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not photos:
         parser.error(f"no photo found in {', '.join(map(str, folders))}")
     teacher, work, out = (arguments.pop(name) for name in ("teacher", "work", "out"))

@@ -34,7 +34,7 @@ class ProductForm(_ProductModelForm):
         required=False,
         widget=PhotosInput(attrs={"accept": "image/jpeg,image/png,image/webp", "class": "admin-photos-input"}),
         help_text=_(
-            "JPEG, PNG or WebP, several at once: choose them or drop them here."
+            "JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF, several at once: choose them or drop them here."
             " Unusable files are reported; the others are added."
         ),
     )

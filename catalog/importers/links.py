@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -13,6 +13,7 @@ from django.conf import settings
 from catalog.fetching import CacheEntry, Fetcher, FetchResult, PhotoUnreachable
 from catalog.importers.photo_files import PhotoLink
 from catalog.importers.rows import LoadedPhoto, PhotoSource, Row
+from catalog.media import is_missing
 from catalog.models import FetchedPhoto, ProductImage
 
 # Maximum number of photos fetched ahead; each may have PHOTO_MAX_BYTES.
@@ -62,7 +63,7 @@ class _PendingPhoto:
     future: Future[FetchResult]
     save_cache: bool
 
-    def load(self, known_hashes: Collection[str]) -> LoadedPhoto:
+    def load(self, known_hashes: Mapping[str, str]) -> LoadedPhoto:
         result = self.future.result()
         if result.photo is None and result.cache_entry.sha256 not in known_hashes:
             raise PhotoUnreachable("the photo was removed while it was fetched: import again")
@@ -75,8 +76,9 @@ def _start_fetching(row: Row, fetcher: Fetcher, pool: ThreadPoolExecutor, *, sav
     links = {photo.name: _sha256(photo.name) for photo in row.photos or () if isinstance(photo, PhotoLink)}
     if not links or row.photos is None:
         return row, 0
-    # A conditional request makes sense only for a photo that the product has.
-    stored = set(ProductImage.objects.filter(product__sku=row.sku).values_list("sha256", flat=True))
+    # A conditional request makes sense only for a photo that the product has, with its file.
+    photos_of = ProductImage.objects.filter(product__sku=row.sku).values_list("sha256", "file", "file_missing")
+    stored = {sha256 for sha256, name, noted in photos_of if not is_missing(name, noted=noted)}
     cache = {
         entry.link_sha256: CacheEntry(entry.resource_sha256, entry.etag, entry.last_modified, entry.sha256)
         for entry in FetchedPhoto.objects.filter(pk__in=links.values(), sha256__in=stored)

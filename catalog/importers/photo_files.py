@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from catalog.importers.rows import LoadedPhoto, PhotoSkipped, PhotoSource
-from catalog.photos import ImageRejected, PhotoRejectionReason, read_limited, validate_photo
+from catalog.photos import ImageRejected, PhotoRejectionReason, known_sha256, read_limited, validate_photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class PhotoLink:
     name: str
     alt: str = ""
 
-    def load(self, known_hashes: Collection[str]) -> LoadedPhoto:  # noqa: ARG002 -- the port's
+    def load(self, known_hashes: Mapping[str, str]) -> LoadedPhoto:  # noqa: ARG002 -- the port's
         raise PhotoSkipped(self.name)
 
 
@@ -65,10 +64,12 @@ class PhotoFile:
     photos: PhotoFolder
     alt: str = ""
 
-    def load(self, known_hashes: Collection[str]) -> LoadedPhoto:
+    def load(self, known_hashes: Mapping[str, str]) -> LoadedPhoto:
         content = self._read()
-        sha256 = hashlib.sha256(content).hexdigest()
-        return LoadedPhoto(sha256, None if sha256 in known_hashes else validate_photo(content))
+        if known := known_sha256(content, known_hashes):
+            return LoadedPhoto(known)
+        photo = validate_photo(content)
+        return LoadedPhoto(photo.sha256, photo)
 
     def _read(self) -> bytes:
         folder = self.photos.folder

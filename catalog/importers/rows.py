@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -72,11 +72,12 @@ class PhotoSource(Protocol):
     def alt(self) -> str:
         """Alternative text; empty if the row has none."""
 
-    def load(self, known_hashes: Collection[str]) -> LoadedPhoto:
+    def load(self, known_hashes: Mapping[str, str]) -> LoadedPhoto:
         """Load and validate the photo.
 
         Args:
-            known_hashes: SHA-256 of contents that need not be validated again.
+            known_hashes: SHA-256 of stored photos that need not be validated again, by their own and by that of the file as
+                it came.
 
         Returns:
             The photo.

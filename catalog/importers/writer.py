@@ -6,6 +6,7 @@
 - Two imports may save the same products at the same time: a batch that the database refuses for that is saved again.
 - A row is rejected if an earlier row of the same source has the same SKU.
 - A rejected photo is reported, and the product is imported without it (unless the source consists of photos).
+- A photo whose file is missing is stored again, and counts as added.
 - Photos that a product's row no longer lists are removed, but only if all photos of the row could be read: a folder that is not
   mounted must not empty a shop. Photos stay as they are if the source lists none at all. A skipped photo is neither reported nor
   removed.
@@ -43,6 +44,7 @@ from catalog.importers.rows import (
     RowProblem,
     RowRejected,
 )
+from catalog.media import is_missing
 from catalog.models import Category, Product, ProductImage
 from catalog.photos import ImageRejected, Photo
 from catalog.selectors import merged_skus
@@ -410,18 +412,20 @@ class _ImportRun:
     def _plan_photos(self, row: Row, problems: list[RowProblem]) -> _PhotoPlan:
         if row.photos is None or row.sku in self._merged:
             return _NO_PHOTOS
-        images = ProductImage.objects.filter(product__sku=row.sku).values_list(
-            "sha256", "id", "position", "from_merged_product"
-        )
-        stored = {sha256: (image_id, position) for sha256, image_id, position, _ in images}
-        own = {sha256 for sha256, _, _, from_merged_product in images if not from_merged_product}
+        columns = ("pk", "sha256", "source_sha256", "position", "from_merged_product", "file", "file_missing")
+        images = list(ProductImage.objects.filter(product__sku=row.sku).values_list(*columns, named=True))
+        stored = {image.sha256: (image.pk, image.position) for image in images}
+        own = {image.sha256 for image in images if not image.from_merged_product}
+        present = [image for image in images if not is_missing(image.file, noted=image.file_missing)]
+        known = {image.source_sha256: image.sha256 for image in present if image.source_sha256}
+        known |= {image.sha256: image.sha256 for image in present}
         added: dict[int, tuple[Photo, str]] = {}
         moved: dict[int, int] = {}
         seen: set[str] = set()
         complete = True
         for position, source in enumerate(row.photos):
             try:
-                loaded = source.load(stored.keys() | seen)
+                loaded = source.load(known)
             except PhotoSkipped:
                 complete = False
                 self.report.photos_left_out += 1
@@ -434,14 +438,18 @@ class _ImportRun:
                 problems.append(RowProblem(row.line, row.sku, str(error), photo=source.name))
                 continue
             sha256 = loaded.sha256
-            if loaded.photo is not None and sha256 not in stored and sha256 not in seen:
+            # A photo that is stored, but not known, has lost its file.
+            if loaded.photo is not None and sha256 not in seen and sha256 not in known:
                 added[position] = (loaded.photo, source.alt)
+            if loaded.photo is not None:
+                known[loaded.photo.source_sha256] = known[sha256] = sha256
             if sha256 in stored and sha256 not in seen and stored[sha256][1] != position:
                 moved[stored[sha256][0]] = position
             seen.add(sha256)
         removed_hashes = own - seen
         removed = [stored[sha256][0] for sha256 in removed_hashes] if complete else []
-        return _PhotoPlan(added, moved, removed, unchanged=len(seen & stored.keys()))
+        restored = {photo.sha256 for photo, _ in added.values()}
+        return _PhotoPlan(added, moved, removed, unchanged=len(seen & stored.keys() - restored))
 
 
 def _withdrawal_blocker(report: ImportReport) -> str:

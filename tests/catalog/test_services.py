@@ -17,7 +17,7 @@ from PIL import Image
 
 from catalog import events
 from catalog.categories import save_category
-from catalog.models import Category, Product, ProductImage
+from catalog.models import Category, Product, ProductImage, UnusedFile
 from catalog.photos import Photo, validate_photo
 from catalog.services import (
     ProductData,
@@ -199,31 +199,37 @@ def test_the_same_photo_is_attached_once_and_may_change_its_place(sent: SentEven
     assert list(product.images.all()) == [second, first]
 
 
-def test_a_photo_that_leaves_goes_with_its_file_and_thumbnails(
-    sent: SentEvents, media_root: Path, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_a_photo_that_leaves_keeps_its_file_until_the_sweep(sent: SentEvents, media_root: Path) -> None:
     product, _ = save_product(MUG)
     image, _ = attach_image(product, photo("blue"))
     thumbnail(str(image.file.name), 96)
-    assert len(files(media_root)) == 2
     sent.events.clear()
-    with django_capture_on_commit_callbacks(execute=True):
-        assert remove_images([image.pk]) == 1
-        assert len(files(media_root)) == 2, "a transaction that is rolled back must find its files again"
+    assert remove_images([image.pk]) == 1
     assert sent.events == [("images_removed", [image.pk])]
     assert sent.all_in_a_transaction
-    assert files(media_root) == []
+    assert len(files(media_root)) == 2
+    assert list(UnusedFile.objects.values_list("name", flat=True)) == [image.file.name]
 
 
-def test_a_file_that_another_product_uses_stays(media_root: Path, django_capture_on_commit_callbacks: Any) -> None:
+def test_a_photo_has_the_finding_of_its_picture() -> None:
+    product, _ = save_product(MUG)
+    image, _ = attach_image(product, photo("blue"))
+    image.refresh_from_db()
+    assert image.finding == ProductImage.Finding.BLANK
+    assert image.get_finding_display() == "one colour only"
+
+
+def test_a_photo_whose_file_is_missing_is_stored_again_and_embedded(sent: SentEvents, media_root: Path) -> None:
     one, _ = save_product(MUG)
     other, _ = save_product(replace(MUG, sku="mug-2"))
     image, _ = attach_image(one, photo("blue"))
     shared, _ = attach_image(other, photo("blue"))
-    assert image.file.name == shared.file.name
-    with django_capture_on_commit_callbacks(execute=True):
-        remove_images([image.pk])
-    assert files(media_root) == [shared.file.name]
+    (media_root / str(image.file.name)).unlink()
+    sent.events.clear()
+    again, is_new = attach_image(one, photo("blue"))
+    assert (again.pk, is_new) == (image.pk, False)
+    assert files(media_root) == [image.file.name]
+    assert [(name, sorted(ids)) for name, ids in sent.events] == [("images_changed", [image.pk, shared.pk])]
 
 
 def test_removing_nothing_sends_no_event(sent: SentEvents) -> None:
@@ -231,16 +237,13 @@ def test_removing_nothing_sends_no_event(sent: SentEvents) -> None:
     assert sent.events == []
 
 
-def test_a_deleted_product_takes_its_photos_along(
-    sent: SentEvents, media_root: Path, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_a_deleted_product_takes_its_photos_along(sent: SentEvents) -> None:
     product, _ = save_product(MUG)
     image, _ = attach_image(product, photo("blue"))
-    with django_capture_on_commit_callbacks(execute=True):
-        assert delete_products([product.pk]) == 1
+    assert delete_products([product.pk]) == 1
     assert ("images_removed", [image.pk]) in sent.events
     assert not ProductImage.objects.exists()
-    assert files(media_root) == []
+    assert list(UnusedFile.objects.values_list("name", flat=True)) == [image.file.name]
 
 
 def test_a_withdrawn_product_keeps_its_photos_and_sends_one_event(sent: SentEvents) -> None:

@@ -355,7 +355,7 @@ class TestTheMediaFolder:
             site.wait_until(lambda: site.states() == {"indexed": 5, "failed": 1})
             assert site.log().count("there is no photo at all") == 1
             ((reason,),) = site.query("SELECT error FROM embeddings_imageembedding WHERE state = 'failed'")
-            assert "is missing from the media storage: upload the photo again" in reason
+            assert "is missing from the media storage: import or upload the photo again" in reason
         finally:
             subprocess.run(["umount", "--lazy", str(aside)], check=True)
 

@@ -1,0 +1,57 @@
+"""Deletes unused files without a broker: in a thread of the serving process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from django.conf import settings
+from django.db import connection
+
+from catalog import unused_files
+from jobs.process import process
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 300.0
+
+
+class SweepThread(threading.Thread):
+    """Deletes unused files every POLL_S seconds, until the process ends."""
+
+    def __init__(self) -> None:
+        """A thread that is not started."""
+        super().__init__(name="sweep", daemon=True)
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Stop after the current file, and wait for it."""
+        self._stopped.set()
+        self.join()
+
+    def run(self) -> None:
+        """Sweep until the process ends, or `stop`."""
+        while not self._stopped.wait(POLL_S):
+            try:
+                unused_files.sweep()
+            # The thread must survive an unavailable database or disk. The files are still there afterwards.
+            except Exception:
+                logger.exception("deleting unused files failed; retrying")
+            finally:
+                connection.close()
+
+
+class SweepWork:
+    """The thread of this process; none until it is started."""
+
+    def __init__(self) -> None:
+        """Without a thread."""
+        self.thread: SweepThread | None = None
+
+
+def start_sweep_thread() -> None:
+    """Start the thread of the serving process, after any fork. Does nothing if there is a broker."""
+    work = process.get(SweepWork)
+    if not settings.CELERY_BROKER_URL and work.thread is None:
+        work.thread = SweepThread()
+        work.thread.start()
