@@ -1,0 +1,253 @@
+"""Files of deleted photos are deleted later, by a sweep that never takes a file from a product."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.utils import timezone
+from PIL import Image
+
+from catalog import unused_files
+from catalog.background import SweepThread
+from catalog.models import ProductImage, UnusedFile
+from catalog.photos import Photo, validate_photo
+from catalog.services import (
+    ProductData,
+    attach_image,
+    delete_products,
+    remove_images,
+    save_product,
+    transaction_with_files,
+)
+from catalog.tasks import sweep_unused_files
+from catalog.thumbnails import thumbnail
+
+ROUNDS = 100
+
+
+def photo(seed: int = 0) -> Photo:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "PNG")
+    return validate_photo(file.getvalue())
+
+
+def files(media_root: Path) -> list[str]:
+    return sorted(str(path.relative_to(media_root)) for path in media_root.rglob("*") if path.is_file())
+
+
+def pass_time(minutes: float = 61) -> None:
+    for file in UnusedFile.objects.all():
+        UnusedFile.objects.filter(pk=file.pk).update(unused_since=file.unused_since - timedelta(minutes=minutes))
+
+
+@pytest.mark.django_db
+class TestSweep:
+    def test_deletes_the_file_and_its_thumbnails_when_its_time_has_come(self, media_root: Path) -> None:
+        product, _ = save_product(ProductData("mug", "Mug"))
+        image, _ = attach_image(product, photo())
+        thumbnail(str(image.file.name), 96)
+        remove_images([image.pk])
+        assert unused_files.sweep() == 0
+        pass_time(59)
+        assert unused_files.sweep() == 0
+        assert len(files(media_root)) == 2
+        pass_time(2)
+        sweep_unused_files()
+        assert files(media_root) == []
+        assert not UnusedFile.objects.exists()
+
+    def test_waits_as_long_as_the_setting_says(self, media_root: Path, settings: Any) -> None:
+        settings.DELETED_PHOTOS_KEEP_MINUTES = 10
+        product, _ = save_product(ProductData("mug", "Mug"))
+        attach_image(product, photo())
+        delete_products([product.pk])
+        pass_time(11)
+        assert unused_files.sweep() == 1
+
+    def test_keeps_a_file_that_another_product_has_by_then(self, media_root: Path) -> None:
+        one, _ = save_product(ProductData("one", "One"))
+        other, _ = save_product(ProductData("other", "Other"))
+        image, _ = attach_image(one, photo())
+        remove_images([image.pk])
+        attach_image(other, photo())
+        pass_time()
+        assert unused_files.sweep() == 0
+        assert files(media_root) == [image.file.name]
+
+    def test_keeps_a_file_that_another_product_had_all_the_time(self, media_root: Path) -> None:
+        one, _ = save_product(ProductData("one", "One"))
+        other, _ = save_product(ProductData("other", "Other"))
+        image, _ = attach_image(one, photo())
+        attach_image(other, photo())
+        remove_images([image.pk])
+        pass_time()
+        assert unused_files.sweep() == 0
+        assert files(media_root) == [image.file.name]
+        assert not UnusedFile.objects.exists()
+
+    def test_tries_again_when_the_storage_refuses(self, media_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        product, _ = save_product(ProductData("mug", "Mug"))
+        attach_image(product, photo())
+        delete_products([product.pk])
+        pass_time()
+
+        def refuse(name: str) -> None:
+            raise PermissionError(name)
+
+        with monkeypatch.context() as away:
+            away.setattr(unused_files.default_storage, "delete", refuse)
+            with pytest.raises(PermissionError):
+                unused_files.sweep()
+        assert unused_files.sweep() == 1
+        assert files(media_root) == []
+
+    def test_takes_the_files_of_a_transaction_that_was_rolled_back(self, media_root: Path) -> None:
+        product, _ = save_product(ProductData("mug", "Mug"))
+        with pytest.raises(ZeroDivisionError), transaction_with_files():
+            attach_image(product, photo())
+            raise ZeroDivisionError
+        assert len(files(media_root)) == 1
+        pass_time()
+        assert unused_files.sweep() == 1
+        assert files(media_root) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_thread_of_a_server_without_a_broker_sweeps(media_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    product, _ = save_product(ProductData("mug", "Mug"))
+    attach_image(product, photo())
+    delete_products([product.pk])
+    pass_time()
+    monkeypatch.setattr("catalog.background.POLL_S", 0.02)
+    swept = threading.Event()
+    monkeypatch.setattr(unused_files, "sweep", lambda sweep=unused_files.sweep: (sweep(), swept.set()))
+    thread = SweepThread()
+    thread.start()
+    assert swept.wait(20)
+    thread.stop()
+    assert files(media_root) == []
+
+
+def at_once(*works: Callable[[], Any]) -> list[BaseException]:
+    """Run works in threads that begin at the same moment. Returns their errors."""
+    errors: list[BaseException] = []
+    barrier = threading.Barrier(len(works))
+
+    def run(work: Callable[[], Any]) -> None:
+        barrier.wait()
+        try:
+            # SQLite refuses a second writer that waits too long.
+            for attempt in range(20):
+                try:
+                    work()
+                    return
+                except OperationalError as error:
+                    if connection.vendor != "sqlite" or "locked" not in str(error) or attempt == 19:
+                        raise
+        except BaseException as error:  # noqa: BLE001 -- reported by the test
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return errors
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("due", [False, True], ids=["just-deleted", "swept-at-once"])
+def test_a_product_that_gets_a_photo_while_another_loses_it_keeps_the_file(
+    media_root: Path, settings: Any, due: bool
+) -> None:
+    """Delete, attach, sweep and check at the same moment, each round anew."""
+    one, _ = save_product(ProductData("one", "One"))
+    other, _ = save_product(ProductData("other", "Other"))
+    lost = []
+    for number in range(ROUNDS):
+        shared = photo(number)
+        image, _ = attach_image(one, shared)
+        if due:
+            # The file's time has come already, and so the sweep deletes it at the same moment.
+            remove_images([image.pk])
+            pass_time()
+
+            def delete() -> None:
+                unused_files.sweep()
+        else:
+
+            def delete(pk: int = image.pk) -> None:
+                remove_images([pk])
+
+        errors = at_once(delete, lambda shared=shared: attach_image(other, shared), lambda: unused_files.sweep())
+        assert errors == []
+        pass_time()
+        unused_files.sweep()
+        kept = ProductImage.objects.get(product=other)
+        if not (media_root / str(kept.file.name)).is_file():
+            lost.append(number)
+        remove_images([kept.pk])
+    assert lost == []
+    pass_time()
+    unused_files.sweep()
+    assert files(media_root) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleting_orphans_beside_attaching_loses_nothing(media_root: Path) -> None:
+    product, _ = save_product(ProductData("one", "One"))
+    for number in range(ROUNDS // 2):
+        shared = photo(number)
+        image, _ = attach_image(product, shared)
+        name = str(image.file.name)
+        remove_images([image.pk])
+        UnusedFile.objects.all().delete()
+        assert (
+            at_once(
+                lambda name=name: unused_files.delete_now([name]), lambda shared=shared: attach_image(product, shared)
+            )
+            == []
+        )
+        assert (media_root / name).is_file()
+        remove_images([ProductImage.objects.get().pk])
+
+
+@pytest.mark.django_db
+def test_a_photo_whose_file_is_lost_is_stored_again_by_an_upload_for_all_its_products(media_root: Path) -> None:
+    one, _ = save_product(ProductData("one", "One"))
+    other, _ = save_product(ProductData("other", "Other"))
+    image, _ = attach_image(one, photo())
+    shared, _ = attach_image(other, photo())
+    path = media_root / str(image.file.name)
+    path.unlink()
+    with pytest.raises(SystemExit):
+        call_command("check_media")
+    assert set(ProductImage.objects.values_list("file_missing", flat=True)) == {True}
+    again, is_new = attach_image(other, photo())
+    assert (again.pk, is_new) == (shared.pk, False)
+    assert path.read_bytes() == photo().content
+    assert set(ProductImage.objects.values_list("file_missing", flat=True)) == {False}
+
+
+@pytest.mark.django_db
+def test_attaching_takes_the_file_off_the_list() -> None:
+    product, _ = save_product(ProductData("mug", "Mug"))
+    image, _ = attach_image(product, photo())
+    remove_images([image.pk])
+    (listed,) = UnusedFile.objects.all()
+    assert listed.name == image.file.name
+    assert timezone.now() - listed.unused_since < timedelta(minutes=1)
+    attach_image(product, photo())
+    assert not UnusedFile.objects.exists()
