@@ -101,19 +101,34 @@ class PriceFilter(RangeNumericListFilter):
 
 
 class PhotoFilter(SelectFilter):
-    """Products with or without a photo."""
+    """Products with or without a photo, or with one that is not as it should be."""
 
     title = _("photos")
     parameter_name = "photos"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
-        return [("yes", _("with a photo")), ("no", _("without a photo"))]
+        return [
+            ("yes", _("with a photo")),
+            ("no", _("without a photo")),
+            (ProductImage.Finding.BLANK.value, _("a photo of one colour")),
+            (ProductImage.Finding.TINY.value, _("a photo that is too small")),
+            ("shared", _("a photo that other products have, too")),
+            ("file_missing", _("a photo whose file is missing")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:  # noqa: ARG002
         photos = ProductImage.objects.filter(product=OuterRef("pk")).order_by()
         match self.value():
+            case None | "":
+                return queryset
             case "yes":
                 return queryset.filter(Exists(photos))
             case "no":
                 return queryset.filter(~Exists(photos))
-        return queryset
+            case "shared":
+                others = ProductImage.objects.filter(sha256=OuterRef("sha256")).exclude(product=OuterRef("product"))
+                return queryset.filter(Exists(photos.filter(Exists(others.order_by()))))
+            case "file_missing":
+                return queryset.filter(Exists(photos.filter(file_missing=True)))
+            case finding:
+                return queryset.filter(Exists(photos.filter(finding=finding)))

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, cast
 from django import forms
 from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import TabularInline
 
+from accounts.admin.display import Badge, badges
 from catalog import services
 from catalog.models import Product, ProductImage
 from catalog.photos import ImageRejected, read_photo
@@ -29,6 +31,24 @@ def thumbnail(image: ProductImage | None) -> SafeString:
         '<img class="admin-thumbnail" src="{}" width="40" height="40" loading="lazy" alt="">',
         thumbnail_url(str(image.file.name), 96),
     )
+
+
+def photo_remarks(image: ProductImage, *, products: int) -> list[Badge]:
+    """What is to be known of a photo.
+
+    Args:
+        image: the photo.
+        products: number of products that have it.
+
+    Returns:
+        Its finding, how many products share it, and whether its file is missing; nothing for a usual photo.
+    """
+    remarks = [
+        Badge(image.get_finding_display() if image.finding else "", "warning"),
+        Badge(ngettext("in %d product", "in %d products", products) % products if products > 1 else "", "info"),
+        Badge(str(_("file missing")) if image.file_missing else "", "danger"),
+    ]
+    return [remark for remark in remarks if remark.text]
 
 
 class PhotosInput(forms.FileInput):
@@ -60,8 +80,8 @@ class ProductImageInline(TabularInline):
     ordering_field = "position"
     hide_title = True
     verbose_name_plural = _("photos")
-    fields: Sequence[str] = ("preview", "position", "alt", "size")
-    readonly_fields: Sequence[str] = ("preview", "size")
+    fields: Sequence[str] = ("preview", "position", "alt", "size", "remarks")
+    readonly_fields: Sequence[str] = ("preview", "size", "remarks")
 
     @admin.display(description=_("photo"))
     def preview(self, image: ProductImage) -> SafeString:
@@ -77,6 +97,18 @@ class ProductImageInline(TabularInline):
     def size(self, image: ProductImage) -> str:
         """Width and height in pixels."""
         return f"{image.width} × {image.height}"  # noqa: RUF001
+
+    @admin.display(description=_("remarks"))
+    def remarks(self, image: ProductImage) -> SafeString:
+        """What makes the photo useless or ambiguous, and whether its file is missing."""
+        return badges(photo_remarks(image, products=getattr(image, "products_with_it", 1)))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProductImage]:
+        """The photos, each with the number of products that have it."""
+        queryset: QuerySet[ProductImage] = super().get_queryset(request)
+        same = ProductImage.objects.filter(sha256=OuterRef("sha256")).order_by().values("sha256")
+        counted = same.annotate(products=Count("product", distinct=True)).values("products")
+        return queryset.annotate(products_with_it=Subquery(counted))
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """The field, with its column's name for screen readers."""

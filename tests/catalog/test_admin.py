@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from PIL import Image
 
 from accounts.models import User
 from catalog.models import Category, Product, ProductImage
+from catalog.photos import validate_photo
+from catalog.services import ProductData, attach_image, save_product
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from tests.catalog.shop import stock
 from tests.factories import jpeg
@@ -455,3 +460,30 @@ class TestImageEmbeddings:
         admin.post(reverse("admin:catalog_product_delete", args=[product.pk]), {"post": "yes"})
         page = admin.get(reverse("admin:embeddings_imageembedding_changelist"), {"state__exact": "removed"})
         assert f"photo {number}, deleted" in page.content.decode()
+
+
+def test_photos_that_show_nothing_or_that_products_share_are_marked_and_found(admin: Client, media_root: Path) -> None:
+    products = {sku: save_product(ProductData(sku, sku))[0] for sku in ("white", "pixel", "usual", "twin", "lost")}
+    pictures = {
+        "white": Image.new("RGB", (80, 60), "white"), "pixel": Image.new("RGB", (1, 1)), "usual": Image.linear_gradient("L"),
+        "twin": Image.linear_gradient("L"), "lost": Image.radial_gradient("L"),
+    }  # fmt: skip
+    for sku, picture in pictures.items():
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        attach_image(products[sku], validate_photo(file.getvalue()))
+    ProductImage.objects.filter(product=products["lost"]).update(file_missing=True)
+    for sku, remark in {
+        "white": "one colour only",
+        "pixel": "too small",
+        "usual": "in 2 products",
+        "lost": "file missing",
+    }.items():
+        assert remark in admin.get(change_page(products[sku])).content.decode()
+    found = {
+        choice: {product.sku for product in admin.get(reverse(PRODUCTS), {"photos": choice}).context["cl"].result_list}
+        for choice in ("blank", "tiny", "shared", "file_missing")
+    }
+    assert found == {"blank": {"white"}, "tiny": {"pixel"}, "shared": {"usual", "twin"}, "file_missing": {"lost"}}
+    photos = admin.get(reverse("admin:embeddings_imageembedding_changelist"), {"finding": "blank"}).context["cl"]
+    assert [row.image_id for row in photos.result_list] == [products["white"].images.get().pk]
