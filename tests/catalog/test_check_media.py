@@ -34,7 +34,7 @@ def check(*options: str) -> tuple[dict[str, Any], int]:
     try:
         call_command("check_media", "--json", *options, stdout=out)
     except SystemExit as end:
-        status = end.code
+        status = int(end.code or 0)
     return json.loads(out.getvalue()), status
 
 

@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,13 @@ def test_the_thread_of_a_server_without_a_broker_sweeps(media_root: Path, monkey
     pass_time()
     monkeypatch.setattr("catalog.background.POLL_S", 0.02)
     swept = threading.Event()
-    monkeypatch.setattr(unused_files, "sweep", lambda sweep=unused_files.sweep: (sweep(), swept.set()))
+    sweep = unused_files.sweep
+
+    def sweep_and_say() -> None:
+        sweep()
+        swept.set()
+
+    monkeypatch.setattr(unused_files, "sweep", sweep_and_say)
     thread = SweepThread()
     thread.start()
     assert swept.wait(20)
@@ -183,15 +190,8 @@ def test_a_product_that_gets_a_photo_while_another_loses_it_keeps_the_file(
             # The file's time has come already, and so the sweep deletes it at the same moment.
             remove_images([image.pk])
             pass_time()
-
-            def delete() -> None:
-                unused_files.sweep()
-        else:
-
-            def delete(pk: int = image.pk) -> None:
-                remove_images([pk])
-
-        errors = at_once(delete, lambda shared=shared: attach_image(other, shared), lambda: unused_files.sweep())
+        delete = unused_files.sweep if due else partial(remove_images, [image.pk])
+        errors = at_once(delete, partial(attach_image, other, shared), unused_files.sweep)
         assert errors == []
         pass_time()
         unused_files.sweep()
@@ -214,12 +214,8 @@ def test_deleting_orphans_beside_attaching_loses_nothing(media_root: Path) -> No
         name = str(image.file.name)
         remove_images([image.pk])
         UnusedFile.objects.all().delete()
-        assert (
-            at_once(
-                lambda name=name: unused_files.delete_now([name]), lambda shared=shared: attach_image(product, shared)
-            )
-            == []
-        )
+        errors = at_once(partial(unused_files.delete_now, [name]), partial(attach_image, product, shared))
+        assert errors == []
         assert (media_root / name).is_file()
         remove_images([ProductImage.objects.get().pk])
 
