@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from accounts.addresses import client_ip
 from accounts.models import AuditEntry
+from rest.idempotency import REPLAYED
 
 logger = logging.getLogger("lookalike.audit")
 
@@ -28,7 +29,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _MAX_ROWS_LISTED = 20
 _PRUNE_EVERY_S = 3600.0
 _PRUNED = "audit.pruned"
-_EXPECTED, _SKIPPED = "audit_change", "audit_skipped"
+_EXPECTED, _DETAIL, _SKIPPED = "audit_change", "audit_detail", "audit_skipped"
 
 # The request with an unsafe method that is being answered, and the entries of Django's own admin log that it made.
 _changing: ContextVar[HttpRequest | None] = ContextVar("audit_request", default=None)
@@ -60,6 +61,16 @@ def skip(request: HttpRequest) -> None:
     setattr(request, _SKIPPED, True)
 
 
+def describe_change(request: HttpRequest, detail: str) -> None:
+    """Say which rows or which job a change is about.
+
+    Args:
+        request: The request that is recorded once it is answered.
+        detail: For AuditEntry.detail.
+    """
+    setattr(request, _DETAIL, detail)
+
+
 def current_actor() -> str:
     """Who sent the change that is being answered.
 
@@ -86,7 +97,8 @@ def log_change(request: HttpRequest, action: str, response: HttpResponseBase, *,
     entry = AuditEntry(
         actor=(actor or ANONYMOUS)[:200],
         action=action[:120],
-        target=request.path[:300],
+        # No database stores them.
+        target=request.path[:300].replace("\0", "\\0"),
         detail=detail,
         status=response.status_code,
         remote_address=client_ip(request),
@@ -125,7 +137,7 @@ class AuditMiddleware:
         match = request.resolver_match
         change: _Change | None = getattr(request, _EXPECTED, None)
         if change is not None:
-            log_change(request, change.action, response, actor=change.actor, detail=_job_of(response))
+            log_change(request, change.action, response, actor=change.actor, detail=_detail_of(request, response))
         elif getattr(request, _SKIPPED, False):
             return response
         elif match is not None and "admin" in match.app_names and (actor := _admin_username(request) or before):
@@ -141,9 +153,9 @@ def _collect_log_entry(instance: LogEntry, **_: Any) -> None:
         entries.append(f"{instance.content_type} {instance.object_id}: {instance}")
 
 
-def _job_of(response: HttpResponseBase) -> str:
-    data = getattr(response, "data", None)
-    return f"job {data['id']}" if isinstance(data, dict) and "id" in data else ""
+def _detail_of(request: HttpRequest, response: HttpResponseBase) -> str:
+    """What `describe_change` was told; nothing was changed where an earlier answer is repeated."""
+    return "repeated" if response.has_header(REPLAYED) else str(getattr(request, _DETAIL, ""))
 
 
 def _admin_username(request: HttpRequest) -> str:

@@ -29,6 +29,16 @@ class ProductNotFound(CatalogError):
             super().__init__(f"product {product_id} does not exist or is no longer visible")
 
 
+class ProductMerged(CatalogError):
+    """The product was merged into another one, so that it stays as it is."""
+
+    def __init__(self, sku: str) -> None:
+        super().__init__(
+            f"the product with the SKU {sku!r} was merged into another one and is no longer changed: change that one, or delete"
+            " this one and create it again"
+        )
+
+
 class PageNotFound(CatalogError):
     """The list has fewer pages."""
 

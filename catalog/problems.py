@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from catalog import archives, photos
 from catalog.archives import ArchiveRejected
-from catalog.errors import DryRunFileExpired, NoRejectedRows, PageNotFound, ProductNotFound
+from catalog.errors import DryRunFileExpired, NoRejectedRows, PageNotFound, ProductMerged, ProductNotFound
 from catalog.importers.rows import InvalidSource
 from catalog.photos import ImageRejected
 from rest.problems import TOO_LARGE, ProblemType, ProblemTypes
@@ -18,6 +18,7 @@ def _reason(error: ImageRejected | ArchiveRejected) -> dict[str, str]:
 
 
 PRODUCT_NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, "product-not-found", "Product not found")
+PRODUCT_MERGED = ProblemType(HTTPStatus.CONFLICT, "product-merged", "The product was merged into another one")
 PAGE_NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, "page-not-found", "Page not found")
 IMAGE_REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, "image-rejected", "Invalid photo", members=_reason)
 IMAGE_TOO_LARGE = replace(TOO_LARGE, members=_reason)
@@ -38,6 +39,7 @@ def _of_archive(error: ArchiveRejected) -> ProblemType:
 
 PROBLEM_TYPES: ProblemTypes = {
     ProductNotFound: PRODUCT_NOT_FOUND,
+    ProductMerged: PRODUCT_MERGED,
     PageNotFound: PAGE_NOT_FOUND,
     ImageRejected: _of_image,
     ArchiveRejected: _of_archive,

@@ -86,6 +86,15 @@ class ProductDetail:
     images: Sequence[ProductImage]
 
 
+@dataclass(frozen=True, slots=True)
+class ProductRecord:
+    """A product as who maintains it sees it. family: code, "" for none."""
+
+    detail: ProductDetail
+    active: bool
+    family: str
+
+
 def product_page(query: ProductListQuery) -> ProductPage:
     """Read one page of the visible products.
 
@@ -158,6 +167,27 @@ def product_detail(product_id: int) -> ProductDetail:
         raise ProductNotFound(product_id)
     images = list(images_of([product_id]))
     return ProductDetail(card, described.description, described.tags, described.attributes, images)
+
+
+def product_record(product_id: int) -> ProductRecord:
+    """Read one product, visible or not.
+
+    Args:
+        product_id: any id.
+
+    Returns:
+        The product.
+
+    Raises:
+        ProductNotFound: there is no such product.
+    """
+    product = Product.objects.filter(pk=product_id).first()
+    cards = product_cards(Product.objects.filter(pk=product_id))
+    if product is None or not cards:
+        raise ProductNotFound(product_id)
+    images = list(images_of([product_id]))
+    detail = ProductDetail(cards[0], product.description, product.tags, product.attributes, images)
+    return ProductRecord(detail, product.active, product.family_code)
 
 
 def merge_target(product_id: int) -> Product | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.audit import describe_change
 from accounts.documenting import WRITES_DISABLED
 from accounts.keys import WRITES
 from accounts.permissions import check_scopes
@@ -23,16 +23,16 @@ from jobs.registry import kinds
 from jobs.selectors import JOBS_PAGE_SIZE, JobListQuery, get_job, job_page, position_of
 from jobs.services import cancel
 from jobs.states import JobState
-from rest.addresses import address_of
+from rest.addresses import address_of, api_address
 from rest.cursors import Cursor, CursorParameter, page_url
 from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError, integer_expected
+from rest.idempotency import IDEMPOTENCY_KEY, answer_once
 from rest.parameters import ChoiceParameter, IntegerParameter, NoParameters, Parameters, TextParameter
 from rest.problems import INVALID_PARAMETERS
 from rest.views import ApiView
 
 _MAX_PAGE_SIZE = 100
-_API = re.compile(r".*?/api(?:/v1)?(?=/)")
 
 JOB = {
     "id": "8f9d0f1c-3d1e-4f0e-9f43-3c1a6b0c8f11", "kind": "train", "collection": "all", "state": "queued", "stage": "",
@@ -140,8 +140,8 @@ def accepted_response(request: Request, job: Job) -> Response:
     Returns:
         202 with the job, and in `Location` the URL to poll.
     """
-    api = _API.match(address_of(request))
-    headers = {"Location": f"{api[0] if api else ''}/jobs/{job.pk}"}
+    describe_change(request._request, f"job {job.pk}")
+    headers = {"Location": f"{api_address(request)}/jobs/{job.pk}"}
     return Response(as_json(job), status=HTTPStatus.ACCEPTED, headers=headers)
 
 
@@ -241,9 +241,9 @@ class JobView(ApiView):
         operation_id="cancel_job",
         summary="Cancel a job",
         tags=["Training"],
-        parameters=[JOB_ID],
+        parameters=[JOB_ID, IDEMPOTENCY_KEY],
         request=None,
-        responses=responses(JobSchema, 400, 403, 404, 409),
+        responses=responses(JobSchema, 400, 403, 404, 409, 415, 422),
         examples=[
             OpenApiExample(
                 "Cancelled job",
@@ -263,4 +263,5 @@ class JobView(ApiView):
         NoParameters.parse(request.query_params)
         scope = get_job(job_id).registered_kind.scope
         check_scopes(request, frozenset({scope}))
-        return Response(as_json(cancel(job_id)))
+        describe_change(request._request, f"job {job_id}")
+        return answer_once(request, lambda _: Response(as_json(cancel(job_id))))

@@ -206,6 +206,7 @@ class Environment(BaseModel):
     API_WRITES: Literal["open", "keys", "off"] = _if_debug("open", "keys")
     API_REQUESTS_PER_MINUTE: NonNegativeInt = _if_debug(0, 600)
     KEY_REQUESTS_PER_MINUTE: NonNegativeInt = _if_debug(0, 6000)
+    IDEMPOTENCY_KEEP_HOURS: PositiveInt = 24
     WIDGET_API_KEY: str = ""
     LOGIN_FAILURES: PositiveInt = 5
     LOGIN_LOCKED_MINUTES: PositiveInt = 15

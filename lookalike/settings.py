@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "rest",
     "accounts",
     "jobs",
     "catalog",
@@ -195,6 +196,8 @@ API_WRITES = env.API_WRITES
 # Rate limits per IP address and per API key; 0: no limit.
 API_REQUESTS_PER_MINUTE = env.API_REQUESTS_PER_MINUTE
 KEY_REQUESTS_PER_MINUTE = env.KEY_REQUESTS_PER_MINUTE
+# Hours that the answer to a request with an Idempotency-Key is kept for its retries.
+IDEMPOTENCY_KEEP_HOURS = env.IDEMPOTENCY_KEEP_HOURS
 # The publishable API key of the widget in the storefront and the admin.
 WIDGET_API_KEY = env.WIDGET_API_KEY
 # Days that entries of the audit log are kept.

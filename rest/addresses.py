@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import get_script_prefix
 from rest_framework.request import Request
+
+_API = re.compile(r".*?/api(?:/v1)?(?=/|$)")
 
 
 def base_address(request: Request | HttpRequest) -> str:
@@ -35,6 +39,19 @@ def absolute(base: str, url: str) -> str:
         return url
     prefix = get_script_prefix()
     return f"{base}/{url[len(prefix) :] if url.startswith(prefix) else url.lstrip('/')}"
+
+
+def api_address(request: Request | HttpRequest) -> str:
+    """The address of the API, with the version if the request has it.
+
+    Args:
+        request: to any endpoint of the API.
+
+    Returns:
+        The absolute address, e.g. `https://shop.example/api`.
+    """
+    match = _API.match(address_of(request))
+    return match[0] if match else address_of(request)
 
 
 def address_of(request: Request | HttpRequest) -> str:

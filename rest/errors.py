@@ -1,4 +1,4 @@
-"""The errors of a request's parameters."""
+"""The errors of a request's parameters and headers."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ class ParameterError:
 
     parameter: str
     detail: str
+
+
+class IdempotencyKeyReused(Exception):
+    """An Idempotency-Key was sent before, with another request."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"the Idempotency-Key {key!r} was sent with another request before: take a new key for each request, and the same one"
+            " only to repeat it unchanged"
+        )
 
 
 class InvalidParameters(Exception):

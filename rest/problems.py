@@ -18,7 +18,7 @@ from django.http import Http404, HttpResponse, UnreadablePostError
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import exceptions, serializers
 
-from rest.errors import InvalidParameters
+from rest.errors import IdempotencyKeyReused, InvalidParameters
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -139,6 +139,9 @@ INVALID_PARAMETERS = ProblemType(
     HTTPStatus.BAD_REQUEST, "invalid-parameters", "Invalid parameters",
     detail="See `errors` for what is wrong with each parameter.", members=_parameter_errors,
 )  # fmt: skip
+KEY_REUSED = ProblemType(
+    HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The Idempotency-Key belongs to another request"
+)
 MALFORMED = ProblemType(HTTPStatus.BAD_REQUEST, "malformed", "Malformed request")
 REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, detail="The request was rejected.")
 NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, detail="No such URL.")
@@ -155,6 +158,7 @@ INTERNAL_ERROR = ProblemType(
 # Errors of Django, of REST framework and of parameters.
 PROBLEM_TYPES: ProblemTypes = {
     InvalidParameters: INVALID_PARAMETERS,
+    IdempotencyKeyReused: KEY_REUSED,
     RequestDataTooBig: TOO_LARGE,
     TooManyFilesSent: MALFORMED,
     UnreadablePostError: MALFORMED,

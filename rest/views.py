@@ -98,7 +98,7 @@ class ApiView(APIView):
         if public != ["OPTIONS"]:
             response["Access-Control-Allow-Origin"] = "*"
             response["Access-Control-Allow-Methods"] = ", ".join(public)
-            response["Access-Control-Allow-Headers"] = "Authorization, Content-Type, X-API-Key"
+            response["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Idempotency-Key, X-API-Key"
             response["Access-Control-Max-Age"] = "86400"
 
     def _allow_page(self, request: Request, response: HttpResponseBase) -> None:
@@ -106,7 +106,7 @@ class ApiView(APIView):
         # A page of this server's own origin sends no Origin header with GET, and needs no permission.
         if origin := request.headers.get("Origin") if self.page_origins else "*":
             response["Access-Control-Allow-Origin"] = origin
-        response["Access-Control-Expose-Headers"] = "Retry-After"
+        response["Access-Control-Expose-Headers"] = "Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed"
         if self.page_origins:
             patch_vary_headers(response, ["Origin"])
 

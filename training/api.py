@@ -22,6 +22,7 @@ from jobs.errors import JobInProgress
 from jobs.problems import JOB_IN_PROGRESS
 from jobs.uploading import UploadView, close_uploads, single_file_errors, uploaded_files
 from rest.documenting import RAW_BODY, form_body, problem_example, responses
+from rest.idempotency import IDEMPOTENCY_KEY, answer_once, has_key
 from rest.views import FORM_BYTES, content_length
 from training.errors import TrainingUnavailable
 from training.parameters import TrainingParameters
@@ -48,6 +49,7 @@ class TrainView(UploadView):
         parameters=[
             OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The collection, e.g. all."),
             TrainingParameters,
+            IDEMPOTENCY_KEY,
         ],
         request={
             **form_body(
@@ -103,12 +105,19 @@ class TrainView(UploadView):
         form. Poll the URL in `Location` for progress and the result.
         """
         self.upload_limit().check(content_length(request), allowance=FORM_BYTES)
-        check_training_allowed(slug)
+        if not has_key(request):
+            # Before the file is read; a retry gets the answer of the first request even while its training is running.
+            check_training_allowed(slug)
         try:
-            files = uploaded_files(request)
-            errors = single_file_errors("archive", files, "a zip", "put all photos into one zip")
-            values = TrainingParameters.parse(request.query_params, request.POST, errors=errors)
-            job = submit_training(slug, cast("BinaryIO", files[0]), values)
+            return answer_once(request, lambda _: _submit(request, slug))
         finally:
             close_uploads(request)
-        return accepted_response(request, job)
+
+
+def _submit(request: Request, slug: str) -> Response:
+    check_training_allowed(slug)
+    files = uploaded_files(request)
+    errors = single_file_errors("archive", files, "a zip", "put all photos into one zip")
+    values = TrainingParameters.parse(request.query_params, request.POST, errors=errors)
+    job = submit_training(slug, cast("BinaryIO", files[0]), values)
+    return accepted_response(request, job)

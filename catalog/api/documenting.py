@@ -16,5 +16,12 @@ CARD = {
     },
     "url": "https://shop.example/products/17/blue-enamel-mug/",
 }  # fmt: skip
+DETAIL = {
+    **CARD,
+    "description": "Holds 350 ml.",
+    "tags": ["camping"],
+    "attributes": {"colour": "blue"},
+    "images": [{"url": CARD["image"], "width": 800, "height": 600, "alt": "A mug"}],
+}
 NO_PRODUCT_WITH_SKU = problem_example(PRODUCT_NOT_FOUND, ProductNotFound(sku="MUG-17"), "/api/products/by-sku/MUG-17")
 NO_PRODUCT = problem_example(PRODUCT_NOT_FOUND, ProductNotFound(4), "/api/products/4")

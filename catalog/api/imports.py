@@ -33,6 +33,7 @@ from jobs.problems import JOB_IN_PROGRESS
 from jobs.selectors import get_job
 from jobs.uploading import UploadView, close_uploads, single_file_errors, uploaded_files
 from rest.documenting import RAW_BODY, form_body, problem_example, problem_responses, responses
+from rest.idempotency import IDEMPOTENCY_KEY, answer_once, has_key
 from rest.parameters import NoParameters
 from rest.problems import TOO_LARGE
 from rest.views import FORM_BYTES, ApiView, content_length
@@ -73,7 +74,7 @@ class ImportsView(UploadView):
         operation_id="import",
         summary="Import a catalogue",
         tags=["Imports"],
-        parameters=[ImportParameters],
+        parameters=[ImportParameters, IDEMPOTENCY_KEY],
         request={
             **form_body(
                 "file",
@@ -83,7 +84,7 @@ class ImportsView(UploadView):
             ),
             **dict.fromkeys(_BODIES, RAW_BODY),
         },
-        responses=responses(JobSchema, 400, 403, 409, 413, 415, 503, 507, status=202),
+        responses=responses(JobSchema, 400, 403, 409, 413, 415, 422, 503, 507, status=202),
         examples=[
             OpenApiExample("Queued import", value=IMPORT, response_only=True, status_codes=["202"]),
             problem_example(
@@ -108,15 +109,22 @@ class ImportsView(UploadView):
         result. One import runs at a time.
         """
         self.upload_limit().check(content_length(request), allowance=FORM_BYTES)
-        check_import_allowed()
+        if not has_key(request):
+            # Before the file is read; a retry gets the answer of the first request even while its import is running.
+            check_import_allowed()
         try:
-            files = uploaded_files(request)
-            errors = single_file_errors("file", files, "a catalogue", "pack a table and its photos into one zip")
-            options = ImportOptions(**ImportParameters.parse(request.query_params, request.POST, errors=errors))
-            job = submit_import(cast("BinaryIO", files[0]), options, file_name=files[0].name or "")
+            return answer_once(request, lambda _: _submit(request))
         finally:
             close_uploads(request)
-        return accepted_response(request, job)
+
+
+def _submit(request: Request) -> Response:
+    check_import_allowed()
+    files = uploaded_files(request)
+    errors = single_file_errors("file", files, "a catalogue", "pack a table and its photos into one zip")
+    options = ImportOptions(**ImportParameters.parse(request.query_params, request.POST, errors=errors))
+    job = submit_import(cast("BinaryIO", files[0]), options, file_name=files[0].name or "")
+    return accepted_response(request, job)
 
 
 class DryRunImportView(ApiView):
@@ -129,9 +137,9 @@ class DryRunImportView(ApiView):
         operation_id="import_of_dry_run",
         summary="Import the file of a dry run",
         tags=["Imports"],
-        parameters=[JOB_ID],
+        parameters=[JOB_ID, IDEMPOTENCY_KEY],
         request=None,
-        responses=responses(JobSchema, 400, 403, 404, 409, status=202),
+        responses=responses(JobSchema, 400, 403, 404, 409, 415, 422, status=202),
         examples=[
             OpenApiExample("Queued import", value=IMPORT, response_only=True, status_codes=["202"]),
             WRITES_DISABLED,
@@ -142,7 +150,7 @@ class DryRunImportView(ApiView):
     def post(self, request: Request, job_id: UUID) -> Response:
         """Import the file of a dry run with the same options. The response is a new job."""
         NoParameters.parse(request.query_params)
-        return accepted_response(request, submit_dry_run_import(job_id))
+        return answer_once(request, lambda _: accepted_response(request, submit_dry_run_import(job_id)))
 
 
 class RejectedRowsView(ApiView):

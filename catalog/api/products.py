@@ -10,9 +10,9 @@ from rest_framework.response import Response
 
 from catalog import selectors
 from catalog.api import serializers
-from catalog.api.documenting import CARD, NO_PRODUCT, NO_PRODUCT_WITH_SKU
+from catalog.api.documenting import CARD, DETAIL, NO_PRODUCT
 from catalog.api.parameters import MAX_PAGE_SIZE, ProductListParameters
-from catalog.api.references import PRODUCT_ID, SKU, ProductReference
+from catalog.api.references import PRODUCT_ID, ProductReference
 from rest.addresses import address_of, base_address
 from rest.cursors import Cursor, page_url
 from rest.documenting import problem_example, responses
@@ -71,18 +71,11 @@ class ProductListView(ApiView):
         )
 
 
-_DETAIL: dict[str, Any] = {
+DETAIL_SCHEMA: dict[str, Any] = {
     "tags": ["Catalogue"],
     "responses": responses(serializers.ProductDetailSerializer, 400, 404),
 }
-DETAIL_EXAMPLE = {
-    **CARD,
-    "description": "Holds 350 ml.",
-    "tags": ["camping"],
-    "attributes": {"colour": "blue"},
-    "images": [{"url": CARD["image"], "width": 800, "height": 600, "alt": "A mug"}],
-}
-_A_PRODUCT = OpenApiExample("A product", value=DETAIL_EXAMPLE, response_only=True, status_codes=["200"])
+A_PRODUCT = OpenApiExample("A product", value=DETAIL, response_only=True, status_codes=["200"])
 
 
 def detail_response(request: Request, reference: ProductReference) -> Response:
@@ -113,29 +106,12 @@ class ProductView(ApiView):
         operation_id="product",
         summary="Get a product",
         parameters=[PRODUCT_ID],
-        examples=[_A_PRODUCT, NO_PRODUCT],
-        **_DETAIL,
+        examples=[A_PRODUCT, NO_PRODUCT],
+        **DETAIL_SCHEMA,
     )
     def get(self, request: Request, product_id: int) -> Response:
         """One visible product with its description, tags, attributes and all its photos."""
         return detail_response(request, ProductReference(product_id))
-
-
-class ProductBySkuView(ApiView):
-    """One product, named by its SKU."""
-
-    endpoint = "product"
-
-    @extend_schema(
-        operation_id="product_by_sku",
-        summary="Get a product by SKU",
-        parameters=[SKU],
-        examples=[_A_PRODUCT, NO_PRODUCT_WITH_SKU],
-        **_DETAIL,
-    )
-    def get(self, request: Request, sku: str) -> Response:
-        """One visible product with its description, tags, attributes and all its photos."""
-        return detail_response(request, ProductReference(sku=sku))
 
 
 def _page_url(request: Request, query: selectors.ProductListQuery, _: selectors.ProductPage, *, step: int) -> str:

@@ -24,7 +24,7 @@ from rest_framework import serializers
 from catalog.cards import COLUMNS, CardColumn, ProductCard
 from catalog.models import Product
 from catalog.money import decimals
-from catalog.selectors import ProductDetail
+from catalog.selectors import ProductDetail, ProductRecord
 from catalog.thumbnails import thumbnail_url
 from rest.addresses import absolute
 
@@ -78,6 +78,19 @@ def product_detail(detail: ProductDetail, base: str) -> dict[str, Any]:
             for image in detail.images
         ],
     }
+
+
+def product_record(record: ProductRecord, base: str) -> dict[str, Any]:
+    """The JSON of a product for who maintains it.
+
+    Args:
+        record: the product.
+        base: from `rest.addresses.base_address`.
+
+    Returns:
+        An object as ProductRecordSerializer describes it.
+    """
+    return {**product_detail(record.detail, base), "active": record.active, "family": record.family}
 
 
 def _columns(card: ProductCard) -> dict[str, Any]:
@@ -165,6 +178,14 @@ class ProductDetailSerializer(ProductSerializer):
     tags = serializers.ListField(child=serializers.CharField())
     attributes = serializers.DictField()
     images = ImageSerializer(many=True)
+
+
+@extend_schema_serializer(component_name="ProductRecordSchema")
+class ProductRecordSerializer(ProductDetailSerializer):
+    """A product for who maintains it."""
+
+    active = serializers.BooleanField(help_text="Whether it is shown.")
+    family = serializers.CharField(help_text='Code of the family of its variants, "" for none.')
 
 
 @extend_schema_serializer(component_name="ProductPageSchema")

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import IO, Any
+from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers as fields
-from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import KEY_PARAMETER
 from recommender.events import EVENT_FIELDS, MAX_EVENTS, MAX_POSITION, read_events, store
+from recommender.models import Event
 from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError, integer_expected
+from rest.idempotency import IDEMPOTENCY_KEY, answer_once
 from rest.parameters import NoParameters
+from rest.parsers import JsonParser
 from rest.problems import INVALID_PARAMETERS, TOO_LARGE
 from rest.views import ApiView, content_length
 
@@ -30,26 +31,8 @@ def _too_large() -> RequestDataTooBig:
     return RequestDataTooBig(f"the events are larger than {MAX_BYTES:,} bytes: send fewer per request")
 
 
-class _JsonParser(BaseParser):
-    """JSON in UTF-8; too deep nesting, on which Python's parser raises RecursionError, is malformed, too."""
-
-    media_type = "application/json"
-
-    def parse(
-        self,
-        stream: IO[Any],
-        media_type: str | None = None,  # noqa: ARG002
-        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
-    ) -> Any:
-        """Parse the document. Raises ParseError."""
-        try:
-            return json.loads(stream.read().decode())
-        except (ValueError, RecursionError) as error:
-            raise ParseError(f"The body is not JSON in UTF-8: {str(error)[:100]}") from error
-
-
-class _BeaconParser(_JsonParser):
-    """The same: a browser sends plain text to another origin without a preflight."""
+class _BeaconParser(JsonParser):
+    """JSON, too: a browser sends plain text to another origin without a preflight."""
 
     media_type = "text/plain"
 
@@ -103,7 +86,7 @@ class EventsView(ApiView):
 
     endpoint = "events"
     accepts_key_in_query = True
-    parser_classes: Sequence[type[BaseParser]] = [_JsonParser, _BeaconParser]
+    parser_classes: Sequence[type[BaseParser]] = [JsonParser, _BeaconParser]
 
     @extend_schema(
         operation_id="events",
@@ -114,10 +97,11 @@ class EventsView(ApiView):
                 KEY_PARAMETER,
                 {"type": "string"},
                 description="A publishable key, for requests that a browser sends without headers.",
-            )
+            ),
+            IDEMPOTENCY_KEY,
         ],
         request={"application/json": _BODY, "text/plain": _BODY},
-        responses=responses(AcceptedSchema, 400, 413, 415, 503, 507, status=202),
+        responses=responses(AcceptedSchema, 400, 413, 415, 422, 503, 507, status=202),
         examples=[
             OpenApiExample("Events", value=_EXAMPLE, request_only=True),
             OpenApiExample("Stored", value={"accepted": 4}, response_only=True, status_codes=["202"]),
@@ -148,6 +132,9 @@ class EventsView(ApiView):
             return Response({"accepted": 0}, status=HTTPStatus.ACCEPTED)
         if content_length(request) > MAX_BYTES:
             raise _too_large()
-        events = read_events(request.data)
-        store(events)
-        return Response({"accepted": len(events)}, status=HTTPStatus.ACCEPTED)
+        return answer_once(request, _store, prepare=lambda: read_events(request.data))
+
+
+def _store(events: Sequence[Event]) -> Response:
+    store(events)
+    return Response({"accepted": len(events)}, status=HTTPStatus.ACCEPTED)

@@ -102,7 +102,7 @@ def test_a_page_of_any_origin_may_send_a_preflight(api: Client) -> None:
     assert (response.status_code, response.content) == (204, b"")
     assert response["Access-Control-Allow-Origin"] == "*"
     assert "POST" in response["Access-Control-Allow-Methods"]
-    assert response["Access-Control-Allow-Headers"] == "Authorization, Content-Type, X-API-Key"
+    assert response["Access-Control-Allow-Headers"] == "Authorization, Content-Type, Idempotency-Key, X-API-Key"
 
 
 def test_v1_is_the_same(shop: Shop, api: Client) -> None:
@@ -139,6 +139,7 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
         "/api/products",
         "/api/products/{product_id}",
         "/api/products/{product_id}/similar",
+        "/api/products:batch",
         "/api/products/by-sku/{sku}",
         "/api/products/by-sku/{sku}/similar",
         "/api/collections",
@@ -177,7 +178,7 @@ def test_the_schema_documents_required_bodies_and_links_from_jobs(api: Client) -
     }
 
     takes_body = {name for name, operation in operations.items() if operation.get("requestBody", {}).get("required")}
-    assert takes_body == {"search", "train", "import", "events"}
+    assert takes_body == {"search", "train", "import", "events", "put_product", "patch_product", "product_batch"}
     link = operations["import"]["responses"]["202"]["links"]["job"]
     assert link == {"operationId": "job", "parameters": {"job_id": "$response.body#/id"}}
     assert {name for name in operations if "links" in operations[name]["responses"].get("202", {})} == {
