@@ -16,6 +16,7 @@ from rest_framework.throttling import BaseThrottle
 from accounts.addresses import client_network
 from accounts.errors import RateLimitExceeded
 from accounts.keys import ApiKeyInfo
+from rest.rate_limits import RateLimit, note
 
 if TYPE_CHECKING:
     # REST framework's views import the classes that the setting REST_FRAMEWORK names.
@@ -73,7 +74,7 @@ class KeyThrottle(BaseThrottle):
         key = cast("ApiKeyInfo | None", request.auth)
         if key is not None:
             limit = settings.KEY_REQUESTS_PER_MINUTE if key.requests_per_minute is None else key.requests_per_minute
-            count_requests(f"key:{key.id}", _cost(view), limit)
+            _count(request, "key", f"key:{key.id}", _cost(view), limit)
         return True
 
 
@@ -87,26 +88,34 @@ def count_address(request: Request, view: APIView) -> None:
     Raises:
         RateLimitExceeded: The address is above API_REQUESTS_PER_MINUTE.
     """
-    count_requests(f"from:{client_network(request._request)}", _cost(view), settings.API_REQUESTS_PER_MINUTE)
+    address = client_network(request._request)
+    _count(request, "address", f"from:{address}", _cost(view), settings.API_REQUESTS_PER_MINUTE)
 
 
-def count_requests(client: str, cost: int, limit: int) -> None:
-    """Count requests of a client in the current window, a minute of the clock.
+def _count(request: Request, policy: str, client: str, cost: int, limit: int) -> None:
+    """Count a request, and have the response say what is left. Raises RateLimitExceeded."""
+    if not limit:
+        return
+    now = time.time()
+    count = count_requests(client, cost, now)
+    reset_s = math.ceil((now // WINDOW_S + 1) * WINDOW_S - now)
+    note(request._request, RateLimit(policy, limit, WINDOW_S, max(limit - count, 0), reset_s))
+    if count > limit:
+        raise RateLimitExceeded(limit, retry_after_s=reset_s)
+
+
+def count_requests(client: str, cost: int, now: float) -> int:
+    """Count requests of a client in a window, a minute of the clock.
 
     Args:
         client: Whose requests, e.g. "key:7".
         cost: How many requests to add.
-        limit: Requests per minute; 0: unlimited.
+        now: Seconds since the epoch.
 
-    Raises:
-        RateLimitExceeded: The window has more than `limit` requests of the client.
+    Returns:
+        How many requests of the client the window has.
     """
-    if not limit:
-        return
-    now = time.time()
-    window = int(now // WINDOW_S)
-    if _window_count(f"requests:{client}:{window}", cost) > limit:
-        raise RateLimitExceeded(limit, retry_after_s=math.ceil((window + 1) * WINDOW_S - now))
+    return _window_count(f"requests:{client}:{int(now // WINDOW_S)}", cost)
 
 
 def _cost(view: APIView) -> int:

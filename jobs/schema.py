@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _JOB = {"$ref": "#/components/schemas/JobSchema"}
+_LOCATION = {"description": "The address of the job, to poll.", "schema": {"type": "string", "format": "uri"}}
 _LINKS = {
     operation: {"operationId": operation, "parameters": {"job_id": "$response.body#/id"}}
     for operation in ("job", "cancel_job", "import_of_dry_run", "rejected_rows")
@@ -26,4 +27,5 @@ def with_job_links(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             accepted = operation["responses"].get("202")
             if accepted and accepted["content"]["application/json"]["schema"] == _JOB:
                 accepted["links"] = _LINKS
+                accepted.setdefault("headers", {})["Location"] = _LOCATION
     return result

@@ -6,10 +6,19 @@ from typing import Any
 
 Endpoint = tuple[str, str, str, Any]
 
+_INTEGER, _TEXT = {"type": "integer"}, {"type": "string"}
+_RATE_LIMITS = {
+    "RateLimit": ("What is left of each rate limit: `r` requests, for `t` seconds.", _TEXT),
+    "RateLimit-Policy": ("Rate limits that the request counts for: `q` requests in `w` seconds.", _TEXT),
+}
+_CREATED = {"Location": ("The address of what was created.", {"type": "string", "format": "uri"})}
+# By status, or by its class.
 _HEADERS = {
-    "401": {"WWW-Authenticate": "How to send a key."},
-    "429": {"Retry-After": "Seconds until the next request is allowed."},
-    "503": {"Retry-After": "Seconds after which to retry the request."},
+    "2": _RATE_LIMITS,
+    "201": _CREATED,
+    "401": {"WWW-Authenticate": ("How to send a key.", _TEXT)},
+    "429": {"Retry-After": ("Seconds until the next request is allowed.", _INTEGER), **_RATE_LIMITS},
+    "503": {"Retry-After": ("Seconds after which to retry the request.", _INTEGER)},
 }
 
 
@@ -42,7 +51,7 @@ def with_required_bodies(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def with_headers(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Postprocessing hook: declare the headers that say how to authenticate and when to retry.
+    """Postprocessing hook: declare the headers that say how to authenticate, what is left, when to retry, and where something is.
 
     Args:
         result: The schema; changed in place.
@@ -52,11 +61,13 @@ def with_headers(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         The schema.
     """
     for operation in _operations(result):
-        for status in _HEADERS.keys() & operation["responses"].keys():
-            operation["responses"][status]["headers"] = {
-                name: {"description": description, "schema": {"type": "integer" if name == "Retry-After" else "string"}}
-                for name, description in _HEADERS[status].items()
-            }
+        for status, response in operation["responses"].items():
+            declared = {**_HEADERS.get(status[0], {}), **_HEADERS.get(status, {})}
+            if declared:
+                response["headers"] = {
+                    name: {"description": description, "schema": schema}
+                    for name, (description, schema) in declared.items()
+                } | response.get("headers", {})
     return result
 
 

@@ -19,8 +19,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from rest import rate_limits
 from rest.metrics import observe_request
 
+# Besides those that any page may read.
+_EXPOSED_HEADERS = "Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed"
 # Allowance for the multipart form around a file.
 FORM_BYTES = 1024 * 1024
 
@@ -81,12 +84,13 @@ class ApiView(APIView):
         return response
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Add the CORS headers."""
+        """Add the headers of CORS and of rate limits."""
         response = super().finalize_response(request, response, *args, **kwargs)
         if request.method == "OPTIONS":
             self._allow_preflight(response)
         elif not self.required_scopes(request.method):
             self._allow_page(request, response)
+        rate_limits.add_headers(request._request, response)
         return response
 
     def options(self, *_: Any, **__: Any) -> Response:
@@ -106,7 +110,7 @@ class ApiView(APIView):
         # A page of this server's own origin sends no Origin header with GET, and needs no permission.
         if origin := request.headers.get("Origin") if self.page_origins else "*":
             response["Access-Control-Allow-Origin"] = origin
-        response["Access-Control-Expose-Headers"] = "Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed"
+        response["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
         if self.page_origins:
             patch_vary_headers(response, ["Origin"])
 

@@ -300,6 +300,24 @@ class TestRateLimits:
         assert refused["Access-Control-Allow-Origin"] == "*"
         assert api.get("/api/products", REMOTE_ADDR="192.0.2.7").status_code == 200
 
+    def test_a_response_says_what_is_left(self, api: Client, settings: Any, clock: SimpleNamespace) -> None:
+        settings.API_REQUESTS_PER_MINUTE, settings.KEY_REQUESTS_PER_MINUTE = 15, 20
+        clock.now = 999_979.6  # 40.4 s before the next minute
+        page = {"X-API-Key": make(), "Origin": "https://shop.example"}
+
+        first, second = (api.get("/api/products/1", headers=page) for _ in range(2))
+
+        assert first["RateLimit-Policy"] == '"address";q=15;w=60, "key";q=20;w=60'
+        assert first["RateLimit"] == '"address";r=14;t=41, "key";r=19;t=41'
+        assert second["RateLimit"] == '"address";r=13;t=41, "key";r=18;t=41'
+        assert {"RateLimit", "RateLimit-Policy"} <= set(first["Access-Control-Expose-Headers"].split(", "))
+        search = api.post("/api/collections/all/search")
+        assert (search.status_code, search["RateLimit"]) == (400, '"address";r=3;t=41')
+        refused = api.post("/api/collections/all/search")
+        assert (refused.status_code, refused["RateLimit"], refused["Retry-After"]) == (429, '"address";r=0;t=41', "41")
+        settings.API_REQUESTS_PER_MINUTE = 0
+        assert "RateLimit" not in api.get("/api/products")
+
     def test_retry_after_is_when_the_window_ends(self, api: Client, settings: Any, clock: SimpleNamespace) -> None:
         settings.API_REQUESTS_PER_MINUTE = 1
         clock.now = 1_000_019.6
@@ -313,7 +331,7 @@ class TestRateLimits:
         settings.API_REQUESTS_PER_MINUTE = 1
         assert [api.get("/api/products").status_code for _ in range(2)] == [200, 429]
         for visitor in range(1000):
-            throttling.count_requests(f"from:visitor-{visitor}", 1, 1)
+            throttling.count_requests(f"from:visitor-{visitor}", 1, 1_000_000.0)
         assert api.get("/api/products").status_code == 429
 
     def test_a_photo_search_costs_ten_requests(self, shop: Shop, api: Client, settings: Any) -> None:

@@ -162,7 +162,9 @@ def test_the_schema_documents_problems_limits_and_the_fallback(api: Client) -> N
     assert set(similar["responses"]) == {"200", "400", "401", "403", "404", "429", "503"}
     assert set(similar["responses"]["404"]["content"]) == {"application/problem+json"}
     headers = {status: set(answer.get("headers", ())) for status, answer in similar["responses"].items()}
-    assert (headers["401"], headers["429"], headers["404"]) == ({"WWW-Authenticate"}, {"Retry-After"}, set())
+    limits = {"RateLimit", "RateLimit-Policy"}
+    assert (headers["200"], headers["429"]) == (limits, {"Retry-After", *limits})
+    assert (headers["401"], headers["404"]) == ({"WWW-Authenticate"}, set())
     limit = next(param for param in similar["parameters"] if param["name"] == "limit")
     assert (limit["schema"]["maximum"], limit["schema"]["default"]) == (100, 12)
     assert (
@@ -179,6 +181,8 @@ def test_the_schema_documents_required_bodies_and_links_from_jobs(api: Client) -
 
     takes_body = {name for name, operation in operations.items() if operation.get("requestBody", {}).get("required")}
     assert takes_body == {"search", "train", "import", "events", "put_product", "patch_product", "product_batch"}
+    for name, status in (("import", "202"), ("train", "202"), ("put_product", "201")):
+        assert "Location" in operations[name]["responses"][status]["headers"]
     link = operations["import"]["responses"]["202"]["links"]["job"]
     assert link == {"operationId": "job", "parameters": {"job_id": "$response.body#/id"}}
     assert {name for name in operations if "links" in operations[name]["responses"].get("202", {})} == {
