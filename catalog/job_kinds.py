@@ -6,6 +6,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
+from catalog import kept_photos
 from catalog.admin.imports import IMPORT_PERMISSIONS, page_context, result_tables
 from catalog.bulk_edit import BULK_EDIT
 from catalog.bulk_edit import SUFFIX as EDITS_SUFFIX
@@ -113,9 +114,9 @@ def register_kinds() -> None:
             scope=Scope.IMPORT,
             needs_collection=False,
             files=JobFiles(
-                suffixes=(UPLOAD_SUFFIX, REJECTED_SUFFIX, drafts.SUFFIX),
+                suffixes=(UPLOAD_SUFFIX, REJECTED_SUFFIX, drafts.SUFFIX, kept_photos.SUFFIX),
                 keeps_upload=can_import_dry_run,
-                retained=lambda: {*retained_files(), *drafts.retained_drafts()},
+                retained=lambda: {*retained_files(), *drafts.retained_drafts(), *kept_photos.retained_photos()},
             ),
             permissions=IMPORT_PERMISSIONS,
             title=_import_title,

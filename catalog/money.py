@@ -23,6 +23,11 @@ def decimals(currency: str) -> int:
     return 3 if currency in _THREE_DECIMALS else 2
 
 
+def smallest_unit(currency: str) -> Decimal:
+    """The least that can be paid in a currency: 0.01 EUR, 1 JPY. currency: ISO 4217 code."""
+    return Decimal(1).scaleb(-_shown_decimals(currency))
+
+
 def round_price(price: Decimal, currency: str) -> Decimal:
     """Round a price to what can be paid in its currency: half a cent up.
 
@@ -33,7 +38,7 @@ def round_price(price: Decimal, currency: str) -> Decimal:
     Returns:
         A price with the currency's decimals: 12.50 EUR, 1200 JPY, 4.125 KWD.
     """
-    return price.quantize(Decimal(1).scaleb(-_shown_decimals(currency)), rounding=ROUND_HALF_UP)
+    return price.quantize(smallest_unit(currency), rounding=ROUND_HALF_UP)
 
 
 def plain_price(price: Decimal, currency: str) -> Decimal:

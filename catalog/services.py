@@ -417,6 +417,13 @@ def arrange_images(positions: Mapping[int, int]) -> None:
 
 
 @transaction.atomic
+def describe_images(texts: Mapping[int, str]) -> None:
+    """Set alternative texts of photos. texts: by image id."""
+    for image_id, text in texts.items():
+        ProductImage.objects.filter(pk=image_id).update(alt=text)
+
+
+@transaction.atomic
 def remove_images(image_ids: Collection[int]) -> int:
     """Delete photos; their files are deleted later, if no other product uses them then.
 

@@ -173,7 +173,6 @@ def bulk_edit_page(
         {
             **context,
             "title": gettext("Change products"),
-            "opts": Product._meta,
             "form": form,
             "plan": plan,
             "preview": _preview(plan) if plan else None,

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import QuerySet, prefetch_related_objects
 from django.forms.widgets import Script
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
 
-from accounts.admin.display import PrefetchingChangeList, chunked, primary_keys
+from accounts.admin.display import PrefetchingChangeList, chunked, primary_keys, table
 from catalog import services
 from catalog.admin.bulk_edit import bulk_edit_page
 from catalog.admin.filters import BrandFilter, CategoryFilter, PhotoFilter, PriceFilter
 from catalog.admin.forms import ProductForm
 from catalog.admin.imports import ImportCatalogueMixin
-from catalog.admin.photos import ProductImageInline, attach_uploads, thumbnail
+from catalog.admin.photos import ProductImageInline, attach_photos, keep_photos, thumbnail
 from catalog.admin.suggestions import VIEW as SUGGESTIONS_VIEW
 from catalog.admin.suggestions import SuggestionsMixin
+from catalog.kept_photos import KeptPhotoExpired, kept_photo
 from catalog.models import Product, ProductImage, ProductQuerySet
 from catalog.money import money
+from catalog.photos import ImageRejected
 from jobs.storage import StorageUnavailable
 from jobs.temporary_uploads import get_storage_error, set_storage_error
 
 logger = logging.getLogger(__name__)
+
+
+KEPT_PHOTO_VIEW = "catalog_kept_photo"
+# What is shown in place of a field to those who may only see it.
+_SHOWN_AS = {
+    "price": "formatted_price",
+    "list_price": "formatted_list_price",
+    "tags": "tag_list",
+    "attributes": "attribute_table",
+}
 
 
 @admin.register(Product)
@@ -73,11 +87,28 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
 
     class Media:
         css = {"all": ("accounts/admin.css", "catalog/admin.css")}
-        js = (Script("catalog/suggestions.js", type="module"),)
+        js = (
+            Script("catalog/suggestions.js", type="module"),
+            Script("catalog/product-form.js", type="module"),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         suggestions = self.admin_site.admin_view(self.suggestions_view)
-        return [path("suggestions/", suggestions, name=SUGGESTIONS_VIEW), *super().get_urls()]
+        kept_photo = self.admin_site.admin_view(self.kept_photo_view)
+        return [
+            path("suggestions/", suggestions, name=SUGGESTIONS_VIEW),
+            path("kept-photos/<str:token>/", kept_photo, name=KEPT_PHOTO_VIEW),
+            *super().get_urls(),
+        ]
+
+    @method_decorator(require_safe)
+    def kept_photo_view(self, request: HttpRequest, token: str) -> HttpResponse:
+        """A small version of a photo that this user has sent with a form that had a mistake."""
+        try:
+            picture = kept_photo(cast("int", request.user.pk), token).preview()
+        except (KeptPhotoExpired, ImageRejected) as error:
+            raise Http404(str(error)) from error
+        return HttpResponse(picture, content_type="image/webp", headers={"Cache-Control": "private, max-age=600"})
 
     def prefetch_rows(self, products: Sequence[Product]) -> None:
         """Prefetch related rows of the list. Subclasses in other apps add theirs."""
@@ -99,6 +130,25 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
         """The price with its currency."""
         return "" if product.price is None else money(product.price, product.currency)
 
+    @admin.display(description=_("list price"))
+    def formatted_list_price(self, product: Product) -> str:
+        """The list price with its currency."""
+        return "" if product.list_price is None else money(product.list_price, product.currency)
+
+    @admin.display(description=_("tags"))
+    def tag_list(self, product: Product) -> str:
+        """The tags, for those who may only see them."""
+        return ", ".join(map(str, product.tags))
+
+    @admin.display(description=_("attributes"))
+    def attribute_table(self, product: Product) -> SafeString:
+        """The attributes, for those who may only see them."""
+        rows = [
+            (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+            for name, value in product.attributes.items()
+        ]
+        return table((), rows) if rows else mark_safe("")
+
     @admin.display(description=_("photos"))
     def photo_count(self, product: Product) -> int:
         """Number of photos."""
@@ -113,16 +163,28 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
         return PrefetchingChangeList
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> list[tuple[Any, dict[str, Any]]]:
+        may_edit = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        names = {} if may_edit else _SHOWN_AS
         dates = [("created_at", "updated_at")] if obj is not None else []
+        family = ["family_code"] if obj is not None and obj.family_code else []
+        prices = (names.get("price", "price"), "currency")
+        classification = [("category", "brand"), "other_categories", "variant_of", *family, "tags", "attributes"]
         fieldsets: list[tuple[Any, dict[str, Any]]] = [
             (None, {"fields": ("title", ("sku", "slug"), "description", *dates)}),
-            (_("Price and availability"), {"fields": (("price", "currency"), ("available", "active"))}),
-            (_("Classification"), {"fields": (("category", "brand"), "variant_of", "tags", "attributes")}),
+            (
+                _("Price and availability"),
+                {"fields": (prices, names.get("list_price", "list_price"), ("available", "active"))},
+            ),
+            (
+                _("Classification"),
+                {"fields": [names.get(name, name) if isinstance(name, str) else name for name in classification]},
+            ),
         ]
         if obj is not None and obj.merged_into_id is not None:
             fieldsets.insert(1, (_("Merged"), {"fields": ("merged_into",)}))
-        if self.has_change_permission(request, obj) if obj else self.has_add_permission(request):
-            fieldsets.append((_("New photos"), {"fields": ("new_photos",)}))
+        # The page of a product has the field below the tiles of its photos.
+        if may_edit and obj is None:
+            fieldsets.append((_("Photos"), {"fields": ("new_photos",)}))
         return fieldsets
 
     def get_inlines(self, request: HttpRequest, obj: Product | None) -> Sequence[Any]:  # noqa: ARG002
@@ -135,16 +197,22 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """The page; after an error with a note to choose the photos again, because browsers do not resend files."""
-        if request.method == "POST" and request.FILES.getlist("new_photos"):
-            messages.warning(request, _("Nothing was saved yet. Correct the errors below and choose the photos again."))
+        """The page; after an error with the photos that were sent, because browsers do not send files twice."""
+        form = context["adminform"].form
+        if request.method == "POST" and (sent := form.sent_photos()):
+            try:
+                form.show_kept(keep_photos(request, sent))
+            except StorageUnavailable as error:
+                logger.error("%s: %s", request.path, error)
+                messages.warning(request, _("The photos could not be kept. Choose them again."))
         page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return page
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[ProductForm]:
-        """The form, with the request's storage error."""
+        """The form, with the request's user and storage error."""
         form: type[ProductForm] = super().get_form(request, *args, **kwargs)
         form.storage_failure = get_storage_error(request)
+        form.user_id = request.user.pk
         return form
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -173,8 +241,8 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
     def save_related(self, request: HttpRequest, form: ProductForm, formsets: Any, change: bool) -> None:
         """Save changes of photos, then attach the new ones."""
         super().save_related(request, form, formsets, change)
-        uploads: list[UploadedFile[bytes]] = form.cleaned_data.get("new_photos", [])
-        vars(form.instance)["has_refused_photos"] = not attach_uploads(request, form.instance, uploads)
+        photos = form.cleaned_data.get("new_photos", [])
+        vars(form.instance)["has_refused_photos"] = not attach_photos(request, form.instance, photos)
 
     def response_post_save_add(self, request: HttpRequest, obj: Product) -> HttpResponse:
         """Redirect to the list, or to the product if there are photos to choose again."""
@@ -194,8 +262,9 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
         if formset.model is not ProductImage:
             super().save_formset(request, form, formset, change)
             return
-        for image in formset.save(commit=False):
-            image.save(update_fields=["position", "alt"])
+        changed = formset.save(commit=False)
+        services.arrange_images({image.pk: image.position for image in changed})
+        services.describe_images({image.pk: image.alt for image in changed})
         services.remove_images([image.pk for image in formset.deleted_objects])
 
     def delete_model(self, request: HttpRequest, obj: Product) -> None:  # noqa: ARG002
