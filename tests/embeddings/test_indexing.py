@@ -160,6 +160,7 @@ class TestFailures:
         row = ImageEmbedding.objects.get()
         assert row.state == State.FAILED
         assert "missing from the media storage" in row.error
+        assert ProductImage.objects.filter(file_missing=True).get() == image
 
     def test_a_damaged_file_fails_with_the_reason_and_the_others_go_on(self, version, add_photo):
         good, bad = add_photo(), add_photo()
