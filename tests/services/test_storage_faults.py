@@ -364,7 +364,7 @@ class TestTheMediaFolder:
         disk = mount(site.folder / "media")
         site.manage("import_catalog", photos(1))
         server = site.serve()
-        address = server.base + server.get("/api/products")["results"][0]["thumbnails"]["320"]
+        address = server.get("/api/products")["results"][0]["thumbnails"]["320"]
         disk.fill()
         for kept in (0, 1):
             with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:  # noqa: S310
