@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
 
+from catalog.importers.mapping import FieldMapping
+from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.shipped_mappings import shipped_mappings
+from catalog.importers.shop_table import ShopTable
 from catalog.importers.sources import detect_format
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, families, product
@@ -249,3 +253,23 @@ def test_a_rejected_variant_can_be_corrected_and_imported_again(shop: Path) -> N
 def test_a_table_of_another_kind_is_explained(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is it a product export of Wix"):
         run(write(tmp_path / "table.csv", "sku,title", "1,Mug"), "--format", "wix")
+
+
+def test_memory_does_not_grow_with_the_products(tmp_path: Path) -> None:
+    def peak(products: int) -> int:
+        mug, large = (
+            "{0},1{0},PHYSICAL,shop,mug,Mug,,M-{0},Size,S,,,20.00,,,3,,,,,,,Yes,",
+            ",2{0},,,,,,,,L,,,22.00,,,0,,,,,,,,",
+        )
+        lines = (line.format(number) for number in range(products) for line in (mug, large))
+        path = write(tmp_path / "products.csv", SQUARESPACE, *lines)
+        tracemalloc.start()
+        mapping = shipped_mappings()["squarespace"]
+        rows = ShopTable(path, FieldMapping(), photos=PhotoFolder.open(tmp_path), shipped=mapping)
+        assert sum(row.product is not None for row in rows) == 2 * products
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    peak(500)
+    assert peak(3_000) < peak(500) * 1.2
