@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -140,13 +140,30 @@ def product_id_of(sku: str) -> int:
     Raises:
         ProductNotFound: there is none.
     """
-    # A database would refuse the text, or read the table in vain.
-    if len(sku) <= SKU_LENGTH and not _UNSTORABLE.search(sku):
+    if _may_be_sku(sku):
         with connection.cursor() as cursor:
             cursor.execute(_ID_OF_SKU, [sku])
             if row := cursor.fetchone():
                 return int(row[0])
     raise ProductNotFound(sku=sku)
+
+
+def ids_of_skus(skus: Collection[str]) -> dict[str, int]:
+    """Look up the ids of products, visible or not, in one query.
+
+    Args:
+        skus: any texts.
+
+    Returns:
+        Ids by SKU, of those that there are.
+    """
+    asked = [sku for sku in skus if _may_be_sku(sku)]
+    return dict(Product.objects.filter(sku__in=asked).order_by().values_list("sku", "pk")) if asked else {}
+
+
+def _may_be_sku(text: str) -> bool:
+    """Whether a database could have it; it would refuse the text, or read the table in vain."""
+    return len(text) <= SKU_LENGTH and not _UNSTORABLE.search(text)
 
 
 def product_detail(product_id: int) -> ProductDetail:

@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.cache import caches
 from django.utils import timezone
 
-from catalog.models import MAX_PRODUCT_ID
+from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH
+from catalog.selectors import ids_of_skus
 from recommender.models import COLLECTION_LENGTH, ENCODER_LENGTH, Event
 from rest.errors import InvalidParameters, ParameterError, integer_expected
 
@@ -37,7 +38,8 @@ class EventField:
         field: of the model Event.
         parse: converts the JSON value to the field's; raises ValueError with a predicate, as in "is not a product id".
         schema: of the value, as in OpenAPI 3.1.
-        required: whether every event of the type has to have it.
+        required: whether every event of the type has to have it, or the SKUs.
+        sku_name: of the member that has SKUs instead of ids; "" where there is none.
     """
 
     name: str
@@ -45,6 +47,51 @@ class EventField:
     parse: Callable[[Any], Any]
     schema: Mapping[str, Any]
     required: bool = True
+    sku_name: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the members that may have it."""
+        return (self.name, self.sku_name) if self.sku_name else (self.name,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """SKUs of an event whose ids are looked up when all events are parsed. path: of the member in the document."""
+
+    path: str
+    event: Event
+    field: EventField
+    skus: str | Sequence[str]
+
+
+def event_schema(kind: Event.Type) -> dict[str, Any]:
+    """The JSON Schema of an event, as in OpenAPI 3.1.
+
+    Args:
+        kind: its type.
+
+    Returns:
+        The schema of the JSON object.
+    """
+    fields = EVENT_FIELDS[kind]
+    properties = {field.name: dict(field.schema) for field in fields}
+    properties |= {field.sku_name: _sku_schema(field) for field in fields if field.sku_name}
+    either = [
+        {"oneOf": [{"required": [name]} for name in field.names]}
+        if field.required
+        else {"not": {"required": [*field.names]}}
+        for field in fields
+        if field.sku_name
+    ]
+    return {
+        "type": "object",
+        "title": kind.value,
+        "additionalProperties": False,
+        "required": ["type", *(field.name for field in fields if field.required and not field.sku_name)],
+        "properties": {"type": {"type": "string", "enum": [kind.value]}, **properties},
+        "allOf": either,
+    }
 
 
 def read_events(document: Any) -> list[Event]:
@@ -65,7 +112,13 @@ def read_events(document: Any) -> list[Event]:
     errors = _unknown_field_errors("", document, ("events",), "the document")
     if not 1 <= len(items) <= MAX_EVENTS:
         errors.append(ParameterError("events", f"has {len(items)} events: send 1 to {MAX_EVENTS} per request"))
-    events = [] if errors else [_parse_event(f"events[{number}]", item, errors) for number, item in enumerate(items)]
+    lookups: list[_Lookup] = []
+    events = (
+        []
+        if errors
+        else [_parse_event(f"events[{number}]", item, errors, lookups) for number, item in enumerate(items)]
+    )
+    errors += _look_up(lookups)
     if errors:
         raise InvalidParameters(errors)
     return events
@@ -109,17 +162,42 @@ def _prune_periodically() -> None:
         prune(_PRUNE_BATCH_SIZE)
 
 
-def _parse_event(path: str, data: Any, errors: list[ParameterError]) -> Event:
-    """One event. path: of the event in the document. errors: its errors are added."""
+def _look_up(lookups: Sequence[_Lookup]) -> list[ParameterError]:
+    """Set the ids of products that were named by SKU. Returns an error for each SKU that no product has."""
+    ids = ids_of_skus({sku for lookup in lookups for sku in _listed(lookup.skus)})
+    errors = []
+    for lookup in lookups:
+        many = not isinstance(lookup.skus, str)
+        for number, sku in enumerate(_listed(lookup.skus)):
+            if sku not in ids:
+                place = f"{lookup.path}[{number}]" if many else lookup.path
+                errors.append(ParameterError(place, f"no product has this SKU: {sku!r}"))
+        found = [ids[sku] for sku in _listed(lookup.skus) if sku in ids]
+        setattr(lookup.event, lookup.field.field, found if many else next(iter(found), None))
+    return errors
+
+
+def _listed(skus: str | Sequence[str]) -> Sequence[str]:
+    return [skus] if isinstance(skus, str) else skus
+
+
+def _parse_event(path: str, data: Any, errors: list[ParameterError], lookups: list[_Lookup]) -> Event:
+    """One event. path: of the event in the document. errors, lookups: those of the event are added."""
     kind = data.get("type") if isinstance(data, dict) else None
     if not isinstance(kind, str) or kind not in EVENT_FIELDS:
         invalid = path if kind is None else f"{path}.type"
         errors.append(ParameterError(invalid, f"has no valid `type`: use one of {', '.join(EVENT_FIELDS)}"))
         return Event()
     fields = EVENT_FIELDS[Event.Type(kind)]
-    errors += _unknown_field_errors(path, data, ("type", *(field.name for field in fields)), kind)
+    errors += _unknown_field_errors(path, data, ("type", *(name for field in fields for name in field.names)), kind)
     event = Event(type=kind)
     for field in fields:
+        if field.sku_name and field.sku_name in data:
+            try:
+                lookups.append(_parse_skus(path, data, event, field))
+            except ValueError as error:
+                errors.append(ParameterError(f"{path}.{field.sku_name}", str(error)))
+            continue
         value = data.get(field.name)
         if value is None and not field.required:
             continue
@@ -130,6 +208,26 @@ def _parse_event(path: str, data: Any, errors: list[ParameterError]) -> Event:
         except ValueError as error:
             errors.append(ParameterError(f"{path}.{field.name}", str(error)))
     return event
+
+
+def _parse_skus(path: str, data: Mapping[str, Any], event: Event, field: EventField) -> _Lookup:
+    """The SKUs of a field. Raises ValueError."""
+    if field.name in data:
+        raise ValueError(f"is sent beside {field.name}: send one of the two")
+    value = data[field.sku_name]
+    if field.field == "results":
+        if not isinstance(value, list) or len(value) > MAX_RESULTS:
+            raise ValueError(f"must be a list of at most {MAX_RESULTS} SKUs")
+    elif not isinstance(value, str):
+        raise ValueError(_NO_SKU)
+    if not all(isinstance(sku, str) and 1 <= len(sku) <= SKU_LENGTH for sku in _listed(value)):
+        raise ValueError(_NO_SKU)
+    return _Lookup(f"{path}.{field.sku_name}", event, field, value)
+
+
+def _sku_schema(field: EventField) -> dict[str, Any]:
+    sku = {"type": "string", "minLength": 1, "maxLength": SKU_LENGTH}
+    return {"type": "array", "items": sku, "maxItems": MAX_RESULTS} if field.field == "results" else sku
 
 
 def _unknown_field_errors(
@@ -185,20 +283,29 @@ def _name_field(name: str, max_length: int) -> EventField:
     return EventField(name, name, _name(max_length), schema)
 
 
-_PRODUCT = EventField("product", "product_id", _id, _ID)
+_NO_SKU = f"must be a SKU of 1 to {SKU_LENGTH} characters"
+_PRODUCT = EventField("product", "product_id", _id, _ID, sku_name="sku")
 # A search by photo has no product of its own.
-_OPTIONAL_PRODUCT = EventField("product", "product_id", _id, {**_ID, "type": ["integer", "null"]}, required=False)
+_OPTIONAL_PRODUCT = EventField(
+    "product", "product_id", _id, {**_ID, "type": ["integer", "null"]}, required=False, sku_name="sku"
+)
 _QUANTITY = _integer_field("quantity", "quantity", MAX_QUANTITY, required=False)
 _RESULT_FIELDS = (_name_field("collection", COLLECTION_LENGTH), _name_field("encoder", ENCODER_LENGTH))
 EVENT_FIELDS: Mapping[Event.Type, Sequence[EventField]] = {
     Event.Type.IMPRESSION: (
         _OPTIONAL_PRODUCT,
-        EventField("results", "results", _ids, {"type": "array", "items": _ID, "maxItems": MAX_RESULTS}),
+        EventField(
+            "results",
+            "results",
+            _ids,
+            {"type": "array", "items": _ID, "maxItems": MAX_RESULTS},
+            sku_name="result_skus",
+        ),
         *_RESULT_FIELDS,
     ),
     Event.Type.CLICK: (
         _OPTIONAL_PRODUCT,
-        EventField("result", "result_id", _id, _ID),
+        EventField("result", "result_id", _id, _ID, sku_name="result_sku"),
         _integer_field("position", "position", MAX_POSITION),
         *_RESULT_FIELDS,
     ),

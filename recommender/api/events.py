@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import KEY_PARAMETER
-from recommender.events import EVENT_FIELDS, MAX_EVENTS, MAX_POSITION, read_events, store
+from recommender.events import EVENT_FIELDS, MAX_EVENTS, MAX_POSITION, event_schema, read_events, store
 from recommender.models import Event
 from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError, integer_expected
@@ -52,21 +52,7 @@ _BODY = {
             "type": "array",
             "minItems": 1,
             "maxItems": MAX_EVENTS,
-            "items": {
-                "oneOf": [
-                    {
-                        "type": "object",
-                        "title": kind.value,
-                        "additionalProperties": False,
-                        "required": ["type", *(field.name for field in event_fields if field.required)],
-                        "properties": {
-                            "type": {"type": "string", "enum": [kind.value]},
-                            **{field.name: dict(field.schema) for field in event_fields},
-                        },
-                    }
-                    for kind, event_fields in EVENT_FIELDS.items()
-                ]
-            },
+            "items": {"oneOf": [event_schema(kind) for kind in EVENT_FIELDS]},
         }
     },
 }
@@ -76,7 +62,7 @@ _EXAMPLE = {
         {"type": "impression", "product": 12, "results": [3, 4, 5], **_SHOWN},
         {"type": "click", "product": 12, "result": 4, "position": 2, **_SHOWN},
         {"type": "add_to_cart", "product": 4, "quantity": 1},
-        {"type": "purchase", "product": 4, "quantity": 1},
+        {"type": "purchase", "sku": "MUG-17", "quantity": 1},
     ]
 }
 
@@ -119,7 +105,8 @@ class EventsView(ApiView):
 
         `impression`: results were seen beside the product `product` (omitted or null after a search by photo). `click`: the result
         `result` was clicked at its `position`, from 1. `add_to_cart` and `purchase`: for any product, however it was found.
-        `collection` and `encoder` are those of the response whose results were shown.
+        `collection` and `encoder` are those of the response whose results were shown. Products may be named by SKU: `sku`
+        instead of `product`, `result_sku` instead of `result`, `result_skus` instead of `results`.
 
         No data about the visitor is stored, and no event at all if the request has `DNT: 1` or `Sec-GPC: 1`. The body is JSON;
         as `text/plain`, a browser's `sendBeacon` can send it to this origin from any page.

@@ -62,14 +62,17 @@ def test_the_policy_is_the_one_that_the_docs_name() -> None:
         '<similar-products product-id="{product}" heading="Like it?"></similar-products>',
         '<similar-products product-id="{product}" heading="Like it?" api-key="{key}"></similar-products>',
         '<div data-similar-to="{product}" data-heading="Like it?"></div>',
+        '<similar-products sku="{sku}" heading="Like it?"></similar-products>',
+        '<div data-similar-to-sku="{sku}" data-heading="Like it?"></div>',
     ],
 )
 def test_a_strip_works_in_a_page_of_another_origin_under_a_strict_policy(
     page: Page, product: Product, serve_strictly: Callable[[str], str], complaints: list[str], markup: str
 ) -> None:
     other = stock("Red mug")
+    Product.objects.filter(pk=product.pk).update(sku="MUG/17 blau.ü")
     key = keys.create(ApiKey(name="That page"))
-    address = serve_strictly(markup.format(product=product.pk, key=key.text))
+    address = serve_strictly(markup.format(product=product.pk, sku="MUG/17 blau.ü", key=key.text))
     ApiKey.objects.update(origins=address.rstrip("/"))
 
     page.goto(address)
@@ -103,8 +106,10 @@ def test_a_search_by_photo_works_there_too(
     assert complaints == []
 
 
-def test_markup_alone_tracks_there(page: Page, product: Product, serve_strictly: Callable[[str], str]) -> None:
-    page.goto(serve_strictly(f'<button data-track="add_to_cart" data-product="{product.pk}">Buy</button>'))
+@pytest.mark.parametrize("by", ["product", "sku"])
+def test_markup_alone_tracks_there(page: Page, product: Product, serve_strictly: Callable[[str], str], by: str) -> None:
+    name = {"product": product.pk, "sku": product.sku}[by]
+    page.goto(serve_strictly(f'<button data-track="add_to_cart" data-{by}="{name}">Buy</button>'))
 
     page.get_by_role("button", name="Buy").click()
 

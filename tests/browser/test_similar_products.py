@@ -555,6 +555,19 @@ def test_a_strip_follows_its_element_s_attributes_and_goes_with_them(bare_page: 
     expect(bare_page.locator(STRIP)).to_have_count(0)
 
 
+def test_a_strip_follows_the_sku_of_its_element(bare_page: Page, shop_url: str, api: Api) -> None:
+    bare_page.evaluate(ADD_PLACE, {"data-similar-to-sku": "A/1 b?#%", "data-limit": "3"})
+    strip_with_cards(bare_page, 5)
+
+    bare_page.locator("main > div").evaluate("place => (place.dataset.similarToSku = 'A-2')")
+
+    until(bare_page, lambda: len(asked_for_products(api)) == 2)
+    encoded = f"{shop_url}/api/products/by-sku/A%2F1%20b%3F%23%25/similar?limit=3&collection=all"
+    assert asked_for_products(api) == [encoded, f"{shop_url}/api/products/by-sku/A-2/similar?limit=3&collection=all"]
+    bare_page.locator("main > div").evaluate("place => place.removeAttribute('data-similar-to-sku')")
+    expect(bare_page.locator(STRIP)).to_have_count(0)
+
+
 def test_an_element_that_its_page_empties_stays_empty(bare_page: Page, api: Api) -> None:
     bare_page.evaluate(ADD_PLACE, {"data-similar-to": "42"})
     strip_with_cards(bare_page, 5)

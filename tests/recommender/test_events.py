@@ -16,6 +16,7 @@ from django.utils import timezone
 from lookalike.celery import app
 from recommender import events, tasks
 from recommender.models import Event
+from tests.factories import ProductFactory
 from tests.recommender.answers import problem
 
 URL = "/api/events"
@@ -64,6 +65,25 @@ class TestStored:
         assert (click.type, click.product_id, click.result_id, click.position) == ("click", 12, 4, 2)
         assert (added.type, added.product_id, added.quantity) == ("add_to_cart", 4, None)
         assert (bought.type, bought.product_id, bought.quantity) == ("purchase", 4, 3)
+
+    def test_products_may_be_named_by_their_skus(self, api, django_assert_num_queries):
+        mug, cup, jug = (ProductFactory(sku=sku, active=False).pk for sku in ("M/1", "ü", "17"))
+        shown = {"collection": "all", "encoder": "all-v1"}
+        send(api, ADD_TO_CART)
+        Event.objects.all().delete()
+        with django_assert_num_queries(2):
+            answer = send(
+                api,
+                {"type": "impression", "sku": "M/1", "result_skus": ["ü", "17"], **shown},
+                {"type": "click", "product": mug, "result_sku": "17", "position": 2, **shown},
+                {"type": "impression", "result_skus": [], **shown},
+                {"type": "purchase", "sku": "ü", "quantity": 2},
+            )
+        assert answer.json() == {"accepted": 4}
+        impression, click, without, bought = Event.objects.order_by("pk")
+        assert (impression.product_id, impression.results) == (mug, [cup, jug])
+        assert (click.product_id, click.result_id) == (mug, jug)
+        assert (without.product_id, without.results, bought.product_id) == (None, [], cup)
 
     def test_one_statement_stores_a_hundred_events(self, api):
         stored_days_ago(0)
@@ -143,7 +163,7 @@ class TestRefused:
             ({**IMPRESSION, "results": [1] * 101}, "results", "must be a list of at most 100 product ids"),
             ({**IMPRESSION, "results": [1, None]}, "results", "must be a product id"),
             ({**PURCHASE, "quantity": 0}, "quantity", "must be an integer from 1 to 10000"),
-            ({**PURCHASE, "price": 5}, "price", "is not a known field; purchase has: type, product, quantity"),
+            ({**PURCHASE, "price": 5}, "price", "is not a known field; purchase has: type, product, sku, quantity"),
             ({**PURCHASE, "\ud800": 5}, "\\ud800", "is not a known field"),
             ({"type": "purchase"}, "product", "is missing"),
             ({**PURCHASE, "type": "refund"}, "type", "has no valid `type`: use one of impression, click"),
@@ -232,3 +252,27 @@ class TestForgotten:
         app.tasks[entry["task"]].run()
         assert tasks.prune_events.name == entry["task"]
         assert Event.objects.get().type == "click"
+
+
+def test_wrong_skus_are_reported_one_by_one(api):
+    ProductFactory(sku="M-1")
+    results = {"collection": "all", "encoder": "all-v1"}
+
+    wrong = errors_of(
+        send(
+            api,
+            {"type": "impression", "sku": "m-1", "result_skus": ["M-1", "M-2", "\ud800"], **results},
+            {"type": "purchase", "product": 4, "sku": "M-1"},
+            {"type": "purchase", "sku": 4},
+            {"type": "purchase", "sku": "x" * 256},
+            {"type": "click", "result_sku": None, "position": 1, **results},
+            {"type": "impression", "result_skus": "M-1", **results},
+            {"type": "purchase"},
+        )
+    )
+
+    assert wrong["events[0].sku"] == "no product has this SKU: 'm-1'"
+    assert set(wrong) == {
+        "events[0].sku", "events[0].result_skus[1]", "events[0].result_skus[2]", "events[1].sku", "events[2].sku",
+        "events[3].sku", "events[4].result_sku", "events[5].result_skus", "events[6].product",
+    }  # fmt: skip

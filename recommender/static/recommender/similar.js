@@ -27,8 +27,10 @@ const TIMEOUT_MS = 20_000;
 // Distance below the viewport at which a strip starts to load.
 const LOAD_AHEAD = "300px";
 const IMPRESSION_MS = 1_000;
-// Attributes copied to a strip from the element with `data-similar-to`, without `data-`.
-const ATTRIBUTES = ["similar-to", "heading", "limit", "collection", "api", "api-key", "no-events", ...Object.keys(TEXTS).map((name) => `text-${name}`)];
+// Elements that get a strip, and the attributes that are copied to it, without `data-`.
+const HOSTS = "[data-similar-to], [data-similar-to-sku]";
+const TARGETS = { "similar-to": "product-id", "similar-to-sku": "sku" };
+const ATTRIBUTES = [...Object.keys(TARGETS), "heading", "limit", "collection", "api", "api-key", "no-events", ...Object.keys(TEXTS).map((name) => `text-${name}`)];
 // Elements whose `data-track` is sent on interaction; of others it is sent when they appear.
 const CONTROLS = "form, a, button, input";
 
@@ -241,7 +243,7 @@ class Recommendations extends HTMLElement {
 
 /** A strip of products similar to one product. Reserves its space, loads near the viewport, hides when empty. */
 class SimilarProducts extends Recommendations {
-  static observedAttributes = ["product-id", "heading", "limit", "collection", "api", "api-key"];
+  static observedAttributes = ["product-id", "sku", "heading", "limit", "collection", "api", "api-key"];
   #nearby = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#load(), { rootMargin: LOAD_AHEAD });
   #resized = new ResizeObserver(() => this.#showControls());
   #scheduled = false;
@@ -273,10 +275,17 @@ class SimilarProducts extends Recommendations {
     });
   }
 
+  /** The product's path in the API. */
+  get #product() {
+    const id = this.getAttribute("product-id");
+    const sku = this.getAttribute("sku");
+    return id ? encodeURIComponent(id) : sku && `by-sku/${encodeURIComponent(sku)}`;
+  }
+
   #restart() {
     this.abort();
     this.#nearby.disconnect();
-    this.hidden = !this.getAttribute("product-id");
+    this.hidden = !this.#product;
     if (this.hidden) return;
     this.#render();
     this.#nearby.observe(this);
@@ -305,7 +314,7 @@ class SimilarProducts extends Recommendations {
 
   async #load() {
     this.#nearby.disconnect();
-    const url = new URL(`api/products/${encodeURIComponent(this.getAttribute("product-id"))}/similar`, this.api);
+    const url = new URL(`api/products/${this.#product}/similar`, this.api);
     url.search = new URLSearchParams({ limit: this.limit, collection: this.collection });
     const response = await this.fetch(url);
     if (!response) return;
@@ -502,7 +511,7 @@ function mount(host) {
   const strip = mounted.get(host) ?? document.createElement("similar-products");
   for (const name of ATTRIBUTES) {
     const value = host.getAttribute(`data-${name}`);
-    const target = name === "similar-to" ? "product-id" : name;
+    const target = TARGETS[name] ?? name;
     if (value === null) strip.removeAttribute(target);
     else strip.setAttribute(target, value);
   }
@@ -513,19 +522,19 @@ function mount(host) {
 /** Add, update and remove strips, and track new elements. */
 function scan() {
   for (const [host, strip] of mounted) {
-    if (host.isConnected && host.hasAttribute("data-similar-to")) continue;
+    if (host.isConnected && host.matches(HOSTS)) continue;
     strip.remove();
     mounted.delete(host);
   }
-  document.querySelectorAll("[data-similar-to]").forEach(mount);
+  document.querySelectorAll(HOSTS).forEach(mount);
   for (const host of document.querySelectorAll(`[data-track]:not(${CONTROLS})`)) {
     if (!tracked.has(host)) trackDeclared(host);
     tracked.add(host);
   }
 }
 
-function trackDeclared({ dataset: { track: type, product, quantity, api, apiKey } }) {
-  track(type, { product: Number(product), ...(quantity && { quantity: Number(quantity) }) }, api, apiKey);
+function trackDeclared({ dataset: { track: type, product, sku, quantity, api, apiKey } }) {
+  track(type, { ...(product ? { product: Number(product) } : { sku }), ...(quantity && { quantity: Number(quantity) }) }, api, apiKey);
 }
 
 function onInteraction({ type, target }) {
