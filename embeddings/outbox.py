@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from catalog.models import ProductImage
 from embeddings.models import EncoderVersion, ImageEmbedding
-from embeddings.selectors import DUE_STATES, active_rows, tracked_versions
+from embeddings.selectors import DUE_STATES, active_rows, covered_by, tracked_versions
 
 State = ImageEmbedding.State
 # States that need no encoder, in the order in which they are processed.
@@ -24,14 +24,7 @@ BATCH = 1000
 
 def images_covered(version: EncoderVersion) -> QuerySet[ProductImage]:
     """The photos that the version's collection covers."""
-    images = ProductImage.objects.all()
-    paths = list(version.collection.categories.values_list("path", flat=True))
-    if not paths:
-        return images
-    covered = Q()
-    for path in paths:
-        covered |= Q(product__category__path=path) | Q(product__category__path__startswith=f"{path}/")
-    return images.filter(covered)
+    return ProductImage.objects.filter(covered_by(version.collection_id, "product__category__path"))
 
 
 def enqueue_images(image_ids: Sequence[int]) -> None:

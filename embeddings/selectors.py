@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
+from catalog.models import Category
 from embeddings.calibration import Calibration
 from embeddings.errors import UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, ImageEmbeddingQuerySet
@@ -29,6 +30,7 @@ class LiveCollection:
 
     Attributes:
         slug: of the collection.
+        collection_id: its primary key.
         version_id: of the encoder version.
         label: of the encoder version.
         encoder: a name for `get_encoder`.
@@ -38,6 +40,7 @@ class LiveCollection:
     """
 
     slug: str
+    collection_id: int
     version_id: int
     label: str
     encoder: str
@@ -103,6 +106,7 @@ def _read_live_collection(slug: str) -> LiveCollection:
     version = collection.active_version
     return LiveCollection(
         slug,
+        collection.pk,
         version.pk,
         version.label,
         version.encoder,
@@ -151,6 +155,22 @@ def collection_summaries() -> list[CollectionSummary]:
         )
         for each in collections
     ]
+
+
+def covered_by(collection_id: int, category_path: str = "category__path") -> Q:
+    """The condition by which a collection covers products: their category is one of its categories, or below one.
+
+    Args:
+        collection_id: the collection.
+        category_path: the field with the path of the category, from the model that is filtered.
+
+    Returns:
+        The condition, which everything meets if the collection has no categories.
+    """
+    covered = Q()
+    for path in Category.objects.filter(collection=collection_id).values_list("path", flat=True):
+        covered |= Q((category_path, path)) | Q((f"{category_path}__startswith", f"{path}/"))
+    return covered
 
 
 def confidence_calibration(version: EncoderVersion) -> Calibration | None:

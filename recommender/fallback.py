@@ -1,4 +1,4 @@
-"""The fallback where a product has no vector: the newest products of its category, then of the parent categories, then of any."""
+"""The fallback where a product has no vector: the newest products of its category, then of the parents, then of the collection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import count
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from catalog.cards import ProductCard, product_cards
 from catalog.filters import ProductFilter
@@ -15,12 +15,13 @@ from catalog.selectors import visible_products
 
 
 def newest_in_category(
-    category: str, product_filter: ProductFilter, *, limit: int, excluded_ids: Collection[int]
+    category: str, covered: Q, product_filter: ProductFilter, *, limit: int, excluded_ids: Collection[int]
 ) -> list[ProductCard]:
     """The newest visible products of a category; where they are too few, of its ancestors and then of any category.
 
     Args:
         category: slug path, or "". Its subtree comes first.
+        covered: condition that every product has to meet, by which the collection covers it.
         product_filter: conditions that every product has to meet.
         limit: the maximum number of products.
         excluded_ids: ids of products that are never returned.
@@ -36,7 +37,7 @@ def newest_in_category(
     for path in [*categories, within]:
         if len(cards) >= limit:
             break
-        products = visible_products().matching(replace(product_filter, category=path))
+        products = visible_products().filter(covered).matching(replace(product_filter, category=path))
         families = {card.family for card in cards}
         products = products.exclude(pk__in=excluded_ids).exclude(pk__in=families).exclude(variant_of__in=families)
         cards += _one_of_each_family(products.order_by("-id"), limit - len(cards))

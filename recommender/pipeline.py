@@ -14,7 +14,7 @@ from catalog.filters import NO_FILTER, ProductFilter
 from catalog.photos import open_rgb
 from catalog.selectors import merge_target
 from embeddings.backends import encoder_of
-from embeddings.selectors import LiveCollection, live_collection
+from embeddings.selectors import LiveCollection, covered_by, live_collection
 from embeddings.vector_index.base import UNFILTERED, Vector
 from recommender.fallback import newest_in_category
 from recommender.filtering import deduplicate_families, to_index_filter
@@ -100,7 +100,8 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     """Recommend products that look like a product.
 
     The product itself, its variants and products with a byte-identical photo are excluded; of each other family one product
-    is returned. A product without a vector gets the fallback; one that was merged into another gets that one's results.
+    is returned. A product without a vector gets the fallback, within the same collection and filter; one that was merged into
+    another gets that one's results.
 
     Args:
         product_id: a visible product, or one that was merged into a visible one.
@@ -168,7 +169,10 @@ def _fallback_by_category(
         product = visible_cards([product_id]).get(product_id)
         if product is None:
             raise ProductNotFound(product_id)
-        cards = newest_in_category(product.category, query.filter, limit=query.limit, excluded_ids=excluded_ids)
+        covered = covered_by(live.collection_id)
+        cards = newest_in_category(
+            product.category, covered, query.filter, limit=query.limit, excluded_ids=excluded_ids
+        )
     return Recommendations(live.slug, live.label, [Recommendation(card, None) for card in cards], fallback=True)
 
 

@@ -1,4 +1,4 @@
-"""The re-ranking stage: similarity to the query ammr_scorest diversity of the results."""
+"""The re-ranking stage: similarity to the query against diversity of the results."""
 
 from __future__ import annotations
 

@@ -53,7 +53,8 @@ _SIMILAR: dict[str, Any] = {
         "The product itself, its variants, products with an identical photo and products that are not visible are excluded. A"
         " product with several photos counts with the best match between any two photos. If the product has no vector yet,"
         " `fallback` is true, the results are the newest products of its category (then of the parent categories, then of any"
-        " category), and every score is null. For a product that was merged into another one, the results are that one's."
+        " category) that the collection covers and that meet the filters, and every score is null."
+        " For a product that was merged into another one, the results are that one's."
     ),
 }
 _EXAMPLES = [

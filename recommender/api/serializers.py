@@ -76,5 +76,5 @@ class SimilarResponseSerializer(SearchResponseSerializer):
     product = serializers.IntegerField(help_text="The product of the request.")
     fallback = serializers.BooleanField(
         help_text="true if the product has no vector yet. The results are then the newest products of its category, then of "
-        "the parent categories, then of any; scores are null."
+        "the parent categories, then of any that the collection covers; scores are null."
     )

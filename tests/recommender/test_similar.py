@@ -275,6 +275,21 @@ def test_a_fallback_keeps_to_the_filters_and_leaves_twins_out(shop: Shop, api: C
     assert twin.pk not in ids(similar(api, product))
 
 
+def test_a_fallback_stays_within_the_collection(shop: Shop, api: Client) -> None:
+    clothing = CategoryFactory(slug="clothing")
+    shirts, care = CategoryFactory(slug="shirts", parent=clothing), CategoryFactory(slug="clothing-care")
+    shop.version.collection.categories.set([clothing])
+    product, coat, shirt = (ProductFactory(category=each) for each in (shirts, clothing, shirts))
+    ProductFactory(category=care)
+    of_another = ProductFactory(category=care)
+    ProductFactory(category=None)
+
+    assert ids(similar(api, product)) == [shirt.pk, coat.pk]
+    assert ids(similar(api, of_another)) == [shirt.pk, coat.pk, product.pk]
+    assert ids(similar(api, product, category="clothing-care")) == []
+    assert ids(similar(api, product, category="clothing/shirts")) == [shirt.pk]
+
+
 def test_a_photo_that_is_not_embedded_yet_makes_a_fallback(shop: Shop, api: Client) -> None:
     product = shop.add(RED)
     shop.add(BLUE)
