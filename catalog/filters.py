@@ -33,6 +33,7 @@ class Condition:
         lookup: how the values compare.
         path: the model field's path, from Product, e.g. "category__path"; its type and its length are those of the parameter.
         more_field: of the product card, for further values of which one may meet the condition; "" if there are none.
+        names: what its value names and what has to exist, e.g. "category"; "" if it names nothing.
         description: for the API; "" for a condition that the API does not offer.
         example: a value for the API's documentation.
     """
@@ -42,6 +43,7 @@ class Condition:
     lookup: Lookup
     path: str
     more_field: str
+    names: str
     description: str
     example: str | None
 
@@ -53,6 +55,7 @@ def _condition(
     *,
     path: str = "",
     more_field: str = "",
+    names: str = "",
     example: str | None = None,
     default: Any = None,
 ) -> Any:
@@ -61,6 +64,7 @@ def _condition(
         "lookup": lookup,
         "path": path or field_name,
         "more_field": more_field,
+        "names": names,
         "description": description,
         "example": example,
     }
@@ -81,9 +85,10 @@ class ProductFilter:
         "Slug path of a category; subcategories are included.",
         path="category__path",
         more_field="other_categories",
+        names="category",
         example="clothing/shirts",
     )
-    brand: str | None = _condition("brand", Lookup.EXACT, "Brand; exact, case-sensitive match.")
+    brand: str | None = _condition("brand", Lookup.EXACT, "Brand; exact, case-sensitive match.", names="brand")
     brands: tuple[str, ...] = _condition("brand", Lookup.ANY_OF, default=())
     min_price: Decimal | None = _condition(
         "price", Lookup.MINIMUM, "Minimum price; products without a price are excluded."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from django.db.models import BooleanField, DecimalField, Field
@@ -14,9 +14,10 @@ from catalog.importers.csv_file import ENCODINGS
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.sources import FORMATS
 from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH, Product
+from catalog.nearest_names import nearest_names
 from catalog.selectors import PAGE_SIZE
 from rest.cursors import CursorParameter
-from rest.errors import ParameterError
+from rest.errors import InvalidParameters, ParameterError
 from rest.parameters import (
     BooleanParameter,
     ChoiceParameter,
@@ -39,6 +40,11 @@ _CONDITION_NAMES = tuple(condition.name for condition in conditions())
 class FilterParameters(Parameters):
     """Parameters of an endpoint whose products can be filtered: those that a subclass declares, and the product filter's."""
 
+    strict = BooleanParameter(
+        "Whether a `category` or `brand` that does not exist is an error, which names the nearest; if not, the results are empty.",
+        default=True,
+    )
+
     def get_fields(self) -> dict[str, Any]:
         """The declared parameters, then one for each condition that the API offers."""
         offered = (condition for condition in conditions() if condition.description)
@@ -46,7 +52,10 @@ class FilterParameters(Parameters):
 
     @classmethod
     def parse(cls, *sources: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
-        """As `Parameters.parse`, with the conditions together, a ProductFilter under the name `filter`."""
+        """As `Parameters.parse`, with the conditions together, a ProductFilter under the name `filter`.
+
+        `strict` is for the view: see `check_names`.
+        """
         values = super().parse(*sources, errors=errors)
         names = [name for name in _CONDITION_NAMES if name in values]
         values["filter"] = ProductFilter(**{name: values.pop(name) for name in names}) if names else NO_FILTER
@@ -58,6 +67,35 @@ class FilterParameters(Parameters):
         low, high = values.get("min_price"), values.get("max_price")
         if low is not None and high is not None and low > high:
             yield ParameterError("min_price", "is above max_price")
+
+
+def check_names(product_filter: ProductFilter) -> None:
+    """Check that what a filter names exists. What does not has no products: only an empty answer calls for this.
+
+    Args:
+        product_filter: of the request.
+
+    Raises:
+        InvalidParameters: there is no such category or brand; each error has the nearest names.
+    """
+    errors = []
+    for condition, value in product_filter.conditions():
+        if not condition.names:
+            continue
+        field = _model_field(condition.path)
+        named = field.model._default_manager.order_by()
+        if not named.filter(**{field.name: value}).exists():
+            known = named.exclude(**{field.name: ""}).values_list(field.name, flat=True).distinct()
+            errors.append(
+                ParameterError(condition.name, _unknown(condition.names, nearest_names(value, known.iterator())))
+            )
+    if errors:
+        raise InvalidParameters(errors)
+
+
+def _unknown(kind: str, nearest: Sequence[str]) -> str:
+    similar = f"; the nearest: {', '.join(nearest)}" if nearest else ", nor one that is spelled alike"
+    return f"names no {kind}{similar} (with strict=false the results are empty)"
 
 
 def _product_id(text: str) -> int:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from catalog import selectors
 from catalog.api import serializers
 from catalog.api.documenting import CARD, DETAIL, NO_PRODUCT
-from catalog.api.parameters import MAX_PAGE_SIZE, ProductListParameters
+from catalog.api.parameters import MAX_PAGE_SIZE, ProductListParameters, check_names
 from catalog.api.references import PRODUCT_ID, ProductReference
 from rest.addresses import address_of, base_address
 from rest.cursors import Cursor, page_url
@@ -58,7 +58,10 @@ class ProductListView(ApiView):
         To read all of them, begin with `pagination=cursor` and follow `next`: products that are added or removed meanwhile
         do not shift the pages, and a late page costs no more than the first.
         """
-        query = selectors.ProductListQuery(**ProductListParameters.parse(request.query_params))
+        values = ProductListParameters.parse(request.query_params)
+        if values.pop("strict"):
+            check_names(values["filter"])
+        query = selectors.ProductListQuery(**values)
         page = selectors.product_page(query)
         url = _cursor_url if query.by_cursor else _page_url
         return Response(

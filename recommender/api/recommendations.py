@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.api.documenting import CARD, NO_PRODUCT, NO_PRODUCT_WITH_SKU
+from catalog.api.parameters import check_names
 from catalog.api.references import PRODUCT_ID, SKU, ProductReference
 from catalog.photos import ImageRejected, PhotoRejectionReason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
@@ -83,12 +84,16 @@ _EXAMPLES = [
 
 
 def _similar(request: Request, reference: ProductReference) -> Response:
-    query = pipeline.SimilarQuery(**SimilarParameters.parse(request.query_params))
+    values = SimilarParameters.parse(request.query_params)
+    strict = values.pop("strict")
+    query = pipeline.SimilarQuery(**values)
     with reference.found() as product_id:
         try:
             recommended = pipeline.similar_to(product_id, query)
         except UnknownCollection as error:
             raise InvalidParameters([ParameterError("collection", str(error))]) from error
+    if strict and not recommended.results:
+        check_names(query.filter)
     return Response(serializers.recommendations(recommended, base_address(request), product_id=product_id))
 
 
@@ -171,7 +176,11 @@ class SearchView(ApiView):
         values = SearchParameters.parse(request.query_params, request.POST, errors=errors)
         photo = request.FILES[_PHOTO]
         _check_size(photo.size)
-        recommended = pipeline.search(slug, photo.read(), pipeline.SearchQuery(**values))
+        strict = values.pop("strict")
+        query = pipeline.SearchQuery(**values)
+        recommended = pipeline.search(slug, photo.read(), query)
+        if strict and not recommended.results:
+            check_names(query.filter)
         return Response(serializers.recommendations(recommended, base_address(request)))
 
 

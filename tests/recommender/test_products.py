@@ -61,6 +61,18 @@ def test_filters_and_text_narrow_the_list(api: Client) -> None:
     assert listed(api, q="m-7") == [mug.pk]
 
 
+def test_a_mistyped_name_is_reported_with_the_nearest_ones(api: Client) -> None:
+    ProductFactory(brand="Pier", category=CategoryFactory(slug="clothing"))
+
+    body = problem(api.get("/api/products?brand=Peir&category=cloting&page=2"), 400)
+
+    assert {error["parameter"]: error["detail"].split(" (")[0] for error in body["errors"]} == {
+        "brand": "names no brand; the nearest: Pier",
+        "category": "names no category; the nearest: clothing",
+    }
+    assert listed(api, brand="Peir", strict="false") == []
+
+
 @pytest.mark.parametrize("query", ["page=0", "page_size=101", "q=%00", "sort=price", "format=xml", "page=1&page=2"])
 def test_invalid_parameters_are_reported(api: Client, query: str) -> None:
     body = problem(api.get(f"/api/products?{query}"), 400)

@@ -46,6 +46,20 @@ def test_filters_come_in_the_form_or_in_the_address(shop: Shop, api: Client) -> 
     assert ids(api.post(f"{ADDRESS}?brand=Pier", {"photo": photo()}).json()) == [wanted.pk]
 
 
+def test_a_mistyped_brand_is_reported_with_the_nearest_one(shop: Shop, api: Client) -> None:
+    shop.add((1, 0, 0), brand="Pier")
+
+    body = problem(api.post(ADDRESS, {"photo": photo(), "brand": "Peir"}), 400)
+
+    assert body["errors"] == [
+        {
+            "parameter": "brand",
+            "detail": "names no brand; the nearest: Pier (with strict=false the results are empty)",
+        }
+    ]
+    assert ids(api.post(ADDRESS, {"photo": photo(), "brand": "Peir", "strict": "false"}).json()) == []
+
+
 def test_a_parameter_in_both_places_is_reported(shop: Shop, api: Client) -> None:
     body = problem(api.post(f"{ADDRESS}?limit=3", {"photo": photo(), "limit": "4"}), 400)
 

@@ -156,7 +156,49 @@ def test_a_category_means_its_subtree(shop: Shop, api: Client) -> None:
 
     assert ids(similar(api, product, category="clothing")) == [shirt.pk, coat.pk]
     assert ids(similar(api, product, category="clothing/shirts")) == [shirt.pk]
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "detail"),
+    [
+        (
+            {"category": "clothing/shrits"},
+            "names no category; the nearest: clothing/shirts, clothing/skirts, clothing (with strict",
+        ),
+        ({"category": "shirts"}, "names no category; the nearest: clothing/shirts"),
+        (
+            {"category": "toys"},
+            "names no category, nor one that is spelled alike (with strict=false the results are empty)",
+        ),
+        ({"brand": "harbor"}, "names no brand; the nearest: Harbour (with strict"),
+        ({"brand": "PIER"}, "names no brand; the nearest: Pier (with strict"),
+    ],
+)
+def test_a_mistyped_name_is_reported_with_the_nearest_ones(
+    shop: Shop, api: Client, mistyped: dict[str, str], detail: str
+) -> None:
+    clothing = CategoryFactory(slug="clothing")
+    for slug in ("shirts", "skirts"):
+        CategoryFactory(slug=slug, parent=clothing)
+    product, without_vector = shop.add(RED), ProductFactory(brand="Pier")
+    shop.add(REDDISH)
+
+    for each in (product, without_vector):
+        body = problem(api.get(f"/api/products/{each.pk}/similar", mistyped), 400)
+        assert [error["parameter"] for error in body["errors"]] == list(mistyped)
+        assert body["errors"][0]["detail"].startswith(detail)
+        assert ids(similar(api, each, strict="false", **mistyped)) == []
+
+
+def test_a_category_without_products_and_a_brand_of_withdrawn_ones_are_names_that_exist(
+    shop: Shop, api: Client
+) -> None:
+    CategoryFactory(slug="toys")
+    product = shop.add(RED)
+    ProductFactory(brand="Gone", active=False)
+
     assert ids(similar(api, product, category="toys")) == []
+    assert ids(similar(api, product, brand="Gone")) == []
 
 
 @pytest.mark.parametrize(
@@ -280,7 +322,6 @@ def test_a_fallback_stays_within_the_collection(shop: Shop, api: Client) -> None
     shirts, care = CategoryFactory(slug="shirts", parent=clothing), CategoryFactory(slug="clothing-care")
     shop.version.collection.categories.set([clothing])
     product, coat, shirt = (ProductFactory(category=each) for each in (shirts, clothing, shirts))
-    ProductFactory(category=care)
     of_another = ProductFactory(category=care)
     ProductFactory(category=None)
 
@@ -328,8 +369,8 @@ def test_every_invalid_parameter_is_reported(shop: Shop, api: Client) -> None:
     }  # fmt: skip
     assert details["limit"] == "must be an integer from 1 to 100"
     assert details["colour"] == (
-        "is not a known parameter; known parameters: limit, diversity, min_score, min_confidence, collection, category, brand, "
-        "min_price, max_price, available"
+        "is not a known parameter; known parameters: strict, limit, diversity, min_score, min_confidence, collection, "
+        "category, brand, min_price, max_price, available"
     )
 
 
