@@ -87,8 +87,8 @@ def transaction_with_files() -> Iterator[None]:
         _written_files.reset(outer)
 
 
-# Of PostgreSQL: a unique violation, a serialization failure and a deadlock.
-_CONFLICT_STATES = frozenset({"23505", "40001", "40P01"})
+# Of PostgreSQL: a foreign key or unique violation, a serialization failure and a deadlock.
+_CONFLICT_STATES = frozenset({"23503", "23505", "40001", "40P01"})
 
 
 def is_conflict(error: DatabaseError) -> bool:
@@ -98,7 +98,7 @@ def is_conflict(error: DatabaseError) -> bool:
         error: of the transaction.
 
     Returns:
-        True for a deadlock, and for a row that the other one has just created.
+        True for a deadlock, and for a row that the other one has just created or deleted.
     """
     return getattr(error.__cause__, "sqlstate", None) in _CONFLICT_STATES
 

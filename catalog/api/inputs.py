@@ -328,9 +328,18 @@ def _from_form(name: str, texts: list[str]) -> Any:
 
 
 def _form_property(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    if name != "attributes":
+    if name == "attributes":
+        return {"type": "string", "description": "Values by name, as a JSON object.", "example": '{"colour": "blue"}'}
+    if name not in _NULLABLE:
         return dict(schema)
-    return {"type": "string", "description": "Values by name, as a JSON object.", "example": '{"colour": "blue"}'}
+    # A form has only texts: of the alternatives it is one, or nothing.
+    text = next(each for each in schema["anyOf"] if each["type"] == "string")
+    description = schema["description"].replace("null", "No text")
+    return {
+        **_without(schema, "anyOf"),
+        "anyOf": [text, {"type": "string", "maxLength": 0}],
+        "description": description,
+    }
 
 
 def _errors(error: ValidationError, model: type[BaseModel]) -> list[ParameterError]:

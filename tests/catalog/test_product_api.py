@@ -320,6 +320,7 @@ class TestDelete:
         assert not Product.objects.exists()
         assert not ProductImage.objects.exists()
         problem(api.delete(MUG), 404)
+        problem(api.delete("/api/products/by-sku/%00"), 404)
 
 
 class TestABatch:

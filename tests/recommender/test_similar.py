@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
+from catalog.duplicates import merge
 from catalog.models import Product
 from catalog.services import withdraw_products
 from embeddings.backends import get_vector_index
@@ -467,3 +468,13 @@ def test_a_wrong_sku_is_a_problem_that_names_it(shop: Shop, api: Client) -> None
     for sku in ("A-1", "A-2"):
         body = problem(api.get(f"/api/products/by-sku/{sku}/similar"), 404)
         assert f"no product with this SKU: '{sku}'" in body["detail"]
+
+
+def test_the_sku_of_a_merged_product_is_that_of_the_one_it_was_merged_into(shop: Shop, api: Client) -> None:
+    merged, kept, other = shop.add(RED, sku="A-1"), shop.add(RED, sku="A-2"), shop.add(REDDISH)
+    merge(kept.pk, [merged.pk])
+
+    by_sku, by_id = (api.get(f"/api/products/{name}/similar").json() for name in ("by-sku/A-1", merged.pk))
+
+    assert by_sku == by_id
+    assert ids(by_sku) == [other.pk]

@@ -1,4 +1,4 @@
-"""Concurrent requests with retries, sent to real servers of two processes: each is done once."""
+"""Concurrent requests that write, sent to real servers of two processes: retries are done once, and none disturbs another."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -46,15 +47,20 @@ def site(request: pytest.FixtureRequest, make_site: Any) -> Site:
     return made
 
 
+def ask(server: Server, method: str, path: str, document: Any, **headers: str) -> Answer:
+    headers["Content-Type"] = "application/json"
+    request = urllib.request.Request(server.base + path, json.dumps(document).encode(), headers, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:  # noqa: S310
+            return Answer(response.status, response.read(), "Idempotent-Replayed" in response.headers)
+    except HTTPError as error:
+        with error:
+            return Answer(error.code, error.read(), replayed=False)
+
+
 def patch(server: Server, change: Change) -> Answer:
-    request = urllib.request.Request(  # noqa: S310
-        f"{server.base}/api/products/by-sku/{change.sku}",
-        json.dumps({"price": change.price}).encode(),
-        {"Content-Type": "application/json", "Idempotency-Key": change.key},
-        method="PATCH",
-    )
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:  # noqa: S310
-        return Answer(response.status, response.read(), "Idempotent-Replayed" in response.headers)
+    path = f"/api/products/by-sku/{change.sku}"
+    return ask(server, "PATCH", path, {"price": change.price}, **{"Idempotency-Key": change.key})
 
 
 def send(server: Server, changes: Sequence[Change]) -> dict[str, list[Answer]]:
@@ -106,3 +112,38 @@ def test_one_change_sent_by_all_at_once_is_applied_once(site: Site) -> None:
     assert [answer.replayed for answer in answers].count(False) == 1
     assert len({answer.body for answer in answers}) == 1
     assert site.query("SELECT COUNT(*) FROM accounts_auditentry WHERE detail = 'SKU M1: updated'") == [(1,)]
+
+
+def test_one_new_product_sent_by_many_at_once_is_created_once(site: Site) -> None:
+    server = site.serve(workers=2, threads=8)
+    for number in range(10):
+        path = f"/api/products/by-sku/N{number}"
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda n, path=path: ask(server, "PUT", path, {"title": f"Mug {n}"}), range(16)))
+        assert sorted(answer.status for answer in answers) == [200] * 15 + [201]
+    assert len(products(site)) == 10
+
+
+def test_changes_batches_and_deletions_of_the_same_products_end_without_an_error(site: Site) -> None:
+    server = site.serve(workers=2, threads=8)
+    skus = [f"M{number}" for number in range(8)]
+    draw = random.Random(1)
+
+    def write(number: int) -> int:
+        sku = draw.choice(skus)
+        path = f"/api/products/by-sku/{sku}"
+        match number % 4:
+            case 0:
+                return ask(server, "PUT", path, {"title": "Mug", "family": "MUGS"}).status
+            case 1:
+                return ask(server, "DELETE", path, {}).status
+            case 2:
+                return ask(server, "PATCH", path, {"price": number, "family": ""}).status
+            case _:
+                changes = [{"sku": each, "price": number} for each in draw.sample(skus, len(skus))]
+                return ask(server, "POST", "/api/products:batch", {"changes": changes}).status
+
+    with ThreadPoolExecutor(16) as pool:
+        statuses = set(pool.map(write, range(240)))
+
+    assert statuses <= {200, 201, 204, 404}, [line for line in site.log().splitlines() if "Error" in line]
