@@ -139,7 +139,11 @@ class ChoiceParameter(Parameter):
         self.choices = choices
 
     def schema(self) -> Schema:
-        return {"type": "string"} if callable(self.choices) else {"type": "string", "enum": list(self.choices)}
+        return (
+            {"type": "string", "minLength": 1}
+            if callable(self.choices)
+            else {"type": "string", "enum": list(self.choices)}
+        )
 
     def parse(self, text: str) -> str:
         choices = tuple(self.choices() if callable(self.choices) else self.choices)
