@@ -304,7 +304,8 @@ class VectorIndex(Protocol):
             query: what to look for.
 
         Returns:
-            `query.limit` hits at most, the highest score first, equal scores by ascending id.
+            `query.limit` hits at most, the highest score first, equal scores by ascending product id (then id), also where the
+            limit cuts through them.
 
         Raises:
             InvalidVector: a vector has another length than the collection's, the query has no positive example, or its examples
@@ -484,8 +485,8 @@ def query_target(query: VectorQuery, examples: Mapping[int, Point], collection: 
 
 
 def best_first(hits: Iterable[Hit]) -> list[Hit]:
-    """Hits from the nearest to the farthest, equal scores by ascending id."""
-    return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+    """Hits from the nearest to the farthest, equal scores by ascending product id, then id."""
+    return sorted(hits, key=lambda hit: (-hit.score, hit.product_id, hit.id))
 
 
 def best_of_products(ranked: Iterable[Hit]) -> list[Hit]:

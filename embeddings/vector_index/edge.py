@@ -49,7 +49,7 @@ from embeddings.vector_index.base import (
 _MARKER = "collection.json"
 _CLAIM = ".claim"
 _POINTS_A_WRITE = 1000
-_MAX_CANDIDATES = 10_000
+_MAX_CANDIDATES = 10_000  # more hits with one score than these are cut by chance, too
 _OPTIMISE = """
 import sys, qdrant_edge
 shard = qdrant_edge.EdgeShard.load(sys.argv[1])
@@ -206,14 +206,16 @@ class EdgeVectorIndex:
 
     def query(self, name: str, query: VectorQuery) -> list[Hit]:
         with self._using(name) as shard:
-            examples = possible_ids({*query.positive_ids, *query.negative_ids})
-            known = _points(shard.handle.retrieve([*examples], False, True)) if examples else {}
-            target = query_target(query, known, shard.collection)
-            scanned = 2 * self._full_scan_threshold_kb * 1024 // target.nbytes
-            hidden = {*examples, *query.filter.exclude_ids}
-            rescored = _RESCORED if self._quantization else None
-            search = _Search(shard, query, target.tolist(), self._ef, hidden, scanned, rescored)
-            return search.products() if query.group_by_product else search.hits(query.limit)[: query.limit]
+            return self._search(shard, query).answer()
+
+    def _search(self, shard: _Shard, query: VectorQuery) -> _Search:
+        examples = possible_ids({*query.positive_ids, *query.negative_ids})
+        known = _points(shard.handle.retrieve([*examples], False, True)) if examples else {}
+        target = query_target(query, known, shard.collection)
+        scanned = 2 * self._full_scan_threshold_kb * 1024 // target.nbytes
+        hidden = {*examples, *query.filter.exclude_ids}
+        rescored = _RESCORED if self._quantization else None
+        return _Search(shard, query, target.tolist(), self._ef, hidden, scanned, rescored)
 
     def count(self, name: str, filter: Filter | None = None) -> int:
         with self._using(name) as shard:
@@ -388,8 +390,13 @@ class _Search:
     scanned: int
     rescored: engine.QuantizationSearchParams | None
 
+    def answer(self) -> list[Hit]:
+        """The hits of the query, best first."""
+        found = self.products() if self.query.group_by_product else self.hits(self.query.limit)
+        return found[: self.query.limit]
+
     def hits(self, limit: int, without_products: AnyCollection[int] = ()) -> list[Hit]:
-        """The nearest `limit` points within the query's min_score, best first."""
+        """The nearest `limit` points within the query's min_score, and those that tie with the last of them, best first."""
         allowed = replace(self.query.filter, exclude_ids=self.hidden)
         found = self._scored(limit, _engine_filter(allowed, without_products))
         # The engine answers with distances for l2 and l1.
@@ -436,9 +443,19 @@ class _Search:
             if len(hits) < limit:
                 break
             limit = min(2 * limit, _MAX_CANDIDATES)
-        return products[: self.query.limit]
+        return products
 
     def _scored(self, limit: int, conditions: engine.Filter | None) -> list[engine.ScoredPoint]:
+        """The nearest `limit` points and all that tie with the last of them: which of these the engine returns is chance."""
+        asked = limit + 1
+        while True:
+            points = self._nearest(asked, conditions)
+            cut = points[:limit][-1].score if points else None
+            if len(points) < asked or points[-1].score != cut or asked > _MAX_CANDIDATES:
+                return [*points[:limit], *(point for point in points[limit:] if point.score == cut)]
+            asked *= 2
+
+    def _nearest(self, limit: int, conditions: engine.Filter | None) -> list[engine.ScoredPoint]:
         # The engine scans what is below its threshold, and links inside a filter's points when it builds a graph above
         # it; near the threshold it does neither well (recall 0.77 measured), so that twice as many are scanned here.
         exact = conditions is not None and _count(self.shard, conditions, exact=False) <= self.scanned

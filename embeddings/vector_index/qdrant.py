@@ -39,6 +39,7 @@ T = TypeVar("T")
 
 _FLOATS_A_WRITE = 256_000  # some 3 MB of JSON; a server refuses a request above 32 MB
 _INDEXING_THRESHOLD_KB = 10_000
+_MAX_TIED = 10_000  # more hits with one score than these are cut by chance
 _POLL_S = 0.5
 _QUIET_POLLS = 3
 
@@ -200,17 +201,16 @@ class QdrantVectorIndex:
                 known = _points(client.retrieve(name, examples, False, True, consistency=self._read_consistency))
             target = query_target(query, known, collection).tolist()
             hidden = {*examples, *query.filter.exclude_ids}
-            ask = self._ask_products if query.group_by_product else self._ask_points
-            found = ask(client, name, query, target, hidden, exact=False)
+            found = self._found(client, name, query, target, hidden, exact=False)
             if len(found) < query.limit:
                 # A graph whose links a filter cuts can come back short: then every vector that passes is compared.
                 seen = [hit.product_id for hit in found] if query.group_by_product else []
                 left = client.count(name, count_filter=_conditions(query.filter, hidden, seen), exact=True).count
                 if left > (0 if query.group_by_product else len(found)):
-                    found = ask(client, name, query, target, hidden, exact=True)
+                    found = self._found(client, name, query, target, hidden, exact=True)
         if (sign := collection.distance.sign) != 1:  # the server answers with distances for l2 and l1
             found = [replace(hit, score=sign * hit.score) for hit in found]
-        return best_first(hit for hit in found if near_enough(hit.score, query.min_score))
+        return best_first(hit for hit in found if near_enough(hit.score, query.min_score))[: query.limit]
 
     def count(self, name: str, filter: Filter | None = None) -> int:
         wanted = filter or Filter()
@@ -306,6 +306,18 @@ class QdrantVectorIndex:
                 raise not_found(name)
             known = self._known[name] = _described(name, client.get_collection(name))
         return known
+
+    def _found(
+        self, client: QdrantClient, name: str, query: VectorQuery, target: list[float], hidden: set[int], *, exact: bool
+    ) -> list[Hit]:
+        """The hits within the limit, and those that tie with the last of them: which of these the server returns is chance."""
+        ask = self._ask_products if query.group_by_product else self._ask_points
+        asked = query.limit + 1
+        while True:
+            found = ask(client, name, replace(query, limit=asked), target, hidden, exact=exact)
+            if len(found) < asked or found[-1].score != found[query.limit - 1].score or asked > _MAX_TIED:
+                return found
+            asked *= 2
 
     def _ask_points(
         self, client: QdrantClient, name: str, query: VectorQuery, target: list[float], hidden: set[int], *, exact: bool

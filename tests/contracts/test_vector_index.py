@@ -170,11 +170,34 @@ def test_cosine_does_not_depend_on_how_long_vectors_are(
     assert np.linalg.norm(index.retrieve(name, [2])[2].vector) == pytest.approx(1, abs=1e-5)
 
 
-def test_equal_scores_come_by_ascending_id(index: VectorIndex, collection: MakeCollection) -> None:
+@pytest.mark.parametrize("distance", Distance)
+@pytest.mark.parametrize("group_by_product", [False, True])
+@pytest.mark.parametrize("optimised", [False, True])
+def test_equal_scores_come_by_ascending_product_also_where_the_limit_cuts_through_them(
+    index: VectorIndex, collection: MakeCollection, distance: Distance, group_by_product: bool, optimised: bool
+) -> None:
+    name = collection(16, distance)
+    near, tied, far = vectors(3, 16)
+    # Written in a mixed order, and the products in another order than their photos.
+    photos = [int(each) for each in np.random.default_rng(3).permutation(60)]
+    for start in range(0, 60, 20):
+        index.upsert(name, [Point(2**40 - each, tied, {"product_id": each}) for each in photos[start : start + 20]])
+    index.upsert(name, [Point(1, near, {"product_id": 99}), Point(2, far, {"product_id": 98})])
+    if optimised:
+        index.optimise(name)
+    query = VectorQuery(positive=[0.9 * near + 0.2 * tied], group_by_product=group_by_product)
+    for limit in (2, 7, 30, 61, 62):
+        products = [hit.product_id for hit in index.query(name, replace(query, limit=limit))]
+        assert products[:61] == [99, *range(60)][:limit]
+
+
+def test_of_equal_photos_of_a_product_and_of_equal_products_the_lowest_ids_come_first(
+    index: VectorIndex, collection: MakeCollection
+) -> None:
     name = collection()
-    twins = [7, 2**63, 3, 2**33, 5]
-    index.upsert(name, [point(1, (0, 1, 0, 0)), *(point(twin) for twin in twins)])
-    assert ids(index.query(name, VectorQuery(positive=[vector(1, 0, 0, 0)]))) == [*sorted(twins), 1]
+    twins = {7: 3, 2**63: 1, 3: 3, 2**33: 1, 5: 2}
+    index.upsert(name, [point(1, (0, 1, 0, 0)), *(point(twin, product_id=twins[twin]) for twin in twins)])
+    assert ids(index.query(name, VectorQuery(positive=[vector(1, 0, 0, 0)]))) == [2**33, 2**63, 5, 3, 7, 1]
 
 
 def test_whoever_has_claimed_the_index_can_claim_it_again_and_use_it(
