@@ -14,7 +14,8 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ from typing import BinaryIO, Self
 
 from django.conf import settings
 
+from catalog.charsets import UnclearCharset, detect
 from jobs.storage import storage_errors
 
 # Photos hardly compress. Tables of text compress tenfold, and small ones may consist of spaces.
@@ -44,6 +46,9 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _IGNORED_FILES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _NAME_IS_UTF8 = 0x800
+# In which zipfile decodes names that are not marked as UTF-8.
+_ZIP_CHARSET = "cp437"
+_NAMES_SAMPLE_BYTES = 32 * 1024
 _COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 # Everything that Python's zipfile raises on hostile or damaged bytes.
@@ -172,6 +177,27 @@ class SafeArchive:
             )
         return b"".join(self._chunks(name))
 
+    def start(self, name: str, size: int) -> bytes:
+        """The first bytes of a member.
+
+        Args:
+            name: of the member.
+            size: how many at most.
+
+        Returns:
+            Those, fewer of a shorter member.
+
+        Raises:
+            ArchiveRejected: it is damaged.
+        """
+        start = b""
+        with closing(self._chunks(name)) as chunks:
+            for chunk in chunks:
+                start += chunk
+                if len(start) >= size:
+                    break
+        return start[:size]
+
     def verify(self, on_progress: Callable[[int], object] | None = None) -> None:
         """Check that every member is complete and has its declared size, in constant memory.
 
@@ -242,10 +268,11 @@ class SafeArchive:
         if len(entries) > self._max_files:
             raise _too_many_files_error(self._max_files)
         members: dict[str, zipfile.ZipInfo] = {}
+        charset = _charset_of_names(entries)
         seen: set[str] = set()
         for entry in entries:
             _check_regular_file(entry)
-            name = _safe_name(entry)
+            name = _safe_name(entry, charset)
             if name is None:
                 continue
             key = _casefolded_name(name)
@@ -281,7 +308,7 @@ class SafeArchive:
                 " send fewer or smaller photos",
             )
 
-    def _chunks(self, name: str) -> Iterator[bytes]:
+    def _chunks(self, name: str) -> Generator[bytes]:
         """The content in chunks. Raises ArchiveRejected if it differs from its entry in the directory."""
         entry = self._entries[name]
         probe = copy.copy(entry)
@@ -421,12 +448,19 @@ def _check_regular_file(entry: zipfile.ZipInfo) -> None:
         )
 
 
-def _safe_name(entry: zipfile.ZipInfo) -> str | None:
-    """The member's name; None for folders, hidden files and files of operating systems. Raises ArchiveRejected for unsafe paths."""
+def _safe_name(entry: zipfile.ZipInfo, charset: str) -> str | None:
+    """The member's name in a character set.
+
+    Returns:
+        The name; None for folders, hidden files and files of operating systems.
+
+    Raises:
+        ArchiveRejected: the path is unsafe.
+    """
     parts: list[str] = []
     # zipfile truncates names at NUL, and a Unicode extra field may have another name.
     for name in (entry.orig_filename, entry.filename):
-        parts = _safe_parts(_as_utf8(name, entry))
+        parts = _safe_parts(_decoded(name, entry, charset))
     if not parts or entry.orig_filename.endswith(("/", "\\")) or entry.is_dir():
         return None
     if any(part.startswith(".") or part in _IGNORED_FILES for part in parts):
@@ -434,12 +468,54 @@ def _safe_name(entry: zipfile.ZipInfo) -> str | None:
     return "/".join(parts)
 
 
-def _as_utf8(name: str, entry: zipfile.ZipInfo) -> str:
-    """MacOS writes UTF-8 without the flag for it; zipfile then decodes it as code page 437."""
+def _charset_of_names(entries: Sequence[zipfile.ZipInfo]) -> str:
+    """The character set of names that are not marked as UTF-8, which zipfile then decodes as code page 437.
+
+    macOS writes UTF-8 without the mark, and Windows the character set of its user's language.
+
+    Returns:
+        The name of a codec.
+    """
+    raw = [_raw_name(entry.filename) for entry in entries if not _has_known_charset(entry)]
+    names = [name for name in dict.fromkeys(raw) if not name.isascii()]
+    if all(_is_utf8(name) for name in names):
+        return "utf-8"
+    # One name a line, as lines of a text.
+    sample = b"\n".join(names)[:_NAMES_SAMPLE_BYTES]
+    try:
+        return detect(sample)
+    except UnclearCharset as unclear:
+        # Nobody can be asked: what the format itself says, if it makes sense.
+        likely = [name for name, _ in unclear.choices]
+        return _ZIP_CHARSET if _ZIP_CHARSET in likely else likely[0]
+
+
+def _has_known_charset(entry: zipfile.ZipInfo) -> bool:
+    return bool(entry.flag_bits & _NAME_IS_UTF8) or entry.filename.isascii()
+
+
+def _raw_name(name: str) -> bytes:
+    try:
+        return name.encode(_ZIP_CHARSET)
+    except UnicodeError:
+        # The Unicode extra field has another name.
+        return name.encode()
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decoded(name: str, entry: zipfile.ZipInfo, charset: str) -> str:
+    """The name in a character set; as zipfile has it, if that is impossible."""
     if entry.flag_bits & _NAME_IS_UTF8 or name.isascii():
         return name
     try:
-        return name.encode("cp437").decode("utf-8")
+        return name.encode(_ZIP_CHARSET).decode(charset)
     except UnicodeError:
         return name
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils.text import slugify
 
 from catalog.models import Category, Product
-from catalog.services import products_were_changed
+from catalog.services import category_slug, products_were_changed
 from jobs.models import Job
 from jobs.progress import ProgressCallback
 from jobs.services import create_job
@@ -49,7 +48,7 @@ def save_category(category: Category) -> CategoryChange:
         JobInProgress: its products are many, and another category is being moved; nothing is changed.
     """
     old_path = category.path
-    category.slug = category.slug or slugify(category.name, allow_unicode=True)[:120] or "other"
+    category.slug = category.slug or category_slug(category.name)
     category.path = f"{category.parent.path}/{category.slug}" if category.parent else category.slug
     category.full_clean(exclude=["path"])
     category.save()

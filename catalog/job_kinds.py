@@ -38,6 +38,8 @@ _PAGE = JobPage(
         "decimal": _("decimal separator"),
         "category_separator": _("category separator"),
         "image_separator": _("photo separator"),
+        "item": _("element of a product"),
+        "table": _("table of the zip"),
         "automatic": _("columns by their names"),
     },
     result_tables=result_tables,

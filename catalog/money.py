@@ -1,14 +1,29 @@
-"""Prices as people write them."""
+"""Prices as people write them, by CLDR's data of currencies and languages."""
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
 
-from django.utils.formats import number_format
+from babel import Locale, UnknownLocaleError
+from babel.numbers import format_currency, get_currency_precision
+from django.utils.translation import get_language, to_locale
 
-_SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "KRW": "₩"}
-_THREE_DECIMALS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
-_WITHOUT_CENTS = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"})
+# Decimals of a stored price.
+_MAX_DECIMALS = 3
+_LETTER_BESIDE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+
+
+def precision(currency: str) -> int:
+    """Number of decimals that a currency has: 2 for EUR, 0 for JPY, 3 for KWD.
+
+    Args:
+        currency: ISO 4217 code.
+
+    Returns:
+        The number; 2 for a currency that is not known.
+    """
+    return get_currency_precision(currency)
 
 
 def decimals(currency: str) -> int:
@@ -20,12 +35,12 @@ def decimals(currency: str) -> int:
     Returns:
         2 or 3.
     """
-    return 3 if currency in _THREE_DECIMALS else 2
+    return min(max(precision(currency), 2), _MAX_DECIMALS)
 
 
 def smallest_unit(currency: str) -> Decimal:
     """The least that can be paid in a currency: 0.01 EUR, 1 JPY. currency: ISO 4217 code."""
-    return Decimal(1).scaleb(-_shown_decimals(currency))
+    return Decimal(1).scaleb(-min(precision(currency), _MAX_DECIMALS))
 
 
 def round_price(price: Decimal, currency: str) -> Decimal:
@@ -55,20 +70,23 @@ def plain_price(price: Decimal, currency: str) -> Decimal:
     return rounded if rounded == price else price.normalize()
 
 
-def _shown_decimals(currency: str) -> int:
-    return 0 if currency in _WITHOUT_CENTS else decimals(currency)
-
-
 def money(price: Decimal, currency: str) -> str:
-    """Format a price for display: €24.90, ¥1,200, CHF 9.50.
+    """Format a price for display: €24.90, ¥1,200, CHF 9.50, and as the active language writes them.
 
     Args:
         price: in units of the currency, not cents.
         currency: ISO 4217 code.
 
     Returns:
-        The price with the currency's sign, or its code where there is no common sign; digits are grouped as in the active language.
+        The price with the currency's sign, or its code where the language has no sign for it.
     """
-    digits = number_format(price, decimal_pos=_shown_decimals(currency), force_grouping=True)
-    sign = _SIGNS.get(currency)
-    return f"{sign}{digits}" if sign else f"{currency}\N{NO-BREAK SPACE}{digits}"
+    # Babel leaves out the space that CLDR wants between letters and digits.
+    return _LETTER_BESIDE_DIGIT.sub("\N{NO-BREAK SPACE}", format_currency(price, currency, locale=_locale()))
+
+
+def _locale() -> Locale:
+    language = get_language() or "en"
+    try:
+        return Locale.parse(to_locale(language))
+    except (UnknownLocaleError, ValueError):
+        return Locale.parse("en")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -109,7 +111,7 @@ def save_product(data: ProductData, *, fields: Collection[str] | None = None) ->
 
     Args:
         data: of the product.
-        fields: names of the fields to update in an existing product; None for all.
+        fields: names of the fields to update in an existing product, `attributes.NAME` for one attribute; None for all.
 
     Returns:
         The product, and what was done.
@@ -245,6 +247,9 @@ def _build_product(
         product.category = ensure_category(data.category, categories) if data.category else None
         return product, SaveResult.CREATED, ()
     named = values.keys() if fields is None else {_COLUMNS.get(name, name) for name in fields}
+    if "attributes" not in named and (single := [name for name in named if name.startswith(_SINGLE_ATTRIBUTE)]):
+        values["attributes"] = _merged_attributes(product, values["attributes"], single)
+        named = {*named, "attributes"}
     changed = [name for name in values if name in named and getattr(product, name) != values[name]]
     if changed:
         for name in changed:
@@ -274,6 +279,15 @@ def _save_columns(changed: Sequence[tuple[Product, Sequence[str]]]) -> None:
 
 # Fields of ProductData whose column has another name.
 _COLUMNS = {"family": "family_code"}
+# `attributes.NAME` is a field, too: that attribute alone.
+_SINGLE_ATTRIBUTE = "attributes."
+
+
+def _merged_attributes(product: Product, attributes: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
+    """The attributes of a product with those that these fields name replaced, or removed."""
+    names = {field.removeprefix(_SINGLE_ATTRIBUTE) for field in fields}
+    kept = {name: value for name, value in product.attributes.items() if name not in names}
+    return {**kept, **{name: value for name, value in attributes.items() if name in names}}
 
 
 def _full_clean(product: Product) -> None:
@@ -285,6 +299,39 @@ def _full_clean(product: Product) -> None:
 _CATEGORY_CACHE_SIZE = 10_000
 
 
+# Signs that are part of a name: C++ and C# are not C.
+_SIGN_WORDS = {"+": "plus", "#": "sharp", "%": "percent", "@": "at", "*": "star", "=": "equals", "$": "dollar"}
+_HARMLESS_SIGNS = frozenset("©®™℠")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)[^\w\s](?=\d)")
+_BETWEEN_LETTERS = re.compile(r"(?<=\w)[&/](?=\w)")
+_MINUS = re.compile(r"(?<!\S)[-\u2212](?=\d)")
+
+
+def category_slug(name: str) -> str:
+    """The slug of a category: a function of its name alone, so that it is the same in every import.
+
+    Names that differ in signs only have different slugs: `1.5 L` and `15 L`, `C`, `C++` and `C#`, `R&B` and `RB`. Other
+    punctuation, case and spaces make no difference.
+
+    Args:
+        name: of the category.
+
+    Returns:
+        The slug, never empty.
+    """
+    text = unicodedata.normalize("NFKC", name)
+    text = _BETWEEN_LETTERS.sub("-", _BETWEEN_DIGITS.sub("-", _MINUS.sub(" minus ", text)))
+    text = "".join(f" {word} " if (word := _sign_word(sign)) else sign for sign in text)
+    return slugify(text, allow_unicode=True)[:120] or "other"
+
+
+def _sign_word(sign: str) -> str:
+    if sign.isascii():
+        return _SIGN_WORDS.get(sign, "")
+    is_symbol = unicodedata.category(sign) in ("Sc", "Sm", "So") and sign not in _HARMLESS_SIGNS
+    return unicodedata.name(sign, "").lower() if is_symbol else ""
+
+
 def category_path(names: Sequence[str]) -> str:
     """The slug path of category names.
 
@@ -294,7 +341,7 @@ def category_path(names: Sequence[str]) -> str:
     Returns:
         The path, of any length.
     """
-    return "/".join(slugify(name, allow_unicode=True)[:120] or "other" for name in names)
+    return "/".join(category_slug(name) for name in names)
 
 
 def ensure_category(names: Sequence[str], cache: dict[tuple[str, ...], Category] | None = None) -> Category:
@@ -319,9 +366,14 @@ def ensure_category(names: Sequence[str], cache: dict[tuple[str, ...], Category]
         raise ValidationError({"category": f"longer than {CATEGORY_PATH_LENGTH} characters with its ancestors"})
     parent: Category | None = None
     for depth, (name, slug) in enumerate(zip(names, slugs, strict=True), start=1):
+        written = name.strip()[:120]
         parent, _ = Category.objects.get_or_create(
-            path="/".join(slugs[:depth]), defaults={"parent": parent, "slug": slug, "name": name.strip()[:120]}
+            path="/".join(slugs[:depth]), defaults={"parent": parent, "slug": slug, "name": written}
         )
+        if parent.name == slug != written:
+            # It was created from a path of slugs, as in `home/throws`; this is its name.
+            parent.name = written
+            parent.save(update_fields=["name"])
     if parent is None:
         raise ValueError("a category needs at least one name")
     if cache is not None and len(cache) < _CATEGORY_CACHE_SIZE:

@@ -10,7 +10,6 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.http import HttpRequest
-from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -18,6 +17,7 @@ from unfold.admin import ModelAdmin
 from accounts.admin.display import PrefetchingChangeList
 from catalog.categories import MOVE, save_category
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product
+from catalog.services import category_slug
 from jobs.admin import notify_submitted
 from jobs.selectors import is_active
 
@@ -45,7 +45,7 @@ class CategoryForm(_CategoryModelForm):
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
-        slug = cleaned.get("slug") or slugify(cleaned["name"], allow_unicode=True)[:120] or "other"
+        slug = cleaned.get("slug") or category_slug(cleaned["name"])
         parent: Category | None = cleaned.get("parent")
         path = f"{parent.path}/{slug}" if parent else slug
         if len(path) > CATEGORY_PATH_LENGTH:

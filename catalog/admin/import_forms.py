@@ -18,20 +18,20 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from catalog.importers.csv_file import ENCODINGS
+from catalog.importers.encodings import ENCODINGS
 from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, REQUIRED_FIELDS
-from catalog.importers.preview import CataloguePreview
+from catalog.importers.preview import CataloguePreview, ColumnPreview
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.shipped_mappings import shipped_mappings
 from catalog.models import ImportMapping
 from jobs.storage import StorageUnavailable
 
 # Whose columns are mapped one by one; the columns of other formats are known.
-MAPPED_FORMATS = frozenset({"csv", "jsonl"})
+MAPPED_FORMATS = frozenset({"csv", "jsonl", "xml"})
 
 FORMAT_LABELS: Mapping[str, Promise | str] = {
     "csv": _("table (CSV)"),
-    "merchant": _("Google Merchant feed (XML or tabs)"),
+    "merchant": _("Google Merchant feed (XML or a table)"),
     "shopify": _("export of Shopify (CSV)"),
     "shopify_json": _("products of Shopify (JSON)"),
     "woocommerce": _("export of WooCommerce (CSV)"),
@@ -39,7 +39,8 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     **{slug: format_lazy(_("export of {system} (CSV)"), system=each.name) for slug, each in shipped_mappings().items()},
     "marqo": _("documents of Marqo (JSON)"),
     "vision": _("bulk import of Google Product Search (CSV)"),
-    "jsonl": _("a JSON object a line"),
+    "xml": _("XML with an element for each product"),
+    "jsonl": _("JSON: a list of objects, or one a line"),
     "folder": _("folders of photos, in a zip"),
 }
 FIELD_LABELS: Mapping[str, Promise] = {
@@ -141,14 +142,26 @@ class DraftForm(forms.Form):
         label=_("Between the levels of a category"),
         max_length=10,
         required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": ">"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": _("as detected")}),
     )
     image_separator = forms.CharField(
         label=_("Between photos in one cell"),
         max_length=10,
         required=False,
         strip=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "|"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": _("as detected")}),
+    )
+    item = forms.CharField(
+        label=_("Of XML: the element that is a product"),
+        max_length=200,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": _("as detected")}),
+    )
+    table = forms.CharField(
+        label=_("Of a zip with several tables: the one to import"),
+        max_length=200,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "products.csv"}),
     )
     set = forms.CharField(
         label=_("Fixed values"),
@@ -166,7 +179,19 @@ class DraftForm(forms.Form):
     )
 
     basic_fields = ("source", "deactivate_missing", "fetch", "currency")
-    reading_fields = ("format", "encoding", "delimiter", "decimal", "category_separator", "image_separator", "set")
+    reading_fields = (
+        *(
+            "format",
+            "encoding",
+            "delimiter",
+            "decimal",
+            "category_separator",
+            "image_separator",
+            "item",
+            "table",
+            "set",
+        ),
+    )
 
     def __init__(self, *args: Any, preview: CataloguePreview | None = None, **kwargs: Any) -> None:
         """A form with a choice for each column.
@@ -181,11 +206,9 @@ class DraftForm(forms.Form):
         self.columns = list(preview.columns) if preview is not None and mapped else []
         for number, column in enumerate(self.columns):
             self.fields[f"column_{number}"] = forms.ChoiceField(
-                label=column.name, choices=_field_choices(), required=False, widget=UnfoldAdminSelectWidget
+                label=column.name, choices=_field_choices(column), required=False, widget=UnfoldAdminSelectWidget
             )
-            self.initial.setdefault(
-                f"column_{number}", _ATTRIBUTE if column.field.startswith(_ATTRIBUTE_PREFIX) else column.field
-            )
+            self.initial.setdefault(f"column_{number}", _ATTRIBUTE if _has_its_name(column) else column.field)
 
     def basic(self) -> list[forms.BoundField]:
         """What is asked of every file."""
@@ -281,5 +304,17 @@ def column_key(columns: Sequence[str]) -> str:
     return "\n".join(sorted(column.casefold() for column in columns))
 
 
-def _field_choices() -> list[tuple[str, Any]]:
-    return [("", _("(not used)")), *FIELD_LABELS.items(), (_ATTRIBUTE, _("an attribute of this name"))]
+def _field_choices(column: ColumnPreview) -> list[tuple[str, Any]]:
+    choices: list[tuple[str, Any]] = [
+        ("", _("(not used)")),
+        *FIELD_LABELS.items(),
+        (_ATTRIBUTE, _("an attribute of this name")),
+    ]
+    if column.field.startswith(_ATTRIBUTE_PREFIX) and not _has_its_name(column):
+        name = column.field.removeprefix(_ATTRIBUTE_PREFIX)
+        choices.append((column.field, gettext("the attribute %s") % name))
+    return choices
+
+
+def _has_its_name(column: ColumnPreview) -> bool:
+    return column.field == f"{_ATTRIBUTE_PREFIX}{column.name.removeprefix(_ATTRIBUTE_PREFIX)}"

@@ -199,9 +199,12 @@ _OTHER_COUNTS = {
     "photos_removed": _("photos removed"),
     "photos_rejected": _("photos rejected"),
     "photos_left_out": _("photos skipped"),
+    "warnings": _("values left out, or to be looked at"),
     "withdrawn": _("products withdrawn"),
     "not_withdrawn": _("nothing was withdrawn"),
 }
+
+_FOUND = {"new_categories": _("new categories"), "new_brands": _("new brands"), "currencies": _("currencies")}
 
 
 def result_tables(job: Job) -> Sequence[tuple[str, SafeString]]:
@@ -214,13 +217,17 @@ def result_tables(job: Job) -> Sequence[tuple[str, SafeString]]:
         Headings and tables: the counts, and the first problems.
     """
     result: Mapping[str, Any] = job.result or {}
-    names = [*_MAIN_COUNTS, *(name for name in _OTHER_COUNTS if result[name])]
+    names = [*_MAIN_COUNTS, *(name for name in _OTHER_COUNTS if result.get(name))]
     counts = table((), labelled_rows(result, names, {**_MAIN_COUNTS, **_OTHER_COUNTS}))
     tables = [(gettext("Would be imported") if result["dry_run"] else gettext("Imported"), counts)]
+    if found := [(str(label), ", ".join(result[name])) for name, label in _FOUND.items() if result.get(name)]:
+        tables.append((gettext("Found in the file"), table((), found)))
+    if result.get("notes"):
+        tables.append((gettext("How it was read"), table((), [(note,) for note in result["notes"]])))
     if result["problems"]:
         shown = [(str(each["line"]), each["sku"], each["photo"], each["reason"]) for each in result["problems"]]
         headers = (gettext("Line"), gettext("SKU"), gettext("Photo"), gettext("Reason"))
-        total = result["rejected"] + result["photos_rejected"]
+        total = result["rejected"] + result["photos_rejected"] + result.get("warnings", 0)
         heading = ngettext("%(all)d problem", "%(all)d problems", total)
         if len(shown) < total:
             heading = gettext("The first %(shown)d problems of %(all)d")

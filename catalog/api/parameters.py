@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER, Condition, Lookup, ProductFilter, conditions
-from catalog.importers.csv_file import ENCODINGS
+from catalog.importers.encodings import ENCODINGS
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.sources import FORMATS
 from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH, Product
@@ -137,6 +137,8 @@ class ProductListParameters(FilterParameters):
 
 _OPTIONS = ImportOptions()
 _SEPARATOR_LENGTH = 10
+_ENCODING_LENGTH = 40
+_NAME_LENGTH = 200
 _PAIR_LENGTH = 500
 
 
@@ -167,13 +169,31 @@ class ImportParameters(Parameters):
         max_length=_PAIR_LENGTH,
         example=["currency=CHF"],
     )
-    encoding = ChoiceParameter("Character encoding of a table. Default: utf-8.", choices=ENCODINGS)
+    encoding = TextParameter(
+        "Character encoding of a text file, as Python names it. Default: detected.",
+        max_length=_ENCODING_LENGTH,
+        example=ENCODINGS[2],
+    )
     delimiter = ChoiceParameter(
         "Delimiter of a table. Default: detected from the first line.", choices=(",", ";", "|", "tab")
     )
     decimal = ChoiceParameter("Decimal separator of prices. Default: detected per price.", choices=(".", ","))
-    category_separator = TextParameter("Separator between category levels. Default: >", max_length=_SEPARATOR_LENGTH)
-    image_separator = TextParameter("Separator between photos in one column. Default: |", max_length=_SEPARATOR_LENGTH)
+    category_separator = TextParameter(
+        "Separator between the levels of a category in one column. Default: detected.", max_length=_SEPARATOR_LENGTH
+    )
+    image_separator = TextParameter(
+        "Separator between photos in one column. Default: detected.", max_length=_SEPARATOR_LENGTH
+    )
+    item = TextParameter(
+        "Of XML: name or path of the elements that are products. Default: detected.",
+        max_length=_NAME_LENGTH,
+        example="product",
+    )
+    table = TextParameter(
+        "Of a zip with several tables: the one to import, by its name or path.",
+        max_length=_NAME_LENGTH,
+        example="products.csv",
+    )
 
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> Iterable[ParameterError]:

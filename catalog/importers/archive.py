@@ -8,47 +8,64 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from catalog.archives import ArchiveRejected, SafeArchive, wrapping_folder
-from catalog.importers.rows import InvalidSource
+from catalog.importers.rows import ChoiceNeeded, InvalidSource
 from jobs.storage import storage_errors
 
 # Photos that are unpacked to show what an archive has.
 SAMPLE_PHOTOS = 20
-# Suffixes of tables; every other file may be a photo.
+# Suffixes of tables; every other file may be a photo. What has one of the others is a table only if its content is one.
 _TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson"))
+_PERHAPS_TABLES = frozenset((".txt", ".tab", ".dat", ".json"))
+_START_BYTES = 64 * 1024
+_MAX_LISTED = 5
+
+# Whether a file with these first bytes has products, by the names of its columns.
+IsCatalogue = Callable[[bytes], bool]
 
 
 class ImportInterrupted(Exception):
     """The import was interrupted before its first row."""
 
 
-def validate_archive(path: Path) -> None:
+def validate_archive(path: Path, is_catalogue: IsCatalogue, *, table: str = "") -> None:
     """Check that a zip can be unpacked and contains a catalogue.
 
     Args:
         path: the archive.
+        is_catalogue: tells a catalogue from another table.
+        table: as in `unpack`.
 
     Raises:
         InvalidSource: it is damaged or unsafe, or has no catalogue or several.
     """
     try:
         with SafeArchive(path) as archive:
-            _find_catalogue([PurePosixPath(member.name) for member in archive.members])
+            _find_catalogue(archive, is_catalogue, table)
             archive.verify()
     except ArchiveRejected as error:
         raise InvalidSource(str(error)) from error
 
 
 @contextmanager
-def unpack(path: Path, should_stop: Callable[[], bool] | None = None, *, sample: bool = False) -> Iterator[Path]:
+def unpack(
+    path: Path,
+    is_catalogue: IsCatalogue,
+    should_stop: Callable[[], bool] | None = None,
+    *,
+    table: str = "",
+    sample: bool = False,
+) -> Iterator[tuple[Path, Path]]:
     """Unpack a zip into a temporary folder for the length of the block.
 
     Args:
         path: the archive.
+        is_catalogue: tells a catalogue from another table.
         should_stop: called after each file; True interrupts.
+        table: the table to import, by its name or path in the archive; "" for the only catalogue.
         sample: unpack the table only, or the first SAMPLE_PHOTOS photos of a folder of them.
 
     Yields:
-        The only table in the archive, or the folder of its photos, without a folder that wraps everything.
+        The folder, and in it the table, or the folder of photos, without a folder that wraps everything.
 
     Raises:
         InvalidSource: the archive is rejected.
@@ -67,25 +84,49 @@ def unpack(path: Path, should_stop: Callable[[], bool] | None = None, *, sample:
         try:
             with SafeArchive(path) as archive:
                 names = [PurePosixPath(member.name) for member in archive.members]
-                content = _find_catalogue(names)
+                content = _find_catalogue(archive, is_catalogue, table)
                 archive.extract_to(folder, check_interrupt, only=_sample(names, content) if sample else None)
         except ArchiveRejected as error:
             raise InvalidSource(f"{path}: {error}") from error
-        yield folder / content
+        yield folder, folder / content
 
 
 def _sample(names: list[PurePosixPath], content: PurePosixPath) -> set[str]:
     return {str(content)} if content in names else set(map(str, names[:SAMPLE_PHOTOS]))
 
 
-def _find_catalogue(names: list[PurePosixPath]) -> PurePosixPath:
+def _find_catalogue(archive: SafeArchive, is_catalogue: IsCatalogue, table: str) -> PurePosixPath:
     """The table among these files, or the folder of photos if there is none."""
+    names = [PurePosixPath(member.name) for member in archive.members]
     if PurePosixPath("xl/workbook.xml") in names:
         raise InvalidSource("it is an Excel workbook: save its sheet as CSV in UTF-8")
     tables = [name for name in names if name.suffix.lower() in _TABLES]
-    if len(tables) > 1:
-        listed = ", ".join(sorted(map(str, tables))[:5])
-        raise InvalidSource(f"there are {len(tables)} tables in the archive ({listed}): pack each with its own photos")
-    if tables:
+    candidates = [*tables, *(name for name in names if name.suffix.lower() in _PERHAPS_TABLES)]
+    if table:
+        return _named(table, names)
+    if len(candidates) == 1 and tables:
         return tables[0]
-    return wrapping_folder(names)
+    catalogues = [name for name in candidates if is_catalogue(archive.start(str(name), _START_BYTES))]
+    # Without one that is known as a catalogue, a table whose columns have to be mapped.
+    found = catalogues or tables
+    if len(found) > 1:
+        raise ChoiceNeeded(
+            "table",
+            [(str(name), "") for name in found],
+            f"there are {len(found)} tables in the archive ({_listed(found)}): name the table to import",
+        )
+    return found[0] if found else wrapping_folder(names)
+
+
+def _named(table: str, names: list[PurePosixPath]) -> PurePosixPath:
+    found = [name for name in names if table in (str(name), name.name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InvalidSource(f"there are {len(found)} files {table} in the archive ({_listed(found)}): name its path")
+    raise InvalidSource(f"there is no file {table} in the archive: it has {_listed(names)}")
+
+
+def _listed(names: list[PurePosixPath]) -> str:
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return ", ".join(sorted(map(str, names))[:_MAX_LISTED]) + more

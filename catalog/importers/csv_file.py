@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from catalog.importers.encodings import find_encoding
 from catalog.importers.mapping import DELIMITERS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rejected import NOTE_COLUMNS, is_rejected_rows_file, unescape_formula
 from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.synonyms import with_known_columns
 
-ENCODINGS = ("utf-8", "utf-8-sig", "cp1252", "iso-8859-1")
+# Lines that the delimiter is detected from, and records that show how the table writes its values.
+_SAMPLE_LINES = 20
+SAMPLE_RECORDS = 500
+# Excel's first line that names the delimiter.
+_SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>.|\\t)", re.IGNORECASE)
+# What keeps a spreadsheet from reading a text as a number.
+_TEXT_FORMULA = re.compile(r'="(?P<text>(?:[^"]|"")*)"')
+_QUOTED_NUMBER = re.compile(r"'(?P<text>[\d.,+\-]*\d[\d.,]*)", re.ASCII)
+# Links that stand in quotes each, with bare commas between them, in one cell of a table with another delimiter.
+_QUOTED_LINK = r"\"https?://[^\"\t]*\""
+_QUOTED_LINKS = re.compile(rf"{_QUOTED_LINK}(?:\s*,\s*{_QUOTED_LINK})+", re.IGNORECASE)
 
 # Maximum length of a line: a file without line ends must not be read into memory as one line.
 _MAX_LINE_CHARACTERS = 1024 * 1024
@@ -37,13 +52,20 @@ class CsvCatalogue:
     """
 
     format = "csv"
-    notes: Sequence[str] = ()
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._table = CsvTable(path, mapping)
-        self._builder = RowBuilder(mapping, self._table.headers, photos=photos)
         self.headers = self._table.headers
         self.total = self._table.total
+        known = with_known_columns(mapping, self.headers)
+        self._builder = RowBuilder(known.mapping, self.headers, photos=photos)
+        self._builder.learn(self._table.sample())
+        self._known = known.notes
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the table."""
+        return [*self._table.notes, *self._known, *self._builder.notes]
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
@@ -85,6 +107,7 @@ class CsvTable:
     Attributes:
         headers: names of the columns.
         total: approximate number of lines below the header.
+        notes: its encoding, for the report.
 
     Raises:
         InvalidSource: the file has no usable header.
@@ -92,18 +115,27 @@ class CsvTable:
 
     def __init__(self, path: Path, mapping: FieldMapping) -> None:
         self._path = path
-        self._encoding = python_encoding(mapping.encoding)
+        encoding = find_encoding(path, mapping.encoding)
+        self._encoding = encoding.codec
         with self._open() as file:
-            self._delimiter, headers = _read_header(_LineReader(file), mapping.delimiter)
-        self._notes = len(NOTE_COLUMNS) if is_rejected_rows_file(headers) else 0
-        self.headers = headers[self._notes :]
-        self.total = max(count_lines(path) - 1, 0)
+            header = _read_header(_LineReader(file), mapping.delimiter)
+        self._header = header
+        self._delimiter = header.delimiter
+        self._notes = len(NOTE_COLUMNS) if is_rejected_rows_file(header.names) else 0
+        self.headers = header.names[self._notes :]
+        self.total = max(encoding.lines - header.lines, 0)
+        self.notes = [encoding.note]
 
     def __iter__(self) -> Iterator[TableRow]:
         with self._open() as file:
-            lines = _LineReader(file)
-            _read_header(lines, self._delimiter)
+            lines = _LineReader(file, joins_links=self._delimiter != ",")
+            for _ in range(self._header.lines):
+                next(lines)
             yield from self._records(lines)
+
+    def sample(self) -> Iterator[Mapping[str, str]]:
+        """The first records that can be read."""
+        return (row.values for row in islice(self, SAMPLE_RECORDS) if not row.error)
 
     def _records(self, lines: _LineReader) -> Iterator[TableRow]:
         reader = self._reader(lines)
@@ -123,7 +155,8 @@ class CsvTable:
                     continue
                 kept = (tuple(cells),)
                 if len(cells) == len(self.headers):
-                    yield TableRow(lines.record_line, dict(zip(self.headers, cells, strict=True)), cells=kept)
+                    values = dict(zip(self.headers, map(_as_text, cells), strict=True))
+                    yield TableRow(lines.record_line, values, cells=kept)
                     continue
                 reason = f"{len(cells)} columns instead of {len(self.headers)}"
                 record = TableRow(lines.record_line, {}, reason, kept)
@@ -137,17 +170,24 @@ class CsvTable:
 
     def _open(self) -> TextIO:
         try:
-            # Undecodable bytes become lone surrogates: their row is rejected, not the file.
-            return self._path.open(encoding=self._encoding, errors="surrogateescape", newline="")
+            # Undecodable bytes become lone surrogates: their row is rejected, not the file. UTF-16 and 32 have no such bytes.
+            errors = (
+                "replace" if self._encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32")) else "surrogateescape"
+            )
+            return self._path.open(encoding=self._encoding, errors=errors, newline="")
         except OSError as error:
             raise InvalidSource(f"{self._path} cannot be read: {error.strerror or error}") from error
 
 
 class _LineReader:
-    """Counts the lines of a file; the lines of a bad record, except the first, can be pushed back."""
+    """Counts the lines of a file; the lines of a bad record, except the first, can be pushed back.
 
-    def __init__(self, file: TextIO) -> None:
+    joins_links: links in quotes with commas between them become one cell.
+    """
+
+    def __init__(self, file: TextIO, *, joins_links: bool = False) -> None:
         self._file = file
+        self._joins_links = joins_links
         self._pushed_back: deque[str] = deque()
         self._record: list[str] = []
         self._line = 0
@@ -166,7 +206,7 @@ class _LineReader:
             self._record.append("")
             raise csv.Error(f"it is longer than {_MAX_LINE_CHARACTERS:,} characters")
         self._record.append(line)
-        return line
+        return _QUOTED_LINKS.sub(_in_one_pair_of_quotes, line) if self._joins_links and '","' in line else line
 
     def start_record(self) -> None:
         self._record.clear()
@@ -184,22 +224,108 @@ class _LineReader:
                 return
 
 
-def _read_header(lines: _LineReader, delimiter: str) -> tuple[str, list[str]]:
-    """The delimiter, detected from the header unless it is set, and the names of the columns."""
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The first lines of a table. lines: their number, with empty ones, one that names the delimiter, and the column names."""
+
+    delimiter: str
+    names: list[str]
+    lines: int
+
+
+def table_headers(start: str) -> list[str]:
+    """The column names of a table, as far as they can be read from its beginning.
+
+    Args:
+        start: the first characters of a file.
+
+    Returns:
+        The names; of rejected rows, those of their source; none if there is no table.
+    """
+    try:
+        names = _read_header(_LineReader(io.StringIO(start, newline="")), "").names
+    except InvalidSource:
+        return []
+    return names[len(NOTE_COLUMNS) :] if is_rejected_rows_file(names) else names
+
+
+def _read_header(lines: _LineReader, delimiter: str) -> _Header:
+    """The column names in the first line that is not empty, and the delimiter, detected from the first lines unless it is set."""
     lines.start_record()
     try:
-        first = next(lines, "")
+        first, skipped = _first_line(lines)
+        if match := _SEPARATOR_LINE.fullmatch(first.strip("\r\n")):
+            named = match["delimiter"].replace("\\t", "\t")
+            delimiter = delimiter or (named if named in DELIMITERS else "")
+            first, further = _first_line(lines)
+            skipped += further + 1
         if "\x00" in first:
-            raise InvalidSource("the file is not text: is it UTF-16, or a spreadsheet? Save it as CSV in UTF-8")
+            raise InvalidSource("the file is not text: is it a spreadsheet? Save it as CSV in UTF-8")
         if not first.strip():
             raise InvalidSource("the file is empty: its first line has to be the column names")
-        detected = delimiter or max(DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
-        headers = [header.strip() for header in next(csv.reader([first], delimiter=detected, strict=True))]
+        delimiter = delimiter or _detect_delimiter([first, *_readable(lines)])
+        names = [header.strip() for header in next(csv.reader([first], delimiter=delimiter, strict=True))]
     except csv.Error as error:
         raise InvalidSource(f"the first line cannot be read as CSV: {error}") from error
-    while headers and not headers[-1]:
-        headers.pop()
-    return detected, headers
+    while names and not names[-1]:
+        names.pop()
+    return _Header(delimiter, names, skipped + 1)
+
+
+def _first_line(lines: _LineReader) -> tuple[str, int]:
+    """The next line that is not empty, and the number of empty ones before it."""
+    skipped = 0
+    for line in lines:
+        if line := line.removeprefix("\ufeff"):
+            if line.strip(" \t\r\n,;|"):
+                return line, skipped
+            skipped += 1
+    return "", skipped
+
+
+def _readable(lines: _LineReader) -> Iterator[str]:
+    """Some lines below the header, without those that are too long."""
+    for _ in range(_SAMPLE_LINES):
+        try:
+            yield next(lines)
+        except StopIteration:
+            return
+        except csv.Error:
+            continue
+
+
+def _detect_delimiter(lines: Sequence[str]) -> str:
+    """The delimiter that gives the first line most columns, and most of the other lines as many."""
+
+    def columns(line: str, mark: str) -> int:
+        try:
+            cells = next(csv.reader([line], delimiter=mark), [])
+        except csv.Error:
+            return 0
+        return len(_strip_trailing_empty(cells, 1))
+
+    def score(mark: str) -> float:
+        names, *others = (columns(line, mark) for line in lines if line.strip())
+        agreeing = sum(number == names for number in others) / len(others) if others else 0.0
+        # A line may be a part of a cell with line ends, so that none agrees.
+        return names * (0.2 + agreeing) if names > 1 else 0.0
+
+    return max(DELIMITERS, key=score)
+
+
+def _as_text(cell: str) -> str:
+    """What a spreadsheet shows of a cell that it keeps from being a number: `="00125"` and `'00124`."""
+    if cell.startswith("="):
+        match = _TEXT_FORMULA.fullmatch(cell.strip())
+        return match["text"].replace('""', '"') if match else cell
+    if cell.startswith("'"):
+        match = _QUOTED_NUMBER.fullmatch(cell.strip())
+        return match["text"] if match else cell
+    return cell
+
+
+def _in_one_pair_of_quotes(links: re.Match[str]) -> str:
+    return '"' + re.sub(r"\"\s*,\s*\"", ", ", links[0].strip('"')) + '"'
 
 
 def _strip_trailing_empty(cells: list[str], width: int) -> list[str]:
@@ -208,26 +334,3 @@ def _strip_trailing_empty(cells: list[str], width: int) -> list[str]:
     while end > width and not cells[end - 1].strip():
         end -= 1
     return cells[:end]
-
-
-def count_lines(path: Path) -> int:
-    """Number of line ends in a file."""
-    with path.open("rb") as file:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(64 * 1024), b""))
-
-
-def python_encoding(name: str) -> str:
-    """Python's name of an encoding.
-
-    Args:
-        name: one of ENCODINGS, in any case.
-
-    Returns:
-        The name of a codec.
-
-    Raises:
-        InvalidSource: the encoding is not supported.
-    """
-    if name.lower() not in ENCODINGS:
-        raise InvalidSource(f"encoding is {name!r}: use one of {', '.join(ENCODINGS)}")
-    return "utf-8-sig" if name.lower() == "utf-8" else name

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from catalog.importers.rows import InvalidSource, NoColumn
+from catalog.importers.rows import ChoiceNeeded, InvalidSource, NoColumn
 from catalog.importers.run import ImportOptions
 from catalog.importers.sources import validate_upload
 from catalog.importers.submission import UPLOAD_SUFFIX, create_import, too_large
@@ -171,7 +171,7 @@ def complete_draft(draft: ImportDraft) -> None:
     try:
         if offset_of(draft) != draft.size:
             raise InvalidSource(f"only {offset_of(draft):,} of {draft.size:,} bytes have arrived: upload it again")
-        with contextlib.suppress(NoColumn):
+        with contextlib.suppress(NoColumn, ChoiceNeeded):
             # It is chosen later.
             validate_upload(path, ImportOptions.from_parameters(draft.options).mapping())
     except InvalidSource as error:

@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
-from catalog.importers.csv_file import CsvTable
-from catalog.importers.html_text import html_to_text
+from catalog.importers.cell_lists import split_photos
+from catalog.importers.csv_file import SAMPLE_RECORDS, CsvTable
 from catalog.importers.mapping import FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row, RowRejected
-from catalog.importers.xml_items import FeedFile, FeedSyntaxError, Item
+from catalog.importers.xml_items import FEED_ROOTS, FeedSyntaxError, Item, XmlFile
 from catalog.models import SKU_LENGTH
 
 EXTRA_ATTRIBUTES = (
@@ -48,11 +49,21 @@ ATTRIBUTES = (
     *(f"custom_label_{number}" for number in range(5)),
     *EXTRA_ATTRIBUTES,
 )
-# Columns derived from the attributes above, which a mapping may use: the category path, and the current price.
-CATEGORY, CURRENT_PRICE = "category", "current_price"
+# Columns derived from the attributes above, which a mapping may use: the categories, the current price, and that before a sale.
+CATEGORY, CURRENT_PRICE, LIST_PRICE = "category", "current_price", "list_price"
 
 _REPEATABLE = ("image_link", "additional_image_link")
-_SEVERAL_LINKS = re.compile(r",\s*(?=https?://)", re.IGNORECASE)
+_ALL_OF = frozenset((*_REPEATABLE, "product_type"))
+# Those whose text may be in an element of its own, with a note on how it was written.
+_STRUCTURED = {"title": "structured_title/content", "description": "structured_description/content"}
+# In tables Google has the note and the text in one cell: `trained_algorithmic_media:"Linen dress, blue"`.
+_STRUCTURED_CELL = re.compile(r'\s*[a-z_]*\s*:\s*"?(?P<text>.*?)"?\s*', re.DOTALL)
+# What a table has besides id and title, if it is a feed and not another table with an id.
+_IDENTIFYING = (
+    frozenset(("image_link",)),
+    frozenset(("link", "availability")),
+    frozenset(("product_type", "condition")),
+)
 
 
 def default_mapping(mapping: FieldMapping) -> FieldMapping:
@@ -71,13 +82,15 @@ def default_mapping(mapping: FieldMapping) -> FieldMapping:
         "category": (CATEGORY,),
         "brand": ("brand",),
         "price": (CURRENT_PRICE,),
+        "list_price": (LIST_PRICE,),
         "available": ("availability",),
+        "family": ("item_group_id",),
         "image": _REPEATABLE,
         **{f"attribute.{name}": (name,) for name in EXTRA_ATTRIBUTES},
     }
     mapped = {*mapping.columns, *mapping.values}
     columns = {name: columns for name, columns in defaults.items() if name not in mapped}
-    return replace(mapping, columns={**columns, **mapping.columns}, image_separator="")
+    return replace(mapping, columns={**columns, **mapping.columns})
 
 
 class MerchantFeed:
@@ -99,24 +112,42 @@ class MerchantFeed:
     """
 
     format = "merchant"
-    notes: Sequence[str] = ()
 
     headers: Sequence[str] = ()
     total = 0
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
         self._now = now or datetime.now(UTC)
-        self._file = FeedFile(path)
+        self._file = XmlFile(path, encoding=mapping.encoding)
+        if self._file.root.lower() not in FEED_ROOTS:
+            raise InvalidSource(
+                f"the XML is neither RSS 2.0 nor Atom: its root element is {self._file.root[:40]!r}, not rss or feed"
+            )
         mapped = [column for columns in mapping.columns.values() for column in columns]
         # Any element may be mapped; whether it occurs is unknown before the end.
         self._names = tuple(dict.fromkeys((*ATTRIBUTES, *mapped)))
-        headers = (*self._names, CATEGORY, CURRENT_PRICE)
+        headers = (*self._names, CATEGORY, CURRENT_PRICE, LIST_PRICE)
         self._builder = RowBuilder(default_mapping(mapping), list(dict.fromkeys(headers)), photos=photos)
+        self._builder.learn(self._sample())
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the feed."""
+        return self._builder.notes
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
         """Columns of each field."""
         return self._builder.columns
+
+    def _sample(self) -> Iterator[Mapping[str, str | Sequence[str]]]:
+        try:
+            for item in islice(self._file, SAMPLE_RECORDS):
+                record = self._record(item)
+                yield {**record, CATEGORY: record["product_type"], CURRENT_PRICE: record["price"], LIST_PRICE: ""}
+        except FeedSyntaxError:
+            # It is reported where the items are read.
+            return
 
     def __iter__(self) -> Iterator[Row]:
         number = 0
@@ -129,12 +160,14 @@ class MerchantFeed:
     def _row(self, number: int, item: Item) -> Row:
         if item.error:
             return Row(number, " ".join(item.texts("id")[:1])[:SKU_LENGTH], error=item.error)
-        record = {name: _value(name, item.texts(name)) for name in self._names}
-        return build_row(self._builder, number, record, self._now)
+        return build_row(self._builder, number, self._record(item), self._now)
+
+    def _record(self, item: Item) -> dict[str, str | Sequence[str]]:
+        return {name: _value(name, item.texts(name) or item.texts(_STRUCTURED.get(name, ""))) for name in self._names}
 
 
 class MerchantTable:
-    """The rows of a tab-separated feed, numbered by line.
+    """The rows of a feed as a table, with tabs or another delimiter, numbered by line.
 
     Args:
         path: the file.
@@ -151,23 +184,44 @@ class MerchantTable:
     """
 
     format = "merchant"
-    notes: Sequence[str] = ()
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
         self._now = now or datetime.now(UTC)
         self._table = CsvTable(path, mapping)
         self._names = {header: attribute_name(header) for header in self._table.headers}
         names = list(self._names.values())
+        if "structured_title" in names and "title" not in names:
+            names.append("title")
         missing = sorted({"id", "title"} - set(names))
         if missing:
             raise InvalidSource(
                 f"there is no column {', '.join(missing)}: a feed has {', '.join(ATTRIBUTES[:7])} ... in its first line"
             )
-        self._missing = dict.fromkeys(set(ATTRIBUTES) - set(names), "")
-        headers = [*names, *self._missing, CATEGORY, CURRENT_PRICE]
+        self._missing = dict.fromkeys(set(ATTRIBUTES) - set(self._names.values()), "")
+        own = list(self._names.values())
+        derived = (*self._missing, CATEGORY, CURRENT_PRICE, LIST_PRICE)
+        headers = [*own, *(name for name in derived if name not in own)]
         self._builder = RowBuilder(default_mapping(mapping), headers, photos=photos)
+        self._separator = mapping.image_separator
         self.headers = self._table.headers
         self.total = self._table.total
+        self._builder.learn(self._sample())
+
+    @staticmethod
+    def matches(headers: Sequence[str]) -> bool:
+        """Whether a table with these columns is a feed: with id and title, and others of a feed's attributes."""
+        names = {attribute_name(header) for header in headers}
+        return {"id", "title"} <= names and any(marks <= names for marks in _IDENTIFYING)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the table."""
+        return [*self._table.notes, *self._builder.notes]
+
+    def _sample(self) -> Iterator[Mapping[str, str | Sequence[str]]]:
+        for values in self._table.sample():
+            record = self._record(values)
+            yield {**record, CATEGORY: record["product_type"], CURRENT_PRICE: record["price"], LIST_PRICE: ""}
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
@@ -179,11 +233,18 @@ class MerchantTable:
             if line.error:
                 yield Row(line.line, "", error=line.error, cells=line.cells)
                 continue
-            record: dict[str, str | Sequence[str]] = dict(self._missing)
-            for header, text in line.values.items():
-                name = self._names[header]
-                record[name] = _SEVERAL_LINKS.split(text) if name in _REPEATABLE else text
-            yield build_row(self._builder, line.line, record, self._now, cells=line.cells)
+            yield build_row(self._builder, line.line, self._record(line.values), self._now, cells=line.cells)
+
+    def _record(self, values: Mapping[str, str]) -> dict[str, str | Sequence[str]]:
+        record: dict[str, str | Sequence[str]] = dict(self._missing)
+        for header, text in values.items():
+            name = self._names[header]
+            record[name] = split_photos(text, self._separator) if name in _REPEATABLE else text
+        for name in _STRUCTURED:
+            cell = str(record.get(f"structured_{name}", ""))
+            if cell and not record[name] and (match := _STRUCTURED_CELL.fullmatch(cell)):
+                record[name] = match["text"]
+        return record
 
 
 def attribute_name(header: str) -> str:
@@ -211,16 +272,17 @@ def build_row(
     Returns:
         The row; with `error` if the item is invalid.
     """
-    sku = str(record["id"]).strip()
+    warnings: tuple[str, ...] = ()
     try:
-        derived = {
-            CATEGORY: _category(str(record["product_type"]), str(record["google_product_category"])),
-            CURRENT_PRICE: current_price(record, now),
-            "description": html_to_text(str(record["description"])),
-        }
+        price = current_price(record, now)
     except RowRejected as error:
-        return Row(line, sku, error=str(error), cells=cells)
-    return builder.build(line, {**record, **derived}, cells=cells)
+        # The sale may be over: the price without it is one that holds.
+        price, warnings = str(record["price"]), (f"{error}: the price is the one without the sale",)
+    list_price = str(record["price"]) if price != str(record["price"]).strip() else ""
+    types, google = record["product_type"] or record.get(CATEGORY, ""), str(record["google_product_category"])
+    derived = {CATEGORY: _categories(types, google), CURRENT_PRICE: price, LIST_PRICE: list_price}
+    row = builder.build(line, {**record, **derived}, cells=cells)
+    return replace(row, warnings=(*row.warnings, *warnings))
 
 
 def current_price(record: Mapping[str, str | Sequence[str]], now: datetime) -> str:
@@ -259,13 +321,14 @@ def _parse_datetime(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _category(product_type: str, google: str) -> str:
-    """The shop's own category path, or Google's if it is in words."""
-    return product_type.strip() or ("" if google.strip().isdigit() else google)
+def _categories(product_types: str | Sequence[str], google: str) -> str:
+    """The shop's own categories, one a line, or Google's if it is in words."""
+    own = product_types if isinstance(product_types, str) else "\n".join(product_types)
+    return own.strip() or ("" if google.strip().isdigit() else google)
 
 
 def _value(name: str, texts: list[str]) -> str | Sequence[str]:
-    """The first of repeated elements; all of them for photos."""
-    if name in _REPEATABLE:
+    """The first of repeated elements; all of them for photos and categories."""
+    if name in _ALL_OF:
         return texts
     return texts[0] if texts else ""

@@ -59,7 +59,6 @@ class FolderCatalogue:
                 columns={**columns, **mapping.columns},
                 values=mapping.values,
                 category_separator="/",
-                image_separator="",
                 tag_separator=mapping.tag_separator,
                 decimal=mapping.decimal,
             ),
@@ -95,9 +94,10 @@ def _files(folder: Path, below: PurePosixPath | None = None) -> Iterator[PurePos
             yield below / name
 
 
-def _record(path: PurePosixPath) -> dict[str, str]:
+def _record(path: PurePosixPath) -> Mapping[str, str | Sequence[str]]:
     folder = "" if path.parent == PurePosixPath() else str(path.parent)
-    return {"path": str(path), "name": path.stem, "folder": folder, "sku": _sku(path), "title": _title(path)}
+    # A list, because a name may have what separates several names elsewhere.
+    return {"path": [str(path)], "name": path.stem, "folder": folder, "sku": _sku(path), "title": _title(path)}
 
 
 def _sku(path: PurePosixPath) -> str:

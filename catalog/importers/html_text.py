@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
 
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|&(#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z]+);")
+# Elements of HTML; what else stands between angle brackets is text: `<M>`, `<2 m>`.
+_ELEMENTS = (
+    "a|abbr|address|article|aside|audio|b|bdi|bdo|big|blockquote|body|br|button|canvas|caption|center|cite|code|col|colgroup|data|"
+    "dd|del|details|dfn|dialog|div|dl|dt|em|embed|fieldset|figcaption|figure|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|"
+    "img|input|ins|kbd|label|legend|li|link|main|map|mark|meta|nav|noscript|object|ol|optgroup|option|p|param|picture|pre|q|rp|rt|"
+    "ruby|s|samp|script|section|select|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|template|textarea|"
+    "tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr|[a-z]+-[a-z-]+"
+)
+_TAG = re.compile(
+    rf"</?(?:{_ELEMENTS})(?=[\s/>])[^<>]*>|<!--|&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z]+[0-9]*);", re.IGNORECASE
+)
+_MARKUP = re.compile(rf"</?(?:{_ELEMENTS})(?=[\s/>])|<!--", re.IGNORECASE)
+_ELEMENT = re.compile(_ELEMENTS, re.IGNORECASE)
+# Line breaks that a program wrote as two characters each.
+_WRITTEN_BREAK = re.compile(r"(?:\\r)?\\n")
 _HIDDEN_TAGS = frozenset(("script", "style", "template", "noscript", "iframe", "object", "svg"))
 _BLOCKS = re.compile(
     "address|article|aside|blockquote|br|dd|div|dl|dt|figure|footer|h[1-6]|header|hr|li|main|nav|ol|p|pre|section|table|td|th|tr|ul"
 )
+
+
+def html_to_line(text: str) -> str:
+    """Convert HTML to text on one line."""
+    return " ".join(html_to_text(text).split())
+
+
+def with_line_breaks(text: str) -> str:
+    r"""Convert the two characters `\n`, which a program wrote for a line break."""
+    return _WRITTEN_BREAK.sub("\n", text) if "\\" in text else text
 
 
 def html_to_text(text: str) -> str:
@@ -23,6 +48,8 @@ def html_to_text(text: str) -> str:
     """
     if not _TAG.search(text):
         return text.strip()
+    if not _MARKUP.search(text):
+        return html.unescape(text).strip()
     extractor = _TextExtractor()
     extractor.feed(text)
     extractor.close()
@@ -41,6 +68,8 @@ class _TextExtractor(HTMLParser):
             self._hidden_depth += 1
         elif _BLOCKS.fullmatch(tag):
             self.parts.append("\n")
+        elif not _ELEMENT.fullmatch(tag):
+            self.handle_data(self.get_starttag_text() or "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _HIDDEN_TAGS:

@@ -1,4 +1,4 @@
-"""A catalogue as JSON Lines: one object per line, mapped like the columns of a table."""
+"""A catalogue as JSON: an object per line, a list of objects, or an object with such a list, mapped like the columns of a table."""
 
 from __future__ import annotations
 
@@ -8,19 +8,29 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TextIO
 
-from catalog.importers.csv_file import python_encoding
+from catalog.importers.encodings import find_encoding
+from catalog.importers.json_objects import ONE_AFTER_ANOTHER, JsonText, JsonUnreadable, find_objects, json_objects
 from catalog.importers.mapping import FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row, RowRejected
+from catalog.importers.synonyms import with_known_columns
 
 _MAX_LINE_CHARACTERS = 1024 * 1024
 _MAX_NAMES = 10_000
 _MAX_DEPTH = 10
 _MAX_EXPONENT = 30
+# Objects that show how the file writes its values.
+_SAMPLE_RECORDS = 500
+
+_Record = dict[str, str | list[str]]
+
+
+class _ListBroken(RowRejected):
+    """The rest of the file cannot be read."""
 
 
 class JsonLines:
-    """The rows of a file with one object per line.
+    """The rows of a file with one object per line, or with a list of objects.
 
     A list has the values of a field: levels of the category, tags, photos. Nested objects give names with a dot:
     {"maker": {"name": "Acme"}} has the column `maker.name`; `attributes` and `attribute` are the product's attributes. A name
@@ -32,36 +42,42 @@ class JsonLines:
         photos: folder of the photos.
 
     Attributes:
-        total: number of lines.
+        total: number of objects.
 
     Raises:
-        InvalidSource: no line is an object, or they have too many different names.
+        InvalidSource: there is no object, or they have too many different names.
     """
 
     format = "jsonl"
-    notes: Sequence[str] = ()
-
     headers: Sequence[str] = ()
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._path = path
-        self._encoding = python_encoding(mapping.encoding)
+        encoding = find_encoding(path, mapping.encoding)
+        self._encoding = encoding.codec
+        self._is_list = find_objects(path, encoding.codec) != ONE_AFTER_ANOTHER
         names: dict[str, None] = {}
+        sample: list[_Record] = []
         self.total = 0
         reasons: list[str] = []
-        for _, line in self._lines():
+        for _, record in self._records():
             self.total += 1
-            try:
-                names |= dict.fromkeys(_record(line))
-            except RowRejected as error:
-                reasons = [*reasons, str(error)][:1]
+            if isinstance(record, RowRejected):
+                reasons = [*reasons, str(record)][:1]
+                continue
+            names |= dict.fromkeys(record)
+            if len(sample) < _SAMPLE_RECORDS:
+                sample.append(record)
             if len(names) > _MAX_NAMES:
                 raise InvalidSource(
                     f"the objects have more than {_MAX_NAMES:,} different names: put varying data into values"
                 )
         if not names:
             raise InvalidSource(f"no line is a JSON object: {reasons[0] if reasons else 'the file is empty'}")
-        self._builder = RowBuilder(mapping, list(names), photos=photos)
+        known = with_known_columns(mapping, list(names))
+        self._builder = RowBuilder(known.mapping, list(names), photos=photos)
+        self._builder.learn(sample)
+        self.notes: Sequence[str] = [encoding.note, *known.notes, *self._builder.notes]
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
@@ -69,13 +85,24 @@ class JsonLines:
         return self._builder.columns
 
     def __iter__(self) -> Iterator[Row]:
-        for number, line in self._lines():
-            try:
-                record = _record(line)
-            except RowRejected as error:
-                yield Row(number, "", error=str(error))
+        for number, record in self._records():
+            if isinstance(record, RowRejected):
+                yield Row(number, "", error=str(record), is_last_readable=isinstance(record, _ListBroken))
             else:
                 yield self._builder.build(number, record)
+
+    def _records(self) -> Iterator[tuple[int, _Record | RowRejected]]:
+        """The records by their line or number, and why there is none."""
+        number = 0
+        try:
+            if self._is_list:
+                for number, content in enumerate(json_objects(self._path, self._encoding), start=1):
+                    yield number, _flattened(content)
+                return
+            for number, line in self._lines():
+                yield number, _record(line)
+        except JsonUnreadable as error:
+            yield number + 1, _ListBroken(str(error))
 
     def _lines(self) -> Iterator[tuple[int, str]]:
         with self._open() as file:
@@ -100,26 +127,33 @@ def _skip_rest_of_line(file: TextIO) -> None:
         pass
 
 
-def _record(line: str) -> dict[str, str | list[str]]:
+def _record(line: str) -> _Record | RowRejected:
     """The object of a line, by column."""
     if len(line) > _MAX_LINE_CHARACTERS:
-        raise RowRejected(f"the line is longer than {_MAX_LINE_CHARACTERS:,} characters")
+        return RowRejected(f"the line is longer than {_MAX_LINE_CHARACTERS:,} characters")
     try:
-        content = json.loads(line, parse_float=_number, parse_int=str, parse_constant=_reject_constant)
+        content = json.loads(line, parse_float=JsonText, parse_int=JsonText, parse_constant=_reject_constant)
     except RecursionError:
-        raise RowRejected("the line is not JSON that can be read: it is nested too deeply") from None
+        return RowRejected("the line is not JSON that can be read: it is nested too deeply")
     except ValueError as error:
-        raise RowRejected(f"the line is not JSON: {error}") from error
+        return RowRejected(f"the line is not JSON: {error}")
     if not isinstance(content, dict):
-        raise RowRejected(
-            "the line is JSON but not an object: write one object per line, as `jq -c '.[]'` does with a list"
+        return RowRejected(
+            "the line is JSON but not an object: write one object per line, or one list of objects in the whole file"
         )
-    record: dict[str, str | list[str]] = {}
-    _flatten(content, "", record)
+    return _flattened(content)
+
+
+def _flattened(content: dict[str, Any]) -> _Record | RowRejected:
+    record: _Record = {}
+    try:
+        _flatten(content, "", record)
+    except RowRejected as error:
+        return error
     return record
 
 
-def _flatten(value: Any, name: str, record: dict[str, str | list[str]], depth: int = 0) -> None:
+def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:
     if depth > _MAX_DEPTH:
         raise RowRejected(f"{name} is nested more than {_MAX_DEPTH} deep")
     match value:
@@ -128,33 +162,42 @@ def _flatten(value: Any, name: str, record: dict[str, str | list[str]], depth: i
                 prefix = "attribute" if name == "attributes" else name
                 _flatten(inner, f"{prefix}.{key}" if prefix else key, record, depth + 1)
         case list():
-            for inner in value:
-                nested: dict[str, str | list[str]] = {}
-                _flatten(inner, name, nested, depth + 1)
-                for key, texts in nested.items():
-                    _add_value(record, key, [texts] if isinstance(texts, str) else texts)
-            if not value:
-                record[name] = []
+            _flatten_list(value, name, record, depth)
         case None:
             record[name] = ""
         case bool():
             record[name] = "yes" if value else "no"
+        case JsonText():
+            record[name] = _number(value)
         case _:
             record[name] = str(value)
 
 
-def _add_value(record: dict[str, str | list[str]], name: str, texts: list[str]) -> None:
+def _flatten_list(values: list[Any], name: str, record: _Record, depth: int) -> None:
+    for inner in values:
+        nested: _Record = {}
+        _flatten(inner, name, nested, depth + 1)
+        for key, texts in nested.items():
+            _add_value(record, key, [texts] if isinstance(texts, str) else texts)
+    if not values:
+        record[name] = []
+
+
+def _add_value(record: _Record, name: str, texts: list[str]) -> None:
     previous = record.get(name, [])
     record[name] = [*([previous] if isinstance(previous, str) else previous), *texts]
 
 
 def _number(text: str) -> str:
-    """Without trailing zeros: 1.230 is not read as 1,230."""
+    """Without trailing zeros, but never with three decimals: 1.230 and 1.234 are not read as thousands."""
     try:
         number = Decimal(text)
     except InvalidOperation:
         return text
-    return format(number.normalize(), "f") if abs(number.adjusted()) <= _MAX_EXPONENT else text
+    if abs(number.adjusted()) > _MAX_EXPONENT:
+        return text
+    plain = format(number.normalize(), "f")
+    return f"{plain}0" if len(plain.partition(".")[2]) == 3 else plain
 
 
 def _reject_constant(name: str) -> str:

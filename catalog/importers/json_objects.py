@@ -1,18 +1,27 @@
-"""The objects of a large JSON file, one by one."""
+"""The objects of a large JSON file, one by one: of a list, of a list in an object, or one after another."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+import ijson
 
 from catalog.importers.rows import InvalidSource
+from catalog.importers.synonyms import find_columns
 
-_START = re.compile(r'\s*(?:\{\s*"\w+"\s*:\s*\[|\[)?')
-_BETWEEN = re.compile(r"[\s,]*")
-_CHUNK_CHARACTERS = 256 * 1024
+# What ijson calls the elements of a list, and what it is asked for where objects stand one after another.
+_ELEMENT = "item"
+ONE_AFTER_ANOTHER = ""
+# Names of the list of products in an object, in which there may be other things.
+_LISTS = frozenset(
+    ("products", "items", "data", "results", "entries", "records", "catalog", "articles", "documents", "docs", "nodes")
+)
+_MAX_DEPTH = 4
+_CHUNK_CHARACTERS = 64 * 1024
 # A product of Shopify with 2,048 variants and 250 photos has about 2 million.
 _MAX_CHARACTERS = 16 * 1024 * 1024
 
@@ -21,8 +30,34 @@ class JsonUnreadable(ValueError):
     """The file cannot be read from here on."""
 
 
+class JsonText(str):
+    """A number of JSON as it is written, whose point is always a decimal separator."""
+
+    __slots__ = ()
+
+
+class _Source:
+    """A file in any encoding, as UTF-8. The characters of one object are limited."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._characters = 0
+
+    def read(self, size: int = -1) -> bytes:
+        # ijson asks for nothing first, to see whether it gets bytes.
+        text = self._file.read(min(size, _CHUNK_CHARACTERS)) if size else ""
+        self._characters += len(text)
+        if self._characters > _MAX_CHARACTERS:
+            raise JsonUnreadable(f"an object has more than {_MAX_CHARACTERS:,} characters")
+        return text.encode("utf-8", errors="replace")
+
+    def start_object(self) -> None:
+        """Count from here on."""
+        self._characters = 0
+
+
 def json_objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
-    """The objects of a file: of a list, of a list in an object, or one after another.
+    """The objects of a file.
 
     Args:
         path: the file.
@@ -35,37 +70,97 @@ def json_objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
         JsonUnreadable: the file is damaged or has something else from here on.
         InvalidSource: the file cannot be opened.
     """
-    decoder = json.JSONDecoder(parse_float=str, parse_int=str)
+    prefix = find_objects(path, encoding)
+    with _open(path, encoding) as source:
+        items = ijson.items(source, prefix, multiple_values=prefix == ONE_AFTER_ANOTHER)
+        while True:
+            try:
+                content = next(items, None)
+            except (ijson.JSONError, UnicodeError, ValueError, ArithmeticError, RecursionError) as error:
+                if isinstance(error, JsonUnreadable):
+                    raise
+                raise JsonUnreadable(f"the object cannot be read as JSON: {error}") from error
+            if content is None:
+                return
+            source.start_object()
+            if not isinstance(content, dict):
+                raise JsonUnreadable("the list has something that is not an object")
+            yield _with_texts(content)
+
+
+def find_objects(path: Path, encoding: str) -> str:
+    """Where the objects of a file are.
+
+    Args:
+        path: the file.
+        encoding: of the file.
+
+    Returns:
+        ijson's prefix of them: `item` in a list, `products.item` in the list of an object, ONE_AFTER_ANOTHER in a file of
+        objects, and in one that cannot be read.
+
+    Raises:
+        InvalidSource: the file cannot be opened.
+    """
+    with _open(path, encoding) as source:
+        try:
+            return _first_list(source)
+        except (ijson.JSONError, UnicodeError, ValueError, ArithmeticError, RecursionError):
+            return ONE_AFTER_ANOTHER
+
+
+def _first_list(source: _Source) -> str:
+    names: dict[str, None] = {}
+    lists: list[str] = []
+    events = ijson.parse(source, multiple_values=True)
+    opened = ""
+    for prefix, event, _value in events:
+        if event == "start_array" and not prefix:
+            return _ELEMENT
+        if opened and event == "start_map" and prefix == f"{opened}.{_ELEMENT}":
+            lists.append(opened)
+            # A product may have lists of its own: its SKU and title tell.
+            if opened.rpartition(".")[2] in _LISTS and not _are_of_a_product(names):
+                return f"{opened}.{_ELEMENT}"
+        opened = (
+            prefix
+            if event == "start_array" and prefix.count(".") < _MAX_DEPTH and _ELEMENT not in prefix.split(".")
+            else ""
+        )
+        if event == "map_key" and not prefix:
+            names[str(_value)] = None
+        if event == "end_map" and not prefix:
+            is_alone = next(events, None) is None
+            is_wrapper = is_alone and len(lists) == 1 and len(names) == 1
+            return f"{lists[0]}.{_ELEMENT}" if is_wrapper else ONE_AFTER_ANOTHER
+    return ONE_AFTER_ANOTHER
+
+
+def _are_of_a_product(names: Collection[str]) -> bool:
+    return find_columns(list(names)).keys() >= {"sku", "title"}
+
+
+@contextmanager
+def _open(path: Path, encoding: str) -> Iterator[_Source]:
+    errors = "replace" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
     try:
-        file = path.open(encoding=encoding, errors="replace")
+        file = path.open(encoding=encoding, errors=errors)
     except OSError as error:
         raise InvalidSource(f"{path} cannot be read: {error.strerror or error}") from error
     with file:
-        buffer = file.read(_CHUNK_CHARACTERS)
-        position = _end(_START, buffer, 0)
-        while True:
-            position = _end(_BETWEEN, buffer, position)
-            if position == len(buffer) and (more := file.read(_CHUNK_CHARACTERS)):
-                buffer, position = more, 0
-                continue
-            # Behind the list there may be the end of the object that it was in.
-            if position == len(buffer) or buffer[position] in "]}":
-                return
-            try:
-                content, end = decoder.raw_decode(buffer, position)
-            except (ValueError, RecursionError) as error:
-                # As much again, so that a long one is not decoded too often.
-                more = file.read(max(_CHUNK_CHARACTERS, len(buffer) - position))
-                if more and len(buffer) - position <= _MAX_CHARACTERS:
-                    buffer, position = buffer[position:] + more, 0
-                    continue
-                raise JsonUnreadable(f"the object cannot be read as JSON: {error}") from error
-            if not isinstance(content, dict):
-                raise JsonUnreadable("the list has something that is not an object")
-            yield content
-            position = end
+        yield _Source(file)
 
 
-def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
-    match = pattern.match(text, position)
-    return match.end() if match else position
+def _with_texts(value: Any) -> Any:
+    """The value with its numbers as texts."""
+    match value:
+        case dict():
+            return {name: _with_texts(inner) for name, inner in value.items()}
+        case list():
+            return [_with_texts(inner) for inner in value]
+        case bool() | None | str():
+            return value
+        case Decimal() | int() | float():
+            return JsonText(value)
+        case _:
+            return value

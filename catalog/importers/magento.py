@@ -106,7 +106,7 @@ class MagentoExport:
     @property
     def notes(self) -> Sequence[str]:
         """What was found about the export as a whole."""
-        notes = list(self._rows.notes)
+        notes = [*self._rows.notes, *self._table.notes]
         if self._translations:
             notes.append(
                 f"{self._translations:,} rows of store views were left out: they translate products of other rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +11,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from catalog.importers.availability import Availability, parse_availability, parse_boolean
+from catalog.importers.cell_lists import deepest_first, levels_by_slash, split_categories, split_photos
+from catalog.importers.currencies import currencies_of
+from catalog.importers.html_text import html_to_line, html_to_text, with_line_breaks
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, NoColumn, PhotoSource, Row, RowRejected
-from catalog.importers.values import Price, parse_boolean, parse_price
+from catalog.importers.values import Price, parse_price, rounded, usual_decimal
 from catalog.services import ProductData
 
 FIELDS = (
@@ -38,7 +43,12 @@ Record = Mapping[str, str | Sequence[str]]
 _ATTRIBUTE = "attribute."
 REQUIRED_FIELDS = ("sku", "title")
 MULTI_COLUMN_FIELDS = ("category", "tags", "image")
+DEFAULT_CURRENCY = "EUR"
+# The attribute that keeps the word of a product that can be bought in another way than others: pre-order.
+AVAILABILITY = "availability"
+_PRICES = ("price", "list_price")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_QUOTED_SKU = re.compile(r"'[\w=+\-@]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +59,14 @@ class FieldMapping:
         columns: columns of each field; category (its levels), tags and image may have several. A field that is not here uses
             the column of the same name, if there is one.
         values: constants; {column} in them is replaced by the row's value of that column.
-        category_separator: between levels of a category in one column.
-        image_separator: between photos in one column.
+        category_separator: between levels of a category in one column; "" to find it.
+        image_separator: between photos in one column; "" to find it.
         tag_separator: between tags in one column.
         decimal: "." or "," in all prices; "" to detect it per price.
-        encoding: one of `csv_file.ENCODINGS`.
+        encoding: a text codec of Python; "" to detect it.
         delimiter: one of DELIMITERS, or "tab"; "" to detect it.
-        automatic: whether a field that is not in `columns` uses the column of its name.
+        item: of an XML file, the name or path of the elements that are products; "" to find it.
+        automatic: whether a field that is not in `columns` uses a column that is known by its name.
 
     Raises:
         InvalidSource: a field does not exist, or an option has an invalid value.
@@ -63,12 +74,13 @@ class FieldMapping:
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
-    category_separator: str = ">"
-    image_separator: str = "|"
+    category_separator: str = ""
+    image_separator: str = ""
     tag_separator: str = ","
     decimal: str = ""
-    encoding: str = "utf-8"
+    encoding: str = ""
     delimiter: str = ""
+    item: str = ""
     automatic: bool = True
 
     def __post_init__(self) -> None:
@@ -145,16 +157,34 @@ def load_mapping(path: Path) -> FieldMapping:
     return FieldMapping(columns={name: _as_tuple(value) for name, value in columns.items()}, values=values, **options)
 
 
+@dataclass(slots=True)
+class _Values:
+    """What is found while a row is built. fields: those that it will have; the others of its product stay as they are."""
+
+    declared: frozenset[str]
+    warnings: list[str] = field(default_factory=list)
+    fields: set[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fields = set(self.declared)
+
+    def warn(self, text: str) -> None:
+        """Note that a value is left out."""
+        self.warnings.append(text)
+
+
 class RowBuilder:
     """Builds rows from records.
 
-    A record may lack columns: the row then has only the fields whose columns it has.
+    A record may lack columns: the row then has only the fields whose columns it has. A value that cannot be read is left out with
+    a warning; only a record without SKU or title, or with a value that a field cannot hold, is rejected.
 
     Args:
         mapping: how columns become fields.
         headers: columns of the source.
         photos: folder of the photos that records name.
         photo_required: reject rows whose photo is rejected.
+        has_html: descriptions may be HTML.
 
     Attributes:
         columns: of each field.
@@ -171,10 +201,14 @@ class RowBuilder:
         *,
         photos: PhotoFolder,
         photo_required: bool = False,
+        has_html: bool = True,
     ) -> None:
         self._mapping = mapping
+        self._has_html = has_html
         self._photos = photos
         self._photo_required = photo_required
+        self._usual_decimal = ""
+        self._slashes = False
         self.columns: Mapping[str, tuple[str, ...]] = _columns_by_field(mapping, headers)
         for name in REQUIRED_FIELDS:
             if name not in self.columns and name not in mapping.values:
@@ -183,6 +217,30 @@ class RowBuilder:
         self._attributes = sorted(name for name in mapped if name.startswith(_ATTRIBUTE))
         self._fields = frozenset("attributes" if name in self._attributes else name for name in mapped)
         self._used = {column for columns in self.columns.values() for column in columns}
+
+    def learn(self, records: Iterable[Record]) -> None:
+        """Find out how the source writes what one value alone does not tell: decimals, and levels of categories.
+
+        Args:
+            records: some of the source.
+        """
+        prices: list[str] = []
+        categories: list[str] = []
+        for record in records:
+            prices += [text for name in _PRICES for text in self._texts(record, name)]
+            categories += self._texts(record, "category")
+        self._usual_decimal = usual_decimal(prices)
+        self._slashes = levels_by_slash(categories)
+
+    @property
+    def notes(self) -> list[str]:
+        """What `learn` has found."""
+        found = {
+            f"prices are read with {self._usual_decimal!r} before the decimals": self._usual_decimal == ","
+            and not self._mapping.decimal,
+            "categories are read with / between their levels": self._slashes and not self._mapping.category_separator,
+        }
+        return [note for note, is_found in found.items() if is_found]
 
     def build(self, line: int, record: Record, *, cells: tuple[tuple[str, ...], ...] = ()) -> Row:
         """Build the row of a record.
@@ -197,20 +255,21 @@ class RowBuilder:
         """
         sku = ""
         try:
-            sku = " ".join(self._text(record, "sku").split())
+            sku = _unquoted(" ".join(self._text(record, "sku").split()))
             if not sku:
                 raise RowRejected("there is no SKU")
-            price = parse_price(self._text(record, "price"), decimal=self._mapping.decimal)
             present = self._fields if self._used <= record.keys() else self._declared_fields(record)
+            values = _Values(present)
             return Row(
                 line,
                 sku,
-                self._product(record, sku, price),
+                self._product(record, sku, values),
                 photos=self._named_photos(record) if "image" in present else None,
-                fields=present | {"currency"} if price is not None and price.currencies else present,
+                fields=frozenset(values.fields),
                 photo_required=self._photo_required,
                 cells=cells,
                 record=record,
+                warnings=tuple(values.warnings),
             )
         except RowRejected as error:
             return Row(line, _printable(sku), error=str(error), cells=cells, record=record)
@@ -220,51 +279,133 @@ class RowBuilder:
         present |= self._mapping.values.keys()
         return frozenset("attributes" if name in self._attributes else name for name in present)
 
-    def _product(self, record: Record, sku: str, price: Price | None) -> ProductData:
-        title = " ".join(self._text(record, "title").split())
+    def _product(self, record: Record, sku: str, values: _Values) -> ProductData:
+        title = html_to_line(with_line_breaks(self._text(record, "title")))
         if not title:
             raise RowRejected("the title is empty")
+        categories = self._categories(record)
+        currency, price, list_price = self._prices(record, values)
+        available, word = self._availability(record, values)
+        attributes = {
+            name.removeprefix(_ATTRIBUTE): value for name in self._attributes if (value := self._text(record, name))
+        }
         return ProductData(
             sku=sku,
             title=title,
-            description=self._text(record, "description"),
-            category=self._split_values(record, "category", self._mapping.category_separator),
-            brand=" ".join(self._text(record, "brand").split()),
-            price=None if price is None else price.amount,
-            list_price=self._list_price(record),
-            currency=_currency(self._text(record, "currency").upper(), price),
-            available=self._boolean(record, "available"),
-            tags=list(dict.fromkeys(self._split_values(record, "tags", self._mapping.tag_separator))),
-            attributes={
-                name.removeprefix(_ATTRIBUTE): value for name in self._attributes if (value := self._text(record, name))
-            },
-            active=self._boolean(record, "active"),
+            description=self._description(record),
+            category=categories[0] if categories else (),
+            other_categories=categories[1:],
+            brand=html_to_line(self._text(record, "brand")),
+            price=price,
+            list_price=list_price,
+            currency=currency,
+            available=available,
+            tags=list(dict.fromkeys(self._tags(record))),
+            attributes={**({AVAILABILITY: word} if word else {}), **attributes},
+            active=self._active(record, values),
             family=" ".join(self._text(record, "family").split()),
         )
 
-    def _list_price(self, record: Record) -> Decimal | None:
-        price = parse_price(self._text(record, "list_price"), decimal=self._mapping.decimal)
-        return None if price is None else price.amount
+    def _description(self, record: Record) -> str:
+        text = self._text(record, "description")
+        return html_to_text(with_line_breaks(text)) if self._has_html else text
+
+    def _prices(self, record: Record, values: _Values) -> tuple[str, Decimal | None, Decimal | None]:
+        """Currency, price and list price. What cannot be read is None, with a warning."""
+        declared = self._text(record, "currency")
+        declared_codes = currencies_of(declared)
+        read: dict[str, Price | None] = {}
+        for name in _PRICES:
+            try:
+                read[name] = parse_price(
+                    self._text(record, name),
+                    decimal=self._mapping.decimal,
+                    usual_decimal=self._usual_decimal,
+                    currency=declared_codes[0] if declared_codes else "",
+                )
+            except RowRejected as error:
+                values.warn(str(error))
+                read[name] = None
+        try:
+            currency = _currency(declared, declared_codes, read["price"])
+        except RowRejected as error:
+            # An amount without its currency is not a price.
+            values.warn(str(error))
+            return DEFAULT_CURRENCY, None, None
+        if read["price"] is not None and read["price"].currencies:
+            values.fields.add("currency")
+        amounts = [self._amount(read[name], currency, values) for name in _PRICES]
+        return currency, amounts[0], amounts[1]
+
+    def _amount(self, price: Price | None, currency: str, values: _Values) -> Decimal | None:
+        if price is None:
+            return None
+        amount = rounded(price.amount, currency)
+        if amount != price.amount:
+            values.warn(f"the price {price.amount} was rounded to {amount} {currency}")
+        return amount
+
+    def _availability(self, record: Record, values: _Values) -> tuple[bool, str]:
+        """Whether the product can be bought, and a word that says more than that, or ""."""
+        text = self._text(record, "available")
+        if "available" in values.fields:
+            values.fields.add(f"attributes.{AVAILABILITY}")
+        try:
+            found = parse_availability(text) if text else Availability(available=True)
+        except RowRejected as error:
+            # The product keeps what it has.
+            values.warn(str(error))
+            values.fields -= {"available", f"attributes.{AVAILABILITY}"}
+            return True, ""
+        return found.available, found.word
+
+    def _active(self, record: Record, values: _Values) -> bool:
+        text = self._text(record, "active")
+        try:
+            return parse_boolean(text, name="active") if text else True
+        except RowRejected as error:
+            values.warn(str(error))
+            values.fields.discard("active")
+            return True
+
+    def _categories(self, record: Record) -> list[tuple[str, ...]]:
+        """The categories of the record, the main one first."""
+        separator = self._mapping.category_separator
+        found = self._values(record, "category")
+        if len(found) == 1 and isinstance(found[0], str):
+            return deepest_first(split_categories(html.unescape(found[0]), separator, slashes=self._slashes))
+        # Several columns, or a list: the levels of one category, unless the parts have levels themselves.
+        parts = [text for value in found for text in ([value] if isinstance(value, str) else value) if text.strip()]
+        paths = [path for part in parts for path in split_categories(html.unescape(part), separator)]
+        if len(paths) == len(parts) and all(len(path) == 1 for path in paths):
+            return deepest_first([[path[0] for path in paths]])
+        return deepest_first(paths)
+
+    def _tags(self, record: Record) -> list[str]:
+        separator = self._mapping.tag_separator
+        return [
+            text.strip()
+            for value in self._values(record, "tags")
+            for text in (value.split(separator) if isinstance(value, str) and separator else _as_list(value))
+            if text.strip()
+        ]
 
     def _named_photos(self, record: Record) -> tuple[PhotoSource, ...]:
-        names = self._split_values(record, "image", self._mapping.image_separator)
-        return tuple(self._photos.resolve(name) for name in names)
-
-    def _boolean(self, record: Record, name: str) -> bool:
-        text = self._text(record, name)
-        return parse_boolean(text, name=name) if text else True
-
-    def _split_values(self, record: Record, name: str, separator: str) -> list[str]:
-        parts: list[str] = []
-        for value in self._values(record, name):
-            if isinstance(value, str):
-                parts += value.split(separator) if separator else [value]
-            else:
-                parts += value
-        return [part.strip() for part in parts if part.strip()]
+        names = [
+            name
+            for value in self._values(record, "image")
+            for name in (split_photos(value, self._mapping.image_separator) if isinstance(value, str) else value)
+            if name.strip()
+        ]
+        return tuple(self._photos.resolve(name.strip()) for name in names)
 
     def _text(self, record: Record, name: str) -> str:
         return "".join(_expect_single(value, name) for value in self._values(record, name)).strip()
+
+    def _texts(self, record: Record, name: str) -> list[str]:
+        """The texts of a field, without the checks of `_values`."""
+        values = [record.get(column, "") for column in self.columns.get(name, ())]
+        return [text for value in values for text in _as_list(value) if text.strip()]
 
     def _values(self, record: Record, name: str) -> list[str | Sequence[str]]:
         values: list[str | Sequence[str]]
@@ -279,7 +420,7 @@ class RowBuilder:
         else:
             return []
         for value in values:
-            for text in [value] if isinstance(value, str) else value:
+            for text in _as_list(value):
                 _check_encodable(text, name)
         return values
 
@@ -311,20 +452,36 @@ def _expect_single(value: str | Sequence[str], name: str) -> str:
     return value[0] if value else ""
 
 
-def _currency(declared: str, price: Price | None) -> str:
+def _as_list(value: str | Sequence[str]) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _unquoted(sku: str) -> str:
+    """Without the apostrophe by which spreadsheets keep a text from being a number or a formula."""
+    return sku[1:] if _QUOTED_SKU.match(sku) else sku
+
+
+def _currency(declared: str, declared_codes: Sequence[str], price: Price | None) -> str:
     allowed = () if price is None else price.currencies
     if not declared:
-        return allowed[0] if allowed else "EUR"
-    if allowed and declared not in allowed:
-        raise RowRejected(f"the price is in {allowed[0]}, but the currency is {declared}")
-    return declared
+        return allowed[0] if allowed else DEFAULT_CURRENCY
+    if not declared_codes:
+        raise RowRejected(f"the currency {declared[:40]!r} is not known: use its three letters, as in EUR")
+    if not allowed:
+        return declared_codes[0]
+    both = [code for code in declared_codes if code in allowed]
+    if not both:
+        raise RowRejected(f"the price is in {allowed[0]}, but the currency is {declared_codes[0]}")
+    return both[0]
 
 
 def _check_encodable(text: str, name: str) -> None:
     if "\x00" in text:
         raise RowRejected(f"{name} has a NUL byte")
     if not text.isascii() and text != _printable(text):
-        raise RowRejected(f"{name} is not in the encoding of the file: set another encoding, such as cp1252")
+        raise RowRejected(
+            f"{name} has bytes that are not in the encoding of the file: set the encoding that it was saved in"
+        )
 
 
 def _printable(text: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from catalog.importers.csv_file import python_encoding
+from catalog.importers.encodings import find_encoding
 from catalog.importers.html_text import html_to_text
 from catalog.importers.json_objects import JsonUnreadable, json_objects
 from catalog.importers.mapping import FieldMapping
@@ -61,7 +61,7 @@ class MarqoDocuments:
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._path = path
-        self._encoding = python_encoding(mapping.encoding)
+        self._encoding = find_encoding(path, mapping.encoding).codec
         # Any field may be mapped; whether it occurs is unknown before the end.
         named = [column for columns in mapping.columns.values() for column in columns]
         self._rows = ShopRows(mapping, list(dict.fromkeys(["currency", *named])), photos=photos, system="Marqo")

@@ -2,42 +2,188 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from catalog.importers.rows import LoadedPhoto, PhotoSkipped, PhotoSource
+from catalog.importers.temporary_database import TemporaryDatabase, text_key
 from catalog.photos import ImageRejected, PhotoRejectionReason, known_sha256, read_limited, validate_photo
 
+# Folders beside a table in which photos are looked for first.
+_USUAL_FOLDERS = ("images", "photos")
+# In a folder with more files, photos are found by their paths only.
+_MAX_INDEXED = 300_000
+_MAX_LISTED = 3
 
-@dataclass(frozen=True, slots=True)
+
 class PhotoFolder:
     """The folder of the photos that a source names.
 
-    Attributes:
+    A name is a path below the folder, or below `images` or `photos` in it. Where no file has that path, case and the form of
+    accents make no difference; and where none has it even then, the name alone is enough if only one file below the folder has it.
+
+    Args:
         folder: resolved; None if the source has no files beside it.
         display_path: the folder in messages.
+        otherwise: where photos are looked for that are not in it.
     """
 
-    folder: Path | None
-    display_path: str
+    def __init__(self, folder: Path | None, display_path: str, *, otherwise: PhotoFolder | None = None) -> None:
+        self.folder = folder
+        self.display_path = display_path
+        self._otherwise = otherwise
+        self._index: _FileIndex | None = None
 
     @classmethod
-    def open(cls, folder: Path, *, display_path: str = "") -> PhotoFolder:
+    def open(cls, folder: Path, *, display_path: str = "", otherwise: PhotoFolder | None = None) -> PhotoFolder:
         """A folder of photos.
 
         Args:
             folder: any path of it.
             display_path: in messages; by default the resolved path.
+            otherwise: where photos are looked for that are not in it.
 
         Returns:
             The resolved folder.
         """
-        return cls(folder.resolve(), display_path or str(folder.resolve()))
+        return cls(folder.resolve(), display_path or str(folder.resolve()), otherwise=otherwise)
 
     def resolve(self, name: str) -> PhotoSource:
         """The photo with this name: a path below the folder, or an HTTP(S) URL."""
         return PhotoLink(name) if is_link(name) else PhotoFile(name, self)
+
+    def find(self, name: str) -> Path:
+        """The path of a photo.
+
+        Args:
+            name: as a row has it; a slash at its beginning is the folder of photos.
+
+        Returns:
+            The path of a file, with symbolic links resolved, below the folder.
+
+        Raises:
+            ImageRejected: there is no such file in the folder, or several.
+        """
+        try:
+            return self._resolved(name, self._find(name))
+        except ImageRejected as error:
+            if self._otherwise is None:
+                raise
+            try:
+                return self._otherwise.find(name)
+            except ImageRejected:
+                raise error from None
+
+    def _resolved(self, name: str, path: Path) -> Path:
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise _unreadable_error(f"{name} cannot be read: {reason}") from error
+        if self.folder is None or not real.is_relative_to(self.folder):
+            raise _unreadable_error(f"{name} is a symbolic link to a file outside the folder of photos")
+        if real.is_dir():
+            raise _unreadable_error(f"{name} is a folder, not a file")
+        return real
+
+    def _find(self, name: str) -> Path:
+        if "://" in name:
+            raise _unreadable_error(f"{name} is not an HTTP URL: use http or https")
+        if self.folder is None:
+            raise _unreadable_error(f"there is no file {name} in {self.display_path}")
+        # Windows tools write images\1.jpg.
+        path = PurePosixPath(name.replace("\\", "/").lstrip("/"))
+        if ".." in path.parts or "\x00" in name:
+            raise _unreadable_error(f"{name} is outside the folder of photos")
+        paths = [path, *(PurePosixPath(usual) / path for usual in _USUAL_FOLDERS)]
+        for each in paths:
+            found = self.folder / each
+            try:
+                if found.is_file() or found.is_symlink():
+                    return found
+                if each == path and path.parts and found.is_dir():
+                    raise _unreadable_error(f"{name} is a folder, not a file")
+            except OSError as error:
+                raise _unreadable_error(f"{name} cannot be read: {error.strerror or error}") from error
+        return self.folder / self._indexed(name, paths)
+
+    def close(self) -> None:
+        """Forget what was found in the folder."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+        if self._otherwise is not None:
+            self._otherwise.close()
+
+    def _indexed(self, name: str, paths: Sequence[PurePosixPath]) -> str:
+        if self.folder is None or not paths[0].name:
+            raise _unreadable_error(f"there is no file {name} in {self.display_path}")
+        if self._index is None:
+            self._index = _FileIndex(self.folder)
+        for path in paths:
+            if found := self._index.with_path(path):
+                return found
+        files = self._index.with_name(paths[0])
+        if not files:
+            raise _unreadable_error(f"there is no file {name} in {self.display_path}")
+        if len(files) > 1:
+            listed = ", ".join(files[:_MAX_LISTED])
+            raise _unreadable_error(
+                f"there are several files {paths[0].name} in {self.display_path} ({listed}): write the path of one"
+            )
+        return files[0]
+
+
+class _FileIndex:
+    """The files below a folder by their paths and names, without regard to case and the form of accents."""
+
+    def __init__(self, folder: Path) -> None:
+        self._database = TemporaryDatabase(
+            "CREATE TABLE file (name BLOB, path BLOB, file BLOB PRIMARY KEY) WITHOUT ROWID",
+            contents="photos of the folder",
+        )
+        self._database.write(
+            "INSERT OR IGNORE INTO file VALUES (?, ?, ?)",
+            (
+                (_folded(file.name), _folded(str(file)), text_key(str(file)))
+                for file in islice(_files_below(folder), _MAX_INDEXED)
+            ),
+        )
+        self._database.write("CREATE INDEX file_by_name ON file (name, file)", [()])
+        self._database.write("CREATE INDEX file_by_path ON file (path, file)", [()])
+
+    def with_path(self, path: PurePosixPath) -> str:
+        """The file with this path; "" if there is none."""
+        found = self._database.first("SELECT file FROM file WHERE path = ? ORDER BY file LIMIT 1", _folded(str(path)))
+        return _text(found[0]) if found else ""
+
+    def with_name(self, path: PurePosixPath) -> list[str]:
+        """The files with this name."""
+        query = "SELECT file FROM file WHERE name = ? ORDER BY file LIMIT 1 OFFSET ?"
+        found = (self._database.first(query, _folded(path.name), number) for number in range(_MAX_LISTED))
+        return [_text(row[0]) for row in found if row]
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _files_below(folder: Path) -> Iterator[PurePosixPath]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = PurePosixPath(parent).relative_to(folder)
+        yield from (below / name for name in files if not name.startswith("."))
+
+
+def _folded(name: str) -> bytes:
+    return text_key(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()))
+
+
+def _text(key: object) -> str:
+    return bytes(key).decode("utf-8", errors="surrogatepass") if isinstance(key, bytes) else str(key)
 
 
 def is_link(name: str) -> bool:
@@ -72,27 +218,7 @@ class PhotoFile:
         return LoadedPhoto(photo.sha256, photo)
 
     def _read(self) -> bytes:
-        folder = self.photos.folder
-        if "://" in self.name:
-            raise _unreadable_error(f"{self.name} is not an HTTP URL: use http or https")
-        if folder is None:
-            raise _unreadable_error(f"there is no file {self.name} in {self.photos.display_path}")
-        # Windows tools write images\1.jpg.
-        path = PurePosixPath(self.name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or "\x00" in self.name:
-            raise _unreadable_error(f"{self.name} is outside the folder of photos")
-        try:
-            real = (folder / path).resolve(strict=True)
-        except FileNotFoundError:
-            raise _unreadable_error(f"there is no file {self.name} in {self.photos.display_path}") from None
-        except (OSError, RuntimeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise _unreadable_error(f"{self.name} cannot be read: {reason}") from error
-        if not real.is_relative_to(folder):
-            raise _unreadable_error(f"{self.name} is a symbolic link to a file outside the folder of photos")
-        if real.is_dir():
-            raise _unreadable_error(f"{self.name} is a folder, not a file")
-        return read_limited(real)
+        return read_limited(self.photos.find(self.name))
 
 
 def _unreadable_error(message: str) -> ImageRejected:

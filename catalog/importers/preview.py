@@ -119,7 +119,7 @@ def preview_catalogue(path: Path, options: ImportOptions) -> CataloguePreview:
     missing: list[str] = []
     while True:
         try:
-            preview = _preview(path, mapping, options.format)
+            preview = _preview(path, mapping, options)
         except NoColumn as error:
             # The columns are shown without it, so that one can be chosen.
             missing.append(error.field)
@@ -128,8 +128,10 @@ def preview_catalogue(path: Path, options: ImportOptions) -> CataloguePreview:
             return replace(preview, products=(), problems=(), missing=missing) if missing else preview
 
 
-def _preview(path: Path, mapping: FieldMapping, format: str) -> CataloguePreview:
-    with open_catalogue(path, mapping, format=format, is_upload=True, sample=True) as catalogue:
+def _preview(path: Path, mapping: FieldMapping, options: ImportOptions) -> CataloguePreview:
+    with open_catalogue(
+        path, mapping, format=options.format, table=options.table, is_upload=True, sample=True
+    ) as catalogue:
         seen, rows = _Seen(), 0
         for row in islice(catalogue, SAMPLE_ROWS):
             rows += 1

@@ -12,10 +12,26 @@ from jobs.storage import StorageUnavailable
 
 # Problems kept in a report; the others are counted and passed to `on_rejected`.
 MAX_PROBLEMS = 1000
+# Names of new categories, of new brands, and of currencies in a report.
+MAX_NEW = 100
 
 
 class InvalidSource(ValueError):
     """Nothing can be imported from this source: it does not exist, is of an unknown format, or lacks a column."""
+
+
+class ChoiceNeeded(InvalidSource):
+    """Nothing is read before a person has chosen.
+
+    Attributes:
+        option: name of the option.
+        choices: (value, what it would mean) each.
+    """
+
+    def __init__(self, option: str, choices: Sequence[tuple[str, str]], message: str) -> None:
+        super().__init__(message)
+        self.option = option
+        self.choices = choices
 
 
 class NoColumn(InvalidSource):
@@ -138,6 +154,9 @@ class ImportReport:
         warnings: number of values that could not be used, of rows that were imported.
         not_withdrawn: why missing products were not withdrawn, if that was requested.
         notes: what was found about the source as a whole: its encoding, columns that were not used.
+        new_categories: the first MAX_NEW that the catalogue did not have, `Home > Throws`.
+        new_brands: the same of brands.
+        currencies: of the prices, the first MAX_NEW.
         problems: the first MAX_PROBLEMS problems.
     """
 
@@ -159,6 +178,9 @@ class ImportReport:
     broken_off: bool = False
     problems: list[RowProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    new_categories: list[str] = field(default_factory=list)
+    new_brands: list[str] = field(default_factory=list)
+    currencies: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> int:

@@ -35,6 +35,7 @@ class ImportOptions:
         fetch: download photos given as links.
         map: FIELD=COLUMN each.
         set: FIELD=TEXT each.
+        table: which table of a zip, by its name or path; "" for the only one.
         automatic: as in FieldMapping.
 
     Raises:
@@ -53,6 +54,8 @@ class ImportOptions:
     decimal: str = ""
     category_separator: str = ""
     image_separator: str = ""
+    item: str = ""
+    table: str = ""
     automatic: bool = True
 
     def __post_init__(self) -> None:
@@ -93,7 +96,7 @@ class ImportOptions:
         """
         mapping = (base or FieldMapping()).with_columns([_pair(text, "FIELD=COLUMN") for text in self.map])
         mapping = mapping.with_values(dict(_pair(text, "FIELD=TEXT") for text in self.set))
-        names = ("encoding", "delimiter", "decimal", "category_separator", "image_separator")
+        names = ("encoding", "delimiter", "decimal", "category_separator", "image_separator", "item")
         options = {name: getattr(self, name) for name in names if getattr(self, name)}
         return replace(mapping, **options, automatic=self.automatic and mapping.automatic)
 
@@ -176,6 +179,7 @@ def run_import(
                 path,
                 options.mapping(mapping),
                 format=options.format,
+                table=options.table,
                 images=images,
                 is_upload=is_upload,
                 should_stop=should_stop,

@@ -73,6 +73,8 @@ class ShopRows:
             replace(mapping, columns={**columns, **mapping.columns}),
             [*headers, *(name for name in DERIVED if name not in headers)],
             photos=photos,
+            # Derived ones have been converted.
+            has_html="description" not in self._derived,
         )
 
     @property

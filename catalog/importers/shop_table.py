@@ -82,7 +82,7 @@ class ShopTable:
         unused = [header for header in self.headers if header not in self._used()]
         more = f" and {len(unused) - _MAX_UNUSED} more" if len(unused) > _MAX_UNUSED else ""
         notes = [f"columns that were not used: {', '.join(unused[:_MAX_UNUSED])}{more}"] if unused else []
-        return [*self._rows.notes, *notes]
+        return [*self._rows.notes, *notes, *self._table.notes]
 
     def __iter__(self) -> Iterator[Row]:
         with closing(SkusOfFile()) as skus:

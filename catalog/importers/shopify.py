@@ -119,7 +119,7 @@ class ShopifyExport:
     @property
     def notes(self) -> Sequence[str]:
         """What was found about the export as a whole."""
-        return self._rows.notes
+        return [*self._rows.notes, *self._table.notes]
 
     def __iter__(self) -> Iterator[Row]:
         product: _Lines | None = None

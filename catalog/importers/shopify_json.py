@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from catalog.importers.csv_file import python_encoding
+from catalog.importers.encodings import find_encoding
 from catalog.importers.json_objects import JsonUnreadable, json_objects
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
@@ -39,7 +39,7 @@ class ShopifyJson:
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._path = path
-        self._encoding = python_encoding(mapping.encoding)
+        self._encoding = find_encoding(path, mapping.encoding).codec
         self._rows = ShopifyRows(mapping, ("handle", "vendor", "product_type"), photos=photos)
 
     @property

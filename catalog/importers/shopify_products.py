@@ -88,7 +88,7 @@ class ShopifyRows:
 
     def __init__(self, mapping: FieldMapping, headers: Sequence[str], *, photos: PhotoFolder) -> None:
         self._rows = ShopRows(mapping, headers, photos=photos, system="Shopify")
-        self._separator = mapping.category_separator
+        self._separator = mapping.category_separator or ">"
         self._decimal = mapping.decimal
         self._skus: SkusOfFile | None = None
 

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from catalog.importers.archive import unpack, validate_archive
-from catalog.importers.csv_file import CsvCatalogue
-from catalog.importers.feed import MerchantFeed, MerchantTable, attribute_name
+from catalog.importers.csv_file import CsvCatalogue, table_headers
+from catalog.importers.encodings import decode_start
+from catalog.importers.feed import MerchantFeed, MerchantTable
 from catalog.importers.folder import FolderCatalogue
 from catalog.importers.json_lines import JsonLines
 from catalog.importers.magento import MagentoExport
-from catalog.importers.mapping import DELIMITERS, FieldMapping
+from catalog.importers.mapping import FieldMapping
 from catalog.importers.marqo import MarqoDocuments
 from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rejected import NOTE_COLUMNS, is_rejected_rows_file
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shipped_mappings import shipped_mappings
 from catalog.importers.shop_table import ShopTable
 from catalog.importers.shopify import ShopifyExport
 from catalog.importers.shopify_json import ShopifyJson
+from catalog.importers.synonyms import find_columns
 from catalog.importers.vision_products import VisionProducts
 from catalog.importers.woocommerce import WooCommerceExport
+from catalog.importers.xml_file import XmlCatalogue
+from catalog.importers.xml_items import FEED_ROOTS, outline
 
 FORMATS = (
     "csv",
@@ -38,10 +41,16 @@ FORMATS = (
     *shipped_mappings(),
     "marqo",
     "vision",
+    "xml",
     "jsonl",
 )
 
 _HEAD_BYTES = 64 * 1024
+_JSON_NAME = re.compile(r'"((?:[^"\\]|\\.){1,80})"\s*:')
+# The root element of XML, without its prefix, behind the declaration and comments.
+_ROOT = re.compile(
+    r"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)*<(?:[\w.-]+:)?(?P<name>[\w.-]+)", re.DOTALL
+)
 
 # Common files that are not catalogues, by their first bytes, with what to do instead.
 _UNSUPPORTED_SIGNATURES = {
@@ -71,6 +80,7 @@ _TABLES: Mapping[
         | ShopifyJson
         | MarqoDocuments
         | VisionProducts
+        | XmlCatalogue
         | JsonLines
     ],
 ] = {
@@ -78,6 +88,7 @@ _TABLES: Mapping[
     **_SHOP_TABLES,
     **_JSON,
     "vision": VisionProducts,
+    "xml": XmlCatalogue,
     "jsonl": JsonLines,
 }
 
@@ -117,6 +128,7 @@ def open_catalogue(
     mapping: FieldMapping,
     *,
     format: str = "",
+    table: str = "",
     images: Path | None = None,
     is_upload: bool = False,
     should_stop: Callable[[], bool] | None = None,
@@ -128,7 +140,8 @@ def open_catalogue(
         path: a file, or a folder of photos.
         mapping: how columns become fields.
         format: one of FORMATS, or "" to detect it; for a zip, the format of its content.
-        images: folder of the photos that a table lists; by default `images` beside the table, or the table's own folder.
+        table: as in `archive.unpack`.
+        images: folder of the photos that a table lists; those that are not in it are looked for beside the table.
         is_upload: files beside `path` do not belong to the catalogue.
         should_stop: as in `archive.unpack`.
         sample: of an archive, unpack its table only, or its first photos.
@@ -150,26 +163,28 @@ def open_catalogue(
             if is_upload
             else _photos(path, images, "")
         )
-        yield _catalogue(path, format or detected, mapping, photos)
+        with closing(photos):
+            yield _catalogue(path, format or detected, mapping, photos)
         return
-    with unpack(path, should_stop, sample=sample) as content:
+    with unpack(path, is_catalogue, should_stop, table=table, sample=sample) as (root, content):
         inner = "folder" if content.is_dir() else detect_format(content)
         if inner == "zip":
             raise InvalidSource(f"{content.name} in {path} is not a table")
         requested = "" if format == "zip" else format
         if requested == "folder":
             content = content if content.is_dir() else content.parent
-        photos = _photos(content, images, "the archive")
-        yield _catalogue(content, requested or inner, mapping, photos, display_path="the archive")
+        with closing(_photos(content, images, "the archive", root)) as photos:
+            yield _catalogue(content, requested or inner, mapping, photos, display_path="the archive")
 
 
-def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "") -> None:
+def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", table: str = "") -> None:
     """Check an uploaded file quickly: all of a zip, but only the first line of a table.
 
     Args:
         path: the upload.
         mapping: how columns become fields.
         format: as in `open_catalogue`.
+        table: as in `open_catalogue`.
 
     Raises:
         InvalidSource: the file cannot be imported.
@@ -178,7 +193,7 @@ def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "") -> N
         raise InvalidSource("the file is empty")
     detected = detect_format(path)
     if detected == "zip":
-        validate_archive(path)
+        validate_archive(path, is_catalogue, table=table)
     elif (format or detected) not in ("jsonl", *_JSON):
         with open_catalogue(path, mapping, format=format, is_upload=True):
             pass
@@ -212,7 +227,33 @@ def detect_format(path: Path) -> str:
     for start, name in _UNSUPPORTED_SIGNATURES.items():
         if head.startswith(start):
             raise InvalidSource(f"{path} is {name}")
-    return "merchant" if is_xml(head) else _detect_text_format(head.decode("utf-8-sig", errors="replace"))
+    if is_xml(head):
+        root = _ROOT.search(decode_start(head))
+        # What has no root, or that of a web page, is explained by the reader of feeds.
+        return "merchant" if root is None or root["name"].lower() in FEED_ROOTS else "xml"
+    return _detect_text_format(decode_start(head))
+
+
+def is_catalogue(head: bytes) -> bool:
+    """Whether a file with these first bytes has products: a known format, or a table with columns that are known by their names.
+
+    Args:
+        head: the first bytes of the file.
+
+    Returns:
+        False for other files, and for tables whose columns have to be mapped.
+    """
+    if is_xml(head):
+        names = {name for children in outline(head).values() for name in children}
+        return _has_products(names)
+    text = decode_start(head)
+    if text.lstrip().startswith(("{", "[")):
+        return _has_products(_JSON_NAME.findall(text))
+    return _detect_text_format(text) != "csv" or _has_products(table_headers(text))
+
+
+def _has_products(names: Iterable[str]) -> bool:
+    return {"sku", "title"} <= find_columns(list(names)).keys()
 
 
 def is_xml(head: bytes) -> bool:
@@ -225,24 +266,16 @@ def _detect_text_format(head: str) -> str:
         return next((name for name, reader in _JSON.items() if reader.matches(head)), "jsonl")
     if VisionProducts.matches(head):
         return "vision"
-    first, *_ = head.splitlines() or [""]
-    headers = _headers(first)
+    headers = table_headers(head)
     for name, table in _SHOP_TABLES.items():
         if table.matches(headers):
             return name
     for name, shipped in shipped_mappings().items():
         if shipped.matches(headers):
             return name
-    if {"id", "title", "image_link"} <= {attribute_name(cell.strip(' "\r')) for cell in first.split("\t")}:
+    if MerchantTable.matches(headers):
         return "merchant"
     return "csv"
-
-
-def _headers(line: str) -> list[str]:
-    """The column names of a first line, by the delimiter that makes most columns; of rejected rows, those of their source."""
-    headers = max((next(csv.reader([line], delimiter=mark), []) for mark in DELIMITERS), key=len)
-    headers = [header.strip() for header in headers]
-    return headers[len(NOTE_COLUMNS) :] if is_rejected_rows_file(headers) else headers
 
 
 def _catalogue(
@@ -261,8 +294,7 @@ def _catalogue(
     return _TABLES[format](path, mapping, photos=photos)
 
 
-def _photos(table: Path, images: Path | None, display_path: str) -> PhotoFolder:
-    if images is not None:
-        return PhotoFolder.open(images)
-    beside = table.parent / "images"
-    return PhotoFolder.open(beside if beside.is_dir() else table.parent, display_path=display_path)
+def _photos(table: Path, images: Path | None, display_path: str, root: Path | None = None) -> PhotoFolder:
+    whole = None if root is None or root == table.parent else PhotoFolder.open(root, display_path=display_path)
+    beside = PhotoFolder.open(table.parent, display_path=display_path, otherwise=whole)
+    return beside if images is None else PhotoFolder.open(images, otherwise=beside)

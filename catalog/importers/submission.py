@@ -84,7 +84,7 @@ def create_import(name: str, options: ImportOptions, *, file_name: str, draft_id
     parameters = {**options.as_parameters(), "file": file_name, **({"draft": str(draft_id)} if draft_id else {})}
     try:
         try:
-            validate_upload(path, options.mapping(), format=options.format)
+            validate_upload(path, options.mapping(), format=options.format, table=options.table)
         except InvalidSource as error:
             raise InvalidSource(str(error).replace(str(path), file_name or "the file")) from error
         return create_job(IMPORT, upload=name, parameters=parameters)

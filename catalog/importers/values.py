@@ -1,49 +1,30 @@
-"""Parses prices and booleans as shops write them. Ambiguous values are rejected, never guessed."""
+"""Parses prices as shops write them. Ambiguous ones are rejected, never guessed."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
+from price_parser import Price as ParsedPrice
+
+from catalog.importers.currencies import currencies_of
 from catalog.importers.rows import RowRejected
+from catalog.money import decimals, precision
 
-# Currencies of a sign; the first is the default if the shop names none.
-_SIGNS = {
-    "€": ("EUR",),
-    "$": ("USD", "AUD", "CAD", "CLP", "COP", "HKD", "MXN", "NZD", "SGD", "TWD", "ARS", "BRL"),
-    "£": ("GBP", "EGP", "GIP"),
-    "¥": ("JPY", "CNY"),
-    "₹": ("INR",),
-    "zł": ("PLN",),
-    "₺": ("TRY",),
-    "₴": ("UAH",),
-    "₩": ("KRW",),
-    "kr": ("SEK", "DKK", "NOK", "ISK"),
-    "Kč": ("CZK",),
-    "Ft": ("HUF",),
-    "R$": ("BRL",),
-}
+_MAX_AMOUNT = Decimal(10) ** 10
+_MAX_CHARACTERS = 60
 
-_TRUE = frozenset(("1", "true", "yes", "y", "on", "in stock", "instock", "available", "preorder", "backorder"))
-_FALSE = frozenset(("0", "false", "no", "n", "off", "out of stock", "outofstock", "unavailable", "sold out"))
-
-# ISO 4217. Other letters beside a price are not currencies: "12.00 TTC" is a price including tax.
-_ISO_4217 = """
-AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
-CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL
-HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD
-MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG
-QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SYP SZL THB TJS TMT TND TOP TRY TTD TWD
-TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW
-"""
-_CODES = frozenset(_ISO_4217.split())
-
-_PRICE = re.compile(
-    r"(?P<before>[^\d.,-]*)(?P<minus>-?)(?P<number>\d[\d.,' ]*?)(?:[.,][-\u2013\u2014])?(?P<after>[^\d.,]*)\.?",
-    re.ASCII,
-)
-_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"})
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u00b4": "'", "`": "'", "\u066b": ".", "\u066c": ","})
+_PLAIN = re.compile(r"\d{1,9}(?:\.\d{1,2})?", re.ASCII)
+# `19,-` and `19.--` have no cents.
+_NO_CENTS = re.compile(r"[.,]?\s*[-\u2013\u2014]{1,2}(?=\s|$|[^\d\s-])")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)'(?=\d)")
+_GROUPS = re.compile(r"\d{1,3}(?:([., ])\d{3})?(?:\1\d{3})*")
+# Lakhs and crores: groups of two digits before the last three.
+_INDIAN_GROUPS = re.compile(r"\d{1,2}(?:,\d{2})+,\d{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +35,16 @@ class Price:
     currencies: tuple[str, ...] = ()
 
 
-def parse_price(text: str, *, decimal: str = "") -> Price | None:
-    """Parse a price such as `1.234,50 €`, `$19.99`, `CHF 1'200.-` or `1299`.
+def parse_price(text: str, *, decimal: str = "", usual_decimal: str = "", currency: str = "") -> Price | None:
+    """Parse a price such as `1.234,50 €`, `$19.99`, `CHF 1'200.-`, `₹1,39,900` or `1299`.
+
+    Three digits after the only mark are decimals or thousands. The decimal separator decides, then what the currency has.
 
     Args:
         text: the price.
         decimal: decimal separator, "." or ","; "" to detect it.
+        usual_decimal: that of other prices of the source, which decides if this price does not.
+        currency: of the price, if it names none itself.
 
     Returns:
         The price; None if the text is empty.
@@ -67,80 +52,128 @@ def parse_price(text: str, *, decimal: str = "") -> Price | None:
     Raises:
         RowRejected: the text is not a price, is negative, or is ambiguous.
     """
-    text = text.translate(_SPACES).strip()
+    text = _simplified(text)
     if not text:
         return None
-    match = _PRICE.fullmatch(text)
-    if match is None:
-        raise RowRejected(f"{text[:40]!r} is not a price")
-    if match["minus"]:
+    if decimal != "," and _PLAIN.fullmatch(text):
+        return Price(Decimal(text))
+    before, number, after = _located(text)
+    if before.endswith("-"):
         raise RowRejected(f"the price {text} is negative")
-    currencies = [found for found in (_currencies(match["before"], text), _currencies(match["after"], text)) if found]
-    amount = _amount(match["number"].strip(), text, decimal)
-    if len(currencies) == 2:
-        both = tuple(code for code in currencies[0] if code in currencies[1])
-        if not both:
+    found = [_currencies(affix, text) for affix in (before, after) if affix]
+    currencies = found[0] if found else ()
+    if len(found) == 2:
+        currencies = tuple(code for code in found[0] if code in found[1])
+        if not currencies:
             raise RowRejected(f"the price {text} has two currencies")
-        return Price(amount, both)
-    return Price(amount, currencies[0] if currencies else ())
+    if not decimal:
+        known = currency if currency in currencies or not currencies else currencies[0]
+        decimal = _decimal_separator(number, text, usual_decimal, known)
+    return Price(_amount(number, text, decimal), currencies)
 
 
-def parse_boolean(text: str, *, name: str) -> bool:
-    """Parse `yes`, `in stock`, `0`, `out_of_stock` or a number of items.
+def usual_decimal(texts: Iterable[str]) -> str:
+    """The decimal separator of prices: that of all those which can be read in one way only.
 
     Args:
-        text: the value.
-        name: of the field, for the error.
+        texts: prices of one column.
 
     Returns:
-        Whether it is true.
-
-    Raises:
-        RowRejected: the text is none of these.
+        "." or ","; "" if no price shows it, or they differ.
     """
-    word = " ".join(text.lower().replace("_", " ").replace("-", " ").split())
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    if word.isascii() and word.isdigit():
-        # Without int(): Python converts at most 4,300 digits.
-        return bool(word.strip("0"))
-    raise RowRejected(f"{name}: {text[:40]!r} is neither yes, no nor a number of items")
+    found = set()
+    for text in texts:
+        try:
+            _, number, _ = _located(_simplified(text))
+            found.add(_evident_decimal(number))
+        except RowRejected:
+            continue
+    found -= {None, ""}
+    return str(found.pop()) if len(found) == 1 else ""
+
+
+def rounded(price: Decimal, currency: str) -> Decimal:
+    """A price with the decimals that it can be stored and paid with.
+
+    Args:
+        price: in units of the currency.
+        currency: ISO 4217 code.
+
+    Returns:
+        The same number, or the nearest one with two decimals, or with those of the currency if it has more.
+    """
+    return price.quantize(Decimal(1).scaleb(-decimals(currency)), ROUND_HALF_UP)
+
+
+def _simplified(text: str) -> str:
+    """Without the differences of digits, spaces, apostrophes and full-width letters that mean nothing."""
+    text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
+    if not text.isascii():
+        text = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in text)
+    # price-parser knows spaces between groups, but not the apostrophes of Switzerland.
+    return _BETWEEN_DIGITS.sub(" ", " ".join(text.split()))
+
+
+def _located(text: str) -> tuple[str, str, str]:
+    """What stands before the number, the number, and what stands after it."""
+    if len(text) > _MAX_CHARACTERS:
+        raise RowRejected(f"{text[:40]!r} is not a price")
+    number = (ParsedPrice.fromstring(text).amount_text or "").strip()
+    start = text.find(number) if number else -1
+    if start < 0:
+        raise RowRejected(f"{text[:40]!r} is not a price")
+    # A point or comma that a number ends with is none of its own: `19,-`.
+    after = _NO_CENTS.sub("", text[start + len(number) :], count=1).strip().rstrip("*").strip()
+    before = text[:start].strip()
+    if re.search(r"\d", before + after):
+        raise RowRejected(f"{text[:40]!r} is not a price")
+    return before, number.rstrip("., "), after
 
 
 def _currencies(affix: str, text: str) -> tuple[str, ...]:
-    affix = affix.strip()
-    if not affix:
-        return ()
-    if affix in _SIGNS:
-        return _SIGNS[affix]
-    if affix in _CODES:
-        return (affix,)
-    raise RowRejected(f"{text[:40]!r} is not a price")
+    found = currencies_of(affix)
+    if not found and affix != ".":
+        raise RowRejected(f"{text[:40]!r} is not a price")
+    return found
+
+
+def _evident_decimal(number: str) -> str | None:
+    """The decimal separator of this number; "" if it has no fraction, None if that can be read in two ways."""
+    points = [mark for mark in number if mark in ".,"]
+    if not points:
+        return ""
+    last = points[-1]
+    if points.count(last) > 1:
+        # Marks that occur twice are between groups.
+        return ""
+    integer, _, fraction = number.rpartition(last)
+    if len(fraction) != 3 or len(set(points)) > 1 or " " in integer:
+        return last
+    # 0.750 and 1234.567 have no groups.
+    return last if integer.startswith("0") or len(integer) > 3 else None
+
+
+def _decimal_separator(number: str, text: str, usual: str, currency: str) -> str:
+    evident = _evident_decimal(number)
+    if evident is not None:
+        return evident
+    mark = "." if "." in number else ","
+    if usual:
+        return mark if usual == mark else ""
+    if currency and precision(currency) < 3:
+        return ""
+    if currency and mark == ".":
+        return mark
+    raise RowRejected(f"the price {text} is ambiguous, thousands or decimals: set the decimal separator")
 
 
 def _amount(number: str, text: str, decimal: str) -> Decimal:
-    marks = [mark for mark in number if not mark.isdigit()]
-    if not decimal:
-        decimal = _decimal_separator(marks, number, text)
-    integer_part, _, fraction = number.partition(decimal) if decimal else (number, "", "")
-    groups = re.split(r"[.,' ]", integer_part)
-    grouped = len(groups) == 1 or (1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:]))
-    separators = {mark for mark in integer_part if not mark.isdigit()}
-    if not grouped or len(separators) > 1 or (fraction and not fraction.isdigit()):
+    integer, _, fraction = number.rpartition(decimal) if decimal and decimal in number else (number, "", "")
+    grouped = _GROUPS.fullmatch(integer) or _INDIAN_GROUPS.fullmatch(integer) or integer.isdigit()
+    if not (grouped or (fraction and not integer)) or (fraction and not fraction.isdigit()):
         raise RowRejected(f"the price {text} has neither groups of three digits nor one decimal separator")
-    if len(fraction.rstrip("0")) > 2:
-        raise RowRejected(f"the price {text} has more than two decimals")
-    return Decimal(f"{''.join(groups)}.{fraction[:2] or '0'}")
-
-
-def _decimal_separator(marks: list[str], number: str, text: str) -> str:
-    """The decimal separator of this number; "" if it has no fraction."""
-    points = [mark for mark in marks if mark in ".,"]
-    if not points or points.count(points[-1]) > 1:
-        return ""
-    digits_after = len(number) - number.rindex(points[-1]) - 1
-    if len(marks) == 1 and digits_after == 3:
-        raise RowRejected(f"the price {text} is ambiguous, thousands or decimals: set the decimal separator")
-    return points[-1]
+    digits = re.sub(r"\D", "", integer)
+    amount = Decimal(f"{digits or 0}.{fraction or 0}")
+    if amount >= _MAX_AMOUNT:
+        raise RowRejected(f"the price {text} is too large")
+    return amount

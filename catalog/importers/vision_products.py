@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from catalog.importers.csv_file import count_lines, python_encoding
+from catalog.importers.encodings import find_encoding
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
@@ -57,14 +57,15 @@ class VisionProducts:
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._path = path
-        self._encoding = python_encoding(mapping.encoding)
+        encoding = find_encoding(path, mapping.encoding)
+        self._encoding = encoding.codec
         self._rows = ShopRows(mapping, _COLUMNS, photos=photos, system="Google Product Search")
         with path.open(encoding=self._encoding, errors="replace", newline="") as file:
             if not self.matches(file.read(1024)):
                 raise InvalidSource(
                     "the first line does not begin with gs://: is it a bulk import file of Google Product Search?"
                 )
-        self.total = count_lines(path)
+        self.total = encoding.lines
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:

@@ -236,7 +236,7 @@ class WooCommerceExport:
     @property
     def notes(self) -> Sequence[str]:
         """What was found about the export as a whole."""
-        return self._rows.notes
+        return [*self._rows.notes, *self._table.notes]
 
     def __iter__(self) -> Iterator[Row]:
         with closing(_Parents()) as parents, closing(SkusOfFile()) as skus:

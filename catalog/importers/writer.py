@@ -24,7 +24,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -35,6 +35,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, OperationalError, reset_queries, transaction
 
 from catalog.importers.rows import (
+    MAX_NEW,
     MAX_PROBLEMS,
     ImportAborted,
     ImportReport,
@@ -49,9 +50,11 @@ from catalog.models import Category, Product, ProductImage
 from catalog.photos import ImageRejected, Photo
 from catalog.selectors import merged_skus
 from catalog.services import (
+    ProductData,
     SaveResult,
     arrange_images,
     attach_image,
+    category_path,
     is_conflict,
     record_source,
     remove_images,
@@ -71,6 +74,8 @@ _CONFLICT_ATTEMPTS = 8
 _CONFLICT_WAIT_S = 0.2
 # Memory of the list of SKUs; the rest is on disk.
 _SEEN_CACHE_KIB = 1024
+# Categories and brands that are known to be in the catalogue or in the report.
+_KNOWN_NAMES = 10_000
 
 
 def import_rows(
@@ -155,6 +160,8 @@ class _SeenSkus:
             self._database.execute(f"PRAGMA {setting}")
         # line: NULL if the row was rejected.
         self._database.execute("CREATE TABLE seen (sku BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+        # The first spelling of each SKU, without regard to case.
+        self._database.execute("CREATE TABLE spelling (folded BLOB PRIMARY KEY, sku BLOB, line INTEGER) WITHOUT ROWID")
         self._database.execute("BEGIN")
 
     def line_of(self, sku: str) -> int | None:
@@ -171,6 +178,13 @@ class _SeenSkus:
     def add(self, rows: Iterable[Row]) -> None:
         """Add imported rows."""
         self._write("INSERT OR REPLACE INTO seen VALUES (?, ?)", ((_key(row.sku), row.line) for row in rows))
+
+    def spell(self, row: Row) -> tuple[str, int] | None:
+        """Note the spelling of an imported SKU. Returns the earlier one, if it differs in case only, and its line."""
+        folded = _key(row.sku.casefold())
+        self._write("INSERT OR IGNORE INTO spelling VALUES (?, ?, ?)", [(folded, _key(row.sku), row.line)])
+        first, line = self._database.execute("SELECT sku, line FROM spelling WHERE folded = ?", (folded,)).fetchone()
+        return None if first == _key(row.sku) else (first.decode("utf-8", errors="surrogatepass"), line)
 
     def add_rejected(self, rows: Iterable[Row]) -> None:
         """Add rejected rows."""
@@ -208,6 +222,52 @@ class _PendingRow:
         return text + sum(len(photo.content) for photo, _ in self.photos.added.values())
 
 
+class _NewNames:
+    """Which categories and brands the catalogue does not have, each looked up once, as long as they are not too many."""
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        self._brands: set[str] = set()
+        self._new_paths: dict[str, str] = {}
+        self._new_brands: set[str] = set()
+
+    def look_at(self, products: Sequence[ProductData]) -> None:
+        """Look up the names of a batch, before it is saved. products: of the batch."""
+        if len(self._paths) > _KNOWN_NAMES or len(self._brands) > _KNOWN_NAMES:
+            self._paths.clear()
+            self._brands.clear()
+        named = {category_path(names): names for product in products for names in _categories_of(product)}
+        paths = {path: names for path, names in named.items() if path not in self._paths}
+        known = set(Category.objects.filter(path__in=paths).values_list("path", flat=True)) if paths else set()
+        self._paths |= paths.keys()
+        for path, names in paths.items():
+            if path not in known and len(self._new_paths) < MAX_NEW:
+                self._new_paths[path] = " > ".join(names)
+        brands = {product.brand for product in products if product.brand} - self._brands
+        stored = set(Product.objects.filter(brand__in=brands).values_list("brand", flat=True)) if brands else set()
+        self._brands |= brands
+        self._new_brands |= set(sorted(brands - stored)[: MAX_NEW - len(self._new_brands)])
+
+    def report(self, product: ProductData, report: ImportReport) -> None:
+        """Add the new names of a product that is imported to the report."""
+        for names in _categories_of(product):
+            if name := self._new_paths.get(category_path(names)):
+                _add_new(report.new_categories, name)
+        if product.brand in self._new_brands:
+            _add_new(report.new_brands, product.brand)
+        if product.price is not None:
+            _add_new(report.currencies, product.currency)
+
+
+def _categories_of(product: ProductData) -> Iterator[Sequence[str]]:
+    return (names for names in (product.category, *product.other_categories) if names)
+
+
+def _add_new(names: list[str], name: str) -> None:
+    if name not in names and len(names) < MAX_NEW:
+        names.append(name)
+
+
 class _ImportRun:
     """State of an import: the current batch and the report."""
 
@@ -232,6 +292,7 @@ class _ImportRun:
         self._source = source
         self._withdraw = withdraw
         self._categories: dict[tuple[str, ...], Category] = {}
+        self._new = _NewNames()
         self._merged = merged_skus()
         self._batch: list[_PendingRow] = []
         self._batch_skus: set[str] = set()
@@ -255,6 +316,9 @@ class _ImportRun:
         """Note the SKUs of rows that an interrupted import has saved or rejected."""
         remaining = iter(rows)
         while chunk := list(islice(remaining, _BATCH_ROWS)):
+            for row in chunk:
+                if row.product is not None:
+                    self._seen.spell(row)
             self._seen.add(row for row in chunk if row.product is not None)
             self._seen.add_rejected(row for row in chunk if row.product is None)
 
@@ -350,6 +414,7 @@ class _ImportRun:
                 time.sleep(random.uniform(0, _CONFLICT_WAIT_S))
 
     def _write(self, batch: Sequence[_PendingRow]) -> list[SaveResult | ValidationError]:
+        self._new.look_at([pending.row.product for pending in batch if pending.row.product is not None])
         products_to_save = [
             (pending.row.product, pending.row.fields) for pending in batch if pending.row.product is not None
         ]
@@ -389,11 +454,14 @@ class _ImportRun:
             report.rejected += 1
             problems = [*problems, RowProblem(pending.row.line, pending.row.sku, pending.rejected)]
         else:
-            warnings = [
-                RowProblem(pending.row.line, pending.row.sku, text, is_warning=True) for text in pending.row.warnings
-            ]
+            texts = list(pending.row.warnings)
+            if (earlier := self._seen.spell(pending.row)) is not None:
+                texts.append(f"the SKU differs from {earlier[0]} on line {earlier[1]} in case only")
+            warnings = [RowProblem(pending.row.line, pending.row.sku, text, is_warning=True) for text in texts]
             report.warnings += len(warnings)
             problems = [*warnings, *problems]
+            if pending.row.product is not None:
+                self._new.report(pending.row.product, report)
             report.photos_added += len(photos.added)
             report.photos_removed += len(photos.removed)
             report.photos_unchanged += photos.unchanged

@@ -1,4 +1,4 @@
-"""The items of an RSS 2.0 or Atom file, read as a stream.
+"""The items of an XML file, read as a stream: those of RSS 2.0 and Atom, and any other element that is repeated.
 
 Expat is used directly, for two things that ElementTree hides: a document type declaration is refused at its start, so that no
 entity is defined, expanded or fetched; and only the current item is in memory.
@@ -6,7 +6,8 @@ entity is defined, expanded or fetched; and only the current item is in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -14,49 +15,78 @@ from xml.parsers import expat
 
 from catalog.importers.rows import InvalidSource
 
-GOOGLE = "http://base.google.com/ns/1.0"
+# Google's namespace, as it is and as some write it.
+GOOGLE = frozenset(("http://base.google.com/ns/1.0", "https://base.google.com/ns/1.0"))
 ATOM = "http://www.w3.org/2005/Atom"
+# Roots of feeds, and the elements that are their items.
+FEED_ROOTS = frozenset(("rss", "feed", "channel", "rdf"))
+FEED_ITEMS = ("item", "entry")
 
 _SEPARATOR = "\n"
+# A byte order mark and empty lines, which expat refuses before the declaration.
+_BEFORE_DECLARATION = b"\xef\xbb\xbf \t\r\n"
 _CHUNK_BYTES = 8 * 1024
 _MAX_ITEM_CHARACTERS = 1024 * 1024
 _MAX_ITEM_VALUES = 10_000
 # Expat buffers a tag or comment until its end: longer ones would fill the memory.
 _MAX_TOKEN_BYTES = 4 * 1024 * 1024
 _MAX_DEPTH = 100
+# Of the beginning, in which the repeated element is looked for.
+_OUTLINE_BYTES = 512 * 1024
 
 
 @dataclass(slots=True)
 class Item:
-    """One item: the texts of its elements by local name; those in Google's namespace take precedence."""
+    """One item: the texts of its elements by path, `images/image`, and of attributes, `@id`; Google's elements
+    take precedence, and those of other namespaces stand back.
+    """
 
     google: dict[str, list[str]] = field(default_factory=dict)
     other_elements: dict[str, list[str]] = field(default_factory=dict)
+    foreign: dict[str, list[str]] = field(default_factory=dict)
     error: str = ""
 
     def texts(self, name: str) -> list[str]:
-        """All texts of this name."""
-        return self.google.get(name) or self.other_elements.get(name) or []
+        """All texts of this path."""
+        return self.google.get(name) or self.other_elements.get(name) or self.foreign.get(name) or []
+
+    def of(self, namespace: str) -> dict[str, list[str]]:
+        """The texts of elements of this namespace."""
+        if namespace in GOOGLE:
+            return self.google
+        return self.other_elements if namespace in ("", ATOM) else self.foreign
+
+    @property
+    def names(self) -> list[str]:
+        """All paths."""
+        return list(dict.fromkeys([*self.google, *self.other_elements, *self.foreign]))
 
 
 class FeedSyntaxError(Exception):
     """The file cannot be read further."""
 
 
-class FeedFile:
+class XmlFile:
     """An XML file with items.
 
     Args:
         path: the file.
+        item: name of the elements that are items, or their path: `product`, `products/product`; "" for those of a feed.
+        encoding: of the file; "" for the one that it declares.
+
+    Attributes:
+        root: name of the root element.
 
     Raises:
-        InvalidSource: it is not a feed.
+        InvalidSource: it is not XML.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, item: str = "", encoding: str = "") -> None:
         self._path = path
+        self._items = (item,) if item else FEED_ITEMS
+        self._encoding = encoding or None
         with self._open() as file:
-            parser = _FeedParser()
+            parser = self._parser()
             try:
                 while not parser.root and (chunk := file.read(_CHUNK_BYTES)):
                     parser.feed(chunk)
@@ -64,7 +94,8 @@ class FeedFile:
                 if not parser.root:
                     raise InvalidSource(str(error)) from error
             if not parser.root:
-                raise InvalidSource("the file is empty: it has to be an RSS 2.0 or Atom feed")
+                raise InvalidSource("the file is empty: it has to be XML")
+        self.root = parser.root
 
     def __iter__(self) -> Iterator[Item]:
         """Iterate over the items.
@@ -75,7 +106,7 @@ class FeedFile:
         Raises:
             FeedSyntaxError: the rest of the file cannot be read.
         """
-        parser = _FeedParser()
+        parser = self._parser()
         with self._open() as file:
             while chunk := file.read(_CHUNK_BYTES):
                 broken: FeedSyntaxError | None = None
@@ -88,39 +119,56 @@ class FeedFile:
                     raise broken
             parser.feed(b"", last=True)
 
+    def outline(self) -> dict[str, set[str]]:
+        """The paths of elements near the beginning, each with the names of its children and attributes."""
+        parser = _OutlineParser(self._encoding)
+        # What stands before a fault is enough, and importing reports it.
+        with self._open() as file, contextlib.suppress(FeedSyntaxError):
+            while parser.fed < _OUTLINE_BYTES and (chunk := file.read(_CHUNK_BYTES)):
+                parser.feed(chunk)
+        return parser.children
+
+    def _parser(self) -> _ItemParser:
+        return _ItemParser(self._items, self._encoding)
+
     def _open(self) -> BinaryIO:
         try:
-            return self._path.open("rb")
+            file = self._path.open("rb")
         except OSError as error:
             raise InvalidSource(f"{self._path} cannot be read: {error.strerror or error}") from error
+        start = file.read(_CHUNK_BYTES)
+        file.seek(len(start) - len(start.lstrip(_BEFORE_DECLARATION)))
+        return file
 
 
-class _FeedParser:
-    """Expat's callbacks. root: name of the root element, "" before it was read."""
+def outline(start: bytes) -> dict[str, set[str]]:
+    """The paths of elements in the beginning of an XML file, each with the names of its children and attributes."""
+    parser = _OutlineParser(None)
+    with contextlib.suppress(FeedSyntaxError):
+        parser.feed(start.lstrip(_BEFORE_DECLARATION))
+    return parser.children
 
-    def __init__(self) -> None:
+
+class _Parser:
+    """Expat's callbacks, and its limits. root: local name of the root element, "" before it was read. fed: bytes so far."""
+
+    def __init__(self, encoding: str | None) -> None:
         self.root = ""
-        self._items: list[Item] = []
-        self._item: Item | None = None
-        self._item_depth = 0
-        self._depth = 0
-        self._name = ""
-        self._text: list[str] = []
-        self._characters = 0
-        self._values = 0
-        self._fed = 0
+        self.fed = 0
         self._token_start = 0
-        parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        # Local names from the root down.
+        self._path: list[str] = []
+        parser = expat.ParserCreate(encoding, namespace_separator=_SEPARATOR)
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._refuse_doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
+        parser.StartElementHandler = self._on_start
+        parser.EndElementHandler = self._on_end
         parser.CharacterDataHandler = self._on_characters
         parser.CommentHandler = parser.ProcessingInstructionHandler = self._on_other
         self._parser = parser
 
     def feed(self, chunk: bytes, *, last: bool = False) -> None:
-        self._fed += len(chunk)
+        self.fed += len(chunk)
         try:
             self._parser.Parse(chunk, last)
         except expat.ExpatError as error:
@@ -132,14 +180,22 @@ class _FeedParser:
             raise FeedSyntaxError(
                 f"the XML is in an encoding that cannot be read ({error}): save it as UTF-8"
             ) from error
-        if self._fed - self._token_start > _MAX_TOKEN_BYTES:
+        if self.fed - self._token_start > _MAX_TOKEN_BYTES:
             raise FeedSyntaxError(
                 f"line {self._parser.CurrentLineNumber} has a tag or comment longer than {_MAX_TOKEN_BYTES:,} bytes"
             )
 
-    def pop_items(self) -> list[Item]:
-        items, self._items = self._items, []
-        return items
+    def start(self, namespace: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 -- for subclasses
+        """An element, the last one of the path, begins."""
+        return
+
+    def end(self) -> None:
+        """The last element of the path ends."""
+        return
+
+    def characters(self, text: str) -> None:  # noqa: ARG002 -- for subclasses
+        """Text of the last element of the path."""
+        return
 
     def _refuse_doctype(self, *_args: object) -> None:
         raise FeedSyntaxError(
@@ -148,61 +204,135 @@ class _FeedParser:
         )
 
     def _on_other(self, *_args: object) -> None:
-        self._token_start = self._fed
+        self._token_start = self.fed
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._token_start = self._fed
-        self._depth += 1
-        if self._depth > _MAX_DEPTH:
+    def _on_start(self, name: str, attributes: dict[str, str]) -> None:
+        self._token_start = self.fed
+        namespace, _, local = name.rpartition(_SEPARATOR)
+        self._path.append(local)
+        if len(self._path) > _MAX_DEPTH:
             raise FeedSyntaxError(f"line {self._parser.CurrentLineNumber} is more than {_MAX_DEPTH} elements deep")
-        if not self.root:
-            self.root = _check_root(name)
-        if self._item is None:
-            if name in ("item", f"{ATOM}{_SEPARATOR}entry"):
-                self._item, self._item_depth = Item(), self._depth
-                self._characters = self._values = 0
-        elif self._depth == self._item_depth + 1:
-            self._name, self._text = name, []
-            # Atom's link is an attribute; `rel` names links that are not the page itself.
-            if name == f"{ATOM}{_SEPARATOR}link" and attributes.get("rel", "alternate") == "alternate":
-                self._text.append(attributes.get("href", ""))
+        self.root = self.root or local
+        self.start(namespace, attributes)
 
-    def _end(self, _name: str) -> None:
-        self._token_start = self._fed
-        if self._item is not None:
-            if self._depth == self._item_depth + 1:
-                self._emit(self._item)
-            elif self._depth == self._item_depth:
-                self._items.append(self._item)
-                self._item = None
-        self._depth -= 1
-
-    def _emit(self, item: Item) -> None:
-        namespace, _, local = self._name.rpartition(_SEPARATOR)
-        self._values += 1
-        if self._values > _MAX_ITEM_VALUES:
-            item.error = f"the item has more than {_MAX_ITEM_VALUES:,} elements"
-        elif not item.error and namespace in ("", ATOM, GOOGLE) and (text := "".join(self._text).strip()):
-            texts = item.google if namespace == GOOGLE else item.other_elements
-            texts.setdefault(local, []).append(text)
-        self._text = []
+    def _on_end(self, _name: str) -> None:
+        self._token_start = self.fed
+        self.end()
+        self._path.pop()
 
     def _on_characters(self, text: str) -> None:
-        self._token_start = self._fed
-        if self._item is None or self._depth <= self._item_depth:
+        self._token_start = self.fed
+        self.characters(text)
+
+
+@dataclass(slots=True)
+class _Element:
+    """An open element below an item. parts: of its own text. children: their texts, as long as it has none of its own."""
+
+    namespace: str
+    parts: list[str] = field(default_factory=list)
+    children: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """Its text; that of an element that only has elements is a line each."""
+        own = "".join(self.parts).strip()
+        return own if own or not self.children else "\n".join(self.children)
+
+
+class _ItemParser(_Parser):
+    """Collects items. names: local names or paths of the elements that are items."""
+
+    def __init__(self, names: Sequence[str], encoding: str | None) -> None:
+        super().__init__(encoding)
+        self._names = [name.strip("/").split("/") for name in names]
+        self._items: list[Item] = []
+        self._item: Item | None = None
+        self._item_depth = 0
+        self._open: list[_Element] = []
+        self._characters = 0
+        self._values = 0
+
+    def pop_items(self) -> list[Item]:
+        items, self._items = self._items, []
+        return items
+
+    def start(self, namespace: str, attributes: dict[str, str]) -> None:
+        if self._item is None:
+            if len(self._path) > 1 and any(self._path[-len(name) :] == name for name in self._names):
+                self._item, self._item_depth = Item(), len(self._path)
+                self._characters = self._values = 0
+                self._add_attributes("", attributes)
+            return
+        self._open.append(_Element(namespace))
+        path = "/".join(self._path[self._item_depth :])
+        if namespace != ATOM or path != "link":
+            self._add_attributes(f"{path}/", attributes)
+        # Atom's link is an attribute; `rel` names links that are not the page itself.
+        elif attributes.get("rel", "alternate") == "alternate":
+            self._open[-1].parts.append(attributes.get("href", ""))
+
+    def end(self) -> None:
+        if self._item is None:
+            return
+        if len(self._path) == self._item_depth:
+            self._items.append(self._item)
+            self._item = None
+            return
+        element = self._open.pop()
+        text = element.text()
+        if self._open:
+            parent = self._open[-1]
+            # Text with elements in it, as of XHTML, is one text.
+            if "".join(parent.parts).strip():
+                parent.parts.append(text)
+            elif text:
+                parent.children.append(text)
+        self._add_value("/".join(self._path[self._item_depth :]), element.namespace, text)
+
+    def characters(self, text: str) -> None:
+        if self._item is None or not self._open:
             return
         self._characters += len(text)
         if self._characters > _MAX_ITEM_CHARACTERS:
             self._item.error = f"the item is longer than {_MAX_ITEM_CHARACTERS:,} characters"
-            self._text = []
-        else:
-            self._text.append(text)
+            self._open[-1].parts.clear()
+            return
+        element = self._open[-1]
+        if element.children and text.strip():
+            element.parts += element.children
+            element.children = []
+        element.parts.append(text)
+
+    def _add_attributes(self, path: str, attributes: dict[str, str]) -> None:
+        for name, text in attributes.items():
+            self._characters += len(text)
+            self._add_value(f"{path}@{name.rpartition(_SEPARATOR)[2]}", "", text)
+
+    def _add_value(self, path: str, namespace: str, text: str) -> None:
+        item = self._item
+        if item is None:
+            return
+        self._values += 1
+        if self._values > _MAX_ITEM_VALUES:
+            item.error = f"the item has more than {_MAX_ITEM_VALUES:,} elements"
+        elif self._characters > _MAX_ITEM_CHARACTERS:
+            item.error = f"the item is longer than {_MAX_ITEM_CHARACTERS:,} characters"
+        elif not item.error and (text := text.strip()):
+            item.of(namespace).setdefault(path, []).append(text)
 
 
-def _check_root(name: str) -> str:
-    local = name.rpartition(_SEPARATOR)[2]
-    if name not in ("rss", f"{ATOM}{_SEPARATOR}feed"):
-        raise FeedSyntaxError(
-            f"the XML is neither RSS 2.0 nor Atom: its root element is {local[:40]!r}, not rss or feed"
-        )
-    return local
+class _OutlineParser(_Parser):
+    """Collects which children and attributes elements have. children: by path."""
+
+    def __init__(self, encoding: str | None) -> None:
+        super().__init__(encoding)
+        self.children: dict[str, set[str]] = {}
+
+    def start(self, namespace: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 -- the base's
+        if len(self.children) > _MAX_ITEM_VALUES:
+            return
+        path = "/".join(self._path)
+        names = self.children.setdefault(path, set())
+        names.update(f"@{name.rpartition(_SEPARATOR)[2]}" for name in attributes)
+        if len(self._path) > 1:
+            self.children["/".join(self._path[:-1])].add(self._path[-1])

@@ -14,11 +14,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
+from catalog.importers.availability import Availability, parse_availability, parse_boolean
 from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import Row, RowRejected
-from catalog.importers.values import Price, parse_boolean, parse_price
+from catalog.importers.values import Price, parse_price
 from catalog.importers.writer import import_rows
 from catalog.models import Category, Product, ProductImage
 from tests.catalog.importing import counts, problems, run
@@ -120,10 +121,10 @@ def test_a_refused_photo_is_reported_and_its_product_comes_in_with_the_others(sh
     assert "there is no file missing.jpg" in report["problems"][1]["reason"]
 
 
-def test_photos_that_cannot_be_found_for_a_while_are_not_removed(shop: Path) -> None:
+def test_photos_that_cannot_be_found_for_a_while_are_not_removed(shop: Path, tmp_path: Path) -> None:
     path = table(shop, HEADER + "m1,Mug,,,red.jpg|blue.jpg\n")
     run(path)
-    (shop / "images").rename(shop / "unmounted")
+    (shop / "images").rename(tmp_path / "unmounted")
     (shop / "images").mkdir()
     report = run(path)
     assert (report["photos_rejected"], report["photos_removed"]) == (2, 0)
@@ -142,9 +143,9 @@ def test_photos_that_cannot_be_found_for_a_while_are_not_removed(shop: Path) -> 
         "ftp://x.test/1.jpg",
     ],
 )
-def test_a_photo_is_looked_for_in_its_folder_only(shop: Path, name: str) -> None:
-    Image.new("RGB", (9, 9)).save(shop / "secret.jpg")
-    (shop / "images" / "link.jpg").symlink_to(shop / "secret.jpg")
+def test_a_photo_is_looked_for_in_its_folder_only(shop: Path, tmp_path: Path, name: str) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "secret.jpg")
+    (shop / "images" / "link.jpg").symlink_to(tmp_path / "secret.jpg")
     (shop / "images" / "folder").mkdir()
     report = run(table(shop, HEADER + f"m1,Mug,,,{name}\n"))
     assert (report["created"], report["photos_added"], report["photos_rejected"]) == (1, 0, 1)
@@ -171,15 +172,12 @@ BAD_ROWS = {
     "b1,,,,": "the title is empty",
     f"b1,{'x' * 301},,,": "title: Ensure this value has at most 300 characters",
     f"{'x' * 256},Mug,,,": "sku: Ensure this value has at most 255 characters",
-    "b1,Mug,,about ten,": "'about ten' is not a price",
-    "b1,Mug,,-5,": "is negative",
-    '"b1",Mug,,"1,234",': "is ambiguous, thousands or decimals",
     "b1,Mug": "2 columns instead of 5",
     "b1,Mug,,,red.jpg,more": "6 columns instead of 5",
     "b1,Mu\x00g,,,": "title has a NUL byte",
     f"b1,{'x' * 200_000},,,": "field larger than field limit",
     f"b1,{'x' * 3_000_000},,,": "longer than 1,048,576 characters",
-    "b1,Caf\udce9,,,": "title is not in the encoding of the file",
+    "b1,Caf\udce9,,,": "title has bytes that are not in the encoding of the file",
     'b1,"Never closed,,,': "cannot be read as CSV",
     'b1,"5" plate",,,': "cannot be read as CSV",
     "good-1,Mug again,,,": "the SKU good-1 is already on line 2",
@@ -189,7 +187,7 @@ BAD_ROWS = {
 @pytest.mark.parametrize("row", BAD_ROWS, ids=[reason[:30] for reason in BAD_ROWS.values()])
 def test_a_bad_row_is_rejected_with_its_line_and_the_rest_comes_in(shop: Path, row: str) -> None:
     content = (
-        f'{HEADER}good-1,"A ""fine"" mug\nin two lines",,,\n{row}\ngood-2,"Mug, blue",,5,blue.jpg\ngood-3,Mug,,,\n'
+        f'{HEADER}good-1,"A ""fine"" mug\nin two lines",,,\n{row}\ngood-2,"Mug, blue",,5,blue.jpg\ngood-3,Müg,,,\n'
     )
     report = run(table(shop, content.encode("utf-8", errors="surrogateescape")))
     assert counts(report) == (3, 0, 0, 1)
@@ -351,16 +349,16 @@ def test_the_delimiter_is_detected_from_the_header_and_a_byte_order_mark_is_igno
         (None, (), "there is no file or folder"),
         ("", (), "the file is empty"),
         ("\n\n", (), "the file is empty"),
-        (b"\xff\xfes\x00k\x00u\x00", (), "UTF-16"),
+        (b"s\x00k\x00\x00\x00", (), "the file is not text"),
         ("name,price\nMug,5\n", (), "no column is mapped to the field sku.*Columns found: name, price"),
-        ("sku,name\nm1,Mug\n", (), "no column is mapped to the field title.*Columns found: sku, name"),
+        ("sku,colour\nm1,red\n", (), "no column is mapped to the field title.*Columns found: sku, colour"),
         ("sku,title\n", ("--map", "price=cost"), "there is no column cost. Columns found: sku, title"),
         ("sku,title\n", ("--set", "brand={maker}"), "there is no column maker"),
         ("sku,title,title\n", (), "several columns have the name title"),
         ("sku,title\n", ("--map", "colour=title"), "there is no field colour: the fields are sku, title"),
         ("sku,title\n", ("--map", "price"), "not of the form FIELD=COLUMN"),
         ("sku,title\n", ("--map", "title=sku", "--map", "title=title"), "title can have only one column"),
-        ("sku,title\n", ("--encoding", "utf-7"), "encoding is 'utf-7': use one of utf-8"),
+        ("sku,title\n", ("--encoding", "base64"), "there is no text encoding 'base64': use one such as utf-8"),
         ("sku,title\n", ("--delimiter", "ab"), "delimiter is 'ab'"),
         ("sku,title\n", ("--decimal", "x"), "decimal is 'x'"),
         ("sku,title\n", ("--images", "/nowhere"), "/nowhere is not a folder of photos"),
@@ -419,6 +417,18 @@ def test_a_header_alone_is_an_empty_catalogue(shop: Path) -> None:
         ("249 kr.", "249", ("SEK", "DKK", "NOK", "ISK")),
         ("9.99 USD", "9.99", ("USD",)),
         ("  £5 ", "5", ("GBP", "EGP", "GIP")),
+        ("12,34,567", "1234567", ()),
+        ("₹1,39,900.50", "139900.50", ("INR",)),
+        ("٣", "3", ()),
+        ("１２３円", "123", ("JPY",)),
+        ("us$12.50", "12.50", ("USD",)),
+        ("12.50 eur", "12.50", ("EUR",)),
+        ("0.750 BHD", "0.750", ("BHD",)),
+        ("1.299 Ft", "1299", ("HUF",)),
+        ("₫ 129.000", "129000", ("VND",)),
+        ("1,299 ₩", "1299", ("KRW",)),
+        ("S/ 12.50", "12.50", ("PEN",)),
+        (".5", "0.5", ()),
     ],
 )
 def test_a_price_is_read_as_it_is_written(text: str, amount: str, currencies: tuple[str, ...]) -> None:
@@ -447,10 +457,11 @@ def test_a_dollar_alone_is_american_and_goes_with_other_dollars() -> None:
             "n/a",
             "1e3",
             "1.2.3",
-            "12,34,567",
+            "12,34,56",
             "1.234.56",
+            "12.50 EUR/kg",
         ),
-        *("9.999", "9,99,", "5 TTC", "€5 USD", "٣", ".", "€"),
+        *("9.999", "9,99,", "5 TTC", "€5 USD", "12k", ".", "€", "1" + "0" * 10),
     ],
 )
 def test_what_is_not_clearly_a_price_is_refused(text: str) -> None:
@@ -462,6 +473,9 @@ def test_the_decimal_mark_of_the_source_settles_what_is_unclear() -> None:
     assert parse_price("1,234", decimal=".") == Price(Decimal(1234))
     assert parse_price("1.234", decimal=",") == Price(Decimal(1234))
     assert parse_price("1234,5", decimal=",") == Price(Decimal("1234.5"))
+    assert parse_price("1.234", usual_decimal=".") == Price(Decimal("1.234"))
+    assert parse_price("1.234", currency="EUR") == Price(Decimal(1234))
+    assert parse_price("1.234", currency="KWD") == Price(Decimal("1.234"))
     with pytest.raises(RowRejected, match="groups of three"):
         parse_price("12,5", decimal=".")
 
@@ -474,16 +488,59 @@ def test_the_currency_is_the_column_s_or_else_the_price_s(shop: Path, price: str
     assert Product.objects.get().currency == stored
 
 
-def test_a_price_that_contradicts_its_currency_is_rejected(shop: Path) -> None:
-    report = run(table(shop, "sku,title,price,currency\nm1,Mug,5 €,USD\n"))
-    assert problems(report) == [(2, "the price is in EUR, but the currency is USD")]
+@pytest.mark.parametrize(
+    ("price", "currency", "warning"),
+    [
+        ("about ten", "", "'about ten' is not a price"),
+        ("-5", "", "the price -5 is negative"),
+        ("1.234", "", "the price 1.234 is ambiguous, thousands or decimals: set the decimal separator"),
+        ("5 €", "USD", "the price is in EUR, but the currency is USD"),
+        ("5", "Taler", "the currency 'Taler' is not known: use its three letters, as in EUR"),
+    ],
+)
+def test_a_price_that_cannot_be_read_is_left_out_with_a_warning(
+    shop: Path, price: str, currency: str, warning: str
+) -> None:
+    report = run(table(shop, f"sku,title,price,currency\nm1,Mug,{price},{currency}\n"))
+    assert (counts(report), report["warnings"], problems(report)) == ((1, 0, 0, 0), 1, [(2, warning)])
+    assert Product.objects.get().price is None
+
+
+def test_a_list_price_that_cannot_be_read_leaves_the_price_alone(shop: Path) -> None:
+    report = run(table(shop, "sku,title,price,list_price\nm1,Mug,5,was ten\n"))
+    assert problems(report) == [(2, "'was ten' is not a price")]
+    assert Product.objects.values_list("price", "list_price").get() == (Decimal(5), None)
+
+
+def test_a_price_with_more_decimals_than_its_currency_is_rounded_with_a_warning(shop: Path) -> None:
+    report = run(table(shop, "sku,title,price\nm1,Mug,12.6050 EUR\nm2,Mug,12.5000 EUR\n"))
+    assert problems(report) == [(2, "the price 12.6050 was rounded to 12.61 EUR")]
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        (("9.50", "1.234", "12"), "1.23"),
+        (("9,50", "1.234", "12"), "1234"),
+        (("1.234.567", "1.234", "12"), None),
+        (("9,50", "1.234", "7.25"), None),
+    ],
+)
+def test_the_other_prices_of_the_column_settle_what_is_unclear(
+    shop: Path, prices: tuple[str, ...], expected: str | None
+) -> None:
+    rows = "".join(f"m{number};Mug;{price}\n" for number, price in enumerate(prices))
+    run(table(shop, f"sku;title;price\n{rows}"))
+    assert Product.objects.get(sku="m1").price == (expected and Decimal(expected))
 
 
 @pytest.mark.parametrize(
     ("text", "truth"),
     [
-        ("in_stock", True),
-        ("Out of stock", False),
+        ("published", True),
+        ("Draft", False),
+        ("Ja", True),
+        ("-1", False),
         ("12", True),
         ("0", False),
         ("TRUE", True),
@@ -493,12 +550,62 @@ def test_a_price_that_contradicts_its_currency_is_rejected(shop: Path) -> None:
     ],
 )
 def test_yes_and_no_as_shops_write_them(text: str, truth: bool) -> None:
-    assert parse_boolean(text, name="available") is truth
+    assert parse_boolean(text, name="active") is truth
 
 
 def test_neither_yes_nor_no_is_refused() -> None:
-    with pytest.raises(RowRejected, match="available: 'soon' is neither yes, no"):
-        parse_boolean("soon", name="available")
+    with pytest.raises(RowRejected, match="active: 'soon' is neither yes nor no"):
+        parse_boolean("soon", name="active")
+
+
+@pytest.mark.parametrize(
+    ("text", "available"),
+    [
+        *(("In Stock", True), ("https://schema.org/LimitedAvailability", True), ("schema.org/BackOrder", True)),
+        *(("https://schema.org/SoldOut", False), ("http://schema.org/Discontinued", False), ("InStoreOnly", True)),
+        *(("auf Lager", True), ("nicht vorrätig", False), ("Rupture de stock", False), ("agotado", False)),
+        *(("op voorraad", True), ("wyprzedane", False), ("non disponibile", False), ("Esgotado", False)),
+        *(
+            ("3.0", True),
+            ("12.0000", True),
+            ("0,00", False),
+            ("-3", False),
+            ("\u22122", False),
+            ("10+", True),
+            ("> 10", True),
+        ),
+        *(
+            ("5 pcs", True),
+            ("0 in stock", False),
+            ("TRUE", True),
+            ("n", False),
+            ("9" * 5000, True),
+            ("0" * 5000, False),
+        ),
+    ],
+)
+def test_what_shops_say_about_availability(text: str, available: bool) -> None:
+    assert parse_availability(text) == Availability(available)
+
+
+@pytest.mark.parametrize("text", ["pre-order", "PreOrder", "on_display_to_order", "Vorbestellbar"])
+def test_a_word_that_says_more_than_available_is_kept(text: str) -> None:
+    assert parse_availability(text) == Availability(available=True, word=text)
+
+
+def test_a_word_that_is_not_known_leaves_the_product_as_it_is(shop: Path) -> None:
+    run(table(shop, "sku,title,available,active\nm1,Mug,no,no\n"))
+    report = run(table(shop, "sku,title,available,active\nm1,Jug,perhaps,maybe\n"))
+    assert (counts(report), report["warnings"]) == ((0, 1, 0, 0), 2)
+    product = Product.objects.get()
+    assert (product.title, product.available, product.active) == ("Jug", False, False)
+
+
+def test_a_word_is_forgotten_when_the_product_is_available_as_others(shop: Path) -> None:
+    run(table(shop, "sku,title,available,attribute.size\nm1,Mug,pre-order,S\n"))
+    assert Product.objects.get().attributes == {"availability": "pre-order", "size": "S"}
+    run(table(shop, "sku,title,available\nm1,Mug,yes\n"))
+    assert Product.objects.get().attributes == {"size": "S"}
 
 
 # A folder of photos

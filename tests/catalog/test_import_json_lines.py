@@ -89,8 +89,7 @@ BAD_LINES = {
     '{"title": "Mug"}': "there is no SKU",
     '{"sku": ["b1", "b2"], "title": "Mug"}': "sku has 2 values; only one is allowed",
     '{"sku": "b1", "title": "Mug", "price": NaN}': "NaN is not a number in JSON",
-    '{"sku": "b1", "title": "Mug", "price": 1e999999999}': "is not a price",
-    '{"sku": "b1", "title": "\\ud800"}': "title is not in the encoding",
+    '{"sku": "b1", "title": "\\ud800"}': "title has bytes that are not in the encoding",
     '{"sku": "b1", "title": "Mug", "x": ' + '{"x":' * 20 + "1" + "}" * 21: "nested more than 10 deep",
     '{"sku": "b1", "title": ' + "[" * 500_000: "the line is not JSON",
     '{"sku": "b1", "title": "' + "x" * 2_500_000 + '"}': "longer than 1,048,576 characters",
@@ -109,8 +108,9 @@ def test_a_bad_line_is_rejected_with_its_number_and_the_rest_comes_in(shop: Path
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        ('[{"sku": "m1"}]', (), "no line is a JSON object: .* write one object per line"),
-        ("[\n{\n", (), "no line is a JSON object: the line is not JSON"),
+        ('[{"sku": "m1"}]', (), "no column is mapped to the field title"),
+        ("[\n{\n", (), "no line is a JSON object: the object cannot be read as JSON"),
+        ("[1, 2]", (), "no line is a JSON object: the list has something that is not an object"),
         ("", ("--format", "jsonl"), "no line is a JSON object: the file is empty"),
         ('{"name": "Mug"}', (), "no column is mapped to the field sku.*Columns found: name"),
         ('{"sku": "m1", "title": "Mug"}', ("--map", "price=cost"), "there is no column cost"),

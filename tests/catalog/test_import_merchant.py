@@ -172,7 +172,7 @@ def test_a_bad_item_is_rejected_by_its_number_and_the_rest_comes_in(shop: Path) 
     bad = [
         item("", title="No id"),
         item("b2", title=""),
-        item("b3", "<g:price>about ten</g:price>"),
+        item("b3" * 200),
         item("b4", f"<g:description>{'x' * 1_100_000}</g:description>"),
         item("m1"),
     ]
@@ -181,7 +181,7 @@ def test_a_bad_item_is_rejected_by_its_number_and_the_rest_comes_in(shop: Path) 
     assert [(line, reason[:30]) for line, reason in problems(report)] == [
         (2, "there is no SKU"),
         (3, "the title is empty"),
-        (4, "'about ten' is not a price"),
+        (4, "sku: Ensure this value has at "),
         (5, "the item is longer than 1,048,"),
         (6, "the SKU m1 is already on line "),
     ]
@@ -222,7 +222,7 @@ def test_a_document_type_is_refused_before_anything_of_it_is_used(shop: Path, do
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("<html><body>Not found</body></html>", "neither RSS 2.0 nor Atom: its root element is 'html'"),
+        ("<html><body>Not found</body></html>", "is a web page, not a catalogue"),
         ("<rss", "is empty"),
         ("< rss>", "broken or cut off at line 1"),
         (b"<?xml version='1.0' encoding='no-such'?><rss/>", "encoding"),
@@ -247,7 +247,7 @@ def test_what_would_fill_the_memory_ends_the_feed(shop: Path, tail: str) -> None
 
 def test_memory_does_not_grow_with_the_items(tmp_path: Path) -> None:
     def peak(items: int) -> int:
-        path = feed(tmp_path, rss("".join(item(f"m{number}", "<g:price>bad</g:price>") for number in range(items))))
+        path = feed(tmp_path, rss("".join(item(f"m{number}", title="") for number in range(items))))
         tracemalloc.start()
         report = import_rows(MerchantFeed(path, FieldMapping(), photos=PhotoFolder.open(tmp_path)))
         used = tracemalloc.get_traced_memory()[1]

@@ -83,7 +83,7 @@ def test_without_being_asked_nothing_is_withdrawn(tmp_path: Path) -> None:
 
 def test_a_rejected_row_still_says_that_its_product_is_there(tmp_path: Path) -> None:
     run(table(tmp_path, *ALL), *NIGHTLY)
-    report = run(table(tmp_path, "m1", "m2", "m3", rest="m4,Mug,much\n"), *NIGHTLY)
+    report = run(table(tmp_path, "m1", "m2", "m3", rest="m4,,5\n"), *NIGHTLY)
     assert (report["withdrawn"], active()) == (1, ["m1", "m2", "m3", "m4"])
 
 
@@ -91,8 +91,8 @@ def test_a_rejected_row_still_says_that_its_product_is_there(tmp_path: Path) -> 
     ("skus", "rest", "reason"),
     [
         ((), "", "the source is empty"),
-        (("m1",), "m2,Mug,much\n", "1 of 2 rows were rejected"),
-        ((), "m2,Mug,much\n", "1 of 1 rows were rejected"),
+        (("m1",), "m2,,5\n", "1 of 2 rows were rejected"),
+        ((), "m2,,5\n", "1 of 1 rows were rejected"),
     ],
 )
 def test_a_source_that_is_doubtful_withdraws_nothing(

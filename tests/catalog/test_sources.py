@@ -16,7 +16,7 @@ from tests.zips import packed
     [
         (packed(), "zip"),
         (b"sku,title\n", "csv"),
-        (b"id;title;image_link\n", "csv"),
+        (b"id;title;image_link\n", "merchant"),
         (b"", "csv"),
         (b"<?xml version='1.0'?><rss/>", "merchant"),
         (b"\xef\xbb\xbf\n<rss/>", "merchant"),

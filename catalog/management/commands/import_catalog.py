@@ -16,9 +16,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from catalog.importers.archive import ImportInterrupted
-from catalog.importers.csv_file import ENCODINGS
 from catalog.importers.mapping import FIELDS, load_mapping
-from catalog.importers.rows import ImportAborted, ImportReport, InvalidSource, NoColumn
+from catalog.importers.rows import ChoiceNeeded, ImportAborted, ImportReport, InvalidSource, NoColumn
 from catalog.importers.run import ImportOptions, graceful_interrupt, run_import
 from catalog.importers.sources import FORMATS
 from jobs.storage import StorageUnavailable
@@ -26,14 +25,15 @@ from jobs.storage import StorageUnavailable
 logger = logging.getLogger(__name__)
 
 _MAX_PROBLEMS_PRINTED = 20
+_MAX_NAMES_PRINTED = 20
 _LOG_EVERY_S = 10.0
 
 
 class Command(BaseCommand):
     help = (
-        "Import products and their photos. PATH is a CSV table (first line: column names), a Google Merchant feed in XML or TSV, a "
-        "product export of Shopify, WooCommerce or Magento, a file with one JSON object per line, a folder of photos (folder = "
-        "category), or a zip of one of these. Rows are matched by SKU: importing again writes only what changed. Exit status: 0 if "
+        "Import products and their photos. PATH is a table (CSV, with its column names first), a Google Merchant feed in XML or "
+        "as a table, a product export of Shopify, WooCommerce or Magento, other XML, JSON, a folder of photos (folder = category), "
+        "or a zip of one of these. Rows are matched by SKU: importing again writes only what changed. Exit status: 0 if "
         "the source was read to its end, even with rejected rows; 1 if nothing could be read, or something could not be stored; "
         "130 if interrupted."
     )
@@ -61,11 +61,25 @@ class Command(BaseCommand):
             metavar="FIELD=TEXT",
             help="constant of a field, e.g. currency=USD; {COLUMN} is replaced by the row's value of that column",
         )
-        parser.add_argument("--encoding", help=f"of the CSV: {', '.join(ENCODINGS)} (default: utf-8)")
-        parser.add_argument("--delimiter", help="of the CSV: , ; | or tab (default: detected from the first line)")
+        parser.add_argument(
+            "--encoding", help="of a text file, as Python names it: cp1250, mac_roman, ... (default: detected)"
+        )
+        parser.add_argument("--delimiter", help="of the CSV: , ; | or tab (default: detected from the first lines)")
         parser.add_argument("--decimal", help="decimal separator of all prices: . or , (default: detected per price)")
-        parser.add_argument("--category-separator", metavar="MARK", help="category separator (default: >)")
-        parser.add_argument("--image-separator", metavar="MARK", help="separator of photos in one column (default: |)")
+        parser.add_argument(
+            "--category-separator",
+            metavar="MARK",
+            help="between levels of a category in one column (default: detected)",
+        )
+        parser.add_argument(
+            "--image-separator", metavar="MARK", help="between photos in one column (default: detected)"
+        )
+        parser.add_argument(
+            "--item", metavar="NAME", help="of XML: the element that is a product, e.g. product (default: detected)"
+        )
+        parser.add_argument(
+            "--table", metavar="NAME", help="of a zip with several tables: the one to import, by its name or path"
+        )
         parser.add_argument("--no-fetch", action="store_true", help="skip photos given as links")
         parser.add_argument("--source", metavar="NAME", default="", help="name of the source of these products")
         parser.add_argument(
@@ -104,6 +118,12 @@ class Command(BaseCommand):
                 raise CommandError(
                     f"{error}\nMap a column with --map {error.field}=COLUMN, or with a mapping file (--mapping)."
                 ) from error
+            except ChoiceNeeded as error:
+                choices = "\n".join(
+                    f"  --{error.option} {value}" + (f"  # {sample}" if sample else "")
+                    for value, sample in error.choices
+                )
+                raise CommandError(f"{error}\nOne of these:\n{choices}") from error
             except (InvalidSource, StorageUnavailable) as error:
                 raise CommandError(str(error)) from error
             except ImportInterrupted:
@@ -135,22 +155,28 @@ class Command(BaseCommand):
             self.stdout.write(f"  withdrawn {report.withdrawn:>8}  (missing in the source)")
         if report.not_withdrawn:
             self.stdout.write(f"  nothing was withdrawn: {report.not_withdrawn}")
-        for note in report.notes:
-            self.stdout.write(f"  {note}")
+        if report.warnings:
+            self.stdout.write(f"  warnings  {report.warnings:>8}  (values that were left out, or need a look)")
+        for line in (*report.notes, *_found(report)):
+            self.stdout.write(f"  {line}")
+        self._print_problems(report)
+
+    def _print_problems(self, report: ImportReport) -> None:
         shown = report.problems[:_MAX_PROBLEMS_PRINTED]
         if shown:
             width = max(len("sku"), *(len(problem.sku[:30]) for problem in shown))
             self.stdout.write(f"\n  {'line':>7}  {'sku':<{width}}  reason")
         for problem in shown:
-            about = f"photo {problem.photo}: " if problem.photo else ""
+            about = f"photo {problem.photo}: " if problem.photo else "warning: " if problem.is_warning else ""
             self.stdout.write(f"  {problem.line:>7}  {problem.sku[:30]:<{width}}  {about}{problem.reason}")
-        left_out = report.rejected + report.photos_rejected - len(shown)
-        if left_out:
-            self.stdout.write(f"  ... and {left_out} more: --report FILE.csv writes them all")
+        of_file = report.rejected + report.photos_rejected
+        if left_out := of_file + report.warnings - len(shown):
+            hint = ": --report FILE.csv writes those that were rejected" if of_file else ""
+            self.stdout.write(f"  ... and {left_out} more{hint}")
 
 
 def _options(options: dict[str, Any]) -> ImportOptions:
-    names = ("format", "encoding", "delimiter", "decimal", "category_separator", "image_separator")
+    names = ("format", "encoding", "delimiter", "decimal", "category_separator", "image_separator", "item", "table")
     texts: dict[str, Any] = {name: options[name] or "" for name in names}
     return ImportOptions(
         dry_run=options["dry_run"],
@@ -179,6 +205,19 @@ def _progress() -> Iterator[Callable[[ImportReport, int], None]]:
                 logger.info("%d of about %d rows, %d rejected", report.rows, total, report.rejected)
 
         yield show
+
+
+def _found(report: ImportReport) -> Iterator[str]:
+    """Lines about what the catalogue did not have before, and the currencies."""
+    found = {
+        "new categories": report.new_categories,
+        "new brands": report.new_brands,
+        "currencies of the prices": report.currencies,
+    }
+    for heading, names in found.items():
+        if names:
+            more = ", ..." if len(names) > _MAX_NAMES_PRINTED else ""
+            yield f"{heading}: {', '.join(names[:_MAX_NAMES_PRINTED])}{more}"
 
 
 def _as_json(path: Path, report: ImportReport) -> dict[str, Any]:

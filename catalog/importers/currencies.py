@@ -1,0 +1,105 @@
+"""Currencies as prices name them: ISO codes in any case, and signs, by the locales that write them (CLDR, through Babel)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from babel import Locale
+from babel.core import get_global
+from babel.numbers import get_currency_symbol, get_territory_currencies
+
+# Languages with the territories whose prices they write. English comes first: its signs are those of other countries' shops.
+_LOCALES = """
+en_US en_GB en_AU en_CA en_NZ en_SG en_HK en_IN en_ZA en_NG en_KE en_GH en_PK de_DE de_CH fr_FR fr_CA es_ES es_MX es_AR es_CL es_CO
+es_PE es_CR es_UY es_PY es_BO es_GT es_DO es_VE pt_BR it_IT nl_NL pl_PL cs_CZ hu_HU ro_RO bg_BG hr_HR sr_RS tr_TR uk_UA ru_RU kk_KZ
+ka_GE hy_AM az_AZ sv_SE da_DK nb_NO is_IS fi_FI he_IL ar_AE ar_SA ar_EG ar_MA ar_KW fa_IR hi_IN bn_BD ur_PK si_LK ne_NP th_TH vi_VN
+id_ID ms_MY fil_PH km_KH lo_LA my_MM ja_JP zh_CN zh_TW zh_HK ko_KR mn_MN
+"""
+# Signs that several currencies have: the one that is meant if the shop names none.
+_USUAL = {"$": "USD", "£": "GBP", "¥": "JPY", "kr": "SEK", "rs": "INR", "元": "CNY", "l": "RON", "r": "ZAR"}
+# What CLDR's locales do not write, and shops do.
+_FURTHER_SIGNS = {
+    "円": ("JPY",),
+    "圓": ("TWD", "HKD"),
+    "元": ("CNY", "TWD"),
+    "rmb": ("CNY",),
+    "원": ("KRW",),
+    "us$": ("USD",),
+    "us $": ("USD",),
+    "c$": ("CAD",),
+    "s$": ("SGD",),
+    "nt$": ("TWD",),
+    "mex$": ("MXN",),
+    "euro": ("EUR",),
+    "euros": ("EUR",),
+    "fr": ("CHF",),
+    "sfr": ("CHF",),
+    "rs": ("INR", "PKR", "LKR", "NPR", "MUR"),
+    "руб": ("RUB",),
+    "р": ("RUB",),
+    "грн": ("UAH",),
+    "лв": ("BGN",),
+    "din": ("RSD",),
+    "дин": ("RSD",),
+    "lei": ("RON", "MDL"),
+    "tl": ("TRY",),
+    "kč": ("CZK",),
+    "฿": ("THB",),
+    "dhs": ("AED", "MAD"),
+    "sar": ("SAR",),
+    "r": ("ZAR",),
+    "£": ("GBP", "EGP", "GIP"),
+}
+
+
+@cache
+def active_codes() -> frozenset[str]:
+    """ISO 4217 codes of currencies that are legal tender somewhere today."""
+    return frozenset(
+        code for territory in get_global("territory_currencies") for code in get_territory_currencies(territory)
+    )
+
+
+def currencies_of(mark: str) -> tuple[str, ...]:
+    """The currencies that a code or a sign may stand for.
+
+    Args:
+        mark: as it stands beside a price: `EUR`, `eur`, `€`, `zł`, `US$`.
+
+    Returns:
+        ISO 4217 codes, the most common one first; none if the mark is not one of a currency.
+    """
+    mark = mark.strip()
+    if mark.upper() in active_codes():
+        return (mark.upper(),)
+    return _signs().get(_sign_key(mark), ())
+
+
+def _sign_key(sign: str) -> str:
+    # CLDR writes marks of direction around some signs, and shops a point after some.
+    return sign.casefold().strip("\u200e\u200f\u061c .")
+
+
+@cache
+def _signs() -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {key: dict.fromkeys(codes) for key, codes in _FURTHER_SIGNS.items()}
+    locales = [Locale.parse(name) for name in _LOCALES.split()]
+    own = [(locale, get_territory_currencies(locale.territory or "")) for locale in locales]
+    # First how each country writes its own currency, then how others write it.
+    everybody = sorted({code for _, codes in own for code in codes})
+    for locale, codes in [*own, *((locale, everybody) for locale in locales)]:
+        for code in codes:
+            sign = get_currency_symbol(code, locale)
+            if sign != code:
+                found.setdefault(_sign_key(sign), {})[code] = None
+    return {key: _usual_first(key, tuple(codes)) for key, codes in found.items() if _is_clear(key)}
+
+
+def _is_clear(key: str) -> bool:
+    """A single letter beside a number is more than a currency: 12k is 12,000, not kyats."""
+    return bool(key) and (len(key) > 1 or not (key.isascii() and key.isalpha()) or key in _FURTHER_SIGNS)
+
+
+def _usual_first(key: str, codes: tuple[str, ...]) -> tuple[str, ...]:
+    usual = _USUAL.get(key)
+    return codes if usual is None else (usual, *(code for code in codes if code != usual))

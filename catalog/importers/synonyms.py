@@ -1,0 +1,341 @@
+"""Names of columns that are known to be a field: in English, German, French, Spanish, Italian, Dutch, Polish and Portuguese."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from catalog.importers.mapping import FIELDS, FieldMapping
+
+_ATTRIBUTE = "attribute."
+_MAX_NOTED = 20
+
+# Names of each field by language, the ones that say most first: `id` is the SKU only where no other column is.
+# Case, accents, spaces and punctuation make no difference, and a singular stands for its numbered columns (`image 2`).
+SYNONYMS: Mapping[str, Mapping[str, str]] = {
+    "sku": {
+        "en": "sku, article number, article no, article code, article id, item number, item no, item code, item id, product number,"
+        " product no, product code, product id, product sku, variant sku, part number, stock code, style number, model number,"
+        " reference, article, code, id",
+        "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer, produktnummer",
+        "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs",
+        "es": "referencia, código, código de artículo, código de producto, número de artículo",
+        "it": "codice, codice articolo, codice prodotto, riferimento, numero articolo",
+        "nl": "artikelnummer, productcode, artikelcode, bestelnummer, productnummer",
+        "pl": "kod, kod produktu, numer artykułu, numer katalogowy, indeks, symbol",
+        "pt": "código, referência, código do produto, código do artigo, número do artigo",
+    },
+    "title": {
+        "en": "title, product title, product name, item title, item name, article name, name, display name",
+        "de": "titel, artikelname, produktname, produkttitel, artikelbezeichnung, produktbezeichnung, bezeichnung",
+        "fr": "titre, nom du produit, nom produit, nom, désignation, libellé, intitulé",
+        "es": "título, nombre del producto, nombre producto, nombre, denominación",
+        "it": "titolo, nome prodotto, nome del prodotto, nome, denominazione",
+        "nl": "titel, productnaam, producttitel, naam, artikelnaam",
+        "pl": "tytuł, nazwa produktu, nazwa",
+        "pt": "título, nome do produto, nome produto, nome, designação",
+    },
+    "description": {
+        "en": "description, product description, long description, full description, body html, body, details, short description",
+        "de": "beschreibung, produktbeschreibung, artikelbeschreibung, langbeschreibung, langtext, kurzbeschreibung",
+        "fr": "description, description du produit, descriptif, description longue, description courte",
+        "es": "descripción, descripción del producto, descripción larga, descripción corta",
+        "it": "descrizione, descrizione prodotto, descrizione lunga, descrizione breve",
+        "nl": "beschrijving, omschrijving, productbeschrijving, productomschrijving",
+        "pl": "opis, opis produktu, opis długi, opis krótki",
+        "pt": "descrição, descrição do produto, descrição longa, descrição curta",
+    },
+    "category": {
+        "en": "category, categories, category path, category name, product category, product categories, product type, department,"
+        " google product category",
+        "de": "kategorie, kategorien, kategoriepfad, warengruppe, produktkategorie, produktgruppe, rubrik",
+        "fr": "catégorie, catégories, catégorie de produit, rayon, rubrique",
+        "es": "categoría, categorías, categoría de producto, familia de productos",
+        "it": "categoria, categorie, categoria prodotto, reparto",
+        "nl": "categorie, categorieën, productcategorie, productgroep, rubriek",
+        "pl": "kategoria, kategorie, kategoria produktu",
+        "pt": "categoria, categorias, categoria do produto, departamento",
+    },
+    "brand": {
+        "en": "brand, brand name, manufacturer, maker, vendor",
+        "de": "marke, hersteller, markenname",
+        "fr": "marque, fabricant",
+        "es": "marca, fabricante",
+        "it": "marca, marchio, produttore",
+        "nl": "merk, fabrikant, merknaam",
+        "pl": "marka, producent",
+        "pt": "marca, fabricante",
+    },
+    "price": {
+        "en": "price, current price, selling price, retail price, sales price, regular price, unit price, price incl vat,"
+        " price incl tax, gross price",
+        "de": "preis, verkaufspreis, bruttopreis, preis brutto, vk, vk preis, einzelpreis, stückpreis",
+        "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public",
+        "es": "precio, precio de venta, pvp, precio con iva, precio unitario",
+        "it": "prezzo, prezzo di vendita, prezzo al pubblico, prezzo ivato, prezzo unitario",
+        "nl": "prijs, verkoopprijs, prijs incl btw, stukprijs",
+        "pl": "cena, cena brutto, cena sprzedaży, cena detaliczna",
+        "pt": "preço, preço de venda, preço com iva, pvp, preço unitário",
+    },
+    "list_price": {
+        "en": "list price, compare at price, compare price, original price, old price, was price, rrp, msrp, strike price",
+        "de": "listenpreis, uvp, streichpreis, alter preis, statt preis, unverbindliche preisempfehlung",
+        "fr": "prix barré, prix conseillé, ancien prix, prix d'origine",
+        "es": "precio de lista, precio anterior, precio original, precio tachado",
+        "it": "prezzo di listino, prezzo originale, prezzo barrato",
+        "nl": "adviesprijs, van prijs, oude prijs, oorspronkelijke prijs",
+        "pl": "cena katalogowa, stara cena, cena przed obniżką",
+        "pt": "preço de tabela, preço antigo, preço original",
+    },
+    "currency": {
+        "en": "currency, currency code, price currency",
+        "de": "währung, währungscode",
+        "fr": "devise, monnaie",
+        "es": "moneda, divisa",
+        "it": "valuta",
+        "nl": "valuta, munteenheid",
+        "pl": "waluta",
+        "pt": "moeda",
+    },
+    "available": {
+        "en": "available, availability, is available, in stock, is in stock, stock status, stock, stock quantity, quantity, qty,"
+        " inventory, inventory quantity, stock level, on hand",
+        "de": "verfügbar, verfügbarkeit, auf lager, lagerstatus, lagerbestand, bestand, lager, menge, anzahl",
+        "fr": "disponible, disponibilité, en stock, stock, quantité",
+        "es": "disponible, disponibilidad, en stock, existencias, cantidad",
+        "it": "disponibile, disponibilità, in magazzino, giacenza, scorte, quantità",
+        "nl": "beschikbaar, beschikbaarheid, op voorraad, voorraad, aantal",
+        "pl": "dostępny, dostępność, stan magazynowy, stan, ilość",
+        "pt": "disponível, disponibilidade, em estoque, em stock, estoque, quantidade",
+    },
+    "active": {
+        "en": "active, is active, enabled, published, is published, visible",
+        "de": "aktiv, veröffentlicht, sichtbar",
+        "fr": "actif, publié, visible",
+        "es": "activo, publicado, visible",
+        "it": "attivo, pubblicato, visibile",
+        "nl": "actief, gepubliceerd, zichtbaar",
+        "pl": "aktywny, opublikowany, widoczny",
+        "pt": "ativo, publicado, visível",
+    },
+    "tags": {
+        "en": "tags, tag, product tags, keywords, labels",
+        "de": "schlagwörter, schlagworte, stichwörter, stichworte",
+        "fr": "étiquettes, mots clés",
+        "es": "etiquetas, palabras clave",
+        "it": "etichette, parole chiave",
+        "nl": "trefwoorden, labels",
+        "pl": "tagi, słowa kluczowe, etykiety",
+        "pt": "etiquetas, palavras chave",
+    },
+    "family": {
+        "en": "family, item group id, parent sku, parent id, product group id, variant group, variant group id, variant of",
+        "de": "variantengruppe, eltern artikelnummer, hauptartikel, hauptartikelnummer, vaterartikel",
+        "fr": "groupe de variantes, référence parent, produit parent",
+        "es": "grupo de variantes, referencia padre, producto padre",
+        "it": "gruppo varianti, codice padre, prodotto padre",
+        "nl": "variantgroep, hoofdartikel",
+        "pl": "grupa wariantów, produkt nadrzędny",
+        "pt": "grupo de variantes, referência pai, produto pai",
+    },
+    "image": {
+        "en": "image, images, image url, image urls, image link, image links, photo, photos, photo url, picture, pictures,"
+        " picture url, main image, main image url, primary image, product image, product image url, product images, image src,"
+        " image path, image file, image name, filename, file name",
+        "de": "bild, bilder, bild url, bildlink, bild link, bilddatei, produktbild, produktbilder, hauptbild, foto, fotos",
+        "fr": "image, images, photo, photos, url de l'image, lien image, image principale",
+        "es": "imagen, imágenes, foto, fotos, url de imagen, imagen principal",
+        "it": "immagine, immagini, foto, url immagine, immagine principale",
+        "nl": "afbeelding, afbeeldingen, foto, foto's, afbeelding url, hoofdafbeelding",
+        "pl": "zdjęcie, zdjęcia, obraz, obrazek, url zdjęcia, zdjęcie główne",
+        "pt": "imagem, imagens, foto, fotos, url da imagem, imagem principal",
+    },
+    "attribute.size": {
+        "en": "size",
+        "de": "größe, grösse",
+        "fr": "taille",
+        "es": "talla, tamaño",
+        "it": "taglia, misura",
+        "nl": "maat",
+        "pl": "rozmiar",
+        "pt": "tamanho",
+    },
+    "attribute.color": {
+        "en": "color, colour",
+        "de": "farbe",
+        "fr": "couleur",
+        "es": "color",
+        "it": "colore",
+        "nl": "kleur",
+        "pl": "kolor",
+        "pt": "cor",
+    },
+    "attribute.material": {
+        "en": "material",
+        "de": "material",
+        "fr": "matière, matériau",
+        "es": "material",
+        "it": "materiale",
+        "nl": "materiaal",
+        "pl": "materiał",
+        "pt": "material",
+    },
+    "attribute.pattern": {"en": "pattern", "de": "muster", "fr": "motif"},
+    "attribute.gender": {
+        "en": "gender",
+        "de": "geschlecht",
+        "fr": "genre, sexe",
+        "es": "género",
+        "it": "genere",
+        "nl": "geslacht",
+        "pl": "płeć",
+        "pt": "gênero, género",
+    },
+    "attribute.age_group": {"en": "age group", "de": "altersgruppe"},
+    "attribute.condition": {"en": "condition", "de": "zustand", "fr": "état"},
+    "attribute.gtin": {"en": "gtin, gtin13, ean, ean13, ean code, upc, barcode, isbn", "de": "ean nummer, strichcode"},
+    "attribute.mpn": {"en": "mpn, manufacturer part number", "de": "herstellernummer"},
+    "attribute.link": {
+        "en": "link, url, product url, product link, page url",
+        "de": "produktlink",
+        "fr": "lien, lien produit",
+    },
+}
+# More photos of a product, besides those of `image`.
+FURTHER_IMAGES = """
+additional image, additional images, additional image link, additional image links, additional image url, additional image urls,
+other images, other image url, more images, gallery, gallery images, extra images, back image, weitere bilder, zusatzbilder,
+images supplémentaires, autres images, imágenes adicionales, immagini aggiuntive, extra afbeeldingen, dodatkowe zdjęcia,
+imagens adicionais
+"""
+# Columns that shops have and that are no field here: they are named if they were not used.
+_WELL_KNOWN = """
+sale price, special price, offer price, discount price, sale price effective date, angebotspreis, sonderpreis, prix promo,
+precio de oferta, prezzo scontato, actieprijs, cena promocyjna, preço promocional, weight, gewicht, poids, peso, waga, height,
+width,
+length, shipping, shipping weight, tax, tax class, vat, cost, cost price, cost per item, status, meta title, meta description,
+seo title, seo description, video, video link, supplier, google product category, unit pricing measure, energy efficiency class,
+short description, custom label 0, custom label 1, custom label 2, custom label 3, custom label 4, variants, options
+"""
+_NUMBER_AT_END = re.compile(r"\d{1,2}$")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownColumns:
+    """A mapping with the columns that are known by their names. notes: which, and well-known ones that are not used."""
+
+    mapping: FieldMapping
+    notes: list[str]
+
+
+def with_known_columns(mapping: FieldMapping, headers: Sequence[str]) -> KnownColumns:
+    """Complete a mapping: a field that has no column yet gets the one of its name, or else one with a synonym of it.
+
+    Args:
+        mapping: takes precedence; unchanged if it is not to be completed.
+        headers: columns of the source.
+
+    Returns:
+        The mapping, with what a report says about it.
+    """
+    if not mapping.automatic:
+        return KnownColumns(mapping, [])
+    found = find_columns(headers, mapping)
+    by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
+    notes = []
+    if by_synonym:
+        listed = ", ".join(f"{name} from {' and '.join(columns)}" for name, columns in by_synonym.items())
+        notes.append(f"columns known by their names: {listed}")
+    used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
+    unused = [header for header in headers if header not in used and is_well_known(header)]
+    if unused:
+        more = f" and {len(unused) - _MAX_NOTED} more" if len(unused) > _MAX_NOTED else ""
+        notes.append(f"columns that are not used: {', '.join(unused[:_MAX_NOTED])}{more}")
+    return KnownColumns(replace(mapping, columns={**found, **mapping.columns}), notes)
+
+
+def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) -> dict[str, tuple[str, ...]]:
+    """The columns of fields, by their names.
+
+    Args:
+        headers: columns of the source.
+        mapping: fields and columns that are taken already.
+
+    Returns:
+        Columns of each field that has any; each column once. A column that has the name of a field is this field's.
+    """
+    mapping = mapping or FieldMapping()
+    taken = _used_columns(mapping)
+    free = [header for header in dict.fromkeys(headers) if header not in taken]
+    done = {*mapping.columns, *mapping.values}
+    found: dict[str, tuple[str, ...]] = {}
+    for name in FIELDS:
+        own = [header for header in free if header.casefold() == name]
+        if own and name not in done:
+            found[name] = (own[0],)
+            free.remove(own[0])
+    for name in SYNONYMS:
+        if name in done or name in found:
+            continue
+        if columns := _columns_of(name, free):
+            found[name] = columns
+            free = [header for header in free if header not in columns]
+    if "image" in found:
+        further = [header for header in free if _is_further_image(header)]
+        found["image"] = (*found["image"], *further)
+    return found
+
+
+def is_well_known(header: str) -> bool:
+    """Whether a column has a name that shops use, so that somebody may miss it."""
+    key = _key(header)
+    return key in _WELL_KNOWN_KEYS or any(key in keys for keys in _KEYS.values()) or _is_further_image(header)
+
+
+def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
+    by_key = {_key(header): header for header in reversed(headers)}
+    for key in _KEYS[name]:
+        if key in by_key:
+            return (by_key[key],)
+    if name != "image":
+        return ()
+    # `image 1`, `image 2`: no column has the name without a number.
+    numbered = [header for header in headers if _numbered_key(header) in _KEYS[name]]
+    return tuple(numbered[:1])
+
+
+def _is_further_image(header: str) -> bool:
+    return _key(header) in _FURTHER_KEYS or _numbered_key(header) in (_KEYS["image"].keys() | _FURTHER_KEYS)
+
+
+def _numbered_key(header: str) -> str:
+    key = _key(header)
+    return _NUMBER_AT_END.sub("", key) if _NUMBER_AT_END.search(key) else ""
+
+
+def _key(text: str) -> str:
+    """A name without case, accents, spaces and punctuation."""
+    decomposed = unicodedata.normalize(
+        "NFKD", text.strip().lower().removeprefix("g:").replace("ł", "l").replace("ß", "ss")
+    )
+    return "".join(each for each in decomposed if each.isalnum())
+
+
+def _keys(texts: Iterable[str]) -> dict[str, None]:
+    return dict.fromkeys(key for text in texts for name in text.split(",") if (key := _key(name)))
+
+
+def _is_its_name(name: str, columns: Sequence[str]) -> bool:
+    return [column.casefold() for column in columns] == [name.removeprefix(_ATTRIBUTE)]
+
+
+def _used_columns(mapping: FieldMapping) -> set[str]:
+    placeholders = {column for value in mapping.values.values() for column in re.findall(r"\{([^{}]+)\}", value)}
+    return {column for columns in mapping.columns.values() for column in columns} | placeholders
+
+
+_KEYS = {name: _keys(by_language.values()) for name, by_language in SYNONYMS.items()}
+_FURTHER_KEYS = _keys([FURTHER_IMAGES]).keys()
+_WELL_KNOWN_KEYS = _keys([_WELL_KNOWN]).keys()

@@ -1,0 +1,128 @@
+"""Products in any XML: elements that are repeated, with a field for each path below them, `images/image` or `@id`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from catalog.importers.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuilder
+from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.synonyms import find_columns, with_known_columns
+from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile
+from catalog.models import SKU_LENGTH
+
+# Items whose paths are the columns; a path that only later ones have can be mapped, too.
+_SAMPLE_ITEMS = 500
+# Of an element that is taken as the items without being asked: SKU or title, and one more.
+_MIN_FIELDS = 2
+_MAX_SHOWN = 10
+
+
+class XmlCatalogue:
+    """The rows of an XML file, numbered by item.
+
+    A path is a column. A path that is there several times is a list for categories, tags and photos, and otherwise its first
+    value. An element that only has elements has their texts, a line each.
+
+    Args:
+        path: the file.
+        mapping: how paths become fields; its `item` names the elements that are products.
+        photos: folder of the photos that are not links.
+
+    Attributes:
+        headers: empty, since it is not a table.
+        total: 0, because the number of items is unknown.
+
+    Raises:
+        InvalidSource: the file is not XML, or it is not clear which elements are products.
+    """
+
+    format = "xml"
+    headers: Sequence[str] = ()
+    total = 0
+
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
+        whole = XmlFile(path, encoding=mapping.encoding)
+        if whole.root.lower() == "html":
+            raise InvalidSource("the file is a web page, not a catalogue: its root element is 'html'")
+        item = mapping.item or _find_item(whole)
+        self._file = XmlFile(path, item, mapping.encoding)
+        sample = self._sample()
+        if not sample and mapping.item:
+            raise InvalidSource(f"the XML has no element {item}: it has {_elements(whole)}")
+        mapped = [column for columns in mapping.columns.values() for column in columns]
+        names = list(dict.fromkeys([*(name for each in sample for name in each.names), *mapped]))
+        known = with_known_columns(mapping, names)
+        self._builder = RowBuilder(known.mapping, names, photos=photos)
+        self._names = names
+        self._several = {
+            column
+            for name in MULTI_COLUMN_FIELDS
+            for column in self._builder.columns.get(name, ())
+            if name != "category"
+        }
+        self._categories = frozenset(self._builder.columns.get("category", ()))
+        self._builder.learn(self._record(each) for each in sample)
+        self._notes = [f"each element {item} is read as a product", *known.notes]
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._builder.columns
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the file."""
+        return [*self._notes, *self._builder.notes]
+
+    def __iter__(self) -> Iterator[Row]:
+        number = 0
+        try:
+            for number, item in enumerate(self._file, start=1):
+                if item.error:
+                    yield Row(number, " ".join(item.texts("@id")[:1])[:SKU_LENGTH], error=item.error)
+                else:
+                    yield self._builder.build(number, self._record(item))
+        except FeedSyntaxError as error:
+            yield Row(number + 1, "", error=str(error), is_last_readable=True)
+
+    def _sample(self) -> list[Item]:
+        items: list[Item] = []
+        # A fault is reported where the items are read.
+        with contextlib.suppress(FeedSyntaxError):
+            items.extend(islice(self._file, _SAMPLE_ITEMS))
+        return items
+
+    def _record(self, item: Item) -> dict[str, str | Sequence[str]]:
+        return {name: self._value(name, item.texts(name)) for name in self._names}
+
+    def _value(self, name: str, texts: list[str]) -> str | Sequence[str]:
+        if name in self._categories:
+            return "\n".join(texts)
+        # A single text may be a list in itself.
+        return texts if name in self._several and len(texts) > 1 else "".join(texts[:1])
+
+
+def _find_item(file: XmlFile) -> str:
+    """The path of the elements whose children and attributes have the names of most fields, the outermost of them."""
+    outline = file.outline()
+    scores: dict[str, int] = {}
+    for path, children in outline.items():
+        fields = find_columns(sorted(children))
+        if "/" in path and len(fields) >= _MIN_FIELDS and fields.keys() & {"sku", "title"}:
+            scores[path] = len(fields)
+    if not scores:
+        raise InvalidSource(
+            f"it is not clear which elements of the XML are products: set item to the name of one. It has {_elements(file)}"
+        )
+    return max(scores, key=lambda path: (scores[path], -path.count("/")))
+
+
+def _elements(file: XmlFile) -> str:
+    """The names of elements that have children, for errors."""
+    outline = file.outline()
+    names = list(dict.fromkeys(path.rpartition("/")[2] for path, children in outline.items() if children))
+    return f"{', '.join(names[:_MAX_SHOWN])}{' ...' if len(names) > _MAX_SHOWN else ''}"
