@@ -260,7 +260,7 @@ class TestPatch:
         [
             ({"category": "home/throws"}, "home/throws", []),
             ({"category": "Home > Throws"}, "home/throws", []),
-            ({"category": "Home/Garden > Pots"}, "homegarden/pots", []),
+            ({"category": "Home/Garden > Pots"}, "home-garden/pots", []),
             ({"category": None}, "", []),
             ({"categories": ["sale", "home/throws", "sale"]}, "home/throws", ["sale"]),
             ({"categories": []}, "", []),

@@ -79,6 +79,8 @@ def _is_beyond_the_schema(case: Any, problem: dict[str, Any]) -> bool:
 _BEYOND = {
     "min_price": ("is above max_price",),
     "source": ("is required with deactivate_missing",),
+    "brand": ("names no brand",),
+    "category": ("names no category",),
     "collection": ("",),
     "backbone": ("",),
     "kind": ("must be one of",),
