@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from catalog.importers.cell_lists import deepest_first
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -21,7 +22,6 @@ from catalog.importers.rows import InvalidSource, Row, RowRejected
 from catalog.importers.shop_rows import (
     ShopProduct,
     ShopRows,
-    deepest_first,
     lasts,
     machine_price,
     split_escaped,

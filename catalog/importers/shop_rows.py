@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -234,13 +234,6 @@ def parse_date(text: str, *, end_of_day: bool = False) -> datetime:
     if end_of_day and not has_time:
         moment = moment.replace(hour=23, minute=59, second=59)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def deepest_first(paths: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
-    """The categories of a product: the deepest first, without those that contain another one of them."""
-    found = list(dict.fromkeys(tuple(path) for path in paths if path))
-    ancestors = {path[:depth] for path in found for depth in range(1, len(path))}
-    return sorted((path for path in found if path not in ancestors), key=lambda path: -len(path))
 
 
 def split_escaped(text: str, mark: str) -> list[str]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from catalog.importers.cell_lists import deepest_first
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -21,7 +22,6 @@ from catalog.importers.shop_rows import (
     ShopRows,
     SkusOfFile,
     amount,
-    deepest_first,
     machine_price,
     split_escaped,
     with_list_price,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from catalog.importers.cell_lists import deepest_first
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -22,7 +23,6 @@ from catalog.importers.shop_rows import (
     ShopRows,
     SkusOfFile,
     amount,
-    deepest_first,
     lasts,
     machine_price,
     split_escaped,
