@@ -84,6 +84,15 @@ def _fill_basket(page: Page) -> None:
     page.get_by_role("link", name="Go to the basket").click()
 
 
+def _preview_bulk_edit(page: Page) -> None:
+    page.locator("#action-toggle").first.check(force=True)
+    page.locator("select[name=action]").first.select_option("bulk_edit")
+    page.get_by_role("button", name="Run").first.click()
+    page.get_by_label("Price", exact=True).select_option("raise_percent")
+    page.get_by_label("Amount or percent, for the price").fill("5")
+    page.get_by_role("button", name="Preview").click()
+
+
 def _order(page: Page) -> None:
     _fill_basket(page)
     page.get_by_role("button", name="Place the order").click()
@@ -136,6 +145,13 @@ BACK_OFFICE = [
         signed_in=True,
     ),
     _back_office("products", "catalog_product"),
+    Shown(
+        "a bulk edit of products",
+        lambda _: "/admin/catalog/product/",
+        lambda page: page.get_by_role("heading", name="Preview"),
+        _preview_bulk_edit,
+        signed_in=True,
+    ),
     _back_office("a product", "catalog_product", lambda shop: shop.product.pk),
     _back_office("a new product", "catalog_product", action="add"),
     _back_office("categories", "catalog_category"),
