@@ -1,13 +1,28 @@
-"""The filtering stage: the conditions of a request for the vector index, and one product of each family."""
+"""The filtering stage: the conditions of a request for the vector index, one product of each family and of each picture."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from catalog.cards import ProductCard
 from catalog.filters import Lookup, ProductFilter
-from embeddings.vector_index.base import Filter, Hit, Range
+from embeddings.vector_index.base import Distance, Filter, Hit, Range, Vector
+
+# Photos whose vectors have this cosine show the same picture: the same bytes, or saved anew.
+SAME_PICTURE_COSINE = 0.999
+# For vectors of unit length the same as the cosine: the square of how far apart they are.
+_SAME_PICTURE_SQUARE = 2 * (1 - SAME_PICTURE_COSINE)
+# Two such vectors differ by no more than this angle, and so do their angles to any query. In radians, with the error of float32.
+_SAME_PICTURE_ANGLE = math.acos(SAME_PICTURE_COSINE) + 1e-3
+_COMPARED_AT_ONCE = 256
+
+ReadVectors = Callable[[Collection[int]], Mapping[int, Vector]]
 
 
 def to_index_filter(product_filter: ProductFilter, excluded_ids: Collection[int]) -> Filter:
@@ -56,3 +71,69 @@ def deduplicate_families(hits: Iterable[Hit], cards: Mapping[int, ProductCard]) 
     for hit in hits:
         best.setdefault(cards[hit.product_id].family, hit)
     return list(best.values())
+
+
+def deduplicate_pictures(hits: Sequence[Hit], distance: Distance, limit: int, read_vectors: ReadVectors) -> list[Hit]:
+    """Keep the first hit of each picture: of products with the same photo, or the same photo saved anew, one is shown.
+
+    Args:
+        hits: best first.
+        distance: how they were compared with the query.
+        limit: how many hits are wanted; those after them may be left out.
+        read_vectors: gives vectors by point id. Called once, for hits whose scores are so near to each other's that they may
+            show the same picture.
+
+    Returns:
+        The hits that are kept, in the same order.
+    """
+    unclear = _may_be_equal(hits, distance)
+    if not unclear:
+        return [*hits]
+    missing = [hit.id for hit in unclear if hit.vector is None]
+    read = read_vectors(missing) if missing else {}
+    vectors = [(hit.id, read.get(hit.id) if hit.vector is None else hit.vector) for hit in unclear]
+    known = [(point_id, vector) for point_id, vector in vectors if vector is not None]
+    if len(known) < 2:
+        return [*hits]
+    matrix = np.stack([vector for _, vector in known])
+    copies = {known[position][0] for position in _copies(matrix, limit)}
+    return [hit for hit in hits if hit.id not in copies]
+
+
+def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[Hit]:
+    """The hits with a neighbour that is about as far from the query: others cannot show the same picture."""
+    if len(hits) < 2:
+        return []
+    # Plain numbers: for a strip of twelve NumPy takes longer.
+    angles = []
+    for hit in hits:
+        cosine = distance.cosine_of(hit.score)
+        if cosine is None:
+            return [*hits]
+        angles.append(math.acos(min(1.0, max(-1.0, cosine))))
+    near = [after - before <= _SAME_PICTURE_ANGLE for before, after in pairwise(angles)]
+    return [hit for hit, before, after in zip(hits, [False, *near], [*near, False], strict=True) if before or after]
+
+
+def _copies(matrix: NDArray[np.float32], limit: int) -> list[int]:
+    """The rows that are equal to one before them which is kept; `limit` rows are kept, those behind them are not looked at."""
+    squares = np.einsum("ij,ij->i", matrix, matrix)
+    if len(matrix) <= _COMPARED_AT_ONCE:
+        products = matrix @ matrix.T
+        # As a rule each is equal to itself alone.
+        apart = squares[:, None] + squares - 2 * products
+        if np.count_nonzero(apart <= _SAME_PICTURE_SQUARE * np.maximum(squares[:, None], squares)) == len(matrix):
+            return []
+
+    def equal(row: Any, others: Any) -> Any:
+        apart = squares[row] + squares[others] - 2 * matrix[others] @ matrix[row]
+        return apart <= _SAME_PICTURE_SQUARE * np.maximum(squares[row], squares[others])
+
+    copies: list[int] = []
+    left, kept = np.arange(len(matrix)), 0
+    while len(left) and kept < limit:
+        same = equal(left[0], left)
+        same[0] = True
+        copies += left[same][1:].tolist()
+        left, kept = left[~same], kept + 1
+    return copies

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -17,11 +17,11 @@ from embeddings.backends import encoder_of
 from embeddings.selectors import LiveCollection, covered_by, live_collection
 from embeddings.vector_index.base import UNFILTERED, Vector
 from recommender.fallback import newest_in_category
-from recommender.filtering import deduplicate_families, to_index_filter
+from recommender.filtering import deduplicate_families, deduplicate_pictures, to_index_filter
 from recommender.metrics import query_stage
 from recommender.reranking import diversify
 from recommender.retrieval import nearest_products
-from recommender.selectors import excluded_products_of, vectors_of
+from recommender.selectors import excluded_products_of, vectors_of, vectors_of_images
 
 DEFAULT_COLLECTION = "all"
 DEFAULT_LIMIT = 12
@@ -100,8 +100,8 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     """Recommend products that look like a product.
 
     The product itself, its variants and products with a byte-identical photo are excluded; of each other family one product
-    is returned. A product without a vector gets the fallback, within the same collection and filter; one that was merged into
-    another gets that one's results.
+    is returned, and of products whose best-matching photos show the same picture one. A product without a vector gets the
+    fallback, within the same collection and filter; one that was merged into another gets that one's results.
 
     Args:
         product_id: a visible product, or one that was merged into a visible one.
@@ -208,6 +208,13 @@ def _search_index(
     min_score = None if query.min_score is None else live.index.distance.score_of(query.min_score)
     cards: dict[int, ProductCard] = {}
     looked_up: set[int] = set()
+    vectors_of_hits: dict[int, Vector] = {}
+
+    def read_vectors(image_ids: Collection[int]) -> Mapping[int, Vector]:
+        if unread := [each for each in image_ids if each not in vectors_of_hits]:
+            vectors_of_hits.update(vectors_of_images(live.version_id, unread))
+        return vectors_of_hits
+
     while True:
         with query_stage("retrieve"):
             hits = nearest_products(
@@ -235,7 +242,9 @@ def _search_index(
                 and (unfiltered or query.filter.matches(cards[hit.product_id]))
                 and _meets_min_confidence(live, hit.score, query)
             )
-            accepted = deduplicate_families(confirmed, cards)
+            accepted = deduplicate_pictures(
+                deduplicate_families(confirmed, cards), live.index.distance, target, read_vectors
+            )
         # Hits come best first: behind one below the minimum confidence there is none that meets it.
         below_confidence = bool(hits) and not _meets_min_confidence(live, hits[-1].score, query)
         if len(accepted) >= target or len(hits) < candidates or candidates >= _MAX_CANDIDATES or below_confidence:

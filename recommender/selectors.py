@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import connection
@@ -9,6 +10,8 @@ from django.db import connection
 from catalog.models import Product, ProductImage
 from embeddings.models import ImageEmbedding, vector_from_bytes
 from embeddings.vector_index.base import Vector
+
+_IDS_A_STATEMENT = 500
 
 _NAMES = {
     "product": Product._meta.db_table,
@@ -23,6 +26,9 @@ _NAMES = {
 _VECTORS_SQL = """
     SELECT vector FROM {embedding} WHERE version_id = %s AND image_id IN (SELECT id FROM {image} WHERE product_id = %s)
     AND vector IS NOT NULL AND state NOT IN ({unusable_states})
+""".format(**_NAMES)
+_VECTORS_OF_IMAGES_SQL = """
+    SELECT image_id, vector FROM {embedding} WHERE version_id = %s AND vector IS NOT NULL AND image_id IN
 """.format(**_NAMES)
 _EXCLUDED_SQL = """
     SELECT other.product_id FROM {image} own JOIN {image} other ON other.sha256 = own.sha256
@@ -45,6 +51,25 @@ def vectors_of(version_id: int, product_id: int) -> list[Vector]:
         float32 [dim] for each photo that is embedded.
     """
     return [vector_from_bytes(vector) for (vector,) in _rows(_VECTORS_SQL, [version_id, product_id])]
+
+
+def vectors_of_images(version_id: int, image_ids: Collection[int]) -> dict[int, Vector]:
+    """Read the vectors of photos.
+
+    Args:
+        version_id: the encoder version.
+        image_ids: the photos; one at least.
+
+    Returns:
+        float32 [dim] by photo, of those that are embedded.
+    """
+    vectors: dict[int, Vector] = {}
+    ids = [*image_ids]
+    for start in range(0, len(ids), _IDS_A_STATEMENT):
+        some = ids[start : start + _IDS_A_STATEMENT]
+        rows = _rows(f"{_VECTORS_OF_IMAGES_SQL} ({', '.join(['%s'] * len(some))})", [version_id, *some])
+        vectors |= {image_id: vector_from_bytes(vector) for image_id, vector in rows}
+    return vectors
 
 
 def excluded_products_of(product_id: int) -> set[int]:

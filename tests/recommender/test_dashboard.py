@@ -263,7 +263,8 @@ class TestPoorQueries:
         """So many products that look alike."""
 
         def add(number: int, vector: Sequence[float] = (1, 0, 0), **fields: Any) -> list[Product]:
-            return [shop.add(vector, **fields) for _ in range(number)]
+            first, second, _ = vector
+            return [shop.add((first, second, 0.06 * each), **fields) for each in range(number)]
 
         return add
 

@@ -38,6 +38,14 @@ def test_products_that_look_like_the_photo_come_nearest_first(shop: Shop, api: C
     assert answer["results"][0]["score"] == pytest.approx(1, abs=1e-3)
 
 
+def test_a_picture_of_several_products_is_shown_once(shop: Shop, api: Client) -> None:
+    first, blue = shop.add((1, 0, 0)), shop.add((0, 0, 1))
+    for _ in range(15):
+        shop.add((1, 0.0005, 0))
+
+    assert ids(api.post(ADDRESS, {"photo": photo(), "limit": 2}).json()) == [first.pk, blue.pk]
+
+
 def test_filters_come_in_the_form_or_in_the_address(shop: Shop, api: Client) -> None:
     shop.add((1, 0, 0))
     wanted = shop.add((0, 0, 1), brand="Pier")
