@@ -16,8 +16,8 @@ from embeddings.vector_index.base import Distance, Filter, Hit, Range, Vector
 
 # Photos whose vectors have this cosine show the same picture: the same bytes, or saved anew.
 SAME_PICTURE_COSINE = 0.999
-# For vectors of unit length the same as the cosine: the square of how far apart they are.
-_SAME_PICTURE_SQUARE = 2 * (1 - SAME_PICTURE_COSINE)
+# For vectors of unit length the same as the cosine: the square of how far apart they are, with the error of float32.
+_SAME_PICTURE_SQUARE = 2 * (1 - SAME_PICTURE_COSINE) + 1e-6
 # Two such vectors differ by no more than this angle, and so do their angles to any query. In radians, with the error of float32.
 _SAME_PICTURE_ANGLE = math.acos(SAME_PICTURE_COSINE) + 1e-3
 _COMPARED_AT_ONCE = 256
@@ -101,7 +101,7 @@ def deduplicate_pictures(hits: Sequence[Hit], distance: Distance, limit: int, re
 
 
 def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[Hit]:
-    """The hits with a neighbour that is about as far from the query: others cannot show the same picture."""
+    """The hits that cannot be told from another by how far they are from the query, or by their sketches."""
     if len(hits) < 2:
         return []
     # Plain numbers: for a strip of twelve NumPy takes longer.
@@ -112,18 +112,28 @@ def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[Hit]:
             return [*hits]
         angles.append(math.acos(min(1.0, max(-1.0, cosine))))
     near = [after - before <= _SAME_PICTURE_ANGLE for before, after in pairwise(angles)]
-    return [hit for hit, before, after in zip(hits, [False, *near], [*near, False], strict=True) if before or after]
+    unclear = [hit for hit, before, after in zip(hits, [False, *near], [*near, False], strict=True) if before or after]
+    sketches = [hit.sketch for hit in unclear if hit.sketch is not None]
+    if not sketches or len(sketches) < len(unclear) or len(unclear) > _COMPARED_AT_ONCE:
+        return unclear
+    matrix = np.frombuffer(b"".join(sketches), dtype=np.float32).reshape(len(unclear), -1)
+    equal = np.flatnonzero(np.count_nonzero(_equal(matrix, np.ones(len(matrix))), axis=1) > 1)
+    return [unclear[position] for position in equal]
+
+
+def _equal(matrix: NDArray[np.float32], longest: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which rows are equal pictures: bool [n, n]. longest: the square of the length that counts for each, [n]."""
+    squares = np.einsum("ij,ij->i", matrix, matrix)
+    apart = squares[:, None] + squares - 2 * matrix @ matrix.T
+    return np.asarray(apart <= _SAME_PICTURE_SQUARE * np.maximum(longest[:, None], longest))
 
 
 def _copies(matrix: NDArray[np.float32], limit: int) -> list[int]:
     """The rows that are equal to one before them which is kept; `limit` rows are kept, those behind them are not looked at."""
     squares = np.einsum("ij,ij->i", matrix, matrix)
-    if len(matrix) <= _COMPARED_AT_ONCE:
-        products = matrix @ matrix.T
-        # As a rule each is equal to itself alone.
-        apart = squares[:, None] + squares - 2 * products
-        if np.count_nonzero(apart <= _SAME_PICTURE_SQUARE * np.maximum(squares[:, None], squares)) == len(matrix):
-            return []
+    # As a rule each is equal to itself alone.
+    if len(matrix) <= _COMPARED_AT_ONCE and np.count_nonzero(_equal(matrix, squares)) == len(matrix):
+        return []
 
     def equal(row: Any, others: Any) -> Any:
         apart = squares[row] + squares[others] - 2 * matrix[others] @ matrix[row]

@@ -23,6 +23,7 @@ Payload = Mapping[str, Any]
 FilterValue = str | int | float | bool | Decimal
 
 MAX_ID = 2**64 - 1
+_SKETCH_SIZE = 8
 COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -127,12 +128,21 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer of a query. `score`: higher is nearer (see Distance). `vector` is given only where the query asked for it."""
+    """One answer of a query.
+
+    Attributes:
+        id: of the point.
+        product_id: of its payload.
+        score: higher is nearer (see Distance).
+        vector: given only where the query asked for it.
+        sketch: of the vector (see `sketch_of`), where the engine has it at hand.
+    """
 
     id: int
     product_id: int
     score: float
     vector: Vector | None = None
+    sketch: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,6 +462,21 @@ def stored_payload(payload: Payload) -> dict[str, Any]:
             values = [float(each) for each in values]
         stored[name] = values if many else values[0]
     return stored
+
+
+def sketch_of(vector: Vector) -> bytes:
+    """A few numbers by which vectors that are far apart are told from each other without reading them.
+
+    Args:
+        vector: float32 [dim].
+
+    Returns:
+        The bytes of float32 [8 at most], the projection onto orthonormal vectors: two sketches are never farther apart than their
+        vectors.
+    """
+    starts = np.unique(np.linspace(0, len(vector), _SKETCH_SIZE, endpoint=False, dtype=int))
+    sums = np.add.reduceat(vector, starts) / np.sqrt(np.diff([*starts, len(vector)]))
+    return sums.astype(np.float32).tobytes()
 
 
 def possible_ids(ids: Iterable[int]) -> list[int]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Condition, Lock
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -43,6 +43,7 @@ from embeddings.vector_index.base import (
     not_found,
     possible_ids,
     query_target,
+    sketch_of,
     stored_payload,
 )
 
@@ -55,7 +56,7 @@ import sys, qdrant_edge
 shard = qdrant_edge.EdgeShard.load(sys.argv[1])
 shard.optimize(); shard.flush(); shard.close()
 """
-_MAX_KNOWN_PRODUCTS = 500_000
+_MAX_KNOWN_POINTS = 500_000  # some 100 MB
 _LEARNING_RATE = 0.05
 # The engine maps its files into memory and lets them grow: where the disk has no room for a page that is written to, the kernel
 # kills the process (SIGBUS). So it is asked before. One write was measured to take up to 45 MB, opening up to 32.
@@ -81,6 +82,13 @@ _RESCORED = engine.QuantizationSearchParams(rescore=True, oversampling=2.0)
 _BOOLEANS = [name for name, field_type in PAYLOAD_FIELDS.items() if field_type is FieldType.BOOL]
 
 
+class _Known(NamedTuple):
+    """What is kept of a point that was a hit."""
+
+    product_id: int
+    sketch: bytes
+
+
 @dataclass(slots=True)
 class _Shard:
     """An open shard.
@@ -88,7 +96,7 @@ class _Shard:
     Attributes:
         users: calls that use it now.
         closing: new calls wait until it is closed, then open it again.
-        product_of: product ids of points that were hits before, which saves reading them again.
+        known: of points that were hits before, which saves reading them again.
         points_a_product: moving average of points of one product among the hits of a query; how far a grouped query has to look.
     """
 
@@ -97,7 +105,7 @@ class _Shard:
     writing: Lock = field(default_factory=Lock)
     users: int = 0
     closing: bool = False
-    product_of: dict[int, int] = field(default_factory=dict)
+    known: dict[int, _Known] = field(default_factory=dict)
     points_a_product: float = 2.0
 
 
@@ -178,7 +186,7 @@ class EdgeVectorIndex:
                 ]
                 with shard.writing:
                     shard.handle.update(engine.UpdateOperation.upsert_points(batch))
-                    shard.product_of.clear()
+                    shard.known.clear()
 
     def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
         patch = _engine_payload(stored_payload(payload))
@@ -190,7 +198,7 @@ class EdgeVectorIndex:
             chosen = engine.Filter(must=[engine.HasIdCondition(set(known))])
             with shard.writing:
                 shard.handle.update(engine.UpdateOperation.set_payload_by_filter(chosen, patch))
-                shard.product_of.clear()
+                shard.known.clear()
 
     def delete(self, name: str, ids: Sequence[int]) -> None:
         with self._using(name) as shard:
@@ -198,7 +206,7 @@ class EdgeVectorIndex:
                 self._expect_room(name)
                 with shard.writing:
                     shard.handle.update(engine.UpdateOperation.delete_points([*known]))
-                    shard.product_of.clear()
+                    shard.known.clear()
 
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
         with self._using(name) as shard:
@@ -403,32 +411,32 @@ class _Search:
         sign = self.shard.collection.distance.sign
         scored = [(int(point.id), sign * point.score) for point in found]
         near = [(point_id, score) for point_id, score in scored if near_enough(score, self.query.min_score)]
-        products, vectors = self._read([point_id for point_id, _ in near])
-        hits = [
-            Hit(point_id, products[point_id], score, vectors.get(point_id))
-            for point_id, score in near
-            if point_id in products
-        ]
+        known, vectors = self._read([point_id for point_id, _ in near])
+        hits = []
+        for point_id, score in near:
+            if (read := known.get(point_id)) is not None:
+                hits.append(Hit(point_id, read.product_id, score, vectors.get(point_id), read.sketch))
         return best_first(hits)
 
-    def _read(self, ids: Sequence[int]) -> tuple[Mapping[int, int], Mapping[int, Vector]]:
+    def _read(self, ids: Sequence[int]) -> tuple[Mapping[int, _Known], Mapping[int, Vector]]:
         """Read points by id. With the payload in the query, the engine would read it for more points than it returns.
 
         Returns:
-            Product ids by point id, and vectors by point id if the query needs them.
+            What is known of the points by point id, and vectors by point id if the query needs them.
         """
-        known = self.shard.product_of
-        products = {point_id: product for point_id in ids if (product := known.get(point_id)) is not None}
-        missing = ids if self.query.with_vectors else [point_id for point_id in ids if point_id not in products]
+        known = self.shard.known
+        found = {point_id: read for point_id in ids if (read := known.get(point_id)) is not None}
+        missing = ids if self.query.with_vectors else [point_id for point_id in ids if point_id not in found]
         if not missing:
-            return products, {}
-        records = self.shard.handle.retrieve([*missing], ["product_id"], self.query.with_vectors)
-        read = {int(record.id): int((record.payload or {})["product_id"]) for record in records}
-        if len(known) > _MAX_KNOWN_PRODUCTS:
+            return found, {}
+        vectors, fresh = {}, {}
+        for record in self.shard.handle.retrieve([*missing], ["product_id"], True):
+            vectors[int(record.id)] = vector = _vector(record)
+            fresh[int(record.id)] = _Known(int((record.payload or {})["product_id"]), sketch_of(vector))
+        if len(known) > _MAX_KNOWN_POINTS:
             known.clear()
-        known.update(read)
-        vectors = {int(record.id): _vector(record) for record in records if record.vector is not None}
-        return products | read, vectors
+        known.update(fresh)
+        return found | fresh, vectors if self.query.with_vectors else {}
 
     def products(self) -> list[Hit]:
         """The best hit of each of the nearest products: asks again, without those it has, until there are enough."""

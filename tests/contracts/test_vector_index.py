@@ -656,3 +656,19 @@ def test_queries_go_on_in_many_threads_while_another_writes(index: VectorIndex, 
         assert [set(answer.result()) for answer in asked] == [{number} for number in range(20)]
     assert index.count(name) == 600
     assert index.count(name, Filter(ranges={"price": Range(gte=1)})) == 40
+
+
+def test_a_sketch_is_never_farther_from_another_than_the_vectors_are(
+    index: VectorIndex, collection: MakeCollection
+) -> None:
+    name, matrix = collection(20), vectors(40, 20)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    index.upsert(name, [Point(i, row, {"product_id": i}) for i, row in enumerate(matrix)])
+    query = VectorQuery(positive=[matrix[0]], limit=40)
+    for hits in (index.query(name, query), index.query(name, query)):
+        sketches = {hit.id: np.frombuffer(hit.sketch, np.float32) for hit in hits if hit.sketch is not None}
+        assert len(sketches) in (0, 40)
+        for one, sketch in sketches.items():
+            for other, another in sketches.items():
+                apart = float(np.linalg.norm(matrix[one] - matrix[other]))
+                assert np.linalg.norm(sketch - another) <= apart + 1e-6
