@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from opentelemetry import trace
 
@@ -22,7 +23,7 @@ def nearest_products(
     min_score: float | None = None,
     with_vectors: bool = False,
 ) -> list[Hit]:
-    """The best hit of each of the nearest products, best first.
+    """The best hit of each of the nearest products, best first. All vectors are asked in one batch.
 
     Args:
         collection: the index collection; its `dim` and `distance` are checked when a vector does not fit.
@@ -42,9 +43,8 @@ def nearest_products(
         IndexUnavailable: the index does not respond.
     """
     index = get_vector_index()
-    hits: list[Hit] = []
-    for vector in vectors:
-        query = VectorQuery(
+    queries = [
+        VectorQuery(
             positive=(vector,),
             filter=conditions,
             limit=limit,
@@ -52,15 +52,17 @@ def nearest_products(
             min_score=min_score,
             with_vectors=with_vectors,
         )
-        try:
-            with tracer.start_as_current_span(
-                "index query", attributes={"collection": collection.name, "limit": limit}
-            ):
-                hits += index.query(collection.name, query)
-        except InvalidVector:
-            # The vector fits the version, so the index belongs to another one, which `ensure` reports.
-            index.ensure(collection)
-            raise
-    if len(vectors) == 1:
-        return hits
-    return best_of_products(best_first(hits))[:limit]
+        for vector in vectors
+    ]
+    try:
+        with tracer.start_as_current_span(
+            "index query", attributes={"collection": collection.name, "limit": limit, "photos": len(vectors)}
+        ):
+            if len(queries) == 1:
+                return index.query(collection.name, queries[0])
+            answers = index.query_batch(collection.name, queries)
+    except InvalidVector:
+        # The vector fits the version, so the index belongs to another one, which `ensure` reports.
+        index.ensure(collection)
+        raise
+    return best_of_products(best_first(chain.from_iterable(answers)))[:limit]

@@ -102,6 +102,10 @@ class MemoryVectorIndex:
             ranked = best_of_products(ranked)
         return ranked[: query.limit]
 
+    def query_batch(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        self._get(name)
+        return [self.query(name, query) for query in queries]
+
     def count(self, name: str, filter: Filter | None = None) -> int:
         with self._lock:
             points = self._get(name).points

@@ -322,6 +322,20 @@ class VectorIndex(Protocol):
                 cancel out.
         """
 
+    def query_batch(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        """The hits of several queries, asked together: faster than one after the other.
+
+        Args:
+            name: of the collection.
+            queries: what to look for.
+
+        Returns:
+            What `query` returns, for each.
+
+        Raises:
+            InvalidVector: as `query`, for any of them.
+        """
+
     def count(self, name: str, filter: Filter | None = None) -> int:
         """How many points match; None: how many there are."""
 

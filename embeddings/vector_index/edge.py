@@ -216,6 +216,12 @@ class EdgeVectorIndex:
         with self._using(name) as shard:
             return self._search(shard, query).answer()
 
+    def query_batch(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        with self._using(name) as shard:
+            searches = [self._search(shard, query) for query in queries]
+            _ask_together(searches)
+            return [search.answer() for search in searches]
+
     def _search(self, shard: _Shard, query: VectorQuery) -> _Search:
         examples = possible_ids({*query.positive_ids, *query.negative_ids})
         known = _points(shard.handle.retrieve([*examples], False, True)) if examples else {}
@@ -388,6 +394,7 @@ class _Search:
         hidden: ids that are never returned.
         scanned: where no more points than this pass the filter, all of them are compared.
         rescored: how candidates of quantised vectors are compared again; None where there are none.
+        answered: the answer to `first_request`, where it was asked together with others'.
     """
 
     shard: _Shard
@@ -397,6 +404,12 @@ class _Search:
     hidden: AnyCollection[int]
     scanned: int
     rescored: engine.QuantizationSearchParams | None
+    answered: list[engine.ScoredPoint] | None = None
+    points_a_product: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        # As it is now: other searches change the average meanwhile.
+        self.points_a_product = self.shard.points_a_product
 
     def answer(self) -> list[Hit]:
         """The hits of the query, best first."""
@@ -405,8 +418,7 @@ class _Search:
 
     def hits(self, limit: int, without_products: AnyCollection[int] = ()) -> list[Hit]:
         """The nearest `limit` points within the query's min_score, and those that tie with the last of them, best first."""
-        allowed = replace(self.query.filter, exclude_ids=self.hidden)
-        found = self._scored(limit, _engine_filter(allowed, without_products))
+        found = self._scored(limit, self._conditions(without_products))
         # The engine answers with distances for l2 and l1.
         sign = self.shard.collection.distance.sign
         scored = [(int(point.id), sign * point.score) for point in found]
@@ -441,7 +453,7 @@ class _Search:
     def products(self) -> list[Hit]:
         """The best hit of each of the nearest products: asks again, without those it has, until there are enough."""
         products: list[Hit] = []
-        limit = min(math.ceil(self.shard.points_a_product * self.query.limit) + 2, _MAX_CANDIDATES)
+        limit = self._first_limit()
         while len(products) < self.query.limit:
             hits = self.hits(limit, [hit.product_id for hit in products])
             best = best_of_products(hits)
@@ -452,6 +464,19 @@ class _Search:
                 break
             limit = min(2 * limit, _MAX_CANDIDATES)
         return products
+
+    def first_request(self) -> engine.QueryRequest:
+        """What the search asks first."""
+        conditions = self._conditions()
+        return self._request(self._first_limit() + 1, conditions, exact=self._scans(conditions))
+
+    def _first_limit(self) -> int:
+        if not self.query.group_by_product:
+            return self.query.limit
+        return min(math.ceil(self.points_a_product * self.query.limit) + 2, _MAX_CANDIDATES)
+
+    def _conditions(self, without_products: AnyCollection[int] = ()) -> engine.Filter | None:
+        return _engine_filter(replace(self.query.filter, exclude_ids=self.hidden), without_products)
 
     def _scored(self, limit: int, conditions: engine.Filter | None) -> list[engine.ScoredPoint]:
         """The nearest `limit` points and all that tie with the last of them: which of these the engine returns is chance."""
@@ -464,26 +489,45 @@ class _Search:
             asked *= 2
 
     def _nearest(self, limit: int, conditions: engine.Filter | None) -> list[engine.ScoredPoint]:
-        # The engine scans what is below its threshold, and links inside a filter's points when it builds a graph above
-        # it; near the threshold it does neither well (recall 0.77 measured), so that twice as many are scanned here.
-        exact = conditions is not None and _count(self.shard, conditions, exact=False) <= self.scanned
-        points = self._ask(limit, conditions, exact=exact)
+        exact = self._scans(conditions)
+        points, self.answered = self.answered, None
+        if points is None:
+            points = self._ask(limit, conditions, exact=exact)
         # A graph whose links a filter cuts can come back short: then every vector that passes is compared.
         if len(points) < limit and not exact and len(points) < _count(self.shard, conditions):
             points = self._ask(limit, conditions, exact=True)
         return points
 
+    def _scans(self, conditions: engine.Filter | None) -> bool:
+        # The engine scans what is below its threshold, and links inside a filter's points when it builds a graph above
+        # it; near the threshold it does neither well (recall 0.77 measured), so that twice as many are scanned here.
+        return conditions is not None and _count(self.shard, conditions, exact=False) <= self.scanned
+
     def _ask(self, limit: int, conditions: engine.Filter | None, *, exact: bool) -> list[engine.ScoredPoint]:
-        return self.shard.handle.query(
-            engine.QueryRequest(
-                limit=limit,
-                query=engine.Query.Nearest(self.target),
-                filter=conditions,
-                with_payload=False,
-                with_vector=False,
-                params=engine.SearchParams(hnsw_ef=max(self.ef, 2 * limit), exact=exact, quantization=self.rescored),
-            )
+        return self.shard.handle.query(self._request(limit, conditions, exact=exact))
+
+    def _request(self, limit: int, conditions: engine.Filter | None, *, exact: bool) -> engine.QueryRequest:
+        return engine.QueryRequest(
+            limit=limit,
+            query=engine.Query.Nearest(self.target),
+            filter=conditions,
+            with_payload=False,
+            with_vector=False,
+            params=engine.SearchParams(hnsw_ef=max(self.ef, 2 * limit), exact=exact, quantization=self.rescored),
         )
+
+
+def _ask_together(searches: Sequence[_Search]) -> None:
+    """Ask for what each search asks first, and read the points that were found, at once."""
+    if len(searches) < 2:
+        return
+    shard, query = searches[0].shard, searches[0].query
+    answers = shard.handle.query_batch(engine.QueryBatchRequest([search.first_request() for search in searches]))
+    for search, answer in zip(searches, answers, strict=True):
+        search.answered = answer
+    found = dict.fromkeys(int(point.id) for answer in answers for point in answer)
+    if not query.with_vectors:
+        searches[0]._read([*found])
 
 
 def _locked(folder: Path) -> int:

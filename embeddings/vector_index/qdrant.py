@@ -25,6 +25,7 @@ from embeddings.vector_index.base import (
     Vector,
     VectorQuery,
     best_first,
+    best_of_products,
     check_same,
     checked_points,
     near_enough,
@@ -40,6 +41,7 @@ T = TypeVar("T")
 _FLOATS_A_WRITE = 256_000  # some 3 MB of JSON; a server refuses a request above 32 MB
 _INDEXING_THRESHOLD_KB = 10_000
 _MAX_TIED = 10_000  # more hits with one score than these are cut by chance
+_POINTS_A_PRODUCT = 3  # of which a grouped query in a batch is answered
 _POLL_S = 0.5
 _QUIET_POLLS = 3
 
@@ -195,12 +197,7 @@ class QdrantVectorIndex:
     def query(self, name: str, query: VectorQuery) -> list[Hit]:
         with self._asking(name) as client:
             collection = self._collection(client, name)
-            examples = possible_ids({*query.positive_ids, *query.negative_ids})
-            known: dict[int, Point] = {}
-            if examples:
-                known = _points(client.retrieve(name, examples, False, True, consistency=self._read_consistency))
-            target = query_target(query, known, collection).tolist()
-            hidden = {*examples, *query.filter.exclude_ids}
+            target, hidden = self._target(client, collection, query)
             found = self._found(client, name, query, target, hidden, exact=False)
             if len(found) < query.limit:
                 # A graph whose links a filter cuts can come back short: then every vector that passes is compared.
@@ -208,9 +205,43 @@ class QdrantVectorIndex:
                 left = client.count(name, count_filter=_conditions(query.filter, hidden, seen), exact=True).count
                 if left > (0 if query.group_by_product else len(found)):
                     found = self._found(client, name, query, target, hidden, exact=True)
-        if (sign := collection.distance.sign) != 1:  # the server answers with distances for l2 and l1
-            found = [replace(hit, score=sign * hit.score) for hit in found]
-        return best_first(hit for hit in found if near_enough(hit.score, query.min_score))[: query.limit]
+        return _answer(found, query, collection)
+
+    def query_batch(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        with self._asking(name) as client:
+            collection = self._collection(client, name)
+            requests = [self._batched(query, *self._target(client, collection, query)) for query in queries]
+            found = client.query_batch_points(name, requests, consistency=self._read_consistency) if requests else []
+        answers = []
+        for query, request, response in zip(queries, requests, found, strict=True):
+            hits = [_hit(point) for point in response.points]
+            answer = _answer(hits, query, collection)
+            # The server cannot group in a batch: whoever has too few products, or a tie at the end, is asked for alone.
+            short = len(hits) < (request.limit or 0) or len(answer) < query.limit
+            cut = not short and _answer(hits[-1:], query, collection)[-1:]
+            answers.append(self.query(name, query) if short or (cut and cut[0].score >= answer[-1].score) else answer)
+        return answers
+
+    def _target(
+        self, client: QdrantClient, collection: IndexCollection, query: VectorQuery
+    ) -> tuple[list[float], set[int]]:
+        """The vector that a query looks for, and the points that are never in its answer."""
+        examples = possible_ids({*query.positive_ids, *query.negative_ids})
+        known: dict[int, Point] = {}
+        if examples:
+            known = _points(client.retrieve(collection.name, examples, False, True, consistency=self._read_consistency))
+        return query_target(query, known, collection).tolist(), {*examples, *query.filter.exclude_ids}
+
+    def _batched(self, query: VectorQuery, target: list[float], hidden: set[int]) -> models.QueryRequest:
+        limit = (_POINTS_A_PRODUCT if query.group_by_product else 1) * query.limit + 1
+        return models.QueryRequest(
+            query=target,
+            filter=_conditions(query.filter, hidden),
+            params=self._params(limit, exact=False),
+            limit=limit,
+            with_payload=["product_id"],
+            with_vector=query.with_vectors,
+        )
 
     def count(self, name: str, filter: Filter | None = None) -> int:
         wanted = filter or Filter()
@@ -388,6 +419,14 @@ def _vector(vector: Any) -> Vector:
 def _hit(point: models.ScoredPoint) -> Hit:
     vector = None if point.vector is None else _vector(point.vector)
     return Hit(int(point.id), (point.payload or {})["product_id"], point.score, vector)
+
+
+def _answer(found: Iterable[Hit], query: VectorQuery, collection: IndexCollection) -> list[Hit]:
+    """The hits that the query asks for, of those that were found."""
+    if (sign := collection.distance.sign) != 1:  # the server answers with distances for l2 and l1
+        found = [replace(hit, score=sign * hit.score) for hit in found]
+    ranked = best_first(hit for hit in found if near_enough(hit.score, query.min_score))
+    return (best_of_products(ranked) if query.group_by_product else ranked)[: query.limit]
 
 
 def _conditions(filter: Filter, hidden: Iterable[int], without_products: Sequence[int] = ()) -> models.Filter | None:

@@ -52,8 +52,9 @@ _SIMILAR: dict[str, Any] = {
     "description": (
         "The products whose photos are most similar to this product's photos, nearest first.\n\n"
         "The product itself, its variants, products with an identical photo and products that are not visible are excluded. A"
-        " product with several photos counts with the best match between any two photos. Of products whose best-matching photos show"
-        " the same picture, one is returned. If the product has no vector yet,"
+        " product with several photos counts with the best match between any two photos. Of products whose best-matching photos"
+        " show the same picture, one is returned."
+        " If the product has no vector yet,"
         " `fallback` is true, the results are the newest products of its category (then of the parent categories, then of any"
         " category) that the collection covers and that meet the filters, and every score is null."
         " For a product that was merged into another one, the results are that one's."

@@ -503,6 +503,7 @@ def test_an_unknown_collection_is_named(index: VectorIndex) -> None:
         for ask in (
             lambda name=name: index.query(name, VectorQuery(positive=[vector(1, 0, 0, 0)])),
             lambda name=name: index.query(name, VectorQuery(positive_ids=[1])),
+            lambda name=name: index.query_batch(name, [VectorQuery(positive=[vector(1, 0, 0, 0)])]),
             lambda name=name: index.upsert(name, [point(1)]),
             lambda name=name: index.set_payload(name, [1], {"price": 1}),
             lambda name=name: index.delete(name, [1]),
@@ -672,3 +673,37 @@ def test_a_sketch_is_never_farther_from_another_than_the_vectors_are(
             for other, another in sketches.items():
                 apart = float(np.linalg.norm(matrix[one] - matrix[other]))
                 assert np.linalg.norm(sketch - another) <= apart + 1e-6
+
+
+@pytest.mark.parametrize("distance", Distance)
+@pytest.mark.parametrize("group_by_product", [False, True])
+def test_a_batch_answers_like_its_queries_one_by_one(
+    index: VectorIndex, collection: MakeCollection, distance: Distance, group_by_product: bool
+) -> None:
+    name, matrix = collection(16, distance), vectors(300, 16)
+    matrix[200:] = matrix[0]  # more ties than any limit
+    index.upsert(
+        name, [Point(i, row, {"product_id": i // 3, "brand": f"brand {i % 2}"}) for i, row in enumerate(matrix)]
+    )
+    query = VectorQuery(positive=[matrix[0]], limit=10, group_by_product=group_by_product)
+    queries = [
+        *(replace(query, positive=[target]) for target in vectors(20, 16, seed=1)),
+        query,
+        replace(query, limit=150),
+        replace(query, positive=(), positive_ids=[3, 4], negative_ids=[5]),
+        replace(query, filter=Filter(match={"brand": "brand 1"}, exclude_ids=[1]), with_vectors=True),
+        replace(query, min_score=distance.score_of(0.5 if distance.sign == 1 else 3.0)),
+    ]
+    answers = index.query_batch(name, queries)
+    assert [ids(answer) for answer in answers] == [ids(index.query(name, each)) for each in queries]
+    assert [hit.vector is None for answer in answers for hit in answer] == [
+        not each.with_vectors for each, answer in zip(queries, answers, strict=True) for _ in answer
+    ]
+    assert index.query_batch(name, []) == []
+
+
+def test_a_batch_with_one_odd_query_is_refused(index: VectorIndex, shared_collection: str) -> None:
+    with pytest.raises(InvalidVector):
+        index.query_batch(
+            shared_collection, [VectorQuery(positive=[vector(1, 0, 0, 0)]), VectorQuery(positive=[vector(1, 0)])]
+        )

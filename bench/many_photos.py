@@ -1,0 +1,106 @@
+"""`similar` of a product of 60 photos compared with one of 2: embedded index, in-process requests, both in one run.
+
+Usage: python -m bench.many_photos [--points 20000] [--photos 60] [--requests 200] [--keep FOLDER]
+Photos are views of one thing (cosine 0.7 to each other on average) among synthetic clustered vectors of 256 dimensions.
+--keep: build the index there once and use it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.tables import median, publish
+
+_FEW = 2
+_PRODUCTS = 20
+_NOISE = 0.04
+
+
+def main() -> None:
+    """Measure, print and save the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", type=int, default=20_000)
+    parser.add_argument("--photos", type=int, default=60)
+    parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--keep", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        ours = {"DATA_DIR": str(folder), "SECRET_KEY": "bench", "DEBUG": "false"}
+        os.environ.update({**ours, "DJANGO_SETTINGS_MODULE": "bench.served"})
+        if not (folder / "ready").exists():
+            subprocess.run([sys.executable, "-m", "bench.similar_latency_data", str(options.points)], check=True)
+            (folder / "ready").touch()
+        _measure(options)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    import django
+
+    django.setup()
+    from django.db import transaction
+    from django.test import Client
+
+    client = Client(headers={"host": "127.0.0.1"})
+    with transaction.atomic():
+        products = {photos: _products(photos) for photos in (_FEW, options.photos)}
+        taken: dict[int, list[float]] = {photos: [] for photos in products}
+        for number in range(-20, options.requests):
+            for photos, ids in products.items():
+                started = time.perf_counter()
+                answer = client.get(f"/api/products/{ids[number % len(ids)]}/similar?limit=10")
+                if answer.status_code != 200 or answer.json()["fallback"]:
+                    raise SystemExit(answer.content)
+                if number >= 0:  # the first fill caches
+                    taken[photos].append(1000 * (time.perf_counter() - started))
+        transaction.set_rollback(True)
+    rows = [{"photos": photos, "p50 ms": median(times)} for photos, times in taken.items()]
+    ratio = median(taken[options.photos]) / median(taken[_FEW])
+    publish("many_photos", rows, {"ratio of the medians": ratio, "points": options.points})
+
+
+def _products(photos: int) -> list[int]:
+    """Products with so many photos each, which the index does not have: it is asked by the vectors of the database."""
+    import numpy as np
+
+    from catalog.models import Product, ProductImage
+    from embeddings.models import ImageEmbedding, vector_from_bytes, vector_to_bytes
+    from embeddings.selectors import active_versions
+
+    generator = np.random.default_rng(photos)
+    version = active_versions()[0]
+    ids = []
+    for number in range(_PRODUCTS):
+        stored: Any = ImageEmbedding.objects.filter(version=version, image_id=100 + number).values_list(
+            "vector", flat=True
+        )
+        thing = vector_from_bytes(stored.get())
+        product = Product.objects.create(sku=f"{photos}-{number}", title=f"{photos} photos")
+        ids.append(product.pk)
+        for position in range(photos):
+            content_hash = hashlib.sha256(f"{photos} {number} {position}".encode()).hexdigest()
+            image = ProductImage.objects.create(
+                product=product, position=position, sha256=content_hash, width=1, height=1, file=f"{content_hash}.jpg"
+            )
+            view = thing + _NOISE * generator.standard_normal(thing.shape)
+            ImageEmbedding.objects.create(
+                version=version,
+                image_id=image.pk,
+                content_hash=content_hash,
+                vector=vector_to_bytes(view / np.linalg.norm(view)),
+                state=ImageEmbedding.State.INDEXED,
+            )
+    return ids
+
+
+if __name__ == "__main__":
+    main()
