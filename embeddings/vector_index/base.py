@@ -23,7 +23,7 @@ Payload = Mapping[str, Any]
 FilterValue = str | int | float | bool | Decimal
 
 MAX_ID = 2**64 - 1
-_SKETCH_SIZE = 8
+_SKETCH_SIZE = 16
 COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -485,7 +485,7 @@ def sketch_of(vector: Vector) -> bytes:
         vector: float32 [dim].
 
     Returns:
-        The bytes of float32 [8 at most], the projection onto orthonormal vectors: two sketches are never farther apart than their
+        The bytes of float32 [16 at most], the projection onto orthonormal vectors: two sketches are never farther apart than their
         vectors.
     """
     starts = np.unique(np.linspace(0, len(vector), _SKETCH_SIZE, endpoint=False, dtype=int))

@@ -56,7 +56,7 @@ import sys, qdrant_edge
 shard = qdrant_edge.EdgeShard.load(sys.argv[1])
 shard.optimize(); shard.flush(); shard.close()
 """
-_MAX_KNOWN_POINTS = 500_000  # some 100 MB
+_MAX_KNOWN_POINTS = 500_000  # some 120 MB
 _LEARNING_RATE = 0.05
 # The engine maps its files into memory and lets them grow: where the disk has no room for a page that is written to, the kernel
 # kills the process (SIGBUS). So it is asked before. One write was measured to take up to 45 MB, opening up to 32.
