@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 
@@ -90,11 +91,14 @@ def _words_of(
 
 
 def _contains(text: str) -> Q:
-    """The column has the text as it is, or as JSON escapes it: PostgreSQL keeps letters such as ü, SQLite has them escaped."""
+    """The column has the text."""
+    # PostgreSQL keeps letters such as ü in JSON; SQLite has them escaped, so that a capital is another text there.
+    if connection.vendor == "postgresql":
+        return Q(content__icontains=json.dumps(text, ensure_ascii=False)[1:-1])
+    spellings = {text} if text.isascii() else {text, text.lower(), text.upper(), text.capitalize()}
     found = Q()
-    for spelling in {text, text.lower(), text.upper(), text.capitalize()}:
-        for escaped in {json.dumps(spelling)[1:-1], json.dumps(spelling, ensure_ascii=False)[1:-1]}:
-            found |= Q(content__icontains=escaped)
+    for spelling in spellings:
+        found |= Q(content__icontains=json.dumps(spelling)[1:-1])
     return found
 
 
