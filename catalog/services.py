@@ -87,6 +87,9 @@ def transaction_with_files() -> Iterator[None]:
         raise
     finally:
         _written_files.reset(outer)
+        if (of_outer := _written_files.get()) is not None:
+            # It may be rolled back, too, and with it the note of what this one has left.
+            of_outer |= written
 
 
 # Of PostgreSQL: a foreign key or unique violation, a serialization failure and a deadlock.

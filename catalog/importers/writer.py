@@ -343,7 +343,7 @@ class _ImportRun:
         if not self._batch:
             return
         batch, self._batch, self._batch_skus, self._batch_bytes = self._batch, [], set(), 0
-        with transaction.atomic() if self._on_saved is not None else nullcontext():
+        with transaction_with_files() if self._on_saved is not None else nullcontext():
             self._save([pending for pending in batch if not pending.rejected])
             for pending in batch:
                 self._count(pending)
