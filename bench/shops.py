@@ -174,9 +174,7 @@ def two_processes(folder: Path) -> Iterator[Shop]:
         )
         stack.callback(site.stop)
         site.manage("migrate", "--verbosity", "0")
-        site.start(
-            "-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=2", "-Q", "sync,embed,jobs"
-        )
+        site.start_worker("-Q", "sync,embed,jobs")
         start_beat(site)
         yield Shop(site, workers=2)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.shops import BASE, PATIENCE_S, write_catalogue
 from bench.tables import publish
 from tests.services.conftest import RedisServer, Site, find_redis, fresh_database, running_postgres
-from tests.services.faults import kill_workers, photos_and_rows, start_beat, start_worker, verified
+from tests.services.faults import kill_workers, photos_and_rows, start_beat, verified
 
 IMPATIENT = {
     "DJANGO_SETTINGS_MODULE": "tests.services.settings",
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         started = time.monotonic()
         killed = kill_workers(site, kills=options.kills, photos=options.photos)
         last_killed = time.monotonic()
-        start_worker(site)
+        site.start_worker()
         site.wait_until(lambda: site.states() == {"indexed": options.photos})
         ended = time.monotonic()
         photos, rows = photos_and_rows(site)

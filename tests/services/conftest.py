@@ -97,6 +97,11 @@ class Site:
         self._started.append(process)
         return process
 
+    def start_worker(self, *arguments: str, concurrency: int = 2) -> Started:
+        """Start a Celery worker; its node name is its own, since workers of other tests may use the same RabbitMQ."""
+        worker = ("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "-n", f"{uuid4().hex}@%h")
+        return self.start(*worker, f"--concurrency={concurrency}", *arguments)
+
     def log(self) -> str:
         """What all started processes have printed."""
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("process-*.log")))
@@ -420,7 +425,7 @@ def broker(request) -> Iterator[dict[str, str]]:
         return
     with closing(Connection(url)) as connection:
         channel: Any = connection.default_channel
-        for name in (f"{queue}-sync", f"{queue}-embed"):
+        for name in (f"{queue}-{kind}" for kind in ("sync", "embed", "jobs", "train")):
             channel.queue_delete(name)
             channel.exchange_delete(name)
 

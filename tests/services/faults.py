@@ -5,12 +5,7 @@ from __future__ import annotations
 import signal
 from functools import partial
 
-from tests.services.conftest import Site, Started
-
-
-def start_worker(site: Site) -> Started:
-    """One that serves all queues but that of trainings."""
-    return site.start("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=2")
+from tests.services.conftest import Site
 
 
 def start_beat(site: Site) -> None:
@@ -26,7 +21,7 @@ def kill_workers(site: Site, *, kills: int, photos: int) -> int:
     for killed in range(kills):
         if _indexed(site) == photos:
             return killed
-        worker = start_worker(site)
+        worker = site.start_worker()
         share = photos * (killed + 1) // (kills + 1)
         site.wait_until(partial(_has_indexed, site, share))
         worker.send_signal(signal.SIGKILL)

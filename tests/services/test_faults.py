@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.conftest import ROOT, PostgresServer, RedisServer, Server, find_pg_ctl, find_redis
-from tests.services.faults import kill_workers, photos_and_rows, start_beat, start_worker, verified
+from tests.services.faults import kill_workers, photos_and_rows, start_beat, verified
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.services.settings", "PYTHONPATH": str(ROOT), "TEST_QUEUE": "faults"}
 PHOTOS = 300
@@ -42,7 +42,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 def test_what_comes_in_while_the_broker_is_away_is_indexed_once_it_is_back(make_site, draw_photos, postgres_url, redis):
     site = make_site(DATABASE_URL=postgres_url, CELERY_BROKER_URL=redis.url, MESSAGE_LOST_AFTER_S="1", **SETTINGS)
-    start_worker(site)
+    site.start_worker()
     start_beat(site)
     site.wait_until(lambda: " ready." in site.log())
     redis.stop()
@@ -57,7 +57,7 @@ def test_workers_killed_again_and_again_lose_no_photo_and_index_none_twice(make_
     start_beat(site)
     site.manage("import_catalog", str(draw_photos(PHOTOS)))
     kill_workers(site, kills=KILLS, photos=PHOTOS)
-    start_worker(site)
+    site.start_worker()
     site.wait_until(lambda: site.states() == {"indexed": PHOTOS})
     assert "0 missing, 0 stale, 0 orphaned" in verified(site)
     images, rows = photos_and_rows(site)

@@ -95,7 +95,7 @@ def test_an_upload_and_its_tasks_are_one_trace(make_site, draw_photos, postgres_
         **AT_THE_END,
         **broker,
     )
-    site.start("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=2")
+    site.start_worker()
     site.wait_until(lambda: " ready." in site.log())
     server = site.serve(until="alive")
     upload(site, server, next(draw_photos(1).rglob("*.jpg")).read_bytes(), "upload")

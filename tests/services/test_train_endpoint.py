@@ -74,18 +74,7 @@ def worker(site: Site, *more: str) -> Started:
     """A worker as the documentation says, but for the queue's name; returns when it listens."""
     before = site.log().count(" ready.")
     queue = f"{site.environment['TEST_QUEUE']}-train"
-    arguments = (
-        "-A",
-        "lookalike",
-        "worker",
-        "--pool=threads",
-        "--concurrency=1",
-        "-Q",
-        queue,
-        "--loglevel=info",
-        *more,
-    )
-    process = site.start("-m", "celery", *arguments)
+    process = site.start_worker("-Q", queue, "--loglevel=info", *more, concurrency=1)
     site.wait_until(lambda: site.log().count(" ready.") > before)
     return process
 

@@ -11,7 +11,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.services.conftest import Site, free_port
 
-WORKER = ("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=2")
 ONE_BROKER = pytest.mark.parametrize("broker", ["redis"], indirect=True)
 
 
@@ -33,7 +32,7 @@ def test_photos_stages_and_jobs_are_counted(make_site, draw_photos, postgres_url
     site = make_site(DATABASE_URL=postgres_url, WORKER_METRICS_PORT=str(port), **broker)
     site.manage("import_catalog", str(draw_photos(5)))
     next((site.folder / "media" / "products").rglob("*.jpg")).unlink()
-    site.start(*WORKER)
+    site.start_worker()
     site.wait_until(lambda: site.states() == {"indexed": 4, "failed": 1})
     submit_duplicate_search(site)
     site.wait_until(lambda: read_metrics(port)["lookalike_jobs_total", "duplicates", "succeeded"] == 1)
@@ -67,6 +66,6 @@ def test_a_port_that_is_taken_ends_the_worker_and_is_said(make_site, postgres_ur
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         site = make_site(DATABASE_URL=postgres_url, WORKER_METRICS_PORT=str(port), **broker)
-        worker = site.start(*WORKER)
+        worker = site.start_worker()
         assert worker.wait(60) != 0
     assert f"WORKER_METRICS_PORT: 127.0.0.1:{port} cannot be listened on" in site.log()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+from uuid import uuid4
 
 import pytest
+
+from tests.services.conftest import ROOT
 
 NOWHERE = {"redis": "redis://127.0.0.1:1/0", "amqp": "amqp://guest:guest@127.0.0.1:1//"}
 
 
 def test_a_worker_indexes_what_another_process_brings_in(make_site, draw_photos, postgres_url, broker):
     site = make_site(DATABASE_URL=postgres_url, **broker)
-    site.start("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=2", "--loglevel=info")
+    site.start_worker("--loglevel=info")
     site.wait_until(lambda: " ready." in site.log())
     site.manage("import_catalog", str(draw_photos(5)))
     site.wait_until(lambda: site.states() == {"indexed": 5})
@@ -21,7 +25,7 @@ def test_a_worker_indexes_what_another_process_brings_in(make_site, draw_photos,
 
 def test_what_a_worker_logs_names_the_request_that_called_for_it(make_site, postgres_url, broker):
     site = make_site(DATABASE_URL=postgres_url, LOG_FORMAT="json", **broker)
-    site.start("-m", "celery", "-A", "lookalike", "worker", "--pool=threads", "--concurrency=1")
+    site.start_worker(concurrency=1)
     site.wait_until(lambda: " ready." in site.log())
     imports = "from embeddings.tasks import sync_images; from lookalike.request_ids import current"
     for request_id in ("first", "second"):
@@ -44,6 +48,19 @@ def test_a_broker_that_is_away_fails_no_import_and_loses_nothing(make_site, draw
     assert site.states() == {"pending": 3}
     site.manage("reindex", "--only-missing")
     assert site.states() == {"indexed": 3}
+
+
+def test_the_workers_of_the_readme_run_beside_one_another(make_site, postgres_url, broker):
+    site = make_site(DATABASE_URL=postgres_url, **broker)
+    machine = uuid4().hex
+    commands = re.findall(r"^\.venv/bin/celery (.*?)#", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        # The queues and the machine are this test's own, and beat would write its schedule into the project's folder.
+        own = command.replace("-Q ", f"-Q {broker['TEST_QUEUE']}-").replace("%h", machine).replace("--beat", "")
+        site.start("-m", "celery", *own.split(), "--loglevel=info")
+    site.wait_until(lambda: site.log().count(" ready.") == len(commands))
+    assert "DuplicateNodename" not in site.log()
 
 
 def test_a_worker_is_started_as_the_documentation_says(make_site):
