@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, OperationalError, connection
-from django.db.models import Q
 
 from catalog.errors import ProductMerged, ProductNotFound
 from catalog.fetching import Fetcher, FetchResult
@@ -25,19 +22,15 @@ from catalog.services import (
     arrange_images,
     attach_image,
     delete_products,
-    is_conflict,
     remove_images,
     save_products,
-    transaction_with_files,
 )
+from catalog.transactions import lock_products, with_retries
 
 MAX_PHOTOS = 10
 _CATEGORY_SEPARATOR = ">"
 # Who creates the same product at the same time is tried again.
-_CONFLICT_ATTEMPTS = 8
 _CONFLICT_WAIT_S = 0.05
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +75,11 @@ def put_product(change: ProductChange) -> Changed:
     """
 
     def write() -> Changed:
-        _lock([change.sku], families={change.values.get("family", "")})
+        lock_products([change.sku], families={change.values.get("family", "")})
         (result,) = _save([change], replace=True)
         return _raised(result)
 
-    return _with_retries(write)
+    return with_retries(write, wait_s=_CONFLICT_WAIT_S)
 
 
 def patch_product(change: ProductChange) -> Changed:
@@ -125,11 +118,11 @@ def patch_products(changes: Sequence[ProductChange]) -> list[ChangeResult]:
     def write() -> list[ChangeResult]:
         skus = [change.sku for change in changes]
         codes = {change.values["family"] for change in changes if "family" in change.values}
-        known = _lock(skus, families=codes or None)
+        known = lock_products(skus, families=codes or None)
         saved = iter(_save([change for change in changes if change.sku in known], replace=False))
         return [next(saved) if sku in known else ProductNotFound(sku=sku) for sku in skus]
 
-    return _with_retries(write)
+    return with_retries(write, wait_s=_CONFLICT_WAIT_S)
 
 
 def delete_product(sku: str) -> None:
@@ -144,11 +137,11 @@ def delete_product(sku: str) -> None:
     product_id = product_id_of(sku)
 
     def write() -> None:
-        _lock([sku], families=set())
+        lock_products([sku], families=set())
         if not delete_products([product_id]):
             raise ProductNotFound(sku=sku)
 
-    _with_retries(write)
+    with_retries(write, wait_s=_CONFLICT_WAIT_S)
 
 
 def category_names(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -244,26 +237,6 @@ def _save(changes: Sequence[ProductChange], *, replace: bool) -> list[ChangeResu
     return results
 
 
-def _lock(skus: Sequence[str], *, families: Collection[str] | None) -> set[str]:
-    """Lock products until the end of the transaction, in one order for all who do so: then none waits for another in a circle.
-
-    Args:
-        skus: of the products.
-        families: codes of families that products join, if any leaves or joins one; its other products are locked, too.
-
-    Returns:
-        SKUs of those that there are.
-    """
-    named = Q(sku__in=skus)
-    locked = named
-    if families is not None:
-        own = Product.objects.filter(named)
-        locked |= Q(variant_of__in=own.values("pk")) | Q(pk__in=own.values("variant_of"))
-        locked |= Q(family_code__in=[code for code in families if code])
-    rows = Product.objects.select_for_update().filter(locked).order_by("pk").values_list("sku", flat=True)
-    return set(rows) & set(skus)
-
-
 def _replace_photos(product: Product, photos: Sequence[Photo]) -> bool:
     """Give a product exactly these photos, and those that it got from merged products. Returns whether anything changed."""
     by_hash = {photo.sha256: photo for photo in photos}
@@ -288,21 +261,3 @@ def _raised(result: ChangeResult) -> Changed:
     if isinstance(result, Changed):
         return result
     raise result
-
-
-def _with_retries(write: Callable[[], Result]) -> Result:
-    """Write in a transaction, and again if another one has written the same products at the same time."""
-    for attempt in range(_CONFLICT_ATTEMPTS):
-        try:
-            with transaction_with_files():
-                result = write()
-                if connection.vendor == "postgresql":
-                    # It checks foreign keys at the end, which may be that of an outer transaction.
-                    connection.check_constraints()
-                return result
-        except (IntegrityError, OperationalError) as error:
-            if attempt == _CONFLICT_ATTEMPTS - 1 or not is_conflict(error):
-                raise
-            # Not at the same moment as the other one again.
-            time.sleep(random.uniform(0, _CONFLICT_WAIT_S))
-    raise AssertionError("the last attempt returns or raises")

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from catalog.clustering import connected_components
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
 from catalog.services import products_were_changed, remove_images
+from catalog.transactions import lock_families
 
 Decision = DuplicatePair.Decision
 
@@ -217,6 +218,7 @@ def merge(target_id: int, product_ids: Collection[int]) -> Product:
 
 def _lock_products(product_ids: Collection[int]) -> list[Product]:
     """Lock the products in one order, so that two decisions at the same time do not deadlock."""
+    lock_families()
     products = list(Product.objects.select_for_update().filter(pk__in=product_ids).order_by("pk"))
     if len(products) < len(set(product_ids)):
         raise DecisionNotPossible(_("Some of these products have been deleted. Reload the group."))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -15,7 +12,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import Field, Max
 from django.utils import timezone
 from django.utils.text import slugify
@@ -25,11 +22,7 @@ from catalog.families import assign_families
 from catalog.media import write_if_absent
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, ProductSource, photo_path
 from catalog.photos import Photo
-from jobs.storage import database_storage_errors
-
-logger = logging.getLogger(__name__)
-
-_written_files: ContextVar[set[str] | None] = ContextVar("written", default=None)
+from catalog.transactions import file_was_written, lock_families
 
 
 class SaveResult(StrEnum):
@@ -70,44 +63,6 @@ class ProductData:
     family: str = ""
 
 
-@contextmanager
-def transaction_with_files() -> Iterator[None]:
-    """A transaction whose new files of photos are swept later, if it is rolled back.
-
-    Raises:
-        StorageUnavailable: the disk of the database is full or read-only.
-    """
-    written: set[str] = set()
-    outer = _written_files.set(written)
-    try:
-        with database_storage_errors(), transaction.atomic():
-            yield
-    except BaseException:
-        _note_unused(written)
-        raise
-    finally:
-        _written_files.reset(outer)
-        if (of_outer := _written_files.get()) is not None:
-            # It may be rolled back, too, and with it the note of what this one has left.
-            of_outer |= written
-
-
-# Of PostgreSQL: a foreign key or unique violation, a serialization failure and a deadlock.
-_CONFLICT_STATES = frozenset({"23503", "23505", "40001", "40P01"})
-
-
-def is_conflict(error: DatabaseError) -> bool:
-    """Whether a transaction failed because another one wrote the same rows, so that it succeeds when it is done again.
-
-    Args:
-        error: of the transaction.
-
-    Returns:
-        True for a deadlock, and for a row that the other one has just created or deleted.
-    """
-    return getattr(error.__cause__, "sqlstate", None) in _CONFLICT_STATES
-
-
 @transaction.atomic
 def save_product(data: ProductData, *, fields: Collection[str] | None = None) -> tuple[Product, SaveResult]:
     """Create or update the product with this SKU.
@@ -146,9 +101,7 @@ def save_products(
         For each product what `save_product` returns, or the ValidationError that it raises; the other products are saved.
     """
     categories = {} if categories is None else categories
-    skus = [data.sku for data, _ in products]
-    # Locked in one order, so that two imports at the same time do not deadlock.
-    existing = {row.sku: row for row in Product.objects.select_for_update().filter(sku__in=skus).order_by("pk")}
+    existing = _lock_existing(products)
     old_codes = {row.sku: row.family_code for row in existing.values()}
     others = _other_categories([row.pk for row in existing.values()])
     results: list[tuple[Product, SaveResult] | ValidationError] = []
@@ -185,6 +138,14 @@ def save_products(
     assign_families([product for product in saved if product.family_code != old_codes.get(product.sku, "")], old_codes)
     products_were_changed(updated)
     return results
+
+
+def _lock_existing(products: Sequence[tuple[ProductData, Collection[str] | None]]) -> dict[str, Product]:
+    """Lock those of the products that there are, in one order for all who do so. Returns them by SKU."""
+    if any(fields is None or "family" in fields for _, fields in products):
+        lock_families()
+    rows = Product.objects.select_for_update().filter(sku__in=[data.sku for data, _ in products])
+    return {row.sku: row for row in rows.order_by("pk")}
 
 
 def _other_categories(product_ids: Sequence[int]) -> dict[int, set[int]]:
@@ -444,8 +405,8 @@ def _store(image: ProductImage, photo: Photo) -> str:
     path = photo_path(image, f"photo.{photo.extension}")
     unused_files.take(path)
     is_written = write_if_absent(path, photo.content)
-    if is_written and (written := _written_files.get()) is not None:
-        written.add(path)
+    if is_written:
+        file_was_written(path)
     if is_written or image.file_missing:
         # All products with this photo have their file again.
         same = ProductImage.objects.filter(sha256=photo.sha256)
@@ -507,6 +468,7 @@ def delete_products(product_ids: Collection[int]) -> int:
     Returns:
         Number of products deleted.
     """
+    lock_families()
     remove_images(list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True)))
     _, deleted = Product.objects.filter(pk__in=product_ids).delete()
     return deleted.get(Product._meta.label, 0)
@@ -622,13 +584,3 @@ def withdraw_missing(product_ids: Collection[int]) -> int:
     active = list(Product.objects.filter(pk__in=product_ids, active=True).values_list("pk", flat=True))
     ProductSource.objects.filter(product__in=active).update(missing_since=timezone.now())
     return withdraw_products(active)
-
-
-def _note_unused(names: set[str]) -> None:
-    """Have the files of a transaction that was rolled back swept. An error is logged; `check_media` finds the files."""
-    if not names:
-        return
-    try:
-        unused_files.note(names)
-    except DatabaseError as error:
-        logger.error("the files of photos that were not saved stay (%s): %s", error, ", ".join(sorted(names)))

@@ -36,6 +36,7 @@ from catalog.kept_photos import KeptPhotoExpired, kept_photo
 from catalog.models import Product, ProductImage, ProductQuerySet
 from catalog.money import money
 from catalog.photos import ImageRejected
+from catalog.transactions import transaction_with_files
 from jobs.storage import StorageUnavailable
 from jobs.temporary_uploads import get_storage_error, set_storage_error
 
@@ -222,7 +223,7 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
             page = super().changeform_view(request, *args, **kwargs)
             return page
         try:
-            with services.transaction_with_files():
+            with transaction_with_files():
                 page = super().changeform_view(request, *args, **kwargs)
         except StorageUnavailable as error:
             set_storage_error(request, error)

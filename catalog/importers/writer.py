@@ -21,7 +21,6 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +31,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import DataError, IntegrityError, OperationalError, reset_queries, transaction
+from django.db import DataError, IntegrityError, reset_queries, transaction
 
 from catalog.importers.rows import (
     MAX_NEW,
@@ -55,13 +54,12 @@ from catalog.services import (
     arrange_images,
     attach_image,
     category_path,
-    is_conflict,
     record_source,
     remove_images,
     save_products,
-    transaction_with_files,
     withdraw_missing,
 )
+from catalog.transactions import transaction_with_files, with_retries
 from jobs.storage import StorageUnavailable, database_storage_errors
 
 _WITHDRAW_BATCH_SIZE = 500
@@ -70,7 +68,6 @@ _BATCH_ROWS = 250
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_MAX_AGE_S = 0.5
 # Two imports that save the same new products at the same time: one of them tries again.
-_CONFLICT_ATTEMPTS = 8
 _CONFLICT_WAIT_S = 0.2
 # Memory of the list of SKUs; the rest is on disk.
 _SEEN_CACHE_KIB = 1024
@@ -397,21 +394,14 @@ class _ImportRun:
 
     def _write_in_transaction(self, batch: Sequence[_PendingRow]) -> list[SaveResult | ValidationError]:
         """Write rows, and again if another import has written the same ones at the same time."""
-        attempts = _CONFLICT_ATTEMPTS
-        while True:
-            try:
-                with transaction_with_files():
-                    results = self._write(batch)
-                    if self.report.dry_run:
-                        transaction.set_rollback(True)
-                return results
-            except (IntegrityError, OperationalError) as error:
-                attempts -= 1
-                if not attempts or not is_conflict(error):
-                    raise
-                self._categories.clear()
-                # Not at the same moment as the other import again.
-                time.sleep(random.uniform(0, _CONFLICT_WAIT_S))
+
+        def write() -> list[SaveResult | ValidationError]:
+            results = self._write(batch)
+            if self.report.dry_run:
+                transaction.set_rollback(True)
+            return results
+
+        return with_retries(write, wait_s=_CONFLICT_WAIT_S, on_conflict=self._categories.clear)
 
     def _write(self, batch: Sequence[_PendingRow]) -> list[SaveResult | ValidationError]:
         self._new.look_at([pending.row.product for pending in batch if pending.row.product is not None])

@@ -9,7 +9,8 @@ from os import cpu_count
 
 from catalog.models import Product
 from catalog.photos import validate_photo
-from catalog.services import ProductData, attach_image, save_product, transaction_with_files
+from catalog.services import ProductData, attach_image, save_product
+from catalog.transactions import transaction_with_files
 from storefront.demo.catalogue import DemoProduct, demo_products, photo_files
 
 

@@ -28,10 +28,10 @@ from catalog.services import (
     delete_products,
     remove_images,
     save_product,
-    transaction_with_files,
 )
 from catalog.tasks import sweep_unused_files
 from catalog.thumbnails import thumbnail
+from catalog.transactions import transaction_with_files
 
 ROUNDS = 100
 
