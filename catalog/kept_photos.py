@@ -6,7 +6,6 @@ later with the files of jobs.
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from collections.abc import Iterable
@@ -17,9 +16,8 @@ from typing import BinaryIO
 
 from django.conf import settings
 from django.core import signing
-from PIL import Image
 
-from catalog.photos import open_rgb
+from catalog.thumbnails import small_webp
 from jobs.files import store_upload
 
 SUFFIX = ".photo"
@@ -59,11 +57,7 @@ class KeptPhoto:
 
     def preview(self) -> bytes:
         """A small version, as WebP. Raises ImageRejected."""
-        image = open_rgb(self.path, min_side=_PREVIEW_SIDE)
-        image.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE), Image.Resampling.LANCZOS)
-        content = io.BytesIO()
-        image.save(content, "WEBP", quality=80)
-        return content.getvalue()
+        return small_webp(self.path, _PREVIEW_SIDE)
 
     def discard(self) -> None:
         """Delete the file."""

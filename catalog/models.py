@@ -24,8 +24,10 @@ models.CharField.register_lookup(Length)
 SKU_LENGTH = 255
 CATEGORY_PATH_LENGTH = 500
 # Kuwait and others have three decimals.
-_PRICE_DIGITS, _PRICE_DECIMALS = 13, 3
-MAX_PRICE = Decimal(10) ** (_PRICE_DIGITS - _PRICE_DECIMALS) - Decimal(1).scaleb(-_PRICE_DECIMALS)
+PRICE_DIGITS, PRICE_DECIMALS = 13, 3
+MAX_PRICE = Decimal(10) ** (PRICE_DIGITS - PRICE_DECIMALS) - Decimal(1).scaleb(-PRICE_DECIMALS)
+# Of a product whose source names none.
+DEFAULT_CURRENCY = "EUR"
 # A database cannot compare with a larger number.
 MAX_PRODUCT_ID = models.BigIntegerField.MAX_BIGINT
 
@@ -110,12 +112,12 @@ class Product(models.Model):
     )
     brand = models.CharField(_("brand"), max_length=120, blank=True, db_index=True)
     price = models.DecimalField(
-        _("price"), max_digits=_PRICE_DIGITS, decimal_places=_PRICE_DECIMALS, null=True, blank=True
+        _("price"), max_digits=PRICE_DIGITS, decimal_places=PRICE_DECIMALS, null=True, blank=True
     )
     list_price = models.DecimalField(
         _("list price"),
-        max_digits=_PRICE_DIGITS,
-        decimal_places=_PRICE_DECIMALS,
+        max_digits=PRICE_DIGITS,
+        decimal_places=PRICE_DECIMALS,
         null=True,
         blank=True,
         help_text=_("The price before a reduction, if there is one."),
@@ -123,7 +125,7 @@ class Product(models.Model):
     currency = models.CharField(
         _("currency"),
         max_length=3,
-        default="EUR",
+        default=DEFAULT_CURRENCY,
         validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, as in EUR."))],
     )
     available = models.BooleanField(_("available"), default=True)

@@ -32,6 +32,8 @@ _STORED = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "a
 EXTENSIONS = tuple(sorted(set(_STORED.values())))
 # The others are converted. HEIF is HEIC's, of the package pillow-heif.
 _CONVERTED = ("GIF", "BMP", "TIFF", "HEIF")
+# For texts.
+FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF"
 _LOSSY = ("HEIF", "AVIF", "WEBP")
 _JPEG = ("JPEG", "MPO")
 _JPEG_QUALITY, _WEBP_QUALITY = 95, 90

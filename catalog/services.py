@@ -20,7 +20,15 @@ from django.utils.text import slugify
 from catalog import events, unused_files
 from catalog.families import assign_families
 from catalog.media import write_if_absent
-from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, ProductSource, photo_path
+from catalog.models import (
+    CATEGORY_PATH_LENGTH,
+    DEFAULT_CURRENCY,
+    Category,
+    Product,
+    ProductImage,
+    ProductSource,
+    photo_path,
+)
 from catalog.photos import Photo
 from catalog.transactions import file_was_written, lock_families
 
@@ -55,7 +63,7 @@ class ProductData:
     brand: str = ""
     price: Decimal | None = None
     list_price: Decimal | None = None
-    currency: str = "EUR"
+    currency: str = DEFAULT_CURRENCY
     available: bool = True
     tags: Sequence[str] = ()
     attributes: dict[str, Any] = field(default_factory=dict)

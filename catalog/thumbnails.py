@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import logging
+from pathlib import Path
 
 from django.core.files.storage import default_storage
 from django.http import Http404, HttpRequest, HttpResponse
@@ -65,14 +66,31 @@ def thumbnail(name: str, side: int) -> bytes:
             cached: bytes = file.read()
             return cached
     with default_storage.open(name) as file:
-        image = open_rgb(file.read(), min_side=side)
+        small = small_webp(file.read(), side)
+    try:
+        write_if_absent(thumb, small)
+    except StorageUnavailable as error:
+        logger.warning("could not store a thumbnail: %s", error)
+    return small
+
+
+def small_webp(photo: bytes | Path, side: int) -> bytes:
+    """A small version of a photo.
+
+    Args:
+        photo: content or path.
+        side: the maximum of the longer side in pixels.
+
+    Returns:
+        A WebP file.
+
+    Raises:
+        ImageRejected: the photo cannot be decoded.
+    """
+    image = open_rgb(photo, min_side=side)
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     small = io.BytesIO()
     image.save(small, "WEBP", quality=_QUALITY)
-    try:
-        write_if_absent(thumb, small.getvalue())
-    except StorageUnavailable as error:
-        logger.warning("could not store a thumbnail: %s", error)
     return small.getvalue()
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from django.utils.text import capfirst
+
 from jobs import metrics
 
 if TYPE_CHECKING:
@@ -55,8 +57,8 @@ class JobFiles:
 
 def default_title(job: Job) -> str:
     """The title of a job whose kind has no other: its kind and its collection."""
-    label = str(job.registered_kind.label)
-    return f"{label[:1].upper()}{label[1:]}: {job.collection}" if job.collection else f"{label[:1].upper()}{label[1:]}"
+    label = capfirst(str(job.registered_kind.label))
+    return f"{label}: {job.collection}" if job.collection else label
 
 
 @dataclass(frozen=True, slots=True)

@@ -378,9 +378,7 @@ def _unit(vectors: Features) -> Features:
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description="Train the bundled encoder by distillation.")
-    parser.add_argument(
-        "--photos", nargs="+", type=Path, required=True, help="folders of JPEG, PNG or WebP photos, searched in depth"
-    )
+    parser.add_argument("--photos", nargs="+", type=Path, required=True, help="folders of photos, searched in depth")
     parser.add_argument("--teacher", type=Path, required=True, help="folder of a MobileNetV2 feature vector SavedModel")
     parser.add_argument("--work", type=Path, required=True, help="folder for crops and checkpoints (about 5 GB)")
     parser.add_argument("--out", type=Path, required=True, help="the .tflite file to write")

@@ -31,7 +31,7 @@ from catalog.bulk_edit import (
     apply_lines,
     plan_edit,
 )
-from catalog.models import Product, ProductQuerySet
+from catalog.models import PRICE_DECIMALS, PRICE_DIGITS, Product, ProductQuerySet
 from catalog.money import money
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
@@ -79,8 +79,8 @@ def _number(label: StrOrPromise) -> forms.DecimalField:
         label=label,
         required=False,
         min_value=Decimal(0),
-        max_digits=13,
-        decimal_places=3,
+        max_digits=PRICE_DIGITS,
+        decimal_places=PRICE_DECIMALS,
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "inputmode": "decimal"}),
     )
 

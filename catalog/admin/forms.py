@@ -16,6 +16,7 @@ from catalog.admin.photos import ChosenPhoto, PhotosField, PhotosInput
 from catalog.admin.suggestions import VIEW as SUGGESTIONS_VIEW
 from catalog.models import Product
 from catalog.money import plain_price, smallest_unit
+from catalog.photos import SUFFIXES
 from jobs.storage import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class ProductForm(_ProductModelForm):
     new_photos = PhotosField(
         label=_("Photos to add"),
         required=False,
-        widget=PhotosInput(attrs={"accept": "image/jpeg,image/png,image/webp", "class": "admin-photos-input"}),
+        widget=PhotosInput(attrs={"accept": ",".join(sorted(SUFFIXES)), "class": "admin-photos-input"}),
         help_text=_(
             "JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF, several at once: choose them or drop them here."
             " Unusable files are reported; the others are added."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
-from PIL import Image
 
 from catalog.admin.import_forms import FORMAT_LABELS, DraftForm, choose_column, column_key, initial_values
 from catalog.importers.drafts import draft_path, submit_draft
@@ -19,7 +17,8 @@ from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.models import ImportDraft, ImportMapping
 from catalog.money import money
-from catalog.photos import ImageRejected, open_rgb
+from catalog.photos import ImageRejected
+from catalog.thumbnails import small_webp
 from jobs.errors import JobInProgress
 from jobs.models import Job
 from jobs.storage import StorageUnavailable
@@ -149,12 +148,7 @@ def sample_photo_response(draft: ImportDraft, number: int) -> HttpResponse:
     """
     try:
         photo = sample_photo(draft_path(draft), ImportOptions.from_parameters(draft.options), number)
-        image = open_rgb(photo.content, min_side=_THUMBNAIL_SIDE)
+        content = small_webp(photo.content, _THUMBNAIL_SIDE)
     except (ImageRejected, InvalidSource) as error:
         return HttpResponse(str(error), status=404, content_type="text/plain; charset=utf-8")
-    image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
-    content = io.BytesIO()
-    image.save(content, "WEBP", quality=80)
-    return HttpResponse(
-        content.getvalue(), content_type="image/webp", headers={"Cache-Control": "private, max-age=600"}
-    )
+    return HttpResponse(content, content_type="image/webp", headers={"Cache-Control": "private, max-age=600"})

@@ -23,7 +23,7 @@ from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, REQUIRED_FIEL
 from catalog.importers.preview import CataloguePreview, ColumnPreview
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.shipped_mappings import shipped_mappings
-from catalog.models import ImportMapping
+from catalog.models import DEFAULT_CURRENCY, ImportMapping
 from jobs.storage import StorageUnavailable
 
 # Whose columns are mapped one by one; the columns of other formats are known.
@@ -111,7 +111,7 @@ class DraftForm(forms.Form):
         r"^[A-Za-z]{3}$",
         label=_("Currency of prices that name none"),
         required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "EUR", "maxlength": 3}),
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": DEFAULT_CURRENCY, "maxlength": 3}),
         error_messages={"invalid": _("Three letters, as in EUR.")},
     )
     format = forms.ChoiceField(

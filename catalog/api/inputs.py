@@ -23,7 +23,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from catalog.changes import MAX_PHOTOS, category_names
-from catalog.models import CATEGORY_PATH_LENGTH, SKU_LENGTH, Product
+from catalog.models import CATEGORY_PATH_LENGTH, DEFAULT_CURRENCY, SKU_LENGTH, Product
+from catalog.photos import FORMAT_NAMES
 from rest.errors import GIVEN_TWICE, ParameterError
 
 MAX_DESCRIPTION = 100_000
@@ -117,6 +118,8 @@ Value = Annotated[
     ),
 ]
 
+Title = Annotated[str, StringConstraints(max_length=_length("title"), pattern=_NAME), AfterValidator(_storable)]
+
 # The field of ProductData whose column has another name.
 FAMILY = "family"
 
@@ -126,9 +129,7 @@ class _Details(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    title: Annotated[str, StringConstraints(max_length=_length("title"), pattern=_NAME), AfterValidator(_storable)] = (
-        Field(default="", description="Title.", examples=["Blue enamel mug"])
-    )
+    title: Title = Field(default="", description="Title.", examples=["Blue enamel mug"])
     description: Text = Field(default="", description="Description, as plain text.")
     category: Category | None = Field(
         default=None,
@@ -144,7 +145,9 @@ class _Details(BaseModel):
     brand: Annotated[Line, Field(max_length=_length("brand"))] = Field(default="", description="Brand.")
     price: Price | None = Field(default=None, description="Price; null if it is unknown.", examples=["14.50"])
     list_price: Price | None = Field(default=None, description="The price before a reduction; null without one.")
-    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] = Field(default="EUR", description="ISO 4217.")
+    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] = Field(
+        default=DEFAULT_CURRENCY, description="ISO 4217."
+    )
     available: bool = Field(default=True, description="Whether it is in stock.")
     active: bool = Field(
         default=True, description="Whether it is shown; inactive products are in no list or recommendation."
@@ -175,9 +178,7 @@ class ProductPatch(_Details):
 class ProductPut(ProductPatch):
     """A product."""
 
-    title: Annotated[str, StringConstraints(max_length=_length("title"), pattern=_NAME), AfterValidator(_storable)] = (
-        Field(description="Title.", examples=["Blue enamel mug"])
-    )
+    title: Title = Field(description="Title.", examples=["Blue enamel mug"])
 
 
 class BatchChange(_Details):
@@ -301,7 +302,7 @@ def form_schema(model: type[BaseModel]) -> dict[str, Any]:
         "type": "array",
         "items": {"type": "string", "format": "binary"},
         "maxItems": MAX_PHOTOS,
-        "description": "All photos of the product, in their order: JPEG, PNG or WebP files. Those of `image_links` follow.",
+        "description": f"All photos of the product, in their order: {FORMAT_NAMES} files. Those of `image_links` follow.",
     }
     return {**schema, "properties": properties}
 

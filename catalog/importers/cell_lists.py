@@ -6,13 +6,12 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from catalog.photos import SUFFIXES
 from catalog.services import category_slug
-
-PHOTO_SUFFIXES = "jpg jpeg jpe jfif png webp gif avif bmp tif tiff heic heif"
 
 # Between links: whatever stands before the next one.
 _BETWEEN_LINKS = re.compile(r"[\s,;|]+(?=https?://)", re.IGNORECASE)
-_PHOTO_NAME = re.compile(rf".+\.(?:{'|'.join(PHOTO_SUFFIXES.split())})(?:\?\S*)?", re.IGNORECASE)
+_PHOTO_NAME = re.compile(rf".+(?:{'|'.join(map(re.escape, SUFFIXES))})(?:\?\S*)?", re.IGNORECASE)
 _BETWEEN_PHOTOS = re.compile(r"[\n|]")
 _BETWEEN_NAMES = (re.compile(r"\s*;\s*"), re.compile(r"\s*,\s*"))
 # In links commas are characters as others are.

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from catalog.importers.encodings import find_encoding
+from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.mapping import DELIMITERS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rejected import NOTE_COLUMNS, is_rejected_rows_file, unescape_formula
@@ -117,7 +117,7 @@ class CsvTable:
         self._path = path
         encoding = find_encoding(path, mapping.encoding)
         self._encoding = encoding.codec
-        with self._open() as file:
+        with open_text(self._path, self._encoding, newline="") as file:
             header = _read_header(_LineReader(file), mapping.delimiter)
         self._header = header
         self._delimiter = header.delimiter
@@ -127,7 +127,7 @@ class CsvTable:
         self.notes = [encoding.note]
 
     def __iter__(self) -> Iterator[TableRow]:
-        with self._open() as file:
+        with open_text(self._path, self._encoding, newline="") as file:
             lines = _LineReader(file, joins_links=self._delimiter != ",")
             for _ in range(self._header.lines):
                 next(lines)
@@ -167,16 +167,6 @@ class CsvTable:
 
     def _reader(self, lines: _LineReader) -> Iterator[list[str]]:
         return csv.reader(lines, delimiter=self._delimiter, strict=True)
-
-    def _open(self) -> TextIO:
-        try:
-            # Undecodable bytes become lone surrogates: their row is rejected, not the file. UTF-16 and 32 have no such bytes.
-            errors = (
-                "replace" if self._encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32")) else "surrogateescape"
-            )
-            return self._path.open(encoding=self._encoding, errors=errors, newline="")
-        except OSError as error:
-            raise InvalidSource(f"{self._path} cannot be read: {error.strerror or error}") from error
 
 
 class _LineReader:

@@ -10,6 +10,7 @@ import codecs
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from catalog.charsets import UnclearCharset, detect
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
@@ -224,3 +225,25 @@ def _around(line: bytes) -> bytes:
     first = next(position for position, byte in enumerate(line) if byte > 127)
     start = max(first - _LINE_BYTES // 4, 0)
     return line[start : start + _LINE_BYTES]
+
+
+def open_text(path: Path, encoding: str, *, newline: str | None = None) -> TextIO:
+    """Open a text file for reading.
+
+    Args:
+        path: of the file.
+        encoding: name of a codec.
+        newline: as in `open`.
+
+    Returns:
+        The file. Undecodable bytes become lone surrogates, so that their row is rejected, not the file. UTF-16 and 32 have no such
+        bytes; what is damaged in them becomes the replacement character.
+
+    Raises:
+        InvalidSource: the file cannot be opened.
+    """
+    is_wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+    try:
+        return path.open(encoding=encoding, errors="replace" if is_wide else "surrogateescape", newline=newline)
+    except OSError as error:
+        raise InvalidSource(f"{path} cannot be read: {error.strerror or error}") from error

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TextIO
 
-from catalog.importers.encodings import find_encoding
+from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.json_objects import ONE_AFTER_ANOTHER, JsonText, JsonUnreadable, find_objects, json_objects
 from catalog.importers.mapping import FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
@@ -105,7 +105,7 @@ class JsonLines:
             yield number + 1, _ListBroken(str(error))
 
     def _lines(self) -> Iterator[tuple[int, str]]:
-        with self._open() as file:
+        with open_text(self._path, self._encoding) as file:
             number = 0
             while line := file.readline(_MAX_LINE_CHARACTERS):
                 number += 1
@@ -114,12 +114,6 @@ class JsonLines:
                     line += " "
                 if line.strip():
                     yield number, line
-
-    def _open(self) -> TextIO:
-        try:
-            return self._path.open(encoding=self._encoding, errors="surrogateescape")
-        except OSError as error:
-            raise InvalidSource(f"{self._path} cannot be read: {error.strerror or error}") from error
 
 
 def _skip_rest_of_line(file: TextIO) -> None:

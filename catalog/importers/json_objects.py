@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import ijson
 
-from catalog.importers.rows import InvalidSource
+from catalog.importers.encodings import open_text
 from catalog.importers.synonyms import find_columns
 
 # What ijson calls the elements of a list, and what it is asked for where objects stand one after another.
@@ -142,12 +142,7 @@ def _are_of_a_product(names: Collection[str]) -> bool:
 
 @contextmanager
 def _open(path: Path, encoding: str) -> Iterator[_Source]:
-    errors = "replace" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
-    try:
-        file = path.open(encoding=encoding, errors=errors)
-    except OSError as error:
-        raise InvalidSource(f"{path} cannot be read: {error.strerror or error}") from error
-    with file:
+    with open_text(path, encoding) as file:
         yield _Source(file)
 
 

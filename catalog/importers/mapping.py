@@ -18,6 +18,7 @@ from catalog.importers.html_text import html_to_line, html_to_text, with_line_br
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, NoColumn, PhotoSource, Row, RowRejected
 from catalog.importers.values import Price, parse_price, rounded, usual_decimal
+from catalog.models import DEFAULT_CURRENCY
 from catalog.services import ProductData
 
 FIELDS = (
@@ -43,7 +44,6 @@ Record = Mapping[str, str | Sequence[str]]
 _ATTRIBUTE = "attribute."
 REQUIRED_FIELDS = ("sku", "title")
 MULTI_COLUMN_FIELDS = ("category", "tags", "image")
-DEFAULT_CURRENCY = "EUR"
 # The attribute that keeps the word of a product that can be bought in another way than others: pre-order.
 AVAILABILITY = "availability"
 _PRICES = ("price", "list_price")

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from catalog.importers.rows import LoadedPhoto, PhotoSkipped, PhotoSource
-from catalog.importers.temporary_database import TemporaryDatabase, text_key
+from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
 from catalog.photos import ImageRejected, PhotoRejectionReason, known_sha256, read_limited, validate_photo
 
 # Folders beside a table in which photos are looked for first.
@@ -149,7 +149,7 @@ class _FileIndex:
         self._database.write(
             "INSERT OR IGNORE INTO file VALUES (?, ?, ?)",
             (
-                (_folded(file.name), _folded(str(file)), text_key(str(file)))
+                (_key(file.name), _key(str(file)), text_key(str(file)))
                 for file in islice(_files_below(folder), _MAX_INDEXED)
             ),
         )
@@ -158,14 +158,14 @@ class _FileIndex:
 
     def with_path(self, path: PurePosixPath) -> str:
         """The file with this path; "" if there is none."""
-        found = self._database.first("SELECT file FROM file WHERE path = ? ORDER BY file LIMIT 1", _folded(str(path)))
-        return _text(found[0]) if found else ""
+        found = self._database.first("SELECT file FROM file WHERE path = ? ORDER BY file LIMIT 1", _key(str(path)))
+        return key_text(found[0]) if found else ""
 
     def with_name(self, path: PurePosixPath) -> list[str]:
         """The files with this name."""
         query = "SELECT file FROM file WHERE name = ? ORDER BY file LIMIT 1 OFFSET ?"
-        found = (self._database.first(query, _folded(path.name), number) for number in range(_MAX_LISTED))
-        return [_text(row[0]) for row in found if row]
+        found = (self._database.first(query, _key(path.name), number) for number in range(_MAX_LISTED))
+        return [key_text(row[0]) for row in found if row]
 
     def close(self) -> None:
         self._database.close()
@@ -178,12 +178,13 @@ def _files_below(folder: Path) -> Iterator[PurePosixPath]:
         yield from (below / name for name in files if not name.startswith("."))
 
 
-def _folded(name: str) -> bytes:
-    return text_key(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()))
+def folded(name: str) -> str:
+    """The name of a file, so that equal ones differ neither in case nor in the form of accents."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _text(key: object) -> str:
-    return bytes(key).decode("utf-8", errors="surrogatepass") if isinstance(key, bytes) else str(key)
+def _key(name: str) -> bytes:
+    return text_key(folded(name))
 
 
 def is_link(name: str) -> bool:

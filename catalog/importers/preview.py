@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -11,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from catalog.archives import SafeArchive
 from catalog.fetching import Fetcher
 from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import is_link
+from catalog.importers.photo_files import folded, is_link
 from catalog.importers.rows import NoColumn, Row
 from catalog.importers.run import ImportOptions
 from catalog.importers.sources import detect_format, open_catalogue
@@ -192,18 +191,14 @@ def _fetched(link: str) -> Photo:
 
 
 def _in_archive(path: Path, name: str) -> Photo:
-    wanted = PurePosixPath(_comparable(name.replace("\\", "/").lstrip("/")))
+    wanted = PurePosixPath(folded(name.replace("\\", "/").lstrip("/")))
     with SafeArchive(path) as archive:
-        members = {_comparable(member.name): member.name for member in archive.members}
+        members = {folded(member.name): member.name for member in archive.members}
         found = [member for member in members if PurePosixPath(member).parts[-len(wanted.parts) :] == wanted.parts]
         found = found or [member for member in members if PurePosixPath(member).name == wanted.name]
         if not found:
             raise ImageRejected(PhotoRejectionReason.UNREADABLE, f"there is no file {name} in the archive")
         return validate_photo(archive.read(members[min(found, key=len)]))
-
-
-def _comparable(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _missing(found: Iterable[str], existing: Iterable[tuple[str]]) -> list[str]:

@@ -15,12 +15,12 @@ from catalog.importers.photo_files import PhotoFile, PhotoFolder, PhotoLink
 from catalog.importers.rows import PhotoSource, Row, RowRejected
 from catalog.importers.temporary_database import TemporaryDatabase, text_key
 from catalog.importers.values import parse_price
-from catalog.models import SKU_LENGTH
+from catalog.models import DEFAULT_CURRENCY, SKU_LENGTH
 
 # Fields that a reader may derive, under their own names as columns. No export of a shop system names its currency.
 DERIVED = tuple(name for name in FIELDS if name != "currency")
 
-_NO_CURRENCY = "the prices have no currency: EUR was assumed; set currency=... to name another"
+_NO_CURRENCY = f"the prices have no currency: {DEFAULT_CURRENCY} was assumed; set currency=... to name another"
 _MACHINE_PRICE = re.compile(r"\d+\.\d+", re.ASCII)
 _HASH_DIGITS = 8
 

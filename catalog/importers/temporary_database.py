@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from jobs.storage import database_storage_errors
 
@@ -14,19 +15,20 @@ class TemporaryDatabase:
     """An SQLite database in the folder for temporary files (TMPDIR), removed when it is closed.
 
     Args:
-        schema: the statement that creates its table.
+        schema: the statements that create its tables.
         contents: what it holds, for the message of a full disk.
 
     Raises:
         StorageUnavailable: the disk is full.
     """
 
-    def __init__(self, schema: str, *, contents: str) -> None:
+    def __init__(self, *schema: str, contents: str) -> None:
         self._contents = f"the list of {contents}, in the folder for temporary files (TMPDIR),"
         self._connection = sqlite3.connect("", isolation_level=None)
         for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KIB}"):
             self._connection.execute(f"PRAGMA {setting}")
-        self.write(schema, [()])
+        for statement in schema:
+            self.write(statement, [()])
         self._connection.execute("BEGIN")
 
     def write(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
@@ -59,3 +61,8 @@ class TemporaryDatabase:
 def text_key(text: str) -> bytes:
     """A text as a key: undecodable bytes of a file are lone surrogates, which SQLite refuses as text."""
     return text.encode("utf-8", errors="surrogatepass")
+
+
+def key_text(key: object) -> str:
+    """The text of a key that `text_key` has made."""
+    return cast("bytes", key).decode("utf-8", errors="surrogatepass")

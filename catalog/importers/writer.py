@@ -21,12 +21,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import cast
 from uuid import UUID
 
 from django.conf import settings
@@ -44,6 +44,7 @@ from catalog.importers.rows import (
     RowProblem,
     RowRejected,
 )
+from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
 from catalog.media import is_missing
 from catalog.models import Category, Product, ProductImage
 from catalog.photos import ImageRejected, Photo
@@ -69,8 +70,6 @@ _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_MAX_AGE_S = 0.5
 # Two imports that save the same new products at the same time: one of them tries again.
 _CONFLICT_WAIT_S = 0.2
-# Memory of the list of SKUs; the rest is on disk.
-_SEEN_CACHE_KIB = 1024
 # Categories and brands that are known to be in the catalogue or in the report.
 _KNOWN_NAMES = 10_000
 
@@ -149,55 +148,46 @@ _NO_PHOTOS = _PhotoPlan({}, {}, [])
 
 
 class _SeenSkus:
-    """The skus so far and their lines, in a database that lies on the disk and is removed_hashes with it."""
+    """The SKUs so far and their lines, in a database that lies on the disk and is removed with it."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_SEEN_CACHE_KIB}"):
-            self._database.execute(f"PRAGMA {setting}")
         # line: NULL if the row was rejected.
-        self._database.execute("CREATE TABLE seen (sku BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID")
-        # The first spelling of each SKU, without regard to case.
-        self._database.execute("CREATE TABLE spelling (folded BLOB PRIMARY KEY, sku BLOB, line INTEGER) WITHOUT ROWID")
-        self._database.execute("BEGIN")
+        self._database = TemporaryDatabase(
+            "CREATE TABLE seen (sku BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID",
+            # The first spelling of each SKU, without regard to case.
+            "CREATE TABLE spelling (folded BLOB PRIMARY KEY, sku BLOB, line INTEGER) WITHOUT ROWID",
+            contents="imported SKUs",
+        )
 
     def line_of(self, sku: str) -> int | None:
         """The line that this SKU was imported from, or None."""
-        row: tuple[int | None] | None = self._database.execute(
-            "SELECT line FROM seen WHERE sku = ?", (_key(sku),)
-        ).fetchone()
-        return row[0] if row else None
+        row = self._database.first("SELECT line FROM seen WHERE sku = ?", text_key(sku))
+        return cast("int | None", row[0]) if row else None
 
     def has(self, sku: str) -> bool:
         """Whether any row has this SKU."""
-        return self._database.execute("SELECT 1 FROM seen WHERE sku = ?", (_key(sku),)).fetchone() is not None
+        return self._database.first("SELECT 1 FROM seen WHERE sku = ?", text_key(sku)) is not None
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add imported rows."""
-        self._write("INSERT OR REPLACE INTO seen VALUES (?, ?)", ((_key(row.sku), row.line) for row in rows))
+        self._database.write(
+            "INSERT OR REPLACE INTO seen VALUES (?, ?)", ((text_key(row.sku), row.line) for row in rows)
+        )
 
     def spell(self, row: Row) -> tuple[str, int] | None:
         """Note the spelling of an imported SKU. Returns the earlier one, if it differs in case only, and its line."""
-        folded = _key(row.sku.casefold())
-        self._write("INSERT OR IGNORE INTO spelling VALUES (?, ?, ?)", [(folded, _key(row.sku), row.line)])
-        first, line = self._database.execute("SELECT sku, line FROM spelling WHERE folded = ?", (folded,)).fetchone()
-        return None if first == _key(row.sku) else (first.decode("utf-8", errors="surrogatepass"), line)
+        folded, sku = text_key(row.sku.casefold()), text_key(row.sku)
+        self._database.write("INSERT OR IGNORE INTO spelling VALUES (?, ?, ?)", [(folded, sku, row.line)])
+        found = self._database.first("SELECT sku, line FROM spelling WHERE folded = ?", folded)
+        first, line = cast("tuple[bytes, int]", found)
+        return None if first == sku else (key_text(first), line)
 
     def add_rejected(self, rows: Iterable[Row]) -> None:
         """Add rejected rows."""
-        self._write("INSERT OR IGNORE INTO seen VALUES (?, NULL)", ((_key(row.sku),) for row in rows))
+        self._database.write("INSERT OR IGNORE INTO seen VALUES (?, NULL)", ((text_key(row.sku),) for row in rows))
 
     def close(self) -> None:
         self._database.close()
-
-    def _write(self, statement: str, values: Iterable[tuple[object, ...]]) -> None:
-        with database_storage_errors("the list of imported SKUs, in the folder for temporary files (TMPDIR),"):
-            self._database.executemany(statement, values)
-
-
-def _key(sku: str) -> bytes:
-    # The SKU of a row that could not be decoded may have lone surrogates.
-    return sku.encode("utf-8", errors="surrogatepass")
 
 
 @dataclass(slots=True)

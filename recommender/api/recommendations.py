@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from catalog.api.documenting import CARD, NO_PRODUCT, NO_PRODUCT_WITH_SKU
 from catalog.api.parameters import check_names
 from catalog.api.references import PRODUCT_ID, SKU, ProductReference
-from catalog.photos import ImageRejected, PhotoRejectionReason
+from catalog.photos import FORMAT_NAMES, ImageRejected, PhotoRejectionReason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
 from embeddings.errors import IndexUnavailable, UnknownCollection
 from jobs.temporary_uploads import get_storage_error
@@ -79,7 +79,6 @@ _EXAMPLES = [
         response_only=True,
         status_codes=["200"],
     ),
-    _INVALID_LIMIT,
     _INVALID_LIMIT,
     _NOT_AVAILABLE,
 ]
@@ -149,7 +148,7 @@ class SearchView(ApiView):
             OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The collection, e.g. all."),
             SearchParameters,
         ],
-        request=form_body(_PHOTO, "A JPEG, PNG or WebP file.", SearchParameters.form_schema()),
+        request=form_body(_PHOTO, f"A photo: {FORMAT_NAMES}.", SearchParameters.form_schema()),
         responses=responses(serializers.SearchResponseSerializer, 400, 404, 413, 415, 503, 507),
         examples=[
             OpenApiExample(

@@ -18,24 +18,24 @@ function start(chooser) {
   const tiles = () => [...list.children];
   const text = (template, ...values) => template.replace(/%([12])/g, (_, number) => values[number - 1]);
   const removal = (tile) => tile.querySelector(".removal input");
-  const is_removed = (tile) => Boolean(removal(tile)?.checked);
+  const isRemoved = (tile) => Boolean(removal(tile)?.checked);
 
   /** Show where each tile is, and have the field send the files in the order of their tiles. */
   function update() {
     const all = tiles();
-    const main = all.find((tile) => !is_removed(tile));
+    const main = all.find((tile) => !isRemoved(tile));
     all.forEach((tile, index) => {
       const number = index + 1;
       tile.querySelector(".main").hidden = tile !== main;
-      tile.classList.toggle("removed", is_removed(tile));
+      tile.classList.toggle("removed", isRemoved(tile));
       tile.setAttribute("aria-label", text(texts.place, number, all.length));
-      for (const name of ["earlier", "later"]) name_button(tile, name, text(texts[name], number));
-      name_button(tile, "grip", text(texts.drag, number));
+      for (const name of ["earlier", "later"]) nameButton(tile, name, text(texts[name], number));
+      nameButton(tile, "grip", text(texts.drag, number));
       tile.querySelector(".earlier").disabled = index === 0;
       tile.querySelector(".later").disabled = number === all.length;
     });
     const chosen = new DataTransfer();
-    for (const tile of all) if (files.has(tile) && !is_removed(tile)) chosen.items.add(files.get(tile));
+    for (const tile of all) if (files.has(tile) && !isRemoved(tile)) chosen.items.add(files.get(tile));
     input.files = chosen.files;
   }
 
@@ -46,13 +46,13 @@ function start(chooser) {
     input.dispatchEvent(new Event("input", { bubbles: true })); // So that leaving the page warns.
   }
 
-  function name_button(tile, name, label) {
+  function nameButton(tile, name, label) {
     const button = tile.querySelector(`.${name}`);
     button.setAttribute("aria-label", label);
     button.title = label;
   }
 
-  function announce_place(tile) {
+  function announcePlace(tile) {
     status.textContent = text(texts.moved, tiles().indexOf(tile) + 1, list.children.length);
   }
 
@@ -64,12 +64,12 @@ function start(chooser) {
     const focused = tile.contains(document.activeElement) ? document.activeElement : null;
     list.insertBefore(tile, place > from ? all[place].nextSibling : all[place]);
     number();
-    announce_place(tile);
+    announcePlace(tile);
     if (focused?.disabled) tile.querySelector(".grip").focus();
     else focused?.focus();
   }
 
-  function add_file(file) {
+  function addFile(file) {
     const tile = template.content.firstElementChild.cloneNode(true);
     const picture = tile.querySelector("img");
     picture.addEventListener("load", () => URL.revokeObjectURL(picture.src), { once: true });
@@ -95,7 +95,7 @@ function start(chooser) {
     removal(tile)?.addEventListener("change", () => {
       // What is not sent has no text and no position.
       if (files.has(tile)) {
-        for (const field of tile.querySelectorAll("input:not([type=checkbox])")) field.disabled = is_removed(tile);
+        for (const field of tile.querySelectorAll("input:not([type=checkbox])")) field.disabled = isRemoved(tile);
       }
       update();
     });
@@ -137,7 +137,7 @@ function start(chooser) {
       document.addEventListener("click", swallow, { capture: true, once: true });
       setTimeout(() => document.removeEventListener("click", swallow, { capture: true }));
       number();
-      announce_place(tile);
+      announcePlace(tile);
     }
 
     document.addEventListener("pointermove", follow, options);
@@ -148,7 +148,7 @@ function start(chooser) {
 
   input.addEventListener("change", () => {
     const chosen = [...input.files];
-    chosen.forEach(add_file);
+    chosen.forEach(addFile);
     if (!chosen.length) return update();
     number();
     status.textContent = text(texts.added, chosen.map((file) => file.name).join(", "));

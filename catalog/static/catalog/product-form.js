@@ -13,7 +13,7 @@ function text(template, word = "") {
   return template.replace("%s", () => word);
 }
 
-function put_in_place(field, editor, labelled) {
+function putInPlace(field, editor, labelled) {
   field.hidden = true;
   field.after(editor);
   const label = document.querySelector(`label[for="${CSS.escape(field.id)}"]`);
@@ -30,7 +30,7 @@ function write(field, value) {
   field.dispatchEvent(new Event("input", { bubbles: true })); // So that leaving the page warns.
 }
 
-function remove_button(label) {
+function removeButton(label) {
   const icon = element("span", { class: "material-symbols-outlined", "aria-hidden": "true" }, "close");
   return element("button", { type: "button", class: "remove", "aria-label": label, title: label }, icon);
 }
@@ -44,7 +44,7 @@ function split(list) {
     .filter(Boolean);
 }
 
-function tags_of(field) {
+function tagsOf(field) {
   try {
     const tags = JSON.parse(field.value.trim() || "[]");
     return Array.isArray(tags) && tags.every((tag) => typeof tag === "string") ? tags : null;
@@ -54,7 +54,7 @@ function tags_of(field) {
 }
 
 function chips(field) {
-  const tags = tags_of(field);
+  const tags = tagsOf(field);
   if (!tags) return;
   const texts = field.dataset;
   const list = element("ul");
@@ -67,7 +67,7 @@ function chips(field) {
   const editor = element("div", { class: "chips", role: "group" }, element("div", { class: "box" }, list, input), hint, status);
 
   function show() {
-    list.replaceChildren(...tags.map((tag) => element("li", {}, element("span", {}, tag), remove_button(text(texts.remove, tag)))));
+    list.replaceChildren(...tags.map((tag) => element("li", {}, element("span", {}, tag), removeButton(text(texts.remove, tag)))));
     list.hidden = !tags.length;
     write(field, JSON.stringify(tags));
   }
@@ -79,7 +79,7 @@ function chips(field) {
     show();
   }
 
-  function add_typed() {
+  function addTyped() {
     const typed = input.value.trim();
     input.value = "";
     if (typed) add(offered(typed) ? [typed] : split(typed));
@@ -98,10 +98,10 @@ function chips(field) {
 
   input.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
-    const in_quotes = input.value.startsWith('"') && (input.value.match(/"/g).length % 2 === 1);
-    if (event.key === "Enter" || (event.key === "," && !in_quotes)) {
+    const inQuotes = input.value.startsWith('"') && (input.value.match(/"/g).length % 2 === 1);
+    if (event.key === "Enter" || (event.key === "," && !inQuotes)) {
       event.preventDefault();
-      add_typed();
+      addTyped();
     } else if (event.key === "Backspace" && !input.value && tags.length) {
       remove(tags.length - 1);
       input.focus();
@@ -115,31 +115,31 @@ function chips(field) {
   });
   input.addEventListener("input", (event) => {
     // One was chosen from the list.
-    if (event.inputType === "insertReplacementText" && offered(input.value)) add_typed();
+    if (event.inputType === "insertReplacementText" && offered(input.value)) addTyped();
   });
-  input.addEventListener("blur", add_typed);
+  input.addEventListener("blur", addTyped);
   list.addEventListener("click", ({ target }) => {
     const button = target.closest("button");
     if (button) remove([...list.querySelectorAll("button")].indexOf(button));
   });
-  field.form.addEventListener("submit", add_typed);
+  field.form.addEventListener("submit", addTyped);
   editor.firstChild.addEventListener("click", ({ target, currentTarget }) => target === currentTarget && input.focus());
-  put_in_place(field, editor, input);
+  putInPlace(field, editor, input);
   show();
 }
 
 // Attributes
 
-let rows_made = 0;
+let rowsMade = 0;
 
 class AttributeRow {
   /** raw: the value's JSON as the server has sent it, which keeps long numbers exact. */
-  constructor(texts, classes, name = "", raw = '""', is_text = true) {
-    const number = ++rows_made;
-    const value = is_text ? JSON.parse(raw) : raw;
+  constructor(texts, classes, name = "", raw = '""', isText = true) {
+    const number = ++rowsMade;
+    const value = isText ? JSON.parse(raw) : raw;
     this.texts = texts;
     this.raw = raw;
-    this.is_text = is_text;
+    this.isText = isText;
     const suggest = { class: classes, "data-suggest-url": texts.suggestUrl, autocomplete: "off", type: "text" };
     this.name = element("input", { ...suggest, "data-suggest": "attribute", id: `attribute-name-${number}`, "aria-label": texts.name });
     this.name.value = name;
@@ -148,7 +148,7 @@ class AttributeRow {
       : element("input", { ...suggest, "data-suggest": "value" });
     this.value.value = value;
     this.error = element("p", { class: "error", id: `attribute-error-${number}`, role: "alert" });
-    this.button = remove_button("");
+    this.button = removeButton("");
     this.node = element("li", {}, this.name, this.value, this.button, this.error);
     this.value.addEventListener("input", () => (this.raw = this.typed()));
     this.name.addEventListener("input", () => this.label());
@@ -166,7 +166,7 @@ class AttributeRow {
   /** A value that was a number or a list stays one, if what was typed still is. */
   typed() {
     const typed = this.value.value;
-    if (!this.is_text) {
+    if (!this.isText) {
       try {
         JSON.parse(typed);
         return typed;
@@ -193,7 +193,7 @@ class AttributeRow {
   }
 }
 
-function attribute_rows(field) {
+function attributeRows(field) {
   if (!field.dataset.rows) return;
   const texts = field.dataset;
   const rows = JSON.parse(field.dataset.rows).map((row) => new AttributeRow(texts, field.className, ...row));
@@ -213,7 +213,7 @@ function attribute_rows(field) {
   }
 
   /** The first row with a mistake, each of which is marked. */
-  function first_mistake() {
+  function firstMistake() {
     const seen = new Set();
     let first = null;
     for (const row of rows) {
@@ -227,9 +227,9 @@ function attribute_rows(field) {
   }
 
   list.addEventListener("input", save);
-  list.addEventListener("focusout", first_mistake_if_left);
-  function first_mistake_if_left({ relatedTarget }) {
-    if (relatedTarget && !list.contains(relatedTarget)) first_mistake();
+  list.addEventListener("focusout", firstMistakeIfLeft);
+  function firstMistakeIfLeft({ relatedTarget }) {
+    if (relatedTarget && !list.contains(relatedTarget)) firstMistake();
   }
   list.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || event.target.localName !== "input") return;
@@ -249,13 +249,13 @@ function attribute_rows(field) {
   });
   add.addEventListener("click", append);
   field.form.addEventListener("submit", (event) => {
-    const mistake = first_mistake();
+    const mistake = firstMistake();
     if (!mistake) return;
     event.preventDefault();
     mistake.name.focus();
   });
-  put_in_place(field, editor, null);
+  putInPlace(field, editor, null);
 }
 
 document.querySelectorAll("textarea[data-chips]").forEach(chips);
-document.querySelectorAll("textarea[data-attributes]").forEach(attribute_rows);
+document.querySelectorAll("textarea[data-attributes]").forEach(attributeRows);

@@ -4,12 +4,12 @@ const WAIT_MS = 150;
 
 const lists = new WeakMap(); // Input -> its datalist.
 let timer = 0;
-let lists_made = 0;
+let listsMade = 0;
 
-function list_of(input) {
+function listOf(input) {
   if (!lists.has(input)) {
     const list = document.createElement("datalist");
-    list.id = `suggestions-${++lists_made}`;
+    list.id = `suggestions-${++listsMade}`;
     input.after(list);
     input.setAttribute("list", list.id);
     lists.set(input, list);
@@ -25,17 +25,17 @@ async function offer(input) {
     const response = await fetch(`${suggestUrl}?${query}`, { headers: { Accept: "application/json" }, redirect: "error" });
     if (!response.ok || input.value !== text) return;
     const { suggestions } = await response.json();
-    list_of(input).replaceChildren(...suggestions.map((word) => new Option(word, word)));
+    listOf(input).replaceChildren(...suggestions.map((word) => new Option(word, word)));
   } catch {
     // Words can be typed without being offered.
   }
 }
 
-function offer_soon({ target }) {
+function offerSoon({ target }) {
   if (!target.dataset?.suggest) return;
   clearTimeout(timer);
   timer = setTimeout(offer, WAIT_MS, target);
 }
 
-document.addEventListener("input", offer_soon);
-document.addEventListener("focusin", offer_soon);
+document.addEventListener("input", offerSoon);
+document.addEventListener("focusin", offerSoon);
