@@ -208,10 +208,25 @@ def test_the_list_of_products_of_prestashop(shop: Path) -> None:
     write(
         shop,
         "Product ID;Image;Name;Reference;Category;Price (tax excl.);Quantity;Status",
-        "1;red.jpg;Mug;R1;Home;12.50;3;1",
+        "1;red.jpg;Mug;R1;Home;12.50;3;0",
+        "2;blue.jpg;Cap;R2;Home;9.00;0;1",
+    )
+    report = run(shop)
+    assert (product("R1").title, product("R1").price) == ("Mug", Decimal("12.5"))
+    # There the status is 1 where nothing is in stock, and 0 elsewhere.
+    assert [product(sku).active for sku in ("R1", "R2")] == [True, True]
+    assert [product(sku).available for sku in ("R1", "R2")] == [True, False]
+    assert "columns that were not used: Status" in report["notes"]
+
+
+def test_the_import_template_of_older_versions_of_prestashop(shop: Path) -> None:
+    write(
+        shop,
+        "ID;Active (0/1);Name;Categories (x,y,z...);Price tax excluded;Price tax included;Reference #;Brand;Image URLs (x,y,z...)",
+        "1;1;Mug;Home/Mugs;10.00;12.50;;Acme;red.jpg",
     )
     run(shop)
-    assert (product("R1").title, product("R1").price, product("R1").active) == ("Mug", Decimal("12.5"), True)
+    assert (product("1").title, product("1").brand, product("1").price) == ("Mug", "Acme", Decimal("12.5"))
 
 
 @pytest.mark.parametrize("slug", shipped_mappings())
