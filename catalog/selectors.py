@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+from django.core.cache import caches
 from django.db import connection
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from catalog.cards import ProductCard, product_cards, visible_cards
 from catalog.errors import PageNotFound, ProductNotFound
 from catalog.filters import ProductFilter
-from catalog.models import SKU_LENGTH, Category, Product, ProductImage, ProductQuerySet
+from catalog.models import DEFAULT_CURRENCY, SKU_LENGTH, Category, Product, ProductImage, ProductQuerySet
 from rest.cursors import Cursor, window
 
 PAGE_SIZE = 24
@@ -262,10 +264,10 @@ class Facets:
 
     Attributes:
         brands: those with products, and those that are chosen.
-        lowest: price, None where no product has one.
-        highest: price, None where no product has one.
+        lowest: price in the currency, None where no product has one.
+        highest: price in the currency, None where no product has one.
         available: number of products in stock.
-        currency: "" where there are several.
+        currency: of the prices: the filter's, or the shop's.
     """
 
     brands: tuple[BrandFacet, ...]
@@ -287,8 +289,11 @@ def facets(product_filter: ProductFilter, text: str | None = None) -> Facets:
     """
     chosen = product_filter.brands
     in_stock = ProductFilter(available=product_filter.available).q()
-    in_range = ProductFilter(min_price=product_filter.min_price, max_price=product_filter.max_price).q()
-    others = replace(product_filter, brands=(), available=None, min_price=None, max_price=None)
+    currency = product_filter.currency or shop_currency()
+    has_range = product_filter.min_price is not None or product_filter.max_price is not None
+    prices = ProductFilter(min_price=product_filter.min_price, max_price=product_filter.max_price, currency=currency)
+    in_range = prices.q() if has_range else Q()
+    others = replace(product_filter, brands=(), available=None, min_price=None, max_price=None, currency=None)
     rows = (
         visible_products()
         .matching(others)
@@ -298,27 +303,61 @@ def facets(product_filter: ProductFilter, text: str | None = None) -> Facets:
         .annotate(
             matching=Count("pk", filter=in_stock & in_range),
             in_stock=Count("pk", filter=Q(available=True) & in_range),
-            lowest=Min("price", filter=in_stock),
-            highest=Max("price", filter=in_stock),
-            first_currency=Min("currency"),
-            last_currency=Max("currency"),
+            lowest=Min("price", filter=in_stock & Q(currency=currency)),
+            highest=Max("price", filter=in_stock & Q(currency=currency)),
         )
     )
     all_brands = list(rows)
     of_chosen = [row for row in all_brands if not chosen or row["brand"] in chosen]
-    prices = [row[end] for row in of_chosen for end in ("lowest", "highest") if row[end] is not None]
-    currencies = {row[end] for row in all_brands for end in ("first_currency", "last_currency")}
+    ends = [row[end] for row in of_chosen for end in ("lowest", "highest") if row[end] is not None]
     return Facets(
         brands=tuple(
             BrandFacet(row["brand"], row["matching"])
             for row in all_brands
             if row["brand"] and (row["matching"] or row["brand"] in chosen)
         ),
-        lowest=min(prices, default=None),
-        highest=max(prices, default=None),
+        lowest=min(ends, default=None),
+        highest=max(ends, default=None),
         available=sum(row["in_stock"] for row in of_chosen),
-        currency=currencies.pop() if len(currencies) == 1 else "",
+        currency=currency,
     )
+
+
+def ids_not_matching(product_ids: Collection[int], product_filter: ProductFilter) -> set[int]:
+    """Those of these products that do not meet a filter."""
+    matching = Product.objects.filter(pk__in=product_ids).matching(product_filter)
+    return {*product_ids} - {*matching.values_list("pk", flat=True)}
+
+
+# Seconds for which the currency of most products is remembered.
+_CURRENCY_TTL_S = 60
+_CURRENCY_KEY = "catalog:currency"
+
+
+def shop_currency() -> str:
+    """The currency of prices that are named without one: the setting SHOP_CURRENCY, otherwise that of most visible products.
+
+    Returns:
+        ISO 4217 code.
+    """
+    if settings.SHOP_CURRENCY:
+        return str(settings.SHOP_CURRENCY)
+    cache = caches["process"]
+    known: str | None = cache.get(_CURRENCY_KEY)
+    if known is None:
+        by_number = visible_products().order_by().values("currency").annotate(number=Count("pk"))
+        most = by_number.order_by("-number", "currency").first()
+        known = DEFAULT_CURRENCY if most is None else str(most["currency"])
+        cache.set(_CURRENCY_KEY, known, _CURRENCY_TTL_S)
+    return known
+
+
+def in_shop_currency(product_filter: ProductFilter) -> ProductFilter:
+    """A filter whose prices are in the shop's currency, if it has prices and names no currency."""
+    has_price = product_filter.min_price is not None or product_filter.max_price is not None
+    if not has_price or product_filter.currency:
+        return product_filter
+    return replace(product_filter, currency=shop_currency())
 
 
 def images_of(product_ids: Iterable[int]) -> QuerySet[ProductImage]:

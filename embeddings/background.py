@@ -14,6 +14,7 @@ from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.indexing import claim_index, process_outbox
 from embeddings.selectors import DUE_STATES, active_rows, active_versions, clear_live_collection_cache
+from embeddings.submissions import submit_outdated_reindexes
 from jobs.process import process
 from jobs.storage import StorageUnavailable, database_storage_errors
 
@@ -131,6 +132,8 @@ class _LiveIndexes:
         for name in self._live - live:
             clear_live_collection_cache()
             self._retired_at[name] = time.monotonic()
+        if live - self._live:
+            submit_outdated_reindexes()
         self._live = live
         # Running requests may still query a replaced one.
         for name in [name for name, since in self._retired_at.items() if time.monotonic() - since > GRACE_S]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from opentelemetry import trace
 
 from catalog import media
+from catalog.json_conditions import attribute_terms
 from catalog.models import ProductImage, lineage
 from catalog.photos import ImageRejected, open_rgb
 from catalog.services import note_missing_files
@@ -224,6 +225,8 @@ def payloads_of(image_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
 def _payload_value(name: str, value: Any) -> Any:
     if name == "category":
         return lineage(value or "")
+    if name == "attributes":
+        return attribute_terms(value)
     return float(value) if PAYLOAD_FIELDS[name] is FieldType.FLOAT and value is not None else value
 
 

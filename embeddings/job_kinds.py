@@ -7,9 +7,8 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
+from embeddings.submissions import ACTIVATE, DUPLICATES, REINDEX
 from jobs.registry import JobKind, JobPage, kinds
-
-ACTIVATE, REINDEX, DUPLICATES = "activate", "reindex", "duplicates"
 
 # Trainings and activations may take hours, so they have workers of their own.
 SLOW_QUEUE: Final = "train"

@@ -11,6 +11,7 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Category
+from embeddings.backends import get_vector_index
 from embeddings.calibration import Calibration
 from embeddings.errors import UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, ImageEmbeddingQuerySet
@@ -59,6 +60,7 @@ class LiveCollections:
 
     def __init__(self) -> None:
         self._read: dict[str, tuple[float, LiveCollection]] = {}
+        self._missing: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
 
     def get(self, slug: str) -> LiveCollection:
@@ -72,10 +74,17 @@ class LiveCollections:
             self._read[slug] = (now, live)
         return live
 
+    def missing_fields(self, name: str) -> frozenset[str]:
+        """See `missing_fields`. name: of the index collection, which is made anew to get fields."""
+        if name not in self._missing:
+            self._missing[name] = get_vector_index().missing_fields(name)
+        return self._missing[name]
+
     def clear(self) -> None:
         """Remove all entries."""
         with self._lock:
             self._read.clear()
+            self._missing.clear()
 
 
 def live_collection(slug: str) -> LiveCollection:
@@ -91,6 +100,22 @@ def live_collection(slug: str) -> LiveCollection:
         UnknownCollection: there is no such collection, or it has no active version.
     """
     return registry.get(LiveCollections).get(slug)
+
+
+def missing_fields(live: LiveCollection) -> frozenset[str]:
+    """The fields that the index of a collection cannot be filtered by until it is rebuilt, since it was made before them.
+
+    Args:
+        live: the collection.
+
+    Returns:
+        Fields of PAYLOAD_FIELDS; as a rule none.
+
+    Raises:
+        CollectionNotFound: nothing was indexed yet.
+        IndexUnavailable: the vector index does not respond.
+    """
+    return registry.get(LiveCollections).missing_fields(live.index.name)
 
 
 def clear_live_collection_cache() -> None:

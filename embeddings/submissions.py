@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import timedelta
+
+from django.utils import timezone
+
+from embeddings.backends import get_vector_index
 from embeddings.duplicates import COLLECTION as COMPARED
-from embeddings.job_kinds import ACTIVATE, DUPLICATES, REINDEX
+from embeddings.errors import CollectionNotFound
 from embeddings.models import Collection, EncoderVersion
+from embeddings.selectors import active_versions
+from jobs.errors import JobInProgress
 from jobs.models import Job
 from jobs.services import create_job
+
+logger = logging.getLogger(__name__)
+
+ACTIVATE, REINDEX, DUPLICATES = "activate", "reindex", "duplicates"
+# A reindex that fails is not submitted again sooner.
+_RETRY_AFTER = timedelta(hours=1)
 
 
 def submit_activation(version: EncoderVersion, *, allow_worse: bool = False) -> Job:
@@ -39,6 +53,33 @@ def submit_reindex(collection: Collection) -> Job:
         JobInProgress: a reindex of it is queued or running.
     """
     return create_job(REINDEX, collection=collection.slug)
+
+
+def submit_outdated_reindexes() -> list[Job]:
+    """Submit the rebuild of each live index that was made before a field by which products are filtered today.
+
+    Returns:
+        The queued jobs; none for a collection that has had one within the last hour.
+
+    Raises:
+        IndexUnavailable: the vector index does not respond.
+    """
+    jobs = []
+    for version in active_versions():
+        try:
+            missing = get_vector_index().missing_fields(version.index_collection().name)
+        except CollectionNotFound:
+            continue
+        slug = version.collection.slug
+        recent = Job.objects.filter(kind=REINDEX, collection=slug, created_at__gte=timezone.now() - _RETRY_AFTER)
+        if not missing or recent.exists():
+            continue
+        logger.warning("the index of %s is rebuilt, as it was made before: %s", slug, ", ".join(sorted(missing)))
+        try:
+            jobs.append(submit_reindex(version.collection))
+        except JobInProgress as error:
+            logger.info("%s", error)
+    return jobs
 
 
 def submit_duplicate_search() -> Job:

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 from embeddings import indexing, outbox
 from embeddings.errors import IndexUnavailable, MediaUnavailable
 from embeddings.registry import registry
+from embeddings.submissions import submit_outdated_reindexes
 
 logger = logging.getLogger(__name__)
 
@@ -93,10 +94,11 @@ def embed_images(image_ids: list[int]) -> None:
 
 @shared_task(acks_late=False)
 def reconcile(waited_s: float | None = None) -> None:
-    """Send photos whose message was lost again, and those that are due for a retry.
+    """Send photos whose message was lost again, and those that are due for a retry; rebuild what is outdated.
 
     Args:
         waited_s: minimum age of a row in the outbox, in seconds; None for the setting MESSAGE_LOST_AFTER_S.
     """
+    submit_outdated_reindexes()
     waited = timedelta(seconds=settings.MESSAGE_LOST_AFTER_S if waited_s is None else waited_s)
     _send(sync_images, outbox.stale_images(waited, RECONCILE_LIMIT), SYNC_BATCH_SIZE)

@@ -24,6 +24,7 @@ from pydantic import (
     IPvAnyNetwork,
     NonNegativeInt,
     PositiveInt,
+    StringConstraints,
     TypeAdapter,
     ValidationError,
 )
@@ -235,6 +236,7 @@ class Environment(BaseModel):
     SERVE_MEDIA: Bool = Field(default_factory=lambda values: values["DEBUG"])
     PUBLIC_URL: Annotated[str, AfterValidator(_public_url)] = ""
     PRODUCT_URL: Annotated[str, AfterValidator(_product_url)] = ""
+    SHOP_CURRENCY: Annotated[str, StringConstraints(pattern="^([A-Z]{3})?$")] = ""
     PROMETHEUS_MULTIPROC_DIR: str = ""
     WORKER_METRICS_PORT: Annotated[tuple[str, int] | None, BeforeValidator(_host_and_port)] = None
     OTEL_EXPORTER_OTLP_ENDPOINT: Annotated[str, AfterValidator(_collector_url)] = ""

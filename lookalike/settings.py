@@ -268,6 +268,8 @@ SERVE_MEDIA = env.SERVE_MEDIA
 PUBLIC_URL = env.PUBLIC_URL
 # URL template of the shop's own product pages, e.g. https://shop.example/p/{sku}; empty: the storefront's pages.
 PRODUCT_URL = env.PRODUCT_URL
+# ISO 4217 code of prices in filters that name no currency; empty: the currency of most products.
+SHOP_CURRENCY = env.SHOP_CURRENCY
 # A folder shared by the web processes of one server, so that /metrics adds up their values. prometheus_client reads the
 # variable itself, and treats an empty one as the current folder.
 PROMETHEUS_MULTIPROC_DIR = env.PROMETHEUS_MULTIPROC_DIR

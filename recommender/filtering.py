@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.cards import ProductCard
-from catalog.filters import Lookup, ProductFilter
+from catalog.filters import Condition, Lookup, ProductFilter
+from catalog.json_conditions import attribute_term
 from embeddings.vector_index.base import Distance, Filter, Hit, Range, Vector
 
 # Photos whose vectors have this cosine show the same picture: the same bytes, or saved anew.
@@ -25,36 +27,66 @@ _COMPARED_AT_ONCE = 256
 ReadVectors = Callable[[Collection[int]], Mapping[int, Vector]]
 
 
-def to_index_filter(product_filter: ProductFilter, excluded_ids: Collection[int]) -> Filter:
+def to_index_filter(
+    product_filter: ProductFilter, excluded_ids: Collection[int], missing: Collection[str] = ()
+) -> Filter:
     """Translate a product filter for the vector index.
 
     Args:
         product_filter: each condition's field has to be one of PAYLOAD_FIELDS.
         excluded_ids: ids of products that are never returned.
+        missing: fields that the index lacks; conditions on them are left out.
 
     Returns:
-        The same conditions, of which inactive products meet none.
+        The other conditions, of which inactive products meet none.
     """
-    match: dict[str, Any] = {"active": True}
-    match_any: dict[str, list[Any]] = {}
-    bounds: dict[str, dict[str, float]] = {}
+    parts = _Parts()
+    if "active" not in missing:
+        parts.match["active"] = True
+    if excluded_ids:
+        parts.exclude["product_id"] = {*excluded_ids}
     for condition, value in product_filter.conditions():
+        if condition.field not in missing:
+            parts.add(condition, value)
+    return Filter(
+        match=parts.match,
+        match_any=parts.match_any,
+        match_each=parts.match_each,
+        exclude={name: sorted(values) for name, values in parts.exclude.items()},
+        ranges={name: Range(**ends) for name, ends in parts.bounds.items()},
+    )
+
+
+@dataclass(slots=True)
+class _Parts:
+    """The arguments of a Filter."""
+
+    match: dict[str, Any] = field(default_factory=dict)
+    match_any: dict[str, list[Any]] = field(default_factory=dict)
+    match_each: dict[str, list[list[Any]]] = field(default_factory=dict)
+    exclude: dict[str, set[Any]] = field(default_factory=dict)
+    bounds: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def add(self, condition: Condition, value: Any) -> None:
+        """Add a condition of a product filter."""
         match condition.lookup:
             # The payload of a category holds the paths of its ancestors, too.
             case Lookup.EXACT | Lookup.SUBTREE:
-                match[condition.field] = value
+                self.match[condition.field] = value
             case Lookup.ANY_OF:
-                match_any[condition.field] = list(value)
+                self.match_any[condition.field] = list(value)
+            case Lookup.HOLDS:
+                self.match_each[condition.field] = [[each] for each in value]
+            case Lookup.ATTRIBUTES:
+                self.match_each[condition.field] = [
+                    [attribute_term(name, text) for text in texts] for name, texts in value
+                ]
+            case Lookup.NONE_OF | Lookup.OUTSIDE:
+                self.exclude.setdefault(condition.field, set()).update(value)
             case Lookup.MINIMUM:
-                bounds.setdefault(condition.field, {})["gte"] = float(value)
+                self.bounds.setdefault(condition.field, {})["gte"] = float(value)
             case Lookup.MAXIMUM:
-                bounds.setdefault(condition.field, {})["lte"] = float(value)
-    return Filter(
-        match=match,
-        match_any=match_any,
-        exclude={"product_id": sorted(excluded_ids)} if excluded_ids else {},
-        ranges={name: Range(**ends) for name, ends in bounds.items()},
-    )
+                self.bounds.setdefault(condition.field, {})["lte"] = float(value)
 
 
 def deduplicate_families(hits: Iterable[Hit], cards: Mapping[int, ProductCard]) -> list[Hit]:

@@ -12,9 +12,9 @@ from catalog.cards import ProductCard, visible_cards
 from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER, ProductFilter
 from catalog.photos import open_rgb
-from catalog.selectors import merge_target
+from catalog.selectors import ids_not_matching, merge_target
 from embeddings.backends import encoder_of
-from embeddings.selectors import LiveCollection, covered_by, live_collection
+from embeddings.selectors import LiveCollection, covered_by, live_collection, missing_fields
 from embeddings.vector_index.base import UNFILTERED, Vector
 from recommender.fallback import newest_in_category
 from recommender.filtering import deduplicate_families, deduplicate_pictures, to_index_filter
@@ -47,14 +47,18 @@ class SearchQuery:
         filter: conditions that every product has to meet.
         diversity: weight of diversity in maximal marginal relevance, 0 (nearest first) to 1.
         min_score: worst score that is returned, in the form of `Recommendation.score`.
+        max_score: best score that is returned, in the same form.
         min_confidence: lowest confidence that is returned, 0 to 1; ignored where the encoder version has no calibration.
+        offset: how many of the best are passed over.
     """
 
     limit: int = DEFAULT_LIMIT
     filter: ProductFilter = NO_FILTER
     diversity: float = 0.0
     min_score: float | None = None
+    max_score: float | None = None
     min_confidence: float | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,16 @@ class Recommendation:
         product: its card.
         score: as users see it (`Distance.shown`); None in a fallback.
         confidence: calibrated probability, 0 to 1, that it is of the same kind; None without a calibration.
+        matched_image: id of its photo that matches best; None in a fallback.
+        query_image: id of the photo that it matches, of the product that the recommendations are for; None in a fallback and
+            for a photo that was sent.
     """
 
     product: ProductCard
     score: float | None
     confidence: float | None = None
+    matched_image: int | None = None
+    query_image: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +168,7 @@ def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommenda
     with query_stage("encode"):
         picture = open_rgb(photo, min_side=encoder.input_size, max_pixels=settings.PHOTO_MAX_PIXELS)
         vector = encoder.encode([picture])[0]
-    return Recommendations(live.slug, live.label, _search_index(live, [vector], query, excluded_ids=()))
+    return Recommendations(live.slug, live.label, _search_index(live, {None: vector}, query, excluded_ids=()))
 
 
 def _fallback_by_category(
@@ -171,14 +180,14 @@ def _fallback_by_category(
             raise ProductNotFound(product_id)
         covered = covered_by(live.collection_id)
         cards = newest_in_category(
-            product.category, covered, query.filter, limit=query.limit, excluded_ids=excluded_ids
-        )
+            product.category, covered, query.filter, limit=query.offset + query.limit, excluded_ids=excluded_ids
+        )[query.offset :]
     return Recommendations(live.slug, live.label, [Recommendation(card, None) for card in cards], fallback=True)
 
 
 def _search_index(
     live: LiveCollection,
-    vectors: Sequence[Vector],
+    vectors: Mapping[int, Vector] | Mapping[None, Vector],
     query: SearchQuery,
     excluded_ids: Collection[int],
     required_product_id: int | None = None,
@@ -187,7 +196,7 @@ def _search_index(
 
     Args:
         live: the collection.
-        vectors: positive examples, float32 [D] each.
+        vectors: float32 [D] by the id of their photo; None for one that was sent.
         query: limits and filters.
         excluded_ids: products that are never returned.
         required_product_id: product that must be visible itself; read with the others, which saves a query.
@@ -198,16 +207,21 @@ def _search_index(
     Raises:
         ProductNotFound: the required product is not visible.
     """
-    target = query.limit * _DIVERSITY_OVERSAMPLING if query.diversity else query.limit
+    wanted = query.offset + query.limit
+    target = wanted * _DIVERSITY_OVERSAMPLING if query.diversity else wanted
     # The index walks its graph twice as fast without conditions. Excluded products are then dropped here, and inactive ones
     # because the database does not return them.
     unfiltered = query.filter == NO_FILTER and len(excluded_ids) <= _MAX_POST_FILTERED
-    post_filtered = excluded_ids if unfiltered else ()
-    candidates = target + _EXTRA_CANDIDATES + len(post_filtered)
-    index_filter = UNFILTERED if unfiltered else to_index_filter(query.filter, excluded_ids)
-    min_score = None if query.min_score is None else live.index.distance.score_of(query.min_score)
+    excluded = frozenset(excluded_ids)
+    candidates = target + _EXTRA_CANDIDATES + (len(excluded) if unfiltered else 0)
+    index_filter = UNFILTERED if unfiltered else to_index_filter(query.filter, excluded_ids, missing_fields(live))
+    # In the form of the index, in which higher is nearer.
+    min_score, max_score = (
+        None if score is None else live.index.distance.score_of(score) for score in (query.min_score, query.max_score)
+    )
     cards: dict[int, ProductCard] = {}
     looked_up: set[int] = set()
+    unmet: set[int] = set()
     vectors_of_hits: dict[int, Vector] = {}
 
     def read_vectors(image_ids: Collection[int]) -> Mapping[int, Vector]:
@@ -219,7 +233,7 @@ def _search_index(
         with query_stage("retrieve"):
             hits = nearest_products(
                 live.index,
-                vectors,
+                [*vectors.values()],
                 conditions=index_filter,
                 limit=candidates,
                 min_score=min_score,
@@ -231,6 +245,7 @@ def _search_index(
         with query_stage("hydrate"):
             cards |= visible_cards(new)
             looked_up |= new
+            unmet |= ids_not_matching(new & cards.keys(), query.filter) if query.filter.needs_database else set()
         if required_product_id is not None and required_product_id not in cards:
             raise ProductNotFound(required_product_id)
         with query_stage("filter"):
@@ -238,7 +253,9 @@ def _search_index(
                 hit
                 for hit in hits
                 if hit.product_id in cards
-                and hit.product_id not in post_filtered
+                and hit.product_id not in excluded
+                and hit.product_id not in unmet
+                and (max_score is None or hit.score <= max_score)
                 and (unfiltered or query.filter.matches(cards[hit.product_id]))
                 and _meets_min_confidence(live, hit.score, query)
             )
@@ -252,11 +269,16 @@ def _search_index(
         candidates = _more_candidates(candidates, len(accepted), target)
     with query_stage("rerank"):
         # The target number and no more, so that results do not depend on how often the index was queried.
-        chosen = diversify(
-            accepted[:target], limit=query.limit, diversity=query.diversity, distance=live.index.distance
+        chosen = diversify(accepted[:target], limit=wanted, diversity=query.diversity, distance=live.index.distance)[
+            query.offset :
+        ]
+    shown, photos = live.index.distance.shown, [*vectors]
+    return [
+        Recommendation(
+            cards[hit.product_id], shown(hit.score), _confidence(live, hit.score), hit.id, photos[hit.example]
         )
-    shown = live.index.distance.shown
-    return [Recommendation(cards[hit.product_id], shown(hit.score), _confidence(live, hit.score)) for hit in chosen]
+        for hit in chosen
+    ]
 
 
 def _more_candidates(candidates: int, accepted: int, target: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from dataclasses import replace
 
 from opentelemetry import trace
 
@@ -34,7 +34,7 @@ def nearest_products(
         with_vectors: whether each hit carries its vector.
 
     Returns:
-        One hit for each product, `limit` at most.
+        One hit for each product, `limit` at most; `example` is the position of the vector that it matches best.
 
     Raises:
         EncoderMismatch: the index holds vectors of another encoder.
@@ -65,4 +65,5 @@ def nearest_products(
         # The vector fits the version, so the index belongs to another one, which `ensure` reports.
         index.ensure(collection)
         raise
-    return best_of_products(best_first(chain.from_iterable(answers)))[:limit]
+    hits = (replace(hit, example=example) for example, answer in enumerate(answers) for hit in answer)
+    return best_of_products(best_first(hits))[:limit]

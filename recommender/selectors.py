@@ -24,7 +24,7 @@ _NAMES = {
 }
 # Not a join: SQLite would start from all vectors of the version.
 _VECTORS_SQL = """
-    SELECT vector FROM {embedding} WHERE version_id = %s AND image_id IN (SELECT id FROM {image} WHERE product_id = %s)
+    SELECT image_id, vector FROM {embedding} WHERE version_id = %s AND image_id IN (SELECT id FROM {image} WHERE product_id = %s)
     AND vector IS NOT NULL AND state NOT IN ({unusable_states})
 """.format(**_NAMES)
 _VECTORS_OF_IMAGES_SQL = """
@@ -40,7 +40,7 @@ _EXCLUDED_SQL = """
 """.format(**_NAMES)
 
 
-def vectors_of(version_id: int, product_id: int) -> list[Vector]:
+def vectors_of(version_id: int, product_id: int) -> dict[int, Vector]:
     """Read the vectors of a product's embedded photos.
 
     Args:
@@ -48,9 +48,10 @@ def vectors_of(version_id: int, product_id: int) -> list[Vector]:
         product_id: the product.
 
     Returns:
-        float32 [dim] for each photo that is embedded.
+        float32 [dim] by photo, of those that are embedded.
     """
-    return [vector_from_bytes(vector) for (vector,) in _rows(_VECTORS_SQL, [version_id, product_id])]
+    rows = _rows(_VECTORS_SQL, [version_id, product_id])
+    return {image_id: vector_from_bytes(vector) for image_id, vector in rows}
 
 
 def vectors_of_images(version_id: int, image_ids: Collection[int]) -> dict[int, Vector]:

@@ -38,7 +38,15 @@ class Parameter(serializers.Field[Any, str, Any, Any]):
 
     multiple = False
 
-    def __init__(self, help_text: str, *, default: Any = empty, example: Any = None, source: str | None = None) -> None:
+    def __init__(
+        self,
+        help_text: str,
+        *,
+        default: Any = empty,
+        example: Any = None,
+        source: str | None = None,
+        multiple: bool | None = None,
+    ) -> None:
         """Declare the parameter.
 
         Args:
@@ -46,12 +54,15 @@ class Parameter(serializers.Field[Any, str, Any, Any]):
             default: its value where it is not given. Without one, `Parameters.parse` leaves it out.
             example: a value for the OpenAPI schema.
             source: name of its value in the result of `Parameters.parse`; by default its own name.
+            multiple: whether it may be given more than once; by default as its class says.
         """
         super().__init__(help_text=help_text, default=default, source=source, required=False)
         self.example = example
+        if multiple is not None:
+            self.multiple = multiple
 
     def schema(self) -> Schema:
-        """The JSON Schema of a value, without description and default."""
+        """The JSON Schema of one value, without description and default."""
         raise NotImplementedError
 
     def parse(self, text: str) -> Any:
@@ -192,14 +203,24 @@ class KeyValueParameter(TextParameter):
     _name = rf"[^={_CONTROL_CHARACTERS}]*"
     pattern = rf"^{_name}[^=\s{_CONTROL_CHARACTERS}]{_name}=[^{_CONTROL_CHARACTERS}]*$"
 
-    def schema(self) -> Schema:
-        return {"type": "array", "items": super().schema()}
-
     def parse(self, text: str) -> str:
         name, equals, _ = super().parse(text).partition("=")
         if not (name.strip() and equals):
             raise ValueError("must have the form field=column or field=text")
         return text
+
+
+# Stands in the declared name of a parameter for the names that clients choose.
+ANY_NAME = "<name>"
+
+
+class NamedTextParameter(TextParameter):
+    """Texts by names that the client chooses, declared as `attribute.<name>`: `attribute.colour=blue`, any number of times.
+
+    Its value is a tuple of names, each with its texts.
+    """
+
+    multiple = True
 
 
 class Parameters(serializers.Serializer[Any]):
@@ -225,8 +246,12 @@ class Parameters(serializers.Serializer[Any]):
         for name in dict.fromkeys(name for source in sources for name in source):
             texts = [text for source in sources for text in source.getlist(name)]
             try:
-                field = _known(fields, name)
-                values[str(field.source)] = _parse(field, texts)
+                field, chosen_name = _known(fields, name)
+                value = _parse(field, texts)
+                source = str(field.source)
+                if chosen_name:
+                    value = (*values.get(source, ()), (field.parse(chosen_name), value))
+                values[source] = value
             except ValueError as error:
                 found.setdefault(name, ParameterError(name, str(error)))
         for conflict in cls.conflicts(values):
@@ -262,10 +287,14 @@ def _defaults(parameters: type[Parameters]) -> Mapping[str, Any]:
     return {str(field.source): field.default for field in fields if field.default is not empty}
 
 
-def _known(fields: Mapping[str, Parameter], name: str) -> Parameter:
+def _known(fields: Mapping[str, Parameter], name: str) -> tuple[Parameter, str]:
+    """The parameter of this name, and of a NamedTextParameter the name that the client has chosen."""
+    prefix, _, chosen_name = name.partition(".")
+    if chosen_name and (named := fields.get(f"{prefix}.{ANY_NAME}")):
+        return named, chosen_name
     if name not in fields:
         raise ValueError(f"is not a known parameter; known parameters: {', '.join(fields) or 'none'}")
-    return fields[name]
+    return fields[name], ""
 
 
 def _parse(field: Parameter, texts: Sequence[str]) -> Any:
@@ -279,7 +308,11 @@ def _parse(field: Parameter, texts: Sequence[str]) -> Any:
 
 def _form_schema(field: Parameter) -> Schema:
     default = {} if field.default is empty else {"default": field.default}
-    return {**field.schema(), **default, "description": str(field.help_text)}
+    return {**_schema(field), **default, "description": str(field.help_text)}
+
+
+def _schema(field: Parameter) -> Schema:
+    return {"type": "array", "items": field.schema()} if field.multiple else field.schema()
 
 
 class _ParameterExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
@@ -290,7 +323,7 @@ class _ParameterExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-u
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:  # noqa: ARG002
         example = {} if self.target.example is None else {"example": self.target.example}
-        return {**self.target.schema(), **example}
+        return {**_schema(self.target), **example}
 
 
 def with_parameter_examples(result: Schema, **_: Any) -> Schema:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from catalog.filters import ProductFilter
 from catalog.money import money
+from catalog.selectors import in_shop_currency
 
 MAX_TEXT_LENGTH = 200
 MAX_BRANDS = 50
@@ -58,14 +59,15 @@ class ProductQuery:
 
     @property
     def filter(self) -> ProductFilter:
-        """All conditions except the text."""
-        return ProductFilter(
+        """All conditions except the text; prices are in the shop's currency."""
+        chosen = ProductFilter(
             category=self.category,
             brands=self.brands,
             min_price=self.min_price,
             max_price=self.max_price,
             available=self.available,
         )
+        return in_shop_currency(chosen)
 
     @property
     def ordering(self) -> tuple[str | OrderBy, ...]:
@@ -139,7 +141,7 @@ def filter_chips(query: ProductQuery, currency: str) -> list[FilterChip]:
 
     Args:
         query: the product list.
-        currency: of the prices; "" if there are several.
+        currency: of the prices.
 
     Returns:
         Chips of the brands, the price range and the availability.
@@ -178,7 +180,7 @@ def _price(value: str, warnings: list[str]) -> Decimal | None:
 
 def _range(low: Decimal | None, high: Decimal | None, currency: str) -> str:
     def formatted(price: Decimal) -> str:
-        return money(price, currency) if currency else f"{price:f}"
+        return money(price, currency)
 
     if low is None:
         return _("up to %(price)s") % {"price": formatted(high or Decimal(0))}

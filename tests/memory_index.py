@@ -52,6 +52,10 @@ class MemoryVectorIndex:
     def exists(self, name: str) -> bool:
         return name in self._stored
 
+    def missing_fields(self, name: str) -> frozenset[str]:
+        self._get(name)
+        return frozenset()
+
     def drop(self, name: str) -> None:
         with self._lock:
             self._stored.pop(name, None)
@@ -139,6 +143,11 @@ def _matches(point: Point, filter: Filter) -> bool:
         point.id not in filter.exclude_ids
         and all(value in values(name) for name, value in filter.match.items())
         and all(any(value in values(name) for value in wanted) for name, wanted in filter.match_any.items())
+        and all(
+            any(value in values(name) for value in wanted)
+            for name, lists in filter.match_each.items()
+            for wanted in lists
+        )
         and not any(value in values(name) for name, refused in filter.exclude.items() for value in refused)
         and all(
             any(

@@ -18,6 +18,9 @@ from accounts.admin.display import SelectFilter
 from catalog.admin.suggestions import suggest_attributes
 from catalog.filters import ProductFilter
 from catalog.models import MAX_PRICE, Category, Product, ProductImage, ProductQuerySet
+from catalog.selectors import in_shop_currency, shop_currency
+
+_CURRENCY = "price_currency"
 
 
 class CategoryFilter(SelectFilter):
@@ -64,7 +67,7 @@ class BrandFilter(TextFilter):
 
 
 class PriceForm(forms.Form):
-    """The lowest and the highest price."""
+    """The lowest and the highest price, and their currency."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -76,14 +79,29 @@ class PriceForm(forms.Form):
                 max_value=MAX_PRICE,
                 widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "inputmode": "decimal"}),
             )
+        self.fields[_CURRENCY] = forms.CharField(
+            label=_("Currency"),
+            required=False,
+            max_length=3,
+            widget=UnfoldAdminTextInputWidget(attrs={"placeholder": shop_currency(), "maxlength": 3}),
+        )
 
 
 class PriceFilter(RangeNumericListFilter):
-    """By price, whatever the currency. Products without a price are not found."""
+    """By price, in the shop's currency or the one that is named. Products without a price are not found."""
 
     title = _("price")
     parameter_name = "price"
     template = "admin/catalog/product/price_filter.html"
+
+    def init_used_parameters(self, params: dict[str, Any]) -> None:
+        super().init_used_parameters(params)
+        if _CURRENCY in params:
+            value = params.pop(_CURRENCY)
+            self.used_parameters[_CURRENCY] = value[0] if isinstance(value, list) else value
+
+    def expected_parameters(self) -> list[str | None]:
+        return [*super().expected_parameters(), _CURRENCY]
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         yield {"form": self._form}
@@ -95,9 +113,13 @@ class PriceFilter(RangeNumericListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:  # noqa: ARG002
         form = self._form
         form.is_valid()
-        prices = form.cleaned_data
-        chosen = ProductFilter(min_price=prices.get("price_from"), max_price=prices.get("price_to"))
-        return cast("ProductQuerySet", queryset).matching(chosen)
+        values = form.cleaned_data
+        chosen = ProductFilter(
+            min_price=values.get("price_from"),
+            max_price=values.get("price_to"),
+            currency=(values.get(_CURRENCY) or "").upper(),
+        )
+        return cast("ProductQuerySet", queryset).matching(in_shop_currency(chosen))
 
 
 class PhotoFilter(SelectFilter):

@@ -21,7 +21,7 @@ DETAIL = {
     "description": "Holds 350 ml.",
     "tags": ["camping"],
     "attributes": {"colour": "blue"},
-    "images": [{"url": CARD["image"], "width": 800, "height": 600, "alt": "A mug"}],
+    "images": [{"id": 17, "url": CARD["image"], "width": 800, "height": 600, "alt": "A mug"}],
 }
 NO_PRODUCT_WITH_SKU = problem_example(PRODUCT_NOT_FOUND, ProductNotFound(sku="MUG-17"), "/api/products/by-sku/MUG-17")
 NO_PRODUCT = problem_example(PRODUCT_NOT_FOUND, ProductNotFound(4), "/api/products/4")

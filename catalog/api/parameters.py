@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from django.db.models import BooleanField, DecimalField, Field
+from django.db.models import AutoField, BooleanField, DecimalField, Field
 from django.http import QueryDict
 
 from catalog.errors import ProductNotFound
@@ -13,16 +13,19 @@ from catalog.filters import NO_FILTER, Condition, Lookup, ProductFilter, conditi
 from catalog.importers.encodings import ENCODINGS
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.sources import FORMATS
+from catalog.json_conditions import MAX_TERM
 from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH, Product
 from catalog.nearest_names import nearest_names
-from catalog.selectors import PAGE_SIZE
+from catalog.selectors import PAGE_SIZE, in_shop_currency
 from rest.cursors import CursorParameter
 from rest.errors import InvalidParameters, ParameterError
 from rest.parameters import (
+    ANY_NAME,
     BooleanParameter,
     ChoiceParameter,
     IntegerParameter,
     KeyValueParameter,
+    NamedTextParameter,
     Parameter,
     Parameters,
     PriceParameter,
@@ -30,6 +33,8 @@ from rest.parameters import (
     TextParameter,
 )
 
+# `IntegerParameter` takes twelve digits.
+_MAX_ID_PARAMETER = 10**12 - 1
 MAX_PAGE = 1_000_000
 MAX_PAGE_SIZE = 100
 
@@ -47,8 +52,8 @@ class FilterParameters(Parameters):
 
     def get_fields(self) -> dict[str, Any]:
         """The declared parameters, then one for each condition that the API offers."""
-        offered = (condition for condition in conditions() if condition.description)
-        return {**super().get_fields(), **{condition.name: _parameter(condition) for condition in offered}}
+        offered = [condition for condition in conditions() if condition.description]
+        return {**super().get_fields(), **{_parameter_name(condition): _parameter(condition) for condition in offered}}
 
     @classmethod
     def parse(cls, *sources: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
@@ -58,7 +63,8 @@ class FilterParameters(Parameters):
         """
         values = super().parse(*sources, errors=errors)
         names = [name for name in _CONDITION_NAMES if name in values]
-        values["filter"] = ProductFilter(**{name: values.pop(name) for name in names}) if names else NO_FILTER
+        product_filter = ProductFilter(**{name: values.pop(name) for name in names}) if names else NO_FILTER
+        values["filter"] = in_shop_currency(product_filter)
         return values
 
     @classmethod
@@ -69,25 +75,29 @@ class FilterParameters(Parameters):
             yield ParameterError("min_price", "is above max_price")
 
 
-def check_names(product_filter: ProductFilter) -> None:
-    """Check that what a filter names exists. What does not has no products: only an empty answer calls for this.
+def check_names(product_filter: ProductFilter, *, is_empty: bool) -> None:
+    """Check that what a filter names exists. What is asked for and does not exist has no products: an empty answer calls for
+    this. What is left out and does not exist changes no answer, so it is always looked up.
 
     Args:
         product_filter: of the request.
+        is_empty: whether the answer is.
 
     Raises:
         InvalidParameters: there is no such category or brand; each error has the nearest names.
     """
     errors = []
     for condition, value in product_filter.conditions():
-        if not condition.names:
+        if not condition.names or not (is_empty or condition.lookup.excludes):
             continue
         field = _model_field(condition.path)
         named = field.model._default_manager.order_by()
-        if not named.filter(**{field.name: value}).exists():
+        wanted = value if condition.lookup.is_multiple else (value,)
+        found = set(named.filter(**{f"{field.name}__in": wanted}).values_list(field.name, flat=True))
+        for unknown in [name for name in wanted if name not in found]:
             known = named.exclude(**{field.name: ""}).values_list(field.name, flat=True).distinct()
             errors.append(
-                ParameterError(condition.name, _unknown(condition.names, nearest_names(value, known.iterator())))
+                ParameterError(condition.name, _unknown(condition.names, nearest_names(unknown, known.iterator())))
             )
     if errors:
         raise InvalidParameters(errors)
@@ -221,12 +231,23 @@ def validate_product_id(product_id: int) -> int:
 
 def _parameter(condition: Condition) -> Parameter:
     field = _model_field(condition.path)
+    description, is_multiple = condition.description, condition.lookup.is_multiple
+    if condition.lookup is Lookup.ATTRIBUTES:
+        return NamedTextParameter(description, max_length=MAX_TERM, source=condition.name)
+    if isinstance(field, AutoField):
+        return IntegerParameter(description, minimum=1, maximum=_MAX_ID_PARAMETER, multiple=is_multiple)
     if isinstance(field, BooleanField):
-        return BooleanParameter(condition.description)
+        return BooleanParameter(description)
     if isinstance(field, DecimalField):
-        return PriceParameter(condition.description)
-    text = SlugPathParameter if condition.lookup is Lookup.SUBTREE else TextParameter
-    return text(condition.description, max_length=field.max_length or 0, example=condition.example)
+        return PriceParameter(description)
+    text = SlugPathParameter if condition.lookup in (Lookup.SUBTREE, Lookup.OUTSIDE) else TextParameter
+    return text(
+        description, max_length=field.max_length or MAX_TERM, example=condition.example, multiple=is_multiple or None
+    )
+
+
+def _parameter_name(condition: Condition) -> str:
+    return f"{condition.name}.{ANY_NAME}" if condition.lookup is Lookup.ATTRIBUTES else condition.name
 
 
 def _model_field(path: str) -> Field[Any, Any]:

@@ -60,7 +60,7 @@ class ProductListView(ApiView):
         """
         values = ProductListParameters.parse(request.query_params)
         if values.pop("strict"):
-            check_names(values["filter"])
+            check_names(values["filter"], is_empty=True)
         query = selectors.ProductListQuery(**values)
         page = selectors.product_page(query)
         url = _cursor_url if query.by_cursor else _page_url

@@ -74,7 +74,13 @@ def product_detail(detail: ProductDetail, base: str) -> dict[str, Any]:
         "tags": list(detail.tags),
         "attributes": detail.attributes,
         "images": [
-            {"url": photo_url(str(image.file)), "width": image.width, "height": image.height, "alt": image.alt}
+            {
+                "id": image.pk,
+                "url": photo_url(str(image.file)),
+                "width": image.width,
+                "height": image.height,
+                "alt": image.alt,
+            }
             for image in detail.images
         ],
     }
@@ -164,6 +170,7 @@ class ProductSerializer(serializers.Serializer[Any]):
 class ImageSerializer(serializers.Serializer[Any]):
     """A photo of a product."""
 
+    id = serializers.IntegerField()
     url = serializers.CharField()
     width = serializers.IntegerField()
     height = serializers.IntegerField()

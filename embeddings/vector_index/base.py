@@ -79,9 +79,11 @@ PAYLOAD_FIELDS: Mapping[str, FieldType] = {
     "category": FieldType.KEYWORD,  # the category's slug path and those of all its ancestors
     "brand": FieldType.KEYWORD,
     "price": FieldType.FLOAT,
+    "currency": FieldType.KEYWORD,
     "available": FieldType.BOOL,
     "active": FieldType.BOOL,
     "tags": FieldType.KEYWORD,
+    "attributes": FieldType.KEYWORD,  # `name=value`, for each value
 }
 
 
@@ -136,6 +138,7 @@ class Hit:
         score: higher is nearer (see Distance).
         vector: given only where the query asked for it.
         sketch: of the vector (see `sketch_of`), where the engine has it at hand.
+        example: position of the query that found it, where several photos of one thing are looked for.
     """
 
     id: int
@@ -143,6 +146,7 @@ class Hit:
     score: float
     vector: Vector | None = None
     sketch: bytes | None = None
+    example: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,7 @@ class Filter:
     Attributes:
         match: field -> the value that it holds.
         match_any: field -> values, one of which it holds. Without values nothing matches.
+        match_each: field -> lists of values, of each of which it holds one. A list without values matches nothing.
         exclude: field -> values, none of which it holds.
         ranges: field -> Range, for numeric fields.
         exclude_ids: points that are never returned; ids that no point has are ignored.
@@ -182,12 +187,13 @@ class Filter:
 
     match: Mapping[str, FilterValue] = field(default_factory=dict)
     match_any: Mapping[str, Sequence[FilterValue]] = field(default_factory=dict)
+    match_each: Mapping[str, Sequence[Sequence[FilterValue]]] = field(default_factory=dict)
     exclude: Mapping[str, Sequence[FilterValue]] = field(default_factory=dict)
     ranges: Mapping[str, Range] = field(default_factory=dict)
     exclude_ids: AnyCollection[int] = ()
 
     def __post_init__(self) -> None:
-        named = {*self.match, *self.match_any, *self.exclude, *self.ranges}
+        named = {*self.match, *self.match_any, *self.match_each, *self.exclude, *self.ranges}
         if unknown := named - PAYLOAD_FIELDS.keys():
             raise InvalidFilter(
                 f"cannot filter by {', '.join(sorted(unknown))}; the index knows {', '.join(sorted(PAYLOAD_FIELDS))}"
@@ -195,6 +201,7 @@ class Filter:
         wanted = [*self.match.items()]
         for lists in (self.match_any, self.exclude):
             wanted += [(name, value) for name, values in lists.items() for value in values]
+        wanted += [(name, value) for name, lists in self.match_each.items() for values in lists for value in values]
         for name, value in wanted:
             if not _fits(value, PAYLOAD_FIELDS[name]):
                 raise InvalidFilter(f"{name} holds a {PAYLOAD_FIELDS[name]}, so it never matches {value!r}")
@@ -272,6 +279,12 @@ class VectorIndex(Protocol):
 
     def exists(self, name: str) -> bool:
         """Whether the collection exists."""
+
+    def missing_fields(self, name: str) -> frozenset[str]:
+        """The fields of PAYLOAD_FIELDS that the collection cannot be filtered by: they were added after its points.
+
+        It has to be made anew: points lack these fields, and payload indexes that come after the graph find next to nothing.
+        """
 
     def drop(self, name: str) -> None:
         """Remove the collection and its files, if it exists."""

@@ -162,6 +162,12 @@ class EdgeVectorIndex:
     def exists(self, name: str) -> bool:
         return self._standing(name) is not None
 
+    def missing_fields(self, name: str) -> frozenset[str]:
+        about = self._about(name)
+        if about is None:
+            raise not_found(name)
+        return frozenset(PAYLOAD_FIELDS.keys() - about.get("fields", ()))
+
     def drop(self, name: str) -> None:
         if not COLLECTION_NAME.fullmatch(name):
             return
@@ -319,7 +325,7 @@ class EdgeVectorIndex:
             for name, field_type in PAYLOAD_FIELDS.items():
                 shard.update(engine.UpdateOperation.create_field_index(name, _SCHEMAS[field_type]))
             shard.close()
-            about = {"dim": collection.dim, "distance": collection.distance}
+            about = {"dim": collection.dim, "distance": collection.distance, "fields": sorted(PAYLOAD_FIELDS)}
             (made / _MARKER).write_text(json.dumps(about))
             made.rename(place)
         except Exception as error:
@@ -354,13 +360,18 @@ class EdgeVectorIndex:
         )
 
     def _standing(self, name: str) -> IndexCollection | None:
+        about = self._about(name)
+        return None if about is None else IndexCollection(name, about["dim"], Distance(about["distance"]))
+
+    def _about(self, name: str) -> dict[str, Any] | None:
+        """What was noted when the collection was made."""
         if not COLLECTION_NAME.fullmatch(name):
             return None
         try:
-            about = json.loads((self._path / name / _MARKER).read_text())
+            about: dict[str, Any] = json.loads((self._path / name / _MARKER).read_text())
         except FileNotFoundError:
             return None
-        return IndexCollection(name, about["dim"], Distance(about["distance"]))
+        return about
 
     def _batches(self, name: str, batch_size: int, after: int) -> Iterator[list[Point]]:
         following: Any = after + 1
@@ -586,6 +597,7 @@ def _count(shard: _Shard, conditions: engine.Filter | None, *, exact: bool = Tru
 def _engine_filter(filter: Filter, without_products: AnyCollection[int] = ()) -> engine.Filter | None:
     must: list[Any] = [_any_of(name, [value]) for name, value in filter.match.items()]
     must += [_any_of(name, values) for name, values in filter.match_any.items()]
+    must += [_any_of(name, values) for name, lists in filter.match_each.items() for values in lists]
     must += [
         _between(name, interval.gte, interval.lte)
         for name, interval in filter.ranges.items()

@@ -138,7 +138,9 @@ class QdrantVectorIndex:
             check_same(_described(collection.name, info), collection)
             if self._server.is_local:  # which filters without indexes
                 return
-            # Also where the collection stands: whoever made it may have been stopped before these.
+            # Whoever made it may have been stopped before these. With points in it, it has to be made anew.
+            if info.points_count:
+                return
             for name in PAYLOAD_FIELDS.keys() - info.payload_schema.keys():
                 client.create_payload_index(
                     collection.name, name, _SCHEMAS[PAYLOAD_FIELDS[name]], wait=True, timeout=self._timeout_s
@@ -150,6 +152,11 @@ class QdrantVectorIndex:
         if not COLLECTION_NAME.fullmatch(name):
             return False
         return self._retried(name, lambda client: client.collection_exists(name))
+
+    def missing_fields(self, name: str) -> frozenset[str]:
+        info = self._retried(name, lambda client: client.get_collection(name))
+        # Without a server, it filters without payload indexes.
+        return frozenset(() if self._server.is_local else PAYLOAD_FIELDS.keys() - info.payload_schema.keys())
 
     def drop(self, name: str) -> None:
         def request(client: QdrantClient) -> None:
@@ -432,6 +439,7 @@ def _answer(found: Iterable[Hit], query: VectorQuery, collection: IndexCollectio
 def _conditions(filter: Filter, hidden: Iterable[int], without_products: Sequence[int] = ()) -> models.Filter | None:
     must: list[Any] = [_any_of(name, [value]) for name, value in filter.match.items()]
     must += [_any_of(name, values) for name, values in filter.match_any.items()]
+    must += [_any_of(name, values) for name, lists in filter.match_each.items() for values in lists]
     must += [
         _between(name, interval.gte, interval.lte)
         for name, interval in filter.ranges.items()

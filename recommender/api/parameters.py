@@ -12,6 +12,7 @@ from rest.parameters import (
 )
 
 MAX_LIMIT = 100
+MAX_OFFSET = 1000
 _MAX_SCORE = 1e9
 
 
@@ -19,6 +20,12 @@ class SearchParameters(FilterParameters):
     """The parameters of a search: the fields of SearchQuery."""
 
     limit = IntegerParameter("Maximum number of products.", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT)
+    offset = IntegerParameter(
+        "Number of the best products that are passed over: with `limit`, the pages of an answer.",
+        minimum=0,
+        maximum=MAX_OFFSET,
+        default=0,
+    )
     diversity = NumberParameter(
         "Weight of diversity in maximal marginal relevance: 0 is nearest first, 1 is maximum diversity.",
         minimum=0,
@@ -28,6 +35,12 @@ class SearchParameters(FilterParameters):
     min_score = NumberParameter(
         "Score threshold: the minimum for cosine and dot, the maximum distance for l1 and l2. Ignored for fallback results, "
         "which have no scores.",
+        minimum=-_MAX_SCORE,
+        maximum=_MAX_SCORE,
+    )
+    max_score = NumberParameter(
+        "The maximum for cosine and dot, the minimum distance for l1 and l2: leaves out what is nearly the same. Ignored for "
+        "fallback results.",
         minimum=-_MAX_SCORE,
         maximum=_MAX_SCORE,
     )

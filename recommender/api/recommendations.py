@@ -31,7 +31,8 @@ from rest.problems import INVALID_PARAMETERS
 from rest.views import FORM_BYTES, ApiView, content_length
 
 _PHOTO = "photo"
-_RESULTS = [{"product": CARD, "score": 0.912345, "confidence": 0.9731}]
+_SEARCH_RESULTS = [{"product": CARD, "score": 0.912345, "confidence": 0.9731, "matched_image": 17, "query_image": None}]
+_RESULTS = [{**_SEARCH_RESULTS[0], "query_image": 8}]
 _INVALID_LIMIT = problem_example(
     INVALID_PARAMETERS,
     InvalidParameters([ParameterError("limit", integer_expected(1, MAX_LIMIT))]),
@@ -73,7 +74,7 @@ _EXAMPLES = [
             "product": 4,
             "collection": "all",
             "encoder": "all-v1",
-            "results": [{"product": CARD, "score": None, "confidence": None}],
+            "results": [{**_RESULTS[0], "score": None, "confidence": None, "matched_image": None, "query_image": None}],
             "fallback": True,
         },
         response_only=True,
@@ -93,8 +94,8 @@ def _similar(request: Request, reference: ProductReference) -> Response:
             recommended = pipeline.similar_to(product_id, query)
         except UnknownCollection as error:
             raise InvalidParameters([ParameterError("collection", str(error))]) from error
-    if strict and not recommended.results:
-        check_names(query.filter)
+    if strict:
+        check_names(query.filter, is_empty=not recommended.results)
     return Response(serializers.recommendations(recommended, base_address(request), product_id=product_id))
 
 
@@ -153,7 +154,7 @@ class SearchView(ApiView):
         examples=[
             OpenApiExample(
                 "Similar products",
-                value={"collection": "all", "encoder": "all-v1", "results": _RESULTS},
+                value={"collection": "all", "encoder": "all-v1", "results": _SEARCH_RESULTS},
                 response_only=True,
                 status_codes=["200"],
             ),
@@ -182,8 +183,8 @@ class SearchView(ApiView):
         strict = values.pop("strict")
         query = pipeline.SearchQuery(**values)
         recommended = pipeline.search(slug, photo.read(), query)
-        if strict and not recommended.results:
-            check_names(query.filter)
+        if strict:
+            check_names(query.filter, is_empty=not recommended.results)
         return Response(serializers.recommendations(recommended, base_address(request)))
 
 

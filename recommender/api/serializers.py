@@ -35,6 +35,8 @@ def recommendations(recommended: Recommendations, base: str, *, product_id: int 
             "product": card,
             "score": None if each.score is None else round(each.score, _SCORE_DIGITS),
             "confidence": None if each.confidence is None else round(each.confidence, _CONFIDENCE_DIGITS),
+            "matched_image": each.matched_image,
+            "query_image": each.query_image,
         }
         for card, each in zip(product_cards((each.product for each in results), base), results, strict=True)
     ]
@@ -57,6 +59,15 @@ class RecommendationSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="Calibrated probability, 0 to 1, that the product is of the same kind; null if the encoder version has no "
         "calibration.",
+    )
+    matched_image = serializers.IntegerField(
+        allow_null=True,
+        help_text="Id of the photo of this product that matches best, as in `images` of the product; null for fallback results.",
+    )
+    query_image = serializers.IntegerField(
+        allow_null=True,
+        help_text="Id of the photo that it matches, of the product of the request; null for fallback results and after a search "
+        "by photo.",
     )
 
 

@@ -301,6 +301,19 @@ class TestProductList:
         answer = admin.get(reverse(PRODUCTS), query)
         assert {product.title for product in answer.context["cl"].result_list} == found
 
+    def test_it_finds_by_price_in_one_currency(self, admin: Client) -> None:
+        stock("Linen shirt", photos=0)
+        stock("Wool shirt", photos=0)
+        stock("Swiss shirt", photos=0, currency="CHF")
+        for query, found in (
+            ({"price_from": "10"}, {"Linen shirt", "Wool shirt"}),
+            ({"price_to": "99", "price_currency": "chf"}, {"Swiss shirt"}),
+            ({"price_currency": "CHF"}, {"Swiss shirt"}),
+        ):
+            answer = admin.get(reverse(PRODUCTS), query)
+            assert {product.title for product in answer.context["cl"].result_list} == found
+        assert 'placeholder="EUR"' in answer.content.decode()
+
 
 class TestActions:
     def test_withdrawing_takes_products_out_and_says_how_many(self, admin: Client) -> None:

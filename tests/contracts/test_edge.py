@@ -1,5 +1,6 @@
 """Behaviour of the embedded index only: shards are files, and one process at a time holds them."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -272,3 +273,17 @@ def test_closing_waits_for_queries_and_later_ones_open_it_again(index: EdgeVecto
     for thread in threads:
         thread.join(30)
     assert failed == []
+
+
+def test_fields_that_came_after_a_collection_are_missing_until_it_is_made_anew(folder: Path) -> None:
+    marker = folder / "shirts-v1" / "collection.json"
+    about = json.loads(marker.read_text())
+    marker.write_text(json.dumps({**about, "fields": [each for each in about["fields"] if each != "currency"]}))
+    later = EdgeVectorIndex(folder)
+    assert later.missing_fields("shirts-v1") == {"currency"}
+    later.ensure(SHIRTS)
+    assert later.missing_fields("shirts-v1") == {"currency"}
+    later.drop("shirts-v1")
+    later.ensure(SHIRTS)
+    assert later.missing_fields("shirts-v1") == frozenset()
+    later.close()

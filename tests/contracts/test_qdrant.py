@@ -433,3 +433,16 @@ def test_a_collection_that_serves_from_the_start_gets_its_graph_by_itself(
 
     creation = next(body for method, path, body in server.asked if (method, path) == ("PUT", "/collections/shirts-v1"))
     assert creation["optimizers_config"]["indexing_threshold"] > 0
+
+
+@pytest.mark.parametrize("points", [0, 7])
+def test_a_payload_index_is_never_added_behind_points(server: Server, index: QdrantVectorIndex, points: int) -> None:
+    schema = {name: {"data_type": str(kind), "points": points} for name, kind in PAYLOAD_FIELDS.items()}
+    del schema["currency"]
+    info = {**INFO, "points_count": points, "payload_schema": schema}
+    results = {"/exists": {"exists": True}, "/index": {"status": "completed"}}
+    server.answer = lambda _method, path: (200, results.get(path.removeprefix("/collections/shirts-v1"), info))
+    index.ensure(SHIRTS)
+    created = [body["field_name"] for _, path, body in server.asked if path.endswith("/index")]
+    assert created == ([] if points else ["currency"])
+    assert index.missing_fields("shirts-v1") == {"currency"}

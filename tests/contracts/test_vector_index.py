@@ -276,6 +276,10 @@ def test_set_payload_merges_and_passes_over_ids_that_are_not_there(index: Vector
         (Filter(match_any={"product_id": [2, 6, 77]}), [2, 6]),
         (Filter(match_any={"brand": []}), []),
         (Filter(match_any={"available": []}), []),
+        (Filter(match_each={"tags": [["new"], ["red"]]}), [1]),
+        (Filter(match_each={"tags": [["new", "red"], ["red", "blue"]], "brand": [["Bo", "Cy"]]}), [2]),
+        (Filter(match_each={"tags": [["new"], []]}), []),
+        (Filter(match_each={"tags": []}), [1, 2, 3, 4, 5, 6]),
         (Filter(exclude={"category": ["kitchen", "clothing/shirts"]}), [5, 6]),
         (Filter(exclude={"available": [True], "price": [20]}), [5, 6]),
         (Filter(exclude={"brand": []}), [1, 2, 3, 4, 5, 6]),
@@ -304,6 +308,12 @@ def test_a_filter_lets_through_what_meets_all_conditions(
     assert found(index, shared_collection, wanted) == passing
 
 
+def test_a_new_collection_can_be_filtered_by_every_field(index: VectorIndex, shared_collection: str) -> None:
+    assert index.missing_fields(shared_collection) == frozenset()
+    with pytest.raises(CollectionNotFound):
+        index.missing_fields("nobody")
+
+
 def test_a_field_that_is_not_indexed_cannot_be_filtered_by() -> None:
     with pytest.raises(InvalidFilter, match=r"colour.*brand"):
         Filter(match={"colour": "red"})
@@ -316,6 +326,7 @@ def test_a_field_that_is_not_indexed_cannot_be_filtered_by() -> None:
         {"match": {"available": 1}},
         {"match": {"product_id": True}},
         {"match_any": {"price": ["cheap"]}},
+        {"match_each": {"tags": [["new"], [1]]}},
         {"exclude": {"tags": [None]}},
         {"ranges": {"brand": Range(gte=1)}},
     ],

@@ -32,7 +32,10 @@ def change_price(image: ProductImage, price: str) -> None:
 
 def test_a_photo_is_embedded_and_its_point_says_what_its_product_is(version, add_photo):
     boots = CategoryFactory.create(name="Boots", parent=CategoryFactory.create(name="Shoes"))
-    product = ProductFactory.create(category=boots, brand="Harbour", price=Decimal("19.99"), tags=["warm"])
+    attributes = {"colour": ["red", "blue"], "size": 38, "lined": True, "story": "once upon a time " * 20}
+    product = ProductFactory.create(
+        category=boots, brand="Harbour", price=Decimal("19.99"), tags=["warm"], attributes=attributes
+    )
     image = add_photo(product, content=jpeg("red"))
     assert process_outbox() == IndexingReport(embedded=1, indexed=1)
     point = points(version)[image.pk]
@@ -41,9 +44,11 @@ def test_a_photo_is_embedded_and_its_point_says_what_its_product_is(version, add
         "category": ["shoes", "shoes/boots"],
         "brand": "Harbour",
         "price": 19.99,
+        "currency": "EUR",
         "available": True,
         "active": True,
         "tags": ["warm"],
+        "attributes": ["colour=red", "colour=blue", "size=38", "lined=true"],
         "sha256": image.sha256,
     }
     assert point.vector[0] > 0.99

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
@@ -12,6 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from catalog.models import DuplicatePair
 from embeddings import generations, indexing
+from embeddings import tasks as tasks_of_photos
 from embeddings.errors import IndexUnavailable
 from embeddings.management.commands import reindex as reindex_command
 from embeddings.models import Collection, ImageEmbedding
@@ -21,6 +24,7 @@ from jobs.errors import JobInProgress
 from jobs.models import Job
 from jobs.services import cancel
 from tests.embeddings.conftest import points, states
+from tests.memory_index import MemoryVectorIndex
 
 State = Job.State
 
@@ -50,6 +54,27 @@ class TestAReindex:
         version.refresh_from_db()
         assert points(version).keys() == {image.pk for image in images}
         assert set(states(version).values()) == {ImageEmbedding.State.INDEXED}
+
+    def test_is_submitted_for_an_index_that_lacks_a_field_and_again_an_hour_later(
+        self, version, add_photo, monkeypatch, caplog
+    ):
+        photo = add_photo()
+        tasks_of_photos.reconcile()
+        assert not Job.objects.exists()
+        monkeypatch.setattr(MemoryVectorIndex, "missing_fields", lambda *_: frozenset({"currency"}))
+        tasks_of_photos.reconcile()
+        tasks_of_photos.reconcile()
+        job = Job.objects.get()
+        assert (job.kind, job.collection, job.state) == ("reindex", version.collection.slug, State.QUEUED)
+        assert "the index of all is rebuilt, as it was made before: currency" in caplog.text
+        assert worked_off(job).state == State.SUCCEEDED
+        version.refresh_from_db()
+        assert points(version).keys() == {photo.pk}
+        tasks_of_photos.reconcile()
+        assert Job.objects.count() == 1
+        Job.objects.update(created_at=timezone.now() - timedelta(minutes=61))
+        tasks_of_photos.reconcile()
+        assert Job.objects.count() == 2
 
     def test_that_cannot_be_done_says_why(self, version, add_photo, monkeypatch):
         def fail(*_: object, **__: object) -> int:

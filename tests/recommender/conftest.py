@@ -12,7 +12,7 @@ from django.test import Client
 from numpy.typing import NDArray
 from PIL import Image
 
-from catalog.models import Product
+from catalog.models import Category, Product
 from embeddings.backends import Backends, get_vector_index
 from embeddings.indexing import points_of
 from embeddings.models import Collection, EncoderVersion
@@ -39,9 +39,16 @@ class Shop:
 
     version: EncoderVersion
 
-    def add(self, *vectors: Sequence[float], content: bytes | None = None, **fields: Any) -> Product:
+    def add(
+        self,
+        *vectors: Sequence[float],
+        content: bytes | None = None,
+        other_categories: Sequence[Category] = (),
+        **fields: Any,
+    ) -> Product:
         """A product with one indexed photo for each vector. content: the bytes of its photo."""
         product = ProductFactory.create(**fields)
+        product.other_categories.set(other_categories)
         photo = {} if content is None else {"content": content}
         for vector in vectors:
             row = embedding(self.version, ProductImageFactory.create(product=product, **photo), vector)

@@ -98,8 +98,8 @@ def test_one_product_has_all_that_its_shop_says(api: Client) -> None:
     assert (body["description"], body["tags"], body["attributes"]) == ("Holds 350 ml.", ["camping"], {"colour": "blue"})
     assert body["image"] == f"http://testserver{first.file.url}"
     assert body["images"] == [
-        {"url": f"http://testserver{first.file.url}", "width": 32, "height": 24, "alt": ""},
-        {"url": f"http://testserver{second.file.url}", "width": 32, "height": 24, "alt": "From above"},
+        {"id": first.pk, "url": f"http://testserver{first.file.url}", "width": 32, "height": 24, "alt": ""},
+        {"id": second.pk, "url": f"http://testserver{second.file.url}", "width": 32, "height": 24, "alt": "From above"},
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -11,12 +12,12 @@ import pytest
 from django.test import Client
 
 from catalog.duplicates import merge
-from catalog.models import Product
+from catalog.models import Product, ProductImage
 from catalog.services import withdraw_products
 from embeddings.backends import get_vector_index
 from embeddings.errors import EncoderUnavailable, IndexLocked, IndexUnavailable
 from embeddings.models import ImageEmbedding
-from embeddings.vector_index.base import Distance
+from embeddings.vector_index.base import PAYLOAD_FIELDS, Distance
 from tests.factories import CategoryFactory, ProductFactory, ProductImageFactory, jpeg
 from tests.memory_index import MemoryVectorIndex
 from tests.recommender.answers import ids, problem
@@ -74,6 +75,8 @@ def test_an_answer_has_exactly_these_members(shop: Shop, api: Client) -> None:
                     "url": f"http://testserver{other.get_absolute_url()}",
                 },
                 "confidence": None,
+                "matched_image": other.images.get().pk,
+                "query_image": product.images.get().pk,
             }
         ],
         "fallback": False,
@@ -211,6 +214,11 @@ def test_a_category_without_products_and_a_brand_of_withdrawn_ones_are_names_tha
         ({"max_price": "9.99"}, {"price": Decimal("9.99")}),
         ({"min_price": "19.99", "max_price": "19.99"}, {"price": Decimal("19.99")}),
         ({"available": "false"}, {"available": False}),
+        ({"currency": "CHF"}, {"currency": "CHF"}),
+        ({"min_price": "5", "currency": "CHF"}, {"currency": "CHF", "price": Decimal(5)}),
+        ({"tag": ["new", "red"]}, {"tags": ["red", "new"]}),
+        ({"attribute.colour": ["blue", "red"], "attribute.size": "M"}, {"attributes": {"colour": "red", "size": "M"}}),
+        ({"not_brand": "Harbour"}, {"brand": "Pier"}),
     ],
 )
 def test_a_filter_leaves_only_what_meets_it(
@@ -223,10 +231,125 @@ def test_a_filter_leaves_only_what_meets_it(
     assert ids(similar(api, product, **params)) == [wanted.pk]
 
 
+def test_products_and_categories_can_be_left_out(shop: Shop, api: Client) -> None:
+    clothing, toys = CategoryFactory.create(slug="clothing"), CategoryFactory.create(slug="toys")
+    shirts = CategoryFactory.create(slug="shirts", parent=clothing)
+    product, shirt, toy = shop.add(RED), shop.add(REDDISH, category=shirts), shop.add(PINK, category=toys)
+    both = shop.add(GREEN, category=toys, other_categories=[shirts])
+
+    assert ids(similar(api, product, not_category="clothing")) == [toy.pk]
+    assert ids(similar(api, product, exclude=[toy.pk, shirt.pk])) == [both.pk]
+    assert ids(similar(api, product, not_category=["toys", "clothing/shirts"])) == []
+
+
+@pytest.mark.parametrize("mistyped", [{"not_brand": "Harbor"}, {"not_category": "clothin"}])
+def test_a_mistyped_name_of_what_is_to_be_left_out_is_reported_whatever_is_found(
+    shop: Shop, api: Client, mistyped: dict[str, str]
+) -> None:
+    CategoryFactory(slug="clothing")
+    product, other = shop.add(RED), shop.add(REDDISH)
+
+    body = problem(api.get(f"/api/products/{product.pk}/similar", mistyped), 400)
+    assert "the nearest: " in body["errors"][0]["detail"]
+    assert ids(similar(api, product, strict="false", **mistyped)) == [other.pk]
+
+
+def test_prices_are_in_the_currency_of_most_products_or_in_that_of_the_shop(
+    shop: Shop, api: Client, settings: Any
+) -> None:
+    product = shop.add(RED, currency="CHF")
+    swiss, other = shop.add(REDDISH, currency="CHF"), shop.add(PINK, currency="USD")
+
+    assert ids(similar(api, product, min_price=1)) == [swiss.pk]
+    assert ids(similar(api, product, min_price=1, currency="USD")) == [other.pk]
+    settings.SHOP_CURRENCY = "USD"
+    assert ids(similar(api, product, max_price=100)) == [other.pk]
+    assert ids(similar(api, product)) == [swiss.pk, other.pk]
+
+
+def test_an_index_from_before_a_field_was_added_answers_right_until_it_is_rebuilt(
+    shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = shop.add(RED)
+    shop.add(REDDISH, tags=["new"], currency="CHF")
+    wanted = shop.add(BLUE, tags=["new"], currency="USD", attributes={"colour": "blue"})
+    index, name = get_vector_index(), shop.version.index_collection().name
+    points = index.retrieve(name, [image.pk for image in ProductImage.objects.all()]).values()
+    old = [replace(point, payload={"product_id": point.payload["product_id"], "active": True}) for point in points]
+    index.upsert(name, old)
+    monkeypatch.setattr(
+        MemoryVectorIndex, "missing_fields", lambda *_: PAYLOAD_FIELDS.keys() - {"product_id", "active"}
+    )
+
+    assert ids(similar(api, product, tag="new", currency="USD")) == [wanted.pk]
+    assert ids(similar(api, product, **{"attribute.colour": "blue"})) == [wanted.pk]
+
+
+def test_an_answer_has_pages(shop: Shop, api: Client) -> None:
+    product = shop.add(RED)
+    others = [shop.add((math.cos(0.1 * number), math.sin(0.1 * number), 0)).pk for number in range(1, 8)]
+
+    pages = [ids(similar(api, product, limit=3, offset=offset)) for offset in (0, 3, 6, 9)]
+    assert pages == [others[:3], others[3:6], others[6:], []]
+    assert (
+        ids(similar(api, product, limit=2, offset=1, diversity=0.4))
+        == ids(similar(api, product, limit=3, diversity=0.4))[1:]
+    )
+
+
+def test_the_pages_of_a_fallback_go_on_where_the_one_before_ends(shop: Shop, api: Client) -> None:
+    product = ProductFactory()
+    others = [ProductFactory(category=product.category).pk for _ in range(5)][::-1]
+
+    assert ids(similar(api, product, limit=2)) == others[:2]
+    assert ids(similar(api, product, limit=2, offset=2)) == others[2:4]
+
+
+def test_max_score_leaves_out_what_is_nearly_the_same(shop: Shop, api: Client) -> None:
+    product = shop.add(RED)
+    shop.add(RED)
+    shop.add(REDDISH)
+    pink, green = shop.add(PINK), shop.add(GREEN)
+
+    assert ids(similar(api, product, max_score=0.9)) == [pink.pk, green.pk]
+    assert ids(similar(api, product, max_score=0.9, limit=1)) == [pink.pk]
+
+
+def test_max_score_is_the_least_distance_by_l2(shop: Shop, api: Client) -> None:
+    shop.use_distance(Distance.L2)
+    product = shop.add((1, 0, 0))
+    shop.add((2, 0, 0))
+    far = shop.add((9, 0, 0))
+
+    assert ids(similar(api, product, max_score=1.5)) == [far.pk]
+
+
+def test_each_result_names_the_photos_that_match(shop: Shop, api: Client) -> None:
+    product = shop.add(RED, BLUE)
+    other = shop.add(GREEN, (0.1, 0, 1))
+    pink = shop.add(PINK)
+
+    found = similar(api, product)["results"]
+
+    photos = {each.pk: [*each.images.order_by("pk").values_list("pk", flat=True)] for each in (product, other, pink)}
+    assert [(each["query_image"], each["matched_image"]) for each in found] == [
+        (photos[product.pk][1], photos[other.pk][1]),
+        (photos[product.pk][0], photos[pink.pk][0]),
+    ]
+    shown = api.get(f"/api/products/{other.pk}").json()["images"]
+    assert {image["id"] for image in shown} == {*photos[other.pk]}
+    fallback = similar(api, ProductFactory(category=pink.category))["results"]
+    assert {(each["query_image"], each["matched_image"]) for each in fallback} == {(None, None)}
+
+
 @pytest.mark.parametrize(
     ("params", "change"),
     [
         ({"brand": "Harbour"}, {"brand": "Pier"}),
+        ({"currency": "EUR"}, {"currency": "USD"}),
+        ({"not_brand": "Pier"}, {"brand": "Pier"}),
+        ({"tag": "new"}, {"tags": []}),
+        ({"attribute.colour": "red"}, {"attributes": {}}),
         ({"max_price": "15"}, {"price": Decimal(99)}),
         ({"min_price": "5"}, {"price": None}),
         ({"available": "true"}, {"available": False}),
@@ -235,7 +358,9 @@ def test_a_filter_leaves_only_what_meets_it(
 def test_a_change_counts_at_once_though_the_index_lags_behind(
     shop: Shop, api: Client, params: dict[str, str], change: dict[str, Any]
 ) -> None:
-    product, changed, other = shop.add(RED), shop.add(REDDISH), shop.add(PINK)
+    ProductFactory(brand="Pier")
+    fields: dict[str, Any] = {"tags": ["new"], "attributes": {"colour": "red"}}
+    product, changed, other = shop.add(RED), shop.add(REDDISH, **fields), shop.add(PINK, **fields)
     Product.objects.filter(pk=changed.pk).update(**change)
 
     assert ids(similar(api, product, **params)) == [other.pk]
@@ -248,6 +373,15 @@ def test_diversity_puts_a_different_product_before_a_near_one(shop: Shop, api: C
     assert ids(similar(api, product)) == [first.pk, near.pk, different.pk]
     assert ids(similar(api, product, diversity=0.7)) == [first.pk, different.pk, near.pk]
     assert ids(similar(api, product, diversity=1, limit=2)) == [first.pk, different.pk]
+
+
+def test_diversity_never_brings_in_what_is_far_away(shop: Shop, api: Client) -> None:
+    product = shop.add(RED)
+    near = [shop.add((1, 0.1 * number, 0)) for number in range(1, 4)]
+    far = shop.add(BLUE)
+
+    assert far.pk not in ids(similar(api, product, diversity=1, limit=3))
+    assert {*ids(similar(api, product, diversity=1, limit=4))} == {*(each.pk for each in near), far.pk}
 
 
 def test_diversity_goes_by_the_collections_own_distance(shop: Shop, api: Client) -> None:
@@ -361,18 +495,20 @@ def test_an_inactive_product_is_a_404_problem(shop: Shop, api: Client, vectors: 
 def test_every_invalid_parameter_is_reported(shop: Shop, api: Client) -> None:
     product = shop.add(RED)
     query = "limit=0&diversity=2&min_price=x&available=maybe&colour=red&brand=&min_score=nan&category=/a"
-    query += "&max_price=1&max_price=2"
+    query += "&max_price=1&max_price=2&attribute.=x&exclude=1&exclude=mug&offset=1001"
 
     body = problem(api.get(f"/api/products/{product.pk}/similar?{query}"), 400)
 
     details = {error["parameter"]: error["detail"] for error in body["errors"]}
     assert set(details) == {
+        "attribute.", "exclude", "offset",
         "limit", "diversity", "min_price", "available", "colour", "brand", "min_score", "category", "max_price",
     }  # fmt: skip
     assert details["limit"] == "must be an integer from 1 to 100"
     assert details["colour"] == (
-        "is not a known parameter; known parameters: strict, limit, diversity, min_score, min_confidence, collection, "
-        "category, brand, min_price, max_price, available"
+        "is not a known parameter; known parameters: strict, limit, offset, diversity, min_score, max_score, min_confidence, "
+        "collection, category, brand, min_price, max_price, currency, available, tag, attribute.<name>, not_category, not_brand, "
+        "exclude"
     )
 
 
@@ -449,7 +585,7 @@ def test_a_recommendation_costs_three_queries_and_one_more_where_pictures_may_be
     product = shop.add(RED)
     for number in range(1, 20):
         shop.add((math.cos(0.07 * number), math.sin(0.07 * number), 0))
-    similar(api, product)
+    similar(api, product, max_price=50)
 
     with django_assert_num_queries(3):
         similar(api, product, brand="Harbour", max_price=50)

@@ -81,6 +81,8 @@ _BEYOND = {
     "source": ("is required with deactivate_missing",),
     "brand": ("names no brand",),
     "category": ("names no category",),
+    "not_brand": ("names no brand",),
+    "not_category": ("names no category",),
     "collection": ("",),
     "backbone": ("",),
     "kind": ("must be one of",),

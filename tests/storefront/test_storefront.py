@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from catalog import services
 from catalog.models import Product
+from catalog.selectors import shop_currency
 from storefront.templatetags.storefront import money
 from storefront.views import NEW_ARRIVALS, PRODUCTS_PER_PAGE
 from tests.catalog.shop import stock
@@ -188,6 +189,7 @@ def test_a_page_costs_the_same_few_queries_however_much_is_on_it(
 ) -> None:
     for number in range(12):
         stock(f"Mug {number}", photos=2, brand="Harbour", category=("Home", f"Kind {number % 5}"))
+    shop_currency()  # asked once a minute
 
     with django_assert_max_num_queries(queries):
         client.get(address)
@@ -256,6 +258,18 @@ def test_each_condition_has_a_chip_that_takes_it_away_and_leaves_the_others(clie
         "In stock": "/products/?q=er&brand=Alder&min_price=5&max_price=50&sort=price",
     }
     assert '<a class="clear" href="/products/?q=er&amp;sort=price">' in content
+
+
+def test_prices_are_those_in_the_currency_of_most_products(client: Client) -> None:
+    for title, price, currency in (("Alder", "5", "CHF"), ("Birch", "9", "CHF"), ("Cedar", "7", "USD")):
+        stock(title, photos=0, price=price, currency=currency)
+
+    response = client.get("/products/?min_price=4")
+
+    assert titles(response) == ["Birch", "Alder"]
+    content = response.content.decode()
+    assert "from CHF 4.00" in content.replace("\xa0", " ")
+    assert "Price (CHF)" in " ".join(content.split())
 
 
 def test_pages_keep_the_conditions_and_a_narrower_category_keeps_them_too(client: Client) -> None:

@@ -14,11 +14,11 @@ from django.utils import timezone
 from embeddings.errors import EmbeddingsError, IndexLocked, UnknownCollection
 from embeddings.generations import build_generation
 from embeddings.indexing import embed_pending, process_outbox
-from embeddings.job_kinds import REINDEX
 from embeddings.management.errors import command_error
 from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.outbox import ensure_all_rows, mark_orphans, retry_failed
 from embeddings.selectors import DUE_STATES, active_rows, active_versions
+from embeddings.submissions import REINDEX
 from embeddings.verification import verify_index
 from embeddings.versions import version_to_rebuild
 from jobs import execution
