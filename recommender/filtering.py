@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from catalog.cards import ProductCard
 from catalog.filters import Condition, Lookup, ProductFilter
 from catalog.json_conditions import attribute_term
-from embeddings.vector_index.base import Distance, Filter, Hit, Range, Vector
+from embeddings.vector_index.base import Distance, Filter, Hit, Range
+from recommender.selectors import ReadVectors
 
 # Photos whose vectors have this cosine show the same picture: the same bytes, or saved anew.
 SAME_PICTURE_COSINE = 0.999
@@ -23,8 +24,6 @@ _SAME_PICTURE_SQUARE = 2 * (1 - SAME_PICTURE_COSINE) + 1e-6
 # Two such vectors differ by no more than this angle, and so do their angles to any query. In radians, with the error of float32.
 _SAME_PICTURE_ANGLE = math.acos(SAME_PICTURE_COSINE) + 1e-3
 _COMPARED_AT_ONCE = 256
-
-ReadVectors = Callable[[Collection[int]], Mapping[int, Vector]]
 
 
 def to_index_filter(

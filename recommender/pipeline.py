@@ -236,6 +236,7 @@ def _search_index(
                 [*vectors.values()],
                 conditions=index_filter,
                 limit=candidates,
+                read_vectors=read_vectors,
                 min_score=min_score,
                 with_vectors=query.diversity > 0,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -10,6 +10,9 @@ from django.db import connection
 from catalog.models import Product, ProductImage
 from embeddings.models import ImageEmbedding, vector_from_bytes
 from embeddings.vector_index.base import Vector
+
+# Gives vectors by photo, of those that are embedded.
+ReadVectors = Callable[[Collection[int]], Mapping[int, Vector]]
 
 _IDS_A_STATEMENT = 500
 
@@ -50,8 +53,7 @@ def vectors_of(version_id: int, product_id: int) -> dict[int, Vector]:
     Returns:
         float32 [dim] by photo, of those that are embedded.
     """
-    rows = _rows(_VECTORS_SQL, [version_id, product_id])
-    return {image_id: vector_from_bytes(vector) for image_id, vector in rows}
+    return _vectors(_rows(_VECTORS_SQL, [version_id, product_id]))
 
 
 def vectors_of_images(version_id: int, image_ids: Collection[int]) -> dict[int, Vector]:
@@ -69,7 +71,7 @@ def vectors_of_images(version_id: int, image_ids: Collection[int]) -> dict[int, 
     for start in range(0, len(ids), _IDS_A_STATEMENT):
         some = ids[start : start + _IDS_A_STATEMENT]
         rows = _rows(f"{_VECTORS_OF_IMAGES_SQL} ({', '.join(['%s'] * len(some))})", [version_id, *some])
-        vectors |= {image_id: vector_from_bytes(vector) for image_id, vector in rows}
+        vectors |= _vectors(rows)
     return vectors
 
 
@@ -83,6 +85,14 @@ def excluded_products_of(product_id: int) -> set[int]:
         Product ids.
     """
     return {excluded for (excluded,) in _rows(_EXCLUDED_SQL, [product_id] * 4)}
+
+
+def _vectors(rows: Sequence[tuple[int, bytes]]) -> dict[int, Vector]:
+    """Vectors by photo. All are converted at once, which is faster than one by one."""
+    if not rows:
+        return {}
+    matrix = vector_from_bytes(b"".join(vector for _, vector in rows)).reshape(len(rows), -1)
+    return {image_id: vector for (image_id, _), vector in zip(rows, matrix, strict=True)}
 
 
 def _rows(sql: str, params: list[int]) -> list[tuple[Any, ...]]:

@@ -575,6 +575,24 @@ def similarities(vectors: NDArray[np.float32], target: Vector, distance: Distanc
     return np.asarray(scores, dtype=np.float32)
 
 
+def similarities_of_all(
+    vectors: NDArray[np.float32], targets: NDArray[np.float32], distance: Distance
+) -> NDArray[np.float32]:
+    """Scores of a few vectors against each of several. For requests: it never waits for another core, as BLAS does.
+
+    Args:
+        vectors: float32 [n, dim]; of unit length where the distance is cosine.
+        targets: float32 [m, dim]; the same.
+        distance: how they are compared.
+
+    Returns:
+        float32 [m, n]; higher is nearer.
+    """
+    if distance in (Distance.COSINE, Distance.DOT):
+        return np.asarray(np.einsum("ij,kj->ik", targets, vectors), dtype=np.float32)
+    return np.stack([similarities(vectors, target, distance) for target in targets])
+
+
 def target_vector(positive: Sequence[Vector], negative: Sequence[Vector], dim: int) -> Vector:
     """The one vector that examples ask for (see VectorQuery). One positive example alone passes through unchanged.
 
