@@ -5,6 +5,9 @@ from django.dispatch import Signal
 # product_ids: list[int] whose details (price, category, stock, active, ...) changed while their photos did not.
 products_changed = Signal()
 
+# paths: list[str] of categories that an import has left without products. Receivers return a text for the report, or None.
+categories_emptied = Signal()
+
 # image_ids: list[int] of photos that are new or whose content changed.
 images_changed = Signal()
 

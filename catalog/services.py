@@ -97,6 +97,7 @@ def save_products(
     *,
     categories: dict[tuple[str, ...], Category] | None = None,
     import_id: UUID | None = None,
+    left: set[int] | None = None,
 ) -> list[tuple[Product, SaveResult] | ValidationError]:
     """Save products as `save_product` does, with a few statements for all of them.
 
@@ -104,6 +105,7 @@ def save_products(
         products: data and fields as in `save_product`; each SKU once.
         categories: cache by names, which is extended; invalid after a rollback.
         import_id: job of the import; products that are created or changed refer to it.
+        left: gets the ids of the main categories that products have left.
 
     Returns:
         For each product what `save_product` returns, or the ValidationError that it raises; the other products are saved.
@@ -111,6 +113,7 @@ def save_products(
     categories = {} if categories is None else categories
     existing = _lock_existing(products)
     old_codes = {row.sku: row.family_code for row in existing.values()}
+    old_categories = {row.pk: row.category_id for row in existing.values()}
     others = _other_categories([row.pk for row in existing.values()])
     results: list[tuple[Product, SaveResult] | ValidationError] = []
     new: list[Product] = []
@@ -136,13 +139,13 @@ def save_products(
         elif result is SaveResult.UPDATED:
             updated.append(product.pk)
     if import_id is not None:
-        for product in new:
-            product.import_id = import_id
-        Product.objects.filter(pk__in=updated).update(import_id=import_id)
+        _note_import(import_id, new, updated)
     _save_columns(changed)
     Product.objects.bulk_create(new)
     _set_other_categories(moved)
     saved = [each[0] for each in results if not isinstance(each, ValidationError)]
+    if left is not None:
+        left |= {old for each in saved if (old := old_categories.get(each.pk)) and old != each.category_id}
     assign_families([product for product in saved if product.family_code != old_codes.get(product.sku, "")], old_codes)
     products_were_changed(updated)
     return results
@@ -154,6 +157,13 @@ def _lock_existing(products: Sequence[tuple[ProductData, Collection[str] | None]
         lock_families()
     rows = Product.objects.select_for_update().filter(sku__in=[data.sku for data, _ in products])
     return {row.sku: row for row in rows.order_by("pk")}
+
+
+def _note_import(import_id: UUID, new: Sequence[Product], updated: Sequence[int]) -> None:
+    """Have new products, which are not saved yet, and changed ones refer to the job of their import."""
+    for product in new:
+        product.import_id = import_id
+    Product.objects.filter(pk__in=updated).update(import_id=import_id)
 
 
 def _other_categories(product_ids: Sequence[int]) -> dict[int, set[int]]:

@@ -54,6 +54,10 @@ class UnknownCollection(EmbeddingsError):
         return cls(f"there is no collection {slug!r}; there is: {', '.join(known) or 'none yet'}")
 
 
+class InvalidCoverage(EmbeddingsError):
+    """A collection cannot cover that."""
+
+
 class CollectionNotFound(EmbeddingsError):
     """No index collection has this name."""
 

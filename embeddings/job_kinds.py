@@ -7,6 +7,7 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
+from embeddings.coverage import COVERAGE
 from embeddings.submissions import ACTIVATE, DUPLICATES, REINDEX
 from jobs.registry import JobKind, JobPage, kinds
 
@@ -72,7 +73,25 @@ _DUPLICATES = JobKind(
 )
 
 
+_COVERAGE_LABELS = {
+    "categories": _("categories"),
+    "covers_all": _("the whole catalogue"),
+    "added": _("photos to embed"),
+    "removed": _("photos to remove"),
+}
+_COVERAGE = JobKind(
+    name=COVERAGE,
+    label=_("change of coverage"),
+    noun="a change of coverage",
+    command="update_coverage",
+    scope=Scope.TRAIN,
+    page=JobPage(
+        stages={"photos": _("looking at photos")}, labels=_COVERAGE_LABELS, result_members=("added", "removed")
+    ),
+)
+
+
 def register_kinds() -> None:
     """Register them, once."""
-    for kind in (_ACTIVATE, _REINDEX, _DUPLICATES):
+    for kind in (_ACTIVATE, _REINDEX, _DUPLICATES, _COVERAGE):
         kinds.register(kind)

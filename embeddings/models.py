@@ -36,8 +36,12 @@ class Collection(models.Model):
         "catalog.Category",
         verbose_name=_("categories"),
         blank=True,
-        help_text=_("With everything below them. None: the whole catalogue."),
+        through="CollectionCategory",
+        help_text=_(
+            "With everything below them. A collection of none covers nothing, unless it covers the whole catalogue."
+        ),
     )
+    covers_all = models.BooleanField(_("covers the whole catalogue"), default=False)
     distance = models.CharField(
         _("distance"), max_length=8, choices=DistanceChoice.choices, default=DistanceChoice.COSINE
     )
@@ -67,6 +71,25 @@ class Collection(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class CollectionCategory(models.Model):
+    """A category that a collection covers. It cannot be deleted before the collection covers something else."""
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE)
+    category = models.ForeignKey("catalog.Category", on_delete=models.PROTECT)
+
+    class Meta:
+        verbose_name = _("category of a collection")
+        verbose_name_plural = _("categories of collections")
+        db_table = "embeddings_collection_categories"
+        unique_together = (("collection", "category"),)
+
+    def __str__(self) -> str:
+        return str(_("%(category)s, covered by the collection %(collection)s")) % {
+            "category": self.category.path,
+            "collection": self.collection.slug,
+        }
 
 
 class EncoderVersion(models.Model):

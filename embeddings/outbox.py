@@ -24,7 +24,7 @@ BATCH = 1000
 
 def images_covered(version: EncoderVersion) -> QuerySet[ProductImage]:
     """The photos that the version's collection covers."""
-    return ProductImage.objects.filter(covered_by(version.collection_id, "product__category__path"))
+    return ProductImage.objects.filter(covered_by(version.collection_id, "product"))
 
 
 def enqueue_images(image_ids: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ from django.db.models.signals import post_delete, post_migrate
 from catalog import events
 from catalog.models import ProductImage
 from embeddings import background, outbox, tasks, versions
-from embeddings.models import Collection
+from embeddings.models import Collection, CollectionCategory
 from jobs.services import cancel_all_of
 
 
@@ -21,6 +21,7 @@ def connect() -> None:
     events.images_changed.connect(on_images_changed, dispatch_uid="embeddings.images_changed")
     events.products_changed.connect(on_products_changed, dispatch_uid="embeddings.products_changed")
     events.images_removed.connect(on_images_removed, dispatch_uid="embeddings.images_removed")
+    events.categories_emptied.connect(on_categories_emptied, dispatch_uid="embeddings.categories_emptied")
     post_migrate.connect(on_migrated, dispatch_uid="embeddings.default_collection")
     post_delete.connect(on_collection_deleted, sender=Collection, dispatch_uid="embeddings.collection_deleted")
 
@@ -41,6 +42,17 @@ def on_images_removed(*, image_ids: Sequence[int], **_: Any) -> None:
     """Enqueue deletions of points."""
     outbox.enqueue_removals(image_ids)
     dispatch_indexing(image_ids)
+
+
+def on_categories_emptied(*, paths: Sequence[str], **_: Any) -> str | None:
+    """Say which collections cover categories that have no products any more."""
+    covered = CollectionCategory.objects.filter(category__path__in=paths).order_by("category__path", "collection__slug")
+    texts = [
+        f"the category {path} has no products any more, and the collection {slug} covers it: if it was renamed, choose the new"
+        " category on the page of the collection"
+        for path, slug in covered.values_list("category__path", "collection__slug")
+    ]
+    return "; ".join(texts) or None
 
 
 def on_collection_deleted(*, instance: Collection, **_: Any) -> None:

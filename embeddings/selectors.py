@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
-from catalog.models import Category
+from catalog.models import Category, Product
 from embeddings.backends import get_vector_index
 from embeddings.calibration import Calibration
 from embeddings.errors import UnknownCollection
@@ -148,7 +148,8 @@ class CollectionSummary:
     Attributes:
         slug: for `collection=`.
         name: for users.
-        categories: slug paths, with everything below them; empty for the whole catalogue.
+        categories: slug paths, with everything below them.
+        covers_all: whether it covers the whole catalogue instead.
         distance: a value of Distance.
         encoder: label of its active encoder version; None without one, so that it recommends nothing yet.
         photos: number of photos that its index has.
@@ -157,6 +158,7 @@ class CollectionSummary:
     slug: str
     name: str
     categories: Sequence[str]
+    covers_all: bool
     distance: str
     encoder: str | None
     photos: int
@@ -174,6 +176,7 @@ def collection_summaries() -> list[CollectionSummary]:
             slug=each.slug,
             name=each.name,
             categories=[category.path for category in each.categories.all()],
+            covers_all=each.covers_all,
             distance=each.distance,
             encoder=each.active_version.label if each.active_version else None,
             photos=photos.get(each.active_version_id, 0),
@@ -182,20 +185,25 @@ def collection_summaries() -> list[CollectionSummary]:
     ]
 
 
-def covered_by(collection_id: int, category_path: str = "category__path") -> Q:
-    """The condition by which a collection covers products: their category is one of its categories, or below one.
+def covered_by(collection_id: int, product: str = "") -> Q:
+    """The condition by which a collection covers products: one of their categories is one of its categories, or below one.
 
     Args:
         collection_id: the collection.
-        category_path: the field with the path of the category, from the model that is filtered.
+        product: path of the product from the model that is filtered, e.g. "product"; "" for products.
 
     Returns:
-        The condition, which everything meets if the collection has no categories.
+        The condition. Everything meets it if the collection covers the whole catalogue, and nothing if it has no categories.
     """
-    covered = Q()
+    if Collection.objects.filter(pk=collection_id, covers_all=True).exists():
+        return Q()
+    subtrees = Q(pk__in=())
     for path in Category.objects.filter(collection=collection_id).values_list("path", flat=True):
-        covered |= Q((category_path, path)) | Q((f"{category_path}__startswith", f"{path}/"))
-    return covered
+        subtrees |= Q(path=path) | Q(path__startswith=f"{path}/")
+    categories = Category.objects.filter(subtrees)
+    others = Product.other_categories.through.objects.filter(category__in=categories)
+    category, key = (f"{product}__category", product) if product else ("category", "pk")
+    return Q((f"{category}__in", categories)) | Q((f"{key}__in", others.values("product")))
 
 
 def confidence_calibration(version: EncoderVersion) -> Calibration | None:

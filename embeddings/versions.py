@@ -13,8 +13,8 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import transaction
 
-from catalog.models import Category
 from embeddings.backends import encoder_of, get_encoder, get_vector_index
+from embeddings.coverage import set_coverage
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import (
     EmbeddingsError,
@@ -126,22 +126,20 @@ def ensure_collection(slug: str, categories: list[str]) -> tuple[Collection, boo
 
     Args:
         slug: of the collection.
-        categories: slug paths that a new collection covers; empty for the whole catalogue. Ignored if the collection exists.
+        categories: slug paths that a new collection covers; without any it covers the whole catalogue. Ignored if the collection
+            exists.
 
     Returns:
         The collection, and whether it was created.
 
     Raises:
-        UnknownCollection: there is no such category.
+        InvalidCoverage: there is no such category.
     """
     collection, made = Collection.objects.get_or_create(
         slug=slug, defaults={"name": slug.replace("-", " ").capitalize()}
     )
     if made:
-        found = list(Category.objects.filter(path__in=categories))
-        if missing := sorted(set(categories) - {category.path for category in found}):
-            raise UnknownCollection(f"there is no category {', '.join(missing)}")
-        collection.categories.set(found)
+        set_coverage(collection, categories, covers_all=not categories)
     return collection, made
 
 
@@ -151,7 +149,7 @@ def ensure_default_collection() -> None:
     Raises:
         EncoderUnavailable: there is no such model.
     """
-    collection, _ = Collection.objects.get_or_create(slug="all", defaults={"name": "All products"})
+    collection, _ = Collection.objects.get_or_create(slug="all", defaults={"name": "All products", "covers_all": True})
     if collection.active_version is None:
         collection.active_version = create_version(collection, settings.DEFAULT_ENCODER)
         collection.save(update_fields=["active_version"])

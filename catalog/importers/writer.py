@@ -33,6 +33,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, reset_queries, transaction
 
+from catalog import events
+from catalog.filters import ProductFilter
 from catalog.importers.rows import (
     MAX_NEW,
     MAX_PROBLEMS,
@@ -46,7 +48,7 @@ from catalog.importers.rows import (
 )
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
 from catalog.media import is_missing
-from catalog.models import Category, Product, ProductImage
+from catalog.models import Category, Product, ProductImage, lineage
 from catalog.photos import ImageRejected, Photo
 from catalog.selectors import merged_skus
 from catalog.services import (
@@ -125,6 +127,7 @@ def import_rows(
                 run.flush()
                 if withdraw:
                     run.withdraw_missing()
+                run.note_emptied_categories()
         except StorageUnavailable as error:
             raise ImportAborted(run.report, error) from error
         return run.report
@@ -280,6 +283,8 @@ class _ImportRun:
         self._withdraw = withdraw
         self._categories: dict[tuple[str, ...], Category] = {}
         self._new = _NewNames()
+        # Ids of categories that products have left.
+        self._left_categories: set[int] = set()
         self._merged = merged_skus()
         self._batch: list[_PendingRow] = []
         self._batch_skus: set[str] = set()
@@ -298,6 +303,15 @@ class _ImportRun:
         if not report.dry_run:
             for start in range(0, len(missing), _WITHDRAW_BATCH_SIZE):
                 withdraw_missing(missing[start : start + _WITHDRAW_BATCH_SIZE])
+
+    def note_emptied_categories(self) -> None:
+        """Note what it means to others that the products of a category have moved elsewhere, as after a rename in the source."""
+        left = Category.objects.filter(pk__in=self._left_categories).values_list("path", flat=True)
+        candidates = sorted({ancestor for path in left for ancestor in lineage(path)})
+        paths = [path for path in candidates if not Product.objects.matching(ProductFilter(category=path)).exists()]
+        if paths and not self.report.dry_run:
+            answers = events.categories_emptied.send(sender=Category, paths=paths)
+            self.report.notes += [text for _, text in answers if text]
 
     def pass_over(self, rows: Iterable[Row]) -> None:
         """Note the SKUs of rows that an interrupted import has saved or rejected."""
@@ -398,7 +412,9 @@ class _ImportRun:
         products_to_save = [
             (pending.row.product, pending.row.fields) for pending in batch if pending.row.product is not None
         ]
-        saved = save_products(products_to_save, categories=self._categories, import_id=self._import_id)
+        saved = save_products(
+            products_to_save, categories=self._categories, import_id=self._import_id, left=self._left_categories
+        )
         products = [each[0] for each in saved if not isinstance(each, ValidationError)]
         reactivated = self._record_source(batch, products)
         results: list[SaveResult | ValidationError] = []

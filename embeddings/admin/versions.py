@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, QuerySet
 from django.http import FileResponse, Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -17,10 +18,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
 from accounts.admin.display import Badge, ReadOnlyAdmin, badges, table
+from catalog.models import Category
 from embeddings import versions
 from embeddings.admin.display import VARIANTS, State
+from embeddings.coverage import COVERAGE, submit_coverage
 from embeddings.errors import EmbeddingsError
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import PAGE
@@ -30,6 +34,12 @@ from embeddings.submissions import submit_activation, submit_reindex
 from embeddings.versions import REPORT
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
+from jobs.selectors import is_active
+
+if TYPE_CHECKING:
+    _CollectionModelForm = forms.ModelForm[Collection]
+else:
+    _CollectionModelForm = forms.ModelForm
 
 
 def _counts_by_state(version_ids: Iterable[int]) -> dict[int, dict[str, int]]:
@@ -48,15 +58,45 @@ def _count_badges(counts: dict[str, int]) -> SafeString:
     return badges(shown or [Badge(str(_("no photos")), "default")])
 
 
+class CollectionForm(_CollectionModelForm):
+    """The name of a collection, and what it covers."""
+
+    covered = forms.ModelMultipleChoiceField(
+        label=_("categories"),
+        queryset=Category.objects.order_by("path"),
+        required=False,
+        widget=UnfoldAdminSelect2MultipleWidget,
+        help_text=_("With everything below them. Without any, the collection covers nothing."),
+    )
+
+    class Meta:
+        model = Collection
+        fields = ("name", "covers_all")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("covered", [*self.instance.categories.values_list("pk", flat=True)])
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse categories beside the whole catalogue, and a change while the job of an earlier one is under way."""
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("covers_all") and cleaned.get("covered"):
+            raise ValidationError(_("Choose categories, or the whole catalogue: not both."))
+        if {"covers_all", "covered"} & {*self.changed_data} and is_active(COVERAGE, self.instance.slug):
+            raise ValidationError(_("An earlier change is still being followed up: wait until its job has ended."))
+        return cleaned
+
+
 @admin.register(Collection)
 class CollectionAdmin(ReadOnlyAdmin):
-    """The similarity systems. Only the name may be changed here: anything else asks for a reindex."""
+    """The similarity systems. Their names and what they cover may be changed; a job follows with the photos."""
 
     list_display = ("name", "slug", "active_version", "distance_shown", "photos")
     list_select_related = ("active_version__collection",)
     actions = ("reindex",)
-    fields = ("name", "slug", "active_version", "distance", "covered_categories", "photos")
-    readonly_fields = ("slug", "active_version", "distance", "covered_categories", "photos")
+    form = CollectionForm
+    fields = ("name", "slug", "covers_all", "covered", "active_version", "distance", "photos")
+    readonly_fields = ("slug", "active_version", "distance", "photos")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return request.user.has_perm("embeddings.change_collection")
@@ -89,10 +129,15 @@ class CollectionAdmin(ReadOnlyAdmin):
             self.prefetch_rows([collection])
         return _count_badges(vars(collection)["counts"])
 
-    @admin.display(description=_("categories"))
-    def covered_categories(self, collection: Collection) -> str:
-        """What the collection covers."""
-        return ", ".join(collection.categories.values_list("path", flat=True)) or str(_("the whole catalogue"))
+    def save_model(self, request: HttpRequest, obj: Collection, form: CollectionForm, change: bool) -> None:  # noqa: ARG002
+        """Save the name, and submit the job that follows a change of what it covers."""
+        stored = Collection.objects.get(pk=obj.pk)
+        stored.name = obj.name
+        stored.save(update_fields=["name"])
+        covered = [category.path for category in form.cleaned_data["covered"]]
+        job = submit_coverage(stored, covered, covers_all=form.cleaned_data["covers_all"])
+        if job is not None:
+            notify_submitted(request, job, _("Photos of what %s covers now will be embedded.") % obj.name)
 
 
 # A report is a file that was made by a training, and is shown among the admin's own pages: it may do nothing but look well.

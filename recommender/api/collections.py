@@ -18,9 +18,12 @@ from rest.views import ApiView
 
 _EXAMPLE = {
     "results": [
-        {"slug": "all", "name": "All products", "categories": [], "distance": "cosine", "encoder": "all-v1", "photos": 3127},
         {
-            "slug": "fashion", "name": "Fashion", "categories": ["clothing", "shoes"], "distance": "cosine",
+            "slug": "all", "name": "All products", "categories": [], "covers_all": True, "distance": "cosine",
+            "encoder": "all-v1", "photos": 3127,
+        },
+        {
+            "slug": "fashion", "name": "Fashion", "categories": ["clothing", "shoes"], "covers_all": False, "distance": "cosine",
             "encoder": "fashion-v4", "photos": 1890,
         },
     ]
@@ -34,8 +37,9 @@ class CollectionSchema(serializers.Serializer[Any]):
     name = serializers.CharField()
     categories = serializers.ListField(
         child=serializers.CharField(),
-        help_text="Slug paths of its categories, with everything below them; empty for the whole catalogue.",
+        help_text="Slug paths of its categories, with everything below them.",
     )
+    covers_all = serializers.BooleanField(help_text="Whether it covers the whole catalogue, whatever the category.")
     distance = serializers.ChoiceField([distance.value for distance in Distance])
     encoder = serializers.CharField(
         allow_null=True, help_text="Label of its active encoder version; null without one: it recommends nothing yet."

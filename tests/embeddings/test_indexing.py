@@ -255,7 +255,7 @@ class TestTwins:
         assert np.array_equal(found[first.pk].vector, found[second.pk].vector)
 
     def test_two_collections_with_one_model_share_vectors(self, version, encoder, add_photo):
-        other = Collection.objects.create(slug="other", name="Other")
+        other = Collection.objects.create(slug="other", name="Other", covers_all=True)
         other.active_version = versions.create_version(other, "counting")
         other.save()
         image = add_photo()

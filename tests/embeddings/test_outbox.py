@@ -5,6 +5,7 @@ from django.db import transaction
 
 from catalog.services import ProductData, delete_products, remove_images, save_product, withdraw_products
 from embeddings import indexing, outbox, versions
+from embeddings.coverage import set_coverage
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from tests.embeddings.conftest import AddPhoto, states
 from tests.factories import CategoryFactory, ProductFactory
@@ -143,7 +144,7 @@ class TestACollectionThatCoversOneCategory:
         other.collection.categories.set([CategoryFactory.create(name="Bags")])
         outbox.mark_orphans(other)
         assert states(other) == {image.pk: State.REMOVED}
-        other.collection.categories.set([])
+        set_coverage(other.collection, [], covers_all=True)
         outbox.ensure_all_rows(other)
         assert states(other) == {image.pk: State.PENDING}
 

@@ -22,7 +22,7 @@ def test_collections_have_their_categories_encoder_and_photos(
     with django_assert_num_queries(3):
         body = api.get("/api/collections").json()
 
-    everything = {"slug": "all", "name": "All products", "categories": [], "distance": "cosine"}
+    everything = {"slug": "all", "name": "All products", "categories": [], "covers_all": True, "distance": "cosine"}
     assert body == {
         "results": [
             {**everything, "encoder": "all-v1", "photos": 2},
@@ -30,6 +30,7 @@ def test_collections_have_their_categories_encoder_and_photos(
                 "slug": "fashion",
                 "name": "Fashion",
                 "categories": ["clothing", "shoes"],
+                "covers_all": False,
                 "distance": "cosine",
                 "encoder": None,
                 "photos": 0,

@@ -15,6 +15,7 @@ from catalog.duplicates import merge
 from catalog.models import Product, ProductImage
 from catalog.services import withdraw_products
 from embeddings.backends import get_vector_index
+from embeddings.coverage import set_coverage
 from embeddings.errors import EncoderUnavailable, IndexLocked, IndexUnavailable
 from embeddings.models import ImageEmbedding
 from embeddings.vector_index.base import PAYLOAD_FIELDS, Distance
@@ -119,6 +120,24 @@ def test_several_photos_of_a_product_are_joined_by_their_best_match(shop: Shop, 
 
     assert ids(answer) == [of_both.pk, of_one.pk]
     assert answer["results"][0]["score"] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("distance", Distance)
+def test_of_many_photos_each_counts_though_only_a_few_are_asked(shop: Shop, api: Client, distance: Distance) -> None:
+    shop.use_distance(distance)
+    views = [(math.cos(0.05 * number), math.sin(0.05 * number), 0) for number in range(20)]
+    product = shop.add(*views)
+    # Near photos between those that differ most.
+    others = [
+        shop.add((shrink * math.cos(0.05 * number), shrink * math.sin(0.05 * number), math.sqrt(1 - shrink**2))).pk
+        for shrink, number in ((0.99, 3), (0.98, 16), (0.97, 7), (0.96, 12))
+    ]
+
+    found = similar(api, product, limit=4)
+
+    assert ids(found) == others
+    photos = [*product.images.order_by("pk").values_list("pk", flat=True)]
+    assert [each["query_image"] for each in found["results"]] == [photos[number] for number in (3, 16, 7, 12)]
 
 
 def test_an_inactive_product_is_left_out_though_the_index_still_says_otherwise(shop: Shop, api: Client) -> None:
@@ -456,7 +475,7 @@ def test_a_fallback_keeps_to_the_filters_and_leaves_twins_out(shop: Shop, api: C
 def test_a_fallback_stays_within_the_collection(shop: Shop, api: Client) -> None:
     clothing = CategoryFactory(slug="clothing")
     shirts, care = CategoryFactory(slug="shirts", parent=clothing), CategoryFactory(slug="clothing-care")
-    shop.version.collection.categories.set([clothing])
+    set_coverage(shop.version.collection, ["clothing"], covers_all=False)
     product, coat, shirt = (ProductFactory(category=each) for each in (shirts, clothing, shirts))
     of_another = ProductFactory(category=care)
     ProductFactory(category=None)
