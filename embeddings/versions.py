@@ -258,14 +258,10 @@ def register_version(
         EncoderUnavailable: the file is not a LiteRT model of an encoder.
     """
     encoder = LiteRTEncoder(folder / model)
-    # Named by content: a model that is registered twice is stored once.
-    name = encoder.fingerprint[:32]
-    target: Path = settings.ENCODERS_ROOT / name
+    # A folder of its own: two trainings may end with the same weights, and each has its own manifest, card and report.
+    name = f"{encoder.fingerprint[:32]}-{uuid4().hex[:8]}"
     dim = encoder.dim
-    if target.exists():
-        shutil.rmtree(folder)
-    else:
-        folder.rename(target)
+    folder.rename(settings.ENCODERS_ROOT / name)
     version = create_version(collection, f"{name}/{model}")
     version.files, version.recipe, version.data = name, dict(recipe), dict(data)
     version.metrics, version.calibration, version.dim = dict(metrics), calibration and dict(calibration), dim

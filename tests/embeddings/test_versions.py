@@ -302,16 +302,18 @@ def test_a_label_that_is_none_is_answered_with_those_there_are(version, label):
 
 
 @pytest.mark.django_db
-def test_an_encoder_from_elsewhere_is_registered_by_its_content(settings, tmp_path):
+def test_an_encoder_that_is_registered_twice_has_files_of_its_own_each_time(settings, tmp_path):
     settings.ENCODERS_ROOT = tmp_path / "encoders"
     out = io.StringIO()
     call_command("add_encoder", str(BUNDLED), "--collection", "fashion", stdout=out)
     call_command("add_encoder", str(BUNDLED), "--collection", "fashion", stdout=out)
     first, again = EncoderVersion.objects.filter(collection__slug="fashion").order_by("number")
     assert first.dim == 256
-    assert first.encoder == again.encoder
-    assert (settings.ENCODERS_ROOT / first.encoder).read_bytes() == BUNDLED.read_bytes()
-    assert [path.name for path in settings.ENCODERS_ROOT.iterdir()] == [first.files]
+    assert first.fingerprint == again.fingerprint
+    for version in (first, again):
+        assert (settings.ENCODERS_ROOT / version.encoder).read_bytes() == BUNDLED.read_bytes()
+    assert {path.name for path in settings.ENCODERS_ROOT.iterdir()} == {first.files, again.files}
+    assert first.files != again.files
 
 
 @pytest.mark.django_db
