@@ -62,7 +62,7 @@ class CollectionForm(_CollectionModelForm):
     """The name of a collection, and what it covers."""
 
     covered = forms.ModelMultipleChoiceField(
-        label=_("categories"),
+        label=_("Categories"),
         queryset=Category.objects.order_by("path"),
         required=False,
         widget=UnfoldAdminSelect2MultipleWidget,

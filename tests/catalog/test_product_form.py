@@ -18,7 +18,7 @@ from django.urls import reverse
 from accounts.models import User
 from catalog import kept_photos
 from catalog.kept_photos import KEPT_FOR
-from catalog.models import Category, Product
+from catalog.models import Category, Product, ProductImage
 from jobs import files
 from tests.catalog.shop import stock
 from tests.catalog.test_admin import change_page, form_of, messages_of, upload
@@ -114,6 +114,14 @@ class TestFields:
         answer = admin.post(f"{reverse('admin:catalog_product_add')}?_popup=1", form_of(_popup="1"))
         assert "data-popup-response" in answer.content.decode()
         assert Product.objects.filter(sku="LS-1").exists()
+
+    def test_a_photo_has_no_remarks_unless_there_are_some(self, admin: Client) -> None:
+        product = stock()
+        page = reverse("admin:catalog_product_change", args=[product.pk])
+        ProductImage.objects.update(finding="")
+        assert "Remarks:" not in admin.get(page).content.decode()
+        ProductImage.objects.update(finding=ProductImage.Finding.TINY)
+        assert "Remarks:" in admin.get(page).content.decode()
 
     def test_a_viewer_sees_everything_and_no_field(self) -> None:
         viewer = other_user("view_product")
