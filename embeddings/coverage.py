@@ -64,8 +64,8 @@ def set_coverage(collection: Collection, categories: Sequence[str], *, covers_al
 
 
 @transaction.atomic
-def submit_coverage(collection: Collection, categories: Sequence[str], *, covers_all: bool) -> Job | None:
-    """Set what a collection covers, and submit the job that follows.
+def submit_coverage(collection: Collection, categories: Sequence[str], *, covers_all: bool) -> Job:
+    """Set what a collection covers, and submit the job that follows, also where nothing has changed.
 
     Args:
         collection: to change.
@@ -73,14 +73,13 @@ def submit_coverage(collection: Collection, categories: Sequence[str], *, covers
         covers_all: as in `set_coverage`.
 
     Returns:
-        The queued job; None if nothing changed.
+        The queued job.
 
     Raises:
         InvalidCoverage: as in `set_coverage`; nothing is changed.
         JobInProgress: the job of an earlier change is queued or running; nothing is changed.
     """
-    if not set_coverage(collection, categories, covers_all=covers_all):
-        return None
+    set_coverage(collection, categories, covers_all=covers_all)
     parameters = {"categories": sorted(categories), "covers_all": covers_all}
     return create_job(COVERAGE, collection=collection.slug, parameters=parameters)
 

@@ -14,6 +14,7 @@ _endpoints: list[URLPattern | URLResolver] = [
     path("", include("catalog.api.urls")),
     path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     path("collections", api.CollectionsView.as_view(), name="collections"),
+    path("collections/<slug:slug>", api.CollectionView.as_view(), name="collection"),
     path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),
     path("", include("training.urls")),
     path("", include("jobs.urls")),

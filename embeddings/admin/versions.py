@@ -134,9 +134,9 @@ class CollectionAdmin(ReadOnlyAdmin):
         stored = Collection.objects.get(pk=obj.pk)
         stored.name = obj.name
         stored.save(update_fields=["name"])
-        covered = [category.path for category in form.cleaned_data["covered"]]
-        job = submit_coverage(stored, covered, covers_all=form.cleaned_data["covers_all"])
-        if job is not None:
+        if {"covers_all", "covered"} & {*form.changed_data}:
+            covered = [category.path for category in form.cleaned_data["covered"]]
+            job = submit_coverage(stored, covered, covers_all=form.cleaned_data["covers_all"])
             notify_submitted(request, job, _("Photos of what %s covers now will be embedded.") % obj.name)
 
 

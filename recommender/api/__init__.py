@@ -1,11 +1,12 @@
 """The views of the API: each parses a request, calls one function and serializes the result."""
 
-from recommender.api.collections import CollectionsView
+from recommender.api.collections import CollectionsView, CollectionView
 from recommender.api.events import EventsView
 from recommender.api.recommendations import SearchView, SimilarBySkuView, SimilarView
 from recommender.api.unknown import NotFoundView
 
 __all__ = [
+    "CollectionView",
     "CollectionsView",
     "EventsView",
     "NotFoundView",

@@ -130,8 +130,7 @@ def test_the_admin_submits_a_job_that_follows(
 
 def test_nothing_is_changed_while_the_job_of_an_earlier_change_is_under_way(other: EncoderVersion) -> None:
     CategoryFactory.create(name="Bags")
-    assert submit_coverage(other.collection, ["shoes"], covers_all=False) is None
-    assert submit_coverage(other.collection, ["shoes", "bags"], covers_all=False) is not None
+    submit_coverage(other.collection, ["shoes", "bags"], covers_all=False)
     with pytest.raises(JobInProgress):
         submit_coverage(other.collection, [], covers_all=True)
     assert not Collection.objects.get(slug="shoes").covers_all

@@ -143,6 +143,7 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
         "/api/products/by-sku/{sku}",
         "/api/products/by-sku/{sku}/similar",
         "/api/collections",
+        "/api/collections/{slug}",
         "/api/collections/{slug}/search",
         "/api/collections/{slug}/train",
         "/api/imports",
@@ -180,13 +181,15 @@ def test_the_schema_documents_required_bodies_and_links_from_jobs(api: Client) -
     }
 
     takes_body = {name for name, operation in operations.items() if operation.get("requestBody", {}).get("required")}
-    assert takes_body == {"search", "train", "import", "events", "put_product", "patch_product", "product_batch"}
+    assert takes_body == {
+        "search", "train", "import", "events", "put_product", "patch_product", "product_batch", "set_coverage",
+    }  # fmt: skip
     for name, status in (("import", "202"), ("train", "202"), ("put_product", "201")):
         assert "Location" in operations[name]["responses"][status]["headers"]
     link = operations["import"]["responses"]["202"]["links"]["job"]
     assert link == {"operationId": "job", "parameters": {"job_id": "$response.body#/id"}}
     assert {name for name in operations if "links" in operations[name]["responses"].get("202", {})} == {
-        "import", "train", "import_of_dry_run"
+        "import", "train", "import_of_dry_run", "set_coverage",
     }  # fmt: skip
 
 
