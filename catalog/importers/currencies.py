@@ -70,6 +70,9 @@ def currencies_of(mark: str) -> tuple[str, ...]:
         ISO 4217 codes, the most common one first; none if the mark is not one of a currency.
     """
     mark = mark.strip()
+    if not mark:
+        # Most rows name none, and the signs of all locales take half a second to read.
+        return ()
     if mark.upper() in active_codes():
         return (mark.upper(),)
     return _signs().get(_sign_key(mark), ())
