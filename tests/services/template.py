@@ -8,6 +8,7 @@ before, and no library that reads the environment or the settings, or starts thr
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -24,14 +25,20 @@ from pathlib import Path
 from typing import IO, Any
 
 LIBRARIES = (
-    "PIL.Image", "PIL.ImageDraw", "PIL.ImageOps", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.WebPImagePlugin",
-    "ai_edge_litert.interpreter", "amqp", "celery.app", "celery.bin.celery", "celery.result", "celery.schedules", "celery.worker",
-    "django.contrib.postgres.fields", "django.core.files.storage", "django.core.handlers.wsgi", "django.core.management",
-    "django.core.serializers", "django.core.wsgi", "django.db.backends.sqlite3.base", "django.db.models", "django.forms",
-    "django.http", "django.template.backends.django", "django.test.client", "django.urls", "django.views", "environ",
-    "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "httpcore", "httpx", "inflection", "json", "jsonschema", "kombu", "numpy",
-    "psycopg", "psycopg.types.json", "pydantic", "pythonjsonlogger.json", "redis", "redis.asyncio", "requests", "sqlparse", "tqdm",
-    "uritemplate", "whitenoise.middleware", "yaml",
+    "PIL.Image", "PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageOps", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
+    "PIL.WebPImagePlugin", "ai_edge_litert.interpreter", "amqp", "babel.numbers", "celery.app", "celery.bin.celery",
+    "celery.fixups.django", "celery.loaders.app", "celery.result", "celery.schedules", "celery.worker",
+    "django.contrib.admin.sites", "django.contrib.admin.views.main", "django.contrib.admindocs.views",
+    "django.contrib.auth.hashers", "django.contrib.auth.tokens", "django.contrib.postgres.fields", "django.core.files.storage",
+    "django.core.handlers.wsgi", "django.core.management", "django.core.management.commands.migrate", "django.core.serializers",
+    "django.core.wsgi", "django.db.backends.sqlite3.base", "django.db.migrations.autodetector", "django.db.migrations.executor",
+    "django.db.models", "django.forms", "django.http", "django.template.backends.django", "django.template.loaders.cached",
+    "django.test.client", "django.urls", "django.views", "django.views.defaults", "drf_spectacular.utils", "environ",
+    "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "httpcore", "httpx", "ijson.backends.yajl2_c", "inflection", "json",
+    "jsonschema", "kombu", "numpy", "numpy.typing", "price_parser", "psycopg", "psycopg.types.json", "pydantic",
+    "pydantic.networks", "pydantic.plugin._loader", "pydantic.type_adapter", "pygments.formatters.html", "pythonjsonlogger.json",
+    "qdrant_client", "redis", "redis.asyncio", "requests", "rest_framework.permissions", "rest_framework.request",
+    "rest_framework.serializers", "sqlparse", "tomllib", "tqdm", "uritemplate", "whitenoise.middleware", "yaml",
 )  # fmt: skip
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -210,4 +217,7 @@ def _become(job: dict[str, Any]) -> None:
 if __name__ == "__main__":
     for _name in LIBRARIES:
         importlib.import_module(_name)
+    # Else each process's collections of garbage would go through the libraries' objects, and copy their pages.
+    gc.collect()
+    gc.freeze()
     _become(_next_job(socket.socket(fileno=int(sys.argv[1]))))
