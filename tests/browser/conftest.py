@@ -54,9 +54,9 @@ SCREENS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium; the test is skipped if there is none."""
+    """The system's Chromium, started once by each worker; the test is skipped if there is none."""
     executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if executable is None:
         pytest.skip("no Chromium on the PATH and CHROMIUM is not set: nothing to look at the pages with")
