@@ -22,6 +22,9 @@ _LISTS = frozenset(
 )
 _MAX_DEPTH = 4
 _CHUNK_CHARACTERS = 64 * 1024
+# To find the list, little is read at a time: ijson reads a chunk whole, and names the place of each bracket in it from the
+# outermost on. 64 kB of brackets have names of 10 GB.
+_FIRST_CHUNK_BYTES = 2 * 1024
 # A product of Shopify with 2,048 variants and 250 photos has about 2 million.
 _MAX_CHARACTERS = 16 * 1024 * 1024
 
@@ -112,7 +115,7 @@ def find_objects(path: Path, encoding: str) -> str:
 def _first_list(source: _Source) -> str:
     names: dict[str, None] = {}
     lists: list[str] = []
-    events = ijson.parse(source, multiple_values=True)
+    events = ijson.parse(source, multiple_values=True, buf_size=_FIRST_CHUNK_BYTES)
     opened = ""
     for prefix, event, _value in events:
         if event == "start_array" and not prefix:
