@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from math import sqrt
 
@@ -187,6 +187,7 @@ def _slips(text: str, encoding: str) -> float:
     return wrong / len(beyond) if beyond else 0.0
 
 
+@lru_cache(maxsize=10_000)
 def _slips_of_word(word: str) -> int:
     """Signs within a word, small letters before capital ones, and several scripts in one word."""
     if word.isascii():
