@@ -170,6 +170,8 @@ class Deployment:
         command = [self._here(name, word) for word in words]
         if name == "redis":
             command[0] = command[0].replace("redis-cli", f"redis-cli -p {self.ports[name]}")
+        if kind == "CMD" and (arguments := _pythons(command)):
+            return template.run(arguments, environment=self.environment(name), timeout=PATIENCE_S).returncode == 0
         done = subprocess.run(
             ["sh", "-c", *command] if kind == "CMD-SHELL" else command,
             cwd=ROOT,
