@@ -27,6 +27,8 @@ hypothesis_settings.load_profile("short")
 _TESTS = Path(__file__).parent
 # Their tests use no database of this process.
 _WAIT_FOR_PROCESSES = ("deploy", "services")
+# Of those, files whose tests take a minute or longer: they would be what the other workers wait for in the end.
+_LONGEST = ("test_schema_fuzz.py", "test_memory.py", "test_runbooks.py", "test_stack.py")
 NO_TENSORFLOW = "TensorFlow is not installed: make setup"
 
 
@@ -94,7 +96,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
     yield
     # A stable sort, to keep Django's order: a test with real transactions deletes the data of the migrations.
-    items.sort(key=lambda item: item.path.relative_to(_TESTS).parts[0] not in _WAIT_FOR_PROCESSES)
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    """0 for what begins first."""
+    path = item.path.relative_to(_TESTS)
+    return 0 if path.name in _LONGEST else 1 if path.parts[0] in _WAIT_FOR_PROCESSES else 2
 
 
 def _shares_fixtures(item: pytest.Function) -> bool:
