@@ -88,7 +88,7 @@ _BEYOND = {
     "kind": ("must be one of",),
     "cursor": ("is not a cursor of this list",),
     "page": ("is a page number, and pages by cursor",),
-    "categories": ("is sent beside category",),
+    "categories": ("is sent beside category", "there is no category", "name categories", "is missing"),
     "photos": ("",),
     "image_links": ("",),
     **dict.fromkeys(("sku", "result_sku", "result_skus"), ("no product has this SKU", "has control characters")),
