@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -23,10 +24,17 @@ _LISTS = frozenset(
 _MAX_DEPTH = 4
 _CHUNK_CHARACTERS = 64 * 1024
 # To find the list, little is read at a time: ijson reads a chunk whole, and names the place of each bracket in it from the
-# outermost on. 64 kB of brackets have names of 10 GB.
+# outermost on: the names of 64 kB of brackets would be 10 GB together.
 _FIRST_CHUNK_BYTES = 2 * 1024
 # A product of Shopify with 2,048 variants and 250 photos has about 2 million.
 _MAX_CHARACTERS = 16 * 1024 * 1024
+
+
+# ijson takes memory by the square of the depth.
+_MAX_NESTING = 100
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_NO_MARKS = re.compile(r'[^\[\]{}"]+')
+_STRING = re.compile(r'"[^"]*"')
 
 
 class JsonUnreadable(ValueError):
@@ -40,11 +48,12 @@ class JsonText(str):
 
 
 class _Source:
-    """A file in any encoding, as UTF-8. The characters of one object are limited."""
+    """A file in any encoding, as UTF-8. The characters of one object are limited, and how deeply it is nested."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._characters = 0
+        self._nesting = Nesting()
 
     def read(self, size: int = -1) -> bytes:
         # ijson asks for nothing first, to see whether it gets bytes.
@@ -52,11 +61,43 @@ class _Source:
         self._characters += len(text)
         if self._characters > _MAX_CHARACTERS:
             raise JsonUnreadable(f"an object has more than {_MAX_CHARACTERS:,} characters")
+        if self._nesting.deepest_in(text) > _MAX_NESTING:
+            raise JsonUnreadable(f"lists and objects are nested more than {_MAX_NESTING} levels deep")
         return text.encode("utf-8", errors="replace")
 
     def start_object(self) -> None:
         """Count from here on."""
         self._characters = 0
+
+
+class Nesting:
+    """How deeply the lists and objects of a text are nested, which comes in pieces."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._is_escaped = False
+
+    def deepest_in(self, piece: str) -> int:
+        """The greatest depth within the next piece.
+
+        Args:
+            piece: of any length.
+
+        Returns:
+            Number of lists and objects that are open, at the most.
+        """
+        text = piece[1:] if self._is_escaped else piece
+        self._is_escaped = bool(text) and (len(text) - len(text.rstrip("\\"))) % 2 == 1
+        # Strings are those between quotes that are not escaped.
+        marks = _NO_MARKS.sub("", _ESCAPED.sub("", text))
+        marks = _STRING.sub("", f'"{marks}' if self._in_string else marks)
+        self._in_string = '"' in marks
+        deepest = self._depth
+        for mark in marks.partition('"')[0]:
+            self._depth += 1 if mark in "[{" else -1
+            deepest = max(deepest, self._depth)
+        return deepest
 
 
 def json_objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
