@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -31,6 +31,8 @@ MAX_PHOTOS = 10
 _CATEGORY_SEPARATOR = ">"
 # Who creates the same product at the same time is tried again.
 _CONFLICT_WAIT_S = 0.05
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def put_product(change: ProductChange) -> Changed:
         (result,) = _save([change], replace=True)
         return _raised(result)
 
-    return with_retries(write, wait_s=_CONFLICT_WAIT_S)
+    return _done(write)
 
 
 def patch_product(change: ProductChange) -> Changed:
@@ -122,7 +124,7 @@ def patch_products(changes: Sequence[ProductChange]) -> list[ChangeResult]:
         saved = iter(_save([change for change in changes if change.sku in known], replace=False))
         return [next(saved) if sku in known else ProductNotFound(sku=sku) for sku in skus]
 
-    return with_retries(write, wait_s=_CONFLICT_WAIT_S)
+    return _done(write)
 
 
 def delete_product(sku: str) -> None:
@@ -141,7 +143,7 @@ def delete_product(sku: str) -> None:
         if not delete_products([product_id]):
             raise ProductNotFound(sku=sku)
 
-    with_retries(write, wait_s=_CONFLICT_WAIT_S)
+    _done(write)
 
 
 def category_names(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -261,3 +263,7 @@ def _raised(result: ChangeResult) -> Changed:
     if isinstance(result, Changed):
         return result
     raise result
+
+
+def _done(write: Callable[[], Result]) -> Result:
+    return with_retries(write, wait_s=_CONFLICT_WAIT_S, check_foreign_keys=True)

@@ -63,7 +63,11 @@ def file_was_written(name: str) -> None:
 
 
 def with_retries(
-    write: Callable[[], Result], *, wait_s: float, on_conflict: Callable[[], object] | None = None
+    write: Callable[[], Result],
+    *,
+    wait_s: float,
+    on_conflict: Callable[[], object] | None = None,
+    check_foreign_keys: bool = False,
 ) -> Result:
     """Write in a transaction with files, and again if another one has written the same products at the same time.
 
@@ -71,6 +75,8 @@ def with_retries(
         write: what to write; executed once for each attempt.
         wait_s: seconds; at most as long before each further attempt.
         on_conflict: called after each attempt that is rolled back and done again.
+        check_foreign_keys: at the end of each attempt. PostgreSQL does so at the end of the transaction, which may be an outer one,
+            too late for another attempt.
 
     Returns:
         What `write` returns.
@@ -83,8 +89,7 @@ def with_retries(
         try:
             with transaction_with_files():
                 result = write()
-                if connection.vendor == "postgresql" and not transaction.get_rollback():
-                    # It checks foreign keys at the end, which may be that of an outer transaction.
+                if check_foreign_keys and connection.vendor == "postgresql":
                     connection.check_constraints()
                 return result
         except (IntegrityError, OperationalError) as error:
