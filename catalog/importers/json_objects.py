@@ -23,14 +23,13 @@ _LISTS = frozenset(
 )
 _MAX_DEPTH = 4
 _CHUNK_CHARACTERS = 64 * 1024
-# To find the list, little is read at a time: ijson reads a chunk whole, and names the place of each bracket in it from the
-# outermost on: the names of 64 kB of brackets would be 10 GB together.
+# To find the list, little is read at a time: ijson reads a chunk whole before it returns the first event.
 _FIRST_CHUNK_BYTES = 2 * 1024
 # A product of Shopify with 2,048 variants and 250 photos has about 2 million.
 _MAX_CHARACTERS = 16 * 1024 * 1024
 
 
-# ijson takes memory by the square of the depth.
+# More than any shop's; deeper ones never reach the parser.
 _MAX_NESTING = 100
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _NO_MARKS = re.compile(r'[^\[\]{}"]+')
