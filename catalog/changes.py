@@ -81,7 +81,7 @@ def put_product(change: ProductChange) -> Changed:
         (result,) = _save([change], replace=True)
         return _raised(result)
 
-    return _done(write)
+    return _in_transaction(write)
 
 
 def patch_product(change: ProductChange) -> Changed:
@@ -124,7 +124,7 @@ def patch_products(changes: Sequence[ProductChange]) -> list[ChangeResult]:
         saved = iter(_save([change for change in changes if change.sku in known], replace=False))
         return [next(saved) if sku in known else ProductNotFound(sku=sku) for sku in skus]
 
-    return _done(write)
+    return _in_transaction(write)
 
 
 def delete_product(sku: str) -> None:
@@ -143,7 +143,7 @@ def delete_product(sku: str) -> None:
         if not delete_products([product_id]):
             raise ProductNotFound(sku=sku)
 
-    _done(write)
+    _in_transaction(write)
 
 
 def category_names(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -265,5 +265,5 @@ def _raised(result: ChangeResult) -> Changed:
     raise result
 
 
-def _done(write: Callable[[], Result]) -> Result:
+def _in_transaction(write: Callable[[], Result]) -> Result:
     return with_retries(write, wait_s=_CONFLICT_WAIT_S, check_foreign_keys=True)

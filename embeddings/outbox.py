@@ -121,10 +121,11 @@ def ensure_all_rows(version: EncoderVersion) -> int:
 def mark_orphans(version: EncoderVersion) -> int:
     """Mark rows as removed whose photo was deleted or is no longer covered. Returns their number."""
     rows = ImageEmbedding.objects.filter(version=version).exclude(state=State.REMOVED)
+    images = images_covered(version)
     orphans, last = 0, 0
     while ids := list(rows.filter(image_id__gt=last).order_by("image_id").values_list("image_id", flat=True)[:BATCH]):
         last = ids[-1]
-        covered = set(images_covered(version).filter(pk__in=ids).values_list("pk", flat=True))
+        covered = set(images.filter(pk__in=ids).values_list("pk", flat=True))
         orphans += rows.filter(image_id__in=[image_id for image_id in ids if image_id not in covered]).mark_removed()
     return orphans
 

@@ -99,6 +99,7 @@ def reconcile(waited_s: float | None = None) -> None:
     Args:
         waited_s: minimum age of a row in the outbox, in seconds; None for the setting MESSAGE_LOST_AFTER_S.
     """
-    submit_outdated_reindexes()
     waited = timedelta(seconds=settings.MESSAGE_LOST_AFTER_S if waited_s is None else waited_s)
     _send(sync_images, outbox.stale_images(waited, RECONCILE_LIMIT), SYNC_BATCH_SIZE)
+    # Last: an index that does not respond keeps no message from being sent.
+    submit_outdated_reindexes()

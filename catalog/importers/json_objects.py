@@ -27,8 +27,6 @@ _CHUNK_CHARACTERS = 64 * 1024
 _FIRST_CHUNK_BYTES = 2 * 1024
 # A product of Shopify with 2,048 variants and 250 photos has about 2 million.
 _MAX_CHARACTERS = 16 * 1024 * 1024
-
-
 # More than any shop's; deeper ones never reach the parser.
 _MAX_NESTING = 100
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
