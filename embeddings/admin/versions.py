@@ -129,6 +129,11 @@ class CollectionAdmin(ReadOnlyAdmin):
             self.prefetch_rows([collection])
         return _count_badges(vars(collection)["counts"])
 
+    @admin.display(description=_("categories"))
+    def covered(self, collection: Collection) -> str:
+        """What the form's field shows to those who may only view."""
+        return ", ".join(collection.categories.values_list("path", flat=True))
+
     def save_model(self, request: HttpRequest, obj: Collection, form: CollectionForm, change: bool) -> None:  # noqa: ARG002
         """Save the name, and submit the job that follows a change of what it covers."""
         stored = Collection.objects.get(pk=obj.pk)

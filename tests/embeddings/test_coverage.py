@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db.models import ProtectedError
 from django.test import Client
@@ -126,6 +127,19 @@ def test_the_admin_submits_a_job_that_follows(
     assert Collection.objects.get(slug="shoes").name == "Bags"
     both = admin.post(page, {"name": "Bags", "covered": [shoes.pk], "covers_all": "on"}).content.decode()
     assert "Choose categories, or the whole catalogue" in both
+
+
+def test_who_may_only_view_sees_what_a_collection_covers(
+    client: Client, other: EncoderVersion, shoes: Category
+) -> None:
+    CategoryFactory.create(name="Boots", parent=shoes)
+    set_coverage(other.collection, ["shoes/boots"], covers_all=False)
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_collection"))
+    client.force_login(viewer)
+    page = client.get(reverse("admin:embeddings_collection_change", args=[other.collection.pk])).content.decode()
+    assert "shoes/boots" in page
+    assert "select2" not in page.partition("<form")[2]
 
 
 def test_nothing_is_changed_while_the_job_of_an_earlier_change_is_under_way(other: EncoderVersion) -> None:
