@@ -1,4 +1,4 @@
-"""Deletes unused files without a broker: in a thread of the serving process."""
+"""Deletes unused files and finds roles of photos without a broker: in a thread of the serving process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from django.conf import settings
 from django.db import connection
 
-from catalog import unused_files
+from catalog import photo_roles, unused_files
 from jobs.process import process
 
 logger = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ POLL_S = 300.0
 
 
 class SweepThread(threading.Thread):
-    """Deletes unused files every POLL_S seconds, until the process ends."""
+    """Deletes unused files and finds waiting roles of photos every POLL_S seconds, until the process ends."""
 
     def __init__(self) -> None:
         """A thread that is not started."""
@@ -34,9 +34,10 @@ class SweepThread(threading.Thread):
         while not self._stopped.wait(POLL_S):
             try:
                 unused_files.sweep()
-            # The thread must survive an unavailable database or disk. The files are still there afterwards.
+                photo_roles.find_waiting_roles()
+            # The thread must survive an unavailable database or disk. What is to be done is still there afterwards.
             except Exception:
-                logger.exception("deleting unused files failed; retrying")
+                logger.exception("deleting unused files or finding roles of photos failed; retrying")
             finally:
                 connection.close()
 

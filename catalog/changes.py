@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from catalog.errors import ProductMerged, ProductNotFound
 from catalog.fetching import Fetcher, FetchResult
 from catalog.models import Category, Product, ProductImage
+from catalog.photo_roles import find_roles
 from catalog.photos import ImageRejected, Photo, PhotoRejectionReason
 from catalog.selectors import product_id_of
 from catalog.services import (
@@ -254,8 +255,8 @@ def _replace_photos(product: Product, photos: Sequence[Photo]) -> bool:
         remove_images(removed)
     if moved:
         arrange_images(moved)
-    for position, photo in added.items():
-        attach_image(product, photo, position=position)
+    attached = [attach_image(product, photo, position=position)[0].pk for position, photo in added.items()]
+    find_roles(attached)
     return bool(removed or moved or added)
 
 

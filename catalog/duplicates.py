@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from catalog.clustering import connected_components
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
+from catalog.photo_roles import reconsider
 from catalog.services import products_were_changed, remove_images
 from catalog.transactions import lock_families
 
@@ -256,6 +257,7 @@ def _move_photos(target: Product, duplicates: Iterable[Product]) -> None:
             ProductImage.objects.filter(pk=image.pk).update(product=target, position=position, from_merged_product=True)
             position += 1
     remove_images(redundant)
+    reconsider(own)
 
 
 def _merge_families(main: Product, products: Iterable[Product]) -> None:

@@ -8,7 +8,7 @@ products_changed = Signal()
 # paths: list[str] of categories that an import has left without products. Receivers return a text for the report, or None.
 categories_emptied = Signal()
 
-# image_ids: list[int] of photos that are new or whose content changed.
+# image_ids: list[int] of photos that are new, or whose content changed, or whether they are compared.
 images_changed = Signal()
 
 # image_ids: list[int] of photos that are about to be deleted; their rows still exist.

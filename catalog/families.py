@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from catalog.models import Product
+from catalog.models import Product, ProductImage
+from catalog.photo_roles import reconsider
 
 
 def assign_families(joined: Sequence[Product], old_codes: Mapping[str, str]) -> None:
@@ -17,6 +18,8 @@ def assign_families(joined: Sequence[Product], old_codes: Mapping[str, str]) -> 
         joined: saved products with a new code, in the order of their source; "" for products that only leave.
         old_codes: by SKU; without those that had none.
     """
+    if not joined:
+        return
     leavers = {product.pk for product in joined if old_codes.get(product.sku)}
     if leavers:
         _leave(leavers)
@@ -24,6 +27,7 @@ def assign_families(joined: Sequence[Product], old_codes: Mapping[str, str]) -> 
     codes = {product.family_code for product in joined if product.family_code}
     for code, members in _by_code(codes).items():
         _join(code, members, new_members)
+    reconsider(ProductImage.objects.filter(product__in=[product.pk for product in joined]))
 
 
 def _by_code(codes: Iterable[str]) -> dict[str, list[Product]]:

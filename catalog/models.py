@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import PurePosixPath
 from uuid import uuid4
@@ -290,8 +291,32 @@ class UnusedFile(models.Model):
         return self.name
 
 
+class ProductImageQuerySet(models.QuerySet["ProductImage"]):
+    """Which photos: those that are compared, and the first one of each product."""
+
+    def compared(self) -> ProductImageQuerySet:
+        """Photos that show their product: the only ones that are embedded, asked and found."""
+        return self.filter(role__in=ProductImage.COMPARED)
+
+
 class ProductImage(models.Model):
     """One photo of a product. `sha256`, `width` and `height` describe the stored file."""
+
+    class Role(models.TextChoices):
+        """What a photo is for."""
+
+        PRODUCT = "product", _("product")
+        DETAIL = "detail", _("detail of the product")
+        CHART = "chart", _("size chart, care label or the like")
+        PLACEHOLDER = "placeholder", _("placeholder")
+        IGNORED = "ignored", _("ignored")
+
+    class RoleSource(models.TextChoices):
+        """Where the role comes from."""
+
+        PENDING = "", _("not looked at yet")
+        FOUND = "found", _("found")
+        CHOSEN = "chosen", _("chosen by hand")
 
     class Finding(models.TextChoices):
         """What makes the photo useless for recommendations; the same as `catalog.photos.Finding`."""
@@ -299,6 +324,12 @@ class ProductImage(models.Model):
         NONE = "", _("none")
         BLANK = photos.Finding.BLANK.value, _("one colour only")
         TINY = photos.Finding.TINY.value, _("too small")
+
+    # Of photos that are embedded, asked and found.
+    COMPARED = (Role.PRODUCT, Role.DETAIL)
+    # Of pictures that stand for no product of their own.
+    SHARED = (Role.CHART, Role.PLACEHOLDER)
+    ROLES_OF_FINDINGS: Mapping[str, Role] = {Finding.BLANK: Role.PLACEHOLDER, Finding.TINY: Role.IGNORED}
 
     product = models.ForeignKey(Product, verbose_name=_("product"), on_delete=models.CASCADE, related_name="images")
     file = models.ImageField(
@@ -336,6 +367,16 @@ class ProductImage(models.Model):
         editable=False,
         help_text=_("Perceptual hash of the photo; empty until computed."),
     )
+    role = models.CharField(
+        _("role"),
+        max_length=12,
+        choices=Role.choices,
+        default=Role.PRODUCT,
+        help_text=_("Only photos of the product and of its details are compared with others."),
+    )
+    role_source = models.CharField(
+        _("source of the role"), max_length=6, choices=RoleSource.choices, blank=True, editable=False
+    )
     from_merged_product = models.BooleanField(
         _("from a merged product"),
         default=False,
@@ -344,11 +385,22 @@ class ProductImage(models.Model):
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
+    objects = ProductImageQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("product image")
         verbose_name_plural = _("product images")
         ordering = ("position", "id")
-        indexes = [models.Index(fields=("product", "position"), name="image_by_product")]
+        indexes = [
+            models.Index(fields=("product", "position"), name="image_by_product"),
+            models.Index(fields=("perceptual_hash",), name="image_by_perceptual_hash"),
+            models.Index(fields=("id",), name="image_role_pending", condition=models.Q(role_source="")),
+            models.Index(
+                fields=("perceptual_hash",),
+                name="image_not_compared",
+                condition=models.Q(role__in=("chart", "placeholder")),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=("product", "sha256"), name="image_once_per_product"),
             models.CheckConstraint(condition=models.Q(sha256__length=64), name="image_sha256_whole"),

@@ -11,6 +11,8 @@ from PIL import Image
 
 _SIDE = 32
 _FREQUENCIES_KEPT = 8
+# The sign of the mean is left out.
+HASH_BITS = _FREQUENCIES_KEPT**2 - 1
 
 # Photos are decoded with at least this many pixels on the shorter side before they are hashed.
 MIN_SIDE = 64

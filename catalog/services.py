@@ -29,6 +29,7 @@ from catalog.models import (
     ProductSource,
     photo_path,
 )
+from catalog.photo_roles import reconsider
 from catalog.photos import Photo
 from catalog.transactions import file_was_written, lock_families
 
@@ -411,6 +412,7 @@ def attach_image(
         perceptual_hash=photo.perceptual_hash,
         source_sha256=photo.source_sha256,
         finding=photo.finding or "",
+        role=ProductImage.ROLES_OF_FINDINGS.get(photo.finding or "", ProductImage.Role.PRODUCT),
     )
     image.file.name = _store(image, photo)
     image.save()
@@ -446,6 +448,7 @@ def note_missing_files(image_ids: Collection[int]) -> None:
 @transaction.atomic
 def arrange_images(positions: Mapping[int, int]) -> None:
     """Set positions of photos. positions: by image id."""
+    reconsider(ProductImage.objects.filter(pk__in=positions))
     for image_id, position in positions.items():
         ProductImage.objects.filter(pk=image_id).update(position=position)
 
@@ -470,6 +473,7 @@ def remove_images(image_ids: Collection[int]) -> int:
     images = list(ProductImage.objects.filter(pk__in=image_ids))
     if not images:
         return 0
+    reconsider(ProductImage.objects.filter(pk__in=[image.pk for image in images]))
     events.images_removed.send(sender=ProductImage, image_ids=[image.pk for image in images])
     ProductImage.objects.filter(pk__in=[image.pk for image in images]).delete()
     unused_files.note({str(image.file.name) for image in images})

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from catalog import unused_files
+from catalog import photo_roles, unused_files
 
 
 @shared_task(acks_late=False)
 def sweep_unused_files() -> None:
     """Delete the files of photos that no product has had for DELETED_PHOTOS_KEEP_MINUTES."""
     unused_files.sweep()
+
+
+@shared_task(acks_late=False)
+def find_photo_roles() -> None:
+    """Find the roles of photos that wait for it, as after a change of families or an upgrade."""
+    photo_roles.find_waiting_roles()

@@ -188,7 +188,9 @@ def _read_contents(version: EncoderVersion, path: Path, on_progress: ProgressCal
 
 def _active_photos(image_ids: Sequence[int]) -> list[tuple[int, str, int, int, int | None]]:
     """Id, SHA-256, perceptual hash, product and main product of photos."""
-    images = ProductImage.objects.filter(pk__in=image_ids, product__active=True, perceptual_hash__isnull=False)
+    images = ProductImage.objects.compared().filter(
+        pk__in=image_ids, product__active=True, perceptual_hash__isnull=False
+    )
     columns = ("pk", "sha256", "perceptual_hash", "product", "product__variant_of")
     return list(images.order_by("pk").values_list(*columns))
 

@@ -23,8 +23,8 @@ BATCH = 1000
 
 
 def images_covered(version: EncoderVersion) -> QuerySet[ProductImage]:
-    """The photos that the version's collection covers."""
-    return ProductImage.objects.filter(covered_by(version.collection_id, "product"))
+    """The photos that the version's collection covers, of those that are compared."""
+    return ProductImage.objects.compared().filter(covered_by(version.collection_id, "product"))
 
 
 def enqueue_images(image_ids: Sequence[int]) -> None:
@@ -34,10 +34,14 @@ def enqueue_images(image_ids: Sequence[int]) -> None:
 
 
 def enqueue_images_for(version: EncoderVersion, image_ids: Sequence[int]) -> None:
-    """Enqueue photos for one version. A photo with unchanged content keeps its vector, and its point is upserted again."""
+    """Enqueue photos for one version, and the removal of those that it does not cover any more.
+
+    A photo with unchanged content keeps its vector, and its point is upserted again.
+    """
     hashes = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
-    known = ImageEmbedding.objects.filter(version=version, image_id__in=hashes)
-    for row in known:
+    known = ImageEmbedding.objects.filter(version=version, image_id__in=image_ids)
+    known.exclude(image_id__in=hashes).exclude(state=State.REMOVED).mark_removed()
+    for row in known.filter(image_id__in=hashes):
         content_hash = hashes[row.image_id]
         unchanged = row.content_hash == content_hash
         if unchanged and row.state == State.PENDING:

@@ -145,6 +145,7 @@ CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_ROUTES = {
     "embeddings.tasks.embed_images": {"queue": "embed"},
     "catalog.tasks.sweep_unused_files": {"queue": "jobs"},
+    "catalog.tasks.find_photo_roles": {"queue": "jobs"},
     "jobs.tasks.run_job": {"queue": "jobs"},
     "jobs.tasks.run_waiting_jobs": {"queue": "jobs"},
     "jobs.tasks.run_training": {"queue": "train"},
@@ -164,6 +165,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "sweep-unused-files": {
         "task": "catalog.tasks.sweep_unused_files",
+        "schedule": 300.0,
+        "options": {"expires": 250.0},
+    },
+    "find-photo-roles": {
+        "task": "catalog.tasks.find_photo_roles",
         "schedule": 300.0,
         "options": {"expires": 250.0},
     },

@@ -1,16 +1,20 @@
-"""The fallback where a product has no vector: the newest products of its category, then of the parents, then of the collection."""
+"""The fallback where a product has no vector: the newest products of its category, then of the parents, then of the collection.
+
+Products that have no photo to show, or a placeholder, come only from its own category, behind the others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from catalog.cards import ProductCard, product_cards
 from catalog.filters import ProductFilter
-from catalog.models import Product, lineage
+from catalog.models import Product, ProductImage, lineage
 from catalog.selectors import visible_products
 
 
@@ -27,17 +31,20 @@ def newest_in_category(
         excluded_ids: ids of products that are never returned.
 
     Returns:
-        Cards, one of each family of variants, the newest first within each category.
+        Cards, one of each family of variants, within each category the newest first.
     """
     within = product_filter.category or ""
     categories = lineage(category)[::-1]
     if within:
         categories = [path for path in categories if f"{path}/".startswith(f"{within}/")]
     cards: list[ProductCard] = []
-    for path in [*categories, within]:
+    with_photo = Exists(ProductImage.objects.compared().filter(product=OuterRef("pk")).order_by())
+    steps: list[tuple[str, Any]] = [(path, with_photo) for path in [*categories, within]]
+    steps.insert(1, (steps[0][0], ~with_photo))
+    for path, has_photo in steps:
         if len(cards) >= limit:
             break
-        products = visible_products().filter(covered).matching(replace(product_filter, category=path))
+        products = visible_products().filter(covered, has_photo).matching(replace(product_filter, category=path))
         families = {card.family for card in cards}
         products = products.exclude(pk__in=excluded_ids).exclude(pk__in=families).exclude(variant_of__in=families)
         cards += _one_of_each_family(products.order_by("-id"), limit - len(cards))

@@ -108,8 +108,8 @@ class Recommendations:
 def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     """Recommend products that look like a product.
 
-    The product itself, its variants and products with a byte-identical photo are excluded; of each other family one product
-    is returned, and of products whose best-matching photos show the same picture one. A product without a vector gets the
+    The product itself, its variants and products with the same main photo are excluded; of each other family one product is
+    returned, and of products whose best-matching photos show the same picture one. A product without a vector gets the
     fallback, within the same collection and filter; one that was merged into another gets that one's results.
 
     Args:

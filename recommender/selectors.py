@@ -24,6 +24,7 @@ _NAMES = {
     "unusable_states": ", ".join(
         f"'{state}'" for state in (ImageEmbedding.State.PENDING, ImageEmbedding.State.REMOVED)
     ),
+    "compared": ", ".join(f"'{role}'" for role in ProductImage.COMPARED),
 }
 # Not a join: SQLite would start from all vectors of the version.
 _VECTORS_SQL = """
@@ -34,8 +35,13 @@ _VECTORS_OF_IMAGES_SQL = """
     SELECT image_id, vector FROM {embedding} WHERE version_id = %s AND vector IS NOT NULL AND image_id IN
 """.format(**_NAMES)
 _EXCLUDED_SQL = """
-    SELECT other.product_id FROM {image} own JOIN {image} other ON other.sha256 = own.sha256
-    WHERE own.product_id = %s AND other.product_id <> own.product_id
+    SELECT other.product_id FROM {image} other WHERE other.sha256 = (
+        SELECT own.sha256 FROM {image} own WHERE own.product_id = %s AND own.role IN ({compared})
+        ORDER BY own.position, own.id LIMIT 1
+    ) AND other.role IN ({compared}) AND NOT EXISTS (
+        SELECT 1 FROM {image} earlier WHERE earlier.product_id = other.product_id AND earlier.role IN ({compared})
+        AND (earlier.position < other.position OR (earlier.position = other.position AND earlier.id < other.id))
+    )
     UNION SELECT main.variant_of_id FROM {product} main WHERE main.id = %s AND main.variant_of_id IS NOT NULL
     UNION SELECT variant.id FROM {product} variant
     WHERE variant.variant_of_id = (SELECT COALESCE(own.variant_of_id, own.id) FROM {product} own WHERE own.id = %s)
@@ -76,7 +82,9 @@ def vectors_of_images(version_id: int, image_ids: Collection[int]) -> dict[int, 
 
 
 def excluded_products_of(product_id: int) -> set[int]:
-    """The products that are never recommended beside a product: those with a byte-identical photo, and its family of variants.
+    """The products that are never recommended beside a product: those with the same file as main photo, and its family of variants.
+
+    The main photo is the first of those that are compared.
 
     Args:
         product_id: the product, whose own id is not returned.
@@ -84,7 +92,8 @@ def excluded_products_of(product_id: int) -> set[int]:
     Returns:
         Product ids.
     """
-    return {excluded for (excluded,) in _rows(_EXCLUDED_SQL, [product_id] * 4)}
+    found = {excluded for (excluded,) in _rows(_EXCLUDED_SQL, [product_id] * 4)}
+    return found - {product_id}
 
 
 def _vectors(rows: Sequence[tuple[int, bytes]]) -> dict[int, Vector]:

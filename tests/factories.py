@@ -19,9 +19,14 @@ from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector
 
 
 def jpeg(colour: str | tuple[int, int, int] = "teal", size: tuple[int, int] = (32, 24)) -> bytes:
-    """A real JPEG file of one colour."""
+    """A real JPEG file of one colour with a black or white corner: a picture of one colour alone counts as a placeholder."""
     file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, "JPEG")
+    image = Image.new("RGB", size, colour)
+    image.paste(
+        "black" if sum(image.resize((1, 1)).tobytes()) > 3 * 127 else "white",
+        (0, 0, max(1, size[0] // 8), max(1, size[1] // 8)),
+    )
+    image.save(file, "JPEG")
     return file.getvalue()
 
 

@@ -122,6 +122,10 @@ class PriceFilter(RangeNumericListFilter):
         return cast("ProductQuerySet", queryset).matching(in_shop_currency(chosen))
 
 
+# Those of photos that are not as most are.
+_ROLES = [role for role in ProductImage.Role if role is not ProductImage.Role.PRODUCT]
+
+
 class PhotoFilter(SelectFilter):
     """Products with or without a photo, or with one that is not as it should be."""
 
@@ -134,6 +138,7 @@ class PhotoFilter(SelectFilter):
             ("no", _("without a photo")),
             (ProductImage.Finding.BLANK.value, _("a photo of one colour")),
             (ProductImage.Finding.TINY.value, _("a photo that is too small")),
+            *((role.value, _("a photo of the role: %s") % role.label) for role in _ROLES),
             ("shared", _("a photo that other products have, too")),
             ("file_missing", _("a photo whose file is missing")),
         ]
@@ -152,5 +157,7 @@ class PhotoFilter(SelectFilter):
                 return queryset.filter(Exists(photos.filter(Exists(others.order_by()))))
             case "file_missing":
                 return queryset.filter(Exists(photos.filter(file_missing=True)))
+            case role if role in _ROLES:
+                return queryset.filter(Exists(photos.filter(role=role)))
             case finding:
                 return queryset.filter(Exists(photos.filter(finding=finding)))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -21,13 +21,20 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin.display import Badge, badges
 from catalog import services
 from catalog.kept_photos import KeptPhoto, KeptPhotoExpired, keep_photo, kept_photo
 from catalog.models import Product, ProductImage
+from catalog.photo_roles import find_roles
 from catalog.photos import ImageRejected, Photo, read_photo
 from catalog.thumbnails import thumbnail_url
+
+if TYPE_CHECKING:
+    _PhotoModelForm = forms.ModelForm[ProductImage]
+else:
+    _PhotoModelForm = forms.ModelForm
 
 
 def thumbnail(image: ProductImage | None) -> SafeString:
@@ -48,9 +55,10 @@ def photo_remarks(image: ProductImage, *, products: int) -> list[Badge]:
         products: number of products that have it.
 
     Returns:
-        Its finding, how many products share it, and whether its file is missing; nothing for a usual photo.
+        Its finding, whether it is compared, how many products share it, and whether its file is missing; nothing for a usual photo.
     """
     remarks = [
+        Badge("" if image.role in ProductImage.COMPARED else str(_("not compared")), "info"),
         Badge(image.get_finding_display() if image.finding else "", "warning"),
         Badge(ngettext("in %d product", "in %d products", products) % products if products > 1 else "", "info"),
         Badge(str(_("file missing")) if image.file_missing else "", "danger"),
@@ -202,15 +210,43 @@ class PhotosField(forms.FileField):
 _MAX_ALT = 300
 
 
+class PhotoForm(_PhotoModelForm):
+    """A photo of a product, with its role."""
+
+    chosen_role = forms.ChoiceField(
+        label=_("role"), required=False, widget=UnfoldAdminSelectWidget, help_text=ProductImage.role.field.help_text
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        image, field = self.instance, cast("forms.ChoiceField", self.fields["chosen_role"])
+        is_chosen = image.role_source == ProductImage.RoleSource.CHOSEN
+        found = _("found by itself") if is_chosen else _("found: %s") % image.get_role_display()
+        field.choices = [("", found), *ProductImage.Role.choices]
+        field.initial = image.role if is_chosen else ""
+
+
 class ProductImageInline(TabularInline):
     """The photos of a product. Users who may change the product may change them."""
 
     model = ProductImage
+    form = PhotoForm
     template = "admin/catalog/product/photo_tiles.html"
     extra = 0
     verbose_name_plural = _("photos")
-    fields: Sequence[str] = ("preview", "position", "alt", "size", "remarks")
-    readonly_fields: Sequence[str] = ("preview", "size", "remarks")
+    fields: Sequence[str] = ("preview", "position", "alt", "chosen_role", "size", "remarks")
+    readonly_fields: Sequence[str] = ("preview", "role_shown", "size", "remarks")
+
+    def get_fields(self, request: HttpRequest, obj: Product | None = None) -> Sequence[str]:
+        """The fields; to who may only view, the role as a text."""
+        if self.has_change_permission(request, obj):
+            return self.fields
+        return ["role_shown" if name == "chosen_role" else name for name in self.fields]
+
+    @admin.display(description=_("role"))
+    def role_shown(self, image: ProductImage) -> str:
+        """What the photo is for."""
+        return str(image.get_role_display())
 
     @admin.display(description=_("photo"))
     def preview(self, image: ProductImage) -> SafeString:
@@ -265,20 +301,23 @@ def attach_photos(request: HttpRequest, product: Product, photos: Sequence[Chose
     Returns:
         Whether all of them are usable.
     """
-    attached, all_usable = 0, True
+    attached, all_usable = list[int](), True
     for chosen in photos:
         photo = _read(request, chosen)
         if photo is None:
             all_usable = False
             continue
-        _image, is_new = services.attach_image(product, photo, alt=chosen.alt, position=chosen.position)
-        attached += is_new
-        if not is_new:
+        image, is_new = services.attach_image(product, photo, alt=chosen.alt, position=chosen.position)
+        if is_new:
+            attached.append(image.pk)
+        else:
             messages.info(request, _("%(file)s is already one of the product's photos.") % {"file": chosen.file_name})
         if chosen.kept is not None:
             transaction.on_commit(chosen.kept.discard)
     if attached:
-        messages.success(request, ngettext("%d photo was added.", "%d photos were added.", attached) % attached)
+        find_roles(attached)
+        number = len(attached)
+        messages.success(request, ngettext("%d photo was added.", "%d photos were added.", number) % number)
     return all_usable
 
 

@@ -35,6 +35,7 @@ from catalog.admin.suggestions import SuggestionsMixin
 from catalog.kept_photos import KeptPhotoExpired, kept_photo
 from catalog.models import Product, ProductImage, ProductQuerySet
 from catalog.money import money
+from catalog.photo_roles import choose_roles, reconsider
 from catalog.photos import ImageRejected
 from catalog.transactions import transaction_with_files
 from jobs.storage import StorageUnavailable
@@ -238,6 +239,8 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
         super().save_model(request, obj, form, change)
         if change and set(form.changed_data) - {"new_photos"}:
             services.products_were_changed([obj.pk])
+        if change and "variant_of" in form.changed_data:
+            reconsider(ProductImage.objects.filter(product=obj))
 
     def save_related(self, request: HttpRequest, form: ProductForm, formsets: Any, change: bool) -> None:
         """Save changes of photos, then attach the new ones."""
@@ -259,13 +262,21 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
         return redirect("admin:catalog_product_change", product.pk)
 
     def save_formset(self, request: HttpRequest, form: ProductForm, formset: Any, change: bool) -> None:
-        """Save positions and texts, which are in no index, and remove deleted photos through the service."""
+        """Save positions, texts and roles, and remove deleted photos through the service."""
         if formset.model is not ProductImage:
             super().save_formset(request, form, formset, change)
             return
         changed = formset.save(commit=False)
         services.arrange_images({image.pk: image.position for image in changed})
         services.describe_images({image.pk: image.alt for image in changed})
+        roles = {
+            each.instance.pk: each.cleaned_data["chosen_role"]
+            for each in formset.initial_forms
+            if "chosen_role" in each.changed_data and each not in formset.deleted_forms
+        }
+        if number := choose_roles(roles):
+            text = ngettext("%d photo has another role now.", "%d photos have another role now.", number) % number
+            messages.info(request, text)
         services.remove_images([image.pk for image in formset.deleted_objects])
 
     def delete_model(self, request: HttpRequest, obj: Product) -> None:  # noqa: ARG002

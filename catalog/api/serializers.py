@@ -22,7 +22,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from catalog.cards import COLUMNS, CardColumn, ProductCard
-from catalog.models import Product
+from catalog.models import Product, ProductImage
 from catalog.money import decimals
 from catalog.selectors import ProductDetail, ProductRecord
 from catalog.thumbnails import thumbnail_url
@@ -80,6 +80,7 @@ def product_detail(detail: ProductDetail, base: str) -> dict[str, Any]:
                 "width": image.width,
                 "height": image.height,
                 "alt": image.alt,
+                "role": image.role,
             }
             for image in detail.images
         ],
@@ -175,6 +176,9 @@ class ImageSerializer(serializers.Serializer[Any]):
     width = serializers.IntegerField()
     height = serializers.IntegerField()
     alt = serializers.CharField()
+    role = serializers.ChoiceField(
+        ProductImage.Role.choices, help_text="Photos of the roles `product` and `detail` are compared with others."
+    )
 
 
 @extend_schema_serializer(component_name="ProductDetailSchema")

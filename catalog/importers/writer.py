@@ -49,6 +49,7 @@ from catalog.importers.rows import (
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
 from catalog.media import is_missing
 from catalog.models import Category, Product, ProductImage, lineage
+from catalog.photo_roles import find_roles
 from catalog.photos import ImageRejected, Photo
 from catalog.selectors import merged_skus
 from catalog.services import (
@@ -418,6 +419,7 @@ class _ImportRun:
         products = [each[0] for each in saved if not isinstance(each, ValidationError)]
         reactivated = self._record_source(batch, products)
         results: list[SaveResult | ValidationError] = []
+        attached: list[int] = []
         for pending, each in zip(batch, saved, strict=True):
             if isinstance(each, ValidationError):
                 results.append(each)
@@ -427,7 +429,8 @@ class _ImportRun:
                 result = SaveResult.UPDATED
             results.append(result)
             if not self.report.dry_run:
-                _change_photos(product, pending.photos)
+                attached += _change_photos(product, pending.photos)
+        find_roles(attached)
         return results
 
     def _record_source(self, batch: Sequence[_PendingRow], products: Sequence[Product]) -> set[int]:
@@ -526,13 +529,15 @@ def _withdrawal_blocker(report: ImportReport) -> str:
     return ""
 
 
-def _change_photos(product: Product, plan: _PhotoPlan) -> None:
+def _change_photos(product: Product, plan: _PhotoPlan) -> list[int]:
+    """Change the photos of a product as planned. Returns the ids of those that were attached."""
     if plan.removed:
         remove_images(plan.removed)
     if plan.moved:
         arrange_images(plan.moved)
-    for position, (photo, alt) in plan.added.items():
-        attach_image(product, photo, position=position, alt=alt)
+    return [
+        attach_image(product, photo, position=position, alt=alt)[0].pk for position, (photo, alt) in plan.added.items()
+    ]
 
 
 def _error_message(error: ValidationError) -> str:

@@ -99,25 +99,6 @@ class EmbeddingStateFilter(SelectFilter):
         return queryset
 
 
-class FindingFilter(SelectFilter):
-    """Photos that are useless for recommendations."""
-
-    title = _("finding")
-    parameter_name = "finding"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
-        return [choice for choice in ProductImage.Finding.choices if choice[0]]
-
-    def queryset(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        queryset: QuerySet[ImageEmbedding],
-    ) -> QuerySet[ImageEmbedding]:
-        if not self.value():
-            return queryset
-        return queryset.filter(image_id__in=ProductImage.objects.filter(finding=self.value()).order_by().values("pk"))
-
-
 class EmbeddedProductAdmin(ProductAdmin):
     """Products, with where their photos stand in the index."""
 
@@ -195,7 +176,7 @@ class ImageEmbeddingAdmin(ReadOnlyAdmin):
 
     list_display = ("preview", "product", "version", "state_shown", "attempts", "changed_at")
     list_display_links = ("product",)
-    list_filter = ("state", "version", FindingFilter)
+    list_filter = ("state", "version")
     list_filter_submit = True
     list_per_page = 50
     show_full_result_count = False

@@ -52,7 +52,7 @@ _SIMILAR: dict[str, Any] = {
     "responses": responses(serializers.SimilarResponseSerializer, 400, 404, 503),
     "description": (
         "The products whose photos are most similar to this product's photos, nearest first.\n\n"
-        "The product itself, its variants, products with an identical photo and products that are not visible are excluded. A"
+        "The product itself, its variants, products with the same main photo and products that are not visible are excluded. A"
         " product with several photos counts with the best match between any two photos. Of products whose best-matching photos"
         " show the same picture, one is returned."
         " If the product has no vector yet,"

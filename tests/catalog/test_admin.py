@@ -489,5 +489,3 @@ def test_photos_that_show_nothing_or_that_products_share_are_marked_and_found(ad
         for choice in ("blank", "tiny", "shared", "file_missing")
     }
     assert found == {"blank": {"white"}, "tiny": {"pixel"}, "shared": {"usual", "twin"}, "file_missing": {"lost"}}
-    photos = admin.get(reverse("admin:embeddings_imageembedding_changelist"), {"finding": "blank"}).context["cl"]
-    assert [row.image_id for row in photos.result_list] == [products["white"].images.get().pk]

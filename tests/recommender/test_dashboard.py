@@ -314,6 +314,7 @@ class TestPoorQueries:
 
     def test_those_seen_most_come_first_with_their_figures(self, shop: Shop, admin):
         less, more = ProductFactory.create(title="Less seen"), ProductFactory.create(title="More seen")
+        ProductImageFactory.create(product=less)
         seen(less, 3)
         seen(more, 7)
         seen(less, 50, days_ago=9)

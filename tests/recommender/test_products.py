@@ -90,7 +90,7 @@ def test_a_list_costs_two_queries_however_long_it_is(api: Client, django_assert_
 
 def test_one_product_has_all_that_its_shop_says(api: Client) -> None:
     product = ProductFactory(description="Holds 350 ml.", tags=["camping"], attributes={"colour": "blue"})
-    second = ProductImageFactory(product=product, position=2, alt="From above")
+    second = ProductImageFactory(product=product, position=2, alt="From above", role="chart")
     first = ProductImageFactory(product=product, position=1)
 
     body = api.get(f"/api/products/{product.pk}").json()
@@ -98,8 +98,22 @@ def test_one_product_has_all_that_its_shop_says(api: Client) -> None:
     assert (body["description"], body["tags"], body["attributes"]) == ("Holds 350 ml.", ["camping"], {"colour": "blue"})
     assert body["image"] == f"http://testserver{first.file.url}"
     assert body["images"] == [
-        {"id": first.pk, "url": f"http://testserver{first.file.url}", "width": 32, "height": 24, "alt": ""},
-        {"id": second.pk, "url": f"http://testserver{second.file.url}", "width": 32, "height": 24, "alt": "From above"},
+        {
+            "id": first.pk,
+            "url": f"http://testserver{first.file.url}",
+            "width": 32,
+            "height": 24,
+            "alt": "",
+            "role": "product",
+        },
+        {
+            "id": second.pk,
+            "url": f"http://testserver{second.file.url}",
+            "width": 32,
+            "height": 24,
+            "alt": "From above",
+            "role": "chart",
+        },
     ]
 
 

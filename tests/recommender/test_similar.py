@@ -466,6 +466,7 @@ def test_a_fallback_keeps_to_the_filters_and_leaves_twins_out(shop: Shop, api: C
     dear = ProductFactory(category=clothing, price=Decimal(90))
     ProductFactory(category=clothing)
     other = ProductFactory(price=Decimal(80))
+    ProductImageFactory(product=other)
 
     assert ids(similar(api, product, min_price="50")) == [dear.pk, other.pk]
     assert ids(similar(api, product, min_price="50", category="clothing")) == [dear.pk]
@@ -476,14 +477,29 @@ def test_a_fallback_stays_within_the_collection(shop: Shop, api: Client) -> None
     clothing = CategoryFactory(slug="clothing")
     shirts, care = CategoryFactory(slug="shirts", parent=clothing), CategoryFactory(slug="clothing-care")
     set_coverage(shop.version.collection, ["clothing"], covers_all=False)
-    product, coat, shirt = (ProductFactory(category=each) for each in (shirts, clothing, shirts))
-    of_another = ProductFactory(category=care)
-    ProductFactory(category=None)
+    product, coat, shirt, of_another, _ = (
+        ProductImageFactory(product__category=each).product for each in (shirts, clothing, shirts, care, None)
+    )
 
     assert ids(similar(api, product)) == [shirt.pk, coat.pk]
     assert ids(similar(api, of_another)) == [shirt.pk, coat.pk, product.pk]
     assert ids(similar(api, product, category="clothing-care")) == []
     assert ids(similar(api, product, category="clothing/shirts")) == [shirt.pk]
+
+
+def test_a_fallback_shows_products_without_a_photo_of_the_own_category_alone(shop: Shop, api: Client) -> None:
+    clothing = CategoryFactory(slug="clothing")
+    shirts = CategoryFactory(slug="shirts", parent=clothing)
+    product, without, pictured = (ProductFactory(category=shirts) for _ in range(3))
+    placeholder, coat = (
+        ProductImageFactory(product__category=clothing, role=role) for role in ("placeholder", "product")
+    )
+    ProductImageFactory(product=pictured)
+
+    found = ids(similar(api, product))
+
+    assert found == [pictured.pk, without.pk, coat.product.pk]
+    assert placeholder.product.pk not in found
 
 
 def test_a_photo_that_is_not_embedded_yet_makes_a_fallback(shop: Shop, api: Client) -> None:
