@@ -29,6 +29,8 @@ PRICE_DIGITS, PRICE_DECIMALS = 13, 3
 MAX_PRICE = Decimal(10) ** (PRICE_DIGITS - PRICE_DECIMALS) - Decimal(1).scaleb(-PRICE_DECIMALS)
 # Of a product whose source names none.
 DEFAULT_CURRENCY = "EUR"
+# Of a text that products are searched for; further ones make no difference.
+MAX_WORDS = 16
 # A database cannot compare with a larger number.
 MAX_PRODUCT_ID = models.BigIntegerField.MAX_BIGINT
 
@@ -86,12 +88,14 @@ class ProductQuerySet(models.QuerySet["Product"]):
         return self.filter(product_filter.q())
 
     def containing(self, text: str | None) -> ProductQuerySet:
-        """Products with the text in title or brand, and the one with this SKU; all products without a text."""
-        if not text:
+        """Products with each word of the text in title or brand, and the one with this SKU; all products without a text."""
+        words = (text or "").split()
+        if not words:
             return self
-        return self.filter(
-            models.Q(title__icontains=text) | models.Q(sku__iexact=text) | models.Q(brand__icontains=text)
-        )
+        has_each = models.Q()
+        for word in words[:MAX_WORDS]:
+            has_each &= models.Q(title__icontains=word) | models.Q(brand__icontains=word)
+        return self.filter(models.Q(sku__iexact=" ".join(words)) | has_each)
 
 
 class Product(models.Model):

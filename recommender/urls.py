@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(_endpoints)),
     path("api/schema", SpectacularAPIView.as_view(throttle_classes=[]), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema", throttle_classes=[]), name="docs"),
-    re_path(r"^api(?:/[\s\S]*)?$", api.NotFoundView.as_view()),
+    re_path(r"^api(?:/v1)?/?$", api.RootView.as_view()),
+    re_path(r"^api/[\s\S]*$", api.NotFoundView.as_view()),
     path("widget/v1/similar.js", widget, name="widget"),
 ]

@@ -24,6 +24,11 @@ MAX_PRICE = 9_999_999_999
 # Decimal and scientific notation, e.g. 0.00012345678901234567 and 1e-07.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
 _CONTROL_CHARACTERS = r"\x00-\x1f\x7f-\x9f"
+# What campaigns, advertisers and scripts add to any address: no parameter of ours. `_` is jQuery's, against caches.
+_TRACKING = re.compile(
+    r"_|_ga|_gl|utm_[a-z_]+|fbclid|gclid|gclsrc|dclid|gad_source|gbraid|wbraid|msclkid|ttclid|twclid|yclid|igshid|srsltid|mc_[ce]id"
+    r"|hsa_[a-z]+|_hs(?:enc|mi)|li_fat_id|epik|rdt_cid|ScCid|ref_src"
+)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 Schema = dict[str, Any]
@@ -228,7 +233,7 @@ class Parameters(serializers.Serializer[Any]):
 
     @classmethod
     def parse(cls, *sources: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
-        """Read the parameters of a request.
+        """Read the parameters of a request. Those that trackers add to addresses (`utm_source`, `fbclid`) are passed over.
 
         Args:
             sources: the query string and, where they may be given there, too, the form.
@@ -244,6 +249,8 @@ class Parameters(serializers.Serializer[Any]):
         values = dict(_defaults(cls))
         found = {error.parameter: error for error in errors}
         for name in dict.fromkeys(name for source in sources for name in source):
+            if name not in fields and _TRACKING.fullmatch(name) and name in sources[0]:
+                continue
             texts = [text for source in sources for text in source.getlist(name)]
             try:
                 field, chosen_name = _known(fields, name)

@@ -23,7 +23,7 @@ from rest import rate_limits
 from rest.metrics import observe_request
 
 # Besides those that any page may read.
-_EXPOSED_HEADERS = "Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed"
+_EXPOSED_HEADERS = "Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed, X-Request-ID"
 # Allowance for the multipart form around a file.
 FORM_BYTES = 1024 * 1024
 

@@ -10,6 +10,7 @@ app_name = "storefront"
 urlpatterns = [
     path("", views.home, name="home"),
     path("products/", views.products, name="products"),
+    path("products/<int:pk>/", views.product, {"slug": ""}),
     path("products/<int:pk>/<slug:slug>/", views.product, name="product"),
     path("categories/<path:category_path>/", views.category, name="category"),
     path("visual-search/", views.visual_search, name="visual-search"),

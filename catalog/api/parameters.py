@@ -117,7 +117,11 @@ def _product_id(text: str) -> int:
 class ProductListParameters(FilterParameters):
     """The parameters of `GET /api/products`."""
 
-    q = TextParameter("Text in the title or brand (substring), or an exact SKU.", max_length=200, source="text")
+    q = TextParameter(
+        "Words that title or brand contain, in any order, or an exact SKU.",
+        max_length=200,
+        source="text",
+    )
     sku = TextParameter("SKU; exact, case-sensitive match.", max_length=SKU_LENGTH, example="MUG-017")
     page = IntegerParameter("Page number.", minimum=1, maximum=MAX_PAGE, default=1)
     page_size = IntegerParameter("Products per page.", minimum=1, maximum=MAX_PAGE_SIZE, default=PAGE_SIZE)

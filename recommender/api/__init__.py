@@ -3,13 +3,14 @@
 from recommender.api.collections import CollectionsView, CollectionView
 from recommender.api.events import EventsView
 from recommender.api.recommendations import SearchView, SimilarBySkuView, SimilarView
-from recommender.api.unknown import NotFoundView
+from recommender.api.unknown import NotFoundView, RootView
 
 __all__ = [
     "CollectionView",
     "CollectionsView",
     "EventsView",
     "NotFoundView",
+    "RootView",
     "SearchView",
     "SimilarBySkuView",
     "SimilarView",

@@ -1,7 +1,9 @@
-"""Every URL below /api that does not exist."""
+"""The address of the API itself, which leads to its documentation, and every URL below it that does not exist."""
 
 from __future__ import annotations
 
+from django.http import HttpResponseRedirect
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -22,3 +24,14 @@ class NotFoundView(ApiView):
         raise NotFound(f"No such URL: {hint}.")
 
     post = put = patch = delete = get
+
+
+@extend_schema(exclude=True)
+class RootView(NotFoundView):
+    """The address of the API itself."""
+
+    endpoint = "root"
+
+    def get(self, request: Request) -> HttpResponseRedirect:  # type: ignore[override]  # noqa: ARG002
+        """Lead to the documentation."""
+        return HttpResponseRedirect(reverse("docs"))

@@ -23,13 +23,30 @@ from tests.recommender.conftest import Shop
 
 
 @pytest.mark.parametrize(
-    "path", ["/api", "/api/", "/api/nothing", "/api/products/", "/api/products/x", "/api/v2/products"]
+    "path", ["/api/nothing", "/api/v1/nothing", "/api/products/", "/api/products/x", "/api/v2/products"]
 )
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
 def test_an_unknown_url_is_a_404_problem(api: Client, path: str, method: str) -> None:
     body = problem(getattr(api, method)(path), 404)
 
     assert (body["type"], body["title"], body["instance"]) == ("about:blank", "Not Found", path)
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v1/"])
+def test_the_address_of_the_api_leads_to_its_documentation(api: Client, path: str) -> None:
+    answer = api.get(path, follow=True)
+
+    assert answer.redirect_chain == [("/api/docs", 302)]
+    assert answer.status_code == 200
+    problem(api.post(path), 404)
+
+
+@pytest.mark.django_db
+def test_pages_of_other_origins_may_read_the_id_of_a_request(api: Client) -> None:
+    answer = api.get("/api/products")
+
+    assert answer["X-Request-ID"]
+    assert "X-Request-ID" in answer["Access-Control-Expose-Headers"].split(", ")
 
 
 def test_a_trailing_slash_gets_a_hint(api: Client) -> None:

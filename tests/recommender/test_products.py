@@ -58,6 +58,8 @@ def test_filters_and_text_narrow_the_list(api: Client) -> None:
     assert listed(api, max_price=20) == [mug.pk]
     assert listed(api, available="true") == [mug.pk]
     assert listed(api, q="linen") == [shirt.pk]
+    assert listed(api, q=" ".join(reversed(shirt.title.split()))) == [shirt.pk]
+    assert listed(api, q=f"{shirt.title} nowhere") == []
     assert listed(api, q="m-7") == [mug.pk]
 
 

@@ -93,6 +93,15 @@ def test_what_cannot_be_used_is_an_error_of_its_parameter(query: str, detail: st
     assert errors(query) == {query.partition("=")[0]: detail}
 
 
+@pytest.mark.parametrize(
+    "name", ["_", "utm_source", "utm_campaign", "fbclid", "gclid", "msclkid", "mc_eid", "_ga", "srsltid"]
+)
+def test_what_trackers_and_scripts_add_to_an_address_is_passed_over(name: str) -> None:
+    assert NoParameters.parse(QueryDict(f"{name}=1&{name}=")) == {}
+    with pytest.raises(InvalidParameters, match=f"{name}"):
+        NoParameters.parse(QueryDict(""), QueryDict(f"{name}=1"))
+
+
 def test_all_errors_are_reported_those_found_before_included() -> None:
     before = ParameterError("file", "is missing")
 
