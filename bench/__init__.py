@@ -3,4 +3,5 @@
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lookalike.settings")
-os.environ.setdefault("SECRET_KEY", "bench")
+SECRET_KEY = "only-for-benches-on-loopback-addresses"  # noqa: S105
+os.environ.setdefault("SECRET_KEY", SECRET_KEY)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench import SECRET_KEY
+
 START_TIMEOUT_S = 60
 
 
@@ -28,7 +30,7 @@ def demo_shop(*, products: int, debug: bool) -> Iterator[tuple[str, Callable[...
             "REDIS_URL": "",
             "CELERY_BROKER_URL": "",
             "QDRANT_URL": "",
-            "SECRET_KEY": "demo",
+            "SECRET_KEY": SECRET_KEY,
             "DEBUG": str(debug).lower(),
             "SERVE_MEDIA": "true",
             "LOG_LEVEL": "WARNING",

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from bench import SECRET_KEY
 from bench.tables import publish
 from tests.services.conftest import fresh_database
 
@@ -112,7 +113,7 @@ def _run(table: Path, address: str, folder: Path) -> dict[str, float]:
     ours = {
         "DATABASE_URL": address,
         "DATA_DIR": str(folder / "data"),
-        "SECRET_KEY": "bench",
+        "SECRET_KEY": SECRET_KEY,
         "DEBUG": "false",
         "LOG_LEVEL": "WARNING",
         "DJANGO_SETTINGS_MODULE": "lookalike.settings",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from bench import SECRET_KEY
 from bench.tables import median, publish
 
 _FEW = 2
@@ -36,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        ours = {"DATA_DIR": str(folder), "SECRET_KEY": "bench", "DEBUG": "false"}
+        ours = {"DATA_DIR": str(folder), "SECRET_KEY": SECRET_KEY, "DEBUG": "false"}
         os.environ.update({**ours, "DJANGO_SETTINGS_MODULE": "bench.served"})
         if not (folder / "ready").exists():
             subprocess.run([sys.executable, "-m", "bench.similar_latency_data", str(options.points)], check=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import SECRET_KEY
 from bench.tables import median, publish, real_data
 
 ROUNDS = 3
@@ -51,7 +52,7 @@ def main() -> None:
 
 def _set_up_django(folder: Path) -> None:
     os.environ.update(
-        DJANGO_SETTINGS_MODULE="lookalike.settings", DEBUG="false", SECRET_KEY="bench", DATA_DIR=str(folder)
+        DJANGO_SETTINGS_MODULE="lookalike.settings", DEBUG="false", SECRET_KEY=SECRET_KEY, DATA_DIR=str(folder)
     )
     import django
     from django.core.management import call_command

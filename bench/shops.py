@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import SECRET_KEY
 from bench.tables import real_data
 from bench.traffic import Kind
 from tests.drawings import write_patchworks
@@ -42,7 +43,7 @@ BASE: dict[str, Any] = {
     "DJANGO_SETTINGS_MODULE": "bench.served",
     "PYTHONPATH": str(ROOT),
     "DEBUG": "false",
-    "SECRET_KEY": "bench",
+    "SECRET_KEY": SECRET_KEY,
     "LOG_LEVEL": "WARNING",
     "ENCODER_THREADS": str(os.cpu_count() or 1),
 }

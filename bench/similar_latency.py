@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench import SECRET_KEY
 from bench.tables import median, publish
 from bench.traffic import CONNECTIONS, Answers, Kind, asked
 from tests.services.conftest import free_port
@@ -36,7 +37,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         ours = {
             "DATA_DIR": str(folder),
-            "SECRET_KEY": "bench",
+            "SECRET_KEY": SECRET_KEY,
             "DEBUG": "false",
             "DJANGO_SETTINGS_MODULE": "bench.served",
         }

@@ -16,12 +16,19 @@ from lookalike import environment
 BASE_DIR = environment.BASE_DIR
 env = environment.read()
 
+# Whoever guesses the key signs sessions and forms.
+MIN_SECRET_KEY_LENGTH = 32
 
 DEBUG = env.DEBUG
 SECRET_KEY = env.SECRET_KEY
 if not SECRET_KEY:
     raise ImproperlyConfigured(
         "SECRET_KEY is not set: set it to a long random string (or use SECRET_KEY_FILE), or set DEBUG=true for development"
+    )
+if len(SECRET_KEY) < MIN_SECRET_KEY_LENGTH and not DEBUG:
+    raise ImproperlyConfigured(
+        f"SECRET_KEY has {len(SECRET_KEY)} characters, and needs {MIN_SECRET_KEY_LENGTH}: make one with"
+        ' python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
     )
 ALLOWED_HOSTS = env.ALLOWED_HOSTS
 CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS

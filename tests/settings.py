@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-os.environ.setdefault("SECRET_KEY", "only-for-tests")
+os.environ.setdefault("SECRET_KEY", "only-for-tests, long enough for production")
 os.environ["DEBUG"] = "false"
 on_postgres = os.environ.get("TEST_ON_POSTGRES")
 os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"] if on_postgres else "sqlite:///:memory:"

@@ -28,7 +28,7 @@ np.save(sys.argv[3], read_litert(Path(sys.argv[1])).predict(np.load(sys.argv[2])
 
 def run(*arguments: object) -> str:
     environment = {
-        **os.environ, "SECRET_KEY": "x", "DJANGO_SETTINGS_MODULE": "lookalike.settings", "TF_CPP_MIN_LOG_LEVEL": "3",
+        **os.environ, "SECRET_KEY": "x" * 32, "DJANGO_SETTINGS_MODULE": "lookalike.settings", "TF_CPP_MIN_LOG_LEVEL": "3",
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280

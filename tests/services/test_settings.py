@@ -62,6 +62,12 @@ def test_an_unusable_value_is_refused_with_what_is_allowed(site, variable, value
     assert message in failed.stderr
 
 
+def test_a_secret_key_that_can_be_guessed_is_refused_in_production(site):
+    failed = site.manage("check", check=False, DEBUG="false", SECRET_KEY="x" * 31)
+    assert failed.returncode != 0
+    assert "SECRET_KEY has 31 characters, and needs 32" in failed.stderr
+
+
 def test_all_unusable_values_are_reported_at_once(site):
     failed = site.manage("check", check=False, SERVICE="everything", DEBUG="maybe", FETCH_THREADS="none")
     for name in ("SERVICE", "DEBUG", "FETCH_THREADS"):
@@ -92,7 +98,7 @@ def test_uploads_are_not_stored_below_the_public_media(site):
 
 def test_production_requires_api_keys_unless_opened(site):
     show = "from django.conf import settings; print(settings.API_WRITES, settings.BACKBONES)"
-    production = {"DJANGO_SETTINGS_MODULE": "lookalike.settings", "DEBUG": "false", "SECRET_KEY": "x"}
+    production = {"DJANGO_SETTINGS_MODULE": "lookalike.settings", "DEBUG": "false", "SECRET_KEY": "x" * 32}
     assert site.run("-c", show, **production).stdout == "keys {'bundled': 'bundled'}\n"
     result = site.run("-c", show, **production, API_WRITES="open", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
     assert result.stdout == "open {'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled'}\n"
