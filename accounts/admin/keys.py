@@ -38,7 +38,9 @@ class ApiKeyAdmin(ModelAdmin):
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """With a smaller field for the origins, of which a shop has few."""
         form = super().get_form(request, *args, **kwargs)
-        form.base_fields["origins"].widget.attrs["rows"] = 3
+        # Who may only view has no fields.
+        if (origins := form.base_fields.get("origins")) is not None:
+            origins.widget.attrs["rows"] = 3
         return form
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
