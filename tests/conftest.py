@@ -29,6 +29,8 @@ _TESTS = Path(__file__).parent
 _WAIT_FOR_PROCESSES = ("deploy", "services")
 # Of those, files whose tests take a minute or longer: they would be what the other workers wait for in the end.
 _LONGEST = ("test_schema_fuzz.py", "test_memory.py", "test_runbooks.py", "test_stack.py")
+# Of a parameter in a test's name.
+_LONGEST_NAME = 100
 NO_TENSORFLOW = "TensorFlow is not installed: make setup"
 
 
@@ -77,6 +79,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, text in report.user_properties:
             if name == "note":
                 terminalreporter.write_line(str(text))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Short names of tests whose parameter is a long text or file: the workers of pytest-xdist send the names to each other."""
+    if isinstance(val, str | bytes) and len(val) > _LONGEST_NAME:
+        return f"{val[:_LONGEST_NAME]!a}, {len(val)} long"
+    return None
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -160,7 +160,7 @@ class Deployment:
     def _start(self, name: str, log: IO[str]) -> Started:
         command, environment = self.command(name), self.environment(name)
         if arguments := _pythons(command):
-            return template.start(arguments, environment=environment, stdout=log, stderr=log)
+            return template.start(arguments, environment=environment, stdout=log, stderr=log, set_up=True)
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, text=True)
 
     def healthy(self, name: str) -> bool:
@@ -171,7 +171,8 @@ class Deployment:
         if name == "redis":
             command[0] = command[0].replace("redis-cli", f"redis-cli -p {self.ports[name]}")
         if kind == "CMD" and (arguments := _pythons(command)):
-            return template.run(arguments, environment=self.environment(name), timeout=PATIENCE_S).returncode == 0
+            environment = self.environment(name)
+            return template.run(arguments, environment=environment, timeout=PATIENCE_S, set_up=True).returncode == 0
         done = subprocess.run(
             ["sh", "-c", *command] if kind == "CMD-SHELL" else command,
             cwd=ROOT,
@@ -186,7 +187,7 @@ class Deployment:
         command, environment = list(words) or self.command(name), self.environment(name)
         arguments = _pythons(command)
         if arguments and not streams:
-            done = template.run(arguments, environment=environment, timeout=2 * PATIENCE_S)
+            done = template.run(arguments, environment=environment, timeout=2 * PATIENCE_S, set_up=True)
         else:
             done = subprocess.run(
                 command,

@@ -186,15 +186,16 @@ class Site:
 
 
 class ForkedSite(Site):
-    """A site whose processes are forked from one that has imported the libraries, see `tests.services.template`."""
+    """A site whose processes are forked from one that has set Django up for it, see `tests.services.template`."""
 
     def _run(
         self, arguments: Sequence[str], environment: dict[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        return template.run(arguments, environment=environment, timeout=timeout)
+        set_up = environment == self.environment
+        return template.run(arguments, environment=environment, timeout=timeout, set_up=set_up)
 
     def _start(self, arguments: Sequence[str], output: IO[str]) -> Started:
-        return template.start(arguments, environment=self.environment, stdout=output, stderr=output)
+        return template.start(arguments, environment=self.environment, stdout=output, stderr=output, set_up=True)
 
 
 class Server:

@@ -3,6 +3,9 @@
 To import them takes most of the two seconds that a management command runs for, and tests start hundreds. What is forked has the
 arguments, environment, folder and output of its own, and runs the program as `python` would. Nothing of the project is imported
 before, and no library that reads the environment or the settings, or starts threads of its own, while it is imported.
+
+What a site's processes have in common, Django's set-up with the site's own environment, is done once as well: by a process forked
+from the first, which is forked in turn for each process of that site. Where the set-up fails, each process fails by itself.
 """
 
 from __future__ import annotations
@@ -19,10 +22,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
+
+import django
+from django.conf import settings
 
 LIBRARIES = (
     "PIL.Image", "PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageOps", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
@@ -41,6 +48,11 @@ LIBRARIES = (
     "rest_framework.serializers", "sqlparse", "tomllib", "tqdm", "uritemplate", "whitenoise.middleware", "yaml",
 )  # fmt: skip
 _ROOT = Path(__file__).resolve().parents[2]
+# While they are imported, libraries act on these by opening files and starting threads, which no other process may share.
+_NOT_SHARED = ("PROMETHEUS_MULTIPROC_DIR", "OTEL_EXPORTER_OTLP_ENDPOINT")
+# So many sites a test may use at a time; the set-up of a site that was used before these is dropped.
+_SITES = 4
+_PATH = list(sys.path)
 
 
 class Process:
@@ -91,19 +103,34 @@ class Process:
 
 
 def start(
-    arguments: Sequence[str], *, environment: Mapping[str, str], stdout: IO[Any], stderr: IO[Any], cwd: Path = _ROOT
+    arguments: Sequence[str], *, environment: Mapping[str, str], stdout: IO[Any], stderr: IO[Any], set_up: bool = False
 ) -> Process:
-    """Start Python with these arguments: a script, `-m` and a module, or `-c` and code, and what follows."""
-    job = {"arguments": list(arguments), "environment": dict(environment), "cwd": str(cwd)}
+    """Start Python with these arguments: a script, `-m` and a module, or `-c` and code, and what follows.
+
+    Args:
+        arguments: of Python.
+        environment: all its variables.
+        stdout: a file for what it prints.
+        stderr: the same, for errors.
+        set_up: whether Django may be set up already; worth it if more processes have the same environment.
+
+    Returns:
+        The process.
+    """
+    job = {
+        "arguments": list(arguments),
+        "environment": dict(environment),
+        "set_up": set_up and not any(map(environment.get, _NOT_SHARED)),
+    }
     return Process(_template(), job, stdout, stderr)
 
 
 def run(
-    arguments: Sequence[str], *, environment: Mapping[str, str], timeout: float, cwd: Path = _ROOT
+    arguments: Sequence[str], *, environment: Mapping[str, str], timeout: float, set_up: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """The same, to its end; raises TimeoutExpired, as subprocess.run does, and has ended it then."""
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        process = start(arguments, environment=environment, stdout=stdout, stderr=stderr, cwd=cwd)
+        process = start(arguments, environment=environment, stdout=stdout, stderr=stderr, set_up=set_up)
         try:
             status = process.wait(timeout)
         except BaseException:
@@ -139,18 +166,20 @@ def _template() -> socket.socket:
     return ours
 
 
-def _next_job(control: socket.socket) -> dict[str, Any]:
-    """Serve the tests' process; returns in each forked process, with what that one is to run."""
+def _next_job(control: socket.socket, *, is_root: bool = True) -> dict[str, Any]:
+    """Serve who writes to `control`; returns in each forked process, with what that one is to run."""
     waking, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken)
     reports: dict[int, int] = {}
+    sites: dict[str, socket.socket | None] = {}
     with selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)
         selector.register(waking, selectors.EVENT_READ)
-        while True:
+        # A site's process whose site is dropped waits for those that it has forked, since nobody else can.
+        while reports or control in selector.get_map():
             ready = {key.fileobj for key, _ in selector.select()}
             if waking in ready:
                 os.read(waking, 4096)
@@ -159,32 +188,91 @@ def _next_job(control: socket.socket) -> dict[str, Any]:
                 continue
             content, files, _, _ = socket.recv_fds(control, 2**20, 3)
             if not content:
-                os._exit(0)
+                if is_root:
+                    break
+                selector.unregister(control)
+                continue
+            job = json.loads(content)
+            key = json.dumps(job["environment"], sort_keys=True) if job.pop("set_up", False) else ""
+            if key and key not in sites:
+                sites[key] = _fork_site(
+                    job["environment"], control, waking, woken, *files, *reports.values(), *sites.values()
+                )
+                if len(sites) > _SITES:
+                    _close(sites.pop(next(iter(sites))))
+            if site := sites.get(key):
+                socket.send_fds(site, [json.dumps(job).encode()], files)
+                _close(*files)
+                continue
             stdout, stderr, report = files
             if pid := os.fork():
                 reports[pid] = report
                 os.write(report, f"{pid}\n".encode())
-                os.close(stdout)
-                os.close(stderr)
+                _close(stdout, stderr)
                 continue
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             os.dup2(stdout, 1)
             os.dup2(stderr, 2)
-            for file in {waking, woken, stdout, stderr, report, *reports.values()}:
-                os.close(file)
-            break
-    control.close()
-    return dict(json.loads(content))
+            _leave(control, waking, woken, *files, *reports.values(), *sites.values())
+            return dict(job)
+    os._exit(0)
+
+
+def _leave(*files: int | socket.socket | None) -> None:
+    """In a process that was just forked: be no template any more, and close the template's files."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _close(*files)
+
+
+def _close(*files: int | socket.socket | None) -> None:
+    for file in files:
+        if isinstance(file, socket.socket):
+            file.close()
+        elif file is not None:
+            os.close(file)
+
+
+def _fork_site(environment: dict[str, str], *files: int | socket.socket | None) -> socket.socket | None:
+    """Fork the template of a site, in whose environment Django is set up.
+
+    Args:
+        environment: of the site's processes.
+        files: of this template; the new one closes them.
+
+    Returns:
+        Where the new one takes jobs; None if Django cannot be set up.
+    """
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if not os.fork():
+        _leave(ours, *files)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        try:
+            _enter(environment, str(_ROOT))
+            os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lookalike.settings")
+            django.setup()
+            importlib.import_module(settings.ROOT_URLCONF)
+        except Exception:  # noqa: BLE001  each of the site's processes will fail, too, and say so
+            os._exit(1)
+        _freeze()
+        its.send(b"ready")
+        _run(_next_job(its, is_root=False))
+    its.close()
+    return ours if ours.recv(8) else None
 
 
 def _report_the_ended(reports: dict[int, int]) -> None:
-    while reports:
-        pid, status = os.waitpid(-1, os.WNOHANG)
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
         if not pid:
             return
-        report = reports.pop(pid)
+        if (report := reports.pop(pid, None)) is None:
+            continue  # a site's
         try:
             os.write(report, f"{os.waitstatus_to_exitcode(status)}\n".encode())
         except BrokenPipeError:
@@ -193,15 +281,18 @@ def _report_the_ended(reports: dict[int, int]) -> None:
             os.close(report)
 
 
-def _become(job: dict[str, Any]) -> None:
-    os.chdir(job["cwd"])
+def _enter(environment: dict[str, str], first_path: str) -> None:
     os.environ.clear()
-    os.environ.update(job["environment"])
+    os.environ.update(environment)
     tempfile.tempdir = None
+    paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:] = [first_path, *paths, *_PATH[1:]]
+
+
+def _become(job: dict[str, Any]) -> None:
     # A script finds what lies beside it, a module and code find what lies in the folder that they are started in.
     script = job["arguments"][0]
-    sys.path[0] = job["cwd"] if script.startswith("-") else str(Path(script).resolve().parent)
-    sys.path[1:1] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    _enter(job["environment"], str(_ROOT) if script.startswith("-") else str(Path(script).resolve().parent))
     match job["arguments"]:
         case ["-m", module, *rest]:
             sys.argv = [module, *rest]
@@ -214,10 +305,30 @@ def _become(job: dict[str, Any]) -> None:
             runpy.run_path(script, run_name="__main__")
 
 
+def _run(job: dict[str, Any]) -> NoReturn:
+    """End as the interpreter would, but without deleting the libraries' objects, which takes longer than most commands."""
+    status = 0
+    try:
+        _become(job)
+    except SystemExit as exit_:
+        if not isinstance(exit_.code, int | None):
+            raise
+        status = (exit_.code or 0) & 0xFF
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _freeze() -> None:
+    """Else each process's collections of garbage would go through the objects that are there already, and copy their pages."""
+    gc.collect()
+    gc.freeze()
+
+
 if __name__ == "__main__":
     for _name in LIBRARIES:
         importlib.import_module(_name)
-    # Else each process's collections of garbage would go through the libraries' objects, and copy their pages.
-    gc.collect()
-    gc.freeze()
-    _become(_next_job(socket.socket(fileno=int(sys.argv[1]))))
+    _freeze()
+    _run(_next_job(socket.socket(fileno=int(sys.argv[1]))))
