@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
+
+from catalog.importers.rows import Row
 
 
 def run(path: Path, *options: str) -> dict[str, Any]:
@@ -26,3 +31,34 @@ def counts(report: dict[str, Any]) -> tuple[int, int, int, int]:
 def problems(report: dict[str, Any]) -> list[tuple[int, str]]:
     """Line and reason of each problem."""
     return [(problem["line"], problem["reason"]) for problem in report["problems"]]
+
+
+def memory_growth(read: Callable[[Callable[[Iterable[Row]], Iterable[Row]]], int], *, after: int, rows: int) -> float:
+    """How much more memory all rows took than the first ones. They pass once, since tracing makes Python several times slower.
+
+    Args:
+        read: reads the rows, through the function that it is given, and returns their number.
+        after: number of rows after which memory must not grow any more.
+        rows: number of all rows.
+
+    Returns:
+        The peak of all rows in multiples of the peak of the first ones.
+    """
+    peaks = []
+
+    def watch(each: Iterable[Row]) -> Iterator[Row]:
+        for number, row in enumerate(each, start=1):
+            yield row
+            if number == after:
+                peaks.append(tracemalloc.get_traced_memory()[1])
+
+    # What libraries load at their first use would hide the growth.
+    read(lambda each: islice(each, 100))
+    tracemalloc.start()
+    try:
+        assert read(watch) == rows
+        peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    first, of_all = peaks
+    return of_all / first

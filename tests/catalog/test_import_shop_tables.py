@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tracemalloc
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from django.core.management import CommandError
 
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.rows import Row
 from catalog.importers.shipped_mappings import shipped_mappings
 from catalog.importers.shop_table import ShopTable
 from catalog.importers.sources import detect_format
-from tests.catalog.importing import counts, problems, run
+from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.catalog.shop_exports import categories, families, product
 from tests.factories import jpeg
 
@@ -272,20 +273,17 @@ def test_a_table_of_another_kind_is_explained(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_products(tmp_path: Path) -> None:
-    def peak(products: int) -> int:
-        mug, large = (
-            "{0},1{0},PHYSICAL,shop,mug,Mug,,M-{0},Size,S,,,20.00,,,3,,,,,,,Yes,",
-            ",2{0},,,,,,,,L,,,22.00,,,0,,,,,,,,",
-        )
-        lines = (line.format(number) for number in range(products) for line in (mug, large))
-        path = write(tmp_path / "products.csv", SQUARESPACE, *lines)
-        tracemalloc.start()
+    products = 2_000
+    mug, large = (
+        "{0},1{0},PHYSICAL,shop,mug,Mug,,M-{0},Size,S,,,20.00,,,3,,,,,,,Yes,",
+        ",2{0},,,,,,,,L,,,22.00,,,0,,,,,,,,",
+    )
+    lines = (line.format(number) for number in range(products) for line in (mug, large))
+    path = write(tmp_path / "products.csv", SQUARESPACE, *lines)
+
+    def read(watched: Callable[[Iterable[Row]], Iterable[Row]]) -> int:
         mapping = shipped_mappings()["squarespace"]
         rows = ShopTable(path, FieldMapping(), photos=PhotoFolder.open(tmp_path), shipped=mapping)
-        assert sum(row.product is not None for row in rows) == 2 * products
-        used = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return used
+        return sum(row.product is not None for row in watched(rows))
 
-    peak(500)
-    assert peak(3_000) < peak(500) * 1.2
+    assert memory_growth(read, after=1_000, rows=2 * products) < 1.1
