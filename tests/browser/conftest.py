@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product as every_pair
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,7 +24,7 @@ from catalog.models import Product
 from embeddings.indexing import process_outbox
 from embeddings.selectors import clear_live_collection_cache
 from tests import loopback
-from tests.browser.looks import Look, look_at_all
+from tests.browser.looks import Device, Look, Scheme, look_at_all
 from tests.browser.pages import assert_quiet, furnish
 from tests.catalog.shop import stock
 from tests.factories import jpeg
@@ -40,16 +40,16 @@ SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 class Screen:
     """A device and its colour scheme."""
 
-    device: Literal["phone", "desktop"]
-    scheme: Literal["light", "dark"]
+    device: Device
+    scheme: Scheme
 
     def __str__(self) -> str:
         return f"{self.device}-{self.scheme}"
 
 
-# One worker runs all tests of a screen, and opens each page once.
+# One worker runs all tests of a device, and opens each page once.
 SCREENS = [
-    pytest.param(screen, id=str(screen), marks=pytest.mark.xdist_group(str(screen)))
+    pytest.param(screen, id=str(screen), marks=pytest.mark.xdist_group(screen.device))
     for screen in (Screen(*both) for both in every_pair(("phone", "desktop"), ("light", "dark")))
 ]
 
@@ -194,14 +194,14 @@ def api(page: Page) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def looks_of_screens() -> dict[Screen, dict[str, Look]]:
-    """The results of each screen so far."""
+def looks_of_devices() -> dict[Device, dict[Scheme, dict[str, Look]]]:
+    """The results of each device so far."""
     return {}
 
 
 @pytest.fixture
 def looks(
-    looks_of_screens: dict[Screen, dict[str, Look]],
+    looks_of_devices: dict[Device, dict[Scheme, dict[str, Look]]],
     page: Page,
     screen: Screen,
     shop_url: str,
@@ -210,10 +210,10 @@ def looks(
     complaints: list[str],
 ) -> dict[str, Look]:
     """The results of all pages on the screen, by the page's name."""
-    if screen not in looks_of_screens:
+    if screen.device not in looks_of_devices:
         shop = furnish(shop_url, index_photos)
-        looks_of_screens[screen] = look_at_all(page, shop, sign_in, complaints)
-    return looks_of_screens[screen]
+        looks_of_devices[screen.device] = look_at_all(page, screen.device, shop, sign_in, complaints)
+    return looks_of_devices[screen.device][screen.scheme]
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from catalog.models import Product
 from tests.browser.conftest import SCREENS, Screen
-from tests.browser.looks import AXE, Look, grave_violations
+from tests.browser.looks import AXE, COLOUR_RULES, Look, Scheme, change_scheme, grave_violations
 from tests.browser.pages import PAGES
 from tests.catalog.shop import stock
 
@@ -77,3 +78,28 @@ def test_a_grave_violation_is_found_also_inside_of_a_shadow_tree(
     )
     (only,) = violations(page)
     assert only.startswith("critical button-name: #host > button")
+
+
+def test_colours_are_looked_at_again_after_the_visitors_scheme_has_changed(
+    page: Page, serve_page: Callable[[str], str], violations: Violations
+) -> None:
+    page.goto(
+        serve_page(
+            """<!doctype html><html lang="en"><title>Elsewhere</title><main><h1>An article</h1><p>Like it?</p></main>
+            <style>@media (prefers-color-scheme: dark) { p { color: #444; background: #333; transition: color 9s } }</style>"""
+        )
+    )
+    assert not violations(page)
+    change_scheme(page, "dark")
+    (only,) = grave_violations(page, COLOUR_RULES)
+    assert only.startswith("serious color-contrast: p")
+
+
+@pytest.mark.parametrize(("before", "after"), [("light", "dark"), ("dark", "light")])
+def test_the_admin_changes_with_the_visitors_scheme(page: Page, shop_url: str, before: Scheme, after: Scheme) -> None:
+    page.emulate_media(color_scheme=before)
+    page.goto(shop_url + reverse("admin:login"))
+    background = "getComputedStyle(document.body).backgroundColor"
+    as_opened = page.evaluate(background)
+    change_scheme(page, after)
+    assert page.evaluate(background) != as_opened
