@@ -20,12 +20,19 @@ from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector
 
 def jpeg(colour: str | tuple[int, int, int] = "teal", size: tuple[int, int] = (32, 24)) -> bytes:
     """A real JPEG file of one colour with a black or white corner: a picture of one colour alone counts as a placeholder."""
-    file = io.BytesIO()
     image = Image.new("RGB", size, colour)
-    image.paste(
-        "black" if sum(image.resize((1, 1)).tobytes()) > 3 * 127 else "white",
-        (0, 0, max(1, size[0] // 8), max(1, size[1] // 8)),
-    )
+    corner = "black" if sum(image.resize((1, 1)).tobytes()) > 3 * 127 else "white"
+    image.paste(corner, (0, 0, max(1, size[0] // 8), max(1, size[1] // 8)))
+    return _saved(image)
+
+
+def blank_jpeg(colour: str | tuple[int, int, int]) -> bytes:
+    """A real JPEG file of one colour."""
+    return _saved(Image.new("RGB", (32, 24), colour))
+
+
+def _saved(image: Image.Image) -> bytes:
+    file = io.BytesIO()
     image.save(file, "JPEG")
     return file.getvalue()
 

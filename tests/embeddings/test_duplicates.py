@@ -23,7 +23,7 @@ from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import clear_live_collection_cache
 from storefront.demo.catalogue import demo_products, photo_files
 from tests.embeddings.conftest import points, states
-from tests.factories import ProductFactory, jpeg, numbered_colour
+from tests.factories import ProductFactory, blank_jpeg, jpeg, numbered_colour
 
 pytestmark = pytest.mark.django_db
 
@@ -123,8 +123,8 @@ class TestFinding:
         assert pairs() == {}
 
     def test_photos_of_one_colour_are_not_compared(self, shop):
-        shop(jpeg((200, 30, 30)))
-        shop(jpeg((190, 40, 30)))
+        shop(blank_jpeg((200, 30, 30)))
+        shop(blank_jpeg((190, 40, 30)))
         search()
         assert pairs() == {}
 
