@@ -53,6 +53,9 @@ SCREENS = [
     for screen in (Screen(*both) for both in every_pair(("phone", "desktop"), ("light", "dark")))
 ]
 
+# For what differs between devices, and between colour schemes in nothing but colours. Each scheme is on one of them.
+DEVICES = [SCREENS[0], SCREENS[3]]
+
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
@@ -70,7 +73,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def screen() -> Screen:
-    """The screen of the visitor; a test with the parameter `screen` runs on each of SCREENS."""
+    """The screen of the visitor; a test with the parameter `screen` runs on each of SCREENS or DEVICES."""
     return Screen("desktop", "light")
 
 

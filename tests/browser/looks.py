@@ -34,7 +34,9 @@ _FOLLOW_SCHEME = """async () => {
     await Alpine.nextTick();
   }
   await new Promise(requestAnimationFrame);
-  document.getAnimations().filter((one) => one instanceof CSSTransition).forEach((one) => one.finish());
+  const roots = (root) => [root, ...[...root.querySelectorAll("*")].flatMap((one) => one.shadowRoot ? roots(one.shadowRoot) : [])];
+  const animations = roots(document).flatMap((root) => root.getAnimations());
+  animations.filter((one) => one instanceof CSSTransition).forEach((one) => one.finish());
   return theme === undefined ? null : document.documentElement.classList.contains("dark");
 }"""
 
@@ -115,6 +117,15 @@ def grave_violations(page: Page, rules: Sequence[str] | None = None) -> list[str
     options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
     found = page.evaluate("([exclude, options]) => axe.run({ exclude }, options)", [NOT_OURS, options])
     return [_described(rule, node) for rule in found["violations"] if rule["impact"] in GRAVE for node in rule["nodes"]]
+
+
+def grave_violations_in_both(page: Page, scheme: Scheme) -> list[str]:
+    """The findings in the visitor's colour scheme, and those on colours in the other one; it is the visitor's again afterwards."""
+    found = grave_violations(page)
+    change_scheme(page, "dark" if scheme == "light" else "light")
+    found += grave_violations(page, COLOUR_RULES)
+    change_scheme(page, scheme)
+    return found
 
 
 def _described(rule: dict[str, Any], node: dict[str, Any]) -> str:

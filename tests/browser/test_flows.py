@@ -1,4 +1,4 @@
-"""The main tasks of visitors and staff from start to end, with the real API and index, on every screen."""
+"""The main tasks of visitors and staff from start to end, with the real API and index, on every device."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from accounts.models import User
 from catalog.importers.submission import IMPORT
 from catalog.models import Product
 from jobs.models import Job
-from tests.browser.conftest import SCREENS, Screen
+from tests.browser.conftest import DEVICES, Screen
 from tests.browser.pages import CATALOGUE, Shop, furnish, work_off
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.parametrize("screen", SCREENS)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.parametrize("screen", DEVICES)]
 
 
 @pytest.fixture

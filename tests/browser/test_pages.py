@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route, expect
 
 from bench.product_page import MOST_SHIFT, NOTE_FIGURES
 from catalog.models import Product
-from tests.browser.conftest import SCREENS, SIZES, Api, Screen, answer, until
+from tests.browser.conftest import DEVICES, SCREENS, SIZES, Api, Screen, answer, until
 from tests.browser.looks import Look
 from tests.browser.pages import PAGES
 
@@ -32,7 +32,7 @@ def test_every_page_is_whole_and_has_a_title_a_heading_and_no_more_width_than_th
             assert look.width <= SIZES[screen.device][0]
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", DEVICES)
 def test_a_product_page_never_jumps_while_it_is_scrolled_and_its_strip_comes_late(
     page: Page, screen: Screen, shop_url: str, product: Product, api: Api
 ) -> None:

@@ -14,14 +14,14 @@ from accounts.models import User
 from catalog.models import Product
 from catalog.photos import validate_photo
 from catalog.services import attach_image
-from tests.browser.conftest import SCREENS, Screen, until
-from tests.browser.looks import AXE, grave_violations
+from tests.browser.conftest import DEVICES, Screen, until
+from tests.browser.looks import AXE, grave_violations_in_both
 from tests.catalog.shop import stock
 from tests.factories import jpeg
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-on_every_screen = pytest.mark.parametrize("screen", SCREENS)
+on_every_device = pytest.mark.parametrize("screen", DEVICES)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ class TestPhotos:
         save(page)
         assert alts(product) == ["blue", "green", "red"]
 
-    @on_every_screen
+    @on_every_device
     def test_chosen_files_are_previewed_described_and_saved_among_the_others(
         self, page: Page, screen: Screen, shop_url: str, owner: User, product: Product
     ) -> None:
@@ -241,11 +241,11 @@ class TestPhotos:
         page.get_by_role("button", name="Move photo 5 earlier").click()
         tile(page, 6).locator(".grip").press("Home")
         if AXE.exists():
-            assert grave_violations(page) == []
+            assert grave_violations_in_both(page, screen.scheme) == []
         save(page)
         assert alts(product) == ["In black", "red", "green", "blue", "In orange", "In teal"]
 
-    @on_every_screen
+    @on_every_device
     def test_after_a_mistake_files_order_texts_and_marks_are_still_there(
         self, page: Page, screen: Screen, shop_url: str, owner: User, product: Product
     ) -> None:
@@ -263,7 +263,7 @@ class TestPhotos:
         until(page, lambda: tile(page, 1).locator("img").evaluate("image => image.naturalWidth") > 0)
         expect(tile(page, 2).get_by_label("Remove")).to_be_checked()
         if AXE.exists():
-            assert grave_violations(page) == []
+            assert grave_violations_in_both(page, screen.scheme) == []
         tile(page, 2).get_by_label("Remove").uncheck()
         tile(page, 3).get_by_label("Remove").check()
         choose(page, orange="orange")
@@ -285,7 +285,7 @@ class TestPhotos:
         assert alts(Product.objects.get(sku="TRAY-1")) == ["back", "front"]
 
 
-@on_every_screen
+@on_every_device
 def test_the_products_that_the_list_finds_are_changed_after_a_preview(
     page: Page, screen: Screen, shop_url: str, owner: User
 ) -> None:
@@ -312,7 +312,7 @@ def test_the_products_that_the_list_finds_are_changed_after_a_preview(
     expect(page.get_by_text("51 products will be changed.")).to_be_visible()
     expect(page.get_by_role("row", name="Mug 50").get_by_text("€21.17")).to_be_visible()
     if AXE.exists():
-        assert grave_violations(page) == []
+        assert grave_violations_in_both(page, screen.scheme) == []
     page.get_by_role("button", name="Change 51 products").click()
 
     expect(page.get_by_text("51 products were changed.")).to_be_visible()
