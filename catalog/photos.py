@@ -80,6 +80,7 @@ _DECODING_ERRORS = (
     SyntaxError,
     EOFError,
     LookupError,
+    RuntimeError,
     TypeError,
     ArithmeticError,
     struct.error,

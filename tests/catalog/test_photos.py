@@ -151,6 +151,12 @@ def test_a_damaged_png_is_refused() -> None:
     assert reason_of(bytes(content)) is PhotoRejectionReason.DAMAGED
 
 
+def test_a_damaged_avif_is_refused() -> None:
+    content = bytearray(encoded(noise(), "AVIF"))
+    content[content.index(b"mdat") + 8] ^= 0xFF
+    assert reason_of(bytes(content)) is PhotoRejectionReason.DAMAGED
+
+
 def png_bomb(side: int = 100_000) -> bytes:
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(bytes(1_000_000)))
