@@ -37,6 +37,19 @@ def visible_product(product_id: int) -> Product | None:
     return visible_products().select_related("category").filter(pk=product_id).first()
 
 
+def withdrawn_product(product_id: int, slug: str) -> Product | None:
+    """One product with its category that may not be shown any more, by the whole of its address.
+
+    Args:
+        product_id: any id.
+        slug: of its page, so that nobody finds products by counting.
+
+    Returns:
+        The product; None if there is none, or it may be shown.
+    """
+    return Product.objects.filter(active=False, pk=product_id, slug=slug).select_related("category").first()
+
+
 @dataclass(frozen=True, slots=True)
 class ProductListQuery:
     """Which products of the catalogue, newest first.
@@ -207,6 +220,25 @@ def product_record(product_id: int) -> ProductRecord:
     images = list(images_of([product_id]))
     detail = ProductDetail(cards[0], product.description, product.tags, product.attributes, images)
     return ProductRecord(detail, product.active, product.family_code)
+
+
+def stored_product(product_id: int) -> Product:
+    """Read a product with its category, visible or not; of one that was merged into another, that one.
+
+    Args:
+        product_id: any id.
+
+    Returns:
+        The product.
+
+    Raises:
+        ProductNotFound: there is no such product; one that was deleted leaves nothing behind.
+    """
+    products = Product.objects.select_related("category", "merged_into__category")
+    product = products.filter(pk=product_id).first()
+    if product is None:
+        raise ProductNotFound(product_id)
+    return product.merged_into or product
 
 
 def merge_target(product_id: int) -> Product | None:

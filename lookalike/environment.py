@@ -237,6 +237,7 @@ class Environment(BaseModel):
     PUBLIC_URL: Annotated[str, AfterValidator(_public_url)] = ""
     PRODUCT_URL: Annotated[str, AfterValidator(_product_url)] = ""
     SHOP_CURRENCY: Annotated[str, StringConstraints(pattern="^([A-Z]{3})?$")] = ""
+    SHOP_SUBSTITUTES: Bool = False
     PROMETHEUS_MULTIPROC_DIR: str = ""
     WORKER_METRICS_PORT: Annotated[tuple[str, int] | None, BeforeValidator(_host_and_port)] = None
     OTEL_EXPORTER_OTLP_ENDPOINT: Annotated[str, AfterValidator(_collector_url)] = ""

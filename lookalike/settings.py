@@ -283,6 +283,8 @@ PUBLIC_URL = env.PUBLIC_URL
 PRODUCT_URL = env.PRODUCT_URL
 # ISO 4217 code of prices in filters that name no currency; empty: the currency of most products.
 SHOP_CURRENCY = env.SHOP_CURRENCY
+# Whether the storefront's page of a product that is withdrawn or sold out shows what can be bought instead.
+SHOP_SUBSTITUTES = env.SHOP_SUBSTITUTES
 # A folder shared by the web processes of one server, so that /metrics adds up their values. prometheus_client reads the
 # variable itself, and treats an empty one as the current folder.
 PROMETHEUS_MULTIPROC_DIR = env.PROMETHEUS_MULTIPROC_DIR

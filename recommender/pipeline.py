@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 
@@ -12,7 +12,7 @@ from catalog.cards import ProductCard, visible_cards
 from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER, ProductFilter
 from catalog.photos import open_rgb
-from catalog.selectors import ids_not_matching, merge_target
+from catalog.selectors import ids_not_matching, merge_target, stored_product
 from embeddings.backends import encoder_of
 from embeddings.selectors import LiveCollection, covered_by, live_collection, missing_fields
 from embeddings.vector_index.base import UNFILTERED, Vector
@@ -145,6 +145,37 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     return Recommendations(live.slug, live.label, results)
 
 
+def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:
+    """Recommend what can be bought instead of a product that is withdrawn or sold out: the nearest products in stock.
+
+    An inactive product keeps its photos and their vectors, so it is compared like any other. Its family and products with the
+    same photo are the best substitutes, so they are not excluded, as they are beside a product that is for sale. A product
+    that was merged into another one is compared by that one's photos, and that one comes first.
+
+    Args:
+        product_id: a product, visible or not.
+        query: what to recommend. Whatever its filter says of availability, only products in stock are returned.
+
+    Returns:
+        The recommendations, best first; the fallback if the product has no vector.
+
+    Raises:
+        ProductNotFound: there is no such product.
+        UnknownCollection: there is no such collection.
+        IndexUnavailable: the vector index does not respond.
+    """
+    query = replace(query, filter=replace(query.filter, available=True))
+    live = live_collection(query.collection)
+    with query_stage("retrieve"):
+        product = stored_product(product_id)
+        vectors = vectors_of(live.version_id, product.pk)
+    if vectors:
+        return Recommendations(live.slug, live.label, _search_index(live, vectors, query, excluded_ids={product_id}))
+    with query_stage("hydrate"):
+        path = product.category.path if product.category else ""
+        return _fallback(path, live, query, excluded_ids={product_id})
+
+
 def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommendations:
     """Recommend products that look like what is on a photo.
 
@@ -178,10 +209,16 @@ def _fallback_by_category(
         product = visible_cards([product_id]).get(product_id)
         if product is None:
             raise ProductNotFound(product_id)
-        covered = covered_by(live.collection_id)
-        cards = newest_in_category(
-            product.category, covered, query.filter, limit=query.offset + query.limit, excluded_ids=excluded_ids
-        )[query.offset :]
+        return _fallback(product.category, live, query, excluded_ids)
+
+
+def _fallback(
+    category: str, live: LiveCollection, query: SimilarQuery, excluded_ids: Collection[int]
+) -> Recommendations:
+    covered = covered_by(live.collection_id)
+    cards = newest_in_category(
+        category, covered, query.filter, limit=query.offset + query.limit, excluded_ids=excluded_ids
+    )[query.offset :]
     return Recommendations(live.slug, live.label, [Recommendation(card, None) for card in cards], fallback=True)
 
 

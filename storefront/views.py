@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -28,6 +30,7 @@ from catalog.selectors import (
     non_empty_categories,
     visible_product,
     visible_products,
+    withdrawn_product,
 )
 from storefront import basket, browsing, content_policy
 from storefront.browsing import ProductQuery
@@ -102,6 +105,8 @@ def category(request: HttpRequest, category_path: str) -> HttpResponse:
 def product(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
     """One product with its photos; the widget adds similar products."""
     shown = visible_product(pk) or merge_target(pk)
+    if shown is None and settings.SHOP_SUBSTITUTES and (gone := withdrawn_product(pk, slug)):
+        return _gone(request, gone)
     if shown is None:
         raise Http404(_("This product is no longer in the shop."))
     if (pk, slug) != (shown.pk, shown.slug):
@@ -112,6 +117,7 @@ def product(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
         "images": list(images_of([pk])),
         "brand_url": ProductQuery(brands=(shown.brand,)).url,
         "quantities": QUANTITIES,
+        "substitutes": settings.SHOP_SUBSTITUTES and not shown.available,
         "breadcrumbs": _breadcrumbs(categories, shown.category.path if shown.category else ""),
     }
     return _render(request, "storefront/product.html", categories, context)
@@ -184,6 +190,14 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
     # If no URL pattern matched, the argument lists the patterns that Django tried.
     reason = exception.args[0] if exception and exception.args and isinstance(exception.args[0], str) else ""
     return _render(request, "storefront/not_found.html", non_empty_categories(), {"reason": reason}, status=404)
+
+
+def _gone(request: HttpRequest, product: Product) -> HttpResponse:
+    """What can be bought instead of a withdrawn product. Status 410: search engines drop the address, visitors find something."""
+    categories = non_empty_categories()
+    category = categories.get(product.category.path) if product.category else None
+    context = {"product": product, "category": category}
+    return _render(request, "storefront/gone.html", categories, context, status=HTTPStatus.GONE)
 
 
 def _product_list(request: HttpRequest, *, category: str) -> HttpResponse:

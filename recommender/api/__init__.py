@@ -2,7 +2,13 @@
 
 from recommender.api.collections import CollectionsView, CollectionView
 from recommender.api.events import EventsView
-from recommender.api.recommendations import SearchView, SimilarBySkuView, SimilarView
+from recommender.api.recommendations import (
+    SearchView,
+    SimilarBySkuView,
+    SimilarView,
+    SubstitutesBySkuView,
+    SubstitutesView,
+)
 from recommender.api.unknown import NotFoundView, RootView
 
 __all__ = [
@@ -14,4 +20,6 @@ __all__ = [
     "SearchView",
     "SimilarBySkuView",
     "SimilarView",
+    "SubstitutesBySkuView",
+    "SubstitutesView",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from catalog.api.parameters import FilterParameters
 from recommender.models import COLLECTION_LENGTH
 from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT
@@ -55,3 +57,11 @@ class SimilarParameters(SearchParameters):
     """The parameters of `GET /api/products/<id>/similar`: the fields of SimilarQuery."""
 
     collection = TextParameter("Collection to search.", max_length=COLLECTION_LENGTH, default=DEFAULT_COLLECTION)
+
+
+class SubstituteParameters(SimilarParameters):
+    """The parameters of `GET /api/products/<id>/substitutes`: those of similar products. Only what is in stock is returned."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """All but `available`."""
+        return {name: each for name, each in super().get_fields().items() if name != "available"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +22,7 @@ from embeddings.errors import IndexUnavailable, UnknownCollection
 from jobs.temporary_uploads import get_storage_error
 from recommender import pipeline
 from recommender.api import serializers
-from recommender.api.parameters import MAX_LIMIT, SearchParameters, SimilarParameters
+from recommender.api.parameters import MAX_LIMIT, SearchParameters, SimilarParameters, SubstituteParameters
 from recommender.problems import INDEX_UNAVAILABLE
 from rest.addresses import base_address
 from rest.documenting import form_body, problem_example, responses
@@ -61,6 +61,17 @@ _SIMILAR: dict[str, Any] = {
         " For a product that was merged into another one, the results are that one's."
     ),
 }
+_SUBSTITUTES: dict[str, Any] = {
+    **_SIMILAR,
+    "description": (
+        "What can be bought instead of a product that is withdrawn or sold out: the products in stock whose photos are most"
+        " similar to this product's photos, nearest first.\n\n"
+        "Unlike similar products, the product may be inactive: its photos and their vectors are kept. Its variants and products"
+        " with an identical photo are among the results, of each family one. For a product that was merged into another one,"
+        " that one is the first. If the product has no vector, `fallback` is true, as for similar products. A product that was"
+        " deleted is not found."
+    ),
+}
 _EXAMPLES = [
     OpenApiExample(
         "Similar products",
@@ -85,13 +96,18 @@ _EXAMPLES = [
 ]
 
 
-def _similar(request: Request, reference: ProductReference) -> Response:
-    values = SimilarParameters.parse(request.query_params)
+def _recommended(
+    request: Request,
+    reference: ProductReference,
+    parameters: type[SimilarParameters],
+    recommend: Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations],
+) -> Response:
+    values = parameters.parse(request.query_params)
     strict = values.pop("strict")
     query = pipeline.SimilarQuery(**values)
     with reference.found() as product_id:
         try:
-            recommended = pipeline.similar_to(product_id, query)
+            recommended = recommend(product_id, query)
         except UnknownCollection as error:
             raise InvalidParameters([ParameterError("collection", str(error))]) from error
     if strict:
@@ -113,7 +129,7 @@ class SimilarView(ApiView):
     )
     def get(self, request: Request, product_id: int) -> Response:
         """Products similar to the one with this id."""
-        return _similar(request, ProductReference(product_id))
+        return _recommended(request, ProductReference(product_id), SimilarParameters, pipeline.similar_to)
 
 
 class SimilarBySkuView(ApiView):
@@ -130,7 +146,41 @@ class SimilarBySkuView(ApiView):
     )
     def get(self, request: Request, sku: str) -> Response:
         """Products similar to the one with this SKU."""
-        return _similar(request, ProductReference(sku=sku))
+        return _recommended(request, ProductReference(sku=sku), SimilarParameters, pipeline.similar_to)
+
+
+class SubstitutesView(ApiView):
+    """What can be bought instead of a product."""
+
+    endpoint = "substitutes"
+
+    @extend_schema(
+        operation_id="substitutes",
+        summary="Find substitutes",
+        parameters=[PRODUCT_ID, SubstituteParameters],
+        examples=[*_EXAMPLES, NO_PRODUCT],
+        **_SUBSTITUTES,
+    )
+    def get(self, request: Request, product_id: int) -> Response:
+        """Products in stock that are similar to the one with this id, which may be withdrawn or sold out."""
+        return _recommended(request, ProductReference(product_id), SubstituteParameters, pipeline.substitutes_for)
+
+
+class SubstitutesBySkuView(ApiView):
+    """What can be bought instead of a product, named by its SKU."""
+
+    endpoint = "substitutes"
+
+    @extend_schema(
+        operation_id="substitutes_by_sku",
+        summary="Find substitutes by SKU",
+        parameters=[SKU, SubstituteParameters],
+        examples=[*_EXAMPLES, NO_PRODUCT_WITH_SKU],
+        **_SUBSTITUTES,
+    )
+    def get(self, request: Request, sku: str) -> Response:
+        """Products in stock that are similar to the one with this SKU, which may be withdrawn or sold out."""
+        return _recommended(request, ProductReference(sku=sku), SubstituteParameters, pipeline.substitutes_for)
 
 
 class SearchView(ApiView):

@@ -20,7 +20,7 @@ from catalog.importers.run import ImportOptions
 from catalog.importers.submission import submit_import
 from catalog.models import Product
 from catalog.photos import validate_photo
-from catalog.services import attach_image
+from catalog.services import attach_image, withdraw_products
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from jobs.models import Job
 from recommender.models import Event
@@ -43,6 +43,7 @@ class Shop:
     owner: User
     product: Product
     bare: Product
+    gone: Product
     version: EncoderVersion
     job: Job
     tried: Job
@@ -127,6 +128,7 @@ STOREFRONT = [
     Shown("basket", lambda shop: shop.product.get_absolute_url(), _heading("Your basket"), _fill_basket),
     Shown("order placed", lambda shop: shop.product.get_absolute_url(), _heading("Thank you for your order"), _order),
     Shown("not found", lambda _: "/products/999999/gone/", _heading("Page not found"), status=404),
+    Shown("a product that is gone", lambda shop: shop.gone.get_absolute_url(), _strip, status=410),
     Shown("API documentation", lambda _: "/api/docs", lambda page: page.locator(".opblock").first, ours=False),
     Shown("sign in", lambda _: "/admin/login/", lambda page: page.get_by_label("Password")),
 ]
@@ -190,7 +192,9 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
     for same in (product, twin):
         attach_image(same, validate_photo(jpeg()))
     bare = stock("Teapot of which there is no photo yet", photos=0, category=("Home", "Teapots"))
+    gone = stock("Mug of last year", category=("Home", "Mugs"))
     index_photos()
+    withdraw_products([gone.pk])
     call_command("find_duplicates", stdout=StringIO())
     tried = submit_import(BytesIO(CATALOGUE), ImportOptions(dry_run=True), file_name="spring.csv")
     work_off(tried)
@@ -205,6 +209,7 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
         owner=User.objects.create_superuser("owner", "owner@shop.example", "secret"),
         product=product,
         bare=bare,
+        gone=gone,
         version=version,
         job=_jobs(version.collection),
         tried=tried,

@@ -368,6 +368,39 @@ def test_a_product_that_is_withdrawn_unknown_or_impossible_is_not_found(client: 
         assert "no longer in the shop" in text(response)
 
 
+def test_with_substitutes_the_page_of_a_withdrawn_product_is_gone_and_shows_what_is_similar(
+    client: Client, settings: Any
+) -> None:
+    settings.SHOP_SUBSTITUTES = True
+    withdrawn = stock(description="Holds 350 ml.")
+    services.withdraw_products([withdrawn.pk])
+
+    response = client.get(withdrawn.get_absolute_url())
+
+    assert response.status_code == 410
+    assert "This product is no longer sold." in text(response)
+    assert "Holds 350 ml." not in text(response)
+    assert f'product-id="{withdrawn.pk}" limit="8" substitutes' in response.content.decode()
+
+
+def test_with_substitutes_a_withdrawn_product_is_not_found_without_its_whole_address(
+    client: Client, settings: Any
+) -> None:
+    settings.SHOP_SUBSTITUTES = True
+    withdrawn = stock()
+    services.withdraw_products([withdrawn.pk])
+
+    assert client.get(f"/products/{withdrawn.pk}/guessed/").status_code == 404
+
+
+def test_with_substitutes_a_sold_out_product_shows_what_is_in_stock(client: Client, settings: Any) -> None:
+    settings.SHOP_SUBSTITUTES = True
+    in_stock, sold_out = stock(), stock(available=False)
+
+    assert ' substitutes heading="In stock instead"' in client.get(sold_out.get_absolute_url()).content.decode()
+    assert " substitutes heading=" not in client.get(in_stock.get_absolute_url()).content.decode()
+
+
 def test_an_unknown_category_is_not_found(client: Client) -> None:
     response = client.get("/categories/submarines/")
 

@@ -30,7 +30,7 @@ const IMPRESSION_MS = 1_000;
 // Elements that get a strip, and the attributes that are copied to it, without `data-`.
 const HOSTS = "[data-similar-to], [data-similar-to-sku]";
 const TARGETS = { "similar-to": "product-id", "similar-to-sku": "sku" };
-const ATTRIBUTES = [...Object.keys(TARGETS), "heading", "limit", "collection", "api", "api-key", "no-events", ...Object.keys(TEXTS).map((name) => `text-${name}`)];
+const ATTRIBUTES = [...Object.keys(TARGETS), "heading", "limit", "collection", "api", "api-key", "no-events", "substitutes", ...Object.keys(TEXTS).map((name) => `text-${name}`)];
 // Elements whose `data-track` is sent on interaction; of others it is sent when they appear.
 const CONTROLS = "form, a, button, input";
 
@@ -243,7 +243,7 @@ class Recommendations extends HTMLElement {
 
 /** A strip of products similar to one product. Reserves its space, loads near the viewport, hides when empty. */
 class SimilarProducts extends Recommendations {
-  static observedAttributes = ["product-id", "sku", "heading", "limit", "collection", "api", "api-key"];
+  static observedAttributes = ["product-id", "sku", "heading", "limit", "collection", "api", "api-key", "substitutes"];
   #nearby = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#load(), { rootMargin: LOAD_AHEAD });
   #resized = new ResizeObserver(() => this.#showControls());
   #scheduled = false;
@@ -314,7 +314,8 @@ class SimilarProducts extends Recommendations {
 
   async #load() {
     this.#nearby.disconnect();
-    const url = new URL(`api/products/${this.#product}/similar`, this.api);
+    const kind = this.hasAttribute("substitutes") ? "substitutes" : "similar";
+    const url = new URL(`api/products/${this.#product}/${kind}`, this.api);
     url.search = new URLSearchParams({ limit: this.limit, collection: this.collection });
     const response = await this.fetch(url);
     if (!response) return;
