@@ -15,6 +15,7 @@ from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.indexing import claim_index, process_outbox
 from embeddings.selectors import DUE_STATES, active_rows, active_versions, clear_live_collection_cache
 from embeddings.submissions import submit_outdated_reindexes
+from embeddings.verification import execute_requests
 from jobs.process import process
 from jobs.storage import StorageUnavailable, database_storage_errors
 
@@ -22,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 2.0
 GRACE_S = 5.0
+
+
+class _Stopping(Exception):
+    """The process ends."""
 
 
 class OutboxThread(threading.Thread):
@@ -51,10 +56,13 @@ class OutboxThread(threading.Thread):
             try:
                 with database_storage_errors():
                     live_indexes.refresh()
+                    execute_requests(self._check_stopping)
                     process_outbox()
                 self._last_error = ""
             except (EmbeddingsError, StorageUnavailable) as error:
                 self._log_once(str(error))
+            except _Stopping:
+                break
             # The thread must survive an unavailable database. The rows are still there afterwards.
             except Exception:
                 logger.exception("processing the outbox failed; retrying")
@@ -62,6 +70,11 @@ class OutboxThread(threading.Thread):
                 connection.close()
             self._woken.wait(POLL_S)
             self._woken.clear()
+
+    def _check_stopping(self, *_: object) -> None:
+        """A progress callback that interrupts a comparison, which the next process repeats."""
+        if self._stopping:
+            raise _Stopping
 
     def _log_once(self, message: str) -> None:
         if message != self._last_error:

@@ -1,4 +1,4 @@
-"""Registers the kinds of job that this app owns: activations, reindexes and searches for near-duplicates."""
+"""Registers the kinds of job that this app owns: activations, reindexes, verifications and searches for near-duplicates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
 from embeddings.coverage import COVERAGE
-from embeddings.submissions import ACTIVATE, DUPLICATES, REINDEX
+from embeddings.submissions import ACTIVATE, DUPLICATES, REINDEX, VERIFY
+from embeddings.verification import STAGE
 from jobs.registry import JobKind, JobPage, kinds
 
 # Trainings and activations may take hours, so they have workers of their own.
@@ -55,6 +56,22 @@ _REINDEX = JobKind(
     has_mean_rate=True,
     page=JobPage(stages=EMBEDDING_STAGES, labels=_INDEX_LABELS, result_members=tuple(_INDEX_LABELS)),
 )
+_VERIFY_LABELS = {
+    "encoder": _("encoder version"),
+    "missing": _("missing points, written again"),
+    "stale": _("stale points, written again"),
+    "orphaned": _("orphaned points, deleted"),
+}
+_VERIFY = JobKind(
+    name=VERIFY,
+    label=_("verification of an index"),
+    noun="a verification",
+    command="reindex",
+    scope=Scope.TRAIN,
+    page=JobPage(
+        stages={STAGE: _("comparing with the database")}, labels=_VERIFY_LABELS, result_members=tuple(_VERIFY_LABELS)
+    ),
+)
 _DUPLICATES_LABELS = {
     "photos": _("photos compared"),
     "pairs": _("pairs of products to decide on"),
@@ -93,5 +110,5 @@ _COVERAGE = JobKind(
 
 def register_kinds() -> None:
     """Register them, once."""
-    for kind in (_ACTIVATE, _REINDEX, _DUPLICATES, _COVERAGE):
+    for kind in (_ACTIVATE, _REINDEX, _VERIFY, _DUPLICATES, _COVERAGE):
         kinds.register(kind)

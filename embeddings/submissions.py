@@ -1,4 +1,4 @@
-"""Submits activations, reindexes and searches for near-duplicates as jobs."""
+"""Submits activations, reindexes, verifications and searches for near-duplicates as jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jobs.services import create_job
 
 logger = logging.getLogger(__name__)
 
-ACTIVATE, REINDEX, DUPLICATES = "activate", "reindex", "duplicates"
+ACTIVATE, REINDEX, VERIFY, DUPLICATES = "activate", "reindex", "verify", "duplicates"
 # A reindex that fails is not submitted again sooner.
 _RETRY_AFTER = timedelta(hours=1)
 
@@ -53,6 +53,21 @@ def submit_reindex(collection: Collection) -> Job:
         JobInProgress: a reindex of it is queued or running.
     """
     return create_job(REINDEX, collection=collection.slug)
+
+
+def submit_verification(collection: Collection) -> Job:
+    """Submit the comparison of a collection's live index with the database.
+
+    Args:
+        collection: one with an active version.
+
+    Returns:
+        The queued job.
+
+    Raises:
+        JobInProgress: a comparison of it is queued or running.
+    """
+    return create_job(VERIFY, collection=collection.slug)
 
 
 def submit_outdated_reindexes() -> list[Job]:

@@ -13,11 +13,15 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, QuerySet
 from django.http import FileResponse, Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
 from accounts.admin.display import Badge, ReadOnlyAdmin, badges, table
@@ -30,10 +34,11 @@ from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import PAGE
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.receivers import dispatch_indexing
-from embeddings.submissions import submit_activation, submit_reindex
+from embeddings.submissions import VERIFY, submit_activation, submit_reindex, submit_verification
 from embeddings.versions import REPORT
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
+from jobs.models import Job
 from jobs.selectors import is_active
 
 if TYPE_CHECKING:
@@ -169,6 +174,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
                     "index_generation",
                     "rebuild_started_at",
                     "photos",
+                    "verification",
                     "created_at",
                 )
             },
@@ -188,10 +194,38 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
         for row in rows:
             vars(row)["counts"] = counts.get(row.pk, {})
 
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> EncoderVersion | None:
+        version: EncoderVersion | None = super().get_object(request, *args, **kwargs)
+        if version is not None:
+            vars(version)["may_verify"] = self.has_activate_permission(request)
+        return version
+
     def get_urls(self) -> list[URLPattern]:
         report = self.admin_site.admin_view(self.report_view)
         urls: list[URLPattern] = super().get_urls()
-        return [path("<int:version_id>/report/", report, name="embeddings_encoderversion_report"), *urls]
+        verify = self.admin_site.admin_view(self.verify_view)
+        return [
+            path("<int:version_id>/report/", report, name="embeddings_encoderversion_report"),
+            path("<int:version_id>/verify/", verify, name="embeddings_encoderversion_verify"),
+            *urls,
+        ]
+
+    @method_decorator(require_POST)
+    def verify_view(self, request: HttpRequest, version_id: int) -> HttpResponseBase:
+        """Submit the comparison of an active version's index with the database."""
+        if not self.has_activate_permission(request):
+            raise PermissionDenied
+        version = get_object_or_404(EncoderVersion.objects.select_related("collection"), pk=version_id)
+        if version.pk != version.collection.active_version_id:
+            messages.error(request, _("%s is not active: only a live index is compared.") % version.label)
+        else:
+            try:
+                job = submit_verification(version.collection)
+            except JobInProgress as error:
+                messages.error(request, _sentence(error))
+            else:
+                notify_submitted(request, job, _("The index of %s will be compared.") % version.label)
+        return redirect("admin:embeddings_encoderversion_change", version.pk)
 
     def report_view(self, request: HttpRequest, version_id: int) -> HttpResponseBase:
         """The evaluation report of a version, as its training wrote it."""
@@ -234,6 +268,22 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
         if "counts" not in vars(version):
             self.prefetch_rows([version])
         return _count_badges(vars(version)["counts"])
+
+    @admin.display(description=_("index compared with the database"))
+    def verification(self, version: EncoderVersion) -> SafeString | str:
+        """What the last comparison found, and a button for the next one, which sends the form of the page."""
+        if version.pk != version.collection.active_version_id:
+            return ""
+        if not vars(version).get("may_verify"):
+            return _last_verification(version)
+        address = reverse("admin:embeddings_encoderversion_verify", args=[version.pk])
+        return format_html(
+            '<p>{}</p><button type="submit" formaction="{}" formmethod="post" formnovalidate class="bg-primary-600 border'
+            ' border-transparent cursor-pointer font-medium px-3 py-2 rounded-default text-white">{}</button>',
+            _last_verification(version),
+            address,
+            _("Compare now"),
+        )
 
     @admin.display(description=_("figures"))
     def figures(self, version: EncoderVersion) -> SafeString | str:
@@ -315,6 +365,21 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
 
 
 _PARTS = {"train": _("to train on"), "validation": _("to validate with")}
+
+
+def _last_verification(version: EncoderVersion) -> str:
+    job = Job.objects.filter(kind=VERIFY, collection=version.collection.slug).first()
+    if job is None or (job.ended and job.result is None and not job.error):
+        return str(_("Not compared yet."))
+    if not job.ended:
+        return str(_("The comparison is under way."))
+    when = date_format(timezone.localtime(job.finished_at), "DATETIME_FORMAT")
+    if job.result is None:
+        return str(_("%(when)s: failed, since %(error)s.") % {"when": when, "error": job.error})
+    return str(
+        _("%(when)s, %(encoder)s: %(missing)d missing, %(stale)d stale, %(orphaned)d orphaned; repaired.")
+        % {"when": when, **job.result}
+    )
 
 
 def report_of(version: EncoderVersion) -> Path | None:

@@ -12,12 +12,13 @@ import pytest
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from catalog.models import Product
 from catalog.services import remove_images
 from embeddings import background, generations, indexing, outbox, receivers, tasks, versions
 from embeddings.backends import get_vector_index
 from embeddings.background import OutboxThread, OutboxWork, process_pending_outbox, wake_outbox
 from embeddings.errors import EncoderMismatch, IndexLocked
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding, VerificationRequest
 from embeddings.registry import registry
 from embeddings.vector_index.edge import EdgeVectorIndex
 from jobs.background import JobThreads, start_job_threads
@@ -131,6 +132,23 @@ class TestTheThread:
         remove_images([left.pk])
         wait_until(lambda: states(version) == {later.pk: State.INDEXED})
         assert points(version).keys() == {later.pk}
+
+    def test_verifies_the_index_for_a_process_that_waits(self, version, thread, add_photo):
+        add_photo()
+        indexing.process_outbox()
+        Product.objects.update(available=False)
+        request = VerificationRequest.objects.create(version=version)
+        thread.start()
+        wait_until(lambda: VerificationRequest.objects.get(pk=request.pk).finished_at is not None)
+        request.refresh_from_db()
+        assert (request.missing, request.stale, request.orphaned, request.error) == (0, 1, 0, "")
+
+    def test_says_why_it_could_not_verify_the_index(self, version, thread, monkeypatch):
+        other = versions.create_version(version.collection, "counting")
+        request = VerificationRequest.objects.create(version=other)
+        thread.start()
+        wait_until(lambda: VerificationRequest.objects.get(pk=request.pk).finished_at is not None)
+        assert VerificationRequest.objects.get(pk=request.pk).error == "all-v2 is no longer the active version"
 
     def test_survives_errors_and_logs_them_once(self, version, thread, add_photo, monkeypatch, caplog):
         real, calls = background.process_outbox, []

@@ -12,13 +12,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from catalog.models import DuplicatePair
-from embeddings import generations, indexing
+from catalog.models import DuplicatePair, Product
+from embeddings import generations, indexing, verification
 from embeddings import tasks as tasks_of_photos
+from embeddings.backends import get_vector_index
 from embeddings.errors import IndexUnavailable
 from embeddings.management.commands import reindex as reindex_command
-from embeddings.models import Collection, ImageEmbedding
-from embeddings.submissions import submit_duplicate_search, submit_reindex
+from embeddings.models import Collection, ImageEmbedding, VerificationRequest
+from embeddings.submissions import submit_duplicate_search, submit_reindex, submit_verification
+from embeddings.vector_index.edge import EdgeVectorIndex
 from jobs import execution, tasks
 from jobs.errors import JobInProgress
 from jobs.models import Job
@@ -160,3 +162,39 @@ class TestInTheAdmin:
         call_command("reindex")
         page = admin.get(reverse("admin:index")).content.decode()
         assert f"Reindex: {Collection.objects.get()}" in page
+
+
+class TestAVerification:
+    def test_reports_what_it_found_and_repaired(self, version, add_photo):
+        gone, changed = add_photo(), add_photo()
+        indexing.process_outbox()
+        get_vector_index().delete(version.index_collection().name, [gone.pk])
+        Product.objects.filter(pk=changed.product_id).update(available=False)
+        job = worked_off(submit_verification(version.collection))
+        assert (job.state, job.error) == (State.SUCCEEDED, "")
+        assert job.result == {"encoder": "all-v1", "missing": 1, "stale": 1, "orphaned": 0}
+        assert points(version).keys() == {gone.pk, changed.pk}
+
+    def test_by_hand_is_kept_for_the_admin(self, version, add_photo):
+        add_photo()
+        indexing.process_outbox()
+        call_command("reindex", "--verify")
+        job = Job.objects.get(kind="verify")
+        assert (job.state, job.result["missing"]) == (State.SUCCEEDED, 0)
+
+    @pytest.mark.usefixtures("edge")
+    def test_is_done_here_once_the_process_that_held_the_index_has_ended(self, version, add_photo, settings):
+        add_photo()
+        indexing.process_outbox()
+        get_vector_index().close()
+        holder = EdgeVectorIndex(settings.VECTOR_INDEX["OPTIONS"]["path"])
+        holder.claim()
+        waited: list[int] = []
+
+        def on_progress(stage: str, done: int, total: int) -> None:
+            waited.append(VerificationRequest.objects.filter(finished_at=None).count())
+            holder.close()
+
+        assert verification.verify(version, on_progress) == verification.VerificationReport(0, 0, 0)
+        assert waited[0] == 1
+        assert not VerificationRequest.objects.exists()

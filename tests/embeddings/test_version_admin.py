@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -150,6 +151,35 @@ class TestThePage:
         EncoderVersion.objects.filter(pk=trained.pk).update(metrics=metrics, data={}, recipe={})
         assert "all-v2" in page_of(admin, trained)
         assert "all-v2" in admin.get(reverse(LIST)).content.decode()
+
+
+class TestVerifying:
+    def test_the_page_says_what_the_last_comparison_found(self, admin, version, add_photo):
+        assert "Not compared yet." in page_of(admin, version)
+        add_photo()
+        indexing.process_outbox()
+        call_command("reindex", "--verify")
+        assert "all-v1: 0 missing, 0 stale, 0 orphaned; repaired." in page_of(admin, version)
+
+    def test_its_button_submits_a_job(self, admin, version):
+        address = reverse("admin:embeddings_encoderversion_verify", args=[version.pk])
+        assert f'formaction="{address}"' in page_of(admin, version)
+        assert admin.get(address).status_code == 405
+        page = admin.post(address, follow=True).content.decode()
+        assert "The index of all-v1 will be compared." in page
+        assert "The comparison is under way." in page
+        assert (Job.objects.get().kind, Job.objects.get().collection) == ("verify", "all")
+
+    def test_only_a_live_index_is_compared(self, admin, trained):
+        address = reverse("admin:embeddings_encoderversion_verify", args=[trained.pk])
+        assert address not in page_of(admin, trained)
+        assert "all-v2 is not active" in admin.post(address, follow=True).content.decode()
+
+    def test_whoever_may_only_look_sees_the_result_and_no_button(self, viewer, version):
+        address = reverse("admin:embeddings_encoderversion_verify", args=[version.pk])
+        assert "Not compared yet." in page_of(viewer, version)
+        assert address not in page_of(viewer, version)
+        assert viewer.post(address).status_code == 403
 
 
 class TestTheReport:

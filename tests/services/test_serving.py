@@ -77,7 +77,19 @@ def test_a_server_that_nobody_asks_keeps_the_index_to_itself_after_a_reindex(mak
     server = site.serve()
     site.manage("reindex")
     # The new generation is the server's, whether it has opened it already or not.
-    assert "held by another process" in site.manage("reindex", "--verify", check=False).stderr
+    assert "0 missing, 0 stale, 0 orphaned" in site.manage("reindex", "--verify").stdout
+    assert site.query("SELECT missing FROM embeddings_verificationrequest") == [(0,)]
+    assert server.similar(a_product(site, "photos"))["results"]
+
+
+def test_an_index_is_verified_beside_the_server_that_holds_it(make_site, draw_photos):
+    site = make_site()
+    site.manage("import_catalog", str(draw_photos(10)))
+    server = site.serve()
+    # Past the services, so that the index does not hear of it.
+    site.query("UPDATE catalog_product SET available = FALSE WHERE id IN (SELECT MIN(id) FROM catalog_product)")
+    assert "all-v1: 0 missing, 1 stale, 0 orphaned; repaired" in site.manage("reindex", "--verify").stdout
+    assert "all-v1: 0 missing, 0 stale, 0 orphaned; repaired" in site.manage("reindex", "--verify").stdout
     assert server.similar(a_product(site, "photos"))["results"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,8 +19,8 @@ from embeddings.management.errors import command_error
 from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.outbox import ensure_all_rows, mark_orphans, retry_failed
 from embeddings.selectors import DUE_STATES, active_rows, active_versions
-from embeddings.submissions import REINDEX
-from embeddings.verification import verify_index
+from embeddings.submissions import REINDEX, VERIFY
+from embeddings.verification import VerificationReport, verify
 from embeddings.versions import version_to_rebuild
 from jobs import execution
 from jobs.models import Job
@@ -43,7 +44,9 @@ class Command(BaseCommand):
             "--only-missing", action="store_true", help="embed and index into the live index what is not in it yet"
         )
         mode.add_argument(
-            "--verify", action="store_true", help="compare the live index with the database, report and repair"
+            "--verify",
+            action="store_true",
+            help="compare the live index with the database, report and repair; a running server that holds the index does it",
         )
         mode.add_argument("--rebuild", action="store_true", help="embed every photo again, as a new encoder version")
         mode.add_argument("--job", type=UUID, metavar="ID", help=argparse.SUPPRESS)
@@ -84,6 +87,8 @@ class Command(BaseCommand):
         version = next((v for v in active_versions() if v.collection.slug == job.collection), None)
         if version is None:
             raise UnknownCollection("the collection has no active encoder version any more")
+        if job.kind == VERIFY:
+            return _verification_result(version, verify(version, on_progress))
         points = self._embed_and_build(version, on_progress)
         on_progress("indexing", points, points)
         return _result(version, points)
@@ -116,9 +121,17 @@ class Command(BaseCommand):
         self._process_outbox(on_progress)
 
     def _verify(self, version: EncoderVersion, on_progress: ProgressCallback) -> None:
-        report = verify_index(version)
+        started_at = timezone.now()
+        report = verify(version, on_progress)
         self.stdout.write(
             f"{version.label}: {report.missing} missing, {report.stale} stale, {report.orphaned} orphaned; repaired"
+        )
+        record_finished(
+            VERIFY,
+            collection=version.collection.slug,
+            started_at=started_at,
+            done=ImageEmbedding.objects.filter(version=version).count(),
+            result=_verification_result(version, report),
         )
         self._process_outbox(on_progress)
 
@@ -148,6 +161,11 @@ class Command(BaseCommand):
 def _record(version: EncoderVersion, started_at: datetime, points: int) -> None:
     slug = version.collection.slug
     record_finished(REINDEX, collection=slug, started_at=started_at, done=points, result=_result(version, points))
+
+
+def _verification_result(version: EncoderVersion, report: VerificationReport) -> dict[str, Any]:
+    """For JSON."""
+    return {"encoder": version.label, **asdict(report)}
 
 
 def _result(version: EncoderVersion, points: int) -> dict[str, Any]:
