@@ -1,0 +1,54 @@
+"""A copy of a live index for one process: the embedded engine lets only one process read a shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+
+from django.conf import settings
+
+from embeddings.backends import get_vector_index
+from embeddings.indexing import points_of
+from embeddings.models import ImageEmbedding
+from embeddings.selectors import LiveCollection
+from jobs.progress import ProgressCallback, StageProgress
+
+_BATCH = 1000
+# From so many points on, building the graph takes less time than comparing every point with every query.
+_GRAPH_FROM = 20_000
+
+
+@contextmanager
+def private_index(live: LiveCollection, on_progress: ProgressCallback | None = None) -> Iterator[None]:
+    """Have `get_vector_index` give a temporary copy of a collection's index, made from the stored vectors.
+
+    For a command that asks many questions beside the server that holds the embedded index; not for a process that serves.
+
+    Args:
+        live: the collection.
+        on_progress: called with the stage "copying the index", by points.
+
+    Yields:
+        Nothing; afterwards the copy is deleted.
+    """
+    served = settings.VECTOR_INDEX
+    with TemporaryDirectory(prefix="lookalike-index-") as folder:
+        settings.VECTOR_INDEX = {**served, "OPTIONS": {**served["OPTIONS"], "path": folder}}
+        index = get_vector_index()
+        try:
+            index.ensure(live.index, bulk_load=True)
+            rows = ImageEmbedding.objects.filter(version=live.version_id, vector__isnull=False)
+            rows = rows.exclude(state__in=(ImageEmbedding.State.PENDING, ImageEmbedding.State.REMOVED))
+            total, last = rows.count(), 0
+            progress = StageProgress(on_progress, "copying the index", total)
+            while batch := list(rows.filter(pk__gt=last).order_by("pk")[:_BATCH]):
+                last = batch[-1].pk
+                index.upsert(live.index.name, points_of(batch))
+                progress.advance(len(batch))
+            if total >= _GRAPH_FROM:
+                index.optimise(live.index.name)
+            yield
+        finally:
+            index.close()
+            settings.VECTOR_INDEX = served
