@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
 from embeddings.coverage import COVERAGE
-from embeddings.submissions import ACTIVATE, DUPLICATES, REINDEX, VERIFY
+from embeddings.models import Diagnosis
+from embeddings.submissions import ACTIVATE, DOCTOR, DUPLICATES, REINDEX, VERIFY
 from embeddings.verification import STAGE
 from jobs.registry import JobKind, JobPage, kinds
 
@@ -90,6 +91,28 @@ _DUPLICATES = JobKind(
 )
 
 
+_DOCTOR_LABELS = {
+    "products": _("products examined"),
+    "photos": _("photos examined"),
+    "new": _("new findings"),
+    **{kind.value: kind.label for kind in Diagnosis.Kind},
+}
+_DOCTOR_STAGES = {
+    "reading vectors": _("reading vectors"),
+    "judging": _("comparing with categories"),
+    "comparing photos": _("comparing photos"),
+    "looking at colours": _("looking at colours"),
+}
+_DOCTOR = JobKind(
+    name=DOCTOR,
+    label=_("examination of the catalogue"),
+    noun="an examination of the catalogue",
+    command="doctor",
+    scope=Scope.TRAIN,
+    page=JobPage(stages=_DOCTOR_STAGES, labels=_DOCTOR_LABELS, result_members=tuple(_DOCTOR_LABELS)),
+)
+
+
 _COVERAGE_LABELS = {
     "categories": _("categories"),
     "covers_all": _("the whole catalogue"),
@@ -110,5 +133,5 @@ _COVERAGE = JobKind(
 
 def register_kinds() -> None:
     """Register them, once."""
-    for kind in (_ACTIVATE, _REINDEX, _VERIFY, _DUPLICATES, _COVERAGE):
+    for kind in (_ACTIVATE, _REINDEX, _VERIFY, _DUPLICATES, _DOCTOR, _COVERAGE):
         kinds.register(kind)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from embeddings.backends import get_vector_index
+from embeddings.doctor import COLLECTION as EXAMINED
 from embeddings.duplicates import COLLECTION as COMPARED
 from embeddings.errors import CollectionNotFound
 from embeddings.models import Collection, EncoderVersion
@@ -18,7 +19,8 @@ from jobs.services import create_job
 
 logger = logging.getLogger(__name__)
 
-ACTIVATE, REINDEX, VERIFY, DUPLICATES = "activate", "reindex", "verify", "duplicates"
+ACTIVATE, REINDEX, VERIFY = "activate", "reindex", "verify"
+DUPLICATES, DOCTOR = "duplicates", "doctor"
 # A reindex that fails is not submitted again sooner.
 _RETRY_AFTER = timedelta(hours=1)
 
@@ -107,3 +109,15 @@ def submit_duplicate_search() -> Job:
         JobInProgress: one is queued or running.
     """
     return create_job(DUPLICATES, collection=COMPARED)
+
+
+def submit_examination() -> Job:
+    """Submit an examination of the whole catalogue by the catalogue doctor.
+
+    Returns:
+        The queued job.
+
+    Raises:
+        JobInProgress: one is queued or running.
+    """
+    return create_job(DOCTOR, collection=EXAMINED)

@@ -30,6 +30,12 @@ def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
                     "link": reverse_lazy("admin:catalog_duplicatepair_changelist"),
                     "permission": _any_permission("catalog.change_product"),
                 },
+                {
+                    "title": _("Catalogue doctor"),
+                    "icon": "stethoscope",
+                    "link": reverse_lazy("admin:embeddings_diagnosis_changelist"),
+                    "permission": _any_permission("catalog.change_product"),
+                },
             ],
         },
         {

@@ -21,7 +21,7 @@ from catalog.importers.submission import submit_import
 from catalog.models import Product
 from catalog.photos import validate_photo
 from catalog.services import attach_image, withdraw_products
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.models import Collection, Diagnosis, EncoderVersion, ImageEmbedding
 from jobs.models import Job
 from recommender.models import Event
 from tests.catalog.shop import stock
@@ -146,6 +146,12 @@ BACK_OFFICE = [
         lambda page: page.locator(".candidates").first,
         signed_in=True,
     ),
+    Shown(
+        "catalogue doctor",
+        lambda _: "/admin/embeddings/diagnosis/",
+        lambda page: page.locator(".candidates").first,
+        signed_in=True,
+    ),
     _back_office("products", "catalog_product"),
     Shown(
         "a bulk edit of products",
@@ -196,6 +202,8 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
     index_photos()
     withdraw_products([gone.pk])
     call_command("find_duplicates", stdout=StringIO())
+    call_command("doctor", stdout=StringIO())
+    Diagnosis.objects.create(kind=Diagnosis.Kind.CATEGORY, product=product, suggestion="home/teapots", confidence=0.9)
     tried = submit_import(BytesIO(CATALOGUE), ImportOptions(dry_run=True), file_name="spring.csv")
     work_off(tried)
     version = EncoderVersion.objects.get()

@@ -1,0 +1,134 @@
+"""Corrections of single products, each with what it has changed, so that it can be undone."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO, cast
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from catalog.models import Category, Product, ProductImage
+from catalog.photos import read_photo
+from catalog.services import attach_image, products_were_changed, remove_images
+
+
+class CorrectionNotPossible(ValueError):
+    """The product is no longer as it was. The message is for the person who asked."""
+
+
+@transaction.atomic
+def move_to_category(product_id: int, path: str) -> dict[str, Any]:
+    """Give a product another main category.
+
+    Args:
+        product_id: the product.
+        path: of the category.
+
+    Returns:
+        What was changed, for `undo`.
+
+    Raises:
+        CorrectionNotPossible: there is no such product or category.
+    """
+    product = _locked(product_id)
+    category = Category.objects.filter(path=path).first()
+    if category is None:
+        raise CorrectionNotPossible(_("The category %s does not exist any more.") % path)
+    before = {"category": product.category_id, "set": category.pk}
+    product.category = category
+    product.save(update_fields=["category", "updated_at"])
+    products_were_changed([product_id])
+    return before
+
+
+@transaction.atomic
+def set_attribute(product_id: int, name: str, value: str) -> dict[str, Any]:
+    """Set an attribute of a product.
+
+    Args:
+        product_id: the product.
+        name: of the attribute.
+        value: the new one.
+
+    Returns:
+        What was changed, for `undo`.
+
+    Raises:
+        CorrectionNotPossible: there is no such product.
+    """
+    product = _locked(product_id)
+    before = {"attribute": name, "value": product.attributes.get(name), "set": value}
+    product.attributes = {**product.attributes, name: value}
+    product.save(update_fields=["attributes", "updated_at"])
+    products_were_changed([product_id])
+    return before
+
+
+@transaction.atomic
+def remove_photo(image_id: int) -> dict[str, Any]:
+    """Remove a photo; its file stays for DELETED_PHOTOS_KEEP_MINUTES, for as long as that can be undone.
+
+    Args:
+        image_id: the photo.
+
+    Returns:
+        What was changed, for `undo`.
+
+    Raises:
+        CorrectionNotPossible: there is no such photo.
+    """
+    image = ProductImage.objects.filter(pk=image_id).first()
+    if image is None:
+        raise CorrectionNotPossible(_("The photo was removed already."))
+    before = {"file": str(image.file.name), "position": image.position, "alt": image.alt}
+    remove_images([image_id])
+    return before
+
+
+@transaction.atomic
+def undo(product_id: int, before: dict[str, Any]) -> ProductImage | None:
+    """Take a correction back.
+
+    Args:
+        product_id: the product.
+        before: from the correction.
+
+    Returns:
+        The photo, if one was brought back; it has another id.
+
+    Raises:
+        CorrectionNotPossible: what was set was changed since, or the file of the photo is gone.
+    """
+    product = _locked(product_id)
+    if "file" in before:
+        try:
+            with default_storage.open(before["file"]) as file:
+                photo = read_photo(cast("BinaryIO", file))
+        except FileNotFoundError:
+            raise CorrectionNotPossible(_("The file of the photo was deleted since: upload it again.")) from None
+        return attach_image(product, photo, alt=before["alt"], position=before["position"])[0]
+    if "attribute" in before:
+        name = before["attribute"]
+        _check(product.attributes.get(name) == before["set"])
+        kept = {other: value for other, value in product.attributes.items() if other != name}
+        product.attributes = kept if before["value"] is None else {**kept, name: before["value"]}
+        product.save(update_fields=["attributes", "updated_at"])
+    else:
+        _check(product.category_id == before["set"])
+        product.category = Category.objects.filter(pk=before["category"]).first()
+        product.save(update_fields=["category", "updated_at"])
+    products_were_changed([product_id])
+    return None
+
+
+def _locked(product_id: int) -> Product:
+    product = Product.objects.select_for_update().filter(pk=product_id).first()
+    if product is None:
+        raise CorrectionNotPossible(_("The product was deleted."))
+    return product
+
+
+def _check(unchanged: bool) -> None:
+    if not unchanged:
+        raise CorrectionNotPossible(_("The product was changed since: change it on its own page."))
