@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from catalog.models import Category, Product, ProductImage
+from catalog.photo_roles import choose_roles
 from catalog.photos import read_photo
 from catalog.services import attach_image, products_were_changed, remove_images
 
@@ -87,6 +88,27 @@ def remove_photo(image_id: int) -> dict[str, Any]:
 
 
 @transaction.atomic
+def ignore_photo(image_id: int) -> dict[str, Any]:
+    """Give a photo, wherever it is used, the role `ignored`: it is shown, and neither compared nor found.
+
+    Args:
+        image_id: the photo.
+
+    Returns:
+        What was changed, for `undo`.
+
+    Raises:
+        CorrectionNotPossible: there is no such photo.
+    """
+    image = ProductImage.objects.filter(pk=image_id).first()
+    if image is None:
+        raise CorrectionNotPossible(_("The photo was removed already."))
+    chosen = image.role if image.role_source == ProductImage.RoleSource.CHOSEN else ""
+    choose_roles({image_id: ProductImage.Role.IGNORED})
+    return {"photo": image_id, "role": chosen}
+
+
+@transaction.atomic
 def undo(product_id: int, before: dict[str, Any]) -> ProductImage | None:
     """Take a correction back.
 
@@ -108,6 +130,11 @@ def undo(product_id: int, before: dict[str, Any]) -> ProductImage | None:
         except FileNotFoundError:
             raise CorrectionNotPossible(_("The file of the photo was deleted since: upload it again.")) from None
         return attach_image(product, photo, alt=before["alt"], position=before["position"])[0]
+    if "photo" in before:
+        image = ProductImage.objects.filter(pk=before["photo"]).first()
+        _check(image is not None and image.role == ProductImage.Role.IGNORED)
+        choose_roles({before["photo"]: before["role"]})
+        return None
     if "attribute" in before:
         name = before["attribute"]
         _check(product.attributes.get(name) == before["set"])

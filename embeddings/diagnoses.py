@@ -34,6 +34,8 @@ def accept(diagnosis_id: int) -> Diagnosis:
         case Kind.COLOUR_MISSING | Kind.COLOUR_WRONG:
             name, _equals, value = diagnosis.suggestion.rpartition("=")
             diagnosis.before = corrections.set_attribute(diagnosis.product_id, name, value)
+        case Kind.NO_PRODUCT:
+            diagnosis.before = corrections.ignore_photo(diagnosis.photo_id)
         case _other:
             diagnosis.before = corrections.remove_photo(diagnosis.photo_id)
     return _decide(diagnosis, Decision.ACCEPTED)

@@ -182,8 +182,8 @@ def _read(version: EncoderVersion, path: Path, on_progress: ProgressCallback) ->
 
 
 def _usable(image_ids: Sequence[int]) -> list[tuple[int, int, int | None, int]]:
-    """Id, product, main product and position of photos without a finding of their own."""
-    images = ProductImage.objects.filter(pk__in=image_ids, product__active=True, finding="")
+    """Id, product, main product and position of photos that show their product."""
+    images = ProductImage.objects.compared().filter(pk__in=image_ids, product__active=True)
     return list(images.order_by("pk").values_list("pk", "product", "product__variant_of", "position"))
 
 
@@ -335,7 +335,7 @@ def _colour_attribute(attributes: Mapping[str, object]) -> tuple[str, str] | Non
 
 def _main_photos(product_ids: Sequence[int]) -> dict[int, tuple[int, str]]:
     """Id and file of each product's first photo that shows something."""
-    images = ProductImage.objects.filter(product__in=product_ids, finding="").order_by("product", "position", "id")
+    images = ProductImage.objects.compared().filter(product__in=product_ids).order_by("product", "position", "id")
     photos: dict[int, tuple[int, str]] = {}
     for image_id, product_id, file in images.values_list("pk", "product", "file"):
         photos.setdefault(product_id, (image_id, file))

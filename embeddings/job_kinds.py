@@ -44,8 +44,14 @@ _ACTIVATE = JobKind(
     queue=SLOW_QUEUE,
     page=JobPage(
         stages=EMBEDDING_STAGES,
-        labels={"version": _("version"), "allow_worse": _("allow lower quality"), **_INDEX_LABELS},
-        result_members=tuple(_INDEX_LABELS),
+        labels={
+            "version": _("version"),
+            "allow_worse": _("allow lower quality"),
+            "prepare": _("only embed"),
+            "photos": _("photos with a vector"),
+            **_INDEX_LABELS,
+        },
+        result_members=(*_INDEX_LABELS, "photos"),
     ),
 )
 _REINDEX = JobKind(

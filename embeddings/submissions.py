@@ -42,6 +42,22 @@ def submit_activation(version: EncoderVersion, *, allow_worse: bool = False) -> 
     return create_job(ACTIVATE, collection=version.collection.slug, parameters=parameters)
 
 
+def submit_preparation(version: EncoderVersion) -> Job:
+    """Submit the embedding of a version's collection without its activation.
+
+    Args:
+        version: of any collection.
+
+    Returns:
+        The queued job.
+
+    Raises:
+        JobInProgress: an activation for the collection is queued or running.
+    """
+    parameters = {"version": version.label, "prepare": True}
+    return create_job(ACTIVATE, collection=version.collection.slug, parameters=parameters)
+
+
 def submit_reindex(collection: Collection) -> Job:
     """Submit the rebuild of a collection's index.
 

@@ -320,6 +320,30 @@ def activate(
     return Activation(version, points, failed, comparison, comparison_error)
 
 
+def prepare(version: EncoderVersion, *, on_progress: ProgressCallback | None = None) -> int:
+    """Embed a collection with a version without activating it, so that it can be compared with the live one.
+
+    An activation takes the vectors over. They are deleted when another version is activated.
+
+    Args:
+        version: active or not.
+        on_progress: called with the stage "embedding".
+
+    Returns:
+        How many photos have a vector.
+
+    Raises:
+        EncoderMismatch: its model file was replaced.
+        EncoderUnavailable: its model file is missing or damaged.
+        MediaUnavailable: the media folder is unavailable.
+    """
+    encoder_of(version)
+    ensure_up_to_date(version)
+    retry_failed(version)
+    embed_pending(version, on_progress=on_progress)
+    return ImageEmbedding.objects.filter(version=version, vector__isnull=False).count()
+
+
 def ensure_up_to_date(version: EncoderVersion) -> None:
     """Add to the outbox of a version the changes of the catalogue that were not enqueued for it."""
     enqueue_changed_content(version)

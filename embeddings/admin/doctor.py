@@ -206,4 +206,4 @@ def _texts(row: Diagnosis, images: Mapping[int, ProductImage]) -> tuple[str, str
             other = next((images[each].product.title for each in row.evidence if each in images), "")
             return "", other, _("Remove this photo")
         case _other:
-            return "", "", _("Remove this photo")
+            return "", "", _("Ignore this photo")

@@ -34,7 +34,7 @@ from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import PAGE
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.receivers import dispatch_indexing
-from embeddings.submissions import VERIFY, submit_activation, submit_reindex, submit_verification
+from embeddings.submissions import VERIFY, submit_reindex, submit_verification
 from embeddings.versions import REPORT
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
@@ -183,7 +183,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
         (_("Training data"), {"fields": ("data_title", "data_counts", "data_problems")}),
         (_("Recipe"), {"fields": ("recipe_shown",)}),
     )
-    actions = ("activate", "activate_worse", "roll_back")
+    actions = ("activate", "roll_back")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EncoderVersion]:
         queryset: QuerySet[EncoderVersion] = super().get_queryset(request)
@@ -342,14 +342,17 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
         return request.user.has_perm("embeddings.change_encoderversion")
 
     @admin.action(description=_("Activate"), permissions=["activate"])
-    def activate(self, request: HttpRequest, queryset: QuerySet[EncoderVersion]) -> None:
-        """Put one version into use, unless it is worse than the live one; a job does it."""
-        _activate(request, queryset, allow_worse=False)
-
-    @admin.action(description=_("Activate even where it is worse"), permissions=["activate"])
-    def activate_worse(self, request: HttpRequest, queryset: QuerySet[EncoderVersion]) -> None:
-        """Put one version into use, whatever the comparison with the live one says."""
-        _activate(request, queryset, allow_worse=True)
+    def activate(self, request: HttpRequest, queryset: QuerySet[EncoderVersion]) -> HttpResponseBase | None:
+        """Go to the page that shows what activating one version changes, and confirms it."""
+        chosen = list(queryset[:2])
+        if len(chosen) != 1:
+            messages.error(request, _("Choose one version: a collection has one that is active."))
+        elif chosen[0].pk == chosen[0].collection.active_version_id:
+            messages.warning(request, _("%s is active already.") % chosen[0].label)
+        else:
+            # A page of the recommender: it shows recommendations.
+            return redirect("admin:activation", chosen[0].pk)
+        return None
 
     @admin.action(description=_("Roll back to the previous version"), permissions=["activate"])
     def roll_back(self, request: HttpRequest, queryset: QuerySet[EncoderVersion]) -> None:
@@ -387,23 +390,6 @@ def report_of(version: EncoderVersion) -> Path | None:
     root = Path(settings.ENCODERS_ROOT).resolve()
     place = (root / version.files / REPORT / PAGE).resolve()
     return place if version.files and place.is_relative_to(root) and place.is_file() else None
-
-
-def _activate(request: HttpRequest, queryset: QuerySet[EncoderVersion], *, allow_worse: bool) -> None:
-    chosen = list(queryset[:2])
-    if len(chosen) != 1:
-        messages.error(request, _("Choose one version: a collection has one that is active."))
-        return
-    version = chosen[0]
-    if version.pk == version.collection.active_version_id:
-        messages.warning(request, _("%s is active already.") % version.label)
-        return
-    try:
-        job = submit_activation(version, allow_worse=allow_worse)
-    except JobInProgress as error:
-        messages.error(request, _sentence(error))
-        return
-    notify_submitted(request, job, _("%s will be activated.") % version.label)
 
 
 def _sentence(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,15 @@ from numpy.typing import NDArray
 from catalog.models import ProductImage
 from embeddings.dataset import PhotoSet, read_catalogue
 from embeddings.errors import UnusablePhotos
-from embeddings.evaluation.metrics import Labels, RetrievalMetrics, labels_of, mean_metrics, per_query_metrics
+from embeddings.evaluation.metrics import (
+    METRICS,
+    Labels,
+    PerQuery,
+    RetrievalMetrics,
+    labels_of,
+    mean_metrics,
+    per_query_metrics,
+)
 from embeddings.models import EncoderVersion, ImageEmbedding, vector_from_bytes
 from embeddings.outbox import images_covered
 
@@ -30,6 +39,37 @@ class Comparison:
     def worse(self) -> bool:
         """Whether the candidate finds less of a photo's category than the live version does."""
         return self.candidate.mean_average_precision < self.live.mean_average_precision
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryFinds:
+    """How often two versions find a category.
+
+    Attributes:
+        category: slug path.
+        queries: photos of the category that were asked.
+        live: for how many of them the live version's nearest product is of the category.
+        candidate: the same of the candidate.
+        lost: how many only the live version finds.
+        gained: how many only the candidate finds.
+    """
+
+    category: str
+    queries: int
+    live: int
+    candidate: int
+    lost: int
+    gained: int
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the candidate loses more than chance explains: a sign test (McNemar, 1947), two standard deviations."""
+        return self.lost - self.gained > 2 * math.sqrt(self.lost + self.gained)
+
+    @property
+    def is_better(self) -> bool:
+        """Likewise, whether it gains more."""
+        return self.gained - self.lost > 2 * math.sqrt(self.lost + self.gained)
 
 
 def catalogue_photos(version: EncoderVersion) -> PhotoSet:
@@ -54,6 +94,50 @@ def compare(live: EncoderVersion, candidate: EncoderVersion, *, seed: int = 0) -
     Raises:
         UnusablePhotos: no photo is embedded by both, or no category has two products.
     """
+    ids, rows, labels, products = _sample(live, candidate, seed)
+    try:
+        return Comparison(
+            *(mean_metrics(_evaluated(version, ids, rows, labels, products)) for version in (live, candidate))
+        )
+    except ValueError as error:
+        raise UnusablePhotos(
+            "no category has photos of two products: there is nothing to compare versions by"
+        ) from error
+
+
+def compare_categories(live: EncoderVersion, candidate: EncoderVersion, *, seed: int = 0) -> list[CategoryFinds]:
+    """How often each version finds a photo's category first, on the sample of `compare`.
+
+    Args:
+        live: the active version.
+        candidate: the version to compare with it.
+        seed: of the sample.
+
+    Returns:
+        One for each category with photos of two products, by path.
+
+    Raises:
+        UnusablePhotos: no photo is embedded by both.
+    """
+    ids, rows, labels, products = _sample(live, candidate, seed)
+    asked = labels[rows]
+    evaluated = [_evaluated(version, ids, rows, labels, products) for version in (live, candidate)]
+    first = list(METRICS).index("recall_at_1")
+    by_live, by_candidate = (each.values[:, first] == 1 for each in evaluated)
+    finds = []
+    for category in np.unique(asked):
+        chosen = (asked == category) & evaluated[0].counted
+        before, after = by_live[chosen], by_candidate[chosen]
+        figures = (before, after, before & ~after, after & ~before)
+        if len(before):
+            finds.append(CategoryFinds(str(category), len(before), *(int(each.sum()) for each in figures)))
+    return finds
+
+
+def _sample(
+    live: EncoderVersion, candidate: EncoderVersion, seed: int
+) -> tuple[list[int], NDArray[np.int64], Labels, Labels]:
+    """Photos that both have embedded, rows of those that are asked, categories and products of all. Raises UnusablePhotos."""
     candidates = images_covered(live).filter(product__active=True, product__category__isnull=False)
     embedded = [
         ImageEmbedding.objects.filter(version=version, vector__isnull=False).values("image_id")
@@ -70,7 +154,7 @@ def compare(live: EncoderVersion, candidate: EncoderVersion, *, seed: int = 0) -
         raise UnusablePhotos("no photo of a category is embedded by both versions")
     about = _about(ids)
     labels, products = (labels_of([about[image_id][part] for image_id in ids]) for part in (0, 1))
-    return Comparison(*(_evaluated(version, ids, rows, labels, products) for version in (live, candidate)))
+    return ids, rows, labels, products
 
 
 def _about(ids: Sequence[int]) -> dict[int, tuple[str, str]]:
@@ -86,7 +170,7 @@ def _about(ids: Sequence[int]) -> dict[int, tuple[str, str]]:
 
 def _evaluated(
     version: EncoderVersion, ids: Sequence[int], rows: NDArray[np.int64], labels: Labels, products: Labels
-) -> RetrievalMetrics:
+) -> PerQuery:
     vectors = {
         image_id: vector_from_bytes(vector or b"")
         for start in range(0, len(ids), 1000)
@@ -97,18 +181,6 @@ def _evaluated(
     gallery = np.stack([vectors[image_id] for image_id in ids])
     gallery /= np.linalg.norm(gallery, axis=1, keepdims=True)
     # A query is a photo of the gallery: its own product, and so itself, is left out of its answer.
-    try:
-        return mean_metrics(
-            per_query_metrics(
-                gallery[rows],
-                labels[rows],
-                gallery,
-                labels,
-                query_groups=products[rows],
-                gallery_groups=products,
-            )
-        )
-    except ValueError as error:
-        raise UnusablePhotos(
-            "no category has photos of two products: there is nothing to compare versions by"
-        ) from error
+    return per_query_metrics(
+        gallery[rows], labels[rows], gallery, labels, query_groups=products[rows], gallery_groups=products
+    )

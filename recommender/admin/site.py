@@ -29,6 +29,15 @@ class AdminSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         """The URLs that are added to the admin's."""
+        from recommender.admin.activation import activation
         from recommender.admin.visual_search import visual_search
 
-        return [path("visual-search/", self.admin_view(visual_search), {"site": self}, name="visual_search")]
+        return [
+            path("visual-search/", self.admin_view(visual_search), {"site": self}, name="visual_search"),
+            path(
+                "encoder-versions/<int:version_id>/activation/",
+                self.admin_view(activation),
+                {"site": self},
+                name="activation",
+            ),
+        ]

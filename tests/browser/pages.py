@@ -22,6 +22,7 @@ from catalog.models import Product
 from catalog.photos import validate_photo
 from catalog.services import attach_image, withdraw_products
 from embeddings.models import Collection, Diagnosis, EncoderVersion, ImageEmbedding
+from embeddings.versions import create_version, prepare
 from jobs.models import Job
 from recommender.models import Event
 from tests.catalog.shop import stock
@@ -45,6 +46,7 @@ class Shop:
     bare: Product
     gone: Product
     version: EncoderVersion
+    other_version: EncoderVersion
     job: Job
     tried: Job
     key: ApiKey
@@ -167,6 +169,12 @@ BACK_OFFICE = [
     _back_office("a collection", "embeddings_collection", lambda shop: shop.version.collection_id),
     _back_office("encoder versions", "embeddings_encoderversion"),
     _back_office("an encoder version", "embeddings_encoderversion", lambda shop: shop.version.pk),
+    Shown(
+        "an activation",
+        lambda shop: reverse("admin:activation", args=[shop.other_version.pk]),
+        lambda page: page.get_by_role("heading", name="After").first,
+        signed_in=True,
+    ),
     _back_office("photos in the index", "embeddings_imageembedding"),
     _back_office("jobs", "jobs_job"),
     _back_office("a job under way", "jobs_job", lambda shop: shop.job.pk),
@@ -207,6 +215,8 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
     tried = submit_import(BytesIO(CATALOGUE), ImportOptions(dry_run=True), file_name="spring.csv")
     work_off(tried)
     version = EncoderVersion.objects.get()
+    other_version = create_version(version.collection, version.encoder)
+    prepare(other_version)
     AuditEntry.objects.create(actor="owner", action="admin:login", target="/admin/login/", status=302)
     _events(product)
     broken = ImageEmbedding.objects.exclude(image_id__in=product.images.values("pk")).first()
@@ -219,6 +229,7 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
         bare=bare,
         gone=gone,
         version=version,
+        other_version=other_version,
         job=_jobs(version.collection),
         tried=tried,
         key=keys.create(ApiKey(name="Shop pages", origins="https://shop.example")).row,

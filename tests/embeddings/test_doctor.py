@@ -268,6 +268,16 @@ class TestDeciding:
         row.refresh_from_db()
         assert row.photo_id == product.images.get(alt="blue").pk
 
+    def test_a_photo_that_shows_no_product_is_ignored_and_compared_again(self, admin, shop):
+        image = ProductImageFactory.create()
+        row = Diagnosis.objects.create(kind=Kind.NO_PRODUCT, product=image.product, photo_id=image.pk, confidence=0.9)
+        decide(admin, row, "accept")
+        image.refresh_from_db()
+        assert image.role == ProductImage.Role.IGNORED
+        decide(admin, row, "undo")
+        image.refresh_from_db()
+        assert image.role == ProductImage.Role.PRODUCT
+
     def test_a_photo_that_is_gone_cannot_be_removed(self, admin, shop):
         image = ProductImageFactory.create()
         row = Diagnosis.objects.create(kind=Kind.NO_PRODUCT, product=image.product, photo_id=image.pk, confidence=0.9)

@@ -16,7 +16,6 @@ from django.urls import reverse
 from accounts.models import User
 from embeddings import background, generations, indexing, versions
 from embeddings.models import Collection, EncoderVersion
-from embeddings.submissions import submit_activation
 from jobs.models import Job
 from tests.factories import CollectionFactory, EncoderVersionFactory
 
@@ -221,33 +220,17 @@ class TestTheReport:
 
 
 class TestActivating:
-    def test_a_job_is_queued_and_led_to(self, admin, trained):
-        (message,) = run(admin, "activate", trained)
-        job = Job.objects.get()
-        assert (job.kind, job.parameters) == ("activate", {"version": "all-v2", "allow_worse": False})
-        assert "all-v2 will be activated." in message
-        assert reverse("admin:jobs_job_change", args=[job.pk]) in message
-        assert "activation" in admin.get(reverse("admin:jobs_job_changelist")).content.decode()
-
-    def test_one_that_is_worse_is_activated_where_that_is_asked_for(self, admin, trained):
-        run(admin, "activate_worse", trained)
-        assert Job.objects.get().parameters["allow_worse"]
+    def test_it_leads_to_the_page_that_says_what_changes(self, admin, trained):
+        answer = admin.post(reverse(LIST), {"action": "activate", "_selected_action": [trained.pk]})
+        assert answer["Location"] == reverse("admin:activation", args=[trained.pk])
+        assert not Job.objects.exists()
 
     def test_it_takes_one_version(self, admin, version, trained):
         other = EncoderVersionFactory.create(collection=version.collection)
         assert run(admin, "activate", trained, other) == ["Choose one version: a collection has one that is active."]
-        assert not Job.objects.exists()
 
     def test_the_active_one_is_active_already(self, admin, version):
         assert run(admin, "activate", version) == ["all-v1 is active already."]
-        assert not Job.objects.exists()
-
-    def test_a_running_activation_is_reported(self, admin, trained):
-        submit_activation(trained)
-        assert run(admin, "activate", trained) == [
-            "An activation for 'all' is under way: wait until it has ended, or cancel it."
-        ]
-        assert Job.objects.count() == 1
 
 
 class TestRollingBack:
@@ -283,19 +266,13 @@ class TestRollingBack:
 
 
 class TestPermissions:
-    @pytest.mark.parametrize("action", ["activate", "activate_worse", "roll_back"])
+    @pytest.mark.parametrize("action", ["activate", "roll_back"])
     def test_whoever_may_only_look_decides_nothing(self, viewer, version, trained, action):
         Collection.objects.filter(pk=version.collection_id).update(previous_version=trained)
         assert viewer.get(reverse(LIST)).status_code == 200
         run(viewer, action, trained)
         assert not Job.objects.exists()
         assert Collection.objects.get(slug="all").active_version == version
-
-    def test_whoever_may_change_versions_activates_them(self, viewer, trained):
-        user = User.objects.get(username="viewer")
-        user.user_permissions.add(Permission.objects.get(codename="change_encoderversion"))
-        run(viewer, "activate", trained)
-        assert Job.objects.exists()
 
     def test_they_are_not_changed_by_hand(self, admin, trained):
         address = reverse("admin:embeddings_encoderversion_change", args=[trained.pk])

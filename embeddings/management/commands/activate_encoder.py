@@ -28,9 +28,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--allow-worse", action="store_true", help="activate it even where it is worse than the live one"
         )
+        parser.add_argument(
+            "--prepare",
+            action="store_true",
+            help="only embed the collection, to compare the version in the admin first",
+        )
         parser.add_argument("--job", type=UUID, help=argparse.SUPPRESS)
 
-    def handle(self, *, version: str | None, allow_worse: bool, job: UUID | None, **_: Any) -> None:
+    def handle(self, *, version: str | None, allow_worse: bool, prepare: bool, job: UUID | None, **_: Any) -> None:
         if job is not None:
             # What is left to index waits in the outbox, whatever becomes of this process.
             if execution.execute(job, _run_job, failures=(EmbeddingsError,)):
@@ -40,6 +45,10 @@ class Command(BaseCommand):
             raise CommandError("Which version? Name one, such as fashion-v2: the admin and manage.py train name them.")
         try:
             with stage_bars() as on_progress:
+                if prepare:
+                    photos = versions.prepare(versions.find_version(version), on_progress=on_progress)
+                    self.stdout.write(f"{photos} photos are embedded by {version}, which is not active")
+                    return
                 done = versions.activate(
                     versions.find_version(version), allow_worse=allow_worse, on_progress=on_progress
                 )
@@ -66,6 +75,8 @@ class Command(BaseCommand):
 def _run_job(job: Job, on_progress: ProgressCallback) -> dict[str, Any]:
     """The result of a job's activation, for JSON."""
     version = versions.find_version(job.parameters["version"])
+    if job.parameters.get("prepare"):
+        return {"encoder": version.label, "photos": versions.prepare(version, on_progress=on_progress)}
     done = versions.activate(version, allow_worse=job.parameters["allow_worse"], on_progress=on_progress)
     return {
         "encoder": done.version.label,
