@@ -11,7 +11,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Collection as AnyCollection
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,6 +46,15 @@ from embeddings.vector_index.base import (
     sketch_of,
     stored_payload,
 )
+from embeddings.vector_index.filtered_search import (
+    EXACT,
+    LEAST_RESCORED,
+    OVERSAMPLING,
+    Situation,
+    Step,
+    first_step,
+    next_step,
+)
 
 _MARKER = "collection.json"
 _CLAIM = ".claim"
@@ -78,7 +87,7 @@ _SCHEMAS: Mapping[FieldType, engine.PayloadSchemaType | engine.IntegerIndexParam
     FieldType.BOOL: engine.IntegerIndexParams(lookup=True, range=False),
 }
 _INT8 = engine.ScalarQuantizationConfig(engine.ScalarType.Int8, quantile=0.99, memory=engine.Memory.Pinned)
-_RESCORED = engine.QuantizationSearchParams(rescore=True, oversampling=2.0)
+_NOT_RESCORED = engine.QuantizationSearchParams(rescore=False)
 _BOOLEANS = [name for name, field_type in PAYLOAD_FIELDS.items() if field_type is FieldType.BOOL]
 
 
@@ -98,6 +107,7 @@ class _Shard:
         closing: new calls wait until it is closed, then open it again.
         known: of points that were hits before, which saves reading them again.
         points_a_product: moving average of points of one product among the hits of a query; how far a grouped query has to look.
+        counted: how many points there are, about; None: not counted since the last write.
     """
 
     handle: engine.EdgeShard
@@ -107,6 +117,18 @@ class _Shard:
     closing: bool = False
     known: dict[int, _Known] = field(default_factory=dict)
     points_a_product: float = 2.0
+    counted: int | None = None
+
+    def forget(self) -> None:
+        """What was known before a write."""
+        self.known.clear()
+        self.counted = None
+
+    def count(self) -> int:
+        """How many points there are, about."""
+        if (counted := self.counted) is None:
+            counted = self.counted = _count(self, None, exact=False)
+        return counted
 
 
 class EdgeVectorIndex:
@@ -192,7 +214,7 @@ class EdgeVectorIndex:
                 ]
                 with shard.writing:
                     shard.handle.update(engine.UpdateOperation.upsert_points(batch))
-                    shard.known.clear()
+                    shard.forget()
 
     def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
         patch = _engine_payload(stored_payload(payload))
@@ -204,7 +226,7 @@ class EdgeVectorIndex:
             chosen = engine.Filter(must=[engine.HasIdCondition(set(known))])
             with shard.writing:
                 shard.handle.update(engine.UpdateOperation.set_payload_by_filter(chosen, patch))
-                shard.known.clear()
+                shard.forget()
 
     def delete(self, name: str, ids: Sequence[int]) -> None:
         with self._using(name) as shard:
@@ -212,7 +234,7 @@ class EdgeVectorIndex:
                 self._expect_room(name)
                 with shard.writing:
                     shard.handle.update(engine.UpdateOperation.delete_points([*known]))
-                    shard.known.clear()
+                    shard.forget()
 
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
         with self._using(name) as shard:
@@ -232,10 +254,9 @@ class EdgeVectorIndex:
         examples = possible_ids({*query.positive_ids, *query.negative_ids})
         known = _points(shard.handle.retrieve([*examples], False, True)) if examples else {}
         target = query_target(query, known, shard.collection)
-        scanned = 2 * self._full_scan_threshold_kb * 1024 // target.nbytes
+        scanned = self._full_scan_threshold_kb * 1024 // target.nbytes
         hidden = {*examples, *query.filter.exclude_ids}
-        rescored = _RESCORED if self._quantization else None
-        return _Search(shard, query, target.tolist(), self._ef, hidden, scanned, rescored)
+        return _Search(shard, query, target.tolist(), self._ef, hidden, scanned, bool(self._quantization))
 
     def count(self, name: str, filter: Filter | None = None) -> int:
         with self._using(name) as shard:
@@ -393,6 +414,10 @@ class EdgeVectorIndex:
         self._turn = Condition()
 
 
+# Asks for several things at a time, is sent their answers, and returns the points in the end.
+_Asking = Generator[list[engine.QueryRequest], Any, list[engine.ScoredPoint]]
+
+
 @dataclass(slots=True)
 class _Search:
     """One query against an open shard.
@@ -403,9 +428,9 @@ class _Search:
         target: the vector that is looked for.
         ef: least width of the HNSW search.
         hidden: ids that are never returned.
-        scanned: where no more points than this pass the filter, all of them are compared.
-        rescored: how candidates of quantised vectors are compared again; None where there are none.
-        answered: the answer to `first_request`, where it was asked together with others'.
+        scanned: how many points are compared in the time of a wide search (see `filtered_search`).
+        rescored: whether candidates are found by quantised vectors and compared again by the full ones.
+        answered: the answer to `first_asked`, where it was asked together with others'.
     """
 
     shard: _Shard
@@ -414,7 +439,7 @@ class _Search:
     ef: int
     hidden: AnyCollection[int]
     scanned: int
-    rescored: engine.QuantizationSearchParams | None
+    rescored: bool
     answered: list[engine.ScoredPoint] | None = None
     points_a_product: float = field(init=False)
 
@@ -476,11 +501,6 @@ class _Search:
             limit = min(2 * limit, _MAX_CANDIDATES)
         return products
 
-    def first_request(self) -> engine.QueryRequest:
-        """What the search asks first."""
-        conditions = self._conditions()
-        return self._request(self._first_limit() + 1, conditions, exact=self._scans(conditions))
-
     def _first_limit(self) -> int:
         if not self.query.group_by_product:
             return self.query.limit
@@ -493,52 +513,123 @@ class _Search:
         """The nearest `limit` points and all that tie with the last of them: which of these the engine returns is chance."""
         asked = limit + 1
         while True:
-            points = self._nearest(asked, conditions)
+            points, self.answered = self.answered, None
+            if points is None:
+                (points,) = _ask(self.shard, [self._nearest(asked, conditions)])
             cut = points[:limit][-1].score if points else None
             if len(points) < asked or points[-1].score != cut or asked > _MAX_CANDIDATES:
                 return [*points[:limit], *(point for point in points[limit:] if point.score == cut)]
             asked *= 2
 
-    def _nearest(self, limit: int, conditions: engine.Filter | None) -> list[engine.ScoredPoint]:
-        exact = self._scans(conditions)
-        points, self.answered = self.answered, None
-        if points is None:
-            points = self._ask(limit, conditions, exact=exact)
-        # A graph whose links a filter cuts can come back short: then every vector that passes is compared.
-        if len(points) < limit and not exact and len(points) < _count(self.shard, conditions):
-            points = self._ask(limit, conditions, exact=True)
+    def first_asked(self) -> _Asking:
+        """What the search asks first."""
+        return self._nearest(self._first_limit() + 1, self._conditions())
+
+    def _nearest(self, limit: int, conditions: engine.Filter | None) -> _Asking:
+        """The nearest `limit` points that meet the conditions, best first."""
+        total = self.shard.count()
+        passing = total if conditions is None else _count(self.shard, conditions, exact=False)
+        situation = Situation(limit, passing, total, self.scanned)
+        step: Step | None = first_step(situation)
+        points: list[engine.ScoredPoint] = []
+        while step is not None:
+            answers = yield self._requests(step, limit, conditions)
+            place = None
+            if step.around:
+                places = {point.id: place for place, point in enumerate(answers[0], 1)}
+                found = {point.id for answer in answers for point in answer}
+                answers = yield [self._request(limit, _among(found, conditions), exact=not self.rescored)]
+                place = places.get(answers[0][-1].id) if len(answers[0]) == limit else None
+            points = answers[0] if step == EXACT or not points else self._joined(points, answers[0])[:limit]
+            step = next_step(step, situation, len(points), place)
         return points
 
-    def _scans(self, conditions: engine.Filter | None) -> bool:
-        # The engine scans what is below its threshold, and links inside a filter's points when it builds a graph above
-        # it; near the threshold it does neither well (recall 0.77 measured), so that twice as many are scanned here.
-        return conditions is not None and _count(self.shard, conditions, exact=False) <= self.scanned
+    def _requests(self, step: Step, limit: int, conditions: engine.Filter | None) -> list[engine.QueryRequest]:
+        """What finds the candidates of a step. Those around the target are compared by the full vectors afterwards."""
+        if not step.around:
+            return [self._request(limit, conditions, ef=step.in_graph, exact=step.exact)]
+        quantization = _NOT_RESCORED if self.rescored else None
+        around = engine.SearchParams(hnsw_ef=step.around, exact=step.exact, quantization=quantization)
+        requests = [_request(self.target, step.around, None, around)]
+        if step.in_graph:
+            in_graph = engine.SearchParams(hnsw_ef=step.in_graph, quantization=quantization)
+            requests.append(_request(self.target, limit, conditions, in_graph))
+        return requests
 
-    def _ask(self, limit: int, conditions: engine.Filter | None, *, exact: bool) -> list[engine.ScoredPoint]:
-        return self.shard.handle.query(self._request(limit, conditions, exact=exact))
+    def _joined(
+        self, points: Iterable[engine.ScoredPoint], others: Iterable[engine.ScoredPoint]
+    ) -> list[engine.ScoredPoint]:
+        """The points of both, each once, best first."""
+        sign = self.shard.collection.distance.sign
+        each = {point.id: point for point in [*points, *others]}
+        return sorted(each.values(), key=lambda point: -sign * point.score)
 
-    def _request(self, limit: int, conditions: engine.Filter | None, *, exact: bool) -> engine.QueryRequest:
-        return engine.QueryRequest(
-            limit=limit,
-            query=engine.Query.Nearest(self.target),
-            filter=conditions,
-            with_payload=False,
-            with_vector=False,
-            params=engine.SearchParams(hnsw_ef=max(self.ef, 2 * limit), exact=exact, quantization=self.rescored),
-        )
+    def _request(
+        self, limit: int, conditions: engine.Filter | None, *, exact: bool, ef: int = 0
+    ) -> engine.QueryRequest:
+        quantization = _rescored(limit) if self.rescored else None
+        params = engine.SearchParams(hnsw_ef=max(self.ef, ef, 2 * limit), exact=exact, quantization=quantization)
+        return _request(self.target, limit, conditions, params)
+
+
+def _ask(shard: _Shard, asking: Sequence[_Asking]) -> list[list[engine.ScoredPoint]]:
+    """What each is answered in the end; those that ask at the same time are asked in one batch."""
+    answers: dict[int, list[engine.ScoredPoint]] = {}
+    waiting: dict[int, list[engine.QueryRequest]] = {}
+
+    def go_on(position: int, got: list[list[engine.ScoredPoint]] | None) -> None:
+        try:
+            waiting[position] = asking[position].send(got)
+        except StopIteration as stop:
+            answers[position] = stop.value
+
+    for position in range(len(asking)):
+        go_on(position, None)
+    while waiting:
+        asked, waiting = waiting, {}
+        requests = [request for each in asked.values() for request in each]
+        if len(requests) == 1:
+            got = iter([shard.handle.query(requests[0])])
+        else:
+            got = iter(shard.handle.query_batch(engine.QueryBatchRequest(requests)))
+        for position, each in asked.items():
+            go_on(position, [next(got) for _ in each])
+    return [answers[position] for position in range(len(asking))]
 
 
 def _ask_together(searches: Sequence[_Search]) -> None:
     """Ask for what each search asks first, and read the points that were found, at once."""
     if len(searches) < 2:
         return
-    shard, query = searches[0].shard, searches[0].query
-    answers = shard.handle.query_batch(engine.QueryBatchRequest([search.first_request() for search in searches]))
+    answers = _ask(searches[0].shard, [search.first_asked() for search in searches])
     for search, answer in zip(searches, answers, strict=True):
         search.answered = answer
     found = dict.fromkeys(int(point.id) for answer in answers for point in answer)
-    if not query.with_vectors:
+    if not searches[0].query.with_vectors:
         searches[0]._read([*found])
+
+
+def _request(
+    target: list[float], limit: int, conditions: engine.Filter | None, params: engine.SearchParams
+) -> engine.QueryRequest:
+    return engine.QueryRequest(
+        limit=limit,
+        query=engine.Query.Nearest(target),
+        filter=conditions,
+        with_payload=False,
+        with_vector=False,
+        params=params,
+    )
+
+
+def _rescored(limit: int) -> engine.QuantizationSearchParams:
+    oversampling = max(OVERSAMPLING, LEAST_RESCORED / limit)
+    return engine.QuantizationSearchParams(rescore=True, oversampling=oversampling)
+
+
+def _among(ids: AnyCollection[Any], conditions: engine.Filter | None) -> engine.Filter:
+    chosen = engine.HasIdCondition(set(ids))
+    return engine.Filter(must=[chosen] if conditions is None else [chosen, conditions])
 
 
 def _locked(folder: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,6 +34,17 @@ from embeddings.vector_index.base import (
     query_target,
     stored_payload,
 )
+from embeddings.vector_index.filtered_search import (
+    AS_UNFILTERED,
+    EXACT,
+    FEW_HIDDEN,
+    LEAST_RESCORED,
+    OVERSAMPLING,
+    Situation,
+    Step,
+    first_step,
+    next_step,
+)
 from embeddings.vector_index.qdrant_server import REQUEST_ERRORS, QdrantServer, stands_already
 
 T = TypeVar("T")
@@ -42,6 +53,8 @@ _FLOATS_A_WRITE = 256_000  # some 3 MB of JSON; a server refuses a request above
 _INDEXING_THRESHOLD_KB = 10_000
 _MAX_TIED = 10_000  # more hits with one score than these are cut by chance
 _POINTS_A_PRODUCT = 3  # of which a grouped query in a batch is answered
+_COUNT_VALID_S = 60
+_MAX_COUNTED = 1000
 _POLL_S = 0.5
 _QUIET_POLLS = 3
 
@@ -57,6 +70,41 @@ _SCHEMAS = {
     FieldType.FLOAT: models.PayloadSchemaType.FLOAT,
     FieldType.BOOL: models.PayloadSchemaType.BOOL,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One query.
+
+    Attributes:
+        client: connected while the query lasts.
+        collection: what is queried.
+        query: what is asked.
+        target: the vector that is looked for.
+        hidden: ids that are never returned.
+    """
+
+    client: QdrantClient
+    collection: IndexCollection
+    query: VectorQuery
+    target: list[float]
+    hidden: set[int]
+
+    @property
+    def conditions(self) -> models.Filter | None:
+        """What points have to meet."""
+        return _conditions(self.query.filter, self.hidden)
+
+    @property
+    def batched(self) -> int:
+        """How many points are asked for in a batch, where products cannot be."""
+        return (_POINTS_A_PRODUCT if self.query.group_by_product else 1) * self.query.limit + 1
+
+    def joined(self, hits: Iterable[Hit], others: Iterable[Hit]) -> list[Hit]:
+        """The hits of both, each once, best first."""
+        sign = self.collection.distance.sign
+        ranked = sorted({hit.id: hit for hit in [*hits, *others]}.values(), key=lambda hit: -sign * hit.score)
+        return best_of_products(ranked) if self.query.group_by_product else ranked
 
 
 class QdrantVectorIndex:
@@ -126,6 +174,7 @@ class QdrantVectorIndex:
         self._ef = ef
         self._full_scan_threshold_kb = full_scan_threshold_kb
         self._known: dict[str, IndexCollection] = {}
+        self._counted: dict[tuple[str, str], tuple[float, int]] = {}
 
     def claim(self) -> None:
         """Every process may write to a server."""
@@ -205,29 +254,39 @@ class QdrantVectorIndex:
         with self._asking(name) as client:
             collection = self._collection(client, name)
             target, hidden = self._target(client, collection, query)
-            found = self._found(client, name, query, target, hidden, exact=False)
-            if len(found) < query.limit:
-                # A graph whose links a filter cuts can come back short: then every vector that passes is compared.
-                seen = [hit.product_id for hit in found] if query.group_by_product else []
-                left = client.count(name, count_filter=_conditions(query.filter, hidden, seen), exact=True).count
-                if left > (0 if query.group_by_product else len(found)):
-                    found = self._found(client, name, query, target, hidden, exact=True)
+            found = self._found(_Asked(client, collection, query, target, hidden))
         return _answer(found, query, collection)
 
     def query_batch(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         with self._asking(name) as client:
             collection = self._collection(client, name)
-            requests = [self._batched(query, *self._target(client, collection, query)) for query in queries]
-            found = client.query_batch_points(name, requests, consistency=self._read_consistency) if requests else []
+            asked = [_Asked(client, collection, query, *self._target(client, collection, query)) for query in queries]
+            begun = [self._begun(each) for each in asked]
+            first = self._together(client, name, [self._batched(*each) for each in zip(asked, begun, strict=True)])
+            around = {i: _ids(points) for i, points in enumerate(first) if begun[i][1].around}
+            compared = self._together(client, name, [self._compared(asked[i], ids) for i, ids in around.items()])
+            second = dict(zip(around, compared, strict=True))
         answers = []
-        for query, request, response in zip(queries, requests, found, strict=True):
-            hits = [_hit(point) for point in response.points]
-            answer = _answer(hits, query, collection)
+        for i, each in enumerate(asked):
+            situation, step = begun[i]
+            points = second.get(i, first[i])
+            answer = _answer(map(_hit, points), each.query, collection)
             # The server cannot group in a batch: whoever has too few products, or a tie at the end, is asked for alone.
-            short = len(hits) < (request.limit or 0) or len(answer) < query.limit
-            cut = not short and _answer(hits[-1:], query, collection)[-1:]
-            answers.append(self.query(name, query) if short or (cut and cut[0].score >= answer[-1].score) else answer)
+            short = len(points) < each.batched or len(answer) < each.query.limit
+            cut = not short and _answer(map(_hit, points[-1:]), each.query, collection)[-1:]
+            alone = short or (cut and cut[0].score >= answer[-1].score)
+            if i in around and not alone:
+                alone = next_step(step, situation, len(points), _place(answer[-1].id, around[i])) is not None
+            answers.append(self.query(name, each.query) if alone else answer)
         return answers
+
+    def _together(
+        self, client: QdrantClient, name: str, requests: Sequence[models.QueryRequest]
+    ) -> list[list[models.ScoredPoint]]:
+        if not requests:
+            return []
+        responses = client.query_batch_points(name, requests, consistency=self._read_consistency)
+        return [response.points for response in responses]
 
     def _target(
         self, client: QdrantClient, collection: IndexCollection, query: VectorQuery
@@ -239,15 +298,28 @@ class QdrantVectorIndex:
             known = _points(client.retrieve(collection.name, examples, False, True, consistency=self._read_consistency))
         return query_target(query, known, collection).tolist(), {*examples, *query.filter.exclude_ids}
 
-    def _batched(self, query: VectorQuery, target: list[float], hidden: set[int]) -> models.QueryRequest:
-        limit = (_POINTS_A_PRODUCT if query.group_by_product else 1) * query.limit + 1
+    def _batched(self, asked: _Asked, begun: tuple[Situation, Step]) -> models.QueryRequest:
+        """What a query of a batch begins with."""
+        if around := begun[1].around:
+            return models.QueryRequest(query=asked.target, params=self._params(around), limit=around)
         return models.QueryRequest(
-            query=target,
-            filter=_conditions(query.filter, hidden),
-            params=self._params(limit, exact=False),
-            limit=limit,
+            query=asked.target,
+            filter=asked.conditions,
+            params=self._params(asked.batched, exact=begun[1].exact),
+            limit=asked.batched,
             with_payload=["product_id"],
-            with_vector=query.with_vectors,
+            with_vector=asked.query.with_vectors,
+        )
+
+    def _compared(self, asked: _Asked, ids: Sequence[int]) -> models.QueryRequest:
+        """Candidates, compared under the query's filter."""
+        return models.QueryRequest(
+            query=asked.target,
+            filter=_among(ids, asked.conditions),
+            params=self._params(asked.batched, exact=True),
+            limit=asked.batched,
+            with_payload=["product_id"],
+            with_vector=asked.query.with_vectors,
         )
 
     def count(self, name: str, filter: Filter | None = None) -> int:
@@ -345,55 +417,116 @@ class QdrantVectorIndex:
             known = self._known[name] = _described(name, client.get_collection(name))
         return known
 
-    def _found(
-        self, client: QdrantClient, name: str, query: VectorQuery, target: list[float], hidden: set[int], *, exact: bool
-    ) -> list[Hit]:
+    def _found(self, asked: _Asked) -> list[Hit]:
         """The hits within the limit, and those that tie with the last of them: which of these the server returns is chance."""
-        ask = self._ask_products if query.group_by_product else self._ask_points
-        asked = query.limit + 1
+        limit = asked.query.limit
+        wanted = limit + 1
         while True:
-            found = ask(client, name, replace(query, limit=asked), target, hidden, exact=exact)
-            if len(found) < asked or found[-1].score != found[query.limit - 1].score or asked > _MAX_TIED:
+            found = self._nearest(asked, wanted)
+            if len(found) < wanted or found[-1].score != found[limit - 1].score or wanted > _MAX_TIED:
                 return found
-            asked *= 2
+            wanted *= 2
 
-    def _ask_points(
-        self, client: QdrantClient, name: str, query: VectorQuery, target: list[float], hidden: set[int], *, exact: bool
+    def _nearest(self, asked: _Asked, wanted: int) -> list[Hit]:
+        """The nearest `wanted` points, or products, best first."""
+        situation, first = self._begun(asked, wanted)
+        step: Step | None = first
+        found: list[Hit] = []
+        while step is not None:
+            place = None
+            if step.around:
+                candidates = self._candidates(asked, step, wanted)
+                ids = list(dict.fromkeys(each for points in candidates for each in _ids(points)))
+                hits = self._ask(asked, wanted, self._params(wanted, exact=True), ids)
+                if len(hits) == wanted:
+                    place = _place(hits[-1].id, _ids(candidates[0]))
+            else:
+                hits = self._ask(asked, wanted, self._params(max(wanted, step.in_graph), exact=step.exact))
+            found = hits if step == EXACT or not found else asked.joined(found, hits)[:wanted]
+            step = next_step(step, situation, len(found), place)
+        return found
+
+    def _candidates(self, asked: _Asked, step: Step, wanted: int) -> list[list[models.ScoredPoint]]:
+        """The nearest of all points, and what a search in the graph with the filter finds."""
+        around = self._params(step.around, exact=step.exact)
+        requests = [models.QueryRequest(query=asked.target, params=around, limit=step.around)]
+        if step.in_graph:
+            limit = (_POINTS_A_PRODUCT if asked.query.group_by_product else 1) * wanted
+            params = self._params(max(limit, step.in_graph))
+            requests.append(
+                models.QueryRequest(query=asked.target, filter=asked.conditions, params=params, limit=limit)
+            )
+        return self._together(asked.client, asked.collection.name, requests)
+
+    def _begun(self, asked: _Asked, wanted: int | None = None) -> tuple[Situation, Step]:
+        """What is known before a query is answered, and what it begins with."""
+        wanted = wanted or asked.query.limit + 1
+        conditions = asked.query.filter
+        scannable = self._full_scan_threshold_kb * 1024 // (4 * asked.collection.dim)
+        # Ids and products that are left out change with every query, and are few.
+        exclude = {name: values for name, values in conditions.exclude.items() if name != "product_id"}
+        lasting = replace(conditions, exclude=exclude, exclude_ids=())
+        hidden = len(asked.hidden) + len(conditions.exclude.get("product_id", ()))
+        # Nearly every query asks for active products: the others do not count as hidden, or each query took two requests.
+        everywhere = Filter(match={name: value for name, value in conditions.match.items() if name == "active"})
+        if lasting == everywhere and hidden <= FEW_HIDDEN:
+            return Situation(wanted, 0, 0, scannable), AS_UNFILTERED  # without having to count
+        passing = max(0, self._about(asked, lasting) - hidden)
+        situation = Situation(wanted, passing, self._about(asked, everywhere), scannable)
+        return situation, first_step(situation)
+
+    def _about(self, asked: _Asked, filter: Filter) -> int:
+        """About how many points pass a filter, as it was up to a minute ago."""
+        name, conditions, now = asked.collection.name, _conditions(filter, ()), time.monotonic()
+        key = (name, conditions.model_dump_json(exclude_none=True) if conditions else "")
+        counted = self._counted.get(key)
+        if counted is None or now - counted[0] > _COUNT_VALID_S:
+            if len(self._counted) >= _MAX_COUNTED:
+                self._counted.clear()
+            count = asked.client.count(name, conditions, exact=False).count
+            counted = self._counted[key] = (now, count)
+        return counted[1]
+
+    def _ask(
+        self, asked: _Asked, limit: int, params: models.SearchParams | None, among: Sequence[int] | None = None
     ) -> list[Hit]:
+        """The nearest points, or products, that meet the conditions, of all or among candidates."""
+        conditions = asked.conditions if among is None else _among(among, asked.conditions)
+        client, name, query = asked.client, asked.collection.name, asked.query
+        if query.group_by_product:
+            groups = client.query_points_groups(
+                name,
+                group_by="product_id",
+                group_size=1,
+                query=asked.target,
+                query_filter=conditions,
+                search_params=params,
+                limit=limit,
+                with_payload=["product_id"],
+                with_vectors=query.with_vectors,
+                consistency=self._read_consistency,
+            ).groups
+            return [_hit(point) for group in groups for point in group.hits]
         answer = client.query_points(
             name,
-            query=target,
-            query_filter=_conditions(query.filter, hidden),
-            search_params=self._params(query.limit, exact=exact),
-            limit=query.limit,
+            query=asked.target,
+            query_filter=conditions,
+            search_params=params,
+            limit=limit,
             with_payload=["product_id"],
             with_vectors=query.with_vectors,
             consistency=self._read_consistency,
         )
         return [_hit(point) for point in answer.points]
 
-    def _ask_products(
-        self, client: QdrantClient, name: str, query: VectorQuery, target: list[float], hidden: set[int], *, exact: bool
-    ) -> list[Hit]:
-        answer = client.query_points_groups(
-            name,
-            group_by="product_id",
-            group_size=1,
-            query=target,
-            query_filter=_conditions(query.filter, hidden),
-            search_params=self._params(query.limit, exact=exact),
-            limit=query.limit,
-            with_payload=["product_id"],
-            with_vectors=query.with_vectors,
-            consistency=self._read_consistency,
-        )
-        return [_hit(point) for group in answer.groups for point in group.hits]
-
-    def _params(self, limit: int, *, exact: bool) -> models.SearchParams | None:
+    def _params(self, width: int, *, exact: bool = False) -> models.SearchParams | None:
         if self._server.is_local:  # always exact, and warns of parameters
             return None
-        rescored = models.QuantizationSearchParams(rescore=True, oversampling=2.0) if self._quantization else None
-        return models.SearchParams(hnsw_ef=max(self._ef, limit), exact=exact, quantization=rescored)
+        oversampling = max(OVERSAMPLING, LEAST_RESCORED / width)
+        rescored = models.QuantizationSearchParams(rescore=True, oversampling=oversampling)
+        return models.SearchParams(
+            hnsw_ef=max(self._ef, width), exact=exact, quantization=rescored if self._quantization else None
+        )
 
     def _batches(self, name: str, batch_size: int, after: int) -> Iterator[list[Point]]:
         following: Any = after + 1
@@ -436,7 +569,21 @@ def _answer(found: Iterable[Hit], query: VectorQuery, collection: IndexCollectio
     return (best_of_products(ranked) if query.group_by_product else ranked)[: query.limit]
 
 
-def _conditions(filter: Filter, hidden: Iterable[int], without_products: Sequence[int] = ()) -> models.Filter | None:
+def _ids(points: Iterable[models.ScoredPoint]) -> list[int]:
+    return [int(point.id) for point in points]
+
+
+def _place(point_id: int, ids: Sequence[int]) -> int | None:
+    """Where an id is among others, from 1."""
+    return ids.index(point_id) + 1 if point_id in ids else None
+
+
+def _among(ids: Sequence[int], conditions: models.Filter | None) -> models.Filter:
+    chosen = models.HasIdCondition(has_id=[*ids])
+    return models.Filter(must=[chosen] if conditions is None else [chosen, conditions])
+
+
+def _conditions(filter: Filter, hidden: Iterable[int]) -> models.Filter | None:
     must: list[Any] = [_any_of(name, [value]) for name, value in filter.match.items()]
     must += [_any_of(name, values) for name, values in filter.match_any.items()]
     must += [_any_of(name, values) for name, lists in filter.match_each.items() for values in lists]
@@ -446,8 +593,6 @@ def _conditions(filter: Filter, hidden: Iterable[int], without_products: Sequenc
         if interval.gte is not None or interval.lte is not None
     ]
     must_not: list[Any] = [_any_of(name, values) for name, values in filter.exclude.items()]
-    if without_products:
-        must_not.append(_any_of("product_id", without_products))
     if ids := possible_ids(hidden):
         must_not.append(models.HasIdCondition(has_id=[*ids]))
     return models.Filter(must=must or None, must_not=must_not or None) if must or must_not else None

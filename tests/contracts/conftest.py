@@ -20,7 +20,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Vect
     if url := os.environ.get("QDRANT_URL"):
         qdrant = QdrantVectorIndex(url, os.environ.get("QDRANT_API_KEY"), full_scan_threshold_kb=10)
     else:
-        qdrant = QdrantVectorIndex(location=":memory:")
+        qdrant = QdrantVectorIndex(location=":memory:", full_scan_threshold_kb=10)
     made: dict[str, VectorIndex] = {
         "memory": MemoryVectorIndex(),
         "edge": EdgeVectorIndex(tmp_path_factory.mktemp("shards"), full_scan_threshold_kb=10),

@@ -19,7 +19,8 @@ from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_Point
 from qdrant_client.grpc.qdrant_pb2_grpc import QdrantServicer, add_QdrantServicer_to_server
 
 from embeddings.errors import CollectionNotFound, IndexLocked, IndexUnavailable
-from embeddings.vector_index.base import PAYLOAD_FIELDS, IndexCollection, Point, VectorQuery
+from embeddings.vector_index.base import PAYLOAD_FIELDS, Filter, IndexCollection, Point, VectorQuery
+from embeddings.vector_index.filtered_search import LEAST_RESCORED
 from embeddings.vector_index.qdrant import QdrantVectorIndex
 from tests import loopback
 
@@ -153,7 +154,9 @@ def test_a_query_sends_explicit_search_parameters(server: Server) -> None:
     assert (hit.id, hit.product_id, hit.score) == (5, 2, 0.5)
     body = next(body for _, path, body in server.asked if path.endswith("/query"))
     assert body["params"]["hnsw_ef"] == 48
-    assert body["params"]["quantization"] == {"rescore": True, "oversampling": 2.0}
+    assert body["params"]["quantization"]["rescore"]
+    # At least these are compared by their full vectors.
+    assert body["params"]["quantization"]["oversampling"] * body["limit"] >= LEAST_RESCORED
     assert body["with_payload"] == ["product_id"]
     index.close()
 
@@ -169,6 +172,48 @@ def test_fewer_hits_than_the_filter_allows_are_asked_for_again_exactly(
     server.answer = answer
     index.query("shirts-v1", VectorQuery(positive=[np.array([1, 0, 0, 0], np.float32)]))
     assert [body["params"]["exact"] for _, path, body in server.asked if path.endswith("/query")] == [False, True]
+
+
+def test_a_filter_that_hides_many_points_is_looked_for_around_the_query_first(server: Server) -> None:
+    """Candidates come without the filter; then they are compared under it. What is counted is known for a while."""
+
+    def answer(method: str, path: str) -> Answer:
+        if path.endswith("/query/batch"):
+            return 200, [{"points": [{"id": each, "version": 1, "score": 1 - each / 100} for each in range(1, 65)]}]
+        if path.endswith("/query"):
+            hits = [{"id": each, "version": 1, "score": 1 - each / 100} for each in range(2, 13)]
+            return 200, {"points": [{**hit, "payload": {"product_id": hit["id"]}} for hit in hits]}
+        return 200, {"count": next(counts)} if path.endswith("/count") else INFO
+
+    server.answer, counts = answer, iter([400_000, 500_000])
+    index = QdrantVectorIndex(server.url)
+    query = VectorQuery(positive=[np.array([1, 0, 0, 0], np.float32)], filter=Filter(exclude={"brand": ["Ada"]}))
+    for _ in range(2):
+        assert [hit.id for hit in index.query("shirts-v1", query)] == list(range(2, 12))
+    around, compared = [body for _, path, body in server.asked if "/query" in path][:2]
+    assert "filter" not in around["searches"][0]
+    assert compared["filter"]["must"][0] == {"has_id": list(range(1, 65))}
+    assert compared["params"]["exact"]
+    assert sum(path.endswith("/count") for _, path, _ in server.asked) == 2
+    index.close()
+
+
+def test_a_query_without_a_filter_is_one_request(server: Server) -> None:
+    def answer(method: str, path: str) -> Answer:
+        hits = [{"id": each, "version": 1, "score": 1 - each / 100} for each in range(1, 12)]
+        return 200, {"points": [{**hit, "payload": {"product_id": hit["id"]}} for hit in hits]} if path.endswith(
+            "/query"
+        ) else INFO
+
+    server.answer = answer
+    index = QdrantVectorIndex(server.url)
+    everything = Filter(match={"active": True}, exclude={"product_id": [7]})
+    query = VectorQuery(positive=[np.array([1, 0, 0, 0], np.float32)], filter=everything)
+    index.query("shirts-v1", query)
+    server.asked.clear()
+    index.query("shirts-v1", query)
+    assert [path for _, path, _ in server.asked] == ["/collections/shirts-v1/points/query"]
+    index.close()
 
 
 def test_a_server_that_does_not_answer_is_named() -> None:

@@ -646,6 +646,111 @@ def test_filtered_queries_find_what_is_there_once_the_graph_is_built(
         assert right / (10 * len(targets)) >= 0.9, wanted
 
 
+CLUSTERED, CLUSTERS, DEPARTMENTS = 2000, 50, 5
+
+
+def clustered() -> NDArray[np.float32]:
+    """Unit vectors [CLUSTERED, 32]; the i-th is in cluster i % CLUSTERS."""
+    centres = vectors(CLUSTERS, 32)[np.arange(CLUSTERED) % CLUSTERS]
+    rows = centres + 0.5 * vectors(CLUSTERED, 32, seed=1)
+    unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+@pytest.fixture(scope="session")
+def departments(indexes: dict[str, VectorIndex]) -> Iterator[dict[int, str]]:
+    """Clusters in each index, with its graph: each is of one brand, and every fifth of the same department."""
+    names = {}
+    points = [
+        Point(
+            i,
+            row,
+            {
+                "product_id": i,
+                "category": [f"department {i % DEPARTMENTS}"],
+                "brand": f"brand {i % CLUSTERS}",
+                "active": True,
+            },
+        )
+        for i, row in enumerate(clustered())
+    ]
+    for index in indexes.values():
+        name = f"test-{uuid.uuid4().hex}"
+        index.ensure(IndexCollection(name, 32))
+        index.upsert(name, points)
+        index.optimise(name)
+        names[id(index)] = name
+    yield names
+    for index in indexes.values():
+        index.drop(names[id(index)])
+
+
+def hiding(what: str, number: int) -> tuple[Filter, NDArray[np.bool_]]:
+    """A filter, beside a point, and which points pass it."""
+    others = np.arange(CLUSTERED)
+    brand, department = number % CLUSTERS, number % DEPARTMENTS
+    match what:
+        case "nothing":
+            return Filter(match={"active": True}), others >= 0
+        case "its brand":
+            return Filter(exclude={"brand": [f"brand {brand}"]}), others % CLUSTERS != brand
+        case "another brand":
+            another = (brand + 1) % CLUSTERS
+            return Filter(exclude={"brand": [f"brand {another}"]}), others % CLUSTERS != another
+        case "its department":
+            return Filter(exclude={"category": [f"department {department}"]}), others % DEPARTMENTS != department
+        case "all but another department":
+            another = (department + 1) % DEPARTMENTS
+            return Filter(match={"category": f"department {another}"}), others % DEPARTMENTS == another
+        case _:
+            near = [int(each) for each in others[others % CLUSTERS == brand]]
+            return Filter(exclude={"product_id": near}), others % CLUSTERS != brand
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "in a batch"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "nothing",
+        "its brand",
+        "another brand",
+        "its department",
+        "all but another department",
+        "the products next to it",
+    ],
+)
+def test_a_filter_that_hides_where_the_search_arrives_still_finds_the_nearest(
+    index: VectorIndex, departments: dict[int, str], what: str, together: bool
+) -> None:
+    matrix, name, asked = clustered(), departments[id(index)], range(0, CLUSTERED, 167)
+    queries = [
+        VectorQuery(positive=[matrix[number]], filter=hiding(what, number)[0], limit=10, group_by_product=True)
+        for number in asked
+    ]
+    answers = index.query_batch(name, queries) if together else [index.query(name, query) for query in queries]
+    shares = []
+    for number, answer in zip(asked, answers, strict=True):
+        scores = np.where(hiding(what, number)[1], matrix @ matrix[number], -np.inf)
+        nearest = {int(each) for each in np.argsort(-scores)[:10]}
+        shares.append(len(nearest & set(ids(answer))) / 10)
+    assert np.mean(shares) >= 0.97
+    assert min(shares) >= 0.8
+
+
+def test_of_near_identical_photos_the_nearest_are_found(index: VectorIndex, collection: MakeCollection) -> None:
+    """Whole numbers of eight bits cannot tell them apart."""
+    rows = vectors(40, 64)[np.arange(2000) % 40] + 0.1 * vectors(2000, 64, seed=1)
+    matrix = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    name = collection(64)
+    index.upsert(name, [Point(i, row, {"product_id": i}) for i, row in enumerate(matrix)])
+    index.optimise(name)
+    right = 0
+    for number in range(0, 2000, 101):
+        nearest = {int(each) for each in np.argsort(-(matrix @ matrix[number]))[:10]}
+        right += len(nearest & set(ids(index.query(name, VectorQuery(positive=[matrix[number]], limit=10)))))
+    assert right / 200 >= 0.98
+
+
 def test_queries_go_on_in_many_threads_while_another_writes(index: VectorIndex, collection: MakeCollection) -> None:
     name = collection(16)
     matrix = vectors(600, 16)
