@@ -148,11 +148,12 @@ class EdgeVectorIndex:
         Args:
             path: folder of the shards.
             ef: width of the HNSW search, raised to twice the number of hits asked for. Wider finds more and takes longer
-                (100,000 x 256: 0.28 ms at 32, 0.41 at 64, 0.58 at 100, recall 0.995 and more).
-            full_scan_threshold_kb: from how many kilobytes of vectors on `optimise` builds a graph; None: the engine's own 10 MB.
-                Fixed when a collection is made.
-            quantization: "int8" keeps a quarter-size copy in memory, searches that and rescores twice as many candidates by
-                the full vectors, which stay on disk. For collections that are made from then on.
+                (100,000 x 256, without a filter: 0.28 ms at 32, 0.41 at 64, 0.58 at 100, recall 0.995 and more).
+            full_scan_threshold_kb: from how many kilobytes of vectors on `optimise` builds a graph, and up to how many of those
+                that pass a filter are compared one by one; None: the engine's own 10 MB. The former is fixed when a collection
+                is made.
+            quantization: "int8" keeps a quarter-size copy in memory, searches that and rescores twice as many candidates, 64 at
+                least, by the full vectors, which stay on disk. For collections that are made from then on.
 
         Raises:
             ValueError: an unknown quantization.

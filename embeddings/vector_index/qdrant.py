@@ -147,12 +147,13 @@ class QdrantVectorIndex:
             read_consistency: how many replicas a query asks: a number, "majority", "quorum" or "all"; None: one.
             hnsw_m: links of a point in the graph, of collections that are made.
             hnsw_ef_construct: width of the search while the graph is built, of collections that are made.
-            quantization: "int8" keeps a quarter-size copy in memory, searches that and rescores twice as many candidates; of
-                collections that are made.
+            quantization: "int8" keeps a quarter-size copy in memory, searches that and rescores twice as many candidates, 64 at
+                least; of collections that are made.
             on_disk: full vectors stay on disk; of collections that are made.
             on_disk_payload: payloads stay on disk, but for the fields that are filtered by; of collections that are made.
             ef: least width of the HNSW search of a query.
-            full_scan_threshold_kb: from how many kilobytes of vectors on `optimise` builds a graph.
+            full_scan_threshold_kb: from how many kilobytes of vectors on `optimise` builds a graph, and up to how many of those
+                that pass a filter are compared one by one.
 
         Raises:
             ValueError: an unknown quantization or read_consistency, or not exactly one of url, location and path.

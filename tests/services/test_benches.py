@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench import changing_shop, load, shops, tables, worker_kills
+from bench import changing_shop, filter_recall, load, shops, tables, worker_kills
+from catalog.filters import conditions
 from tests.services.conftest import ForkedSite, find_pg_ctl, find_redis
 
 
@@ -49,3 +50,13 @@ def test_photos_are_indexed_once_each_though_workers_are_killed(results):
     (row,) = published(results, "worker_kills")["rows"]
     assert row["workers killed"] == 1
     assert row["indexed once each"] == "yes"
+
+
+def test_every_filter_of_the_api_and_every_pair_is_compared_with_exact_results(results):
+    sizes = ["--points", "2000", "--dim", "32", "--queries", "2", "--threshold-kb", "32", "--vectors", "float"]
+    filter_recall.main(sizes)
+    rows = published(results, "filter_recall_clusters-2000-32-float")["rows"]
+    measured = {part.partition(" (")[0] for row in rows for part in row["filter"].split(", ")}
+    assert measured >= {each.name for each in conditions() if each.description}
+    assert any(", " in row["filter"] for row in rows)
+    assert all(row["recall@10"] >= 0.9 for row in rows)
