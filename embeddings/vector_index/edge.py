@@ -530,7 +530,7 @@ class _Search:
         """The nearest `limit` points that meet the conditions, best first."""
         total = self.shard.count()
         passing = total if conditions is None else _count(self.shard, conditions, exact=False)
-        situation = Situation(limit, passing, total, self.scanned)
+        situation = Situation(limit, passing, total, self.scanned, in_memory=not self.rescored)
         step: Step | None = first_step(situation)
         points: list[engine.ScoredPoint] = []
         while step is not None:

@@ -49,12 +49,19 @@ class Situation:
         passing: how many points pass the filter; an estimate will do.
         total: how many points there are.
         scannable: how many points are compared in about the time of a wide search.
+        in_memory: whether the full vectors are, so that all of them can be compared. int8 vectors keep them on the disk.
     """
 
     wanted: int
     passing: int
     total: int
     scannable: int
+    in_memory: bool = True
+
+    @property
+    def can_compare_everything(self) -> bool:
+        """Whether all points can be compared without the filter, in about the time of `scannable` points under it."""
+        return self.in_memory and self.total <= _WITHOUT_FILTER * self.scannable
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ def next_step(step: Step, situation: Situation, found: int, place: int | None) -
         return None
     if situation.passing <= situation.scannable:
         return _cheaper_exact(step, situation, found)
-    everything = situation.total <= _WITHOUT_FILTER * situation.scannable
+    everything = situation.can_compare_everything
     if not found:
         return Step(_WIDEST if everything else _WIDE, max(_WIDE_IN_GRAPH, 2 * situation.wanted), exact=everything)
     in_graph = 0 if everything else max(_WIDE_BESIDE, 2 * situation.wanted)
@@ -121,7 +128,7 @@ def next_step(step: Step, situation: Situation, found: int, place: int | None) -
 
 def _cheaper_exact(step: Step, situation: Situation, found: int) -> Step:
     """All that pass, or all there are, whichever takes less time."""
-    if found and situation.total <= _WITHOUT_FILTER * situation.passing:
+    if found and situation.can_compare_everything and situation.total <= _WITHOUT_FILTER * situation.passing:
         return Step(around=_around(step, situation, found), exact=True)
     return EXACT
 

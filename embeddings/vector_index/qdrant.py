@@ -473,7 +473,8 @@ class QdrantVectorIndex:
         if lasting == everywhere and hidden <= FEW_HIDDEN:
             return Situation(wanted, 0, 0, scannable), AS_UNFILTERED  # without having to count
         passing = max(0, self._about(asked, lasting) - hidden)
-        situation = Situation(wanted, passing, self._about(asked, everywhere), scannable)
+        in_memory = not (self._quantization or self._on_disk)
+        situation = Situation(wanted, passing, self._about(asked, everywhere), scannable, in_memory)
         return situation, first_step(situation)
 
     def _about(self, asked: _Asked, filter: Filter) -> int:
