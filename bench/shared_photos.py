@@ -38,14 +38,12 @@ def chart(quality: int) -> bytes:
 def add_charts() -> None:
     """Give every fourth product of this process's shop the chart, as its last photo."""
     from catalog.models import Product, ProductImage
-    from catalog.photo_roles import find_roles
     from catalog.photos import validate_photo
     from catalog.services import attach_image
 
     for number, product in enumerate(Product.objects.order_by("pk")[::EVERY]):
         quality = 90 if number % 2 else 80 + number % 16
-        image, _ = attach_image(product, validate_photo(chart(quality)))
-        find_roles([image.pk])
+        attach_image(product, validate_photo(chart(quality)))
     print(f"{ProductImage.objects.filter(role='chart').count()} charts known")
 
 

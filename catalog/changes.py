@@ -14,14 +14,14 @@ from django.core.exceptions import ValidationError
 from catalog.errors import ProductMerged, ProductNotFound
 from catalog.fetching import Fetcher, FetchResult
 from catalog.models import Category, Product, ProductImage
-from catalog.photo_roles import find_roles
 from catalog.photos import ImageRejected, Photo, PhotoRejectionReason
 from catalog.selectors import product_id_of
 from catalog.services import (
+    Attachment,
     ProductData,
     SaveResult,
     arrange_images,
-    attach_image,
+    attach_images,
     delete_products,
     remove_images,
     save_products,
@@ -255,8 +255,7 @@ def _replace_photos(product: Product, photos: Sequence[Photo]) -> bool:
         remove_images(removed)
     if moved:
         arrange_images(moved)
-    attached = [attach_image(product, photo, position=position)[0].pk for position, photo in added.items()]
-    find_roles(attached)
+    attach_images(Attachment(product, photo, position=position) for position, photo in added.items())
     return bool(removed or moved or added)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -29,7 +29,7 @@ from catalog.models import (
     ProductSource,
     photo_path,
 )
-from catalog.photo_roles import reconsider
+from catalog.photo_roles import find_roles, reconsider
 from catalog.photos import Photo
 from catalog.transactions import file_was_written, lock_families
 
@@ -374,11 +374,27 @@ def products_were_changed(product_ids: Sequence[int]) -> None:
         events.products_changed.send(sender=Product, product_ids=list(product_ids))
 
 
-@transaction.atomic
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A photo that a product gets.
+
+    Attributes:
+        product: gets the photo.
+        photo: a valid photo.
+        alt: alternative text.
+        position: in display order; None for the end.
+    """
+
+    product: Product
+    photo: Photo
+    alt: str = ""
+    position: int | None = None
+
+
 def attach_image(
     product: Product, photo: Photo, *, alt: str = "", position: int | None = None
 ) -> tuple[ProductImage, bool]:
-    """Attach a photo to a product; the same content is attached once, and stored again if its file is missing.
+    """Attach a photo to a product, as `attach_images` does.
 
     Args:
         product: gets the photo.
@@ -392,12 +408,37 @@ def attach_image(
     Raises:
         StorageUnavailable: the file cannot be written.
     """
+    return attach_images([Attachment(product, photo, alt, position)])[0]
+
+
+@transaction.atomic
+def attach_images(attachments: Iterable[Attachment]) -> list[tuple[ProductImage, bool]]:
+    """Attach photos to products, and find their roles; the same content is attached once, and stored again if its file is missing.
+
+    Args:
+        attachments: photos with their products.
+
+    Returns:
+        Each image, and whether it is new.
+
+    Raises:
+        StorageUnavailable: a file cannot be written.
+    """
+    attached = [_attach(each) for each in attachments]
+    if new := [image.pk for image, is_new in attached if is_new]:
+        find_roles(new)
+        events.images_changed.send(sender=ProductImage, image_ids=new)
+    return attached
+
+
+def _attach(attachment: Attachment) -> tuple[ProductImage, bool]:
+    product, photo, position = attachment.product, attachment.photo, attachment.position
     existing = ProductImage.objects.filter(product=product, sha256=photo.sha256).first()
     if existing is not None:
         _store(existing, photo)
         if position is not None and existing.position != position:
             existing.position = position
-            existing.save(update_fields=["position"])
+            arrange_images({existing.pk: position})
         return existing, False
     if position is None:
         last = ProductImage.objects.filter(product=product).aggregate(last=Max("position"))["last"]
@@ -405,7 +446,7 @@ def attach_image(
     image = ProductImage(
         product=product,
         sha256=photo.sha256,
-        alt=alt[:300],
+        alt=attachment.alt[:300],
         position=position,
         width=photo.width,
         height=photo.height,
@@ -416,7 +457,6 @@ def attach_image(
     )
     image.file.name = _store(image, photo)
     image.save()
-    events.images_changed.send(sender=ProductImage, image_ids=[image.pk])
     return image, True
 
 

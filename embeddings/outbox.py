@@ -40,8 +40,13 @@ def enqueue_images_for(version: EncoderVersion, image_ids: Sequence[int]) -> Non
     """
     hashes = dict(images_covered(version).filter(pk__in=image_ids).values_list("pk", "sha256"))
     known = ImageEmbedding.objects.filter(version=version, image_id__in=image_ids)
-    known.exclude(image_id__in=hashes).exclude(state=State.REMOVED).mark_removed()
-    for row in known.filter(image_id__in=hashes):
+    rows = list(known)
+    left = [row.pk for row in rows if row.image_id not in hashes and row.state != State.REMOVED]
+    if left:
+        known.filter(pk__in=left).mark_removed()
+    for row in rows:
+        if row.image_id not in hashes:
+            continue
         content_hash = hashes[row.image_id]
         unchanged = row.content_hash == content_hash
         if unchanged and row.state == State.PENDING:

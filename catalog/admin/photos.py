@@ -27,7 +27,6 @@ from accounts.admin.display import Badge, badges
 from catalog import services
 from catalog.kept_photos import KeptPhoto, KeptPhotoExpired, keep_photo, kept_photo
 from catalog.models import Product, ProductImage
-from catalog.photo_roles import find_roles
 from catalog.photos import ImageRejected, Photo, read_photo
 from catalog.thumbnails import thumbnail_url
 
@@ -301,23 +300,20 @@ def attach_photos(request: HttpRequest, product: Product, photos: Sequence[Chose
     Returns:
         Whether all of them are usable.
     """
-    attached, all_usable = list[int](), True
+    attached, all_usable = 0, True
     for chosen in photos:
         photo = _read(request, chosen)
         if photo is None:
             all_usable = False
             continue
-        image, is_new = services.attach_image(product, photo, alt=chosen.alt, position=chosen.position)
-        if is_new:
-            attached.append(image.pk)
-        else:
+        _image, is_new = services.attach_image(product, photo, alt=chosen.alt, position=chosen.position)
+        attached += is_new
+        if not is_new:
             messages.info(request, _("%(file)s is already one of the product's photos.") % {"file": chosen.file_name})
         if chosen.kept is not None:
             transaction.on_commit(chosen.kept.discard)
     if attached:
-        find_roles(attached)
-        number = len(attached)
-        messages.success(request, ngettext("%d photo was added.", "%d photos were added.", number) % number)
+        messages.success(request, ngettext("%d photo was added.", "%d photos were added.", attached) % attached)
     return all_usable
 
 

@@ -49,14 +49,14 @@ from catalog.importers.rows import (
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
 from catalog.media import is_missing
 from catalog.models import Category, Product, ProductImage, lineage
-from catalog.photo_roles import find_roles
 from catalog.photos import ImageRejected, Photo
 from catalog.selectors import merged_skus
 from catalog.services import (
+    Attachment,
     ProductData,
     SaveResult,
     arrange_images,
-    attach_image,
+    attach_images,
     category_path,
     record_source,
     remove_images,
@@ -419,7 +419,7 @@ class _ImportRun:
         products = [each[0] for each in saved if not isinstance(each, ValidationError)]
         reactivated = self._record_source(batch, products)
         results: list[SaveResult | ValidationError] = []
-        attached: list[int] = []
+        attachments: list[Attachment] = []
         for pending, each in zip(batch, saved, strict=True):
             if isinstance(each, ValidationError):
                 results.append(each)
@@ -429,8 +429,8 @@ class _ImportRun:
                 result = SaveResult.UPDATED
             results.append(result)
             if not self.report.dry_run:
-                attached += _change_photos(product, pending.photos)
-        find_roles(attached)
+                attachments += _change_photos(product, pending.photos)
+        attach_images(attachments)
         return results
 
     def _record_source(self, batch: Sequence[_PendingRow], products: Sequence[Product]) -> set[int]:
@@ -529,15 +529,13 @@ def _withdrawal_blocker(report: ImportReport) -> str:
     return ""
 
 
-def _change_photos(product: Product, plan: _PhotoPlan) -> list[int]:
-    """Change the photos of a product as planned. Returns the ids of those that were attached."""
+def _change_photos(product: Product, plan: _PhotoPlan) -> list[Attachment]:
+    """Remove and move photos of a product as planned. Returns those that are to be attached."""
     if plan.removed:
         remove_images(plan.removed)
     if plan.moved:
         arrange_images(plan.moved)
-    return [
-        attach_image(product, photo, position=position, alt=alt)[0].pk for position, (photo, alt) in plan.added.items()
-    ]
+    return [Attachment(product, photo, alt, position) for position, (photo, alt) in plan.added.items()]
 
 
 def _error_message(error: ValidationError) -> str:

@@ -8,9 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from os import cpu_count
 
 from catalog.models import Product
-from catalog.photo_roles import find_roles
 from catalog.photos import validate_photo
-from catalog.services import ProductData, attach_image, save_product
+from catalog.services import Attachment, ProductData, attach_images, save_product
 from catalog.transactions import transaction_with_files
 from storefront.demo.catalogue import DemoProduct, demo_products, photo_files
 
@@ -51,13 +50,7 @@ def _save(demo: DemoProduct, photos: list[bytes]) -> None:
         price=demo.price, currency=demo.currency, available=demo.available, tags=demo.tags, attributes=demo.attributes,
     )  # fmt: skip
     product, _ = save_product(data)
-    images = [
-        attach_image(
-            product,
-            validate_photo(photo),
-            position=view,
-            alt=demo.title if view == 0 else f"{demo.title}, another view",
-        )[0]
+    attach_images(
+        Attachment(product, validate_photo(photo), demo.title if view == 0 else f"{demo.title}, another view", view)
         for view, photo in enumerate(photos)
-    ]
-    find_roles([image.pk for image in images])
+    )

@@ -13,9 +13,9 @@ from PIL import Image
 
 from accounts.models import User
 from catalog.models import Product, ProductImage
-from catalog.photo_roles import Sharer, choose_roles, find_roles, find_waiting_roles, role_of_shared
+from catalog.photo_roles import Sharer, choose_roles, find_waiting_roles, role_of_shared
 from catalog.photos import validate_photo
-from catalog.services import ProductData, attach_image, delete_products, remove_images, save_product
+from catalog.services import Attachment, ProductData, attach_images, delete_products, remove_images, save_product
 from tests.drawings import drawing
 
 pytestmark = pytest.mark.django_db
@@ -38,9 +38,9 @@ def saved_anew(content: bytes, quality: int) -> bytes:
 
 
 def product(sku: str, *photos: bytes, category: str = "Tops", **fields: Any) -> Product:
-    """A product with these photos, whose roles have been found."""
+    """A product with these photos."""
     saved, _ = save_product(ProductData(sku, fields.pop("title", sku), category=(category,), **fields))
-    find_roles([attach_image(saved, validate_photo(photo))[0].pk for photo in photos])
+    attach_images(Attachment(saved, validate_photo(photo)) for photo in photos)
     return saved
 
 

@@ -241,7 +241,8 @@ class TestFailures:
 
 class TestTwins:
     def test_one_picture_on_many_products_is_encoded_once(self, version, encoder, add_photo):
-        images = [add_photo(content=jpeg("navy")) for _ in range(5)]
+        category = CategoryFactory.create()
+        images = [add_photo(ProductFactory.create(category=category), content=jpeg("navy")) for _ in range(5)]
         assert process_outbox() == IndexingReport(embedded=5, indexed=5)
         assert encoder.encoded == 1
         assert points(version).keys() == {image.pk for image in images}
