@@ -211,8 +211,10 @@ def looks(
     index_photos: Callable[[], object],
     sign_in: Callable[[User], None],
     complaints: list[str],
+    settings: LazySettings,
 ) -> dict[str, Look]:
     """The results of all pages on the screen, by the page's name."""
+    settings.SHOP_SUBSTITUTES = True
     if screen.device not in looks_of_devices:
         shop = furnish(shop_url, index_photos)
         looks_of_devices[screen.device] = look_at_all(page, screen.device, shop, sign_in, complaints)
