@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator
 from importlib.util import find_spec
@@ -106,6 +107,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
     yield
     # A stable sort, to keep Django's order: a test with real transactions deletes the data of the migrations.
     items.sort(key=_rank)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected to no later collection of garbage, which would go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _rank(item: pytest.Item) -> int:
