@@ -50,8 +50,10 @@ _MAX_GALLERY = 50_000
 _EVIDENCE = 3
 _FOUND = ("suggestion", "confidence", "evidence")
 _READ, _BLOCK, _COLOUR_BATCH, _WRITE = 1000, 512, 256, 500
-# How much of what is shown must have a colour to suggest it, and how little of the colour that a product says it has.
-_DOMINANT, _WRONG_AT_MOST = 0.6, 0.05
+# How much of what is shown must have a colour to suggest it for a product that says none.
+_DOMINANT = 0.6
+# A colour is wrong if so little may be called by it, while so much has one other colour, or may be called by that.
+_WRONG_AT_MOST, _OTHER_AT_LEAST, _OTHER_MAY_BE = 0.1, 0.4, 0.6
 # A colour is missing where this share of the products of the category have one.
 _USUAL_SHARE = 0.5
 
@@ -312,16 +314,15 @@ def _judged_colour(
     product: Product, shares: Mapping[str, float], image_id: int, usual: set[int | None], name: str
 ) -> Iterator[Found]:
     dominant, share = next(iter(shares.items()))
-    if share < _DOMINANT:
-        return
     said = _colour_attribute(product.attributes)
     if said is None:
-        if product.category_id in usual:
+        if product.category_id in usual and share >= _DOMINANT:
             yield Found(Kind.COLOUR_MISSING, product.pk, f"{name}={dominant}", share, evidence=[image_id])
         return
     attribute, text = said
     terms = colour_terms(text)
-    if terms and max(may_be(term, shares) for term in terms) <= _WRONG_AT_MOST:
+    is_other = share >= _OTHER_AT_LEAST and may_be(dominant, shares) >= _OTHER_MAY_BE
+    if terms and is_other and max(may_be(term, shares) for term in terms) <= _WRONG_AT_MOST:
         yield Found(Kind.COLOUR_WRONG, product.pk, f"{attribute}={dominant}", share, evidence=[image_id])
 
 
