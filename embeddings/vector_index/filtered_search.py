@@ -34,7 +34,7 @@ FEW_HIDDEN = 32
 # filter of so many times more.
 _AT_ONCE, _WITHOUT_FILTER = 16, 5
 _NARROW, _NARROW_A_WANTED = 64, 4
-_WIDE, _WIDEST = 512, 1024
+_WIDE, _WIDEST = 768, 1536
 # How much wider than the place where the last wanted point is expected.
 _MARGIN = 10
 _WIDE_IN_GRAPH, _WIDE_BESIDE = 512, 128
