@@ -25,18 +25,20 @@ class Lookup(StrEnum):
     OUTSIDE = "outside"
     HOLDS = "holds"
     ATTRIBUTES = "attributes"
+    HOLDS_NONE = "holds_none"
+    NO_ATTRIBUTES = "no_attributes"
     MINIMUM = "minimum"
     MAXIMUM = "maximum"
 
     @property
     def is_multiple(self) -> bool:
         """Whether its value is a tuple."""
-        return self in (Lookup.ANY_OF, Lookup.NONE_OF, Lookup.OUTSIDE, Lookup.HOLDS, Lookup.ATTRIBUTES)
+        return self is Lookup.ANY_OF or self in (Lookup.HOLDS, Lookup.ATTRIBUTES) or self.excludes
 
     @property
     def excludes(self) -> bool:
         """Whether it is met by products that do not have the value."""
-        return self in (Lookup.NONE_OF, Lookup.OUTSIDE)
+        return self in (Lookup.NONE_OF, Lookup.OUTSIDE, Lookup.HOLDS_NONE, Lookup.NO_ATTRIBUTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,8 @@ class ProductFilter:
     exclude: tuple[int, ...] = _condition(
         "product_id", Lookup.NONE_OF, "Id of a product that is left out. Repeatable.", path="id", default=()
     )
+    not_tag: tuple[str, ...] = _condition("tags", Lookup.HOLDS_NONE, default=())
+    not_attribute: tuple[tuple[str, tuple[str, ...]], ...] = _condition("attributes", Lookup.NO_ATTRIBUTES, default=())
 
     def conditions(self) -> Iterator[tuple[Condition, Any]]:
         """The conditions that are set, each with its value."""
@@ -229,6 +233,14 @@ def _has_attributes(path: str, values: Sequence[tuple[str, Sequence[str]]]) -> Q
     return Q(*(AttributeIs(path, name, texts) for name, texts in values))
 
 
+def _holds_none(path: str, values: Sequence[str]) -> Q:
+    return Q(*(~Q(ListHolds(path, value)) for value in values))
+
+
+def _has_no_attributes(path: str, values: Sequence[tuple[str, Sequence[str]]]) -> Q:
+    return Q(*(~Q(AttributeIs(path, name, texts)) for name, texts in values))
+
+
 def _is_in(path: str, value: str) -> bool:
     return f"{path}/".startswith(f"{value}/")
 
@@ -241,6 +253,8 @@ _Q: Mapping[Lookup, Callable[[str, Any], Q]] = {
     Lookup.OUTSIDE: _outside,
     Lookup.HOLDS: _holds_all,
     Lookup.ATTRIBUTES: _has_attributes,
+    Lookup.HOLDS_NONE: _holds_none,
+    Lookup.NO_ATTRIBUTES: _has_no_attributes,
     Lookup.MINIMUM: lambda path, value: Q((f"{path}__gte", value)),
     Lookup.MAXIMUM: lambda path, value: Q((f"{path}__lte", value)),
 }

@@ -1,6 +1,7 @@
 """The fallback where a product has no vector: the newest products of its category, then of the parents, then of the collection.
 
 Products that have no photo to show, or a placeholder, come only from its own category, behind the others.
+Rules fill answers that have too few products from here, too, or from the bestsellers.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.core.cache import caches
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from catalog.cards import ProductCard, product_cards
 from catalog.filters import ProductFilter
 from catalog.models import Product, ProductImage, lineage
 from catalog.selectors import visible_products
+from recommender.models import Event
+
+# Products that count as bestsellers, and the seconds for which they are remembered.
+_BESTSELLERS = 1000
+_BESTSELLERS_TTL_S = 600
 
 
 def newest_in_category(
@@ -49,6 +57,35 @@ def newest_in_category(
         products = products.exclude(pk__in=excluded_ids).exclude(pk__in=families).exclude(variant_of__in=families)
         cards += _one_of_each_family(products.order_by("-id"), limit - len(cards))
     return cards
+
+
+def bestsellers(
+    covered: Q, product_filter: ProductFilter, *, limit: int, excluded_ids: Collection[int]
+) -> list[ProductCard]:
+    """The visible products that were bought most, by the events that are kept, as they were minutes ago.
+
+    Args:
+        covered: condition that every product has to meet, by which the collection covers it.
+        product_filter: conditions that every product has to meet.
+        limit: the maximum number of products.
+        excluded_ids: ids of products that are never returned.
+
+    Returns:
+        Cards, one of each family of variants, the most often bought first.
+    """
+    ids = caches["process"].get_or_set("recommender:bestsellers", _most_bought, _BESTSELLERS_TTL_S) or []
+    places = {product_id: place for place, product_id in enumerate(ids)}
+    products = visible_products().filter(covered, pk__in=ids).matching(product_filter).exclude(pk__in=excluded_ids)
+    by_family: dict[int, ProductCard] = {}
+    for card in sorted(product_cards(products.order_by()), key=lambda card: places[card.id]):
+        by_family.setdefault(card.family, card)
+    return [*by_family.values()][:limit]
+
+
+def _most_bought() -> list[int]:
+    purchases = Event.objects.filter(type=Event.Type.PURCHASE, product_id__isnull=False).order_by()
+    bought = purchases.values_list("product_id").annotate(bought=Sum(Coalesce(F("quantity"), 1)))
+    return [product_id for product_id, _ in bought.order_by("-bought", "product_id")[:_BESTSELLERS] if product_id]
 
 
 def _one_of_each_family(products: QuerySet[Product], limit: int) -> list[ProductCard]:

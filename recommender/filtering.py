@@ -27,7 +27,11 @@ _COMPARED_AT_ONCE = 256
 
 
 def to_index_filter(
-    product_filter: ProductFilter, excluded_ids: Collection[int], missing: Collection[str] = ()
+    product_filter: ProductFilter,
+    excluded_ids: Collection[int],
+    missing: Collection[str] = (),
+    *,
+    further: Sequence[ProductFilter] = (),
 ) -> Filter:
     """Translate a product filter for the vector index.
 
@@ -35,6 +39,7 @@ def to_index_filter(
         product_filter: each condition's field has to be one of PAYLOAD_FIELDS.
         excluded_ids: ids of products that are never returned.
         missing: fields that the index lacks; conditions on them are left out.
+        further: filters that have to be met as well.
 
     Returns:
         The other conditions, of which inactive products meet none.
@@ -44,16 +49,11 @@ def to_index_filter(
         parts.match["active"] = True
     if excluded_ids:
         parts.exclude["product_id"] = {*excluded_ids}
-    for condition, value in product_filter.conditions():
-        if condition.field not in missing:
-            parts.add(condition, value)
-    return Filter(
-        match=parts.match,
-        match_any=parts.match_any,
-        match_each=parts.match_each,
-        exclude={name: sorted(values) for name, values in parts.exclude.items()},
-        ranges={name: Range(**ends) for name, ends in parts.bounds.items()},
-    )
+    for each in (product_filter, *further):
+        for condition, value in each.conditions():
+            if condition.field not in missing:
+                parts.add(condition, value)
+    return parts.filter()
 
 
 @dataclass(slots=True)
@@ -71,21 +71,51 @@ class _Parts:
         match condition.lookup:
             # The payload of a category holds the paths of its ancestors, too.
             case Lookup.EXACT | Lookup.SUBTREE:
-                self.match[condition.field] = value
+                if self.match.setdefault(condition.field, value) != value:
+                    self._match_each(condition, [[value]])
             case Lookup.ANY_OF:
-                self.match_any[condition.field] = list(value)
+                if self.match_any.setdefault(condition.field, [*value]) != [*value]:
+                    self._match_each(condition, [[*value]])
             case Lookup.HOLDS:
-                self.match_each[condition.field] = [[each] for each in value]
+                self._match_each(condition, [[each] for each in value])
             case Lookup.ATTRIBUTES:
-                self.match_each[condition.field] = [
-                    [attribute_term(name, text) for text in texts] for name, texts in value
-                ]
-            case Lookup.NONE_OF | Lookup.OUTSIDE:
+                self._match_each(condition, [_terms(name, texts) for name, texts in value])
+            case Lookup.NONE_OF | Lookup.OUTSIDE | Lookup.HOLDS_NONE:
                 self.exclude.setdefault(condition.field, set()).update(value)
-            case Lookup.MINIMUM:
-                self.bounds.setdefault(condition.field, {})["gte"] = float(value)
-            case Lookup.MAXIMUM:
-                self.bounds.setdefault(condition.field, {})["lte"] = float(value)
+            case Lookup.NO_ATTRIBUTES:
+                refused = {term for name, texts in value for term in _terms(name, texts)}
+                self.exclude.setdefault(condition.field, set()).update(refused)
+            case Lookup.MINIMUM | Lookup.MAXIMUM:
+                self._narrow(self.bounds.setdefault(condition.field, {}), condition.lookup, float(value))
+
+    def filter(self) -> Filter:
+        """The filter with these arguments; of two ranges that do not meet, one that nothing matches."""
+        for name in [
+            name for name, ends in self.bounds.items() if ends.get("gte", -math.inf) > ends.get("lte", math.inf)
+        ]:
+            del self.bounds[name]
+            self.match_any[name] = []
+        return Filter(
+            match=self.match,
+            match_any=self.match_any,
+            match_each=self.match_each,
+            exclude={name: sorted(values) for name, values in self.exclude.items()},
+            ranges={name: Range(**ends) for name, ends in self.bounds.items()},
+        )
+
+    @staticmethod
+    def _narrow(ends: dict[str, float], lookup: Lookup, value: float) -> None:
+        if lookup is Lookup.MINIMUM:
+            ends["gte"] = max(value, ends.get("gte", value))
+        else:
+            ends["lte"] = min(value, ends.get("lte", value))
+
+    def _match_each(self, condition: Condition, lists: list[list[Any]]) -> None:
+        self.match_each.setdefault(condition.field, []).extend(lists)
+
+
+def _terms(name: str, texts: Iterable[str]) -> list[str]:
+    return [attribute_term(name, text) for text in texts]
 
 
 def deduplicate_families(hits: Iterable[Hit], cards: Mapping[int, ProductCard]) -> list[Hit]:

@@ -1,12 +1,18 @@
-"""Visitor events, without anything that identifies a visitor."""
+"""Visitor events, without anything that identifies a visitor; and merchandising rules."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from catalog.models import CATEGORY_PATH_LENGTH
+
 COLLECTION_LENGTH = 60
 ENCODER_LENGTH = 80
+RULE_SET_LENGTH = 60
+# A category's path is the longest of what a rule may be for.
+TARGET_LENGTH = CATEGORY_PATH_LENGTH
+NOTE_LENGTH = 200
 
 
 class Event(models.Model):
@@ -50,3 +56,87 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.created_at:%Y-%m-%d %H:00}"
+
+
+class RuleSet(models.Model):
+    """Merchandising rules that are in force together. Of a collection, or without one everywhere, one set is active.
+
+    A collection without an active set of its own has the one that is active everywhere.
+    """
+
+    name = models.SlugField(_("name"), unique=True, max_length=RULE_SET_LENGTH)
+    collection = models.ForeignKey(
+        "embeddings.Collection",
+        verbose_name=_("collection"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="rule_sets",
+        help_text=_("Empty: for every collection that has no active set of its own."),
+    )
+    active = models.BooleanField(_("active"), default=False)
+    changed_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("rule set")
+        verbose_name_plural = _("rule sets")
+        ordering = ("name",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("collection",), condition=models.Q(active=True), name="one_active_rule_set_of_a_collection"
+            ),
+            models.UniqueConstraint(
+                fields=("active",),
+                condition=models.Q(active=True, collection__isnull=True),
+                name="one_rule_set_active_everywhere",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Rule(models.Model):
+    """A merchandising rule: what it does, beside which products, and with which parameters.
+
+    Attributes:
+        kind: a name of `recommender.rules.kinds.KINDS`.
+        target: of the scope: slug of a collection, path of a category, or SKU. A text, not a foreign key: a rule whose target is
+            gone applies to nothing, and can say so.
+        parameters: as the kind declares them.
+        position: place within its set, from 0.
+    """
+
+    class Scope(models.TextChoices):
+        """Beside which products a rule applies."""
+
+        EVERYWHERE = "everywhere", _("everywhere")
+        COLLECTION = "collection", _("in a collection")
+        CATEGORY = "category", _("beside products of a category")
+        PRODUCT = "product", _("beside one product")
+
+    rule_set = models.ForeignKey(RuleSet, verbose_name=_("rule set"), on_delete=models.CASCADE, related_name="rules")
+    kind = models.CharField(_("kind"), max_length=20)
+    scope = models.CharField(_("scope"), max_length=12, choices=Scope.choices, default=Scope.EVERYWHERE)
+    target = models.CharField(_("target"), max_length=TARGET_LENGTH, blank=True)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    active = models.BooleanField(_("active"), default=True)
+    note = models.CharField(_("note"), max_length=NOTE_LENGTH, blank=True)
+    position = models.PositiveIntegerField(_("position"), default=0)
+    changed_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("rule")
+        verbose_name_plural = _("rules")
+        ordering = ("rule_set", "position", "pk")
+        constraints = [
+            # A rule that lost its target must never become one for everything.
+            models.CheckConstraint(
+                condition=models.Q(scope="everywhere", target="")
+                | (~models.Q(scope="everywhere") & ~models.Q(target="")),
+                name="rule_has_the_target_of_its_scope",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.target}".strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -15,12 +15,17 @@ from catalog.photos import open_rgb
 from catalog.selectors import ids_not_matching, merge_target, stored_product
 from embeddings.backends import encoder_of
 from embeddings.selectors import LiveCollection, covered_by, live_collection, missing_fields
-from embeddings.vector_index.base import UNFILTERED, Vector
-from recommender.fallback import newest_in_category
+from embeddings.vector_index.base import UNFILTERED, Filter, Hit, Vector, best_first
+from recommender.fallback import bestsellers, newest_in_category
 from recommender.filtering import deduplicate_families, deduplicate_pictures, to_index_filter
 from recommender.metrics import query_stage
 from recommender.reranking import diversify
 from recommender.retrieval import nearest_products
+from recommender.rules.book import plan_beside, plan_of_search
+from recommender.rules.explanation import Answered, Explanation, explain
+from recommender.rules.plan import NO_RULES, Plan, Source
+from recommender.rules.selection import Selection
+from recommender.rules.stages import pinned
 from recommender.selectors import excluded_products_of, vectors_of, vectors_of_images
 
 DEFAULT_COLLECTION = "all"
@@ -28,6 +33,8 @@ DEFAULT_LIMIT = 12
 
 # Re-ranking chooses among this many times the products that are returned.
 _DIVERSITY_OVERSAMPLING = 4
+# Where rules leave out little, the target and a third of it are asked for.
+_RULES_OVERSAMPLING = 3
 # The index may lag behind the database by a few products, which are then dropped.
 _EXTRA_CANDIDATES = 2
 _MAX_CANDIDATES = 10_000
@@ -50,6 +57,8 @@ class SearchQuery:
         max_score: best score that is returned, in the same form.
         min_confidence: lowest confidence that is returned, 0 to 1; ignored where the encoder version has no calibration.
         offset: how many of the best are passed over.
+        rule_set: name of the rule set that applies; None for the active one, "" for none.
+        explain: whether to say which rule did what.
     """
 
     limit: int = DEFAULT_LIMIT
@@ -59,6 +68,8 @@ class SearchQuery:
     max_score: float | None = None
     min_confidence: float | None = None
     offset: int = 0
+    rule_set: str | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +85,10 @@ class Recommendation:
 
     Attributes:
         product: its card.
-        score: as users see it (`Distance.shown`); None in a fallback.
-        confidence: calibrated probability, 0 to 1, that it is of the same kind; None without a calibration.
-        matched_image: id of its photo that matches best; None in a fallback.
-        query_image: id of the photo that it matches, of the product that the recommendations are for; None in a fallback and
+        score: as users see it (`Distance.shown`); None in a fallback, and where a rule brought in a product that is far away.
+        confidence: calibrated probability, 0 to 1, that it is of the same kind; None without a calibration or a score.
+        matched_image: id of its photo that matches best; None without a score.
+        query_image: id of the photo that it matches, of the product that the recommendations are for; None without a score and
             for a photo that was sent.
     """
 
@@ -97,12 +108,14 @@ class Recommendations:
         encoder: label of its encoder version.
         results: best first.
         fallback: whether the product had no vector, so that the results come from its category.
+        explanation: what rules did; None unless it was asked for.
     """
 
     collection: str
     encoder: str
     results: Sequence[Recommendation]
     fallback: bool = False
+    explanation: Explanation | None = None
 
 
 def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
@@ -110,7 +123,8 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
 
     The product itself, its variants and products with the same main photo are excluded; of each other family one product is
     returned, and of products whose best-matching photos show the same picture one. A product without a vector gets the
-    fallback, within the same collection and filter; one that was merged into another gets that one's results.
+    fallback, within the same collection and filter; one that was merged into another gets that one's results. The rules that are
+    in force change the results, see `recommender.rules`.
 
     Args:
         product_id: a visible product, or one that was merged into a visible one.
@@ -122,6 +136,7 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     Raises:
         ProductNotFound: there is no such product, or it is not visible.
         UnknownCollection: there is no such collection.
+        UnknownRuleSet: the query names a rule set that does not exist.
         IndexUnavailable: the vector index does not respond.
     """
     try:
@@ -139,10 +154,15 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
         vectors = vectors_of(live.version_id, product_id)
     with query_stage("filter"):
         excluded_ids = {product_id, *excluded_products_of(product_id)}
-    if not vectors:
-        return _fallback_by_category(product_id, live, query, excluded_ids)
-    results = _search_index(live, vectors, query, excluded_ids, required_product_id=product_id)
-    return Recommendations(live.slug, live.label, results)
+        plan = plan_beside(live.slug, product_id, query.rule_set)
+
+    def answer(plan: Plan) -> Recommendations:
+        if not vectors:
+            return _fallback_by_category(product_id, live, query, plan, excluded_ids)
+        results = _search_index(live, vectors, query, plan, excluded_ids, required_product_id=product_id)
+        return Recommendations(live.slug, live.label, results)
+
+    return _explained(answer, plan) if query.explain else answer(plan)
 
 
 def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:
@@ -169,11 +189,18 @@ def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:
     with query_stage("retrieve"):
         product = stored_product(product_id)
         vectors = vectors_of(live.version_id, product.pk)
-    if vectors:
-        return Recommendations(live.slug, live.label, _search_index(live, vectors, query, excluded_ids={product_id}))
-    with query_stage("hydrate"):
-        path = product.category.path if product.category else ""
-        return _fallback(path, live, query, excluded_ids={product_id})
+    with query_stage("filter"):
+        plan = plan_beside(live.slug, product.pk, query.rule_set, visible_only=False)
+
+    def answer(plan: Plan) -> Recommendations:
+        if vectors:
+            results = _search_index(live, vectors, query, plan, excluded_ids={product_id})
+            return Recommendations(live.slug, live.label, results)
+        with query_stage("hydrate"):
+            path = product.category.path if product.category else ""
+            return _fallback(path, live, query, plan, excluded_ids={product_id})
+
+    return _explained(answer, plan) if query.explain else answer(plan)
 
 
 def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommendations:
@@ -190,6 +217,7 @@ def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommenda
     Raises:
         ImageRejected: the file is not a usable photo.
         UnknownCollection: there is no such collection.
+        UnknownRuleSet: the query names a rule set that does not exist.
         EncoderUnavailable: the encoder's file cannot be loaded.
         EncoderMismatch: encoder and index do not fit together.
         IndexUnavailable: the vector index does not respond.
@@ -199,33 +227,60 @@ def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommenda
     with query_stage("encode"):
         picture = open_rgb(photo, min_side=encoder.input_size, max_pixels=settings.PHOTO_MAX_PIXELS)
         vector = encoder.encode([picture])[0]
-    return Recommendations(live.slug, live.label, _search_index(live, {None: vector}, query, excluded_ids=()))
+    plan = plan_of_search(live.slug, query.rule_set)
+
+    def answer(plan: Plan) -> Recommendations:
+        return Recommendations(live.slug, live.label, _search_index(live, {None: vector}, query, plan, excluded_ids=()))
+
+    return _explained(answer, plan) if query.explain else answer(plan)
+
+
+def _explained(answer: Callable[[Plan], Recommendations], plan: Plan) -> Recommendations:
+    """The answer with an explanation, for which it is also made without rules."""
+    found = answer(plan)
+    before, after = (
+        [Answered(each.product, each.score is not None, each.confidence) for each in made.results]
+        for made in (answer(NO_RULES), found)
+    )
+    return replace(found, explanation=explain(plan, before, after))
 
 
 def _fallback_by_category(
-    product_id: int, live: LiveCollection, query: SimilarQuery, excluded_ids: Collection[int]
+    product_id: int, live: LiveCollection, query: SimilarQuery, plan: Plan, excluded_ids: Collection[int]
 ) -> Recommendations:
     with query_stage("hydrate"):
         product = visible_cards([product_id]).get(product_id)
         if product is None:
             raise ProductNotFound(product_id)
-        return _fallback(product.category, live, query, excluded_ids)
+        return _fallback(product.category, live, query, plan, excluded_ids)
 
 
 def _fallback(
-    category: str, live: LiveCollection, query: SimilarQuery, excluded_ids: Collection[int]
+    category: str, live: LiveCollection, query: SimilarQuery, plan: Plan, excluded_ids: Collection[int]
 ) -> Recommendations:
-    covered = covered_by(live.collection_id)
-    cards = newest_in_category(
-        category, covered, query.filter, limit=query.offset + query.limit, excluded_ids=excluded_ids
-    )[query.offset :]
-    return Recommendations(live.slug, live.label, [Recommendation(card, None) for card in cards], fallback=True)
+    wanted = query.offset + query.limit
+    selection = Selection(plan)
+    pins = visible_cards(selection.pinned_ids)
+    unmet = ids_not_matching(pins.keys(), query.filter) if pins and query.filter.needs_database else set()
+    selection.look_up(pins)
+    _place_pins(selection, pins, query, {*excluded_ids, *unmet})
+    covered = covered_by(live.collection_id) & plan.q()
+
+    def newest(limit: int) -> Sequence[ProductCard]:
+        return newest_in_category(category, covered, query.filter, limit=limit, excluded_ids=excluded_ids)
+
+    cards = selection.moved(selection.admitted(newest, selection.pool(wanted)), lambda card: card)
+    results = [Recommendation(card, None) for card in cards[:wanted]]
+    arranged = _with_pins(results, selection, lambda product_id: Recommendation(pins[product_id], None))
+    shown = _filled(live, arranged[:wanted], query, selection, excluded_ids, category)
+    return Recommendations(live.slug, live.label, shown[query.offset : wanted], fallback=True)
 
 
 def _search_index(
     live: LiveCollection,
     vectors: Mapping[int, Vector] | Mapping[None, Vector],
     query: SearchQuery,
+    plan: Plan,
     excluded_ids: Collection[int],
     required_product_id: int | None = None,
 ) -> list[Recommendation]:
@@ -235,6 +290,7 @@ def _search_index(
         live: the collection.
         vectors: float32 [D] by the id of their photo; None for one that was sent.
         query: limits and filters.
+        plan: the rules.
         excluded_ids: products that are never returned.
         required_product_id: product that must be visible itself; read with the others, which saves a query.
 
@@ -245,78 +301,185 @@ def _search_index(
         ProductNotFound: the required product is not visible.
     """
     wanted = query.offset + query.limit
-    target = wanted * _DIVERSITY_OVERSAMPLING if query.diversity else wanted
-    # The index walks its graph twice as fast without conditions. Excluded products are then dropped here, and inactive ones
-    # because the database does not return them.
-    unfiltered = query.filter == NO_FILTER and len(excluded_ids) <= _MAX_POST_FILTERED
+    selection = Selection(plan)
+    target = max(wanted * _DIVERSITY_OVERSAMPLING if query.diversity else wanted, selection.pool(wanted))
     excluded = frozenset(excluded_ids)
-    candidates = target + _EXTRA_CANDIDATES + (len(excluded) if unfiltered else 0)
-    index_filter = UNFILTERED if unfiltered else to_index_filter(query.filter, excluded_ids, missing_fields(live))
+    asked = _IndexQuery(live, query, plan, excluded_ids, target)
     # In the form of the index, in which higher is nearer.
     min_score, max_score = (
         None if score is None else live.index.distance.score_of(score) for score in (query.min_score, query.max_score)
     )
-    cards: dict[int, ProductCard] = {}
-    looked_up: set[int] = set()
+    min_confidence = _min_confidence(query, plan)
+    cards: dict[int, ProductCard] = {plan.product.card.id: plan.product.card} if plan.product else {}
+    looked_up: set[int] = {*cards}
     unmet: set[int] = set()
-    vectors_of_hits: dict[int, Vector] = {}
+    read_vectors = _VectorReader(live.version_id)
+    # Of brands of which no more may be shown, so that the index is not asked for them again.
+    held: list[Hit] = []
 
-    def read_vectors(image_ids: Collection[int]) -> Mapping[int, Vector]:
-        if unread := [each for each in image_ids if each not in vectors_of_hits]:
-            vectors_of_hits.update(vectors_of_images(live.version_id, unread))
-        return vectors_of_hits
+    def card_of(hit: Hit) -> ProductCard:
+        return cards[hit.product_id]
 
     while True:
         with query_stage("retrieve"):
             hits = nearest_products(
                 live.index,
                 [*vectors.values()],
-                conditions=index_filter,
-                limit=candidates,
+                conditions=asked.filter,
+                limit=asked.limit,
                 read_vectors=read_vectors,
                 min_score=min_score,
                 with_vectors=query.diversity > 0,
             )
-        new = {hit.product_id for hit in hits} - looked_up
+        new = ({hit.product_id for hit in hits} | selection.pinned_ids) - looked_up
         if required_product_id is not None:
             new |= {required_product_id} - looked_up
         with query_stage("hydrate"):
             cards |= visible_cards(new)
             looked_up |= new
             unmet |= ids_not_matching(new & cards.keys(), query.filter) if query.filter.needs_database else set()
+            selection.look_up(new & cards.keys())
         if required_product_id is not None and required_product_id not in cards:
             raise ProductNotFound(required_product_id)
         with query_stage("filter"):
+            _place_pins(selection, cards, query, excluded | unmet)
+            pinned_families = selection.pinned_families
             confirmed = (
                 hit
-                for hit in hits
+                for hit in (best_first([*held, *hits]) if held else hits)
                 if hit.product_id in cards
                 and hit.product_id not in excluded
                 and hit.product_id not in unmet
                 and (max_score is None or hit.score <= max_score)
-                and (unfiltered or query.filter.matches(cards[hit.product_id]))
-                and _meets_min_confidence(live, hit.score, query)
+                and (query.filter == NO_FILTER or query.filter.matches(cards[hit.product_id]))
+                and _meets_min_confidence(live, hit.score, min_confidence)
+                and selection.admits(cards[hit.product_id])
+                and cards[hit.product_id].family not in pinned_families
             )
             accepted = deduplicate_pictures(
                 deduplicate_families(confirmed, cards), live.index.distance, target, read_vectors
             )
+            accepted, full = selection.capped(accepted, card_of)
         # Hits come best first: behind one below the minimum confidence there is none that meets it.
-        below_confidence = bool(hits) and not _meets_min_confidence(live, hits[-1].score, query)
-        if len(accepted) >= target or len(hits) < candidates or candidates >= _MAX_CANDIDATES or below_confidence:
+        below_confidence = bool(hits) and not _meets_min_confidence(live, hits[-1].score, min_confidence)
+        if len(accepted) >= target or asked.is_exhausted(hits) or below_confidence:
             break
-        candidates = _more_candidates(candidates, len(accepted), target)
+        held = [hit for hit in accepted if card_of(hit).brand in full]
+        asked.ask_for_more(len(accepted), full)
     with query_stage("rerank"):
         # The target number and no more, so that results do not depend on how often the index was queried.
-        chosen = diversify(accepted[:target], limit=wanted, diversity=query.diversity, distance=live.index.distance)[
-            query.offset :
-        ]
-    shown, photos = live.index.distance.shown, [*vectors]
-    return [
-        Recommendation(
-            cards[hit.product_id], shown(hit.score), _confidence(live, hit.score), hit.id, photos[hit.example]
-        )
-        for hit in chosen
-    ]
+        ordered = selection.moved(accepted[:target], card_of)
+        if query.diversity:
+            ordered = _in_order(ordered, accepted)
+        chosen = diversify(ordered, limit=wanted, diversity=query.diversity, distance=live.index.distance)
+    shown = _Shown(live, [*vectors], cards, {hit.product_id: hit for hit in (*hits, *accepted)})
+    results = _with_pins([shown.recommendation(hit.product_id) for hit in chosen], selection, shown.recommendation)
+    product = cards[required_product_id] if required_product_id is not None else plan.product and plan.product.card
+    category = product.category if product else ""
+    return _filled(live, results[:wanted], query, selection, excluded, category)[query.offset :]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is needed to show candidates. hits: the best of each product, by its id."""
+
+    live: LiveCollection
+    photos: Sequence[int | None]
+    cards: Mapping[int, ProductCard]
+    hits: Mapping[int, Hit]
+
+    def recommendation(self, product_id: int) -> Recommendation:
+        """The recommendation of a product; without a score if it is not among the hits."""
+        card, hit = self.cards[product_id], self.hits.get(product_id)
+        if hit is None:
+            return Recommendation(card, None)
+        score = self.live.index.distance.shown(hit.score)
+        return Recommendation(card, score, _confidence(self.live, hit.score), hit.id, self.photos[hit.example])
+
+
+def _with_pins(
+    results: Sequence[Recommendation], selection: Selection, recommendation: Callable[[int], Recommendation]
+) -> list[Recommendation]:
+    """The results with pinned products at their places."""
+    return pinned(results, {place: recommendation(card.id) for place, card in selection.pins.items()})
+
+
+def _filled(
+    live: LiveCollection,
+    results: Sequence[Recommendation],
+    query: SearchQuery,
+    selection: Selection,
+    excluded_ids: Collection[int],
+    category: str,
+) -> list[Recommendation]:
+    """The results, and if they are too few, what a rule fills them up with. category: of the product; "" for none."""
+    wanted, fill = query.offset + query.limit, selection.plan.fill
+    if fill is None or fill.source is Source.NOTHING or len(results) >= min(fill.fewer_than or wanted, wanted):
+        return [*results]
+    shown = [result.product for result in results]
+    excluded = {*excluded_ids, *(card.id for card in shown)}
+    covered = covered_by(live.collection_id) & selection.plan.q()
+
+    def newest(limit: int) -> Sequence[ProductCard]:
+        return newest_in_category(category, covered, query.filter, limit=limit, excluded_ids=excluded)
+
+    def sold(limit: int) -> Sequence[ProductCard]:
+        return bestsellers(covered, query.filter, limit=limit, excluded_ids=excluded)
+
+    with query_stage("hydrate"):
+        read = sold if fill.source is Source.BESTSELLERS else newest
+        cards = selection.admitted(read, wanted - len(results), shown)
+    return [*results, *(Recommendation(card, None) for card in cards)]
+
+
+class _IndexQuery:
+    """What the index is asked for: which points, and how many."""
+
+    def __init__(
+        self, live: LiveCollection, query: SearchQuery, plan: Plan, excluded_ids: Collection[int], target: int
+    ) -> None:
+        """The first query of an answer; target: how many products it needs."""
+        self._live, self._query, self._plan, self._excluded_ids = live, query, plan, excluded_ids
+        self._target = target
+        self.limit = target + _EXTRA_CANDIDATES
+        # The index is twice as fast without conditions. Excluded products are then dropped afterwards, inactive ones because the
+        # database does not return them, and what rules leave out if most of the nearest stay.
+        if query.filter == NO_FILTER and plan.mild and len(excluded_ids) <= _MAX_POST_FILTERED:
+            self.filter = UNFILTERED
+            self.limit += len(excluded_ids) + (target // _RULES_OVERSAMPLING if plan.filters else 0)
+        else:
+            self.filter = self._conditions()
+
+    def is_exhausted(self, hits: Sequence[Hit]) -> bool:
+        """Whether another query could bring no more than these hits."""
+        return len(hits) < self.limit or self.limit >= _MAX_CANDIDATES
+
+    def ask_for_more(self, accepted: int, full: Collection[str]) -> None:
+        """The next query. accepted: how many hits were accepted. full: brands of which no more may be shown."""
+        if self.filter is UNFILTERED and self._plan.filters:
+            self.limit, self.filter = self._target + _EXTRA_CANDIDATES, self._conditions()
+        else:
+            self.limit = _more_candidates(self.limit, accepted, self._target)
+        if full:
+            self.filter = self._conditions(ProductFilter(not_brand=tuple(sorted(full))))
+
+    def _conditions(self, *further: ProductFilter) -> Filter:
+        missing = missing_fields(self._live)
+        return to_index_filter(self._query.filter, self._excluded_ids, missing, further=(*self._plan.filters, *further))
+
+
+class _VectorReader:
+    """Reads the vectors of photos, each once."""
+
+    def __init__(self, version_id: int) -> None:
+        self._version_id = version_id
+        self._read: dict[int, Vector] = {}
+
+    def __call__(self, image_ids: Collection[int]) -> Mapping[int, Vector]:
+        """Vectors by photo, of these among others."""
+        if unread := [each for each in image_ids if each not in self._read]:
+            self._read |= vectors_of_images(self._version_id, unread)
+        return self._read
 
 
 def _more_candidates(candidates: int, accepted: int, target: int) -> int:
@@ -327,12 +490,38 @@ def _more_candidates(candidates: int, accepted: int, target: int) -> int:
 
 def _confidence(live: LiveCollection, score: float) -> float | None:
     """The calibrated probability of a score; calibrations are of cosines."""
+    if live.calibration is None:
+        return None
     cosine = live.index.distance.cosine_of(score)
-    return None if live.calibration is None or cosine is None else live.calibration.probability_of(cosine)
+    return None if cosine is None else live.calibration.probability_of(cosine)
 
 
-def _meets_min_confidence(live: LiveCollection, score: float, query: SearchQuery) -> bool:
-    if query.min_confidence is None:
+def _min_confidence(query: SearchQuery, plan: Plan) -> float | None:
+    """The lowest confidence by query and rules."""
+    floors = [query.min_confidence, plan.floor.min_confidence if plan.floor else None]
+    return max((floor for floor in floors if floor is not None), default=None)
+
+
+def _meets_min_confidence(live: LiveCollection, score: float, min_confidence: float | None) -> bool:
+    if min_confidence is None:
         return True
     confidence = _confidence(live, score)
-    return confidence is None or confidence >= query.min_confidence
+    return confidence is None or confidence >= min_confidence
+
+
+def _place_pins(
+    selection: Selection, cards: Mapping[int, ProductCard], query: SearchQuery, refused_ids: Collection[int]
+) -> None:
+    """Give places to the pins that filters and rules admit."""
+    selection.place_pins(
+        cards,
+        lambda card: card.id not in refused_ids and query.filter.matches(card) and selection.admits(card),
+    )
+
+
+def _in_order(ordered: Sequence[Hit], nearest: Sequence[Hit]) -> list[Hit]:
+    """Hits in the order that rules gave them, each with the score of the place that it has now: re-ranking goes by scores."""
+    return [
+        hit if hit is before else replace(hit, score=before.score)
+        for hit, before in zip(ordered, nearest, strict=False)
+    ]

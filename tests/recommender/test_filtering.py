@@ -34,6 +34,8 @@ EXAMPLES: dict[str, tuple[Any, set[str]]] = {
     "not_category": (("clothing/shirts", "sale"), {"cap", "gift"}),
     "not_brand": (("Pier", "Harbour"), {"cap", "gift"}),
     "exclude": ((1, 3), {"cap", "gift"}),
+    "not_tag": (("warm", "news"), {"mug", "gift"}),
+    "not_attribute": ((("colour", ("blue", "redder")), ("washable", ("false",))), {"cap", "gift"}),
 }
 # Others of conditions that hold several values.
 MORE: list[tuple[dict[str, Any], set[str]]] = [
