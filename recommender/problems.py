@@ -14,6 +14,7 @@ from embeddings.errors import (
     UnknownCollection,
 )
 from jobs.problems import STORAGE_FULL
+from recommender.rules.errors import UnknownRule, UnknownRuleSet
 from rest.problems import RETRY_AFTER_S, ProblemType, ProblemTypes
 
 
@@ -22,6 +23,8 @@ def _unavailable(slug: str, title: str) -> ProblemType:
 
 
 UNKNOWN_COLLECTION = ProblemType(HTTPStatus.NOT_FOUND, "unknown-collection", "Collection not found")
+UNKNOWN_RULE_SET = ProblemType(HTTPStatus.NOT_FOUND, "unknown-rule-set", "Rule set not found")
+UNKNOWN_RULE = ProblemType(HTTPStatus.NOT_FOUND, "unknown-rule", "Rule not found")
 INDEX_UNAVAILABLE = _unavailable("index-unavailable", "Vector index unavailable")
 NOT_INDEXED = _unavailable("not-indexed", "The collection has no index yet")
 ENCODER_UNAVAILABLE = _unavailable("encoder-unavailable", "Encoder unavailable")
@@ -30,6 +33,8 @@ INVALID_VECTOR = _unavailable("invalid-vector", "The encoder returned an invalid
 
 PROBLEM_TYPES: ProblemTypes = {
     UnknownCollection: UNKNOWN_COLLECTION,
+    UnknownRuleSet: UNKNOWN_RULE_SET,
+    UnknownRule: UNKNOWN_RULE,
     IndexFull: STORAGE_FULL,
     IndexUnavailable: INDEX_UNAVAILABLE,
     CollectionNotFound: NOT_INDEXED,

@@ -9,6 +9,7 @@ from recommender.api.recommendations import (
     SubstitutesBySkuView,
     SubstitutesView,
 )
+from recommender.api.rules import RuleSetsView, RuleSetView, RulesView, RuleView
 from recommender.api.unknown import NotFoundView, RootView
 
 __all__ = [
@@ -17,6 +18,10 @@ __all__ = [
     "EventsView",
     "NotFoundView",
     "RootView",
+    "RuleSetView",
+    "RuleSetsView",
+    "RuleView",
+    "RulesView",
     "SearchView",
     "SimilarBySkuView",
     "SimilarView",

@@ -8,6 +8,7 @@ from catalog.api.parameters import FilterParameters
 from recommender.models import COLLECTION_LENGTH
 from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT
 from rest.parameters import (
+    BooleanParameter,
     IntegerParameter,
     NumberParameter,
     TextParameter,
@@ -50,6 +51,9 @@ class SearchParameters(FilterParameters):
         "Minimum confidence. Ignored if the encoder version has no calibration (confidence is null).",
         minimum=0,
         maximum=1,
+    )
+    explain = BooleanParameter(
+        "Whether to say what merchandising rules did, in `explanation`. Takes twice as long.", default=False
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
@@ -9,6 +10,8 @@ from rest_framework import serializers
 
 from catalog.api.serializers import ProductSerializer, product_cards
 from recommender.pipeline import Recommendations
+from recommender.rules.explanation import Explanation
+from recommender.rules.plan import Place
 
 # Scores are float32; more digits are noise.
 _SCORE_DIGITS = 6
@@ -42,7 +45,19 @@ def recommendations(recommended: Recommendations, base: str, *, product_id: int 
     ]
     if product_id is not None:
         body["fallback"] = recommended.fallback
+    if recommended.explanation is not None:
+        body["explanation"] = _explanation(recommended.explanation)
     return body
+
+
+def _explanation(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "rule_set": explanation.rule_set,
+        "rules": [
+            {**asdict(each.rule), "place": each.place, "products": [*each.products], "lost": [*each.lost]}
+            for each in explanation.rules
+        ],
+    }
 
 
 @extend_schema_serializer(component_name="RecommendationSchema")
@@ -53,7 +68,7 @@ class RecommendationSerializer(serializers.Serializer[Any]):
     score = serializers.FloatField(
         allow_null=True,
         help_text="Similarity for cosine and dot (higher is nearer), distance for l1 and l2 (lower is nearer); null for "
-        "fallback results.",
+        "fallback results, and where a rule brought in a product that is far away.",
     )
     confidence = serializers.FloatField(
         allow_null=True,
@@ -62,13 +77,45 @@ class RecommendationSerializer(serializers.Serializer[Any]):
     )
     matched_image = serializers.IntegerField(
         allow_null=True,
-        help_text="Id of the photo of this product that matches best, as in `images` of the product; null for fallback results.",
+        help_text="Id of the photo of this product that matches best, as in `images` of the product; null without a score.",
     )
     query_image = serializers.IntegerField(
         allow_null=True,
-        help_text="Id of the photo that it matches, of the product of the request; null for fallback results and after a search "
-        "by photo.",
+        help_text="Id of the photo that it matches, of the product of the request; null without a score and after a search by "
+        "photo.",
     )
+
+
+@extend_schema_serializer(component_name="RuleEffectSchema")
+class RuleEffectSerializer(serializers.Serializer[Any]):
+    """What a rule did to an answer."""
+
+    id = serializers.IntegerField()
+    kind = serializers.CharField(help_text="As in the rule.")
+    scope = serializers.CharField(help_text="As in the rule.")
+    target = serializers.CharField(help_text="As in the rule.")
+    place = serializers.ChoiceField(
+        [place.value for place in Place],
+        allow_null=True,
+        help_text="Where it was applied: in the query of the index, or after it; null for a rule that applies nowhere, since what "
+        "it names is gone.",
+    )
+    products = serializers.ListField(
+        child=serializers.IntegerField(),
+        help_text="Ids of the products that it pinned, moved or filled in, or that it left out of what the answer would be "
+        "without rules.",
+    )
+    lost = serializers.ListField(
+        child=serializers.CharField(), help_text="What the rule names and what does not exist, e.g. `brand Acme`."
+    )
+
+
+@extend_schema_serializer(component_name="ExplanationSchema")
+class ExplanationSerializer(serializers.Serializer[Any]):
+    """What merchandising rules did to an answer."""
+
+    rule_set = serializers.CharField(help_text='Name of the rule set that is active; "" if there is none.')
+    rules = RuleEffectSerializer(many=True)
 
 
 @extend_schema_serializer(component_name="SearchAnswerSchema")
@@ -78,6 +125,7 @@ class SearchResponseSerializer(serializers.Serializer[Any]):
     collection = serializers.CharField()
     encoder = serializers.CharField(help_text="Label of the encoder version, e.g. all-v1.")
     results = RecommendationSerializer(many=True)
+    explanation = ExplanationSerializer(required=False, help_text="Only with `explain=true`.")
 
 
 @extend_schema_serializer(component_name="SimilarAnswerSchema")

@@ -84,6 +84,8 @@ _BEYOND = {
     "not_brand": ("names no brand",),
     "not_category": ("names no category",),
     "collection": ("",),
+    "name": ("is taken",),
+    "target": ("",),
     "backbone": ("",),
     "kind": ("must be one of",),
     "cursor": ("is not a cursor of this list",),
@@ -100,6 +102,8 @@ def _depends(case: Any, name: str, detail: str) -> bool:
     form = case.body if isinstance(case.body, dict) else {}
     if detail == "is given more than once":
         return name in (case.query or {}) and name in form
+    if name.partition(".")[0] == "parameters":
+        return True  # each kind of rule has its own
     if name == "attributes" and case.media_type == "multipart/form-data":
         return True  # a text that is not JSON
     return detail.startswith(_BEYOND.get(name.rpartition(".")[2].partition("[")[0], ()))
