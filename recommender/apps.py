@@ -10,6 +10,10 @@ class RecommenderConfig(AppConfig):
     name = "recommender"
     default = True
 
+    def ready(self) -> None:
+        """Register the admin of rules: recommender.admin has the site itself, and cannot register with it while it is made."""
+        from recommender.admin import rules  # noqa: F401
+
 
 class AdminConfig(admin_apps.AdminConfig):
     """Django's admin with our site for its default one."""

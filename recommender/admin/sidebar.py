@@ -48,6 +48,8 @@ def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
                     "link": reverse_lazy("admin:visual_search"),
                     "permission": _any_permission("catalog.view_product", "catalog.change_product"),
                 },
+                _model_item(_("Rule sets"), "rule_settings", "recommender", "ruleset"),
+                _model_item(_("Rules"), "rule", "recommender", "rule"),
                 _model_item(_("Collections"), "category_search", "embeddings", "collection"),
                 _model_item(_("Encoder versions"), "model_training", "embeddings", "encoderversion"),
                 _model_item(_("Image embeddings"), "image_search", "embeddings", "imageembedding"),

@@ -24,7 +24,8 @@ from catalog.services import attach_image, withdraw_products
 from embeddings.models import Collection, Diagnosis, EncoderVersion, ImageEmbedding
 from embeddings.versions import create_version, prepare
 from jobs.models import Job
-from recommender.models import Event
+from recommender.models import Event, Rule
+from recommender.rules.services import save_rule, save_set
 from tests.catalog.shop import stock
 from tests.factories import jpeg
 from training.job_kinds import TRAIN
@@ -50,6 +51,7 @@ class Shop:
     job: Job
     tried: Job
     key: ApiKey
+    rule: Rule
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,34 @@ BACK_OFFICE = [
     _back_office("a product", "catalog_product", lambda shop: shop.product.pk),
     _back_office("a new product", "catalog_product", action="add"),
     _back_office("categories", "catalog_category"),
+    _back_office("rule sets", "recommender_ruleset"),
+    _back_office("a rule set", "recommender_ruleset", lambda shop: shop.rule.rule_set_id),
+    Shown(
+        "the kinds of rules",
+        lambda _: "/admin/recommender/rule/add/",
+        _heading("What should the rule do?"),
+        signed_in=True,
+    ),
+    Shown(
+        "a new rule",
+        lambda _: "/admin/recommender/rule/add/?kind=boost",
+        lambda page: page.locator("#content form").first,
+        signed_in=True,
+    ),
+    _back_office("rules", "recommender_rule"),
+    _back_office("a rule", "recommender_rule", lambda shop: shop.rule.pk),
+    Shown(
+        "suggested walls",
+        lambda _: "/admin/recommender/rule/walls/",
+        _heading("Attributes that may be a wall"),
+        signed_in=True,
+    ),
+    Shown(
+        "a strip before and after rules",
+        lambda shop: f"/admin/recommender/ruleset/{shop.rule.rule_set_id}/preview/?product={shop.product.sku}",
+        _heading("What each rule did"),
+        signed_in=True,
+    ),
     _back_office("collections", "embeddings_collection"),
     _back_office("a collection", "embeddings_collection", lambda shop: shop.version.collection_id),
     _back_office("encoder versions", "embeddings_encoderversion"),
@@ -233,6 +263,7 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
         job=_jobs(version.collection),
         tried=tried,
         key=keys.create(ApiKey(name="Shop pages", origins="https://shop.example")).row,
+        rule=save_rule(save_set({"name": "trial"}), {"kind": "hide", "parameters": {"brand": ["Harbour"]}}),
     )
 
 
