@@ -33,21 +33,23 @@ def main() -> None:
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.keep or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        ours = {
-            "DATA_DIR": str(folder),
-            "SECRET_KEY": SECRET_KEY,
-            "DEBUG": "false",
-            "DJANGO_SETTINGS_MODULE": "bench.served",
-        }
-        environment = {**os.environ, **ours}
-        if not (folder / "ready").exists():
-            subprocess.run(
-                [sys.executable, "-m", "bench.similar_latency_data", str(options.points)], env=environment, check=True
-            )
-            (folder / "ready").touch()
-        _measure(environment, options)
+        _measure(prepared(options.keep or Path(temporary), options.points), options)
+
+
+def prepared(folder: Path, points: int) -> dict[str, str]:
+    """Fill a folder with so many products and their index, unless it is; return the environment of processes that use it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ours = {
+        "DATA_DIR": str(folder),
+        "SECRET_KEY": SECRET_KEY,
+        "DEBUG": "false",
+        "DJANGO_SETTINGS_MODULE": "bench.served",
+    }
+    environment = {**os.environ, **ours}
+    if not (folder / "ready").exists():
+        subprocess.run([sys.executable, "-m", "bench.similar_latency_data", str(points)], env=environment, check=True)
+        (folder / "ready").touch()
+    return environment
 
 
 def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
@@ -61,7 +63,7 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
     }
     rounds: dict[str, list[Answers]] = {name: [] for name in kinds}
     try:
-        _wait_for(port)
+        wait_for(port)
         for number in range(options.rounds + 1):
             for name, kind in kinds.items():
                 answers = asked(f"http://127.0.0.1:{port}", {name: kind}, options.seconds)
@@ -89,7 +91,8 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
     )
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
+    """Wait until a server with these data answers; exit if it does not."""
     for _ in range(600):
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)

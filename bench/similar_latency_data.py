@@ -31,12 +31,18 @@ def main(points: int) -> None:
     categories = [ensure_category(("Shop", f"Shelf {n}")) for n in range(20)]
     generator = np.random.default_rng(7)
     centres = generator.standard_normal((points // 50 + 1, DIM)).astype(np.float32)
+    # What looks similar is for the same people and costs about as much.
+    prices = np.random.default_rng(8).integers(20, 200, size=len(centres))
     for start in range(0, points, BATCH):
         ids = range(start + 1, min(start + BATCH, points) + 1)
+        clusters = dict(zip(ids, generator.integers(len(centres), size=len(ids)).tolist(), strict=True))
         Product.objects.bulk_create(
             Product(
                 pk=n, sku=f"S{n}", title=f"Product {n}", slug=f"product-{n}", category=categories[n % 20], brand=f"Brand {n % 40}",
-                price=Decimal(n % 500),
+                price=Decimal(int(prices[clusters[n]]) * (6 + n % 9)) / 10, available=n % 10 > 0,
+                tags=["sale"] if n % 25 == 0 else [], attributes={
+                    "gender": ("women", "men", "unisex")[clusters[n] % 3], "margin": n % 10 / 10,
+                },
             )
             for n in ids
         )  # fmt: skip
@@ -44,9 +50,7 @@ def main(points: int) -> None:
         ProductImage.objects.bulk_create(
             ProductImage(pk=n, product_id=n, sha256=hashes[n], width=1, height=1, file=f"products/{n}.jpg") for n in ids
         )
-        vectors = centres[generator.integers(len(centres), size=len(ids))] + 0.6 * generator.standard_normal(
-            (len(ids), DIM)
-        )
+        vectors = centres[[*clusters.values()]] + 0.6 * generator.standard_normal((len(ids), DIM))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         ImageEmbedding.objects.bulk_create(
             ImageEmbedding(
