@@ -17,6 +17,7 @@ from recommender.export.answers import ExportedAnswer, ExportedResult, StateFile
 from recommender.export.changes import Changes, Exportable, exportable_products, find_changes
 from recommender.export.formats import FORMATS
 from recommender.pipeline import SimilarQuery, similar_to
+from recommender.rules.book import rule_book
 
 # Raised when the same options would give other answers, so that the next export computes all.
 _VERSION = 1
@@ -74,15 +75,18 @@ def export_similar(path: Path, options: ExportOptions, on_progress: ProgressCall
 
     Raises:
         UnknownCollection: there is no such collection.
+        UnknownRuleSet: the query names a rule set that does not exist.
         IndexUnavailable: the vector index does not respond.
         OSError: the file cannot be written.
     """
     live = live_collection(options.query.collection)
-    header = _header(live, options.query)
+    # Rules move products, pin them and fill answers up: what is near says no more which answers may have changed.
+    has_rules = rule_book(live.slug, options.query.rule_set) is not None
+    header = {**_header(live, options.query), "rules": has_rules}
     state = StateFile(path.with_name(path.name + STATE_SUFFIX))
     known = state.is_of(header)
     # MMR chooses among more products than it returns: any of them may change an answer.
-    may_copy = known and not options.whole and not options.query.diversity
+    may_copy = known and not options.whole and not options.query.diversity and not has_rules
     changes = find_changes(live, state) if may_copy else None
     former = _Former(state.answers() if known else iter(()))
     report = ExportReport()

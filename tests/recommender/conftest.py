@@ -18,6 +18,7 @@ from embeddings.indexing import points_of
 from embeddings.models import Collection, EncoderVersion
 from embeddings.selectors import clear_live_collection_cache
 from embeddings.vector_index.base import Distance
+from recommender.rules.book import forget_rules
 from tests.factories import ProductFactory, ProductImageFactory, embedding
 
 
@@ -66,11 +67,12 @@ class Shop:
 
 @pytest.fixture
 def empty_index(settings: Any) -> Iterator[None]:
-    """An exact index in memory, and nothing remembered of another test's collections."""
+    """An exact index in memory, and nothing remembered of another test's collections and rules."""
     settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
     clear_live_collection_cache()
     yield
     clear_live_collection_cache()
+    forget_rules()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from embeddings.backends import get_vector_index
 from embeddings.indexing import process_outbox
 from embeddings.vector_index.edge import EdgeVectorIndex
 from recommender.export import run
+from recommender.rules.services import save_rule, save_set
 from tests.factories import CategoryFactory
 from tests.recommender.conftest import Shop
 from tests.recommender.test_similar import BLUE, GREEN, PINK, RED, REDDISH
@@ -194,6 +195,19 @@ class TestTheNextExport:
 
         self.export_twice(file, lambda: remove_images([red.pk]))
         assert all("TWO" not in answers(file)[f"R{number}"] for number in range(6))
+
+    def test_under_rules_computes_everything(self, reds: list[Product], file: Path) -> None:
+        rules = save_set({"name": "summer", "active": True})
+
+        def hide() -> None:
+            rule = {"kind": "hide", "scope": "everywhere", "target": "", "parameters": {"products": ["R1"]}}
+            save_rule(rules, rule)
+
+        computed, different = self.export_twice(file, hide)
+
+        assert computed == Product.objects.count()
+        assert different > 0
+        assert all("R1" not in results for results in answers(file).values())
 
     def test_with_other_options_computes_everything(self, reds: list[Product], file: Path) -> None:
         export(file, "--limit", "2")

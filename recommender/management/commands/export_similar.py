@@ -27,7 +27,7 @@ from rest.errors import InvalidParameters
 from rest.parameters import ANY_NAME
 
 # Parameters of the API that make no sense for a file.
-_LEFT_OUT = frozenset({"offset"})
+_LEFT_OUT = frozenset({"offset", "explain"})
 
 
 class Command(BaseCommand):
