@@ -310,8 +310,8 @@ class ProductImage(models.Model):
         """What a photo is for."""
 
         PRODUCT = "product", _("product")
-        DETAIL = "detail", _("detail of the product")
-        CHART = "chart", _("size chart, care label or the like")
+        DETAIL = "detail", _("detail")
+        CHART = "chart", _("chart")
         PLACEHOLDER = "placeholder", _("placeholder")
         IGNORED = "ignored", _("ignored")
 

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='productimage',
             name='role',
-            field=models.CharField(choices=[('product', 'product'), ('detail', 'detail of the product'), ('chart', 'size chart, care label or the like'), ('placeholder', 'placeholder'), ('ignored', 'ignored')], default='product', help_text='Only photos of the product and of its details are compared with others.', max_length=12, verbose_name='role'),
+            field=models.CharField(choices=[('product', 'product'), ('detail', 'detail'), ('chart', 'chart'), ('placeholder', 'placeholder'), ('ignored', 'ignored')], default='product', help_text='Only photos of the product and of its details are compared with others.', max_length=12, verbose_name='role'),
         ),
         migrations.AddField(
             model_name='productimage',

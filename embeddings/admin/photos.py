@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action
@@ -60,7 +60,9 @@ class EmbeddedProductImageInline(ProductImageInline):
 
     @admin.display(description=_("embedding"))
     def embedding(self, image: ProductImage) -> SafeString:
-        """The state with each active encoder version, and why one failed."""
+        """The state with each active encoder version, and why one failed; nothing for a photo that is not compared."""
+        if image.role not in ProductImage.COMPARED:
+            return mark_safe("")
         rows = [row for row in rows_of(image.product) if row.image_id == image.pk]
         return badges([state_badge(row) for row in rows] or [Badge(str(_("in no collection")), "default")])
 
