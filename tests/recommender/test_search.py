@@ -14,7 +14,7 @@ from embeddings.backends import Backends
 from embeddings.errors import EncoderUnavailable
 from embeddings.models import EncoderVersion
 from embeddings.selectors import clear_live_collection_cache
-from tests.factories import jpeg
+from tests.factories import blank_jpeg, jpeg
 from tests.recommender.answers import ids, problem
 from tests.recommender.conftest import Shop
 
@@ -22,7 +22,7 @@ ADDRESS = "/api/collections/all/search"
 
 
 def photo(content: bytes | None = None, name: str = "photo.jpg") -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, jpeg("red") if content is None else content)
+    return SimpleUploadedFile(name, blank_jpeg("red") if content is None else content)
 
 
 def test_products_that_look_like_the_photo_come_nearest_first(shop: Shop, api: Client) -> None:
