@@ -49,10 +49,13 @@ class AddressThrottle(BaseThrottle):
             RateLimitExceeded: Raised instead of returning False, after which REST framework would ask the other throttles:
                 a visitor above the limit must not use up the limit of a key.
         """
-        key = cast("ApiKeyInfo | None", request.auth)
-        if key is None or key.publishable:
-            count_address(request, view)
+        self.count(request, _cost(view))
         return True
+
+    def count(self, request: Request, cost: int) -> None:
+        """Count a request that costs so much, as `allow_request` does."""
+        if counts_for_address(request):
+            _count_address(request, cost)
 
 
 class KeyThrottle(BaseThrottle):
@@ -71,11 +74,21 @@ class KeyThrottle(BaseThrottle):
         Raises:
             RateLimitExceeded: The key is above its limit.
         """
+        self.count(request, _cost(view))
+        return True
+
+    def count(self, request: Request, cost: int) -> None:
+        """Count a request that costs so much, as `allow_request` does."""
         key = cast("ApiKeyInfo | None", request.auth)
         if key is not None:
             limit = settings.KEY_REQUESTS_PER_MINUTE if key.requests_per_minute is None else key.requests_per_minute
-            _count(request, "key", f"key:{key.id}", _cost(view), limit)
-        return True
+            _count(request, "key", f"key:{key.id}", cost, limit)
+
+
+def counts_for_address(request: Request) -> bool:
+    """Whether a request has no key or a publishable one, so that what it does counts for the address that it comes from."""
+    key = cast("ApiKeyInfo | None", request.auth)
+    return key is None or key.publishable
 
 
 def count_address(request: Request, view: APIView) -> None:
@@ -88,8 +101,12 @@ def count_address(request: Request, view: APIView) -> None:
     Raises:
         RateLimitExceeded: The address is above API_REQUESTS_PER_MINUTE.
     """
+    _count_address(request, _cost(view))
+
+
+def _count_address(request: Request, cost: int) -> None:
     address = client_network(request._request)
-    _count(request, "address", f"from:{address}", _cost(view), settings.API_REQUESTS_PER_MINUTE)
+    _count(request, "address", f"from:{address}", cost, settings.API_REQUESTS_PER_MINUTE)
 
 
 def _count(request: Request, policy: str, client: str, cost: int, limit: int) -> None:
@@ -104,6 +121,37 @@ def _count(request: Request, policy: str, client: str, cost: int, limit: int) ->
         raise RateLimitExceeded(limit, retry_after_s=reset_s)
 
 
+def count_further(request: Request, cost: int) -> None:
+    """Count a request again that has turned out to cost more than its view says.
+
+    Args:
+        request: An authenticated request that the throttles have allowed.
+        cost: How many requests to add; 0 for none.
+
+    Raises:
+        RateLimitExceeded: The address or the key is above its limit now.
+    """
+    if cost:
+        for throttle in (AddressThrottle(), KeyThrottle()):
+            throttle.count(request, cost)
+
+
+def count_in_window(client: str, amount: int, window_s: int, now: float) -> tuple[int, int]:
+    """Count something else than requests, over all processes that share a cache.
+
+    Args:
+        client: Whose and what, e.g. "events:all".
+        amount: How much to add.
+        window_s: Length of the window in seconds of the clock.
+        now: Seconds since the epoch.
+
+    Returns:
+        How much the window has, and seconds until the next begins.
+    """
+    number = int(now // window_s)
+    return _window_count(f"{client}:{window_s}:{number}", amount, window_s), math.ceil((number + 1) * window_s - now)
+
+
 def count_requests(client: str, cost: int, now: float) -> int:
     """Count requests of a client in a window, a minute of the clock.
 
@@ -115,27 +163,27 @@ def count_requests(client: str, cost: int, now: float) -> int:
     Returns:
         How many requests of the client the window has.
     """
-    return _window_count(f"requests:{client}:{int(now // WINDOW_S)}", cost)
+    return _window_count(f"requests:{client}:{int(now // WINDOW_S)}", cost, WINDOW_S)
 
 
 def _cost(view: APIView) -> int:
     return cast("ApiView", view).throttle_cost
 
 
-def _window_count(key: str, cost: int) -> int:
+def _window_count(key: str, cost: int, window_s: int) -> int:
     if _CACHE_DOWN not in caches["process"]:
         try:
-            return _increment(caches["default"], key, cost)
+            return _increment(caches["default"], key, cost, window_s)
         except RedisError as error:
             caches["process"].set(_CACHE_DOWN, True, _CACHE_RETRY_S)
             logger.warning("cache unavailable, rate limits are counted per process: %s", error)
-    return _increment(caches["requests"], key, cost)
+    return _increment(caches["requests"], key, cost, window_s)
 
 
-def _increment(cache: BaseCache, key: str, cost: int) -> int:
+def _increment(cache: BaseCache, key: str, cost: int, window_s: int) -> int:
     try:
         return int(cache.incr(key, cost))
     except ValueError:
         # The window's first request; another process may add the key at the same time.
-        cache.add(key, 0, timeout=2 * WINDOW_S)
+        cache.add(key, 0, timeout=2 * window_s)
         return int(cache.incr(key, cost))

@@ -22,6 +22,7 @@ from rest.cursors import Cursor, window
 PAGE_SIZE = 24
 
 # No database stores them in a text.
+_IDS_A_QUERY = 5000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 # Hand-written, because every recommendation by SKU needs it.
 _ID_OF_SKU = f"SELECT id FROM {Product._meta.db_table} WHERE sku = %s"  # noqa: S608  # the name of a table
@@ -174,6 +175,23 @@ def ids_of_skus(skus: Collection[str]) -> dict[str, int]:
     """
     asked = [sku for sku in skus if _may_be_sku(sku)]
     return dict(Product.objects.filter(sku__in=asked).order_by().values_list("sku", "pk")) if asked else {}
+
+
+def existing_ids(product_ids: Collection[int]) -> set[int]:
+    """Those of some ids that a product has, visible or not.
+
+    Args:
+        product_ids: 1 to MAX_PRODUCT_ID each.
+
+    Returns:
+        The ids of products.
+    """
+    asked = [*product_ids]
+    found: set[int] = set()
+    for start in range(0, len(asked), _IDS_A_QUERY):
+        some = asked[start : start + _IDS_A_QUERY]
+        found.update(Product.objects.filter(pk__in=some).order_by().values_list("pk", flat=True))
+    return found
 
 
 def _may_be_sku(text: str) -> bool:

@@ -213,6 +213,9 @@ class Environment(BaseModel):
     LOGIN_LOCKED_MINUTES: PositiveInt = 15
     AUDIT_KEEP_DAYS: PositiveInt = 365
     EVENTS_KEEP_DAYS: PositiveInt = 90
+    EVENTS_MAX_ROWS: PositiveInt = 10_000_000
+    EVENTS_MAX_ROWS_AN_HOUR: PositiveInt = 200_000
+    EVENTS_ADDRESS_MAX_BYTES_A_DAY: PositiveInt = 12 * 1024**2
 
     UPLOADS_ROOT: Path = Field(default_factory=lambda values: values["DATA_DIR"] / "uploads")
     TRAIN_ARCHIVE_MAX_BYTES: PositiveInt = 2 * 1024**3

@@ -373,8 +373,12 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
-# Days that visitor events are kept.
+# Days that visitor events are kept, and how many at most: the oldest are deleted first. How many are stored in an hour, and how
+# many bytes for one IP address in a day; more are refused.
 EVENTS_KEEP_DAYS = env.EVENTS_KEEP_DAYS
+EVENTS_MAX_ROWS = env.EVENTS_MAX_ROWS
+EVENTS_MAX_ROWS_AN_HOUR = env.EVENTS_MAX_ROWS_AN_HOUR
+EVENTS_ADDRESS_MAX_BYTES_A_DAY = env.EVENTS_ADDRESS_MAX_BYTES_A_DAY
 
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {

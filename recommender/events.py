@@ -1,8 +1,9 @@
-"""Events from shops' pages: parsed strictly, stored in one statement, and deleted after EVENTS_KEEP_DAYS."""
+"""Events from shops' pages: parsed strictly, stored in one statement within limits, and deleted after EVENTS_KEEP_DAYS."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,8 +13,9 @@ from django.conf import settings
 from django.core.cache import caches
 from django.utils import timezone
 
+from accounts.throttling import count_in_window
 from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH
-from catalog.selectors import ids_of_skus
+from catalog.selectors import existing_ids, ids_of_skus
 from recommender.models import COLLECTION_LENGTH, ENCODER_LENGTH, Event
 from rest.errors import InvalidParameters, ParameterError, integer_expected
 
@@ -21,12 +23,23 @@ MAX_EVENTS = 100
 MAX_RESULTS = 100
 MAX_QUANTITY = 10_000
 MAX_POSITION = 1000
+MAX_UNKNOWN = 20
+
+# So many events count for one request of the rate limit.
+EVENTS_A_REQUEST = 10
+
+# What a row takes with its entries in the indexes, and each product that was seen, in bytes; measured in PostgreSQL with ids of the
+# largest size, and rounded up.
+_ROW_BYTES = 400
+_RESULT_BYTES = 24
 
 _DELETE_BATCH_SIZE = 1000
 # Without a broker there is no periodic task: old events are deleted when events are stored, at most so many, so often.
 _PRUNE_EVERY_S = 600
 _PRUNE_BATCH_SIZE = 10_000
 _PRUNED = "events:pruned"
+_HOUR_S = 3600
+_DAY_S = 24 * _HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,39 @@ class _Lookup:
     skus: str | Sequence[str]
 
 
+class EventLimitExceeded(Exception):
+    """More events than one address, or all together, may have stored.
+
+    Args:
+        limit: what is exceeded, in words.
+        retry_after_s: seconds until more are stored.
+    """
+
+    def __init__(self, limit: str, retry_after_s: int) -> None:
+        super().__init__(f"{limit}: nothing of this request is stored; retry in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEvents:
+    """What a document has.
+
+    Attributes:
+        events: to store.
+        dropped: number of events that are not stored, because no product has the id or SKU that they are about.
+        unknown: the paths of ids and SKUs that no product has, at most MAX_UNKNOWN.
+    """
+
+    events: Sequence[Event]
+    dropped: int = 0
+    unknown: Sequence[str] = ()
+
+    @property
+    def stored_bytes(self) -> int:
+        """About how much the events take in the database."""
+        return sum(_ROW_BYTES + _RESULT_BYTES * len(event.results or ()) for event in self.events)
+
+
 def event_schema(kind: Event.Type) -> dict[str, Any]:
     """The JSON Schema of an event, as in OpenAPI 3.1.
 
@@ -94,14 +140,17 @@ def event_schema(kind: Event.Type) -> dict[str, Any]:
     }
 
 
-def read_events(document: Any) -> list[Event]:
+def read_events(document: Any) -> ReadEvents:
     """Parse the events of a JSON document.
+
+    A product that does not exist may have been deleted a moment ago, so it is no error: an event about it is left out, and where it
+    was one of the results seen, null stands in its place.
 
     Args:
         document: the document, as `json.loads` returned it.
 
     Returns:
-        The events, which are not stored yet.
+        The events, which are not stored yet, and what was left out.
 
     Raises:
         InvalidParameters: with all errors of all events.
@@ -118,17 +167,37 @@ def read_events(document: Any) -> list[Event]:
         if errors
         else [_parse_event(f"events[{number}]", item, errors, lookups) for number, item in enumerate(items)]
     )
-    errors += _look_up(lookups)
     if errors:
         raise InvalidParameters(errors)
-    return events
+    return _of_existing_products(events, lookups)
+
+
+def charge(read: ReadEvents, address: str | None) -> None:
+    """Count events before they are stored.
+
+    Args:
+        read: from `read_events`.
+        address: that they come from; None where they come with a secret key, so that no address is counted. It is kept in the cache
+            for two days, with nothing but a number of bytes.
+
+    Raises:
+        EventLimitExceeded: the address, or all together, would have stored more than the settings allow.
+    """
+    now = time.time()
+    if address is not None:
+        stored, wait_s = count_in_window(f"events:from:{address}", read.stored_bytes, _DAY_S, now)
+        if stored > settings.EVENTS_ADDRESS_MAX_BYTES_A_DAY:
+            raise EventLimitExceeded("this address has stored as many events as one may in a day", wait_s)
+    rows, wait_s = count_in_window("events:all", len(read.events), _HOUR_S, now)
+    if rows > settings.EVENTS_MAX_ROWS_AN_HOUR:
+        raise EventLimitExceeded("the server has stored as many events as it may in an hour", wait_s)
 
 
 def store(events: Sequence[Event]) -> None:
     """Store events in one statement, with the current hour as their time.
 
     Args:
-        events: from `read_events`.
+        events: of `read_events`.
     """
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     for event in events:
@@ -138,7 +207,9 @@ def store(events: Sequence[Event]) -> None:
 
 
 def prune(at_most: int | None = None) -> int:
-    """Delete the events that are older than EVENTS_KEEP_DAYS, in batches, so that no transaction takes long.
+    """Delete the events that are older than EVENTS_KEEP_DAYS, and the oldest of more than EVENTS_MAX_ROWS.
+
+    In batches, so that no transaction takes long.
 
     Args:
         at_most: stop after the batch that reaches this number; None: delete all.
@@ -149,32 +220,50 @@ def prune(at_most: int | None = None) -> int:
     before = timezone.now() - timedelta(days=settings.EVENTS_KEEP_DAYS)
     # The types are named so that the index is used.
     old = Event.objects.filter(type__in=Event.Type.values, created_at__lt=before)
+    newest = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    # By their numbers, since counting ten million rows takes seconds. Numbers may have gaps: then a few less are kept.
+    too_many = Event.objects.filter(pk__lte=newest - settings.EVENTS_MAX_ROWS).order_by("pk")
     deleted = 0
-    while (at_most is None or deleted < at_most) and (
-        ids := list(old.values_list("pk", flat=True)[:_DELETE_BATCH_SIZE])
-    ):
-        deleted += Event.objects.filter(pk__in=ids).delete()[0]
+    for rows in (old, too_many):
+        while (at_most is None or deleted < at_most) and (
+            ids := list(rows.values_list("pk", flat=True)[:_DELETE_BATCH_SIZE])
+        ):
+            deleted += Event.objects.filter(pk__in=ids).delete()[0]
     return deleted
 
 
 def _prune_periodically() -> None:
     if not settings.CELERY_BROKER_URL and caches["process"].add(_PRUNED, True, _PRUNE_EVERY_S):
-        prune(_PRUNE_BATCH_SIZE)
+        # More than may come meanwhile.
+        prune(max(_PRUNE_BATCH_SIZE, settings.EVENTS_MAX_ROWS_AN_HOUR // 4))
 
 
-def _look_up(lookups: Sequence[_Lookup]) -> list[ParameterError]:
-    """Set the ids of products that were named by SKU. Returns an error for each SKU that no product has."""
+def _of_existing_products(events: Sequence[Event], lookups: Sequence[_Lookup]) -> ReadEvents:
+    """Look up the ids of products that were named by SKU, and leave out what no product has."""
+    named = {(id(lookup.event), lookup.field.field) for lookup in lookups}
     ids = ids_of_skus({sku for lookup in lookups for sku in _listed(lookup.skus)})
-    errors = []
     for lookup in lookups:
-        many = not isinstance(lookup.skus, str)
-        for number, sku in enumerate(_listed(lookup.skus)):
-            if sku not in ids:
-                place = f"{lookup.path}[{number}]" if many else lookup.path
-                errors.append(ParameterError(place, f"no product has this SKU: {sku!r}"))
-        found = [ids[sku] for sku in _listed(lookup.skus) if sku in ids]
-        setattr(lookup.event, lookup.field.field, found if many else next(iter(found), None))
-    return errors
+        found = [ids.get(sku) for sku in _listed(lookup.skus)]
+        setattr(lookup.event, lookup.field.field, found[0] if isinstance(lookup.skus, str) else found)
+    sent = {each for event in events for each in (event.product_id, event.result_id, *(event.results or ()))}
+    existing = existing_ids(sent - {None} - {*ids.values()}) | {*ids.values()}
+    kept, unknown = [], []
+    for number, event in enumerate(events):
+        missing = []
+        for field in EVENT_FIELDS[Event.Type(event.type)]:
+            by_sku = (id(event), field.field) in named
+            path = f"events[{number}].{field.sku_name if by_sku else field.name}"
+            value = getattr(event, field.field)
+            if field.field == "results":
+                unknown += [f"{path}[{place}]" for place, each in enumerate(value) if each not in existing]
+                event.results = [each if each in existing else None for each in value]
+            elif field.sku_name and (value is not None or by_sku) and value not in existing:
+                missing.append(path)
+        unknown += missing
+        # Nothing can be learned of a strip of which nothing is left.
+        if not missing and not (event.results and not any(event.results)):
+            kept.append(event)
+    return ReadEvents(kept, len(events) - len(kept), unknown[:MAX_UNKNOWN])
 
 
 def _listed(skus: str | Sequence[str]) -> Sequence[str]:

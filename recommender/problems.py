@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from operator import attrgetter
 
 from embeddings.errors import (
     CollectionNotFound,
@@ -14,6 +15,7 @@ from embeddings.errors import (
     UnknownCollection,
 )
 from jobs.problems import STORAGE_FULL
+from recommender.events import EventLimitExceeded
 from recommender.rules.errors import UnknownRule, UnknownRuleSet
 from rest.problems import RETRY_AFTER_S, ProblemType, ProblemTypes
 
@@ -30,6 +32,9 @@ NOT_INDEXED = _unavailable("not-indexed", "The collection has no index yet")
 ENCODER_UNAVAILABLE = _unavailable("encoder-unavailable", "Encoder unavailable")
 ENCODER_MISMATCH = _unavailable("encoder-mismatch", "Encoder and index do not match")
 INVALID_VECTOR = _unavailable("invalid-vector", "The encoder returned an invalid vector")
+EVENT_LIMIT_EXCEEDED = ProblemType(
+    HTTPStatus.TOO_MANY_REQUESTS, "event-limit-exceeded", "Too many events", retry_after_s=attrgetter("retry_after_s")
+)
 
 PROBLEM_TYPES: ProblemTypes = {
     UnknownCollection: UNKNOWN_COLLECTION,
@@ -41,4 +46,5 @@ PROBLEM_TYPES: ProblemTypes = {
     EncoderUnavailable: ENCODER_UNAVAILABLE,
     EncoderMismatch: ENCODER_MISMATCH,
     InvalidVector: INVALID_VECTOR,
+    EventLimitExceeded: EVENT_LIMIT_EXCEEDED,
 }

@@ -13,9 +13,23 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.addresses import client_network
 from accounts.authentication import KEY_PARAMETER
-from recommender.events import EVENT_FIELDS, MAX_EVENTS, MAX_POSITION, event_schema, read_events, store
-from recommender.models import Event
+from accounts.throttling import count_further, counts_for_address
+from recommender.events import (
+    EVENT_FIELDS,
+    EVENTS_A_REQUEST,
+    MAX_EVENTS,
+    MAX_POSITION,
+    MAX_UNKNOWN,
+    EventLimitExceeded,
+    ReadEvents,
+    charge,
+    event_schema,
+    read_events,
+    store,
+)
+from recommender.problems import EVENT_LIMIT_EXCEEDED
 from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError, integer_expected
 from rest.idempotency import IDEMPOTENCY_KEY, answer_once
@@ -38,9 +52,15 @@ class _BeaconParser(JsonParser):
 
 
 class AcceptedSchema(fields.Serializer[Any]):
-    """How many events were stored."""
+    """How many events were stored, and how many were not because no product has the id or SKU that they are about."""
 
     accepted = fields.IntegerField(min_value=0)
+    dropped = fields.IntegerField(min_value=0)
+    unknown = fields.ListField(
+        child=fields.CharField(),
+        max_length=MAX_UNKNOWN,
+        help_text="The first ids and SKUs that no product has, as paths.",
+    )
 
 
 _BODY = {
@@ -56,6 +76,7 @@ _BODY = {
         }
     },
 }
+_NOTHING: dict[str, Any] = {"accepted": 0, "dropped": 0, "unknown": []}
 _SHOWN = {"collection": "all", "encoder": "all-v1"}
 _EXAMPLE = {
     "events": [
@@ -90,14 +111,27 @@ class EventsView(ApiView):
         responses=responses(AcceptedSchema, 400, 413, 415, 422, 503, 507, status=202),
         examples=[
             OpenApiExample("Events", value=_EXAMPLE, request_only=True),
-            OpenApiExample("Stored", value={"accepted": 4}, response_only=True, status_codes=["202"]),
-            OpenApiExample("Do Not Track", value={"accepted": 0}, response_only=True, status_codes=["202"]),
+            OpenApiExample(
+                "Stored", value={"accepted": 4, "dropped": 0, "unknown": []}, response_only=True, status_codes=["202"]
+            ),
+            OpenApiExample(
+                "A product is gone",
+                value={"accepted": 3, "dropped": 1, "unknown": ["events[0].results[2]", "events[3].sku"]},
+                response_only=True,
+                status_codes=["202"],
+            ),
+            OpenApiExample("Do Not Track", value=_NOTHING, response_only=True, status_codes=["202"]),
             problem_example(
                 INVALID_PARAMETERS,
                 InvalidParameters([ParameterError("events[3].position", integer_expected(1, MAX_POSITION))]),
                 "/api/events",
             ),
             problem_example(TOO_LARGE, _too_large(), "/api/events"),
+            problem_example(
+                EVENT_LIMIT_EXCEEDED,
+                EventLimitExceeded("the server has stored as many events as it may in an hour", 1500),
+                "/api/events",
+            ),
         ],
     )
     def post(self, request: Request) -> Response:
@@ -108,6 +142,10 @@ class EventsView(ApiView):
         `collection` and `encoder` are those of the response whose results were shown. Products may be named by SKU: `sku`
         instead of `product`, `result_sku` instead of `result`, `result_skus` instead of `results`.
 
+        An event about a product that does not exist, such as one that was deleted a moment ago, is dropped, and the others are
+        stored; the response says how many were dropped, and which ids and SKUs are `unknown`. For the rate limit a request
+        counts once for every ten events. What one address may store in a day is limited, and what all may store in an hour.
+
         No data about the visitor is stored, and no event at all if the request has `DNT: 1` or `Sec-GPC: 1`. The body is JSON;
         as `text/plain`, a browser's `sendBeacon` can send it to this origin from any page.
         """
@@ -116,12 +154,21 @@ class EventsView(ApiView):
         query.pop(KEY_PARAMETER, None)
         NoParameters.parse(query)
         if "1" in (request.headers.get("DNT"), request.headers.get("Sec-GPC")):
-            return Response({"accepted": 0}, status=HTTPStatus.ACCEPTED)
+            return Response(_NOTHING, status=HTTPStatus.ACCEPTED)
         if content_length(request) > MAX_BYTES:
             raise _too_large()
-        return answer_once(request, _store, prepare=lambda: read_events(request.data))
+        return answer_once(request, _store, prepare=lambda: _read(request))
 
 
-def _store(events: Sequence[Event]) -> Response:
-    store(events)
-    return Response({"accepted": len(events)}, status=HTTPStatus.ACCEPTED)
+def _read(request: Request) -> ReadEvents:
+    """The events of a request, counted for whoever sent them. Raises RateLimitExceeded, EventLimitExceeded, InvalidParameters."""
+    read = read_events(request.data)
+    count_further(request, (len(read.events) + read.dropped - 1) // EVENTS_A_REQUEST)
+    charge(read, client_network(request._request) if counts_for_address(request) else None)
+    return read
+
+
+def _store(read: ReadEvents) -> Response:
+    store(read.events)
+    answer = {"accepted": len(read.events), "dropped": read.dropped, "unknown": read.unknown}
+    return Response(answer, status=HTTPStatus.ACCEPTED)

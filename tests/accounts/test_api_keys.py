@@ -22,7 +22,7 @@ from accounts import keys, throttling
 from accounts.models import ApiKey, User
 from lookalike.logging import RedactingStreamHandler
 from recommender.models import Event
-from tests.factories import jpeg
+from tests.factories import ProductFactory, jpeg
 from tests.recommender.answers import problem
 from tests.recommender.conftest import Shop
 
@@ -276,7 +276,8 @@ class TestLastUse:
 @pytest.mark.usefixtures("reads_by_keys")
 def test_only_events_accept_a_publishable_key_in_the_url(api: Client) -> None:
     problem(api.post("/api/events", EVENTS, content_type="application/json"), 401)
-    sent = api.post(f"/api/events?api_key={make()}", EVENTS, content_type="application/json")
+    events = {"events": [{"type": "purchase", "product": ProductFactory.create().pk}]}
+    sent = api.post(f"/api/events?api_key={make()}", events, content_type="application/json")
     assert (sent.status_code, Event.objects.count()) == (202, 1)
     # Nothing else takes it there.
     problem(api.get(f"/api/products?api_key={make()}"), 401)

@@ -82,7 +82,7 @@ def test_a_retry_of_an_import_gets_its_job_though_it_is_running(api: Client, upl
 
 
 def test_events_are_counted_once(api: Client) -> None:
-    document = {"events": [{"type": "purchase", "product": 4}]}
+    document = {"events": [{"type": "purchase", "product": ProductFactory.create().pk}]}
 
     assert [send(api, "post", "/api/events", document).status_code for _ in range(3)] == [202] * 3
     assert Event.objects.count() == 1

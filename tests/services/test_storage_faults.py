@@ -433,7 +433,7 @@ class TestTheDatabase:
         assert server.get("/api/products")["count"] >= 3
         disk.free()
         status, answer, _ = send(server, "/api/events", events, **{"Content-Type": "application/json"})
-        assert (status, answer) == (202, {"accepted": 100})
+        assert (status, answer) == (202, {"accepted": 100, "dropped": 0, "unknown": []})
         table.write_bytes(b"sku,title\n" + b"".join(b"p%d,Plate\n" % number for number in range(300)))
         site.manage("import_catalog", str(table))
         assert site.manage("shell", "--verbosity", "0", "-c", INTEGRITY).stdout.strip() == "[('ok',)]"
