@@ -128,10 +128,21 @@ def _read_live_collection(slug: str) -> LiveCollection:
     if collection is None or collection.active_version is None:
         known = Collection.objects.filter(active_version__isnull=False).values_list("slug", flat=True)
         raise UnknownCollection.named(slug, known)
-    version = collection.active_version
+    return live_of(collection.active_version)
+
+
+def live_of(version: EncoderVersion) -> LiveCollection:
+    """A version as queries need it.
+
+    Args:
+        version: one whose index is kept up: the active one or the previous one of its collection.
+
+    Returns:
+        Its collection with this version.
+    """
     return LiveCollection(
-        slug,
-        collection.pk,
+        version.collection.slug,
+        version.collection_id,
         version.pk,
         version.label,
         version.encoder,

@@ -213,6 +213,8 @@ class Environment(BaseModel):
     LOGIN_LOCKED_MINUTES: PositiveInt = 15
     AUDIT_KEEP_DAYS: PositiveInt = 365
     EVENTS_KEEP_DAYS: PositiveInt = 90
+    LEARNING: Literal["off", "measure", "on"] = "off"
+    LEARNING_HOUR: Annotated[int, Field(ge=0, lt=24)] = 3
     EVENTS_MAX_ROWS: PositiveInt = 10_000_000
     EVENTS_MAX_ROWS_AN_HOUR: PositiveInt = 200_000
     EVENTS_ADDRESS_MAX_BYTES_A_DAY: PositiveInt = 12 * 1024**2

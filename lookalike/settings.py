@@ -181,6 +181,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 250.0},
     },
     "prune-events": {"task": "recommender.tasks.prune_events", "schedule": 3600.0},
+    "learn-nightly": {"task": "recommender.tasks.learn_nightly", "schedule": 600.0, "options": {"expires": 550.0}},
+    "check-experiments": {
+        "task": "recommender.tasks.check_experiments",
+        "schedule": 3600.0,
+        "options": {"expires": 3500.0},
+    },
 }
 
 QDRANT_URL = env.QDRANT_URL
@@ -379,6 +385,11 @@ EVENTS_KEEP_DAYS = env.EVENTS_KEEP_DAYS
 EVENTS_MAX_ROWS = env.EVENTS_MAX_ROWS
 EVENTS_MAX_ROWS_AN_HOUR = env.EVENTS_MAX_ROWS_AN_HOUR
 EVENTS_ADDRESS_MAX_BYTES_A_DAY = env.EVENTS_ADDRESS_MAX_BYTES_A_DAY
+
+# Whether strips are arranged by what visitors click: `off`; `measure`, A/B tests and nightly reports only; `on`, where a replay
+# found it better. And the hour of the day, in UTC, when it is learned anew.
+LEARNING = env.LEARNING
+LEARNING_HOUR = env.LEARNING_HOUR
 
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {

@@ -11,8 +11,11 @@ class RecommenderConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """Register the admin of rules: recommender.admin has the site itself, and cannot register with it while it is made."""
+        """Register the kind of job, and the admin of rules: recommender.admin has the site itself, and cannot register with it yet."""
         from recommender.admin import rules  # noqa: F401
+        from recommender.job_kinds import register_kinds
+
+        register_kinds()
 
 
 class AdminConfig(admin_apps.AdminConfig):

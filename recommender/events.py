@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.throttling import count_in_window
 from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH
 from catalog.selectors import existing_ids, ids_of_skus
+from recommender.learning.scheduling import submit_if_due
 from recommender.models import COLLECTION_LENGTH, ENCODER_LENGTH, Event
 from rest.errors import InvalidParameters, ParameterError, integer_expected
 
@@ -34,7 +35,8 @@ _ROW_BYTES = 400
 _RESULT_BYTES = 24
 
 _DELETE_BATCH_SIZE = 1000
-# Without a broker there is no periodic task: old events are deleted when events are stored, at most so many, so often.
+# Without a broker there is no periodic task: old events are deleted when events are stored, at most so many, so often; and it is
+# learned from them every night.
 _PRUNE_EVERY_S = 600
 _PRUNE_BATCH_SIZE = 10_000
 _PRUNED = "events:pruned"
@@ -203,7 +205,7 @@ def store(events: Sequence[Event]) -> None:
     for event in events:
         event.created_at = hour
     Event.objects.bulk_create(events)
-    _prune_periodically()
+    _work_periodically()
 
 
 def prune(at_most: int | None = None) -> int:
@@ -232,9 +234,10 @@ def prune(at_most: int | None = None) -> int:
     return deleted
 
 
-def _prune_periodically() -> None:
+def _work_periodically() -> None:
     if not settings.CELERY_BROKER_URL and caches["process"].add(_PRUNED, True, _PRUNE_EVERY_S):
         # More than may come meanwhile.
+        submit_if_due()
         prune(max(_PRUNE_BATCH_SIZE, settings.EVENTS_MAX_ROWS_AN_HOUR // 4))
 
 

@@ -140,3 +140,118 @@ class Rule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.target}".strip()
+
+
+class LearnedOrder(models.Model):
+    """What was learned for a collection, and whether its strips are shown in the learned order.
+
+    Attributes:
+        is_live: whether strips are shown in this order, where the setting LEARNING is `on`.
+        click_rate: of all pairs together, clicks for each look.
+        places: how much each place is looked at, in parts of the first.
+        strip_length: how many results a strip shows as a rule.
+        outcome: what the replay found, see `recommender.learning.replay.Outcome`.
+        reason: why it is live or not, in words.
+    """
+
+    collection = models.OneToOneField(
+        "embeddings.Collection", verbose_name=_("collection"), on_delete=models.CASCADE, related_name="learned_order"
+    )
+    is_live = models.BooleanField(_("live"), default=False)
+    click_rate = models.FloatField(_("click rate"), default=0.0)
+    places = models.JSONField(_("places"), default=list)
+    strip_length = models.PositiveSmallIntegerField(_("length of a strip"), default=0)
+    outcome = models.JSONField(_("replay"), default=dict)
+    reason = models.TextField(_("reason"), blank=True)
+    learned_at = models.DateTimeField(_("learned"))
+
+    class Meta:
+        verbose_name = _("learned order")
+        verbose_name_plural = _("learned orders")
+
+    def __str__(self) -> str:
+        return str(self.collection)
+
+
+class PairCount(models.Model):
+    """How often a result was looked at and clicked beside a product.
+
+    Attributes:
+        looks: how often it was shown, each time in the share of its place.
+    """
+
+    collection = models.ForeignKey("embeddings.Collection", on_delete=models.CASCADE, related_name="+", db_index=False)
+    product_id = models.PositiveBigIntegerField(_("product"))
+    result_id = models.PositiveBigIntegerField(_("result"))
+    clicks = models.FloatField(_("clicks"))
+    looks = models.FloatField(_("looks"))
+
+    class Meta:
+        verbose_name = _("count of a pair")
+        verbose_name_plural = _("counts of pairs")
+        constraints = [
+            models.UniqueConstraint(fields=("collection", "product_id", "result_id"), name="pair_counted_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} -> {self.result_id}: {self.clicks:g} of {self.looks:g}"
+
+
+class Experiment(models.Model):
+    """An A/B test of a collection: a share of its products, drawn anew every hour, gets the candidate.
+
+    Attributes:
+        kind: what is compared.
+        control: the encoder version that the others get; None where none is compared.
+        candidate: the encoder version that the share gets; None where none is compared.
+        share: of product and hour that get the candidate, 0 to 1.
+        effect: the difference of click rates that the test looks for, fixed at its first look; None before.
+        p_value: the least of all looks so far.
+        result: what the last look found, see `recommender.learning.experiments.Result`.
+    """
+
+    class Kind(models.TextChoices):
+        """What an experiment compares."""
+
+        ENCODER = "encoder", _("two encoder versions")
+        ORDER = "order", _("learned order (B) and visual order (A)")
+
+    class State(models.TextChoices):
+        """How an experiment stands."""
+
+        RUNNING = "running", _("running")
+        BETTER = "better", _("ended: the candidate is better")
+        WORSE = "worse", _("ended: the candidate is worse")
+        STOPPED = "stopped", _("stopped")
+
+    collection = models.ForeignKey(
+        "embeddings.Collection", verbose_name=_("collection"), on_delete=models.CASCADE, related_name="experiments"
+    )
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    control = models.ForeignKey(
+        "embeddings.EncoderVersion", verbose_name=_("control"), null=True, on_delete=models.CASCADE, related_name="+"
+    )
+    candidate = models.ForeignKey(
+        "embeddings.EncoderVersion", verbose_name=_("candidate"), null=True, on_delete=models.CASCADE, related_name="+"
+    )
+    share = models.FloatField(_("share"))
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.RUNNING)
+    effect = models.FloatField(_("effect"), null=True)
+    p_value = models.FloatField(_("p-value"), default=1.0)
+    result = models.JSONField(_("result"), default=dict)
+    reason = models.TextField(_("reason"), blank=True)
+    started_at = models.DateTimeField(_("started"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        verbose_name = _("A/B test")
+        verbose_name_plural = _("A/B tests")
+        ordering = ("-started_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("collection", "kind"), condition=models.Q(state="running"), name="one_experiment_of_a_kind"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.collection}: {self.get_kind_display()}"

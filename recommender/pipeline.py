@@ -18,6 +18,7 @@ from embeddings.selectors import LiveCollection, covered_by, live_collection, mi
 from embeddings.vector_index.base import UNFILTERED, Filter, Hit, Vector, best_first
 from recommender.fallback import bestsellers, newest_in_category
 from recommender.filtering import deduplicate_families, deduplicate_pictures, to_index_filter
+from recommender.learning.serving import POOL, Rearrangement, plan_for
 from recommender.metrics import query_stage
 from recommender.reranking import diversify
 from recommender.retrieval import nearest_products
@@ -149,7 +150,8 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
 
 
 def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
-    live = live_collection(query.collection)
+    served = plan_for(live_collection(query.collection), product_id, diversity=query.diversity)
+    live = served.live
     with query_stage("retrieve"):
         vectors = vectors_of(live.version_id, product_id)
     with query_stage("filter"):
@@ -159,7 +161,7 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     def answer(plan: Plan) -> Recommendations:
         if not vectors:
             return _fallback_by_category(product_id, live, query, plan, excluded_ids)
-        results = _search_index(live, vectors, query, plan, excluded_ids, required_product_id=product_id)
+        results = _search_index(live, vectors, query, plan, excluded_ids, product_id, served.rearrangement)
         return Recommendations(live.slug, live.label, results)
 
     return _explained(answer, plan) if query.explain else answer(plan)
@@ -283,6 +285,7 @@ def _search_index(
     plan: Plan,
     excluded_ids: Collection[int],
     required_product_id: int | None = None,
+    rearrangement: Rearrangement | None = None,
 ) -> list[Recommendation]:
     """Query the index, keep the products that the database confirms, and query for more while there are too few.
 
@@ -293,6 +296,7 @@ def _search_index(
         plan: the rules.
         excluded_ids: products that are never returned.
         required_product_id: product that must be visible itself; read with the others, which saves a query.
+        rearrangement: learned order of the best; None for the visual order.
 
     Returns:
         Recommendations, best first.
@@ -303,6 +307,8 @@ def _search_index(
     wanted = query.offset + query.limit
     selection = Selection(plan)
     target = max(wanted * _DIVERSITY_OVERSAMPLING if query.diversity else wanted, selection.pool(wanted))
+    if rearrangement is not None:
+        target = max(target, POOL)
     excluded = frozenset(excluded_ids)
     asked = _IndexQuery(live, query, plan, excluded_ids, target)
     # In the form of the index, in which higher is nearer.
@@ -367,6 +373,8 @@ def _search_index(
         held = [hit for hit in accepted if card_of(hit).brand in full]
         asked.ask_for_more(len(accepted), full)
     with query_stage("rerank"):
+        if rearrangement is not None:
+            accepted = _rearranged(rearrangement, live, accepted[:target])
         # The target number and no more, so that results do not depend on how often the index was queried.
         ordered = selection.moved(accepted[:target], card_of)
         if query.diversity:
@@ -480,6 +488,11 @@ class _VectorReader:
         if unread := [each for each in image_ids if each not in self._read]:
             self._read |= vectors_of_images(self._version_id, unread)
         return self._read
+
+
+def _rearranged(rearrangement: Rearrangement, live: LiveCollection, hits: Sequence[Hit]) -> list[Hit]:
+    order = rearrangement.order([hit.product_id for hit in hits], [_confidence(live, hit.score) for hit in hits])
+    return [hits[position] for position in order]
 
 
 def _more_candidates(candidates: int, accepted: int, target: int) -> int:
