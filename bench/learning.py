@@ -14,6 +14,7 @@ import csv
 import hashlib
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +27,16 @@ from numpy.typing import NDArray
 from bench.tables import Row, publish, real_data
 from catalog.photos import open_rgb
 from embeddings.backends import get_encoder
+from embeddings.encoders.mapped import mapped
 
 django.setup()
 
 from embeddings.evaluation.calibration import fit_calibration  # noqa: E402
 from recommender.learning.assignment import FIRST_EXPERIMENT, share_of  # noqa: E402
+from recommender.learning.linear_map import Preferences, learn_map  # noqa: E402
 from recommender.learning.ordering import arrange  # noqa: E402
 from recommender.learning.places import Seen, count_pairs, measure_places, total  # noqa: E402
+from recommender.learning.replay import HeldOutClicks, Outcome, replay  # noqa: E402
 from recommender.learning.sequential import LEVEL, arm_of, effect_of, look_at  # noqa: E402
 
 Floats = NDArray[np.float64]
@@ -40,7 +44,7 @@ Integers = NDArray[np.int64]
 
 STRIP, POOL = 8, 36
 # As visitors look at places in published measurements (Joachims et al., 2017): a power of the place.
-LOOK = (1.0 + np.arange(STRIP)) ** -0.8
+LOOK: Floats = np.power(1.0 + np.arange(STRIP), -0.8)
 BEST_CLICK_RATE = 0.2
 # How often it is learned anew: nightly, for as many nights.
 NIGHTS = 25
@@ -55,11 +59,13 @@ class Shop:
         pool: int64 [n, POOL]: the nearest of each product, best first.
         confidence: float64 [n, POOL]: of each.
         attraction: float64 [n, n]: click rate of a result beside a product, once it is looked at.
+        embeddings: float32 [n, dim].
     """
 
     pool: Integers
     confidence: Floats
     attraction: Floats
+    embeddings: NDArray[np.float32]
 
     def click_through(self, product: int, shown: Integers) -> float:
         """Clicks that a strip gets on average."""
@@ -82,7 +88,7 @@ def read_shop(cache: Path) -> Shop:
     like_colour = np.exp(-((np.linalg.norm(lab[:, None] - lab[None], axis=2) / 25) ** 2))
     like_price = np.exp(-((np.abs(price[:, None] - price[None]) / 0.7) ** 2))
     attraction = BEST_CLICK_RATE * (0.1 + 0.4 * same + 0.25 * like_colour + 0.25 * like_price) ** 2
-    return Shop(pool, confidence, attraction)
+    return Shop(pool, confidence, attraction, embeddings)
 
 
 def _products(cache: Path) -> Iterator[tuple[NDArray[np.float32], Floats, float, str]]:
@@ -100,6 +106,58 @@ def _products(cache: Path) -> Iterator[tuple[NDArray[np.float32], Floats, float,
                     np.savez(stored, vector=encoder.encode([image])[0], colour=middle.mean(axis=(0, 1)))
                 with np.load(stored) as arrays:
                     yield arrays["vector"], arrays["colour"], float(row["price"]), f"{name}/{row[category]}"
+
+
+def map_row(shop: Shop, lists: int, seed: int) -> Row:
+    """What a linear map of the embeddings brings: half of the products have their strips shown, all are looked at with the map."""
+    chance = np.random.default_rng(seed)
+    size = len(shop.pool)
+    order = shop.pool[:, :STRIP]
+    shown_beside = np.sort(chance.permutation(size)[: size // 2])
+    others = np.setdiff1d(np.arange(size), shown_beside)
+    products = chance.choice(shown_beside, lists)
+    clicked = chance.random((lists, STRIP)) < shop.attraction[products[:, None], order[products]] * LOOK
+    hours = np.arange(lists) % 200
+    aside = hours % 5 == 0
+    triples: Counter[tuple[int, int, int]] = Counter()
+    for number in np.flatnonzero(~aside).tolist():
+        product = int(products[number])
+        for place in np.flatnonzero(clicked[number]).tolist():
+            above = [int(order[product, each]) for each in range(place) if not clicked[number, each]]
+            triples.update((product, int(order[product, place]), each) for each in above)
+    columns = np.array([*triples], np.int64).T
+    vectors = shop.embeddings
+    preferences = Preferences(
+        vectors[columns[0]], vectors[columns[1]], vectors[columns[2]], np.array([*triples.values()], float)
+    )
+    strip, places = np.nonzero(clicked & aside[:, None])
+    held_out = HeldOutClicks(hours[strip], products[strip], order[products[strip], places], places)
+    visual = {product: order[product].tolist() for product in shown_beside.tolist()}
+
+    def by_map(scale: NDArray[np.float32], pool: Integers) -> Integers:
+        after = mapped(vectors, scale)
+        cosines = np.take_along_axis(after @ after.T, pool, axis=1)
+        return np.take_along_axis(pool, np.argsort(-cosines, axis=1, kind="stable"), axis=1)
+
+    def replayed(scale: NDArray[np.float32], chosen: NDArray[np.bool_]) -> Outcome:
+        arranged = by_map(scale, order)
+        learned = {product: arranged[product].tolist() for product in visual}
+        return replay(held_out.of(chosen), {0: lists // 5}, LOOK, visual=visual, learned=learned, strip_length=STRIP)
+
+    choosing = held_out.hours % 2 == 0
+    found = learn_map(preferences, lambda scale: replayed(scale, choosing), lambda scale: replayed(scale, ~choosing))
+    everything = np.argsort(-(vectors @ vectors.T), axis=1, kind="stable")
+    everything = np.stack([row[row != number] for number, row in enumerate(everything)])
+    strips = by_map(found.scale, everything)[:, :STRIP]
+    ups = {}
+    for name, some in (("seen products", shown_beside), ("other products", others)):
+        before = sum(shop.click_through(product, order[product]) for product in some)
+        ups[name] = sum(shop.click_through(product, strips[product]) for product in some) / before - 1
+    outcome = found.outcome
+    return {
+        "lists": lists, "seed": seed, "preferences": int(preferences.weights.sum()), "ridge": found.ridge,
+        "replay": outcome.up, "low": outcome.low, "high": outcome.high, **ups,
+    }  # fmt: skip
 
 
 class Learner:
@@ -245,18 +303,20 @@ def main() -> None:
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     shop = read_shop(options.cache)
-    started = time.monotonic()
     rows: list[dict[str, Any]] = [
         dict(simulate(shop, lists, seed)) for lists in (500, options.lists) for seed in range(options.seeds)
     ]
     publish("learning", rows, {"places of the click model": ", ".join(f"{each:.2f}" for each in LOOK)})
+    publish("learned_map", [map_row(shop, options.lists, seed) for seed in range(options.seeds)])
+    started = time.monotonic()
+    tests = ab_rows(shop, options.tests)
     notes = {
         "days": TEST_DAYS,
         "strips a day": VIEWS_A_DAY,
         "looks": "every hour",
         "seconds": time.monotonic() - started,
     }
-    publish("ab_tests", ab_rows(shop, options.tests), notes)
+    publish("ab_tests", tests, notes)
 
 
 if __name__ == "__main__":

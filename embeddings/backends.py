@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.litert import LiteRTEncoder
+from embeddings.encoders.mapped import MAP_SUFFIX, MappedEncoder
 from embeddings.errors import EncoderMismatch, EncoderUnavailable
 from embeddings.registry import registry
 from embeddings.vector_index.base import VectorIndex
@@ -66,6 +67,21 @@ def get_encoder(name: str | None = None) -> Encoder:
         EncoderUnavailable: there is no such file, or it cannot be read.
     """
     return registry.get(Backends).encoder(name)
+
+
+def open_encoder_file(path: Path) -> Encoder:
+    """The encoder of a file that no version has yet.
+
+    Args:
+        path: of a LiteRT file, or of a map of another encoder.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        EncoderUnavailable: the file cannot be read.
+    """
+    return _open_file(path, settings.ENCODERS_ROOT, 1)
 
 
 def get_vector_index() -> VectorIndex:
@@ -128,6 +144,12 @@ def _load_encoder(name: str, root: Path, threads: int) -> Encoder:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         raise EncoderUnavailable(f"no encoder {name!r}: there is no file {' or '.join(map(str, places))}")
+    return _open_file(path, root, threads)
+
+
+def _open_file(path: Path, root: Path, threads: int) -> Encoder:
+    if path.suffix == MAP_SUFFIX:
+        return MappedEncoder(path, lambda base: _load_encoder(base, root, threads))
     return LiteRTEncoder(path, threads=threads)
 
 

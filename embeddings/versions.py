@@ -13,9 +13,8 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import transaction
 
-from embeddings.backends import encoder_of, get_encoder, get_vector_index
+from embeddings.backends import encoder_of, get_encoder, get_vector_index, open_encoder_file
 from embeddings.coverage import set_coverage
-from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import (
     EmbeddingsError,
     EncoderUnavailable,
@@ -245,7 +244,7 @@ def register_version(
     Args:
         collection: of the version.
         folder: of `create_staging_folder`; it is moved to its final path in ENCODERS_ROOT.
-        model: name of the LiteRT file in the folder.
+        model: name of the LiteRT file in the folder, or of the map of another encoder.
         recipe: hyper-parameters of its training, JSON.
         data: summary of the training photos, JSON.
         metrics: results of its evaluation, JSON.
@@ -255,9 +254,9 @@ def register_version(
         The version.
 
     Raises:
-        EncoderUnavailable: the file is not a LiteRT model of an encoder.
+        EncoderUnavailable: the file is not a model of an encoder.
     """
-    encoder = LiteRTEncoder(folder / model)
+    encoder = open_encoder_file(folder / model)
     # A folder of its own: two trainings may end with the same weights, and each has its own manifest, card and report.
     name = f"{encoder.fingerprint[:32]}-{uuid4().hex[:8]}"
     dim = encoder.dim

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 HOUR_S = 3600
 
 # The purposes of a hash; each gets shares of its own, independent of the others'. Experiments have their own numbers from here.
-YARDSTICK, EXPLORING, HELD_OUT, FIRST_EXPERIMENT = 1, 2, 3, 1000
+YARDSTICK, EXPLORING, HELD_OUT, CHOOSING, FIRST_EXPERIMENT = 1, 2, 3, 4, 1000
 
 # The share of requests that the learned order never touches, so that there is always something to compare it with.
 YARDSTICK_SHARE = 0.05

@@ -7,6 +7,7 @@ are seen at different places (the exploring place moves them, and so do new prod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,3 +154,20 @@ def count_pairs(seen: Seen, look: Floats) -> PairCounts:
 def _sums(groups: Integers, values: Floats, size: int) -> Floats:
     """float64 [size]: the sum of each group's values."""
     return np.bincount(groups, values, size).astype(np.float64)
+
+
+def results_seen(seen: Seen, products: Sequence[int]) -> dict[int, set[int]]:
+    """The results that were seen beside products.
+
+    Args:
+        seen: what was seen.
+        products: some of its products.
+
+    Returns:
+        Results by product.
+    """
+    results: dict[int, set[int]] = {product_id: set() for product_id in products}
+    chosen = seen.of(np.isin(seen.products, np.array([*products], np.int64)))
+    for product_id, result_id in zip(chosen.products.tolist(), chosen.results.tolist(), strict=True):
+        results[product_id].add(result_id)
+    return results

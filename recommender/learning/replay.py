@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from recommender.learning.places import Floats
 
+# The products whose clicks are replayed: those with the most.
+MAX_REPLAYED = 1000
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 # With clicks in fewer hours an interval says nothing.
@@ -34,6 +37,14 @@ class HeldOutClicks:
     products: NDArray[np.int64]
     results: NDArray[np.int64]
     places: NDArray[np.int64]
+
+    def of(self, chosen: NDArray[np.bool_]) -> HeldOutClicks:
+        """Those for which `chosen`, bool [c], is true."""
+        return HeldOutClicks(self.hours[chosen], self.products[chosen], self.results[chosen], self.places[chosen])
+
+    def most_clicked(self, number: int) -> list[int]:
+        """The products with most clicks beside them, at most so many."""
+        return [product for product, _ in Counter(self.products.tolist()).most_common(number)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,11 @@ class Outcome:
     def is_measured(self) -> bool:
         """Whether there are clicks enough to say anything."""
         return self.hours >= MIN_HOURS and self.clicks >= MIN_CLICKS and self.visual > 0
+
+    @property
+    def in_words(self) -> str:
+        """The difference with its interval."""
+        return f"{100 * self.up:+.1f}% clicks (95%: {100 * self.low:+.1f}% to {100 * self.high:+.1f}%)"
 
     @property
     def is_better(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
@@ -18,14 +16,12 @@ from jobs.progress import ProgressCallback
 from recommender.learning import experiments, serving
 from recommender.learning.assignment import YARDSTICK_SHARE
 from recommender.learning.counting import Log, read_log
-from recommender.learning.places import PairCounts, Seen, count_pairs, measure_places
-from recommender.learning.replay import Outcome, replay
+from recommender.learning.places import PairCounts, count_pairs, measure_places, results_seen
+from recommender.learning.replay import MAX_REPLAYED, Outcome, replay
 from recommender.learning.serving import PairEvidence, Rearrangement
 from recommender.learning.visual import visual_orders
 from recommender.models import Experiment, LearnedOrder, PairCount
 
-# The products whose clicks are replayed: those with the most.
-MAX_REPLAYED = 1000
 # A learned order that a test found worse is not shown again sooner.
 BANNED_FOR = timedelta(days=28)
 _BATCH = 5000
@@ -113,12 +109,11 @@ def _decide(collection: Collection, outcome: Outcome, *, was_live: bool) -> tupl
         return False, f"an A/B test within the last {BANNED_FOR.days} days found it worse than the visual order"
     if not outcome.is_measured:
         return was_live, f"too few clicks to replay: {outcome.clicks} in {outcome.hours} hours"
-    interval = f"{100 * outcome.up:+.1f}% clicks (95%: {100 * outcome.low:+.1f}% to {100 * outcome.high:+.1f}%)"
     if outcome.is_better:
-        return True, f"the replay found it better: {interval}"
+        return True, f"the replay found it better: {outcome.in_words}"
     if outcome.high < 0:
-        return False, f"the replay found it worse: {interval}"
-    return was_live, f"the replay found no clear difference: {interval}"
+        return False, f"the replay found it worse: {outcome.in_words}"
+    return was_live, f"the replay found no clear difference: {outcome.in_words}"
 
 
 def _replayed(collection: Collection, log: Log, on_progress: ProgressCallback) -> Outcome:
@@ -128,9 +123,9 @@ def _replayed(collection: Collection, log: Log, on_progress: ProgressCallback) -
     if not len(pairs.products) or not len(log.held_out.products):
         return Outcome()
     evidence = _by_product(pairs)
-    most_clicked = [product for product, _ in Counter(log.held_out.products.tolist()).most_common(MAX_REPLAYED)]
-    results = _results_seen(log.everything, most_clicked)
-    orders = visual_orders(live_collection(collection.slug), results)
+    most_clicked = log.held_out.most_clicked(MAX_REPLAYED)
+    results = results_seen(log.everything, most_clicked)
+    [orders] = visual_orders(live_collection(collection.slug), results)
     learned: dict[int, list[int]] = {}
     for number, (product_id, visual) in enumerate(orders.items()):
         on_progress("replaying", number, len(orders))
@@ -139,14 +134,6 @@ def _replayed(collection: Collection, log: Log, on_progress: ProgressCallback) -
         learned[product_id] = [visual.results[position] for position in arranged]
     visual_order = {product_id: order.results for product_id, order in orders.items()}
     return replay(log.held_out, log.strips, look, visual=visual_order, learned=learned, strip_length=log.strip_length)
-
-
-def _results_seen(seen: Seen, products: Sequence[int]) -> dict[int, set[int]]:
-    results: dict[int, set[int]] = {product_id: set() for product_id in products}
-    chosen = seen.of(np.isin(seen.products, np.array([*products], np.int64)))
-    for product_id, result_id in zip(chosen.products.tolist(), chosen.results.tolist(), strict=True):
-        results[product_id].add(result_id)
-    return results
 
 
 def _by_product(pairs: PairCounts) -> dict[int, dict[int, PairEvidence]]:

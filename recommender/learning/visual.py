@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from catalog.models import ProductImage
+from embeddings.encoders.mapped import mapped
 from embeddings.selectors import LiveCollection
 from embeddings.vector_index.base import Vector, comparable, similarities
 from recommender.selectors import vectors_of_images
 
 _PRODUCTS_A_QUERY = 500
+
+Scale = NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +33,30 @@ class VisualOrder:
     confidences: list[float | None]
 
 
-def visual_orders(live: LiveCollection, seen: Mapping[int, Collection[int]]) -> dict[int, VisualOrder]:
+def visual_orders(
+    live: LiveCollection, seen: Mapping[int, Collection[int]], scales: Sequence[Scale] = (None,)
+) -> list[dict[int, VisualOrder]]:
     """Put the results that were seen beside products in the order of their best-matching photos.
 
     Args:
         live: the collection.
         seen: by product, results that were seen beside it.
+        scales: float32 [dim] each: maps of the vectors; None for the vectors as they are.
 
     Returns:
-        The order by product, of those products and results that have vectors.
+        For each map the order by product, of those products and results that have vectors.
     """
-    vectors = _vectors_by_product(
-        live.version_id, {*seen, *(result for results in seen.values() for result in results)}
-    )
+    vectors = vectors_by_product(live.version_id, {*seen, *(result for results in seen.values() for result in results)})
+    return [_orders(live, seen, vectors if scale is None else _mapped(vectors, scale)) for scale in scales]
+
+
+def _mapped(vectors: Mapping[int, NDArray[np.float32]], scale: NDArray[np.float32]) -> dict[int, NDArray[np.float32]]:
+    return {product_id: mapped(photos, scale) for product_id, photos in vectors.items()}
+
+
+def _orders(
+    live: LiveCollection, seen: Mapping[int, Collection[int]], vectors: Mapping[int, NDArray[np.float32]]
+) -> dict[int, VisualOrder]:
     orders = {}
     for product_id, results in seen.items():
         if product_id not in vectors:
@@ -56,23 +71,34 @@ def visual_orders(live: LiveCollection, seen: Mapping[int, Collection[int]]) -> 
     return orders
 
 
-def _similarity(one: list[Vector], other: list[Vector], live: LiveCollection) -> float:
+def vectors_by_product(version_id: int, product_ids: Collection[int]) -> dict[int, NDArray[np.float32]]:
+    """Read the vectors of products' photos.
+
+    Args:
+        version_id: the encoder version.
+        product_ids: the products.
+
+    Returns:
+        float32 [photos, dim] by product, in the order of the photos, of those products that have any.
+    """
+    vectors: dict[int, list[Vector]] = defaultdict(list)
+    ids = sorted(product_ids)
+    for start in range(0, len(ids), _PRODUCTS_A_QUERY):
+        photos = ProductImage.objects.filter(product__in=ids[start : start + _PRODUCTS_A_QUERY])
+        product_of = dict(photos.order_by("product_id", "position", "pk").values_list("pk", "product_id"))
+        found = vectors_of_images(version_id, product_of)
+        for image_id, product_id in product_of.items():
+            if image_id in found:
+                vectors[product_id].append(found[image_id])
+    return {product_id: np.stack(photos) for product_id, photos in vectors.items()}
+
+
+def _similarity(one: NDArray[np.float32], other: NDArray[np.float32], live: LiveCollection) -> float:
     distance = live.index.distance
-    ones, others = (comparable(np.stack(vectors), distance) for vectors in (one, other))
+    ones, others = comparable(one, distance), comparable(other, distance)
     return max(float(similarities(others, vector, distance).max()) for vector in ones)
 
 
 def _confidence(live: LiveCollection, score: float) -> float | None:
     cosine = live.index.distance.cosine_of(score)
     return None if live.calibration is None or cosine is None else live.calibration.probability_of(cosine)
-
-
-def _vectors_by_product(version_id: int, product_ids: Collection[int]) -> dict[int, list[Vector]]:
-    vectors: dict[int, list[Vector]] = defaultdict(list)
-    ids = sorted(product_ids)
-    for start in range(0, len(ids), _PRODUCTS_A_QUERY):
-        photos = ProductImage.objects.filter(product__in=ids[start : start + _PRODUCTS_A_QUERY]).order_by()
-        product_of = dict(photos.values_list("pk", "product_id"))
-        for image_id, vector in vectors_of_images(version_id, product_of).items():
-            vectors[product_of[image_id]].append(vector)
-    return vectors

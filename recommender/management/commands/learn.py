@@ -18,6 +18,7 @@ from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
 from recommender.learning import experiments
 from recommender.learning.experiments import in_words
+from recommender.learning.map_service import MIN_PREFERENCES, MapReport, learn_version
 from recommender.learning.service import Report, learn
 
 
@@ -29,14 +30,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--collection", help="slug; default: all with an active encoder version")
+        parser.add_argument(
+            "--map",
+            action="store_true",
+            help="learn a linear map of the embeddings instead, and register it as an encoder version if it is better",
+        )
         parser.add_argument("--job", type=UUID, help=argparse.SUPPRESS)
 
-    def handle(self, *, collection: str | None, job: UUID | None, **_: Any) -> None:
+    def handle(self, *, collection: str | None, job: UUID | None, **options: Any) -> None:
         if job is not None:
             execution.execute(job, _run_job, failures=(EmbeddingsError,))
             return
         try:
             with stage_bars() as on_progress:
+                if options["map"]:
+                    self._report_maps([(each, learn_version(each, on_progress)) for each in _collections(collection)])
+                    return
                 reports = _learn(collection, on_progress)
         except EmbeddingsError as error:
             raise command_error(error) from error
@@ -45,12 +54,30 @@ class Command(BaseCommand):
         for test in experiments.check_all():
             self.stdout.write(in_words(test))
 
+    def _report_maps(self, reports: list[tuple[Collection, MapReport]]) -> None:
+        for collection, report in reports:
+            self.stdout.write(f"{collection.slug}: {report.preferences:,} preferences: {_found(report)}")
+            if report.version is not None:
+                self.stdout.write(f"To use it: manage.py activate_encoder {report.version.label}")
+
+
+def _found(report: MapReport) -> str:
+    outcome = report.outcome
+    if outcome is None:
+        return f"too few to learn a map from; it takes {MIN_PREFERENCES}, and clicks in several hours"
+    if report.version is None:
+        return f"the replay of the best map found {outcome.in_words}: no version, as that may be chance"
+    return f"the replay found {outcome.in_words}: registered as {report.version}"
+
+
+def _collections(slug: str | None) -> list[Collection]:
+    if slug is None:
+        return [version.collection for version in active_versions()]
+    return [versions.find_collection(slug)]
+
 
 def _learn(slug: str | None, on_progress: ProgressCallback) -> list[Report]:
-    collections: list[Collection] = (
-        [version.collection for version in active_versions()] if slug is None else [versions.find_collection(slug)]
-    )
-    return [learn(collection, on_progress) for collection in collections]
+    return [learn(collection, on_progress) for collection in _collections(slug)]
 
 
 def _run_job(_: Job, on_progress: ProgressCallback) -> dict[str, Any]:
