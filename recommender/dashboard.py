@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TypeVar, cast
 
 from django.core.cache import caches
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Case, Count, Exists, Max, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
 from catalog.cards import ProductCard, visible_cards
@@ -27,7 +27,7 @@ from embeddings.errors import EmbeddingsError, UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import active_versions
 from jobs.models import Job
-from recommender.models import Event
+from recommender.models import Event, Experiment, LearnedOrder
 from recommender.pipeline import Recommendations, SimilarQuery, similar_to
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ CACHE_S = 30
 EVENTS_CACHE_S = 60
 _RATE_CACHE_S = 3600
 MAX_REASONS = 5
+MAX_EXPERIMENTS = 5
 
 PERIOD = timedelta(days=7)
 # So many of the most viewed products are evaluated, within this time.
@@ -232,6 +233,18 @@ def quality_of(version: EncoderVersion) -> Quality:
 def event_counts() -> dict[Event.Type, int]:
     """Numbers of events within the PERIOD for products that exist, up to EVENTS_CACHE_S old."""
     return _cached("events", EVENTS_CACHE_S, _count_events)
+
+
+def learned_orders() -> list[LearnedOrder]:
+    """What was learned for each collection."""
+    return list(LearnedOrder.objects.select_related("collection").order_by("collection__slug"))
+
+
+def experiments() -> list[Experiment]:
+    """The running A/B tests, and the latest of those that have ended, newest first."""
+    tests = Experiment.objects.select_related("collection", "control__collection", "candidate__collection")
+    running = Case(When(state=Experiment.State.RUNNING, then=0), default=1)
+    return list(tests.order_by(running, "-started_at", "-pk")[:MAX_EXPERIMENTS])
 
 
 def poor_queries() -> PoorQueries:

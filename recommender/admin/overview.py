@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,8 +23,9 @@ from jobs.admin import JOB_VARIANTS, job_url
 from jobs.models import Job
 from recommender import dashboard
 from recommender.dashboard import CatalogueCounts, Coverage, JobSummary, PoorQuery, Quality, Weakness
+from recommender.learning.experiments import in_words
 from recommender.metrics import latency
-from recommender.models import Event
+from recommender.models import Event, LearnedOrder
 from recommender.pipeline import DEFAULT_COLLECTION
 
 PRODUCT, PHOTO, VERSION, JOB, EVENT = (
@@ -86,6 +88,17 @@ class PoorQueryView:
     reasons: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class LearnedView:
+    """What was learned for a collection, in words. places: how much the last place is looked at; "" if unknown."""
+
+    collection: str
+    is_shown: bool
+    reason: str
+    places: str
+    learned_at: datetime
+
+
 def overview_context(user: User | AnonymousUser) -> dict[str, Any]:
     """The context of the page.
 
@@ -113,6 +126,9 @@ def overview_context(user: User | AnonymousUser) -> dict[str, Any]:
         sections["has_events"] = bool(events)
         sections["latency"] = latency("similar")
         sections["all_processes"] = bool(settings.PROMETHEUS_MULTIPROC_DIR)
+        sections["learning_mode"] = settings.LEARNING
+        sections["learned"] = [_learned(each) for each in dashboard.learned_orders()]
+        sections["tests"] = [in_words(test) for test in dashboard.experiments()]
     if _may_see(user, PRODUCT, EVENT) and sections["has_events"]:
         poor = dashboard.poor_queries()
         sections["poor"] = poor
@@ -184,6 +200,19 @@ def _collection(collection: Collection) -> CollectionView:
         url=reverse("admin:embeddings_encoderversion_change", args=[version.pk]),
         report=reverse("admin:embeddings_encoderversion_report", args=[version.pk]) if report_of(version) else "",
     )
+
+
+def _learned(order: LearnedOrder) -> LearnedView:
+    places = ""
+    if order.strip_length > 1 and len(order.places) >= order.strip_length:
+        place = order.strip_length
+        percent = round(100 * order.places[place - 1])
+        places = _("Place %(place)d is looked at %(percent)d%% as much as the first.") % {
+            "place": place,
+            "percent": percent,
+        }
+    is_shown = order.is_live and settings.LEARNING == "on"
+    return LearnedView(order.collection.name, is_shown, order.reason, places, order.learned_at)
 
 
 def _poor_query(query: PoorQuery) -> PoorQueryView:
