@@ -11,7 +11,7 @@ class RecommenderConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """Register the kind of job, and the admin of rules: recommender.admin has the site itself, and cannot register with it yet."""
+        """Register the kind of job, and the admin of rules: recommender.admin has the site itself, which is not made before."""
         from recommender.admin import rules  # noqa: F401
         from recommender.job_kinds import register_kinds
 

@@ -75,9 +75,15 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class SimilarQuery(SearchQuery):
-    """What to recommend beside a product: as in a search, and in which collection."""
+    """What to recommend beside a product: as in a search, and in which collection.
+
+    Attributes:
+        collection: slug.
+        for_visitor: whether A/B tests and the learned order apply, which differ from hour to hour.
+    """
 
     collection: str = DEFAULT_COLLECTION
+    for_visitor: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +156,10 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
 
 
 def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
-    served = plan_for(live_collection(query.collection), product_id, diversity=query.diversity)
-    live = served.live
+    live, rearrangement = live_collection(query.collection), None
+    if query.for_visitor:
+        served = plan_for(live, product_id, diversity=query.diversity)
+        live, rearrangement = served.live, served.rearrangement
     with query_stage("retrieve"):
         vectors = vectors_of(live.version_id, product_id)
     with query_stage("filter"):
@@ -161,7 +169,7 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     def answer(plan: Plan) -> Recommendations:
         if not vectors:
             return _fallback_by_category(product_id, live, query, plan, excluded_ids)
-        results = _search_index(live, vectors, query, plan, excluded_ids, product_id, served.rearrangement)
+        results = _search_index(live, vectors, query, plan, excluded_ids, product_id, rearrangement)
         return Recommendations(live.slug, live.label, results)
 
     return _explained(answer, plan) if query.explain else answer(plan)

@@ -123,7 +123,7 @@ def _query(options: dict[str, Any]) -> tuple[SimilarQuery, bool]:
     except InvalidParameters as error:
         raise _command_error(error) from error
     strict = bool(values.pop("strict"))
-    return SimilarQuery(**values), strict
+    return SimilarQuery(**values, for_visitor=False), strict
 
 
 def _command_error(error: InvalidParameters) -> CommandError:

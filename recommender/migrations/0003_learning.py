@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('embeddings', '0002_coverage'),
-        ('recommender', '0001_initial'),
+        ('recommender', '0002_rules'),
     ]
 
     operations = [
