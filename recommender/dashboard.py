@@ -361,7 +361,9 @@ def _find_poor_queries() -> PoorQueries:
         if len(poor) == MAX_POOR_QUERIES or time.monotonic() - started > QUERY_TIME_LIMIT_S:
             return PoorQueries(poor, number)
         try:
-            recommended = similar_to(product_id, SimilarQuery(collection=collection, limit=STRIP_LENGTH))
+            recommended = similar_to(
+                product_id, SimilarQuery(collection=collection, limit=STRIP_LENGTH, for_visitor=False)
+            )
         except (ProductNotFound, UnknownCollection):
             continue
         except EmbeddingsError as error:

@@ -19,10 +19,16 @@ from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector
 
 
 def jpeg(colour: str | tuple[int, int, int] = "teal", size: tuple[int, int] = (32, 24)) -> bytes:
-    """A real JPEG file of one colour with a black or white corner: a picture of one colour alone counts as a placeholder."""
+    """A real JPEG file of one colour with black or white spots: a picture of one colour alone counts as a placeholder.
+
+    The spots of each colour are at other places, so that two such pictures are no near-duplicates.
+    """
     image = Image.new("RGB", size, colour)
-    corner = "black" if sum(image.resize((1, 1)).tobytes()) > 3 * 127 else "white"
-    image.paste(corner, (0, 0, max(1, size[0] // 8), max(1, size[1] // 8)))
+    spot = "black" if sum(image.resize((1, 1)).tobytes()) > 96 else "white"
+    width, height = max(1, size[0] // 8), max(1, size[1] // 8)
+    for place in hashlib.sha256(repr(colour).encode()).digest()[:5]:
+        left, top = (place % 8) * width, (place // 8 % 8) * height
+        image.paste(spot, (left, top, left + width, top + height))
     return _saved(image)
 
 

@@ -430,7 +430,8 @@ class _ImportRun:
             results.append(result)
             if not self.report.dry_run:
                 attachments += _change_photos(product, pending.photos)
-        attach_images(attachments)
+        if attachments:
+            attach_images(attachments)
         return results
 
     def _record_source(self, batch: Sequence[_PendingRow], products: Sequence[Product]) -> set[int]:

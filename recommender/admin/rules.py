@@ -279,7 +279,7 @@ def _compared(rule_set: RuleSet, sku: str, collection: str) -> dict[str, Any]:
     """Both strips and the effects; or why there are none."""
     try:
         product_id = product_id_of(sku)
-        query = SimilarQuery(limit=_STRIP, collection=collection, rule_set="")
+        query = SimilarQuery(limit=_STRIP, collection=collection, rule_set="", for_visitor=False)
         before = similar_to(product_id, query)
         after = similar_to(product_id, replace(query, rule_set=rule_set.name, explain=True))
     except (ProductNotFound, EmbeddingsError) as error:

@@ -156,13 +156,19 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
         "/api/products",
         "/api/products/{product_id}",
         "/api/products/{product_id}/similar",
+        "/api/products/{product_id}/substitutes",
         "/api/products:batch",
         "/api/products/by-sku/{sku}",
         "/api/products/by-sku/{sku}/similar",
+        "/api/products/by-sku/{sku}/substitutes",
         "/api/collections",
         "/api/collections/{slug}",
         "/api/collections/{slug}/search",
         "/api/collections/{slug}/train",
+        "/api/rule-sets",
+        "/api/rule-sets/{name}",
+        "/api/rule-sets/{name}/rules",
+        "/api/rule-sets/{name}/rules/{rule_id}",
         "/api/imports",
         "/api/jobs",
         "/api/jobs/{job_id}",
@@ -200,6 +206,7 @@ def test_the_schema_documents_required_bodies_and_links_from_jobs(api: Client) -
     takes_body = {name for name, operation in operations.items() if operation.get("requestBody", {}).get("required")}
     assert takes_body == {
         "search", "train", "import", "events", "put_product", "patch_product", "product_batch", "set_coverage",
+        "create_rule_set", "put_rule_set", "create_rule", "put_rule",
     }  # fmt: skip
     for name, status in (("import", "202"), ("train", "202"), ("put_product", "201")):
         assert "Location" in operations[name]["responses"][status]["headers"]

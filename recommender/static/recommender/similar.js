@@ -24,13 +24,13 @@ const TEXTS = {
 const DEFAULT_API = new URL(import.meta.url).origin;
 const DEFAULT_LIMIT = 8;
 const TIMEOUT_MS = 20_000;
-// Distance below the viewport at which a strip starts to load.
+// So far below the viewport a strip loads.
 const LOAD_AHEAD = "300px";
 const IMPRESSION_MS = 1_000;
 // Elements that get a strip, and the attributes that are copied to it, without `data-`.
 const HOSTS = "[data-similar-to], [data-similar-to-sku]";
 const TARGETS = { "similar-to": "product-id", "similar-to-sku": "sku" };
-const ATTRIBUTES = [...Object.keys(TARGETS), "heading", "limit", "collection", "api", "api-key", "no-events", "substitutes", ...Object.keys(TEXTS).map((name) => `text-${name}`)];
+const ATTRIBUTES = [...Object.keys(TARGETS), "heading", "limit", "collection", "api", "api-key", "substitutes", "no-events", ...Object.keys(TEXTS).map((name) => `text-${name}`)];
 // Elements whose `data-track` is sent on interaction; of others it is sent when they appear.
 const CONTROLS = "form, a, button, input";
 
@@ -314,8 +314,7 @@ class SimilarProducts extends Recommendations {
 
   async #load() {
     this.#nearby.disconnect();
-    const kind = this.hasAttribute("substitutes") ? "substitutes" : "similar";
-    const url = new URL(`api/products/${this.#product}/${kind}`, this.api);
+    const url = new URL(`api/products/${this.#product}/${this.hasAttribute("substitutes") ? "substitutes" : "similar"}`, this.api);
     url.search = new URLSearchParams({ limit: this.limit, collection: this.collection });
     const response = await this.fetch(url);
     if (!response) return;
