@@ -79,9 +79,7 @@ def remove_photo(image_id: int) -> dict[str, Any]:
     Raises:
         CorrectionNotPossible: there is no such photo.
     """
-    image = ProductImage.objects.filter(pk=image_id).first()
-    if image is None:
-        raise CorrectionNotPossible(_("The photo was removed already."))
+    image = _photo(image_id)
     before = {"file": str(image.file.name), "position": image.position, "alt": image.alt}
     remove_images([image_id])
     return before
@@ -100,9 +98,7 @@ def ignore_photo(image_id: int) -> dict[str, Any]:
     Raises:
         CorrectionNotPossible: there is no such photo.
     """
-    image = ProductImage.objects.filter(pk=image_id).first()
-    if image is None:
-        raise CorrectionNotPossible(_("The photo was removed already."))
+    image = _photo(image_id)
     chosen = image.role if image.role_source == ProductImage.RoleSource.CHOSEN else ""
     choose_roles({image_id: ProductImage.Role.IGNORED})
     return {"photo": image_id, "role": chosen}
@@ -159,3 +155,10 @@ def _locked(product_id: int) -> Product:
 def _check(unchanged: bool) -> None:
     if not unchanged:
         raise CorrectionNotPossible(_("The product was changed since: change it on its own page."))
+
+
+def _photo(image_id: int) -> ProductImage:
+    image = ProductImage.objects.filter(pk=image_id).first()
+    if image is None:
+        raise CorrectionNotPossible(_("The photo was removed already."))
+    return image

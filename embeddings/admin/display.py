@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from accounts.admin.display import Badge
+from typing import Any
+
+from django.http import HttpRequest
+
+from accounts.admin.display import Badge, ReadOnlyAdmin
 from embeddings.models import ImageEmbedding
 
 State = ImageEmbedding.State
@@ -16,3 +20,14 @@ def state_badge(row: ImageEmbedding, *, named: bool = True) -> Badge:
     label = State(row.state).label
     text = f"{row.version.label}: {label}" if named else str(label)
     return Badge(text, VARIANTS.get(State(row.state), "info"), row.error)
+
+
+class ReviewAdmin(ReadOnlyAdmin):
+    """One page of proposals instead of a list of rows. Staff who may change products decide on them."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Who may decide may see what there is to decide."""
+        return request.user.has_perm("catalog.change_product")

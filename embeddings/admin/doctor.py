@@ -17,12 +17,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
-from unfold.admin import ModelAdmin
 
 from catalog.corrections import CorrectionNotPossible
 from catalog.models import Product, ProductImage
 from catalog.selectors import images_of
 from embeddings import diagnoses
+from embeddings.admin.display import ReviewAdmin
 from embeddings.models import Diagnosis
 from embeddings.submissions import DOCTOR, submit_examination
 from jobs.admin import notify_submitted
@@ -69,24 +69,8 @@ class FindingView:
 
 
 @admin.register(Diagnosis)
-class DoctorAdmin(ModelAdmin):
-    """One page instead of a list of rows."""
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Staff who may change products decide what is wrong with them."""
-        return request.user.has_perm("catalog.change_product")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
+class DoctorAdmin(ReviewAdmin):
+    """What may be wrong with products and their photos."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -17,12 +17,12 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
-from unfold.admin import ModelAdmin
 
 from catalog.duplicates import DecisionNotPossible, DuplicateGroup, SimilarProduct, duplicate_groups, make_variants
 from catalog.duplicates import mark_as_different as mark_different
 from catalog.duplicates import merge as merge_products
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
+from embeddings.admin.display import ReviewAdmin
 from embeddings.submissions import submit_duplicate_search
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
@@ -56,24 +56,8 @@ class GroupView:
 
 
 @admin.register(DuplicatePair)
-class DuplicatesAdmin(ModelAdmin):
-    """One page instead of a list of rows: decisions are about groups, not pairs."""
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Staff who may change products decide which of them are one."""
-        return request.user.has_perm("catalog.change_product")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
+class DuplicatesAdmin(ReviewAdmin):
+    """Products that may be one: decisions are about groups, not pairs."""
 
     def get_urls(self) -> list[URLPattern]:
         return [
