@@ -662,7 +662,7 @@ class TestWithABroker:
     def test_jobs_have_a_queue_of_their_own(self):
         assert {kind.name: kind.queue for kind in kinds} == {
             "train": "train", "activate": "train", "import": "jobs", "move": "jobs", "bulk_edit": "jobs", "reindex": "jobs",
-            "duplicates": "jobs", "coverage": "jobs", "verify": "jobs", "doctor": "jobs",
+            "duplicates": "jobs", "coverage": "jobs", "verify": "jobs", "doctor": "jobs", "learn": "train",
         }  # fmt: skip
         for task in ("run_training", "run_waiting_trainings"):
             assert app.amqp.router.route({}, f"jobs.tasks.{task}")["queue"].name == "train"
