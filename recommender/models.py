@@ -58,6 +58,15 @@ class Event(models.Model):
         return f"{self.type} {self.created_at:%Y-%m-%d %H:00}"
 
 
+class RuleSetQuerySet(models.QuerySet["RuleSet"]):
+    """Which rule sets."""
+
+    def in_force(self, collection: str) -> RuleSet | None:
+        """The active set of a collection: its own, or the one that is active everywhere. collection: slug."""
+        active = self.filter(models.Q(collection__slug=collection) | models.Q(collection=None), active=True)
+        return active.order_by(models.F("collection").asc(nulls_last=True)).first()
+
+
 class RuleSet(models.Model):
     """Merchandising rules that are in force together. Of a collection, or without one everywhere, one set is active.
 
@@ -76,6 +85,8 @@ class RuleSet(models.Model):
     )
     active = models.BooleanField(_("active"), default=False)
     changed_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    objects = RuleSetQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("rule set")
@@ -204,6 +215,8 @@ class Experiment(models.Model):
         kind: what is compared.
         control: the encoder version that the others get; None where none is compared.
         candidate: the encoder version that the share gets; None where none is compared.
+        control_rules: name of the rule set that the others get; "" for no rules.
+        candidate_rules: name of the rule set that the share gets; "" where none is compared.
         share: of product and hour that get the candidate, 0 to 1.
         effect: the difference of click rates that the test looks for, fixed at its first look; None before.
         p_value: the least of all looks so far.
@@ -215,6 +228,7 @@ class Experiment(models.Model):
 
         ENCODER = "encoder", _("two encoder versions")
         ORDER = "order", _("learned order (B) and visual order (A)")
+        RULES = "rules", _("two rule sets")
 
     class State(models.TextChoices):
         """How an experiment stands."""
@@ -234,6 +248,8 @@ class Experiment(models.Model):
     candidate = models.ForeignKey(
         "embeddings.EncoderVersion", verbose_name=_("candidate"), null=True, on_delete=models.CASCADE, related_name="+"
     )
+    control_rules = models.CharField(_("rule set of the control"), max_length=RULE_SET_LENGTH, blank=True)
+    candidate_rules = models.CharField(_("rule set of the candidate"), max_length=RULE_SET_LENGTH, blank=True)
     share = models.FloatField(_("share"))
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.RUNNING)
     effect = models.FloatField(_("effect"), null=True)

@@ -23,6 +23,7 @@ from recommender.metrics import query_stage
 from recommender.reranking import diversify
 from recommender.retrieval import nearest_products
 from recommender.rules.book import plan_beside, plan_of_search
+from recommender.rules.errors import UnknownRuleSet
 from recommender.rules.explanation import Answered, Explanation, explain
 from recommender.rules.plan import NO_RULES, Plan, Source
 from recommender.rules.selection import Selection
@@ -156,15 +157,15 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
 
 
 def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
-    live, rearrangement = live_collection(query.collection), None
+    live, rearrangement, rule_set = live_collection(query.collection), None, None
     if query.for_visitor:
         served = plan_for(live, product_id, diversity=query.diversity)
-        live, rearrangement = served.live, served.rearrangement
+        live, rearrangement, rule_set = served.live, served.rearrangement, served.rule_set
     with query_stage("retrieve"):
         vectors = vectors_of(live.version_id, product_id)
     with query_stage("filter"):
         excluded_ids = {product_id, *excluded_products_of(product_id)}
-        plan = plan_beside(live.slug, product_id, query.rule_set)
+        plan = _plan_beside(live.slug, product_id, query, rule_set)
 
     def answer(plan: Plan) -> Recommendations:
         if not vectors:
@@ -173,6 +174,17 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
         return Recommendations(live.slug, live.label, results)
 
     return _explained(answer, plan) if query.explain else answer(plan)
+
+
+def _plan_beside(collection: str, product_id: int, query: SimilarQuery, tested: str | None) -> Plan:
+    """The rules of a query: of the set that it names, or else of one that an A/B test gives it. tested: its name; None: no test."""
+    if query.rule_set is None and tested is not None:
+        try:
+            return plan_beside(collection, product_id, tested)
+        except UnknownRuleSet:
+            # It was deleted since; the test ends at its next look.
+            return plan_beside(collection, product_id)
+    return plan_beside(collection, product_id, query.rule_set)
 
 
 def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:

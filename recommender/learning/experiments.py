@@ -4,8 +4,7 @@ A test may be looked at as often as one likes. A candidate that is significantly
 version by a roll-back, the learned order by showing the visual one again.
 
 A kind of test is a member of `Experiment.Kind`, and has three places: `serving.plan_for`, which gives a request its side,
-`_sides_of` here, which says on which side an event was, and `_take_back`. A test of two sets of rules would have its sides by
-product and hour, `serving.is_candidate`, as the learned order has.
+`_sides_of` here, which says on which side an event was, and `_take_back`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from embeddings.versions import roll_back
 from recommender.learning.assignment import hour_of
 from recommender.learning.sequential import LEVEL, arm_of, effect_of, look_at
 from recommender.learning.serving import clear_cache, is_candidate, is_of_versions_in_use
-from recommender.models import Event, Experiment, LearnedOrder
+from recommender.models import Event, Experiment, LearnedOrder, RuleSet
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +122,30 @@ def start_order_test(collection: Collection, share: float) -> Experiment:
         raise ExperimentRefused(
             f"the strips of {collection.slug} are not in a learned order, so there is none to compare"
         )
-    return _start(collection, Experiment.Kind.ORDER, share, None, None)
+    return _start(collection, Experiment.Kind.ORDER, share)
+
+
+def start_rules_test(collection: Collection, rule_set: str, share: float) -> Experiment:
+    """Compare a rule set (B) with the one that is in force, or with no rules where none is (A).
+
+    Args:
+        collection: the collection.
+        rule_set: name of the candidate.
+        share: of product and hour that get it, above 0 and below 1.
+
+    Returns:
+        The running test.
+
+    Raises:
+        ExperimentRefused: there is no such rule set, it is in force already, or another test is running.
+    """
+    if not RuleSet.objects.filter(name=rule_set).exists():
+        known = ", ".join(RuleSet.objects.values_list("name", flat=True)) or "none yet"
+        raise ExperimentRefused(f"there is no rule set {rule_set!r}; there is: {known}")
+    control = _rules_in_force(collection)
+    if control == rule_set:
+        raise ExperimentRefused(f"the rule set {rule_set} is in force in {collection.slug} already")
+    return _start(collection, Experiment.Kind.RULES, share, rules=(control, rule_set))
 
 
 def stop(test: Experiment, reason: str) -> None:
@@ -160,6 +182,9 @@ def check(test: Experiment) -> Experiment:
     if test.kind == Experiment.Kind.ENCODER and not is_of_versions_in_use(test):
         stop(test, "another encoder version was activated")
         return test
+    if test.kind == Experiment.Kind.RULES and not _has_its_rules(test):
+        stop(test, "another rule set is in force, or the one to try is gone")
+        return test
     strips, clicks, result = _measure(test)
     control, candidate = (arm_of(*_aligned(strips[side], clicks[side])) for side in (False, True))
     if test.effect is None and control.is_enough and candidate.is_enough:
@@ -187,9 +212,13 @@ def in_words(test: Experiment) -> str:
     Returns:
         For an operator.
     """
-    compared = (
-        "learned order against visual order" if test.candidate is None else f"{test.candidate} against {test.control}"
-    )
+    match test.kind:
+        case Experiment.Kind.ORDER:
+            compared = "learned order against visual order"
+        case Experiment.Kind.RULES:
+            compared = f"rule set {test.candidate_rules} against {test.control_rules or 'no rules'}"
+        case _:
+            compared = f"{test.candidate} against {test.control}"
     title = (
         f"{test.collection.slug}: {compared}, {100 * test.share:g}% of products and hours: {test.get_state_display()}"
     )
@@ -213,8 +242,9 @@ def _start(
     collection: Collection,
     kind: Experiment.Kind,
     share: float,
-    control: EncoderVersion | None,
-    candidate: EncoderVersion | None,
+    control: EncoderVersion | None = None,
+    candidate: EncoderVersion | None = None,
+    rules: tuple[str, str] = ("", ""),
 ) -> Experiment:
     if not 0 < share < 1:
         raise ExperimentRefused(f"a share of {share:g} leaves nothing to compare: it is above 0 and below 1")
@@ -223,12 +253,25 @@ def _start(
     try:
         with transaction.atomic():
             test = Experiment.objects.create(
-                collection=collection, kind=kind, share=share, control=control, candidate=candidate, started_at=started
-            )
+                collection=collection, kind=kind, share=share, control=control, candidate=candidate, started_at=started,
+                control_rules=rules[0], candidate_rules=rules[1],
+            )  # fmt: skip
     except IntegrityError:
         raise ExperimentRefused(f"{collection.slug} has such a test already: stop it first") from None
     clear_cache()
     return test
+
+
+def _rules_in_force(collection: Collection) -> str:
+    """The name of the active rule set of a collection; "" for none."""
+    active = RuleSet.objects.in_force(collection.slug)
+    return active.name if active else ""
+
+
+def _has_its_rules(test: Experiment) -> bool:
+    """Whether a test of rule sets still compares the one in force with one that exists."""
+    exists = RuleSet.objects.filter(name=test.candidate_rules).exists()
+    return exists and _rules_in_force(test.collection) == test.control_rules
 
 
 def _end(test: Experiment, state: Experiment.State, reason: str) -> None:
@@ -246,6 +289,8 @@ def _take_back(test: Experiment) -> str:
         reason = "an A/B test found it worse than the visual order"
         LearnedOrder.objects.filter(collection=test.collection_id).update(is_live=False, reason=reason)
         return "strips are in the visual order again"
+    if test.kind == Experiment.Kind.RULES:
+        return f"{test.control_rules or 'no rule set'} stays in force"
     collection = Collection.objects.get(pk=test.collection_id)
     if collection.active_version_id != test.candidate_id:
         return f"{test.control} stays the active version"
@@ -288,7 +333,7 @@ def _measure(test: Experiment) -> tuple[Mapping[bool, Cells], Mapping[bool, Cell
 
 def _sides_of(test: Experiment) -> Callable[[int, int, str], bool | None]:
     """Which side an event was on, by its product, hour and encoder label: True for the candidate, None for neither."""
-    if test.kind == Experiment.Kind.ORDER:
+    if test.kind in (Experiment.Kind.ORDER, Experiment.Kind.RULES):
         return lambda product_id, hour, _: is_candidate(test, product_id, hour)
     sides = {str(test.control): False, str(test.candidate): True}
     return lambda _, __, encoder: sides.get(encoder)

@@ -1,4 +1,4 @@
-"""What a request gets of what was learned: an encoder version by an A/B test, and the learned order of its results.
+"""What a request gets: an encoder version and rules by an A/B test, and the learned order of its results.
 
 Nothing is read while the setting LEARNING is `off`.
 """
@@ -84,10 +84,17 @@ class Rearrangement:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a request gets: a version of the collection's encoder, and an order; None for the visual order."""
+    """What a request gets.
+
+    Attributes:
+        live: a version of the collection's encoder.
+        rearrangement: an order; None for the visual order.
+        rule_set: name of a rule set, "" for no rules; None for the one that is in force.
+    """
 
     live: LiveCollection
     rearrangement: Rearrangement | None = None
+    rule_set: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,7 @@ class _State:
     order: _Order | None
     order_test: Experiment | None
     encoder_test: Experiment | None
+    rules_test: Experiment | None
     arms: tuple[LiveCollection, LiveCollection] | None
 
 
@@ -149,14 +157,19 @@ def plan_for(live: LiveCollection, product_id: int, *, diversity: float = 0.0, n
     hour = int((time.time() if now is None else now) // HOUR_S)
     if state.encoder_test is not None and state.arms is not None:
         live = state.arms[is_candidate(state.encoder_test, product_id, hour)]
+    rule_set = None
+    if (rules_test := state.rules_test) is not None:
+        gets_candidate = is_candidate(rules_test, product_id, hour)
+        rule_set = rules_test.candidate_rules if gets_candidate else rules_test.control_rules
     if settings.LEARNING != "on" or state.order is None or diversity:
-        return Plan(live)
+        return Plan(live, rule_set=rule_set)
     test = state.order_test
     if is_yardstick(product_id, hour) if test is None else not is_candidate(test, product_id, hour):
-        return Plan(live)
+        return Plan(live, rule_set=rule_set)
     seed = int(share(product_id, hour, EXPLORING) * 2**53)
     evidence = evidence_of(live.collection_id, product_id)
-    return Plan(live, Rearrangement(evidence, state.order.click_rate, state.order.strip_length, seed))
+    rearrangement = Rearrangement(evidence, state.order.click_rate, state.order.strip_length, seed)
+    return Plan(live, rearrangement, rule_set)
 
 
 def is_candidate(experiment: Experiment, product_id: int, hour: int) -> bool:
@@ -190,7 +203,7 @@ def _read_state(live: LiveCollection) -> _State:
     if encoder_test is not None and is_of_versions_in_use(encoder_test):
         control, candidate = encoder_test.control, encoder_test.candidate
         arms = None if control is None or candidate is None else (live_of(control), live_of(candidate))
-    return _State(order, tests.get(Experiment.Kind.ORDER), encoder_test, arms)
+    return _State(order, tests.get(Experiment.Kind.ORDER), encoder_test, tests.get(Experiment.Kind.RULES), arms)
 
 
 def is_of_versions_in_use(test: Experiment) -> bool:

@@ -34,7 +34,9 @@ class Migration(migrations.Migration):
             name='Experiment',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('encoder', 'two encoder versions'), ('order', 'learned order (B) and visual order (A)')], max_length=12, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('encoder', 'two encoder versions'), ('order', 'learned order (B) and visual order (A)'), ('rules', 'two rule sets')], max_length=12, verbose_name='kind')),
+                ('control_rules', models.CharField(blank=True, max_length=60, verbose_name='rule set of the control')),
+                ('candidate_rules', models.CharField(blank=True, max_length=60, verbose_name='rule set of the candidate')),
                 ('share', models.FloatField(verbose_name='share')),
                 ('state', models.CharField(choices=[('running', 'running'), ('better', 'ended: the candidate is better'), ('worse', 'ended: the candidate is worse'), ('stopped', 'stopped')], default='running', max_length=8, verbose_name='state')),
                 ('effect', models.FloatField(null=True, verbose_name='effect')),

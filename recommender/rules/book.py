@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection
-from django.db.models import F, Q
 from pydantic import ValidationError
 
 from catalog.cards import ProductCard, product_cards, visible_cards
@@ -251,8 +250,7 @@ def _find_set(collection: str, rule_set: str | None) -> RuleSet | None:
         if found is None:
             raise UnknownRuleSet(rule_set, RuleSet.objects.values_list("name", flat=True))
         return found
-    active = RuleSet.objects.filter(Q(collection__slug=collection) | Q(collection=None), active=True)
-    return active.order_by(F("collection").asc(nulls_last=True)).first()
+    return RuleSet.objects.in_force(collection)
 
 
 def _by_target(rules: Iterable[ActiveRule]) -> dict[str, list[ActiveRule]]:

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from catalog.models import Product
 from embeddings.backends import get_vector_index
 from embeddings.models import Collection, EncoderVersion
 from embeddings.selectors import clear_live_collection_cache
@@ -20,7 +21,8 @@ from recommender.learning import experiments
 from recommender.learning.experiments import ExperimentRefused
 from recommender.learning.sequential import Arm, arm_of, effect_of, look_at
 from recommender.learning.serving import clear_cache, is_candidate
-from recommender.models import Event, Experiment, LearnedOrder
+from recommender.models import Event, Experiment, LearnedOrder, RuleSet
+from recommender.rules.services import delete_set, save_rule, save_set
 from tests.recommender.conftest import MeanColourEncoder, Shop
 from tests.recommender.learning.conftest import Strip, clicked, hours_ago, seen
 
@@ -83,6 +85,27 @@ class TestSides:
             labels.append(api.get(f"/api/products/{strip.product.pk}/similar").json()["encoder"])
             assert labels[-1] == ("all-v2" if is_candidate(test, strip.product.pk, hour) else "all-v1")
         assert set(labels) == {control.label, candidate.label}
+
+    def test_a_share_of_products_and_hours_gets_the_rule_set_to_try(
+        self, api: Client, strip: Strip, learning: Any, at_hour: Callable[[int], None]
+    ) -> None:
+        summer = save_set({"name": "summer"})
+        hidden = Product.objects.get(pk=strip.results[0])
+        save_rule(
+            summer, {"kind": "hide", "scope": "everywhere", "target": "", "parameters": {"products": [hidden.sku]}}
+        )
+        test = started(experiments.start_rules_test(Collection.objects.get(), "summer", 0.5))
+
+        shown_by_side: dict[bool, set[bool]] = {False: set(), True: set()}
+        for hour in range(20):
+            at_hour(hour)
+            answer = api.get(f"/api/products/{strip.product.pk}/similar").json()
+            ids = [each["product"]["id"] for each in answer["results"]]
+            shown_by_side[is_candidate(test, strip.product.pk, hour)].add(hidden.pk in ids)
+
+        assert shown_by_side == {False: {True}, True: {False}}
+        delete_set(summer)
+        assert api.get(f"/api/products/{strip.product.pk}/similar").status_code == 200
 
     def test_when_the_test_has_ended_all_get_the_active_version(
         self, api: Client, strip: Strip, learning: Any, versions: Any, at_hour: Callable[[int], None]
@@ -170,6 +193,32 @@ class TestLooks:
         [test] = experiments.check_all()
         assert (test.state, test.reason) == ("worse", "strips are in the visual order again")
         assert not LearnedOrder.objects.get().is_live
+
+    def test_a_worse_rule_set_never_comes_into_force(self, shop: Shop, settings: Any) -> None:
+        settings.LEARNING = "measure"
+        RuleSet.objects.create(name="summer")
+        call_command("ab_test", "start", "rules:summer", "--share", "0.5")
+        test = started(Experiment.objects.get())
+
+        def sides(product: int, at: datetime) -> tuple[str, float]:
+            return "all-v1", 0.1 if is_candidate(test, product, int(at.timestamp() // 3600)) else 0.3
+
+        store_clicks(sides)
+        [test] = experiments.check_all()
+        assert (test.state, test.reason) == ("worse", "no rule set stays in force")
+        assert "rule set summer against no rules" in experiments.in_words(test)
+
+    def test_another_rule_set_in_force_ends_the_test(self, shop: Shop) -> None:
+        winter = RuleSet.objects.create(name="winter")
+        RuleSet.objects.create(name="summer")
+        experiments.start_rules_test(shop.version.collection, "summer", 0.5)
+        RuleSet.objects.filter(pk=winter.pk).update(active=True)
+        [test] = experiments.check_all()
+        assert (test.state, test.reason) == ("stopped", "another rule set is in force, or the one to try is gone")
+        with pytest.raises(ExperimentRefused, match="winter is in force"):
+            experiments.start_rules_test(shop.version.collection, "winter", 0.5)
+        with pytest.raises(ExperimentRefused, match="there is: summer, winter"):
+            experiments.start_rules_test(shop.version.collection, "sumer", 0.5)
 
     def test_another_activation_ends_the_test(self, versions: Any) -> None:
         test = started(experiments.start_encoder_test(versions[1], 0.5))
