@@ -19,7 +19,7 @@ _RULES = "rules:"
 
 
 class Command(BaseCommand):
-    help = "Compare two encoder versions, two rule sets, or the learned order with the visual one, by a share of products and hours."
+    help = "Compare two encoder versions, two rule sets, or the learned and the visual order, by a share of products and hours."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
