@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from embeddings.backends import BUNDLED
+from embeddings.selectors import LIVE_COLLECTION_TTL_S
 from tests.deploy.files import DEPLOY, ROOT, commands_of, compose
 from tests.deploy.natively import Deployment, documented
 from tests.deploy.test_stack import Shop, waiting
@@ -128,6 +130,8 @@ def test_another_encoder_and_back(deployment, shop, tmp_path):
     deployment.wait_until(lambda: shop.get(f"/api/products/{product}/similar")["encoder"] == "all-v2")
     documented(deployment, [back], tmp_path)
     deployment.wait_until(lambda: shop.get(f"/api/products/{product}/similar")["encoder"] == "all-v1")
+    # Another process may still answer by the other version.
+    time.sleep(LIVE_COLLECTION_TTL_S)
 
 
 def test_what_the_guide_names_is_there():
