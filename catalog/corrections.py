@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Category, Product, ProductImage
 from catalog.photo_roles import choose_roles
 from catalog.photos import read_photo
-from catalog.services import attach_image, products_were_changed, remove_images
+from catalog.services import ProductData, attach_image, products_were_changed, remove_images, save_product
 
 
 class CorrectionNotPossible(ValueError):
@@ -37,9 +37,7 @@ def move_to_category(product_id: int, path: str) -> dict[str, Any]:
     if category is None:
         raise CorrectionNotPossible(_("The category %s does not exist any more.") % path)
     before = {"category": product.category_id, "set": category.pk}
-    product.category = category
-    product.save(update_fields=["category", "updated_at"])
-    products_were_changed([product_id])
+    _save_category(product, category)
     return before
 
 
@@ -60,9 +58,7 @@ def set_attribute(product_id: int, name: str, value: str) -> dict[str, Any]:
     """
     product = _locked(product_id)
     before = {"attribute": name, "value": product.attributes.get(name), "set": value}
-    product.attributes = {**product.attributes, name: value}
-    product.save(update_fields=["attributes", "updated_at"])
-    products_were_changed([product_id])
+    _save_attribute(product, name, value)
     return before
 
 
@@ -134,15 +130,23 @@ def undo(product_id: int, before: dict[str, Any]) -> ProductImage | None:
     if "attribute" in before:
         name = before["attribute"]
         _check(product.attributes.get(name) == before["set"])
-        kept = {other: value for other, value in product.attributes.items() if other != name}
-        product.attributes = kept if before["value"] is None else {**kept, name: before["value"]}
-        product.save(update_fields=["attributes", "updated_at"])
+        _save_attribute(product, name, before["value"])
     else:
         _check(product.category_id == before["set"])
-        product.category = Category.objects.filter(pk=before["category"]).first()
-        product.save(update_fields=["category", "updated_at"])
-    products_were_changed([product_id])
+        _save_category(product, Category.objects.filter(pk=before["category"]).first())
     return None
+
+
+def _save_attribute(product: Product, name: str, value: Any) -> None:
+    """Set one attribute of a product. value: None to remove it."""
+    attributes = {} if value is None else {name: value}
+    save_product(ProductData(product.sku, product.title, attributes=attributes), fields={f"attributes.{name}"})
+
+
+def _save_category(product: Product, category: Category | None) -> None:
+    product.category = category
+    product.save(update_fields=["category", "updated_at"])
+    products_were_changed([product.pk])
 
 
 def _locked(product_id: int) -> Product:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +33,8 @@ class Backends:
         self._encoders: dict[tuple[str, Path, int], Encoder] = {}
         # With the setting that it was made from.
         self._vector_index: tuple[Any, VectorIndex] | None = None
+        # What a command asks in its place.
+        self.own_vector_index: VectorIndex | None = None
 
     def encoder(self, name: str | None = None) -> Encoder:
         """See `get_encoder`."""
@@ -45,6 +49,8 @@ class Backends:
 
     def vector_index(self) -> VectorIndex:
         """See `get_vector_index`."""
+        if self.own_vector_index is not None:
+            return self.own_vector_index
         made = self._vector_index
         if made is None or made[0] is not settings.VECTOR_INDEX:
             with self._making:
@@ -87,6 +93,27 @@ def open_encoder_file(path: Path) -> Encoder:
 def get_vector_index() -> VectorIndex:
     """The vector index that the setting VECTOR_INDEX names, one instance for this process."""
     return registry.get(Backends).vector_index()
+
+
+@contextmanager
+def own_vector_index(**options: Any) -> Iterator[VectorIndex]:
+    """Have `get_vector_index` give an index of this process's own; for commands, not for a process that serves.
+
+    Args:
+        **options: of the backend, in place of those of the setting VECTOR_INDEX.
+
+    Yields:
+        The index, which is closed afterwards.
+    """
+    served = settings.VECTOR_INDEX
+    index = _make_vector_index({**served, "OPTIONS": {**served["OPTIONS"], **options}})
+    backends = registry.get(Backends)
+    backends.own_vector_index = index
+    try:
+        yield index
+    finally:
+        backends.own_vector_index = None
+        index.close()
 
 
 class EncoderSpec(Protocol):

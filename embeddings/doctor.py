@@ -197,14 +197,21 @@ def _wrong_categories(catalogue: _Catalogue, on_progress: ProgressCallback) -> I
     rows = np.array([catalogue.main[product_id] for product_id in products])
     paths, labels = np.unique([catalogue.categories[product_id] for product_id in products], return_inverse=True)
     judgement = judge_labels(catalogue.vectors[rows], labels.astype(np.int64), on_progress=on_progress)
-    for place in np.flatnonzero(judgement.margin >= LISTED_FROM).tolist():
+    listed = np.flatnonzero(judgement.margin >= LISTED_FROM)
+    # By the category that they look like, whose vectors are read once.
+    listed = listed[np.argsort(judgement.suggested[listed], kind="stable")]
+    read, there, vectors = -1, np.empty(0, np.int64), np.empty((0, 0), np.float32)
+    for place in listed.tolist():
         product_id, path = products[place], str(paths[judgement.suggested[place]])
         own = catalogue.categories[product_id]
         # A broader or narrower category is a matter of taste.
         if _is_within(own, path) or _is_within(path, own) or path in catalogue.relatives.get(product_id, ()):
             continue
-        there = rows[labels == judgement.suggested[place]]
-        near = _unit(catalogue.vectors[there]) @ _unit(catalogue.vectors[rows[place]][None])[0]
+        if read != judgement.suggested[place]:
+            read = int(judgement.suggested[place])
+            there = rows[labels == read]
+            vectors = _unit(catalogue.vectors[there])
+        near = vectors @ _unit(catalogue.vectors[rows[place]][None])[0]
         evidence = catalogue.images[there[np.argsort(-near)[:_EVIDENCE]]].tolist()
         yield Found(Kind.CATEGORY, product_id, path, float(judgement.margin[place]), evidence=evidence)
 

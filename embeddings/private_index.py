@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
-from django.conf import settings
-
-from embeddings.backends import get_vector_index
+from embeddings.backends import own_vector_index
 from embeddings.indexing import points_of
 from embeddings.models import ImageEmbedding
 from embeddings.selectors import LiveCollection
@@ -32,23 +30,16 @@ def private_index(live: LiveCollection, on_progress: ProgressCallback | None = N
     Yields:
         Nothing; afterwards the copy is deleted.
     """
-    served = settings.VECTOR_INDEX
-    with TemporaryDirectory(prefix="lookalike-index-") as folder:
-        settings.VECTOR_INDEX = {**served, "OPTIONS": {**served["OPTIONS"], "path": folder}}
-        index = get_vector_index()
-        try:
-            index.ensure(live.index, bulk_load=True)
-            rows = ImageEmbedding.objects.filter(version=live.version_id, vector__isnull=False)
-            rows = rows.exclude(state__in=(ImageEmbedding.State.PENDING, ImageEmbedding.State.REMOVED))
-            total, last = rows.count(), 0
-            progress = StageProgress(on_progress, "copying the index", total)
-            while batch := list(rows.filter(pk__gt=last).order_by("pk")[:_BATCH]):
-                last = batch[-1].pk
-                index.upsert(live.index.name, points_of(batch))
-                progress.advance(len(batch))
-            if total >= _GRAPH_FROM:
-                index.optimise(live.index.name)
-            yield
-        finally:
-            index.close()
-            settings.VECTOR_INDEX = served
+    with TemporaryDirectory(prefix="lookalike-index-") as folder, own_vector_index(path=folder) as index:
+        index.ensure(live.index, bulk_load=True)
+        rows = ImageEmbedding.objects.filter(version=live.version_id, vector__isnull=False)
+        rows = rows.exclude(state__in=(ImageEmbedding.State.PENDING, ImageEmbedding.State.REMOVED))
+        total, last = rows.count(), 0
+        progress = StageProgress(on_progress, "copying the index", total)
+        while batch := list(rows.filter(pk__gt=last).order_by("pk")[:_BATCH]):
+            last = batch[-1].pk
+            index.upsert(live.index.name, points_of(batch))
+            progress.advance(len(batch))
+        if total >= _GRAPH_FROM:
+            index.optimise(live.index.name)
+        yield

@@ -1,4 +1,4 @@
-"""Has it learned every night: as a job on the queue of trainings."""
+"""Submits the job that learns from events: now, or once a night where it is due."""
 
 from __future__ import annotations
 
