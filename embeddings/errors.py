@@ -74,6 +74,10 @@ class InvalidFilter(EmbeddingsError, ValueError):
     """A filter names a field that is not indexed, or a range that cannot be met."""
 
 
+class InvalidSynonyms(EmbeddingsError, ValueError):
+    """A file of synonyms cannot be read."""
+
+
 class UnusablePhotos(EmbeddingsError, ValueError):
     """A set of photos cannot be trained on or evaluated; the message says what it lacks."""
 

@@ -15,15 +15,18 @@ from embeddings.vector_index.base import (
     IndexCollection,
     Payload,
     Point,
+    SparseQuery,
     VectorQuery,
     best_first,
     best_of_products,
     check_same,
     checked_points,
+    checked_sparse,
     near_enough,
     not_found,
     query_target,
     similarities,
+    sparse_product,
     stored_payload,
 )
 
@@ -109,6 +112,22 @@ class MemoryVectorIndex:
     def query_batch(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         self._get(name)
         return [self.query(name, query) for query in queries]
+
+    def query_sparse(self, name: str, query: SparseQuery) -> list[Hit]:
+        with self._lock:
+            stored = self._get(name)
+            wanted = checked_sparse(query.vector, query.using, stored.collection)
+            matching = [
+                (point, point.sparse[query.using])
+                for point in stored.points.values()
+                if query.using in point.sparse and _matches(point, query.filter)
+            ]
+        hits = [
+            Hit(point.id, point.payload["product_id"], sparse_product(vector, wanted))
+            for point, vector in matching
+            if np.intersect1d(vector.indices, wanted.indices).size
+        ]
+        return best_first(hits)[: query.limit]
 
     def count(self, name: str, filter: Filter | None = None) -> int:
         with self._lock:

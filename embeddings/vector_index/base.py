@@ -25,6 +25,9 @@ FilterValue = str | int | float | bool | Decimal
 MAX_ID = 2**64 - 1
 _SKETCH_SIZE = 16
 COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+SPARSE_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,31}")
+# Of a collection whose points have none, and of a batch of a scroll.
+NO_VECTOR = np.empty(0, dtype=np.float32)
 
 
 class Distance(StrEnum):
@@ -88,44 +91,75 @@ PAYLOAD_FIELDS: Mapping[str, FieldType] = {
 
 
 @dataclass(frozen=True, slots=True)
+class SparseVector:
+    """A vector most of whose entries are 0. Two of them are compared by their product, the sum over the indices that both have.
+
+    Attributes:
+        indices: uint32 [n], ascending, each once.
+        values: float32 [n], finite.
+    """
+
+    indices: NDArray[np.uint32]
+    values: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, weights: Mapping[int, float]) -> SparseVector:
+        """The vector with these entries. weights: by index."""
+        indices = sorted(weights)
+        return cls(
+            np.array(indices, dtype=np.uint32), np.array([weights[index] for index in indices], dtype=np.float32)
+        )
+
+    def __len__(self) -> int:
+        """How many entries it has."""
+        return len(self.indices)
+
+
+@dataclass(frozen=True, slots=True)
 class IndexCollection:
     """A named set of vectors of one encoder version.
 
     Attributes:
         name: letters, digits, '-', '_' and '.', 128 at most; an adapter may use it as the name of a folder.
-        dim: length of each vector, 1 or more.
+        dim: length of each vector, 1 or more; 0 for points that have sparse vectors alone.
         distance: how vectors are compared.
+        sparse: names of the sparse vectors that points may have: letters and '_'.
 
     Raises:
-        ValueError: the name or the dim is no such thing.
+        ValueError: a name or the dim is no such thing.
     """
 
     name: str
     dim: int
     distance: Distance = Distance.COSINE
+    sparse: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not COLLECTION_NAME.fullmatch(self.name):
             raise ValueError(
                 f"{self.name!r} cannot name an index collection: use letters, digits, '-', '_' and '.', 128 at most"
             )
-        if self.dim < 1:
+        if self.dim < (0 if self.sparse else 1):
             raise ValueError(f"the collection {self.name} needs vectors of at least one dimension, not {self.dim}")
+        if unfit := [name for name in self.sparse if not SPARSE_NAME.fullmatch(name)]:
+            raise ValueError(f"{unfit[0]!r} cannot name a sparse vector: use letters and '_', 32 at most")
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One product image.
+    """One product image, or one product's text.
 
     Attributes:
-        id: the image's id, unsigned 64 bit.
+        id: the image's id, or the product's, unsigned 64 bit.
         vector: float32 [dim]. A collection compared by cosine stores and returns it with unit length.
         payload: PAYLOAD_FIELDS, of which `product_id` is required. Other fields are stored too, and cannot be filtered by.
+        sparse: vectors by the names that the collection has; it need not have each.
     """
 
     id: int
     vector: Vector
     payload: Payload
+    sparse: Mapping[str, SparseVector] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +282,30 @@ class VectorQuery:
             raise InvalidFilter(f"a query has to ask for at least one hit, not {self.limit}")
 
 
+@dataclass(frozen=True, slots=True)
+class SparseQuery:
+    """What to look for by a sparse vector.
+
+    Attributes:
+        using: name of the sparse vector that is compared.
+        vector: what it is compared with; one without entries finds nothing.
+        filter: which points may be returned.
+        limit: the most hits; 1 or more.
+
+    Raises:
+        InvalidFilter: the limit is below 1.
+    """
+
+    using: str
+    vector: SparseVector
+    filter: Filter = UNFILTERED
+    limit: int = 10
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise InvalidFilter(f"a query has to ask for at least one hit, not {self.limit}")
+
+
 class VectorIndex(Protocol):
     """Collections of points. `name` is always the name of an index collection; ids are image ids (unsigned 64 bit).
 
@@ -274,7 +332,7 @@ class VectorIndex(Protocol):
                 anew after a crash. So the engine may leave out its graph until then.
 
         Raises:
-            IndexMismatch: it exists with another dim or distance.
+            IndexMismatch: it exists with another dim, distance or other sparse vectors.
         """
 
     def exists(self, name: str) -> bool:
@@ -349,6 +407,21 @@ class VectorIndex(Protocol):
             InvalidVector: as `query`, for any of them.
         """
 
+    def query_sparse(self, name: str, query: SparseQuery) -> list[Hit]:
+        """The points that share an entry with a sparse vector.
+
+        Args:
+            name: of the collection.
+            query: what to look for.
+
+        Returns:
+            `query.limit` hits at most, the highest product first, equal ones by ascending product id (then id), also where the
+            limit cuts through them. Scores are without a frequency of the engine's own: the product of the two vectors.
+
+        Raises:
+            InvalidVector: the collection has no such sparse vector, or the vector is none.
+        """
+
     def count(self, name: str, filter: Filter | None = None) -> int:
         """How many points match; None: how many there are."""
 
@@ -379,8 +452,13 @@ def check_same(stands: IndexCollection, wanted: IndexCollection) -> None:
         wanted: as the encoder version needs it.
 
     Raises:
-        IndexMismatch: they differ in dim or distance.
+        IndexMismatch: they differ in dim, distance or sparse vectors.
     """
+    if {*stands.sparse} != {*wanted.sparse}:
+        raise IndexMismatch(
+            f"the index {wanted.name} stands with the sparse vectors {', '.join(sorted(stands.sparse)) or 'none'}, "
+            f"but {', '.join(sorted(wanted.sparse)) or 'none'} are wanted: it has to be made anew"
+        )
     if (stands.dim, stands.distance) != (wanted.dim, wanted.distance):
         raise IndexMismatch(
             f"the index {wanted.name} stands with {stands.dim} dimensions compared by {stands.distance}, "
@@ -409,6 +487,8 @@ def checked_vectors(vectors: Sequence[Vector], dim: int) -> NDArray[np.float32]:
     for vector in vectors:
         if np.shape(vector) != (dim,):
             raise InvalidVector(f"a vector of shape {np.shape(vector)} does not fit a collection of {dim} dimensions")
+    if not dim:
+        return np.empty((len(vectors), 0), dtype=np.float32)
     with np.errstate(over="ignore", under="ignore"):
         matrix = np.asarray(vectors, dtype=np.float32).reshape(len(vectors), dim)
         lengths = np.linalg.norm(matrix, axis=1)
@@ -444,8 +524,43 @@ def checked_points(points: Iterable[Point], collection: IndexCollection) -> list
             raise InvalidPayload(f"the id {point.id} is not an unsigned number of 64 bits")
         if point.payload.get("product_id") is None:
             raise InvalidPayload(f"the point {point.id} has no product_id")
-        checked.append(Point(operator.index(point.id), vector, stored_payload(point.payload)))
+        sparse = {name: checked_sparse(each, name, collection) for name, each in point.sparse.items() if len(each)}
+        checked.append(Point(operator.index(point.id), vector, stored_payload(point.payload), sparse))
     return checked
+
+
+def checked_sparse(vector: SparseVector, name: str, collection: IndexCollection) -> SparseVector:
+    """A sparse vector, checked: engines answer with anything where indices occur twice.
+
+    Args:
+        vector: what is stored or looked for.
+        name: of the sparse vector.
+        collection: where it is stored.
+
+    Returns:
+        The same.
+
+    Raises:
+        InvalidVector: the collection has no such sparse vector, or the vector is none.
+    """
+    if name not in collection.sparse:
+        raise InvalidVector(
+            f"the index {collection.name} has no sparse vector {name!r}; it has {', '.join(sorted(collection.sparse)) or 'none'}"
+        )
+    indices, values = vector.indices, vector.values
+    if indices.dtype != np.uint32 or indices.shape != values.shape or indices.ndim != 1:
+        raise InvalidVector(f"the sparse vector {name} has to have as many values as indices, which are uint32")
+    if (indices[1:] <= indices[:-1]).any():
+        raise InvalidVector(f"the sparse vector {name} has to have ascending indices, each once")
+    if not np.isfinite(values).all():
+        raise InvalidVector(f"the sparse vector {name} has a NaN or infinite entry")
+    return vector
+
+
+def sparse_product(left: SparseVector, right: SparseVector) -> float:
+    """The product of two sparse vectors, as every adapter scores them."""
+    _, ours, theirs = np.intersect1d(left.indices, right.indices, assume_unique=True, return_indices=True)
+    return float(np.dot(left.values[ours], right.values[theirs]))
 
 
 def comparable(matrix: NDArray[np.float32], distance: Distance) -> NDArray[np.float32]:
@@ -458,7 +573,7 @@ def comparable(matrix: NDArray[np.float32], distance: Distance) -> NDArray[np.fl
     Returns:
         float32 [n, dim]: of unit length for cosine, else the same.
     """
-    if distance is not Distance.COSINE:
+    if distance is not Distance.COSINE or not matrix.shape[1]:
         return matrix
     unit: NDArray[np.float32] = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
     return unit

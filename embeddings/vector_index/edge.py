@@ -33,12 +33,15 @@ from embeddings.vector_index.base import (
     IndexCollection,
     Payload,
     Point,
+    SparseQuery,
+    SparseVector,
     Vector,
     VectorQuery,
     best_first,
     best_of_products,
     check_same,
     checked_points,
+    checked_sparse,
     near_enough,
     not_found,
     possible_ids,
@@ -57,6 +60,7 @@ from embeddings.vector_index.filtered_search import (
 )
 
 _MARKER = "collection.json"
+_DENSE = ""  # the engine's name of the vector that has none
 _CLAIM = ".claim"
 _POINTS_A_WRITE = 1000
 _MAX_CANDIDATES = 10_000  # more hits with one score than these are cut by chance, too
@@ -208,9 +212,8 @@ class EdgeVectorIndex:
             checked = checked_points(points, shard.collection)
             for start in range(0, len(checked), _POINTS_A_WRITE):
                 self._expect_room(name)
-                # Lists: the binding reads an array of 256 five times slower.
                 batch = [
-                    engine.Point(point.id, point.vector.tolist(), _engine_payload(point.payload))
+                    engine.Point(point.id, _engine_vector(point), _engine_payload(point.payload))
                     for point in checked[start : start + _POINTS_A_WRITE]
                 ]
                 with shard.writing:
@@ -250,6 +253,27 @@ class EdgeVectorIndex:
             searches = [self._search(shard, query) for query in queries]
             _ask_together(searches)
             return [search.answer() for search in searches]
+
+    def query_sparse(self, name: str, query: SparseQuery) -> list[Hit]:
+        with self._using(name) as shard:
+            wanted = checked_sparse(query.vector, query.using, shard.collection)
+            if not len(wanted):
+                return []
+            nearest = engine.Query.Nearest(_engine_sparse(wanted), using=query.using)
+            conditions = _engine_filter(query.filter)
+            # One more than are returned, and all that tie with the last of them: which of these the engine returns is chance.
+            asked = query.limit + 1
+            while True:
+                found = shard.handle.query(
+                    engine.QueryRequest(
+                        limit=asked, query=nearest, filter=conditions, with_payload=["product_id"], with_vector=False
+                    )
+                )
+                if len(found) < asked or found[-1].score != found[query.limit - 1].score or asked > _MAX_CANDIDATES:
+                    break
+                asked *= 2
+        hits = [Hit(int(point.id), int((point.payload or {})["product_id"]), point.score) for point in found]
+        return best_first(hits)[: query.limit]
 
     def _search(self, shard: _Shard, query: VectorQuery) -> _Search:
         examples = possible_ids({*query.positive_ids, *query.negative_ids})
@@ -347,7 +371,12 @@ class EdgeVectorIndex:
             for name, field_type in PAYLOAD_FIELDS.items():
                 shard.update(engine.UpdateOperation.create_field_index(name, _SCHEMAS[field_type]))
             shard.close()
-            about = {"dim": collection.dim, "distance": collection.distance, "fields": sorted(PAYLOAD_FIELDS)}
+            about = {
+                "dim": collection.dim,
+                "distance": collection.distance,
+                "fields": sorted(PAYLOAD_FIELDS),
+                "sparse": sorted(collection.sparse),
+            }
             (made / _MARKER).write_text(json.dumps(about))
             made.rename(place)
         except Exception as error:
@@ -369,13 +398,16 @@ class EdgeVectorIndex:
 
     def _config(self, collection: IndexCollection) -> engine.EdgeConfig:
         threshold = self._full_scan_threshold_kb
+        dense = engine.EdgeVectorParams(
+            size=max(1, collection.dim),
+            distance=_DISTANCES[collection.distance],
+            memory=engine.Memory.Cold if self._quantization else None,
+        )
         return engine.EdgeConfig(
-            vectors=engine.EdgeVectorParams(
-                size=collection.dim,
-                distance=_DISTANCES[collection.distance],
-                memory=engine.Memory.Cold if self._quantization else None,
-            ),
-            quantization_config=_INT8 if self._quantization else None,
+            vectors=dense if collection.dim else None,
+            # Without the engine's modifier for document frequencies, which counts deleted points.
+            sparse_vectors={name: engine.EdgeSparseVectorParams() for name in collection.sparse} or None,
+            quantization_config=_INT8 if self._quantization and collection.dim else None,
             wal_enabled=True,
             hnsw_config=engine.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=threshold),
             optimizers=engine.EdgeOptimizersConfig(indexing_threshold=threshold),
@@ -383,7 +415,9 @@ class EdgeVectorIndex:
 
     def _standing(self, name: str) -> IndexCollection | None:
         about = self._about(name)
-        return None if about is None else IndexCollection(name, about["dim"], Distance(about["distance"]))
+        if about is None:
+            return None
+        return IndexCollection(name, about["dim"], Distance(about["distance"]), tuple(about.get("sparse", ())))
 
     def _about(self, name: str) -> dict[str, Any] | None:
         """What was noted when the collection was made."""
@@ -674,12 +708,40 @@ def _own_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 def _points(records: Iterable[engine.Record]) -> dict[int, Point]:
     return {
-        int(record.id): Point(int(record.id), _vector(record), _own_payload(record.payload or {})) for record in records
+        int(record.id): Point(
+            int(record.id), _vector(record), _own_payload(record.payload or {}), _sparse(record.vector)
+        )
+        for record in records
     }
 
 
+def _engine_vector(point: Point) -> Any:
+    """The vectors of a point. Lists: the binding reads an array of 256 five times slower."""
+    if not point.sparse and len(point.vector):
+        return point.vector.tolist()
+    dense = {_DENSE: point.vector.tolist()} if len(point.vector) else {}
+    return {**dense, **{name: _engine_sparse(each) for name, each in point.sparse.items()}}
+
+
+def _engine_sparse(vector: SparseVector) -> engine.SparseVector:
+    return engine.SparseVector(vector.indices.tolist(), vector.values.tolist())
+
+
 def _vector(record: engine.Record) -> Vector:
-    return np.asarray([] if record.vector is None else record.vector, dtype=np.float32)
+    stored: Any = record.vector
+    if isinstance(stored, dict):
+        stored = stored.get(_DENSE)
+    return np.asarray([] if stored is None else stored, dtype=np.float32)
+
+
+def _sparse(stored: Any) -> dict[str, SparseVector]:
+    if not isinstance(stored, dict):
+        return {}
+    return {
+        name: SparseVector(np.asarray(each.indices, dtype=np.uint32), np.asarray(each.values, dtype=np.float32))
+        for name, each in stored.items()
+        if name != _DENSE
+    }
 
 
 def _count(shard: _Shard, conditions: engine.Filter | None, *, exact: bool = True) -> int:

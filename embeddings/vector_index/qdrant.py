@@ -22,12 +22,15 @@ from embeddings.vector_index.base import (
     IndexCollection,
     Payload,
     Point,
+    SparseQuery,
+    SparseVector,
     Vector,
     VectorQuery,
     best_first,
     best_of_products,
     check_same,
     checked_points,
+    checked_sparse,
     near_enough,
     not_found,
     possible_ids,
@@ -49,6 +52,7 @@ from embeddings.vector_index.qdrant_server import REQUEST_ERRORS, QdrantServer, 
 
 T = TypeVar("T")
 
+_DENSE = ""  # the server's name of the vector that has none
 _FLOATS_A_WRITE = 256_000  # some 3 MB of JSON; a server refuses a request above 32 MB
 _INDEXING_THRESHOLD_KB = 10_000
 _MAX_TIED = 10_000  # more hits with one score than these are cut by chance
@@ -220,10 +224,11 @@ class QdrantVectorIndex:
     def upsert(self, name: str, points: Iterable[Point]) -> None:
         collection = self._retried(name, lambda client: self._collection(client, name))
         checked = checked_points(points, collection)
-        batch_size = max(1, min(1000, _FLOATS_A_WRITE // collection.dim))
+        floats = collection.dim + max((sum(map(len, point.sparse.values())) for point in checked), default=0)
+        batch_size = max(1, min(1000, _FLOATS_A_WRITE // max(1, floats)))
         for start in range(0, len(checked), batch_size):
             batch = [
-                models.PointStruct(id=point.id, vector=point.vector.tolist(), payload=dict(point.payload))
+                models.PointStruct(id=point.id, vector=_server_vector(point), payload=dict(point.payload))
                 for point in checked[start : start + batch_size]
             ]
             self._write(name, lambda client, batch=batch, **options: client.upsert(name, batch, **options))
@@ -280,6 +285,28 @@ class QdrantVectorIndex:
                 alone = next_step(step, situation, len(points), _place(answer[-1].id, around[i])) is not None
             answers.append(self.query(name, each.query) if alone else answer)
         return answers
+
+    def query_sparse(self, name: str, query: SparseQuery) -> list[Hit]:
+        with self._asking(name) as client:
+            wanted = checked_sparse(query.vector, query.using, self._collection(client, name))
+            if not len(wanted):
+                return []
+            asked = query.limit + 1
+            while True:
+                found = client.query_points(
+                    name,
+                    query=_server_sparse(wanted),
+                    using=query.using,
+                    query_filter=_conditions(query.filter, query.filter.exclude_ids),
+                    limit=asked,
+                    with_payload=["product_id"],
+                    consistency=self._read_consistency,
+                ).points
+                # As in `_found`: which of those that tie at the end the server returns is chance.
+                if len(found) < asked or found[-1].score != found[query.limit - 1].score or asked > _MAX_TIED:
+                    break
+                asked *= 2
+        return best_first(map(_hit, found))[: query.limit]
 
     def _together(
         self, client: QdrantClient, name: str, requests: Sequence[models.QueryRequest]
@@ -384,7 +411,7 @@ class QdrantVectorIndex:
 
     def _create(self, client: QdrantClient, collection: IndexCollection, bulk_load: bool) -> None:
         vectors = models.VectorParams(
-            size=collection.dim, distance=_DISTANCES[collection.distance], on_disk=self._on_disk or None
+            size=max(1, collection.dim), distance=_DISTANCES[collection.distance], on_disk=self._on_disk or None
         )
         int8 = models.ScalarQuantization(
             scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
@@ -392,13 +419,15 @@ class QdrantVectorIndex:
         try:
             client.create_collection(
                 collection.name,
-                vectors_config=vectors,
+                vectors_config=vectors if collection.dim else {},
+                # Without the server's modifier for document frequencies, which counts by shard.
+                sparse_vectors_config={name: models.SparseVectorParams() for name in collection.sparse} or None,
                 shard_number=self._shard_number,
                 replication_factor=self._replication_factor,
                 write_consistency_factor=self._write_consistency_factor,
                 on_disk_payload=self._on_disk_payload or None,
                 hnsw_config=self._hnsw,
-                quantization_config=int8 if self._quantization else None,
+                quantization_config=int8 if self._quantization and collection.dim else None,
                 # In a bulk load no graph before `optimise`: built once, when payload indexes and points are all there.
                 optimizers_config=models.OptimizersConfigDiff(
                     indexing_threshold=0 if bulk_load else self._full_scan_threshold_kb
@@ -543,19 +572,48 @@ class QdrantVectorIndex:
 
 
 def _described(name: str, info: models.CollectionInfo) -> IndexCollection:
-    vectors = info.config.params.vectors
+    vectors, sparse = info.config.params.vectors, tuple(sorted(info.config.params.sparse_vectors or ()))
+    if not vectors and sparse:
+        return IndexCollection(name, 0, Distance.COSINE, sparse)
     if not isinstance(vectors, models.VectorParams):
         raise EncoderMismatch(f"the collection {name} was made by others, its vectors have names: use another name")
     distance = next(own for own, theirs in _DISTANCES.items() if theirs == vectors.distance)
-    return IndexCollection(name, vectors.size, distance)
+    return IndexCollection(name, vectors.size, distance, sparse)
 
 
 def _points(records: Iterable[models.Record]) -> dict[int, Point]:
-    return {int(record.id): Point(int(record.id), _vector(record.vector), record.payload or {}) for record in records}
+    return {
+        int(record.id): Point(int(record.id), _vector(record.vector), record.payload or {}, _sparse(record.vector))
+        for record in records
+    }
+
+
+def _server_vector(point: Point) -> Any:
+    """The vectors of a point as the server takes them."""
+    if not point.sparse and len(point.vector):
+        return point.vector.tolist()
+    dense = {_DENSE: point.vector.tolist()} if len(point.vector) else {}
+    return {**dense, **{name: _server_sparse(each) for name, each in point.sparse.items()}}
+
+
+def _server_sparse(vector: SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
 
 
 def _vector(vector: Any) -> Vector:
+    if isinstance(vector, dict):
+        vector = vector.get(_DENSE)
     return np.asarray([] if vector is None else vector, dtype=np.float32)
+
+
+def _sparse(vectors: Any) -> dict[str, SparseVector]:
+    if not isinstance(vectors, dict):
+        return {}
+    return {
+        name: SparseVector(np.asarray(each.indices, dtype=np.uint32), np.asarray(each.values, dtype=np.float32))
+        for name, each in vectors.items()
+        if name != _DENSE
+    }
 
 
 def _hit(point: models.ScoredPoint) -> Hit:

@@ -1,0 +1,133 @@
+"""Words of a text, their weights and synonyms, as everyone who searches notices them."""
+
+from pathlib import Path
+
+import pytest
+
+from embeddings.errors import InvalidSynonyms
+from embeddings.text.analysis import EVERY_DOCUMENT, code_of, grams_of, split_words, terms_of
+from embeddings.text.bm25 import (
+    CODES,
+    GRAMS,
+    WORDS,
+    Document,
+    ProductText,
+    document_of,
+    field_lengths,
+    grams_query,
+    mean_lengths,
+    words_query,
+)
+from embeddings.text.fusion import normalised_fusion, reciprocal_rank_fusion
+from embeddings.text.queries import query_of
+from embeddings.text.synonyms import read_synonyms, widened
+from embeddings.vector_index.base import sparse_product
+
+
+class Shop:
+    """A few products and how often their terms occur."""
+
+    def __init__(self, *texts: ProductText, language: str = "en") -> None:
+        self.language = language
+        lengths = mean_lengths(field_lengths(text, language) for text in texts)
+        self.documents: list[Document] = [document_of(text, language, lengths) for text in texts]
+        self.frequencies: dict[int, int] = {}
+        for document in self.documents:
+            for term in document.terms:
+                self.frequencies[term] = self.frequencies.get(term, 0) + 1
+
+    def scores(self, text: str) -> list[float]:
+        wanted = words_query(query_of(text, self.language, {}), self.frequencies)
+        return [sparse_product(each.vectors[WORDS], wanted) for each in self.documents]
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("en", "running shoes", "run shoe"),
+        ("de", "Bücher", "Buch"),
+        ("fr", "chaussures légères", "chaussure legere"),
+        ("es", "zapatos rojos", "zapato rojo"),
+        ("ru", "красные кружки", "красная кружка"),
+        ("und", "CAFÉ", "cafe"),
+    ],
+)
+def test_forms_of_a_word_are_one_term(language: str, one: str, other: str) -> None:
+    assert terms_of(one, language) == terms_of(other, language)
+
+
+def test_stop_words_are_of_the_language() -> None:
+    assert terms_of("the mug and die Tasse", "en") == ["mug", "die", "tass"]
+    assert terms_of("the mug and die Tasse", "de") == ["the", "mug", "and", "tass"]
+
+
+def test_scripts_without_spaces_are_found_by_pairs_of_characters() -> None:
+    assert split_words("青いマグカップ 350ml") == ["青い", "いマ", "マグ", "グカ", "カッ", "ップ", "350ml"]
+
+
+def test_a_word_in_the_title_counts_more_than_one_in_the_description() -> None:
+    shop = Shop(
+        ProductText({"title": "blue mug", "description": "for tea"}),
+        ProductText({"title": "tea pot", "description": "beside a mug"}),
+        ProductText({"title": "plain plate", "description": "of stoneware"}),
+    )
+    first, second, third = shop.scores("mugs")
+    assert first > second > third == 0
+
+
+def test_a_rare_word_counts_more_than_one_that_most_products_have() -> None:
+    shop = Shop(*(ProductText({"title": title}) for title in ("red mug", "green mug", "blue mug", "blue plate")))
+    red_mug, green_mug, blue_mug, blue_plate = shop.scores("red mug")
+    assert red_mug > green_mug == blue_mug > blue_plate == 0
+    assert shop.frequencies[EVERY_DOCUMENT] == 4
+
+
+def test_a_word_with_a_typing_error_shares_most_n_grams_with_the_right_one() -> None:
+    shop = Shop(ProductText({"title": "Keyboard"}), ProductText({"title": "Skateboard"}), ProductText({"title": "Mug"}))
+    query = query_of("keybord", "en", {})
+    assert shop.scores("keybord") == [0, 0, 0]
+    wanted = grams_query(["keybord"], query, shop.frequencies)
+    right, similar, other = (sparse_product(each.vectors[GRAMS], wanted) for each in shop.documents)
+    assert right > similar > other
+
+
+def test_an_unfinished_word_is_the_beginning_of_others() -> None:
+    assert set(grams_of("keyb", is_whole=False)) <= set(grams_of("keyboard"))
+    assert not set(grams_of("keyb")) <= set(grams_of("keyboard"))
+
+
+@pytest.mark.parametrize("typed", ["MBS-100", "mbs100", " MBS 100 ", "the mbs-100"])
+def test_an_article_number_is_found_however_it_is_typed(typed: str) -> None:
+    shop = Shop(ProductText({"title": "Speaker"}, codes=["MBS-100"]))
+    asked = query_of(typed, "en", {}).codes
+    assert set(shop.documents[0].vectors[CODES].indices.tolist()) & set(asked)
+    assert code_of("MBS-100 ") == "mbs100"
+
+
+def test_synonyms_of_a_file_widen_what_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "synonyms.txt"
+    path.write_text("# shoes\nsofa, couch, settees\ntrainers => running shoes # one way\n")
+    synonyms = read_synonyms(path, "en")
+    assert widened(terms_of("red couches", "en"), synonyms) == {"red": 1.0, "couch": 1.0, "sofa": 0.7, "sette": 0.7}
+    assert widened(terms_of("trainers", "en"), synonyms) == {"trainer": 1.0, "run": 0.35, "shoe": 0.35}
+    assert widened(terms_of("running shoes", "en"), synonyms) == {"run": 1.0, "shoe": 1.0}
+
+
+@pytest.mark.parametrize(
+    "line", ["sofa", "=> sofa", "sofa =>", "the, and", "a b c d e f g h i j k, sofa bed cat dog mug pot"]
+)
+def test_a_line_that_is_no_synonym_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "synonyms.txt"
+    path.write_text(f"sofa, couch\n{line}\n")
+    with pytest.raises(InvalidSynonyms, match="line 2"):
+        read_synonyms(path, "und" if "the" not in line else "en")
+
+
+def test_a_query_of_stop_words_alone_asks_for_them() -> None:
+    assert query_of("to be", "en", {}).words
+
+
+def test_equal_fused_scores_come_by_ascending_id() -> None:
+    assert [*reciprocal_rank_fusion([[9, 4], [4, 9]])] == [4, 9]
+    assert reciprocal_rank_fusion([[7], [7]])[7] == pytest.approx(2 / 61)
+    assert [*normalised_fusion([{5: 2.0, 3: 1.0}, {3: 0.5}])] == [3, 5]
