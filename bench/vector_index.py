@@ -9,7 +9,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bench.tables import publish
 from embeddings.vector_index.base import Filter, IndexCollection, Point, Range, VectorIndex, VectorQuery
 from embeddings.vector_index.edge import EdgeVectorIndex
+from embeddings.vector_index.faiss import FaissVectorIndex, Kind
 from embeddings.vector_index.qdrant import QdrantVectorIndex
 
 TOP = 10
@@ -58,6 +59,11 @@ def main() -> None:
         edge = EdgeVectorIndex(folder, full_scan_threshold_kb=1000)
         rows.append(_engine("Qdrant Edge, HNSW", edge, points, filters, targets, truth))
         edge.close()
+    for kind in get_args(Kind):
+        with tempfile.TemporaryDirectory() as folder:
+            faiss = FaissVectorIndex(folder, kind, approximate_from=1000)
+            rows.append(_engine(f"FAISS, {kind}", faiss, points, filters, targets, truth))
+            faiss.close()
     if not options.skip_local:
         warnings.simplefilter("ignore")  # the local mode warns about collections of this size
         local = QdrantVectorIndex(location=":memory:")

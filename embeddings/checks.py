@@ -25,8 +25,11 @@ def check_encoder(**_: Any) -> list[CheckMessage]:
 
 
 def check_index_for_deployment(**_: Any) -> list[CheckMessage]:
-    """The embedded index can be opened by one process only; web processes and Celery workers cannot share it."""
-    if settings.VECTOR_INDEX["BACKEND"].endswith(".EdgeVectorIndex") and settings.CELERY_BROKER_URL:
+    """An embedded index can be opened by one process only; web processes and Celery workers cannot share it."""
+    if (
+        settings.VECTOR_INDEX["BACKEND"].endswith((".EdgeVectorIndex", ".FaissVectorIndex"))
+        and settings.CELERY_BROKER_URL
+    ):
         return [
             checks.Warning(
                 "Celery workers index photos, but the embedded vector index can be held by one process only.",

@@ -27,6 +27,7 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
 )
 from pydantic_core import PydanticCustomError
 
@@ -132,6 +133,18 @@ def _collector_url(url: str) -> str:
     return url
 
 
+def _check_faiss(kind: str | None, info: ValidationInfo) -> str | None:
+    if kind is None:
+        return None
+    if info.data.get("QDRANT_URL"):
+        raise ValueError("is set, and so is QDRANT_URL: one index answers, so unset one of them")
+    if info.data.get("INDEX_QUANTIZATION"):
+        raise ValueError("is set, and so is INDEX_QUANTIZATION, which is the embedded engine's: unset one of them")
+    if find_spec("faiss") is None:
+        raise ValueError("is set, but FAISS is not installed: pip install --require-hashes -r requirements/faiss.txt")
+    return kind
+
+
 def _is_installed(part: str) -> bool:
     try:
         return find_spec(f"opentelemetry.{part}") is not None
@@ -182,6 +195,7 @@ class Environment(BaseModel):
 
     INDEX_QUANTIZATION: Quantization = None
     QDRANT_URL: str = ""
+    FAISS_INDEX: Annotated[Literal["flat", "hnsw", "ivf_pq"] | None, Unset, AfterValidator(_check_faiss)] = None
     # The adapter declares the defaults of those below.
     QDRANT_API_KEY: Annotated[str | None, Unset] = None
     QDRANT_GRPC_PORT: Annotated[PositiveInt | None, Unset] = None

@@ -197,6 +197,11 @@ VECTOR_INDEX: dict[str, Any] = (
     }
     if QDRANT_URL
     else {
+        "BACKEND": "embeddings.vector_index.faiss.FaissVectorIndex",
+        "OPTIONS": {"path": str(DATA_DIR / "index-faiss"), "kind": env.FAISS_INDEX},
+    }
+    if env.FAISS_INDEX
+    else {
         "BACKEND": "embeddings.vector_index.edge.EdgeVectorIndex",
         "OPTIONS": {
             "path": str(DATA_DIR / "index"),
@@ -432,6 +437,8 @@ LOGGING = {
             "filters": [*_IDS],
         }
     },
+    # Which of its builds for the processor was loaded.
+    "loggers": {"faiss.loader": {"level": "WARNING"}},
     "root": {
         "handlers": ["console"],
         "level": env.LOG_LEVEL,

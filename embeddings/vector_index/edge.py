@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
@@ -22,7 +21,7 @@ from uuid import uuid4
 import numpy as np
 import qdrant_edge as engine
 
-from embeddings.errors import IndexFull, IndexLocked, IndexUnavailable
+from embeddings.errors import IndexFull, IndexUnavailable
 from embeddings.vector_index.base import (
     COLLECTION_NAME,
     PAYLOAD_FIELDS,
@@ -58,6 +57,7 @@ from embeddings.vector_index.filtered_search import (
     first_step,
     next_step,
 )
+from embeddings.vector_index.folder_lock import held, locked
 
 _MARKER = "collection.json"
 _DENSE = ""  # the engine's name of the vector that has none
@@ -174,7 +174,7 @@ class EdgeVectorIndex:
     def claim(self) -> None:
         with self._turn:
             if self._claim is None:
-                self._claim = _locked(self._path)
+                self._claim = locked(self._path, _CLAIM)
 
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:  # noqa: ARG002
         stands = self._standing(collection.name)
@@ -357,7 +357,7 @@ class EdgeVectorIndex:
             return _Shard(engine.EdgeShard.load(str(folder)), collection)
         except Exception as error:
             if "WouldBlock" in str(error):
-                raise _held(folder) from error
+                raise held(folder) from error
             raise IndexUnavailable(f"the index {folder} cannot be opened: {error}") from error
 
     def _create(self, collection: IndexCollection) -> None:
@@ -667,21 +667,6 @@ def _among(ids: AnyCollection[Any], conditions: engine.Filter | None) -> engine.
     return engine.Filter(must=[chosen] if conditions is None else [chosen, conditions])
 
 
-def _locked(folder: Path) -> int:
-    """A descriptor that holds the lock on the whole folder, until it is closed or the process ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / _CLAIM, os.O_RDWR | os.O_CREAT, 0o640)
-    except OSError as error:
-        raise IndexUnavailable(f"the index {folder} cannot be written: {error.strerror or error}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise _held(folder) from None
-    return descriptor
-
-
 def _size_of(folder: Path) -> int:
     """In bytes on the disk: the engine's files have holes."""
     return sum(512 * path.stat().st_blocks for path in folder.rglob("*") if path.is_file())
@@ -689,13 +674,6 @@ def _size_of(folder: Path) -> int:
 
 def _mb(size: int) -> int:
     return size // 1024**2
-
-
-def _held(folder: Path) -> IndexLocked:
-    return IndexLocked(
-        f"the index {folder} is held by another process, as a rule the server that is running: stop it, "
-        f"or set QDRANT_URL to a Qdrant server, which several processes can share"
-    )
 
 
 def _engine_payload(payload: Payload) -> dict[str, Any]:

@@ -8,9 +8,11 @@ import pytest
 
 from embeddings.vector_index.base import Distance, IndexCollection, VectorIndex
 from embeddings.vector_index.edge import EdgeVectorIndex
+from embeddings.vector_index.faiss import FaissVectorIndex
 from embeddings.vector_index.qdrant import QdrantVectorIndex
 from tests.memory_index import MemoryVectorIndex
 
+ADAPTERS = ["memory", "edge", "edge int8", "qdrant", "faiss flat", "faiss hnsw", "faiss ivf_pq"]
 MakeCollection = Callable[..., str]
 
 
@@ -26,13 +28,16 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Vect
         "edge": EdgeVectorIndex(tmp_path_factory.mktemp("shards"), full_scan_threshold_kb=10),
         "edge int8": EdgeVectorIndex(tmp_path_factory.mktemp("int8"), full_scan_threshold_kb=10, quantization="int8"),
         "qdrant": qdrant,
+        "faiss flat": FaissVectorIndex(tmp_path_factory.mktemp("flat"), "flat"),
+        "faiss hnsw": FaissVectorIndex(tmp_path_factory.mktemp("hnsw"), "hnsw", approximate_from=10),
+        "faiss ivf_pq": FaissVectorIndex(tmp_path_factory.mktemp("ivf_pq"), "ivf_pq", approximate_from=10),
     }
     yield made
     for index in made.values():
         index.close()
 
 
-@pytest.fixture(params=["memory", "edge", "edge int8", "qdrant"])
+@pytest.fixture(params=ADAPTERS)
 def index(request: pytest.FixtureRequest, indexes: dict[str, VectorIndex]) -> VectorIndex:
     """Each adapter in turn."""
     adapter: str = request.param

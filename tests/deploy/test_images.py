@@ -72,12 +72,13 @@ def test_the_trainer_alone_has_tensorflow():
     }
 
 
-def test_an_image_may_have_what_reads_heic():
-    runtime, heif = ((ROOT / "requirements" / f"{name}.txt").read_text() for name in ("runtime", "heif"))
-    packages = [re.findall(r"^[\w.-]+==[^\s;]+", text, re.MULTILINE) for text in (runtime, heif)]
-    assert set(packages[1]) - set(packages[0]) == {name for name in packages[1] if name.startswith("pillow-heif==")}
+@pytest.mark.parametrize(("extra", "package"), [("heif", "pillow-heif"), ("faiss", "faiss-cpu")])
+def test_an_image_may_have_what_an_extra_names(extra: str, package: str):
+    runtime, more = ((ROOT / "requirements" / f"{name}.txt").read_text() for name in ("runtime", extra))
+    packages = [re.findall(r"^[\w.-]+==[^\s;]+", text, re.MULTILINE) for text in (runtime, more)]
+    assert set(packages[1]) - set(packages[0]) == {name for name in packages[1] if name.startswith(f"{package}==")}
     assert set(packages[0]) < set(packages[1])
-    assert any("requirements/heif.txt" in rest for _, rest in stages()["runtime-packages"])
+    assert any(f"requirements/{extra}.txt" in rest for _, rest in stages()["runtime-packages"])
 
 
 def test_an_image_may_have_what_takes_traces():

@@ -151,6 +151,7 @@ class TestSystemChecks:
         [
             ("EdgeVectorIndex", "redis://", True),
             ("EdgeVectorIndex", "", False),
+            ("FaissVectorIndex", "redis://", True),
             ("QdrantVectorIndex", "redis://", False),
         ],
     )

@@ -52,6 +52,8 @@ def site(tmp_path: Path) -> Site:
             "QDRANT_READ_CONSISTENCY='most' should be a valid integer",
         ),
         ("QDRANT_READ_CONSISTENCY", "most", "or should be 'majority', 'quorum' or 'all'"),
+        ("FAISS_INDEX", "annoy", "FAISS_INDEX='annoy' should be 'flat', 'hnsw' or 'ivf_pq'"),
+        ("FAISS_INDEX", "hnsw", "FAISS_INDEX is set, and so is QDRANT_URL"),
         ("QDRANT_SHARD_NUMBER", "many", "QDRANT_SHARD_NUMBER='many' should be a valid integer"),
         ("TRAIN_ARCHIVE_MAX_BYTES", "2GB", "TRAIN_ARCHIVE_MAX_BYTES='2GB' should be a valid integer"),
     ],
