@@ -98,9 +98,10 @@ def _products(photos: int) -> list[int]:
     ids = []
     for number in range(_PRODUCTS):
         stored: Any = ImageEmbedding.objects.filter(version=version, image_id=100 + number).values_list(
-            "vector", flat=True
+            "vector", "parts"
         )
-        thing = vector_from_bytes(stored.get())
+        vector, parts = stored.get()
+        thing = vector_from_bytes(vector)
         product = Product.objects.create(sku=f"{photos}-{number}", title=f"{photos} photos")
         ids.append(product.pk)
         for position in range(photos):
@@ -114,6 +115,7 @@ def _products(photos: int) -> list[int]:
                 image_id=image.pk,
                 content_hash=content_hash,
                 vector=vector_to_bytes(view / np.linalg.norm(view)),
+                parts=parts,
                 state=ImageEmbedding.State.INDEXED,
             )
     return ids

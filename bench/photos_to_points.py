@@ -116,6 +116,7 @@ def _shares(paths: Sequence[Path]) -> dict[str, str]:
     from embeddings.backends import get_encoder, get_vector_index
     from embeddings.indexing import points_of
     from embeddings.models import ImageEmbedding
+    from embeddings.parts.describe import describe
     from embeddings.selectors import active_versions
 
     encoder = get_encoder()
@@ -127,8 +128,9 @@ def _shares(paths: Sequence[Path]) -> dict[str, str]:
             lambda: list(pool.map(lambda path: open_rgb(path, min_side=encoder.input_size), paths)),
         )
         _timed(seconds, "encode", lambda: list(pool.map(lambda image: encoder.encode([image]), images)))
+        _timed(seconds, "describe", lambda: list(pool.map(describe, images)))
     version = active_versions()[0]
-    points = points_of(ImageEmbedding.objects.filter(version=version))
+    points = points_of(version.layout, ImageEmbedding.objects.filter(version=version))
     _timed(seconds, "upsert", lambda: get_vector_index().upsert(version.index_collection().name, points))
     total = sum(seconds.values())
     return {f"share of {stage}": f"{100 * value / total:.0f}%" for stage, value in seconds.items()}

@@ -31,6 +31,7 @@ def main(points: int) -> None:
     categories = [ensure_category(("Shop", f"Shelf {n}")) for n in range(20)]
     generator = np.random.default_rng(7)
     centres = generator.standard_normal((points // 50 + 1, DIM)).astype(np.float32)
+    looks = generator.standard_normal((points // 50 + 1, version.layout.parts_dim)).astype(np.float32)
     # What looks similar is for the same people and costs about as much.
     prices = np.random.default_rng(8).integers(20, 200, size=len(centres))
     for start in range(0, points, BATCH):
@@ -52,15 +53,19 @@ def main(points: int) -> None:
         )
         vectors = centres[[*clusters.values()]] + 0.6 * generator.standard_normal((len(ids), DIM))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        # Colour and pattern are those of the cluster as often as not.
+        parts = looks[(np.array([*clusters.values()]) + generator.integers(2, size=len(ids))) % len(looks)]
+        parts = parts + 0.3 * generator.standard_normal(parts.shape)
         ImageEmbedding.objects.bulk_create(
             ImageEmbedding(
                 version=version,
                 image_id=n,
                 content_hash=hashes[n],
                 vector=vector_to_bytes(vector),
+                parts=vector_to_bytes(part),
                 state=ImageEmbedding.State.EMBEDDED,
             )
-            for n, vector in zip(ids, vectors, strict=True)
+            for n, vector, part in zip(ids, vectors, parts, strict=True)
         )
     started = time.monotonic()
     count = build_generation(version)

@@ -76,7 +76,7 @@ def colour_shares(image: Image.Image) -> dict[str, float]:
         Shares by term, the largest first, 1 together; empty where nothing stands out from the background.
     """
     small = image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    lab = _to_lab(np.asarray(small, dtype=np.float32) / np.float32(255))
+    lab = to_lab(np.asarray(small, dtype=np.float32) / np.float32(255))
     shown = lab[_foreground(lab)]
     if len(shown) < _MIN_FOREGROUND * _SIDE * _SIDE:
         return {}
@@ -108,8 +108,15 @@ def _foreground(lab: NDArray[np.float32]) -> NDArray[np.bool_]:
     return middle
 
 
-def _to_lab(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    """RGB of sRGB, 0 to 1 -> CIE L*a*b*, D65 (IEC 61966-2-1, CIE 15)."""
+def to_lab(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Convert colours to CIE L*a*b*, D65 (IEC 61966-2-1, CIE 15).
+
+    Args:
+        rgb: float32 [..., 3], sRGB, 0 to 1.
+
+    Returns:
+        float32 [..., 3]: lightness 0 to 100, green to red, blue to yellow.
+    """
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
     xyz = linear @ to_xyz.T / np.array([0.95047, 1.0, 1.08883])

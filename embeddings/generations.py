@@ -19,7 +19,8 @@ from embeddings.backends import get_vector_index
 from embeddings.errors import BuildOvertaken, IndexUnavailable
 from embeddings.indexing import points_of
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, ImageEmbeddingQuerySet
-from embeddings.selectors import LIVE_COLLECTION_TTL_S, clear_live_collection_cache, versions_in_use
+from embeddings.part_weights import refresh_weights
+from embeddings.selectors import LIVE_COLLECTION_TTL_S, versions_in_use
 from jobs.progress import ProgressCallback, StageProgress
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ def build_generation(version: EncoderVersion, on_progress: ProgressCallback | No
         if abandon_build(version):
             index.drop(coming.name)
         raise
-    clear_live_collection_cache()
+    refresh_weights(version)
     for other in _out_of_use(version.collection_id):
         try:
             retire(other)
@@ -166,7 +167,7 @@ def _upsert_changed(version: EncoderVersion, name: str, since: datetime | None, 
     condition = Q() if since is None else Q(changed_at__gte=since)
     upserted, held = 0, 0
     for batch in _batches(version, condition):
-        get_vector_index().upsert(name, points_of(batch))
+        get_vector_index().upsert(name, points_of(version.layout, batch))
         upserted, held = upserted + len(batch), held + len(batch)
         if held >= max(POINTS_HELD, upserted // 10):
             # An embedded engine gives back what it holds of fresh points; opening it again takes the longer the more there are.

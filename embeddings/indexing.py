@@ -12,12 +12,10 @@ from functools import partial
 from itertools import groupby
 from typing import Any, BinaryIO, cast
 
-import numpy as np
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Min, Q
-from numpy.typing import NDArray
 from opentelemetry import trace
 
 from catalog import media
@@ -33,10 +31,13 @@ from embeddings.models import (
     EncoderVersion,
     ImageEmbedding,
     ImageEmbeddingQuerySet,
-    vector_from_bytes,
+    joined_vectors,
     vector_to_bytes,
 )
 from embeddings.outbox import EMBED_RETRY_WAITS_S, WITHOUT_ENCODER, due, next_batch
+from embeddings.part_weights import refresh_if_grown
+from embeddings.parts.describe import describe
+from embeddings.parts.layout import Layout
 from embeddings.registry import registry
 from embeddings.selectors import DUE_STATES, active_versions
 from embeddings.vector_index.base import PAYLOAD_FIELDS, FieldType, Point
@@ -104,7 +105,10 @@ def process_outbox(
         report += _process_without_encoder(version, chosen)
         if embed:
             with registry.get(_EmbeddingLock).lock:
-                report += embed_pending(version, chosen & due(), on_progress, upsert=True)
+                embedded = embed_pending(version, chosen & due(), on_progress, upsert=True)
+            report += embedded
+            if embedded.embedded:
+                refresh_if_grown(version)
     return report
 
 
@@ -173,10 +177,11 @@ def embed_pending(
     return report
 
 
-def points_of(rows: Iterable[ImageEmbedding]) -> list[Point]:
+def points_of(layout: Layout, rows: Iterable[ImageEmbedding]) -> list[Point]:
     """Make points from rows, with the current data of their products.
 
     Args:
+        layout: of their version.
         rows: with vectors. Rows without a vector or whose photo was deleted are skipped.
 
     Returns:
@@ -184,10 +189,12 @@ def points_of(rows: Iterable[ImageEmbedding]) -> list[Point]:
     """
     ready = [(row, row.vector) for row in rows if row.vector is not None]
     payloads = payloads_of([row.image_id for row, _ in ready])
+    there = [(row, vector) for row, vector in ready if row.image_id in payloads]
+    if not there:
+        return []
+    vectors = joined_vectors(layout, [(vector, row.parts) for row, vector in there])
     return [
-        Point(row.image_id, vector_from_bytes(vector), payloads[row.image_id])
-        for row, vector in ready
-        if row.image_id in payloads
+        Point(row.image_id, vector, payloads[row.image_id]) for (row, _), vector in zip(there, vectors, strict=True)
     ]
 
 
@@ -266,6 +273,14 @@ def _process_without_encoder(version: EncoderVersion, chosen: Q) -> IndexingRepo
 
 
 @dataclass(frozen=True)
+class _Embedded:
+    """What is stored of a photo: the bytes of its vector and its parts (None: the version has none)."""
+
+    vector: bytes
+    parts: bytes | None
+
+
+@dataclass(frozen=True)
 class _Failure:
     """Why a photo has no vector; `final` if a retry would fail too, `file_missing` if it has no file."""
 
@@ -287,7 +302,8 @@ def _embed(
     # Files are named by content: a photo of several products is encoded once.
     fresh = list({names.get(row.image_id) for row in rows if row.content_hash not in vectors})
     # Each photo in the current context, for the request id in log lines and the trace of spans.
-    encoding = [partial(copy_context().run, _encode_stored, encoder, name) for name in fresh]
+    with_parts = bool(version.parts)
+    encoding = [partial(copy_context().run, _encode_stored, encoder, name, with_parts=with_parts) for name in fresh]
     encoded = dict(zip(fresh, pool.map(lambda encode: encode(), encoding), strict=True))
     done: Counter[str | None] = Counter()
     with transaction.atomic():
@@ -303,9 +319,13 @@ def _embed(
 
 def _stored_vectors(
     version: EncoderVersion, rows: Sequence[ImageEmbedding], *, of_other_versions: bool
-) -> dict[str, bytes]:
-    """Stored vectors of identical photos by the same model, by content hash."""
-    same_model = Q(version__fingerprint=version.fingerprint) if of_other_versions else Q(version=version)
+) -> dict[str, _Embedded]:
+    """What is stored of identical photos by the same model, by content hash."""
+    same_model = (
+        Q(version__fingerprint=version.fingerprint, version__parts=version.parts)
+        if of_other_versions
+        else Q(version=version)
+    )
     identical = ImageEmbedding.objects.filter(
         same_model, content_hash__in={row.content_hash for row in rows}, vector__isnull=False
     )
@@ -313,12 +333,14 @@ def _stored_vectors(
     firsts = identical.values("content_hash").annotate(first=Min("pk")).values_list("first", flat=True)
     known = ImageEmbedding.objects.filter(pk__in=list(firsts))
     return {
-        content_hash: bytes(vector) for content_hash, vector in known.values_list("content_hash", "vector") if vector
+        content_hash: _Embedded(bytes(vector), None if parts is None else bytes(parts))
+        for content_hash, vector, parts in known.values_list("content_hash", "vector", "parts")
+        if vector
     }
 
 
-def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | _Failure:
-    """Embed the photo with this name in the media storage, float32 [dim]. The name is None if its row was deleted."""
+def _encode_stored(encoder: Encoder, name: str | None, *, with_parts: bool) -> _Embedded | _Failure:
+    """Embed the photo with this name in the media storage. The name is None if its row was deleted."""
     if name is None:
         return _Failure("the photo was deleted before it was embedded", final=True)
     try:
@@ -335,10 +357,13 @@ def _encode_stored(encoder: Encoder, name: str | None) -> NDArray[np.float32] | 
         return _Failure(f"the media storage failed: {error}", final=False)
     try:
         with metrics.embed_stage("encode"):
-            embedding: NDArray[np.float32] = encoder.encode([image])[0]
+            vector = vector_to_bytes(encoder.encode([image])[0])
     except InvalidVector as error:
         return _Failure(str(error), final=True)
-    return embedding
+    if not with_parts:
+        return _Embedded(vector, None)
+    with metrics.embed_stage("describe"):
+        return _Embedded(vector, vector_to_bytes(describe(image)))
 
 
 def _require_media() -> None:
@@ -349,12 +374,11 @@ def _require_media() -> None:
         )
 
 
-def _store(row: ImageEmbedding, result: NDArray[np.float32] | bytes | _Failure) -> str | None:
+def _store(row: ImageEmbedding, result: _Embedded | _Failure) -> str | None:
     """Store a result, and return the new state of the row; None if the row has changed in the meantime and is not updated."""
     unchanged = ImageEmbedding.objects.filter(pk=row.pk, revision=row.revision)
-    if not isinstance(result, _Failure):
-        vector = result if isinstance(result, bytes) else vector_to_bytes(result)
-        return State.EMBEDDED if unchanged.mark_embedded(vector) else None
+    if isinstance(result, _Embedded):
+        return State.EMBEDDED if unchanged.mark_embedded(result.vector, result.parts) else None
     if result.file_missing:
         note_missing_files([row.image_id])
     if result.final or row.attempts >= len(EMBED_RETRY_WAITS_S):
@@ -363,7 +387,7 @@ def _store(row: ImageEmbedding, result: NDArray[np.float32] | bytes | _Failure) 
 
 
 def _upsert(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> IndexingReport:
-    points = points_of(rows)
+    points = points_of(version.layout, rows)
     with metrics.embed_stage("upsert"):
         get_vector_index().upsert(version.index_collection().name, points)
     return IndexingReport(indexed=mark_indexed(version, rows))

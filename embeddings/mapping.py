@@ -56,6 +56,9 @@ def register_mapped_version(
         )  # fmt: skip
     finally:
         delete_staging_folder(folder)
+    # Colour and pattern are copied as they are.
+    version.parts, version.weights = base.parts, base.weights
+    version.save(update_fields=["parts", "weights"])
     _copy_vectors(base, version, scale)
     return version
 
@@ -66,17 +69,19 @@ def _copy_vectors(base: EncoderVersion, version: EncoderVersion, scale: NDArray[
     )
     last = 0
     while some := list(
-        rows.filter(image_id__gt=last).order_by("image_id").values_list("image_id", "content_hash", "vector")[:_BATCH]
+        rows.filter(image_id__gt=last)
+        .order_by("image_id")
+        .values_list("image_id", "content_hash", "vector", "parts")[:_BATCH]
     ):
-        vectors = mapped(np.stack([vector_from_bytes(vector) for _, _, vector in some if vector is not None]), scale)
+        vectors = mapped(np.stack([vector_from_bytes(vector) for _, _, vector, _ in some if vector is not None]), scale)
         # A photo that was added meanwhile has a row already.
         ImageEmbedding.objects.bulk_create(
             (
                 ImageEmbedding(
                     version=version, image_id=image_id, content_hash=content_hash, state=State.EMBEDDED,
-                    vector=vector_to_bytes(vector),
+                    vector=vector_to_bytes(vector), parts=parts,
                 )
-                for (image_id, content_hash, _), vector in zip(some, vectors, strict=True)
+                for (image_id, content_hash, _, parts), vector in zip(some, vectors, strict=True)
             ),
             ignore_conflicts=True,
         )  # fmt: skip

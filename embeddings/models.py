@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 
+from embeddings.parts.layout import DEFAULT_WEIGHTS, LAYOUTS, Layout, Weights
 from embeddings.vector_index.base import Distance, IndexCollection
 
 REBUILD_LIMIT = timedelta(hours=6)
@@ -99,6 +100,7 @@ class EncoderVersion(models.Model):
     generation beside the live one and switches by raising `index_generation`. A version that was trained says how:
     `recipe` holds its hyper-parameters, `data` a summary of its photos (the whole manifest lies with its files), `metrics`
     what the evaluation found, `calibration` what its scores mean (see `embeddings.evaluation.calibration`).
+    `parts` says which parts its vectors have beside the encoder's, `weights` what they count by default (see `embeddings.parts`).
     """
 
     collection = models.ForeignKey(
@@ -118,6 +120,15 @@ class EncoderVersion(models.Model):
     data = models.JSONField(_("training data"), default=dict, blank=True)
     metrics = models.JSONField(_("metrics"), default=dict, blank=True)
     calibration = models.JSONField(_("calibration"), null=True, blank=True)
+    parts = models.PositiveSmallIntegerField(
+        _("parts"),
+        default=0,
+        choices=[(number, ", ".join(part.name for part in parts) or "-") for number, parts in LAYOUTS.items()],
+        help_text=_("Colour and pattern of the photos, beside the encoder's vector."),
+    )
+    weights = models.JSONField(
+        _("weights"), default=dict, blank=True, help_text=_("What each part counts by default, found in the catalogue.")
+    )
     index_generation = models.PositiveIntegerField(_("index generation"), default=1)
     rebuild_started_at = models.DateTimeField(
         _("rebuild started"),
@@ -152,10 +163,22 @@ class EncoderVersion(models.Model):
         """Whether a next generation is being built; a build that was killed counts for REBUILD_LIMIT at most."""
         return self.rebuild_started_at is not None and timezone.now() - self.rebuild_started_at < REBUILD_LIMIT
 
+    @property
+    def layout(self) -> Layout:
+        """What its vectors consist of. Only cosines of parts can be weighed: other distances compare the encoder's vector alone."""
+        weighed = self.collection.distance == Distance.COSINE
+        return Layout(self.dim, LAYOUTS[self.parts] if weighed else ())
+
+    @property
+    def default_weights(self) -> Weights:
+        """What each part counts in a query that does not say."""
+        found = self.weights.get("weights")
+        return DEFAULT_WEIGHTS if found is None else Weights(**found)
+
     def index_collection(self, generation: int | None = None) -> IndexCollection:
         """The index collection of a generation (the live one unless said otherwise)."""
         number = self.index_generation if generation is None else generation
-        return IndexCollection(f"{self.label}-g{number}", self.dim, Distance(self.collection.distance))
+        return IndexCollection(f"{self.label}-g{number}", self.layout.dim, Distance(self.collection.distance))
 
 
 class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
@@ -195,16 +218,17 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
         """Have the points deleted, and the rows after them."""
         return self._mark_work(ImageEmbedding.State.REMOVED)
 
-    def mark_embedded(self, vector: bytes) -> int:
+    def mark_embedded(self, vector: bytes, parts: bytes | None = None) -> int:
         """The encoder gave this vector; the points are still to be written.
 
         Args:
             vector: see `vector_to_bytes`.
+            parts: colour and pattern, as `vector`; None where the version has no parts.
 
         Returns:
             How many rows were written.
         """
-        return self._mark(ImageEmbedding.State.EMBEDDED, vector=vector, error="")
+        return self._mark(ImageEmbedding.State.EMBEDDED, vector=vector, parts=parts, error="")
 
     def mark_indexed(self) -> int:
         """The points are in the index as the database has them."""
@@ -265,6 +289,9 @@ class ImageEmbedding(models.Model):
         _("content hash"), max_length=64, help_text=_("SHA-256 of the photo that the vector is of.")
     )
     vector = models.BinaryField(_("vector"), null=True, editable=False, help_text=_("Little-endian float16."))
+    parts = models.BinaryField(
+        _("parts"), null=True, editable=False, help_text=_("Colour and pattern, little-endian float16.")
+    )
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     error = models.TextField(_("error"), blank=True)
     revision = models.PositiveIntegerField(_("revision"), default=1)
@@ -382,3 +409,29 @@ def vector_to_bytes(vector: NDArray[np.float32]) -> bytes:
 def vector_from_bytes(data: bytes | memoryview) -> NDArray[np.float32]:
     """The float32 [dim] vector of stored float16 bytes."""
     return np.frombuffer(data, dtype="<f2").astype(np.float32)
+
+
+def joined_vectors(
+    layout: Layout, stored: Sequence[tuple[bytes | memoryview, bytes | memoryview | None]]
+) -> NDArray[np.float32]:
+    """Stored vectors and parts of photos as the index has them.
+
+    Args:
+        layout: of their version.
+        stored: one at least.
+
+    Returns:
+        float32 [n, layout.dim].
+
+    Raises:
+        ValueError: the layout has parts, and those of a photo are missing.
+    """
+    shapes = _matrix([vector for vector, _ in stored])
+    if not layout.parts:
+        return shapes
+    return layout.joined(shapes, _matrix([parts or b"" for _, parts in stored]))
+
+
+def _matrix(rows: Sequence[bytes | memoryview]) -> NDArray[np.float32]:
+    # At once, which is faster than one by one.
+    return vector_from_bytes(b"".join(rows)).reshape(len(rows), -1)

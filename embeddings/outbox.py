@@ -179,7 +179,7 @@ def next_batch(version: EncoderVersion, chosen: Q, state: str, after: int) -> Se
         At most PROCESSED_AT_ONCE rows; empty at the end.
     """
     rows = ImageEmbedding.objects.filter(chosen, version=version, state=state, pk__gt=after).order_by("pk")
-    return list((rows.defer("vector") if state == State.OUTDATED else rows)[:PROCESSED_AT_ONCE])
+    return list((rows.defer("vector", "parts") if state == State.OUTDATED else rows)[:PROCESSED_AT_ONCE])
 
 
 def fill_batch(image_ids: Sequence[int], limit: int) -> list[int]:

@@ -38,7 +38,7 @@ def private_index(live: LiveCollection, on_progress: ProgressCallback | None = N
         progress = StageProgress(on_progress, "copying the index", total)
         while batch := list(rows.filter(pk__gt=last).order_by("pk")[:_BATCH]):
             last = batch[-1].pk
-            index.upsert(live.index.name, points_of(batch))
+            index.upsert(live.index.name, points_of(live.layout, batch))
             progress.advance(len(batch))
         if total >= _GRAPH_FROM:
             index.optimise(live.index.name)

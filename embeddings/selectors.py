@@ -15,6 +15,7 @@ from embeddings.backends import get_vector_index
 from embeddings.calibration import Calibration
 from embeddings.errors import UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, ImageEmbeddingQuerySet
+from embeddings.parts.layout import Layout, Weights
 from embeddings.registry import registry
 from embeddings.vector_index.base import IndexCollection
 
@@ -37,7 +38,9 @@ class LiveCollection:
         encoder: a name for `get_encoder`.
         fingerprint: of the model file.
         index: the live generation.
-        calibration: of scores; None if the version has none.
+        layout: what its vectors consist of.
+        weights: what each part counts by default.
+        calibration: of cosines of the encoder's vectors; None if the version has none.
     """
 
     slug: str
@@ -47,12 +50,14 @@ class LiveCollection:
     encoder: str
     fingerprint: str
     index: IndexCollection
+    layout: Layout
+    weights: Weights
     calibration: Calibration | None = None
 
     @property
     def dim(self) -> int:
-        """Dimension of query vectors."""
-        return self.index.dim
+        """Length of the encoder's vectors."""
+        return self.layout.shape
 
 
 class LiveCollections:
@@ -148,6 +153,8 @@ def live_of(version: EncoderVersion) -> LiveCollection:
         version.encoder,
         version.fingerprint,
         version.index_collection(),
+        version.layout,
+        version.default_weights,
         confidence_calibration(version),
     )
 
@@ -250,7 +257,9 @@ def embeddings_of(image_ids: Iterable[int]) -> QuerySet[ImageEmbedding]:
     """Outbox rows of photos for the active versions, without the vectors."""
     active = Collection.objects.filter(active_version__isnull=False).values("active_version")
     rows = ImageEmbedding.objects.filter(version__in=active, image_id__in=list(image_ids))
-    return rows.select_related("version__collection").defer("vector").order_by("version__collection__slug", "pk")
+    return (
+        rows.select_related("version__collection").defer("vector", "parts").order_by("version__collection__slug", "pk")
+    )
 
 
 def active_rows() -> ImageEmbeddingQuerySet:

@@ -173,5 +173,5 @@ def _compare(version: EncoderVersion, ids: Q, found: dict[int, Payload]) -> tupl
     wanted = payloads_of([row.image_id for row in indexed])
     missing = [row for row in indexed if row.image_id not in found]
     stale = [row for row in indexed if row.image_id in found and found[row.image_id] != wanted.get(row.image_id)]
-    index.upsert(name, points_of([*missing, *stale]))
+    index.upsert(name, points_of(version.layout, [*missing, *stale]))
     return len(missing), len(stale), [point_id for point_id in found if point_id not in rows]

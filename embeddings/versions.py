@@ -28,6 +28,7 @@ from embeddings.generations import abandon_build, begin_build, build_generation
 from embeddings.indexing import embed_pending
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.outbox import enqueue_changed_content, ensure_all_rows, mark_orphans, retry_failed
+from embeddings.parts.layout import CURRENT
 from embeddings.selectors import clear_live_collection_cache, versions_in_use
 from jobs.progress import ProgressCallback
 
@@ -181,6 +182,7 @@ def create_version(collection: Collection, encoder_name: str) -> EncoderVersion:
         encoder=encoder_name,
         fingerprint=encoder.fingerprint,
         dim=encoder.dim,
+        parts=CURRENT,
     )
 
 
@@ -200,7 +202,7 @@ def version_to_rebuild(collection: Collection, encoder_name: str) -> EncoderVers
     active = collection.active_version.number if collection.active_version else 0
     fingerprint = get_encoder(encoder_name).fingerprint
     left = EncoderVersion.objects.filter(
-        collection=collection, number__gt=active, encoder=encoder_name, fingerprint=fingerprint
+        collection=collection, number__gt=active, encoder=encoder_name, fingerprint=fingerprint, parts=CURRENT
     )
     # A version that was rolled back has a higher number too, but its vectors must not be used again.
     left = left.exclude(pk__in=versions_in_use().values("pk"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 
@@ -14,6 +14,8 @@ from catalog.filters import NO_FILTER, ProductFilter
 from catalog.photos import open_rgb
 from catalog.selectors import ids_not_matching, merge_target, stored_product
 from embeddings.backends import encoder_of
+from embeddings.parts.embed import embed_photo
+from embeddings.parts.layout import Weights
 from embeddings.selectors import LiveCollection, covered_by, live_collection, missing_fields
 from embeddings.vector_index.base import UNFILTERED, Filter, Hit, Vector, best_first
 from recommender.fallback import bestsellers, newest_in_category
@@ -29,6 +31,7 @@ from recommender.rules.plan import NO_RULES, Plan, Source
 from recommender.rules.selection import Selection
 from recommender.rules.stages import pinned
 from recommender.selectors import excluded_products_of, vectors_of, vectors_of_images
+from recommender.weighing import Weighing
 
 DEFAULT_COLLECTION = "all"
 DEFAULT_LIMIT = 12
@@ -40,6 +43,8 @@ _RULES_OVERSAMPLING = 3
 # The index may lag behind the database by a few products, which are then dropped.
 _EXTRA_CANDIDATES = 2
 _MAX_CANDIDATES = 10_000
+# Where colour and pattern count, those of the minimum confidence are looked for among so many of the nearest.
+_MAX_LOOKED_THROUGH = 1000
 # A query that brought too few products, most of them variants of a few, is repeated for this many times what it seems to take.
 _ESTIMATE_MARGIN = 1.25
 _MAX_GROWTH = 8
@@ -61,6 +66,7 @@ class SearchQuery:
         offset: how many of the best are passed over.
         rule_set: name of the rule set that applies; None for the active one, "" for none.
         explain: whether to say which rule did what.
+        weights: what shape, colour and pattern count; None for what the collection has found in its catalogue.
     """
 
     limit: int = DEFAULT_LIMIT
@@ -72,6 +78,7 @@ class SearchQuery:
     offset: int = 0
     rule_set: str | None = None
     explain: bool = False
+    weights: Weights | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,7 @@ class Recommendations:
         results: best first.
         fallback: whether the product had no vector, so that the results come from its category.
         explanation: what rules did; None unless it was asked for.
+        weights: what each part counted; None where the vectors have no parts, and in a fallback.
     """
 
     collection: str
@@ -124,6 +132,7 @@ class Recommendations:
     results: Sequence[Recommendation]
     fallback: bool = False
     explanation: Explanation | None = None
+    weights: Weights | None = None
 
 
 def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
@@ -162,7 +171,7 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
         served = plan_for(live, product_id, diversity=query.diversity)
         live, rearrangement, rule_set = served.live, served.rearrangement, served.rule_set
     with query_stage("retrieve"):
-        vectors = vectors_of(live.version_id, product_id)
+        vectors = vectors_of(live, product_id)
     with query_stage("filter"):
         excluded_ids = {product_id, *excluded_products_of(product_id)}
         plan = _plan_beside(live.slug, product_id, query, rule_set)
@@ -171,7 +180,7 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
         if not vectors:
             return _fallback_by_category(product_id, live, query, plan, excluded_ids)
         results = _search_index(live, vectors, query, plan, excluded_ids, product_id, rearrangement)
-        return Recommendations(live.slug, live.label, results)
+        return _answered(live, query, results)
 
     return _explained(answer, plan) if query.explain else answer(plan)
 
@@ -210,7 +219,7 @@ def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:
     live = live_collection(query.collection)
     with query_stage("retrieve"):
         product = stored_product(product_id)
-        vectors = vectors_of(live.version_id, product.pk)
+        vectors = vectors_of(live, product.pk)
     with query_stage("filter"):
         plan = plan_beside(live.slug, product.pk, query.rule_set, visible_only=False)
 
@@ -248,13 +257,18 @@ def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommenda
     encoder = encoder_of(live)
     with query_stage("encode"):
         picture = open_rgb(photo, min_side=encoder.input_size, max_pixels=settings.PHOTO_MAX_PIXELS)
-        vector = encoder.encode([picture])[0]
+        vector = embed_photo(encoder, live.layout, picture)
     plan = plan_of_search(live.slug, query.rule_set)
 
     def answer(plan: Plan) -> Recommendations:
-        return Recommendations(live.slug, live.label, _search_index(live, {None: vector}, query, plan, excluded_ids=()))
+        return _answered(live, query, _search_index(live, {None: vector}, query, plan, excluded_ids=()))
 
     return _explained(answer, plan) if query.explain else answer(plan)
+
+
+def _answered(live: LiveCollection, query: SearchQuery, results: Sequence[Recommendation]) -> Recommendations:
+    weights = (query.weights or live.weights) if live.layout.parts else None
+    return Recommendations(live.slug, live.label, results, weights=weights)
 
 
 def _explained(answer: Callable[[Plan], Recommendations], plan: Plan) -> Recommendations:
@@ -331,15 +345,16 @@ def _search_index(
         target = max(target, POOL)
     excluded = frozenset(excluded_ids)
     asked = _IndexQuery(live, query, plan, excluded_ids, target)
+    read_vectors = _VectorReader(live)
+    weighing = Weighing(live, [*vectors.values()], query.weights, read_vectors)
     # In the form of the index, in which higher is nearer.
     min_score, max_score = (
-        None if score is None else live.index.distance.score_of(score) for score in (query.min_score, query.max_score)
+        None if score is None else weighing.score_of(score) for score in (query.min_score, query.max_score)
     )
     min_confidence = _min_confidence(query, plan)
     cards: dict[int, ProductCard] = {plan.product.card.id: plan.product.card} if plan.product else {}
     looked_up: set[int] = {*cards}
     unmet: set[int] = set()
-    read_vectors = _VectorReader(live.version_id)
     # Of brands of which no more may be shown, so that the index is not asked for them again.
     held: list[Hit] = []
 
@@ -350,7 +365,7 @@ def _search_index(
         with query_stage("retrieve"):
             hits = nearest_products(
                 live.index,
-                [*vectors.values()],
+                weighing.asked,
                 conditions=asked.filter,
                 limit=asked.limit,
                 read_vectors=read_vectors,
@@ -368,6 +383,7 @@ def _search_index(
         if required_product_id is not None and required_product_id not in cards:
             raise ProductNotFound(required_product_id)
         with query_stage("filter"):
+            unsure = set() if min_confidence is None else _below_confidence(weighing, hits, min_confidence)
             _place_pins(selection, cards, query, excluded | unmet)
             pinned_families = selection.pinned_families
             confirmed = (
@@ -378,7 +394,7 @@ def _search_index(
                 and hit.product_id not in unmet
                 and (max_score is None or hit.score <= max_score)
                 and (query.filter == NO_FILTER or query.filter.matches(cards[hit.product_id]))
-                and _meets_min_confidence(live, hit.score, min_confidence)
+                and hit.id not in unsure
                 and selection.admits(cards[hit.product_id])
                 and cards[hit.product_id].family not in pinned_families
             )
@@ -386,21 +402,20 @@ def _search_index(
                 deduplicate_families(confirmed, cards), live.index.distance, target, read_vectors
             )
             accepted, full = selection.capped(accepted, card_of)
-        # Hits come best first: behind one below the minimum confidence there is none that meets it.
-        below_confidence = bool(hits) and not _meets_min_confidence(live, hits[-1].score, min_confidence)
-        if len(accepted) >= target or asked.is_exhausted(hits) or below_confidence:
+        if len(accepted) >= target or asked.is_exhausted(hits) or _all_below(weighing, hits, min_confidence):
             break
         held = [hit for hit in accepted if card_of(hit).brand in full]
         asked.ask_for_more(len(accepted), full)
     with query_stage("rerank"):
         if rearrangement is not None:
-            accepted = _rearranged(rearrangement, live, accepted[:target])
+            accepted = _rearranged(rearrangement, weighing, accepted[:target])
         # The target number and no more, so that results do not depend on how often the index was queried.
         ordered = selection.moved(accepted[:target], card_of)
         if query.diversity:
             ordered = _in_order(ordered, accepted)
         chosen = diversify(ordered, limit=wanted, diversity=query.diversity, distance=live.index.distance)
-    shown = _Shown(live, [*vectors], cards, {hit.product_id: hit for hit in (*hits, *accepted)})
+    shown = _Shown(weighing, [*vectors], cards, {hit.product_id: hit for hit in (*hits, *accepted)})
+    shown.look_up([*(hit.product_id for hit in chosen), *(card.id for card in selection.pins.values())])
     results = _with_pins([shown.recommendation(hit.product_id) for hit in chosen], selection, shown.recommendation)
     product = cards[required_product_id] if required_product_id is not None else plan.product and plan.product.card
     category = product.category if product else ""
@@ -409,20 +424,26 @@ def _search_index(
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What is needed to show candidates. hits: the best of each product, by its id."""
+    """What is needed to show candidates. hits: the best of each product, by its id. confidences: by point id."""
 
-    live: LiveCollection
+    weighing: Weighing
     photos: Sequence[int | None]
     cards: Mapping[int, ProductCard]
     hits: Mapping[int, Hit]
+    confidences: dict[int, float | None] = field(default_factory=dict)
+
+    def look_up(self, product_ids: Iterable[int]) -> None:
+        """Find the confidence of products that are shown, at once."""
+        hits = [hit for hit in map(self.hits.get, product_ids) if hit is not None]
+        self.confidences.update(zip((hit.id for hit in hits), self.weighing.confidences(hits), strict=True))
 
     def recommendation(self, product_id: int) -> Recommendation:
         """The recommendation of a product; without a score if it is not among the hits."""
         card, hit = self.cards[product_id], self.hits.get(product_id)
         if hit is None:
             return Recommendation(card, None)
-        score = self.live.index.distance.shown(hit.score)
-        return Recommendation(card, score, _confidence(self.live, hit.score), hit.id, self.photos[hit.example])
+        score = self.weighing.shown(hit.score)
+        return Recommendation(card, score, self.confidences[hit.id], hit.id, self.photos[hit.example])
 
 
 def _with_pins(
@@ -499,19 +520,19 @@ class _IndexQuery:
 class _VectorReader:
     """Reads the vectors of photos, each once."""
 
-    def __init__(self, version_id: int) -> None:
-        self._version_id = version_id
+    def __init__(self, live: LiveCollection) -> None:
+        self._live = live
         self._read: dict[int, Vector] = {}
 
     def __call__(self, image_ids: Collection[int]) -> Mapping[int, Vector]:
         """Vectors by photo, of these among others."""
         if unread := [each for each in image_ids if each not in self._read]:
-            self._read |= vectors_of_images(self._version_id, unread)
+            self._read |= vectors_of_images(self._live, unread)
         return self._read
 
 
-def _rearranged(rearrangement: Rearrangement, live: LiveCollection, hits: Sequence[Hit]) -> list[Hit]:
-    order = rearrangement.order([hit.product_id for hit in hits], [_confidence(live, hit.score) for hit in hits])
+def _rearranged(rearrangement: Rearrangement, weighing: Weighing, hits: Sequence[Hit]) -> list[Hit]:
+    order = rearrangement.order([hit.product_id for hit in hits], weighing.confidences(hits))
     return [hits[position] for position in order]
 
 
@@ -521,25 +542,25 @@ def _more_candidates(candidates: int, accepted: int, target: int) -> int:
     return min(max(estimate, 2 * candidates), _MAX_GROWTH * candidates, _MAX_CANDIDATES)
 
 
-def _confidence(live: LiveCollection, score: float) -> float | None:
-    """The calibrated probability of a score; calibrations are of cosines."""
-    if live.calibration is None:
-        return None
-    cosine = live.index.distance.cosine_of(score)
-    return None if cosine is None else live.calibration.probability_of(cosine)
-
-
 def _min_confidence(query: SearchQuery, plan: Plan) -> float | None:
     """The lowest confidence by query and rules."""
     floors = [query.min_confidence, plan.floor.min_confidence if plan.floor else None]
     return max((floor for floor in floors if floor is not None), default=None)
 
 
-def _meets_min_confidence(live: LiveCollection, score: float, min_confidence: float | None) -> bool:
-    if min_confidence is None:
-        return True
-    confidence = _confidence(live, score)
-    return confidence is None or confidence >= min_confidence
+def _below_confidence(weighing: Weighing, hits: Sequence[Hit], min_confidence: float) -> set[int]:
+    """Point ids of the hits that are below it; where nothing is known of confidence, none."""
+    known = zip(hits, weighing.confidences(hits), strict=True)
+    return {hit.id for hit, confidence in known if confidence is not None and confidence < min_confidence}
+
+
+def _all_below(weighing: Weighing, hits: Sequence[Hit], min_confidence: float | None) -> bool:
+    """Whether no hit behind these would meet the minimum confidence, or so many were looked through that the search ends."""
+    if min_confidence is None or not hits:
+        return False
+    highest = weighing.highest_confidence(hits[-1].score)
+    below = highest is not None and highest < min_confidence
+    return below or (weighing.is_mixed and len(hits) >= _MAX_LOOKED_THROUGH)
 
 
 def _place_pins(

@@ -8,7 +8,9 @@ from typing import Any
 from django.db import connection
 
 from catalog.models import Product, ProductImage
-from embeddings.models import ImageEmbedding, vector_from_bytes
+from embeddings.models import ImageEmbedding, joined_vectors
+from embeddings.parts.layout import Layout
+from embeddings.selectors import LiveCollection
 from embeddings.vector_index.base import Vector
 
 # Gives vectors by photo, of those that are embedded.
@@ -28,11 +30,12 @@ _NAMES = {
 }
 # Not a join: SQLite would start from all vectors of the version.
 _VECTORS_SQL = """
-    SELECT image_id, vector FROM {embedding} WHERE version_id = %s AND image_id IN (SELECT id FROM {image} WHERE product_id = %s)
+    SELECT image_id, vector, parts FROM {embedding}
+    WHERE version_id = %s AND image_id IN (SELECT id FROM {image} WHERE product_id = %s)
     AND vector IS NOT NULL AND state NOT IN ({unusable_states})
 """.format(**_NAMES)
 _VECTORS_OF_IMAGES_SQL = """
-    SELECT image_id, vector FROM {embedding} WHERE version_id = %s AND vector IS NOT NULL AND image_id IN
+    SELECT image_id, vector, parts FROM {embedding} WHERE version_id = %s AND vector IS NOT NULL AND image_id IN
 """.format(**_NAMES)
 _EXCLUDED_SQL = """
     SELECT other.product_id FROM {image} other WHERE other.sha256 = (
@@ -49,35 +52,35 @@ _EXCLUDED_SQL = """
 """.format(**_NAMES)
 
 
-def vectors_of(version_id: int, product_id: int) -> dict[int, Vector]:
+def vectors_of(live: LiveCollection, product_id: int) -> dict[int, Vector]:
     """Read the vectors of a product's embedded photos.
 
     Args:
-        version_id: the encoder version.
+        live: the collection with the encoder version.
         product_id: the product.
 
     Returns:
-        float32 [dim] by photo, of those that are embedded.
+        float32 [live.layout.dim] by photo, as the index has them, of those that are embedded.
     """
-    return _vectors(_rows(_VECTORS_SQL, [version_id, product_id]))
+    return _vectors(live.layout, _rows(_VECTORS_SQL, [live.version_id, product_id]))
 
 
-def vectors_of_images(version_id: int, image_ids: Collection[int]) -> dict[int, Vector]:
+def vectors_of_images(live: LiveCollection, image_ids: Collection[int]) -> dict[int, Vector]:
     """Read the vectors of photos.
 
     Args:
-        version_id: the encoder version.
+        live: the collection with the encoder version.
         image_ids: the photos; one at least.
 
     Returns:
-        float32 [dim] by photo, of those that are embedded.
+        float32 [live.layout.dim] by photo, as the index has them, of those that are embedded.
     """
     vectors: dict[int, Vector] = {}
     ids = [*image_ids]
     for start in range(0, len(ids), _IDS_A_STATEMENT):
         some = ids[start : start + _IDS_A_STATEMENT]
-        rows = _rows(f"{_VECTORS_OF_IMAGES_SQL} ({', '.join(['%s'] * len(some))})", [version_id, *some])
-        vectors |= _vectors(rows)
+        rows = _rows(f"{_VECTORS_OF_IMAGES_SQL} ({', '.join(['%s'] * len(some))})", [live.version_id, *some])
+        vectors |= _vectors(live.layout, rows)
     return vectors
 
 
@@ -96,12 +99,11 @@ def excluded_products_of(product_id: int) -> set[int]:
     return found - {product_id}
 
 
-def _vectors(rows: Sequence[tuple[int, bytes]]) -> dict[int, Vector]:
-    """Vectors by photo. All are converted at once, which is faster than one by one."""
+def _vectors(layout: Layout, rows: Sequence[tuple[int, bytes, bytes | None]]) -> dict[int, Vector]:
     if not rows:
         return {}
-    matrix = vector_from_bytes(b"".join(vector for _, vector in rows)).reshape(len(rows), -1)
-    return {image_id: vector for (image_id, _), vector in zip(rows, matrix, strict=True)}
+    matrix = joined_vectors(layout, [(vector, parts) for _, vector, parts in rows])
+    return {image_id: vector for (image_id, _, _), vector in zip(rows, matrix, strict=True)}
 
 
 def _rows(sql: str, params: list[int]) -> list[tuple[Any, ...]]:

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.http import QueryDict
+
 from catalog.api.parameters import FilterParameters
+from embeddings.parts.layout import MODES, PARTS, Weights
 from recommender.models import COLLECTION_LENGTH
 from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT
+from rest.errors import ParameterError
 from rest.parameters import (
     BooleanParameter,
+    ChoiceParameter,
     IntegerParameter,
     NumberParameter,
+    Parameter,
+    Schema,
     TextParameter,
 )
 
 MAX_LIMIT = 100
 MAX_OFFSET = 1000
 _MAX_SCORE = 1e9
+
+
+_NUMBER = r"-?(?:1(?:\.0{1,6})?|0?\.[0-9]{1,6}|0)"
+_WEIGHT = f"(?:{'|'.join(PARTS)}):{_NUMBER}"
+
+
+class WeightsParameter(Parameter):
+    """What each part of a vector counts: `shape:1,colour:0.5,pattern:0.2`."""
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": f"^{_WEIGHT}(?:,{_WEIGHT}){{0,{len(PARTS) - 1}}}$"}
+
+    def parse(self, text: str) -> Weights:
+        return Weights.parse(text)
 
 
 class SearchParameters(FilterParameters):
@@ -52,9 +74,32 @@ class SearchParameters(FilterParameters):
         minimum=0,
         maximum=1,
     )
+    weights = WeightsParameter(
+        f"What each part of the photos counts ({', '.join(PARTS)}), -1 to 1. A part that is not named counts nothing; below 0,"
+        " what differs in it is preferred. Without it, what the collection has found in its catalogue.",
+        example="shape:1,colour:0.5,pattern:0.2",
+    )
+    mode = ChoiceParameter(
+        "Weights by name, instead of `weights`: the same shape in another colour, or the same colour in another shape.",
+        choices=[*MODES],
+    )
     explain = BooleanParameter(
         "Whether to say what merchandising rules did, in `explanation`. Takes twice as long.", default=False
     )
+
+    @classmethod
+    def parse(cls, *sources: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
+        """See Parameters; the weights of a mode are in `weights`."""
+        values = super().parse(*sources, errors=errors)
+        mode = values.pop("mode", None)
+        return values if mode is None else {**values, "weights": MODES[mode]}
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterable[ParameterError]:
+        """Weights twice."""
+        yield from super().conflicts(values)
+        if "mode" in values and "weights" in values:
+            yield ParameterError("mode", "cannot be given with weights: it stands for weights")
 
 
 class SimilarParameters(SearchParameters):

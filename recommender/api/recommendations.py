@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +25,7 @@ from recommender import pipeline
 from recommender.api import serializers
 from recommender.api.parameters import MAX_LIMIT, SearchParameters, SimilarParameters, SubstituteParameters
 from recommender.problems import INDEX_UNAVAILABLE
+from recommender.weighing import NoParts
 from rest.addresses import base_address
 from rest.documenting import form_body, problem_example, responses
 from rest.errors import GIVEN_TWICE, InvalidParameters, ParameterError, integer_expected
@@ -32,6 +34,7 @@ from rest.views import FORM_BYTES, ApiView, content_length
 
 _PHOTO = "photo"
 _SEARCH_RESULTS = [{"product": CARD, "score": 0.912345, "confidence": 0.9731, "matched_image": 17, "query_image": None}]
+_WEIGHTS = {"shape": 1.0, "colour": 0.2, "pattern": 0.1}
 _RESULTS = [{**_SEARCH_RESULTS[0], "query_image": 8}]
 _INVALID_LIMIT = problem_example(
     INVALID_PARAMETERS,
@@ -75,7 +78,14 @@ _SUBSTITUTES: dict[str, Any] = {
 _EXAMPLES = [
     OpenApiExample(
         "Similar products",
-        value={"product": 4, "collection": "all", "encoder": "all-v1", "results": _RESULTS, "fallback": False},
+        value={
+            "product": 4,
+            "collection": "all",
+            "encoder": "all-v1",
+            "results": _RESULTS,
+            "weights": _WEIGHTS,
+            "fallback": False,
+        },
         response_only=True,
         status_codes=["200"],
     ),
@@ -86,6 +96,7 @@ _EXAMPLES = [
             "collection": "all",
             "encoder": "all-v1",
             "results": [{**_RESULTS[0], "score": None, "confidence": None, "matched_image": None, "query_image": None}],
+            "weights": None,
             "fallback": True,
         },
         response_only=True,
@@ -94,6 +105,15 @@ _EXAMPLES = [
     _INVALID_LIMIT,
     _NOT_AVAILABLE,
 ]
+
+
+@contextmanager
+def _weighed() -> Iterator[None]:
+    """Report that a collection's vectors have no parts to weigh."""
+    try:
+        yield
+    except NoParts as error:
+        raise InvalidParameters([ParameterError("weights", str(error))]) from error
 
 
 def _recommended(
@@ -105,7 +125,7 @@ def _recommended(
     values = parameters.parse(request.query_params)
     strict = values.pop("strict")
     query = pipeline.SimilarQuery(**values)
-    with reference.found() as product_id:
+    with reference.found() as product_id, _weighed():
         try:
             recommended = recommend(product_id, query)
         except UnknownCollection as error:
@@ -204,7 +224,7 @@ class SearchView(ApiView):
         examples=[
             OpenApiExample(
                 "Similar products",
-                value={"collection": "all", "encoder": "all-v1", "results": _SEARCH_RESULTS},
+                value={"collection": "all", "encoder": "all-v1", "results": _SEARCH_RESULTS, "weights": _WEIGHTS},
                 response_only=True,
                 status_codes=["200"],
             ),
@@ -232,7 +252,8 @@ class SearchView(ApiView):
         _check_size(photo.size)
         strict = values.pop("strict")
         query = pipeline.SearchQuery(**values)
-        recommended = pipeline.search(slug, photo.read(), query)
+        with _weighed():
+            recommended = pipeline.search(slug, photo.read(), query)
         if strict:
             check_names(query.filter, is_empty=not recommended.results)
         return Response(serializers.recommendations(recommended, base_address(request)))

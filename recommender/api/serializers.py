@@ -43,6 +43,7 @@ def recommendations(recommended: Recommendations, base: str, *, product_id: int 
         }
         for card, each in zip(product_cards((each.product for each in results), base), results, strict=True)
     ]
+    body["weights"] = None if recommended.weights is None else recommended.weights.as_dict()
     if product_id is not None:
         body["fallback"] = recommended.fallback
     if recommended.explanation is not None:
@@ -67,13 +68,14 @@ class RecommendationSerializer(serializers.Serializer[Any]):
     product = ProductSerializer()
     score = serializers.FloatField(
         allow_null=True,
-        help_text="Similarity for cosine and dot (higher is nearer), distance for l1 and l2 (lower is nearer); null for "
+        help_text="Similarity for cosine and dot (higher is nearer), distance for l1 and l2 (lower is nearer); with colour and "
+        "pattern, the mean of the parts' cosines by their weights. null for "
         "fallback results, and where a rule brought in a product that is far away.",
     )
     confidence = serializers.FloatField(
         allow_null=True,
-        help_text="Calibrated probability, 0 to 1, that the product is of the same kind; null if the encoder version has no "
-        "calibration.",
+        help_text="Calibrated probability, 0 to 1, that the product is of the same kind, by its shape alone; null if the encoder "
+        "version has no calibration.",
     )
     matched_image = serializers.IntegerField(
         allow_null=True,
@@ -118,6 +120,15 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     rules = RuleEffectSerializer(many=True)
 
 
+@extend_schema_serializer(component_name="WeightsSchema")
+class WeightsSerializer(serializers.Serializer[Any]):
+    """What each part of the photos counted, -1 to 1."""
+
+    shape = serializers.FloatField()
+    colour = serializers.FloatField()
+    pattern = serializers.FloatField()
+
+
 @extend_schema_serializer(component_name="SearchAnswerSchema")
 class SearchResponseSerializer(serializers.Serializer[Any]):
     """Products that look like a photo, best first."""
@@ -125,6 +136,10 @@ class SearchResponseSerializer(serializers.Serializer[Any]):
     collection = serializers.CharField()
     encoder = serializers.CharField(help_text="Label of the encoder version, e.g. all-v1.")
     results = RecommendationSerializer(many=True)
+    weights = WeightsSerializer(
+        allow_null=True,
+        help_text="What each part counted; null for fallback results, and where the vectors of the collection have no parts.",
+    )
     explanation = ExplanationSerializer(required=False, help_text="Only with `explain=true`.")
 
 

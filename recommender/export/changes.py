@@ -23,10 +23,12 @@ from numpy.typing import NDArray
 from catalog.models import Product, ProductImage
 from catalog.selectors import visible_products
 from embeddings.indexing import payloads_of
-from embeddings.models import ImageEmbedding, vector_from_bytes
+from embeddings.models import ImageEmbedding
+from embeddings.parts.layout import Weights
 from embeddings.selectors import LiveCollection, covered_by
 from embeddings.vector_index.base import Distance, Vector, comparable, similarities_of_all
 from recommender.export.answers import ExportedAnswer, StateFile
+from recommender.selectors import vectors_of_images
 
 BATCH = 500
 # With more changed products than these, or this share of all, everything is computed anew: it takes no longer.
@@ -90,12 +92,14 @@ class Changes:
         live: the collection.
         changed: ids of products that are new or have another signature.
         gone: ids of products that are not exported any more.
-        vectors: float32 [n, dim], of the photos of the changed ones.
+        weights: by which the answers were asked for.
+        vectors: float32 [n, live.layout.dim], of the photos of the changed ones.
     """
 
     live: LiveCollection
     changed: frozenset[int]
     gone: frozenset[int]
+    weights: Weights
     vectors: NDArray[np.float32] = field(repr=False)
 
     def may_differ(self, answers: Sequence[ExportedAnswer]) -> set[int]:
@@ -125,8 +129,12 @@ class Changes:
     def _reached(self, answers: Sequence[ExportedAnswer]) -> set[int]:
         """Those that have a changed product at least as near as their last result."""
         distance = self.live.index.distance
-        by_product = _vectors_of(self.live.version_id, [answer.id for answer in answers])
-        vectors = [(answer, vector) for answer in answers for vector in by_product.get(answer.id, ())]
+        by_product = _vectors_of(self.live, [answer.id for answer in answers])
+        vectors = [
+            (answer, self.live.layout.query(vector, self.weights))
+            for answer in answers
+            for vector in by_product.get(answer.id, ())
+        ]
         if not vectors:
             return set()
         matrix = comparable(np.stack([vector for _, vector in vectors]), distance)
@@ -141,11 +149,12 @@ class Changes:
         }
 
 
-def find_changes(live: LiveCollection, state: StateFile) -> Changes | None:
+def find_changes(live: LiveCollection, state: StateFile, weights: Weights) -> Changes | None:
     """Compare the catalogue with the last export.
 
     Args:
         live: the collection.
+        weights: by which the answers were asked for.
         state: of the last export with the same options.
 
     Returns:
@@ -175,18 +184,17 @@ def find_changes(live: LiveCollection, state: StateFile) -> Changes | None:
         current = next(former, None)
     if len(changed) + len(gone) > max(MAX_CHANGED_SHARE * total, 1):
         return None
-    vectors = [vector for each in _vectors_of(live.version_id, sorted(changed)).values() for vector in each]
-    matrix = np.stack(vectors) if vectors else np.empty((0, live.dim), dtype=np.float32)
-    return Changes(live, frozenset(changed), frozenset(gone), comparable(matrix, live.index.distance))
+    vectors = [vector for each in _vectors_of(live, sorted(changed)).values() for vector in each]
+    matrix = np.stack(vectors) if vectors else np.empty((0, live.layout.dim), dtype=np.float32)
+    return Changes(live, frozenset(changed), frozenset(gone), weights, comparable(matrix, live.index.distance))
 
 
-def _vectors_of(version_id: int, product_ids: Sequence[int]) -> Mapping[int, list[Vector]]:
-    """The vectors of the products' photos, by product."""
+def _vectors_of(live: LiveCollection, product_ids: Sequence[int]) -> Mapping[int, list[Vector]]:
+    """The vectors of the products' photos as the index has them, by product."""
     vectors: dict[int, list[Vector]] = {}
     for start in range(0, len(product_ids), BATCH):
         some = product_ids[start : start + BATCH]
         owners = dict(ProductImage.objects.filter(product__in=some).values_list("pk", "product"))
-        rows = ImageEmbedding.objects.filter(version=version_id, image_id__in=owners, vector__isnull=False)
-        for image_id, vector in rows.values_list("image_id", "vector"):
-            vectors.setdefault(owners[image_id], []).append(vector_from_bytes(vector or b""))
+        for image_id, vector in vectors_of_images(live, list(owners)).items() if owners else ():
+            vectors.setdefault(owners[image_id], []).append(vector)
     return vectors

@@ -33,8 +33,8 @@ def read_preferences(live: LiveCollection) -> Preferences:
         The preferences between products that have vectors.
     """
     counted = _count(live.slug)
-    vectors = vectors_by_product(live.version_id, {product for each in counted for product in each})
-    first = {product_id: photos[0] for product_id, photos in vectors.items()}
+    vectors = vectors_by_product(live, {product for each in counted for product in each})
+    first = {product_id: live.layout.split(photos[:1])[0][0] for product_id, photos in vectors.items()}
     known = [each for each in counted if all(product in first for product in each)]
     queries, clicked, passed = (
         np.array([first[each[member]] for each in known], np.float32).reshape(len(known), live.dim)

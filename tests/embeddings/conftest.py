@@ -70,7 +70,7 @@ def version_of_all(encoder: CountingEncoder, settings: Any) -> EncoderVersion:
     settings.VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
     registry.clear()
     versions = EncoderVersion.objects.filter(pk__in=Collection.objects.filter(slug="all").values("active_version"))
-    versions.update(encoder="counting", fingerprint=encoder.fingerprint, dim=encoder.dim)
+    versions.update(encoder="counting", fingerprint=encoder.fingerprint, dim=encoder.dim, parts=0)
     return versions.select_related("collection").get()
 
 

@@ -53,7 +53,7 @@ class Shop:
         photo = {} if content is None else {"content": content}
         for vector in vectors:
             row = embedding(self.version, ProductImageFactory.create(product=product, **photo), vector)
-            get_vector_index().upsert(self.version.index_collection().name, points_of([row]))
+            get_vector_index().upsert(self.version.index_collection().name, points_of(self.version.layout, [row]))
         return product
 
     def use_distance(self, distance: Distance) -> None:
@@ -81,7 +81,7 @@ def shop(db: None, settings: Any, empty_index: None, monkeypatch: pytest.MonkeyP
     settings.CELERY_BROKER_URL = ""
     monkeypatch.setattr(Backends, "encoder", lambda *_: MeanColourEncoder())
     collection, _ = Collection.objects.get_or_create(slug="all", defaults={"name": "All products"})
-    values = {"encoder": "tiny", "fingerprint": MeanColourEncoder.fingerprint, "dim": MeanColourEncoder.dim}
+    values = {"encoder": "tiny", "fingerprint": MeanColourEncoder.fingerprint, "dim": MeanColourEncoder.dim, "parts": 0}
     version, _ = EncoderVersion.objects.update_or_create(collection=collection, number=1, defaults=values)
     collection.active_version = version
     collection.save()

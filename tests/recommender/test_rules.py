@@ -389,7 +389,7 @@ def test_a_condition_that_lost_its_target_matches_nothing(
     ruled.add_rule(kind, **parameters)
     losing()
     rows = ImageEmbedding.objects.all()
-    get_vector_index().upsert(ruled.shop.version.index_collection().name, points_of(rows))
+    get_vector_index().upsert(ruled.shop.version.index_collection().name, points_of(ruled.shop.version.layout, rows))
     forget_rules()
 
     assert ids(answer(api, ruled.product, limit=40)) == ruled.allowed()
@@ -479,7 +479,9 @@ def test_a_price_is_multiplied_exactly(ruled: RuledShop, api: Client) -> None:
     twice, more = ruled.others[:2]
     Product.objects.filter(pk=twice.pk).update(price=Decimal("39.98"), currency="EUR")
     Product.objects.filter(pk=more.pk).update(price=Decimal("39.981"), currency="EUR")
-    get_vector_index().upsert(ruled.shop.version.index_collection().name, points_of(ImageEmbedding.objects.all()))
+    get_vector_index().upsert(
+        ruled.shop.version.index_collection().name, points_of(ruled.shop.version.layout, ImageEmbedding.objects.all())
+    )
     ruled.add_rule("price_band")
 
     found = ids(answer(api, ruled.product, limit=40))

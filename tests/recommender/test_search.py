@@ -32,7 +32,7 @@ def test_products_that_look_like_the_photo_come_nearest_first(shop: Shop, api: C
 
     assert response.status_code == 200
     answer = response.json()
-    assert answer.keys() == {"collection", "encoder", "results"}
+    assert answer.keys() == {"collection", "encoder", "results", "weights"}
     assert (answer["collection"], answer["encoder"]) == ("all", "all-v1")
     assert ids(answer) == [red.pk, blue.pk]
     assert answer["results"][0]["score"] == pytest.approx(1, abs=1e-3)

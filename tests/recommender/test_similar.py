@@ -80,6 +80,7 @@ def test_an_answer_has_exactly_these_members(shop: Shop, api: Client) -> None:
                 "query_image": product.images.get().pk,
             }
         ],
+        "weights": None,
         "fallback": False,
     }
 
@@ -542,7 +543,7 @@ def test_every_invalid_parameter_is_reported(shop: Shop, api: Client) -> None:
     assert details["limit"] == "must be an integer from 1 to 100"
     assert details["colour"] == (
         "is not a known parameter; known parameters: strict, limit, offset, diversity, min_score, max_score, min_confidence, "
-        "explain, "
+        "weights, mode, explain, "
         "collection, category, brand, min_price, max_price, currency, available, tag, attribute.<name>, not_category, not_brand, "
         "exclude"
     )

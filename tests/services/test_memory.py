@@ -27,13 +27,15 @@ images = ProductImage.objects.bulk_create(
     [ProductImage(product=p, file="products/one.jpg", sha256=f"{{p.pk:064}}", width=8, height=8) for p in products], 500
 )
 vectors = random.normal(size=(len(images), version.dim)).astype("<f2")
+parts = random.normal(size=(len(images), version.layout.parts_dim)).astype("<f2")
 ImageEmbedding.objects.bulk_create(
     [
         ImageEmbedding(
             version=version, image_id=i.pk, state="embedded", content_hash=i.sha256, vector=v.tobytes(),
+            parts=p.tobytes(),
             changed_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
         )
-        for i, v in zip(images, vectors)
+        for i, v, p in zip(images, vectors, parts)
     ],
     500,
 )

@@ -23,6 +23,7 @@ from recommender.api.parameters import SimilarParameters
 from recommender.export.formats import FORMATS
 from recommender.export.run import ExportOptions, ExportReport, export_similar
 from recommender.pipeline import SimilarQuery
+from recommender.weighing import NoParts
 from rest.errors import InvalidParameters
 from rest.parameters import ANY_NAME
 
@@ -64,6 +65,8 @@ class Command(BaseCommand):
             raise _command_error(error) from error
         except UnknownCollection as error:
             raise CommandError(f"--collection: {error}") from error
+        except NoParts as error:
+            raise CommandError(f"--weights: {error}") from error
         except EmbeddingsError as error:
             raise command_error(error) from error
         except OSError as error:
