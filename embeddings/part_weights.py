@@ -25,7 +25,7 @@ from embeddings.selectors import clear_live_collection_cache
 
 TOP = 8
 # How much less often the nearest may be of the category than by the shape alone.
-_TOLERANCE = 0.05
+_TOLERANCE = 0.03
 _COLOURS, _PATTERNS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0), (0.0, 0.1, 0.2, 0.3, 0.5)
 _SAMPLE = 800
 # With fewer there is nothing to find out.

@@ -102,6 +102,21 @@ def test_the_widget_asks_for_the_product_the_number_and_the_collection_that_its_
     assert asked_for_products(api)[1:] == [f"{shop_url}/api/products/7/similar?limit=3&collection=food"]
 
 
+def test_visitors_say_what_shape_colour_and_pattern_count(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    api.answers(answer(5) | {"weights": {"shape": 1, "colour": 0.2, "pattern": 0.1}})
+    open_product(page, shop_url, product)
+    strip_with_cards(page, 5)
+    expect(page.get_by_role("slider", name="Pattern")).to_have_value("0.1")
+
+    page.get_by_role("slider", name="Colour").press("End")
+
+    until(page, lambda: len(events(page)) == 2)
+    assert asked_for_products(api)[1].endswith("&weights=shape%3A1%2Ccolour%3A1%2Cpattern%3A0.1")
+    expect(page.get_by_role("slider", name="Colour")).to_be_focused()
+
+
 def test_a_strip_with_nothing_to_show_is_hidden(page: Page, shop_url: str, product: Product, api: Api) -> None:
     api.answers(answer(0))
 

@@ -20,12 +20,7 @@ const TEXTS = {
   "no-photo": "That was not a photo file. Save the picture first, then choose the file.",
   offline: "The shop cannot be reached. Check the connection and try again.",
   failed: "Something went wrong. Try again in a moment.",
-  weights: "What counts",
-  shape: "Shape",
-  colour: "Colour",
-  pattern: "Pattern",
 };
-const PARTS = ["shape", "colour", "pattern"];
 const DEFAULT_API = new URL(import.meta.url).origin;
 const DEFAULT_LIMIT = 8;
 const TIMEOUT_MS = 20_000;
@@ -35,7 +30,7 @@ const IMPRESSION_MS = 1_000;
 // Elements that get a strip, and the attributes that are copied to it, without `data-`.
 const HOSTS = "[data-similar-to], [data-similar-to-sku]";
 const TARGETS = { "similar-to": "product-id", "similar-to-sku": "sku" };
-const ATTRIBUTES = [...Object.keys(TARGETS), "heading", "limit", "collection", "api", "api-key", "substitutes", "weights", "mode", "adjust", "no-events", ...Object.keys(TEXTS).map((name) => `text-${name}`)];
+const ATTRIBUTES = [...Object.keys(TARGETS), "heading", "limit", "collection", "api", "api-key", "substitutes", "weights", "no-events", ...Object.keys(TEXTS).map((name) => `text-${name}`)];
 // Elements whose `data-track` is sent on interaction; of others it is sent when they appear.
 const CONTROLS = "form, a, button, input";
 
@@ -84,10 +79,6 @@ button:hover { border-color: currentColor; }
 .drop p { flex-basis: 100%; margin: 0; }
 canvas { inline-size: auto; max-inline-size: 100%; block-size: 10rem; object-fit: contain; border-radius: var(--_radius); }
 .choose { color: var(--similar-on-accent, Canvas); background: var(--similar-accent, CanvasText); border-color: transparent; }
-.weights { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: 0 0 .75rem; padding: 0; border: 0; }
-.weights legend { float: inline-start; padding: 0; margin-inline-end: 1.5rem; font-weight: 650; line-height: 2.75rem; }
-.weights label { display: flex; align-items: center; gap: .5rem; min-block-size: 2.75rem; }
-.weights input { inline-size: 7rem; accent-color: var(--_accent); }
 .status { min-block-size: 1.4em; margin-block: 1.5rem .75rem; font-weight: 650; }
 .status.error { color: var(--_error); }
 @media (pointer: fine) { .take { display: none; } }
@@ -152,7 +143,7 @@ class Recommendations extends HTMLElement {
     return this.getAttribute(`text-${name}`) ?? TEXTS[name];
   }
 
-  /** Abort the current request, and stop observing earlier results. */
+  /** Abort the request, and stop observing. */
   abort() {
     this.#request?.abort();
     this.#request = null;
@@ -181,31 +172,7 @@ class Recommendations extends HTMLElement {
     }
   }
 
-  /** The parameters that say what shape, colour and pattern count. */
-  get weighing() {
-    return Object.fromEntries(["weights", "mode"].map((name) => [name, this.getAttribute(name)]).filter(([, value]) => value));
-  }
-
-  /** Sliders for what counts, where the element has `adjust` and the vectors have parts. They set the attribute `weights`. */
-  sliders({ weights }, onChange) {
-    if (!this.hasAttribute("adjust") || !weights) return null;
-    const inputs = PARTS.map((name) => element("input", { type: "range", name, min: "0", max: "1", step: "0.05", value: String(weights[name]) }));
-    const changed = () => {
-      // Without any weight there is no order.
-      if (inputs.every(({ value }) => Number(value) === 0)) return;
-      this.adjusting = true;
-      this.removeAttribute("mode");
-      this.setAttribute("weights", inputs.map(({ name, value }) => `${name}:${value}`).join());
-      this.adjusting = false;
-      onChange();
-    };
-    const labels = inputs.map((input) => element("label", {}, this.text(input.name), input));
-    const fieldset = element("fieldset", { part: "weights", class: "weights" }, element("legend", {}, this.text("weights")), ...labels);
-    fieldset.addEventListener("change", changed);
-    return fieldset;
-  }
-
-  /** Called with each Problem, before its event. */
+  /** Called before the event. */
   onProblem() {}
 
   emit(name, detail, options = {}) {
@@ -276,7 +243,7 @@ class Recommendations extends HTMLElement {
 
 /** A strip of products similar to one product. Reserves its space, loads near the viewport, hides when empty. */
 class SimilarProducts extends Recommendations {
-  static observedAttributes = ["product-id", "sku", "heading", "limit", "collection", "api", "api-key", "substitutes", "weights", "mode", "adjust"];
+  static observedAttributes = ["product-id", "sku", "heading", "limit", "collection", "api", "api-key", "substitutes", "weights"];
   #nearby = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#load(), { rootMargin: LOAD_AHEAD });
   #resized = new ResizeObserver(() => this.#showControls());
   #scheduled = false;
@@ -295,7 +262,7 @@ class SimilarProducts extends Recommendations {
   }
 
   attributeChangedCallback(name, before, after) {
-    if (this.isConnected && before !== after && !this.adjusting) this.#schedule();
+    if (this.isConnected && before !== after) this.#schedule();
   }
 
   /** Restart, once for all attributes that change together. */
@@ -348,10 +315,10 @@ class SimilarProducts extends Recommendations {
   async #load() {
     this.#nearby.disconnect();
     const url = new URL(`api/products/${this.#product}/${this.hasAttribute("substitutes") ? "substitutes" : "similar"}`, this.api);
-    url.search = new URLSearchParams({ limit: this.limit, collection: this.collection, ...this.weighing });
+    const weights = this.getAttribute("weights");
+    url.search = new URLSearchParams({ limit: this.limit, collection: this.collection, ...(weights && { weights }) });
     const response = await this.fetch(url);
     if (!response) return;
-    this.#adjustable(response);
     this.hidden = !response.results.length;
     this.#list.replaceChildren(...this.cards(response));
     this.#list.classList.remove("skeleton");
@@ -364,13 +331,6 @@ class SimilarProducts extends Recommendations {
 
   onProblem() {
     this.hidden = true;
-  }
-
-  /** Show the sliders, once: what they change loads the list again, and they keep the focus. */
-  #adjustable(response) {
-    if (this.#section.querySelector(".weights")) return;
-    const sliders = this.sliders(response, () => this.#load());
-    if (sliders) this.#list.before(sliders);
   }
 
   #scrollBy(direction) {
@@ -398,7 +358,6 @@ class VisualSearch extends Recommendations {
   #drop;
   #photo;
   #preview;
-  #weights = null;
   #status;
   #list;
 
@@ -460,14 +419,9 @@ class VisualSearch extends Recommendations {
     const body = new FormData();
     body.append("photo", photo);
     body.append("limit", this.limit);
-    for (const [name, value] of Object.entries(this.weighing)) body.append(name, value);
     const url = new URL(`api/collections/${encodeURIComponent(this.collection)}/search`, this.api);
     const response = await this.fetch(url, { method: "POST", body });
     if (!response) return;
-    if (!this.#weights) {
-      this.#weights = this.sliders(response, () => this.search(this.#photo));
-      if (this.#weights) this.#status.before(this.#weights);
-    }
     this.#fill(this.cards(response));
     this.#announce(this.text(response.results.length ? "found" : "nothing"));
     this.emit("load", response);
