@@ -55,7 +55,7 @@ def main(points: int) -> None:
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         # Colour and pattern are those of the cluster as often as not.
         parts = looks[(np.array([*clusters.values()]) + generator.integers(2, size=len(ids))) % len(looks)]
-        parts = parts + 0.3 * generator.standard_normal(parts.shape)
+        parts = (parts + 0.3 * generator.standard_normal(parts.shape)).astype(np.float32)
         ImageEmbedding.objects.bulk_create(
             ImageEmbedding(
                 version=version,

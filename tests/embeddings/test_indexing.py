@@ -20,6 +20,7 @@ from embeddings.backends import Backends, get_vector_index
 from embeddings.errors import EncoderMismatch, IndexUnavailable
 from embeddings.indexing import IndexingReport, process_outbox
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.parts.layout import CURRENT
 from tests.embeddings.conftest import CountingEncoder, points, states
 from tests.factories import CategoryFactory, ProductFactory, jpeg
 
@@ -260,6 +261,7 @@ class TestTwins:
         other = Collection.objects.create(slug="other", name="Other", covers_all=True)
         other.active_version = versions.create_version(other, "counting")
         other.save()
+        EncoderVersion.objects.update(parts=CURRENT)
         image = add_photo()
         assert process_outbox() == IndexingReport(embedded=2, indexed=2)
         assert encoder.encoded == 1
@@ -334,6 +336,7 @@ class TestRemovals:
         shoes.categories.add(category := CategoryFactory.create(name="Shoes"))
         shoes.active_version = versions.create_version(shoes, "counting")
         shoes.save()
+        EncoderVersion.objects.update(parts=CURRENT)
         image = add_photo(ProductFactory.create(category=category))
         process_outbox()
         for name, inside in (("Bags", set()), ("Shoes", {image.pk})):

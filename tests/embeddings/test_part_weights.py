@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -44,9 +42,7 @@ def test_photos_are_indexed_with_colour_and_pattern(
     assert encoder.encoded == encoded
 
 
-def test_a_rebuild_gives_an_older_version_its_parts(
-    version: EncoderVersion, add_photo: AddPhoto, encoder: CountingEncoder
-) -> None:
+def test_a_rebuild_gives_an_older_version_its_parts(version: EncoderVersion, add_photo: AddPhoto) -> None:
     photo = add_photo().pk
     indexing.process_outbox()
     assert points(version)[photo].vector.shape == (version.dim,)
@@ -86,7 +82,7 @@ def test_colour_counts_more_where_it_tells_categories_apart() -> None:
     assert clothes.category_share >= 0.96 * clothes.by_shape
 
 
-def test_a_small_shop_has_the_usual_weights(with_parts: EncoderVersion, shop: Any) -> None:
+def test_a_small_shop_has_the_usual_weights(with_parts: EncoderVersion, shop: list[int]) -> None:
     assert find_weights(with_parts).weights == DEFAULT_WEIGHTS
 
 
