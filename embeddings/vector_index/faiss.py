@@ -466,7 +466,7 @@ class FaissVectorIndex:
             with (files / _POINTS).open() as lines:
                 points = [json.loads(line) for line in lines]
             ids, payloads = [each[0] for each in points], [each[1] for each in points]
-            sparse = [_from_json(each[2]) for each in points]
+            sparse: list[Mapping[str, SparseVector]] = [_from_json(each[2]) for each in points]
             if store.ntotal != len(ids):
                 raise IndexUnavailable(f"the index {files} is damaged: {store.ntotal} vectors of {len(ids)} points")
             opened = _Opened(collection, folder, lock, number, journal, store, ids, payloads, sparse, structure)
