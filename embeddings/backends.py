@@ -18,7 +18,10 @@ from embeddings.errors import EncoderMismatch, EncoderUnavailable
 from embeddings.registry import registry
 from embeddings.vector_index.base import VectorIndex
 
-BUNDLED = Path(__file__).parent / "encoders" / "bundled" / "model.tflite"
+_ENCODERS = Path(__file__).parent / "encoders"
+BUNDLED = _ENCODERS / "bundled" / "model.tflite"
+# The encoders that come with the project, by the names that DEFAULT_ENCODER and versions call them.
+BUNDLED_ENCODERS = {"bundled": BUNDLED}
 
 
 class Backends:
@@ -64,7 +67,8 @@ def get_encoder(name: str | None = None) -> Encoder:
     """The encoder of a name, one instance for this process.
 
     Args:
-        name: "bundled", or the path of a LiteRT file, in ENCODERS_ROOT or as it stands. None: the setting DEFAULT_ENCODER.
+        name: one of BUNDLED_ENCODERS, or the path of a LiteRT file, in ENCODERS_ROOT or as it stands; None: the setting
+            DEFAULT_ENCODER.
 
     Returns:
         The encoder. Its model is read when its dimensions are first asked for.
@@ -167,7 +171,7 @@ def encoder_of(version: EncoderSpec) -> Encoder:
 
 
 def _load_encoder(name: str, root: Path, threads: int) -> Encoder:
-    places = [BUNDLED] if name == "bundled" else [root / name, Path(name)]
+    places = [BUNDLED_ENCODERS[name]] if name in BUNDLED_ENCODERS else [root / name, Path(name)]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         raise EncoderUnavailable(f"no encoder {name!r}: there is no file {' or '.join(map(str, places))}")

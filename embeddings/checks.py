@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
 
-from embeddings.backends import get_encoder
+from embeddings.backends import BUNDLED_ENCODERS, get_encoder
 from embeddings.errors import EncoderUnavailable
 
 
@@ -19,7 +19,7 @@ def check_encoder(**_: Any) -> list[CheckMessage]:
     try:
         get_encoder().encode([])  # reads the model: a damaged file is found here
     except EncoderUnavailable as error:
-        hint = 'Set DEFAULT_ENCODER to "bundled" or to the path of a LiteRT file.'
+        hint = f"Set DEFAULT_ENCODER to {' or '.join(BUNDLED_ENCODERS)}, or to the path of a LiteRT file."
         return [checks.Error(str(error), hint=hint, id="embeddings.E001")]
     return []
 

@@ -36,7 +36,7 @@ IMBALANCE = 10.0
 
 _FILE_COLUMNS = ("file", "filename", "image", "path", "photo")
 _PRODUCT_COLUMNS = ("product_id", "product", "sku")
-_LABEL_COLUMNS = ("category", "class", "label", "categories")
+_LABEL_COLUMNS = ("category", "class", "label", "categories", "type")
 
 # Maximum differences of near-duplicates: bits of the perceptual hash, and mean levels of colour (8 x 8 x RGB).
 _HASH_BITS = 7

@@ -215,6 +215,7 @@ class Environment(BaseModel):
     DEFAULT_ENCODER: str = "bundled"
     ENCODERS_ROOT: Path = Field(default_factory=lambda values: values["DATA_DIR"] / "encoders")
     ENCODER_THREADS: PositiveInt = os.cpu_count() or 1
+    REAL_DATA: Annotated[Path | None, Unset] = None
     BACKBONES: Annotated[dict[str, str], BeforeValidator(_split_pairs)] = {}
 
     API_READS: Literal["open", "keys"] = "open"

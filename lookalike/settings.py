@@ -213,6 +213,8 @@ DEFAULT_ENCODER = env.DEFAULT_ENCODER
 # Trained encoders with their manifests and reports. All processes of a deployment share this folder.
 ENCODERS_ROOT = env.ENCODERS_ROOT
 ENCODER_THREADS = env.ENCODER_THREADS
+# Sets of real photos that `manage.py evaluate --suite`, benches and tests use.
+REAL_DATA = env.REAL_DATA
 
 # Who may read and write through the API.
 API_READS = env.API_READS

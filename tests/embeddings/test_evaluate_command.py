@@ -90,3 +90,49 @@ def test_says_what_is_wrong(tmp_path, queries, arguments, message):
     (tmp_path / "unreadable" / "hats" / "1.jpg").write_bytes(b"not a photo")
     with pytest.raises(CommandError, match=message):
         evaluate(*(argument.format(tmp=tmp_path) for argument in arguments))
+
+
+SHADES = ("#e00000", "#d01010", "#c80808", "#e81818", "#b00000", "#f02020", "#d80000", "#e01010")
+
+
+def suite(root: Path) -> Path:
+    """A set of each kind, and a folder that holds none."""
+    blues = [f"#{colour[5:7]}{colour[3:5]}{colour[1:3]}" for colour in SHADES]
+    for part in ("train", "val"):
+        folder(root / "data" / "shop" / part, red=list(SHADES), blue=blues)
+    for name, table in (("pairs", "images.csv"), ("goods", "products.csv")):
+        folder(root / "data" / name, images=["#e00000", "#d01010", "#0000e0", "#1010d0"])
+        column = "product_id" if table == "images.csv" else "type"
+        rows = [f"file,{column}", *(f"{number}.jpg,{'red' if number < 2 else 'blue'}" for number in range(4))]
+        (root / "data" / name / table).write_text("\n".join(rows))
+    (root / "data" / "texts").mkdir()
+    (root / "data" / "texts" / "words.csv").write_text("a,b\n")
+    return root
+
+
+def test_the_suite_runs_every_set_there_is_and_keeps_queries_for_choices_apart(tmp_path, settings):
+    rows = json.loads(evaluate("--suite", suite(tmp_path), "--json"))
+    assert [(row["set"], row["level"], row["used_for"], row["gallery"]) for row in rows] == [
+        ("goods", "class", "figures", 4), ("pairs", "product", "figures", 4),
+        ("shop", "class", "choices", 16), ("shop", "class", "figures", 16),
+    ]  # fmt: skip
+    # Each validation photo is used once, for the one or for the other.
+    assert sum(row["queries"] for row in rows if row["set"] == "shop") == 2 * len(SHADES)
+    assert all(row["recall_at_1"] == 1 and row["intervals"]["recall_at_1"] == [1, 1] for row in rows)
+
+    table = evaluate("--suite", tmp_path, "--against", "bundled", "--encoder", "bundled").splitlines()
+    assert table[0].split() == ["set", "find", "used", "for", "queries", "gallery", "encoder", "Recall@1", "mAP"]
+    assert "1.000 (1.000 to 1.000)" in table[1]
+    assert len(table) == 1 + len(rows)
+
+
+def test_the_suite_says_what_it_needs(tmp_path, queries, settings):
+    def refused(*arguments: object) -> str:
+        with pytest.raises(CommandError) as caught:
+            evaluate(*arguments)
+        return str(caught.value)
+
+    (tmp_path / "none").mkdir()
+    assert "has no set of photos: a set is a folder with train and validation" in refused("--suite", tmp_path / "none")
+    assert "is not a folder" in refused("--suite", tmp_path / "nowhere")
+    assert "leave out --queries, --one-view" in refused("--suite", tmp_path, "--queries", queries, "--one-view")

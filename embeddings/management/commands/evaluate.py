@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand
 
 from catalog.archives import ArchiveRejected
 from embeddings import versions
-from embeddings.backends import get_encoder
+from embeddings.backends import BUNDLED_ENCODERS, get_encoder
 from embeddings.dataset import read_photos
 from embeddings.encoders.base import Encoder
 from embeddings.errors import EmbeddingsError, EncoderUnavailable, UnknownCollection
@@ -27,16 +27,19 @@ from embeddings.evaluation.protocols import (
     report_on,
 )
 from embeddings.evaluation.report import drawing, write_report
+from embeddings.evaluation.suite import find_sets, run_suite
 from embeddings.management.errors import command_error
 
 BACKBONE = "backbone"
+# What goes with one set of photos, not with the suite.
+_ONE_SET = ("queries", "gallery", "metadata", "one_view", "report")
 ACTIVE = "active"
 
 
 class Command(BaseCommand):
     help = (
         "Recall@1/5/10 (hit rate), Precision@10, mAP, mAP@R and nDCG@10 by cosine, with 95% confidence intervals, over photos in "
-        "folders or a zip (folder = class), or over the photos of a collection."
+        "folders or a zip (folder = class), over the photos of a collection, or (--suite) over every set of photos in a folder."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -56,7 +59,8 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--encoder",
-            help='"bundled", a version such as fashion-v2, or a .tflite file; default: the active or default one',
+            help=f"{', '.join(BUNDLED_ENCODERS)}, a version such as fashion-v2, or a .tflite file;"
+            " default: the active or default one",
         )
         parser.add_argument(
             "--against",
@@ -65,10 +69,24 @@ class Command(BaseCommand):
             metavar="ENCODER",
             help=f"show beside it: an encoder, `{ACTIVE}` (the collection's), or `{BACKBONE}` (what the version was trained on)",
         )
+        parser.add_argument(
+            "--suite",
+            type=Path,
+            nargs="?",
+            const=settings.REAL_DATA or Path(),
+            metavar="DIR",
+            help="evaluate on every set of photos in DIR (default: the setting REAL_DATA) and print one table",
+        )
         parser.add_argument("--report", type=Path, metavar="DIR", help="write a report in HTML and Markdown")
         parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     def handle(self, **options: Any) -> None:
+        if options["suite"] is not None:
+            try:
+                self._suite(options)
+            except (EmbeddingsError, ValueError) as error:
+                raise command_error(error) from error
+            return
         try:
             if options["report"] is not None:
                 drawing()
@@ -98,6 +116,35 @@ class Command(BaseCommand):
         ]
         encoders = [_encoder(name, names[0], options["collection"] or "all") for name in names]
         return [evaluate_encoder(name, encoder, photos) for name, encoder in zip(names, encoders, strict=True)]
+
+    def _suite(self, options: dict[str, Any]) -> None:
+        given = [name for name in _ONE_SET if options[name]]
+        if given:
+            raise ValueError(
+                f"--suite finds its photos itself: leave out {', '.join(f'--{_dashed(name)}' for name in given)}"
+            )
+        if options["suite"] == Path():
+            raise ValueError("say where the sets of photos are: --suite DIR, or the variable REAL_DATA")
+        names = list(dict.fromkeys([options["encoder"] or settings.DEFAULT_ENCODER, *options["against"]]))
+        encoders = {name: _encoder(name, names[0], options["collection"] or "all") for name in names}
+        rows = []
+        if not options["json"]:
+            self.stdout.write(
+                _suite_line("set", "find", "used for", "queries", "gallery", "encoder", "Recall@1", "mAP")
+            )
+        for row in run_suite(find_sets(options["suite"]), encoders):
+            result = row.result
+            rows.append({"set": row.set.name, "level": row.set.level, "used_for": row.used_for, **result.figures()})
+            if not options["json"]:
+                self.stdout.write(
+                    _suite_line(
+                        row.set.name, row.set.level, row.used_for, result.metrics.queries, len(result.gallery.photos), result.name,
+                        *(_with_interval(result, name) for name in ("recall_at_1", "mean_average_precision")),
+                    )
+                )  # fmt: skip
+                self.stdout.flush()
+        if options["json"]:
+            self.stdout.write(json.dumps(rows))
 
     def _report(self, options: dict[str, Any], results: list[EvaluationResult]) -> Path:
         first = results[0]
@@ -135,6 +182,23 @@ class Command(BaseCommand):
                 )
 
 
+def _suite_line(*cells: object) -> str:
+    widths = (-22, -8, -9, 8, 8, -14, 23, 23)
+    return "  ".join(
+        str(cell).ljust(-width) if width < 0 else str(cell).rjust(width)
+        for cell, width in zip(cells, widths, strict=True)
+    ).rstrip()
+
+
+def _with_interval(result: EvaluationResult, name: str) -> str:
+    low, high = result.intervals[name]
+    return f"{result.metrics.as_dict()[name]:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
 def _split(options: dict[str, Any], unpacked: Path) -> EvaluationSplit:
     if options["queries"] is not None:
         queries = read_photos(options["queries"], options["metadata"], unpacked / "queries")
@@ -164,6 +228,6 @@ def _encoder(name: str, first: str, collection_slug: str) -> Encoder:
         return get_encoder(active.encoder)
     if name == BACKBONE:
         return get_encoder(versions.backbone_of(versions.find_version(first)))
-    if name == "bundled" or name.endswith(".tflite"):
+    if name in BUNDLED_ENCODERS or name.endswith(".tflite"):
         return get_encoder(name)
     return get_encoder(versions.find_version(name).encoder)

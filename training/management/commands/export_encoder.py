@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from catalog.archives import ArchiveRejected
 from catalog.photos import ImageRejected
 from embeddings import versions
-from embeddings.backends import BUNDLED, get_encoder
+from embeddings.backends import BUNDLED_ENCODERS, get_encoder
 from embeddings.dataset import PhotoSet, read_photos
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import EmbeddingsError, EncoderUnavailable
@@ -69,7 +69,8 @@ class Command(BaseCommand):
         self.stdout.write("".join(_table(results)))
 
     def _write_card(self, version: EncoderVersion, results: list[EvaluationResult], made: Path) -> None:
-        own = settings.ENCODERS_ROOT / version.files / CARD if version.files else BUNDLED.parent / CARD
+        bundled = BUNDLED_ENCODERS.get(version.encoder)
+        own = bundled.parent / CARD if bundled is not None else settings.ENCODERS_ROOT / version.files / CARD
         text = own.read_text() if own.is_file() else f"# {version.label}\n"
         text += "\n## Exported files\n\n" + "".join(_table(results))
         (made / CARD).write_text(text)
@@ -78,8 +79,9 @@ class Command(BaseCommand):
 def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[EvaluationResult]:
     from training.portable import Portable
 
-    source = settings.ENCODERS_ROOT / version.files / SAVED_MODEL if version.files else BUNDLED
-    if version.encoder != "bundled" and not (version.files and source.is_dir()):
+    bundled = BUNDLED_ENCODERS.get(version.encoder)
+    source = bundled or settings.ENCODERS_ROOT / version.files / SAVED_MODEL
+    if bundled is None and not (version.files and source.is_dir()):
         raise EncoderUnavailable(
             f"{version.label} was registered from a LiteRT file: without a SavedModel there is nothing to export from"
         )
