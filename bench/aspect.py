@@ -20,7 +20,7 @@ from PIL import Image
 from bench.encoder_speed import teacher_encoder
 from bench.tables import publish, real_data
 from catalog.photos import open_rgb
-from embeddings.backends import BUNDLED
+from embeddings.backends import BUNDLED_ENCODERS
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.evaluation.metrics import labels_of, retrieval_metrics
 
@@ -58,7 +58,10 @@ def main() -> None:
     table = []
     with tempfile.TemporaryDirectory() as folder:
         archive = next((data.parent / "encoders").glob("mobilenet_v2_*.tar.gz"))
-        encoders = {"bundled": LiteRTEncoder(BUNDLED), "teacher": teacher_encoder(archive, Path(folder))}
+        encoders = {
+            **{name: LiteRTEncoder(path) for name, path in BUNDLED_ENCODERS.items()},
+            "teacher": teacher_encoder(archive, Path(folder)),
+        }
         for name, encoder in encoders.items():
             for fit in (squash, pad, centre_crop):
                 queries, gallery, shots = (_embed(encoder, paths, fit) for paths in (validation, train, views))

@@ -1,7 +1,7 @@
-"""Photos per second of the bundled encoder on one core, compared with the network it was distilled from.
+"""Photos per second of the bundled encoders on one core, compared with the network of one of their teachers.
 
 Usage: REAL_DATA=... python -m bench.encoder_speed [--teacher SAVED_MODEL_FOLDER_OR_TAR_GZ]
-Both run as LiteRT with one thread, alternately. CPU time of this process, median of the rounds. "model": the network alone;
+All run as LiteRT with one thread, by turns. CPU time of this process, median of the rounds. "model": the network alone;
 "photo": from a decoded photo, including the resize to the input size.
 """
 
@@ -18,7 +18,7 @@ from PIL import Image
 
 from bench.tables import median, publish, real_data
 from catalog.photos import open_rgb
-from embeddings.backends import BUNDLED
+from embeddings.backends import BUNDLED_ENCODERS
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.preprocessing import to_input
 from training import student
@@ -51,7 +51,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         encoders = {
             "teacher, MobileNetV2 224": teacher_encoder(teacher, Path(folder)),
-            "bundled": LiteRTEncoder(BUNDLED),
+            **{name: LiteRTEncoder(path) for name, path in BUNDLED_ENCODERS.items()},
         }
         rates: dict[tuple[str, str], list[float]] = {(name, part): [] for name in encoders for part in PARTS}
         for number in range(1 + ROUNDS):
@@ -60,10 +60,14 @@ def main() -> None:
                     rate = measure(encoder, photos)
                     if number:  # the first is the warm-up
                         rates[name, part].append(rate)
-    teacher_name, bundled = encoders
+    teacher_name, *bundled = encoders
     rows = [{"encoder": name, **{f"{part}/s": median(rates[name, part]) for part in PARTS}} for name in encoders]
-    ratios = {part: np.array(rates[bundled, part]) / np.array(rates[teacher_name, part]) for part in PARTS}
-    publish("encoder_speed", rows, {f"bundled / teacher, {part}": float(np.median(ratios[part])) for part in PARTS})
+    ratios = {
+        f"{name} / teacher, {part}": float(np.median(np.array(rates[name, part]) / np.array(rates[teacher_name, part])))
+        for name in bundled
+        for part in PARTS
+    }
+    publish("encoder_speed", rows, ratios)
 
 
 def _photos_a_second(encoder: LiteRTEncoder, photos: list[Image.Image]) -> float:

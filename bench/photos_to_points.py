@@ -90,7 +90,7 @@ def _naive(paths: Sequence[Path], folder: Path) -> Callable[[int], float]:
     from embeddings.backends import BUNDLED
     from embeddings.vector_index.base import IndexCollection, Point
     from embeddings.vector_index.edge import EdgeVectorIndex
-    from training.student import read_litert
+    from training.litert_files import read_litert
 
     model = read_litert(BUNDLED)
     size, dim = model.input_shape[1], model.output_shape[1]

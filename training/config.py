@@ -16,6 +16,9 @@ METRIC_LOSSES = ("contrastive", "triplet")
 DISTANCES = ("l1", "l2", "cosine")
 MINING = ("batch-all", "batch-hard", "semi-hard")
 
+# Between the names of backbones whose features are joined.
+JOIN = "+"
+
 _SAME: Any = object()
 
 
@@ -128,11 +131,12 @@ class TrainingConfig:
     )  # fmt: skip
     backbone: str = _knob(
         "bundled",
-        "Network that the training starts from: bundled, a name from BACKBONES, keras:NAME, a .keras file, a SavedModel's "
-        "folder or archive, or a URL. A Siamese network is trained from scratch without one.",
+        "Network that the training starts from: bundled, a name from BACKBONES, efficientnet-lite0, -lite1 or -lite2, "
+        "mobilenet-v2, keras:NAME, a .keras file, a SavedModel's folder or archive, or a URL; several with + between them are "
+        "joined. A Siamese network is trained from scratch without one.",
         siamese="", api="default",
     )  # fmt: skip
-    weights: str = _knob("", "Weights file of a backbone keras:NAME.")
+    weights: str = _knob("", "Weights file of a backbone keras:NAME or efficientnet-liteN.")
     input_size: int = _knob(0, "Side of the input photos in pixels, for backbones that leave it open.")
     patience: int = _knob(
         20, "Early stopping: number of epochs without a better validation score after which training stops.", siamese=3,

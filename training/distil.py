@@ -40,7 +40,7 @@ from catalog.photos import SUFFIXES, open_rgb
 from embeddings.encoders.preprocessing import squash
 from storefront.demo.catalogue import DemoProduct, demo_products, draw_view
 from training import student
-from training.augmentation import random_view
+from training.augmentation import blend, random_crop
 from training.export import to_litert, write_atomically
 from training.samplers import SampledBatches
 from training.trainer import FitSettings, fit
@@ -165,10 +165,10 @@ def _cut(
     def cut(number: int) -> None:
         photo, random = read(number), np.random.default_rng([recipe.seed, number])
         for index in range(recipe.crops):
-            crop = photo if index == 0 else _random_crop(photo, random)
+            crop = photo if index == 0 else random_crop(photo, random)
             if index and random.random() < recipe.blended:
-                other = _random_crop(read(int(random.integers(len(names)))), random)
-                crop = _blend(crop, other, random)
+                other = random_crop(read(int(random.integers(len(names)))), random)
+                crop = blend(crop, other, TEACHER_SIZE, random)
             row = number * recipe.crops + index
             features[row] = teacher.embed(squash(crop, TEACHER_SIZE))
             pixels[row] = np.asarray(squash(crop, side))
@@ -198,24 +198,6 @@ class _LocalTeacher:
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.asarray(image, np.float32)[None] / 255)
         interpreter.invoke()
         return _unit(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
-
-
-def _random_crop(photo: Image.Image, random: np.random.Generator) -> Image.Image:
-    crop = random_view(photo, random, least_area=0.3, shift=0.25)
-    return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else crop
-
-
-def _blend(one: Image.Image, other: Image.Image, random: np.random.Generator) -> Image.Image:
-    """Two photos in one: seen through each other (mixup), or the second pasted into the first (CutMix)."""
-    side = TEACHER_SIZE
-    one, other = squash(one, side), squash(other, side)
-    if random.random() < 0.5:
-        return Image.blend(one, other, random.uniform(0.2, 0.5))
-    width, height = (int(side * math.sqrt(random.uniform(0.1, 0.5))) for _ in range(2))
-    corner = (int(random.integers(side - width + 1)), int(random.integers(side - height + 1)))
-    pasted = one.copy()
-    pasted.paste(squash(other, side).resize((width, height)), corner)
-    return pasted
 
 
 def make_targets(crops: Crops, recipe: Recipe, target: Target) -> Features:

@@ -17,7 +17,7 @@ from embeddings.evaluation.metrics import retrieval_metrics
 from embeddings.evaluation.photos import EmbeddedPhotos
 from jobs.progress import ProgressCallback
 from training.backbones import Backbone, frozen_encoder, load_backbone
-from training.config import TrainingConfig
+from training.config import JOIN, TrainingConfig
 from training.encoder_files import Embedded, TrainedNetwork
 from training.errors import TrainingFailed
 from training.features import Features, view_features
@@ -107,7 +107,7 @@ def load_configured(config: TrainingConfig, cache: Path) -> Backbone:
 
 def backbone_name(config: TrainingConfig) -> str:
     """The handle of the backbone; of a path its last part, since a model card is read elsewhere."""
-    return config.backbone if "://" in config.backbone else Path(config.backbone).name
+    return JOIN.join(part if "://" in part else Path(part).name for part in config.backbone.split(JOIN))
 
 
 def _forward(backbone: Backbone, head: TrainedHead) -> Callable[[Any], Any]:

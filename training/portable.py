@@ -14,7 +14,7 @@ from PIL import Image
 from embeddings.encoders.preprocessing import to_input
 from embeddings.errors import EncoderUnavailable
 from training.export import export_litert, export_saved_model
-from training.student import read_litert
+from training.litert_files import read_litert
 
 
 class Portable:

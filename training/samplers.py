@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ class SampledBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, draw: Draw, load: Load, *, steps: int, seed: int, threads: int = 1) -> None:
-        """Make the batches of epoch 0.
+        """Nothing is drawn yet.
 
         Args:
             draw: which rows stand in each batch of an epoch.
@@ -36,7 +36,8 @@ class SampledBatches(keras.utils.PyDataset):
         """
         super().__init__(workers=threads, max_queue_size=2 * threads)
         self._draw, self._load, self._steps, self._seed = draw, load, steps, seed
-        self.start_epoch(0)
+        self.epoch = 0
+        self._rows: Rows | None = None
 
     @property
     def num_batches(self) -> int:
@@ -44,12 +45,15 @@ class SampledBatches(keras.utils.PyDataset):
         return self._steps
 
     def start_epoch(self, epoch: int) -> None:
-        """Draw the batches of this epoch, an integer from 0 on."""
-        self._epoch = epoch
-        self._rows = self._draw(np.random.default_rng([self._seed, epoch]))
+        """Draw the batches of this epoch, an integer from 0 on; once, however often it is asked for."""
+        if self._rows is None or epoch != self.epoch:
+            self.epoch, self._rows = epoch, self._draw(np.random.default_rng([self._seed, epoch]))
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        return self._load(self._rows[index], np.random.default_rng([self._seed, self._epoch, index]))
+        if self._rows is None:
+            # Keras looks at a batch before the first epoch.
+            self.start_epoch(self.epoch)
+        return self._load(cast("Rows", self._rows)[index], np.random.default_rng([self._seed, self.epoch, index]))
 
 
 def steps_of(config: TrainingConfig, photos: int, batch_size: int) -> int:

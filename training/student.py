@@ -7,10 +7,8 @@ the channel score follows Molchanov et al., "Pruning Convolutional Neural Networ
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -22,20 +20,40 @@ from numpy.typing import NDArray
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 STEM_CHANNELS = 32
 CONVOLUTIONS = 52
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 Kernel = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Block:
-    """One inverted residual. `hidden`: channels between expansion and projection; `expands`: whether it widens at all."""
+    """One inverted residual.
+
+    Attributes:
+        hidden: channels between expansion and projection.
+        output: channels that it gives.
+        stride: of its depthwise convolution.
+        expands: whether it widens at all.
+        residual: whether its input is added to what it gives.
+        kernel: side of its depthwise convolution.
+    """
 
     hidden: int
     output: int
     stride: int
     expands: bool
     residual: bool
+    kernel: int = 3
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What a network was trained to see: values in [0, 1] times `scale`, plus `offset`."""
+
+    scale: float
+    offset: float
+
+
+MOBILENET_PIXELS = Pixels(2.0, -1.0)
 
 
 @dataclass(frozen=True)
@@ -67,62 +85,27 @@ def read_teacher(folder: str) -> list[ConvWeights]:
     return [ConvWeights(variables[i], variables[i + 1]) for i in range(0, len(variables), 2)]
 
 
-def read_litert(path: Path) -> keras.Model:
-    """A student's network with the weights of its exported `.tflite` file, to train further or to compare with.
+def build_network(
+    input_size: int | None,
+    blocks: Sequence[Block],
+    features: int,
+    dim: int | None,
+    pixels: Pixels = MOBILENET_PIXELS,
+) -> keras.Model:
+    """A network of inverted residuals without batch normalisation: the shape of MobileNetV2 and EfficientNet-Lite.
 
     Args:
-        path: a file that this module exported.
-
-    Returns:
-        A network as `build_network` makes it.
-
-    Raises:
-        ValueError: another file.
-    """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    # Without the delegate the operations stand as they were exported, weights beside them.
-    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = Interpreter(str(path), experimental_op_resolver_type=plain, experimental_preserve_all_tensors=True)
-    interpreter.allocate_tensors()
-    size = int(interpreter.get_input_details()[0]["shape"][1])
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.zeros((1, size, size, 3), np.float32))
-    interpreter.invoke()
-    operations = [op for op in interpreter._get_ops_details() if op["op_name"] in _WEIGHTED]
-    kernels = [(op["op_name"], *(interpreter.get_tensor(index) for index in op["inputs"][1:3])) for op in operations]
-    # LiteRT keeps [out, kh, kw, in] and, for a dense layer, [out, in]; Keras has the output last.
-    convolutions = [
-        ConvWeights(np.moveaxis(kernel, 0, -1) if name == "CONV_2D" else kernel[0], bias)
-        for name, kernel, bias in kernels[:-1]
-    ]
-    names = [name for name, _, _ in kernels]
-    if len(names) != CONVOLUTIONS + 1 or names[-1] != "FULLY_CONNECTED":
-        raise ValueError(f"{path} is not a student's network: it has {len(names)} layers with weights")
-    hidden = iter(
-        [len(conv.bias) for name, conv in zip(names, convolutions, strict=False) if name == "DEPTHWISE_CONV_2D"]
-    )
-    blocks = [dataclasses.replace(block, hidden=next(hidden)) for block in mobilenet_v2_blocks()]
-    _, projection, offset = kernels[-1]
-    network = build_network(size, blocks, projection.shape[1], projection.shape[0])
-    load_convolutions(network, convolutions)
-    network.get_layer("projection").set_weights([projection.T, offset])
-    return network
-
-
-def build_network(input_size: int, blocks: Sequence[Block], features: int, dim: int | None) -> keras.Model:
-    """A MobileNetV2-shaped network without batch normalisation.
-
-    Args:
-        input_size: side of the photos in pixels.
+        input_size: side of the photos in pixels; None takes any.
         blocks: its inverted residuals, in order.
         features: channels of the last convolution.
         dim: embedding dimension; None leaves the last layer out.
+        pixels: how it sees photos.
 
     Returns:
         float32 [B, input_size, input_size, 3] in [0, 1] -> float32 [B, dim], L2-normalised, or the pooled features [B, features].
     """
     inputs = keras.Input((input_size, input_size, 3))
-    x = layers.Rescaling(2.0, -1.0)(inputs)
+    x = layers.Rescaling(pixels.scale, pixels.offset)(inputs)
     x = _relu6(layers.Conv2D(STEM_CHANNELS, 3, 2, "same", name="conv_0")(x))
     index = 1
     for number, block in enumerate(blocks):
@@ -130,7 +113,7 @@ def build_network(input_size: int, blocks: Sequence[Block], features: int, dim: 
         if block.expands:
             h = _relu6(layers.Conv2D(block.hidden, 1, name=f"conv_{index}")(h))
             index += 1
-        h = _relu6(layers.DepthwiseConv2D(3, block.stride, "same", name=f"conv_{index}")(h))
+        h = _relu6(layers.DepthwiseConv2D(block.kernel, block.stride, "same", name=f"conv_{index}")(h))
         h = layers.Activation("linear", name=f"hidden_{number}")(h)
         h = layers.Conv2D(block.output, 1, name=f"conv_{index + 1}")(h)
         index += 2

@@ -1,5 +1,6 @@
 """Training of the bundled encoder, as a process of its own: TensorFlow stays out of the tests' process."""
 
+import json
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ AS_KERAS = """
 import sys
 import numpy as np
 from pathlib import Path
-from training.student import read_litert
+from training.litert_files import read_litert
 np.save(sys.argv[3], read_litert(Path(sys.argv[1])).predict(np.load(sys.argv[2]), verbose=0))
 """
 
@@ -71,3 +72,39 @@ def test_distillation_makes_an_encoder_and_goes_on_after_an_interruption(tmp_pat
     encoder = LiteRTEncoder(tmp_path / "model.tflite")
     assert (encoder.input_size, encoder.dim) == (32, 8)
     assert np.allclose(np.linalg.norm(encoder.encode([photo(0), photo(1)]), axis=1), 1)
+
+
+def test_distillation_from_joined_teachers_goes_on_after_an_interruption_and_from_an_exported_file(
+    tmp_path: Path,
+) -> None:
+    for seed in range(24):
+        (tmp_path / "photos" / f"{seed % 2}").mkdir(parents=True, exist_ok=True)
+        photo(seed).save(tmp_path / "photos" / f"{seed % 2}" / f"{seed}.png")
+    recipe = {
+        "input_size": 32, "dim": 8, "small": [32], "large": [32], "frozen": 3, "principal_photos": 20, "epoch_pictures": 16,
+        "uses": 1, "batch": 8, "others": 8, "demo_products": 0,
+    }  # fmt: skip
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    command = ["-m", "training.distil_joined", "--labelled", tmp_path / "photos", "--recipe", tmp_path / "recipe.json"]
+    command += [
+        "--teacher",
+        "bundled",
+        "--start",
+        BUNDLED,
+        "--work",
+        tmp_path / "work",
+        "--out",
+        tmp_path / "model.tflite",
+    ]
+
+    first = run(*command, "--epochs", 1)
+    second = run(*command, "--epochs", 2)
+
+    assert "epoch 1:" in first
+    assert "going on after epoch 1" in second
+    assert "epoch 2:" in second
+    encoder = LiteRTEncoder(tmp_path / "model.tflite")
+    assert (encoder.input_size, encoder.dim) == (32, 8)
+    assert np.allclose(np.linalg.norm(encoder.encode([photo(0), photo(1)]), axis=1), 1)
+    written = json.loads((tmp_path / "model.json").read_text())
+    assert (written["epochs"], written["dim"], written["class_weight"]) == (2, 8, 0.4)

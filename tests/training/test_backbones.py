@@ -22,7 +22,7 @@ from tests import loopback  # noqa: E402
 from tests.training.networks import archived, hub_model, keras_network  # noqa: E402
 from training.backbones import Backbone, load_backbone  # noqa: E402
 from training.errors import BackboneUnavailable  # noqa: E402
-from training.student import read_litert  # noqa: E402
+from training.litert_files import read_litert  # noqa: E402
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -216,11 +216,13 @@ def test_weights_that_do_not_fit_are_said_not_to(weights, tmp_path):
 
 def test_a_weights_file_goes_with_keras_applications_alone(weights, saved, tmp_path):
     for handle in ("bundled", saved):
-        assert "a weights file goes with a backbone of keras.applications" in refused(handle, tmp_path, weights=weights)
+        assert "a weights file goes with keras:NAME or efficientnet-lite0" in refused(handle, tmp_path, weights=weights)
 
 
 def test_a_path_that_leads_nowhere_is_said_to(tmp_path):
-    assert "give bundled, keras:NAME, a .keras file" in refused(tmp_path / "nowhere", tmp_path)
+    assert "give bundled, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, mobilenet-v2" in refused(
+        tmp_path / "nowhere", tmp_path
+    )
     assert "there is no file" in refused(tmp_path / "nowhere.tar.gz", tmp_path)
     assert "there is no file" in refused(tmp_path / "nowhere.keras", tmp_path)
 

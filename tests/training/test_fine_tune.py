@@ -241,6 +241,21 @@ def test_the_catalogue_itself_is_a_set_to_train_on(train):
     assert result["data"]["products"] == 12
 
 
+def test_one_head_is_trained_over_the_features_of_several_backbones(train, photos, tiny, tmp_path, settings):
+    keras_network(48, features=20, seed=3).save(tmp_path / "other.keras")
+    settings.BACKBONES = {"named": str(tiny)}
+    result = train("--data", photos, "--backbone", f"named+{tmp_path / 'other.keras'}")
+    version = version_of(result)
+    assert (version.recipe["backbone"], version.recipe["input_size"]) == ("tiny+other.keras", 48)
+    assert [each["name"] for each in version.metrics["outcomes"]][:2] == [
+        "fine-tuned",
+        "raw backbone (tiny+other.keras)",
+    ]
+    # One graph answers, for photos of the larger size.
+    encoder = LiteRTEncoder(settings.ENCODERS_ROOT / version.files / "model.tflite")
+    assert (encoder.input_size, encoder.dim) == (48, 16)
+
+
 def test_the_last_layers_of_a_backbone_are_trained_too_and_validation_gets_no_worse(
     train, photos, tmp_path, installation
 ):

@@ -24,7 +24,7 @@ from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
 from jobs.selectors import get_job
 from jobs.storage import StorageUnavailable, os_error_message
-from training.config import Knob, TrainingConfig, knobs
+from training.config import JOIN, Knob, TrainingConfig, knobs
 from training.errors import BackboneUnavailable
 from training.management.tensorflow import require_tensorflow
 
@@ -81,7 +81,8 @@ class Command(BaseCommand):
     def _train(self, options: dict[str, Any]) -> None:
         if options["siamese"] and options["data"] is None:
             raise ValueError("--siamese needs --data: a folder of digits or a folder of photos (folder = class)")
-        options["backbone"] = settings.BACKBONES.get(options["backbone"], options["backbone"])
+        if options["backbone"] is not None:
+            options["backbone"] = _handle_of(options["backbone"])
         categories = [path.strip() for path in options["categories"].split(",") if path.strip()]
         with stage_bars() as on_progress:
             collection, created = versions.ensure_collection(options["collection"], categories)
@@ -169,6 +170,13 @@ def _named_backbone(name: str) -> str:
     if handle is None:
         raise BackboneUnavailable(f"this worker's BACKBONES has no {name!r}: it has {', '.join(settings.BACKBONES)}")
     return handle
+
+
+def _handle_of(given: str) -> str:
+    """What the operator gave, names of BACKBONES replaced by their handles; of several backbones each one's."""
+    if given in settings.BACKBONES:
+        return str(settings.BACKBONES[given])
+    return JOIN.join(settings.BACKBONES.get(name, name) for name in given.split(JOIN))
 
 
 def _train_version(

@@ -1,0 +1,76 @@
+"""Reads the networks of the bundled encoders back from their LiteRT files."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from training import efficientnet
+from training.student import (
+    CONVOLUTIONS,
+    MOBILENET_PIXELS,
+    Block,
+    ConvWeights,
+    Pixels,
+    build_network,
+    load_convolutions,
+    mobilenet_v2_blocks,
+)
+
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
+
+def read_litert(path: Path, *, any_size: bool = False) -> keras.Model:
+    """A student's network with the weights of its exported `.tflite` file, to train further or to compare with.
+
+    Args:
+        path: a file of a bundled encoder.
+        any_size: whether the network takes photos of any size, to train it with several; else that of the file.
+
+    Returns:
+        A network as `build_network` makes it.
+
+    Raises:
+        ValueError: another file.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    # Without the delegate the operations stand as they were exported, weights beside them.
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(str(path), experimental_op_resolver_type=plain, experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    size = int(interpreter.get_input_details()[0]["shape"][1])
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.zeros((1, size, size, 3), np.float32))
+    interpreter.invoke()
+    operations = [op for op in interpreter._get_ops_details() if op["op_name"] in _WEIGHTED]
+    kernels = [(op["op_name"], *(interpreter.get_tensor(index) for index in op["inputs"][1:3])) for op in operations]
+    # LiteRT keeps [out, kh, kw, in] and, for a dense layer, [out, in]; Keras has the output last.
+    convolutions = [
+        ConvWeights(np.moveaxis(kernel, 0, -1) if name == "CONV_2D" else kernel[0], bias)
+        for name, kernel, bias in kernels[:-1]
+    ]
+    names = [name for name, _, _ in kernels]
+    family = _family(len(names) - 1)
+    if family is None or names[-1] != "FULLY_CONNECTED":
+        raise ValueError(f"{path} is not a student's network: it has {len(names)} layers with weights")
+    hidden = iter(
+        [len(conv.bias) for name, conv in zip(names, convolutions, strict=False) if name == "DEPTHWISE_CONV_2D"]
+    )
+    blocks = [dataclasses.replace(block, hidden=next(hidden)) for block in family[0]]
+    _, projection, offset = kernels[-1]
+    network = build_network(None if any_size else size, blocks, projection.shape[1], projection.shape[0], family[1])
+    load_convolutions(network, convolutions)
+    network.get_layer("projection").set_weights([projection.T, offset])
+    return network
+
+
+def _family(convolutions: int) -> tuple[list[Block], Pixels] | None:
+    """The blocks of the network with so many convolutions, and how it sees photos; None for none that is known."""
+    if convolutions == CONVOLUTIONS:
+        return mobilenet_v2_blocks(), MOBILENET_PIXELS
+    lite = efficientnet.blocks(efficientnet.VARIANTS["efficientnet-lite0"])
+    count = 2 + sum(3 if block.expands else 2 for block in lite)
+    return (lite, efficientnet.PIXELS) if convolutions == count else None
