@@ -349,6 +349,19 @@ class TestRebuild:
         reindex("--rebuild")
         assert points(version).keys() == {image.pk}
 
+    @pytest.mark.parametrize(("former", "wanted"), [("bundled", "other.tflite"), ("mine.tflite", "mine.tflite")])
+    def test_goes_over_to_the_default_encoder_where_one_of_the_project_served(
+        self, version, add_photo, settings, former, wanted
+    ):
+        """A trained or added encoder is the collection's own and stays."""
+        add_photo()
+        EncoderVersion.objects.filter(pk=version.pk).update(encoder=former)
+        settings.DEFAULT_ENCODER = "other.tflite"
+        reindex("--rebuild")
+        active = Collection.objects.get(slug="all").active_version
+        assert active is not None
+        assert (active.number, active.encoder) == (2, wanted)
+
     def test_takes_a_model_file_that_was_exchanged(self, version, encoder, add_photo):
         add_photo()
         indexing.process_outbox()

@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from embeddings.backends import BUNDLED_ENCODERS
 from embeddings.errors import EmbeddingsError, IndexLocked, UnknownCollection
 from embeddings.generations import build_generation
 from embeddings.indexing import embed_pending, process_outbox
@@ -48,7 +50,11 @@ class Command(BaseCommand):
             action="store_true",
             help="compare the live index with the database, report and repair; a running server that holds the index does it",
         )
-        mode.add_argument("--rebuild", action="store_true", help="embed every photo again, as a new encoder version")
+        mode.add_argument(
+            "--rebuild",
+            action="store_true",
+            help="embed every photo again, as a new encoder version; an encoder of the project is exchanged for DEFAULT_ENCODER",
+        )
         mode.add_argument("--job", type=UUID, metavar="ID", help=argparse.SUPPRESS)
 
     def handle(self, **options: Any) -> None:
@@ -108,7 +114,9 @@ class Command(BaseCommand):
 
     def _rebuild(self, version: EncoderVersion, on_progress: ProgressCallback) -> None:
         started_at = timezone.now()
-        version = version_to_rebuild(version.collection, version.encoder)
+        # One that came with the project follows the setting; one that was trained or added is the collection's own.
+        encoder = settings.DEFAULT_ENCODER if version.encoder in BUNDLED_ENCODERS else version.encoder
+        version = version_to_rebuild(version.collection, encoder)
         ensure_all_rows(version)
         embed_pending(version, on_progress=on_progress, reuse_vectors=False)
         points = self._build(version, on_progress)
