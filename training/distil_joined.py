@@ -161,12 +161,12 @@ class Targets:
         centres = np.zeros((classes.max() + 1, recipe.dim), np.float32)
         for number in range(len(centres)):
             if (classes == number).any():
-                centres[number] = _unit(projected[classes == number].mean(axis=0, dtype=np.float32))
+                centres[number] = _unit(projected[classes == number].mean(axis=0).astype(np.float32))
         return cls(mean, basis, centres, recipe.class_weight)
 
     def of(self, features: Features, number: int) -> Features:
         """Of a picture's features [f] and class (-1: none): float32 [dim], of unit length."""
-        target = _unit((features - self.mean) @ self.basis)
+        target = _unit(((features - self.mean) @ self.basis).astype(np.float32))
         return target if number < 0 else _unit((target + self.class_weight * self.centres[number]).astype(np.float32))
 
 
