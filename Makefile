@@ -38,10 +38,10 @@ $(VENV)/.train: requirements/train.txt requirements/dev.txt requirements/runtime
 	@$(PIP) -r requirements/dev.txt -r requirements/train.txt
 	@touch $(VENV)/.runtime $(VENV)/.dev $@
 
-# axe-core, for the accessibility tests. Without npm these tests are skipped, with the reason.
+# For the tests of accessibility and of the widget. Without npm these tests are skipped, with the reason.
 node_modules/.installed: package-lock.json
-	@if command -v npm >/dev/null; then echo "installing axe-core ..."; \
-	  npm ci --ignore-scripts --no-audit --no-fund --silent && touch $@ || echo "npm could not install axe-core"; fi
+	@if command -v npm >/dev/null; then echo "installing what builds and tests the widget ..."; \
+	  npm ci --ignore-scripts --no-audit --no-fund --silent && touch $@ || echo "npm could not install it"; fi
 
 .PHONY: demo
 demo: $(VENV)/.runtime ## install, create a demo shop, index it and serve it (PORT=8000)
@@ -85,6 +85,10 @@ $(VENV)/audit/.installed: requirements/audit.txt | $(BIN)/python
 .PHONY: audit
 audit: $(VENV)/audit/.installed ## check the pinned packages for known vulnerabilities
 	@$(VENV)/audit/bin/python requirements/audit.py
+
+.PHONY: widget
+widget: node_modules/.installed ## build the widget from widget/src (needs npm)
+	@npm run --silent build
 
 .PHONY: bench
 bench: $(VENV)/.train ## measure speed and quality; print tables, write bench/results/

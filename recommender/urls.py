@@ -34,5 +34,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema", throttle_classes=[]), name="docs"),
     re_path(r"^api(?:/v1)?/?$", api.RootView.as_view()),
     re_path(r"^api/[\s\S]*$", api.NotFoundView.as_view()),
-    path("widget/v1/similar.js", widget, name="widget"),
+    path("widget/<str:release>/<str:name>", widget, name="widget"),
 ]

@@ -110,6 +110,21 @@ def test_a_click_is_counted_with_the_product_and_its_place(
     }
 
 
+def test_a_click_that_leads_nowhere_is_not_counted_unless_the_page_leads_on(
+    page: Page, shop_url: str, product: Product, api: Api, sent: Events
+) -> None:
+    api.answers(answer(2, url=None))
+    page.goto(shop_url + product.get_absolute_url())
+    card = page.locator(f"{STRIP} a").first
+
+    card.click()
+    page.evaluate("document.addEventListener('similar:click', (event) => event.preventDefault())")
+    page.locator(f"{STRIP} a").nth(1).click()
+
+    until(page, lambda: [event for event in sent if event["type"] == "click"])
+    assert [event["result"] for event in sent if event["type"] == "click"] == [102]
+
+
 def test_the_results_of_a_photo_are_an_impression_of_no_product(
     page: Page, shop_url: str, api: Api, sent: Events, photo_file: Path
 ) -> None:

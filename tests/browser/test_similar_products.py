@@ -19,7 +19,7 @@ from tests.factories import jpeg
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WIDGET = Path(settings.BASE_DIR) / "recommender" / "static" / "recommender" / "similar.js"
+WIDGET = Path(settings.BASE_DIR) / "recommender" / "static" / "recommender" / "widget" / "similar.js"
 STRIP = "similar-products"
 
 # The document records events from the start; they must bubble out of the shadow tree to reach it.
@@ -35,6 +35,17 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
+# How many pixels of an element its ancestors cut away.
+CUT_AWAY = """(element) => {
+  const { top, bottom, left, right } = element.getBoundingClientRect();
+  let cut = Math.max(0, element.scrollWidth - element.clientWidth);
+  for (let box = element.parentElement; box; box = box.parentElement) {
+    if (box.matches("ul") || getComputedStyle(box).overflow === "visible") continue;
+    const outer = box.getBoundingClientRect();
+    cut += Math.max(0, outer.top - top, bottom - outer.bottom, outer.left - left, right - outer.right);
+  }
+  return cut;
+}"""
 # The focused element, also in shadow trees: its text or its label.
 FOCUSED = """() => {
   let active = document.activeElement;
@@ -65,7 +76,7 @@ def strip_with_cards(page: Page, count: int) -> None:
 def test_the_widget_stays_small(record_property: Callable[[str, object], None]) -> None:
     size = len(gzip.compress(WIDGET.read_bytes(), 9))
     record_property("note", f"similar.js: {size:,} bytes gzipped")
-    assert size < 8_000
+    assert size <= 9_000
 
 
 def test_a_product_page_shows_similar_products_with_links_prices_and_pictures(
@@ -79,7 +90,9 @@ def test_a_product_page_shows_similar_products_with_links_prices_and_pictures(
     assert first.evaluate("link => link.href") == f"{shop_url}/products/101/like-1/"
     expect(first).to_contain_text("Like 1")
     expect(first).to_contain_text("€11.50")
-    expect(first.get_by_role("img", name="Like 1")).to_be_visible()
+    expect(first.locator("img")).to_be_visible()
+    # Screen readers hear the title once: the picture beside it has no name of its own.
+    expect(page.get_by_role("link", name="Like 1 €11.50", exact=True)).to_be_visible()
     expect(page.locator(f"{STRIP} a").nth(1)).to_contain_text("Out of stock")
 
 
@@ -131,13 +144,25 @@ def test_a_strip_with_nothing_to_show_is_hidden(page: Page, shop_url: str, produ
 def test_a_failing_api_hides_the_strip_and_emits_an_error_event(
     page: Page, shop_url: str, product: Product, api: Api
 ) -> None:
-    api.answers({"title": "Index unavailable", "detail": "Another process holds it.", "status": 503}, status=503)
+    urn = "urn:problem-type:lookalike:index-unavailable"
+    api.answers(
+        {"type": urn, "title": "Index unavailable", "detail": "Another process holds it.", "status": 503}, status=503
+    )
 
     open_product(page, shop_url, product)
 
     until(page, lambda: len(events(page)) == 1)
     assert events(page) == [
-        ("similar:error", {"status": 503, "title": "Index unavailable", "detail": "Another process holds it."})
+        (
+            "similar:error",
+            {
+                "status": 503,
+                "title": "Index unavailable",
+                "detail": "Another process holds it.",
+                "type": "index-unavailable",
+                "reason": "",
+            },
+        )
     ]
     expect(page.locator(STRIP)).to_be_hidden()
 
@@ -350,6 +375,87 @@ def test_a_photo_that_is_gone_leaves_no_broken_picture(page: Page, shop_url: str
 
     strip_with_cards(page, 5)
     expect(page.locator(f"{STRIP} img")).to_have_count(4)
+
+
+def test_everything_on_a_narrow_card_can_be_read_and_a_failing_picture_does_not_stretch_it(
+    bare_page: Page, api: Api
+) -> None:
+    bare_page.route("**/canned/3.jpg", lambda route: route.fulfill(body="none", content_type="image/jpeg"))
+    bare_page.evaluate("document.documentElement.lang = 'de'")
+    bare_page.evaluate(ADD_PLACE, {"data-similar-to": "42", "style": "--similar-item-width: 6rem"})
+    strip_with_cards(bare_page, 5)
+
+    badge = bare_page.get_by_text("Nicht auf Lager")
+    expect(badge).to_be_visible()
+    assert badge.evaluate(CUT_AWAY) == 0
+    # While pictures load, when one has come, and when one has failed.
+    until(bare_page, lambda: bare_page.locator(f"{STRIP} img").count() == 4)
+    heights = bare_page.locator(f"{STRIP} .media").evaluate_all("all => all.map((one) => one.offsetHeight)")
+    assert set(heights) == {96}
+
+
+def test_the_keyboard_stays_on_the_arrow_at_the_end_of_the_strip(bare_page: Page, api: Api) -> None:
+    api.answers(answer(8))
+    bare_page.emulate_media(reduced_motion="reduce")
+    bare_page.evaluate(ADD_PLACE, {"data-similar-to": "42"})
+    strip_with_cards(bare_page, 8)
+    forward = bare_page.get_by_label("Next products")
+    forward.focus()
+
+    bare_page.keyboard.press("Enter")
+
+    expect(forward).to_be_disabled()
+    expect(forward).to_be_focused()
+
+
+def test_a_text_that_changes_is_followed_without_another_request(bare_page: Page, api: Api) -> None:
+    bare_page.evaluate(ADD_PLACE, {"data-similar-to": "42", "data-heading": "Like it?"})
+    strip_with_cards(bare_page, 5)
+    asked = len(asked_for_products(api))
+
+    bare_page.locator("main > div").evaluate(
+        "place => { place.dataset.textOutOfStock = 'Sold'; place.dataset.heading = 'More'; }"
+    )
+
+    expect(bare_page.get_by_text("Sold", exact=True)).to_be_visible()
+    expect(bare_page.get_by_role("region", name="More")).to_be_visible()
+    assert len(asked_for_products(api)) == asked
+
+
+def test_addresses_are_below_the_path_of_the_api_that_the_script_came_from(
+    page: Page, shop_url: str, serve_page: Callable[[str], str], api: Api
+) -> None:
+    script = {
+        "body": WIDGET.read_bytes(),
+        "content_type": "text/javascript",
+        "headers": {"Access-Control-Allow-Origin": "*"},
+    }
+    page.route("**/below/widget/v1/similar.js", lambda route: route.fulfill(**script))
+    page.goto(
+        serve_page(
+            f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="icon" href="data:,">
+            <script type="module" src="{shop_url}/below/widget/v1/similar.js"></script>
+            <similar-products product-id="42"></similar-products>"""
+        )
+    )
+    strip_with_cards(page, 5)
+
+    assert asked_for_products(api)[0].startswith(f"{shop_url}/below/api/products/42/similar?")
+    link = page.locator(f"{STRIP} a").first
+    assert link.evaluate("link => link.href") == f"{shop_url}/below/products/101/like-1/"
+    assert link.locator("img").evaluate("img => img.src") == f"{shop_url}/below/canned/1.jpg"
+
+
+@pytest.mark.complaints("ERR_FAILED")
+def test_a_script_that_is_blocked_leaves_no_hole(page: Page, shop_url: str, product: Product) -> None:
+    page.route("**/widget/v1/similar.js", lambda route: route.abort())
+    page.goto(shop_url + product.get_absolute_url())
+    strip = page.locator(STRIP)
+    assert strip.evaluate("strip => strip.offsetHeight") > 200
+
+    page.evaluate("document.getAnimations().forEach((animation) => animation.finish())")
+
+    assert strip.evaluate("strip => strip.offsetHeight") == 0
 
 
 def test_removing_the_strip_calls_off_its_request(page: Page, shop_url: str, product: Product, api: Api) -> None:

@@ -56,7 +56,11 @@ def test_what_is_nobodys_business_is_kept_out(path):
 
 
 def test_the_code_that_runs_comes_along():
-    for path in ("manage.py", "recommender/static/recommender/similar.js", "embeddings/encoders/bundled/model.tflite"):
+    for path in (
+        "manage.py",
+        "recommender/static/recommender/widget/similar.js",
+        "embeddings/encoders/bundled/model.tflite",
+    ):
         assert (ROOT / path).exists()
         assert not kept_out(path)
 
