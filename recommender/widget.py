@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 
@@ -59,17 +58,6 @@ def integrity(name: str) -> str:
         The value of the attribute `integrity`: SHA-384 in base64.
     """
     return "sha384-" + base64.b64encode(hashlib.sha384((FOLDER / name).read_bytes()).digest()).decode()
-
-
-@cache
-def texts() -> dict[str, dict[str, str]]:
-    """The strip's own texts.
-
-    Returns:
-        The texts by language, then by name.
-    """
-    found: dict[str, dict[str, str]] = json.loads((FOLDER / "texts.json").read_text())
-    return found
 
 
 def _version() -> str:

@@ -20,7 +20,8 @@ SKU = OpenApiParameter(
     {"type": "string", "minLength": 1, "maxLength": SKU_LENGTH},
     OpenApiParameter.PATH,
     description="The product's SKU, percent-encoded as a whole: `A%2F1` for `A/1`. A SKU that is `.` or `..`, has one of them"
-    " between slashes, or ends in `/similar` or `/substitutes` cannot be in a URL: find the product by `GET /api/products?sku=`.",
+    " between slashes, or ends in `/similar`, `/similar.html` or `/substitutes` cannot be in a URL: find the product by"
+    " `GET /api/products?sku=`.",
 )
 
 

@@ -5,6 +5,8 @@ from recommender.api.events import EventsView
 from recommender.api.recommendations import (
     SearchView,
     SimilarBySkuView,
+    SimilarHtmlBySkuView,
+    SimilarHtmlView,
     SimilarView,
     SubstitutesBySkuView,
     SubstitutesView,
@@ -24,6 +26,8 @@ __all__ = [
     "RulesView",
     "SearchView",
     "SimilarBySkuView",
+    "SimilarHtmlBySkuView",
+    "SimilarHtmlView",
     "SimilarView",
     "SubstitutesBySkuView",
     "SubstitutesView",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import QueryDict
 
@@ -11,6 +11,7 @@ from catalog.api.parameters import FilterParameters
 from embeddings.parts.layout import MODES, PARTS, Weights
 from recommender.models import COLLECTION_LENGTH
 from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT
+from recommender.strip_pages import texts
 from rest.errors import ParameterError
 from rest.parameters import (
     BooleanParameter,
@@ -105,7 +106,27 @@ class SearchParameters(FilterParameters):
 class SimilarParameters(SearchParameters):
     """The parameters of `GET /api/products/<id>/similar`: the fields of SimilarQuery."""
 
+    # Those that say how an answer is written.
+    own_names: ClassVar[frozenset[str]] = frozenset()
+
     collection = TextParameter("Collection to search.", max_length=COLLECTION_LENGTH, default=DEFAULT_COLLECTION)
+
+
+class StripParameters(SimilarParameters):
+    """The parameters of `GET /api/products/<id>/similar.html`: those of similar products, and how the strip is written."""
+
+    own_names: ClassVar[frozenset[str]] = frozenset({"heading", "lang", "mail"})
+
+    heading = TextParameter("Heading of the strip, and its name for screen readers.", max_length=200, default="")
+    lang = ChoiceParameter("Language of the texts and prices.", choices=tuple(texts()), default="en")
+    mail = BooleanParameter(
+        "Whether the strip is for mail: with styles in the elements, and without the data that the widget reads.",
+        default=False,
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        """All but `explain`."""
+        return {name: each for name, each in super().get_fields().items() if name != "explain"}
 
 
 class SubstituteParameters(SimilarParameters):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
 from django.utils.datastructures import MultiValueDict
+from django.utils.http import quote_etag
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,16 +31,24 @@ from embeddings.errors import IndexUnavailable, UnknownCollection
 from jobs.temporary_uploads import get_storage_error
 from recommender import pipeline
 from recommender.api import serializers
-from recommender.api.parameters import MAX_LIMIT, SearchParameters, SimilarParameters, SubstituteParameters
+from recommender.api.parameters import (
+    MAX_LIMIT,
+    SearchParameters,
+    SimilarParameters,
+    StripParameters,
+    SubstituteParameters,
+)
 from recommender.problems import INDEX_UNAVAILABLE
+from recommender.strip_pages import strip_page
 from recommender.weighing import NoParts
 from rest.addresses import base_address
-from rest.documenting import form_body, problem_example, responses
+from rest.documenting import form_body, problem_example, problem_responses, responses
 from rest.errors import GIVEN_TWICE, InvalidParameters, ParameterError, integer_expected
 from rest.problems import INVALID_PARAMETERS
 from rest.views import FORM_BYTES, ApiView, content_length
 
 _PHOTO = "photo"
+_STRIP_MAX_AGE_S = 300
 _SEARCH_RESULTS = [{"product": CARD, "score": 0.912345, "confidence": 0.9731, "matched_image": 17, "query_image": None}]
 _WEIGHTS = {"shape": 1.0, "colour": 0.2, "pattern": 0.1}
 _RESULTS = [{**_SEARCH_RESULTS[0], "query_image": 8}]
@@ -73,6 +89,15 @@ _SUBSTITUTES: dict[str, Any] = {
         " with an identical photo are among the results, of each family one. For a product that was merged into another one,"
         " that one is the first. If the product has no vector, `fallback` is true, as for similar products. A product that was"
         " deleted is not found."
+    ),
+}
+_STRIP: dict[str, Any] = {
+    "tags": ["Recommendations"],
+    "responses": {(200, "text/html"): OpenApiTypes.STR, (304, "text/html"): None, **problem_responses(400, 404, 503)},
+    "description": (
+        "The strip of similar products as a piece of HTML, for pages without JavaScript, mail and search engines. It has the parts"
+        " of the widget, which takes it over where a page puts it into `<similar-products>`. Caches may keep it for five minutes;"
+        " it is empty if nothing is similar."
     ),
 }
 _EXAMPLES = [
@@ -122,8 +147,20 @@ def _recommended(
     parameters: type[SimilarParameters],
     recommend: Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations],
 ) -> Response:
+    answer, _ = _recommendation(request, reference, parameters, recommend)
+    return Response(answer)
+
+
+def _recommendation(
+    request: Request,
+    reference: ProductReference,
+    parameters: type[SimilarParameters],
+    recommend: Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON of an answer, and the values of the parameters that are not the query's."""
     values = parameters.parse(request.query_params)
     strict = values.pop("strict")
+    others = {name: values.pop(name) for name in parameters.own_names if name in values}
     query = pipeline.SimilarQuery(**values)
     with reference.found() as product_id, _weighed():
         try:
@@ -132,7 +169,7 @@ def _recommended(
             raise InvalidParameters([ParameterError("collection", str(error))]) from error
     if strict:
         check_names(query.filter, is_empty=not recommended.results)
-    return Response(serializers.recommendations(recommended, base_address(request), product_id=product_id))
+    return serializers.recommendations(recommended, base_address(request), product_id=product_id), others
 
 
 class SimilarView(ApiView):
@@ -167,6 +204,55 @@ class SimilarBySkuView(ApiView):
     def get(self, request: Request, sku: str) -> Response:
         """Products similar to the one with this SKU."""
         return _recommended(request, ProductReference(sku=sku), SimilarParameters, pipeline.similar_to)
+
+
+class _StripView(ApiView):
+    """The same as HTML."""
+
+    endpoint = "similar"
+
+    def strip(self, request: Request, reference: ProductReference) -> HttpResponseBase:
+        """The strip of a product, for caches: a request with its ETag is answered by 304."""
+        answer, query = _recommendation(request, reference, StripParameters, pipeline.similar_to)
+        html = strip_page(
+            json.loads(JSONRenderer().render(answer)),
+            heading=query["heading"], language=query["lang"], for_mail=query["mail"],
+        )  # fmt: skip
+        response = HttpResponse(html, headers={"ETag": quote_etag(hashlib.sha256(html.encode()).hexdigest())})
+        # What a key may read is not for everybody.
+        audience = "public" if request.auth is None else "private"
+        response["Cache-Control"] = f"{audience}, max-age={_STRIP_MAX_AGE_S}"
+        return get_conditional_response(request._request, etag=response["ETag"], response=response) or response
+
+
+class SimilarHtmlView(_StripView):
+    """A strip of products similar to a product."""
+
+    @extend_schema(
+        operation_id="similar_html",
+        summary="Find similar products, as HTML",
+        parameters=[PRODUCT_ID, StripParameters],
+        examples=[_INVALID_LIMIT, _NOT_AVAILABLE, NO_PRODUCT],
+        **_STRIP,
+    )
+    def get(self, request: Request, product_id: int) -> HttpResponseBase:
+        """The strip of the product with this id."""
+        return self.strip(request, ProductReference(product_id))
+
+
+class SimilarHtmlBySkuView(_StripView):
+    """A strip of products similar to a product, named by its SKU."""
+
+    @extend_schema(
+        operation_id="similar_html_by_sku",
+        summary="Find similar products by SKU, as HTML",
+        parameters=[SKU, StripParameters],
+        examples=[_INVALID_LIMIT, _NOT_AVAILABLE, NO_PRODUCT_WITH_SKU],
+        **_STRIP,
+    )
+    def get(self, request: Request, sku: str) -> HttpResponseBase:
+        """The strip of the product with this SKU."""
+        return self.strip(request, ProductReference(sku=sku))
 
 
 class SubstitutesView(ApiView):
