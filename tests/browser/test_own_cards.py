@@ -8,9 +8,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from catalog.models import Product
+from recommender.models import Event
 from tests.browser.conftest import Api, answer, card, until
+from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -201,3 +204,35 @@ def test_slots_replace_the_heading_and_say_what_is_missing(show: Callable[[str],
     strip.evaluate("strip => strip.setAttribute('product-id', '43')")
     expect(page.get_by_text("Not now")).to_be_visible()
     expect(page.get_by_text("Nothing like it")).to_be_hidden()
+
+
+def test_a_strip_of_the_server_is_shown_without_a_script_and_taken_over_by_it(
+    page: Page, browser: Browser, shop_url: str, product: Product, serve_page: Callable[[str], str],
+    index_photos: Callable[[], object],
+) -> None:  # fmt: skip
+    other = stock("Red mug")
+    index_photos()
+    html = page.request.get(f"{shop_url}/api/products/by-sku/{product.sku}/similar.html?heading=Like+it%3F").text()
+    address = serve_page(
+        f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="icon" href="data:,">
+        <link rel="stylesheet" href="{shop_url}/widget/v1/similar.css">
+        <script type="module" src="{shop_url}/widget/v1/similar.js"></script>
+        <similar-products sku="{product.sku}">{html}</similar-products>"""
+    )
+    without = browser.new_context(java_script_enabled=False)
+    plain = without.new_page()
+    plain.goto(address)
+    expect(plain.get_by_role("region", name="Like it?").get_by_role("link")).to_have_text("Red mug €12.50")
+    expect(plain.locator("li img")).to_be_visible()
+    without.close()
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+
+    page.goto(address)
+
+    expect(page.get_by_role("region", name="Like it?").get_by_role("link", name="Red mug €12.50")).to_be_visible()
+    expect(page.locator(f"{STRIP} [data-similar-strip]")).to_have_count(0)
+    until(page, lambda: Event.objects.exists())
+    seen = Event.objects.get()
+    assert (seen.type, seen.product_id, seen.results) == ("impression", product.pk, [other.pk])
+    assert not [url for url in requests if "/similar?" in url]

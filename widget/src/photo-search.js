@@ -112,7 +112,7 @@ class VisualSearch extends Recommendations {
     this.#preview.hidden = true;
     this.#announce("searching");
     this.#list.classList.add("skeleton");
-    this.#list.replaceChildren(...Array.from({ length: this.limit }, () => this.skeleton()));
+    this.#list.replaceChildren(...Array.from({ length: this.maximum }, () => this.skeleton()));
     this.#list.setAttribute("aria-hidden", "true");
     const small = await scaled(photo);
     if (this.#photo !== photo) return;

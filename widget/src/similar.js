@@ -94,18 +94,19 @@ export class Recommendations extends HTMLElement {
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [STYLE];
   }
 
-  get limit() {
+  // Named otherwise than the attributes: React and Vue would set a property of that name instead.
+  get maximum() {
     const limit = Number.parseInt(this.getAttribute("limit"), 10);
     return limit > 0 ? limit : DEFAULT_LIMIT;
   }
 
-  get api() {
+  get base() {
     return baseOf(this.getAttribute("api") || DEFAULT_API);
   }
 
   /** The options of the client's functions that the attributes say. */
   get options() {
-    const options = { api: this.api, apiKey: this.getAttribute("api-key") || "" };
+    const options = { api: this.base, apiKey: this.getAttribute("api-key") || "" };
     for (const name of PARAMETERS) {
       const value = this.getAttribute(name);
       if (value === null) continue;
@@ -116,7 +117,7 @@ export class Recommendations extends HTMLElement {
         for (const [key, text] of items.map((item) => item.split("="))) if (text) (options.attribute[key] ??= []).push(text);
       } else options[option] = LISTS.includes(name) ? items : name === "available" ? value || "true" : value;
     }
-    return { ...options, limit: this.limit, collection: options.collection || "all" };
+    return { ...options, limit: this.maximum, collection: options.collection || "all" };
   }
 
   /** Changes the results before they are shown: gets and returns the list of the API, `[{ product, score }]`. */
@@ -236,7 +237,7 @@ export class Recommendations extends HTMLElement {
         this.#own.push(card);
         this.append(card);
       }
-      const href = safeHref(result.product.url, this.api).href ?? "";
+      const href = safeHref(result.product.url, this.base).href ?? "";
       const follow = (event) => {
         const link = event.target.closest("a");
         if (link?.href !== href) return;
@@ -266,7 +267,7 @@ export class Recommendations extends HTMLElement {
     return [
       element(
         "a",
-        { part: "link", ...safeHref(product.url, this.api) },
+        { part: "link", ...safeHref(product.url, this.base) },
         element("span", { part: "media", class: "media" }, product.image && this.#picture(product)),
         this.hasAttribute("show-brand") && part("brand", brand ?? ""),
         part("title", title),
@@ -294,7 +295,7 @@ export class Recommendations extends HTMLElement {
       "out-of-stock": !product.available && this.text("out-of-stock"),
     };
     for (const slot of card.querySelectorAll("slot")) slot.replaceWith(...(values[slot.name] ? [values[slot.name]] : slot.childNodes));
-    for (const link of card.querySelectorAll("a:not([href])")) assign(link, safeHref(product.url, this.api));
+    for (const link of card.querySelectorAll("a:not([href])")) assign(link, safeHref(product.url, this.base));
     for (const node of card.querySelectorAll("[data-product]")) node.dataset.product ||= product.id;
     for (const node of card.querySelectorAll("[data-sku]")) node.dataset.sku ||= product.sku;
     for (const node of card.querySelectorAll("[data-value]")) node.setAttribute("value", product[node.dataset.value] ?? "");
@@ -303,7 +304,7 @@ export class Recommendations extends HTMLElement {
 
   /** An empty `alt`: the title is beside it. */
   #picture({ image, thumbnails }) {
-    const url = (path) => addressOf(path, this.api).href;
+    const url = (path) => addressOf(path, this.base).href;
     const srcset = Object.entries(thumbnails ?? {}).map(([side, path]) => `${url(path)} ${side}w`);
     const picture = element("img", {
       part: "image", alt: "", loading: "lazy", decoding: "async", ...(srcset.length && { sizes: "auto, 14rem", srcset }), src: url(image),
@@ -417,7 +418,7 @@ class SimilarProducts extends Recommendations {
     };
     this.#controls = element("div", { part: "controls", class: "controls" }, scrollButton("previous", "‹", -1), scrollButton("next", "›", 1));
     this.#heading = heading && element("h2", { part: "heading", id: "heading" }, heading);
-    this.#list = element("ul", { part: "list", class: "strip skeleton", role: "list", "aria-hidden": "true" }, ...Array.from({ length: this.limit }, () => this.skeleton()));
+    this.#list = element("ul", { part: "list", class: "strip skeleton", role: "list", "aria-hidden": "true" }, ...Array.from({ length: this.maximum }, () => this.skeleton()));
     this.#list.addEventListener("scroll", () => this.#showControls(), { passive: true });
     this.#section = element(
       "section",

@@ -1,0 +1,124 @@
+/** Requests and events without elements. See docs/how-to/widget.md. */
+
+/** A product as the API lists it. Addresses are absolute. */
+export interface Product {
+  id: number;
+  sku: string;
+  title: string;
+  /** Slug path; "" without a category. */
+  category: string;
+  other_categories: string[];
+  brand: string;
+  /** A decimal number as text; null without a price. */
+  price: string | null;
+  /** The price before a reduction. */
+  list_price: string | null;
+  /** ISO 4217. */
+  currency: string;
+  available: boolean;
+  image: string | null;
+  /** Addresses of smaller pictures, by their longer side in pixels. */
+  thumbnails: Record<string, string>;
+  url: string | null;
+}
+
+export interface Recommendation {
+  product: Product;
+  /** Null for fallback results. */
+  score: number | null;
+  /** Calibrated probability that it is of the same kind. */
+  confidence: number | null;
+  matched_image: number | null;
+  query_image: number | null;
+  /** Of several products, the id of the one that it is similar to. */
+  seed?: number;
+}
+
+export interface SearchResponse {
+  collection: string;
+  encoder: string;
+  results: Recommendation[];
+}
+
+export interface SimilarResponse extends SearchResponse {
+  /** Null if several products were named. */
+  product: number | null;
+  /** Whether nothing is similar, and the results are the newest of the category. */
+  fallback: boolean;
+}
+
+export interface ProductPage {
+  count: number | null;
+  next: string | null;
+  previous: string | null;
+  results: Product[];
+}
+
+/** Where the API is, and the filters that all requests take. */
+export interface Options {
+  /** Base URL of the API, may have a path. Default: where the script is; in a bundle, the page's origin. */
+  api?: string | URL;
+  /** A publishable key. */
+  apiKey?: string;
+  signal?: AbortSignal;
+  category?: string;
+  brand?: string;
+  minPrice?: number | string;
+  maxPrice?: number | string;
+  currency?: string;
+  available?: boolean;
+  tag?: string | string[];
+  attribute?: Record<string, string | string[]>;
+  notCategory?: string | string[];
+  notBrand?: string | string[];
+  exclude?: number | number[];
+  /** false: a category or brand that does not exist is no error. */
+  strict?: boolean;
+}
+
+export interface RecommendationOptions extends Options {
+  limit?: number;
+  offset?: number;
+  collection?: string;
+  /** 0 (nearest first) to 1. */
+  diversity?: number;
+  minScore?: number;
+  maxScore?: number;
+  minConfidence?: number;
+}
+
+export interface SimilarOptions extends RecommendationOptions {
+  /** What can be bought instead, for a product that is withdrawn or sold out. */
+  substitutes?: boolean;
+}
+
+/** One product, or several. */
+export type Seed = { product: number } | { sku: string } | { products: number[] } | { skus: string[] };
+
+/** An error of the API or the network. */
+export class Problem extends Error {
+  /** HTTP status; 0 without a response. */
+  status: number;
+  title: string;
+  detail: string;
+  /** The last part of the problem type, e.g. "image-rejected". */
+  type: string;
+  reason: string;
+}
+
+export type EventDetails =
+  | { product?: number; sku?: string; quantity?: number }
+  | { product?: number | null; results: number[]; collection: string; encoder: string }
+  | { product?: number | null; result: number; position: number; collection: string; encoder: string };
+
+export const DEFAULT_API: string;
+export const DEFAULT_LIMIT: number;
+
+/** Products similar to one product, or to several: then the results of all take turns. Throws Problem. */
+export function similar(seed: Seed, options?: SimilarOptions): Promise<SimilarResponse>;
+/** Products by words of title or brand, a page of the catalogue. Throws Problem. */
+export function search(text: string, options?: Options & { page?: number; pageSize?: number }): Promise<ProductPage>;
+/** Products that look like a photo, which the browser scales down first. Throws Problem. */
+export function searchByPhoto(photo: Blob, options?: RecommendationOptions): Promise<SearchResponse>;
+/** Send an event. Returns whether it was queued. */
+export function track(type: "impression" | "click" | "add_to_cart" | "purchase", details: EventDetails, options?: Pick<Options, "api" | "apiKey">): boolean;
