@@ -43,8 +43,12 @@ node_modules/.installed: package-lock.json
 	@if command -v npm >/dev/null; then echo "installing what builds and tests the widget ..."; \
 	  npm ci --ignore-scripts --no-audit --no-fund --silent && touch $@ || echo "npm could not install it"; fi
 
+# Settings for development, so that commands copied from the README need no variables. A deployment makes its own.
+.env:
+	@cp .env.example $@ && echo "made .env for development, from .env.example"
+
 .PHONY: demo
-demo: $(VENV)/.runtime ## install, create a demo shop, index it and serve it (PORT=8000)
+demo: $(VENV)/.runtime .env ## install, create a demo shop, index it and serve it (PORT=8000)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py demo --port $(PORT)
 	@$(MAKE) --no-print-directory serve
@@ -56,12 +60,12 @@ serve: $(VENV)/.runtime
 	@$(BIN)/gunicorn lookalike.wsgi --bind 127.0.0.1:$(PORT) --workers 1 --threads 4 --log-level warning
 
 .PHONY: run
-run: $(VENV)/.dev ## serve the code with reload, for development (PORT=8000)
+run: $(VENV)/.dev .env ## serve the code with reload, for development (PORT=8000)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 .PHONY: setup
-setup: $(VENV)/.train ## install the whole development environment, with TensorFlow, in .venv
+setup: $(VENV)/.train .env ## install the whole development environment, with TensorFlow, in .venv
 
 .PHONY: test
 test: $(VENV)/.dev node_modules/.installed ## run all tests in parallel; the summary lists skipped tests with the reason

@@ -1,7 +1,8 @@
-"""System checks: the default encoder can be loaded, and the vector index fits the deployment."""
+"""System checks: the default encoder is there, and the vector index fits the deployment."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,9 +16,18 @@ from embeddings.errors import EncoderUnavailable
 
 
 def check_encoder(**_: Any) -> list[CheckMessage]:
-    """The default encoder can be loaded."""
+    """The file of the default encoder is there. Every command checks this, so the model itself is not loaded."""
+    return _encoder_errors(get_encoder)
+
+
+def check_encoder_model(**_: Any) -> list[CheckMessage]:
+    """The default encoder can be loaded: `check --deploy` finds a damaged file."""
+    return _encoder_errors(lambda: get_encoder().encode([]))
+
+
+def _encoder_errors(attempt: Callable[[], object]) -> list[CheckMessage]:
     try:
-        get_encoder().encode([])  # reads the model: a damaged file is found here
+        attempt()
     except EncoderUnavailable as error:
         hint = f"Set DEFAULT_ENCODER to {' or '.join(BUNDLED_ENCODERS)}, or to the path of a LiteRT file."
         return [checks.Error(str(error), hint=hint, id="embeddings.E001")]
@@ -67,5 +77,6 @@ def _is_private_host(host: str) -> bool:
 def register_checks() -> None:
     """Register the checks with Django."""
     checks.register(check_encoder, checks.Tags.models)
+    checks.register(check_encoder_model, checks.Tags.models, deploy=True)
     checks.register(check_index_for_deployment)
     checks.register(check_index_key_is_encrypted)

@@ -58,6 +58,14 @@ class IndexingReport:
     removed: int = 0
     failed: int = 0
 
+    def __str__(self) -> str:
+        """One number of photos, e.g. "300 photos indexed, 12 of them newly embedded; 1 removed, 2 failed"."""
+        photos = f"{self.indexed:,} photo{'s' if self.indexed != 1 else ''} indexed"
+        if self.embedded:
+            photos += f", {self.embedded:,} of them newly embedded"
+        others = [f"{count:,} {done}" for count, done in ((self.removed, "removed"), (self.failed, "failed")) if count]
+        return f"{photos}; {', '.join(others)}" if others else photos
+
     def __add__(self, other: IndexingReport) -> IndexingReport:
         return IndexingReport(
             self.embedded + other.embedded,

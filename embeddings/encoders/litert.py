@@ -13,7 +13,6 @@ from queue import Empty, LifoQueue
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -85,8 +84,14 @@ class LiteRTEncoder:
         Raises:
             EncoderUnavailable: the file is no model that runs here.
         """
+        return self._made()
+
+    def _made(self, **options: Any) -> Any:
+        # Not above: most commands need no encoder.
+        from ai_edge_litert.interpreter import Interpreter
+
         try:
-            interpreter = Interpreter(model_content=self._model, num_threads=1)
+            interpreter = Interpreter(model_content=self._model, num_threads=1, **options)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise EncoderUnavailable(f"{self._path} is not a LiteRT model that runs here: {error}") from error
@@ -113,17 +118,19 @@ class LiteRTEncoder:
 
     @cached_property
     def _shape(self) -> tuple[int, int]:
-        """(input side, dim), read from the model."""
-        with self._interpreter() as interpreter:
-            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-            taken, given = (tuple(int(n) for n in tensors[0]["shape"]) for tensors in (inputs, outputs))
-            square = len(taken) == 4 and taken[0] == 1 and taken[1] == taken[2] and taken[3] == 3
-            if not (
-                square and len(given) == 2 and given[0] == 1 and inputs[0]["dtype"] == outputs[0]["dtype"] == np.float32
-            ):
-                raise EncoderUnavailable(
-                    f"{self._path} maps {list(taken)} to {list(given)}; an encoder maps float32 [1, s, s, 3] to float32 [1, dim]"
-                )
+        """(input side, dim), read from the model. Without XNNPACK, which takes longer to prepare and writes a line to stderr."""
+        from ai_edge_litert.interpreter import OpResolverType
+
+        interpreter = self._made(experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        taken, given = (tuple(int(n) for n in tensors[0]["shape"]) for tensors in (inputs, outputs))
+        square = len(taken) == 4 and taken[0] == 1 and taken[1] == taken[2] and taken[3] == 3
+        if not (
+            square and len(given) == 2 and given[0] == 1 and inputs[0]["dtype"] == outputs[0]["dtype"] == np.float32
+        ):
+            raise EncoderUnavailable(
+                f"{self._path} maps {list(taken)} to {list(given)}; an encoder maps float32 [1, s, s, 3] to float32 [1, dim]"
+            )
         return taken[1], given[1]
 
     @contextmanager

@@ -14,7 +14,12 @@ import pytest
 from PIL import Image
 
 from embeddings.backends import BUNDLED, get_encoder
-from embeddings.checks import check_encoder, check_index_for_deployment, check_index_key_is_encrypted
+from embeddings.checks import (
+    check_encoder,
+    check_encoder_model,
+    check_index_for_deployment,
+    check_index_key_is_encrypted,
+)
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import EncoderUnavailable, InvalidVector
 
@@ -132,7 +137,7 @@ def test_an_embedding_without_direction_is_refused(tmp_path, photos):
 class TestSystemChecks:
     def test_have_no_objection_to_the_bundled_model(self, settings: Any):
         settings.DEFAULT_ENCODER = "bundled"
-        assert check_encoder() == []
+        assert check_encoder() == check_encoder_model() == []
 
     @pytest.mark.parametrize("kind", ["missing", "damaged", "no encoder"])
     def test_name_a_model_that_cannot_serve(self, settings: Any, tmp_path: Path, kind: str):
@@ -142,7 +147,9 @@ class TestSystemChecks:
         if kind == "no encoder":
             model(path, NO_ENCODER)
         settings.DEFAULT_ENCODER = str(path)
-        (error,) = check_encoder()
+        (error,) = check_encoder_model()
+        # Every command looks for the file, and none but `check --deploy` loads the model.
+        assert check_encoder() == ([error] if kind == "missing" else [])
         assert error.id == "embeddings.E001"
         assert str(path) in error.msg
 

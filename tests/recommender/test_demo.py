@@ -59,7 +59,7 @@ def test_the_demo_can_be_run_again_and_changes_nothing(fresh_index: None) -> Non
     call_command("demo", count=20, stdout=again)
 
     assert list(Product.objects.order_by("pk").values_list("pk", "sku", "updated_at")) == before
-    assert "0 photos embedded" in again.getvalue()
+    assert "0 photos indexed\n" in again.getvalue()
     assert "/api/products/" in again.getvalue()
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from embeddings.backends import BUNDLED_ENCODERS
 from embeddings.errors import EmbeddingsError, IndexLocked, UnknownCollection
 from embeddings.generations import build_generation
-from embeddings.indexing import embed_pending, process_outbox
+from embeddings.indexing import IndexingReport, embed_pending, process_outbox
 from embeddings.management.errors import command_error
 from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.outbox import ensure_all_rows, mark_orphans, retry_failed
@@ -155,7 +155,7 @@ class Command(BaseCommand):
             waiting = active_rows().filter(state__in=DUE_STATES).count()
             self.stdout.write(f"{waiting} photos wait for the process that holds the index: {error}")
         else:
-            self.stdout.write(f"{report.embedded} embedded, {report.indexed} indexed, {report.removed} removed")
+            self.stdout.write("nothing is left to index" if report == IndexingReport() else str(report))
 
     def _report_failures(self, version: EncoderVersion) -> bool:
         failures = ImageEmbedding.objects.filter(version=version, state__in=(State.FAILED, State.PENDING)).exclude(

@@ -40,7 +40,7 @@ class Command(BaseCommand):
         try:
             with stage_bars() as on_progress:
                 report = process_outbox(on_progress=on_progress)
-            self.stdout.write(f"{report.embedded} photos embedded, {report.indexed} indexed, {report.failed} failed")
+            self.stdout.write(str(report))
             if products:
                 self._show_recommendations(products[0])
         except IndexLocked:
