@@ -37,6 +37,8 @@ export interface Recommendation {
 export interface SearchResponse {
   collection: string;
   encoder: string;
+  /** What each part counted; null if the vectors have no parts. */
+  weights: Record<string, number> | null;
   results: Recommendation[];
 }
 
@@ -85,6 +87,10 @@ export interface RecommendationOptions extends Options {
   minScore?: number;
   maxScore?: number;
   minConfidence?: number;
+  /** What each part counts, e.g. "shape:1,colour:0.2,pattern:0.1". */
+  weights?: string;
+  /** Weights by name. */
+  mode?: string;
 }
 
 export interface SimilarOptions extends RecommendationOptions {
