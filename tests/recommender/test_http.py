@@ -156,6 +156,8 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
         "/api/products",
         "/api/products/{product_id}",
         "/api/products/{product_id}/similar",
+        "/api/products/{product_id}/similar.html",
+        "/api/products/by-sku/{sku}/similar.html",
         "/api/products/{product_id}/substitutes",
         "/api/products:batch",
         "/api/products/by-sku/{sku}",
