@@ -12,6 +12,18 @@ import numpy as np
 
 BATCH = 5000
 DIM = 256
+# A vocabulary as skewed as a shop's: common colours and materials, few hundred things, thousands of names.
+COLOURS = ("black", "white", "blue", "red", "grey", "green", "brown", "beige", "pink", "yellow")
+MATERIALS = ("cotton", "steel", "leather", "oak", "glass", "linen", "ceramic", "wool")
+THINGS = [f"{first}{last}" for first in ("mu", "la", "so", "te", "bo", "ka", "ri", "po", "ne", "vi") for last in (
+    "g", "mp", "fa", "nt", "wl", "rd", "ng", "t", "st", "rt", "ck", "lt", "ssel", "tter", "nder", "llow", "nch", "per", "dle", "ket"
+)]  # fmt: skip
+
+
+def title_of(number: int) -> str:
+    """The title of a product: `blue cotton lamp Tova17`."""
+    skew = int(len(THINGS) * (number * 7919 % 1000 / 1000) ** 2)
+    return f"{COLOURS[number % 10]} {MATERIALS[number // 10 % 8]} {THINGS[skew]} Tova{number % 997}"
 
 
 def main(points: int) -> None:
@@ -23,6 +35,7 @@ def main(points: int) -> None:
     from embeddings.generations import build_generation
     from embeddings.models import EncoderVersion, ImageEmbedding, vector_to_bytes
     from embeddings.selectors import active_versions
+    from embeddings.text_indexing import process_texts
 
     call_command("migrate", verbosity=0)
     version = active_versions()[0]
@@ -39,10 +52,11 @@ def main(points: int) -> None:
         clusters = dict(zip(ids, generator.integers(len(centres), size=len(ids)).tolist(), strict=True))
         Product.objects.bulk_create(
             Product(
-                pk=n, sku=f"S{n}", title=f"Product {n}", slug=f"product-{n}", category=categories[n % 20], brand=f"Brand {n % 40}",
+                pk=n, sku=f"S{n}", title=title_of(n), slug=f"product-{n}", category=categories[n % 20], brand=f"Brand {n % 40}",
+                description=f"A {MATERIALS[n % 8]} {THINGS[n % 200]} for every {THINGS[n % 173]}, easy to clean.",
                 price=Decimal(int(prices[clusters[n]]) * (6 + n % 9)) / 10, available=n % 10 > 0,
                 tags=["sale"] if n % 25 == 0 else [], attributes={
-                    "gender": ("women", "men", "unisex")[clusters[n] % 3], "margin": n % 10 / 10,
+                    "colour": COLOURS[n % 10], "gender": ("women", "men", "unisex")[clusters[n] % 3], "margin": n % 10 / 10,
                 },
             )
             for n in ids
@@ -71,6 +85,9 @@ def main(points: int) -> None:
     count = build_generation(version)
     print(f"{count} points indexed in {time.monotonic() - started:.0f} s")
     ImageEmbedding.objects.mark_indexed()
+    started = time.monotonic()
+    report = process_texts()
+    print(f"{report.indexed} texts indexed again in {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import ir_measures
 
@@ -32,7 +32,15 @@ from embeddings.text.bm25 import (
 from embeddings.text.fusion import normalised_fusion, reciprocal_rank_fusion
 from embeddings.text.queries import query_of
 from embeddings.text.ranking import lexical_scores, unknown_words
-from embeddings.vector_index.base import NO_VECTOR, IndexCollection, Point, SparseQuery, SparseVector
+from embeddings.vector_index.base import (
+    NO_VECTOR,
+    UNFILTERED,
+    Filter,
+    IndexCollection,
+    Point,
+    SparseQuery,
+    SparseVector,
+)
 from embeddings.vector_index.edge import EdgeVectorIndex
 
 LANGUAGE = "en"
@@ -94,8 +102,9 @@ class SearchedCollection:
         mean = float(ir_measures.calc_aggregate([measure], judged, run)[measure])
         return mean, 1000 * elapsed / len(self.collection.queries)
 
-    def _found(self, using: str, vector: SparseVector) -> dict[int, float]:
-        hits = self._index.query_sparse(self._name, SparseQuery(using, vector, limit=CANDIDATES))
+    def _found(self, using: str, vector: SparseVector, among: Collection[int] | None = None) -> dict[int, float]:
+        chosen = UNFILTERED if among is None else Filter(match_any={"product_id": [*among]})
+        hits = self._index.query_sparse(self._name, SparseQuery(using, vector, chosen, CANDIDATES))
         return {hit.id: hit.score for hit in hits}
 
 

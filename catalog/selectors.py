@@ -327,12 +327,13 @@ class Facets:
     currency: str
 
 
-def facets(product_filter: ProductFilter, text: str | None = None) -> Facets:
+def facets(product_filter: ProductFilter, text: str | None = None, among: Collection[int] | None = None) -> Facets:
     """How the products that meet a filter can be filtered further, in one query.
 
     Args:
         product_filter: the conditions so far.
         text: as in ProductQuerySet.containing.
+        among: ids of the products that count, in place of a text; None: all.
 
     Returns:
         Figures of the products that are left; brands in alphabetical order.
@@ -345,9 +346,7 @@ def facets(product_filter: ProductFilter, text: str | None = None) -> Facets:
     in_range = prices.q() if has_range else Q()
     others = replace(product_filter, brands=(), available=None, min_price=None, max_price=None, currency=None)
     rows = (
-        visible_products()
-        .matching(others)
-        .containing(text)
+        found_by(visible_products().matching(others), text, among)
         .order_by("brand")
         .values("brand")
         .annotate(
@@ -371,6 +370,20 @@ def facets(product_filter: ProductFilter, text: str | None = None) -> Facets:
         available=sum(row["in_stock"] for row in of_chosen),
         currency=currency,
     )
+
+
+def found_by(products: ProductQuerySet, text: str | None, among: Collection[int] | None) -> ProductQuerySet:
+    """The products that a text finds.
+
+    Args:
+        products: to choose from.
+        text: as in ProductQuerySet.containing.
+        among: ids that a search by words has found for the text; None where there was none.
+
+    Returns:
+        Those of the products.
+    """
+    return products.containing(text) if among is None else products.filter(pk__in=among)
 
 
 def ids_not_matching(product_ids: Collection[int], product_filter: ProductFilter) -> set[int]:

@@ -148,6 +148,7 @@ def save_products(
     if left is not None:
         left |= {old for each in saved if (old := old_categories.get(each.pk)) and old != each.category_id}
     assign_families([product for product in saved if product.family_code != old_codes.get(product.sku, "")], old_codes)
+    products_were_added([product.pk for product in new])
     products_were_changed(updated)
     return results
 
@@ -374,6 +375,16 @@ def products_were_changed(product_ids: Sequence[int]) -> None:
         events.products_changed.send(sender=Product, product_ids=list(product_ids))
 
 
+def products_were_added(product_ids: Sequence[int]) -> None:
+    """Send the event that there are new products; for code that saves products itself, such as the admin's forms.
+
+    Args:
+        product_ids: of the products; nothing is sent if there are none.
+    """
+    if product_ids:
+        events.products_added.send(sender=Product, product_ids=list(product_ids))
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A photo that a product gets.
@@ -532,6 +543,7 @@ def delete_products(product_ids: Collection[int]) -> int:
     """
     lock_families()
     remove_images(list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True)))
+    events.products_removed.send(sender=Product, product_ids=list(product_ids))
     _, deleted = Product.objects.filter(pk__in=product_ids).delete()
     return deleted.get(Product._meta.label, 0)
 

@@ -15,6 +15,7 @@ from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.indexing import claim_index, process_outbox
 from embeddings.selectors import DUE_STATES, active_rows, active_versions, clear_live_collection_cache
 from embeddings.submissions import submit_outdated_reindexes
+from embeddings.text_indexing import process_texts
 from embeddings.verification import execute_requests
 from jobs.process import process
 from jobs.storage import StorageUnavailable, database_storage_errors
@@ -30,11 +31,14 @@ class _Stopping(Exception):
 
 
 class OutboxThread(threading.Thread):
-    """Processes the outbox when woken, and every POLL_S seconds for rows of other processes."""
+    """Processes the photos' outbox when woken, and every POLL_S seconds for rows of other processes."""
+
+    name_of_thread, waiting = "outbox", "photos are pending"
 
     def __init__(self) -> None:
         """A thread that is not started."""
-        super().__init__(name="outbox", daemon=True)
+        super().__init__(name=self.name_of_thread, daemon=True)
+        self._live_indexes = _LiveIndexes()
         self._woken = threading.Event()
         self._stopping = False
         self._last_error = ""
@@ -51,13 +55,10 @@ class OutboxThread(threading.Thread):
 
     def run(self) -> None:
         """Process the outbox until the process ends, or `stop`."""
-        live_indexes = _LiveIndexes()
         while not self._stopping:
             try:
                 with database_storage_errors():
-                    live_indexes.refresh()
-                    execute_requests(self._check_stopping)
-                    process_outbox()
+                    self._process()
                 self._last_error = ""
             except (EmbeddingsError, StorageUnavailable) as error:
                 self._log_once(str(error))
@@ -71,6 +72,11 @@ class OutboxThread(threading.Thread):
             self._woken.wait(POLL_S)
             self._woken.clear()
 
+    def _process(self) -> None:
+        self._live_indexes.refresh()
+        execute_requests(self._check_stopping)
+        process_outbox()
+
     def _check_stopping(self, *_: object) -> None:
         """A progress callback that interrupts a comparison, which the next process repeats."""
         if self._stopping:
@@ -78,44 +84,55 @@ class OutboxThread(threading.Thread):
 
     def _log_once(self, message: str) -> None:
         if message != self._last_error:
-            logger.warning("photos are pending: %s", message)
+            logger.warning("%s: %s", self.waiting, message)
             self._last_error = message
 
 
+class TextThread(OutboxThread):
+    """Processes the texts' outbox: a new title does not wait for ten thousand photos."""
+
+    name_of_thread, waiting = "texts", "texts are pending"
+
+    def _process(self) -> None:
+        process_texts()
+
+
 class OutboxWork:
-    """State of the outbox in this process: its thread, and whether a command has added rows."""
+    """State of the outbox in this process: its threads, and whether a command has added rows."""
 
     def __init__(self) -> None:
-        """No thread, nothing pending."""
-        self.thread: OutboxThread | None = None
+        """No threads, nothing pending."""
+        self.threads: list[OutboxThread] = []
         self.pending = False
 
 
 def start_outbox_thread() -> None:
-    """Start the outbox thread of the serving process, after any fork. Does nothing if there is a broker."""
+    """Start the outbox threads of the serving process, after any fork. Does nothing if there is a broker."""
     work = process.get(OutboxWork)
-    if not settings.CELERY_BROKER_URL and work.thread is None:
-        work.thread = OutboxThread()
-        work.thread.start()
+    if not settings.CELERY_BROKER_URL and not work.threads:
+        work.threads = [OutboxThread(), TextThread()]
+        for thread in work.threads:
+            thread.start()
 
 
 def wake_outbox() -> None:
-    """Process new rows: in the thread now, or at the end of this command."""
+    """Process new rows: in the threads now, or at the end of this command."""
     work = process.get(OutboxWork)
     work.pending = True
-    if work.thread is not None:
-        work.thread.wake()
+    for thread in work.threads:
+        thread.wake()
 
 
 def process_pending_outbox() -> None:
     """At the end of a command: process the rows it has added, unless a running server holds the index and processes them."""
     work = process.get(OutboxWork)
-    if not work.pending or work.thread is not None:
+    if not work.pending or work.threads:
         return
     # Called again at the end of every command. Rows that are left to a server must not be tried again then.
     work.pending = False
     pending = active_rows().filter(state__in=DUE_STATES).count()
     if not pending:
+        _process_pending_texts()
         return
     try:
         with tqdm(total=pending, desc="indexing", unit="photo", disable=None) as bar:
@@ -129,6 +146,17 @@ def process_pending_outbox() -> None:
         logger.warning("%d photos are pending: %s", pending, error)
     else:
         logger.info("indexed %d, removed %d, failed %d", report.indexed, report.removed, report.failed)
+    _process_pending_texts()
+
+
+def _process_pending_texts() -> None:
+    try:
+        process_texts()
+    except IndexLocked:
+        logger.info("a running server holds the index and indexes the texts within seconds")
+    # As with photos, the rows stay.
+    except EmbeddingsError as error:
+        logger.warning("texts are pending: %s", error)
 
 
 class _LiveIndexes:
@@ -141,7 +169,7 @@ class _LiveIndexes:
     def refresh(self) -> None:
         """Read the live generations. Raises IndexLocked if another process holds one of them."""
         versions = active_versions()
-        live = {version.index_collection().name for version in versions}
+        live = {each.name for version in versions for each in (version.index_collection(), version.text_collection())}
         for name in self._live - live:
             clear_live_collection_cache()
             self._retired_at[name] = time.monotonic()

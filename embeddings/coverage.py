@@ -13,6 +13,7 @@ from embeddings.errors import InvalidCoverage
 from embeddings.models import Collection
 from embeddings.outbox import ensure_all_rows, mark_orphans
 from embeddings.selectors import tracked_versions
+from embeddings.text_outbox import ensure_all_texts, mark_text_orphans
 from jobs.models import Job
 from jobs.progress import ProgressCallback
 from jobs.services import create_job
@@ -99,6 +100,8 @@ def update_rows(collection: Collection, on_progress: ProgressCallback) -> Covera
     for done, version in enumerate(versions, start=1):
         removed += mark_orphans(version)
         added += ensure_all_rows(version)
+        mark_text_orphans(version)
+        ensure_all_texts(version)
         on_progress("photos", done, len(versions))
     return CoverageReport(added, removed)
 

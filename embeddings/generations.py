@@ -18,9 +18,18 @@ from django.utils import timezone
 from embeddings.backends import get_vector_index
 from embeddings.errors import BuildOvertaken, IndexUnavailable
 from embeddings.indexing import points_of
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding, ImageEmbeddingQuerySet
+from embeddings.models import (
+    Collection,
+    DocumentFrequency,
+    EncoderVersion,
+    ImageEmbedding,
+    ImageEmbeddingQuerySet,
+    IndexedText,
+)
 from embeddings.part_weights import refresh_weights
 from embeddings.selectors import LIVE_COLLECTION_TTL_S, versions_in_use
+from embeddings.text_indexing import build_texts
+from embeddings.vector_index.base import IndexCollection
 from jobs.progress import ProgressCallback, StageProgress
 
 logger = logging.getLogger(__name__)
@@ -76,29 +85,16 @@ def build_generation(version: EncoderVersion, on_progress: ProgressCallback | No
     activating = collection.active_version_id != version.pk
     # What answers queries, now or after a roll-back, is never built over.
     in_use = version.pk in (collection.active_version_id, collection.previous_version_id)
-    former = version.index_collection().name if in_use else None
+    former = [version.index_collection().name, version.text_collection().name] if in_use else []
     generation = version.index_generation + in_use
-    coming = version.index_collection(generation)
+    coming, coming_texts = version.index_collection(generation), version.text_collection(generation)
     try:
-        index.drop(coming.name)
-        index.ensure(coming, bulk_load=True)
-        rows = _with_vector(version)
-        progress = StageProgress(on_progress, "indexing", rows.count() if on_progress else 0)
-        since: datetime | None = None
-        for _ in range(MAX_PASSES):
-            started = _database_time()
-            upserted = _upsert_changed(version, coming.name, since, progress if since is None else None)
-            since = started - COMMIT_LAG
-            if upserted <= SMALL_PASS:
-                break
-        index.optimise(coming.name)
-        started = _database_time()
-        _upsert_changed(version, coming.name, since, None)
-        index.close(coming.name)
-        _switch(version, generation, started - COMMIT_LAG, activating=activating)
+        unsure_since = _fill(version, coming, coming_texts, in_use, on_progress)
+        _switch(version, generation, unsure_since, activating=activating)
     except BaseException:
         if abandon_build(version):
-            index.drop(coming.name)
+            for each in (coming, coming_texts):
+                index.drop(each.name)
         raise
     refresh_weights(version)
     for other in _out_of_use(version.collection_id):
@@ -107,13 +103,51 @@ def build_generation(version: EncoderVersion, on_progress: ProgressCallback | No
         except IndexUnavailable as error:
             # The switch is made, and the next one comes by here again.
             logger.warning("the index of %s is dropped later: %s", other.label, error)
-    if former is not None:
-        # Other processes may go on asking for the former generation until they read the switch.
-        try:
-            time.sleep(2 * LIVE_COLLECTION_TTL_S)
-        finally:
-            index.drop(former)
+    if former:
+        _drop_later(former)
     return _with_vector(version).count()
+
+
+def _fill(
+    version: EncoderVersion,
+    coming: IndexCollection,
+    coming_texts: IndexCollection,
+    in_use: bool,
+    on_progress: ProgressCallback | None,
+) -> datetime:
+    """Write a new generation of photos and texts. Returns since when changes may be missing in it."""
+    index = get_vector_index()
+    for each in (coming, coming_texts):
+        index.drop(each.name)
+    index.ensure(coming, bulk_load=True)
+    index.ensure(coming_texts)
+    rows = _with_vector(version)
+    progress = StageProgress(on_progress, "indexing", rows.count() if on_progress else 0)
+    since: datetime | None = None
+    for _ in range(MAX_PASSES):
+        started = _database_time()
+        upserted = _upsert_changed(version, coming.name, since, progress if since is None else None)
+        since = started - COMMIT_LAG
+        if upserted <= SMALL_PASS:
+            break
+    texts_since = _database_time() - COMMIT_LAG
+    build_texts(version, coming_texts.name, None, is_live=in_use)
+    index.optimise(coming.name)
+    started = _database_time()
+    _upsert_changed(version, coming.name, since, None)
+    build_texts(version, coming_texts.name, texts_since, is_live=in_use)
+    for each in (coming, coming_texts):
+        index.close(each.name)
+    return started - COMMIT_LAG
+
+
+def _drop_later(names: Sequence[str]) -> None:
+    """Drop indexes that other processes may go on asking until they read the switch."""
+    try:
+        time.sleep(2 * LIVE_COLLECTION_TTL_S)
+    finally:
+        for name in names:
+            get_vector_index().drop(name)
 
 
 @transaction.atomic
@@ -130,8 +164,11 @@ def retire(version: EncoderVersion) -> None:
     now = EncoderVersion.objects.select_for_update(of=("self",)).select_related("collection").get(pk=version.pk)
     if now.rebuilding or versions_in_use().filter(pk=now.pk).exists():
         return
-    get_vector_index().drop(now.index_collection().name)
+    for each in (now.index_collection(), now.text_collection()):
+        get_vector_index().drop(each.name)
     ImageEmbedding.objects.filter(version=now).delete()
+    IndexedText.objects.filter(version=now).delete()
+    DocumentFrequency.objects.filter(version=now).delete()
     # A process may still have the former index open under its name: it is not given twice.
     EncoderVersion.objects.filter(pk=now.pk).update(index_generation=F("index_generation") + 1, rebuild_started_at=None)
 
@@ -194,6 +231,8 @@ def _switch(version: EncoderVersion, generation: int, unsure_since: datetime, *,
     rows.filter(changed_at__gte=unsure_since, state__in=(State.INDEXED, State.OUTDATED)).mark_to_upsert()
     # Everything older that waited for the former generation is in the new one as it stands in the database.
     rows.filter(changed_at__lt=unsure_since, state__in=(State.EMBEDDED, State.OUTDATED)).mark_indexed()
+    texts = IndexedText.objects.filter(version=version, state=IndexedText.State.INDEXED)
+    texts.filter(changed_at__gte=unsure_since).mark_pending()
     version.index_generation = generation
     version.rebuild_started_at = None
     version.save(update_fields=["index_generation", "rebuild_started_at"])

@@ -20,7 +20,7 @@ from opentelemetry import trace
 
 from catalog import media
 from catalog.json_conditions import attribute_terms
-from catalog.models import ProductImage, lineage
+from catalog.models import Product, ProductImage, lineage
 from catalog.photos import ImageRejected, open_rgb
 from catalog.services import note_missing_files
 from embeddings import metrics
@@ -134,8 +134,9 @@ def claim_index(version: EncoderVersion) -> None:
     index, collection = get_vector_index(), version.index_collection()
     # The index of a version that was just activated may not be open in any process. It still belongs to the server.
     index.claim()
-    index.ensure(collection)
-    index.retrieve(collection.name, [0])
+    for each in (collection, version.text_collection()):
+        index.ensure(each)
+        index.retrieve(each.name, [0])
 
 
 def embed_pending(
@@ -237,6 +238,31 @@ def payloads_of(image_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     return payloads
 
 
+def payloads_of_products(product_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Read the payloads of products' texts, in two queries.
+
+    Args:
+        product_ids: the products.
+
+    Returns:
+        By product: the fields of PAYLOAD_FIELDS. Deleted products are omitted.
+    """
+    paths = [_PRODUCT_PATHS.get(name, name) for name in PAYLOAD_FIELDS]
+    rows = Product.objects.filter(pk__in=product_ids).values_list("pk", *paths)
+    payloads = {
+        product_id: {name: _payload_value(name, value) for name, value in zip(PAYLOAD_FIELDS, values, strict=True)}
+        for product_id, *values in rows
+    }
+    link = Product.other_categories.through.objects.filter(product__in=product_ids)
+    for product_id, path in link.order_by("category__path").values_list("product_id", "category__path"):
+        categories = payloads[product_id]["category"]
+        categories += [ancestor for ancestor in lineage(path) if ancestor not in categories]
+    return payloads
+
+
+_PRODUCT_PATHS = {"product_id": "pk", "category": "category__path"}
+
+
 def _payload_value(name: str, value: Any) -> Any:
     if name == "category":
         return lineage(value or "")
@@ -256,7 +282,7 @@ def mark_indexed(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> int
     Returns:
         Number of rows marked.
     """
-    if not _still_live(version):
+    if not still_live(version):
         return 0
     marked = 0
     by_revision = sorted(rows, key=lambda row: row.revision)
@@ -417,7 +443,7 @@ def _delete(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> Indexing
     get_vector_index().delete(version.index_collection().name, [row.image_id for row in rows])
     with transaction.atomic():
         # While the next generation is built, rows are kept for it: it may contain the point already.
-        if not _still_live(version, and_not_rebuilding=True):
+        if not still_live(version, and_not_rebuilding=True):
             return IndexingReport()
         deleted = ImageEmbedding.objects.filter(pk__in=[row.pk for row in rows])
         _upsert_again(deleted.exclude(state=State.REMOVED))
@@ -431,7 +457,15 @@ def _upsert_again(rows: ImageEmbeddingQuerySet) -> None:
     written.mark_to_upsert()
 
 
-def _still_live(version: EncoderVersion, *, and_not_rebuilding: bool = False) -> bool:
-    """Whether the index that was written is still live. The row lock prevents a switch before the commit."""
+def still_live(version: EncoderVersion, *, and_not_rebuilding: bool = False) -> bool:
+    """Whether the index that was written is still live. The row lock prevents a switch before the commit.
+
+    Args:
+        version: as read before the points were written.
+        and_not_rebuilding: and no next generation is being built.
+
+    Returns:
+        True if the caller may mark what it has written.
+    """
     current = EncoderVersion.objects.select_for_update().get(pk=version.pk)
     return current.index_generation == version.index_generation and not (and_not_rebuilding and current.rebuilding)

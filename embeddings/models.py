@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 
 from embeddings.parts.layout import DEFAULT_WEIGHTS, LAYOUTS, Layout, Weights
+from embeddings.text.bm25 import SPARSE_VECTORS
+from embeddings.text.languages import DEFAULT_LANGUAGE, LANGUAGES
 from embeddings.vector_index.base import Distance, IndexCollection
 
 REBUILD_LIMIT = timedelta(hours=6)
@@ -45,6 +47,13 @@ class Collection(models.Model):
     covers_all = models.BooleanField(_("covers the whole catalogue"), default=False)
     distance = models.CharField(
         _("distance"), max_length=8, choices=DistanceChoice.choices, default=DistanceChoice.COSINE
+    )
+    language = models.CharField(
+        _("language of texts"),
+        max_length=3,
+        choices=[(code, language.name) for code, language in LANGUAGES.items()],
+        default=DEFAULT_LANGUAGE,
+        help_text=_("Whose forms of a word are found as one: shoes and shoe. A change indexes all texts again."),
     )
     active_version = models.ForeignKey(
         "EncoderVersion",
@@ -136,6 +145,12 @@ class EncoderVersion(models.Model):
         editable=False,
         help_text=_("While set, removed photos keep their rows for the next generation."),
     )
+    text_lengths = models.JSONField(
+        _("mean lengths of texts"),
+        default=dict,
+        editable=False,
+        help_text=_("By field, and of how many products: what a long text is, as the text index counts it."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -179,6 +194,10 @@ class EncoderVersion(models.Model):
         """The index collection of a generation (the live one unless said otherwise)."""
         number = self.index_generation if generation is None else generation
         return IndexCollection(f"{self.label}-g{number}", self.layout.dim, Distance(self.collection.distance))
+
+    def text_collection(self, generation: int | None = None) -> IndexCollection:
+        """The index collection of the products' texts, which switches with that of the photos."""
+        return IndexCollection(f"{self.index_collection(generation).name}-text", 0, sparse=SPARSE_VECTORS)
 
 
 class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
@@ -312,6 +331,90 @@ class ImageEmbedding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.image_id}: {self.state}"
+
+
+class IndexedTextQuerySet(models.QuerySet["IndexedText"]):
+    """Rows of the texts' outbox. Only the `mark_*` methods write `state`, `revision` and `changed_at`, as with photos."""
+
+    def mark_pending(self) -> int:
+        """Have the texts indexed: they are new, or the product changed. Returns how many rows were written."""
+        return self._mark(IndexedText.State.PENDING)
+
+    def mark_removed(self) -> int:
+        """Have the points deleted, and the rows after them. Returns how many rows were written."""
+        return self._mark(IndexedText.State.REMOVED)
+
+    def mark_indexed(self, rows: Sequence[IndexedText]) -> None:
+        """The points of these rows are in the index, with their `terms`. rows: locked, and of the revision that was written.
+
+        `changed_at` stays: it says when there was work, which a build of the next generation looks for.
+        """
+        for row in rows:
+            row.state = IndexedText.State.INDEXED
+        self.bulk_update(rows, ["state", "terms"], batch_size=200)
+
+    def _mark(self, state: str) -> int:
+        return self.update(state=state, revision=models.F("revision") + 1, changed_at=Now())
+
+
+class IndexedText(models.Model):
+    """The state of one product's text with one encoder version, in whose text index it is: a row of the texts' outbox.
+
+    Rows outlive their product as `removed` until the point is deleted.
+    """
+
+    class State(models.TextChoices):
+        """What is still to be done for the product's point in the text index."""
+
+        PENDING = "pending", _("to index")
+        INDEXED = "indexed", _("indexed")
+        REMOVED = "removed", _("to remove from the index")
+
+    version = models.ForeignKey(
+        EncoderVersion, verbose_name=_("encoder version"), on_delete=models.CASCADE, related_name="texts"
+    )
+    product_id = models.PositiveBigIntegerField(_("product"))
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.PENDING)
+    terms = models.BinaryField(
+        _("terms"),
+        default=bytes,
+        editable=False,
+        help_text=_("What the document frequencies count of it: little-endian uint32."),
+    )
+    revision = models.PositiveIntegerField(_("revision"), default=1)
+    changed_at = models.DateTimeField(_("changed"), db_default=Now())
+
+    objects = IndexedTextQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("indexed text")
+        verbose_name_plural = _("indexed texts")
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=("version", "product_id"), name="text_once_per_version")]
+        indexes = [
+            models.Index(fields=("version", "state", "product_id"), name="text_outbox"),
+            models.Index(fields=("product_id",), name="text_by_product"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.state}"
+
+
+class DocumentFrequency(models.Model):
+    """How many products have a term in their text; that of the term 0, which all have, is how many products there are."""
+
+    version = models.ForeignKey(EncoderVersion, on_delete=models.CASCADE, related_name="+")
+    term = models.PositiveBigIntegerField(_("term"))
+    documents = models.IntegerField(_("products"))
+
+    class Meta:
+        verbose_name = _("document frequency")
+        verbose_name_plural = _("document frequencies")
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=("version", "term"), name="frequency_once_per_term")]
+
+    def __str__(self) -> str:
+        return f"{self.term}: {self.documents}"
 
 
 class VerificationRequest(models.Model):

@@ -11,7 +11,7 @@ from django.db.models.signals import post_delete, post_migrate
 
 from catalog import events
 from catalog.models import ProductImage
-from embeddings import background, outbox, tasks, versions
+from embeddings import background, outbox, tasks, text_outbox, versions
 from embeddings.models import Collection, CollectionCategory
 from jobs.services import cancel_all_of
 
@@ -20,6 +20,8 @@ def connect() -> None:
     """Connect the receivers once, when the app is ready."""
     events.images_changed.connect(on_images_changed, dispatch_uid="embeddings.images_changed")
     events.products_changed.connect(on_products_changed, dispatch_uid="embeddings.products_changed")
+    events.products_added.connect(on_products_added, dispatch_uid="embeddings.products_added")
+    events.products_removed.connect(on_products_removed, dispatch_uid="embeddings.products_removed")
     events.images_removed.connect(on_images_removed, dispatch_uid="embeddings.images_removed")
     events.categories_emptied.connect(on_categories_emptied, dispatch_uid="embeddings.categories_emptied")
     post_migrate.connect(on_migrated, dispatch_uid="embeddings.default_collection")
@@ -33,9 +35,22 @@ def on_images_changed(*, image_ids: Sequence[int], **_: Any) -> None:
 
 
 def on_products_changed(*, product_ids: Sequence[int], **_: Any) -> None:
-    """Enqueue payload updates."""
+    """Enqueue payload updates and texts."""
     outbox.enqueue_products(product_ids)
     dispatch_indexing(list(ProductImage.objects.filter(product__in=product_ids).values_list("pk", flat=True)))
+    on_products_added(product_ids=product_ids)
+
+
+def on_products_added(*, product_ids: Sequence[int], **_: Any) -> None:
+    """Enqueue texts."""
+    text_outbox.enqueue_texts(product_ids)
+    dispatch_texts(product_ids)
+
+
+def on_products_removed(*, product_ids: Sequence[int], **_: Any) -> None:
+    """Enqueue deletions of texts."""
+    text_outbox.enqueue_text_removals(product_ids)
+    dispatch_texts(product_ids)
 
 
 def on_images_removed(*, image_ids: Sequence[int], **_: Any) -> None:
@@ -76,6 +91,18 @@ def dispatch_indexing(image_ids: Sequence[int] | None) -> None:
     def send() -> None:
         if settings.CELERY_BROKER_URL:
             tasks.dispatch_indexing(image_ids)
+        else:
+            background.wake_outbox()
+
+    transaction.on_commit(send)
+
+
+def dispatch_texts(product_ids: Sequence[int]) -> None:
+    """Dispatch the processing of texts after the commit, as `dispatch_indexing` does that of photos."""
+
+    def send() -> None:
+        if settings.CELERY_BROKER_URL:
+            tasks.dispatch_texts(product_ids)
         else:
             background.wake_outbox()
 

@@ -40,6 +40,8 @@ class LiveCollection:
         index: the live generation.
         layout: what its vectors consist of.
         weights: what each part counts by default.
+        texts: the live generation of the products' texts.
+        language: of the texts.
         calibration: of cosines of the encoder's vectors; None if the version has none.
     """
 
@@ -52,6 +54,8 @@ class LiveCollection:
     index: IndexCollection
     layout: Layout
     weights: Weights
+    texts: IndexCollection
+    language: str
     calibration: Calibration | None = None
 
     @property
@@ -155,6 +159,8 @@ def live_of(version: EncoderVersion) -> LiveCollection:
         version.index_collection(),
         version.layout,
         version.default_weights,
+        version.text_collection(),
+        version.collection.language,
         confidence_calibration(version),
     )
 

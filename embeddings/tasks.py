@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from celery import Task, shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from embeddings import indexing, outbox
+from embeddings import indexing, outbox, text_indexing, text_outbox
 from embeddings.errors import IndexUnavailable, MediaUnavailable
 from embeddings.registry import registry
 from embeddings.submissions import submit_outdated_reindexes
@@ -49,14 +49,27 @@ def dispatch_indexing(image_ids: Sequence[int] | None) -> None:
     Args:
         image_ids: the photos; None for all that are due.
     """
+    if image_ids is None:
+        _dispatch(lambda: reconcile.delay(0))
+    else:
+        _dispatch(lambda: _send(sync_images, image_ids, SYNC_BATCH_SIZE))
+
+
+def dispatch_texts(product_ids: Sequence[int]) -> None:
+    """Send texts to the workers. If the broker is unavailable, they wait for the periodic task.
+
+    Args:
+        product_ids: of the products.
+    """
+    _dispatch(lambda: _send(sync_texts, product_ids, SYNC_BATCH_SIZE))
+
+
+def _dispatch(send: Callable[[], object]) -> None:
     pause = registry.get(BrokerPause)
     if pause.active:
         return
     try:
-        if image_ids is None:
-            reconcile.delay(0)
-            return
-        _send(sync_images, image_ids, SYNC_BATCH_SIZE)
+        send()
     except OperationalError as error:
         pause.begin()
         logger.warning(
@@ -66,9 +79,9 @@ def dispatch_indexing(image_ids: Sequence[int] | None) -> None:
         )
 
 
-def _send(task: Task[[list[int]], None], image_ids: Sequence[int], size: int) -> None:
-    for start in range(0, len(image_ids), size):
-        task.delay(list(image_ids[start : start + size]))
+def _send(task: Task[[list[int]], None], ids: Sequence[int], size: int) -> None:
+    for start in range(0, len(ids), size):
+        task.delay(list(ids[start : start + size]))
 
 
 @shared_task(
@@ -78,6 +91,14 @@ def sync_images(image_ids: list[int]) -> None:
     """Process the rows of these photos that need no encoder, and send the others to `embed_images`."""
     indexing.process_outbox(outbox.fill_batch(image_ids, SYNC_BATCH_SIZE), embed=False)
     _send(embed_images, outbox.images_to_embed(image_ids), EMBED_BATCH_SIZE)
+
+
+@shared_task(
+    acks_late=True, autoretry_for=(IndexUnavailable,), retry_backoff=True, retry_backoff_max=600, max_retries=None
+)
+def sync_texts(product_ids: list[int]) -> None:
+    """Index the texts of these products, or delete them."""
+    text_indexing.process_texts(product_ids)
 
 
 @shared_task(
@@ -101,5 +122,6 @@ def reconcile(waited_s: float | None = None) -> None:
     """
     waited = timedelta(seconds=settings.MESSAGE_LOST_AFTER_S if waited_s is None else waited_s)
     _send(sync_images, outbox.stale_images(waited, RECONCILE_LIMIT), SYNC_BATCH_SIZE)
+    _send(sync_texts, text_outbox.stale_texts(waited, RECONCILE_LIMIT), SYNC_BATCH_SIZE)
     # Last: an index that does not respond keeps no message from being sent.
     submit_outdated_reindexes()

@@ -19,6 +19,7 @@ from embeddings.indexing import claim_index, payloads_of, points_of
 from embeddings.models import EncoderVersion, ImageEmbedding, VerificationRequest
 from embeddings.outbox import ensure_all_rows, mark_orphans
 from embeddings.selectors import active_versions
+from embeddings.text_indexing import repair_texts
 from embeddings.vector_index.base import Payload
 from jobs.progress import ProgressCallback, StageProgress
 
@@ -123,7 +124,7 @@ def verify_index(version: EncoderVersion, on_progress: ProgressCallback | None =
     """Compare the live index with the database and repair it.
 
     Missing and stale points are upserted from their stored vectors; orphaned ones are deleted. Rows that wait in the outbox are
-    not counted: they are known work.
+    not counted: they are known work. Texts are repaired as well, and not counted.
 
     Args:
         version: whose index.
@@ -138,6 +139,7 @@ def verify_index(version: EncoderVersion, on_progress: ProgressCallback | None =
     """
     index, collection = get_vector_index(), version.index_collection()
     claim_index(version)
+    repair_texts(version)
     missing, stale, orphaned, last = ensure_all_rows(version), 0, mark_orphans(version), -1
     progress = StageProgress(on_progress, STAGE, ImageEmbedding.objects.filter(version=version).count())
     for batch in index.scroll(collection.name, batch_size=BATCH):

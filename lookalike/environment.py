@@ -193,6 +193,7 @@ class Environment(BaseModel):
     CELERY_BROKER_URL: str = Field(default_factory=lambda values: values["REDIS_URL"])
     MESSAGE_LOST_AFTER_S: PositiveInt = 120
 
+    TEXT_SYNONYMS: Annotated[Path | None, Unset] = None
     INDEX_QUANTIZATION: Quantization = None
     QDRANT_URL: str = ""
     FAISS_INDEX: Annotated[Literal["flat", "hnsw", "ivf_pq"] | None, Unset, AfterValidator(_check_faiss)] = None

@@ -161,6 +161,9 @@ CELERY_TASK_ROUTES = {
 # Seconds after which the message of a pending photo counts as lost and is sent again.
 MESSAGE_LOST_AFTER_S = env.MESSAGE_LOST_AFTER_S
 
+# File of synonyms for the search by words; None: none. It is read again when it changes.
+TEXT_SYNONYMS = env.TEXT_SYNONYMS
+
 # They expire, because they would pile up behind long tasks.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "embeddings.tasks.reconcile", "schedule": 60.0, "options": {"expires": 50.0}},

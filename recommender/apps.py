@@ -11,11 +11,17 @@ class RecommenderConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """Register the kind of job, and the admin of rules: recommender.admin has the site itself, which is not made before."""
+        """Register the kind of job, the search by words, and the admin of rules.
+
+        Rules here: recommender.admin has the site itself, which is not made before.
+        """
+        from catalog import text_search
         from recommender.admin import rules  # noqa: F401
         from recommender.job_kinds import register_kinds
+        from recommender.searching import ranked_ids
 
         register_kinds()
+        text_search.register(ranked_ids)
 
 
 class AdminConfig(admin_apps.AdminConfig):

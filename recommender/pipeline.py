@@ -6,25 +6,21 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from django.conf import settings
-
 from catalog.cards import ProductCard, visible_cards
 from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER, ProductFilter
-from catalog.photos import open_rgb
 from catalog.selectors import ids_not_matching, merge_target, stored_product
-from embeddings.backends import encoder_of
-from embeddings.parts.embed import embed_photo
 from embeddings.parts.layout import Weights
 from embeddings.selectors import LiveCollection, covered_by, live_collection, missing_fields
 from embeddings.vector_index.base import UNFILTERED, Filter, Hit, Vector, best_first
+from recommender.facets import SearchFacets
 from recommender.fallback import bestsellers, newest_in_category
 from recommender.filtering import deduplicate_families, deduplicate_pictures, to_index_filter
 from recommender.learning.serving import POOL, Rearrangement, plan_for
 from recommender.metrics import query_stage
 from recommender.reranking import diversify
 from recommender.retrieval import nearest_products
-from recommender.rules.book import plan_beside, plan_of_search
+from recommender.rules.book import plan_beside
 from recommender.rules.errors import UnknownRuleSet
 from recommender.rules.explanation import Answered, Explanation, explain
 from recommender.rules.plan import NO_RULES, Plan, Source
@@ -95,6 +91,19 @@ class SimilarQuery(SearchQuery):
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What the score of a search by words and looks is made of.
+
+    Attributes:
+        text: of the words; None where none were given.
+        looks: how much it looks like what was given; None where only words were.
+    """
+
+    text: float | None
+    looks: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """A recommended product.
 
@@ -105,6 +114,7 @@ class Recommendation:
         matched_image: id of its photo that matches best; None without a score.
         query_image: id of the photo that it matches, of the product that the recommendations are for; None without a score and
             for a photo that was sent.
+        parts: what the score is made of; None unless that was asked for, after a search by words or for several things.
     """
 
     product: ProductCard
@@ -112,6 +122,7 @@ class Recommendation:
     confidence: float | None = None
     matched_image: int | None = None
     query_image: int | None = None
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,8 @@ class Recommendations:
         fallback: whether the product had no vector, so that the results come from its category.
         explanation: what rules did; None unless it was asked for.
         weights: what each part counted; None where the vectors have no parts, and in a fallback.
+        count: how many products were found, counted up to a limit; None unless facets were asked for.
+        facets: what they can be narrowed down by; likewise.
     """
 
     collection: str
@@ -133,6 +146,8 @@ class Recommendations:
     fallback: bool = False
     explanation: Explanation | None = None
     weights: Weights | None = None
+    count: int | None = None
+    facets: SearchFacets | None = None
 
 
 def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
@@ -182,7 +197,7 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
         results = _search_index(live, vectors, query, plan, excluded_ids, product_id, rearrangement)
         return _answered(live, query, results)
 
-    return _explained(answer, plan) if query.explain else answer(plan)
+    return explained(answer, plan) if query.explain else answer(plan)
 
 
 def _plan_beside(collection: str, product_id: int, query: SimilarQuery, tested: str | None) -> Plan:
@@ -231,39 +246,30 @@ def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:
             path = product.category.path if product.category else ""
             return _fallback(path, live, query, plan, excluded_ids={product_id})
 
-    return _explained(answer, plan) if query.explain else answer(plan)
+    return explained(answer, plan) if query.explain else answer(plan)
 
 
-def search(collection_slug: str, photo: bytes, query: SearchQuery) -> Recommendations:
+def search_by_vector(live: LiveCollection, vector: Vector, query: SearchQuery, plan: Plan) -> Recommendations:
     """Recommend products that look like what is on a photo.
 
     Args:
-        collection_slug: the collection to search.
-        photo: the file, in any format that `open_rgb` reads.
+        live: the collection to search.
+        vector: float32 [dim], of the photo.
         query: what to recommend.
+        plan: the rules.
 
     Returns:
         The recommendations, best first.
 
     Raises:
-        ImageRejected: the file is not a usable photo.
-        UnknownCollection: there is no such collection.
-        UnknownRuleSet: the query names a rule set that does not exist.
-        EncoderUnavailable: the encoder's file cannot be loaded.
         EncoderMismatch: encoder and index do not fit together.
         IndexUnavailable: the vector index does not respond.
     """
-    live = live_collection(collection_slug)
-    encoder = encoder_of(live)
-    with query_stage("encode"):
-        picture = open_rgb(photo, min_side=encoder.input_size, max_pixels=settings.PHOTO_MAX_PIXELS)
-        vector = embed_photo(encoder, live.layout, picture)
-    plan = plan_of_search(live.slug, query.rule_set)
 
     def answer(plan: Plan) -> Recommendations:
         return _answered(live, query, _search_index(live, {None: vector}, query, plan, excluded_ids=()))
 
-    return _explained(answer, plan) if query.explain else answer(plan)
+    return explained(answer, plan) if query.explain else answer(plan)
 
 
 def _answered(live: LiveCollection, query: SearchQuery, results: Sequence[Recommendation]) -> Recommendations:
@@ -271,7 +277,7 @@ def _answered(live: LiveCollection, query: SearchQuery, results: Sequence[Recomm
     return Recommendations(live.slug, live.label, results, weights=weights)
 
 
-def _explained(answer: Callable[[Plan], Recommendations], plan: Plan) -> Recommendations:
+def explained(answer: Callable[[Plan], Recommendations], plan: Plan) -> Recommendations:
     """The answer with an explanation, for which it is also made without rules."""
     found = answer(plan)
     before, after = (
@@ -299,7 +305,7 @@ def _fallback(
     pins = visible_cards(selection.pinned_ids)
     unmet = ids_not_matching(pins.keys(), query.filter) if pins and query.filter.needs_database else set()
     selection.look_up(pins)
-    _place_pins(selection, pins, query, {*excluded_ids, *unmet})
+    place_pins(selection, pins, query, {*excluded_ids, *unmet})
     covered = covered_by(live.collection_id) & plan.q()
 
     def newest(limit: int) -> Sequence[ProductCard]:
@@ -307,8 +313,8 @@ def _fallback(
 
     cards = selection.moved(selection.admitted(newest, selection.pool(wanted)), lambda card: card)
     results = [Recommendation(card, None) for card in cards[:wanted]]
-    arranged = _with_pins(results, selection, lambda product_id: Recommendation(pins[product_id], None))
-    shown = _filled(live, arranged[:wanted], query, selection, excluded_ids, category)
+    arranged = with_pins(results, selection, lambda product_id: Recommendation(pins[product_id], None))
+    shown = filled(live, arranged[:wanted], query, selection, excluded_ids, category)
     return Recommendations(live.slug, live.label, shown[query.offset : wanted], fallback=True)
 
 
@@ -384,7 +390,7 @@ def _search_index(
             raise ProductNotFound(required_product_id)
         with query_stage("filter"):
             unsure = set() if min_confidence is None else _below_confidence(weighing, hits, min_confidence)
-            _place_pins(selection, cards, query, excluded | unmet)
+            place_pins(selection, cards, query, excluded | unmet)
             pinned_families = selection.pinned_families
             confirmed = (
                 hit
@@ -416,10 +422,10 @@ def _search_index(
         chosen = diversify(ordered, limit=wanted, diversity=query.diversity, distance=live.index.distance)
     shown = _Shown(weighing, [*vectors], cards, {hit.product_id: hit for hit in (*hits, *accepted)})
     shown.look_up([*(hit.product_id for hit in chosen), *(card.id for card in selection.pins.values())])
-    results = _with_pins([shown.recommendation(hit.product_id) for hit in chosen], selection, shown.recommendation)
+    results = with_pins([shown.recommendation(hit.product_id) for hit in chosen], selection, shown.recommendation)
     product = cards[required_product_id] if required_product_id is not None else plan.product and plan.product.card
     category = product.category if product else ""
-    return _filled(live, results[:wanted], query, selection, excluded, category)[query.offset :]
+    return filled(live, results[:wanted], query, selection, excluded, category)[query.offset :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,14 +452,14 @@ class _Shown:
         return Recommendation(card, score, self.confidences[hit.id], hit.id, self.photos[hit.example])
 
 
-def _with_pins(
+def with_pins(
     results: Sequence[Recommendation], selection: Selection, recommendation: Callable[[int], Recommendation]
 ) -> list[Recommendation]:
     """The results with pinned products at their places."""
     return pinned(results, {place: recommendation(card.id) for place, card in selection.pins.items()})
 
 
-def _filled(
+def filled(
     live: LiveCollection,
     results: Sequence[Recommendation],
     query: SearchQuery,
@@ -563,7 +569,7 @@ def _all_below(weighing: Weighing, hits: Sequence[Hit], min_confidence: float | 
     return below or (weighing.is_mixed and len(hits) >= _MAX_LOOKED_THROUGH)
 
 
-def _place_pins(
+def place_pins(
     selection: Selection, cards: Mapping[int, ProductCard], query: SearchQuery, refused_ids: Collection[int]
 ) -> None:
     """Give places to the pins that filters and rules admit."""

@@ -20,6 +20,7 @@ _endpoints: list[URLPattern | URLResolver] = [
     path("collections", api.CollectionsView.as_view(), name="collections"),
     path("collections/<slug:slug>", api.CollectionView.as_view(), name="collection"),
     path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),
+    path("search", api.TextSearchView.as_view(), name="text_search"),
     path("rule-sets", api.RuleSetsView.as_view(), name="rule_sets"),
     path("rule-sets/<slug:name>", api.RuleSetView.as_view(), name="rule_set"),
     path("rule-sets/<slug:name>/rules", api.RulesView.as_view(), name="rules"),

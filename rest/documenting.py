@@ -13,13 +13,16 @@ from rest.problems import CONTENT_TYPE, ProblemSerializer, ProblemType
 RAW_BODY = {"type": "string", "format": "binary", "minLength": 1}
 
 
-def form_body(file: str, description: str, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def form_body(
+    file: str, description: str, fields: Mapping[str, Mapping[str, Any]], *, required: bool = True
+) -> dict[str, Any]:
     """A multipart form with one file, as the `request` of `extend_schema`.
 
     Args:
         file: Name of the form's file.
         description: What the file has to be.
-        fields: The schema of each other field, by its name.
+        fields: The schema of each other field, by its name; one of the file's name is what may stand in its place.
+        required: Whether there has to be the file.
 
     Returns:
         The schema of the body by its media type.
@@ -28,10 +31,10 @@ def form_body(file: str, description: str, fields: Mapping[str, Mapping[str, Any
         "multipart/form-data": {
             "type": "object",
             "properties": {
-                file: {"type": "string", "format": "binary", "description": description},
                 **{name: dict(schema) for name, schema in fields.items()},
+                file: {"type": "string", "format": "binary", "description": description},
             },
-            "required": [file],
+            **({"required": [file]} if required else {}),
             "additionalProperties": False,
         }
     }

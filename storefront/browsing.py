@@ -23,14 +23,27 @@ from catalog.selectors import in_shop_currency
 MAX_TEXT_LENGTH = 200
 MAX_BRANDS = 50
 NEWEST = "newest"
+# Of a search by words alone.
+BEST = "best"
 
 # Values of the URL parameter `sort`, with their labels and the arguments of `order_by`.
 SORTS: Mapping[str, tuple[Any, tuple[str | OrderBy, ...]]] = {
+    BEST: (gettext_lazy("Best match"), ("-id",)),
     NEWEST: (gettext_lazy("Newest first"), ("-id",)),
     "price": (gettext_lazy("Price: low to high"), (F("price").asc(nulls_last=True), "-id")),
     "price-down": (gettext_lazy("Price: high to low"), (F("price").desc(nulls_last=True), "-id")),
     "name": (gettext_lazy("Name: A to Z"), ("title", "-id")),
 }
+
+
+def default_sort(text: str) -> str:
+    """How a list is sorted unless the visitor chooses: results of a search by how well they match."""
+    return BEST if text else NEWEST
+
+
+def sorts(text: str) -> Mapping[str, Any]:
+    """The labels of the orders that a list can have, by their key in SORTS."""
+    return {name: label for name, (label, _order) in SORTS.items() if text or name != BEST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +52,13 @@ class ProductQuery:
 
     Attributes:
         category: slug path; "" for the whole shop.
-        text: searched in title, brand and SKU; "" for none.
+        text: what is searched for; "" for none.
         brands: any of them; empty for all.
         min_price: lower bound, included.
         max_price: upper bound, included.
         available: True for products in stock only.
         sort: a key of `SORTS`.
+        looks: whether the search finds what looks like the best that the words find, too.
         warnings: for the visitor, about parameters that were ignored.
     """
 
@@ -55,6 +69,7 @@ class ProductQuery:
     max_price: Decimal | None = None
     available: bool | None = None
     sort: str = NEWEST
+    looks: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
@@ -95,7 +110,8 @@ class ProductQuery:
             if price is not None
         ]
         params += [("available", "1")] if self.available else []
-        params += [("sort", self.sort)] if self.sort != NEWEST else []
+        params += [("looks", "1")] if self.looks else []
+        params += [("sort", self.sort)] if self.sort != default_sort(self.text) else []
         return f"{path}?{urlencode(params)}" if params else path
 
 
@@ -123,15 +139,17 @@ def parse_query(params: QueryDict, category: str) -> ProductQuery:
         warnings.append(_("The minimum price is above the maximum; both filters were ignored."))
         low = high = None
     brands = dict.fromkeys(filter(None, map(_strip_nul, params.getlist("brand"))))
-    sort = params.get("sort", NEWEST)
+    text = _strip_nul(params.get("q", ""))
+    sort = params.get("sort", "")
     return ProductQuery(
         category=category,
-        text=_strip_nul(params.get("q", "")),
+        text=text,
         brands=tuple(brands)[:MAX_BRANDS],
         min_price=low,
         max_price=high,
         available=True if params.get("available") == "1" else None,
-        sort=sort if sort in SORTS else NEWEST,
+        sort=sort if sort in sorts(text) else default_sort(text),
+        looks=bool(text) and params.get("looks") == "1",
         warnings=tuple(warnings),
     )
 
@@ -160,7 +178,7 @@ def filter_chips(query: ProductQuery, currency: str) -> list[FilterChip]:
 
 def clear_filters_url(query: ProductQuery) -> str:
     """URL of the same list without filters, in the same order."""
-    return ProductQuery(category=query.category, text=query.text, sort=query.sort).url
+    return ProductQuery(category=query.category, text=query.text, sort=query.sort, looks=query.looks).url
 
 
 def _strip_nul(text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -20,11 +20,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from catalog.cards import product_cards
+from catalog import text_search
+from catalog.cards import ProductCard, product_cards
 from catalog.models import Category, Product, lineage
 from catalog.selectors import (
     category_summaries,
     facets,
+    found_by,
     images_of,
     merge_target,
     non_empty_categories,
@@ -205,16 +207,22 @@ def _product_list(request: HttpRequest, *, category: str) -> HttpResponse:
     if category and category not in categories:
         raise Http404(_("This category does not exist or is empty."))
     query = browsing.parse_query(request.GET, category)
-    products = visible_products().matching(query.filter).containing(query.text)
-    paginator = Paginator(products.order_by(*query.ordering), PRODUCTS_PER_PAGE)
+    ranked = text_search.ranked_ids(query.text, similar_looks=query.looks) if query.text else None
+    products = found_by(visible_products().matching(query.filter), query.text, ranked).order_by(*query.ordering)
+    listed: Sequence[int] | QuerySet[Product] = products
+    if ranked is not None and query.sort == browsing.BEST:
+        left = set(products.values_list("pk", flat=True))
+        listed = [product_id for product_id in ranked if product_id in left]
+    paginator = Paginator(listed, PRODUCTS_PER_PAGE)
     page = paginator.get_page(request.GET.get("page"))
-    product_facets = facets(query.filter, query.text)
+    product_facets = facets(query.filter, query.text, ranked)
     brands = sorted(product_facets.brands, key=lambda facet: (facet.brand not in query.brands, -facet.products))
     context = {
         "category": categories.get(category),
         "query": query,
         "page": page,
-        "cards": product_cards(cast("QuerySet[Product]", page.object_list)),
+        "cards": _cards(page.object_list),
+        "looks_url": replace(query, looks=not query.looks).url if query.text and ranked is not None else "",
         "pages": paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1),
         "choices": [
             (choice, replace(query, category=choice.path).url)
@@ -223,12 +231,20 @@ def _product_list(request: HttpRequest, *, category: str) -> HttpResponse:
         "all_categories_url": replace(query, category="").url,
         "facets": product_facets,
         "brands": sorted(brands[:BRANDS_SHOWN], key=lambda facet: facet.brand.casefold()),
-        "sorts": [(name, label) for name, (label, _order) in browsing.SORTS.items()],
+        "sorts": browsing.sorts(query.text).items(),
         "chips": browsing.filter_chips(query, product_facets.currency),
         "clear_filters_url": browsing.clear_filters_url(query),
         "breadcrumbs": _breadcrumbs(categories, category),
     }
     return _render(request, "storefront/list.html", categories, context)
+
+
+def _cards(listed: Any) -> list[ProductCard]:
+    """The cards of a page of products, or of ids, in their order."""
+    if isinstance(listed, QuerySet):
+        return product_cards(listed)
+    cards = {card.id: card for card in product_cards(Product.objects.filter(pk__in=listed))}
+    return [cards[product_id] for product_id in listed if product_id in cards]
 
 
 def _departments(categories: dict[str, Category]) -> list[Department]:

@@ -235,8 +235,10 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
         return page
 
     def save_model(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> None:
-        """Save the product's own fields, and send the event if the product existed before."""
+        """Save the product's own fields, and send the event."""
         super().save_model(request, obj, form, change)
+        if not change:
+            services.products_were_added([obj.pk])
         if change and set(form.changed_data) - {"new_photos"}:
             services.products_were_changed([obj.pk])
         if change and "variant_of" in form.changed_data:

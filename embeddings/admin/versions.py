@@ -10,6 +10,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import FileResponse, Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -35,6 +36,7 @@ from embeddings.evaluation.report import PAGE
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.receivers import dispatch_indexing
 from embeddings.submissions import VERIFY, submit_reindex, submit_verification
+from embeddings.text_outbox import index_texts_again
 from embeddings.versions import REPORT
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
@@ -76,7 +78,7 @@ class CollectionForm(_CollectionModelForm):
 
     class Meta:
         model = Collection
-        fields = ("name", "covers_all")
+        fields = ("name", "covers_all", "language")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -100,7 +102,7 @@ class CollectionAdmin(ReadOnlyAdmin):
     list_select_related = ("active_version__collection",)
     actions = ("reindex",)
     form = CollectionForm
-    fields = ("name", "slug", "covers_all", "covered", "active_version", "distance", "photos")
+    fields = ("name", "slug", "covers_all", "covered", "language", "active_version", "distance", "photos")
     readonly_fields = ("slug", "active_version", "distance", "photos")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
@@ -140,10 +142,14 @@ class CollectionAdmin(ReadOnlyAdmin):
         return ", ".join(collection.categories.values_list("path", flat=True))
 
     def save_model(self, request: HttpRequest, obj: Collection, form: CollectionForm, change: bool) -> None:  # noqa: ARG002
-        """Save the name, and submit the job that follows a change of what it covers."""
+        """Save the name and the language, and submit the job that follows a change of what it covers."""
         stored = Collection.objects.get(pk=obj.pk)
-        stored.name = obj.name
-        stored.save(update_fields=["name"])
+        stored.name, stored.language = obj.name, obj.language
+        with transaction.atomic():
+            stored.save(update_fields=["name", "language"])
+            if "language" in form.changed_data:
+                index_texts_again(stored.pk)
+                dispatch_indexing(None)
         if {"covers_all", "covered"} & {*form.changed_data}:
             covered = [category.path for category in form.cleaned_data["covered"]]
             job = submit_coverage(stored, covered, covers_all=form.cleaned_data["covers_all"])

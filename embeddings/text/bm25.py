@@ -150,6 +150,7 @@ class QueryText:
         codes: ids of what may be an article number or a barcode: the whole text, and each word with a digit.
         unfinished: the last word, if it may go on; "" otherwise.
         gram_ids: ids of the n-grams of each word.
+        synonyms: ids of the terms of a word's synonyms, by the id of its term.
     """
 
     terms: Mapping[int, float]
@@ -157,6 +158,7 @@ class QueryText:
     codes: Sequence[int] = ()
     unfinished: str = ""
     gram_ids: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    synonyms: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
     @property
     def looked_up(self) -> set[int]:

@@ -39,4 +39,9 @@ def query_of(text: str, language: str, synonyms: Synonyms, *, unfinished: bool =
         [code_of(text), *(code_of(part) for part in text.split() if any(map(str.isdigit, part)))]
     )
     codes = [term_id(code, CODES) for code in candidates if len(code) >= _MIN_CODE]
-    return QueryText({term_id(term, language): weight for term, weight in weights.items()}, typed, codes, last, grams)
+    meant = {
+        term_id(term, language): [term_id(each, language) for phrase in synonyms.get((term,), ()) for each in phrase]
+        for _, term in terms
+    }
+    asked = {term_id(term, language): weight for term, weight in weights.items()}
+    return QueryText(asked, typed, codes, last, grams, meant)

@@ -10,6 +10,7 @@ from recommender.api.recommendations import (
     SimilarView,
     SubstitutesBySkuView,
     SubstitutesView,
+    TextSearchView,
 )
 from recommender.api.rules import RuleSetsView, RuleSetView, RulesView, RuleView
 from recommender.api.unknown import NotFoundView, RootView
@@ -31,4 +32,5 @@ __all__ = [
     "SimilarView",
     "SubstitutesBySkuView",
     "SubstitutesView",
+    "TextSearchView",
 ]

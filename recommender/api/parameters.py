@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.http import QueryDict
 
 from catalog.api.parameters import FilterParameters
+from catalog.models import SKU_LENGTH
 from embeddings.parts.layout import MODES, PARTS, Weights
 from recommender.models import COLLECTION_LENGTH
 from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT
+from recommender.searching import COUNTED, NEIGHBOURHOOD
 from recommender.strip_pages import texts
 from rest.errors import ParameterError
 from rest.parameters import (
@@ -101,6 +104,117 @@ class SearchParameters(FilterParameters):
         yield from super().conflicts(values)
         if "mode" in values and "weights" in values:
             yield ParameterError("mode", "cannot be given with weights: it stands for weights")
+
+
+MAX_TEXT = 500
+MAX_EXAMPLES = 20
+_MAX_WEIGHT = 10.0
+# Of a photo in the form itself; a larger one is sent as a file.
+_MAX_DATA_URL = 2_000_000
+_NUMBER = r"(?:[0-9]{1,3}(?:\.[0-9]{0,10})?|\.[0-9]{1,10})"
+
+
+class CropParameter(Parameter):
+    """A part of a photo: `x,y,width,height`, each 0 to 1."""
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": rf"^{_NUMBER}(?:,{_NUMBER}){{3}}$"}
+
+    def parse(self, text: str) -> tuple[float, float, float, float]:
+        if re.fullmatch(rf"{_NUMBER}(?:,{_NUMBER}){{3}}", text):
+            x, y, width, height = map(float, text.split(","))
+            if width > 0 and height > 0 and x + width <= 1 + 1e-6 and y + height <= 1 + 1e-6:
+                return x, y, width, height
+        raise ValueError("must be x,y,width,height, each 0 to 1, of a part that lies within the photo")
+
+
+class ExampleParameter(Parameter):
+    """A product by its SKU or id, with a weight if wanted: `MUG-017` or `MUG-017^0.5`."""
+
+    multiple = True
+    _text = TextParameter("", max_length=SKU_LENGTH + 8)
+
+    def schema(self) -> dict[str, Any]:
+        return self._text.schema()
+
+    def parse(self, text: str) -> tuple[str, float]:
+        reference, caret, weight = self._text.parse(text).rpartition("^")
+        if not caret:
+            return text, 1.0
+        if not reference or not re.fullmatch(_NUMBER, weight) or not 0 < float(weight) <= _MAX_WEIGHT:
+            raise ValueError(
+                f"must be a SKU or id, with a weight above 0 and up to {_MAX_WEIGHT:g} behind `^` if wanted"
+            )
+        return reference, float(weight)
+
+
+class TextSearchParameters(SearchParameters):
+    """The parameters of `GET /api/search`: the fields of ProductSearch that can be in a link."""
+
+    text = TextParameter(
+        "Words: of title, brand, categories, tags, attributes and description. Other forms of a word and words with a typing error"
+        " are found as well; an exact SKU or barcode comes first. With a photo or a liked product, the words choose among the"
+        f" {NEIGHBOURHOOD} products that look most alike.",
+        max_length=MAX_TEXT,
+        example="blue mug",
+    )
+    liked = ExampleParameter(
+        "SKU or id of a product that the results look like, with a weight behind `^` if wanted. A SKU counts first. Repeatable, up"
+        f" to {MAX_EXAMPLES}.",
+        example=["MUG-017^0.5"],
+    )
+    disliked = ExampleParameter(
+        "The same of a product that the results do not look like; needs a photo or a liked product.",
+    )
+    text_weight = NumberParameter("Weight of the words beside looks.", minimum=0, maximum=_MAX_WEIGHT, default=1)
+    photo_weight = NumberParameter(
+        "Weight of the photo beside liked products, and of looks beside words.",
+        minimum=0,
+        maximum=_MAX_WEIGHT,
+        default=1,
+    )
+    typing = BooleanParameter(
+        "Whether the last word is still being typed: it is found as the beginning of a word, too. For suggestions.",
+        default=False,
+    )
+    similar_looks = BooleanParameter(
+        "Whether to find what looks like the best that the words find, too.", default=False
+    )
+    facets = BooleanParameter(
+        f"Whether to count, in `facets`, what the best {COUNTED:,} products can be narrowed down by.", default=False
+    )
+
+    @classmethod
+    def conflicts(cls, values: Mapping[str, Any]) -> Iterable[ParameterError]:
+        """Those of the filter; scores and examples that do not go together with the rest."""
+        yield from super().conflicts(values)
+        if any(values.get(name) for name in ("text", "liked", "disliked", "facets")):
+            for name in ("min_score", "max_score", "min_confidence", "diversity"):
+                if values.get(name):
+                    yield ParameterError(name, "applies to a search by a photo alone: leave it out")
+        for name in ("liked", "disliked"):
+            if len(values.get(name, ())) > MAX_EXAMPLES:
+                yield ParameterError(name, f"is given more than {MAX_EXAMPLES} times")
+
+
+class LinkableSearchParameters(TextSearchParameters):
+    """The parameters of `GET /api/search`."""
+
+    collection = TextParameter("Collection to search.", max_length=COLLECTION_LENGTH, default=DEFAULT_COLLECTION)
+
+
+class ProductSearchParameters(TextSearchParameters):
+    """The parameters of `POST /api/collections/<slug>/search`: the fields of ProductSearch."""
+
+    photo = TextParameter(
+        "A photo as an http(s) link or a `data:` URL; a larger one is sent as a file of the form.",
+        max_length=_MAX_DATA_URL,
+        source="photo_address",
+    )
+    crop = CropParameter(
+        "The part of the photo that counts: `x,y,width,height`, each 0 to 1 from its left upper corner.",
+        example="0.25,0,0.5,1",
+    )
 
 
 class SimilarParameters(SearchParameters):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +19,7 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.http import quote_etag
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,20 +27,26 @@ from rest_framework.response import Response
 from catalog.api.documenting import CARD, NO_PRODUCT, NO_PRODUCT_WITH_SKU
 from catalog.api.parameters import check_names
 from catalog.api.references import PRODUCT_ID, SKU, ProductReference
+from catalog.fetching import Fetcher
+from catalog.models import MAX_PRODUCT_ID
 from catalog.photos import FORMAT_NAMES, ImageRejected, PhotoRejectionReason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
+from catalog.selectors import existing_ids, ids_of_skus
 from embeddings.errors import IndexUnavailable, UnknownCollection
 from jobs.temporary_uploads import get_storage_error
 from recommender import pipeline
 from recommender.api import serializers
 from recommender.api.parameters import (
     MAX_LIMIT,
-    SearchParameters,
+    LinkableSearchParameters,
+    ProductSearchParameters,
     SimilarParameters,
     StripParameters,
     SubstituteParameters,
 )
+from recommender.errors import NothingToSearchFor, WithoutVector
 from recommender.problems import INDEX_UNAVAILABLE
+from recommender.searching import Example, ProductSearch, search_products
 from recommender.strip_pages import strip_page
 from recommender.weighing import NoParts
 from rest.addresses import base_address
@@ -289,24 +297,50 @@ class SubstitutesBySkuView(ApiView):
         return _recommended(request, ProductReference(sku=sku), SubstituteParameters, pipeline.substitutes_for)
 
 
+_SEARCH_ERRORS = (400, 404, 413, 415, 503, 507)
+_BY_WORDS = OpenApiExample(
+    "Search by words, with facets",
+    value={
+        "collection": "all",
+        "encoder": "all-v1",
+        "results": [{**_SEARCH_RESULTS[0], "score": 1.1, "confidence": None, "matched_image": None}],
+        "count": 1,
+        "facets": {
+            "categories": [{"value": "kitchen", "name": "Kitchen", "products": 1}],
+            "brands": [{"value": "Nordwind", "name": "Nordwind", "products": 1}],
+            "prices": [{"min_price": None, "max_price": "19.99", "products": 1}],
+            "currency": "EUR",
+            "attributes": {"colour": [{"value": "blue", "name": "blue", "products": 1}]},
+        },
+    },
+    response_only=True,
+    status_codes=["200"],
+)
+
+
 class SearchView(ApiView):
-    """Products similar to a photo."""
+    """Products found by words, a photo, and liked products."""
 
     endpoint = "search"
     # A photo has to be decoded and encoded.
     throttle_cost = 10
-    parser_classes: Sequence[type[BaseParser]] = [MultiPartParser]
+    parser_classes: Sequence[type[BaseParser]] = [MultiPartParser, FormParser]
 
     @extend_schema(
         operation_id="search",
-        summary="Search by photo",
+        summary="Search by words, photo and examples",
         tags=["Recommendations"],
         parameters=[
             OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The collection, e.g. all."),
-            SearchParameters,
+            ProductSearchParameters,
         ],
-        request=form_body(_PHOTO, f"A photo: {FORMAT_NAMES}.", SearchParameters.form_schema()),
-        responses=responses(serializers.SearchResponseSerializer, 400, 404, 413, 415, 503, 507),
+        request=form_body(
+            _PHOTO,
+            f"A photo: {FORMAT_NAMES}; or an http(s) link or a `data:` URL.",
+            ProductSearchParameters.form_schema(),
+            required=False,
+        ),
+        responses=responses(serializers.SearchResponseSerializer, *_SEARCH_ERRORS),
         examples=[
             OpenApiExample(
                 "Similar products",
@@ -314,6 +348,7 @@ class SearchView(ApiView):
                 response_only=True,
                 status_codes=["200"],
             ),
+            _BY_WORDS,
             problem_example(
                 IMAGE_REJECTED,
                 ImageRejected(PhotoRejectionReason.FORMAT, "the file is PDF: save it as JPEG, PNG or WebP"),
@@ -323,26 +358,128 @@ class SearchView(ApiView):
         ],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """The products whose photos are most similar to the uploaded photo, nearest first.
+        """The products that words, a photo, and liked and disliked products find together, best first.
 
-        Of products whose best-matching photos show the same picture, one is returned.
+        `text` alone ranks by the words. A photo or liked products alone rank by looks: the products whose photos are most similar
+        come first, and of products whose best-matching photos show the same picture, one is returned. Words beside a photo or a
+        liked product choose among the products that look most alike: "this, but red".
+
+        The photo is a file of the form, or the parameter `photo` with a link or a `data:` URL.
 
         Parameters may be given in the query string or in the form.
         """
         _check_size(content_length(request), allowance=FORM_BYTES)
-        errors = _file_errors(request.FILES)
+        given = {*request.query_params, *request.POST}
+        errors = _file_errors(request.FILES, given)
         if failure := get_storage_error(request._request):
             raise failure
-        values = SearchParameters.parse(request.query_params, request.POST, errors=errors)
-        photo = request.FILES[_PHOTO]
-        _check_size(photo.size)
-        strict = values.pop("strict")
-        query = pipeline.SearchQuery(**values)
+        values = ProductSearchParameters.parse(request.query_params, request.POST, errors=errors)
+        address = values.pop("photo_address", None)
+        file = request.FILES.get(_PHOTO)
+        if file is not None:
+            _check_size(file.size)
+            values["photo"] = file.read()
+        elif address is not None:
+            values["photo"] = _photo_behind(address)
+        return _found(request, slug, values)
+
+
+class TextSearchView(ApiView):
+    """Products found by words, by a link."""
+
+    endpoint = "text_search"
+
+    @extend_schema(
+        operation_id="text_search",
+        summary="Search by words",
+        tags=["Recommendations"],
+        parameters=[LinkableSearchParameters],
+        responses=responses(serializers.SearchResponseSerializer, 400, 503),
+        examples=[_BY_WORDS],
+    )
+    def get(self, request: Request) -> Response:
+        """The products that words, and liked and disliked products, find together, best first.
+
+        The same as `POST /api/collections/<slug>/search` without a photo, as a link.
+        """
+        given = {*request.query_params}
+        errors = (
+            []
+            if given & {"text", "liked"}
+            else [ParameterError("text", "is missing: give words, or a product that is liked")]
+        )
+        values = LinkableSearchParameters.parse(request.query_params, errors=errors)
+        slug = values.pop("collection")
+        try:
+            return _found(request, slug, values)
+        except UnknownCollection as error:
+            raise InvalidParameters([ParameterError("collection", str(error))]) from error
+
+
+def _found(request: Request, slug: str, values: dict[str, Any]) -> Response:
+    strict = values.pop("strict")
+    errors: list[ParameterError] = []
+    for name in ("liked", "disliked"):
+        values[name] = _examples(name, values.get(name, ()), errors)
+    if values["disliked"] and not values["liked"] and "photo" not in values:
+        errors.append(ParameterError("disliked", "needs a photo or a liked product beside it"))
+    if errors:
+        raise InvalidParameters(errors)
+    search = ProductSearch(**values)
+    try:
         with _weighed():
-            recommended = pipeline.search(slug, photo.read(), query)
-        if strict:
-            check_names(query.filter, is_empty=not recommended.results)
-        return Response(serializers.recommendations(recommended, base_address(request)))
+            found = search_products(slug, search)
+    except WithoutVector as error:
+        name = "liked" if error.product_id in {each.product_id for each in search.liked} else "disliked"
+        raise InvalidParameters([ParameterError(name, f"{error}: leave it out, or wait until it is")]) from error
+    except NothingToSearchFor as error:
+        raise InvalidParameters([ParameterError("text", str(error))]) from error
+    if strict:
+        check_names(search.filter, is_empty=not found.results)
+    return Response(serializers.recommendations(found, base_address(request)))
+
+
+def _examples(name: str, given: Sequence[tuple[str, float]], errors: list[ParameterError]) -> list[Example]:
+    """The products of a parameter, by SKU or else by id. Adds an error for each that does not exist."""
+    by_sku = ids_of_skus([reference for reference, _ in given])
+    numbers = {int(text) for text, _ in given if text.isdecimal() and text.isascii() and int(text) <= MAX_PRODUCT_ID}
+    by_id = existing_ids(numbers) if numbers else set()
+    found = []
+    for reference, weight in given:
+        product_id = by_sku.get(reference)
+        if product_id is None and reference.isdecimal() and reference.isascii() and int(reference) in by_id:
+            product_id = int(reference)
+        if product_id is None:
+            errors.append(ParameterError(name, f"{reference!r} is neither the SKU nor the id of a product"))
+        else:
+            found.append(Example(product_id, weight))
+    return found
+
+
+def _photo_behind(address: str) -> bytes:
+    """The photo of a link or a `data:` URL."""
+    if address.startswith("data:"):
+        head, _, data = address.partition(",")
+        if not head.endswith(";base64"):
+            raise InvalidParameters(
+                [ParameterError(_PHOTO, "is a data: URL without base64: encode the photo by base64")]
+            )
+        try:
+            return base64.b64decode(data, validate=True)
+        except binascii.Error as error:
+            raise InvalidParameters([ParameterError(_PHOTO, f"is no valid base64: {error}")]) from error
+    if not address.lower().startswith(("http://", "https://")):
+        raise InvalidParameters([ParameterError(_PHOTO, "is neither a file, an http(s) link nor a data: URL")])
+    fetcher = Fetcher()
+    try:
+        fetched = fetcher.fetch(address)
+    except ImageRejected as error:
+        raise InvalidParameters([ParameterError(_PHOTO, str(error))]) from error
+    finally:
+        fetcher.close()
+    if fetched.photo is None:
+        raise InvalidParameters([ParameterError(_PHOTO, "is a link without a photo behind it")])
+    return fetched.photo.content
 
 
 def _check_size(size: int, allowance: int = 0) -> None:
@@ -350,12 +487,12 @@ def _check_size(size: int, allowance: int = 0) -> None:
         raise _too_large(settings.PHOTO_MAX_BYTES)
 
 
-def _file_errors(files: MultiValueDict[str, UploadedFile[Any]]) -> list[ParameterError]:
-    """The errors of the files of a form, which has to have one: `photo`."""
+def _file_errors(files: MultiValueDict[str, UploadedFile[Any]], given: Collection[str]) -> list[ParameterError]:
+    """The errors of the files of a form, and of a form that asks for nothing. given: names of its other parameters."""
     errors = [ParameterError(name, f"is not accepted: the only file is `{_PHOTO}`") for name in files if name != _PHOTO]
     photos = files.getlist(_PHOTO)
-    if len(photos) > 1:
+    if len(photos) > 1 or (photos and _PHOTO in given):
         errors.append(ParameterError(_PHOTO, GIVEN_TWICE))
-    elif not photos:
-        errors.append(ParameterError(_PHOTO, "is missing: send one photo as a file of a multipart form"))
+    elif not photos and not {_PHOTO, "text", "liked"} & {*given}:
+        errors.append(ParameterError(_PHOTO, "is missing: send a photo, words as `text`, or a product as `liked`"))
     return errors

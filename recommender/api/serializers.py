@@ -9,9 +9,11 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from catalog.api.serializers import ProductSerializer, product_cards
-from recommender.pipeline import Recommendations
+from catalog.models import PRICE_DECIMALS, PRICE_DIGITS
+from recommender.pipeline import Parts, Recommendations
 from recommender.rules.explanation import Explanation
 from recommender.rules.plan import Place
+from recommender.searching import COUNTED
 
 # Scores are float32; more digits are noise.
 _SCORE_DIGITS = 6
@@ -40,15 +42,23 @@ def recommendations(recommended: Recommendations, base: str, *, product_id: int 
             "confidence": None if each.confidence is None else round(each.confidence, _CONFIDENCE_DIGITS),
             "matched_image": each.matched_image,
             "query_image": each.query_image,
+            **({} if each.parts is None else {"parts": _parts(each.parts)}),
         }
         for card, each in zip(product_cards((each.product for each in results), base), results, strict=True)
     ]
     body["weights"] = None if recommended.weights is None else recommended.weights.as_dict()
     if product_id is not None:
         body["fallback"] = recommended.fallback
+    if recommended.facets is not None:
+        body["count"] = recommended.count
+        body["facets"] = asdict(recommended.facets)
     if recommended.explanation is not None:
         body["explanation"] = _explanation(recommended.explanation)
     return body
+
+
+def _parts(parts: Parts) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, _SCORE_DIGITS) for name, value in asdict(parts).items()}
 
 
 def _explanation(explanation: Explanation) -> dict[str, Any]:
@@ -59,6 +69,16 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
             for each in explanation.rules
         ],
     }
+
+
+@extend_schema_serializer(component_name="ScorePartsSchema")
+class PartsSerializer(serializers.Serializer[Any]):
+    """What the score of a search is made of."""
+
+    text = serializers.FloatField(allow_null=True, help_text="How well the words fit; null without words.")
+    looks = serializers.FloatField(
+        allow_null=True, help_text="How much it looks like what was given; null for words alone."
+    )
 
 
 @extend_schema_serializer(component_name="RecommendationSchema")
@@ -85,6 +105,9 @@ class RecommendationSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="Id of the photo that it matches, of the product of the request; null without a score and after a search by "
         "photo.",
+    )
+    parts = PartsSerializer(
+        required=False, help_text="Only with `explain=true`, in a search by words or liked products."
     )
 
 
@@ -129,9 +152,40 @@ class WeightsSerializer(serializers.Serializer[Any]):
     pattern = serializers.FloatField()
 
 
+@extend_schema_serializer(component_name="FacetValueSchema")
+class FacetValueSerializer(serializers.Serializer[Any]):
+    """A value, and how many of the products have it."""
+
+    value = serializers.CharField(help_text="For the filter.")
+    name = serializers.CharField(help_text="For people.")
+    products = serializers.IntegerField()
+
+
+@extend_schema_serializer(component_name="PriceBandSchema")
+class PriceBandSerializer(serializers.Serializer[Any]):
+    """A range of prices, and how many of the products cost that."""
+
+    min_price = serializers.DecimalField(PRICE_DIGITS, PRICE_DECIMALS, allow_null=True)
+    max_price = serializers.DecimalField(PRICE_DIGITS, PRICE_DECIMALS, allow_null=True)
+    products = serializers.IntegerField()
+
+
+@extend_schema_serializer(component_name="FacetsSchema")
+class FacetsSerializer(serializers.Serializer[Any]):
+    """What the products that were found can be narrowed down by."""
+
+    categories = FacetValueSerializer(many=True, help_text="By path; each with those below it.")
+    brands = FacetValueSerializer(many=True)
+    prices = PriceBandSerializer(many=True)
+    currency = serializers.CharField(help_text="Of the prices.")
+    attributes = serializers.DictField(
+        child=FacetValueSerializer(many=True), help_text="Values by name, for `attribute.<name>`."
+    )
+
+
 @extend_schema_serializer(component_name="SearchAnswerSchema")
 class SearchResponseSerializer(serializers.Serializer[Any]):
-    """Products that look like a photo, best first."""
+    """Products that were found, best first."""
 
     collection = serializers.CharField()
     encoder = serializers.CharField(help_text="Label of the encoder version, e.g. all-v1.")
@@ -141,6 +195,10 @@ class SearchResponseSerializer(serializers.Serializer[Any]):
         help_text="What each part counted; null for fallback results, and where the vectors of the collection have no parts.",
     )
     explanation = ExplanationSerializer(required=False, help_text="Only with `explain=true`.")
+    count = serializers.IntegerField(
+        required=False, help_text=f"How many products were found, counted up to {COUNTED:,}; only with `facets=true`."
+    )
+    facets = FacetsSerializer(required=False, help_text="Only with `facets=true`.")
 
 
 @extend_schema_serializer(component_name="SimilarAnswerSchema")

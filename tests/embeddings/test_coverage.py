@@ -114,18 +114,20 @@ def test_the_admin_submits_a_job_that_follows(
     page = reverse("admin:embeddings_collection_change", args=[other.collection.pk])
     assert "shoes" in admin.get(page).content.decode()
 
-    admin.post(page, {"name": "Bags", "covered": [bags.pk]})
+    admin.post(page, {"name": "Bags", "language": "en", "covered": [bags.pk]})
 
     job = Job.objects.get()
     assert (job.kind, job.collection) == ("coverage", "shoes")
-    refused = admin.post(page, {"name": "Bags", "covered": [shoes.pk]}).content.decode()
+    refused = admin.post(page, {"name": "Bags", "language": "en", "covered": [shoes.pk]}).content.decode()
     assert "An earlier change is still being followed up" in refused
     done = work_off(job, monkeypatch)
     assert (done.state, done.result) == (Job.State.SUCCEEDED, {"added": 1, "removed": 1})
     process_outbox()
     assert points(other).keys() == {outside.pk}
     assert Collection.objects.get(slug="shoes").name == "Bags"
-    both = admin.post(page, {"name": "Bags", "covered": [shoes.pk], "covers_all": "on"}).content.decode()
+    both = admin.post(
+        page, {"name": "Bags", "language": "en", "covered": [shoes.pk], "covers_all": "on"}
+    ).content.decode()
     assert "Choose categories, or the whole catalogue" in both
 
 

@@ -22,6 +22,7 @@ from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.outbox import ensure_all_rows, mark_orphans, retry_failed
 from embeddings.selectors import DUE_STATES, active_rows, active_versions
 from embeddings.submissions import REINDEX, VERIFY
+from embeddings.text_indexing import process_texts
 from embeddings.verification import VerificationReport, verify
 from embeddings.versions import version_to_rebuild
 from jobs import execution
@@ -151,6 +152,7 @@ class Command(BaseCommand):
     def _process_outbox(self, on_progress: ProgressCallback) -> None:
         try:
             report = process_outbox(on_progress=on_progress)
+            process_texts()
         except IndexLocked as error:
             waiting = active_rows().filter(state__in=DUE_STATES).count()
             self.stdout.write(f"{waiting} photos wait for the process that holds the index: {error}")

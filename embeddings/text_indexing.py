@@ -1,0 +1,290 @@
+"""Processing of the texts' outbox: weighs words, writes and deletes points, counts document frequencies. Steps are idempotent."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Q
+
+from catalog.json_conditions import attribute_texts
+from catalog.models import Category, Product, lineage
+from embeddings.backends import get_vector_index
+from embeddings.document_frequencies import add_frequencies
+from embeddings.indexing import claim_index, payloads_of_products, still_live
+from embeddings.models import DocumentFrequency, EncoderVersion, IndexedText
+from embeddings.selectors import active_versions
+from embeddings.text.bm25 import Document, ProductText, document_of, field_lengths, mean_lengths
+from embeddings.text_outbox import ensure_all_texts, mark_text_orphans, products_covered
+from embeddings.vector_index.base import NO_VECTOR, Point
+
+State = IndexedText.State
+BATCH = 256
+# Products whose texts say how long texts are; and by how many times the products have to grow until it is measured again.
+_MEASURED = 2000
+_GROWTH = 4
+# Names of attributes with codes, besides the SKU, by which one product is asked for: barcodes and makers' article numbers.
+_CODE_ATTRIBUTES = frozenset({"gtin", "gtin8", "gtin12", "gtin13", "gtin14", "ean", "upc", "isbn", "barcode", "mpn"})
+
+
+@dataclass(frozen=True, slots=True)
+class TextReport:
+    """Number of texts that were indexed and removed."""
+
+    indexed: int = 0
+    removed: int = 0
+
+    def __add__(self, other: TextReport) -> TextReport:
+        return TextReport(self.indexed + other.indexed, self.removed + other.removed)
+
+
+def process_texts(product_ids: Iterable[int] | None = None) -> TextReport:
+    """Process the texts' outbox of every active version.
+
+    Args:
+        product_ids: of the rows; None for all rows.
+
+    Returns:
+        Counts of the processed rows. Rows that changed in the meantime are not counted and stay in the outbox.
+
+    Raises:
+        IndexLocked: another process holds the index. The rows are unchanged.
+        IndexUnavailable: the index does not respond. The rows are unchanged.
+    """
+    report = TextReport()
+    chosen = Q() if product_ids is None else Q(product_id__in=list(product_ids))
+    for version in active_versions():
+        rows = IndexedText.objects.filter(version=version)
+        if product_ids is None and not rows.exists():
+            # A version from before texts were indexed, or a catalogue that is written without events.
+            ensure_all_texts(version)
+        due = rows.filter(chosen).exclude(state=State.INDEXED)
+        if not due.exists():
+            continue
+        version.refresh_from_db(fields=["index_generation", "rebuild_started_at", "text_lengths"])
+        claim_index(version)
+        lengths = _lengths(version)
+        if not version.rebuilding:
+            for batch in _batches(due.filter(state=State.REMOVED)):
+                report += _delete(version, batch)
+        for batch in _batches(due.filter(state=State.PENDING)):
+            report += _index(version, batch, lengths)
+    return report
+
+
+def build_texts(version: EncoderVersion, name: str, since: datetime | None, *, is_live: bool) -> int:
+    """Write texts to the next generation of a version's text index.
+
+    Args:
+        version: whose texts.
+        name: of the index collection that is being built.
+        since: write those that changed since then; None for all.
+        is_live: whether another generation answers queries, for which waiting rows go on waiting.
+
+    Returns:
+        How many texts were written.
+    """
+    if since is None:
+        ensure_all_texts(version)
+        mark_text_orphans(version)
+        _measure(version)
+    lengths = version.text_lengths
+    rows = IndexedText.objects.filter(version=version).exclude(state=State.REMOVED)
+    written = 0
+    for batch in _batches(rows.filter(Q() if since is None else Q(changed_at__gte=since))):
+        documents = _write(version, name, batch, lengths)
+        chosen = [row for row in batch if not is_live or row.state == State.INDEXED]
+        with transaction.atomic():
+            _mark(version, chosen, documents)
+        written += len(documents)
+    if since is None:
+        DocumentFrequency.objects.filter(version=version, documents__lte=0).delete()
+    return written
+
+
+def repair_texts(version: EncoderVersion) -> int:
+    """Compare the live text index with the database; what differs is enqueued, and points without a row are deleted.
+
+    Args:
+        version: whose index, which this process has claimed.
+
+    Returns:
+        How many texts are indexed again or were deleted.
+    """
+    index, name = get_vector_index(), version.text_collection().name
+    repaired = ensure_all_texts(version) + mark_text_orphans(version)
+    rows = IndexedText.objects.filter(version=version)
+    seen: set[int] = set()
+    for points in index.scroll(name):
+        found = {point.id: point.payload for point in points}
+        seen |= found.keys()
+        states = dict(rows.filter(product_id__in=[*found]).values_list("product_id", "state"))
+        wanted = payloads_of_products([each for each, state in states.items() if state == State.INDEXED])
+        stale = [each for each, payload in wanted.items() if found[each] != payload]
+        strangers = [each for each in found if each not in states]
+        rows.filter(product_id__in=stale).mark_pending()
+        index.delete(name, strangers)
+        repaired += len(stale) + len(strangers)
+    for batch in _batches(rows.filter(state=State.INDEXED)):
+        missing = [row.product_id for row in batch if row.product_id not in seen]
+        repaired += rows.filter(product_id__in=missing).mark_pending() if missing else 0
+    return repaired
+
+
+def texts_of(product_ids: Sequence[int]) -> dict[int, ProductText]:
+    """Read the texts of products, in three queries.
+
+    Args:
+        product_ids: the products.
+
+    Returns:
+        By product. Deleted products are omitted.
+    """
+    columns = ("pk", "sku", "title", "brand", "description", "tags", "attributes", "category__path")
+    rows = list(Product.objects.filter(pk__in=product_ids).values_list(*columns))
+    link = Product.other_categories.through.objects.filter(product__in=product_ids)
+    paths: dict[int, list[str]] = {row[0]: [row[-1]] if row[-1] else [] for row in rows}
+    for product_id, path in link.values_list("product_id", "category__path"):
+        paths[product_id].append(path)
+    names = _category_names({each for some in paths.values() for path in some for each in lineage(path)})
+    return {
+        pk: ProductText(
+            {
+                "title": title,
+                "brand": brand,
+                "description": description,
+                "tags": " ".join(tags),
+                "attributes": _attributes_text(attributes),
+                "categories": " ".join(
+                    dict.fromkeys(names[each] for path in paths[pk] for each in lineage(path) if each in names)
+                ),
+            },
+            (sku, *_codes(attributes)),
+        )
+        for pk, sku, title, brand, description, tags, attributes, _ in rows
+    }
+
+
+def _category_names(paths: set[str]) -> dict[str, str]:
+    return dict(Category.objects.filter(path__in=paths).values_list("path", "name"))
+
+
+def _attributes_text(attributes: Mapping[str, Any]) -> str:
+    """Names are left out: every product has the same."""
+    return " ".join(
+        text for value in attributes.values() if not isinstance(value, dict) for text in attribute_texts(value)
+    )
+
+
+def _codes(attributes: Mapping[str, Any]) -> list[str]:
+    return [
+        text
+        for name, value in attributes.items()
+        if name.lower().replace("_", "").replace("-", "") in _CODE_ATTRIBUTES and not isinstance(value, dict)
+        for text in attribute_texts(value)
+    ]
+
+
+def _batches(rows: Any) -> Iterator[list[IndexedText]]:
+    last = 0
+    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
+        yield batch
+        last = batch[-1].pk
+
+
+def _index(version: EncoderVersion, rows: Sequence[IndexedText], lengths: Mapping[str, float]) -> TextReport:
+    documents = _write(version, version.text_collection().name, rows, lengths)
+    gone = [row.pk for row in rows if row.product_id not in documents]
+    if gone:
+        IndexedText.objects.filter(pk__in=gone, state=State.PENDING).mark_removed()
+    with transaction.atomic():
+        if not still_live(version):
+            return TextReport()
+        return TextReport(indexed=_mark(version, rows, documents))
+
+
+def _write(
+    version: EncoderVersion, name: str, rows: Sequence[IndexedText], lengths: Mapping[str, float]
+) -> dict[int, Document]:
+    """Write the points of rows. Returns the documents by product, of products that there are."""
+    product_ids = [row.product_id for row in rows]
+    texts, payloads = texts_of(product_ids), payloads_of_products(product_ids)
+    language = version.collection.language
+    documents = {
+        product_id: document_of(text, language, lengths)
+        for product_id, text in texts.items()
+        # Read by two queries, between which it may have been deleted.
+        if product_id in payloads
+    }
+    points = [Point(each, NO_VECTOR, payloads[each], document.vectors) for each, document in documents.items()]
+    get_vector_index().upsert(name, points)
+    return documents
+
+
+def _mark(version: EncoderVersion, rows: Sequence[IndexedText], documents: Mapping[int, Document]) -> int:
+    """Mark rows as indexed that did not change meanwhile, and count their terms instead of those before."""
+    revisions = {row.pk: row.revision for row in rows if row.product_id in documents}
+    locked = IndexedText.objects.select_for_update().filter(pk__in=[*revisions]).order_by("pk")
+    unchanged = [row for row in locked if row.revision == revisions[row.pk] and row.state != State.REMOVED]
+    changes: Counter[int] = Counter()
+    for row in unchanged:
+        changes.subtract(_terms(row))
+        terms = documents[row.product_id].terms
+        changes.update(terms)
+        row.terms = np.array(sorted(terms), dtype="<u4").tobytes()
+    IndexedText.objects.mark_indexed(unchanged)
+    add_frequencies(version.pk, changes)
+    return len(unchanged)
+
+
+def _delete(version: EncoderVersion, rows: Sequence[IndexedText]) -> TextReport:
+    get_vector_index().delete(version.text_collection().name, [row.product_id for row in rows])
+    with transaction.atomic():
+        if not still_live(version, and_not_rebuilding=True):
+            return TextReport()
+        gone = IndexedText.objects.select_for_update().filter(pk__in=[row.pk for row in rows]).order_by("pk")
+        changes: Counter[int] = Counter()
+        removed = [row for row in gone if row.state == State.REMOVED]
+        for row in removed:
+            changes.subtract(_terms(row))
+        # One that came back meanwhile may have been written before its point was deleted.
+        back = [row.pk for row in gone if row.state == State.INDEXED]
+        IndexedText.objects.filter(pk__in=back).mark_pending()
+        IndexedText.objects.filter(pk__in=[row.pk for row in removed]).delete()
+        add_frequencies(version.pk, changes)
+    return TextReport(removed=len(removed))
+
+
+def _terms(row: IndexedText) -> list[int]:
+    counted: list[int] = np.frombuffer(row.terms, dtype="<u4").tolist()
+    return counted
+
+
+def _lengths(version: EncoderVersion) -> Mapping[str, float]:
+    """Mean lengths of the fields, measured again and all texts written again where there are many more products than before."""
+    measured = version.text_lengths.get("products", 0)
+    products = IndexedText.objects.filter(version=version).exclude(state=State.REMOVED).count()
+    if not measured or products >= _GROWTH * measured:
+        _measure(version)
+        IndexedText.objects.filter(version=version, state=State.INDEXED).mark_pending()
+    lengths: Mapping[str, float] = version.text_lengths
+    return lengths
+
+
+def _measure(version: EncoderVersion) -> None:
+    ids = list(products_covered(version).values_list("pk", flat=True))
+    sample = random.Random(0).sample(sorted(ids), min(_MEASURED, len(ids)))
+    language = version.collection.language
+    lengths = mean_lengths(
+        field_lengths(text, language)
+        for start in range(0, len(sample), BATCH)
+        for text in texts_of(sample[start : start + BATCH]).values()
+    )
+    version.text_lengths = {"products": max(1, len(ids)), **lengths}
+    version.save(update_fields=["text_lengths"])

@@ -1,0 +1,400 @@
+"""One search for everything: words, a photo, products that are liked or disliked, in any combination."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from PIL import Image
+
+from catalog.cards import ProductCard, visible_cards
+from catalog.photos import open_rgb
+from catalog.selectors import ids_not_matching
+from catalog.text_search import SearchUnavailable
+from embeddings.backends import encoder_of, get_vector_index
+from embeddings.document_frequencies import frequencies_of
+from embeddings.errors import EmbeddingsError
+from embeddings.parts.embed import embed_photo
+from embeddings.parts.layout import Weights
+from embeddings.selectors import LiveCollection, live_collection, missing_fields
+from embeddings.text.queries import query_of
+from embeddings.text.ranking import lexical_scores
+from embeddings.text.synonyms import Synonyms, read_synonyms
+from embeddings.vector_index.base import Filter, Hit, SparseQuery, SparseVector, Vector
+from recommender import pipeline
+from recommender.errors import NothingToSearchFor, WithoutVector
+from recommender.facets import facets_of
+from recommender.filtering import to_index_filter
+from recommender.metrics import query_stage
+from recommender.pipeline import Parts, Recommendation, Recommendations, SearchQuery
+from recommender.retrieval import nearest_products
+from recommender.rules.book import plan_of_search
+from recommender.rules.plan import Plan
+from recommender.rules.selection import Selection
+from recommender.selectors import vectors_of, vectors_of_images
+from recommender.weighing import Weighing
+
+Crop = tuple[float, float, float, float]
+
+_NOTHING = "give words, a photo, or a product that is liked"
+# So many of the nearest products are what words choose among, where a photo is given, too.
+NEIGHBOURHOOD = 300
+# What looks count beside words.
+WORDS_WEIGHTS = Weights(1.0, 0.0, 0.2)
+# Of the products that words find, so many say what "similar looks" are.
+_LOOKS_OF = 3
+_LOOKS_WEIGHT = 0.5
+# The index may lag behind the database by a few products, which are then dropped.
+_EXTRA_CANDIDATES = 8
+_GROWTH = 4
+_MAX_CANDIDATES = 10_000
+# Products that facets are counted of.
+COUNTED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A product that is liked or disliked, and how much."""
+
+    product_id: int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSearch(SearchQuery):
+    """What to search for, besides what a search by photo has. Score limits and diversity apply without words alone.
+
+    Attributes:
+        text: words; "" for none.
+        photo: the file; None for none.
+        crop: x, y, width and height of the part of the photo that counts, each 0 to 1.
+        liked: products that the results look like.
+        disliked: products that the results do not look like.
+        text_weight: of the words beside looks, 0 or more.
+        photo_weight: of the photo beside liked products, and of looks beside words, 0 or more.
+        typing: the last word may be unfinished.
+        similar_looks: find what looks like the best that the words find, too.
+        facets: whether to count what the results can be narrowed down by.
+    """
+
+    text: str = ""
+    photo: bytes | None = None
+    crop: Crop | None = None
+    liked: Sequence[Example] = ()
+    disliked: Sequence[Example] = ()
+    text_weight: float = 1.0
+    photo_weight: float = 1.0
+    typing: bool = False
+    similar_looks: bool = False
+    facets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Candidates of an answer.
+
+    Attributes:
+        scores: by product, best first.
+        parts: what each score is made of.
+        hits: the photo of each product that looks most like what is asked for, where looks were asked for.
+        is_exhausted: whether a larger query would find no more.
+    """
+
+    scores: Mapping[int, float]
+    is_exhausted: bool
+    parts: Mapping[int, Parts] = field(default_factory=dict)
+    hits: Mapping[int, Hit] = field(default_factory=dict)
+
+
+def search_products(collection_slug: str, search: ProductSearch) -> Recommendations:
+    """Find products by words, by a photo, by liked and disliked products, or by all of them.
+
+    Words alone rank by BM25 and n-grams, exact article numbers first. Looks alone rank as similar products do. Together, the words
+    choose among the products that look most alike: "this, but red".
+
+    Args:
+        collection_slug: the collection to search.
+        search: what to search for.
+
+    Returns:
+        The products, best first.
+
+    Raises:
+        NothingToSearchFor: there are no words, no photo and no liked product.
+        WithoutVector: an example has no photo that is embedded yet.
+        ImageRejected: the photo is not usable.
+        UnknownCollection: there is no such collection.
+        UnknownRuleSet: the search names a rule set that does not exist.
+        EncoderUnavailable: the encoder's file cannot be loaded.
+        EncoderMismatch: encoder and index do not fit together.
+        CollectionNotFound: nothing was indexed yet.
+        IndexUnavailable: the vector index does not respond.
+    """
+    if not search.text and search.photo is None and not search.liked:
+        raise NothingToSearchFor(_NOTHING)
+    live = live_collection(collection_slug)
+    target = _target(live, search)
+    plan = plan_of_search(live.slug, search.rule_set)
+    if not search.text and not search.liked and not search.disliked and not search.facets and target is not None:
+        return pipeline.search_by_vector(live, target, search, plan)
+    find = _Finder(live, search, target)
+
+    def answer(plan: Plan) -> Recommendations:
+        return _answer(live, search, plan, find)
+
+    return pipeline.explained(answer, plan) if search.explain else answer(plan)
+
+
+def ranked_ids(text: str, similar_looks: bool) -> list[int]:
+    """The products that words find, for the shop's pages; rules apply.
+
+    Args:
+        text: words.
+        similar_looks: find what looks like the best of them, too.
+
+    Returns:
+        Ids of up to COUNTED products, best first.
+
+    Raises:
+        SearchUnavailable: there is no index of words, or it does not respond.
+    """
+    try:
+        found = search_products(
+            pipeline.DEFAULT_COLLECTION, ProductSearch(limit=COUNTED, text=text, similar_looks=similar_looks)
+        )
+    except EmbeddingsError as error:
+        raise SearchUnavailable(str(error)) from error
+    return [each.product.id for each in found.results]
+
+
+def _answer(live: LiveCollection, search: ProductSearch, plan: Plan, find: _Finder) -> Recommendations:
+    """Ask for candidates, keep what the database confirms and the rules admit, and ask for more while there are too few."""
+    wanted = search.offset + search.limit
+    selection = Selection(plan)
+    pool = max(selection.pool(wanted), COUNTED if search.facets else 0)
+    excluded = {each.product_id for each in (*search.liked, *search.disliked)}
+    depth = pool + _EXTRA_CANDIDATES + len(excluded)
+    cards: dict[int, ProductCard] = {}
+    unmet: set[int] = set()
+    looked_up: set[int] = set()
+    while True:
+        with query_stage("retrieve"):
+            found = find(depth, plan)
+        new = (found.scores.keys() | selection.pinned_ids) - looked_up
+        with query_stage("hydrate"):
+            cards |= visible_cards(new)
+            looked_up |= new
+            unmet |= ids_not_matching(new & cards.keys(), search.filter) if search.filter.needs_database else set()
+            selection.look_up(new & cards.keys())
+        with query_stage("filter"):
+            refused = excluded | unmet
+            pipeline.place_pins(selection, cards, search, refused)
+            families = {*selection.pinned_families}
+            kept: list[int] = []
+            for product_id in found.scores:
+                card = cards.get(product_id)
+                if card is None or product_id in refused or card.family in families:
+                    continue
+                if search.filter.matches(card) and selection.admits(card):
+                    families.add(card.family)
+                    kept.append(product_id)
+            kept, _ = selection.capped(kept, cards.__getitem__)
+        if len(kept) >= pool or found.is_exhausted or depth >= _MAX_CANDIDATES:
+            break
+        depth = min(_GROWTH * depth, _MAX_CANDIDATES)
+    with query_stage("rerank"):
+        ordered = selection.moved(kept, cards.__getitem__)
+
+    confidences = find.confidences([found.hits[each] for each in ordered[:wanted] if each in found.hits])
+
+    def shown(product_id: int) -> Recommendation:
+        score, hit = found.scores.get(product_id), found.hits.get(product_id)
+        parts = found.parts.get(product_id) if search.explain else None
+        matched = hit.id if hit is not None else None
+        confidence = confidences.get(matched) if matched is not None else None
+        return Recommendation(cards[product_id], score, confidence, matched, None, parts)
+
+    results = pipeline.with_pins([shown(each) for each in ordered[:wanted]], selection, shown)
+    filled = pipeline.filled(live, results[:wanted], search, selection, excluded, "")
+    return Recommendations(
+        live.slug,
+        live.label,
+        filled[search.offset :],
+        weights=find.weights,
+        count=len(kept) if search.facets else None,
+        facets=facets_of(kept) if search.facets else None,
+    )
+
+
+class _Finder:
+    """Asks the index for the best candidates of a search."""
+
+    def __init__(self, live: LiveCollection, search: ProductSearch, target: Vector | None) -> None:
+        """A search; target: what looks are compared with, None for words alone."""
+        self._live, self._search, self._target = live, search, target
+        self._weighing: Weighing | None = None
+        # Words may name another colour than the photo's.
+        default = WORDS_WEIGHTS if search.text and target is not None and live.layout.parts else None
+        self._weights = search.weights or default
+        if target is not None:
+            self._weigh(target)
+
+    @property
+    def weights(self) -> Weights | None:
+        """What each part of the looks counts; None where there are no looks, or no parts."""
+        looks = self._weighing is not None and self._live.layout.parts
+        return (self._weights or self._live.weights) if looks else None
+
+    def confidences(self, hits: Sequence[Hit]) -> dict[int, float | None]:
+        """The calibrated probability of hits by point id."""
+        if self._weighing is None or not hits:
+            return {}
+        return dict(zip([hit.id for hit in hits], self._weighing.confidences(hits), strict=True))
+
+    def __call__(self, limit: int, plan: Plan) -> _Found:
+        """The best so many candidates under the filters of a plan."""
+        conditions = self._conditions(plan)
+        if not self._search.text:
+            return self._by_looks(limit, conditions)
+        if self._target is not None:
+            return self._by_both(conditions)
+        return (self._by_words_and_looks if self._search.similar_looks else self._by_words)(limit, conditions)
+
+    def _by_looks(self, limit: int, conditions: Filter) -> _Found:
+        if self._weighing is None:
+            raise NothingToSearchFor(_NOTHING)
+        hits = self._nearest(self._weighing, limit, conditions)
+        scores = {hit.product_id: self._weighing.shown(hit.score) for hit in hits}
+        parts = {each: Parts(None, score) for each, score in scores.items()}
+        return _Found(scores, len(hits) < limit, parts, {hit.product_id: hit for hit in hits})
+
+    def _by_words(self, limit: int, conditions: Filter) -> _Found:
+        scores = self._words(limit, conditions)
+        return _Found(scores, len(scores) < limit, {each: Parts(score, None) for each, score in scores.items()})
+
+    def _by_both(self, conditions: Filter) -> _Found:
+        """The words among the nearest, whatever number is wanted: what is farther away is another thing."""
+        hits = self._nearest(self._weighing, NEIGHBOURHOOD, conditions) if self._weighing is not None else []
+        scores = self._words(NEIGHBOURHOOD, conditions, [hit.product_id for hit in hits]) if hits else {}
+        return _fused(scores, hits, self._search.text_weight, self._search.photo_weight)
+
+    def _by_words_and_looks(self, limit: int, conditions: Filter) -> _Found:
+        """What the words find, and what looks like the best of it."""
+        scores = self._words(limit, conditions)
+        vectors = [each for product_id in [*scores][:_LOOKS_OF] for each in self._vectors(product_id)]
+        if not vectors:
+            return self._by_words(limit, conditions)
+        hits = self._nearest(self._weigh(_mean([(each, 1.0) for each in vectors])), limit, conditions)
+        fused = _fused(scores, hits, self._search.text_weight, _LOOKS_WEIGHT * self._search.photo_weight)
+        return replace(fused, is_exhausted=len(scores) < limit and len(hits) < limit)
+
+    def _vectors(self, product_id: int) -> list[Vector]:
+        return [*vectors_of(self._live, product_id).values()]
+
+    def _weigh(self, vector: Vector) -> Weighing:
+        self._weighing = Weighing(self._live, [vector], self._weights, self._read)
+        return self._weighing
+
+    def _read(self, ids: Collection[int]) -> Mapping[int, Vector]:
+        return vectors_of_images(self._live, ids)
+
+    def _conditions(self, plan: Plan) -> Filter:
+        excluded = [each.product_id for each in (*self._search.liked, *self._search.disliked)]
+        return to_index_filter(self._search.filter, excluded, missing_fields(self._live), further=plan.filters)
+
+    def _nearest(self, weighing: Weighing, limit: int, conditions: Filter) -> list[Hit]:
+        return nearest_products(
+            self._live.index, weighing.asked, conditions=conditions, limit=limit, read_vectors=self._read
+        )
+
+    def _words(self, limit: int, conditions: Filter, among: Collection[int] | None = None) -> dict[int, float]:
+        live = self._live
+        query = query_of(self._search.text, live.language, _synonyms(live.language), unfinished=self._search.typing)
+
+        def ask(using: str, vector: SparseVector, among: Collection[int] | None = among) -> dict[int, float]:
+            chosen = conditions
+            if among is not None:
+                chosen = replace(conditions, match_any={**conditions.match_any, "product_id": [*among]})
+            hits = get_vector_index().query_sparse(live.texts.name, SparseQuery(using, vector, chosen, limit))
+            return {hit.product_id: hit.score for hit in hits}
+
+        return lexical_scores(ask, query, frequencies_of(live.version_id, query.looked_up))
+
+
+def _fused(scores: Mapping[int, float], hits: Sequence[Hit], text_weight: float, looks_weight: float) -> _Found:
+    """Words and looks, each from 0 for the worst of the candidates to 1 for the best, by their weights."""
+    near = [hit.score for hit in hits]
+    low, span = min(near, default=0.0), (max(near, default=0.0) - min(near, default=0.0)) or 1.0
+    best = max(scores.values(), default=0.0) or 1.0
+    looks = {hit.product_id: (hit.score - low) / span for hit in hits}
+    parts = {each: Parts(scores.get(each, 0.0) / best, looks.get(each, 0.0)) for each in {**looks, **scores}}
+    fused = {
+        each: text_weight * (part.text or 0.0) + looks_weight * (part.looks or 0.0) for each, part in parts.items()
+    }
+    ordered = dict(sorted(fused.items(), key=lambda each: (-each[1], each[0])))
+    return _Found(ordered, is_exhausted=True, parts=parts, hits={hit.product_id: hit for hit in hits})
+
+
+def _target(live: LiveCollection, search: ProductSearch) -> Vector | None:
+    """The direction that looks are compared with: photo and liked products by their weights, away from disliked ones."""
+    likes = [(vector, each.weight) for each in search.liked for vector in [_example(live, each.product_id)]]
+    if search.photo is not None:
+        likes.append((_encoded(live, search.photo, search.crop), search.photo_weight if search.liked else 1.0))
+    dislikes = [(vector, each.weight) for each in search.disliked for vector in [_example(live, each.product_id)]]
+    if not likes:
+        return None
+    liked = _mean(likes)
+    if not dislikes:
+        return liked if len(likes) > 1 else likes[0][0]
+    strength = min(1.0, sum(weight for _, weight in dislikes) / len(dislikes))
+    # Away from what is disliked, as Qdrant's average-vector recommendation: twice what is liked, less what is not.
+    return _direction((1 + strength) * liked - strength * _mean(dislikes))
+
+
+def _mean(weighted: Sequence[tuple[Vector, float]]) -> Vector:
+    total = sum(weight for _, weight in weighted) or 1.0
+    return _direction(np.sum([_direction(vector) * weight for vector, weight in weighted], axis=0) / total)
+
+
+def _direction(vector: Vector) -> Vector:
+    unit: Vector = (vector / (np.linalg.norm(vector) or 1.0)).astype(np.float32)
+    return unit
+
+
+def _example(live: LiveCollection, product_id: int) -> Vector:
+    vectors = [*vectors_of(live, product_id).values()]
+    if not vectors:
+        raise WithoutVector(product_id)
+    return vectors[0] if len(vectors) == 1 else _direction(np.mean([_direction(each) for each in vectors], axis=0))
+
+
+def _encoded(live: LiveCollection, photo: bytes, crop: Crop | None) -> Vector:
+    encoder = encoder_of(live)
+    with query_stage("encode"):
+        # A part of a photo is decoded from the whole of it, at full scale.
+        min_side = encoder.input_size if crop is None else None
+        picture = open_rgb(photo, min_side=min_side, max_pixels=settings.PHOTO_MAX_PIXELS)
+        return embed_photo(encoder, live.layout, picture if crop is None else _cropped(picture, crop))
+
+
+def _cropped(picture: Image.Image, crop: Crop) -> Image.Image:
+    x, y, width, height = crop
+    left, top = min(round(x * picture.width), picture.width - 1), min(round(y * picture.height), picture.height - 1)
+    right, bottom = round((x + width) * picture.width), round((y + height) * picture.height)
+    return picture.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
+
+
+def _synonyms(language: str) -> Synonyms:
+    path: Path | None = settings.TEXT_SYNONYMS
+    if path is None:
+        return {}
+    return _read_synonyms(path, path.stat().st_mtime_ns if path.exists() else 0, language)
+
+
+@lru_cache(maxsize=8)
+def _read_synonyms(path: Path, _modified_at: int, language: str) -> Synonyms:
+    return read_synonyms(path, language)
