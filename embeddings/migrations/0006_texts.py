@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('embeddings', '0004_diagnosis'),
+        ('embeddings', '0005_parts'),
     ]
 
     operations = [
