@@ -48,6 +48,12 @@ def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
                     "link": reverse_lazy("admin:visual_search"),
                     "permission": _any_permission("catalog.view_product", "catalog.change_product"),
                 },
+                {
+                    "title": _("What they bring"),
+                    "icon": "trending_up",
+                    "link": reverse_lazy("admin:visitors"),
+                    "permission": _any_permission("recommender.view_event", "recommender.change_event"),
+                },
                 _model_item(_("Rule sets"), "rule_settings", "recommender", "ruleset"),
                 _model_item(_("Rules"), "rule", "recommender", "rule"),
                 _model_item(_("Collections"), "category_search", "embeddings", "collection"),

@@ -34,3 +34,18 @@ def milliseconds(seconds: float) -> str:
 def score(figure: float | None) -> str:
     """A metric from 0 to 1, or a dash if it was not measured."""
     return "–" if figure is None else number_format(figure, decimal_pos=3)  # noqa: RUF001
+
+
+@register.filter
+def per_hundred(rate: float | None) -> str:
+    """A rate as a number for each hundred, e.g. 4.2, or a dash if there is none."""
+    return "–" if rate is None else number_format(100 * rate, decimal_pos=1)  # noqa: RUF001
+
+
+@register.filter
+def change(share: float | None) -> str:
+    """A change in percent with its sign, e.g. +12%, or a dash if there is none."""
+    if share is None:
+        return "–"  # noqa: RUF001
+    sign = "+" if share >= 0 else "\N{MINUS SIGN}"
+    return f"{sign}{number_format(round(abs(100 * share)), decimal_pos=0)}%"

@@ -139,6 +139,9 @@ STOREFRONT = [
 BACK_OFFICE = [
     Shown("overview", lambda _: "/admin/", _heading("Popular products with poor recommendations"), signed_in=True),
     Shown(
+        "what they bring", lambda _: "/admin/visitors/", _heading("By collection and encoder version"), signed_in=True
+    ),
+    Shown(
         "visual search of the admin",
         lambda _: "/admin/visual-search/",
         _heading("What shoppers would see"),
