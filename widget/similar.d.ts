@@ -34,11 +34,28 @@ export interface Recommendation {
   seed?: number;
 }
 
+export interface Facet {
+  value: string;
+  name: string;
+  products: number;
+}
+
+export interface Facets {
+  categories: Facet[];
+  brands: Facet[];
+  prices: { min_price: string | null; max_price: string | null; products: number }[];
+  currency: string;
+  attributes: Record<string, Facet[]>;
+}
+
 export interface SearchResponse {
   collection: string;
   encoder: string;
   /** What each part counted; null if the vectors have no parts. */
   weights: Record<string, number> | null;
+  /** After a search by words. */
+  count?: number;
+  facets?: Facets;
   results: Recommendation[];
 }
 
@@ -47,13 +64,6 @@ export interface SimilarResponse extends SearchResponse {
   product: number | null;
   /** Whether nothing is similar, and the results are the newest of the category. */
   fallback: boolean;
-}
-
-export interface ProductPage {
-  count: number | null;
-  next: string | null;
-  previous: string | null;
-  results: Product[];
 }
 
 /** Where the API is, and the filters that all requests take. */
@@ -98,6 +108,19 @@ export interface SimilarOptions extends RecommendationOptions {
   substitutes?: boolean;
 }
 
+/** What words are weighed against. Products are named by SKU or id, with a weight behind `^` if wanted. */
+export interface SearchOptions extends RecommendationOptions {
+  liked?: string | string[];
+  disliked?: string | string[];
+  /** Weight of the words beside looks. */
+  textWeight?: number;
+  /** Whether the last word is still being typed. */
+  typing?: boolean;
+  similarLooks?: boolean;
+  /** Whether to count, in `facets`, what the results can be narrowed down by. */
+  facets?: boolean;
+}
+
 /** One product, or several. */
 export type Seed = { product: number } | { sku: string } | { products: number[] } | { skus: string[] };
 
@@ -122,9 +145,9 @@ export const DEFAULT_LIMIT: number;
 
 /** Products similar to one product, or to several: then the results of all take turns. Throws Problem. */
 export function similar(seed: Seed, options?: SimilarOptions): Promise<SimilarResponse>;
-/** Products by words of title or brand, a page of the catalogue. Throws Problem. */
-export function search(text: string, options?: Options & { page?: number; pageSize?: number }): Promise<ProductPage>;
+/** Products by words, best first. Throws Problem. */
+export function search(text: string, options?: SearchOptions): Promise<SearchResponse>;
 /** Products that look like a photo, which the browser scales down first. Throws Problem. */
-export function searchByPhoto(photo: Blob, options?: RecommendationOptions): Promise<SearchResponse>;
+export function searchByPhoto(photo: Blob, options?: SearchOptions & { text?: string; crop?: string }): Promise<SearchResponse>;
 /** Send an event. Returns whether it was queued. */
 export function track(type: "impression" | "click" | "add_to_cart" | "purchase", details: EventDetails, options?: Pick<Options, "api" | "apiKey">): boolean;

@@ -63,10 +63,10 @@ import { useSimilar as useSimilarInVue } from "lookalike-widget/vue";
 export async function titles(): Promise<string[]> {
   const options = { api: "https://r.example", minPrice: 5, attribute: { colour: ["blue"] } };
   const found: SimilarResponse = await similar({ sku: "MUG-17" }, options);
-  const page = await search("mug", { pageSize: 3 });
+  const page = await search("mug", { limit: 3, facets: true });
   const { encoder } = await searchByPhoto(new Blob([]), { limit: 3 });
   track("click", { product: found.product, result: 1, position: 1, collection: "all", encoder });
-  return [...found.results.map(({ product }) => product.title), ...page.results.map(({ title }) => title)];
+  return [...found.results.map(({ product }) => product.title), ...page.results.map(({ product }) => product.title)];
 }
 document.querySelector("similar-products")!.renderItem = ({ product, position }) => `${position} ${product.title}`;
 export const failed = (error: unknown): number => (error instanceof Problem ? error.status : -1);
@@ -77,9 +77,10 @@ similar({ name: "mug" });
 """
 
 SERVER = """
-import { similar } from "lookalike-widget";
-const { results } = await similar({ sku: process.argv[2] }, { api: process.argv[3], limit: 1 });
-console.log(JSON.stringify(results.map(({ product }) => product.title)));
+import { search, similar } from "lookalike-widget";
+const [sku, api] = process.argv.slice(2);
+const found = [await similar({ sku }, { api, limit: 1 }), await search("red", { api, liked: [sku] })];
+console.log(JSON.stringify(found.map(({ results }) => results[0].product.title)));
 """
 
 
@@ -147,7 +148,7 @@ def test_the_functions_run_on_a_server_and_the_types_are_right(
     (project / "server.js").write_text(SERVER)
     (project / "typed.ts").write_text(TYPED)
 
-    assert json.loads(run("node", "server.js", product.sku, shop_url, folder=project)) == [other.title]
+    assert json.loads(run("node", "server.js", product.sku, shop_url, folder=project)) == [other.title] * 2
     options: list[Any] = [
         "--noEmit",
         "--strict",

@@ -62,9 +62,9 @@ function merged(responses, { skus = [], limit }) {
   return { ...lists[0], product: null, results: results.slice(0, limit), fallback: !alike.length };
 }
 
-/** Products whose title or brand contains the words: a page of the catalogue, `{ count, next, results }`. */
-export function search(text, options = {}) {
-  return request("products", { q: text, ...options });
+/** Products by words, best first; also beside products that are liked or not: `search("red", { liked: ["MUG-17"] })`. */
+export function search(text, { collection = "all", limit = DEFAULT_LIMIT, ...options } = {}) {
+  return request("search", { text, limit, collection, ...options });
 }
 
 /** Products that look like a photo, a File or Blob; the browser scales it down first. */
