@@ -1,7 +1,8 @@
 """Near-duplicates: pairs of products that may be the same, and the decisions about them.
 
 Decided pairs are not proposed again. Merging moves the photos of the duplicates to the target product; the duplicates stay as
-inactive rows, so that their URLs redirect to the target and the next import of their SKUs does not create them again.
+inactive rows, so that their URLs redirect to the target and the next import of their SKUs does not create them again. Each
+decision can be undone (`catalog.decisions`).
 """
 
 from __future__ import annotations
@@ -16,19 +17,18 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
-from catalog.clustering import connected_components
-from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
+from catalog.clustering import clusters
+from catalog.decisions import DecisionNotPossible, recorded
+from catalog.differences import Difference, differences, facts_of
+from catalog.models import DuplicateDecision, DuplicatePair, DuplicateSearch, Product, ProductImage
 from catalog.photo_roles import reconsider
 from catalog.services import products_were_changed, remove_images
 from catalog.transactions import lock_families
 
 Decision = DuplicatePair.Decision
+Kind = DuplicateDecision.Kind
 
 _BATCH = 500
-
-
-class DecisionNotPossible(ValueError):
-    """The decision is not possible for these products. The message is for the person who made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,45 +56,74 @@ class PairChanges:
 
 
 @dataclass(frozen=True, slots=True)
-class SimilarProduct:
-    """Another product of a group, and how similar it is."""
+class FoundPair:
+    """Two products that may be the same.
 
-    product: int
+    Attributes:
+        first, second: their ids, ascending.
+        evidence: how similar their photos are.
+        differences: what speaks against it.
+    """
+
+    first: int
+    second: int
     evidence: MatchEvidence
+    differences: frozenset[Difference]
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Products connected by open pairs.
+    """Products connected by open pairs, most of which are like most others.
 
     Attributes:
         products: ids, ascending.
-        most_similar: the most similar product, by product id.
-        similarity: of the most similar pair.
+        pairs: the most similar first, those with differences last.
     """
 
     products: Sequence[int]
-    most_similar: Mapping[int, SimilarProduct]
-    similarity: float
+    pairs: Sequence[FoundPair]
+
+    @property
+    def similarity(self) -> float:
+        """Of the most similar pair."""
+        return self.pairs[0].evidence.similarity
 
 
 def duplicate_groups() -> list[DuplicateGroup]:
-    """Groups without a decision, the most similar first. Inactive products are left out."""
+    """Pairs without a decision, in groups, the most similar first; inactive products are left out.
+
+    Similarity does not carry over from pair to pair: thirteen watches, each like the next, are not one watch. So a group is divided
+    where less than half of the pairs between its parts were found, or where two products differ in category, price or colour. A
+    pair between two groups is a group of its own.
+
+    Returns:
+        Each pair in one group; groups of pairs without differences first.
+    """
     pairs = DuplicatePair.objects.filter(decision=Decision.OPEN, first__active=True, second__active=True)
     rows = list(pairs.order_by().values_list("first", "second", "kind", "similarity", "hash_distance"))
-    component = connected_components((first, second) for first, second, *_ in rows)
-    most_similar: defaultdict[int, dict[int, SimilarProduct]] = defaultdict(dict)
-    for first, second, kind, similarity, hash_distance in rows:
-        evidence = MatchEvidence(DuplicatePair.Kind(kind), similarity, hash_distance)
-        group = most_similar[component[first]]
-        for one, other in ((first, second), (second, first)):
-            if one not in group or group[one].evidence.similarity < similarity:
-                group[one] = SimilarProduct(other, evidence)
-    groups = [
-        DuplicateGroup(sorted(group), group, max(each.evidence.similarity for each in group.values()))
-        for group in most_similar.values()
+    facts = facts_of({product for first, second, *_ in rows for product in (first, second)})
+    found = [
+        FoundPair(
+            first,
+            second,
+            MatchEvidence(DuplicatePair.Kind(kind), similarity, hash_distance),
+            differences(facts[first], facts[second]),
+        )
+        for first, second, kind, similarity, hash_distance in rows
+        if first in facts and second in facts  # one may have been deleted between the two queries
     ]
-    return sorted(groups, key=lambda group: (-group.similarity, group.products[0]))
+    found.sort(key=lambda pair: (bool(pair.differences), -pair.evidence.similarity, pair.first, pair.second))
+    cluster = clusters((pair.first, pair.second) for pair in found if not pair.differences)
+    grouped: defaultdict[tuple[int, ...], list[FoundPair]] = defaultdict(list)
+    for pair in found:
+        one, other = cluster.get(pair.first), cluster.get(pair.second)
+        together = one is not None and one == other
+        grouped[(one or 0,) if together else (pair.first, pair.second)].append(pair)
+    groups = [
+        DuplicateGroup(sorted({product for pair in each for product in (pair.first, pair.second)}), each)
+        for each in grouped.values()
+    ]
+    return sorted(groups, key=lambda group: (bool(group.pairs[0].differences), -group.similarity, group.products[0]))
 
 
 @transaction.atomic
@@ -160,7 +189,9 @@ def mark_as_different(product_ids: Collection[int]) -> None:
     Raises:
         DecisionNotPossible: a product was deleted, merged or withdrawn, or there are fewer than two.
     """
-    _decide([product.pk for product in _lock_products(product_ids)], Decision.DIFFERENT)
+    ids = [product.pk for product in _lock_products(product_ids)]
+    with recorded(Kind.DIFFERENT, ids):
+        _decide(ids, Decision.DIFFERENT)
 
 
 @transaction.atomic
@@ -179,8 +210,10 @@ def make_variants(main_id: int, product_ids: Collection[int]) -> Product:
     """
     products = _lock_products({main_id, *product_ids})
     main = next(product for product in products if product.pk == main_id)
-    _merge_families(main, products)
-    _decide([product.pk for product in products], Decision.VARIANT)
+    ids = [product.pk for product in products]
+    with recorded(Kind.VARIANTS, ids, main_id):
+        _merge_families(main, products)
+        _decide(ids, Decision.VARIANT)
     return main
 
 
@@ -204,14 +237,15 @@ def merge(target_id: int, product_ids: Collection[int]) -> Product:
     target = next(product for product in products if product.pk == target_id)
     duplicates = [product for product in products if product.pk != target_id]
     other_ids = [product.pk for product in duplicates]
-    _fill_empty_fields(target, duplicates)
-    target.save()
-    _move_photos(target, duplicates)
-    main = target.variant_of if target.variant_of is not None and target.variant_of_id not in other_ids else target
-    _merge_families(main, products)
-    Product.objects.filter(pk__in=other_ids).update(active=False, merged_into=target, variant_of=None)
-    Product.objects.filter(merged_into__in=other_ids).update(merged_into=target)
-    _reassign_pairs(target_id, set(other_ids))
+    with recorded(Kind.MERGE, [product.pk for product in products], target_id):
+        _fill_empty_fields(target, duplicates)
+        target.save()
+        _move_photos(target, duplicates)
+        main = target.variant_of if target.variant_of is not None and target.variant_of_id not in other_ids else target
+        _merge_families(main, products)
+        Product.objects.filter(pk__in=other_ids).update(active=False, merged_into=target, variant_of=None)
+        Product.objects.filter(merged_into__in=other_ids).update(merged_into=target)
+        _reassign_pairs(target_id, set(other_ids))
     products_were_changed([target_id, *other_ids])
     target.refresh_from_db()
     return target

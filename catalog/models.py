@@ -458,6 +458,39 @@ class DuplicatePair(models.Model):
         return f"{self.first_id}/{self.second_id}: {self.decision}"
 
 
+class DuplicateDecision(models.Model):
+    """A decision about near-duplicates, with what is needed to undo it.
+
+    Attributes:
+        products: ids of those it was about.
+        main: id of the product that was kept, or became the main one of the variants.
+        before: what it changed, as it was; see `catalog.decisions`.
+    """
+
+    class Kind(models.TextChoices):
+        """What was decided."""
+
+        DIFFERENT = "different", _("different products")
+        VARIANTS = "variants", _("variants")
+        MERGE = "merge", _("merged")
+
+    kind = models.CharField(_("decision"), max_length=12, choices=Kind.choices)
+    products = models.JSONField(_("products"))
+    main = models.BigIntegerField(_("main product"), null=True)
+    before = models.JSONField(_("before"))
+    made_at = models.DateTimeField(_("made"), auto_now_add=True)
+    undone_at = models.DateTimeField(_("undone"), null=True)
+
+    class Meta:
+        verbose_name = _("decision on near-duplicates")
+        verbose_name_plural = _("decisions on near-duplicates")
+        default_permissions = ()
+        indexes = [models.Index(fields=("-made_at",), name="duplicate_decision_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.products}"
+
+
 class DuplicateSearch(models.Model):
     """A finished search for near-duplicates."""
 

@@ -82,6 +82,10 @@ class UnusablePhotos(EmbeddingsError, ValueError):
     """A set of photos cannot be trained on or evaluated; the message says what it lacks."""
 
 
+class TooFewPairs(EmbeddingsError):
+    """Too few pairs of products were decided on to fit the matcher."""
+
+
 class WorseEncoder(EmbeddingsError):
     """A version that is to be activated finds the catalogue's own categories worse than the live one."""
 

@@ -509,6 +509,27 @@ def vector_to_bytes(vector: NDArray[np.float32]) -> bytes:
     return vector.astype("<f2").tobytes()
 
 
+class MatchCoefficients(models.Model):
+    """Coefficients of the matcher that were fitted on what this shop decided about pairs; the latest count.
+
+    Attributes:
+        values: by feature, see `embeddings.matching.features`.
+        pairs: how many decided pairs they were fitted on.
+    """
+
+    values = models.JSONField(_("coefficients"))
+    pairs = models.PositiveIntegerField(_("pairs"))
+    fitted_at = models.DateTimeField(_("fitted"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("coefficients of the matcher")
+        verbose_name_plural = _("coefficients of the matcher")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"fitted on {self.pairs} pairs"
+
+
 def vector_from_bytes(data: bytes | memoryview) -> NDArray[np.float32]:
     """The float32 [dim] vector of stored float16 bytes."""
     return np.frombuffer(data, dtype="<f2").astype(np.float32)

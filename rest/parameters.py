@@ -24,6 +24,7 @@ MAX_PRICE = 9_999_999_999
 # Decimal and scientific notation, e.g. 0.00012345678901234567 and 1e-07.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
 _CONTROL_CHARACTERS = r"\x00-\x1f\x7f-\x9f"
+_WHITESPACE = str.maketrans("\t\n\r", "   ")
 # What campaigns, advertisers and scripts add to any address: no parameter of ours. `_` is jQuery's, against caches.
 _TRACKING = re.compile(
     r"_|_ga|_gl|utm_[a-z_]+|fbclid|gclid|gclsrc|dclid|gad_source|gbraid|wbraid|msclkid|ttclid|twclid|yclid|igshid|srsltid|mc_[ce]id"
@@ -186,6 +187,16 @@ class TextParameter(Parameter):
             raise ValueError(f"is longer than {self.max_length} characters")
         if re.search(f"[{_CONTROL_CHARACTERS}]", text):
             raise ValueError("contains control characters")
+        return text
+
+
+class ParagraphsParameter(TextParameter):
+    """A text that may have tabs and several lines."""
+
+    pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+
+    def parse(self, text: str) -> str:
+        super().parse(text.translate(_WHITESPACE))
         return text
 
 

@@ -1,4 +1,4 @@
-"""Near-duplicates in the admin: groups of products that may be one, side by side, and the decisions about them."""
+"""Near-duplicates in the admin: pairs of products that may be one, side by side, and the decisions about them."""
 
 from __future__ import annotations
 
@@ -18,51 +18,72 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from catalog.duplicates import DecisionNotPossible, DuplicateGroup, SimilarProduct, duplicate_groups, make_variants
+from catalog.decisions import DecisionNotPossible
+from catalog.decisions import undo as undo_decision
+from catalog.duplicates import DuplicateGroup, FoundPair, duplicate_groups, make_variants
 from catalog.duplicates import mark_as_different as mark_different
 from catalog.duplicates import merge as merge_products
-from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
+from catalog.models import DuplicateDecision, DuplicatePair, DuplicateSearch, Product, ProductImage
 from embeddings.admin.display import ReviewAdmin
 from embeddings.submissions import submit_duplicate_search
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
 
 GROUPS_PER_PAGE = 10
-# Limits of a page; the other products of a group are shown when these are decided on.
-PRODUCTS_SHOWN = 24
+# Limits of a page; the other pairs of a group are shown when these are decided on.
+PAIRS_SHOWN = 12
+OTHERS_SHOWN = 12
 PHOTOS_SHOWN = 4
+DECISIONS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A product of a group as the page shows it. photos: the first few; nearest: the most similar product of the group."""
+    """A product of a pair as the page shows it. photos: the first few."""
 
     product: Product
     photos: Sequence[ProductImage]
     more_photos: int
-    nearest: Product
+
+
+@dataclass(frozen=True, slots=True)
+class PairView:
+    """A pair as the page shows it. others: further products of its group, which can be decided on with it."""
+
+    candidates: Sequence[Candidate]
     kind: str
     percent: int
+    differences: Sequence[str]
+    others: Sequence[Product]
 
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A group as the page shows it. more: how many products it has besides the candidates."""
+    """A group as the page shows it. count: of its products; more: how many pairs it has besides those shown."""
 
-    candidates: Sequence[Candidate]
+    pairs: Sequence[PairView]
     percent: int
     count: int
     more: int
 
 
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """A decision that can be undone. titles: of its products."""
+
+    decision: DuplicateDecision
+    titles: Sequence[str]
+
+
 @admin.register(DuplicatePair)
 class DuplicatesAdmin(ReviewAdmin):
-    """Products that may be one: decisions are about groups, not pairs."""
+    """Products that may be one."""
 
     def get_urls(self) -> list[URLPattern]:
         return [
             path("", self.admin_site.admin_view(self.changelist_view), name="catalog_duplicatepair_changelist"),
             path("decide/", self.admin_site.admin_view(self.decide), name="catalog_duplicatepair_decide"),
+            path("undo/", self.admin_site.admin_view(self.undo), name="catalog_duplicatepair_undo"),
             path("search/", self.admin_site.admin_view(self.search), name="catalog_duplicatepair_search"),
         ]
 
@@ -77,6 +98,7 @@ class DuplicatesAdmin(ReviewAdmin):
             "title": _("Near-duplicates"),
             "groups": group_views(list(page.object_list)),
             "page": page,
+            "decisions": latest_decisions(),
             "searched": DuplicateSearch.objects.order_by("-finished_at").first(),
             "may_merge": request.user.has_perm("catalog.delete_product"),
             **(extra_context or {}),
@@ -111,6 +133,26 @@ class DuplicatesAdmin(ReviewAdmin):
             messages.error(request, str(error))
         page = next(iter(_parse_ids(request.POST.getlist("page"))), 1)
         return redirect(f"{reverse('admin:catalog_duplicatepair_changelist')}?page={page}")
+
+    @method_decorator(require_POST)
+    def undo(self, request: HttpRequest) -> HttpResponse:
+        """Undo a decision; then return to the page. A merge needs the permission that it needed to be made."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        chosen = next(iter(_parse_ids(request.POST.getlist("made"))), 0)
+        is_merge = DuplicateDecision.objects.filter(pk=chosen, kind=DuplicateDecision.Kind.MERGE).exists()
+        if is_merge and not request.user.has_perm("catalog.delete_product"):
+            raise PermissionDenied
+        try:
+            decision = undo_decision(chosen)
+        except DecisionNotPossible as error:
+            messages.error(request, str(error))
+        else:
+            message = _("Undone: “%(decision)s”.") % {"decision": decision.get_kind_display()}
+            for product in Product.objects.filter(pk__in=decision.products):
+                self._log_change(request, product, message, set(decision.products))
+            messages.success(request, message)
+        return redirect("admin:catalog_duplicatepair_changelist")
 
     def _decide(self, request: HttpRequest, decision: str, main: int | None, chosen: set[int]) -> str:
         """Apply the decision and record it in the history. Raises DecisionNotPossible, PermissionDenied."""
@@ -166,34 +208,42 @@ def group_views(groups: Sequence[DuplicateGroup]) -> list[GroupView]:
     return [_group_view(group, products, photos) for group in groups]
 
 
+def latest_decisions() -> list[DecisionView]:
+    """The latest decisions that were not undone, the newest first, read in two queries."""
+    made = list(DuplicateDecision.objects.filter(undone_at=None).order_by("-made_at", "-pk")[:DECISIONS_SHOWN])
+    titles = dict(
+        Product.objects.filter(pk__in={pk for each in made for pk in each.products}).values_list("pk", "title")
+    )
+    return [DecisionView(each, [titles[pk] for pk in each.products if pk in titles]) for each in made]
+
+
 def _group_view(
     group: DuplicateGroup, products: Mapping[int, Product], photos: Mapping[int, Sequence[ProductImage]]
 ) -> GroupView:
     # A product may be deleted between the two queries; its pairs are gone then, too.
-    existing = [
-        product for product in group.products if product in products and group.most_similar[product].product in products
-    ]
-    candidates = [
-        _candidate(products, photos, product, group.most_similar[product]) for product in existing[:PRODUCTS_SHOWN]
-    ]
-    return GroupView(candidates, _percent(group.similarity), len(existing), len(existing) - len(candidates))
+    existing = [pair for pair in group.pairs if pair.first in products and pair.second in products]
+    pairs = [_pair_view(pair, group, products, photos) for pair in existing[:PAIRS_SHOWN]]
+    return GroupView(pairs, _percent(group.similarity), len(group.products), len(existing) - len(pairs))
 
 
-def _candidate(
+def _pair_view(
+    pair: FoundPair,
+    group: DuplicateGroup,
     products: Mapping[int, Product],
     photos: Mapping[int, Sequence[ProductImage]],
-    product_id: int,
-    nearest: SimilarProduct,
-) -> Candidate:
-    own = photos.get(product_id, ())
-    return Candidate(
-        products[product_id],
-        own[:PHOTOS_SHOWN],
-        max(len(own) - PHOTOS_SHOWN, 0),
-        products[nearest.product],
-        str(nearest.evidence.kind.label),
-        _percent(nearest.evidence.similarity),
+) -> PairView:
+    others = [products[pk] for pk in group.products if pk in products and pk not in (pair.first, pair.second)]
+    return PairView(
+        [_candidate(products[pk], photos.get(pk, ())) for pk in (pair.first, pair.second)],
+        str(pair.evidence.kind.label),
+        _percent(pair.evidence.similarity),
+        [str(each.label) for each in sorted(pair.differences)],
+        others[:OTHERS_SHOWN],
     )
+
+
+def _candidate(product: Product, photos: Sequence[ProductImage]) -> Candidate:
+    return Candidate(product, photos[:PHOTOS_SHOWN], max(len(photos) - PHOTOS_SHOWN, 0))
 
 
 def _percent(similarity: float) -> int:

@@ -8,6 +8,7 @@ from embeddings.errors import (
     EncoderMismatch,
     IndexMismatch,
     NothingToRollBackTo,
+    TooFewPairs,
     UnknownCollection,
     WorseEncoder,
 )
@@ -35,6 +36,8 @@ def _remedy(error: Exception) -> str:
             return (
                 "put the former file back, or run manage.py reindex --rebuild to embed the catalogue with the new model"
             )
+        case TooFewPairs():
+            return "decide on more near-duplicates in the admin"
         case WorseEncoder():
             return "--allow-worse activates it all the same"
         case NothingToRollBackTo():

@@ -750,7 +750,7 @@ def _as_json(sparse: Mapping[str, SparseVector]) -> dict[str, list[list[float]]]
     return {name: [vector.indices.tolist(), vector.values.tolist()] for name, vector in sparse.items()}
 
 
-def _from_json(sparse: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, SparseVector]:
+def _from_json(sparse: Mapping[str, Sequence[Sequence[float]]]) -> Mapping[str, SparseVector]:
     return {
         name: SparseVector(np.array(indices, dtype=np.uint32), np.array(values, dtype=np.float32))
         for name, (indices, values) in sparse.items()

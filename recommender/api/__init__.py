@@ -2,6 +2,7 @@
 
 from recommender.api.collections import CollectionsView, CollectionView
 from recommender.api.events import EventsView
+from recommender.api.matches import MatchesView, ProductMatchesView
 from recommender.api.recommendations import (
     SearchView,
     SimilarBySkuView,
@@ -19,7 +20,9 @@ __all__ = [
     "CollectionView",
     "CollectionsView",
     "EventsView",
+    "MatchesView",
     "NotFoundView",
+    "ProductMatchesView",
     "RootView",
     "RuleSetView",
     "RuleSetsView",

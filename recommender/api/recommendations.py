@@ -368,7 +368,7 @@ class SearchView(ApiView):
 
         Parameters may be given in the query string or in the form.
         """
-        _check_size(content_length(request), allowance=FORM_BYTES)
+        check_size(content_length(request), allowance=FORM_BYTES)
         given = {*request.query_params, *request.POST}
         errors = _file_errors(request.FILES, given)
         if failure := get_storage_error(request._request):
@@ -377,7 +377,7 @@ class SearchView(ApiView):
         address = values.pop("photo_address", None)
         file = request.FILES.get(_PHOTO)
         if file is not None:
-            _check_size(file.size)
+            check_size(file.size)
             values["photo"] = file.read()
         elif address is not None:
             values["photo"] = _photo_behind(address)
@@ -482,7 +482,8 @@ def _photo_behind(address: str) -> bytes:
     return fetched.photo.content
 
 
-def _check_size(size: int, allowance: int = 0) -> None:
+def check_size(size: int, allowance: int = 0) -> None:
+    """Raises ImageRejected for a file, or a request with one, that is larger than a photo may be. allowance: in bytes."""
     if size > settings.PHOTO_MAX_BYTES + allowance:
         raise _too_large(settings.PHOTO_MAX_BYTES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
 
+from catalog import events
+from catalog.decisions import DecisionNotPossible, undo
+from catalog.differences import Difference
 from catalog.duplicates import (
-    DecisionNotPossible,
     MatchEvidence,
     duplicate_groups,
     make_variants,
@@ -21,7 +24,7 @@ from catalog.duplicates import (
     merge,
     store_search_result,
 )
-from catalog.models import DuplicatePair, Product, ProductImage
+from catalog.models import DuplicateDecision, DuplicatePair, Product, ProductImage
 from catalog.photos import validate_photo
 from catalog.services import ProductData, attach_image, save_product, withdraw_products
 from tests.catalog.shop import stock
@@ -61,14 +64,47 @@ class TestGroups:
         store_search_result({(one.pk, two.pk): evidence(0.9), (three.pk, four.pk): evidence(0.99)}, photos=4)
         assert groups() == [{three.pk, four.pk}, {one.pk, two.pk}]
 
-    def test_each_product_is_shown_beside_the_one_most_like_it(self) -> None:
+    def test_the_pairs_of_a_group_come_one_by_one_the_most_similar_first(self) -> None:
         one, two, three = (stock() for _ in range(3))
         store_search_result({(one.pk, two.pk): evidence(0.9), (two.pk, three.pk): evidence(0.95)}, photos=3)
         (group,) = duplicate_groups()
-        assert {product: near.product for product, near in group.most_similar.items()} == {
-            one.pk: two.pk, two.pk: three.pk, three.pk: two.pk,
-        }  # fmt: skip
+        assert [(pair.first, pair.second) for pair in group.pairs] == [(two.pk, three.pk), (one.pk, two.pk)]
         assert group.similarity == 0.95
+
+    def test_a_chain_is_divided_at_its_weak_edges_and_no_pair_is_lost(self) -> None:
+        watches = [stock() for _ in range(13)]
+        chain = list(pairwise(watches))
+        found(*chain)
+        assert max(map(len, groups())) == 3
+        pairs = [{pair.first, pair.second} for group in duplicate_groups() for pair in group.pairs]
+        assert sorted(map(sorted, pairs)) == [[one.pk, two.pk] for one, two in chain]
+
+    def test_products_that_are_all_alike_stay_together(self) -> None:
+        mugs = [stock() for _ in range(5)]
+        found(*combinations(mugs, 2))
+        assert groups() == [{mug.pk for mug in mugs}]
+
+    @pytest.mark.parametrize(
+        ("own", "others", "differences"),
+        [
+            ({"category": ("Home", "Mugs")}, {"category": ("Office",)}, {Difference.CATEGORY}),
+            ({"category": ("Home",)}, {"category": ("Home", "Mugs")}, set()),
+            ({"price": "10"}, {"price": "19.90"}, {Difference.PRICE}),
+            ({"price": "10"}, {"price": "19.90", "currency": "CHF"}, set()),
+            ({"price": "10"}, {"price": None}, set()),
+            ({"attributes": {"colour": "navy"}}, {"attributes": {"Farbe": "Rot"}}, {Difference.COLOUR}),
+            ({"attributes": {"colour": "Rouge"}}, {"attributes": {"color": "red"}}, set()),
+        ],
+    )
+    def test_what_speaks_against_a_pair_is_said(self, own: Any, others: Any, differences: set[Difference]) -> None:
+        found((stock("Mug", **own), stock("Cup", **others)))
+        ((pair,),) = [group.pairs for group in duplicate_groups()]
+        assert pair.differences == differences
+
+    def test_products_that_differ_are_in_no_group_with_those_that_do_not(self) -> None:
+        one, two, red = stock("Blue mug"), stock("Mug, blue"), stock("Red mug")
+        found((one, two), (one, red), (two, red), similarity=0.95)
+        assert groups() == [{one.pk, two.pk}, {one.pk, red.pk}, {two.pk, red.pk}]
 
     def test_a_product_that_was_withdrawn_is_in_none(self) -> None:
         one, two = stock(), stock()
@@ -239,6 +275,100 @@ class TestMerge:
             merged.full_clean()
         with pytest.raises(IntegrityError), transaction.atomic():
             merged.save()
+
+
+def undo_last() -> None:
+    undo(DuplicateDecision.objects.latest("pk").pk)
+
+
+def everything() -> Any:
+    """What decisions change, for comparing before and after."""
+    products = Product.objects.order_by("pk").values_list(
+        "pk",
+        "description",
+        "category",
+        "brand",
+        "price",
+        "currency",
+        "tags",
+        "attributes",
+        "active",
+        "variant_of",
+        "merged_into",
+    )
+    images = ProductImage.objects.order_by("product", "position").values_list(
+        "product", "position", "sha256", "alt", "file", "role", "from_merged_product"
+    )
+    pairs = DuplicatePair.objects.order_by("first", "second").values_list(
+        "first", "second", "kind", "similarity", "decision"
+    )
+    return [list(rows) for rows in (products, images, pairs)]
+
+
+class TestUndo:
+    def test_a_merge_is_undone_with_photos_fields_families_and_pairs(self) -> None:
+        kept = stock(price=None, tags=["blue"], attributes={}, category=())
+        other = stock(price="9.90", description="Holds 350 ml.", brand="Pier", tags=["gift"], photos=2)
+        variant, earlier, stranger, waiting = stock(), stock(), stock(), stock()
+        make_variants(other.pk, [variant.pk])
+        merge(other.pk, [earlier.pk])
+        shared = validate_photo(jpeg("tomato"))
+        attach_image(kept, shared)
+        attach_image(other, shared, alt="Its own words")
+        found((kept, other), (other, stranger), (other, waiting))
+        mark_as_different([other.pk, stranger.pk])
+        before = everything()
+        merge(kept.pk, [other.pk])
+        assert everything() != before
+        undo_last()
+        assert everything() == before
+        assert all(image.file.storage.exists(image.file.name) for image in other.images.all())
+
+    @pytest.mark.parametrize("decide", [mark_as_different, lambda ids: make_variants(ids[0], ids)])
+    def test_the_others_are_undone_too(self, decide: Any) -> None:
+        one, two, three = stock(), stock(), stock()
+        found((one, two))
+        before = everything()
+        decide([one.pk, two.pk, three.pk])
+        undo_last()
+        assert everything() == before
+
+    def test_what_was_changed_since_stays(self) -> None:
+        kept, other = stock(price=None), stock(price="9.90", description="Holds 350 ml.")
+        merge(kept.pk, [other.pk])
+        Product.objects.filter(pk=kept.pk).update(description="Holds 400 ml.")
+        undo_last()
+        (again_kept,) = again(kept)
+        assert (again_kept.description, again_kept.price) == ("Holds 400 ml.", None)
+
+    def test_the_index_hears_of_it(self) -> None:
+        kept, other = stock(), stock()
+        merge(kept.pk, [other.pk])
+        changed: list[int] = []
+        receiver = lambda product_ids, **_: changed.extend(product_ids)  # noqa: E731
+        events.products_changed.connect(receiver)
+        try:
+            undo_last()
+        finally:
+            events.products_changed.disconnect(receiver)
+        assert {kept.pk, other.pk} <= set(changed)
+
+    def test_what_cannot_be_undone_is_said_and_nothing_changes(self) -> None:
+        one, two, three, four = stock(), stock(), stock(), stock()
+        merge(one.pk, [two.pk])
+        first = DuplicateDecision.objects.latest("pk")
+        merge(three.pk, [one.pk])
+        with pytest.raises(DecisionNotPossible, match="merged again"):
+            undo(first.pk)
+        undo_last()
+        undo(first.pk)
+        assert [product.active for product in again(one, two, three)] == [True] * 3
+        with pytest.raises(DecisionNotPossible, match="already"):
+            undo(first.pk)
+        merge(three.pk, [four.pk])
+        Product.objects.get(pk=four.pk).delete()
+        with pytest.raises(DecisionNotPossible, match="deleted"):
+            undo_last()
 
 
 class TestTheNextImport:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -12,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from catalog.duplicates import MatchEvidence, make_variants, store_search_result
-from catalog.models import DuplicatePair, Product
+from catalog.duplicates import MatchEvidence, make_variants, merge, store_search_result
+from catalog.models import DuplicateDecision, DuplicatePair, Product
 from embeddings.admin import duplicates
 from tests.catalog.shop import stock
 
@@ -62,13 +64,24 @@ def decide(client: Client, decision: str, *products: Product, main: Product | No
     return [str(message) for message in answer.context["messages"]]
 
 
+def three_alike() -> None:
+    mugs = [stock(f"Mug {number}") for number in range(3)]
+    alike = MatchEvidence(Kind.SIMILAR, 0.97, 2)
+    store_search_result({(one.pk, other.pk): alike for one, other in combinations(mugs, 2)}, photos=3)
+
+
+def undo(client: Client, made: DuplicateDecision) -> list[str]:
+    answer = client.post(reverse("admin:catalog_duplicatepair_undo"), {"made": made.pk}, follow=True)
+    return [str(message) for message in answer.context["messages"]]
+
+
 class TestThePage:
     def test_a_group_shows_its_products_side_by_side(self, admin: Client) -> None:
         one, other = twins()
         page = shown(admin)
         assert "2 products, 97% alike" in page
         assert page.count("/thumbs/320/") == 3
-        assert "97%: similar photo as “Blue mug, again”" in page
+        assert "97%: similar photo" in page
         for product in (one, other):
             assert reverse("admin:catalog_product_change", args=[product.pk]) in page
             assert product.sku in page
@@ -79,8 +92,8 @@ class TestThePage:
         twins(kind=Kind.SAME_FILE, similarity=1)
         twins("Hat", kind=Kind.MIRRORED)
         page = shown(admin)
-        assert "100%: identical photo as" in page
-        assert "97%: similar photo, mirrored as" in page
+        assert "100%: identical photo" in page
+        assert "97%: similar photo, mirrored" in page
 
     def test_it_says_when_somebody_looked_last_and_how_to_look_again(self, admin: Client) -> None:
         assert "No search has run yet." in shown(admin)
@@ -99,12 +112,26 @@ class TestThePage:
         assert "Mug 2" in shown(admin, page=2)
         assert "Mug 2" in shown(admin, page=99)
 
-    def test_of_a_large_group_the_first_products_are_shown(
-        self, admin: Client, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(duplicates, "PRODUCTS_SHOWN", 1)
-        twins()
-        assert "1 more product is shown when these are decided on." in shown(admin)
+    def test_of_a_large_group_the_first_pairs_are_shown(self, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(duplicates, "PAIRS_SHOWN", 1)
+        three_alike()
+        assert "2 more pairs are shown when these are decided on." in shown(admin)
+
+    def test_of_a_group_the_pair_alone_is_ticked(self, admin: Client) -> None:
+        three_alike()
+        page = shown(admin)
+        forms = re.findall(r"<form [^>]*duplicatepair/decide/.*?</form>", page, re.DOTALL)
+        assert len(forms) == 3
+        for form in forms:
+            boxes = re.findall(r'<input type="checkbox"[^>]*>', form)
+            assert [" checked" in box for box in boxes] == [True, True, False]
+
+    def test_a_pair_that_differs_has_a_warning(self, admin: Client) -> None:
+        _, other = twins()
+        assert "Probably not the same" not in shown(admin)
+        Product.objects.filter(pk=other.pk).update(title="Red mug", price="99")
+        assert "Probably not the same:" in (page := shown(admin))
+        assert "different colours, different prices" in page
 
     def test_it_takes_as_many_queries_for_five_groups_as_for_one(self, admin: Client) -> None:
         twins()
@@ -124,6 +151,28 @@ class TestThePage:
     def test_the_product_list_leads_to_it(self, admin: Client) -> None:
         address = reverse("admin:catalog_product_changelist")
         assert "Near-duplicates" in admin.get(address).content.decode()
+
+
+class TestUndo:
+    def test_a_merge_is_undone_from_the_page(self, admin: Client) -> None:
+        one, other = twins()
+        decide(admin, "merge", one, other, main=one)
+        (made,) = DuplicateDecision.objects.all()
+        assert "Undo “merged” of Blue mug, Blue mug, again" in shown(admin)
+        assert undo(admin, made) == ["Undone: “merged”."]
+        assert Product.objects.get(pk=other.pk).active
+        assert "2 products, 97% alike" in (page := shown(admin))
+        assert "Latest decisions" not in page
+        assert undo(admin, made) == ["This decision was undone already. Reload the page."]
+
+    def test_who_may_not_merge_undoes_no_merge(self) -> None:
+        one, other = twins()
+        merge(one.pk, [other.pk])
+        client = somebody("view_product", "change_product")
+        made = DuplicateDecision.objects.get()
+        assert "Undo “merged”" not in shown(client)
+        assert client.post(reverse("admin:catalog_duplicatepair_undo"), {"made": made.pk}).status_code == 403
+        assert not Product.objects.get(pk=other.pk).active
 
 
 class TestDecisions:

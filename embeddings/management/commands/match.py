@@ -1,0 +1,113 @@
+"""manage.py match: find the same products in two files."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from catalog.importers.rows import InvalidSource
+from embeddings.errors import EmbeddingsError
+from embeddings.management.errors import command_error
+from embeddings.match_files import FoundMatch, Listed, encoder_for_files, match_records, read_records
+from jobs.progress import stage_bars
+
+_COLUMNS = ("left_sku", "right_sku", "probability", "photo", "text", "left_title", "right_title")
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no probability between 0 and 1")
+    return value
+
+
+class Command(BaseCommand):
+    help = (
+        "Find the products of one file in another, such as the feed of another seller, by photo and text, and write the "
+        "pairs as CSV with the probability that they are the same product. Nothing is imported. Any format that can be "
+        "imported will do."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--left", type=Path, required=True, metavar="FILE", help="whose products are looked for")
+        parser.add_argument("--right", type=Path, required=True, metavar="FILE", help="where they are looked for")
+        parser.add_argument("--left-images", type=Path, metavar="FOLDER", help="its photos (default: beside the file)")
+        parser.add_argument("--right-images", type=Path, metavar="FOLDER", help="its photos (default: beside the file)")
+        parser.add_argument("--no-photos", action="store_true", help="compare texts alone")
+        parser.add_argument(
+            "--min-probability",
+            type=_probability,
+            default=0.5,
+            metavar="P",
+            help="the lowest that is written (default: 0.5)",
+        )
+        parser.add_argument("--one-to-one", action="store_true", help="each product is in one pair at most")
+        parser.add_argument(
+            "--out", type=Path, metavar="FILE", help="where to write the CSV (default: standard output)"
+        )
+
+    def handle(self, **options: Any) -> None:
+        try:
+            encoder = None if options["no_photos"] else encoder_for_files()
+            with stage_bars() as on_progress:
+                left, right = (
+                    read_records(
+                        options[side], images=options[f"{side}_images"], encoder=encoder, on_progress=on_progress
+                    )
+                    for side in ("left", "right")
+                )
+                found = match_records(
+                    left,
+                    right,
+                    min_probability=options["min_probability"],
+                    one_to_one=options["one_to_one"],
+                    on_progress=on_progress,
+                )
+        except InvalidSource as error:
+            raise CommandError(str(error)) from error
+        except EmbeddingsError as error:
+            raise command_error(error) from error
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted: nothing was written.", returncode=130) from None
+        if options["out"] is None:
+            _write(self.stdout, found)
+        else:
+            try:
+                with options["out"].open("w", newline="") as file:
+                    _write(file, found)
+            except OSError as error:
+                raise CommandError(f"{options['out']} cannot be written: {error.strerror}") from error
+        self.stderr.write(
+            f"{len(found)} pairs of {_described(left)} and {_described(right)}",
+            ending="\n",
+            style_func=lambda text: text,
+        )
+
+
+def _write(file: Any, found: list[FoundMatch]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for pair in found:
+        photo = "" if pair.photo is None else f"{pair.photo:.4f}"
+        writer.writerow(
+            [
+                pair.left,
+                pair.right,
+                f"{pair.probability:.4f}",
+                photo,
+                f"{pair.text:.4f}",
+                pair.left_title,
+                pair.right_title,
+            ]
+        )
+
+
+def _described(listed: Listed) -> str:
+    notes = [f"{listed.invalid} invalid"] * bool(listed.invalid) + [f"{listed.no_photo} without a photo"] * bool(
+        listed.no_photo
+    )
+    return f"{len(listed.entries)} products" + (f" ({', '.join(notes)})" if notes else "")

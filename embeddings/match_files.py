@@ -1,0 +1,154 @@
+"""The same products in two files, such as the feeds of two sellers: reads both, and lists or assigns the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+
+from catalog.importers.mapping import FieldMapping
+from catalog.importers.rows import PhotoSkipped, Row
+from catalog.importers.sources import open_catalogue
+from catalog.photos import ImageRejected, open_rgb
+from embeddings.backends import get_encoder
+from embeddings.encoders.base import Encoder
+from embeddings.matches import coefficients
+from embeddings.matching.assignment import assign
+from embeddings.matching.gallery import Entry, Gallery, feature_rows
+from embeddings.matching.probability import log_odds
+from embeddings.matching.records import Record
+from jobs.progress import ProgressCallback, StageProgress
+
+# Of each row, so many photos are encoded.
+MAX_PHOTOS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The rows of a file. skus: of the entries; invalid: rows that could not be read; no_photo: entries without a usable photo."""
+
+    skus: Sequence[str]
+    entries: Sequence[Entry]
+    invalid: int
+    no_photo: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMatch:
+    """A pair of rows that may be the same product."""
+
+    left: str
+    right: str
+    left_title: str
+    right_title: str
+    probability: float
+    photo: float | None
+    text: float
+
+
+def read_records(path: Path, *, images: Path | None, encoder: Encoder | None, on_progress: ProgressCallback) -> Listed:
+    """Read a catalogue file as an import would.
+
+    Args:
+        path: in any format that can be imported.
+        images: folder of its photos; None: beside the file.
+        encoder: for the photos; None: without photos.
+        on_progress: by rows, with the name of the file as stage.
+
+    Returns:
+        Its records. Photos behind links are passed over.
+
+    Raises:
+        InvalidSource: there is no usable catalogue.
+    """
+    skus, entries, invalid, no_photo = [], [], 0, 0
+    with open_catalogue(path, FieldMapping(), images=images) as source:
+        progress = StageProgress(on_progress, path.name, source.total)
+        for row in source:
+            progress.advance()
+            if row.product is None:
+                invalid += 1
+                continue
+            vectors = [] if encoder is None else list(_vectors(row, encoder))
+            no_photo += not vectors
+            skus.append(row.sku)
+            entries.append(Entry(_record(row), np.stack(vectors)) if vectors else Entry(_record(row)))
+    return Listed(skus, entries, invalid, no_photo)
+
+
+def match_records(
+    left: Listed, right: Listed, *, min_probability: float, one_to_one: bool, on_progress: ProgressCallback
+) -> list[FoundMatch]:
+    """The pairs of two files.
+
+    Args:
+        left: rows that are looked for.
+        right: where they are looked for.
+        min_probability: the lowest that is returned.
+        one_to_one: each row is in one pair at most, so that the sum of the log-odds over `min_probability` is the highest.
+        on_progress: by rows of the left file.
+
+    Returns:
+        Pairs, by row of the left file, the most probable first.
+    """
+    gallery, model = Gallery(right.entries), coefficients()
+    progress = StageProgress(on_progress, "comparing", len(left.entries))
+    found: dict[tuple[int, int], FoundMatch] = {}
+    for row, entry in enumerate(left.entries):
+        candidates = gallery.candidates(entry)
+        probabilities = model.probabilities(feature_rows(candidates)).tolist()
+        for candidate, probability in sorted(zip(candidates, probabilities, strict=True), key=lambda each: -each[1]):
+            if probability >= min_probability:
+                found[row, candidate.row] = FoundMatch(
+                    left.skus[row],
+                    right.skus[candidate.row],
+                    entry.record.title,
+                    right.entries[candidate.row].record.title,
+                    probability,
+                    candidate.evidence.photo,
+                    candidate.evidence.text,
+                )
+        progress.advance()
+    if one_to_one:
+        # A pair at the lowest probability is still better than none.
+        least = log_odds(min_probability) - 1e-6
+        chosen = assign((row, column, log_odds(pair.probability) - least) for (row, column), pair in found.items())
+        return [found[pair] for pair in sorted(chosen.items())]
+    return list(found.values())
+
+
+def encoder_for_files() -> Encoder:
+    """The default encoder: two files have no collection. Raises EncoderUnavailable."""
+    return get_encoder()
+
+
+def _record(row: Row) -> Record:
+    product = row.product
+    assert product is not None  # noqa: S101 - checked by the caller
+    attributes: dict[str, Any] = product.attributes
+    return Record(
+        product.title,
+        product.brand,
+        product.description,
+        product.price,
+        product.currency,
+        {name: str(value) for name, value in attributes.items()},
+        product.sku,
+    )
+
+
+def _vectors(row: Row, encoder: Encoder) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
+    for source in (row.photos or ())[:MAX_PHOTOS]:
+        if "://" in source.name:
+            continue
+        try:
+            loaded = source.load({}).photo
+        except (ImageRejected, PhotoSkipped):
+            continue
+        if loaded is not None:
+            picture = open_rgb(loaded.content, min_side=encoder.input_size, max_pixels=settings.PHOTO_MAX_PIXELS)
+            yield encoder.encode([picture])[0]
