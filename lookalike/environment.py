@@ -10,8 +10,10 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 import environ
+from django.conf.global_settings import LANGUAGES
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 from pydantic import (
@@ -106,6 +108,20 @@ def _public_url(url: str) -> str:
     if parts is None or parts.query is not None or parts.fragment is not None:
         raise PydanticCustomError("url", "should be a URL like https://shop.example or https://shop.example/lookalike")
     return url.rstrip("/")
+
+
+def _time_zone(name: str) -> str:
+    """Check the name of a time zone."""
+    if name not in available_timezones():
+        raise PydanticCustomError("time_zone", "should be the name of a time zone like Europe/Berlin")
+    return name
+
+
+def _language_code(code: str) -> str:
+    """Check the code of a language that Django knows."""
+    if code not in dict(LANGUAGES):
+        raise PydanticCustomError("language", "should be the code of a language like de or pt-br")
+    return code
 
 
 def _product_url(template: str) -> str:
@@ -257,6 +273,8 @@ class Environment(BaseModel):
     SERVE_MEDIA: Bool = Field(default_factory=lambda values: values["DEBUG"])
     PUBLIC_URL: Annotated[str, AfterValidator(_public_url)] = ""
     PRODUCT_URL: Annotated[str, AfterValidator(_product_url)] = ""
+    TIME_ZONE: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    LANGUAGE_CODE: Annotated[str, AfterValidator(_language_code)] = "en"
     SHOP_CURRENCY: Annotated[str, StringConstraints(pattern="^([A-Z]{3})?$")] = ""
     SHOP_SUBSTITUTES: Bool = False
     PROMETHEUS_MULTIPROC_DIR: str = ""

@@ -55,6 +55,8 @@ def site(tmp_path: Path) -> Site:
         ("FAISS_INDEX", "annoy", "FAISS_INDEX='annoy' should be 'flat', 'hnsw' or 'ivf_pq'"),
         ("FAISS_INDEX", "hnsw", "FAISS_INDEX is set, and so is QDRANT_URL"),
         ("QDRANT_SHARD_NUMBER", "many", "QDRANT_SHARD_NUMBER='many' should be a valid integer"),
+        ("TIME_ZONE", "Berlin", "TIME_ZONE='Berlin' should be the name of a time zone like Europe/Berlin"),
+        ("LANGUAGE_CODE", "klingon", "LANGUAGE_CODE='klingon' should be the code of a language like de"),
         ("TRAIN_ARCHIVE_MAX_BYTES", "2GB", "TRAIN_ARCHIVE_MAX_BYTES='2GB' should be a valid integer"),
     ],
 )
@@ -104,6 +106,23 @@ def test_production_requires_api_keys_unless_opened(site):
     assert site.run("-c", show, **production).stdout == "keys {'bundled': 'bundled'}\n"
     result = site.run("-c", show, **production, API_WRITES="open", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
     assert result.stdout == "open {'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled'}\n"
+
+
+def test_times_and_prices_are_those_of_the_shop_s_zone_and_language(site):
+    show = """if True:
+        from datetime import UTC, datetime
+        from decimal import Decimal
+        import django
+        django.setup()
+        from django.utils import timezone
+        from django.utils.formats import date_format
+        from catalog.money import money
+        at = timezone.localtime(datetime(2026, 7, 1, 22, 30, tzinfo=UTC))
+        print(date_format(at, "SHORT_DATETIME_FORMAT"), money(Decimal("1234.5"), "EUR"))
+    """
+    shop = {"TIME_ZONE": "Europe/Berlin", "LANGUAGE_CODE": "de"}
+    shown = site.run("-c", show, **shop, DJANGO_SETTINGS_MODULE="lookalike.settings").stdout
+    assert shown == "02.07.2026 00:30 1.234,50\N{NO-BREAK SPACE}€\n"
 
 
 def test_variables_configure_a_qdrant_cluster(site):
