@@ -37,10 +37,14 @@ def frequencies_of(version_id: int, terms: AnyCollection[int]) -> dict[int, int]
 
     Args:
         version_id: the encoder version.
-        terms: ids.
+        terms: ids, one at least.
 
     Returns:
         Products by term; a term that no product has is missing.
     """
-    rows = DocumentFrequency.objects.filter(version=version_id, term__in=terms, documents__gt=0)
-    return dict(rows.values_list("term", "documents"))
+    ids = [*terms]
+    sql = f"SELECT term, documents FROM {_TABLE} WHERE version_id = %s AND documents > 0 AND term IN"
+    with connection.cursor() as cursor:
+        # By hand: in every search, building the query by the ORM takes longer than running it.
+        cursor.execute(f"{sql} ({', '.join(['%s'] * len(ids))})", [version_id, *ids])
+        return dict(cursor.fetchall())

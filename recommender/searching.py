@@ -12,6 +12,7 @@ from django.conf import settings
 from PIL import Image
 
 from catalog.cards import ProductCard, visible_cards
+from catalog.filters import NO_FILTER
 from catalog.photos import open_rgb
 from catalog.selectors import ids_not_matching
 from catalog.text_search import SearchUnavailable
@@ -24,7 +25,7 @@ from embeddings.selectors import LiveCollection, live_collection, missing_fields
 from embeddings.text.queries import query_of
 from embeddings.text.ranking import lexical_scores
 from embeddings.text.synonyms import Synonyms, read_synonyms
-from embeddings.vector_index.base import Filter, Hit, SparseQuery, SparseVector, Vector
+from embeddings.vector_index.base import UNFILTERED, Filter, Hit, SparseQuery, SparseVector, Vector
 from recommender import pipeline
 from recommender.errors import NothingToSearchFor, WithoutVector
 from recommender.facets import facets_of
@@ -45,6 +46,8 @@ _NOTHING = "give words, a photo, or a product that is liked"
 NEIGHBOURHOOD = 300
 # What looks count beside words.
 WORDS_WEIGHTS = Weights(1.0, 0.0, 0.2)
+# From this share of the best score on, words fit as well as they can: how often a product says "red" is no matter of looks.
+_SATURATED = 0.6
 # Of the products that words find, so many say what "similar looks" are.
 _LOOKS_OF = 3
 _LOOKS_WEIGHT = 0.5
@@ -199,7 +202,7 @@ def _answer(live: LiveCollection, search: ProductSearch, plan: Plan, find: _Find
                 card = cards.get(product_id)
                 if card is None or product_id in refused or card.family in families:
                     continue
-                if search.filter.matches(card) and selection.admits(card):
+                if (search.filter == NO_FILTER or search.filter.matches(card)) and selection.admits(card):
                     families.add(card.family)
                     kept.append(product_id)
             kept, _ = selection.capped(kept, cards.__getitem__)
@@ -303,6 +306,10 @@ class _Finder:
         return vectors_of_images(self._live, ids)
 
     def _conditions(self, plan: Plan) -> Filter:
+        # The index is faster without conditions; inactive products are then dropped, since the database does not return them.
+        examples = self._search.liked or self._search.disliked
+        if self._search.filter == NO_FILTER and not plan.filters and not examples:
+            return UNFILTERED
         excluded = [each.product_id for each in (*self._search.liked, *self._search.disliked)]
         return to_index_filter(self._search.filter, excluded, missing_fields(self._live), further=plan.filters)
 
@@ -316,9 +323,8 @@ class _Finder:
         query = query_of(self._search.text, live.language, _synonyms(live.language), unfinished=self._search.typing)
 
         def ask(using: str, vector: SparseVector, among: Collection[int] | None = among) -> dict[int, float]:
-            chosen = conditions
-            if among is not None:
-                chosen = replace(conditions, match_any={**conditions.match_any, "product_id": [*among]})
+            # Those among which is chosen have met the conditions.
+            chosen = conditions if among is None else Filter(match_any={"product_id": [*among]})
             hits = get_vector_index().query_sparse(live.texts.name, SparseQuery(using, vector, chosen, limit))
             return {hit.product_id: hit.score for hit in hits}
 
@@ -331,7 +337,10 @@ def _fused(scores: Mapping[int, float], hits: Sequence[Hit], text_weight: float,
     low, span = min(near, default=0.0), (max(near, default=0.0) - min(near, default=0.0)) or 1.0
     best = max(scores.values(), default=0.0) or 1.0
     looks = {hit.product_id: (hit.score - low) / span for hit in hits}
-    parts = {each: Parts(scores.get(each, 0.0) / best, looks.get(each, 0.0)) for each in {**looks, **scores}}
+    parts = {
+        each: Parts(min(1.0, scores.get(each, 0.0) / (_SATURATED * best)), looks.get(each, 0.0))
+        for each in {**looks, **scores}
+    }
     fused = {
         each: text_weight * (part.text or 0.0) + looks_weight * (part.looks or 0.0) for each, part in parts.items()
     }

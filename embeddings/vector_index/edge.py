@@ -261,8 +261,9 @@ class EdgeVectorIndex:
                 return []
             nearest = engine.Query.Nearest(_engine_sparse(wanted), using=query.using)
             conditions = _engine_filter(query.filter)
-            # One more than are returned, and all that tie with the last of them: which of these the engine returns is chance.
-            asked = query.limit + 1
+            # More than are returned, and all that tie with the last of them: which of these the engine returns is chance. Products
+            # with the same words are common, and a few more cost less than asking again.
+            asked = 3 * query.limit + 1
             while True:
                 found = shard.handle.query(
                     engine.QueryRequest(
