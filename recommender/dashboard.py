@@ -19,6 +19,7 @@ from django.core.cache import caches
 from django.db.models import Case, Count, Exists, Max, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
+from accounts.models import ApiKey
 from catalog.cards import ProductCard, visible_cards
 from catalog.errors import ProductNotFound
 from catalog.models import Product, ProductImage
@@ -230,6 +231,26 @@ def quality_of(version: EncoderVersion) -> Quality:
     return Quality(version.outcome.get("recall_at_1"), version.outcome.get("mean_average_precision"))
 
 
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """How far a new shop has come. has_page_key: a valid publishable key that is bound to the origins of its pages."""
+
+    has_products: bool
+    has_strips: bool
+    has_page_key: bool
+    has_events: bool
+
+    @property
+    def are_done(self) -> bool:
+        """Whether visitors are seen: then the key, which a shop need not have, is no question any more."""
+        return self.has_products and self.has_strips and self.has_events
+
+
+def first_steps() -> FirstSteps:
+    """What a new shop has done, up to CACHE_S old."""
+    return _cached("first_steps", CACHE_S, _find_first_steps)
+
+
 def event_counts() -> dict[Event.Type, int]:
     """Numbers of events within the PERIOD for products that exist, up to EVENTS_CACHE_S old."""
     return _cached("events", EVENTS_CACHE_S, _count_events)
@@ -342,6 +363,17 @@ def _with_rate(job: Job) -> JobSummary:
 def _recent(*types: Event.Type) -> QuerySet[Event]:
     """Events of these types within the PERIOD. The types are named so that the index is used."""
     return Event.objects.filter(type__in=types, created_at__gte=timezone.now() - PERIOD).order_by()
+
+
+def _find_first_steps() -> FirstSteps:
+    valid = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    keys = ApiKey.objects.filter(valid, kind=ApiKey.Kind.PUBLISHABLE, revoked_at=None).exclude(origins="")
+    return FirstSteps(
+        has_products=Product.objects.exists(),
+        has_strips=ImageEmbedding.objects.filter(state=State.INDEXED).exists(),
+        has_page_key=keys.exists(),
+        has_events=Event.objects.exists(),
+    )
 
 
 def _count_events() -> dict[Event.Type, int]:

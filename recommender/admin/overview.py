@@ -112,7 +112,8 @@ def overview_context(user: User | AnonymousUser) -> dict[str, Any]:
     if _may_see(user, PRODUCT):
         counts = dashboard.catalogue_counts()
         sections["catalogue"] = _catalogue(counts)
-        sections["is_new_shop"] = not counts.active and not counts.withdrawn
+        steps = dashboard.first_steps()
+        sections["first_steps"] = None if steps.are_done else steps
     if _may_see(user, PHOTO):
         sections["coverage"] = [_coverage(each) for each in dashboard.coverage()]
     if _may_see(user, JOB):

@@ -17,7 +17,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from accounts.models import User
+from accounts import keys
+from accounts.models import ApiKey, User
 from catalog.importers.submission import IMPORT
 from catalog.models import Product
 from embeddings.backends import get_vector_index
@@ -99,9 +100,23 @@ class TestCatalogue:
         assert "There is no photo yet." in text
         assert "No job has run yet." in text
         assert "Add the widget to your product pages" in text
-        shop.add((1, 0, 0))
+        assert "Done:" not in text
+        assert 'src="http://testserver/widget/v1/similar.js"' in text
+
+    def test_the_first_steps_are_ticked_off_until_visitors_are_seen(self, shop: Shop, admin):
+        product = shop.add((1, 0, 0))
         caches["process"].clear()
-        assert "start here" not in text_of(admin)
+        assert text_of(admin).count("Done:") == 2
+        keys.create(ApiKey(name="Everywhere"))
+        keys.create(ApiKey(name="Gone", origins="https://shop.example", expires_at=timezone.now()))
+        caches["process"].clear()
+        assert text_of(admin).count("Done:") == 2
+        keys.create(ApiKey(name="Shop pages", origins="https://shop.example"))
+        caches["process"].clear()
+        assert text_of(admin).count("Done:") == 3
+        seen(product, 1)
+        caches["process"].clear()
+        assert "First steps" not in text_of(admin)
 
 
 class TestCoverage:
