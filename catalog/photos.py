@@ -1,7 +1,7 @@
 """Validates photos: every photo from outside is checked here before it is stored or embedded.
 
 Photos of a catalogue are limited by the memory that decoding them takes, since cameras make them large; photos of visitors by
-their pixels, too. Both limits are checked before anything is decoded.
+less memory, and by their pixels. The limits are checked before anything is decoded. A process decodes one large photo at a time.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import io
 import stat
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, cast
+from types import TracebackType
+from typing import BinaryIO, Self, cast
 
 from django.conf import settings
 from PIL import Image, UnidentifiedImageError
@@ -47,12 +47,21 @@ SUFFIXES = frozenset(
 
 # Bytes of a pixel in Pillow's memory, by mode; 4 for all others.
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2}
-# Buffers of the decoder beside that, per pixel.
-_DECODER_BYTES = {"WEBP": 12, "AVIF": 12, "HEIF": 8, "TIFF": 4, "GIF": 4}
+# Buffers of the decoder beside that, per pixel, as measured by tests/catalog/test_photo_memory.py.
+_DECODER_BYTES = {"WEBP": 14, "AVIF": 14, "HEIF": 6, "TIFF": 4, "GIF": 4}
 _WEBP_BYTES = 4 + _DECODER_BYTES["WEBP"]
 _COEFFICIENT_BYTES = 2
-# Pictures that take more memory are decoded one at a time, and reduced at once.
+# Pictures that take more memory are decoded one at a time.
 _LARGE_BYTES = 64 * 1024**2
+# The same of a visitor's photo: every thread of a process may have one that is not large.
+_VISITORS_LARGE_BYTES = 16 * 1024**2
+# A visitor's file is also large by its own size: as many as there are threads would be read at once.
+_VISITORS_LARGE_FILE_BYTES = 4 * 1024**2
+# How long a visitor's large photo waits until others are decoded; a thread that waits answers nobody.
+_VISITORS_WAIT_S = 1.0
+# A picture of more pixels is reduced before it is converted, in strips.
+_CONVERTED_PIXELS = 1_000_000
+_STRIP_PIXELS = 250_000
 
 # A progressive JPEG is decoded once per scan; real ones have about ten, hostile ones thousands.
 _MAX_SCANS = 100
@@ -120,6 +129,83 @@ class ImageRejected(ValueError):
         self.reason = reason
 
 
+class DecoderBusy(Exception):
+    """Other large photos are being decoded in this process, and one more would take too much memory."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "other large photos are being read at the moment: send it again in a moment, or send a smaller one"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What a photo may take.
+
+    Attributes:
+        decoded_bytes: of memory while it is decoded.
+        pixels: None for as many as the memory allows.
+        large_bytes: a photo that takes more is decoded alone.
+        wait_s: how long it waits for its turn; -1 for as long as it takes.
+    """
+
+    decoded_bytes: int
+    pixels: int | None
+    large_bytes: int
+    wait_s: float
+
+    @classmethod
+    def of_catalogue(cls) -> Self:
+        """Those of a catalogue's photo."""
+        return cls(settings.PHOTO_MAX_DECODED_BYTES, None, _LARGE_BYTES, -1)
+
+    @classmethod
+    def of_visitors(cls) -> Self:
+        """Those of a photo that a visitor searches with."""
+        most = min(settings.PHOTO_MAX_DECODED_BYTES, settings.SEARCH_PHOTO_MAX_DECODED_BYTES)
+        return cls(most, settings.SEARCH_PHOTO_MAX_PIXELS, _VISITORS_LARGE_BYTES, _VISITORS_WAIT_S)
+
+
+class _Turn:
+    """The turn of a large picture, of which a process decodes one at a time; it ends with the block."""
+
+    _one_large_picture = Lock()
+
+    def __init__(self, limits: _Limits) -> None:
+        self.limits = limits
+        self._is_taken = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._is_taken:
+            self._one_large_picture.release()
+
+    def take(self, needed: int) -> None:
+        """Wait for the turn if the picture needs so many bytes that it is large.
+
+        Raises:
+            DecoderBusy: others took too long.
+        """
+        if needed > self.limits.large_bytes:
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait for the turn.
+
+        Raises:
+            DecoderBusy: others took too long.
+        """
+        if self._is_taken:
+            return
+        if not self._one_large_picture.acquire(timeout=self.limits.wait_s):
+            raise DecoderBusy
+        self._is_taken = True
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """A valid photo, in the form in which it is stored.
@@ -166,19 +252,24 @@ def validate_photo(content: bytes, *, max_bytes: int | None = None) -> Photo:
     limit = settings.PHOTO_MAX_BYTES if max_bytes is None else max_bytes
     if len(content) > limit:
         raise _too_large_error(limit)
-    stored, extension = _stripped(content), ""
+    with _Turn(_Limits.of_catalogue()) as turn:
+        return _validated(content, limit, turn)
+
+
+def _validated(content: bytes, limit: int, turn: _Turn) -> Photo:
+    stored, extension = _stripped(content, turn), ""
     if stored is None:
-        stored, extension = _convert(content)
+        stored, extension = _convert(content, turn)
         if len(stored) > limit:
             raise _too_large_error(limit)
-    image = _open(stored)
+    image = _open(stored, turn)
     width, height = image.size
-    with _decoded(image, stored, min_side=MIN_SIDE):
-        small = _downscaled(image)
+    _decode(image, stored, turn, min_side=MIN_SIDE)
+    upright = _small_rgb(image, MIN_SIDE)
     orientation = _orientation(image)
     if orientation in _SWAPS_SIDES:
         width, height = height, width
-    upright = _upright(to_srgb(small), orientation)
+    upright = _upright(upright, orientation)
     return Photo(
         stored,
         hashlib.sha256(stored).hexdigest(),
@@ -208,7 +299,8 @@ def known_sha256(content: bytes, known: Mapping[str, str]) -> str | None:
         return None
     if found := known.get(hashlib.sha256(content).hexdigest()):
         return found
-    stripped = _stripped(content)
+    with _Turn(_Limits.of_catalogue()) as turn:
+        stripped = _stripped(content, turn)
     return None if stripped is None else known.get(hashlib.sha256(stripped).hexdigest())
 
 
@@ -259,16 +351,13 @@ def read_limited(source: BinaryIO | Path, *, max_bytes: int | None = None) -> by
     return content
 
 
-def open_rgb(
-    source: bytes | Path | BinaryIO, *, min_side: int | None = None, max_pixels: int | None = None
-) -> Image.Image:
+def open_rgb(source: bytes | Path | BinaryIO, *, min_side: int | None = None) -> Image.Image:
     """Decode a photo: sRGB by its colour profile, 8 bits, with EXIF orientation applied, on white where it is transparent.
 
     Args:
         source: content, path or file.
         min_side: decode a JPEG at 1/2, 1/4 or 1/8 of its scale, as long as its shorter side has this many pixels; that saves
-            most of the work. Other large pictures are reduced likewise. Default: full scale.
-        max_pixels: a limit beside those of `validate_photo`; for photos of visitors the setting PHOTO_MAX_PIXELS.
+            most of the work. Other pictures of more than a million pixels are reduced likewise. Default: full scale.
 
     Returns:
         The picture.
@@ -277,15 +366,53 @@ def open_rgb(
         ImageRejected: as in `validate_photo`, with the same limits.
     """
     content = source if isinstance(source, bytes) else read_limited(source)
-    image = _open(content, max_pixels)
-    with _decoded(image, content, min_side=min_side) as is_large:
-        picture = _reduced(image, min_side) if is_large and min_side is not None else image
-        return _upright(to_srgb(picture), _orientation(image))
+    with _Turn(_Limits.of_catalogue()) as turn:
+        return _rgb(content, turn, min_side)
 
 
-def _stripped(content: bytes) -> bytes | None:
+def open_visitors_photo(source: bytes | BinaryIO, *, min_side: int) -> Image.Image:
+    """Decode a photo that a visitor searches with, as `open_rgb` does, in little memory however it was made.
+
+    Args:
+        source: content or file; a large file is read when its turn has come.
+        min_side: as in `open_rgb`.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ImageRejected: as in `validate_photo`; no more pixels than SEARCH_PHOTO_MAX_PIXELS, and decoding may not take more memory
+            than SEARCH_PHOTO_MAX_DECODED_BYTES.
+        DecoderBusy: other large photos are being decoded.
+    """
+    with _Turn(_Limits.of_visitors()) as turn:
+        try:
+            if not isinstance(source, bytes) and _size_of(source) > _VISITORS_LARGE_FILE_BYTES:
+                turn.wait()
+            return _rgb(source if isinstance(source, bytes) else read_limited(source), turn, min_side)
+        except ImageRejected as error:
+            rejected = ImageRejected(error.reason, str(error))
+        # Without the frames of the first error, which hold the picture and its decoder.
+        raise rejected
+
+
+def _size_of(file: BinaryIO) -> int:
+    size = file.seek(0, io.SEEK_END) or file.tell()
+    file.seek(0)
+    return size
+
+
+def _rgb(content: bytes, turn: _Turn, min_side: int | None) -> Image.Image:
+    image = _open(content, turn)
+    _decode(image, content, turn, min_side=min_side)
+    is_large = image.width * image.height > _CONVERTED_PIXELS
+    picture = _small_rgb(image, min_side) if is_large and min_side is not None else to_srgb(image)
+    return _upright(picture, _orientation(image))
+
+
+def _stripped(content: bytes, turn: _Turn) -> bytes | None:
     """The file without metadata; None if it has to be converted."""
-    image = _open(content)
+    image = _open(content, turn)
     try:
         match image.format:
             case "JPEG" | "MPO":
@@ -301,13 +428,13 @@ def _stripped(content: bytes) -> bytes | None:
     return None
 
 
-def _convert(content: bytes) -> tuple[bytes, str]:
+def _convert(content: bytes, turn: _Turn) -> tuple[bytes, str]:
     """The first picture of a file as PNG, JPEG or WebP, upright, and its extension."""
-    image = _open(content)
-    with _decoded(image, content):
-        profile = image.info.get("icc_profile")
-        picture = _to_storable(image)
-        orientation = _orientation(image)
+    image = _open(content, turn)
+    _decode(image, content, turn)
+    profile = image.info.get("icc_profile")
+    picture = _to_storable(image)
+    orientation = _orientation(image)
     options = {"icc_profile": profile} if picture.mode == image.mode and isinstance(profile, bytes) else {}
     picture.info = {}
     picture = _upright(picture, orientation)
@@ -341,14 +468,17 @@ def _to_storable(image: Image.Image) -> Image.Image:
     return plain
 
 
-def _open(content: bytes, max_pixels: int | None = None) -> Image.Image:
+def _open(content: bytes, turn: _Turn) -> Image.Image:
     """Read the header and check it; decode nothing."""
     if not content:
         raise ImageRejected(PhotoRejectionReason.NOT_AN_IMAGE, "the file is empty")
     # Pillow allocates the whole canvas of a WebP when it opens it, and warns of sizes that are rejected here anyway.
     declared = signatures.size_in_header(content)
     if declared is not None:
-        _check_size(*declared, _WEBP_BYTES if content.startswith(b"RIFF") else 1, max_pixels)
+        is_webp = content.startswith(b"RIFF")
+        _check_size(*declared, _WEBP_BYTES if is_webp else 1, turn.limits)
+        if is_webp:
+            turn.take(declared[0] * declared[1] * _WEBP_BYTES)
     formats = _formats(content)
     try:
         image = Image.open(io.BytesIO(content), formats=formats)
@@ -362,13 +492,13 @@ def _open(content: bytes, max_pixels: int | None = None) -> Image.Image:
         raise _decoding_error(content, error) from error
     if image.format in _JPEG:
         # Its memory depends on the scale that it is decoded at.
-        _check_size(*image.size, 0, max_pixels)
+        _check_size(*image.size, 0, turn.limits)
         if content.count(b"\xff\xda") > _MAX_SCANS:
             raise ImageRejected(
                 PhotoRejectionReason.TOO_MANY_SCANS, f"the JPEG has more than {_MAX_SCANS} scans: save it again"
             )
     else:
-        _check_size(*image.size, _bytes_per_pixel(image), max_pixels)
+        _check_size(*image.size, _bytes_per_pixel(image), turn.limits)
     return image
 
 
@@ -394,30 +524,19 @@ def _bytes_per_pixel(image: Image.Image) -> int:
     return _PIXEL_BYTES.get(image.mode, 4) + _DECODER_BYTES.get(str(image.format), 0)
 
 
-@contextmanager
-def _decoded(image: Image.Image, content: bytes, *, min_side: int | None = None) -> Iterator[bool]:
-    """Decode a picture for the block, a JPEG at the smallest scale that keeps min_side; large ones one at a time.
-
-    Yields:
-        Whether it is large.
-    """
+def _decode(image: Image.Image, content: bytes, turn: _Turn, *, min_side: int | None = None) -> None:
+    """Decode a picture, a JPEG at the smallest scale that keeps min_side."""
     coefficients = _coefficient_bytes(image, content)
     if min_side is not None and image.format in _JPEG:
         image.draft(image.mode, (min_side, min_side))
     needed = coefficients + image.width * image.height * _bytes_per_pixel(image)
-    limit: int = settings.PHOTO_MAX_DECODED_BYTES
-    if needed > limit:
-        raise _too_much_memory_error(*image.size, needed, limit)
-    if needed <= _LARGE_BYTES:
-        _decode(image, content)
-        yield False
-        return
-    with _one_large_picture:
-        _decode(image, content)
-        yield True
-
-
-_one_large_picture = Lock()
+    if needed > turn.limits.decoded_bytes:
+        raise _too_much_memory_error(*image.size, needed, turn.limits.decoded_bytes)
+    turn.take(needed)
+    try:
+        image.load()
+    except _DECODING_ERRORS as error:
+        raise _decoding_error(content, error) from error
 
 
 def _coefficient_bytes(image: Image.Image, content: bytes) -> int:
@@ -430,28 +549,20 @@ def _coefficient_bytes(image: Image.Image, content: bytes) -> int:
     return int(image.width * image.height * samples * _COEFFICIENT_BYTES)
 
 
-def _decode(image: Image.Image, content: bytes) -> None:
-    try:
-        image.load()
-    except _DECODING_ERRORS as error:
-        raise _decoding_error(content, error) from error
-
-
-def _check_size(width: int, height: int, bytes_per_pixel: int, max_pixels: int | None) -> None:
+def _check_size(width: int, height: int, bytes_per_pixel: int, limits: _Limits) -> None:
     longest: int = settings.PHOTO_MAX_SIDE
-    most: int = settings.PHOTO_MAX_DECODED_BYTES
     if max(width, height) > longest:
         raise ImageRejected(
             PhotoRejectionReason.TOO_MANY_PIXELS,
             f"the picture has {width:,} x {height:,} pixels; the maximum is {longest:,} per side",
         )
-    if max_pixels is not None and width * height > max_pixels:
+    if limits.pixels is not None and width * height > limits.pixels:
         raise ImageRejected(
             PhotoRejectionReason.TOO_MANY_PIXELS,
-            f"the picture has {width:,} x {height:,} pixels; the maximum is {max_pixels:,}",
+            f"the picture has {width:,} x {height:,} pixels; the maximum is {limits.pixels:,} in all: save it smaller",
         )
-    if width * height * bytes_per_pixel > most:
-        raise _too_much_memory_error(width, height, width * height * bytes_per_pixel, most)
+    if width * height * bytes_per_pixel > limits.decoded_bytes:
+        raise _too_much_memory_error(width, height, width * height * bytes_per_pixel, limits.decoded_bytes)
 
 
 def _too_much_memory_error(width: int, height: int, needed: int, limit: int) -> ImageRejected:
@@ -510,15 +621,25 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _downscaled(image: Image.Image) -> Image.Image:
-    """Downscale to the size that the hash needs, so that a large PNG is not converted at full size."""
-    return _reduced(image, MIN_SIDE)
-
-
-def _reduced(image: Image.Image, min_side: int) -> Image.Image:
-    """The picture at a fraction of its scale at which its shorter side still has this many pixels."""
-    factor = min(image.size) // min_side
-    return image.reduce(factor) if factor > 1 and image.mode in ("L", "LA", "RGB", "RGBA", "CMYK") else image
+def _small_rgb(image: Image.Image, min_side: int) -> Image.Image:
+    # The picture at a fraction of its scale at which its shorter side still has this many pixels: sRGB, on white. It is
+    # converted and reduced in strips, so that nothing is converted at full size.
+    factor = max(1, min(image.size) // min_side)
+    if factor == 1 and image.width * image.height <= _CONVERTED_PIXELS:
+        return to_srgb(image)
+    # What can be averaged as it is; palettes, 16 bits and transparency cannot.
+    is_plain = factor > 1 and image.mode in ("L", "RGB", "CMYK") and not image.has_transparency_data
+    width, height = -(-image.width // factor), -(-image.height // factor)
+    small = Image.new(image.mode if is_plain else "RGB", (width, height))
+    rows = max(1, _STRIP_PIXELS // (image.width * factor)) * factor
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        strip.format = image.format
+        small.paste((strip if is_plain else to_srgb(strip)).reduce(factor), (0, top // factor))
+    if not is_plain:
+        return small
+    small.info, small.format = dict(image.info), image.format
+    return to_srgb(small)
 
 
 def _finding(upright: Image.Image, width: int, height: int) -> Finding | None:

@@ -9,8 +9,8 @@ from catalog import archives, photos
 from catalog.archives import ArchiveRejected
 from catalog.errors import DryRunFileExpired, NoRejectedRows, PageNotFound, ProductMerged, ProductNotFound
 from catalog.importers.rows import InvalidSource
-from catalog.photos import ImageRejected
-from rest.problems import TOO_LARGE, ProblemType, ProblemTypes
+from catalog.photos import DecoderBusy, ImageRejected
+from rest.problems import RETRY_AFTER_S, TOO_LARGE, ProblemType, ProblemTypes
 
 
 def _reason(error: ImageRejected | ArchiveRejected) -> dict[str, str]:
@@ -22,6 +22,10 @@ PRODUCT_MERGED = ProblemType(HTTPStatus.CONFLICT, "product-merged", "The product
 PAGE_NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, "page-not-found", "Page not found")
 IMAGE_REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, "image-rejected", "Invalid photo", members=_reason)
 IMAGE_TOO_LARGE = replace(TOO_LARGE, members=_reason)
+DECODER_BUSY = ProblemType(
+    HTTPStatus.SERVICE_UNAVAILABLE, "decoder-busy", "Other large photos are being read",
+    retry_after_s=RETRY_AFTER_S, log_level="info",
+)  # fmt: skip
 ARCHIVE_REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, "archive-rejected", "Invalid archive", members=_reason)
 ARCHIVE_TOO_LARGE = replace(ARCHIVE_REJECTED, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 INVALID_CATALOGUE = ProblemType(HTTPStatus.BAD_REQUEST, "unusable-catalogue", "Invalid catalogue")
@@ -42,6 +46,7 @@ PROBLEM_TYPES: ProblemTypes = {
     ProductMerged: PRODUCT_MERGED,
     PageNotFound: PAGE_NOT_FOUND,
     ImageRejected: _of_image,
+    DecoderBusy: DECODER_BUSY,
     ArchiveRejected: _of_archive,
     InvalidSource: INVALID_CATALOGUE,
     NoRejectedRows: NO_REJECTED_ROWS,

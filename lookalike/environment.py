@@ -259,9 +259,10 @@ class Environment(BaseModel):
     ARCHIVE_MAX_UNPACKED_BYTES: PositiveInt = 8 * 1024**3
     ARCHIVE_MAX_FILES: PositiveInt = 200_000
     PHOTO_MAX_BYTES: PositiveInt = 20 * 1024**2
-    PHOTO_MAX_PIXELS: PositiveInt = 50_000_000
     PHOTO_MAX_SIDE: PositiveInt = 16_384
     PHOTO_MAX_DECODED_BYTES: PositiveInt = 640 * 1024**2
+    SEARCH_PHOTO_MAX_PIXELS: PositiveInt = 16_000_000
+    SEARCH_PHOTO_MAX_DECODED_BYTES: PositiveInt = 128 * 1024**2
     DELETED_PHOTOS_KEEP_MINUTES: PositiveInt = 60
     FETCH_TIMEOUT_S: PositiveInt = 10
     FETCH_DEADLINE_S: PositiveInt = 60

@@ -244,12 +244,13 @@ IMPORT_REJECTED_KEEP_DAYS = env.IMPORT_REJECTED_KEEP_DAYS
 ARCHIVE_MAX_UNPACKED_BYTES = env.ARCHIVE_MAX_UNPACKED_BYTES
 ARCHIVE_MAX_FILES = env.ARCHIVE_MAX_FILES
 
-# Limits of every photo: its file, its sides, and the memory that decoding it takes; and the pixels of a photo that a visitor
-# searches with.
+# Limits of every photo: its file, its sides, and the memory that decoding it takes; and the pixels and the memory of a photo that a
+# visitor searches with.
 PHOTO_MAX_BYTES = env.PHOTO_MAX_BYTES
 PHOTO_MAX_SIDE = env.PHOTO_MAX_SIDE
 PHOTO_MAX_DECODED_BYTES = env.PHOTO_MAX_DECODED_BYTES
-PHOTO_MAX_PIXELS = env.PHOTO_MAX_PIXELS
+SEARCH_PHOTO_MAX_PIXELS = env.SEARCH_PHOTO_MAX_PIXELS
+SEARCH_PHOTO_MAX_DECODED_BYTES = env.SEARCH_PHOTO_MAX_DECODED_BYTES
 # How long the file of a deleted photo is kept. No transaction may take longer than this.
 DELETED_PHOTOS_KEEP_MINUTES = env.DELETED_PHOTOS_KEEP_MINUTES
 # Photos given as links: timeout of a connection and of each response, of a photo with all attempts; parallel requests to one

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from django.conf import settings
@@ -13,7 +15,7 @@ from PIL import Image
 
 from catalog.cards import ProductCard, visible_cards
 from catalog.filters import NO_FILTER
-from catalog.photos import open_rgb
+from catalog.photos import open_visitors_photo
 from catalog.selectors import ids_not_matching
 from catalog.text_search import SearchUnavailable
 from embeddings.backends import encoder_of, get_vector_index
@@ -41,6 +43,8 @@ from recommender.weighing import Weighing
 
 Crop = tuple[float, float, float, float]
 
+# The shorter side of a photo of which a small part counts is reduced to about so many pixels.
+_MAX_MIN_SIDE = 1024
 _NOTHING = "give words, a photo, or a product that is liked"
 # So many of the nearest products are what words choose among, where a photo is given, too.
 NEIGHBOURHOOD = 300
@@ -73,7 +77,7 @@ class ProductSearch(SearchQuery):
 
     Attributes:
         text: words; "" for none.
-        photo: the file; None for none.
+        photo: the file or its content; None for none.
         crop: x, y, width and height of the part of the photo that counts, each 0 to 1.
         liked: products that the results look like.
         disliked: products that the results do not look like.
@@ -85,7 +89,7 @@ class ProductSearch(SearchQuery):
     """
 
     text: str = ""
-    photo: bytes | None = None
+    photo: bytes | BinaryIO | None = None
     crop: Crop | None = None
     liked: Sequence[Example] = ()
     disliked: Sequence[Example] = ()
@@ -130,6 +134,7 @@ def search_products(collection_slug: str, search: ProductSearch) -> Recommendati
         NothingToSearchFor: there are no words, no photo and no liked product.
         WithoutVector: an example has no photo that is embedded yet.
         ImageRejected: the photo is not usable.
+        DecoderBusy: other large photos are being decoded.
         UnknownCollection: there is no such collection.
         UnknownRuleSet: the search names a rule set that does not exist.
         EncoderUnavailable: the encoder's file cannot be loaded.
@@ -381,12 +386,12 @@ def _example(live: LiveCollection, product_id: int) -> Vector:
     return vectors[0] if len(vectors) == 1 else _direction(np.mean([_direction(each) for each in vectors], axis=0))
 
 
-def _encoded(live: LiveCollection, photo: bytes, crop: Crop | None) -> Vector:
+def _encoded(live: LiveCollection, photo: bytes | BinaryIO, crop: Crop | None) -> Vector:
     encoder = encoder_of(live)
     with query_stage("encode"):
-        # A part of a photo is decoded from the whole of it, at full scale.
-        min_side = encoder.input_size if crop is None else None
-        picture = open_rgb(photo, min_side=min_side, max_pixels=settings.PHOTO_MAX_PIXELS)
+        # At a scale at which a part of the photo still has enough pixels.
+        wanted = encoder.input_size if crop is None else math.ceil(encoder.input_size / max(min(crop[2:]), 0.01))
+        picture = open_visitors_photo(photo, min_side=min(wanted, _MAX_MIN_SIDE))
         return embed_photo(encoder, live.layout, picture if crop is None else _cropped(picture, crop))
 
 

@@ -378,7 +378,7 @@ class SearchView(ApiView):
         file = request.FILES.get(_PHOTO)
         if file is not None:
             check_size(file.size)
-            values["photo"] = file.read()
+            values["photo"] = file
         elif address is not None:
             values["photo"] = _photo_behind(address)
         return _found(request, slug, values)

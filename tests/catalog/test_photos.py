@@ -9,14 +9,24 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image, ImageChops, ImageCms
 
-from catalog.photos import Finding, ImageRejected, PhotoRejectionReason, open_rgb, read_photo, validate_photo
+from catalog import photos
+from catalog.photos import (
+    DecoderBusy,
+    Finding,
+    ImageRejected,
+    PhotoRejectionReason,
+    open_rgb,
+    open_visitors_photo,
+    read_photo,
+    validate_photo,
+)
 
 RED, GREEN, BLUE, WHITE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (255, 255, 0)
 
@@ -217,23 +227,93 @@ def test_a_jpeg_counts_at_the_scale_it_is_decoded_at_and_a_progressive_one_whole
     assert validate_photo(encoded(noise(1000, 700), "JPEG", progressive=True))
 
 
-def test_a_photo_of_a_visitor_has_a_limit_of_pixels_too() -> None:
+def test_a_photo_of_a_visitor_has_a_limit_of_pixels_too(settings: Any) -> None:
     content = encoded(scene(), "PNG")
-    assert open_rgb(content, max_pixels=160 * 120)
-    with pytest.raises(ImageRejected, match="160 x 120 pixels; the maximum is 19,199"):
-        open_rgb(content, max_pixels=160 * 120 - 1)
+    settings.SEARCH_PHOTO_MAX_PIXELS = 160 * 120
+    assert open_visitors_photo(content, min_side=32)
+    settings.SEARCH_PHOTO_MAX_PIXELS -= 1
+    with pytest.raises(ImageRejected, match="160 x 120 pixels; the maximum is 19,199 in all"):
+        open_visitors_photo(content, min_side=32)
+    assert open_rgb(content)
+
+
+def test_a_photo_of_a_visitor_has_a_limit_of_memory_of_its_own(settings: Any) -> None:
+    settings.SEARCH_PHOTO_MAX_DECODED_BYTES = 160 * 120 * 4 - 1
+    with pytest.raises(ImageRejected, match="would take 76,800 bytes of memory; the maximum is 76,799"):
+        open_visitors_photo(encoded(scene(), "PNG"), min_side=32)
+    assert open_rgb(encoded(scene(), "PNG"))
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}], ids=["png", "webp"])
+def test_of_large_photos_of_visitors_one_is_decoded_at_a_time(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = encoded(scene(), "WEBP" if options else "PNG", **options)
+    monkeypatch.setattr(photos, "_VISITORS_LARGE_BYTES", 1000)
+    monkeypatch.setattr(photos, "_VISITORS_WAIT_S", 0.01)
+    with photos._Turn(photos._Limits.of_catalogue()) as other:
+        other.wait()
+        with pytest.raises(DecoderBusy, match="send it again in a moment"):
+            open_visitors_photo(content, min_side=32)
+    seen = open_visitors_photo(io.BytesIO(content), min_side=32)
+    assert corners(seen) == [RED, GREEN, BLUE, YELLOW]
+
+
+def test_a_large_file_of_a_visitor_is_read_when_its_turn_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photos, "_VISITORS_LARGE_FILE_BYTES", 100)
+    monkeypatch.setattr(photos, "_VISITORS_WAIT_S", 0.01)
+    file = io.BytesIO(encoded(scene(), "JPEG"))
+    with photos._Turn(photos._Limits.of_catalogue()) as other:
+        other.wait()
+        with pytest.raises(DecoderBusy):
+            open_visitors_photo(file, min_side=32)
+        assert file.tell() == 0
+    assert open_visitors_photo(file, min_side=32)
+
+
+def test_a_rejected_photo_does_not_keep_its_picture() -> None:
+    content = encoded(noise(), "WEBP")
+    with pytest.raises(ImageRejected) as refusal:
+        open_visitors_photo(content[: len(content) // 2], min_side=32)
+    error: BaseException | None = refusal.value
+    assert error is not None
+    assert (error.__cause__, error.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I;16", "LAB"])
+def test_a_large_photo_that_is_reduced_in_strips_looks_as_it_does_at_once(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photos, "_CONVERTED_PIXELS", 3000)
+    monkeypatch.setattr(photos, "_STRIP_PIXELS", 3000)
+    image = scene(330, 250)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    elif mode == "LAB":
+        profiles = (ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"))
+        image = cast("Image.Image", ImageCms.profileToProfile(image, *profiles, outputMode="LAB"))
+    else:
+        image = image.convert(mode)
+    content = encoded(image, "TIFF")
+
+    reduced = open_visitors_photo(content, min_side=60)
+
+    assert reduced.size == (83, 63)
+    at_once = open_rgb(content).reduce(4)
+    assert np.abs(np.asarray(reduced, np.int16) - np.asarray(at_once, np.int16)).mean() < 2
 
 
 def test_the_photo_of_a_large_camera_is_taken_in_little_memory() -> None:
     """8,484 x 11,042 pixels, as a real catalogue has them; the process is another one, so that its peak is this photo's."""
     content = encoded(Image.linear_gradient("L").resize((8484, 11042)).convert("RGB"), "JPEG", quality=60)
     script = (
-        "import resource, sys, django; django.setup()\n"
+        "import re, sys, django; django.setup()\n"
         "from catalog.photos import open_rgb, validate_photo\n"
         "content = sys.stdin.buffer.read()\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "def memory(): return int(re.search('VmHWM:\\\\s+([0-9]+)', open('/proc/self/status').read())[1])\n"
+        "before = memory()\n"
         "photo = validate_photo(content); open_rgb(photo.content, min_side=160); open_rgb(photo.content, min_side=1280)\n"
-        "print(photo.width, photo.height, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
+        "print(photo.width, photo.height, (memory() - before) // 1024)"
     )
     done = subprocess.run([sys.executable, "-c", script], input=content, capture_output=True, check=True)
     width, height, peak_mb = map(int, done.stdout.split())

@@ -1,11 +1,16 @@
-"""What a reindex takes in memory does not grow with the catalogue."""
+"""What a reindex takes in memory does not grow with the catalogue, nor what a web process takes with what visitors send."""
 
 import contextlib
+import io
 import re
 import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.services.conftest import ROOT
 
@@ -64,3 +69,35 @@ def test_a_reindex_of_20000_rows_peaks_where_one_of_5000_does(make_site):
     many = peak_kb(site)
     assert site.states() == {"indexed": 20_000}
     assert many < 1.15 * few, f"{few} kB for 5,000 rows, {many} kB for 20,000"
+
+
+def form(photo: bytes) -> bytes:
+    head = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="photo"\r\n\r\n'
+    return head + photo + b"\r\n--x--\r\n"
+
+
+def test_eight_photos_at_the_limit_at_once_are_answered_in_400_mb(make_site, draw_photos):
+    site = make_site(forked=False)
+    site.manage("import_catalog", str(draw_photos(2)))
+    server = site.serve(threads=8)
+    drawn = io.BytesIO()
+    Image.new("RGBA", (2700, 2700), (200, 20, 20, 90)).save(drawn, "WEBP", lossless=True, quality=0, method=0)
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+
+    def search(content: bytes) -> int:
+        request = urllib.request.Request(f"{server.base}/api/collections/all/search", form(content), headers)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
+                return answer.status
+        except urllib.error.HTTPError as error:
+            assert int(error.headers["Retry-After"]) > 0
+            return error.code
+
+    assert search(drawn.getvalue()) == 200
+    with ThreadPoolExecutor(8) as visitors:
+        statuses = list(visitors.map(search, [drawn.getvalue()] * 8))
+
+    assert set(statuses) <= {200, 503}
+    assert 200 in statuses
+    peaks = [re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()) for pid in site.running()]
+    assert max(int(peak[1]) for peak in peaks if peak) < 400 * 1024
