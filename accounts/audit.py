@@ -178,8 +178,17 @@ def _selected_rows(request: HttpRequest) -> list[str]:
     return [f"{action[:80]}: rows {', '.join(row[:40] for row in rows[:_MAX_ROWS_LISTED])}{more}"]
 
 
+def prune() -> int:
+    """Delete entries older than AUDIT_KEEP_DAYS.
+
+    Returns:
+        How many were deleted.
+    """
+    oldest = timezone.now() - timedelta(days=settings.AUDIT_KEEP_DAYS)
+    return AuditEntry.objects.filter(created_at__lt=oldest).delete()[0]
+
+
 def _prune_periodically() -> None:
-    """Delete entries older than AUDIT_KEEP_DAYS, in each process at most once in _PRUNE_EVERY_S."""
+    """Delete old entries, in each process at most once in _PRUNE_EVERY_S."""
     if caches["process"].add(_PRUNED, True, _PRUNE_EVERY_S):
-        oldest = timezone.now() - timedelta(days=settings.AUDIT_KEEP_DAYS)
-        AuditEntry.objects.filter(created_at__lt=oldest).delete()
+        prune()

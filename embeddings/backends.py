@@ -79,6 +79,24 @@ def get_encoder(name: str | None = None) -> Encoder:
     return registry.get(Backends).encoder(name)
 
 
+def is_map_of(name: str, folder: str) -> bool:
+    """Whether an encoder is a map of one whose files are in a folder.
+
+    Args:
+        name: of the encoder.
+        folder: in ENCODERS_ROOT.
+
+    Returns:
+        False for an encoder that is no map, and for a map that cannot be read.
+    """
+    if not name.endswith(MAP_SUFFIX):
+        return False
+    try:
+        return MappedEncoder(settings.ENCODERS_ROOT / name, get_encoder).base_name.startswith(f"{folder}/")
+    except EncoderUnavailable:
+        return False
+
+
 def open_encoder_file(path: Path) -> Encoder:
     """The encoder of a file that no version has yet.
 

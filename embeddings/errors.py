@@ -94,5 +94,9 @@ class BuildOvertaken(EmbeddingsError):
     """Another process has begun to build the same version's index meanwhile, and goes on with it."""
 
 
+class VersionInUse(EmbeddingsError):
+    """The encoder version answers queries, is kept or needed for something, or is being built, so it cannot be deleted."""
+
+
 class NothingToRollBackTo(EmbeddingsError):
     """The collection has no previous version whose index is kept."""

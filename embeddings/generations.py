@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from embeddings.backends import get_vector_index
-from embeddings.errors import BuildOvertaken, IndexUnavailable
+from embeddings.errors import BuildOvertaken, EmbeddingsError, IndexUnavailable
 from embeddings.indexing import points_of
 from embeddings.models import (
     Collection,
@@ -59,6 +59,23 @@ def abandon_build(version: EncoderVersion) -> bool:
     return bool(own.update(rebuild_started_at=None))
 
 
+def abandon_cancelled_build(version: EncoderVersion, since: datetime | None) -> None:
+    """Have changes enqueued no more for a version whose build was cancelled, unless it is in use.
+
+    Args:
+        version: whose build it was.
+        since: when it began at the earliest; None: it never did. A build of before is another's.
+    """
+    if since is not None:
+        EncoderVersion.objects.filter(pk=version.pk, rebuild_started_at__gte=since).update(rebuild_started_at=None)
+
+
+def _is_overtaken(version: EncoderVersion) -> bool:
+    """Whether another process builds this version now; a build that was cancelled is nobody's."""
+    began = EncoderVersion.objects.filter(pk=version.pk).values_list("rebuild_started_at", flat=True).first()
+    return began is not None and began != version.rebuild_started_at
+
+
 def build_generation(version: EncoderVersion, on_progress: ProgressCallback | None = None) -> int:
     """Build the next generation from the stored vectors, make it the live one and drop the former.
 
@@ -91,10 +108,15 @@ def build_generation(version: EncoderVersion, on_progress: ProgressCallback | No
     try:
         unsure_since = _fill(version, coming, coming_texts, in_use, on_progress)
         _switch(version, generation, unsure_since, activating=activating)
-    except BaseException:
-        if abandon_build(version):
-            for each in (coming, coming_texts):
-                index.drop(each.name)
+    except BaseException as error:
+        if _is_overtaken(version):
+            if isinstance(error, EmbeddingsError) and not isinstance(error, BuildOvertaken):
+                # What it was building is gone, or is another's.
+                raise _overtaken(version) from error
+            raise
+        abandon_build(version)
+        for each in (coming, coming_texts):
+            index.drop(each.name)
         raise
     refresh_weights(version)
     for other in _out_of_use(version.collection_id):
@@ -215,6 +237,10 @@ def _upsert_changed(version: EncoderVersion, name: str, since: datetime | None, 
     return upserted
 
 
+def _overtaken(version: EncoderVersion) -> BuildOvertaken:
+    return BuildOvertaken(f"another process has begun to build the index of {version.label} anew, and goes on with it")
+
+
 @transaction.atomic
 def _switch(version: EncoderVersion, generation: int, unsure_since: datetime, *, activating: bool) -> None:
     """Make a generation the live one; rows that may have changed since the last pass are upserted again.
@@ -224,9 +250,7 @@ def _switch(version: EncoderVersion, generation: int, unsure_since: datetime, *,
     # Whoever marks rows as indexed meanwhile locks the version too: they come before the switch, or find that it was made.
     now = EncoderVersion.objects.select_for_update().get(pk=version.pk)
     if now.rebuild_started_at != version.rebuild_started_at:
-        raise BuildOvertaken(
-            f"another process has begun to build the index of {version.label} anew, and goes on with it"
-        )
+        raise _overtaken(version)
     rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False)
     rows.filter(changed_at__gte=unsure_since, state__in=(State.INDEXED, State.OUTDATED)).mark_to_upsert()
     # Everything older that waited for the former generation is in the new one as it stands in the database.

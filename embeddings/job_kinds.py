@@ -8,9 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
 from embeddings.coverage import COVERAGE
-from embeddings.models import Diagnosis
+from embeddings.generations import abandon_cancelled_build
+from embeddings.models import Diagnosis, EncoderVersion
 from embeddings.submissions import ACTIVATE, DOCTOR, DUPLICATES, REINDEX, VERIFY
 from embeddings.verification import STAGE
+from jobs.models import Job
 from jobs.registry import JobKind, JobPage, kinds
 
 # Trainings and activations may take hours, so they have workers of their own.
@@ -35,6 +37,14 @@ _INDEX_LABELS = {
 }
 
 
+def _abandon_build(job: Job) -> None:
+    """Of the version that an activation names, or of the active one."""
+    label = job.parameters.get("version")
+    for version in EncoderVersion.objects.filter(collection__slug=job.collection).select_related("collection"):
+        if label in (None, version.label):
+            abandon_cancelled_build(version, job.started_at)
+
+
 _ACTIVATE = JobKind(
     name=ACTIVATE,
     label=_("activation"),
@@ -53,6 +63,7 @@ _ACTIVATE = JobKind(
         },
         result_members=(*_INDEX_LABELS, "photos"),
     ),
+    on_cancelled=_abandon_build,
 )
 _REINDEX = JobKind(
     name=REINDEX,
@@ -61,6 +72,7 @@ _REINDEX = JobKind(
     command="reindex",
     scope=Scope.TRAIN,
     has_mean_rate=True,
+    on_cancelled=_abandon_build,
     page=JobPage(stages=EMBEDDING_STAGES, labels=_INDEX_LABELS, result_members=tuple(_INDEX_LABELS)),
 )
 _VERIFY_LABELS = {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_migrate
 
 from catalog import events
@@ -87,23 +87,54 @@ def dispatch_indexing(image_ids: Sequence[int] | None) -> None:
     Args:
         image_ids: photos of the rows; None for all due rows.
     """
-
-    def send() -> None:
-        if settings.CELERY_BROKER_URL:
-            tasks.dispatch_indexing(image_ids)
-        else:
-            background.wake_outbox()
-
-    transaction.on_commit(send)
+    _after_commit(_Photos, image_ids)
 
 
 def dispatch_texts(product_ids: Sequence[int]) -> None:
     """Dispatch the processing of texts after the commit, as `dispatch_indexing` does that of photos."""
+    _after_commit(_Texts, product_ids)
 
-    def send() -> None:
+
+class _Dispatch:
+    """Sends what a transaction changes once it is committed."""
+
+    def __init__(self, ids: Sequence[int] | None) -> None:
+        self._ids = None if ids is None else dict.fromkeys(ids)
+
+    def add(self, ids: Iterable[int] | None) -> None:
+        """Send these, too; None: all that are due."""
+        if ids is None or self._ids is None:
+            self._ids = None
+        else:
+            self._ids.update(dict.fromkeys(ids))
+
+    def __call__(self) -> None:
         if settings.CELERY_BROKER_URL:
-            tasks.dispatch_texts(product_ids)
+            self.send(None if self._ids is None else list(self._ids))
         else:
             background.wake_outbox()
 
-    transaction.on_commit(send)
+    def send(self, ids: Sequence[int] | None) -> None:
+        """Send them to the workers."""
+        raise NotImplementedError
+
+
+class _Photos(_Dispatch):
+    def send(self, ids: Sequence[int] | None) -> None:
+        tasks.dispatch_indexing(ids)
+
+
+class _Texts(_Dispatch):
+    def send(self, ids: Sequence[int] | None) -> None:
+        tasks.dispatch_texts(ids or ())
+
+
+def _after_commit(kind: type[_Dispatch], ids: Sequence[int] | None) -> None:
+    savepoints = set(connection.savepoint_ids)
+    for made_in, waiting, *_ in connection.run_on_commit:
+        # One message for all that a transaction changes, each row of an import in a savepoint of its own. Photos of a savepoint
+        # that is rolled back later are sent for nothing, which does no harm: no row of theirs is due.
+        if isinstance(waiting, kind) and (made_in <= savepoints or not made_in & savepoints):
+            waiting.add(ids)
+            return
+    transaction.on_commit(kind(ids))

@@ -15,6 +15,7 @@ from embeddings import indexing, outbox, text_indexing, text_outbox
 from embeddings.errors import IndexUnavailable, MediaUnavailable
 from embeddings.registry import registry
 from embeddings.submissions import submit_outdated_reindexes
+from jobs.tasks import is_long
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,10 @@ EMBED_BATCH_SIZE = 64
 BROKER_RETRY_AFTER_S = 30.0
 # If a message was only slow, sending its photos again does no harm: the second message finds no due rows.
 RECONCILE_LIMIT = 100 * SYNC_BATCH_SIZE
+# The periodic task sends photos again when the workers are nearly done with the messages there are.
+_NEARLY_DONE = 50
+# Seconds after which a worker drops a message: its photos were sent again.
+MESSAGE_EXPIRES_S = 3600
 
 
 class BrokerPause:
@@ -50,7 +55,7 @@ def dispatch_indexing(image_ids: Sequence[int] | None) -> None:
         image_ids: the photos; None for all that are due.
     """
     if image_ids is None:
-        _dispatch(lambda: reconcile.delay(0))
+        _dispatch(lambda: is_long(reconcile.name) or reconcile.delay(0))
     else:
         _dispatch(lambda: _send(sync_images, image_ids, SYNC_BATCH_SIZE))
 
@@ -80,12 +85,20 @@ def _dispatch(send: Callable[[], object]) -> None:
 
 
 def _send(task: Task[[list[int]], None], ids: Sequence[int], size: int) -> None:
+    """Send ids in messages; where the queue is long, the rest waits in the outbox for the periodic task."""
     for start in range(0, len(ids), size):
+        if is_long(task.name):
+            return
         task.delay(list(ids[start : start + size]))
 
 
 @shared_task(
-    acks_late=True, autoretry_for=(IndexUnavailable,), retry_backoff=True, retry_backoff_max=600, max_retries=None
+    acks_late=True,
+    expires=MESSAGE_EXPIRES_S,
+    autoretry_for=(IndexUnavailable,),
+    retry_backoff=True,
+    retry_backoff_max=600,
+    max_retries=None,
 )
 def sync_images(image_ids: list[int]) -> None:
     """Process the rows of these photos that need no encoder, and send the others to `embed_images`."""
@@ -94,7 +107,12 @@ def sync_images(image_ids: list[int]) -> None:
 
 
 @shared_task(
-    acks_late=True, autoretry_for=(IndexUnavailable,), retry_backoff=True, retry_backoff_max=600, max_retries=None
+    acks_late=True,
+    expires=MESSAGE_EXPIRES_S,
+    autoretry_for=(IndexUnavailable,),
+    retry_backoff=True,
+    retry_backoff_max=600,
+    max_retries=None,
 )
 def sync_texts(product_ids: list[int]) -> None:
     """Index the texts of these products, or delete them."""
@@ -103,6 +121,7 @@ def sync_texts(product_ids: list[int]) -> None:
 
 @shared_task(
     acks_late=True,
+    expires=MESSAGE_EXPIRES_S,
     autoretry_for=(IndexUnavailable, MediaUnavailable),
     retry_backoff=True,
     retry_backoff_max=600,
@@ -113,15 +132,18 @@ def embed_images(image_ids: list[int]) -> None:
     indexing.process_outbox(image_ids)
 
 
-@shared_task(acks_late=False)
+@shared_task(acks_late=False, expires=MESSAGE_EXPIRES_S)
 def reconcile(waited_s: float | None = None) -> None:
     """Send photos whose message was lost again, and those that are due for a retry; rebuild what is outdated.
+
+    Photos are not sent while many messages wait: theirs are among them.
 
     Args:
         waited_s: minimum age of a row in the outbox, in seconds; None for the setting MESSAGE_LOST_AFTER_S.
     """
     waited = timedelta(seconds=settings.MESSAGE_LOST_AFTER_S if waited_s is None else waited_s)
-    _send(sync_images, outbox.stale_images(waited, RECONCILE_LIMIT), SYNC_BATCH_SIZE)
-    _send(sync_texts, text_outbox.stale_texts(waited, RECONCILE_LIMIT), SYNC_BATCH_SIZE)
+    if not (is_long(sync_images.name, _NEARLY_DONE) or is_long(embed_images.name, _NEARLY_DONE)):
+        _send(sync_images, outbox.stale_images(waited, RECONCILE_LIMIT), SYNC_BATCH_SIZE)
+        _send(sync_texts, text_outbox.stale_texts(waited, RECONCILE_LIMIT), SYNC_BATCH_SIZE)
     # Last: an index that does not respond keeps no message from being sent.
     submit_outdated_reindexes()

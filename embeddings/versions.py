@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
-from embeddings.backends import encoder_of, get_encoder, get_vector_index, open_encoder_file
+from embeddings.backends import encoder_of, get_encoder, get_vector_index, is_map_of, open_encoder_file
 from embeddings.coverage import set_coverage
 from embeddings.errors import (
     EmbeddingsError,
@@ -21,6 +25,7 @@ from embeddings.errors import (
     NothingToRollBackTo,
     UnknownCollection,
     UnusablePhotos,
+    VersionInUse,
     WorseEncoder,
 )
 from embeddings.evaluation.live import Comparison, compare
@@ -31,6 +36,8 @@ from embeddings.outbox import enqueue_changed_content, ensure_all_rows, mark_orp
 from embeddings.parts.layout import CURRENT
 from embeddings.selectors import clear_live_collection_cache, versions_in_use
 from jobs.progress import ProgressCallback
+
+logger = logging.getLogger(__name__)
 
 State = ImageEmbedding.State
 
@@ -386,3 +393,65 @@ def _compared(live: EncoderVersion, version: EncoderVersion) -> tuple[Comparison
         return compare(live, version), ""
     except UnusablePhotos as error:
         return None, str(error)
+
+
+def reason_to_keep(version: EncoderVersion) -> str:
+    """Why a version must not be deleted.
+
+    Args:
+        version: as the database has it.
+
+    Returns:
+        A sentence without a full stop; "" if it may be deleted.
+    """
+    others = EncoderVersion.objects.filter(collection=version.collection_id)
+    if versions_in_use().filter(pk=version.pk).exists():
+        return f"{version.label} answers queries, or is kept for a roll-back"
+    if version.rebuilding:
+        return f"{version.label} is being built"
+    if not others.filter(number__gt=version.number).exists():
+        return f"{version.label} is the newest version of its collection: its number would be given again"
+    mapped = EncoderVersion.objects.exclude(pk=version.pk).values_list("encoder", flat=True)
+    if version.files and any(is_map_of(name, version.files) for name in mapped):
+        return f"another version is a map of {version.label}"
+    return ""
+
+
+def delete_version(version: EncoderVersion) -> None:
+    """Delete a version that is not used: its index, its vectors, its row and its files.
+
+    Args:
+        version: any.
+
+    Raises:
+        VersionInUse: it is needed.
+        IndexUnavailable: the index does not answer; everything is as it was.
+    """
+    with transaction.atomic():
+        now = EncoderVersion.objects.select_for_update(of=("self",)).select_related("collection").get(pk=version.pk)
+        if reason := reason_to_keep(now):
+            raise VersionInUse(reason)
+        for each in (now.index_collection(), now.text_collection()):
+            get_vector_index().drop(each.name)
+        ImageEmbedding.objects.filter(version=now).delete()
+        now.delete()
+    if version.files:
+        shutil.rmtree(settings.ENCODERS_ROOT / version.files, ignore_errors=True)
+    logger.info("the encoder version %s is deleted", version.label)
+
+
+def delete_unused(age: timedelta) -> int:
+    """Delete the versions that are not used and older than this.
+
+    Args:
+        age: since they were made.
+
+    Returns:
+        How many were deleted.
+    """
+    deleted = 0
+    for version in EncoderVersion.objects.filter(created_at__lt=timezone.now() - age).select_related("collection"):
+        with suppress(VersionInUse):
+            delete_version(version)
+            deleted += 1
+    return deleted

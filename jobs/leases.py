@@ -36,6 +36,16 @@ def end(jobs: QuerySet[Job], state: JobState, **values: Any) -> bool:
     return bool(jobs.update(state=state, finished_at=timezone.now(), **values))
 
 
+def clean_up_cancelled(job: Job) -> None:
+    """Undo what a job has begun, as its kind does it.
+
+    Args:
+        job: as the database has it; nothing is done unless it was cancelled.
+    """
+    if job.state == JobState.CANCELLED and job.registered_kind.on_cancelled is not None:
+        job.registered_kind.on_cancelled(job)
+
+
 def oldest_claimable(kinds: Collection[str]) -> UUID | None:
     """The job that waits longest.
 

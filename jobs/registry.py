@@ -76,6 +76,7 @@ class JobKind:
         files: the files that are sent for its jobs; None: nothing is sent.
         permissions: staff who have all of these see and cancel jobs of this kind without permissions on jobs.
         title: what one of its jobs does, for users.
+        on_cancelled: called when one of its jobs was cancelled, and again when its process has ended; None: nothing is left.
         has_mean_rate: whether `done` of an ended job counts all of its work, so that done per second is its mean rate.
         page: what its page in the admin shows.
     """
@@ -90,6 +91,7 @@ class JobKind:
     files: JobFiles | None = None
     permissions: Sequence[str] = ()
     title: Callable[[Job], str] = default_title
+    on_cancelled: Callable[[Job], None] | None = None
     has_mean_rate: bool = False
     page: JobPage = field(default_factory=JobPage)
 

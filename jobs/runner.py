@@ -148,6 +148,9 @@ class Runner:
                 logger.info("job %s: cancelled or claimed by another process", job.pk)
                 _terminate(child)
                 delete_upload_if_ended(job)
+                if now_job := Job.objects.filter(pk=job.pk).first():
+                    # The child may have gone on until now.
+                    leases.clean_up_cancelled(now_job)
                 return RunResult.FINISHED
             if state != JobState.RUNNING:
                 ended_at = ended_at or now

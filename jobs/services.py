@@ -17,7 +17,7 @@ from accounts.audit import current_actor
 from jobs import background, tasks
 from jobs.errors import JobEnded, JobInProgress
 from jobs.files import delete_upload
-from jobs.leases import end
+from jobs.leases import clean_up_cancelled, end
 from jobs.models import Job
 from jobs.registry import kinds
 from jobs.selectors import get_job, is_active
@@ -120,6 +120,7 @@ def cancel(job_id: UUID) -> Job:
         raise JobEnded(f"job {job_id} has ended already: it {_ENDED_AS[JobState(job.state)]}")
     delete_upload(job)
     job.refresh_from_db()
+    clean_up_cancelled(job)
     return job
 
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
-from celery import Celery, Task, bootsteps
+from celery import Celery, Task, beat, bootsteps
 from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
+from celery.worker import consumer
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from redis.exceptions import OutOfMemoryError
 
 from lookalike import request_ids
+
+logger = logging.getLogger(__name__)
+
+# Messages in a queue at which nothing periodic is added: the same messages wait there already.
+_PERIODIC_MESSAGES = 50
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lookalike.settings")
 
@@ -82,3 +92,63 @@ class MetricsStep(bootsteps.StartStopStep):
 
 
 app.steps["worker"].add(MetricsStep)
+
+
+class Scheduler(beat.PersistentScheduler):
+    """Beat, without messages for workers that are away: a periodic task is not sent to a queue where many messages wait."""
+
+    def apply_entry(self, entry: beat.ScheduleEntry, producer: Any = None) -> None:
+        """Send a periodic task that is due, unless its queue is long.
+
+        Args:
+            entry: of the schedule.
+            producer: a connection of the broker.
+        """
+        from jobs.tasks import is_long
+
+        try:
+            skipped = is_long(str(entry.task), _PERIODIC_MESSAGES)
+        except OperationalError as error:
+            logger.warning("the broker is unavailable (%s): %s is sent later", error, entry.task)
+            return
+        if skipped:
+            logger.warning(
+                "%s is not sent: many messages wait in its queue, so its workers are away or behind", entry.task
+            )
+            return
+        super().apply_entry(entry, producer)
+
+
+class Consumer(consumer.Consumer):
+    """A worker's connection to the broker. A worker starts at Redis's limit of memory, too."""
+
+    def connect(self) -> Connection:
+        """Connect, and make room where Redis takes nothing more: a worker has to write before it can read.
+
+        Returns:
+            The connection.
+        """
+        connection = super().connect()
+        if connection.transport.driver_type == "redis":
+            self._make_room(connection)
+        return connection
+
+    def _make_room(self, connection: Connection) -> None:
+        channel: Any = connection.default_channel
+        try:
+            channel.client.set("lookalike:room", 1, ex=1)
+        except OutOfMemoryError:
+            # One by one: at its limit Redis takes no transactions, by which kombu empties queues.
+            queues = {queue: _delete_messages(channel, queue) for queue in self.app.amqp.queues}
+            logger.warning(
+                "Redis is at its limit of memory: the messages of %s are dropped; what they are about is in the database, and is"
+                " sent again",
+                ", ".join(f"{name} ({count})" for name, count in queues.items()),
+            )
+
+
+def _delete_messages(channel: Any, queue: str) -> int:
+    keys = [channel._q_for_pri(queue, priority) for priority in channel.priority_steps]
+    count = sum(channel.client.llen(key) for key in keys)
+    channel.client.delete(*keys)
+    return count

@@ -242,8 +242,13 @@ class Environment(BaseModel):
     IDEMPOTENCY_KEEP_HOURS: PositiveInt = 24
     WIDGET_API_KEY: str = ""
     LOGIN_FAILURES: PositiveInt = 5
+    LOGIN_ADDRESS_FAILURES: PositiveInt = 50
     LOGIN_LOCKED_MINUTES: PositiveInt = 15
     AUDIT_KEEP_DAYS: PositiveInt = 365
+    CLEAN_UP_HOUR: Annotated[int, Field(ge=0, lt=24)] = 4
+    JOBS_KEEP_DAYS: PositiveInt = 90
+    FETCHED_PHOTOS_KEEP_DAYS: PositiveInt = 180
+    UNUSED_VERSIONS_KEEP_DAYS: PositiveInt = 365
     EVENTS_KEEP_DAYS: PositiveInt = 90
     LEARNING: Literal["off", "measure", "on"] = "off"
     LEARNING_HOUR: Annotated[int, Field(ge=0, lt=24)] = 3
@@ -279,6 +284,7 @@ class Environment(BaseModel):
     SHOP_CURRENCY: Annotated[str, StringConstraints(pattern="^([A-Z]{3})?$")] = ""
     SHOP_SUBSTITUTES: Bool = False
     PROMETHEUS_MULTIPROC_DIR: str = ""
+    HEALTH_PORT: Annotated[tuple[str, int] | None, BeforeValidator(_host_and_port)] = None
     WORKER_METRICS_PORT: Annotated[tuple[str, int] | None, BeforeValidator(_host_and_port)] = None
     OTEL_EXPORTER_OTLP_ENDPOINT: Annotated[str, AfterValidator(_collector_url)] = ""
 

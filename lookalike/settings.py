@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "lookalike.bodies.BodyLimitMiddleware",
     "accounts.audit.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -144,6 +145,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_TIMEOUT = 2.0
 # A request does not wait for an unavailable broker: its rows stay in the outbox, where the periodic task finds them.
 CELERY_TASK_PUBLISH_RETRY = False
+# At Redis's limit of memory a worker goes on trying.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_WORKER_CONSUMER = "lookalike.celery:Consumer"
+CELERY_BEAT_SCHEDULER = "lookalike.celery:Scheduler"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
 # Separate queues: a price change does not wait for photos to be embedded, nor a photo for a training. A worker without -Q serves
 # the first three; trainings need workers of their own: celery -A lookalike worker --pool=threads -Q train
@@ -153,6 +158,7 @@ CELERY_TASK_ROUTES = {
     "embeddings.tasks.embed_images": {"queue": "embed"},
     "catalog.tasks.sweep_unused_files": {"queue": "jobs"},
     "catalog.tasks.find_photo_roles": {"queue": "jobs"},
+    "recommender.tasks.clean_up": {"queue": "jobs"},
     "jobs.tasks.run_job": {"queue": "jobs"},
     "jobs.tasks.run_waiting_jobs": {"queue": "jobs"},
     "jobs.tasks.run_training": {"queue": "train"},
@@ -184,6 +190,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 250.0},
     },
     "prune-events": {"task": "recommender.tasks.prune_events", "schedule": 3600.0},
+    "clean-up": {"task": "recommender.tasks.clean_up", "schedule": 3600.0, "options": {"expires": 3500.0}},
     "learn-nightly": {"task": "recommender.tasks.learn_nightly", "schedule": 600.0, "options": {"expires": 550.0}},
     "check-experiments": {
         "task": "recommender.tasks.check_experiments",
@@ -231,6 +238,12 @@ IDEMPOTENCY_KEEP_HOURS = env.IDEMPOTENCY_KEEP_HOURS
 WIDGET_API_KEY = env.WIDGET_API_KEY
 # Days that entries of the audit log are kept.
 AUDIT_KEEP_DAYS = env.AUDIT_KEEP_DAYS
+# The hour of the day at which what is past its time is deleted, and the days that are kept: of jobs that have ended, of records by
+# which photos behind links are fetched only if they changed, and of encoder versions that are not used.
+CLEAN_UP_HOUR = env.CLEAN_UP_HOUR
+JOBS_KEEP_DAYS = env.JOBS_KEEP_DAYS
+FETCHED_PHOTOS_KEEP_DAYS = env.FETCHED_PHOTOS_KEEP_DAYS
+UNUSED_VERSIONS_KEEP_DAYS = env.UNUSED_VERSIONS_KEEP_DAYS
 # Backbones by name: a request names one of these, never a path or a URL.
 BACKBONES = {**env.BACKBONES, "bundled": "bundled"}
 # Uploads of jobs, and rows that imports rejected; never below MEDIA_ROOT. Web processes and the workers of the queues `jobs`
@@ -311,6 +324,8 @@ else:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 # Address and port of a Celery worker's metrics; web processes have them at /metrics.
 WORKER_METRICS_PORT = env.WORKER_METRICS_PORT
+# Address and port of a web process for health checks, which visitors cannot hold up.
+HEALTH_PORT = env.HEALTH_PORT
 # URL of an OpenTelemetry collector (OTLP over HTTP). Empty: no traces.
 OTEL_EXPORTER_OTLP_ENDPOINT = env.OTEL_EXPORTER_OTLP_ENDPOINT
 STORAGES = {
@@ -342,6 +357,9 @@ TRUSTED_PROXIES = env.TRUSTED_PROXIES
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_FAILURE_LIMIT = env.LOGIN_FAILURES
 AXES_COOLOFF_TIME = timedelta(minutes=env.LOGIN_LOCKED_MINUTES)
+AXES_HANDLER = "accounts.sign_in.SignInHandler"
+# Failures of an address, with any user names, at which it is locked for all of them.
+LOGIN_ADDRESS_FAILURES = env.LOGIN_ADDRESS_FAILURES
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False

@@ -16,6 +16,10 @@ from catalog.background import start_sweep_thread  # noqa: E402  (needs the apps
 from embeddings.background import start_outbox_thread  # noqa: E402
 from jobs.background import start_job_threads  # noqa: E402
 
+if settings.HEALTH_PORT:
+    from lookalike import probes
+
+    probes.start(*settings.HEALTH_PORT)
 start_outbox_thread()
 start_job_threads()
 start_sweep_thread()

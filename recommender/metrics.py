@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: the time of each query stage, the outbox, the size of the index, free disk space."""
+"""Metrics for Prometheus: the time of each query stage, the outbox, the size of the index, the queues, free disk space."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from wsgiref.simple_server import WSGIServer
 from django.conf import settings
 from django.core.cache import caches
 from django.db import DatabaseError, connections
+from kombu.exceptions import OperationalError
 from prometheus_client import CollectorRegistry, Histogram, Metric, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -26,6 +27,7 @@ from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError
 from embeddings.metrics import timed
 from embeddings.selectors import active_versions, oldest_due_age_s, outbox_counts
+from jobs.tasks import broker_memory, queue_lengths
 from rest.metrics import REQUEST_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -176,7 +178,7 @@ class _StateCollector(Collector):
 
 
 def _read_state() -> list[GaugeMetricFamily]:
-    return [*_outbox(), *_index_sizes(), *_disks()]
+    return [*_outbox(), *_index_sizes(), *_queues(), *_disks()]
 
 
 def _outbox() -> Iterator[GaugeMetricFamily]:
@@ -216,6 +218,22 @@ def _index_sizes() -> Iterator[GaugeMetricFamily]:
             up.add_metric([slug], 0)
     yield points
     yield up
+
+
+def _queues() -> Iterator[GaugeMetricFamily]:
+    if not settings.CELERY_BROKER_URL:
+        return
+    messages = GaugeMetricFamily("lookalike_queue_messages", "Messages that wait for a worker.", labels=["queue"])
+    try:
+        # First: at its limit of memory, Redis does not count.
+        if (used := broker_memory()) is not None:
+            yield GaugeMetricFamily("lookalike_broker_memory_ratio", "Share of Redis' memory limit in use.", value=used)
+        for queue, count in queue_lengths().items():
+            messages.add_metric([queue], count)
+    except OperationalError as error:
+        logger.warning("cannot count the messages of the broker: %s", error)
+        return
+    yield messages
 
 
 def _disks() -> Iterator[GaugeMetricFamily]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
 
-from recommender import events
+from recommender import events, retention
 from recommender.learning import experiments, scheduling
 
 
@@ -24,3 +26,10 @@ def learn_nightly() -> None:
 def check_experiments() -> None:
     """Look at the running A/B tests, and take back what is worse."""
     experiments.check_all()
+
+
+@shared_task(acks_late=True)
+def clean_up() -> None:
+    """Delete what is past its time, once a night."""
+    if timezone.localtime().hour == settings.CLEAN_UP_HOUR:
+        retention.clean_up()

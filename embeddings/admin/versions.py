@@ -189,7 +189,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
         (_("Training data"), {"fields": ("data_title", "data_counts", "data_problems")}),
         (_("Recipe"), {"fields": ("recipe_shown",)}),
     )
-    actions = ("activate", "roll_back")
+    actions = ("activate", "roll_back", "delete_versions")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EncoderVersion]:
         queryset: QuerySet[EncoderVersion] = super().get_queryset(request)
@@ -359,6 +359,22 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
             # A page of the recommender: it shows recommendations.
             return redirect("admin:activation", chosen[0].pk)
         return None
+
+    def has_delete_versions_permission(self, request: HttpRequest) -> bool:
+        """Who may delete versions that are not used."""
+        return request.user.has_perm("embeddings.delete_encoderversion")
+
+    @admin.action(description=_("Delete with their files, if they are not used"), permissions=["delete_versions"])
+    def delete_versions(self, request: HttpRequest, queryset: QuerySet[EncoderVersion]) -> None:
+        """Delete the chosen versions that are not used, with index, vectors and files; the others are named with the reason."""
+        for version in queryset:
+            label = version.label
+            try:
+                versions.delete_version(version)
+            except EmbeddingsError as error:
+                messages.error(request, _sentence(error))
+            else:
+                messages.success(request, _("%s is deleted, with its files.") % label)
 
     @admin.action(description=_("Roll back to the previous version"), permissions=["activate"])
     def roll_back(self, request: HttpRequest, queryset: QuerySet[EncoderVersion]) -> None:

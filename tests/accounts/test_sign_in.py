@@ -40,6 +40,14 @@ def test_other_addresses_and_other_users_are_not_locked(client: Client) -> None:
     assert client.post(ADDRESS, {**RIGHT, "username": "second"}).status_code == 302
 
 
+def test_an_address_that_tries_many_users_is_locked_for_all_of_them(client: Client, settings: Any) -> None:
+    settings.LOGIN_ADDRESS_FAILURES = 5
+    for number in range(5):
+        client.post(ADDRESS, {**WRONG, "username": f"user-{number}"}, REMOTE_ADDR="192.0.2.7")
+    assert client.post(ADDRESS, RIGHT, REMOTE_ADDR="192.0.2.7").status_code == 429
+    assert client.post(ADDRESS, RIGHT, REMOTE_ADDR="192.0.2.8").status_code == 302
+
+
 @pytest.mark.parametrize(
     "addresses",
     [

@@ -20,7 +20,7 @@ PROGRAMS = {
     "wget": "wget",
     "pg_dump": "postgresql-client",
 }
-ALL = ("redis", "qdrant", "catalog", "recommender", "worker", "trainer", "beat", "proxy")
+ALL = ("redis", "qdrant", "catalog", "recommender", "worker", "jobs", "trainer", "beat", "proxy")
 
 
 @pytest.fixture(scope="module")

@@ -34,10 +34,13 @@ PORTS = {
     "catalog": 8000,
     "recommender": 8000,
     "worker": 8001,
+    "jobs": 8001,
     "trainer": 8001,
     "redis": 6379,
     "qdrant": 6333,
 }
+# Where web processes answer health checks.
+HEALTH_PORT = 8002
 
 
 class Deployment:
@@ -47,6 +50,7 @@ class Deployment:
         self.folder = folder
         self.services: dict[str, Any] = compose(variables={**ENV_FILE, **variables})["services"]
         self.ports = {name: free_port() for name in PORTS}
+        self._health_ports = {name: free_port() for name in ("catalog", "recommender")}
         self.processes: dict[str, Started] = {}
         self._url = database_url
         self._database = urlsplit(database_url)
@@ -102,6 +106,8 @@ class Deployment:
         text = text.replace("0.0.0.0:", "127.0.0.1:").replace(
             "http://qdrant:6333", f"http://127.0.0.1:{self.ports['qdrant']}"
         )
+        if name in self._health_ports:
+            text = text.replace(f"127.0.0.1:{HEALTH_PORT}", f"127.0.0.1:{self._health_ports[name]}")
         if name in PORTS:
             text = re.sub(rf"(localhost|127\.0\.0\.1)([:/]){PORTS[name]}\b", rf"\1\g<2>{self.ports[name]}", text)
         return text

@@ -18,14 +18,14 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.files import DEPLOY, ROOT, compose, compose_schema, container, pods, rendered
-from tests.services.conftest import draw_photos, make_site, migrated
+from tests.services.conftest import RedisServer, draw_photos, find_redis, make_site, migrated
 
 __all__ = ["draw_photos", "make_site", "migrated"]
 
 PROMETHEUS = DEPLOY / "prometheus"
 OVERLAY = DEPLOY / "compose" / "monitoring.yml"
 OBSERVE = ROOT / "docs" / "how-to" / "observe.md"
-JOBS = {"lookalike-catalog", "lookalike-recommender", "lookalike-worker", "lookalike-trainer"}
+JOBS = {"lookalike-catalog", "lookalike-recommender", "lookalike-worker", "lookalike-jobs", "lookalike-trainer"}
 # Prometheus' own metric of each target, and Grafana's variable for an interval.
 UP = "up"
 INTERVAL = "$__rate_interval"
@@ -94,14 +94,26 @@ ASKED = sorted({each for text in expressions() for each in selectors(promql_pars
 
 
 @pytest.fixture
-def exported(make_site, draw_photos) -> dict[str, list[dict[str, str]]]:
-    """The metrics of a web process that embeds photos and has answered a request: labels of each sample by its name."""
+def broker(tmp_path) -> Iterator[str]:
+    """The address of a Redis server with a limit of memory."""
+    redis = RedisServer(find_redis(), tmp_path, "--maxmemory", "10mb")
+    redis.start()
+    yield redis.url
+    redis.stop()
+
+
+@pytest.fixture
+def exported(make_site, draw_photos, broker) -> dict[str, list[dict[str, str]]]:
+    """The metrics of a web process that embeds photos and has answered a request, and of one with a broker: labels by sample."""
     site = make_site()
     site.manage("import_catalog", str(draw_photos(3)))
     server = site.serve()
     server.similar(site.query("SELECT MIN(id) FROM catalog_product")[0][0])
     with urllib.request.urlopen(f"{server.base}/metrics", timeout=60) as response:  # noqa: S310
         text = response.read().decode()
+    show = "from recommender import metrics; print(*metrics.exposition().decode().splitlines(), sep='\\n')"
+    queued = site.manage("shell", "--no-imports", "-c", show, CELERY_BROKER_URL=broker).stdout
+    text += "".join(f"{line}\n" for line in queued.splitlines() if re.match("lookalike_(queue|broker)", line))
     found: dict[str, list[dict[str, str]]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -148,7 +148,7 @@ def test_the_processes_of_a_service_add_up_their_metrics(deployment, shop):
 
 
 def test_the_workers_export_their_metrics(deployment, shop):
-    for name in ("worker", "trainer"):
+    for name in ("worker", "jobs", "trainer"):
         with urllib.request.urlopen(f"http://127.0.0.1:{deployment.ports[name]}/metrics", timeout=60) as response:
             metrics = response.read().decode()
         assert 'lookalike_photos_processed_total{result="embedded"}' in metrics

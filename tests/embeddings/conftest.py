@@ -122,3 +122,9 @@ def points(version: EncoderVersion) -> dict[int, Point]:
 def states(version: EncoderVersion) -> dict[int, str]:
     """The state of each photo, by image id."""
     return dict(ImageEmbedding.objects.filter(version=version).values_list("image_id", "state"))
+
+
+@pytest.fixture(autouse=True)
+def _no_queue_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a broker there is no queue to look at."""
+    monkeypatch.setattr("embeddings.tasks.is_long", lambda *_: False)

@@ -15,6 +15,7 @@ from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.submissions import submit_activation
 from jobs import execution
 from jobs.models import Job
+from jobs.services import cancel
 from tests.embeddings.conftest import CountingEncoder, points, states
 
 State = Job.State
@@ -144,3 +145,17 @@ def test_trouble_fails_with_its_reason_and_nothing_is_switched(version, shop, se
 def test_without_a_job_a_version_has_to_be_named(version):
     with pytest.raises(CommandError, match="Which version"):
         call_command("activate_encoder")
+
+
+def test_a_cancelled_activation_is_not_being_built_any_more(version, second):
+    job = submit_activation(second)
+    Job.objects.update(state=State.RUNNING, started_at=timezone.now(), heartbeat_at=timezone.now())
+    generations.begin_build(second)
+    # A build of another version goes on.
+    generations.begin_build(version)
+
+    cancel(job.pk)
+
+    second.refresh_from_db()
+    version.refresh_from_db()
+    assert (second.rebuilding, version.rebuilding) == (False, True)

@@ -15,7 +15,14 @@ from catalog.models import ProductImage
 from catalog.services import ProductData, remove_images, save_product
 from embeddings import generations, indexing, versions
 from embeddings.backends import BUNDLED, Backends, get_vector_index
-from embeddings.errors import BuildOvertaken, EncoderMismatch, NothingToRollBackTo, UnknownCollection, WorseEncoder
+from embeddings.errors import (
+    BuildOvertaken,
+    CollectionNotFound,
+    EncoderMismatch,
+    NothingToRollBackTo,
+    UnknownCollection,
+    WorseEncoder,
+)
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from tests.embeddings.conftest import CountingEncoder, points, states
 from tests.factories import ProductFactory, ProductImageFactory, jpeg
@@ -191,6 +198,20 @@ def test_of_two_that_build_the_same_index_the_later_one_goes_on(version, other, 
         versions.activate(fresh(new), allow_worse=True, on_progress=begin_again)
     assert active() == version
     assert get_vector_index().exists(name)
+    assert EncoderVersion.objects.get(pk=new.pk).rebuilding
+
+
+def test_a_build_whose_index_another_one_took_says_that_it_was_overtaken(version, other, shop):
+    new = second(version, other)
+
+    def take_over(stage: str, done: int, total: int) -> None:
+        # As another process does it.
+        generations.begin_build(EncoderVersion.objects.get(pk=new.pk))
+        get_vector_index().drop(new.index_collection().name)
+        raise CollectionNotFound("index the photos first")
+
+    with pytest.raises(BuildOvertaken, match="another process has begun to build the index of all-v2 anew"):
+        generations.build_generation(fresh(new), on_progress=take_over)
     assert EncoderVersion.objects.get(pk=new.pk).rebuilding
 
 

@@ -302,10 +302,10 @@ class PostgresServer:
 class RedisServer:
     """A Redis server of a test's own, which keeps nothing."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, *options: str) -> None:
         self._port = free_port()
         self._command = [
-            program, "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)
+            program, "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options
         ]  # fmt: skip
         self.url = f"redis://127.0.0.1:{self._port}/0"
         self._process: subprocess.Popen[bytes] | None = None
