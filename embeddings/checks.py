@@ -53,16 +53,43 @@ def check_index_for_deployment(**_: Any) -> list[CheckMessage]:
 def check_index_key_is_encrypted(**_: Any) -> list[CheckMessage]:
     """The API key is sent unencrypted only to this machine or a private network."""
     options = settings.VECTOR_INDEX.get("OPTIONS", {})
-    url = urlsplit(options.get("url") or "")
-    if not options.get("api_key") or url.scheme != "http" or _is_private_host(url.hostname or ""):
-        return []
+    urls = [urlsplit(url.strip()) for url in (options.get("url") or "").split(",")]
     return [
         checks.Warning(
             f"QDRANT_API_KEY is sent to {url.hostname} unencrypted over a public network.",
             hint="Use https:// in QDRANT_URL, or a private address of the server.",
             id="embeddings.W002",
         )
+        for url in urls
+        if options.get("api_key") and url.scheme == "http" and not _is_private_host(url.hostname or "")
     ]
+
+
+def check_copies(**_: Any) -> list[CheckMessage]:
+    """With the copies that are asked for and written to, one node may be away."""
+    options = settings.VECTOR_INDEX.get("OPTIONS", {})
+    copies: int = options.get("replication_factor") or 1
+    read, written = options.get("read_consistency"), options.get("write_consistency_factor") or 1
+    # With two copies, a majority is both.
+    asked = {"all": copies, "majority": copies // 2 + 1, "quorum": copies // 2 + 1}.get(read, read) if read else 1
+    found: list[CheckMessage] = []
+    if copies > 1 and asked >= copies:
+        found.append(
+            checks.Warning(
+                f"With QDRANT_READ_CONSISTENCY={read} and {copies} copies, nothing is answered while one node is away.",
+                hint="Unset it: a read asks one copy then, and a write reaches all copies that are there.",
+                id="embeddings.W003",
+            )
+        )
+    if copies > 1 and written >= copies:
+        found.append(
+            checks.Warning(
+                f"With QDRANT_WRITE_CONSISTENCY_FACTOR={written} and {copies} copies, nothing is written while one node is away.",
+                hint="Set it to less than QDRANT_REPLICATION_FACTOR: a node that comes back catches up.",
+                id="embeddings.W004",
+            )
+        )
+    return found
 
 
 def _is_private_host(host: str) -> bool:
@@ -80,3 +107,4 @@ def register_checks() -> None:
     checks.register(check_encoder_model, checks.Tags.models, deploy=True)
     checks.register(check_index_for_deployment)
     checks.register(check_index_key_is_encrypted)
+    checks.register(check_copies)

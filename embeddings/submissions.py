@@ -11,7 +11,7 @@ from embeddings.backends import get_vector_index
 from embeddings.doctor import COLLECTION as EXAMINED
 from embeddings.duplicates import COLLECTION as COMPARED
 from embeddings.errors import CollectionNotFound
-from embeddings.models import Collection, EncoderVersion
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import active_versions
 from jobs.errors import JobInProgress
 from jobs.models import Job
@@ -23,6 +23,9 @@ ACTIVATE, REINDEX, VERIFY = "activate", "reindex", "verify"
 DUPLICATES, DOCTOR = "duplicates", "doctor"
 # A reindex that fails is not submitted again sooner.
 _RETRY_AFTER = timedelta(hours=1)
+# An index with a smaller share of its points was lost. It is rebuilt again so soon where that has failed.
+_LOST_SHARE = 0.5
+_RETRY_LOST_AFTER = timedelta(minutes=5)
 
 
 def submit_activation(version: EncoderVersion, *, allow_worse: bool = False) -> Job:
@@ -89,30 +92,42 @@ def submit_verification(collection: Collection) -> Job:
 
 
 def submit_outdated_reindexes() -> list[Job]:
-    """Submit the rebuild of each live index that was made before a field by which products are filtered today.
+    """Submit the rebuild of each live index that was lost, or made before a field by which products are filtered today.
 
     Returns:
-        The queued jobs; none for a collection that has had one within the last hour.
+        The queued jobs; none for a collection that has had one within the last minutes (lost) or hour.
 
     Raises:
         IndexUnavailable: the vector index does not respond.
     """
     jobs = []
     for version in active_versions():
-        try:
-            missing = get_vector_index().missing_fields(version.index_collection().name)
-        except CollectionNotFound:
-            continue
         slug = version.collection.slug
-        recent = Job.objects.filter(kind=REINDEX, collection=slug, created_at__gte=timezone.now() - _RETRY_AFTER)
-        if not missing or recent.exists():
+        reason, retry_after = _reason_to_rebuild(version)
+        recent = Job.objects.filter(kind=REINDEX, collection=slug, created_at__gte=timezone.now() - retry_after)
+        if not reason or recent.exists():
             continue
-        logger.warning("the index of %s is rebuilt, as it was made before: %s", slug, ", ".join(sorted(missing)))
+        logger.warning("the index of %s is rebuilt, as %s", slug, reason)
         try:
             jobs.append(submit_reindex(version.collection))
         except JobInProgress as error:
             logger.info("%s", error)
     return jobs
+
+
+def _reason_to_rebuild(version: EncoderVersion) -> tuple[str, timedelta]:
+    """Why a live index has to be built again, and how long to wait after a rebuild; "" for no reason."""
+    index, name = get_vector_index(), version.index_collection().name
+    indexed = ImageEmbedding.objects.filter(version=version, state=ImageEmbedding.State.INDEXED).count()
+    try:
+        missing = index.missing_fields(name)
+        # Who writes a change to a lost index makes it anew, with nothing else in it.
+        points = index.count(name)
+    except CollectionNotFound:
+        return ("it is gone" if indexed else ""), _RETRY_LOST_AFTER
+    if points < indexed * _LOST_SHARE:
+        return f"it has {points:,} points and should have {indexed:,}", _RETRY_LOST_AFTER
+    return (f"it was made before: {', '.join(sorted(missing))}" if missing else ""), _RETRY_AFTER
 
 
 def submit_duplicate_search() -> Job:

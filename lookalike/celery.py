@@ -149,6 +149,6 @@ class Consumer(consumer.Consumer):
 
 def _delete_messages(channel: Any, queue: str) -> int:
     keys = [channel._q_for_pri(queue, priority) for priority in channel.priority_steps]
-    count = sum(channel.client.llen(key) for key in keys)
+    count: int = sum(channel.client.llen(key) for key in keys)
     channel.client.delete(*keys)
     return count

@@ -1,4 +1,5 @@
 """The fallback where a product has no vector: the newest products of its category, then of the parents, then of the collection.
+While the index is away, the bestsellers of the category come first.
 
 Products that have no photo to show, or a placeholder, come only from its own category, behind the others.
 Rules fill answers that have too few products from here, too, or from the bestsellers.
@@ -57,6 +58,32 @@ def newest_in_category(
         products = products.exclude(pk__in=excluded_ids).exclude(pk__in=families).exclude(variant_of__in=families)
         cards += _one_of_each_family(products.order_by("-id"), limit - len(cards))
     return cards
+
+
+def popular_in_category(
+    category: str, covered: Q, product_filter: ProductFilter, *, limit: int, excluded_ids: Collection[int]
+) -> list[ProductCard]:
+    """The bestsellers of a category, and behind them its newest products.
+
+    Args:
+        category: slug path, or "".
+        covered: condition that every product has to meet, by which the collection covers it.
+        product_filter: conditions that every product has to meet.
+        limit: the maximum number of products.
+        excluded_ids: ids of products that are never returned.
+
+    Returns:
+        Cards, one of each family of variants.
+    """
+    within = product_filter.category or ""
+    is_inside = not within or f"{category}/".startswith(f"{within}/")
+    chosen = replace(product_filter, category=category if is_inside else within)
+    sold = bestsellers(covered, chosen, limit=limit, excluded_ids=excluded_ids)
+    families = {card.family for card in sold}
+    newest = newest_in_category(
+        category, covered, product_filter, limit=limit, excluded_ids={*excluded_ids, *(card.id for card in sold)}
+    )
+    return [*sold, *(card for card in newest if card.family not in families)][:limit]
 
 
 def bestsellers(

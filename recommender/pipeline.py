@@ -10,11 +10,12 @@ from catalog.cards import ProductCard, visible_cards
 from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER, ProductFilter
 from catalog.selectors import ids_not_matching, merge_target, stored_product
+from embeddings.errors import CollectionNotFound, IndexUnavailable
 from embeddings.parts.layout import Weights
 from embeddings.selectors import LiveCollection, covered_by, live_collection, missing_fields
 from embeddings.vector_index.base import UNFILTERED, Filter, Hit, Vector, best_first
 from recommender.facets import SearchFacets
-from recommender.fallback import bestsellers, newest_in_category
+from recommender.fallback import bestsellers, newest_in_category, popular_in_category
 from recommender.filtering import deduplicate_families, deduplicate_pictures, to_index_filter
 from recommender.learning.serving import POOL, Rearrangement, plan_for
 from recommender.metrics import query_stage
@@ -38,6 +39,8 @@ _DIVERSITY_OVERSAMPLING = 4
 _RULES_OVERSAMPLING = 3
 # The index may lag behind the database by a few products, which are then dropped.
 _EXTRA_CANDIDATES = 2
+# The index does not answer, or has not been built; what else is wrong with it is an error.
+_INDEX_AWAY = (IndexUnavailable, CollectionNotFound)
 _MAX_CANDIDATES = 10_000
 # Where colour and pattern count, those of the minimum confidence are looked for among so many of the nearest.
 _MAX_LOOKED_THROUGH = 1000
@@ -84,10 +87,12 @@ class SimilarQuery(SearchQuery):
     Attributes:
         collection: slug.
         for_visitor: whether A/B tests and the learned order apply, which differ from hour to hour.
+        fallback: whether the fallback answers while the vector index is away or has not been built.
     """
 
     collection: str = DEFAULT_COLLECTION
     for_visitor: bool = True
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,8 @@ class Recommendations:
         collection: slug of the collection that was searched.
         encoder: label of its encoder version.
         results: best first.
-        fallback: whether the product had no vector, so that the results come from its category.
+        fallback: whether the product had no vector or the index is away, so that the results come from its category.
+        index_away: whether the reason is the index, so that the results are soon others.
         explanation: what rules did; None unless it was asked for.
         weights: what each part counted; None where the vectors have no parts, and in a fallback.
         count: how many products were found, counted up to a limit; None unless facets were asked for.
@@ -144,6 +150,7 @@ class Recommendations:
     encoder: str
     results: Sequence[Recommendation]
     fallback: bool = False
+    index_away: bool = False
     explanation: Explanation | None = None
     weights: Weights | None = None
     count: int | None = None
@@ -194,7 +201,13 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     def answer(plan: Plan) -> Recommendations:
         if not vectors:
             return _fallback_by_category(product_id, live, query, plan, excluded_ids)
-        results = _search_index(live, vectors, query, plan, excluded_ids, product_id, rearrangement)
+        try:
+            results = _search_index(live, vectors, query, plan, excluded_ids, product_id, rearrangement)
+        except _INDEX_AWAY:
+            if not query.fallback:
+                raise
+            found = _fallback_by_category(product_id, live, query, plan, excluded_ids, popular=True)
+            return replace(found, index_away=True)
         return _answered(live, query, results)
 
     return explained(answer, plan) if query.explain else answer(plan)
@@ -239,12 +252,19 @@ def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:
         plan = plan_beside(live.slug, product.pk, query.rule_set, visible_only=False)
 
     def answer(plan: Plan) -> Recommendations:
+        is_away = False
         if vectors:
-            results = _search_index(live, vectors, query, plan, excluded_ids={product_id})
-            return Recommendations(live.slug, live.label, results)
+            try:
+                results = _search_index(live, vectors, query, plan, excluded_ids={product_id})
+                return Recommendations(live.slug, live.label, results)
+            except _INDEX_AWAY:
+                if not query.fallback:
+                    raise
+                is_away = True
         with query_stage("hydrate"):
             path = product.category.path if product.category else ""
-            return _fallback(path, live, query, plan, excluded_ids={product_id})
+            found = _fallback(path, live, query, plan, excluded_ids={product_id}, popular=is_away)
+            return replace(found, index_away=is_away)
 
     return explained(answer, plan) if query.explain else answer(plan)
 
@@ -288,18 +308,31 @@ def explained(answer: Callable[[Plan], Recommendations], plan: Plan) -> Recommen
 
 
 def _fallback_by_category(
-    product_id: int, live: LiveCollection, query: SimilarQuery, plan: Plan, excluded_ids: Collection[int]
+    product_id: int,
+    live: LiveCollection,
+    query: SimilarQuery,
+    plan: Plan,
+    excluded_ids: Collection[int],
+    *,
+    popular: bool = False,
 ) -> Recommendations:
     with query_stage("hydrate"):
         product = visible_cards([product_id]).get(product_id)
         if product is None:
             raise ProductNotFound(product_id)
-        return _fallback(product.category, live, query, plan, excluded_ids)
+        return _fallback(product.category, live, query, plan, excluded_ids, popular=popular)
 
 
 def _fallback(
-    category: str, live: LiveCollection, query: SimilarQuery, plan: Plan, excluded_ids: Collection[int]
+    category: str,
+    live: LiveCollection,
+    query: SimilarQuery,
+    plan: Plan,
+    excluded_ids: Collection[int],
+    *,
+    popular: bool = False,
 ) -> Recommendations:
+    """The newest products of a category; popular: its bestsellers before them."""
     wanted = query.offset + query.limit
     selection = Selection(plan)
     pins = visible_cards(selection.pinned_ids)
@@ -308,10 +341,11 @@ def _fallback(
     place_pins(selection, pins, query, {*excluded_ids, *unmet})
     covered = covered_by(live.collection_id) & plan.q()
 
-    def newest(limit: int) -> Sequence[ProductCard]:
-        return newest_in_category(category, covered, query.filter, limit=limit, excluded_ids=excluded_ids)
+    def of_category(limit: int) -> Sequence[ProductCard]:
+        choose = popular_in_category if popular else newest_in_category
+        return choose(category, covered, query.filter, limit=limit, excluded_ids=excluded_ids)
 
-    cards = selection.moved(selection.admitted(newest, selection.pool(wanted)), lambda card: card)
+    cards = selection.moved(selection.admitted(of_category, selection.pool(wanted)), lambda card: card)
     results = [Recommendation(card, None) for card in cards[:wanted]]
     arranged = with_pins(results, selection, lambda product_id: Recommendation(pins[product_id], None))
     shown = filled(live, arranged[:wanted], query, selection, excluded_ids, category)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 from qdrant_client import QdrantClient, models
@@ -51,6 +52,7 @@ from embeddings.vector_index.filtered_search import (
 from embeddings.vector_index.qdrant_server import REQUEST_ERRORS, QdrantServer, stands_already
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _DENSE = ""  # the server's name of the vector that has none
 _FLOATS_A_WRITE = 256_000  # some 3 MB of JSON; a server refuses a request above 32 MB
@@ -111,6 +113,16 @@ class _Asked:
         return best_of_products(ranked) if self.query.group_by_product else ranked
 
 
+def _answered(read: Callable[Concatenate[QdrantVectorIndex, P], T]) -> Callable[Concatenate[QdrantVectorIndex, P], T]:
+    """A read that is made again on another node where one does not answer."""
+
+    @wraps(read)
+    def answered(self: QdrantVectorIndex, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._server.answered(lambda: read(self, *args, **kwargs))
+
+    return cast("Callable[Concatenate[QdrantVectorIndex, P], T]", answered)
+
+
 class QdrantVectorIndex:
     """A VectorIndex on a Qdrant server or cluster."""
 
@@ -138,7 +150,7 @@ class QdrantVectorIndex:
         """Name the server; it is connected to when it is first used.
 
         Args:
-            url: of the server.
+            url: of the server; of several nodes, separated by commas; or with a name that has several addresses.
             api_key: of the server.
             timeout_s: of each request but queries.
             query_timeout_s: of a query, for which a page of a shop waits.
@@ -166,7 +178,7 @@ class QdrantVectorIndex:
             raise ValueError(f'quantization is None or "int8", not {quantization!r}')
         if isinstance(read_consistency, str):
             read_consistency = models.ReadConsistencyType(read_consistency)
-        self._server = QdrantServer(url, api_key, query_timeout_s, grpc_port, location, path)
+        self._server = QdrantServer(url, api_key, query_timeout_s, grpc_port, location, path, timeout_s)
         self._timeout_s = max(1, round(timeout_s))
         self._shard_number = shard_number
         self._replication_factor = replication_factor
@@ -187,7 +199,7 @@ class QdrantVectorIndex:
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
         def request(client: QdrantClient) -> None:
             if not client.collection_exists(collection.name):
-                self._create(client, collection, bulk_load)
+                self._create(self._server.patient(), collection, bulk_load)
             info = client.get_collection(collection.name)
             check_same(_described(collection.name, info), collection)
             if self._server.is_local:  # which filters without indexes
@@ -196,7 +208,7 @@ class QdrantVectorIndex:
             if info.points_count:
                 return
             for name in PAYLOAD_FIELDS.keys() - info.payload_schema.keys():
-                client.create_payload_index(
+                self._server.patient().create_payload_index(
                     collection.name, name, _SCHEMAS[PAYLOAD_FIELDS[name]], wait=True, timeout=self._timeout_s
                 )
 
@@ -215,7 +227,7 @@ class QdrantVectorIndex:
     def drop(self, name: str) -> None:
         def request(client: QdrantClient) -> None:
             if client.collection_exists(name):
-                client.delete_collection(name, timeout=self._timeout_s)
+                self._server.patient().delete_collection(name, timeout=self._timeout_s)
 
         self._known.pop(name, None)
         if COLLECTION_NAME.fullmatch(name):
@@ -249,13 +261,15 @@ class QdrantVectorIndex:
 
     def _write(self, name: str, write: Callable[..., object]) -> None:
         """A write is done when the server has applied it, and may be made twice: it names points by their ids."""
-        self._retried(name, lambda client: write(client, wait=True, timeout=self._timeout_s))
+        self._retried(name, lambda _: write(self._server.patient(), wait=True, timeout=self._timeout_s))
 
+    @_answered
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
         with self._asking(name) as client:
             known = possible_ids(ids)
             return _points(client.retrieve(name, known, True, True, consistency=self._read_consistency))
 
+    @_answered
     def query(self, name: str, query: VectorQuery) -> list[Hit]:
         with self._asking(name) as client:
             collection = self._collection(client, name)
@@ -263,6 +277,7 @@ class QdrantVectorIndex:
             found = self._found(_Asked(client, collection, query, target, hidden))
         return _answer(found, query, collection)
 
+    @_answered
     def query_batch(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         with self._asking(name) as client:
             collection = self._collection(client, name)
@@ -286,6 +301,7 @@ class QdrantVectorIndex:
             answers.append(self.query(name, each.query) if alone else answer)
         return answers
 
+    @_answered
     def query_sparse(self, name: str, query: SparseQuery) -> list[Hit]:
         with self._asking(name) as client:
             wanted = checked_sparse(query.vector, query.using, self._collection(client, name))
@@ -350,6 +366,7 @@ class QdrantVectorIndex:
             with_vector=asked.query.with_vectors,
         )
 
+    @_answered
     def count(self, name: str, filter: Filter | None = None) -> int:
         wanted = filter or Filter()
         conditions = _conditions(wanted, wanted.exclude_ids)
@@ -369,7 +386,7 @@ class QdrantVectorIndex:
         threshold = self._full_scan_threshold_kb
         self._retried(
             name,
-            lambda client: client.update_collection(
+            lambda _: self._server.patient().update_collection(
                 name,
                 optimizers_config=models.OptimizersConfigDiff(indexing_threshold=threshold),
                 hnsw_config=models.HnswConfigDiff(full_scan_threshold=threshold),

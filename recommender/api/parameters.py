@@ -224,6 +224,11 @@ class SimilarParameters(SearchParameters):
     own_names: ClassVar[frozenset[str]] = frozenset()
 
     collection = TextParameter("Collection to search.", max_length=COLLECTION_LENGTH, default=DEFAULT_COLLECTION)
+    fallback = BooleanParameter(
+        "Whether bestsellers and new products of the category are the answer while the vector index is away; with false, that is a"
+        " problem with status 503.",
+        default=True,
+    )
 
 
 class StripParameters(SimilarParameters):

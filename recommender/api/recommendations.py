@@ -57,6 +57,8 @@ from rest.views import FORM_BYTES, ApiView, content_length
 
 _PHOTO = "photo"
 _STRIP_MAX_AGE_S = 300
+# While the index is away: soon there are better answers.
+_FALLBACK_MAX_AGE_S = 5
 _SEARCH_RESULTS = [{"product": CARD, "score": 0.912345, "confidence": 0.9731, "matched_image": 17, "query_image": None}]
 _WEIGHTS = {"shape": 1.0, "colour": 0.2, "pattern": 0.1}
 _RESULTS = [{**_SEARCH_RESULTS[0], "query_image": 8}]
@@ -85,6 +87,8 @@ _SIMILAR: dict[str, Any] = {
         " If the product has no vector yet,"
         " `fallback` is true, the results are the newest products of its category (then of the parent categories, then of any"
         " category) that the collection covers and that meet the filters, and every score is null."
+        " The same while the vector index is away, with the bestsellers of the category first and `Cache-Control: max-age=5`,"
+        " unless `fallback=false` asks for a problem instead."
         " For a product that was merged into another one, the results are that one's."
     ),
 }
@@ -155,8 +159,8 @@ def _recommended(
     parameters: type[SimilarParameters],
     recommend: Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations],
 ) -> Response:
-    answer, _ = _recommendation(request, reference, parameters, recommend)
-    return Response(answer)
+    answer, _, max_age_s = _recommendation(request, reference, parameters, recommend)
+    return Response(answer, headers=None if max_age_s is None else {"Cache-Control": f"max-age={max_age_s}"})
 
 
 def _recommendation(
@@ -164,8 +168,8 @@ def _recommendation(
     reference: ProductReference,
     parameters: type[SimilarParameters],
     recommend: Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations],
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The JSON of an answer, and the values of the parameters that are not the query's."""
+) -> tuple[dict[str, Any], dict[str, Any], int | None]:
+    """The JSON of an answer, the values of the parameters that are not the query's, and how long it may be kept if that is not long."""
     values = parameters.parse(request.query_params)
     strict = values.pop("strict")
     others = {name: values.pop(name) for name in parameters.own_names if name in values}
@@ -177,7 +181,8 @@ def _recommendation(
             raise InvalidParameters([ParameterError("collection", str(error))]) from error
     if strict:
         check_names(query.filter, is_empty=not recommended.results)
-    return serializers.recommendations(recommended, base_address(request), product_id=product_id), others
+    answer = serializers.recommendations(recommended, base_address(request), product_id=product_id)
+    return answer, others, _FALLBACK_MAX_AGE_S if recommended.index_away else None
 
 
 class SimilarView(ApiView):
@@ -221,7 +226,7 @@ class _StripView(ApiView):
 
     def strip(self, request: Request, reference: ProductReference) -> HttpResponseBase:
         """The strip of a product, for caches: a request with its ETag is answered by 304."""
-        answer, query = _recommendation(request, reference, StripParameters, pipeline.similar_to)
+        answer, query, max_age_s = _recommendation(request, reference, StripParameters, pipeline.similar_to)
         html = strip_page(
             json.loads(JSONRenderer().render(answer)),
             heading=query["heading"], language=query["lang"], for_mail=query["mail"],
@@ -229,7 +234,7 @@ class _StripView(ApiView):
         response = HttpResponse(html, headers={"ETag": quote_etag(hashlib.sha256(html.encode()).hexdigest())})
         # What a key may read is not for everybody.
         audience = "public" if request.auth is None else "private"
-        response["Cache-Control"] = f"{audience}, max-age={_STRIP_MAX_AGE_S}"
+        response["Cache-Control"] = f"{audience}, max-age={max_age_s or _STRIP_MAX_AGE_S}"
         return get_conditional_response(request._request, etag=response["ETag"], response=response) or response
 
 

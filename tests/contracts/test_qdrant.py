@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
+from time import monotonic
 from typing import Any
 
 import grpc
@@ -22,6 +24,7 @@ from embeddings.errors import CollectionNotFound, IndexLocked, IndexUnavailable
 from embeddings.vector_index.base import PAYLOAD_FIELDS, Filter, IndexCollection, Point, VectorQuery
 from embeddings.vector_index.filtered_search import LEAST_RESCORED
 from embeddings.vector_index.qdrant import QdrantVectorIndex
+from embeddings.vector_index.qdrant_server import _resolved
 from tests import loopback
 
 SHIRTS = IndexCollection("shirts-v1", 4)
@@ -491,3 +494,165 @@ def test_a_payload_index_is_never_added_behind_points(server: Server, index: Qdr
     created = [body["field_name"] for _, path, body in server.asked if path.endswith("/index")]
     assert created == ([] if points else ["currency"])
     assert index.missing_fields("shirts-v1") == {"currency"}
+
+
+def wait(seconds: float) -> None:
+    """Not by time.sleep, which some tests replace."""
+    Event().wait(seconds)
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_a_write_that_takes_longer_than_a_query_may_is_sent_once(
+    server: Server, way: str, no_waiting: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Points()
+    slow = written.Upsert
+
+    def upsert(request: Any, context: grpc.ServicerContext) -> Any:
+        wait(1.3)
+        return slow(request, context)
+
+    def answer(method: str, path: str) -> Answer:
+        if method == "PUT":
+            wait(1.3)
+        return 200, {"operation_id": 1, "status": "completed"} if method == "PUT" else INFO
+
+    monkeypatch.setattr(written, "Upsert", upsert)
+    server.answer = answer
+    service, port = grpc_server(written)
+    index = QdrantVectorIndex(server.url, query_timeout_s=1, grpc_port=port if way == "grpc" else None)
+    index.upsert("shirts-v1", [point()])
+    index.close()
+    service.stop(None).wait()
+    sent = len(written.written) if way == "grpc" else sum(method == "PUT" for method, _, _ in server.asked)
+    assert (sent, no_waiting) == (1, [])
+
+
+class Reading(Points):
+    """Answers reads, with nothing."""
+
+    def Get(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return grpc_points.GetResponse(result=[], time=0)
+
+
+def grpc_server(points: Points, port: int = 0) -> tuple[grpc.Server, int]:
+    service = grpc.server(ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
+    add_PointsServicer_to_server(points, service)
+    add_CollectionsServicer_to_server(Collections(), service)
+    add_QdrantServicer_to_server(Version(), service)
+    port = service.add_insecure_port(f"127.0.0.1:{port}")
+    service.start()
+    return service, port
+
+
+def test_a_server_by_grpc_is_found_back_at_once_however_long_it_was_away(server: Server) -> None:
+    service, port = grpc_server(Reading())
+    index = QdrantVectorIndex(server.url, grpc_port=port)
+    assert index.retrieve("shirts-v1", [1]) == {}
+    service.stop(None).wait()
+    gone = monotonic()
+    # By then, the channel's own backoff is at four seconds.
+    while monotonic() - gone < 5.5:
+        with pytest.raises(IndexUnavailable):
+            index.retrieve("shirts-v1", [1])
+        wait(0.05)
+    service, _ = grpc_server(Reading(), port)
+    back = monotonic()
+    while True:
+        try:
+            index.retrieve("shirts-v1", [1])
+            break
+        except IndexUnavailable:
+            wait(0.02)
+    assert monotonic() - back < 2
+    index.close()
+    service.stop(None).wait()
+
+
+@pytest.fixture
+def second() -> Iterator[Server]:
+    """Another node."""
+    started = Server()
+    yield started
+    started.stop()
+
+
+def reads(server: Server) -> int:
+    return sum(path.endswith("/points") for _, path, _ in server.asked)
+
+
+def test_reads_go_to_all_nodes_in_turn_and_past_one_that_is_away(server: Server, second: Server) -> None:
+    for node in (server, second):
+        node.answer = lambda _method, path: (
+            200,
+            {"exists": True} if path.endswith("/exists") else [] if path.endswith("/points") else INFO,
+        )
+    index = QdrantVectorIndex(f"{server.url}, {second.url}")
+    for _ in range(10):
+        index.retrieve("shirts-v1", [1])
+    assert (reads(server), reads(second)) == (5, 5)
+
+    server.answer = lambda _method, _path: (503, None)
+    for _ in range(20):
+        index.retrieve("shirts-v1", [1])
+    # It is left alone after three failures in a row.
+    assert reads(server) == 5 + 3
+    server.answer = second.answer
+    deadline = monotonic() + 10
+    while reads(server) == 5 + 3 and monotonic() < deadline:
+        index.retrieve("shirts-v1", [1])
+        wait(0.05)
+    assert reads(server) > 5 + 3
+    index.close()
+
+
+def test_nobody_waits_for_a_server_that_is_known_to_be_away(server: Server, index: QdrantVectorIndex) -> None:
+    server.answer = lambda _method, _path: (503, None)
+    for _ in range(10):
+        with pytest.raises(IndexUnavailable, match="503"):
+            index.retrieve("shirts-v1", [1])
+    assert reads(server) == 3
+    server.answer = lambda _method, path: (200, [] if path.endswith("/points") else {"exists": True})
+    deadline = monotonic() + 10
+    while monotonic() < deadline:
+        try:
+            assert index.retrieve("shirts-v1", [1]) == {}
+            break
+        except IndexUnavailable:
+            wait(0.05)
+    else:
+        raise AssertionError("it was not found back")
+
+
+@pytest.mark.parametrize("words", ["Local shard 2 not found", "1 of 2 read operations failed"])
+def test_what_a_cluster_says_while_a_node_comes_back_is_asked_once_more(
+    server: Server, index: QdrantVectorIndex, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([500])
+
+    def answer(_method: str, path: str) -> Answer:
+        status = next(answers, 200) if path.endswith("/points") else 200
+        return status, {"error": words} if status == 500 else [] if path.endswith("/points") else INFO
+
+    server.answer = answer
+    assert index.retrieve("shirts-v1", [1]) == {}
+    assert reads(server) == 2
+
+
+def test_another_internal_error_is_a_refusal(server: Server, no_waiting: list[float]) -> None:
+    points = Points()
+    points.failures = [grpc.StatusCode.INTERNAL]
+    service, port = grpc_server(points)
+    index = QdrantVectorIndex(server.url, grpc_port=port)
+    with pytest.raises(IndexUnavailable, match="asked to fail"):
+        index.upsert("shirts-v1", [point()])
+    index.close()
+    service.stop(None).wait()
+
+
+def test_a_name_with_several_addresses_is_several_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("10.0.0.2", "10.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert _resolved("http://qdrant:6333") == ["http://10.0.0.1:6333", "http://10.0.0.2:6333"]
+    # Its certificate is for the name.
+    assert _resolved("https://qdrant:6333") == ["https://qdrant:6333"]

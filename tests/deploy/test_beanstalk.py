@@ -45,6 +45,7 @@ def test_what_runs_is_what_runs_elsewhere():
         "catalog",
         "recommender",
         "worker",
+        "jobs",
         "trainer",
         "beat",
     }
@@ -53,7 +54,13 @@ def test_what_runs_is_what_runs_elsewhere():
 def test_an_environment_serves_or_works_or_does_both():
     profiles = {name: service["profiles"] for name, service in bundle()["services"].items()}
     assert {name for name in profiles if "web" in profiles[name]} == {"proxy", "catalog", "recommender", "migrated"}
-    assert {name for name in profiles if "worker" in profiles[name]} == {"worker", "trainer", "beat", "migrated"}
+    assert {name for name in profiles if "worker" in profiles[name]} == {
+        "worker",
+        "jobs",
+        "trainer",
+        "beat",
+        "migrated",
+    }
 
 
 def test_files_are_shared_by_all_instances():

@@ -225,6 +225,7 @@ def test_on_kubernetes_the_pods_that_ask_for_it_are_scraped(tmp_path):
         ("lookalike-catalog", "catalog:8000"),
         ("lookalike-recommender", "recommender:8000"),
         ("lookalike-worker", "worker:8001"),
+        ("lookalike-jobs", "jobs:8001"),
         ("lookalike-trainer", "trainer:8001"),
     }
     assert len(scraped) == len(JOBS) == len({each["job"] for each in scraped} & JOBS)

@@ -199,7 +199,7 @@ def test_prometheus_reaches_the_port_that_a_pod_names(manifests):
                 in [peer.get("namespaceSelector", {}).get("matchLabels") for peer in rule["from"]]
                 for port in rule["ports"]
             }
-    assert scraped == {"catalog": 8000, "recommender": 8000, "worker": 8001, "trainer": 8001}
+    assert scraped == {"catalog": 8000, "recommender": 8000, "worker": 8001, "jobs": 8001, "trainer": 8001}
     for name in ("worker", "trainer"):
         said = {each["name"]: each.get("value") for each in container(pods(manifests)[name])["env"]}
         assert said["WORKER_METRICS_PORT"] == f"0.0.0.0:{scraped[name]}"

@@ -86,10 +86,13 @@ def test_a_backup_brings_back_what_was_there(deployment, shop, photos, tmp_path)
 def test_an_index_that_is_lost_is_made_from_the_database(deployment, shop, tmp_path):
     before = similar(shop)
     address = f"/api/products/{next(iter(before))}/similar"
+    strict = f"{address}?fallback=false"
     deployment.end("qdrant")
-    assert problem(shop, address) == (503, "Vector index unavailable")
+    assert problem(shop, strict) == (503, "Vector index unavailable")
+    assert shop.get(address)["fallback"] is True
     deployment.start("qdrant")
-    assert problem(shop, address) == (503, "The collection has no index yet")
+    deployment.wait_until(lambda: problem(shop, strict) == (503, "The collection has no index yet"))
+    assert shop.get(address)["fallback"] is True
     said = documented(deployment, runbook("## Qdrant is lost"), tmp_path)
     assert "0 missing, 0 stale, 0 orphaned" in said[-1]
     assert similar(shop) == before

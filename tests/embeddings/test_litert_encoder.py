@@ -15,6 +15,7 @@ from PIL import Image
 
 from embeddings.backends import BUNDLED, get_encoder
 from embeddings.checks import (
+    check_copies,
     check_encoder,
     check_encoder_model,
     check_index_for_deployment,
@@ -170,8 +171,26 @@ class TestSystemChecks:
         assert [warning.id for warning in check_index_for_deployment()] == ["embeddings.W001"] * warned
 
     @pytest.mark.parametrize(
+        ("options", "warned"),
+        [
+            ({"replication_factor": 2}, []),
+            ({"replication_factor": 2, "read_consistency": 1, "write_consistency_factor": 1}, []),
+            ({"replication_factor": 3, "read_consistency": "majority"}, []),
+            ({"replication_factor": 2, "read_consistency": "majority"}, ["embeddings.W003"]),
+            ({"replication_factor": 2, "read_consistency": 2}, ["embeddings.W003"]),
+            ({"replication_factor": 3, "read_consistency": "all"}, ["embeddings.W003"]),
+            ({"replication_factor": 2, "write_consistency_factor": 2}, ["embeddings.W004"]),
+            ({"read_consistency": "all"}, []),
+        ],
+    )
+    def test_warn_of_copies_that_all_have_to_be_there(self, settings: Any, options: dict[str, Any], warned: list[str]):
+        settings.VECTOR_INDEX = {"BACKEND": "somewhere", "OPTIONS": options}
+        assert [warning.id for warning in check_copies()] == warned
+
+    @pytest.mark.parametrize(
         ("url", "key", "warned"),
         [
+            ("http://10.1.2.3:6333, http://8.8.8.8:6333", "secret", True),
             ("http://qdrant.shop.example:6333", "secret", True),
             ("http://8.8.8.8:6333", "secret", True),
             ("https://qdrant.shop.example:6333", "secret", False),

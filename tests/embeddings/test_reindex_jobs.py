@@ -78,6 +78,26 @@ class TestAReindex:
         tasks_of_photos.reconcile()
         assert Job.objects.count() == 2
 
+    @pytest.mark.parametrize("is_made_anew", [False, True])
+    def test_is_submitted_for_an_index_that_was_lost(self, version, encoder, add_photo, caplog, is_made_anew):
+        photos = {add_photo().pk for _ in range(3)}
+        indexing.process_outbox()
+        get_vector_index().drop(version.index_collection().name)
+        if is_made_anew:
+            # As by the first change of a product after it.
+            get_vector_index().ensure(version.index_collection())
+
+        tasks_of_photos.reconcile()
+        tasks_of_photos.reconcile()
+
+        job = Job.objects.get()
+        reason = "it has 0 points and should have 3" if is_made_anew else "it is gone"
+        assert f"the index of all is rebuilt, as {reason}" in caplog.text
+        assert worked_off(job).state == State.SUCCEEDED
+        version.refresh_from_db()
+        assert points(version).keys() == photos
+        assert encoder.encoded == 3
+
     def test_that_cannot_be_done_says_why(self, version, add_photo, monkeypatch):
         def fail(*_: object, **__: object) -> int:
             raise IndexUnavailable("the index is away")

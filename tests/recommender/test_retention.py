@@ -40,9 +40,10 @@ def ago(**time: float) -> Any:
 
 def make_versions(settings: Any) -> tuple[EncoderVersion, ...]:
     """One that is not used, the active one, and the newest, which is not used either; all old, with files."""
-    collection = CollectionFactory(slug="hats")
+    collection = CollectionFactory.create(slug="hats")
     made = tuple(
-        EncoderVersionFactory(collection=collection, number=number, files=f"files-{number}") for number in (1, 2, 3)
+        EncoderVersionFactory.create(collection=collection, number=number, files=f"files-{number}")
+        for number in (1, 2, 3)
     )
     for version in made:
         (settings.ENCODERS_ROOT / version.files).mkdir(parents=True)

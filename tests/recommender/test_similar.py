@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from catalog.duplicates import merge
 from catalog.models import Product, ProductImage
@@ -19,6 +20,7 @@ from embeddings.coverage import set_coverage
 from embeddings.errors import EncoderUnavailable, IndexLocked, IndexUnavailable
 from embeddings.models import ImageEmbedding
 from embeddings.vector_index.base import PAYLOAD_FIELDS, Distance
+from recommender.models import Event
 from tests.factories import CategoryFactory, ProductFactory, ProductImageFactory, jpeg
 from tests.memory_index import MemoryVectorIndex
 from tests.recommender.answers import ids, problem
@@ -544,8 +546,8 @@ def test_every_invalid_parameter_is_reported(shop: Shop, api: Client) -> None:
     assert details["colour"] == (
         "is not a known parameter; known parameters: strict, limit, offset, diversity, min_score, max_score, min_confidence, "
         "weights, mode, explain, "
-        "collection, category, brand, min_price, max_price, currency, available, tag, attribute.<name>, not_category, not_brand, "
-        "exclude"
+        "collection, fallback, category, brand, min_price, max_price, currency, available, tag, attribute.<name>, "
+        "not_category, not_brand, exclude"
     )
 
 
@@ -603,7 +605,7 @@ def test_an_index_that_is_away_is_a_503_problem_that_says_when_to_come_back(
         raise error
 
     monkeypatch.setattr(MemoryVectorIndex, "query", fail)
-    response = api.get(f"/api/products/{product.pk}/similar")
+    response = api.get(f"/api/products/{product.pk}/similar?fallback=false")
 
     problem(response, 503)
     assert int(response["Retry-After"]) > 0
@@ -613,7 +615,36 @@ def test_an_index_that_was_lost_is_a_503_problem(shop: Shop, api: Client) -> Non
     product = shop.add(RED)
     get_vector_index().drop(shop.version.index_collection().name)
 
-    assert problem(api.get(f"/api/products/{product.pk}/similar"), 503)["title"] == "The collection has no index yet"
+    body = problem(api.get(f"/api/products/{product.pk}/similar?fallback=false"), 503)
+    assert body["title"] == "The collection has no index yet"
+
+
+@pytest.mark.parametrize("endpoint", ["similar", "substitutes"])
+def test_while_the_index_is_away_the_bestsellers_of_the_category_answer(
+    shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    category = CategoryFactory(slug="bags")
+    product, sold, new, _ = (shop.add(RED, category=category, price=price) for price in (5, 6, 7, 900))
+    elsewhere = shop.add(RED)
+    for _ in range(2):
+        Event.objects.create(type=Event.Type.PURCHASE, product_id=sold.pk, created_at=timezone.now())
+    Event.objects.create(type=Event.Type.PURCHASE, product_id=elsewhere.pk, created_at=timezone.now())
+    asked = []
+
+    def fail(*_: Any) -> None:
+        asked.append(1)
+        raise IndexUnavailable("the index is away")
+
+    monkeypatch.setattr(MemoryVectorIndex, "query", fail)
+    response = api.get(f"/api/products/{product.pk}/{endpoint}?max_price=100&limit=2")
+
+    answer = response.json()
+    assert (ids(answer), answer["fallback"]) == ([sold.pk, new.pk], True)
+    assert response["Cache-Control"] == "max-age=5"
+    assert all(result["score"] is None for result in answer["results"])
+    assert len(asked) == 1
+    monkeypatch.undo()
+    assert "Cache-Control" not in api.get(f"/api/products/{product.pk}/{endpoint}")
 
 
 def test_a_recommendation_costs_three_queries_and_one_more_where_pictures_may_be_equal(

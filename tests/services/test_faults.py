@@ -97,8 +97,9 @@ class TestAnIndexThatIsAway:
             silent.listen(64)
             site.environment["QDRANT_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
             server = site.serve(until="alive")
+            assert server.similar(product)["fallback"] is True
             with pytest.raises(urllib.error.HTTPError) as refused:
-                server.similar(product)
+                server.get(f"/api/products/{product}/similar?fallback=false")
             with refused.value as answer:
                 assert answer.code == 503
                 assert int(answer.headers["Retry-After"]) > 0
@@ -133,7 +134,8 @@ time.sleep(600)
 
 def answers(server: Server, product: int) -> bool:
     try:
-        return len(server.similar(product)["results"]) == 5
+        answer = server.similar(product)
+        return not answer["fallback"] and len(answer["results"]) == 5
     except urllib.error.HTTPError as error:
         error.close()
         return False
@@ -168,7 +170,7 @@ class Clients:
     def _ask(self) -> None:
         while not self._stop.is_set():
             try:
-                self._server.similar(self._product)
+                self._server.get(f"/api/products/{self._product}/similar?limit=5&fallback=false")
             except urllib.error.HTTPError as error:
                 error.close()
                 self.failures.append(error.code)
