@@ -79,6 +79,7 @@ lint: $(VENV)/.dev ## check style, types, import rules, migrations, API schema
 	@$(BIN)/lint-imports
 	@DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
 	@DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	@$(BIN)/python deploy/pins.py
 	@echo "lint: all good"
 
 $(VENV)/audit/.installed: requirements/audit.txt | $(BIN)/python

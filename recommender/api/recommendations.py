@@ -169,7 +169,7 @@ def _recommendation(
     parameters: type[SimilarParameters],
     recommend: Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations],
 ) -> tuple[dict[str, Any], dict[str, Any], int | None]:
-    """The JSON of an answer, the values of the parameters that are not the query's, and how long it may be kept if that is not long."""
+    """The JSON of an answer, the values of parameters that are not the query's, and how long it may be kept where that is short."""
     values = parameters.parse(request.query_params)
     strict = values.pop("strict")
     others = {name: values.pop(name) for name in parameters.own_names if name in values}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
+import tomllib
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.files import DEPLOY, ROOT, compose, stages
 
+PINS = runpy.run_path(str(DEPLOY / "pins.py"))
 IMAGES = ("runtime", "trainer", "proxy")
 
 
@@ -135,3 +139,23 @@ def test_an_images_own_command_is_that_of_its_service():
     for image, service in (("runtime", "recommender"), ("trainer", "trainer")):
         command = dict(stages()[image])["CMD"]
         assert re.findall(r'"([^"]+)"', command) == services[service]["command"]
+
+
+def test_every_image_of_others_is_listed_with_the_day_it_was_looked_at():
+    pins = tomllib.loads((DEPLOY / "pins.toml").read_text())["images"]
+    assert PINS["used"]() == set(pins)
+    assert all(re.search(r":v?\d+\.\d+", image) for image in pins)
+
+
+def test_an_image_that_nobody_has_looked_at_for_long_is_named():
+    day = date(2026, 1, 1)
+    pins = {"redis:7.4.4": day, "postgres:17.5": day + timedelta(days=1)}
+    lines, is_wrong = PINS["report"](pins, {*pins}, day + PINS["OLD"] + timedelta(days=1))
+    assert [line.split(" was ")[0] for line in lines] == ["OLD: redis:7.4.4"]
+    assert not is_wrong
+    lines, is_wrong = PINS["report"](pins, {"redis:7.4.4", "nginx:1.28.0"}, day)
+    assert is_wrong
+    assert [line.split(": add")[0].split(": remove")[0] for line in lines] == [
+        "NOT LISTED: nginx:1.28.0",
+        "NOT USED: postgres:17.5",
+    ]
