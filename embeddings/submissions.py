@@ -122,7 +122,7 @@ def _reason_to_rebuild(version: EncoderVersion) -> tuple[str, timedelta]:
     try:
         missing = index.missing_fields(name)
         # Who writes a change to a lost index makes it anew, with nothing else in it.
-        points = index.count(name)
+        points = index.count(name) if indexed else 0
     except CollectionNotFound:
         return ("it is gone" if indexed else ""), _RETRY_LOST_AFTER
     if points < indexed * _LOST_SHARE:
