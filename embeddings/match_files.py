@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.rows import PhotoSkipped, Row
@@ -150,5 +149,5 @@ def _vectors(row: Row, encoder: Encoder) -> Iterator[np.ndarray[Any, np.dtype[np
         except (ImageRejected, PhotoSkipped):
             continue
         if loaded is not None:
-            picture = open_rgb(loaded.content, min_side=encoder.input_size, max_pixels=settings.PHOTO_MAX_PIXELS)
+            picture = open_rgb(loaded.content, min_side=encoder.input_size)
             yield encoder.encode([picture])[0]

@@ -14,13 +14,12 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 import numpy as np
-from django.conf import settings
 from django.db.models import Q
 from numpy.typing import NDArray
 
 from catalog.errors import ProductNotFound
 from catalog.models import Product, ProductImage
-from catalog.photos import open_rgb
+from catalog.photos import open_visitors_photo
 from embeddings.backends import encoder_of, get_vector_index
 from embeddings.errors import CollectionNotFound, UnknownCollection
 from embeddings.matching.blocking import TextIndex
@@ -182,6 +181,7 @@ def matches_of_record(
 
     Raises:
         ImageRejected: the file is not a usable photo.
+        DecoderBusy: other large photos are being decoded.
         EncoderUnavailable: the encoder's file cannot be loaded.
         IndexUnavailable: the vector index does not respond.
         EncoderMismatch: encoder and index do not fit together.
@@ -190,7 +190,7 @@ def matches_of_record(
     entry = Entry(record)
     if photo is not None and live is not None:
         encoder = encoder_of(live)
-        picture = open_rgb(photo, min_side=encoder.input_size, max_pixels=settings.PHOTO_MAX_PIXELS)
+        picture = open_visitors_photo(photo, min_side=encoder.input_size)
         entry = Entry(record, encoder.encode([picture]))
     return _matches(entry, live, hidden=set(), limit=limit, min_probability=min_probability)
 
