@@ -78,6 +78,12 @@ def _is_beyond_the_schema(case: Any, problem: dict[str, Any]) -> bool:
 # By parameter, how its errors begin that no schema can say. Of a member of a document: its last name.
 _BEYOND = {
     "min_price": ("is above max_price",),
+    "mode": ("cannot be given with weights",),
+    "crop": ("must be x,y,width,height",),
+    **dict.fromkeys(("liked", "disliked"), ("the product ",)),
+    **dict.fromkeys(
+        ("min_score", "max_score", "min_confidence", "diversity"), ("applies to a search by a photo alone",)
+    ),
     "source": ("is required with deactivate_missing",),
     "brand": ("names no brand",),
     "category": ("names no category",),
