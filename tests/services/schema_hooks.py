@@ -80,7 +80,7 @@ _BEYOND = {
     "min_price": ("is above max_price",),
     "mode": ("cannot be given with weights",),
     "crop": ("must be x,y,width,height",),
-    **dict.fromkeys(("liked", "disliked"), ("the product ",)),
+    **dict.fromkeys(("liked", "disliked"), ("the product ", "needs a photo")),
     **dict.fromkeys(
         ("min_score", "max_score", "min_confidence", "diversity"), ("applies to a search by a photo alone",)
     ),
