@@ -43,7 +43,7 @@ class TextIndex:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._postings: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
+        self._postings: defaultdict[str, array[int]] = defaultdict(lambda: array("I"))
         self._weights: defaultdict[str, array[float]] = defaultdict(lambda: array("f"))
         self._lengths = array("f")
 
@@ -56,14 +56,27 @@ class TextIndex:
         Args:
             rows: words of each title.
         """
-        first, added = len(self._lengths), [grams(tokens) for tokens in rows]
-        for row, found in enumerate(added, first):
-            for gram, weight in found.items():
+        first = len(self._lengths)
+        for row, tokens in enumerate(rows, first):
+            for gram, weight in grams(tokens).items():
                 self._postings[gram].append(row)
                 self._weights[gram].append(weight)
-        self._lengths.extend([0.0] * len(added))
-        for row, found in enumerate(added, first):
-            self._lengths[row] = math.sqrt(sum((weight * self.idf(gram)) ** 2 for gram, weight in found.items()))
+            self._lengths.append(0.0)
+        self._measure(first)
+
+    def _measure(self, first: int) -> None:
+        """The lengths of the vectors from a row on, by document frequencies as they are now."""
+        if first == len(self):
+            return
+        squares = np.zeros(len(self) - first)
+        for gram, postings in self._postings.items():
+            if postings[-1] < first:
+                continue
+            rows = np.frombuffer(postings, np.uint32).astype(np.int64) - first
+            new = rows >= 0
+            weights = np.frombuffer(self._weights[gram], np.float32)[new] * self.idf(gram)
+            squares[rows[new]] += weights**2  # a row is at most once among the postings of a gram
+        self._lengths[first:] = array("f", np.sqrt(squares).tolist())
 
     def frequency(self, gram: str) -> int:
         """How many rows have a gram."""
@@ -108,4 +121,4 @@ class TextIndex:
     def _accumulate(self, scores: NDArray[np.float64], gram: str, weight: float) -> None:
         if (postings := self._postings.get(gram)) is not None:
             # A row is at most once among the postings of a gram.
-            scores[np.frombuffer(postings, np.int64)] += weight * np.frombuffer(self._weights[gram], np.float32)
+            scores[np.frombuffer(postings, np.uint32)] += weight * np.frombuffer(self._weights[gram], np.float32)
