@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
@@ -14,7 +14,12 @@ RAW_BODY = {"type": "string", "format": "binary", "minLength": 1}
 
 
 def form_body(
-    file: str, description: str, fields: Mapping[str, Mapping[str, Any]], *, required: bool = True
+    file: str,
+    description: str,
+    fields: Mapping[str, Mapping[str, Any]],
+    *,
+    required: bool = True,
+    required_fields: Sequence[str] = (),
 ) -> dict[str, Any]:
     """A multipart form with one file, as the `request` of `extend_schema`.
 
@@ -23,6 +28,7 @@ def form_body(
         description: What the file has to be.
         fields: The schema of each other field, by its name; one of the file's name is what may stand in its place.
         required: Whether there has to be the file.
+        required_fields: The names of the other fields that there have to be.
 
     Returns:
         The schema of the body by its media type.
@@ -34,7 +40,7 @@ def form_body(
                 **{name: dict(schema) for name, schema in fields.items()},
                 file: {"type": "string", "format": "binary", "description": description},
             },
-            **({"required": [file]} if required else {}),
+            **({"required": names} if (names := [*[file] * required, *required_fields]) else {}),
             "additionalProperties": False,
         }
     }

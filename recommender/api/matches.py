@@ -32,6 +32,7 @@ from rest.parameters import (
     ANY_NAME,
     IntegerParameter,
     NamedTextParameter,
+    NoParameters,
     NumberParameter,
     ParagraphsParameter,
     Parameters,
@@ -61,7 +62,7 @@ class MatchParameters(Parameters):
 class RecordParameters(MatchParameters):
     """What another shop says of its product."""
 
-    title = TextParameter("Title; has to be there.", max_length=_MAX_TITLE, default="")
+    title = TextParameter("Title.", max_length=_MAX_TITLE)
     brand = TextParameter("Brand.", max_length=_MAX_BRAND, default="")
     description = ParagraphsParameter("Description, as plain text.", max_length=_MAX_DESCRIPTION, default="")
     price = PriceParameter("Price.")
@@ -80,7 +81,7 @@ class RecordParameters(MatchParameters):
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> Iterable[ParameterError]:
         """A record needs a title."""
-        if not values["title"].strip():
+        if "title" not in values:
             yield ParameterError("title", "is missing: send the title of the product")
 
 
@@ -156,12 +157,12 @@ class MatchesView(ApiView):
         operation_id="matches",
         summary="Find the product of a record",
         tags=["Recommendations"],
-        parameters=[RecordParameters],
         request=form_body(
             _PHOTO,
             f"A photo of the product, if there is one: {FORMAT_NAMES}.",
             RecordParameters.form_schema(),
             required=False,
+            required_fields=["title"],
         ),
         responses=responses(MatchesSerializer, 400, 413, 415, 503, 507),
         examples=[OpenApiExample("Matches", value={"results": _RESULTS}, response_only=True, status_codes=["200"])],
@@ -169,14 +170,14 @@ class MatchesView(ApiView):
     def post(self, request: Request) -> Response:
         """The products of the catalogue that may be the same as a record of another shop, with its photo if it has one.
 
-        Parameters may be given in the query string or in the form. A quantity in the title, such as "500 ml", is compared in any
-        unit.
+        A quantity in the title, such as "500 ml", is compared in any unit.
         """
         check_size(content_length(request), allowance=FORM_BYTES)
         errors = _file_errors(request.FILES)
         if failure := get_storage_error(request._request):
             raise failure
-        values = RecordParameters.parse(request.query_params, request.POST, errors=errors)
+        NoParameters.parse(request.query_params)
+        values = RecordParameters.parse(request.POST, errors=errors)
         photo = request.FILES.get(_PHOTO)
         if photo is not None:
             check_size(photo.size)

@@ -125,7 +125,7 @@ def test_a_barcode_decides(api: Client, shop: Shop) -> None:
     ("form", "parameter"),
     [
         ({}, "title"),
-        ({"title": " "}, "title"),
+        ({"brand": "Finca"}, "title"),
         ({"title": "Mug", "price": "cheap"}, "price"),
         ({"title": "Mug", "colour": "blue"}, "colour"),
         ({"title": "Mug", "limit": "0"}, "limit"),
