@@ -136,15 +136,17 @@ def _directions(channels: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDA
     """Shares of no contrast and of contrast in each direction, at each scale."""
     parts = []
     for _ in range(_SCALES):
-        across, down = np.zeros_like(channels), np.zeros_like(channels)
-        across[:, :, 1:-1] = channels[:, :, 2:] - channels[:, :, :-2]
-        down[:, 1:-1] = channels[:, 2:] - channels[:, :-2]
+        across = channels[:, 1:-1, 2:] - channels[:, 1:-1, :-2]
+        down = channels[:, 2:, 1:-1] - channels[:, :-2, 1:-1]
+        pixels = np.flatnonzero(inside[1:-1, 1:-1])
         xx, yy, xy = (
-            (one * other).sum(axis=0)[inside] for one, other in ((across, across), (down, down), (across, down))
+            np.einsum("ijk,ijk->jk", one, other).ravel()[pixels]
+            for one, other in ((across, across), (down, down), (across, down))
         )
         contrast = np.sqrt(xx + yy)
         share = contrast / (contrast + _HALF_CONTRAST)
-        direction = (np.arctan2(2 * xy, xx - yy) / (2 * np.pi) % 1) * _DIRECTIONS
+        direction = np.arctan2(2 * xy, xx - yy) * np.float32(_DIRECTIONS / (2 * np.pi))
+        direction[direction < 0] += _DIRECTIONS
         first = direction.astype(np.intp)
         after = direction - first
         counts = np.bincount(first % _DIRECTIONS, share * (1 - after), _DIRECTIONS)
@@ -157,17 +159,15 @@ def _directions(channels: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDA
 
 
 def _halved(channels: NDArray[np.float32]) -> NDArray[np.float32]:
-    count, height, width = channels.shape
-    return np.asarray(channels.reshape(count, height // 2, 2, width // 2, 2).mean(axis=(2, 4)), np.float32)
+    rows = channels[:, ::2] + channels[:, 1::2]
+    return np.asarray((rows[:, :, ::2] + rows[:, :, 1::2]) * np.float32(0.25))
 
 
 def _spectrum(channels: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Shares of what is even and of the variance at each distance and direction."""
-    within = inside.astype(np.float32)
-    window = evened(within, 7) * within
-    around = np.maximum(evened(within, 17), 1e-3)
-    even = np.stack([evened(channel * within, 17) / around for channel in channels])
-    power = np.abs(np.fft.rfft2((channels - even) * window)) ** 2
+    window = evened(inside.astype(np.float32), 7) * inside
+    mean = np.einsum("ijk,jk->i", channels, window) / max(float(window.sum()), 1e-6)
+    power = np.abs(np.fft.rfft2((channels - mean[:, None, None]) * window)) ** 2
     variance = _rings() @ power.sum(axis=0).ravel() / (_SIDE * _SIDE * max(float((window**2).sum()), 1.0))
     total = variance.sum() + _HALF_VARIANCE
     return _roots(np.concatenate([[_HALF_VARIANCE / total], variance / total]))

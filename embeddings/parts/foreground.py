@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,10 @@ _THRESHOLD = 0.3
 _LEAST, _MOST = 0.02, 0.9
 # How much rarer its colours have to be at the border than in the middle; 0.5: as frequent.
 _CLEAR = 0.65
+# A plain border: so many of its pixels differ from its colour by no more than this, of 255.
+_PLAIN, _PLAIN_SHARE = 14, 0.95
+_MARGIN = 0.08  # of the box, around it
+_NARROW = 0.85  # of the photo: margins around so much are left
 _OUTLIERS = 0.01  # of the product's pixels, at each side of the box
 
 
@@ -50,8 +53,7 @@ def find_foreground(image: Image.Image) -> Foreground:
     """
     rgb = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0))
     place = bins(rgb)
-    in_middle = _histogram(place, _middle())
-    at_border = _histogram(place, _border())
+    in_middle, at_border = _histograms(place)
     ratio = in_middle / (in_middle + at_border + 1e-9)
     weight = np.clip((ratio[place] - 0.3) / 0.4, 0, 1) * np.sqrt(_middle())
     mask = evened(weight.astype(np.float32), _WINDOW) > _THRESHOLD
@@ -59,6 +61,70 @@ def find_foreground(image: Image.Image) -> Foreground:
     if not found:
         mask = _middle() > _THRESHOLD
     return Foreground(mask, _box(mask), bool(found))
+
+
+def product_box(image: Image.Image, foreground: Foreground) -> Image.Image:
+    """The part of a photo that shows its product, with a margin.
+
+    Args:
+        image: RGB, upright, of any size.
+        foreground: of this photo.
+
+    Returns:
+        RGB; the photo itself where nothing stands out.
+    """
+    if not foreground.found:
+        return image
+    left, upper, right, lower = foreground.box
+    across, down = _MARGIN * (right - left), _MARGIN * (lower - upper)
+    return _cropped(image, (left - across, upper - down, right + across, lower + down))
+
+
+def without_margins(image: Image.Image) -> Image.Image:
+    """A photo without white or plain margins.
+
+    Args:
+        image: RGB, upright, of any size.
+
+    Returns:
+        RGB; the photo itself where its border has more than one colour, or the margins are narrow.
+    """
+    rgb = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0))
+    border = rgb[_border()]
+    if not _is_plain(border):
+        return image
+    differs = np.abs(rgb.astype(np.int16) - np.median(border, axis=0)).max(axis=2) > _PLAIN
+    if differs.mean() < _LEAST:
+        return image
+    left, upper, right, lower = _box(differs)
+    if (right - left) * (lower - upper) > _NARROW:
+        return image
+    return _cropped(image, (left - _MARGIN / 2, upper - _MARGIN / 2, right + _MARGIN / 2, lower + _MARGIN / 2))
+
+
+def has_plain_border(image: Image.Image) -> bool:
+    """Whether the border of a photo has one colour.
+
+    Args:
+        image: RGB, upright, of any size.
+
+    Returns:
+        Whether nearly all of it has.
+    """
+    return _is_plain(np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0))[_border()])
+
+
+def _is_plain(border: NDArray[np.uint8]) -> bool:
+    apart = np.abs(border.astype(np.int16) - np.median(border, axis=0)).max(axis=1)
+    return bool((apart <= _PLAIN).mean() > _PLAIN_SHARE)
+
+
+def _cropped(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
+    left, upper, right, lower = (min(max(edge, 0.0), 1.0) for edge in box)
+    width, height = image.size
+    return image.crop(
+        (int(left * width), int(upper * height), max(1, round(right * width)), max(1, round(lower * height)))
+    )
 
 
 def bins(rgb: NDArray[np.uint8]) -> NDArray[np.intp]:
@@ -91,17 +157,22 @@ def evened(values: NDArray[np.float32], window: int) -> NDArray[np.float32]:
     return np.asarray(area / np.float32(window * window))
 
 
-def _histogram(place: NDArray[np.intp], weights: NDArray[Any]) -> NDArray[np.float64]:
-    """Shares of colours, each spread over the bins next to it: [4096]."""
-    counts = np.bincount(place.ravel(), weights=weights.ravel(), minlength=_LEVELS**3)
-    cube = (counts / counts.sum()).reshape((_LEVELS,) * 3)
-    for axis in range(3):
+def _histograms(place: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Shares of colours in the middle and at the border, each spread over the bins next to it: [2, 4096]."""
+    counts = np.stack(
+        [
+            np.bincount(place.ravel(), weights=_middle().ravel(), minlength=_LEVELS**3),
+            np.bincount(place[_border()], minlength=_LEVELS**3),
+        ]
+    )
+    cube = (counts / counts.sum(axis=1, keepdims=True)).reshape(2, _LEVELS, _LEVELS, _LEVELS)
+    for axis in (1, 2, 3):
         moved = np.moveaxis(cube, axis, 0)
         spread = 0.5 * moved
         spread[1:] += 0.25 * moved[:-1]
         spread[:-1] += 0.25 * moved[1:]
         cube = np.moveaxis(spread, 0, axis)
-    return np.asarray(cube.reshape(-1))
+    return np.asarray(cube.reshape(2, -1))
 
 
 @lru_cache
@@ -111,9 +182,9 @@ def _middle() -> NDArray[np.float64]:
 
 
 @lru_cache
-def _border() -> NDArray[np.float64]:
-    border = np.ones((SIDE, SIDE))
-    border[_BORDER:-_BORDER, _BORDER:-_BORDER] = 0
+def _border() -> NDArray[np.bool_]:
+    border = np.ones((SIDE, SIDE), bool)
+    border[_BORDER:-_BORDER, _BORDER:-_BORDER] = False
     return border
 
 
