@@ -1,10 +1,14 @@
-"""An encoder followed by a linear map: each entry of its vectors is scaled, and the vector is made of unit length again."""
+"""An encoder followed by a linear map, after which the vector is made of unit length again.
+
+A map scales each entry. Before that it may turn the vectors: what an adaptation learns (see `embeddings.adaptation`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
@@ -19,10 +23,38 @@ from embeddings.errors import EncoderMismatch, EncoderUnavailable, InvalidVector
 MAP_SUFFIX = ".npz"
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An affine map: the mean is taken off, and the rest turned.
+
+    Attributes:
+        mean: float32 [dim].
+        matrix: float32 [dim, out].
+    """
+
+    mean: NDArray[np.float32]
+    matrix: NDArray[np.float32]
+
+    def __call__(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map vectors.
+
+        Args:
+            vectors: float32 [n, dim].
+
+        Returns:
+            float32 [n, out], each row L2-normalised.
+
+        Raises:
+            InvalidVector: a vector has no direction after it.
+        """
+        return mapped((vectors - self.mean) @ self.matrix, np.ones(self.matrix.shape[1], np.float32))
+
+
 class MappedEncoder:
     """An encoder behind an `.npz` file, which names the encoder that the map is for.
 
-    The file has `encoder` (a name for `get_encoder`), `fingerprint` (of that encoder's model) and `scale`, float32 [dim].
+    The file has `encoder` (a name for `get_encoder`), `fingerprint` (of that encoder's model) and `scale`, float32 [dim]; with
+    `mean` and `matrix`, a Turn before it.
     """
 
     def __init__(self, path: Path, open_base: Callable[[str], Encoder]) -> None:
@@ -40,6 +72,7 @@ class MappedEncoder:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 self._base_name, self._base_fingerprint = str(arrays["encoder"]), str(arrays["fingerprint"])
                 self.scale: NDArray[np.float32] = arrays["scale"].astype(np.float32)
+                self.turn = Turn(arrays["mean"], arrays["matrix"]) if "matrix" in arrays else None
         except OSError as error:
             raise EncoderUnavailable(f"the map {path} cannot be read: {error.strerror or error}") from error
         except (ValueError, KeyError, EOFError, BadZipFile) as error:
@@ -61,7 +94,7 @@ class MappedEncoder:
     @property
     def dim(self) -> int:
         """Length of an embedding."""
-        return self._base.dim
+        return self._base.dim if self.turn is None else self.scale.size
 
     @property
     def input_size(self) -> int:
@@ -82,7 +115,8 @@ class MappedEncoder:
             EncoderUnavailable: the encoder before the map is not available.
             EncoderMismatch: it is another model than the map was made for.
         """
-        return mapped(self._base.encode(images), self.scale)
+        vectors = self._base.encode(images)
+        return mapped(vectors if self.turn is None else self.turn(vectors), self.scale)
 
     @cached_property
     def _base(self) -> Encoder:
@@ -92,9 +126,10 @@ class MappedEncoder:
                 f"{self._path} is a map for model {self._base_fingerprint[:12]}, but {self._base_name!r} is now"
                 f" {base.fingerprint[:12]}"
             )
-        if self.scale.shape != (base.dim,):
+        shape = self.scale.shape if self.turn is None else self.turn.mean.shape
+        if shape != (base.dim,):
             raise EncoderUnavailable(
-                f"{self._path} maps vectors of {self.scale.size} dimensions, but {self._base_name!r} gives {base.dim}"
+                f"{self._path} maps vectors of {shape[0]} dimensions, but {self._base_name!r} gives {base.dim}"
             )
         return base
 
@@ -119,13 +154,19 @@ def mapped(vectors: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[
     return np.asarray(scaled / lengths, np.float32)
 
 
-def write_map(path: Path, *, encoder: str, fingerprint: str, scale: NDArray[np.float32]) -> None:
+def write_map(
+    path: Path, *, encoder: str, fingerprint: str, scale: NDArray[np.float32], turn: Turn | None = None
+) -> None:
     """Write the file of a mapped encoder.
 
     Args:
         path: of the file, with MAP_SUFFIX.
         encoder: a name for `get_encoder`; not one of a mapped encoder.
         fingerprint: of that encoder's model.
-        scale: float32 [dim].
+        scale: float32 [dim], or [out] of the turn.
+        turn: before the scale; None for none.
     """
-    np.savez(path, encoder=np.array(encoder), fingerprint=np.array(fingerprint), scale=scale.astype(np.float32))
+    arrays = {} if turn is None else {"mean": turn.mean, "matrix": turn.matrix}
+    np.savez(
+        path, encoder=np.array(encoder), fingerprint=np.array(fingerprint), scale=scale.astype(np.float32), **arrays
+    )
