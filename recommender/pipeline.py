@@ -142,6 +142,7 @@ class Recommendations:
         index_away: whether the reason is the index, so that the results are soon others.
         explanation: what rules did; None unless it was asked for.
         weights: what each part counted; None where the vectors have no parts, and in a fallback.
+        proposed_crop: x, y, width and height of the product on the photo that was sent, each 0 to 1; None for none.
         count: how many products were found, counted up to a limit; None unless facets were asked for.
         facets: what they can be narrowed down by; likewise.
     """
@@ -153,6 +154,7 @@ class Recommendations:
     index_away: bool = False
     explanation: Explanation | None = None
     weights: Weights | None = None
+    proposed_crop: tuple[float, float, float, float] | None = None
     count: int | None = None
     facets: SearchFacets | None = None
 

@@ -22,6 +22,7 @@ from embeddings.backends import encoder_of, get_vector_index
 from embeddings.document_frequencies import frequencies_of
 from embeddings.errors import EmbeddingsError
 from embeddings.parts.embed import embed_photo
+from embeddings.parts.foreground import find_foreground
 from embeddings.parts.layout import Weights
 from embeddings.selectors import LiveCollection, live_collection, missing_fields
 from embeddings.text.queries import query_of
@@ -145,16 +146,19 @@ def search_products(collection_slug: str, search: ProductSearch) -> Recommendati
     if not search.text and search.photo is None and not search.liked:
         raise NothingToSearchFor(_NOTHING)
     live = live_collection(collection_slug)
-    target = _target(live, search)
+    photo = None if search.photo is None else _encoded(live, search.photo, search.crop)
+    target = _target(live, search, photo)
     plan = plan_of_search(live.slug, search.rule_set)
+    proposed = None if photo is None else photo.proposed_crop
     if not search.text and not search.liked and not search.disliked and not search.facets and target is not None:
-        return pipeline.search_by_vector(live, target, search, plan)
+        return replace(pipeline.search_by_vector(live, target, search, plan), proposed_crop=proposed)
     find = _Finder(live, search, target)
 
     def answer(plan: Plan) -> Recommendations:
         return _answer(live, search, plan, find)
 
-    return pipeline.explained(answer, plan) if search.explain else answer(plan)
+    found = pipeline.explained(answer, plan) if search.explain else answer(plan)
+    return replace(found, proposed_crop=proposed)
 
 
 def ranked_ids(text: str, similar_looks: bool) -> list[int]:
@@ -353,11 +357,19 @@ def _fused(scores: Mapping[int, float], hits: Sequence[Hit], text_weight: float,
     return _Found(ordered, is_exhausted=True, parts=parts, hits={hit.product_id: hit for hit in hits})
 
 
-def _target(live: LiveCollection, search: ProductSearch) -> Vector | None:
+@dataclass(frozen=True, slots=True)
+class _Photo:
+    """A photo that was sent. proposed_crop: where its product is; None where it was cropped, or nothing stands out."""
+
+    vector: Vector
+    proposed_crop: Crop | None
+
+
+def _target(live: LiveCollection, search: ProductSearch, photo: _Photo | None) -> Vector | None:
     """The direction that looks are compared with: photo and liked products by their weights, away from disliked ones."""
     likes = [(vector, each.weight) for each in search.liked for vector in [_example(live, each.product_id)]]
-    if search.photo is not None:
-        likes.append((_encoded(live, search.photo, search.crop), search.photo_weight if search.liked else 1.0))
+    if photo is not None:
+        likes.append((photo.vector, search.photo_weight if search.liked else 1.0))
     dislikes = [(vector, each.weight) for each in search.disliked for vector in [_example(live, each.product_id)]]
     if not likes:
         return None
@@ -386,13 +398,18 @@ def _example(live: LiveCollection, product_id: int) -> Vector:
     return vectors[0] if len(vectors) == 1 else _direction(np.mean([_direction(each) for each in vectors], axis=0))
 
 
-def _encoded(live: LiveCollection, photo: bytes | BinaryIO, crop: Crop | None) -> Vector:
+def _encoded(live: LiveCollection, photo: bytes | BinaryIO, crop: Crop | None) -> _Photo:
     encoder = encoder_of(live)
     with query_stage("encode"):
         # At a scale at which a part of the photo still has enough pixels.
         wanted = encoder.input_size if crop is None else math.ceil(encoder.input_size / max(min(crop[2:]), 0.01))
         picture = open_visitors_photo(photo, min_side=min(wanted, _MAX_MIN_SIDE))
-        return embed_photo(encoder, live.layout, picture if crop is None else _cropped(picture, crop))
+        if crop is not None:
+            return _Photo(embed_photo(encoder, live.layout, _cropped(picture, crop)), None)
+        foreground = find_foreground(picture)
+        vector = embed_photo(encoder, live.layout, picture, foreground)
+        left, upper, right, lower = foreground.box
+        return _Photo(vector, (left, upper, right - left, lower - upper) if foreground.found else None)
 
 
 def _cropped(picture: Image.Image, crop: Crop) -> Image.Image:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -47,7 +48,8 @@ class Turn:
         Raises:
             InvalidVector: a vector has no direction after it.
         """
-        return mapped((vectors - self.mean) @ self.matrix, np.ones(self.matrix.shape[1], np.float32))
+        turned: NDArray[np.float32] = (vectors - self.mean).astype(np.float32) @ self.matrix
+        return mapped(turned, np.ones(self.matrix.shape[1], np.float32))
 
 
 class MappedEncoder:
@@ -166,7 +168,7 @@ def write_map(
         scale: float32 [dim], or [out] of the turn.
         turn: before the scale; None for none.
     """
-    arrays = {} if turn is None else {"mean": turn.mean, "matrix": turn.matrix}
+    arrays: dict[str, Any] = {} if turn is None else {"mean": turn.mean, "matrix": turn.matrix}
     np.savez(
         path, encoder=np.array(encoder), fingerprint=np.array(fingerprint), scale=scale.astype(np.float32), **arrays
     )

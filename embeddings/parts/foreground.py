@@ -102,18 +102,6 @@ def without_margins(image: Image.Image) -> Image.Image:
     return _cropped(image, (left - _MARGIN / 2, upper - _MARGIN / 2, right + _MARGIN / 2, lower + _MARGIN / 2))
 
 
-def has_plain_border(image: Image.Image) -> bool:
-    """Whether the border of a photo has one colour.
-
-    Args:
-        image: RGB, upright, of any size.
-
-    Returns:
-        Whether nearly all of it has.
-    """
-    return _is_plain(np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0))[_border()])
-
-
 def _is_plain(border: NDArray[np.uint8]) -> bool:
     apart = np.abs(border.astype(np.int16) - np.median(border, axis=0)).max(axis=1)
     return bool((apart <= _PLAIN).mean() > _PLAIN_SHARE)

@@ -18,6 +18,7 @@ from recommender.searching import COUNTED
 # Scores are float32; more digits are noise.
 _SCORE_DIGITS = 6
 _CONFIDENCE_DIGITS = 4
+_CROP_DIGITS = 4
 
 
 def recommendations(recommended: Recommendations, base: str, *, product_id: int | None = None) -> dict[str, Any]:
@@ -49,6 +50,8 @@ def recommendations(recommended: Recommendations, base: str, *, product_id: int 
     body["weights"] = None if recommended.weights is None else recommended.weights.as_dict()
     if product_id is not None:
         body["fallback"] = recommended.fallback
+    if recommended.proposed_crop is not None:
+        body["proposed_crop"] = [round(each, _CROP_DIGITS) for each in recommended.proposed_crop]
     if recommended.facets is not None:
         body["count"] = recommended.count
         body["facets"] = asdict(recommended.facets)
@@ -193,6 +196,14 @@ class SearchResponseSerializer(serializers.Serializer[Any]):
     weights = WeightsSerializer(
         allow_null=True,
         help_text="What each part counted; null for fallback results, and where the vectors of the collection have no parts.",
+    )
+    proposed_crop = serializers.ListField(
+        child=serializers.FloatField(min_value=0, max_value=1),
+        min_length=4,
+        max_length=4,
+        required=False,
+        help_text="Where the product is on the photo that was sent, for another search with `crop`: x, y, width, height. Only after"
+        " a search by a whole photo, where something stands out from its background.",
     )
     explanation = ExplanationSerializer(required=False, help_text="Only with `explain=true`.")
     count = serializers.IntegerField(

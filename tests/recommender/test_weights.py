@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from PIL import Image
 
 from catalog.models import Product
 from embeddings.backends import get_vector_index
@@ -147,3 +150,20 @@ def test_a_collection_without_parts_cannot_weigh_them(api: Client, shop: Shop) -
     plain = api.get(f"/api/products/{product.pk}/similar", {"weights": "shape:1"})
     assert plain.status_code == 200
     assert plain.json()["weights"] is None
+
+
+def test_a_search_by_photo_proposes_where_its_product_is(api: Client, red_shirt: Product) -> None:
+    photo = Image.new("RGB", (200, 100), "white")
+    photo.paste("firebrick", (120, 20, 180, 80))
+    file = io.BytesIO()
+    photo.save(file, "PNG")
+
+    def searched(**parameters: str) -> dict[str, Any]:
+        file.seek(0)
+        upload = SimpleUploadedFile("photo.png", file.read())
+        body: dict[str, Any] = api.post("/api/collections/all/search", {"photo": upload, **parameters}).json()
+        return body
+
+    proposed = searched()["proposed_crop"]
+    assert proposed == pytest.approx([0.6, 0.2, 0.3, 0.6], abs=0.06)
+    assert "proposed_crop" not in searched(crop=",".join(map(str, proposed)))
