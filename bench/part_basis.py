@@ -1,6 +1,6 @@
 """Makes the fixed basis of colours and patterns, `embeddings/parts/basis.npz`, from real photos.
 
-Usage: REAL_DATA=... python -m bench.part_basis [--photos 600]
+Usage: REAL_DATA=... python -m bench.part_basis [--photos 500]
 So many photos each of clothing, groceries and other things (train splits); a principal component analysis of what `measured` gives.
 The same photos give the same file.
 """
@@ -45,7 +45,7 @@ def fitted(values: NDArray[np.float32], length: int) -> tuple[NDArray[np.float32
 def main() -> None:
     """Make the file and print what it keeps."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=int, default=600)
+    parser.add_argument("--photos", type=int, default=500)
     options = parser.parse_args()
     paths = [path for name in SETS for path in photos_of(name, options.photos)]
     with ThreadPoolExecutor() as pool:

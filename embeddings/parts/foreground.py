@@ -15,7 +15,7 @@ SIDE = 64
 _LEVELS = 16  # of each channel
 _BORDER = 3
 _WINDOW = 7  # over which the mask is evened out, so that holes of a pattern are filled
-_THRESHOLD = 0.3
+_THRESHOLD = 0.2
 # Less of the photo is noise, or a white thing on white; more tells nothing from the background.
 _LEAST, _MOST = 0.02, 0.9
 # How much rarer its colours have to be at the border than in the middle; 0.5: as frequent.
@@ -55,11 +55,11 @@ def find_foreground(image: Image.Image) -> Foreground:
     place = bins(rgb)
     in_middle, at_border = _histograms(place)
     ratio = in_middle / (in_middle + at_border + 1e-9)
-    weight = np.clip((ratio[place] - 0.3) / 0.4, 0, 1) * np.sqrt(_middle())
+    weight = np.clip((ratio[place] - 0.45) / 0.3, 0, 1) * np.sqrt(_middle())
     mask = evened(weight.astype(np.float32), _WINDOW) > _THRESHOLD
     found = _LEAST <= mask.mean() <= _MOST and ratio[place][mask].mean() >= _CLEAR
     if not found:
-        mask = _middle() > _THRESHOLD
+        mask = _middle() > 0.3
     return Foreground(mask, _box(mask), bool(found))
 
 
