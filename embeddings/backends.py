@@ -20,8 +20,9 @@ from embeddings.vector_index.base import VectorIndex
 
 _ENCODERS = Path(__file__).parent / "encoders"
 BUNDLED = _ENCODERS / "bundled" / "model.tflite"
+BUNDLED_LARGE = _ENCODERS / "bundled_large" / "model.tflite"
 # The encoders that come with the project, by the names that DEFAULT_ENCODER and versions call them.
-BUNDLED_ENCODERS = {"bundled": BUNDLED}
+BUNDLED_ENCODERS = {"bundled": BUNDLED, "bundled-large": BUNDLED_LARGE}
 
 
 class Backends:

@@ -131,9 +131,9 @@ class TrainingConfig:
     )  # fmt: skip
     backbone: str = _knob(
         "bundled",
-        "Network that the training starts from: bundled, a name from BACKBONES, efficientnet-lite0, -lite1 or -lite2, "
-        "mobilenet-v2, keras:NAME, a .keras file, a SavedModel's folder or archive, or a URL; several with + between them are "
-        "joined. A Siamese network is trained from scratch without one.",
+        "Network that the training starts from: bundled, bundled-large, a name from BACKBONES, efficientnet-lite0, -lite1 or "
+        "-lite2, mobilenet-v2, keras:NAME, a .keras file, a SavedModel's folder or archive, or a URL; several with + between them "
+        "are joined. A Siamese network is trained from scratch without one.",
         siamese="", api="default",
     )  # fmt: skip
     weights: str = _knob("", "Weights file of a backbone keras:NAME or efficientnet-liteN.")

@@ -24,7 +24,7 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,16 @@ class JoinedRecipe:
     temperature: float = 0.1
     demo_products: int = 300
     seed: int = 7
+
+
+def read_recipe(path: Path) -> JoinedRecipe:
+    """The recipe of a recipe.json; what it does not name keeps its default. Raises ValueError where it is no such file."""
+    try:
+        given = json.loads(path.read_text())
+        values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in given.items()}
+        return JoinedRecipe(**values)
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} is not a recipe: {error}") from error
 
 
 class Photos:
@@ -413,13 +423,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="in place of the recipe's")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    given: dict[str, Any] = json.loads(arguments.recipe.read_text()) if arguments.recipe else {}
-    given |= {"epochs": arguments.epochs} if arguments.epochs else {}
     try:
-        values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in given.items()}
-        recipe = JoinedRecipe(**values)
-    except TypeError as error:
-        parser.error(f"{arguments.recipe}: {error}")
+        recipe = JoinedRecipe() if arguments.recipe is None else read_recipe(arguments.recipe)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    if arguments.epochs:
+        recipe = replace(recipe, epochs=arguments.epochs)
     photos = Photos(arguments.photos, arguments.labelled, recipe.demo_products)
     if len(photos) < recipe.batch:
         parser.error(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from embeddings.backends import BUNDLED, get_encoder
+from embeddings.backends import BUNDLED, BUNDLED_ENCODERS, BUNDLED_LARGE, get_encoder
 from embeddings.checks import (
     check_copies,
     check_encoder,
@@ -49,9 +49,9 @@ def model(path: Path, packed: str) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def bundled() -> LiteRTEncoder:
-    return LiteRTEncoder(BUNDLED, threads=3)
+@pytest.fixture(scope="module", params=list(BUNDLED_ENCODERS.values()), ids=list(BUNDLED_ENCODERS))
+def bundled(request: Any) -> LiteRTEncoder:
+    return LiteRTEncoder(request.param, threads=3)
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +97,16 @@ def test_photos_are_left_as_they_were(bundled, photos):
     assert [photo.tobytes() for photo in photos] == before
 
 
-def test_the_fingerprint_is_that_of_the_file(bundled):
-    assert bundled.fingerprint == hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
+@pytest.mark.parametrize(("name", "path"), BUNDLED_ENCODERS.items())
+def test_the_fingerprint_is_that_of_the_file_and_of_the_model_card(name, path):
+    fingerprint = get_encoder(name).fingerprint
+    assert fingerprint == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert f"`{fingerprint}`" in (path.parent / "MODEL_CARD.md").read_text()
 
 
-def test_the_bundled_model_is_as_small_as_promised():
+def test_the_bundled_models_are_as_small_as_promised():
     assert BUNDLED.stat().st_size <= 6_000_000
+    assert BUNDLED_LARGE.stat().st_size <= 9_000_000
 
 
 def test_the_same_name_gives_the_same_encoder():
@@ -142,7 +146,7 @@ class TestSystemChecks:
 
     @pytest.mark.parametrize("kind", ["missing", "damaged", "no encoder"])
     def test_name_a_model_that_cannot_serve(self, settings: Any, tmp_path: Path, kind: str):
-        path = tmp_path / "model.tflite"
+        path = tmp_path / f"{kind}.tflite"  # an encoder is kept by its path, and folders of tests come again
         if kind == "damaged":
             path.write_bytes(BUNDLED.read_bytes()[:1000])
         if kind == "no encoder":

@@ -103,9 +103,12 @@ def test_uploads_are_not_stored_below_the_public_media(site):
 def test_production_requires_api_keys_unless_opened(site):
     show = "from django.conf import settings; print(settings.API_WRITES, settings.BACKBONES)"
     production = {"DJANGO_SETTINGS_MODULE": "lookalike.settings", "DEBUG": "false", "SECRET_KEY": "x" * 32}
-    assert site.run("-c", show, **production).stdout == "keys {'bundled': 'bundled'}\n"
+    assert (
+        site.run("-c", show, **production).stdout == "keys {'bundled': 'bundled', 'bundled-large': 'bundled-large'}\n"
+    )
     result = site.run("-c", show, **production, API_WRITES="open", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
-    assert result.stdout == "open {'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled'}\n"
+    names = "'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled', 'bundled-large': 'bundled-large'"
+    assert result.stdout == f"open {{{names}}}\n"
 
 
 def test_times_and_prices_are_those_of_the_shop_s_zone_and_language(site):

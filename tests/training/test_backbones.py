@@ -220,8 +220,9 @@ def test_a_weights_file_goes_with_keras_applications_alone(weights, saved, tmp_p
 
 
 def test_a_path_that_leads_nowhere_is_said_to(tmp_path):
-    assert "give bundled, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, mobilenet-v2" in refused(
-        tmp_path / "nowhere", tmp_path
+    assert (
+        "give bundled, bundled-large, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, mobilenet-v2"
+        in refused(tmp_path / "nowhere", tmp_path)
     )
     assert "there is no file" in refused(tmp_path / "nowhere.tar.gz", tmp_path)
     assert "there is no file" in refused(tmp_path / "nowhere.keras", tmp_path)
