@@ -106,6 +106,8 @@ export interface RecommendationOptions extends Options {
 export interface SimilarOptions extends RecommendationOptions {
   /** What can be bought instead, for a product that is withdrawn or sold out. */
   substitutes?: boolean;
+  /** false: no bestsellers and new products while the vector index is away. */
+  fallback?: boolean;
 }
 
 /** What words are weighed against. Products are named by SKU or id, with a weight behind `^` if wanted. */

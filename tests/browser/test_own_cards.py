@@ -187,7 +187,7 @@ def test_slots_replace_the_heading_and_say_what_is_missing(show: Callable[[str],
     expect(page.get_by_text("Nothing like it")).to_be_hidden()
 
     # Products that are only new are not shown where the page wants similar ones.
-    strip.evaluate("strip => strip.setAttribute('fallback', 'hide')")
+    strip.evaluate("strip => strip.setAttribute('fallback', 'false')")
     expect(page.get_by_text("Nothing like it")).to_be_visible()
     expect(page.locator(f"{STRIP} a")).to_have_count(0)
 

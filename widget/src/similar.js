@@ -17,9 +17,9 @@ const LOAD_AHEAD = "300px";
 const IMPRESSION_MS = 1_000;
 // Attributes that are parameters of the API; those of LISTS have several values, with commas.
 const LISTS = ["tag", "not-category", "not-brand", "exclude", "attribute"];
-const PARAMETERS = ["limit", "collection", "offset", "diversity", "min-score", "max-score", "min-confidence", "category", "brand", "min-price", "max-price", "currency", "available", ...LISTS, "mode", "weights"];
+const PARAMETERS = ["limit", "collection", "offset", "diversity", "min-score", "max-score", "min-confidence", "category", "brand", "min-price", "max-price", "currency", "available", ...LISTS, "mode", "weights", "fallback"];
 // Attributes by which the products change, and those by which only their look does.
-const REQUESTED = ["product-id", "sku", "skus", "api", "api-key", "substitutes", "fallback", ...PARAMETERS];
+const REQUESTED = ["product-id", "sku", "skus", "api", "api-key", "substitutes", ...PARAMETERS];
 const DRAWN = ["heading", "heading-fallback", "show-brand", "add-to-basket", "lang", ...Object.keys(TEXTS.en).map((name) => `text-${name}`)];
 // Elements that get a strip, and the attributes that are copied to it, without `data-`.
 const HOSTS = "[data-similar-to], [data-similar-to-sku], [data-similar-to-skus]";
@@ -437,7 +437,7 @@ class SimilarProducts extends Recommendations {
     this.#nearby.disconnect();
     const response = await this.fetch((options) => similar(this.#seed, { ...options, substitutes: this.hasAttribute("substitutes") }));
     if (!response) return;
-    if (response.fallback && this.getAttribute("fallback") === "hide") response.results = [];
+    if (response.fallback && this.getAttribute("fallback") === "false") response.results = [];
     this.#fill(response);
     this.emit("load", response);
   }
