@@ -80,6 +80,10 @@ def _is_beyond_the_schema(case: Any, problem: dict[str, Any]) -> bool:
 _BEYOND = {
     "min_price": ("is above max_price",),
     "mode": ("cannot be given with weights",),
+    "weights": ("at least one weight has to be above 0", "names "),
+    "photo": ("is missing: send a photo",),
+    "text": ("is missing: give words",),
+    "title": ("is missing: send the title",),
     "crop": ("must be x,y,width,height",),
     **dict.fromkeys(("liked", "disliked"), ("the product ", "needs a photo")),
     **dict.fromkeys(
