@@ -159,6 +159,7 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
         "/api/products/{product_id}/similar.html",
         "/api/products/by-sku/{sku}/similar.html",
         "/api/products/{product_id}/substitutes",
+        "/api/products/{product_id}/matches",
         "/api/products:batch",
         "/api/products/by-sku/{sku}",
         "/api/products/by-sku/{sku}/similar",
@@ -167,6 +168,7 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
         "/api/collections/{slug}",
         "/api/collections/{slug}/search",
         "/api/collections/{slug}/train",
+        "/api/matches",
         "/api/rule-sets",
         "/api/rule-sets/{name}",
         "/api/rule-sets/{name}/rules",
@@ -209,7 +211,7 @@ def test_the_schema_documents_required_bodies_and_links_from_jobs(api: Client) -
     takes_body = {name for name, operation in operations.items() if operation.get("requestBody", {}).get("required")}
     assert takes_body == {
         "search", "train", "import", "events", "put_product", "patch_product", "product_batch", "set_coverage",
-        "create_rule_set", "put_rule_set", "create_rule", "put_rule",
+        "create_rule_set", "put_rule_set", "create_rule", "put_rule", "matches",
     }  # fmt: skip
     for name, status in (("import", "202"), ("train", "202"), ("put_product", "201")):
         assert "Location" in operations[name]["responses"][status]["headers"]
