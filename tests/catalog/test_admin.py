@@ -199,7 +199,7 @@ class TestProductPage:
     def test_it_previews_similar_products_of_a_saved_active_product(self, admin: Client) -> None:
         product, inactive = stock(), stock(active=False)
         page = admin.get(change_page(product)).content.decode()
-        assert f'<similar-products product-id="{product.pk}" limit="8"' in page
+        assert f'<similar-products id="similar" product-id="{product.pk}" limit="8"' in page
         assert '<script type="module" src="/widget/v1/similar.js">' in page
         assert "<similar-products" not in admin.get(change_page(inactive)).content.decode()
         assert "<similar-products" not in admin.get(reverse("admin:catalog_product_add")).content.decode()

@@ -115,9 +115,9 @@ class Asked:
 
 
 def generations_held(site: Site) -> set[str]:
-    """The index folders whose files the started processes have mapped or open, deleted ones too."""
+    """The generations whose files, of photos or of texts, the started processes have mapped or open, deleted ones too."""
     held, inside = set(), f"{site.folder}/index/"
     for process in site.running():
         lines = Path(f"/proc/{process}/maps").read_text().splitlines()
-        held |= {line.partition(inside)[2].partition("/")[0] for line in lines if inside in line}
+        held |= {line.partition(inside)[2].partition("/")[0].removesuffix("-text") for line in lines if inside in line}
     return held
