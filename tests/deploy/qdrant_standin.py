@@ -17,6 +17,7 @@ import numpy as np
 
 from embeddings.errors import CollectionNotFound
 from embeddings.vector_index.base import (
+    NO_VECTOR,
     PAYLOAD_FIELDS,
     Distance,
     Filter,
@@ -24,11 +25,14 @@ from embeddings.vector_index.base import (
     IndexCollection,
     Point,
     Range,
+    SparseQuery,
+    SparseVector,
     VectorQuery,
 )
 from embeddings.vector_index.edge import EdgeVectorIndex
 from tests import loopback
 
+DENSE = ""  # the server's name of the vector that has none
 DONE = {"operation_id": 0, "status": "completed"}
 DISTANCES = {"Cosine": Distance.COSINE, "Dot": Distance.DOT, "Euclid": Distance.L2, "Manhattan": Distance.L1}
 UNDESCRIBED = {
@@ -44,16 +48,18 @@ class Engine(EdgeVectorIndex):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.vectors: dict[str, Any] = {}
+        self.parameters: dict[str, Any] = {}
 
 
 Answer = Callable[[Engine, str, Any], Any]
 
 
 def _create(index: Engine, name: str, body: Any) -> bool:
-    vectors = body["vectors"]
-    index.ensure(IndexCollection(name, vectors["size"], DISTANCES[vectors["distance"]]))
-    index.vectors[name] = {"size": vectors["size"], "distance": vectors["distance"]}
+    vectors, sparse = body.get("vectors") or {}, body.get("sparse_vectors") or {}
+    distance = DISTANCES[vectors.get("distance", "Cosine")]
+    index.ensure(IndexCollection(name, vectors.get("size", 0), distance, tuple(sorted(sparse))))
+    described = {"size": vectors["size"], "distance": vectors["distance"]} if vectors else {}
+    index.parameters[name] = {"vectors": described, "sparse_vectors": {each: {} for each in sparse}}
     return True
 
 
@@ -63,16 +69,13 @@ def _describe(index: Engine, name: str, _: Any) -> Any:
         "optimizer_status": "ok",
         "segments_count": 1,
         "points_count": index.count(name),
-        "config": {"params": {"vectors": index.vectors[name]}, **UNDESCRIBED},
+        "config": {"params": index.parameters[name], **UNDESCRIBED},
         "payload_schema": {field: {"data_type": kind, "points": 0} for field, kind in PAYLOAD_FIELDS.items()},
     }
 
 
 def _upsert(index: Engine, name: str, body: Any) -> Any:
-    index.upsert(
-        name,
-        [Point(point["id"], np.asarray(point["vector"], np.float32), point["payload"]) for point in body["points"]],
-    )
+    index.upsert(name, [_point(each) for each in body["points"]])
     return DONE
 
 
@@ -92,6 +95,10 @@ def _set_payload(index: Engine, name: str, body: Any) -> Any:
 
 
 def _query(index: Engine, name: str, body: Any, *, by_product: bool = False) -> Any:
+    if using := body.get("using"):
+        nearest = _sparse(body["query"]["nearest"])
+        hits = index.query_sparse(name, SparseQuery(using, nearest, _filter(body.get("filter")), body["limit"]))
+        return {"points": [_scored(hit, Distance.DOT) for hit in hits]}
     query = VectorQuery(
         positive=(np.asarray(body["query"]["nearest"], np.float32),),
         filter=_filter(body.get("filter")),
@@ -100,8 +107,12 @@ def _query(index: Engine, name: str, body: Any, *, by_product: bool = False) -> 
         with_vectors=bool(body.get("with_vector")),
     )
     hits = index.query(name, query)
-    distance = DISTANCES[index.vectors[name]["distance"]]
+    distance = DISTANCES[index.parameters[name]["vectors"]["distance"]]
     return {"points": [_scored(hit, distance) for hit in hits]}
+
+
+def _query_batch(index: Engine, name: str, body: Any) -> Any:
+    return [_query(index, name, search) for search in body["searches"]]
 
 
 def _query_groups(index: Engine, name: str, body: Any) -> Any:
@@ -129,8 +140,28 @@ def _drop(index: Engine, name: str, _: Any) -> bool:
     return True
 
 
+def _point(record: Any) -> Point:
+    """The Point from which our adapter made this record: a list is the vector, a dict has it and the sparse ones by name."""
+    stored = record["vector"]
+    vectors = stored if isinstance(stored, dict) else {DENSE: stored}
+    dense = np.asarray(vectors.get(DENSE, NO_VECTOR), np.float32)
+    sparse = {name: _sparse(each) for name, each in vectors.items() if name != DENSE}
+    return Point(record["id"], dense, record["payload"], sparse)
+
+
+def _sparse(vector: Any) -> SparseVector:
+    return SparseVector(np.asarray(vector["indices"], np.uint32), np.asarray(vector["values"], np.float32))
+
+
 def _record(point: Point, *, vector: bool = False) -> Mapping[str, Any]:
-    return {"id": point.id, "payload": point.payload, "vector": point.vector.tolist() if vector else None}
+    vectors: Any = None
+    if vector and not point.sparse:
+        vectors = point.vector.tolist()
+    elif vector:
+        vectors = {DENSE: point.vector.tolist()} if len(point.vector) else {}
+        for name, each in point.sparse.items():
+            vectors[name] = {"indices": each.indices.tolist(), "values": each.values.tolist()}
+    return {"id": point.id, "payload": point.payload, "vector": vectors}
 
 
 def _scored(hit: Hit, distance: Distance) -> Mapping[str, Any]:
@@ -141,7 +172,7 @@ def _scored(hit: Hit, distance: Distance) -> Mapping[str, Any]:
 
 def _filter(conditions: Any) -> Filter:
     """The Filter from which our adapter made these conditions."""
-    match_any: dict[str, list[Any]] = {}
+    match_each: dict[str, list[list[Any]]] = {}
     exclude: dict[str, list[Any]] = {}
     ranges: dict[str, Range] = {}
     exclude_ids: list[int] = []
@@ -150,14 +181,14 @@ def _filter(conditions: Any) -> Filter:
             ranges[each["key"]] = Range(each["range"].get("gte"), each["range"].get("lte"))
         else:
             name, values = _values(each)
-            match_any[name] = values
+            match_each.setdefault(name, []).append(values)
     for each in (conditions or {}).get("must_not") or []:
         if "has_id" in each:
             exclude_ids += each["has_id"]
         else:
             name, values = _values(each)
             exclude.setdefault(name, []).extend(values)
-    return Filter(match_any=match_any, exclude=exclude, ranges=ranges, exclude_ids=exclude_ids)
+    return Filter(match_each=match_each, exclude=exclude, ranges=ranges, exclude_ids=exclude_ids)
 
 
 def _values(condition: Any) -> tuple[str, list[Any]]:
@@ -181,6 +212,7 @@ ANSWERS: dict[tuple[str, str], Answer] = {
     ("POST", "points/delete"): _delete,
     ("POST", "points/payload"): _set_payload,
     ("POST", "points/query"): _query,
+    ("POST", "points/query/batch"): _query_batch,
     ("POST", "points/query/groups"): _query_groups,
     ("POST", "points/count"): _count,
     ("POST", "points/scroll"): _scroll,
