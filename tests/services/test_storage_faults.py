@@ -394,11 +394,13 @@ class TestTheEmbeddedIndex:
         site.wait_until(lambda: "has no room: 8 MB are free on its disk" in site.log())
         site.wait_until(lambda: site.states() == {"indexed": 8, "embedded": 4})
         assert server.similar(product) == settled
-        # A server that starts anew cannot open the index, and says so.
+        # A server that starts anew cannot open the index: it answers with the fallback, or says so where none is wanted.
         site.stop()
         server = site.serve(until="alive")
+        fallback = server.similar(product)
+        assert (fallback["fallback"], len(fallback["results"])) == (True, 5)
         with pytest.raises(urllib.error.HTTPError) as refused:
-            server.similar(product)
+            server.get(f"/api/products/{product}/similar?fallback=false")
         with refused.value as answer:
             assert (answer.code, json.load(answer)["type"]) == (507, FULL)
         failed = site.manage("reindex", check=False)

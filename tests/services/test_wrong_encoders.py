@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from embeddings.parts.layout import CURRENT, LAYOUTS, Layout
 from tests.services.conftest import ForkedSite, Server, Site, free_port
 from tests.services.test_activation import search
 from tests.services.test_serving import indexed
@@ -18,6 +19,9 @@ from tests.services.test_train_endpoint import ask
 
 MISMATCH = "urn:problem-type:lookalike:encoder-mismatch"
 UNAVAILABLE = "urn:problem-type:lookalike:encoder-unavailable"
+# The index of the photos, and the length of its vectors: the bundled encoder's, and colour and pattern behind it.
+PHOTOS = "all-v1-g1"
+DIM = Layout(256, LAYOUTS[CURRENT]).dim
 
 
 def cut(model: Path) -> None:
@@ -133,9 +137,9 @@ index.close()
 """
 
 
-def refused_and_mended(site: Site, draw_photos: Callable[..., Path], name: str) -> None:
+def refused_and_mended(site: Site, draw_photos: Callable[..., Path]) -> None:
     """The site's index is of eight dimensions: whoever meets it says so, and a reindex builds the right one."""
-    expected = f"the index {name} stands with 8 dimensions compared by cosine, but 256 by cosine are wanted"
+    expected = f"the index {PHOTOS} stands with 8 dimensions compared by cosine, but {DIM} by cosine are wanted"
     server = site.serve(until="alive")
     product = site.query("SELECT MIN(id) FROM catalog_product")[0][0]
     status, problem = ask(server, "GET", f"/api/products/{product}/similar")
@@ -161,15 +165,16 @@ def refused_and_mended(site: Site, draw_photos: Callable[..., Path], name: str) 
 def test_an_embedded_index_of_other_dimensions_is_said_and_a_reindex_builds_the_right_one(make_site, draw_photos):
     site = make_site()
     site.manage("import_catalog", str(draw_photos(10)))
-    (shard,) = [path for path in (site.folder / "index").iterdir() if path.is_dir()]
-    site.run("-c", ANOTHER_INDEX, str(shard.parent), shard.name)
-    refused_and_mended(site, draw_photos, shard.name)
+    shards = {path.name for path in (site.folder / "index").iterdir() if path.is_dir()}
+    assert shards == {PHOTOS, f"{PHOTOS}-text"}
+    site.run("-c", ANOTHER_INDEX, str(site.folder / "index"), PHOTOS)
+    refused_and_mended(site, draw_photos)
 
 
 def test_a_qdrant_collection_of_other_dimensions_is_said_and_a_reindex_builds_the_right_one(make_site, draw_photos):
     port = free_port()
     site = make_site(QDRANT_URL=f"http://127.0.0.1:{port}", QDRANT_API_KEY="key")
-    address = f"http://127.0.0.1:{port}/collections/all-v1-g1"
+    address = f"http://127.0.0.1:{port}/collections/{PHOTOS}"
 
     def call(method: str, body: dict[str, Any] | None = None) -> None:
         content = None if body is None else json.dumps(body).encode()
@@ -193,6 +198,6 @@ def test_a_qdrant_collection_of_other_dimensions_is_said_and_a_reindex_builds_th
         site.manage("import_catalog", str(draw_photos(10)))
         call("DELETE")
         call("PUT", {"vectors": {"size": 8, "distance": "Cosine"}})
-        refused_and_mended(site, draw_photos, "all-v1-g1")
+        refused_and_mended(site, draw_photos)
     finally:
         standin.stop()
