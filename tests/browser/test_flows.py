@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from accounts.models import User
 from catalog.importers.submission import IMPORT
 from catalog.models import Product
+from embeddings.text_indexing import process_texts
 from jobs.models import Job
 from tests.browser.conftest import DEVICES, Screen
 from tests.browser.pages import CATALOGUE, Shop, furnish, work_off
@@ -153,6 +154,7 @@ def test_the_owner_tries_a_file_out_imports_it_and_finds_its_products_in_the_sho
     expect(page.locator("#job-state")).to_have_text("queued")
     work_off(waiting_job())
     expect(page.get_by_role("heading", name="Imported")).to_be_visible()
+    process_texts()
     page.goto(f"{shop.url}/products/?q=straw")
     expect(page.get_by_role("link", name="Straw hat")).to_be_visible()
 

@@ -247,6 +247,8 @@ class TestRollingBack:
     ):
         noted: list[str] = []
         add_photo()
+        # The photo came in a transaction of its own, which is committed.
+        connection.run_on_commit.clear()
         monkeypatch.setattr(background, "wake_outbox", lambda: noted.append("work"))
         with django_capture_on_commit_callbacks(execute=True):
             messages = run(admin, "roll_back", newer, version)

@@ -209,9 +209,10 @@ class Server:
         with urllib.request.urlopen(self.base + path, timeout=PATIENCE_S) as response:  # noqa: S310
             return json.load(response)
 
-    def similar(self, product_id: int) -> Any:
-        """What looks like a product."""
-        return self.get(f"/api/products/{product_id}/similar?limit=5")
+    def similar(self, product_id: int, weights: str = "") -> Any:
+        """What looks like a product, by the collection's own weights or by these."""
+        asked = f"&weights={weights}" if weights else ""
+        return self.get(f"/api/products/{product_id}/similar?limit=5{asked}")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,9 @@ from tests.services.conftest import Server, Site
 from tests.services.test_serving import a_product, indexed
 from tests.services.test_train_endpoint import ask
 
+# A score by the shape alone is the cosine of two stored vectors.
+SHAPE = "shape:1"
+
 
 class Shoppers:
     """Four clients that ask for similar products without pause, and keep every answer."""
@@ -39,7 +42,7 @@ class Shoppers:
         while not self._stop.is_set():
             product = self._products[(start + len(self.answers)) % len(self._products)]
             try:
-                self.answers.append(self._server.similar(product))
+                self.answers.append(self._server.similar(product, SHAPE))
             except OSError as error:
                 self.errors.append(error.read() if hasattr(error, "read") else error)
 
@@ -55,12 +58,12 @@ def test_no_answer_is_failed_empty_or_mixed_while_versions_come_and_go(make_site
     server = site.serve()
     site.wait_until(lambda: indexed(site, 40))
     products = [product for (product,) in site.query("SELECT id FROM catalog_product ORDER BY id")]
-    settled = {"all-v1": {product: server.similar(product) for product in products}}
+    settled = {"all-v1": {product: server.similar(product, SHAPE) for product in products}}
     site.manage("add_encoder", str(second_model))
     with Shoppers(server, products) as shoppers:
         site.manage("activate_encoder", "all-v2", "--allow-worse")
         site.wait_until(lambda: shoppers.all_hear_of("all-v2"))
-        settled["all-v2"] = {product: server.similar(product) for product in products}
+        settled["all-v2"] = {product: server.similar(product, SHAPE) for product in products}
         site.manage("rollback_encoder")
         site.wait_until(lambda: shoppers.all_hear_of("all-v1"))
         site.manage("activate_encoder", "all-v2", "--allow-worse")

@@ -344,7 +344,7 @@ def test_a_product_page_asks_the_widget_for_what_is_similar(client: Client) -> N
 
     content = client.get(product.get_absolute_url()).content.decode()
 
-    assert f'<similar-products product-id="{product.pk}"' in content
+    assert f'<similar-products id="similar" product-id="{product.pk}"' in content
     assert 'src="/widget/v1/similar.js"' in content
 
 
