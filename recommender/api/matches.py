@@ -125,7 +125,7 @@ class ProductMatchesView(ApiView):
         summary="Find the same product elsewhere",
         tags=["Recommendations"],
         parameters=[PRODUCT_ID, MatchParameters],
-        responses=responses(ProductMatchesSerializer, 400, 404, 503),
+        responses=responses(ProductMatchesSerializer, 400, 404, 503, 507),
         examples=[
             OpenApiExample(
                 "Matches", value={"product": 5, "results": _RESULTS}, response_only=True, status_codes=["200"]

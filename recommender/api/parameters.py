@@ -226,7 +226,7 @@ class SimilarParameters(SearchParameters):
     collection = TextParameter("Collection to search.", max_length=COLLECTION_LENGTH, default=DEFAULT_COLLECTION)
     fallback = BooleanParameter(
         "Whether bestsellers and new products of the category are the answer while the vector index is away; with false, that is a"
-        " problem with status 503.",
+        " problem with status 503, or 507 where the embedded index has no room to be opened.",
         default=True,
     )
 

@@ -78,7 +78,7 @@ def _too_large(limit: int) -> ImageRejected:
 
 _SIMILAR: dict[str, Any] = {
     "tags": ["Recommendations"],
-    "responses": responses(serializers.SimilarResponseSerializer, 400, 404, 503),
+    "responses": responses(serializers.SimilarResponseSerializer, 400, 404, 503, 507),
     "description": (
         "The products whose photos are most similar to this product's photos, nearest first.\n\n"
         "The product itself, its variants, products with the same main photo and products that are not visible are excluded. A"
@@ -105,7 +105,11 @@ _SUBSTITUTES: dict[str, Any] = {
 }
 _STRIP: dict[str, Any] = {
     "tags": ["Recommendations"],
-    "responses": {(200, "text/html"): OpenApiTypes.STR, (304, "text/html"): None, **problem_responses(400, 404, 503)},
+    "responses": {
+        (200, "text/html"): OpenApiTypes.STR,
+        (304, "text/html"): None,
+        **problem_responses(400, 404, 503, 507),
+    },
     "description": (
         "The strip of similar products as a piece of HTML, for pages without JavaScript, mail and search engines. It has the parts"
         " of the widget, which takes it over where a page puts it into `<similar-products>`. Caches may keep it for five minutes;"
@@ -399,7 +403,7 @@ class TextSearchView(ApiView):
         summary="Search by words",
         tags=["Recommendations"],
         parameters=[LinkableSearchParameters],
-        responses=responses(serializers.SearchResponseSerializer, 400, 503),
+        responses=responses(serializers.SearchResponseSerializer, 400, 503, 507),
         examples=[_BY_WORDS],
     )
     def get(self, request: Request) -> Response:

@@ -188,7 +188,7 @@ def test_the_schema_documents_problems_limits_and_the_fallback(api: Client) -> N
     schema = api.get("/api/schema?format=json").json()
     similar = schema["paths"]["/api/products/{product_id}/similar"]["get"]
 
-    assert set(similar["responses"]) == {"200", "400", "401", "403", "404", "429", "503"}
+    assert set(similar["responses"]) == {"200", "400", "401", "403", "404", "429", "503", "507"}
     assert set(similar["responses"]["404"]["content"]) == {"application/problem+json"}
     headers = {status: set(answer.get("headers", ())) for status, answer in similar["responses"].items()}
     limits = {"RateLimit", "RateLimit-Policy"}
