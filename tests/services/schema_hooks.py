@@ -76,7 +76,8 @@ def _is_beyond_the_schema(case: Any, problem: dict[str, Any]) -> bool:
     return kind in _OF_FILES
 
 
-# By parameter, how its errors begin that no schema can say. Of a member of a document: its last name.
+# By parameter, how its errors begin that no schema can say. Of a member of a document: its last name. A quote begins the name of
+# a product that there is not.
 _BEYOND = {
     "min_price": ("is above max_price",),
     "mode": ("cannot be given with weights",),
@@ -85,7 +86,7 @@ _BEYOND = {
     "text": ("is missing: give words",),
     "title": ("is missing: send the title",),
     "crop": ("must be x,y,width,height",),
-    **dict.fromkeys(("liked", "disliked"), ("the product ", "needs a photo")),
+    **dict.fromkeys(("liked", "disliked"), ("'", '"', "the product ", "needs a photo")),
     **dict.fromkeys(
         ("min_score", "max_score", "min_confidence", "diversity"), ("applies to a search by a photo alone",)
     ),
