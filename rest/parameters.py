@@ -40,9 +40,11 @@ class Parameter(serializers.Field[Any, str, Any, Any]):
 
     Attributes:
         multiple: whether it may be given more than once; its value is then a tuple.
+        max_times: how many times at most, where it is multiple; None for any number.
     """
 
     multiple = False
+    max_times: int | None = None
 
     def __init__(
         self,
@@ -318,6 +320,8 @@ def _known(fields: Mapping[str, Parameter], name: str) -> tuple[Parameter, str]:
 def _parse(field: Parameter, texts: Sequence[str]) -> Any:
     if len(texts) > 1 and not field.multiple:
         raise ValueError(GIVEN_TWICE)
+    if field.max_times is not None and len(texts) > field.max_times:
+        raise ValueError(f"is given more than {field.max_times} times")
     if not all(texts):
         raise ValueError("is empty: give a value or omit the parameter")
     values = tuple(map(field.parse, texts))
@@ -330,7 +334,10 @@ def _form_schema(field: Parameter) -> Schema:
 
 
 def _schema(field: Parameter) -> Schema:
-    return {"type": "array", "items": field.schema()} if field.multiple else field.schema()
+    if not field.multiple:
+        return field.schema()
+    most = {} if field.max_times is None else {"maxItems": field.max_times}
+    return {"type": "array", "items": field.schema(), **most}
 
 
 class _ParameterExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]

@@ -111,17 +111,19 @@ MAX_EXAMPLES = 20
 _MAX_WEIGHT = 10.0
 # Of a photo in the form itself; a larger one is sent as a file.
 _MAX_DATA_URL = 2_000_000
-_NUMBER = r"(?:[0-9]{1,3}(?:\.[0-9]{0,10})?|\.[0-9]{1,10})"
+_PART = r"(?:[0-9]{1,3}(?:\.[0-9]{0,10})?|\.[0-9]{1,10})"
+# Above 0 and up to _MAX_WEIGHT.
+_EXAMPLE_WEIGHT = r"(?:0?10(?:\.0{0,10})?|0{0,2}[1-9](?:\.[0-9]{0,10})?|0{0,3}\.[0-9]{0,9}[1-9][0-9]{0,9})"
 
 
 class CropParameter(Parameter):
     """A part of a photo: `x,y,width,height`, each 0 to 1."""
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": rf"^{_NUMBER}(?:,{_NUMBER}){{3}}$"}
+        return {"type": "string", "pattern": rf"^{_PART}(?:,{_PART}){{3}}$"}
 
     def parse(self, text: str) -> tuple[float, float, float, float]:
-        if re.fullmatch(rf"{_NUMBER}(?:,{_NUMBER}){{3}}", text):
+        if re.fullmatch(rf"{_PART}(?:,{_PART}){{3}}", text):
             x, y, width, height = map(float, text.split(","))
             if width > 0 and height > 0 and x + width <= 1 + 1e-6 and y + height <= 1 + 1e-6:
                 return x, y, width, height
@@ -132,16 +134,18 @@ class ExampleParameter(Parameter):
     """A product by its SKU or id, with a weight if wanted: `MUG-017` or `MUG-017^0.5`."""
 
     multiple = True
+    max_times = MAX_EXAMPLES
     _text = TextParameter("", max_length=SKU_LENGTH + 8)
 
     def schema(self) -> dict[str, Any]:
-        return self._text.schema()
+        control = r"\x00-\x1f\x7f-\x9f"
+        return {**self._text.schema(), "pattern": rf"^(?:[^\^{control}]+|[^{control}]+\^{_EXAMPLE_WEIGHT})$"}
 
     def parse(self, text: str) -> tuple[str, float]:
         reference, caret, weight = self._text.parse(text).rpartition("^")
         if not caret:
             return text, 1.0
-        if not reference or not re.fullmatch(_NUMBER, weight) or not 0 < float(weight) <= _MAX_WEIGHT:
+        if not reference or not re.fullmatch(_EXAMPLE_WEIGHT, weight):
             raise ValueError(
                 f"must be a SKU or id, with a weight above 0 and up to {_MAX_WEIGHT:g} behind `^` if wanted"
             )
@@ -186,15 +190,12 @@ class TextSearchParameters(SearchParameters):
 
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> Iterable[ParameterError]:
-        """Those of the filter; scores and examples that do not go together with the rest."""
+        """Those of the filter; scores that do not go together with the rest."""
         yield from super().conflicts(values)
         if any(values.get(name) for name in ("text", "liked", "disliked", "facets")):
             for name in ("min_score", "max_score", "min_confidence", "diversity"):
                 if values.get(name):
                     yield ParameterError(name, "applies to a search by a photo alone: leave it out")
-        for name in ("liked", "disliked"):
-            if len(values.get(name, ())) > MAX_EXAMPLES:
-                yield ParameterError(name, f"is given more than {MAX_EXAMPLES} times")
 
 
 class LinkableSearchParameters(TextSearchParameters):
