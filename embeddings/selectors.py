@@ -63,6 +63,10 @@ class LiveCollection:
         """Length of the encoder's vectors."""
         return self.layout.shape
 
+    def weights_of(self, asked: Weights | None) -> Weights:
+        """What each part counts in a query. asked: its own weights; None for the collection's."""
+        return self.weights if asked is None else asked
+
 
 class LiveCollections:
     """Cache of live collections; an entry expires after LIVE_COLLECTION_TTL_S."""

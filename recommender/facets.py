@@ -1,4 +1,7 @@
-"""What found products can be narrowed down by, with counts: categories, brands, price bands, attributes."""
+"""What found products can be narrowed down by, with counts: categories, brands, price bands, attributes.
+
+For searches by the API, from ids that were found; the filters of the shop's own pages come from `catalog.selectors`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from catalog.json_conditions import attribute_texts
 from catalog.models import Category, Product, lineage
 from catalog.selectors import shop_currency
 
-MAX_VALUES = 20
-MAX_ATTRIBUTES = 20
+_MAX_VALUES = 20
+_MAX_ATTRIBUTES = 20
 # An attribute with more values tells nobody anything: a serial number.
 _MAX_DISTINCT = 100
 _BANDS = 5
@@ -86,7 +89,7 @@ def facets_of(product_ids: Collection[int]) -> SearchFacets:
     names = dict(Category.objects.filter(path__in=[*categories]).values_list("path", "name"))
     currency = max(prices, key=lambda each: len(prices[each])) if prices else shop_currency()
     kept = {name: counts for name, counts in attributes.items() if 1 < len(counts) <= _MAX_DISTINCT}
-    most = sorted(kept, key=lambda name: (-kept[name].total(), name))[:MAX_ATTRIBUTES]
+    most = sorted(kept, key=lambda name: (-kept[name].total(), name))[:_MAX_ATTRIBUTES]
     return SearchFacets(
         [FacetValue(path, names.get(path, path), count) for path, count in sorted(categories.items())],
         _values(brands),
@@ -127,7 +130,7 @@ def _within(price: Decimal, low: Decimal | None, high: Decimal | None) -> bool:
 
 
 def _rounded(price: Decimal) -> Decimal:
-    """To 1, 2 or 5 leading digits of a power of ten: 37 -> 50, 140 -> 100."""
+    """To the nearest of 1, 2, 3, 4, 5, 6, 8 and 10 times a power of ten: 37 -> 40, 140 -> 100."""
     if price <= 0:
         return Decimal(0)
     power = Decimal(10) ** math.floor(price.log10())
@@ -135,5 +138,5 @@ def _rounded(price: Decimal) -> Decimal:
 
 
 def _values(counts: Mapping[str, int]) -> list[FacetValue]:
-    most = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:MAX_VALUES]
+    most = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:_MAX_VALUES]
     return [FacetValue(value, value, count) for value, count in most]

@@ -258,7 +258,7 @@ def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:
         if vectors:
             try:
                 results = _search_index(live, vectors, query, plan, excluded_ids={product_id})
-                return Recommendations(live.slug, live.label, results)
+                return _answered(live, query, results)
             except _INDEX_AWAY:
                 if not query.fallback:
                     raise
@@ -295,7 +295,7 @@ def search_by_vector(live: LiveCollection, vector: Vector, query: SearchQuery, p
 
 
 def _answered(live: LiveCollection, query: SearchQuery, results: Sequence[Recommendation]) -> Recommendations:
-    weights = (query.weights or live.weights) if live.layout.parts else None
+    weights = live.weights_of(query.weights) if live.layout.parts else None
     return Recommendations(live.slug, live.label, results, weights=weights)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 
 from axes.models import AccessAttempt
@@ -71,7 +71,7 @@ def _media() -> int:
     return check_media(delete_unused=True).deleted
 
 
-def _before(days: int) -> object:
+def _before(days: int) -> datetime:
     return timezone.now() - timedelta(days=days)
 
 

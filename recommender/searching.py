@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +25,8 @@ from embeddings.parts.embed import embed_photo
 from embeddings.parts.foreground import find_foreground
 from embeddings.parts.layout import Weights
 from embeddings.selectors import LiveCollection, live_collection, missing_fields
+from embeddings.text.bm25 import QueryText
+from embeddings.text.fusion import best_first
 from embeddings.text.queries import query_of
 from embeddings.text.ranking import lexical_scores
 from embeddings.text.synonyms import Synonyms, read_synonyms
@@ -259,7 +261,7 @@ class _Finder:
     def weights(self) -> Weights | None:
         """What each part of the looks counts; None where there are no looks, or no parts."""
         looks = self._weighing is not None and self._live.layout.parts
-        return (self._weights or self._live.weights) if looks else None
+        return self._live.weights_of(self._weights) if looks else None
 
     def confidences(self, hits: Sequence[Hit]) -> dict[int, float | None]:
         """The calibrated probability of hits by point id."""
@@ -285,8 +287,7 @@ class _Finder:
         return _Found(scores, len(hits) < limit, parts, {hit.product_id: hit for hit in hits})
 
     def _by_words(self, limit: int, conditions: Filter) -> _Found:
-        scores = self._words(limit, conditions)
-        return _Found(scores, len(scores) < limit, {each: Parts(score, None) for each, score in scores.items()})
+        return _by_words_alone(self._words(limit, conditions), limit)
 
     def _by_both(self, conditions: Filter) -> _Found:
         """The words among the nearest, whatever number is wanted: what is farther away is another thing."""
@@ -299,7 +300,7 @@ class _Finder:
         scores = self._words(limit, conditions)
         vectors = [each for product_id in [*scores][:_LOOKS_OF] for each in self._vectors(product_id)]
         if not vectors:
-            return self._by_words(limit, conditions)
+            return _by_words_alone(scores, limit)
         hits = self._nearest(self._weigh(_mean([(each, 1.0) for each in vectors])), limit, conditions)
         fused = _fused(scores, hits, self._search.text_weight, _LOOKS_WEIGHT * self._search.photo_weight)
         return replace(fused, is_exhausted=len(scores) < limit and len(hits) < limit)
@@ -322,14 +323,22 @@ class _Finder:
         excluded = [each.product_id for each in (*self._search.liked, *self._search.disliked)]
         return to_index_filter(self._search.filter, excluded, missing_fields(self._live), further=plan.filters)
 
+    @cached_property
+    def _query(self) -> QueryText:
+        language = self._live.language
+        return query_of(self._search.text, language, _synonyms(language), unfinished=self._search.typing)
+
+    @cached_property
+    def _frequencies(self) -> Mapping[int, int]:
+        return frequencies_of(self._live.version_id, self._query.looked_up)
+
     def _nearest(self, weighing: Weighing, limit: int, conditions: Filter) -> list[Hit]:
         return nearest_products(
             self._live.index, weighing.asked, conditions=conditions, limit=limit, read_vectors=self._read
         )
 
     def _words(self, limit: int, conditions: Filter, among: Collection[int] | None = None) -> dict[int, float]:
-        live = self._live
-        query = query_of(self._search.text, live.language, _synonyms(live.language), unfinished=self._search.typing)
+        live, query = self._live, self._query
 
         def ask(using: str, vector: SparseVector, among: Collection[int] | None = among) -> dict[int, float]:
             # Those among which is chosen have met the conditions.
@@ -337,7 +346,11 @@ class _Finder:
             hits = get_vector_index().query_sparse(live.texts.name, SparseQuery(using, vector, chosen, limit))
             return {hit.product_id: hit.score for hit in hits}
 
-        return lexical_scores(ask, query, frequencies_of(live.version_id, query.looked_up))
+        return lexical_scores(ask, query, self._frequencies)
+
+
+def _by_words_alone(scores: Mapping[int, float], limit: int) -> _Found:
+    return _Found(scores, len(scores) < limit, {each: Parts(score, None) for each, score in scores.items()})
 
 
 def _fused(scores: Mapping[int, float], hits: Sequence[Hit], text_weight: float, looks_weight: float) -> _Found:
@@ -353,8 +366,7 @@ def _fused(scores: Mapping[int, float], hits: Sequence[Hit], text_weight: float,
     fused = {
         each: text_weight * (part.text or 0.0) + looks_weight * (part.looks or 0.0) for each, part in parts.items()
     }
-    ordered = dict(sorted(fused.items(), key=lambda each: (-each[1], each[0])))
-    return _Found(ordered, is_exhausted=True, parts=parts, hits={hit.product_id: hit for hit in hits})
+    return _Found(best_first(fused), is_exhausted=True, parts=parts, hits={hit.product_id: hit for hit in hits})
 
 
 @dataclass(frozen=True, slots=True)

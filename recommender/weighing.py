@@ -43,10 +43,10 @@ class Weighing:
                 " `manage.py reindex --rebuild`"
             )
         self._live, self._vectors, self._read_vectors = live, vectors, read_vectors
-        self._weights = live.weights if weights is None else weights
+        self._weights = live.weights_of(weights)
         self.asked = [layout.query(vector, self._weights) for vector in vectors]
         # Hits are in the order of scores, which is not that of their confidence.
-        self.is_mixed = bool(layout.parts) and self._weights.as_dict() != SHAPE_ALONE.as_dict()
+        self.is_mixed = bool(layout.parts) and self._weights != SHAPE_ALONE
 
     def shown(self, score: float) -> float:
         """A score as users see it."""

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from catalog import text_search
-from catalog.cards import ProductCard, product_cards
+from catalog.cards import ProductCard, product_cards, visible_cards
 from catalog.models import Category, Product, lineage
 from catalog.selectors import (
     category_summaries,
@@ -243,7 +243,7 @@ def _cards(listed: Any) -> list[ProductCard]:
     """The cards of a page of products, or of ids, in their order."""
     if isinstance(listed, QuerySet):
         return product_cards(listed)
-    cards = {card.id: card for card in product_cards(Product.objects.filter(pk__in=listed))}
+    cards = visible_cards(listed)
     return [cards[product_id] for product_id in listed if product_id in cards]
 
 

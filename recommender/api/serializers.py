@@ -218,6 +218,6 @@ class SimilarResponseSerializer(SearchResponseSerializer):
 
     product = serializers.IntegerField(help_text="The product of the request.")
     fallback = serializers.BooleanField(
-        help_text="true if the product has no vector yet. The results are then the newest products of its category, then of "
-        "the parent categories, then of any that the collection covers; scores are null."
+        help_text="true if the product has no vector yet, or the index is away. The results are then the newest products of "
+        "its category, then of the parent categories, then of any that the collection covers; scores are null."
     )

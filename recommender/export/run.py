@@ -11,7 +11,6 @@ from typing import Any, Self
 from catalog.errors import ProductNotFound
 from catalog.models import Product
 from embeddings.errors import IndexUnavailable
-from embeddings.parts.layout import Weights
 from embeddings.selectors import LiveCollection, live_collection
 from jobs.progress import ProgressCallback, StageProgress
 from recommender.export.answers import ExportedAnswer, ExportedResult, StateFile, write_answer, write_header
@@ -88,7 +87,7 @@ def export_similar(path: Path, options: ExportOptions, on_progress: ProgressCall
     known = state.is_of(header)
     # MMR chooses among more products than it returns: any of them may change an answer.
     may_copy = known and not options.whole and not options.query.diversity and not has_rules
-    changes = find_changes(live, state, _weights(live, options.query)) if may_copy else None
+    changes = find_changes(live, state, live.weights_of(options.query.weights)) if may_copy else None
     former = _Former(state.answers() if known else iter(()))
     report = ExportReport()
     progress = StageProgress(on_progress, "recommending", Product.objects.visible().count() if on_progress else 0)
@@ -117,18 +116,14 @@ def export_similar(path: Path, options: ExportOptions, on_progress: ProgressCall
 def _header(live: LiveCollection, query: SimilarQuery) -> dict[str, Any]:
     """What the answers of an export depend on, beside the catalogue."""
     asked = {each.name: getattr(query, each.name) for each in fields(query) if each.name not in ("filter", "weights")}
-    asked["weights"] = str(_weights(live, query))
+    asked["weights"] = str(live.weights_of(query.weights))
     conditions = {condition.name: repr(value) for condition, value in query.filter.conditions()}
     return {"version": _VERSION, "encoder": live.label, "distance": live.index.distance.value, **asked, **conditions}
 
 
-def _weights(live: LiveCollection, query: SimilarQuery) -> Weights:
-    return live.weights if query.weights is None else query.weights
-
-
 def _floor(live: LiveCollection, query: SimilarQuery, shown: float) -> float:
     """A score in the form of the index."""
-    return live.index.distance.score_of(live.layout.score_of(shown, _weights(live, query)))
+    return live.index.distance.score_of(live.layout.score_of(shown, live.weights_of(query.weights)))
 
 
 def _answers(

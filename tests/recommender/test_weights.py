@@ -123,6 +123,11 @@ def test_the_api_takes_weights_and_says_what_counted(api: Client, red_shirt: Pro
     assert other["results"][0]["product"]["title"] == "blue shirt"
 
 
+def test_substitutes_say_what_counted(api: Client, red_shirt: Product) -> None:
+    answer = api.get(f"/api/products/{red_shirt.pk}/substitutes?weights=shape:1,colour:0.5").json()
+    assert answer["weights"] == {"shape": 1.0, "colour": 0.5, "pattern": 0.0}
+
+
 @pytest.mark.parametrize(
     ("parameters", "name", "reason"),
     [

@@ -2,12 +2,14 @@
 
 const SIDE = 640;
 const QUALITY = 0.85;
+const made = new WeakSet();
 
 /**
  * A photo scaled down to 640 px and without its metadata, as WebP or, where the browser cannot write that, as JPEG. What the browser
- * cannot decode is returned as it is: the API may.
+ * cannot decode is returned as it is: the API may. What was scaled here is not scaled again.
  */
 export async function scaled(photo) {
+  if (made.has(photo)) return photo;
   const bitmap = await createImageBitmap(photo).catch(() => null);
   if (!bitmap) return photo;
   const scale = Math.min(1, SIDE / Math.max(bitmap.width, bitmap.height));
@@ -23,5 +25,7 @@ export async function scaled(photo) {
   bitmap.close();
   const encode = (type) => new Promise((resolve) => canvas.toBlob(resolve, type, QUALITY));
   const webp = await encode("image/webp");
-  return webp?.type === "image/webp" ? webp : ((await encode("image/jpeg")) ?? photo);
+  const small = webp?.type === "image/webp" ? webp : await encode("image/jpeg");
+  if (small) made.add(small);
+  return small ?? photo;
 }
