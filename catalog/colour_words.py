@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 _WORD = re.compile(r"[^\W\d_]+")
 _WORDS = {
@@ -15,6 +16,22 @@ _WORDS = {
     )
     for word in names
 }  # fmt: skip
+
+_ATTRIBUTES = frozenset({"color", "colour", "farbe", "couleur"})
+
+
+def colours_of(title: str, attributes: Mapping[str, object]) -> frozenset[str]:
+    """The colours that a product's title or its attribute of that name says.
+
+    Args:
+        title: of the product.
+        attributes: values by name.
+
+    Returns:
+        Their English names.
+    """
+    named = [str(value) for name, value in attributes.items() if name.casefold() in _ATTRIBUTES]
+    return frozenset(colour for text in (title, *named) for colour in colours_in(text))
 
 
 def colours_in(text: str) -> frozenset[str]:

@@ -9,13 +9,12 @@ from decimal import Decimal
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from catalog.colour_words import colours_in
+from catalog.colour_words import colours_of
 from catalog.models import Product
 
 # Prices of one product at two sellers are seldom farther apart.
 _PRICE_RATIO = Decimal("1.5")
 _BATCH = 500
-_COLOUR_NAMES = frozenset({"color", "colour", "farbe", "couleur"})
 
 
 class Difference(TextChoices):
@@ -50,7 +49,7 @@ def facts_of(product_ids: Collection[int]) -> dict[int, Facts]:
     for start in range(0, len(ids), _BATCH):
         rows = Product.objects.filter(pk__in=ids[start : start + _BATCH]).order_by().values_list(*columns)
         for pk, category, price, currency, title, attributes in rows:
-            facts[pk] = Facts(category or "", price, currency, _colours(title, attributes))
+            facts[pk] = Facts(category or "", price, currency, colours_of(title, attributes))
     return facts
 
 
@@ -79,8 +78,3 @@ def differences(one: Facts, other: Facts) -> frozenset[Difference]:
 def _related(one: str, other: str) -> bool:
     short, long = sorted((one, other), key=len)
     return long == short or long.startswith(f"{short}/")
-
-
-def _colours(title: str, attributes: dict[str, object]) -> frozenset[str]:
-    named = [str(value) for name, value in attributes.items() if name.casefold() in _COLOUR_NAMES]
-    return frozenset(colour for text in (title, *named) for colour in colours_in(text))

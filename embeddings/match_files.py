@@ -13,7 +13,6 @@ from catalog.importers.mapping import FieldMapping
 from catalog.importers.rows import PhotoSkipped, Row
 from catalog.importers.sources import open_catalogue
 from catalog.photos import ImageRejected, open_rgb
-from embeddings.backends import get_encoder
 from embeddings.encoders.base import Encoder
 from embeddings.matches import coefficients
 from embeddings.matching.assignment import assign
@@ -118,11 +117,6 @@ def match_records(
         chosen = assign((row, column, log_odds(pair.probability) - least) for (row, column), pair in found.items())
         return [found[pair] for pair in sorted(chosen.items())]
     return list(found.values())
-
-
-def encoder_for_files() -> Encoder:
-    """The default encoder: two files have no collection. Raises EncoderUnavailable."""
-    return get_encoder()
 
 
 def _record(row: Row) -> Record:

@@ -41,7 +41,6 @@ _State = ImageEmbedding.State
 _MAX_ASKED = 8
 # Writes that began before the last read and were committed after it.
 _OVERLAP = timedelta(seconds=30)
-_BATCH = 500
 _COLUMNS = ("title", "brand", "description", "price", "currency", "attributes", "sku")
 
 

@@ -21,7 +21,7 @@ from embeddings.indexing import claim_index, payloads_of_products, still_live
 from embeddings.models import DocumentFrequency, EncoderVersion, IndexedText
 from embeddings.selectors import active_versions
 from embeddings.text.bm25 import Document, ProductText, document_of, field_lengths, mean_lengths
-from embeddings.text_outbox import ensure_all_texts, mark_text_orphans, products_covered
+from embeddings.text_outbox import WAITING, ensure_all_texts, mark_text_orphans, products_covered
 from embeddings.vector_index.base import NO_VECTOR, Point
 
 State = IndexedText.State
@@ -64,7 +64,7 @@ def process_texts(product_ids: Iterable[int] | None = None) -> TextReport:
         if product_ids is None and not rows.exists():
             # A version from before texts were indexed, or a catalogue that is written without events.
             ensure_all_texts(version)
-        due = rows.filter(chosen).exclude(state=State.INDEXED)
+        due = rows.filter(chosen, state__in=WAITING)
         if not due.exists():
             continue
         version.refresh_from_db(fields=["index_generation", "rebuild_started_at", "text_lengths"])

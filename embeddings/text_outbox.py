@@ -14,6 +14,8 @@ from embeddings.models import EncoderVersion, IndexedText
 from embeddings.selectors import active_versions, covered_by, tracked_versions
 
 State = IndexedText.State
+# Named, so that the database finds the few that wait by its index among all the others.
+WAITING = (State.PENDING, State.REMOVED)
 BATCH = 1000
 
 
@@ -79,7 +81,7 @@ def stale_texts(waited: timedelta, limit: int) -> list[int]:
         Product ids without duplicates, oldest rows first.
     """
     rows = IndexedText.objects.filter(version__in=active_versions(), changed_at__lte=timezone.now() - waited)
-    waiting = rows.exclude(state=State.INDEXED).order_by("pk").values_list("product_id", flat=True)
+    waiting = rows.filter(state__in=WAITING).order_by("pk").values_list("product_id", flat=True)
     return list(dict.fromkeys(waiting[:limit]))
 
 

@@ -1,4 +1,4 @@
-"""Trains an encoder that sees as several teachers do, from photos alone or with the classes that some of them have.
+"""Trains the encoder `bundled-large`, which sees as several teachers do, from photos alone or with classes that some have.
 
     python -m training.distil_joined --photos DIR [DIR ...] --labelled DIR [DIR ...] --teacher BACKBONE+BACKBONE
         --start efficientnet-lite0 --work DIR --out model.tflite

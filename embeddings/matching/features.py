@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.matching.records import Record, same_amount, words
+from embeddings.matching.records import Record, same_amount
 
 # From this cosine on two photos may show one thing; below, they differ in one way or the other.
 _KNEE = 0.7
@@ -119,9 +119,9 @@ def _quantities(one: Record, other: Record) -> dict[str, float]:
 def _brand(one: Record, other: Record) -> bool | None:
     """Whether both are of one brand; the title of one may name it alone. None: a side does not say."""
     if one.brand and other.brand:
-        return words(one.brand) == words(other.brand)
+        return one.brand_words == other.brand_words
     for named, silent in ((one, other), (other, one)):
-        if named.brand and set(words(named.brand)) <= set(words(silent.title)):
+        if named.brand and set(named.brand_words) <= set(silent.title_words):
             return True
     return None
 

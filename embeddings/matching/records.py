@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 
-from catalog.colour_words import colours_in
+from catalog.colour_words import colours_of
 
 _WORD = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
 _DECIMAL = re.compile(r"(?<=\d),(?=\d)")
@@ -52,7 +52,6 @@ _UNITS: Mapping[str, tuple[str, float]] = {
 # Two amounts are the same if they differ by rounding.
 _SAME_AMOUNT = 0.02
 _CODE_NAMES = frozenset({"gtin", "ean", "upc", "isbn", "barcode", "gtin13", "gtin12", "gtin8", "gtin14"})
-_COLOUR_NAMES = frozenset({"color", "colour", "farbe", "couleur"})
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,17 @@ class Record:
     @cached_property
     def tokens(self) -> tuple[str, ...]:
         """Words of title and brand."""
-        brand = [word for word in words(self.brand) if word not in words(self.title)]
-        return (*words(self.title), *brand)
+        return (*self.title_words, *(word for word in self.brand_words if word not in self.title_words))
+
+    @cached_property
+    def title_words(self) -> tuple[str, ...]:
+        """Words of the title."""
+        return tuple(words(self.title))
+
+    @cached_property
+    def brand_words(self) -> tuple[str, ...]:
+        """Words of the brand."""
+        return tuple(words(self.brand))
 
     @cached_property
     def described(self) -> frozenset[str]:
@@ -81,19 +89,17 @@ class Record:
     @cached_property
     def numbers(self) -> frozenset[str]:
         """Numbers of the title that are no quantity and no model number."""
-        plain = _QUANTITY.sub(" ", normalised(self.title))
-        return frozenset(token for token in words(plain) if token.replace(".", "", 1).isdecimal())
+        return frozenset(token for token in words(self._without_quantities) if token.replace(".", "", 1).isdecimal())
 
     @cached_property
     def models(self) -> frozenset[str]:
         """Model numbers of the title and the attributes: letters and digits in one, four characters or more."""
-        plain = _QUANTITY.sub(" ", normalised(self.title))
         named = [
             value for name, value in self.attributes.items() if name.casefold() in ("model", "mpn", "model number")
         ]
         tokens = [
             token.replace("-", "").replace("/", "")
-            for text in (plain, *map(normalised, named))
+            for text in (self._without_quantities, *map(normalised, named))
             for token in words(text)
         ]
         return frozenset(
@@ -120,8 +126,11 @@ class Record:
     @cached_property
     def colours(self) -> frozenset[str]:
         """Colours that the title or an attribute names, in English."""
-        named = [value for name, value in self.attributes.items() if name.casefold() in _COLOUR_NAMES]
-        return frozenset(colour for text in (self.title, *named) for colour in colours_in(text))
+        return colours_of(self.title, self.attributes)
+
+    @cached_property
+    def _without_quantities(self) -> str:
+        return _QUANTITY.sub(" ", normalised(self.title))
 
 
 def normalised(text: str) -> str:

@@ -10,8 +10,6 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
-import snowballstemmer
-
 from embeddings.text.languages import LANGUAGES
 
 # Of a text; longer ones are descriptions that nobody wrote for people.
@@ -126,6 +124,9 @@ def _stem(word: str, algorithm: str) -> str:
     with _stemming:
         stemmer = _stemmers.get(algorithm)
         if stemmer is None:
+            # Its modules of all languages are read by processes that index or search texts alone.
+            import snowballstemmer
+
             stemmer = _stemmers[algorithm] = snowballstemmer.stemmer(algorithm)
         stem: str = stemmer.stemWord(word)
     return stem

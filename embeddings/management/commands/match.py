@@ -10,9 +10,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from catalog.importers.rows import InvalidSource
+from embeddings.backends import get_encoder
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
-from embeddings.match_files import FoundMatch, Listed, encoder_for_files, match_records, read_records
+from embeddings.match_files import FoundMatch, Listed, match_records, read_records
 from jobs.progress import stage_bars
 
 _COLUMNS = ("left_sku", "right_sku", "probability", "photo", "text", "left_title", "right_title")
@@ -52,7 +53,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         try:
-            encoder = None if options["no_photos"] else encoder_for_files()
+            encoder = None if options["no_photos"] else get_encoder()
             with stage_bars() as on_progress:
                 left, right = (
                     read_records(
