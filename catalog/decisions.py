@@ -101,7 +101,6 @@ def _undo_merge(decision: DuplicateDecision, products: Mapping[int, Product]) ->
     for other in others:
         active = before["active"][str(other.pk)]
         Product.objects.filter(pk=other.pk).update(active=active, merged_into=None)
-    Product.objects.filter(pk__in=before["merged"]).update(merged_into=None)
     for merged, into in before["merged"].items():
         Product.objects.filter(pk=merged).update(merged_into=into)
     _restore_photos(before["images"], target.pk)
@@ -136,8 +135,7 @@ def _restore_families(decision: DuplicateDecision) -> None:
         main = families[product.pk]
         if product.variant_of_id != main and (main is None or Product.objects.filter(pk=main).exists()):
             Product.objects.filter(pk=product.pk).update(variant_of=main)
-    events_for = [pk for pk in families if pk not in decision.products]
-    products_were_changed(events_for)
+    products_were_changed([pk for pk in families if pk not in decision.products])
 
 
 def _restore_pairs(decision: DuplicateDecision) -> None:

@@ -10,7 +10,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from catalog.colour_words import colours_of
-from catalog.models import Product
+from catalog.models import Product, lineage
 
 # Prices of one product at two sellers are seldom farther apart.
 _PRICE_RATIO = Decimal("1.5")
@@ -64,8 +64,10 @@ def differences(one: Facts, other: Facts) -> frozenset[Difference]:
         The differences. A category and one below it do not differ.
     """
     found = set()
-    if one.category and other.category and not _related(one.category, other.category):
-        found.add(Difference.CATEGORY)
+    if one.category and other.category:
+        related = one.category in lineage(other.category) or other.category in lineage(one.category)
+        if not related:
+            found.add(Difference.CATEGORY)
     if one.price and other.price and one.currency == other.currency:
         low, high = sorted((one.price, other.price))
         if high > _PRICE_RATIO * low:
@@ -73,8 +75,3 @@ def differences(one: Facts, other: Facts) -> frozenset[Difference]:
     if one.colours and other.colours and not one.colours & other.colours:
         found.add(Difference.COLOUR)
     return frozenset(found)
-
-
-def _related(one: str, other: str) -> bool:
-    short, long = sorted((one, other), key=len)
-    return long == short or long.startswith(f"{short}/")

@@ -1,5 +1,6 @@
-"""The Celery tasks of jobs; each is safe to run twice. The setting CELERY_TASK_ROUTES says which queue each goes to.
+"""The Celery tasks of jobs, and how full the broker is, which other apps ask.
 
+Each task is safe to run twice. The setting CELERY_TASK_ROUTES says which queue each goes to.
 A message only says that a row waits: whatever is lost, a periodic task finds the row again. So no message is sent to a long queue.
 """
 

@@ -1,7 +1,7 @@
 """Every variable that a deployment may set, declared once: name, type, bounds and default. `.env.example` explains them.
 
-django-environ reads the process environment, a `.env` file in the project's folder, and for a variable X the file that X_FILE
-names (Docker and Kubernetes secrets). pydantic converts and checks the values.
+django-environ reads the process environment, a `.env` file in the project's folder (ENV_FILE names another), and for a variable X
+the file that X_FILE names (Docker and Kubernetes secrets). pydantic converts and checks the values.
 """
 
 from __future__ import annotations
@@ -299,17 +299,16 @@ class Environment(BaseModel):
 
 
 def read() -> Environment:
-    """Read `.env` and the process environment.
+    """Read `.env`, or the file that ENV_FILE names, and the process environment.
 
     Returns:
         The checked values of all variables.
 
     Raises:
-        ImproperlyConfigured: a value is not usable, or a file that X_FILE names cannot be read. The message names the variable
-            and what is allowed.
+        ImproperlyConfigured: a value is not usable, or a file that X_FILE or ENV_FILE names cannot be read. The message names
+            the variable and what is allowed.
     """
-    if (BASE_DIR / ".env").exists():
-        environ.Env.read_env(BASE_DIR / ".env")
+    _read_env_file()
     variables = _Variables()
     try:
         return Environment.model_validate(
@@ -317,6 +316,15 @@ def read() -> Environment:
         )
     except ValidationError as error:
         raise ImproperlyConfigured("\n".join(_messages(error))) from None
+
+
+def _read_env_file() -> None:
+    named = environ.Env().str("ENV_FILE", default="")
+    if named and not Path(named).exists():
+        raise ImproperlyConfigured(f"ENV_FILE='{named}': there is no such file")
+    path = Path(named or BASE_DIR / ".env")
+    if path.exists():
+        environ.Env.read_env(path)
 
 
 class _Variables(FileAwareMapping):  # type: ignore[misc]  # django-environ carries no types

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from importlib import import_module
 
 from axes.models import AccessAttempt
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
@@ -43,8 +43,7 @@ def clean_up() -> dict[str, int]:
 
 
 def _sessions() -> int:
-    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
-    return 0
+    return _delete(Session.objects.filter(expire_date__lt=timezone.now()))
 
 
 def _sign_in_attempts() -> int:

@@ -1,10 +1,11 @@
-"""The project's settings for tests: they need no secret, and ignore the variables of the developer's shell."""
+"""The project's settings for tests: they need no secret, and ignore the developer's shell and `.env`."""
 
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+os.environ["ENV_FILE"] = os.devnull
 os.environ.setdefault("SECRET_KEY", "only-for-tests, long enough for production")
 os.environ["DEBUG"] = "false"
 on_postgres = os.environ.get("TEST_ON_POSTGRES")

@@ -205,6 +205,7 @@ def test_the_true_api_finds_the_product_of_the_photo(
 @pytest.mark.complaints("status of 400")
 def test_what_the_true_api_refuses_is_explained_in_the_language_of_the_page(page: Page, shop_url: str) -> None:
     page.goto(f"{shop_url}/visual-search/")
+    expect(page.get_by_role("button", name="Choose a photo")).to_be_visible()
     page.evaluate("document.documentElement.lang = 'fr-CA'")
 
     # Neither the browser nor the API can read it: it is sent, since it might have been a picture.

@@ -77,6 +77,8 @@ class Deployment:
             "PATH": f"{BIN}:{os.environ['PATH']}:/usr/sbin",
             "HOME": str(self.folder / "tmp"),
             "HOSTNAME": name,
+            # The images hold no .env.
+            "ENV_FILE": os.devnull,
             **given,
             # The stand-in supports only REST.
             "QDRANT_GRPC_PORT": "",

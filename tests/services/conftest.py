@@ -39,14 +39,6 @@ STAND_IN = {
     "PYTHONPATH": str(ROOT),
     "TEST_QUEUE": "unused",
 }
-# Named, so that nothing of the developer's shell or .env file reaches a process under test.
-NOTHING_SET = dict.fromkeys(
-    (
-        "REDIS_URL", "CELERY_BROKER_URL", "QDRANT_URL", "QDRANT_API_KEY", "PRODUCT_URL", "PUBLIC_URL", "PROMETHEUS_MULTIPROC_DIR",
-        "WORKER_METRICS_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT", "FAISS_INDEX",
-    ),
-    "",
-)  # fmt: skip
 
 
 Started = subprocess.Popen[str] | template.Process
@@ -65,7 +57,7 @@ class Site:
         self.folder = folder
         self._patience_s = patience_s
         self.environment = {
-            **NOTHING_SET,
+            "ENV_FILE": os.devnull,
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "DEBUG": "true",

@@ -83,6 +83,13 @@ def test_the_password_in_a_database_url_is_not_in_the_error(site):
     assert "s3cret" not in failed.stderr
 
 
+def test_another_file_than_env_can_be_named(site, tmp_path):
+    file = tmp_path / "second-shop.env"
+    file.write_text("FETCH_THREADS=none\n")
+    assert "FETCH_THREADS='none'" in site.manage("check", check=False, ENV_FILE=str(file)).stderr
+    assert "there is no such file" in site.manage("check", check=False, ENV_FILE=str(tmp_path / "missing")).stderr
+
+
 def test_the_example_lists_every_variable():
     example = (environment.BASE_DIR / ".env.example").read_text()
     listed = set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
