@@ -80,7 +80,9 @@ def test_the_trainer_alone_has_tensorflow():
     }
 
 
-@pytest.mark.parametrize(("extra", "package"), [("heif", "pillow-heif"), ("faiss", "faiss-cpu")])
+@pytest.mark.parametrize(
+    ("extra", "package"), [("heif", "pillow-heif"), ("faiss", "faiss-cpu"), ("text", "tokenizers")]
+)
 def test_an_image_may_have_what_an_extra_names(extra: str, package: str):
     runtime, more = ((ROOT / "requirements" / f"{name}.txt").read_text() for name in ("runtime", extra))
     packages = [re.findall(r"^[\w.-]+==[^\s;]+", text, re.MULTILINE) for text in (runtime, more)]
