@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -104,15 +104,7 @@ class JobAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """The job's page, which keeps its progress up to date."""
         job = self.get_object(request, object_id)
-        context: dict[str, Any] = {}
-        if job is not None:
-            context = {
-                "job": job,
-                "state_label": self.state_label(job),
-                "stage": _stage(job),
-                "result": _result_view(request, job),
-                "may_cancel": not job.ended and self.has_cancel_permission(request, job),
-            }
+        context = {} if job is None else job_page_context(request, job, self)
         page: HttpResponse = super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
         return page
 
@@ -212,6 +204,27 @@ def visible_job(request: HttpRequest, job_id: UUID, job_admin: JobAdmin | None =
     if not (job_admin or admin.site.get_model_admin(Job)).has_view_permission(request, job):
         raise PermissionDenied
     return job
+
+
+def job_page_context(request: HttpRequest, job: Job, job_admin: JobAdmin | None = None) -> dict[str, Any]:
+    """What the template admin/jobs/job.html shows of a job; the page loads jobs/admin.css.
+
+    Args:
+        request: of a member of staff who may see the job.
+        job: the job.
+        job_admin: the admin of jobs; None: the default site's.
+
+    Returns:
+        The context.
+    """
+    shown = job_admin or cast("JobAdmin", admin.site.get_model_admin(Job))
+    return {
+        "job": job,
+        "state_label": shown.state_label(job),
+        "stage": _stage(job),
+        "result": _result_view(request, job),
+        "may_cancel": not job.ended and shown.has_cancel_permission(request, job),
+    }
 
 
 def notify_submitted(request: HttpRequest, job: Job, text: str) -> None:

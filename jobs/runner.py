@@ -105,7 +105,7 @@ class Runner:
         job = lease.job
         if job.started_at and timezone.now() - job.started_at > RETRY_DEADLINE:
             return _fail(lease, "the work was interrupted again and again: is there memory enough?")
-        if job.registered_kind.files and not upload_path(job).is_file():
+        if job.upload and not upload_path(job).is_file():
             return _fail(lease, "what was sent is gone: send it again")
         logger.info("job %s: %s for %s", job.pk, job.kind, job.collection or "the catalogue")
         try:

@@ -17,6 +17,7 @@ from embeddings.encoders.base import Encoder
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import UnusablePhotos
 from embeddings.evaluation.calibration import fit_calibration, pairs
+from embeddings.evaluation.finds import category_finds
 from embeddings.evaluation.photos import EmbeddedPhotos, embed_photos
 from embeddings.evaluation.protocols import EvaluationResult, calibration_check, evaluate, report_on
 from embeddings.evaluation.report import CalibrationCheck, LearningPoint, write_report
@@ -136,6 +137,7 @@ def write_encoder(
         "curve": [asdict(record) for record in network.curve],
         "outcomes": [result.figures() for result in results],
         "expected_calibration_error": None if check is None else check.error,
+        "finds": _finds(results, by_product=config.by_product) if beside else None,
         **network.figures,
     }
     trained = TrainedEncoder(
@@ -196,6 +198,14 @@ def _evaluate(
         ]
     except ValueError as error:
         raise UnusablePhotos(f"the validation photos cannot be evaluated: {error}") from error
+
+
+def _finds(results: Sequence[EvaluationResult], *, by_product: bool) -> list[dict[str, Any]] | None:
+    """What the first and the last encoder find of each category, if they were asked for the same photos."""
+    own, other = results[0], results[-1]
+    if by_product or [photo.name for photo in own.queries.photos] != [photo.name for photo in other.queries.photos]:
+        return None
+    return [asdict(each) for each in category_finds(own.queries.labels, other.per_query, own.per_query)]
 
 
 def _calibrate(

@@ -20,11 +20,7 @@ from jobs.services import check_not_active, create_job
 from training.config import job_options
 from training.errors import TrainingUnavailable
 from training.job_kinds import ARCHIVE_SUFFIX, TRAIN
-
-MIN_CLASSES = 2
-
-
-MIN_PHOTOS_PER_CLASS = 2
+from training.readiness import MIN_CLASSES, MIN_PHOTOS_PER_CLASS, photo_readiness
 
 
 def check_training_allowed(collection_slug: str) -> Collection:
@@ -79,6 +75,30 @@ def submit_training(collection_slug: str, upload: BinaryIO, parameters: Mapping[
     except BaseException:
         delete_stored(name)
         raise
+
+
+def submit_catalogue_training(collection_slug: str) -> Job:
+    """Submit a training on the collection's own photos, its categories being the classes.
+
+    The new version embeds the collection at the end, so that its strips can be compared with those of the active one.
+
+    Args:
+        collection_slug: the collection that the encoder is for.
+
+    Returns:
+        The queued job.
+
+    Raises:
+        UnknownCollection, TrainingUnavailable, JobInProgress: as `check_training_allowed`.
+        UnusablePhotos: it has too few photos or categories.
+    """
+    readiness = photo_readiness(check_training_allowed(collection_slug))
+    if not readiness.is_ready:
+        raise UnusablePhotos(
+            f"at least {MIN_CLASSES} categories with {MIN_PHOTOS_PER_CLASS} photos each are needed, and {readiness.usable} of"
+            f" {len(readiness.categories)} are so: import more photos, or give products their categories"
+        )
+    return create_job(TRAIN, collection=collection_slug, parameters=job_options({"activate": False, "prepare": True}))
 
 
 def archive_too_large(limit: int) -> ArchiveRejected:

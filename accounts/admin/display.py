@@ -101,6 +101,19 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> SafeString:
     return render_to_string("admin/accounts/table.html", {"headers": headers, "rows": rows})
 
 
+def sentence(error: Exception) -> str:
+    """An error as a sentence.
+
+    Args:
+        error: The error; its text begins with a small letter and has no full stop.
+
+    Returns:
+        Its text, with both.
+    """
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 class ReadOnlyAdmin(ModelAdmin):
     """A read-only list of rows that only code writes."""
 

@@ -25,17 +25,17 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
-from accounts.admin.display import Badge, ReadOnlyAdmin, badges, table
+from accounts.admin.display import Badge, ReadOnlyAdmin, badges, sentence, table
 from catalog.models import Category
 from embeddings import versions
 from embeddings.admin.display import VARIANTS, State
-from embeddings.coverage import COVERAGE, submit_coverage
+from embeddings.coverage import COVERAGE, set_coverage, submit_coverage
 from embeddings.errors import EmbeddingsError
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.report import PAGE
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.receivers import dispatch_indexing
-from embeddings.submissions import VERIFY, submit_reindex, submit_verification
+from embeddings.submissions import VERIFY, submit_activation, submit_reindex, submit_verification
 from embeddings.text_outbox import index_texts_again
 from embeddings.versions import REPORT
 from jobs.admin import notify_submitted
@@ -78,17 +78,20 @@ class CollectionForm(_CollectionModelForm):
 
     class Meta:
         model = Collection
-        fields = ("name", "covers_all", "language")
+        fields = ("name", "slug", "covers_all", "language")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial.setdefault("covered", [*self.instance.categories.values_list("pk", flat=True)])
+        if not self.instance._state.adding:
+            self.initial.setdefault("covered", [*self.instance.categories.values_list("pk", flat=True)])
 
     def clean(self) -> dict[str, Any] | None:
         """Refuse categories beside the whole catalogue, and a change while the job of an earlier one is under way."""
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("covers_all") and cleaned.get("covered"):
             raise ValidationError(_("Choose categories, or the whole catalogue: not both."))
+        if self.instance._state.adding and not cleaned.get("covers_all") and not cleaned.get("covered"):
+            raise ValidationError(_("Choose the categories of the new collection, or the whole catalogue."))
         if {"covers_all", "covered"} & {*self.changed_data} and is_active(COVERAGE, self.instance.slug):
             raise ValidationError(_("An earlier change is still being followed up: wait until its job has ended."))
         return cleaned
@@ -96,7 +99,7 @@ class CollectionForm(_CollectionModelForm):
 
 @admin.register(Collection)
 class CollectionAdmin(ReadOnlyAdmin):
-    """The similarity systems. Their names and what they cover may be changed; a job follows with the photos."""
+    """The similarity systems. They are made here; after a change of what they cover a job follows with the photos."""
 
     list_display = ("name", "slug", "active_version", "distance_shown", "photos")
     list_select_related = ("active_version__collection",)
@@ -104,6 +107,21 @@ class CollectionAdmin(ReadOnlyAdmin):
     form = CollectionForm
     fields = ("name", "slug", "covers_all", "covered", "language", "active_version", "distance", "photos")
     readonly_fields = ("slug", "active_version", "distance", "photos")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        """A new collection has what is asked of it; an existing one also what became of it."""
+        return (
+            ("name", "slug", "covers_all", "covered", "language") if obj is None else super().get_fields(request, obj)
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        return () if obj is None else super().get_readonly_fields(request, obj)
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:  # noqa: ARG002
+        return {"slug": ("name",)} if obj is None else {}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("embeddings.add_collection")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return request.user.has_perm("embeddings.change_collection")
@@ -115,7 +133,7 @@ class CollectionAdmin(ReadOnlyAdmin):
             try:
                 job = submit_reindex(collection)
             except JobInProgress as error:
-                messages.error(request, _sentence(error))
+                messages.error(request, sentence(error))
             else:
                 notify_submitted(request, job, _("The index of %s will be built anew.") % collection.name)
 
@@ -141,8 +159,11 @@ class CollectionAdmin(ReadOnlyAdmin):
         """What the form's field shows to those who may only view."""
         return ", ".join(collection.categories.values_list("path", flat=True))
 
-    def save_model(self, request: HttpRequest, obj: Collection, form: CollectionForm, change: bool) -> None:  # noqa: ARG002
-        """Save the name and the language, and submit the job that follows a change of what it covers."""
+    def save_model(self, request: HttpRequest, obj: Collection, form: CollectionForm, change: bool) -> None:
+        """Save the name and the language, and submit the job that follows a new collection or a change of what it covers."""
+        if not change:
+            self._create(request, obj, form)
+            return
         stored = Collection.objects.get(pk=obj.pk)
         stored.name, stored.language = obj.name, obj.language
         with transaction.atomic():
@@ -155,9 +176,28 @@ class CollectionAdmin(ReadOnlyAdmin):
             job = submit_coverage(stored, covered, covers_all=form.cleaned_data["covers_all"])
             notify_submitted(request, job, _("Photos of what %s covers now will be embedded.") % obj.name)
 
+    def _create(self, request: HttpRequest, obj: Collection, form: CollectionForm) -> None:
+        """Save a new collection, which answers by the default encoder as soon as its photos are embedded."""
+        covers_all, obj.covers_all = obj.covers_all, False
+        obj.save()
+        set_coverage(obj, [category.path for category in form.cleaned_data["covered"]], covers_all=covers_all)
+        try:
+            job = submit_activation(versions.create_version(obj, settings.DEFAULT_ENCODER))
+        except EmbeddingsError as error:
+            messages.error(request, sentence(error))
+        else:
+            notify_submitted(
+                request, job, _("The photos of %s will be embedded; it answers when that is done.") % obj.name
+            )
+
 
 # A report is a file that was made by a training, and is shown among the admin's own pages: it may do nothing but look well.
 _REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+
+
+_BUTTON = "bg-primary-600 border border-transparent cursor-pointer font-medium inline-block px-3 py-2 rounded-default text-white"
+# Sends the form of a page, whose fields are of no account.
+_SUBMIT = '<button type="submit" formaction="{}" formmethod="post" formnovalidate class="{}">{}</button>'
 
 
 @admin.register(EncoderVersion)
@@ -174,6 +214,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
                 "fields": (
                     "label_shown",
                     "use",
+                    "switch",
                     "encoder",
                     "fingerprint",
                     "dim",
@@ -193,7 +234,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EncoderVersion]:
         queryset: QuerySet[EncoderVersion] = super().get_queryset(request)
-        return queryset.select_related("collection")
+        return queryset.select_related("collection__previous_version__collection")
 
     def prefetch_rows(self, rows: Sequence[EncoderVersion]) -> None:
         counts = _counts_by_state(row.pk for row in rows)
@@ -203,16 +244,18 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> EncoderVersion | None:
         version: EncoderVersion | None = super().get_object(request, *args, **kwargs)
         if version is not None:
-            vars(version)["may_verify"] = self.has_activate_permission(request)
+            vars(version)["may_activate"] = self.has_activate_permission(request)
         return version
 
     def get_urls(self) -> list[URLPattern]:
         report = self.admin_site.admin_view(self.report_view)
         urls: list[URLPattern] = super().get_urls()
         verify = self.admin_site.admin_view(self.verify_view)
+        roll_back = self.admin_site.admin_view(self.roll_back_view)
         return [
             path("<int:version_id>/report/", report, name="embeddings_encoderversion_report"),
             path("<int:version_id>/verify/", verify, name="embeddings_encoderversion_verify"),
+            path("<int:version_id>/roll-back/", roll_back, name="embeddings_encoderversion_roll_back"),
             *urls,
         ]
 
@@ -228,10 +271,23 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
             try:
                 job = submit_verification(version.collection)
             except JobInProgress as error:
-                messages.error(request, _sentence(error))
+                messages.error(request, sentence(error))
             else:
                 notify_submitted(request, job, _("The index of %s will be compared.") % version.label)
         return redirect("admin:embeddings_encoderversion_change", version.pk)
+
+    @method_decorator(require_POST)
+    def roll_back_view(self, request: HttpRequest, version_id: int) -> HttpResponseBase:
+        """Make the previous version of an active one answer again, at once, and show it."""
+        if not self.has_activate_permission(request):
+            raise PermissionDenied
+        version = get_object_or_404(EncoderVersion.objects.select_related("collection"), pk=version_id)
+        shown: int = version.pk
+        if version.pk != version.collection.active_version_id:
+            messages.error(request, _("%s is not active: there is nothing to roll back.") % version.label)
+        elif (previous := _roll_back(request, version.collection)) is not None:
+            shown = previous.pk
+        return redirect("admin:embeddings_encoderversion_change", shown)
 
     def report_view(self, request: HttpRequest, version_id: int) -> HttpResponseBase:
         """The evaluation report of a version, as its training wrote it."""
@@ -262,6 +318,21 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
             shown.append(Badge(str(_("being built")), "warning"))
         return badges(shown)
 
+    @admin.display(description=_("which version answers"))
+    def switch(self, version: EncoderVersion) -> SafeString | str:
+        """The way to activate the version, or to roll back from it; its button sends the form of the page."""
+        if not vars(version).get("may_activate"):
+            return ""
+        if version.pk != version.collection.active_version_id:
+            address = reverse("admin:activation", args=[version.pk])
+            return format_html('<a class="{}" href="{}">{}</a>', _BUTTON, address, _("Compare and activate"))
+        previous = version.collection.previous_version
+        if previous is None:
+            return str(_("No version was active before."))
+        address = reverse("admin:embeddings_encoderversion_roll_back", args=[version.pk])
+        label = _("Roll back to %s") % previous.label
+        return format_html(_SUBMIT, address, _BUTTON, label)
+
     @admin.display(description=_("quality"))
     def quality(self, version: EncoderVersion) -> str:
         """The two figures that say most, on the photos that its training kept aside."""
@@ -280,16 +351,11 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
         """What the last comparison found, and a button for the next one, which sends the form of the page."""
         if version.pk != version.collection.active_version_id:
             return ""
-        if not vars(version).get("may_verify"):
+        if not vars(version).get("may_activate"):
             return _last_verification(version)
         address = reverse("admin:embeddings_encoderversion_verify", args=[version.pk])
-        return format_html(
-            '<p>{}</p><button type="submit" formaction="{}" formmethod="post" formnovalidate class="bg-primary-600 border'
-            ' border-transparent cursor-pointer font-medium px-3 py-2 rounded-default text-white">{}</button>',
-            _last_verification(version),
-            address,
-            _("Compare now"),
-        )
+        button = format_html(_SUBMIT, address, _BUTTON, _("Compare now"))
+        return format_html("<p>{}</p>{}", _last_verification(version), button)
 
     @admin.display(description=_("figures"))
     def figures(self, version: EncoderVersion) -> SafeString | str:
@@ -372,7 +438,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
             try:
                 versions.delete_version(version)
             except EmbeddingsError as error:
-                messages.error(request, _sentence(error))
+                messages.error(request, sentence(error))
             else:
                 messages.success(request, _("%s is deleted, with its files.") % label)
 
@@ -380,13 +446,19 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
     def roll_back(self, request: HttpRequest, queryset: QuerySet[EncoderVersion]) -> None:
         """Make the previous version of the selected versions' collections the active one again, at once."""
         for collection in Collection.objects.filter(versions__in=queryset.order_by()).distinct():
-            try:
-                version = versions.roll_back(collection)
-            except EmbeddingsError as error:
-                messages.error(request, _sentence(error))
-                continue
-            dispatch_indexing(None)
-            messages.success(request, _("%s is active again.") % version.label)
+            _roll_back(request, collection)
+
+
+def _roll_back(request: HttpRequest, collection: Collection) -> EncoderVersion | None:
+    """Roll a collection back and say so. Returns the version that is active now; None where that was not possible."""
+    try:
+        version = versions.roll_back(collection)
+    except EmbeddingsError as error:
+        messages.error(request, sentence(error))
+        return None
+    dispatch_indexing(None)
+    messages.success(request, _("%s is active again.") % version.label)
+    return version
 
 
 _PARTS = {"train": _("to train on"), "validation": _("to validate with")}
@@ -412,11 +484,6 @@ def report_of(version: EncoderVersion) -> Path | None:
     root = Path(settings.ENCODERS_ROOT).resolve()
     place = (root / version.files / REPORT / PAGE).resolve()
     return place if version.files and place.is_relative_to(root) and place.is_file() else None
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _figure(outcome: Mapping[str, Any], name: str) -> str:

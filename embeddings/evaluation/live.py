@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 from catalog.models import ProductImage
 from embeddings.dataset import PhotoSet, read_catalogue
 from embeddings.errors import UnusablePhotos
+from embeddings.evaluation.finds import CategoryFinds, category_finds
 from embeddings.evaluation.metrics import (
-    METRICS,
     Labels,
     PerQuery,
     RetrievalMetrics,
@@ -39,37 +38,6 @@ class Comparison:
     def worse(self) -> bool:
         """Whether the candidate finds less of a photo's category than the live version does."""
         return self.candidate.mean_average_precision < self.live.mean_average_precision
-
-
-@dataclass(frozen=True, slots=True)
-class CategoryFinds:
-    """How often two versions find a category.
-
-    Attributes:
-        category: slug path.
-        queries: photos of the category that were asked.
-        live: for how many of them the live version's nearest product is of the category.
-        candidate: the same of the candidate.
-        lost: how many only the live version finds.
-        gained: how many only the candidate finds.
-    """
-
-    category: str
-    queries: int
-    live: int
-    candidate: int
-    lost: int
-    gained: int
-
-    @property
-    def is_worse(self) -> bool:
-        """Whether the candidate loses more than chance explains: a sign test (McNemar, 1947), two standard deviations."""
-        return self.lost - self.gained > 2 * math.sqrt(self.lost + self.gained)
-
-    @property
-    def is_better(self) -> bool:
-        """Likewise, whether it gains more."""
-        return self.gained - self.lost > 2 * math.sqrt(self.lost + self.gained)
 
 
 def catalogue_photos(version: EncoderVersion) -> PhotoSet:
@@ -122,16 +90,7 @@ def compare_categories(live: EncoderVersion, candidate: EncoderVersion, *, seed:
     ids, rows, labels, products = _sample(live, candidate, seed)
     asked = labels[rows]
     evaluated = [_evaluated(version, ids, rows, labels, products) for version in (live, candidate)]
-    first = list(METRICS).index("recall_at_1")
-    by_live, by_candidate = (each.values[:, first] == 1 for each in evaluated)
-    finds = []
-    for category in np.unique(asked):
-        chosen = (asked == category) & evaluated[0].counted
-        before, after = by_live[chosen], by_candidate[chosen]
-        figures = (before, after, before & ~after, after & ~before)
-        if len(before):
-            finds.append(CategoryFinds(str(category), len(before), *(int(each.sum()) for each in figures)))
-    return finds
+    return category_finds(asked, *evaluated)
 
 
 def _sample(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -12,8 +11,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts.admin.display import sentence
 from embeddings.errors import UnusablePhotos
-from embeddings.evaluation.live import CategoryFinds, compare_categories
+from embeddings.evaluation.finds import finds_in_words
+from embeddings.evaluation.live import compare_categories
 from embeddings.models import EncoderVersion
 from embeddings.submissions import submit_activation, submit_preparation
 from jobs.admin import notify_submitted
@@ -22,9 +23,6 @@ from recommender.strips import StripComparison, compare_strips
 
 if TYPE_CHECKING:
     from recommender.admin.site import AdminSite
-
-# So many categories are named.
-_NAMED = 5
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -73,8 +71,7 @@ def _submit(request: HttpRequest, version: EncoderVersion) -> None:
             job = submit_activation(version, allow_worse="allow_worse" in request.POST)
             notify_submitted(request, job, _("%s will be activated.") % version.label)
     except JobInProgress as error:
-        text = str(error)
-        messages.error(request, f"{text[:1].upper()}{text[1:]}.")
+        messages.error(request, sentence(error))
 
 
 def _in_words(live: EncoderVersion, version: EncoderVersion) -> list[str]:
@@ -83,33 +80,4 @@ def _in_words(live: EncoderVersion, version: EncoderVersion) -> list[str]:
         finds = compare_categories(live, version)
     except UnusablePhotos as error:
         return [_("There are no figures: %s.") % error]
-    queries = sum(each.queries for each in finds)
-    if not queries:
-        return [_("There are no figures: no category has photos of two products.")]
-    before, after = (
-        round(100 * found / queries)
-        for found in (sum(each.live for each in finds), sum(each.candidate for each in finds))
-    )
-    sentences = [
-        _("Of 100 photos, %(version)s finds a product of the same category first for %(after)d instead of %(before)d.")
-        % {"version": version.label, "after": after, "before": before}
-    ]
-    worse = sorted((each for each in finds if each.is_worse), key=lambda each: each.gained - each.lost)
-    better = sorted((each for each in finds if each.is_better), key=lambda each: each.lost - each.gained)
-    if worse:
-        sentences.append(_("Worse in %s.") % _named(worse))
-    if better:
-        sentences.append(_("Better in %s.") % _named(better))
-    if not worse and not better:
-        sentences.append(_("In no category is the difference larger than chance."))
-    return sentences
-
-
-def _named(finds: Sequence[CategoryFinds]) -> str:
-    named = [
-        _("%(category)s (%(after)d of %(queries)d instead of %(before)d)")
-        % {"category": each.category, "after": each.candidate, "queries": each.queries, "before": each.live}
-        for each in finds[:_NAMED]
-    ]
-    more = len(finds) - _NAMED
-    return ", ".join(named) + (_(" and %d more") % more if more > 0 else "")
+    return finds_in_words(version.label, finds)

@@ -54,6 +54,12 @@ def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
                     "link": reverse_lazy("admin:visitors"),
                     "permission": _any_permission("recommender.view_event", "recommender.change_event"),
                 },
+                {
+                    "title": _("Improve on my photos"),
+                    "icon": "school",
+                    "link": reverse_lazy("admin:improve"),
+                    "permission": _any_permission("embeddings.change_encoderversion"),
+                },
                 _model_item(_("Rule sets"), "rule_settings", "recommender", "ruleset"),
                 _model_item(_("Rules"), "rule", "recommender", "rule"),
                 _model_item(_("Collections"), "category_search", "embeddings", "collection"),

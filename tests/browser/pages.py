@@ -141,6 +141,7 @@ BACK_OFFICE = [
     Shown(
         "what they bring", lambda _: "/admin/visitors/", _heading("By collection and encoder version"), signed_in=True
     ),
+    Shown("improve on my photos", lambda _: "/admin/improve/", _heading("Photos by category"), signed_in=True),
     Shown(
         "visual search of the admin",
         lambda _: "/admin/visual-search/",
@@ -199,6 +200,7 @@ BACK_OFFICE = [
         signed_in=True,
     ),
     _back_office("collections", "embeddings_collection"),
+    _back_office("a new collection", "embeddings_collection", action="add"),
     _back_office("a collection", "embeddings_collection", lambda shop: shop.version.collection_id),
     _back_office("encoder versions", "embeddings_encoderversion"),
     _back_office("an encoder version", "embeddings_encoderversion", lambda shop: shop.version.pk),

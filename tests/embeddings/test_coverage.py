@@ -164,3 +164,17 @@ def test_a_feed_that_renames_a_category_of_a_collection_warns(other: EncoderVers
     (note,) = notes("Footwear > Boots")
     assert note.startswith("the category shoes has no products any more, and the collection shoes covers it")
     assert notes("Footwear > Boots") == []
+
+
+def test_a_collection_is_made_in_the_admin_and_a_job_has_it_answer(admin: Client, shoes: Category) -> None:
+    page = reverse("admin:embeddings_collection_add")
+    nothing = admin.post(page, {"name": "Boots", "slug": "boots", "language": "en"}).content.decode()
+    assert "Choose the categories of the new collection, or the whole catalogue." in nothing
+
+    answer = admin.post(page, {"name": "Boots", "slug": "boots", "language": "en", "covered": [shoes.pk]}, follow=True)
+
+    assert "The photos of Boots will be embedded; it answers when that is done." in answer.content.decode()
+    made = Collection.objects.get(slug="boots")
+    assert (made.covers_all, [*made.categories.values_list("path", flat=True)]) == (False, ["shoes"])
+    job = Job.objects.get()
+    assert (job.kind, job.collection, job.parameters["version"]) == ("activate", "boots", "boots-v1")

@@ -220,6 +220,12 @@ class TestTheReport:
 
 
 class TestActivating:
+    def test_the_page_of_a_version_leads_to_it(self, admin, viewer, version, trained):
+        address = reverse("admin:activation", args=[trained.pk])
+        assert address in page_of(admin, trained)
+        assert address not in page_of(viewer, trained)
+        assert "No version was active before." in page_of(admin, version)
+
     def test_it_leads_to_the_page_that_says_what_changes(self, admin, trained):
         answer = admin.post(reverse(LIST), {"action": "activate", "_selected_action": [trained.pk]})
         assert answer["Location"] == reverse("admin:activation", args=[trained.pk])
@@ -260,6 +266,17 @@ class TestRollingBack:
         (message,) = run(admin, "roll_back", version)
         assert message.startswith("All has no previous version")
 
+    def test_the_page_of_the_active_version_has_a_button_for_it(self, admin, version, newer):
+        address = reverse("admin:embeddings_encoderversion_roll_back", args=[newer.pk])
+        assert f'formaction="{address}"' in page_of(admin, newer)
+        assert "Roll back to all-v1" in page_of(admin, newer)
+        assert admin.get(address).status_code == 405
+        assert "all-v1 is active again." in admin.post(address, follow=True).content.decode()
+        assert Collection.objects.get(slug="all").active_version == version
+        assert (
+            "all-v2 is not active: there is nothing to roll back." in admin.post(address, follow=True).content.decode()
+        )
+
     def test_each_collection_has_its_own(self, admin, version, newer):
         other = EncoderVersionFactory.create(collection=CollectionFactory.create(slug="food"))
         messages = run(admin, "roll_back", newer, other)
@@ -275,6 +292,12 @@ class TestPermissions:
         run(viewer, action, trained)
         assert not Job.objects.exists()
         assert Collection.objects.get(slug="all").active_version == version
+
+    def test_nor_by_the_button_of_the_page(self, viewer, version, trained):
+        Collection.objects.filter(pk=version.collection_id).update(previous_version=trained)
+        address = reverse("admin:embeddings_encoderversion_roll_back", args=[version.pk])
+        assert address not in page_of(viewer, version)
+        assert viewer.post(address).status_code == 403
 
     def test_they_are_not_changed_by_hand(self, admin, trained):
         address = reverse("admin:embeddings_encoderversion_change", args=[trained.pk])

@@ -378,6 +378,12 @@ execution.succeed(job, {{"encoder": "all-v2"}})
         runner.run(job.pk)
         assert now(job).state == State.SUCCEEDED
 
+    def test_without_an_archive_where_it_trains_on_the_catalogue(self, child_runs):
+        child_runs(f"{REPORTS}\nexecution.succeed(job, {{}})")
+        job = services.create_job("train", collection="all", parameters={"activate": False})
+        runner.run(job.pk)
+        assert now(job).state == State.SUCCEEDED
+
     def test_and_fails_where_its_archive_is_gone(self, child_runs):
         child_runs(SLEEPS)
         job = submit()

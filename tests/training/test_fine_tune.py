@@ -38,7 +38,7 @@ from tests.zips import packed  # noqa: E402
 from training import encoder_files  # noqa: E402
 from training import fine_tune as flow  # noqa: E402
 from training.backbones import load_backbone  # noqa: E402
-from training.job_kinds import TRAIN  # noqa: E402
+from training.job_kinds import TRAIN, training_verdict  # noqa: E402
 
 # TensorFlow's arrays are older than NumPy's keyword `copy`.
 pytestmark = [
@@ -239,6 +239,29 @@ def test_the_catalogue_itself_is_a_set_to_train_on(train):
     assert result["data"]["title"] == "the catalogue (drawn)"
     assert result["data"]["splits"]["train"].keys() == {"balls", "combs"}
     assert result["data"]["products"] == 12
+
+
+def test_a_job_without_an_upload_trains_on_the_catalogue_and_embeds_it_to_be_compared(installation, monkeypatch):
+    monkeypatch.setattr(execution, "attach_to_runner", lambda _: None)
+    # It writes from threads, which do not see the test's transaction.
+    monkeypatch.setattr(execution, "ProgressReporter", lambda _: lambda *_: None)
+    monkeypatch.setattr(encoder_files, "write_report", lambda *_: None)
+    for kind in KINDS:
+        category = CategoryFactory.create(name=kind)
+        for seed in range(6):
+            attach_image(ProductFactory.create(category=category), validate_photo(drawing(kind, seed)))
+    small = {"epochs": 6, "dim": 16, "hidden": 32, "views": 3}
+    job = Job.objects.create(
+        kind=TRAIN, state=Job.State.RUNNING, collection="all", parameters={"activate": False, "prepare": True, **small}
+    )
+    printed("train", "--job", job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (Job.State.SUCCEEDED, "")
+    assert job.result is not None
+    assert (job.result["photos"], job.result["activated"]) == (18, False)
+    version = versions.find_version(job.result["encoder"])
+    assert {each["category"] for each in version.metrics["finds"]} == set(KINDS)
+    assert training_verdict(version)[0].startswith("Of 100 photos, all-v")
 
 
 def test_one_head_is_trained_over_the_features_of_several_backbones(train, photos, tiny, tmp_path, settings):

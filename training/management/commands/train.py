@@ -110,7 +110,8 @@ class Command(BaseCommand):
         """The training of a job, as the child of the process that runs the job."""
         job = get_job(job_id)
         execution.attach_to_runner(job)
-        options = {**job.parameters, "data": upload_path(job)}
+        # Without an upload on the collection's own photos.
+        options = {**job.parameters, "data": upload_path(job) if job.upload else None}
         try:
             options["backbone"] = _named_backbone(job.parameters.get("backbone", "bundled"))
             result = _job_result(job, options, execution.ProgressReporter(job))
@@ -200,6 +201,12 @@ def _job_result(job: Job, options: dict[str, Any], on_progress: ProgressCallback
             result["activated"] = True
         except WorseEncoder as error:
             result["not_activated"] = str(error)
+    elif options.get("prepare"):
+        try:
+            result["photos"] = versions.prepare(version, on_progress=on_progress)
+        except EmbeddingsError as error:
+            # The version is whole: its page offers to embed again.
+            result["not_prepared"] = str(error)
     return result
 
 
