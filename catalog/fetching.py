@@ -1,4 +1,4 @@
-"""Fetches photos from links, with protection against server-side request forgery and limits per server.
+"""Fetches photos from links, and single web pages, with protection against server-side request forgery and limits per server.
 
 A host name is resolved once, all of its addresses have to be public, and the connection goes to one of these addresses, so that a
 later DNS answer has no effect. Each redirect passes the same checks. Proxies of the environment are not used, because they
@@ -31,6 +31,9 @@ USER_AGENT = "Lookalike (product photo import)"
 MAX_REDIRECTS = 3
 MAX_ATTEMPTS = 3
 INITIAL_BACKOFF_S = 0.5
+PAGE_DEADLINE_S = 15.0
+# Of a page so much is read: what is looked for stands in its beginning.
+PAGE_MAX_BYTES = 3_000_000
 # After this many consecutive failures a server gets no more requests in this import.
 MAX_CONSECUTIVE_FAILURES = 12
 
@@ -77,11 +80,36 @@ class FetchResult:
     photo: Photo | None
 
 
+@dataclass(frozen=True, slots=True)
+class WebPage:
+    """A page as its server sent it.
+
+    Attributes:
+        url: where redirects have led to.
+        status: of the response.
+        headers: names in lower case, in the order of the response; a name may occur several times.
+        text: the beginning of the body, at most PAGE_MAX_BYTES.
+    """
+
+    url: str
+    status: int
+    headers: Sequence[tuple[str, str]]
+    text: str
+
+    def header(self, name: str) -> list[str]:
+        """All values of a header; none where it is missing."""
+        return [value for known, value in self.headers if known == name]
+
+
 class LinkNotAllowed(ImageRejected):
     """The link is invalid or leads to an address that is not allowed."""
 
     def __init__(self, message: str) -> None:
         super().__init__(PhotoRejectionReason.UNREADABLE, message)
+
+
+class PageUnreachable(Exception):
+    """The server did not send the page."""
 
 
 class PhotoUnreachable(ImageRejected):
@@ -231,6 +259,57 @@ class Fetcher:
             yield host
 
 
+def fetch_page(link: str, ssl_context: ssl.SSLContext | None = None) -> WebPage:
+    """Fetch a web page once, by the rules that photos are fetched by: from public addresses and allowed ports alone.
+
+    Args:
+        link: HTTP(S) URL.
+        ssl_context: for tests with certificates of their own.
+
+    Returns:
+        The page, whatever its status is.
+
+    Raises:
+        LinkNotAllowed: the link is invalid or leads to an address that is not allowed.
+        PageUnreachable: the server does not answer.
+    """
+    _deadline.set(time.monotonic() + PAGE_DEADLINE_S)
+    url = _validate_url(link)
+    backend = _PublicNetworkBackend(tuple(settings.FETCH_ALLOW_NETWORKS))
+    try:
+        with httpcore.ConnectionPool(ssl_context=ssl_context, network_backend=backend) as pool:
+            for _ in range(MAX_REDIRECTS + 1):
+                page = _get_page(pool, url)
+                location = page.header("location")
+                if page.status not in _REDIRECTS or not location:
+                    return page
+                url = _validate_url(location[0], base=url)
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
+        raise PageUnreachable(f"no response from {url.host} ({type(error).__name__}: {error})") from error
+    raise LinkNotAllowed(f"the link redirects more than {MAX_REDIRECTS} times: use the URL that it leads to")
+
+
+def _get_page(pool: httpcore.ConnectionPool, url: httpx.URL) -> WebPage:
+    timeout = dict.fromkeys(("connect", "read", "write", "pool"), float(settings.FETCH_TIMEOUT_S))
+    asked = [
+        ("Host", url.netloc.decode("ascii")),
+        ("User-Agent", USER_AGENT),
+        ("Accept", "text/html, */*;q=0.1"),
+        ("Accept-Encoding", "identity"),
+    ]
+    with pool.stream("GET", _to_httpcore_url(url), headers=asked, extensions={"timeout": timeout}) as response:
+        headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers]
+        content = b""
+        for chunk in response.iter_stream():
+            content += chunk
+            if len(content) >= PAGE_MAX_BYTES:
+                break
+    encoding = next((value for name, value in headers if name == "content-encoding"), "identity")
+    if encoding != "identity":
+        raise PageUnreachable(f"{url.host} compresses the page ({encoding[:20]}) unasked")
+    return WebPage(str(url), response.status, headers, content[:PAGE_MAX_BYTES].decode("utf-8", "replace"))
+
+
 @dataclass(slots=True)
 class _Host:
     semaphore: threading.BoundedSemaphore
@@ -318,7 +397,7 @@ class _PublicNetworkBackend(httpcore.NetworkBackend):
             address = ipaddress.ip_address(text.partition("%")[0])
             if not (is_public(address) or self._is_allowed(address)):
                 raise LinkNotAllowed(
-                    f"{host} is {text}, an address of a private or special network: photos are fetched from public servers "
+                    f"{host} is {text}, an address of a private or special network: links are followed to public servers "
                     "(the setting FETCH_ALLOW_NETWORKS allows others)"
                 )
         return addresses

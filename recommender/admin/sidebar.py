@@ -49,6 +49,12 @@ def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
                     "permission": _any_permission("catalog.view_product", "catalog.change_product"),
                 },
                 {
+                    "title": _("Embed in my pages"),
+                    "icon": "code",
+                    "link": reverse_lazy("admin:embed"),
+                    "permission": _any_permission("catalog.view_product", "catalog.change_product"),
+                },
+                {
                     "title": _("What they bring"),
                     "icon": "trending_up",
                     "link": reverse_lazy("admin:visitors"),

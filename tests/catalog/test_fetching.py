@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from catalog import fetching
-from catalog.fetching import Fetcher, LinkNotAllowed, PhotoUnreachable, is_public
+from catalog.fetching import Fetcher, LinkNotAllowed, PageUnreachable, PhotoUnreachable, fetch_page, is_public
 from catalog.photos import ImageRejected, PhotoRejectionReason
 from tests.catalog.photo_server import PhotoServer, photo_server
 from tests.factories import jpeg
@@ -421,3 +421,44 @@ def test_a_fetcher_that_is_closed_waits_for_nothing(
     with pytest.raises(PhotoUnreachable):
         fetcher.fetch(server.serve("/1.jpg", status=500))
     assert time.monotonic() - started < 5
+
+
+# A web page
+
+
+def test_a_page_comes_with_its_status_and_headers_and_from_where_redirects_led(
+    limits: Any, server: PhotoServer
+) -> None:
+    server.serve("/new", b"<p>Here</p>", status=404, Content_Security_Policy="default-src 'self'")
+    page = fetch_page(server.serve("/old", status=301, Location="/new"))
+    assert (page.url, page.status, page.text) == (server.url("/new"), 404, "<p>Here</p>")
+    assert page.header("content-security-policy") == ["default-src 'self'"]
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "::1", "192.168.1.1"])
+def test_a_page_of_a_private_network_is_not_asked_for(
+    limits: Any, server: PhotoServer, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names(monkeypatch, [address])
+    with pytest.raises(LinkNotAllowed, match="private or special network"):
+        fetch_page(server.url("/", "shop.test"))
+    assert server.seen == []
+
+
+def test_nor_is_one_that_a_redirect_leads_to(limits: Any, server: PhotoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    names(monkeypatch, ["127.0.0.1"], ["10.0.0.1"])
+    server.serve("/", status=302, Location=f"http://intranet.test:{server.port}/")
+    with pytest.raises(LinkNotAllowed, match="private or special network"):
+        fetch_page(server.url("/", "shop.test"))
+
+
+def test_a_page_that_does_not_answer_is_unreachable(limits: Any, server: PhotoServer) -> None:
+    with pytest.raises(PageUnreachable, match=r"no response from 127\.0\.0\.1"):
+        fetch_page(server.url("/nothing-here"))
+
+
+def test_of_a_large_page_the_beginning_is_read(
+    limits: Any, server: PhotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "PAGE_MAX_BYTES", 100)
+    assert len(fetch_page(server.serve("/", b"x" * 100_000)).text) == 100
