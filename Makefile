@@ -105,7 +105,7 @@ screenshots: $(VENV)/.dev ## take the pictures in docs/images again, from a demo
 
 .PHONY: lock
 lock: ## lock the dependencies of pyproject.toml, with hashes (needs uv)
-	@for extra in runtime dev train otel heif faiss text; do \
+	@for extra in runtime dev train otel heif faiss s3 text; do \
 	  flag=$$( [ $$extra = runtime ] || echo "--extra $$extra" ); \
 	  [ $$extra != otel ] || flag="$$flag --constraint requirements/train.txt"; \
 	  uv pip compile pyproject.toml $$flag --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-from pathlib import Path, PurePosixPath
-
-from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
-
 from jobs.storage import storage_errors
+from stores import base as stores
 
 # The folder of the catalogue's photos in the media storage.
 PHOTOS = "products"
@@ -29,16 +22,11 @@ def write_if_absent(name: str, content: bytes) -> bool:
     Raises:
         StorageUnavailable: it cannot be written.
     """
-    with storage_errors(f"the file {name}", settings.MEDIA_ROOT):
-        if default_storage.exists(name):
+    photos = stores.photos()
+    with storage_errors(f"the file {name}", photos.place):
+        if photos.exists(name):
             return False
-        try:
-            target = Path(default_storage.path(name))
-        except NotImplementedError:
-            # Not a disk: object stores write atomically.
-            default_storage.save(name, ContentFile(content, name=PurePosixPath(name).name))
-        else:
-            _write_atomically(target, content)
+        photos.put(name, content)
         return True
 
 
@@ -55,36 +43,10 @@ def is_missing(name: str, *, noted: bool) -> bool:
     Returns:
         Whether it has to be stored again.
     """
-    try:
-        return not Path(default_storage.path(name)).exists()
-    except NotImplementedError:
-        return noted
+    photos = stores.photos()
+    return not photos.exists(name) if photos.is_local else noted
 
 
 def is_unavailable() -> bool:
-    """Whether the folder of photos is missing or empty, as when a disk is not mounted."""
-    try:
-        photos = Path(default_storage.path(PHOTOS))
-    except NotImplementedError:
-        # Object stores raise errors themselves.
-        return False
-    try:
-        return not any(photos.iterdir())
-    except OSError:
-        return True
-
-
-def _write_atomically(target: Path, content: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False)  # noqa: SIM115  # closed in the next lines
-    unfinished = Path(file.name)
-    try:
-        # Closed before it is renamed: a network disk may report only then that it is full.
-        with file:
-            file.write(content)
-        unfinished.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o644)
-        unfinished.replace(target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            unfinished.unlink()
-        raise
+    """Whether the folder of photos is missing or empty, as when a disk is not mounted. Raises OSError where the store is away."""
+    return stores.photos().is_empty(PHOTOS)

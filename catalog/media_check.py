@@ -6,18 +6,20 @@ Folder by folder, as photos are spread over 256 of them by their hash, so that m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import Any, TypeVar
 
-from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from catalog import unused_files
 from catalog.media import PHOTOS, is_unavailable
 from catalog.models import ProductImage
 from catalog.thumbnails import SIDES, delete_thumbnails, thumbnail_folder
+from stores import base as stores
+from stores.base import StoredFile
 
 # Files that a report names; the others are counted.
 MAX_NAMED = 100
@@ -87,17 +89,20 @@ def check_media(*, delete_unused: bool = False) -> MediaReport:
     if is_unavailable() and ProductImage.objects.exists():
         raise MediaMissing("the database has photos, and the media storage has none")
     report = MediaReport()
+    photos = _Listing(PHOTOS)
+    thumbnails = [_Listing(f"{thumbnail_folder(side)}/{PHOTOS}") for side in SIDES]
     for folder in _FOLDERS:
-        files = _files_in(f"{PHOTOS}/{folder}")
+        files = photos.take(f"{PHOTOS}/{folder}")
         report.files += sum(_PHOTO_NAME.fullmatch(name) is not None for name in files)
         used = _compare_rows(folder, files, report)
-        unused = [f"{PHOTOS}/{folder}/{name}" for name in files if name not in used]
-        _report_unused(unused, report, delete=delete_unused)
-        _check_thumbnails(folder, files, report, delete=delete_unused)
+        _report_unused([stored for name, stored in files.items() if name not in used], report, delete=delete_unused)
+        for side, made in zip(SIDES, thumbnails, strict=True):
+            of_folder = made.take(f"{thumbnail_folder(side)}/{PHOTOS}/{folder}")
+            _check_thumbnails(folder, of_folder, files, report, delete=delete_unused)
     return report
 
 
-def _compare_rows(folder: str, files: set[str], report: MediaReport) -> set[str]:
+def _compare_rows(folder: str, files: Collection[str], report: MediaReport) -> set[str]:
     """Report the rows of a folder that have no file, and return the names of the files that rows have."""
     # The column of hashes has an index; "g" follows the digits of hashes.
     rows = ProductImage.objects.filter(sha256__gte=folder, sha256__lt=f"{folder}g").order_by("pk")
@@ -118,16 +123,13 @@ def _compare_rows(folder: str, files: set[str], report: MediaReport) -> set[str]
     return used
 
 
-def _report_unused(names: list[str], report: MediaReport, *, delete: bool) -> None:
+def _report_unused(unused: list[StoredFile], report: MediaReport, *, delete: bool) -> None:
     limit = timezone.now() - unused_files.keep_time()
     old = []
-    for name in names:
-        try:
-            written, size = default_storage.get_modified_time(name), default_storage.size(name)
-        except FileNotFoundError:
-            continue  # swept in between
+    for stored in unused:
+        name, written = stored.name, stored.modified_at
         report.unused_count += 1
-        report.unused_bytes += size
+        report.unused_bytes += stored.size
         report.unused += [name] if len(report.unused) < MAX_NAMED else []
         report.oldest_unused = min(written, report.oldest_unused or written)
         if written < limit:
@@ -137,17 +139,18 @@ def _report_unused(names: list[str], report: MediaReport, *, delete: bool) -> No
             report.deleted += unused_files.delete_now(batch)
 
 
-def _check_thumbnails(folder: str, files: set[str], report: MediaReport, *, delete: bool) -> None:
+def _check_thumbnails(
+    folder: str, thumbnails: Collection[str], files: Collection[str], report: MediaReport, *, delete: bool
+) -> None:
     """Thumbnails need no care: a deleted one is made again."""
-    for side in SIDES:
-        for thumbnail in sorted(_files_in(f"{thumbnail_folder(side)}/{PHOTOS}/{folder}")):
-            name = thumbnail.removesuffix(_THUMBNAIL_SUFFIX)
-            if name in files:
-                continue
-            report.thumbnails_unused += 1
-            if delete:
-                delete_thumbnails(f"{PHOTOS}/{folder}/{name}")
-                report.deleted += 1
+    for thumbnail in sorted(thumbnails):
+        name = thumbnail.removesuffix(_THUMBNAIL_SUFFIX)
+        if name in files:
+            continue
+        report.thumbnails_unused += 1
+        if delete:
+            delete_thumbnails(f"{PHOTOS}/{folder}/{name}")
+            report.deleted += 1
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -155,8 +158,19 @@ def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def _files_in(folder: str) -> set[str]:
-    try:
-        return set(default_storage.listdir(folder)[1])
-    except FileNotFoundError:
-        return set()
+class _Listing:
+    """The files below a folder of the media storage, folder by folder: a bucket lists a thousand of them in a request."""
+
+    def __init__(self, root: str) -> None:
+        self._folders = groupby(stores.photos().walk(root), key=lambda stored: stored.name.rpartition("/")[0])
+        self._folder, self._files = self._read()
+
+    def take(self, folder: str) -> dict[str, StoredFile]:
+        """The files of a folder by their names in it. Folders are asked for in the order of their names."""
+        while self._folder and self._folder < folder:
+            self._folder, self._files = self._read()
+        return self._files if self._folder == folder else {}
+
+    def _read(self) -> tuple[str, dict[str, StoredFile]]:
+        folder, files = next(self._folders, ("", ()))
+        return folder, {stored.name.rpartition("/")[2]: stored for stored in files}

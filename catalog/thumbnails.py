@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import logging
+from http import HTTPStatus
 from pathlib import Path
 
 from django.core.files.storage import default_storage
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 SIDES = (96, 320, 640, 1280)
 
 _QUALITY = 80
+_RETRY_AFTER_S = 10
 _ONE_YEAR = "public, max-age=31536000, immutable"
 
 
@@ -58,13 +60,17 @@ def thumbnail(name: str, side: int) -> bytes:
 
     Raises:
         FileNotFoundError: there is no such photo.
+        OSError: the media storage fails.
         ImageRejected: the photo cannot be decoded.
     """
     thumb = _thumbnail_name(name, side)
-    if default_storage.exists(thumb):
+    try:
         with default_storage.open(thumb) as file:
             cached: bytes = file.read()
             return cached
+    except FileNotFoundError:
+        # It is made now.
+        pass
     with default_storage.open(name) as file:
         small = small_webp(file.read(), side)
     try:
@@ -109,7 +115,7 @@ def thumbnail_view(_request: HttpRequest, side: str, name: str) -> HttpResponse:
         name: path of the photo in the media storage.
 
     Returns:
-        A WebP file.
+        A WebP file; 503 while the media storage is away.
 
     Raises:
         Http404: there is no such photo, or it cannot be decoded.
@@ -118,6 +124,15 @@ def thumbnail_view(_request: HttpRequest, side: str, name: str) -> HttpResponse:
         picture = thumbnail(name, int(side))
     except FileNotFoundError:
         raise Http404("There is no such photo.") from None
+    except OSError as error:
+        # The page goes on without the picture, and asks for it again when it is next shown.
+        logger.warning("no thumbnail of %s: the media storage fails: %s", name, error)
+        return HttpResponse(
+            "The photo cannot be read at the moment.",
+            status=HTTPStatus.SERVICE_UNAVAILABLE,
+            content_type="text/plain",
+            headers={"Retry-After": str(_RETRY_AFTER_S), "Cache-Control": "no-store"},
+        )
     except ImageRejected as error:
         logger.warning("no thumbnail of %s: %s", name, error)
         raise Http404("The photo cannot be read.") from error

@@ -42,6 +42,8 @@ from embeddings.registry import registry
 from embeddings.selectors import DUE_STATES, active_versions
 from embeddings.vector_index.base import PAYLOAD_FIELDS, FieldType, Point
 from jobs.progress import ProgressCallback, StageProgress
+from stores import base as stores
+from stores.errors import StoreError
 
 tracer = trace.get_tracer(__name__)
 
@@ -386,6 +388,9 @@ def _encode_stored(encoder: Encoder, name: str | None, *, with_parts: bool) -> _
         return _Failure(reason, final=True, file_missing=True)
     except ImageRejected as error:
         return _Failure(str(error), final=True)
+    except StoreError as error:
+        # Not of this photo: the others would fail as well.
+        raise _media_fails(error) from error
     except OSError as error:
         _require_media()
         return _Failure(f"the media storage failed: {error}", final=False)
@@ -402,10 +407,20 @@ def _encode_stored(encoder: Encoder, name: str | None, *, with_parts: bool) -> _
 
 def _require_media() -> None:
     """Raise MediaUnavailable if the whole media folder is unavailable, not only one photo."""
-    if media.is_unavailable():
+    photos = stores.photos()
+    try:
+        unavailable = media.is_unavailable()
+    except StoreError as error:
+        raise _media_fails(error) from error
+    if unavailable:
+        remedy = "mount its disk" if photos.is_local else "look at STORAGE_URL"
         raise MediaUnavailable(
-            f"there is no photo at all in {settings.MEDIA_ROOT}: mount its disk, and the pending photos are embedded"
+            f"there is no photo at all in {photos.place}: {remedy}, and the pending photos are embedded"
         )
+
+
+def _media_fails(error: StoreError) -> MediaUnavailable:
+    return MediaUnavailable(f"the media storage {stores.photos().place} fails: {error}")
 
 
 def _store(row: ImageEmbedding, result: _Embedded | _Failure) -> str | None:

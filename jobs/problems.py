@@ -23,7 +23,7 @@ STORAGE_FULL = ProblemType(
 )  # fmt: skip
 STORAGE_UNAVAILABLE = ProblemType(
     HTTPStatus.SERVICE_UNAVAILABLE, "storage-unavailable", "Storage unavailable",
-    detail="The server cannot write to its disk at the moment. Retry later.",
+    detail="The server cannot reach or write its storage at the moment. Retry later.",
     retry_after_s=STORAGE_RETRY_AFTER_S, log_level="error",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or unavailable: one error, which says what could not be stored, where, and the remedy."""
+"""A disk or store that is full, read-only or unavailable: one error, which says what could not be stored, where, and the remedy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.db import DatabaseError
+
+from stores.errors import StoreError
 
 _ERRNO_MESSAGES = {
     errno.ENOSPC: "there is no room left on the disk: free some",
@@ -28,7 +30,7 @@ _SQLITE_MESSAGES = {
 
 
 class StorageUnavailable(Exception):
-    """Something cannot be stored now, because of the disk. The message says what, where and what to do."""
+    """Something cannot be stored now, because of the disk or the store. The message says what, where and what to do."""
 
 
 class StorageFull(StorageUnavailable):
@@ -71,7 +73,7 @@ def storage_error(error: OSError, description: str, folder: Path | str) -> Stora
 
 
 def os_error_message(error: OSError) -> str:
-    """What is wrong with the disk, and what to do.
+    """What is wrong with the disk or the store, and what to do.
 
     Args:
         error: what the operating system says.
@@ -79,6 +81,8 @@ def os_error_message(error: OSError) -> str:
     Returns:
         A clause without a full stop.
     """
+    if isinstance(error, StoreError):
+        return str(error)
     return _ERRNO_MESSAGES.get(error.errno or 0, f"{error.strerror or error}: look at the disk")
 
 

@@ -10,6 +10,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 import environ
@@ -149,6 +150,31 @@ def _collector_url(url: str) -> str:
     return url
 
 
+def _bucket_url(url: str) -> str:
+    """Check the URL of a bucket and a prefix in it, and that the client of such stores is installed."""
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
+        raise PydanticCustomError("bucket", "should be a bucket and a prefix in it, like s3://shop-files/lookalike")
+    if find_spec("boto3") is None or find_spec("storages") is None:
+        raise ValueError(
+            "is set, but the client of S3 is not installed: pip install --require-hashes -r requirements/s3.txt,"
+            " or build the images with REQUIREMENTS=s3"
+        )
+    return url.rstrip("/")
+
+
+def _http_url(url: str) -> str:
+    """Check a URL with http or https."""
+    if url:
+        try:
+            TypeAdapter(HttpUrl).validate_python(url)
+        except ValidationError:
+            raise PydanticCustomError("url", "should be a URL like https://photos.shop.example") from None
+    return url.rstrip("/")
+
+
 def _check_faiss(kind: str | None, info: ValidationInfo) -> str | None:
     if kind is None:
         return None
@@ -205,6 +231,16 @@ class Environment(BaseModel):
         default_factory=lambda values: f"sqlite:///{values['DATA_DIR'] / 'lookalike.sqlite3'}"
     )
     DATABASE_CONN_MAX_AGE_S: PositiveInt = 600
+    STORAGE_URL: Annotated[str, AfterValidator(_bucket_url)] = ""
+    STORAGE_ENDPOINT_URL: Annotated[str, AfterValidator(_http_url)] = ""
+    STORAGE_REGION: str = ""
+    STORAGE_ACCESS_KEY_ID: str = ""
+    STORAGE_SECRET_ACCESS_KEY: str = ""
+    STORAGE_PHOTOS_URL: Annotated[str, AfterValidator(_http_url)] = ""
+    STORAGE_SIGNED_ENDPOINT_URL: Annotated[str, AfterValidator(_http_url)] = ""
+    STORAGE_SIGNED_URL_S: Annotated[int, Field(ge=60, le=7 * 24 * 3600)] = 3600
+    STORAGE_CACHE_DIR: Path = Field(default_factory=lambda values: values["DATA_DIR"] / "cache")
+    STORAGE_CACHE_MAX_BYTES: PositiveInt = 10 * 1024**3
     REDIS_URL: str = ""
     CELERY_BROKER_URL: str = Field(default_factory=lambda values: values["REDIS_URL"])
     MESSAGE_LOST_AFTER_S: PositiveInt = 120
@@ -291,6 +327,24 @@ class Environment(BaseModel):
     def database(self) -> dict[str, Any]:
         """Django's connection settings from DATABASE_URL."""
         return dict(environ.Env.db_url_config(self.DATABASE_URL))
+
+    def bucket(self) -> dict[str, Any]:
+        """The options of a store in the bucket of STORAGE_URL, without its place there; empty without one."""
+        if not self.STORAGE_URL:
+            return {}
+        return {
+            "bucket_name": urlsplit(self.STORAGE_URL).netloc,
+            "endpoint_url": self.STORAGE_ENDPOINT_URL or None,
+            "region_name": self.STORAGE_REGION or None,
+            # Without them, the variables of AWS and the role of the machine.
+            **({"access_key": self.STORAGE_ACCESS_KEY_ID} if self.STORAGE_ACCESS_KEY_ID else {}),
+            **({"secret_key": self.STORAGE_SECRET_ACCESS_KEY} if self.STORAGE_SECRET_ACCESS_KEY else {}),
+        }
+
+    def bucket_prefix(self) -> str:
+        """The prefix of STORAGE_URL; it ends with a slash unless it is empty."""
+        prefix = urlsplit(self.STORAGE_URL).path.strip("/")
+        return f"{prefix}/" if prefix else ""
 
     def qdrant_options(self) -> dict[str, Any]:
         """The options of the Qdrant adapter: those of the QDRANT_ variables that are set."""

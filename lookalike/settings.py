@@ -220,7 +220,7 @@ VECTOR_INDEX: dict[str, Any] = (
     }
 )
 DEFAULT_ENCODER = env.DEFAULT_ENCODER
-# Trained encoders with their manifests and reports. All processes of a deployment share this folder.
+# Trained encoders with their manifests and reports. Without STORAGE_URL, all processes of a deployment share this folder.
 ENCODERS_ROOT = env.ENCODERS_ROOT
 ENCODER_THREADS = env.ENCODER_THREADS
 # Sets of real photos that `manage.py evaluate --suite`, benches and tests use.
@@ -246,8 +246,8 @@ FETCHED_PHOTOS_KEEP_DAYS = env.FETCHED_PHOTOS_KEEP_DAYS
 UNUSED_VERSIONS_KEEP_DAYS = env.UNUSED_VERSIONS_KEEP_DAYS
 # Backbones by name: a request names one of these, never a path or a URL.
 BACKBONES = {**env.BACKBONES, "bundled": "bundled", "bundled-large": "bundled-large"}
-# Uploads of jobs, and rows that imports rejected; never below MEDIA_ROOT. Web processes and the workers of the queues `jobs`
-# and `train` share this folder.
+# Uploads of jobs, and rows that imports rejected; never below MEDIA_ROOT. Without STORAGE_URL, web processes and the workers of the
+# queues `jobs` and `train` share this folder.
 UPLOADS_ROOT = env.UPLOADS_ROOT
 TRAIN_ARCHIVE_MAX_BYTES = env.TRAIN_ARCHIVE_MAX_BYTES
 IMPORT_MAX_BYTES = env.IMPORT_MAX_BYTES
@@ -301,7 +301,8 @@ STATIC_ROOT = DATA_DIR / "static"
 # WhiteNoise warns if the folder does not exist; before the first collectstatic it does not.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = DEBUG
-MEDIA_URL = "/media/"
+# Photos in a bucket are at an address of their own, or `/media/` redirects to signed ones.
+MEDIA_URL = f"{env.STORAGE_PHOTOS_URL}/" if env.STORAGE_URL and env.STORAGE_PHOTOS_URL else "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
 if UPLOADS_ROOT.resolve().is_relative_to(MEDIA_ROOT.resolve()):
     raise ImproperlyConfigured(f"UPLOADS_ROOT={str(UPLOADS_ROOT)!r} is below {MEDIA_ROOT}, which is public")
@@ -328,8 +329,39 @@ WORKER_METRICS_PORT = env.WORKER_METRICS_PORT
 HEALTH_PORT = env.HEALTH_PORT
 # URL of an OpenTelemetry collector (OTLP over HTTP). Empty: no traces.
 OTEL_EXPORTER_OTLP_ENDPOINT = env.OTEL_EXPORTER_OTLP_ENDPOINT
+# A bucket in place of the folders MEDIA_ROOT, ENCODERS_ROOT and UPLOADS_ROOT; and the folder of its files that are in use on this
+# machine, with the bytes that it may take.
+STORAGE_URL = env.STORAGE_URL
+STORAGE_PHOTOS_URL = env.STORAGE_PHOTOS_URL
+STORAGE_CACHE_DIR = env.STORAGE_CACHE_DIR
+STORAGE_CACHE_MAX_BYTES = env.STORAGE_CACHE_MAX_BYTES
+_PHOTOS = {
+    "public_url": MEDIA_URL,
+    "signed_endpoint_url": env.STORAGE_SIGNED_ENDPOINT_URL,
+    "querystring_expire": env.STORAGE_SIGNED_URL_S,
+}
+# In a folder: the setting that names it, and the permissions of its files, which a worker of another user of the group reads.
+FOLDER_STORAGES: dict[str, Any] = {
+    name: {"BACKEND": "stores.folder.FolderStorage", "OPTIONS": options}
+    for name, options in {
+        "default": {"root": "MEDIA_ROOT"},
+        "encoders": {"root": "ENCODERS_ROOT"},
+        "uploads": {"root": "UPLOADS_ROOT", "permissions": 0o640},
+    }.items()
+}
+BUCKET_STORAGES: dict[str, Any] = {
+    name: {
+        "BACKEND": "stores.bucket.BucketStorage",
+        "OPTIONS": {**env.bucket(), "location": f"{env.bucket_prefix()}{folder}", **options},
+    }
+    for name, folder, options in (
+        ("default", "media", _PHOTOS),
+        ("encoders", "encoders", {}),
+        ("uploads", "uploads", {}),
+    )
+}
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    **(BUCKET_STORAGES if STORAGE_URL else FOLDER_STORAGES),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 
 # For responses that are not pages.
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
@@ -22,7 +24,7 @@ def own_files(scripts: Sequence[str] = (), styles: Sequence[str] = ()) -> str:
         Value of the header.
     """
     static, media = (_origin(settings.STATIC_URL), _origin(settings.MEDIA_URL))
-    photos = {*static, *media, *_origin(settings.PUBLIC_URL)}
+    photos = {*static, *media, *_origin(settings.PUBLIC_URL), *_origin(_bucket_url())}
     return "; ".join(
         [
             " ".join(["default-src 'self'", *static]),
@@ -35,6 +37,14 @@ def own_files(scripts: Sequence[str] = (), styles: Sequence[str] = ()) -> str:
             "frame-ancestors 'none'",
         ]
     )
+
+
+def _bucket_url() -> str:
+    """Where photos of a private bucket are read, to which `/media/` redirects; "" where there is none."""
+    if not settings.STORAGE_URL or settings.STORAGE_PHOTOS_URL:
+        return ""
+    photos: Any = default_storage
+    return str(photos.browsers_url)
 
 
 def _origin(url: str) -> list[str]:

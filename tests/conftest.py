@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import caches
@@ -15,6 +15,9 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from jobs.process import process
+
+if TYPE_CHECKING:
+    from tests.s3_server import S3Server
 
 # A few examples, the same each time. --hypothesis-profile=long draws new examples each time, and stores failing ones.
 _FUZZING: dict[str, Any] = {
@@ -160,3 +163,29 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("REAL_DATA is not set: no real photos to test with")
     return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A server that speaks S3."""
+    # Not above: most tests need none, and its libraries take half a second.
+    from tests.s3_server import S3Server
+
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: S3Server, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket of the test's own, which this process keeps its files in."""
+    name = s3.make_bucket()
+    account = s3.account(name)
+    stores = {
+        kind: {**each, "OPTIONS": {**each["OPTIONS"], **account}} for kind, each in settings.BUCKET_STORAGES.items()
+    }
+    settings.STORAGES = {**settings.STORAGES, **stores}
+    settings.STORAGE_URL = f"s3://{name}"
+    settings.STORAGE_CACHE_DIR = tmp_path / "cache"
+    monkeypatch.setattr("stores.bucket._Away.until", float("-inf"))
+    return name

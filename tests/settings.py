@@ -27,7 +27,7 @@ if not on_postgres:
     DATABASES["default"]["TEST"] = {"NAME": f"{_FOLDER}/lookalike-tests-{os.getpid()}.sqlite3"}  # noqa: F405
 VECTOR_INDEX = {"BACKEND": "tests.memory_index.MemoryVectorIndex", "OPTIONS": {}}
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    **FOLDER_STORAGES,  # noqa: F405
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

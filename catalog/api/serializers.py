@@ -14,7 +14,6 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from django.conf import settings
-from django.core.files.storage import FileSystemStorage, storages
 from django.db.models import DecimalField
 from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 from django.utils.encoding import filepath_to_uri
@@ -137,12 +136,9 @@ def _storefront_url(urlconf: str | None, _script_prefix: str) -> tuple[str, str,
 
 def _photo_url(base: str) -> Callable[[str], str]:
     """A function for the URL of a stored photo."""
-    storage = storages["default"]
-    if type(storage) is FileSystemStorage and storage.base_url is not None:
-        # The same as `storage.url` for the names that photos have, at a tenth of the cost.
-        start = absolute(base, storage.base_url)
-        return lambda name: start + filepath_to_uri(name)
-    return lambda name: absolute(base, storage.url(name))
+    # The same as `default_storage.url` for the names that photos have, at a tenth of the cost.
+    start = absolute(base, settings.MEDIA_URL)
+    return lambda name: start + filepath_to_uri(name)
 
 
 def _thumbnail_urls(base: str) -> Callable[[str], dict[str, str]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.core.files.storage import FileSystemStorage, storages
 from PIL import Image
 
 from catalog.models import ProductImage
@@ -17,6 +16,7 @@ from catalog.services import note_missing_files
 from tests.catalog.importing import counts, run
 from tests.catalog.photo_server import photo_server
 from tests.factories import jpeg
+from tests.s3_server import S3Server
 
 pytestmark = pytest.mark.django_db
 
@@ -92,39 +92,15 @@ def test_a_photo_by_a_link_whose_file_is_lost_is_fetched_again(tmp_path: Path, s
         assert stored.is_file()
 
 
-class ObjectStore(FileSystemStorage):
-    """An object store: no paths, and each question takes a request."""
-
-    questions = 0
-
-    def path(self, name: str) -> str:
-        raise NotImplementedError
-
-    def exists(self, name: str) -> bool:
-        ObjectStore.questions += 1
-        return Path(super().path(name)).exists()
-
-    def _save(self, name: str, content: Any) -> str:
-        target = Path(super().path(name))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content.read())
-        return name
-
-
-def test_an_object_store_is_asked_for_new_and_noted_photos_only(
-    table: Path, media_root: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "tests.catalog.test_import_photos.ObjectStore"}}
-    assert type(storages["default"]).__name__ == "ObjectStore"
+def test_an_object_store_is_asked_for_new_and_noted_photos_only(table: Path, bucket: str, s3: S3Server) -> None:
     run(table)
-    ObjectStore.questions = 0
     image = ProductImage.objects.order_by("position").first()
-    path = media_root / str(image.file.name)
-    path.unlink()
+    s3.client().delete_object(Bucket=bucket, Key=f"media/{image.file.name}")
+    del s3.requests[:]
     assert counts(run(table)) == (0, 0, 1, 0)
-    assert ObjectStore.questions == 0
+    assert s3.requests == []
     # As check_media does it, and an encoder that does not find the file.
     note_missing_files([image.pk])
     assert counts(run(table)) == (0, 1, 0, 0)
-    assert path.is_file()
+    assert f"media/{image.file.name}" in s3.keys(bucket)
     assert not ProductImage.objects.filter(file_missing=True).exists()

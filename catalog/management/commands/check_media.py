@@ -6,14 +6,14 @@ import json
 import sys
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.timesince import timesince
 
 from catalog import unused_files
 from catalog.media_check import MediaMissing, MediaReport, check_media
-from jobs.storage import storage_errors
+from jobs.storage import os_error_message
+from stores import base as stores
 
 # Files that are named on a terminal.
 _NAMED = 20
@@ -36,11 +36,15 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
-            with storage_errors("the media storage", settings.MEDIA_ROOT):
-                swept = unused_files.sweep()
-                report = check_media(delete_unused=options["delete_orphans"])
+            swept = unused_files.sweep()
+            report = check_media(delete_unused=options["delete_orphans"])
         except MediaMissing as error:
-            raise CommandError(f"{error}: mount the disk of {settings.MEDIA_ROOT}, then try again") from error
+            remedy = "mount the disk of" if stores.photos().is_local else "look at"
+            raise CommandError(f"{error}: {remedy} {stores.photos().place}, then try again") from error
+        except OSError as error:
+            raise CommandError(
+                f"the media storage {stores.photos().place} fails: {os_error_message(error)}, then try again"
+            ) from error
         if options["json"]:
             self.stdout.write(json.dumps({**report.as_json(), "swept": swept}, indent=2))
         else:
