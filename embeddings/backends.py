@@ -14,7 +14,9 @@ from django.utils.module_loading import import_string
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.mapped import MAP_SUFFIX, MappedEncoder
-from embeddings.errors import EncoderMismatch, EncoderUnavailable
+from embeddings.errors import EncoderMismatch, EncoderUnavailable, RankerUnavailable
+from embeddings.ranking.candidates import Ranker
+from embeddings.ranking.files import fingerprint_of, open_ranker
 from embeddings.registry import registry
 from embeddings.vector_index.base import VectorIndex
 
@@ -23,6 +25,7 @@ BUNDLED = _ENCODERS / "bundled" / "model.tflite"
 BUNDLED_LARGE = _ENCODERS / "bundled_large" / "model.tflite"
 # The encoders that come with the project, by the names that DEFAULT_ENCODER and versions call them.
 BUNDLED_ENCODERS = {"bundled": BUNDLED, "bundled-large": BUNDLED_LARGE}
+_KEPT_RANKERS = 8
 
 
 class Backends:
@@ -35,6 +38,7 @@ class Backends:
         # Two threads that ask first would make two, and the second embedded index finds its files locked by the first.
         self._making = threading.Lock()
         self._encoders: dict[tuple[str, Path, int], Encoder] = {}
+        self._rankers: dict[tuple[Path, str], Ranker] = {}
         # With the setting that it was made from.
         self._vector_index: tuple[Any, VectorIndex] | None = None
         # What a command asks in its place.
@@ -49,6 +53,20 @@ class Backends:
                 found = self._encoders.get(key)
                 if found is None:
                     found = self._encoders[key] = _load_encoder(*key)
+        return found
+
+    def ranker(self, spec: RankerSpec) -> Ranker:
+        """See `ranker_of`."""
+        key = (settings.ENCODERS_ROOT / spec.files, spec.fingerprint)
+        found = self._rankers.get(key)
+        if found is None:
+            with self._making:
+                found = self._rankers.get(key)
+                if found is None:
+                    # One is active in a collection, and few collections have one: former ones are not kept.
+                    if len(self._rankers) >= _KEPT_RANKERS:
+                        self._rankers.clear()
+                    found = self._rankers[key] = _load_ranker(spec, key[0])
         return found
 
     def vector_index(self) -> VectorIndex:
@@ -137,6 +155,47 @@ def own_vector_index(**options: Any) -> Iterator[VectorIndex]:
     finally:
         backends.own_vector_index = None
         index.close()
+
+
+class RankerSpec(Protocol):
+    """What a version of a ranker says of its files: a `RankerVersion` row, or a `LiveRanker`."""
+
+    @property
+    def label(self) -> str:
+        """How users name the version."""
+
+    @property
+    def kind(self) -> str:
+        """A value of `RankerVersion.Kind`."""
+
+    @property
+    def files(self) -> str:
+        """Its folder in ENCODERS_ROOT."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of its files."""
+
+
+def ranker_of(version: RankerSpec) -> Ranker:
+    """The ranker of a version, checked to have the files that it was registered with; one instance for this process.
+
+    Args:
+        version: the row of the version, or what is live of it.
+
+    Returns:
+        The ranker.
+
+    Raises:
+        RankerUnavailable: its files are missing, damaged or others.
+    """
+    return registry.get(Backends).ranker(version)
+
+
+def _load_ranker(spec: RankerSpec, folder: Path) -> Ranker:
+    if fingerprint_of(folder) != spec.fingerprint:
+        raise RankerUnavailable(f"the files of the ranker {spec.label} in {folder} are missing or were replaced")
+    return open_ranker(folder, spec.kind)
 
 
 class EncoderSpec(Protocol):

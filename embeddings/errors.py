@@ -100,3 +100,19 @@ class VersionInUse(EmbeddingsError):
 
 class NothingToRollBackTo(EmbeddingsError):
     """The collection has no previous version whose index is kept."""
+
+
+class RankerUnavailable(EmbeddingsError):
+    """A ranker's files are missing, damaged or not those of its version."""
+
+
+class InvalidJudgements(EmbeddingsError, ValueError):
+    """A file of judgements cannot be read, or says too little to train a ranker on."""
+
+
+class WorseRanker(EmbeddingsError):
+    """A ranker that is to be activated was no better than the order of the text search on judgements kept aside."""
+
+
+class NoFormerRanker(NothingToRollBackTo):
+    """No ranker was ever active in the collection."""

@@ -73,6 +73,24 @@ class Collection(models.Model):
         related_name="+",
         help_text=_("Its index is kept up, so that a roll-back takes a moment."),
     )
+    active_ranker = models.ForeignKey(
+        "RankerVersion",
+        verbose_name=_("active ranker"),
+        null=True,
+        blank=True,
+        on_delete=models.RESTRICT,
+        related_name="+",
+        help_text=_("Puts the best of a search by words in a better order; none: as the words fit."),
+    )
+    previous_ranker = models.ForeignKey(
+        "RankerVersion",
+        verbose_name=_("previous ranker"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
 
     class Meta:
         verbose_name = _("collection")
@@ -198,6 +216,45 @@ class EncoderVersion(models.Model):
     def text_collection(self, generation: int | None = None) -> IndexCollection:
         """The index collection of the products' texts, which switches with that of the photos."""
         return IndexCollection(f"{self.index_collection(generation).name}-text", 0, sparse=SPARSE_VECTORS)
+
+
+class RankerVersion(models.Model):
+    """A ranker of a collection: what puts the best of the text search in a better order.
+
+    `recipe`: its hyper-parameters. `data`: how many judgements it was trained and measured on. `metrics`: nDCG@10 on judgements
+    kept aside, beside that of the text search (see `embeddings.ranking.quality`).
+    """
+
+    class Kind(models.TextChoices):
+        """The kinds of rankers."""
+
+        BOOSTED = "boosted", _("boosted trees")
+
+    collection = models.ForeignKey(
+        Collection, verbose_name=_("collection"), on_delete=models.CASCADE, related_name="rankers"
+    )
+    number = models.PositiveIntegerField(_("number"), validators=[MinValueValidator(1)])
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    files = models.CharField(_("files"), max_length=200, help_text=_("Folder of its model in ENCODERS_ROOT."))
+    fingerprint = models.CharField(_("fingerprint"), max_length=64)
+    recipe = models.JSONField(_("recipe"), default=dict, blank=True)
+    data = models.JSONField(_("judgements"), default=dict, blank=True)
+    metrics = models.JSONField(_("metrics"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("ranker version")
+        verbose_name_plural = _("ranker versions")
+        ordering = ("collection", "-number")
+        constraints = [models.UniqueConstraint(fields=("collection", "number"), name="ranker_version_number_once")]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        """How users name the version: `fashion-r2`."""
+        return f"{self.collection.slug}-r{self.number}"
 
 
 class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
@@ -27,6 +27,23 @@ DUE_STATES = (_State.PENDING, _State.EMBEDDED, _State.OUTDATED, _State.REMOVED)
 
 
 @dataclass(frozen=True, slots=True)
+class LiveRanker:
+    """The active ranker of a collection, as queries need it.
+
+    Attributes:
+        label: how users name it.
+        kind: a value of `RankerVersion.Kind`.
+        files: its folder in ENCODERS_ROOT.
+        fingerprint: of its files.
+    """
+
+    label: str
+    kind: str
+    files: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class LiveCollection:
     """The active version of a collection, as queries need it.
 
@@ -43,6 +60,8 @@ class LiveCollection:
         texts: the live generation of the products' texts.
         language: of the texts.
         calibration: of cosines of the encoder's vectors; None if the version has none.
+        text_lengths: mean lengths of the fields of texts.
+        ranker: what puts the best of a search by words in order; None: nothing does.
     """
 
     slug: str
@@ -57,6 +76,8 @@ class LiveCollection:
     texts: IndexCollection
     language: str
     calibration: Calibration | None = None
+    text_lengths: Mapping[str, float] = field(default_factory=dict)
+    ranker: LiveRanker | None = None
 
     @property
     def dim(self) -> int:
@@ -137,7 +158,8 @@ def clear_live_collection_cache() -> None:
 
 
 def _read_live_collection(slug: str) -> LiveCollection:
-    collection = Collection.objects.filter(slug=slug).select_related("active_version__collection").first()
+    related = ("active_version__collection__active_ranker__collection",)
+    collection = Collection.objects.filter(slug=slug).select_related(*related).first()
     if collection is None or collection.active_version is None:
         known = Collection.objects.filter(active_version__isnull=False).values_list("slug", flat=True)
         raise UnknownCollection.named(slug, known)
@@ -153,6 +175,7 @@ def live_of(version: EncoderVersion) -> LiveCollection:
     Returns:
         Its collection with this version.
     """
+    ranker = version.collection.active_ranker
     return LiveCollection(
         version.collection.slug,
         version.collection_id,
@@ -166,6 +189,8 @@ def live_of(version: EncoderVersion) -> LiveCollection:
         version.text_collection(),
         version.collection.language,
         confidence_calibration(version),
+        version.text_lengths,
+        None if ranker is None else LiveRanker(ranker.label, ranker.kind, ranker.files, ranker.fingerprint),
     )
 
 

@@ -12,19 +12,13 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from django.core.cache import caches
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from catalog.cards import ProductCard, product_cards
 from catalog.filters import ProductFilter
 from catalog.models import Product, ProductImage, lineage
 from catalog.selectors import visible_products
-from recommender.models import Event
-
-# Products that count as bestsellers, and the seconds for which they are remembered.
-_BESTSELLERS = 1000
-_BESTSELLERS_TTL_S = 600
+from recommender.popularity import bought
 
 
 def newest_in_category(
@@ -100,19 +94,14 @@ def bestsellers(
     Returns:
         Cards, one of each family of variants, the most often bought first.
     """
-    ids = caches["process"].get_or_set("recommender:bestsellers", _most_bought, _BESTSELLERS_TTL_S) or []
-    places = {product_id: place for place, product_id in enumerate(ids)}
-    products = visible_products().filter(covered, pk__in=ids).matching(product_filter).exclude(pk__in=excluded_ids)
+    places = {product_id: place for place, product_id in enumerate(bought())}
+    products = (
+        visible_products().filter(covered, pk__in=[*places]).matching(product_filter).exclude(pk__in=excluded_ids)
+    )
     by_family: dict[int, ProductCard] = {}
     for card in sorted(product_cards(products.order_by()), key=lambda card: places[card.id]):
         by_family.setdefault(card.family, card)
     return [*by_family.values()][:limit]
-
-
-def _most_bought() -> list[int]:
-    purchases = Event.objects.filter(type=Event.Type.PURCHASE, product_id__isnull=False).order_by()
-    bought = purchases.values_list("product_id").annotate(bought=Sum(Coalesce(F("quantity"), 1)))
-    return [product_id for product_id, _ in bought.order_by("-bought", "product_id")[:_BESTSELLERS] if product_id]
 
 
 def _one_of_each_family(products: QuerySet[Product], limit: int) -> list[ProductCard]:

@@ -102,10 +102,12 @@ class Parts:
     Attributes:
         text: of the words; None where none were given.
         looks: how much it looks like what was given; None where only words were.
+        ranker: of the active ranker, which says the order; None without one, and behind the best that it puts in order.
     """
 
     text: float | None
     looks: float | None
+    ranker: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class Recommendations:
         proposed_crop: x, y, width and height of the product on the photo that was sent, each 0 to 1; None for none.
         count: how many products were found, counted up to a limit; None unless facets were asked for.
         facets: what they can be narrowed down by; likewise.
+        ranker: label of the ranker that put the best in order; None without one.
     """
 
     collection: str
@@ -157,6 +160,7 @@ class Recommendations:
     proposed_crop: tuple[float, float, float, float] | None = None
     count: int | None = None
     facets: SearchFacets | None = None
+    ranker: str | None = None
 
 
 def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:

@@ -12,6 +12,7 @@ from embeddings.errors import (
     IndexFull,
     IndexUnavailable,
     InvalidVector,
+    RankerUnavailable,
     UnknownCollection,
 )
 from jobs.problems import STORAGE_FULL
@@ -31,6 +32,7 @@ INDEX_UNAVAILABLE = _unavailable("index-unavailable", "Vector index unavailable"
 NOT_INDEXED = _unavailable("not-indexed", "The collection has no index yet")
 ENCODER_UNAVAILABLE = _unavailable("encoder-unavailable", "Encoder unavailable")
 ENCODER_MISMATCH = _unavailable("encoder-mismatch", "Encoder and index do not match")
+RANKER_UNAVAILABLE = _unavailable("ranker-unavailable", "Ranker unavailable")
 INVALID_VECTOR = _unavailable("invalid-vector", "The encoder returned an invalid vector")
 EVENT_LIMIT_EXCEEDED = ProblemType(
     HTTPStatus.TOO_MANY_REQUESTS, "event-limit-exceeded", "Too many events", retry_after_s=attrgetter("retry_after_s")
@@ -45,6 +47,7 @@ PROBLEM_TYPES: ProblemTypes = {
     CollectionNotFound: NOT_INDEXED,
     EncoderUnavailable: ENCODER_UNAVAILABLE,
     EncoderMismatch: ENCODER_MISMATCH,
+    RankerUnavailable: RANKER_UNAVAILABLE,
     InvalidVector: INVALID_VECTOR,
     EventLimitExceeded: EVENT_LIMIT_EXCEEDED,
 }

@@ -24,11 +24,12 @@ from embeddings.errors import EmbeddingsError
 from embeddings.parts.embed import embed_photo
 from embeddings.parts.foreground import find_foreground
 from embeddings.parts.layout import Weights
+from embeddings.ranking.candidates import RERANKED, Asked
 from embeddings.selectors import LiveCollection, live_collection, missing_fields
 from embeddings.text.bm25 import QueryText
 from embeddings.text.fusion import best_first
 from embeddings.text.queries import query_of
-from embeddings.text.ranking import lexical_scores
+from embeddings.text.ranking import EXACT, lexical_scores
 from embeddings.text.synonyms import Synonyms, read_synonyms
 from embeddings.vector_index.base import UNFILTERED, Filter, Hit, SparseQuery, SparseVector, Vector
 from recommender import pipeline
@@ -37,6 +38,7 @@ from recommender.facets import facets_of
 from recommender.filtering import to_index_filter
 from recommender.metrics import query_stage
 from recommender.pipeline import Parts, Recommendation, Recommendations, SearchQuery
+from recommender.ranking import ranked
 from recommender.retrieval import nearest_products
 from recommender.rules.book import plan_of_search
 from recommender.rules.plan import Plan
@@ -123,8 +125,8 @@ class _Found:
 def search_products(collection_slug: str, search: ProductSearch) -> Recommendations:
     """Find products by words, by a photo, by liked and disliked products, or by all of them.
 
-    Words alone rank by BM25 and n-grams, exact article numbers first. Looks alone rank as similar products do. Together, the words
-    choose among the products that look most alike: "this, but red".
+    Words alone rank by BM25 and n-grams, exact article numbers first; an active ranker puts the best in order. Looks alone rank as
+    similar products do. Together, the words choose among the products that look most alike: "this, but red".
 
     Args:
         collection_slug: the collection to search.
@@ -141,6 +143,7 @@ def search_products(collection_slug: str, search: ProductSearch) -> Recommendati
         UnknownCollection: there is no such collection.
         UnknownRuleSet: the search names a rule set that does not exist.
         EncoderUnavailable: the encoder's file cannot be loaded.
+        RankerUnavailable: the files of the active ranker are missing, damaged or others.
         EncoderMismatch: encoder and index do not fit together.
         CollectionNotFound: nothing was indexed yet.
         IndexUnavailable: the vector index does not respond.
@@ -241,6 +244,7 @@ def _answer(live: LiveCollection, search: ProductSearch, plan: Plan, find: _Find
         weights=find.weights,
         count=len(kept) if search.facets else None,
         facets=facets_of(kept) if search.facets else None,
+        ranker=find.ranker,
     )
 
 
@@ -251,6 +255,8 @@ class _Finder:
         """A search; target: what looks are compared with, None for words alone."""
         self._live, self._search, self._target = live, search, target
         self._weighing: Weighing | None = None
+        # What put the answer in order; None for the order of the words or the looks.
+        self.ranker: str | None = None
         # Words may name another colour than the photo's.
         default = WORDS_WEIGHTS if search.text and target is not None and live.layout.parts else None
         self._weights = search.weights or default
@@ -287,7 +293,15 @@ class _Finder:
         return _Found(scores, len(hits) < limit, parts, {hit.product_id: hit for hit in hits})
 
     def _by_words(self, limit: int, conditions: Filter) -> _Found:
-        return _by_words_alone(self._words(limit, conditions), limit)
+        ranker = self._live.ranker
+        # Suggestions have to be there before the next letter, and a ranker knows nothing of half a word.
+        if ranker is None or self._search.typing:
+            return _by_words_alone(self._words(limit, conditions), limit)
+        limit = max(limit, RERANKED)
+        scores = self._words(limit, conditions)
+        asked = Asked(self._query, self._live.language, self._frequencies, self._live.text_lengths)
+        self.ranker = ranker.label
+        return _in_order_of(ranked(self._live, ranker, asked, scores), _by_words_alone(scores, limit))
 
     def _by_both(self, conditions: Filter) -> _Found:
         """The words among the nearest, whatever number is wanted: what is farther away is another thing."""
@@ -326,7 +340,7 @@ class _Finder:
     @cached_property
     def _query(self) -> QueryText:
         language = self._live.language
-        return query_of(self._search.text, language, _synonyms(language), unfinished=self._search.typing)
+        return query_of(self._search.text, language, synonyms_of(language), unfinished=self._search.typing)
 
     @cached_property
     def _frequencies(self) -> Mapping[int, int]:
@@ -351,6 +365,14 @@ class _Finder:
 
 def _by_words_alone(scores: Mapping[int, float], limit: int) -> _Found:
     return _Found(scores, len(scores) < limit, {each: Parts(score, None) for each, score in scores.items()})
+
+
+def _in_order_of(ranking: Mapping[int, float], found: _Found) -> _Found:
+    """What words found, its best in the order of a ranker; scores stay those of the words. ranking: by product, best first."""
+    exact = [each for each, score in found.scores.items() if score >= EXACT]
+    order = [*dict.fromkeys([*exact, *ranking, *found.scores])]
+    parts = {each: replace(found.parts[each], ranker=ranking.get(each)) for each in order}
+    return replace(found, scores={each: found.scores[each] for each in order}, parts=parts)
 
 
 def _fused(scores: Mapping[int, float], hits: Sequence[Hit], text_weight: float, looks_weight: float) -> _Found:
@@ -431,7 +453,8 @@ def _cropped(picture: Image.Image, crop: Crop) -> Image.Image:
     return picture.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
 
 
-def _synonyms(language: str) -> Synonyms:
+def synonyms_of(language: str) -> Synonyms:
+    """The synonyms of the file that the setting TEXT_SYNONYMS names, as it is now; none without one. language: of the terms."""
     path: Path | None = settings.TEXT_SYNONYMS
     if path is None:
         return {}

@@ -105,8 +105,18 @@ class CollectionAdmin(ReadOnlyAdmin):
     list_select_related = ("active_version__collection",)
     actions = ("reindex",)
     form = CollectionForm
-    fields = ("name", "slug", "covers_all", "covered", "language", "active_version", "distance", "photos")
-    readonly_fields = ("slug", "active_version", "distance", "photos")
+    fields = (
+        "name",
+        "slug",
+        "covers_all",
+        "covered",
+        "language",
+        "active_version",
+        "active_ranker",
+        "distance",
+        "photos",
+    )
+    readonly_fields = ("slug", "active_version", "active_ranker", "distance", "photos")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
         """A new collection has what is asked of it; an existing one also what became of it."""

@@ -7,10 +7,12 @@ from django.core.management.base import CommandError
 from embeddings.errors import (
     EncoderMismatch,
     IndexMismatch,
+    NoFormerRanker,
     NothingToRollBackTo,
     TooFewPairs,
     UnknownCollection,
     WorseEncoder,
+    WorseRanker,
 )
 from embeddings.models import Collection
 
@@ -38,8 +40,10 @@ def _remedy(error: Exception) -> str:
             )
         case TooFewPairs():
             return "decide on more near-duplicates in the admin"
-        case WorseEncoder():
+        case WorseEncoder() | WorseRanker():
             return "--allow-worse activates it all the same"
+        case NoFormerRanker():
+            return "manage.py activate_ranker activates one"
         case NothingToRollBackTo():
             return "manage.py activate_encoder activates any version"
         case UnknownCollection() if not Collection.objects.filter(active_version__isnull=False).exists():

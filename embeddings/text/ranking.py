@@ -24,7 +24,7 @@ LEAST_SHARE = 0.4
 # And to the whole word: one of six n-grams is chance.
 LEAST_SCORE = 0.2
 # Above any fused score.
-_EXACT = 10.0
+EXACT = 10.0
 
 
 def lexical_scores(ask: Ask, query: QueryText, frequencies: Mapping[int, int]) -> dict[int, float]:
@@ -50,7 +50,7 @@ def lexical_scores(ask: Ask, query: QueryText, frequencies: Mapping[int, int]) -
     scores = normalised_fusion([by_words, by_grams, every], [1 - share, share, EVERY_WORD_WEIGHT])
     if query.codes:
         exact = ask(CODES, SparseVector.of(dict.fromkeys(query.codes, 1.0)))
-        scores |= {each: scores.get(each, 0.0) + _EXACT for each in exact}
+        scores |= {each: scores.get(each, 0.0) + EXACT for each in exact}
     return best_first(scores)
 
 

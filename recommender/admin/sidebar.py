@@ -70,6 +70,7 @@ def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
                 _model_item(_("Rules"), "rule", "recommender", "rule"),
                 _model_item(_("Collections"), "category_search", "embeddings", "collection"),
                 _model_item(_("Encoder versions"), "model_training", "embeddings", "encoderversion"),
+                _model_item(_("Ranker versions"), "sort", "embeddings", "rankerversion"),
                 _model_item(_("Image embeddings"), "image_search", "embeddings", "imageembedding"),
                 _model_item(_("Jobs"), "hourglass_top", "jobs", "job"),
             ],

@@ -55,13 +55,18 @@ def recommendations(recommended: Recommendations, base: str, *, product_id: int 
     if recommended.facets is not None:
         body["count"] = recommended.count
         body["facets"] = asdict(recommended.facets)
+    if recommended.ranker is not None and recommended.explanation is not None:
+        body["ranker"] = recommended.ranker
     if recommended.explanation is not None:
         body["explanation"] = _explanation(recommended.explanation)
     return body
 
 
 def _parts(parts: Parts) -> dict[str, float | None]:
-    return {name: None if value is None else round(value, _SCORE_DIGITS) for name, value in asdict(parts).items()}
+    members = {name: None if value is None else round(value, _SCORE_DIGITS) for name, value in asdict(parts).items()}
+    if parts.ranker is None:
+        del members["ranker"]
+    return members
 
 
 def _explanation(explanation: Explanation) -> dict[str, Any]:
@@ -81,6 +86,10 @@ class PartsSerializer(serializers.Serializer[Any]):
     text = serializers.FloatField(allow_null=True, help_text="How well the words fit; null without words.")
     looks = serializers.FloatField(
         allow_null=True, help_text="How much it looks like what was given; null for words alone."
+    )
+    ranker = serializers.FloatField(
+        required=False,
+        help_text="Of the active ranker, which puts the best of a search by words in order; comparable within one answer.",
     )
 
 
@@ -206,6 +215,11 @@ class SearchResponseSerializer(serializers.Serializer[Any]):
         " a search by a whole photo, where something stands out from its background.",
     )
     explanation = ExplanationSerializer(required=False, help_text="Only with `explain=true`.")
+    ranker = serializers.CharField(
+        required=False,
+        help_text="Label of the ranker that put the best of a search by words in order, e.g. all-r2; scores stay the words'."
+        " Only with `explain=true`, and where one is active.",
+    )
     count = serializers.IntegerField(
         required=False, help_text=f"How many products were found, counted up to {COUNTED:,}; only with `facets=true`."
     )

@@ -1,0 +1,63 @@
+"""The text search of some known queries in memory: for training and measuring, beside the process that holds the index."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+
+from embeddings.ranking.candidates import Asked
+from embeddings.text.bm25 import ProductText, QueryText, document_of
+from embeddings.text.ranking import lexical_scores
+from embeddings.vector_index.base import SparseVector
+
+
+class Corpus:
+    """The words of texts that some queries ask for."""
+
+    def __init__(self, queries: Iterable[QueryText], language: str, lengths: Mapping[str, float]) -> None:
+        """Queries that are asked afterwards; language: a key of LANGUAGES; lengths: mean lengths of the fields."""
+        queries = list(queries)
+        self._language, self._lengths = language, lengths
+        self._asked = {each for query in queries for each in (*query.looked_up, *query.codes)}
+        self._postings: defaultdict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+        self._frequencies: Counter[int] = Counter()
+
+    def add(self, number: int, text: ProductText) -> None:
+        """Add a text.
+
+        Args:
+            number: of its product, each once.
+            text: of the product.
+        """
+        document = document_of(text, self._language, self._lengths)
+        self._frequencies.update(document.terms & self._asked)
+        for using, vector in document.vectors.items():
+            for term, weight in zip(vector.indices, vector.values, strict=True):
+                if term in self._asked:
+                    self._postings[using, int(term)][number] = float(weight)
+
+    def asked(self, query: QueryText) -> Asked:
+        """A query as rankers see it. query: one of those from the beginning."""
+        return Asked(query, self._language, self._frequencies, self._lengths)
+
+    def search(self, query: QueryText, limit: int) -> dict[int, float]:
+        """Rank the texts.
+
+        Args:
+            query: one of those from the beginning.
+            limit: how many of each kind of word are found at most.
+
+        Returns:
+            Scores by number, best first, as a search of the index gives them.
+        """
+
+        def ask(using: str, vector: SparseVector, among: Collection[int] | None = None) -> dict[int, float]:
+            scores: Counter[int] = Counter()
+            for term, weight in zip(vector.indices, vector.values, strict=True):
+                for number, count in self._postings.get((using, int(term)), {}).items():
+                    if among is None or number in among:
+                        scores[number] += float(weight) * count  # type: ignore[assignment]  # a Counter adds floats as well
+            best = sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:limit]
+            return dict(best)
+
+        return lexical_scores(ask, query, self._frequencies)

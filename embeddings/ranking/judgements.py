@@ -1,0 +1,89 @@
+"""Judgements: a CSV file that says how well products fit queries."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+
+from embeddings.errors import InvalidJudgements
+
+COLUMNS = ("query", "sku", "grade")
+MAX_GRADE = 100.0
+_MAX_PROBLEMS = 10
+_DELIMITERS = ",;\t"
+
+
+def read_judgements(path: Path) -> dict[str, dict[str, float]]:
+    """Read a file of judgements.
+
+    Args:
+        path: a CSV file in UTF-8 with the columns `query`, `sku` and `grade`, in any order; other columns are passed over. Commas,
+            semicolons or tabs separate them.
+
+    Returns:
+        Grade by SKU, by query. Of repeated judgements their mean.
+
+    Raises:
+        InvalidJudgements: it is no such file; the message names line and column of the first problems.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidJudgements(f"{path} is not in UTF-8: byte {error.start + 1} does not belong there") from error
+    except OSError as error:
+        raise InvalidJudgements(f"{path} cannot be read: {error.strerror or error}") from error
+    head = text.partition("\n")[0]
+    reader = csv.reader(StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=head.count), strict=True)
+    found: dict[str, dict[str, list[float]]] = {}
+    problems: list[str] = []
+    try:
+        places = _places(path, next(reader, []))
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                _read(row, reader.line_num, places, found, problems)
+    except csv.Error as error:
+        raise InvalidJudgements(f"{path}, line {reader.line_num}: this is no CSV: {error}") from error
+    if problems:
+        more = f"; and {len(problems) - _MAX_PROBLEMS} more" if len(problems) > _MAX_PROBLEMS else ""
+        raise InvalidJudgements(f"{path}: {'; '.join(problems[:_MAX_PROBLEMS])}{more}")
+    if not found:
+        raise InvalidJudgements(f"{path} has no judgements below its header")
+    return {
+        query: {sku: sum(grades) / len(grades) for sku, grades in judged.items()} for query, judged in found.items()
+    }
+
+
+def _places(path: Path, header: list[str]) -> Mapping[str, int]:
+    names = [name.strip().lower() for name in header]
+    missing = [name for name in COLUMNS if name not in names]
+    if missing:
+        raise InvalidJudgements(
+            f"{path}, line 1: there is no column {', '.join(map(repr, missing))}; the header has to name {', '.join(COLUMNS)}"
+        )
+    return {name: names.index(name) for name in COLUMNS}
+
+
+def _read(
+    row: list[str],
+    line: int,
+    places: Mapping[str, int],
+    found: dict[str, dict[str, list[float]]],
+    problems: list[str],
+) -> None:
+    cells = {name: row[place].strip() if place < len(row) else "" for name, place in places.items()}
+    empty = [name for name, text in cells.items() if not text]
+    if empty:
+        problems.append(f"line {line}, column {', '.join(empty)}: is empty")
+        return
+    try:
+        grade = float(cells["grade"])
+    except ValueError:
+        grade = math.nan
+    if not 0 <= grade <= MAX_GRADE:
+        problems.append(f"line {line}, column grade: {cells['grade']!r} is not a number from 0 to {MAX_GRADE:g}")
+        return
+    query = " ".join(cells["query"].split())
+    found.setdefault(query, {}).setdefault(cells["sku"], []).append(grade)

