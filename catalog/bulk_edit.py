@@ -23,7 +23,7 @@ from catalog import services
 from catalog.models import MAX_PRICE, Product, ProductQuerySet
 from catalog.money import round_price
 from jobs.execution import save_checkpoint
-from jobs.files import upload_path
+from jobs.files import open_upload
 from jobs.models import Job
 from jobs.progress import ProgressCallback, StageProgress
 
@@ -243,7 +243,7 @@ def run_job(job: Job, on_progress: ProgressCallback) -> dict[str, Any]:
     checkpoint = job.checkpoint or {"lines": 0, "products": 0}
     done, changed = checkpoint["lines"], checkpoint["products"]
     progress = StageProgress(on_progress, "products", job.parameters["products"], done=done)
-    with upload_path(job).open("rb") as file:
+    with open_upload(job) as file:
         lines = islice(file, done, None)
         while batch := list(islice(lines, _BATCH_PRODUCTS)):
             with transaction.atomic():

@@ -6,19 +6,22 @@ later with the files of jobs.
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import BinaryIO
 
-from django.conf import settings
 from django.core import signing
+from django.utils import timezone
 
+from catalog.photos import ImageRejected, PhotoRejectionReason
 from catalog.thumbnails import small_webp
-from jobs.files import store_upload
+from jobs.files import delete_stored, store_upload
+from jobs.storage import storage_error
+from stores import base as stores
+from stores.base import StoredFile
+from stores.errors import StoreError
 
 SUFFIX = ".photo"
 KEPT_FOR = timedelta(days=1)
@@ -48,20 +51,34 @@ class KeptPhoto:
     Attributes:
         token: signed; names it in the form.
         file_name: as its sender called it.
-        path: of the file.
+        stored: name of the file in the store of uploads.
     """
 
     token: str
     file_name: str
-    path: Path
+    stored: str
+
+    def content(self) -> bytes:
+        """The file. Raises ImageRejected where it is no longer kept, StorageUnavailable."""
+        store = stores.uploads()
+        try:
+            with store.open(self.stored) as file:
+                content: bytes = file.read()
+        except FileNotFoundError as error:
+            raise ImageRejected(
+                PhotoRejectionReason.UNREADABLE, "the photo is no longer kept: choose it again"
+            ) from error
+        except OSError as error:
+            raise storage_error(error, "what was sent", store.place) from error
+        return content
 
     def preview(self) -> bytes:
-        """A small version, as WebP. Raises ImageRejected."""
-        return small_webp(self.path, _PREVIEW_SIDE)
+        """A small version, as WebP. Raises ImageRejected, StorageUnavailable."""
+        return small_webp(self.content(), _PREVIEW_SIDE)
 
     def discard(self) -> None:
         """Delete the file."""
-        self.path.unlink(missing_ok=True)
+        delete_stored(self.stored)
 
 
 def keep_photo(user_id: int, upload: BinaryIO, file_name: str) -> KeptPhoto:
@@ -81,7 +98,7 @@ def keep_photo(user_id: int, upload: BinaryIO, file_name: str) -> KeptPhoto:
     stored = store_upload(upload, _suffix(user_id))
     _drop_oldest(user_id)
     token = signing.dumps({"user": user_id, "file": stored, "name": file_name[-200:]}, salt=_SALT)
-    return KeptPhoto(token, file_name, Path(settings.UPLOADS_ROOT) / stored)
+    return KeptPhoto(token, file_name, stored)
 
 
 def kept_photo(user_id: int, token: str) -> KeptPhoto:
@@ -103,18 +120,19 @@ def kept_photo(user_id: int, token: str) -> KeptPhoto:
         raise KeptPhotoExpired from error
     if content["user"] != user_id:
         raise KeptPhotoExpired
-    path = Path(settings.UPLOADS_ROOT) / content["file"]
     try:
-        os.utime(path)
+        # A store that is away is noticed when the photo is read.
+        with suppress(StoreError):
+            stores.uploads().touch(content["file"])
     except FileNotFoundError as error:
         raise KeptPhotoExpired(content["name"]) from error
-    return KeptPhoto(token, content["name"], path)
+    return KeptPhoto(token, content["name"], content["file"])
 
 
 def retained_photos() -> Iterable[str]:
     """Names of the files that are kept still."""
-    oldest = time.time() - KEPT_FOR.total_seconds()
-    return [path.name for path, changed_at in _files(f"*{SUFFIX}") if changed_at > oldest]
+    oldest = timezone.now() - KEPT_FOR
+    return [stored.name for stored in _files(SUFFIX) if stored.modified_at > oldest]
 
 
 def _suffix(user_id: int) -> str:
@@ -122,17 +140,10 @@ def _suffix(user_id: int) -> str:
 
 
 def _drop_oldest(user_id: int) -> None:
-    files = sorted(_files(f"*{_suffix(user_id)}"), key=lambda file: file[1])
-    for path, _changed_at in files[:-MAX_PHOTOS]:
-        path.unlink(missing_ok=True)
+    files = sorted(_files(_suffix(user_id)), key=lambda stored: stored.modified_at)
+    for stored in files[:-MAX_PHOTOS]:
+        delete_stored(stored.name)
 
 
-def _files(pattern: str) -> list[tuple[Path, float]]:
-    """Files with the times of their last change."""
-    files = []
-    for path in Path(settings.UPLOADS_ROOT).glob(pattern):
-        try:
-            files.append((path, path.stat().st_mtime))
-        except FileNotFoundError:
-            continue  # Another process has just deleted it.
-    return files
+def _files(suffix: str) -> list[StoredFile]:
+    return [stored for stored in stores.uploads().walk() if stored.name.endswith(suffix)]

@@ -511,7 +511,8 @@ class ImportDraft(models.Model):
     """A file that somebody is about to import: uploaded in parts, then looked at, tried out and changed until it is right.
 
     Attributes:
-        upload: name of the file in UPLOADS_ROOT; jobs that import it have hard links of their own.
+        upload: name of the file in the store of uploads; jobs that import it have names of their own for it.
+        upload_key: what the store knows its parts by, until all have arrived.
         options: fields of ImportOptions, plain JSON.
         used_at: the file is deleted IMPORT_UPLOAD_KEEP_HOURS later.
     """
@@ -523,6 +524,7 @@ class ImportDraft(models.Model):
     file_name = models.CharField(_("file name"), max_length=255)
     size = models.BigIntegerField(_("size"), help_text=_("In bytes, as announced before the upload."))
     upload = models.CharField(_("upload"), max_length=200)
+    upload_key = models.CharField(_("upload key"), max_length=1024, blank=True)
     complete = models.BooleanField(_("complete"), default=False)
     options = models.JSONField(_("options"), default=dict, blank=True)
     used_at = models.DateTimeField(_("last used"), auto_now=True)

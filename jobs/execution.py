@@ -22,11 +22,14 @@ from jobs.progress import ProgressCallback
 from jobs.selectors import get_job
 from jobs.states import JobState
 from jobs.storage import StorageUnavailable, os_error_message
+from stores.patience import patience
 
 logger = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 0.5
 TERMINATE_GRACE_S = 10.0
+# How long a job waits for a store of files that is away.
+STORE_PATIENCE_S = 600.0
 
 _PATH = re.compile(r"""(?<![\w.:/])/(?:[^\s/:;,'"()]+/)*(?=[^\s/])""")
 
@@ -40,6 +43,7 @@ def attach_to_runner(job: Job) -> None:
     if stat.S_ISFIFO(os.fstat(0).st_mode):
         signal.signal(signal.SIGTERM, _exit_on_signal)
         threading.Thread(target=_exit_with_parent, name="parent", daemon=True).start()
+    patience.seconds = STORE_PATIENCE_S
     ProgressReporter(job)("starting", 0, 0)
 
 
@@ -176,7 +180,7 @@ def _running(job: Job) -> Any:
 
 def _strip_paths(reason: str) -> str:
     """Of each path its last part, so that a user learns nothing about the server's folders."""
-    for root in (settings.ENCODERS_ROOT, settings.UPLOADS_ROOT, settings.DATA_DIR):
+    for root in (settings.ENCODERS_ROOT, settings.UPLOADS_ROOT, settings.STORAGE_CACHE_DIR, settings.DATA_DIR):
         # Their names may have spaces in them.
         reason = reason.replace(f"{root}/", "/")
     return _PATH.sub("", reason)

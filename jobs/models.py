@@ -25,7 +25,7 @@ class Job(models.Model):
         kind: name of a registered kind.
         collection: slug of the collection that it is for; "" for work on the whole catalogue.
         parameters: what was asked for, plain JSON.
-        upload: name of the uploaded file in UPLOADS_ROOT; "" when there is none, or none is needed any more.
+        upload: name of the uploaded file in the store of uploads; "" when there is none, or none is needed any more.
         checkpoint: where the work goes on after an interruption, plain JSON; None at the beginning.
         submitted_by: as in AuditEntry.actor; "" where nobody is known.
         heartbeat_at: written by the process that runs the job, to renew its lease.

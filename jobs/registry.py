@@ -42,7 +42,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class JobFiles:
-    """The files of a kind's jobs in UPLOADS_ROOT.
+    """The files of a kind's jobs in the store of uploads.
 
     Attributes:
         suffixes: how the names of its files end; files with other names are never deleted.

@@ -24,11 +24,12 @@ from django.utils import timezone
 
 from jobs import leases, metrics
 from jobs.execution import TERMINATE_GRACE_S
-from jobs.files import delete_expired_files, delete_upload_if_ended, upload_path
+from jobs.files import delete_expired_files, delete_upload_if_ended, has_upload
 from jobs.leases import Lease
 from jobs.models import Job
 from jobs.process import process
 from jobs.states import JobState
+from stores.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -98,14 +99,17 @@ class Runner:
         now = time.monotonic()
         if now - self._files_deleted_at >= DELETE_FILES_EVERY_S:
             self._files_deleted_at = now
-            delete_expired_files()
+            try:
+                delete_expired_files()
+            except StoreError as error:
+                logger.warning("expired files are not deleted yet: %s", error)
 
     def _execute(self, lease: Lease) -> RunResult:
         """From the child's start to its end."""
         job = lease.job
         if job.started_at and timezone.now() - job.started_at > RETRY_DEADLINE:
             return _fail(lease, "the work was interrupted again and again: is there memory enough?")
-        if job.upload and not upload_path(job).is_file():
+        if _upload_is_gone(job):
             return _fail(lease, "what was sent is gone: send it again")
         logger.info("job %s: %s for %s", job.pk, job.kind, job.collection or "the catalogue")
         try:
@@ -186,6 +190,14 @@ def run_next_queued(kinds: Collection[str], *, one_at_a_time: bool = False) -> b
 def requeue_running_jobs() -> None:
     """Requeue the jobs that this process runs, and claim none any more: the process ends."""
     process.get(Runner).requeue_running_jobs()
+
+
+def _upload_is_gone(job: Job) -> bool:
+    try:
+        return bool(job.upload) and not has_upload(job)
+    except StoreError:
+        # The child waits for a store that is away.
+        return False
 
 
 def _count(job_id: UUID) -> None:

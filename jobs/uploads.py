@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any, cast
 
@@ -18,6 +17,7 @@ from django.utils.datastructures import MultiValueDict
 from rest_framework.parsers import BaseParser, DataAndFiles
 
 from jobs.storage import storage_errors
+from stores import base as stores
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -49,7 +49,7 @@ class Limit:
 
 
 class StreamedUpload(TemporaryUploadedFile):
-    """A file in UPLOADS_ROOT, so that storing it is a rename; closing it deletes it if it was not stored."""
+    """A file where it is going to be kept, so that storing it is a rename; closing it deletes it if it was not stored."""
 
     def __init__(self, limit: Limit, name: str, content_type: str | None = None, charset: str | None = None) -> None:
         """Create an empty file.
@@ -63,10 +63,8 @@ class StreamedUpload(TemporaryUploadedFile):
         Raises:
             StorageUnavailable: the disk does not take it.
         """
-        root = Path(settings.UPLOADS_ROOT)
         with _storage_errors():
-            root.mkdir(parents=True, exist_ok=True)
-            file = NamedTemporaryFile(dir=root, prefix="incoming-", suffix=".part")  # noqa: SIM115  # closed with the request
+            file = NamedTemporaryFile(dir=stores.uploads().scratch(), prefix="incoming-", suffix=".part")  # noqa: SIM115  # closed with the request
         UploadedFile.__init__(self, cast("IO[Any]", file), name, content_type, 0, charset)
         self._limit = limit
 
@@ -98,7 +96,8 @@ class StreamedUpload(TemporaryUploadedFile):
 
 
 def _storage_errors() -> AbstractContextManager[None]:
-    return storage_errors("what was sent", settings.UPLOADS_ROOT)
+    store = stores.uploads()
+    return storage_errors("what was sent", store.place if store.is_local else settings.STORAGE_CACHE_DIR)
 
 
 class StreamingHandler(FileUploadHandler):

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from django.core.files.storage import Storage, storages
 
@@ -33,6 +33,23 @@ class StoredFile:
     name: str
     size: int
     modified_at: datetime
+
+
+class GrowingFile(Protocol):
+    """A file that is written over a while, perhaps by one process after another."""
+
+    @property
+    def path(self) -> Path:
+        """The file on this machine, to be written to."""
+
+    def sync(self) -> None:
+        """Keep what has been written so far for a process that goes on with it."""
+
+    def finish(self) -> None:
+        """Make it a file of the store."""
+
+    def discard(self) -> None:
+        """Drop it."""
 
 
 class FileStore(Storage):
@@ -106,6 +123,18 @@ class FileStore(Storage):
     @abstractmethod
     def scratch(self) -> Path:
         """A folder of this machine for files that are going to be stored. Raises OSError."""
+
+    @abstractmethod
+    def growing(self, name: str, kept_bytes: int) -> AbstractContextManager[GrowingFile]:
+        """Write a file over a while.
+
+        Args:
+            name: its path in the store; the store has it when it is finished, and others that end like it until then.
+            kept_bytes: of what was kept by `sync`; the rest is dropped. 0 to begin.
+
+        Returns:
+            A context manager with the file. What was not finished at its end may be gone on with.
+        """
 
     @abstractmethod
     def begin_parts(self, name: str) -> str:

@@ -29,7 +29,7 @@ from django.core.files.base import File
 from django.utils.encoding import filepath_to_uri
 from storages.backends.s3 import S3Storage
 
-from stores.base import FileStore, StoredFile
+from stores.base import FileStore, GrowingFile, StoredFile
 from stores.cache import FileCache
 from stores.errors import StoreError
 from stores.patience import patience
@@ -259,14 +259,24 @@ class BucketStorage(S3Storage, FileStore):  # type: ignore[misc]  # django-stora
     def scratch(self) -> Path:
         return self._cache().scratch()
 
+    @contextmanager
+    def growing(self, name: str, kept_bytes: int) -> Iterator[GrowingFile]:
+        with self._cache().folder() as own:
+            file = _InPieces(self, name, own / PurePosixPath(name).name)
+            file.restore(kept_bytes)
+            yield file
+
     def begin_parts(self, name: str) -> str:
         return str(self._ask("create_multipart_upload", **self._described(name))["UploadId"])
 
     def parts_size(self, name: str, key: str) -> int | None:
-        try:
-            return sum(int(part["Size"]) for part in self._parts(name, key))
-        except FileNotFoundError:
-            return None
+        with contextlib.suppress(FileNotFoundError):
+            if key:
+                return sum(int(part["Size"]) for part in self._parts(name, key))
+        # It is whole already.
+        with contextlib.suppress(FileNotFoundError):
+            return self.size(name)
+        return None
 
     def append_part(self, name: str, key: str, part: Iterator[bytes], *, missing: int) -> int:
         number = len(self._parts(name, key))
@@ -370,6 +380,60 @@ class BucketStorage(S3Storage, FileStore):  # type: ignore[misc]  # django-stora
 
     def _cache(self) -> FileCache:
         return FileCache(Path(settings.STORAGE_CACHE_DIR), settings.STORAGE_CACHE_MAX_BYTES)
+
+
+class _InPieces:
+    """A growing file of this machine, of which the store has all pieces that were kept; their names end like the file's."""
+
+    def __init__(self, store: BucketStorage, name: str, path: Path) -> None:
+        self.path = path
+        self._store = store
+        self._name = name
+        first, dot, rest = name.partition(".")
+        self._start, self._end = f"{first}.piece-", f"{dot}{rest}"
+        self._kept = 0
+
+    def restore(self, kept_bytes: int) -> None:
+        """Fetch the pieces up to here, and drop what is behind."""
+        with self.path.open("wb") as file:
+            for piece, start in self._pieces():
+                if start >= kept_bytes:
+                    self._store.delete(piece)
+                    continue
+                # The last one may have been longer than what was kept then.
+                file.seek(start)
+                with self._store.open(piece) as stored:
+                    file.write(stored.read())
+            if file.tell() < kept_bytes:
+                raise FileNotFoundError(errno.ENOENT, f"{self._name}: {file.tell()} bytes of {kept_bytes} are there")
+            file.truncate(kept_bytes)
+        self._kept = kept_bytes
+
+    def sync(self) -> None:
+        size = self.path.stat().st_size
+        if size <= self._kept:
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._kept)
+            self._store.put(f"{self._start}{self._kept:015d}{self._end}", file.read(size - self._kept))
+        self._kept = size
+
+    def finish(self) -> None:
+        self._store.put(self._name, self.path)
+        self._drop_pieces()
+
+    def discard(self) -> None:
+        self._store.delete(self._name)
+        self._drop_pieces()
+
+    def _pieces(self) -> list[tuple[str, int]]:
+        """Names and where they begin, in their order."""
+        names = [stored.name for stored in self._store.walk() if stored.name.startswith(self._start)]
+        return [(name, int(name.removeprefix(self._start).removesuffix(self._end))) for name in sorted(names)]
+
+    def _drop_pieces(self) -> None:
+        for piece, _ in self._pieces():
+            self._store.delete(piece)
 
 
 _making_client = threading.Lock()

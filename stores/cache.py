@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO
 
-_FILES, _IN_USE = "files", "in-use"
+_FILES, _IN_USE, _SCRATCH = "files", "in-use", "scratch"
 # What killed processes have left; longer than any job.
 _LEFT_AFTER_S = 7 * 24 * 3600
 
@@ -73,7 +73,7 @@ class FileCache:
 
     def scratch(self) -> Path:
         """A folder for files that are going to be stored."""
-        scratch = self._folder / "scratch"
+        scratch = self._folder / _SCRATCH
         scratch.mkdir(parents=True, exist_ok=True)
         return scratch
 
@@ -111,7 +111,11 @@ class FileCache:
                 break
             path.unlink(missing_ok=True)
             total -= size
-        for left in (self._folder / _IN_USE).glob("*"):
+        for left in (*(self._folder / _IN_USE).glob("*"), *(self._folder / _SCRATCH).glob("*")):
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - left.stat().st_mtime > _LEFT_AFTER_S:
+                if time.time() - left.stat().st_mtime <= _LEFT_AFTER_S:
+                    continue
+                if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -16,7 +17,7 @@ from django.conf import settings
 from django.core.files.move import file_move_safe
 from django.core.files.storage import FileSystemStorage
 
-from stores.base import FileStore, StoredFile
+from stores.base import FileStore, GrowingFile, StoredFile
 
 _PART = ".part"
 
@@ -59,7 +60,7 @@ class FolderStorage(FileSystemStorage, FileStore):
 
     def put(self, name: str, source: bytes | BinaryIO | Path) -> None:
         target = self._target(name)
-        file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False)  # noqa: SIM115  # closed in the next lines
+        file = tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", suffix=_PART, delete=False)  # noqa: SIM115  # closed in the next lines
         unfinished = Path(file.name)
         with _removed_on_error(unfinished):
             # Closed before it is renamed: a network disk may report only then that it is full.
@@ -121,6 +122,13 @@ class FolderStorage(FileSystemStorage, FileStore):
         root.mkdir(parents=True, exist_ok=True)
         return root
 
+    @contextmanager
+    def growing(self, name: str, kept_bytes: int) -> Iterator[GrowingFile]:
+        path = self._target(name)
+        if kept_bytes:
+            os.truncate(path, kept_bytes)
+        yield _InPlace(path, self._permissions or 0o644)
+
     def begin_parts(self, name: str) -> str:
         self._target(name).touch(mode=self._permissions or 0o644)
         return ""
@@ -153,6 +161,23 @@ class FolderStorage(FileSystemStorage, FileStore):
     def _finish(self, unfinished: Path, target: Path) -> None:
         unfinished.chmod(self._permissions or settings.FILE_UPLOAD_PERMISSIONS or 0o644)
         unfinished.replace(target)
+
+
+@dataclass(frozen=True, slots=True)
+class _InPlace:
+    """A growing file where it is going to be, which all machines see."""
+
+    path: Path
+    permissions: int
+
+    def sync(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        self.path.chmod(self.permissions)
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
 
 
 def _copy(source: bytes | BinaryIO | Path, file: BinaryIO) -> None:

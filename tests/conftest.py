@@ -15,6 +15,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from jobs.process import process
+from stores.patience import patience
 
 if TYPE_CHECKING:
     from tests.s3_server import S3Server
@@ -152,8 +153,9 @@ def uploads_root(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def fresh_process() -> None:
-    """Each test starts without the objects of earlier tests: no runner that is shutting down, no job threads."""
+    """Each test starts without the objects of earlier tests: no runner that is shutting down, no job threads, no patience."""
     process.clear()
+    patience.seconds = 0
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
@@ -11,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
 from catalog.admin.import_forms import FORMAT_LABELS, DraftForm, choose_column, column_key, initial_values
-from catalog.importers.drafts import draft_path, submit_draft
+from catalog.importers.drafts import local_draft, submit_draft
 from catalog.importers.preview import CataloguePreview, preview_catalogue, sample_photo
 from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
@@ -21,7 +22,9 @@ from catalog.photos import ImageRejected
 from catalog.thumbnails import small_webp
 from jobs.errors import JobInProgress
 from jobs.models import Job
-from jobs.storage import StorageUnavailable
+from jobs.storage import StorageUnavailable, storage_errors
+from stores import base as stores
+from stores.errors import StoreError
 
 _THUMBNAIL_SIDE = 160
 _OPTIONS_OF_COLUMNS = ("format", "encoding", "delimiter")
@@ -101,10 +104,12 @@ class DraftPage:
         return DraftForm(data, preview=self._preview, initial=initial_values(self._options))
 
     def _look(self) -> CataloguePreview | None:
+        path: Path | None = None
         try:
-            return preview_catalogue(draft_path(self._draft), self._options)
+            with storage_errors("what was sent", stores.uploads().place), local_draft(self._draft) as path:
+                return preview_catalogue(path, self._options)
         except (InvalidSource, StorageUnavailable) as error:
-            self._problem = str(error).replace(str(draft_path(self._draft)), self._draft.file_name)
+            self._problem = str(error).replace(str(path), self._draft.file_name)
             return None
 
     def _apply_mapping(self) -> None:
@@ -147,8 +152,9 @@ def sample_photo_response(draft: ImportDraft, number: int) -> HttpResponse:
         A WebP; 404 where there is no such photo.
     """
     try:
-        photo = sample_photo(draft_path(draft), ImportOptions.from_parameters(draft.options), number)
+        with local_draft(draft) as path:
+            photo = sample_photo(path, ImportOptions.from_parameters(draft.options), number)
         content = small_webp(photo.content, _THUMBNAIL_SIDE)
-    except (ImageRejected, InvalidSource) as error:
+    except (ImageRejected, InvalidSource, StoreError) as error:
         return HttpResponse(str(error), status=404, content_type="text/plain; charset=utf-8")
     return HttpResponse(content, content_type="image/webp", headers={"Cache-Control": "private, max-age=600"})

@@ -24,6 +24,7 @@ from catalog.importers.drafts import (
 from catalog.importers.rows import InvalidSource
 from catalog.models import ImportDraft
 from jobs.storage import StorageUnavailable
+from stores.errors import StoreError
 
 OFFSET = "Upload-Offset"
 _MAX_JSON_BYTES = 10_000
@@ -36,7 +37,8 @@ def begin_upload(request: HttpRequest) -> HttpResponse:
         request: POST with JSON: the `name` of the file, and its `size` in bytes.
 
     Returns:
-        201 with the `url` that takes the parts, and the `page` to go to when all of them have arrived; 422 with the `error`.
+        201 with the `url` that takes the parts, and the `page` to go to when all of them have arrived; 422, 503 and 507 with
+        the `error`.
     """
     try:
         content = json.loads(request.read(_MAX_JSON_BYTES))
@@ -48,7 +50,7 @@ def begin_upload(request: HttpRequest) -> HttpResponse:
     except InvalidSource as error:
         return _error(str(error), 422)
     except StorageUnavailable as error:
-        return _error(str(error), 507)
+        return _not_stored(error)
     url = reverse("admin:catalog_import_upload", args=[draft.pk])
     return JsonResponse({"url": url, "page": draft_url(draft)}, status=201)
 
@@ -61,12 +63,15 @@ def continue_upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         draft_id: the draft.
 
     Returns:
-        204 with `Upload-Offset`, the bytes that are there; 409 where the part begins elsewhere; 404, 422 and 507 with the `error`.
+        204 with `Upload-Offset`, the bytes that are there; 409 where the part begins elsewhere; 404, 422, 503 and 507 with
+        the `error`.
     """
     try:
         draft = get_draft(draft_id, cast("User", request.user))
     except DraftNotFound as error:
         return _error(str(error), 404)
+    except StorageUnavailable as error:
+        return _not_stored(error)
     if request.method == "HEAD":
         return _there(offset_of(draft))
     audit.skip(request)
@@ -82,7 +87,7 @@ def continue_upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     except InvalidSource as error:
         return _error(str(error), 422)
     except StorageUnavailable as error:
-        return _error(str(error), 507)
+        return _not_stored(error)
     return _there(there)
 
 
@@ -93,6 +98,12 @@ def draft_url(draft: ImportDraft) -> str:
 
 def _there(offset: int, status: int = 204) -> HttpResponse:
     return HttpResponse(status=status, headers={OFFSET: str(offset), "Cache-Control": "no-store"})
+
+
+def _not_stored(error: StorageUnavailable) -> JsonResponse:
+    """503 where the browser is to try again by itself, 507 where somebody has to do something first."""
+    cause = error.__cause__
+    return _error(str(error), 503 if isinstance(cause, StoreError) and cause.is_passing else 507)
 
 
 def _error(text: str, status: int) -> JsonResponse:

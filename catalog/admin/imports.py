@@ -32,8 +32,8 @@ from catalog.importers.drafts import DraftNotFound, get_draft, store_draft
 from catalog.importers.rows import InvalidSource
 from catalog.importers.submission import (
     can_import_dry_run,
-    rejected_file,
-    rejected_path,
+    has_rejected_file,
+    open_rejected,
     submit_dry_run_import,
 )
 from catalog.models import ImportDraft, Product
@@ -107,7 +107,7 @@ class ImportCatalogueMixin(ModelAdmin):
         self._check_import_permission(request)
         try:
             page = DraftPage(request, get_draft(draft_id, _user(request)))
-        except DraftNotFound as error:
+        except (DraftNotFound, StorageUnavailable) as error:
             messages.error(request, str(error))
             return redirect("admin:catalog_product_import_catalogue")
         if request.method == "POST" and (job := page.submit()) is not None:
@@ -121,7 +121,7 @@ class ImportCatalogueMixin(ModelAdmin):
         self._check_import_permission(request)
         try:
             return sample_photo_response(get_draft(draft_id, _user(request)), number)
-        except DraftNotFound as error:
+        except (DraftNotFound, StorageUnavailable) as error:
             raise Http404(str(error)) from error
 
     def _check_import_permission(self, request: HttpRequest) -> None:
@@ -151,14 +151,14 @@ class ImportCatalogueMixin(ModelAdmin):
     def rejected_rows_view(self, request: HttpRequest, job_id: UUID) -> StreamingHttpResponse:
         """The rejected rows of an import, as a table to correct."""
         try:
-            file_of_rows = rejected_file(visible_job(request, job_id))
-        except NoRejectedRows as error:
+            file_of_rows = open_rejected(visible_job(request, job_id))
+        except (NoRejectedRows, StorageUnavailable) as error:
             raise Http404(str(error)) from error
 
         def content() -> Iterator[bytes]:
             # Without this mark a spreadsheet on Windows takes the file for one in another encoding.
             yield codecs.BOM_UTF8
-            with file_of_rows.open("rb") as file:
+            with file_of_rows as file:
                 while chunk := file.read(64 * 1024):
                     yield chunk
 
@@ -247,7 +247,7 @@ def page_context(request: HttpRequest, job: Job) -> dict[str, Any]:
         see; `rows` that would be imported.
     """
     result: Mapping[str, Any] = job.result or {}
-    has_rejected = result["rejected_file"] and rejected_path(job).is_file()
+    has_rejected = result["rejected_file"] and has_rejected_file(job)
     can_import = can_import_dry_run(job) and request.user.has_perms(IMPORT_PERMISSIONS)
     rows = result["rows"] - result["rejected"] if can_import else 0
     has_products = not result["dry_run"] and request.user.has_perm("catalog.view_product")

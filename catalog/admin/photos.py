@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django import forms
@@ -27,7 +26,7 @@ from accounts.admin.display import Badge, badges
 from catalog import services
 from catalog.kept_photos import KeptPhoto, KeptPhotoExpired, keep_photo, kept_photo
 from catalog.models import Product, ProductImage
-from catalog.photos import ImageRejected, Photo, read_photo
+from catalog.photos import ImageRejected, Photo, read_photo, validate_photo
 from catalog.thumbnails import thumbnail_url
 
 if TYPE_CHECKING:
@@ -71,23 +70,24 @@ class ChosenPhoto:
 
     Attributes:
         file_name: as its sender calls it.
-        source: the upload, or the path of a file that was kept.
+        source: the upload; None for one that was kept.
         alt: alternative text.
         position: in display order; None for the end.
         kept: if it was sent before, with a form that had a mistake.
     """
 
     file_name: str
-    source: UploadedFile[bytes] | Path
+    source: UploadedFile[bytes] | None
     alt: str = ""
     position: int | None = None
     kept: KeptPhoto | None = None
 
     def read(self) -> Photo:
-        """Read and validate it. Raises ImageRejected."""
-        if not isinstance(self.source, Path):
-            self.source.seek(0)
-        return read_photo(cast("BinaryIO | Path", self.source))
+        """Read and validate it. Raises ImageRejected, and for one that was kept StorageUnavailable."""
+        if self.source is None:
+            return validate_photo(cast("KeptPhoto", self.kept).content())
+        self.source.seek(0)
+        return read_photo(cast("BinaryIO", self.source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class PhotosField(forms.FileField):
         for token, alt, position in data.tokens:
             with suppress(KeptPhotoExpired):
                 kept = kept_photo(self.user_id or 0, token)
-                photos.append(ChosenPhoto(kept.file_name, kept.path, alt[:_MAX_ALT], position, kept))
+                photos.append(ChosenPhoto(kept.file_name, None, alt[:_MAX_ALT], position, kept))
         photos += [
             ChosenPhoto(str(upload.name), upload, alt[:_MAX_ALT], position) for upload, alt, position in data.uploads
         ]
@@ -338,7 +338,7 @@ def keep_photos(request: HttpRequest, photos: Sequence[ChosenPhoto]) -> list[Cho
             upload = cast("BinaryIO", chosen.source)
             upload.seek(0)
             photo = keep_photo(cast("int", request.user.pk), upload, chosen.file_name)
-            kept.append(replace(chosen, source=photo.path, kept=photo))
+            kept.append(replace(chosen, source=None, kept=photo))
     return kept
 
 

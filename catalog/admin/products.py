@@ -108,7 +108,7 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
         """A small version of a photo that this user has sent with a form that had a mistake."""
         try:
             picture = kept_photo(cast("int", request.user.pk), token).preview()
-        except (KeptPhotoExpired, ImageRejected) as error:
+        except (KeptPhotoExpired, ImageRejected, StorageUnavailable) as error:
             raise Http404(str(error)) from error
         return HttpResponse(picture, content_type="image/webp", headers={"Cache-Control": "private, max-age=600"})
 

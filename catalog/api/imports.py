@@ -21,7 +21,7 @@ from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.submission import (
     check_import_allowed,
-    rejected_file,
+    open_rejected,
     submit_dry_run_import,
     submit_import,
 )
@@ -191,9 +191,8 @@ class RejectedRowsView(ApiView):
         take for a formula begins with an apostrophe, which an import removes.
         """
         NoParameters.parse(request.query_params)
-        path = rejected_file(get_job(job_id))
         return FileResponse(
-            path.open("rb"),
+            open_rejected(get_job(job_id)),
             as_attachment=True,
             filename=f"rejected-{job_id}.csv",
             content_type="text/csv; charset=utf-8",

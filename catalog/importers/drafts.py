@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -20,9 +21,11 @@ from catalog.importers.run import ImportOptions
 from catalog.importers.sources import validate_upload
 from catalog.importers.submission import UPLOAD_SUFFIX, create_import, too_large
 from catalog.models import ImportDraft
-from jobs.files import store_upload
+from jobs.files import delete_stored, store_upload
 from jobs.models import Job
 from jobs.storage import storage_errors
+from stores import base as stores
+from stores.errors import StoreError
 
 SUFFIX = ".draft"
 _CHUNK_BYTES = 256 * 1024
@@ -63,12 +66,10 @@ def begin_draft(owner: User, file_name: str, size: int) -> ImportDraft:
         raise InvalidSource("the file is empty")
     if size > settings.IMPORT_MAX_BYTES:
         raise too_large(settings.IMPORT_MAX_BYTES)
-    root = Path(settings.UPLOADS_ROOT)
-    name = f"{uuid4()}{SUFFIX}"
-    with storage_errors("what was sent", settings.UPLOADS_ROOT):
-        root.mkdir(parents=True, exist_ok=True)
-        (root / name).touch(mode=0o640)
-    return ImportDraft.objects.create(owner=owner, file_name=file_name[-255:], size=size, upload=name)
+    name, store = f"{uuid4()}{SUFFIX}", stores.uploads()
+    with storage_errors("what was sent", store.place):
+        key = store.begin_parts(name)
+    return ImportDraft.objects.create(owner=owner, file_name=file_name[-255:], size=size, upload=name, upload_key=key)
 
 
 def store_draft(owner: User, upload: BinaryIO, file_name: str) -> ImportDraft:
@@ -95,9 +96,9 @@ def store_draft(owner: User, upload: BinaryIO, file_name: str) -> ImportDraft:
     return draft
 
 
-def draft_path(draft: ImportDraft) -> Path:
-    """Where the file of a draft is."""
-    return Path(settings.UPLOADS_ROOT) / draft.upload
+def local_draft(draft: ImportDraft) -> AbstractContextManager[Path]:
+    """The file of a draft on a disk of this machine, to be read until the block ends. Raises OSError."""
+    return stores.uploads().local(draft.upload)
 
 
 def get_draft(draft_id: UUID, owner: User) -> ImportDraft:
@@ -112,9 +113,10 @@ def get_draft(draft_id: UUID, owner: User) -> ImportDraft:
 
     Raises:
         DraftNotFound: there is none, or its file has expired.
+        StorageUnavailable: the store is away.
     """
     draft = ImportDraft.objects.filter(pk=draft_id, owner=owner).first()
-    if draft is None or not draft_path(draft).is_file():
+    if draft is None or _size(draft) is None:
         raise DraftNotFound(
             f"the file is no longer kept: upload it again (it is kept for {settings.IMPORT_UPLOAD_KEEP_HOURS} hours)"
         )
@@ -122,8 +124,14 @@ def get_draft(draft_id: UUID, owner: User) -> ImportDraft:
 
 
 def offset_of(draft: ImportDraft) -> int:
-    """Number of bytes of the file that are there."""
-    return draft_path(draft).stat().st_size
+    """Number of bytes of the file that are there. Raises StorageUnavailable."""
+    return _size(draft) or 0
+
+
+def _size(draft: ImportDraft) -> int | None:
+    store = stores.uploads()
+    with storage_errors("what was sent", store.place):
+        return store.parts_size(draft.upload, draft.upload_key)
 
 
 @transaction.atomic
@@ -136,7 +144,7 @@ def append_part(draft: ImportDraft, offset: int, part: BinaryIO) -> int:
         part: its bytes.
 
     Returns:
-        Number of bytes that are there now.
+        Number of bytes that are there now: of a part that is not the last, a bucket keeps nothing below 5 MiB.
 
     Raises:
         WrongOffset: the part begins elsewhere than where the file ends.
@@ -148,14 +156,19 @@ def append_part(draft: ImportDraft, offset: int, part: BinaryIO) -> int:
     there = offset_of(draft)
     if offset != there:
         raise WrongOffset(there)
-    with storage_errors("what was sent", settings.UPLOADS_ROOT), draft_path(draft).open("ab") as file:
-        while chunk := part.read(_CHUNK_BYTES):
-            there += len(chunk)
-            if there > draft.size:
-                raise InvalidSource(f"the file has more than the {draft.size:,} bytes that were announced")
-            file.write(chunk)
+    store, missing = stores.uploads(), draft.size - there
+    with storage_errors("what was sent", store.place):
+        there += store.append_part(draft.upload, draft.upload_key, _chunks(draft, there, part), missing=missing)
     draft.save(update_fields=["used_at"])
     return there
+
+
+def _chunks(draft: ImportDraft, there: int, part: BinaryIO) -> Iterator[bytes]:
+    while chunk := part.read(_CHUNK_BYTES):
+        there += len(chunk)
+        if there > draft.size:
+            raise InvalidSource(f"the file has more than the {draft.size:,} bytes that were announced")
+        yield chunk
 
 
 def complete_draft(draft: ImportDraft) -> None:
@@ -166,24 +179,40 @@ def complete_draft(draft: ImportDraft) -> None:
 
     Raises:
         InvalidSource: bytes are missing, or nothing can be imported from the file; the draft and its file are deleted then.
+        StorageUnavailable: the store is away.
     """
-    path = draft_path(draft)
+    store = stores.uploads()
     try:
         if offset_of(draft) != draft.size:
             raise InvalidSource(f"only {offset_of(draft):,} of {draft.size:,} bytes have arrived: upload it again")
-        with contextlib.suppress(NoColumn, ChoiceNeeded):
-            # It is chosen later.
-            validate_upload(path, ImportOptions.from_parameters(draft.options).mapping())
-    except InvalidSource as error:
+        with storage_errors("what was sent", store.place):
+            if draft.upload_key:
+                store.end_parts(draft.upload, draft.upload_key)
+                draft.upload_key = ""
+            _validate(draft)
+    except InvalidSource:
         delete_draft(draft)
-        raise InvalidSource(str(error).replace(str(path), draft.file_name)) from error
+        raise
     draft.complete = True
     draft.save()
 
 
+def _validate(draft: ImportDraft) -> None:
+    with local_draft(draft) as path:
+        try:
+            with contextlib.suppress(NoColumn, ChoiceNeeded):
+                # It is chosen later.
+                validate_upload(path, ImportOptions.from_parameters(draft.options).mapping())
+        except InvalidSource as error:
+            raise InvalidSource(str(error).replace(str(path), draft.file_name)) from error
+
+
 def delete_draft(draft: ImportDraft) -> None:
     """Delete a draft with its file. Jobs that import it keep theirs."""
-    draft_path(draft).unlink(missing_ok=True)
+    if draft.upload_key:
+        with contextlib.suppress(StoreError):
+            stores.uploads().abort_parts(draft.upload, draft.upload_key)
+    delete_stored(draft.upload)
     if not draft._state.adding:
         draft.delete()
 
@@ -203,11 +232,9 @@ def submit_draft(draft: ImportDraft, options: ImportOptions) -> Job:
         InvalidSource: with these options nothing can be imported from it.
         StorageUnavailable: the disk does not take it.
     """
-    name = f"{uuid4()}{UPLOAD_SUFFIX}"
-    path = Path(settings.UPLOADS_ROOT) / name
-    with storage_errors("what was sent", settings.UPLOADS_ROOT):
-        # No copy: both names are in one folder.
-        path.hardlink_to(draft_path(draft))
+    name, store = f"{uuid4()}{UPLOAD_SUFFIX}", stores.uploads()
+    with storage_errors("what was sent", store.place):
+        store.link(draft.upload, name)
     draft.options = options.as_parameters()
     draft.save()
     return create_import(name, options, file_name=draft.file_name, draft_id=draft.pk)

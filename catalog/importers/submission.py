@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
+from django.core.files.base import File
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,9 +17,12 @@ from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.sources import validate_upload
 from jobs.errors import JobNotFound
-from jobs.files import delete_stored, file_path, store_upload, upload_path
+from jobs.files import delete_stored, file_name, store_upload
 from jobs.models import Job
 from jobs.services import check_not_active, create_job
+from jobs.storage import storage_error, storage_errors
+from stores import base as stores
+from stores.errors import StoreError
 
 # The name of the kind of job.
 IMPORT = "import"
@@ -68,7 +71,7 @@ def create_import(name: str, options: ImportOptions, *, file_name: str, draft_id
     """Create the job of a stored file; the file is deleted if there is none.
 
     Args:
-        name: of the file in UPLOADS_ROOT.
+        name: of the file in the store of uploads.
         options: of the import.
         file_name: as its sender calls it.
         draft_id: the draft that the file is of.
@@ -79,14 +82,16 @@ def create_import(name: str, options: ImportOptions, *, file_name: str, draft_id
     Raises:
         JobInProgress: an import is queued or running.
         InvalidSource: nothing can be imported from it.
+        StorageUnavailable: the store is away.
     """
-    path = Path(settings.UPLOADS_ROOT) / name
+    store = stores.uploads()
     parameters = {**options.as_parameters(), "file": file_name, **({"draft": str(draft_id)} if draft_id else {})}
     try:
-        try:
-            validate_upload(path, options.mapping(), format=options.format, table=options.table)
-        except InvalidSource as error:
-            raise InvalidSource(str(error).replace(str(path), file_name or "the file")) from error
+        with storage_errors("what was sent", store.place), store.local(name) as path:
+            try:
+                validate_upload(path, options.mapping(), format=options.format, table=options.table)
+            except InvalidSource as error:
+                raise InvalidSource(str(error).replace(str(path), file_name or "the file")) from error
         return create_job(IMPORT, upload=name, parameters=parameters)
     except BaseException:
         delete_stored(name)
@@ -134,39 +139,58 @@ def can_import_dry_run(job: Job) -> bool:
         job.kind == IMPORT
         and job.state == Job.State.SUCCEEDED
         and bool(job.parameters.get("dry_run"))
-        and bool(job.upload)
-        and upload_path(job).is_file()
+        and _is_stored(job.upload)
     )
 
 
-def rejected_path(job: Job) -> Path:
-    """Where an import writes its rejected rows. Whether there are any is known when it has succeeded."""
-    return file_path(job, REJECTED_SUFFIX)
+def rejected_name(job: Job) -> str:
+    """The name of the file of an import's rejected rows. Whether there are any is known when it has succeeded."""
+    return file_name(job, REJECTED_SUFFIX)
 
 
-def rejected_file(job: Job) -> Path:
-    """The file of an import's rejected rows.
+def has_rejected_file(job: Job) -> bool:
+    """Whether `open_rejected` opens the file of an import's rejected rows; False while the store is away."""
+    return job.kind == IMPORT and job.state == Job.State.SUCCEEDED and _is_stored(rejected_name(job))
+
+
+def open_rejected(job: Job) -> File[bytes]:
+    """The file of an import's rejected rows, open for reading.
 
     Args:
         job: any job.
 
     Returns:
-        Its path.
+        The file.
 
     Raises:
         NoRejectedRows: the job has none.
+        StorageUnavailable: the store is away.
     """
-    path = rejected_path(job)
-    if job.kind != IMPORT or job.state != Job.State.SUCCEEDED or not path.is_file():
-        raise NoRejectedRows(
-            f"job {job.pk} has no file of rejected rows: nothing was rejected, it is no import that has succeeded,"
-            f" or it ended more than {settings.IMPORT_REJECTED_KEEP_DAYS} days ago"
-        )
-    return path
+    store = stores.uploads()
+    try:
+        if job.kind == IMPORT and job.state == Job.State.SUCCEEDED:
+            file: File[bytes] = store.open(rejected_name(job))
+            return file
+    except FileNotFoundError:
+        # As one that has none.
+        pass
+    except OSError as error:
+        raise storage_error(error, "the table of rejected rows", store.place) from error
+    raise NoRejectedRows(
+        f"job {job.pk} has no file of rejected rows: nothing was rejected, it is no import that has succeeded,"
+        f" or it ended more than {settings.IMPORT_REJECTED_KEEP_DAYS} days ago"
+    )
+
+
+def _is_stored(name: str) -> bool:
+    try:
+        return bool(name) and stores.uploads().exists(name)
+    except StoreError:
+        return False
 
 
 def retained_files() -> set[str]:
-    """List the files in UPLOADS_ROOT that are still needed, and clear the uploads of dry runs whose file has expired.
+    """List the files in the store of uploads that are still needed, and clear the uploads of dry runs whose file has expired.
 
     Returns:
         File names: uploads of recent dry runs, and rejected rows of recent imports.

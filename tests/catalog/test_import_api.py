@@ -90,7 +90,8 @@ class TestACatalogue:
 
         assert response.status_code == 202, response.content
         job = Job.objects.get()
-        assert files.upload_path(job).read_bytes() == content
+        with files.open_upload(job) as file:
+            assert file.read() == content
         assert (job.parameters["fetch"], job.parameters["map"]) == (False, ["brand=title", "tags=title"])
 
     def test_is_never_held_in_memory(self, api: Client, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:

@@ -29,8 +29,8 @@ from catalog.importers.run import ImportOptions
 from catalog.importers.submission import (
     IMPORT,
     can_import_dry_run,
-    rejected_file,
-    rejected_path,
+    open_rejected,
+    rejected_name,
     submit_dry_run_import,
     submit_import,
 )
@@ -81,7 +81,7 @@ class TestACatalogueComesIn:
         job = submit(source="spring", map=("brand=title",))
         assert (job.kind, job.collection, job.state) == ("import", "", State.QUEUED)
         assert job.parameters == {"source": "spring", "map": ["brand=title"], "file": "spring.csv"}
-        assert files.upload_path(job).read_bytes() == TABLE
+        assert read_upload(job) == TABLE
         assert kept(uploads_root) == {job.upload}
 
     @pytest.mark.parametrize(
@@ -168,8 +168,7 @@ class TestAnImportIsWorkedOff:
             ("m1", "spring"),
             ("m3", "spring"),
         ]
-        with rejected_file(job).open(newline="") as file:
-            assert next(iter(csv.DictReader(file)))["reason"] == "the title is empty"
+        assert next(csv.DictReader(io.StringIO(rejected_rows(job))))["reason"] == "the title is empty"
         assert kept(uploads_root) == {f"{job.pk}.rejected.csv"}
 
     def test_without_one_where_nothing_was(self, uploads_root: Path) -> None:
@@ -177,14 +176,14 @@ class TestAnImportIsWorkedOff:
         assert job.result is not None
         assert not job.result["rejected_file"]
         with pytest.raises(NoRejectedRows, match="nothing was rejected"):
-            rejected_file(job)
+            open_rejected(job)
         assert kept(uploads_root) == set()
 
     def test_with_the_first_problems_alone_in_its_result(self) -> None:
         job = worked_off(submit(b"sku,title\n" + b"".join(b"m%d,\n" % n for n in range(50))))
         assert job.result is not None
         assert (job.result["rejected"], len(job.result["problems"])) == (50, 20)
-        assert len(rejected_file(job).read_text().splitlines()) == 51
+        assert len(rejected_rows(job).splitlines()) == 51
 
     def test_from_a_zip_with_its_photos(self) -> None:
         content = packed(
@@ -230,7 +229,7 @@ class TestADryRun:
         job = submit_dry_run_import(dry.pk)
         # As it was when the work began.
         files.delete_upload_if_ended(dry)
-        assert files.upload_path(job).is_file()
+        assert files.has_upload(job)
 
     def test_is_gone_on_with_once(self) -> None:
         dry = worked_off(submit(dry_run=True))
@@ -255,6 +254,16 @@ class TestADryRun:
     def test_that_fails_keeps_nothing(self, uploads_root: Path) -> None:
         job = worked_off(submit(b'{"sku": ', "spring.jsonl", dry_run=True))
         assert (job.upload, {name for name in kept(uploads_root) if name.endswith(".import")}) == ("", set())
+
+
+def read_upload(job: Job) -> bytes:
+    with files.open_upload(job) as file:
+        return file.read()
+
+
+def rejected_rows(job: Job) -> str:
+    with open_rejected(job) as file:
+        return file.read().decode()
 
 
 MANY = b"sku,title,price\n" + b"".join(
@@ -289,7 +298,7 @@ def test_an_import_that_was_interrupted_reports_the_whole(
     assert whole.result is not None
     assert (whole.result["rows"], whole.result["created"], whole.result["rejected"]) == (12, 7, 5)
     assert (resumed.state, resumed.result) == (State.SUCCEEDED, whole.result)
-    assert rejected_file(resumed).read_text() == rejected_file(whole).read_text()
+    assert rejected_rows(resumed) == rejected_rows(whole)
     assert Product.objects.filter(import_id=job.pk).count() == (0 if dry_run else 7)
 
 
@@ -421,7 +430,7 @@ class TestInTheAdmin:
         assert answer.headers["Content-Disposition"] == f'attachment; filename="rejected-{job.pk}.csv"'
         content = b"".join(answer.streaming_content)
         assert content.startswith(b"\xef\xbb\xbfline,sku,photo,reason,sku,title,price\r\n")
-        rejected_path(job).unlink()
+        files.delete_stored(rejected_name(job))
         assert manager.get(reverse("admin:catalog_import_rejected", args=[job.pk])).status_code == 404
 
     def test_whoever_may_not_import_gets_nowhere(self) -> None:

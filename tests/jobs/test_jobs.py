@@ -83,6 +83,11 @@ def now(job: Job) -> Job:
     return Job.objects.get(pk=job.pk)
 
 
+def read_upload(job: Job) -> bytes:
+    with files.open_upload(job) as file:
+        return file.read()
+
+
 def kept() -> list[Path]:
     """What lies in the folder of uploads."""
     root = Path(settings.UPLOADS_ROOT)
@@ -122,13 +127,12 @@ class TestAJobComesIn:
         job = submit(loss="triplet", margin=0.3, activate=True)
         assert (job.state, job.kind, job.collection) == (State.QUEUED, "train", "all")
         assert job.parameters == {"loss": "triplet", "margin": 0.3, "backbone": "bundled", "activate": True}
-        assert files.upload_path(job).read_bytes() == packed()
-        assert kept() == [files.upload_path(job)]
-        assert files.upload_path(job).parent == uploads_root
+        assert read_upload(job) == packed()
+        assert kept() == [uploads_root / job.upload]
 
     def test_from_an_upload_in_memory(self):
         job = submit_training("all", SimpleUploadedFile("photos.zip", packed()), {})
-        assert files.upload_path(job).read_bytes() == packed()
+        assert read_upload(job) == packed()
 
     def test_below_one_folder_that_everything_lies_in(self):
         assert submit(content=packed({f"shop/{name}": content for name, content in PHOTOS.items()})).upload
@@ -170,7 +174,7 @@ class TestAJobComesIn:
         first = submit()
         with pytest.raises(JobInProgress):
             submit()
-        assert kept() == [files.upload_path(first)]
+        assert kept() == [Path(settings.UPLOADS_ROOT, first.upload)]
         CollectionFactory.create(slug="food")
         submit("food")
         services.cancel(first.pk)
@@ -188,7 +192,7 @@ class TestAJobComesIn:
         with pytest.raises(JobInProgress):
             submit()
         assert Job.objects.get() == first
-        assert kept() == [files.upload_path(first)]
+        assert kept() == [Path(settings.UPLOADS_ROOT, first.upload)]
 
     def test_nowhere_that_cannot_train(self, settings, monkeypatch):
         monkeypatch.setattr(submissions, "find_spec", lambda _: None)
@@ -317,7 +321,7 @@ class TestAJobRuns:
 
     def test_in_a_child_process_that_reports_progress_and_succeeds(self, child_runs):
         child_runs(f"""{REPORTS}
-assert files.upload_path(job).is_file()
+assert files.has_upload(job)
 execution.ProgressReporter(job)("training", 20, 20)
 execution.succeed(job, {{"encoder": "all-v2"}})
 """)
@@ -387,7 +391,7 @@ execution.succeed(job, {{"encoder": "all-v2"}})
     def test_and_fails_where_its_archive_is_gone(self, child_runs):
         child_runs(SLEEPS)
         job = submit()
-        files.upload_path(job).unlink()
+        files.delete_stored(job.upload)
         runner.run(job.pk)
         assert now(job).error == "what was sent is gone: send it again"
 

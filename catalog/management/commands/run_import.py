@@ -15,13 +15,15 @@ from django.core.management.base import BaseCommand
 from catalog.importers.archive import ImportInterrupted
 from catalog.importers.rows import ImportAborted, ImportReport, InvalidSource
 from catalog.importers.run import Checkpoint, ImportOptions, graceful_interrupt, run_import
-from catalog.importers.submission import rejected_path
+from catalog.importers.submission import rejected_name
 from jobs import execution
-from jobs.files import upload_path
+from jobs.files import local_upload
 from jobs.models import Job
 from jobs.progress import ProgressCallback
 from jobs.selectors import get_job
 from jobs.storage import StorageUnavailable
+from stores import base as stores
+from stores.base import GrowingFile
 
 MAX_PROBLEMS = 20
 
@@ -40,21 +42,34 @@ class Command(BaseCommand):
         row = get_job(job)
         execution.attach_to_runner(row)
         on_progress = execution.ProgressReporter(row)
-        path = upload_path(row)
-        rejected = rejected_path(row)
+        checkpoint = Checkpoint.from_json(row.checkpoint) if row.checkpoint else None
+        kept_bytes = checkpoint.rejected_bytes if checkpoint else 0
+        path: Path | None = None
         try:
-            with graceful_interrupt() as should_stop:
+            with (
+                graceful_interrupt() as should_stop,
+                local_upload(row) as path,
+                stores.uploads().growing(rejected_name(row), kept_bytes) as rejected,
+            ):
+
+                def save_checkpoint(reached: Checkpoint) -> None:
+                    # Whoever goes on from here needs them.
+                    rejected.sync()
+                    execution.save_checkpoint(row, reached.as_json(MAX_PROBLEMS))
+
                 report = run_import(
                     path,
                     ImportOptions.from_parameters(row.parameters),
                     import_id=row.pk,
-                    checkpoint=Checkpoint.from_json(row.checkpoint) if row.checkpoint else None,
-                    on_checkpoint=lambda checkpoint: execution.save_checkpoint(row, checkpoint.as_json(MAX_PROBLEMS)),
+                    checkpoint=checkpoint,
+                    on_checkpoint=save_checkpoint,
                     is_upload=True,
-                    rejected=rejected,
+                    rejected=rejected.path,
                     on_progress=lambda report, total: on_progress("importing", report.rows, total),
                     should_stop=should_stop,
                 )
+                if not report.interrupted:
+                    _keep(report, rejected)
         except InvalidSource as error:
             execution.fail(row, str(error).replace(str(path), row.parameters["file"] or "the file"))
         except (ImportAborted, StorageUnavailable) as error:
@@ -66,20 +81,25 @@ class Command(BaseCommand):
         else:
             if report.interrupted:
                 _exit()
-            _succeed(row, report, rejected, on_progress)
+            _succeed(row, report, on_progress)
 
 
-def _succeed(job: Job, report: ImportReport, rejected: Path, on_progress: ProgressCallback) -> None:
-    has_rejected_file = report.rejected + report.photos_rejected > 0
-    if not has_rejected_file:
-        rejected.unlink(missing_ok=True)
+def _keep(report: ImportReport, rejected: GrowingFile) -> None:
+    if _has_rejected(report):
+        rejected.finish()
     else:
-        # A web process may run as another user of the same group; nobody else is to read it.
-        rejected.chmod(0o640)
+        rejected.discard()
+
+
+def _has_rejected(report: ImportReport) -> bool:
+    return report.rejected + report.photos_rejected > 0
+
+
+def _succeed(job: Job, report: ImportReport, on_progress: ProgressCallback) -> None:
     problems = [asdict(problem) for problem in report.problems[:MAX_PROBLEMS]]
     on_progress("importing", report.rows, report.rows)
     execution.succeed(
-        job, {"rows": report.rows, **asdict(report), "problems": problems, "rejected_file": has_rejected_file}
+        job, {"rows": report.rows, **asdict(report), "problems": problems, "rejected_file": _has_rejected(report)}
     )
 
 

@@ -1,6 +1,7 @@
 // Uploads the file of an import in parts, so that an upload that was interrupted goes on where it stopped, also after a reload.
 
-const PART_BYTES = 4 * 1024 * 1024;
+// A bucket takes parts of 5 MiB and more.
+const PART_BYTES = 8 * 1024 * 1024;
 const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 30000;
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from embeddings.evaluation.metrics import METRICS
 from embeddings.management.errors import command_error
 from embeddings.models import Collection, EncoderVersion
 from jobs import execution
-from jobs.files import upload_path
+from jobs.files import local_upload
 from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
 from jobs.selectors import get_job
@@ -110,11 +111,12 @@ class Command(BaseCommand):
         """The training of a job, as the child of the process that runs the job."""
         job = get_job(job_id)
         execution.attach_to_runner(job)
-        # Without an upload on the collection's own photos.
-        options = {**job.parameters, "data": upload_path(job) if job.upload else None}
+        options: dict[str, Any] = dict(job.parameters)
         try:
             options["backbone"] = _named_backbone(job.parameters.get("backbone", "bundled"))
-            result = _job_result(job, options, execution.ProgressReporter(job))
+            # Without an upload on the collection's own photos.
+            with local_upload(job) if job.upload else nullcontext() as data:
+                result = _job_result(job, {**options, "data": data}, execution.ProgressReporter(job))
         except (EmbeddingsError, ArchiveRejected, ValueError) as error:
             reason = str(error).replace(options["backbone"], job.parameters.get("backbone", options["backbone"]))
             execution.fail(job, reason)

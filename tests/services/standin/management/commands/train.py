@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 
 from catalog.archives import SafeArchive
 from jobs import execution
-from jobs.files import upload_path
+from jobs.files import local_upload
 from jobs.models import Job
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         job = Job.objects.get(pk=options["job"])
         execution.attach_to_runner(job)
         on_progress = execution.ProgressReporter(job)
-        with tempfile.TemporaryDirectory() as folder, SafeArchive(upload_path(job)) as archive:
+        with tempfile.TemporaryDirectory() as folder, local_upload(job) as path, SafeArchive(path) as archive:
             archive.extract_to(Path(folder))
             photos = sum(path.is_file() for path in Path(folder).rglob("*"))
         steps = job.parameters.get("epochs", 5)
