@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.mapped import MAP_SUFFIX, MappedEncoder
+from embeddings.encoders.text import TextEncoder
 from embeddings.errors import EncoderMismatch, EncoderUnavailable, RankerUnavailable
 from embeddings.ranking.candidates import Ranker
 from embeddings.ranking.files import fingerprint_of, open_ranker
@@ -39,6 +40,7 @@ class Backends:
         self._making = threading.Lock()
         self._encoders: dict[tuple[str, Path, int], Encoder] = {}
         self._rankers: dict[tuple[Path, str], Ranker] = {}
+        self._text_encoders: dict[tuple[str, Path, int], TextEncoder] = {}
         # With the setting that it was made from.
         self._vector_index: tuple[Any, VectorIndex] | None = None
         # What a command asks in its place.
@@ -69,6 +71,17 @@ class Backends:
                     found = self._rankers[key] = _load_ranker(spec, key[0])
         return found
 
+    def text_encoder(self, name: str) -> TextEncoder:
+        """See `get_text_encoder`."""
+        key = (name, settings.ENCODERS_ROOT, settings.ENCODER_THREADS)
+        found = self._text_encoders.get(key)
+        if found is None:
+            with self._making:
+                found = self._text_encoders.setdefault(
+                    key, TextEncoder(settings.ENCODERS_ROOT / name, threads=settings.ENCODER_THREADS)
+                )
+        return found
+
     def vector_index(self) -> VectorIndex:
         """See `get_vector_index`."""
         if self.own_vector_index is not None:
@@ -96,6 +109,21 @@ def get_encoder(name: str | None = None) -> Encoder:
         EncoderUnavailable: there is no such file, or it cannot be read.
     """
     return registry.get(Backends).encoder(name)
+
+
+def get_text_encoder(name: str) -> TextEncoder:
+    """The text encoder of a name, one instance for this process.
+
+    Args:
+        name: a folder in ENCODERS_ROOT.
+
+    Returns:
+        The encoder. Its files are read when it is first used.
+
+    Raises:
+        EncoderUnavailable: there is no such folder, a file is missing in it, or the package that splits texts is.
+    """
+    return registry.get(Backends).text_encoder(name)
 
 
 def is_map_of(name: str, folder: str) -> bool:

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from embeddings.backends import get_vector_index
+from embeddings.backends import get_text_encoder, get_vector_index
 from embeddings.errors import BuildOvertaken, EmbeddingsError, IndexUnavailable
 from embeddings.indexing import points_of
 from embeddings.models import (
@@ -85,7 +85,7 @@ def build_generation(version: EncoderVersion, on_progress: ProgressCallback | No
 
     Args:
         version: with or without an index of its own.
-        on_progress: called as points are written, with the stage "indexing".
+        on_progress: called as points are written, with the stage "indexing", and "texts" where texts are encoded.
 
     Returns:
         How many points the new generation has.
@@ -93,21 +93,25 @@ def build_generation(version: EncoderVersion, on_progress: ProgressCallback | No
     Raises:
         BuildOvertaken: another process has begun to build the same version meanwhile.
         IndexUnavailable: the index does not answer; the live index is as it was.
+        EncoderUnavailable: the collection's text encoder cannot be loaded; the live index is as it was.
+        EncoderMismatch: the text encoder's files were replaced; the live index is as it was.
     """
     index = get_vector_index()
-    begin_build(version)
-    version.refresh_from_db(fields=["index_generation"])
     # Not as they were when the version was read: hours of embedding may have passed, and a roll-back.
     collection = Collection.objects.get(pk=version.collection_id)
+    text_encoder = collection.text_encoder
+    text_dim = get_text_encoder(text_encoder).dim if text_encoder else 0
+    begin_build(version)
+    version.refresh_from_db(fields=["index_generation"])
     activating = collection.active_version_id != version.pk
     # What answers queries, now or after a roll-back, is never built over.
     in_use = version.pk in (collection.active_version_id, collection.previous_version_id)
     former = [version.index_collection().name, version.text_collection().name] if in_use else []
     generation = version.index_generation + in_use
-    coming, coming_texts = version.index_collection(generation), version.text_collection(generation)
+    coming, coming_texts = version.index_collection(generation), version.text_collection(generation, text_dim)
     try:
-        unsure_since = _fill(version, coming, coming_texts, in_use, on_progress)
-        _switch(version, generation, unsure_since, activating=activating)
+        unsure_since = _fill(version, coming, coming_texts, text_encoder, in_use, on_progress)
+        _switch(version, generation, unsure_since, text_encoder, text_dim, activating=activating)
     except BaseException as error:
         if _is_overtaken(version):
             if isinstance(error, EmbeddingsError) and not isinstance(error, BuildOvertaken):
@@ -134,6 +138,7 @@ def _fill(
     version: EncoderVersion,
     coming: IndexCollection,
     coming_texts: IndexCollection,
+    text_encoder: str,
     in_use: bool,
     on_progress: ProgressCallback | None,
 ) -> datetime:
@@ -142,7 +147,7 @@ def _fill(
     for each in (coming, coming_texts):
         index.drop(each.name)
     index.ensure(coming, bulk_load=True)
-    index.ensure(coming_texts)
+    index.ensure(coming_texts, bulk_load=bool(text_encoder))
     rows = _with_vector(version)
     progress = StageProgress(on_progress, "indexing", rows.count() if on_progress else 0)
     since: datetime | None = None
@@ -153,11 +158,13 @@ def _fill(
         if upserted <= SMALL_PASS:
             break
     texts_since = _database_time() - COMMIT_LAG
-    build_texts(version, coming_texts.name, None, is_live=in_use)
+    build_texts(version, coming_texts.name, None, text_encoder=text_encoder, is_live=in_use, on_progress=on_progress)
     index.optimise(coming.name)
+    if text_encoder:
+        index.optimise(coming_texts.name)
     started = _database_time()
     _upsert_changed(version, coming.name, since, None)
-    build_texts(version, coming_texts.name, texts_since, is_live=in_use)
+    build_texts(version, coming_texts.name, texts_since, text_encoder=text_encoder, is_live=in_use)
     for each in (coming, coming_texts):
         index.close(each.name)
     return started - COMMIT_LAG
@@ -242,7 +249,15 @@ def _overtaken(version: EncoderVersion) -> BuildOvertaken:
 
 
 @transaction.atomic
-def _switch(version: EncoderVersion, generation: int, unsure_since: datetime, *, activating: bool) -> None:
+def _switch(
+    version: EncoderVersion,
+    generation: int,
+    unsure_since: datetime,
+    text_encoder: str,
+    text_dim: int,
+    *,
+    activating: bool,
+) -> None:
     """Make a generation the live one; rows that may have changed since the last pass are upserted again.
 
     activating: make the version the active one. A build of the active one leaves that as it is: it may have been rolled back from.
@@ -259,7 +274,8 @@ def _switch(version: EncoderVersion, generation: int, unsure_since: datetime, *,
     texts.filter(changed_at__gte=unsure_since).mark_pending()
     version.index_generation = generation
     version.rebuild_started_at = None
-    version.save(update_fields=["index_generation", "rebuild_started_at"])
+    version.text_encoder, version.text_dim = text_encoder, text_dim
+    version.save(update_fields=["index_generation", "rebuild_started_at", "text_encoder", "text_dim"])
     collection = Collection.objects.select_for_update().get(pk=version.collection_id)
     if activating and collection.active_version_id != version.pk:
         collection.previous_version_id, collection.active_version_id = collection.active_version_id, version.pk

@@ -23,6 +23,7 @@ EMBEDDING_STAGES = {
     "comparison": _("comparing"),
     "index": _("building the index"),
     "indexing": _("building the index"),
+    "texts": _("encoding texts"),
     "indexing what changed": _("indexing recent changes"),
 }
 _DUPLICATES_STAGES = {

@@ -55,6 +55,15 @@ class Collection(models.Model):
         default=DEFAULT_LANGUAGE,
         help_text=_("Whose forms of a word are found as one: shoes and shoe. A change indexes all texts again."),
     )
+    text_encoder = models.CharField(
+        _("text encoder"),
+        max_length=100,
+        blank=True,
+        editable=False,
+        help_text=_(
+            "Folder in ENCODERS_ROOT. From the next index on texts are found by their meaning, too; empty: by words alone."
+        ),
+    )
     active_version = models.ForeignKey(
         "EncoderVersion",
         verbose_name=_("active encoder version"),
@@ -169,6 +178,16 @@ class EncoderVersion(models.Model):
         editable=False,
         help_text=_("By field, and of how many products: what a long text is, as the text index counts it."),
     )
+    text_encoder = models.CharField(
+        _("text encoder"),
+        max_length=100,
+        blank=True,
+        editable=False,
+        help_text=_("That of the live text index; empty: it has words alone."),
+    )
+    text_dim = models.PositiveIntegerField(
+        _("dimensions of texts"), default=0, editable=False, help_text=_("Length of the text encoder's vectors.")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -213,9 +232,18 @@ class EncoderVersion(models.Model):
         number = self.index_generation if generation is None else generation
         return IndexCollection(f"{self.label}-g{number}", self.layout.dim, Distance(self.collection.distance))
 
-    def text_collection(self, generation: int | None = None) -> IndexCollection:
-        """The index collection of the products' texts, which switches with that of the photos."""
-        return IndexCollection(f"{self.index_collection(generation).name}-text", 0, sparse=SPARSE_VECTORS)
+    def text_collection(self, generation: int | None = None, dim: int | None = None) -> IndexCollection:
+        """The index collection of the products' texts, which switches with that of the photos.
+
+        Args:
+            generation: None for the live one.
+            dim: length of a text encoder's vectors, 0 for words alone; None for that of the live one.
+
+        Returns:
+            Its name and what its points have.
+        """
+        name = f"{self.index_collection(generation).name}-text"
+        return IndexCollection(name, self.text_dim if dim is None else dim, sparse=SPARSE_VECTORS)
 
 
 class RankerVersion(models.Model):
@@ -402,13 +430,15 @@ class IndexedTextQuerySet(models.QuerySet["IndexedText"]):
         return self._mark(IndexedText.State.REMOVED)
 
     def mark_indexed(self, rows: Sequence[IndexedText]) -> None:
-        """The points of these rows are in the index, with their `terms`. rows: locked, and of the revision that was written.
+        """The points of these rows are in the index, with their `terms` and `vector`.
+
+        rows: locked, and of the revision that was written.
 
         `changed_at` stays: it says when there was work, which a build of the next generation looks for.
         """
         for row in rows:
             row.state = IndexedText.State.INDEXED
-        self.bulk_update(rows, ["state", "terms"], batch_size=200)
+        self.bulk_update(rows, ["state", "terms", "vector", "vector_of"], batch_size=200)
 
     def _mark(self, state: str) -> int:
         return self.update(state=state, revision=models.F("revision") + 1, changed_at=Now())
@@ -437,6 +467,16 @@ class IndexedText(models.Model):
         default=bytes,
         editable=False,
         help_text=_("What the document frequencies count of it: little-endian uint32."),
+    )
+    vector = models.BinaryField(
+        _("vector"), null=True, editable=False, help_text=_("Of the text encoder: little-endian float16.")
+    )
+    vector_of = models.CharField(
+        _("vector of"),
+        max_length=64,
+        blank=True,
+        editable=False,
+        help_text=_("SHA-256 of the text encoder and the text that the vector is of."),
     )
     revision = models.PositiveIntegerField(_("revision"), default=1)
     changed_at = models.DateTimeField(_("changed"), db_default=Now())

@@ -58,6 +58,7 @@ class LiveCollection:
         layout: what its vectors consist of.
         weights: what each part counts by default.
         texts: the live generation of the products' texts.
+        text_encoder: a name for `get_text_encoder`; "" where texts have words alone.
         language: of the texts.
         calibration: of cosines of the encoder's vectors; None if the version has none.
         text_lengths: mean lengths of the fields of texts.
@@ -74,6 +75,7 @@ class LiveCollection:
     layout: Layout
     weights: Weights
     texts: IndexCollection
+    text_encoder: str
     language: str
     calibration: Calibration | None = None
     text_lengths: Mapping[str, float] = field(default_factory=dict)
@@ -187,6 +189,7 @@ def live_of(version: EncoderVersion) -> LiveCollection:
         version.layout,
         version.default_weights,
         version.text_collection(),
+        version.text_encoder,
         version.collection.language,
         confidence_calibration(version),
         version.text_lengths,

@@ -1,7 +1,11 @@
-"""Processing of the texts' outbox: weighs words, writes and deletes points, counts document frequencies. Steps are idempotent."""
+"""Processing of the texts' outbox: weighs words, encodes texts, writes and deletes points, counts document frequencies.
+
+Steps are idempotent.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,14 +19,15 @@ from django.db.models import Q
 
 from catalog.json_conditions import attribute_texts
 from catalog.models import Category, Product, lineage
-from embeddings.backends import get_vector_index
+from embeddings.backends import get_text_encoder, get_vector_index
 from embeddings.document_frequencies import add_frequencies
 from embeddings.indexing import claim_index, payloads_of_products, still_live
-from embeddings.models import DocumentFrequency, EncoderVersion, IndexedText
+from embeddings.models import DocumentFrequency, EncoderVersion, IndexedText, vector_from_bytes, vector_to_bytes
 from embeddings.selectors import active_versions
 from embeddings.text.bm25 import Document, ProductText, document_of, field_lengths, mean_lengths
 from embeddings.text_outbox import WAITING, ensure_all_texts, mark_text_orphans, products_covered
 from embeddings.vector_index.base import NO_VECTOR, Point
+from jobs.progress import ProgressCallback, StageProgress
 
 State = IndexedText.State
 BATCH = 256
@@ -31,6 +36,15 @@ _MEASURED = 2000
 _GROWTH = 4
 # Names of attributes with codes, besides the SKU, by which one product is asked for: barcodes and makers' article numbers.
 _CODE_ATTRIBUTES = frozenset({"gtin", "gtin8", "gtin12", "gtin13", "gtin14", "ean", "upc", "isbn", "barcode", "mpn"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What is in the index of a product's text. vector: as it is stored, None without a text encoder; vector_of: its source."""
+
+    document: Document
+    vector: bytes | None = None
+    vector_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,8 @@ def process_texts(product_ids: Iterable[int] | None = None) -> TextReport:
     Raises:
         IndexLocked: another process holds the index. The rows are unchanged.
         IndexUnavailable: the index does not respond. The rows are unchanged.
+        EncoderUnavailable: the text encoder's files are missing or damaged. The rows are unchanged.
+        EncoderMismatch: the text encoder's files were replaced. The rows are unchanged.
     """
     report = TextReport()
     chosen = Q() if product_ids is None else Q(product_id__in=list(product_ids))
@@ -67,7 +83,9 @@ def process_texts(product_ids: Iterable[int] | None = None) -> TextReport:
         due = rows.filter(chosen, state__in=WAITING)
         if not due.exists():
             continue
-        version.refresh_from_db(fields=["index_generation", "rebuild_started_at", "text_lengths"])
+        version.refresh_from_db(
+            fields=["index_generation", "rebuild_started_at", "text_lengths", "text_encoder", "text_dim"]
+        )
         claim_index(version)
         lengths = _lengths(version)
         if not version.rebuilding:
@@ -78,17 +96,32 @@ def process_texts(product_ids: Iterable[int] | None = None) -> TextReport:
     return report
 
 
-def build_texts(version: EncoderVersion, name: str, since: datetime | None, *, is_live: bool) -> int:
+def build_texts(
+    version: EncoderVersion,
+    name: str,
+    since: datetime | None,
+    *,
+    text_encoder: str,
+    is_live: bool,
+    on_progress: ProgressCallback | None = None,
+) -> int:
     """Write texts to the next generation of a version's text index.
 
     Args:
         version: whose texts.
         name: of the index collection that is being built.
         since: write those that changed since then; None for all.
+        text_encoder: of the next generation; "" for words alone.
         is_live: whether another generation answers queries, for which waiting rows go on waiting.
+        on_progress: called with the stage "texts" where they are encoded.
 
     Returns:
         How many texts were written.
+
+    Raises:
+        EncoderUnavailable: the text encoder's files are missing or damaged.
+        EncoderMismatch: the text encoder's files were replaced.
+        IndexUnavailable: the index does not respond.
     """
     if since is None:
         ensure_all_texts(version)
@@ -96,13 +129,17 @@ def build_texts(version: EncoderVersion, name: str, since: datetime | None, *, i
         _measure(version)
     lengths = version.text_lengths
     rows = IndexedText.objects.filter(version=version).exclude(state=State.REMOVED)
+    chosen_rows = rows.filter(Q() if since is None else Q(changed_at__gte=since))
+    progress = StageProgress(on_progress, "texts", chosen_rows.count()) if on_progress and text_encoder else None
     written = 0
-    for batch in _batches(rows.filter(Q() if since is None else Q(changed_at__gte=since))):
-        documents = _write(version, name, batch, lengths)
+    for batch in _batches(chosen_rows):
+        done = _write(version, name, batch, lengths, text_encoder)
         chosen = [row for row in batch if not is_live or row.state == State.INDEXED]
         with transaction.atomic():
-            _mark(version, chosen, documents)
-        written += len(documents)
+            _mark(version, chosen, done)
+        written += len(done)
+        if progress:
+            progress.advance(len(batch))
     if since is None:
         DocumentFrequency.objects.filter(version=version, documents__lte=0).delete()
     return written
@@ -199,45 +236,76 @@ def _batches(rows: Any) -> Iterator[list[IndexedText]]:
 
 
 def _index(version: EncoderVersion, rows: Sequence[IndexedText], lengths: Mapping[str, float]) -> TextReport:
-    documents = _write(version, version.text_collection().name, rows, lengths)
-    gone = [row.pk for row in rows if row.product_id not in documents]
+    done = _write(version, version.text_collection().name, rows, lengths, version.text_encoder)
+    gone = [row.pk for row in rows if row.product_id not in done]
     if gone:
         IndexedText.objects.filter(pk__in=gone, state=State.PENDING).mark_removed()
     with transaction.atomic():
         if not still_live(version):
             return TextReport()
-        return TextReport(indexed=_mark(version, rows, documents))
+        return TextReport(indexed=_mark(version, rows, done))
 
 
 def _write(
-    version: EncoderVersion, name: str, rows: Sequence[IndexedText], lengths: Mapping[str, float]
-) -> dict[int, Document]:
-    """Write the points of rows. Returns the documents by product, of products that there are."""
+    version: EncoderVersion, name: str, rows: Sequence[IndexedText], lengths: Mapping[str, float], text_encoder: str
+) -> dict[int, _Written]:
+    """Write the points of rows. Returns what was written by product, of products that there are."""
     product_ids = [row.product_id for row in rows]
     texts, payloads = texts_of(product_ids), payloads_of_products(product_ids)
     language = version.collection.language
-    documents = {
-        product_id: document_of(text, language, lengths)
-        for product_id, text in texts.items()
-        # Read by two queries, between which it may have been deleted.
-        if product_id in payloads
+    # Read by two queries, between which it may have been deleted.
+    there = {product_id: text for product_id, text in texts.items() if product_id in payloads}
+    vectors = _vectors(rows, there, text_encoder) if text_encoder else {}
+    done = {
+        product_id: _Written(document_of(text, language, lengths), *vectors.get(product_id, ()))
+        for product_id, text in there.items()
     }
-    points = [Point(each, NO_VECTOR, payloads[each], document.vectors) for each, document in documents.items()]
+    points = [
+        Point(
+            each,
+            NO_VECTOR if written.vector is None else vector_from_bytes(written.vector),
+            payloads[each],
+            written.document.vectors,
+        )
+        for each, written in done.items()
+    ]
     get_vector_index().upsert(name, points)
-    return documents
+    return done
 
 
-def _mark(version: EncoderVersion, rows: Sequence[IndexedText], documents: Mapping[int, Document]) -> int:
+def _vectors(
+    rows: Sequence[IndexedText], texts: Mapping[int, ProductText], text_encoder: str
+) -> dict[int, tuple[bytes, str]]:
+    """The text encoder's vector of each product, and what it is of. Encoded again only where the text or the encoder changed."""
+    sources = {
+        product_id: hashlib.sha256(f"{text_encoder}\n{text.whole}".encode()).hexdigest()
+        for product_id, text in texts.items()
+    }
+    found = {
+        row.product_id: (bytes(row.vector), row.vector_of)
+        for row in rows
+        if row.vector is not None and row.vector_of == sources.get(row.product_id)
+    }
+    missing = [each for each in texts if each not in found]
+    encoded = get_text_encoder(text_encoder).encode([texts[each].whole for each in missing])
+    return found | {
+        each: (vector_to_bytes(vector), sources[each]) for each, vector in zip(missing, encoded, strict=True)
+    }
+
+
+def _mark(version: EncoderVersion, rows: Sequence[IndexedText], done: Mapping[int, _Written]) -> int:
     """Mark rows as indexed that did not change meanwhile, and count their terms instead of those before."""
-    revisions = {row.pk: row.revision for row in rows if row.product_id in documents}
+    revisions = {row.pk: row.revision for row in rows if row.product_id in done}
     locked = IndexedText.objects.select_for_update().filter(pk__in=[*revisions]).order_by("pk")
     unchanged = [row for row in locked if row.revision == revisions[row.pk] and row.state != State.REMOVED]
     changes: Counter[int] = Counter()
     for row in unchanged:
         changes.subtract(_terms(row))
-        terms = documents[row.product_id].terms
-        changes.update(terms)
-        row.terms = np.array(sorted(terms), dtype="<u4").tobytes()
+        written = done[row.product_id]
+        changes.update(written.document.terms)
+        row.terms = np.array(sorted(written.document.terms), dtype="<u4").tobytes()
+        if written.vector is not None:
+            row.vector, row.vector_of = written.vector, written.vector_of
     IndexedText.objects.mark_indexed(unchanged)
     add_frequencies(version.pk, changes)
     return len(unchanged)

@@ -18,7 +18,7 @@ from catalog.filters import NO_FILTER
 from catalog.photos import open_visitors_photo
 from catalog.selectors import ids_not_matching
 from catalog.text_search import SearchUnavailable
-from embeddings.backends import encoder_of, get_vector_index
+from embeddings.backends import encoder_of, get_text_encoder, get_vector_index
 from embeddings.document_frequencies import frequencies_of
 from embeddings.errors import EmbeddingsError
 from embeddings.parts.embed import embed_photo
@@ -29,9 +29,9 @@ from embeddings.selectors import LiveCollection, live_collection, missing_fields
 from embeddings.text.bm25 import QueryText
 from embeddings.text.fusion import best_first
 from embeddings.text.queries import query_of
-from embeddings.text.ranking import EXACT, lexical_scores
+from embeddings.text.ranking import EXACT, hybrid_scores, lexical_scores
 from embeddings.text.synonyms import Synonyms, read_synonyms
-from embeddings.vector_index.base import UNFILTERED, Filter, Hit, SparseQuery, SparseVector, Vector
+from embeddings.vector_index.base import UNFILTERED, Filter, Hit, SparseQuery, SparseVector, Vector, VectorQuery
 from recommender import pipeline
 from recommender.errors import NothingToSearchFor, WithoutVector
 from recommender.facets import facets_of
@@ -125,8 +125,9 @@ class _Found:
 def search_products(collection_slug: str, search: ProductSearch) -> Recommendations:
     """Find products by words, by a photo, by liked and disliked products, or by all of them.
 
-    Words alone rank by BM25 and n-grams, exact article numbers first; an active ranker puts the best in order. Looks alone rank as
-    similar products do. Together, the words choose among the products that look most alike: "this, but red".
+    Words alone rank by BM25 and n-grams, exact article numbers first; where the collection has a text encoder, by what they mean,
+    too, once they are typed to the end. An active ranker puts the best in order. Looks alone rank as similar products do. Together,
+    the words choose among the products that look most alike: "this, but red".
 
     Args:
         collection_slug: the collection to search.
@@ -343,6 +344,12 @@ class _Finder:
         return query_of(self._search.text, language, synonyms_of(language), unfinished=self._search.typing)
 
     @cached_property
+    def _meaning(self) -> Vector:
+        with query_stage("encode"):
+            meaning: Vector = get_text_encoder(self._live.text_encoder).encode([self._search.text])[0]
+        return meaning
+
+    @cached_property
     def _frequencies(self) -> Mapping[int, int]:
         return frequencies_of(self._live.version_id, self._query.looked_up)
 
@@ -360,7 +367,17 @@ class _Finder:
             hits = get_vector_index().query_sparse(live.texts.name, SparseQuery(using, vector, chosen, limit))
             return {hit.product_id: hit.score for hit in hits}
 
-        return lexical_scores(ask, query, self._frequencies)
+        def ask_meaning(among: Collection[int] | None = None) -> dict[int, float]:
+            chosen = conditions if among is None else Filter(match_any={"product_id": [*among]})
+            wanted = limit if among is None else len(among)
+            asked = VectorQuery(positive=[self._meaning], filter=chosen, limit=wanted)
+            return {hit.product_id: hit.score for hit in get_vector_index().query(live.texts.name, asked)}
+
+        # Among products that look alike the words say what is different, such as a colour; a word that is not finished means
+        # something else.
+        if not live.text_encoder or among is not None or self._search.typing:
+            return lexical_scores(ask, query, self._frequencies)
+        return hybrid_scores(ask, ask_meaning, query, self._frequencies)
 
 
 def _by_words_alone(scores: Mapping[int, float], limit: int) -> _Found:

@@ -49,6 +49,11 @@ class ProductText:
     fields: Mapping[str, str]
     codes: Sequence[str] = ()
 
+    @property
+    def whole(self) -> str:
+        """What a text encoder reads: the fields in the order of FIELD_WEIGHTS."""
+        return " ".join(text for name in FIELD_WEIGHTS if (text := self.fields.get(name, "").strip()))
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

@@ -116,3 +116,31 @@ def test_words_and_a_vector_live_in_one_point(index: VectorIndex) -> None:
         assert index.retrieve(name, [2])[2].vector.tolist() == [0, 0, 1]
     finally:
         index.drop(name)
+
+
+def test_words_and_a_vector_of_one_point_are_filtered_replaced_and_deleted_together(index: VectorIndex) -> None:
+    name = f"test-{uuid.uuid4().hex}"
+    index.ensure(IndexCollection(name, 3, sparse=(WORDS,)), bulk_load=True)
+    try:
+        vectors = np.eye(3, dtype=np.float32)
+
+        def point(number: int, vector: int, word: int) -> Point:
+            return Point(number, vectors[vector], {"product_id": number}, {WORDS: SparseVector.of({word: 1.0})})
+
+        def nearest(vector: int, *among: int) -> list[int]:
+            chosen = Filter(match_any={"product_id": [*among]})
+            return [hit.id for hit in index.query(name, VectorQuery(positive=[vectors[vector]], filter=chosen))]
+
+        index.upsert(name, [point(1, 0, 10), point(2, 0, 20), point(3, 1, 10)])
+        index.optimise(name)
+        assert nearest(0, 2, 3) == [2, 3]
+        index.upsert(name, [point(2, 1, 10)])
+        assert nearest(1, 1, 2) == [2, 1]
+        assert [hit.id for hit in index.query_sparse(name, asked({10: 1.0}))] == [1, 2, 3]
+        index.delete(name, [1])
+        assert nearest(0, 1, 2) == [2]
+        assert [hit.id for hit in index.query_sparse(name, asked({10: 1.0}))] == [2, 3]
+        index.close(name)
+        assert index.retrieve(name, [2])[2].vector.tolist() == [0, 1, 0]
+    finally:
+        index.drop(name)

@@ -11,12 +11,16 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from catalog.models import Category, Product
+from embeddings import generations
+from embeddings.models import Collection
+from embeddings.text_encoders import use_text_encoder
 from embeddings.text_indexing import process_texts
 from recommender.rules.book import forget_rules
 from recommender.rules.services import save_rule, save_set
 from tests.factories import CategoryFactory, blank_jpeg
 from tests.recommender.answers import ids, problem
 from tests.recommender.conftest import Shop
+from tests.text_encoder import make_text_encoder
 
 ADDRESS = "/api/collections/all/search"
 RED, BLUE, GREEN = (1, 0, 0), (0, 0, 1), (0, 1, 0)
@@ -64,6 +68,50 @@ def test_words_in_any_order_find_products_that_have_them(stocked: dict[str, Prod
     assert first["score"] > answer["results"][1]["score"] > 0
     assert (first["confidence"], first["matched_image"], first["query_image"]) == (None, None, None)
     assert api.post(ADDRESS, {"text": "mugs, blue"}).json() == answer
+
+
+@pytest.fixture
+def with_meaning(stocked: dict[str, Product], settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collection has a text encoder, to which a mug is a cup, and a lamp a light."""
+    monkeypatch.setattr(generations, "LIVE_COLLECTION_TTL_S", 0)
+    settings.ENCODERS_ROOT = tmp_path
+    use_text_encoder(Collection.objects.get(slug="all"), make_text_encoder(tmp_path))
+
+
+def test_with_a_text_encoder_other_words_of_the_same_meaning_find_a_product(
+    with_meaning: None, stocked: dict[str, Product], api: Client
+) -> None:
+    assert titles(api.get("/api/search", {"text": "light"}).json()) == ["desk lamp"]
+    found = titles(api.get("/api/search", {"text": "red cup"}).json())
+    assert found[0] == "red mug"
+    assert found.index("red mug") < found.index("red plate")
+    assert "desk lamp" not in found
+
+
+def test_with_a_text_encoder_codes_come_first_and_filters_apply(
+    with_meaning: None, stocked: dict[str, Product], api: Client
+) -> None:
+    first = api.get("/api/search", {"text": "lmp7"}).json()["results"][0]
+    assert (first["product"]["sku"], first["score"] >= 10) == ("LMP-7", True)
+    assert titles(api.get("/api/search", {"text": "cup", "max_price": "13"}).json()) == ["red mug"]
+
+
+def test_with_a_text_encoder_a_word_that_is_being_typed_is_found_as_a_word(
+    with_meaning: None, stocked: dict[str, Product], api: Client
+) -> None:
+    assert titles(api.get("/api/search", {"text": "la", "typing": "true"}).json()) == ["desk lamp"]
+    assert titles(api.get("/api/search", {"text": "light", "typing": "true"}).json()) == []
+
+
+def test_without_a_text_encoder_other_words_find_nothing(stocked: dict[str, Product], api: Client) -> None:
+    assert titles(api.get("/api/search", {"text": "light"}).json()) == []
+
+
+def test_a_text_encoder_whose_files_are_gone_is_a_problem_of_the_service(
+    with_meaning: None, stocked: dict[str, Product], settings: Any, tmp_path: Path, api: Client
+) -> None:
+    settings.ENCODERS_ROOT = tmp_path / "elsewhere"
+    assert "text encoder" in problem(api.get("/api/search", {"text": "light"}), 503)["detail"]
 
 
 def test_a_word_with_a_typing_error_is_found(stocked: dict[str, Product], api: Client) -> None:
