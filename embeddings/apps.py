@@ -9,9 +9,13 @@ class EmbeddingsConfig(AppConfig):
     name = "embeddings"
 
     def ready(self) -> None:
-        """Connect the receivers, the system checks and the kinds of job."""
+        """Connect the receivers, the system checks, the stamped tables and the kinds of job."""
+        from catalog.stamps import Topic, watch
         from embeddings import checks, job_kinds, receivers
+        from embeddings.models import Collection, CollectionCategory, EncoderVersion, ImageEmbedding
 
+        watch(Topic.CATALOGUE, ImageEmbedding)
+        watch(Topic.SETUP, Collection, CollectionCategory, EncoderVersion)
         job_kinds.register_kinds()
         checks.register_checks()
         receivers.connect()

@@ -116,12 +116,6 @@ class LiveCollections:
             self._missing[name] = get_vector_index().missing_fields(name)
         return self._missing[name]
 
-    def clear(self) -> None:
-        """Remove all entries."""
-        with self._lock:
-            self._read.clear()
-            self._missing.clear()
-
 
 def live_collection(slug: str) -> LiveCollection:
     """Get the live state of a collection, at most LIVE_COLLECTION_TTL_S old.
@@ -156,7 +150,7 @@ def missing_fields(live: LiveCollection) -> frozenset[str]:
 
 def clear_live_collection_cache() -> None:
     """Clear the cache of this process, after the active version has changed."""
-    registry.get(LiveCollections).clear()
+    registry.drop(LiveCollections)
 
 
 def _read_live_collection(slug: str) -> LiveCollection:

@@ -32,6 +32,15 @@ class Registry:
                     found = self._objects[kind] = kind()
         return cast("T", found)
 
+    def drop(self, kind: type) -> None:
+        """Drop the object of a class. What is still written into it by who has it is lost with it.
+
+        Args:
+            kind: the class.
+        """
+        with self._lock:
+            self._objects.pop(kind, None)
+
     def clear(self) -> None:
         """Drop every object; the next call makes a new one."""
         with self._lock:

@@ -27,7 +27,7 @@ from recommender.rules.explanation import Answered, Explanation, explain
 from recommender.rules.plan import NO_RULES, Plan, Source
 from recommender.rules.selection import Selection
 from recommender.rules.stages import pinned
-from recommender.selectors import excluded_products_of, vectors_of, vectors_of_images
+from recommender.selectors import beside, vectors_of, vectors_of_images
 from recommender.weighing import Weighing
 
 DEFAULT_COLLECTION = "all"
@@ -199,9 +199,9 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
         served = plan_for(live, product_id, diversity=query.diversity)
         live, rearrangement, rule_set = served.live, served.rearrangement, served.rule_set
     with query_stage("retrieve"):
-        vectors = vectors_of(live, product_id)
+        vectors, excluded_ids = beside(live, product_id)
+        excluded_ids.add(product_id)
     with query_stage("filter"):
-        excluded_ids = {product_id, *excluded_products_of(product_id)}
         plan = _plan_beside(live.slug, product_id, query, rule_set)
 
     def answer(plan: Plan) -> Recommendations:

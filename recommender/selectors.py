@@ -38,7 +38,7 @@ _VECTORS_OF_IMAGES_SQL = """
     SELECT image_id, vector, parts FROM {embedding} WHERE version_id = %s AND vector IS NOT NULL AND image_id IN
 """.format(**_NAMES)
 _EXCLUDED_SQL = """
-    SELECT other.product_id FROM {image} other WHERE other.sha256 = (
+    SELECT other.product_id AS id FROM {image} other WHERE other.sha256 = (
         SELECT own.sha256 FROM {image} own WHERE own.product_id = %s AND own.role IN ({compared})
         ORDER BY own.position, own.id LIMIT 1
     ) AND other.role IN ({compared}) AND NOT EXISTS (
@@ -50,6 +50,11 @@ _EXCLUDED_SQL = """
     WHERE variant.variant_of_id = (SELECT COALESCE(own.variant_of_id, own.id) FROM {product} own WHERE own.id = %s)
     AND variant.id <> %s
 """.format(**_NAMES)
+# Both at once, each with what it is.
+_BESIDE_SQL = f"""
+    SELECT id, NULL, NULL, 1 FROM ({_EXCLUDED_SQL}) excluded
+    UNION ALL SELECT image_id, vector, parts, 0 FROM ({_VECTORS_SQL}) vectors
+"""
 
 
 def vectors_of(live: LiveCollection, product_id: int) -> dict[int, Vector]:
@@ -84,19 +89,26 @@ def vectors_of_images(live: LiveCollection, image_ids: Collection[int]) -> dict[
     return vectors
 
 
-def excluded_products_of(product_id: int) -> set[int]:
-    """The products that are never recommended beside a product: those with the same file as main photo, and its family of variants.
+def beside(live: LiveCollection, product_id: int) -> tuple[dict[int, Vector], set[int]]:
+    """Read what a query beside a product starts from: its vectors, and the products that are never recommended beside it.
 
-    The main photo is the first of those that are compared.
+    Those are the products with the same file as main photo, the first of those that are compared, and its family of variants.
 
     Args:
-        product_id: the product, whose own id is not returned.
+        live: the collection with the encoder version.
+        product_id: the product.
 
     Returns:
-        Product ids.
+        As `vectors_of`; and ids of products, without its own.
     """
-    found = {excluded for (excluded,) in _rows(_EXCLUDED_SQL, [product_id] * 4)}
-    return found - {product_id}
+    excluded: set[int] = set()
+    rows: list[tuple[int, bytes, bytes | None]] = []
+    for key, vector, parts, is_excluded in _rows(_BESIDE_SQL, [product_id] * 4 + [live.version_id, product_id]):
+        if is_excluded:
+            excluded.add(key)
+        else:
+            rows.append((key, vector, parts))
+    return _vectors(live.layout, rows), excluded - {product_id}
 
 
 def _vectors(layout: Layout, rows: Sequence[tuple[int, bytes, bytes | None]]) -> dict[int, Vector]:

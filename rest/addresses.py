@@ -7,6 +7,7 @@ import re
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import get_script_prefix
+from django.utils.encoding import iri_to_uri
 from rest_framework.request import Request
 
 _API = re.compile(r".*?/api(?:/v1)?(?=/|$)")
@@ -22,7 +23,8 @@ def base_address(request: Request | HttpRequest) -> str:
         The setting PUBLIC_URL; without it, scheme, host and script prefix of the request. No slash at the end.
     """
     public: str = settings.PUBLIC_URL
-    return public or request.build_absolute_uri(get_script_prefix()).rstrip("/")
+    # As `build_absolute_uri`, which takes the address apart and puts it together again.
+    return public or f"{request.scheme}://{request.get_host()}{iri_to_uri(get_script_prefix())}".rstrip("/")
 
 
 def absolute(base: str, url: str) -> str:

@@ -8,6 +8,8 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +18,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.datastructures import MultiValueDict
-from django.utils.http import quote_etag
+from django.utils.http import parse_etags, quote_etag
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
@@ -44,7 +46,9 @@ from recommender.api.parameters import (
     StripParameters,
     SubstituteParameters,
 )
+from recommender.editions import edition_of
 from recommender.errors import NothingToSearchFor, WithoutVector
+from recommender.learning.serving import seconds_left
 from recommender.problems import INDEX_UNAVAILABLE
 from recommender.searching import Example, ProductSearch, search_products
 from recommender.strip_pages import strip_page
@@ -57,6 +61,8 @@ from rest.views import FORM_BYTES, ApiView, content_length
 
 _PHOTO = "photo"
 _STRIP_MAX_AGE_S = 300
+# An answer as JSON may be used for so long without asking, and for so long more while it is asked for again.
+_MAX_AGE_S, _STALE_S = 10, 60
 # While the index is away: soon there are better answers.
 _FALLBACK_MAX_AGE_S = 5
 _SEARCH_RESULTS = [{"product": CARD, "score": 0.912345, "confidence": 0.9731, "matched_image": 17, "query_image": None}]
@@ -78,7 +84,10 @@ def _too_large(limit: int) -> ImageRejected:
 
 _SIMILAR: dict[str, Any] = {
     "tags": ["Recommendations"],
-    "responses": responses(serializers.SimilarResponseSerializer, 400, 404, 503, 507),
+    "responses": {
+        **responses(serializers.SimilarResponseSerializer, 400, 404, 503, 507),
+        (304, "application/json"): None,
+    },
     "description": (
         "The products whose photos are most similar to this product's photos, nearest first.\n\n"
         "The product itself, its variants, products with the same main photo and products that are not visible are excluded. A"
@@ -89,7 +98,10 @@ _SIMILAR: dict[str, Any] = {
         " category) that the collection covers and that meet the filters, and every score is null."
         " The same while the vector index is away, with the bestsellers of the category first and `Cache-Control: max-age=5`,"
         " unless `fallback=false` asks for a problem instead."
-        " For a product that was merged into another one, the results are that one's."
+        " For a product that was merged into another one, the results are that one's.\n\n"
+        "The answer has an `ETag`, which changes with the catalogue, the index and the rules. With it in `If-None-Match`, status"
+        " 304 says that nothing has changed. There is none with `explain`, while the index is away, and where a rule looks at the"
+        " age of products or at bestsellers."
     ),
 }
 _SUBSTITUTES: dict[str, Any] = {
@@ -157,36 +169,92 @@ def _weighed() -> Iterator[None]:
         raise InvalidParameters([ParameterError("weights", str(error))]) from error
 
 
-def _recommended(
-    request: Request,
-    reference: ProductReference,
-    parameters: type[SimilarParameters],
-    recommend: Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations],
-) -> Response:
-    answer, _, max_age_s = _recommendation(request, reference, parameters, recommend)
-    return Response(answer, headers=None if max_age_s is None else {"Cache-Control": f"max-age={max_age_s}"})
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request for recommendations beside a product.
+
+    Attributes:
+        query: what to recommend.
+        strict: whether a name in the filter that does not exist is an error.
+        others: parameters that say how the answer is written.
+    """
+
+    query: pipeline.SimilarQuery
+    strict: bool
+    others: dict[str, Any]
 
 
-def _recommendation(
-    request: Request,
-    reference: ProductReference,
-    parameters: type[SimilarParameters],
-    recommend: Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations],
-) -> tuple[dict[str, Any], dict[str, Any], int | None]:
-    """The JSON of an answer, the values of parameters that are not the query's, and how long it may be kept where that is short."""
+_Recommend = Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations]
+
+
+def _asked(request: Request, parameters: type[SimilarParameters]) -> _Asked:
     values = parameters.parse(request.query_params)
     strict = values.pop("strict")
     others = {name: values.pop(name) for name in parameters.own_names if name in values}
-    query = pipeline.SimilarQuery(**values)
-    with reference.found() as product_id, _weighed():
-        try:
-            recommended = recommend(product_id, query)
-        except UnknownCollection as error:
-            raise InvalidParameters([ParameterError("collection", str(error))]) from error
-    if strict:
-        check_names(query.filter, is_empty=not recommended.results)
+    return _Asked(pipeline.SimilarQuery(**values), strict, others)
+
+
+@contextmanager
+def _known_collection() -> Iterator[None]:
+    """Report a collection that does not exist as an error of the parameter."""
+    try:
+        yield
+    except UnknownCollection as error:
+        raise InvalidParameters([ParameterError("collection", str(error))]) from error
+
+
+def _recommended(
+    request: Request, reference: ProductReference, parameters: type[SimilarParameters], recommend: _Recommend
+) -> Response:
+    asked = _asked(request, parameters)
+    with reference.found() as product_id, _weighed(), _known_collection():
+        tag = _tag(request, reference, asked, recommend)
+        known = parse_etags(request.headers.get("If-None-Match", "")) if tag is not None else []
+        kept = {} if tag is None else {"ETag": tag, "Cache-Control": _cache_control(request)}
+        # Proxies that compress make strong tags weak ones.
+        if tag in known or f"W/{tag}" in known:
+            return Response(status=HTTPStatus.NOT_MODIFIED, headers=kept)
+        answer, is_index_away = _answer(request, product_id, asked, recommend)
+    if "*" in known:
+        return Response(status=HTTPStatus.NOT_MODIFIED, headers=kept)
+    if is_index_away:
+        kept = {"Cache-Control": f"max-age={_FALLBACK_MAX_AGE_S}"}
+    return Response(answer, headers=kept or {"Cache-Control": "no-store"})
+
+
+def _answer(request: Request, product_id: int, asked: _Asked, recommend: _Recommend) -> tuple[dict[str, Any], bool]:
+    """The JSON of an answer, and whether the index is away."""
+    recommended = recommend(product_id, asked.query)
+    if asked.strict:
+        check_names(asked.query.filter, is_empty=not recommended.results)
     answer = serializers.recommendations(recommended, base_address(request), product_id=product_id)
-    return answer, others, _FALLBACK_MAX_AGE_S if recommended.index_away else None
+    return answer, recommended.index_away
+
+
+def _tag(request: Request, reference: ProductReference, asked: _Asked, recommend: _Recommend) -> str | None:
+    """The ETag of the answer that a request gets now; None where it may be another one at any time."""
+    query = asked.query
+    edition = None if query.explain else edition_of(query.collection, query.rule_set)
+    if edition is None:
+        return None
+    # The shop's currency stands for that of prices without one.
+    asks_for = (recommend.__name__, reference, request.META.get("QUERY_STRING", ""), query.filter.currency)
+    told = repr((edition, base_address(request), asks_for))
+    return f'"{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}"'
+
+
+def _cache_control(request: Request) -> str:
+    """For how long an answer may be used again: not beyond the hour, after which tests and the learned order may bring another."""
+    left = seconds_left()
+    fresh, stale = (
+        (_MAX_AGE_S, _STALE_S) if left is None else (min(_MAX_AGE_S, left), min(_STALE_S, max(left - _MAX_AGE_S, 0)))
+    )
+    return f"{_audience(request)}, max-age={fresh}, stale-while-revalidate={stale}"
+
+
+def _audience(request: Request) -> str:
+    """Who may keep an answer: what a key may read is not for everybody."""
+    return "public" if request.auth is None else "private"
 
 
 class SimilarView(ApiView):
@@ -230,15 +298,16 @@ class _StripView(ApiView):
 
     def strip(self, request: Request, reference: ProductReference) -> HttpResponseBase:
         """The strip of a product, for caches: a request with its ETag is answered by 304."""
-        answer, query, max_age_s = _recommendation(request, reference, StripParameters, pipeline.similar_to)
+        asked = _asked(request, StripParameters)
+        with reference.found() as product_id, _weighed(), _known_collection():
+            answer, is_index_away = _answer(request, product_id, asked, pipeline.similar_to)
         html = strip_page(
             json.loads(JSONRenderer().render(answer)),
-            heading=query["heading"], language=query["lang"], for_mail=query["mail"],
+            heading=asked.others["heading"], language=asked.others["lang"], for_mail=asked.others["mail"],
         )  # fmt: skip
         response = HttpResponse(html, headers={"ETag": quote_etag(hashlib.sha256(html.encode()).hexdigest())})
-        # What a key may read is not for everybody.
-        audience = "public" if request.auth is None else "private"
-        response["Cache-Control"] = f"{audience}, max-age={max_age_s or _STRIP_MAX_AGE_S}"
+        max_age_s = _FALLBACK_MAX_AGE_S if is_index_away else _STRIP_MAX_AGE_S
+        response["Cache-Control"] = f"{_audience(request)}, max-age={max_age_s}"
         return get_conditional_response(request._request, etag=response["ETag"], response=response) or response
 
 

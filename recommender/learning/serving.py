@@ -154,7 +154,7 @@ def plan_for(live: LiveCollection, product_id: int, *, diversity: float = 0.0, n
     if settings.LEARNING == "off":
         return Plan(live)
     state = registry.get(_States).get(live)
-    hour = int((time.time() if now is None else now) // HOUR_S)
+    hour = _hour(now)
     if state.encoder_test is not None and state.arms is not None:
         live = state.arms[is_candidate(state.encoder_test, product_id, hour)]
     rule_set = None
@@ -170,6 +170,33 @@ def plan_for(live: LiveCollection, product_id: int, *, diversity: float = 0.0, n
     evidence = evidence_of(live.collection_id, product_id)
     rearrangement = Rearrangement(evidence, state.order.click_rate, state.order.strip_length, seed)
     return Plan(live, rearrangement, rule_set)
+
+
+def tested_rule_sets(live: LiveCollection) -> tuple[str, ...]:
+    """The names of the rule sets that a test compares.
+
+    Args:
+        live: the collection.
+
+    Returns:
+        Two names, "" for no rules; none where no such test runs.
+    """
+    test = None if settings.LEARNING == "off" else registry.get(_States).get(live).rules_test
+    return () if test is None else (test.control_rules, test.candidate_rules)
+
+
+def current_hour() -> int | None:
+    """The hour that tests and the learned order go by; None while LEARNING is `off`, and no answer depends on it."""
+    return None if settings.LEARNING == "off" else _hour()
+
+
+def seconds_left() -> int | None:
+    """Seconds until the next hour, which may bring other answers; None while LEARNING is `off`."""
+    return None if settings.LEARNING == "off" else int(HOUR_S - time.time() % HOUR_S)
+
+
+def _hour(now: float | None = None) -> int:
+    return int((time.time() if now is None else now) // HOUR_S)
 
 
 def is_candidate(experiment: Experiment, product_id: int, hour: int) -> bool:

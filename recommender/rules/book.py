@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from django.db import connection
 from pydantic import ValidationError
@@ -57,6 +58,8 @@ class RuleBook:
         ids: of the products that rules name, by SKU.
         outside: of them, those that the collection does not cover.
         values: of the attributes of walls.
+        names: what stands for ids, outside and values, which are looked up every minute.
+        changes_by_itself: whether one of the rules does, see RuleParameters.
     """
 
     rule_set: str
@@ -67,6 +70,8 @@ class RuleBook:
     outside: frozenset[int] = frozenset()
     needs_product: bool = False
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    names: str = ""
+    changes_by_itself: bool = False
 
     def rules_for(self, card: ProductCard | None) -> list[ActiveRule]:
         """The rules of a query, from the widest scope to the narrowest. card: of its product; None after a search by photo."""
@@ -102,11 +107,6 @@ class RuleBooks:
                 self._books[name] = book
         return self._books.get(name)
 
-    def clear(self) -> None:
-        """Forget all of them."""
-        with self._lock:
-            self._books, self._checked_at = {}, float("-inf")
-
     def _check(self, now: float) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_STAMP_SQL)
@@ -136,7 +136,7 @@ def rule_book(collection: str, rule_set: str | None = None) -> RuleBook | None:
 
 def forget_rules() -> None:
     """Have this process read the rules again, after a change of its own."""
-    registry.get(RuleBooks).clear()
+    registry.drop(RuleBooks)
 
 
 def plan_beside(collection: str, product_id: int, rule_set: str | None = None, *, visible_only: bool = True) -> Plan:
@@ -218,15 +218,19 @@ def _read_book(collection: str, rule_set: str | None) -> RuleBook | None:
     general.sort(key=lambda rule: rule.key.scope == Rule.Scope.COLLECTION)
     by_category = _by_target(rule for rule in rules if rule.key.scope == Rule.Scope.CATEGORY)
     by_sku = _by_target(rule for rule in rules if rule.key.scope == Rule.Scope.PRODUCT)
+    outside = frozenset(_not_covered(collection, pinned))
+    values = {name: known_values(name) for wall in walls for name in wall.attributes}
     return RuleBook(
         found.name,
         general,
         by_category,
         by_sku,
         ids,
-        frozenset(_not_covered(collection, pinned)),
+        outside,
         needs_product=bool(by_category or by_sku) or any(rule.parameters.needs_product for rule in rules),
-        values={name: known_values(name) for wall in walls for name in wall.attributes},
+        values=values,
+        names=sha256(repr((sorted(ids.items()), sorted(outside), sorted(values.items()))).encode()).hexdigest(),
+        changes_by_itself=any(rule.parameters.changes_by_itself for rule in rules),
     )
 
 

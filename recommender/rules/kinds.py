@@ -59,6 +59,11 @@ class RuleParameters(BaseModel):
         """Add the rule to a plan."""
         raise NotImplementedError
 
+    @property
+    def changes_by_itself(self) -> bool:
+        """Whether what it does changes without a change of rules and catalogue: with the age of products, or what is bought."""
+        return False
+
     def names(self) -> Iterator[tuple[str, str, str]]:
         """What the parameters name and what has to exist: parameter, what it is a name of, and the name."""
         for parameter, named in _NAMED.items():
@@ -253,6 +258,10 @@ class _Moved(_Named):
     def needs_details(self) -> bool:
         """Whether a card is not enough to tell whether a product is meant."""
         return bool(self.tag or self.attribute or self.attribute_at_least or self.newer_than_days)
+
+    @property
+    def changes_by_itself(self) -> bool:
+        return self.newer_than_days is not None
 
     def _checks(self) -> Iterator[Check]:
         yield from super()._checks()
@@ -475,6 +484,10 @@ class WhenFewRule(RuleParameters):
         title=gettext_noop("Fewer than"),
         description="How many are too few; by default fewer than were asked for.",
     )
+
+    @property
+    def changes_by_itself(self) -> bool:
+        return self.show == "bestsellers"
 
     def add_to(self, draft: Draft, rule: RuleKey) -> None:
         draft.fill = Fill(rule, Source(self.show), self.fewer_than)

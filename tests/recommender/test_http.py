@@ -78,7 +78,7 @@ def test_an_unexpected_error_is_a_500_problem_without_its_message(
     def fail(*_: Any) -> None:
         raise RuntimeError("the password is 1234")
 
-    monkeypatch.setattr(pipeline, "excluded_products_of", fail)
+    monkeypatch.setattr(pipeline, "beside", fail)
 
     response = api.get(f"/api/products/{shop.add((1, 0, 0)).pk}/similar")
 
@@ -188,7 +188,7 @@ def test_the_schema_documents_problems_limits_and_the_fallback(api: Client) -> N
     schema = api.get("/api/schema?format=json").json()
     similar = schema["paths"]["/api/products/{product_id}/similar"]["get"]
 
-    assert set(similar["responses"]) == {"200", "400", "401", "403", "404", "429", "503", "507"}
+    assert set(similar["responses"]) == {"200", "304", "400", "401", "403", "404", "429", "503", "507"}
     assert set(similar["responses"]["404"]["content"]) == {"application/problem+json"}
     headers = {status: set(answer.get("headers", ())) for status, answer in similar["responses"].items()}
     limits = {"RateLimit", "RateLimit-Policy"}

@@ -644,7 +644,8 @@ def test_while_the_index_is_away_the_bestsellers_of_the_category_answer(
     assert all(result["score"] is None for result in answer["results"])
     assert len(asked) == 1
     monkeypatch.undo()
-    assert "Cache-Control" not in api.get(f"/api/products/{product.pk}/{endpoint}")
+    again = api.get(f"/api/products/{product.pk}/{endpoint}")
+    assert again["Cache-Control"] == "public, max-age=10, stale-while-revalidate=60"
 
 
 def test_a_recommendation_costs_three_queries_and_one_more_where_pictures_may_be_equal(

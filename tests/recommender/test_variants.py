@@ -12,7 +12,8 @@ from catalog.duplicates import make_variants, merge
 from catalog.models import Product
 from catalog.services import withdraw_products
 from embeddings.indexing import process_outbox
-from recommender.selectors import excluded_products_of
+from embeddings.selectors import live_of
+from recommender.selectors import beside
 from tests.factories import CategoryFactory, ProductFactory, jpeg
 from tests.recommender.answers import ids, problem
 from tests.recommender.conftest import Shop
@@ -110,9 +111,11 @@ def test_a_merged_product_whose_kept_one_is_gone_is_a_404_problem(shop: Shop, ap
     problem(api.get(f"/api/products/{merged.pk}/similar"), 404)
 
 
-def test_what_is_hidden_is_read_in_one_query(shop: Shop, family: list[Product]) -> None:
+def test_vectors_and_what_is_hidden_are_read_in_one_query(shop: Shop, family: list[Product]) -> None:
+    live = live_of(shop.version)
     with CaptureQueriesContext(connection) as queries:
-        assert excluded_products_of(family[1].pk) == {family[0].pk, family[2].pk}
+        vectors, hidden = beside(live, family[1].pk)
+    assert (len(vectors), hidden) == (1, {family[0].pk, family[2].pk})
     assert len(queries) == 1
 
 
