@@ -18,16 +18,17 @@ from recommender.facets import SearchFacets
 from recommender.fallback import bestsellers, newest_in_category, popular_in_category
 from recommender.filtering import deduplicate_families, deduplicate_pictures, to_index_filter
 from recommender.learning.serving import POOL, Rearrangement, plan_for
+from recommender.learning.serving import Plan as Served
 from recommender.metrics import query_stage
 from recommender.reranking import diversify
-from recommender.retrieval import nearest_products
+from recommender.retrieval import Sought, nearest_products
 from recommender.rules.book import plan_beside
 from recommender.rules.errors import UnknownRuleSet
 from recommender.rules.explanation import Answered, Explanation, explain
 from recommender.rules.plan import NO_RULES, Plan, Source
 from recommender.rules.selection import Selection
 from recommender.rules.stages import pinned
-from recommender.selectors import beside, vectors_of, vectors_of_images
+from recommender.selectors import beside, beside_each, vectors_of, vectors_of_images
 from recommender.weighing import Weighing
 
 DEFAULT_COLLECTION = "all"
@@ -39,6 +40,7 @@ _DIVERSITY_OVERSAMPLING = 4
 _RULES_OVERSAMPLING = 3
 # The index may lag behind the database by a few products, which are then dropped.
 _EXTRA_CANDIDATES = 2
+NOTHING_READ: Mapping[int, ProductCard | None] = {}
 # The index does not answer, or has not been built; what else is wrong with it is an error.
 _INDEX_AWAY = (IndexUnavailable, CollectionNotFound)
 _MAX_CANDIDATES = 10_000
@@ -194,29 +196,144 @@ def similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
 
 
 def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
-    live, rearrangement, rule_set = live_collection(query.collection), None, None
-    if query.for_visitor:
-        served = plan_for(live, product_id, diversity=query.diversity)
-        live, rearrangement, rule_set = served.live, served.rearrangement, served.rule_set
+    served = _served(product_id, query)
+    live = served.live
     with query_stage("retrieve"):
         vectors, excluded_ids = beside(live, product_id)
-        excluded_ids.add(product_id)
+    own = _Beside(product_id, query, live, vectors, {product_id, *excluded_ids}, served.rearrangement)
     with query_stage("filter"):
-        plan = _plan_beside(live.slug, product_id, query, rule_set)
+        plan = _plan_beside(live.slug, product_id, query, served.rule_set)
+    return explained(own.answer, plan) if query.explain else own.answer(plan)
 
-    def answer(plan: Plan) -> Recommendations:
-        if not vectors:
-            return _fallback_by_category(product_id, live, query, plan, excluded_ids)
+
+def similar_to_each(product_ids: Sequence[int], query: SimilarQuery) -> dict[int, Recommendations | ProductNotFound]:
+    """Recommend products that look like each of several products, as `similar_to` does for one.
+
+    All photos of all products are asked in one query of the index, and what it finds is read in one statement.
+
+    Args:
+        product_ids: the products.
+        query: what to recommend beside each, without `explain`.
+
+    Returns:
+        By product its recommendations, or why there are none.
+
+    Raises:
+        UnknownCollection: there is no such collection.
+        UnknownRuleSet: the query names a rule set that does not exist.
+        IndexUnavailable: the vector index does not respond.
+    """
+    answers: dict[int, Recommendations | ProductNotFound] = {}
+    # A test may give two versions to different products.
+    by_version: dict[int, list[tuple[int, Served]]] = {}
+    for product_id in dict.fromkeys(product_ids):
+        served = _served(product_id, query)
+        by_version.setdefault(served.live.version_id, []).append((product_id, served))
+    for products in by_version.values():
+        answers |= _similar_to_each(products, query)
+    return answers
+
+
+def _similar_to_each(
+    products: Sequence[tuple[int, Served]], query: SimilarQuery
+) -> dict[int, Recommendations | ProductNotFound]:
+    """The answers of products that one version answers."""
+    live = products[0][1].live
+    with query_stage("retrieve"):
+        read = beside_each(live, [product_id for product_id, _ in products])
+    planned: dict[int, tuple[_Beside, Plan]] = {}
+    answers: dict[int, Recommendations | ProductNotFound] = {}
+    for product_id, served in products:
+        vectors, excluded_ids = read[product_id]
+        own = _Beside(product_id, query, live, vectors, {product_id, *excluded_ids}, served.rearrangement)
         try:
-            results = _search_index(live, vectors, query, plan, excluded_ids, product_id, rearrangement)
-        except _INDEX_AWAY:
-            if not query.fallback:
-                raise
-            found = _fallback_by_category(product_id, live, query, plan, excluded_ids, popular=True)
-            return replace(found, index_away=True)
-        return _answered(live, query, results)
+            planned[product_id] = own, _plan_beside(live.slug, product_id, query, served.rule_set)
+        except ProductNotFound:
+            answers[product_id] = _of_merged(product_id, query)
+    searches = {each: own.search(plan) for each, (own, plan) in planned.items() if own.vectors}
+    found, cards = _found_together(live, searches, query)
+    for product_id, (own, plan) in planned.items():
+        try:
+            if product_id in found:
+                results = searches[product_id].results(found[product_id], cards)
+                answers[product_id] = _answered(live, query, results)
+            elif product_id in searches:
+                answers[product_id] = own.while_index_is_away(plan)
+            else:
+                answers[product_id] = own.answer(plan)
+        except ProductNotFound:
+            answers[product_id] = _of_merged(product_id, query)
+    return answers
 
-    return explained(answer, plan) if query.explain else answer(plan)
+
+def _found_together(
+    live: LiveCollection, searches: Mapping[int, _Search], query: SimilarQuery
+) -> tuple[Mapping[int, Sequence[Hit]], Mapping[int, ProductCard | None]]:
+    """What searches find first, and the cards of it; nothing while the index is away."""
+    if not searches:
+        return {}, {}
+    try:
+        with query_stage("retrieve"):
+            asked = nearest_products(live.index, [search.asked() for search in searches.values()])
+    except _INDEX_AWAY:
+        if not query.fallback:
+            raise
+        return {}, {}
+    found = dict(zip(searches, asked, strict=True))
+    with query_stage("hydrate"):
+        needed = {each for product_id, hits in found.items() for each in searches[product_id].products_of(hits)}
+        cards = visible_cards(needed)
+        return found, {each: cards.get(each) for each in needed}
+
+
+def _of_merged(product_id: int, query: SimilarQuery) -> Recommendations | ProductNotFound:
+    """The answer of a product that may not be shown: that of the one that it was merged into, if it was."""
+    try:
+        return similar_to(product_id, query)
+    except ProductNotFound as error:
+        return error
+
+
+def _served(product_id: int, query: SimilarQuery) -> Served:
+    """What a request gets: by tests and the learned order if it is a visitor's."""
+    live = live_collection(query.collection)
+    return plan_for(live, product_id, diversity=query.diversity) if query.for_visitor else Served(live)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What is recommended beside a product. excluded_ids: with its own. The others: see `_Search`."""
+
+    product_id: int
+    query: SimilarQuery
+    live: LiveCollection
+    vectors: Mapping[int, Vector]
+    excluded_ids: Collection[int]
+    rearrangement: Rearrangement | None
+
+    def answer(self, plan: Plan) -> Recommendations:
+        """The answer by the rules of a plan."""
+        if not self.vectors:
+            return self._fallback(plan)
+        try:
+            return _answered(self.live, self.query, self.search(plan).results())
+        except _INDEX_AWAY:
+            if not self.query.fallback:
+                raise
+            return self.while_index_is_away(plan)
+
+    def search(self, plan: Plan) -> _Search:
+        """The search of the index for it."""
+        return _Search(
+            self.live, self.vectors, self.query, plan, self.excluded_ids, self.product_id, self.rearrangement
+        )
+
+    def while_index_is_away(self, plan: Plan) -> Recommendations:
+        """The fallback with bestsellers."""
+        return replace(self._fallback(plan, popular=True), index_away=True)
+
+    def _fallback(self, plan: Plan, *, popular: bool = False) -> Recommendations:
+        return _fallback_by_category(self.product_id, self.live, self.query, plan, self.excluded_ids, popular=popular)
 
 
 def _plan_beside(collection: str, product_id: int, query: SimilarQuery, tested: str | None) -> Plan:
@@ -261,7 +378,7 @@ def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:
         is_away = False
         if vectors:
             try:
-                results = _search_index(live, vectors, query, plan, excluded_ids={product_id})
+                results = _Search(live, vectors, query, plan, excluded_ids={product_id}).results()
                 return _answered(live, query, results)
             except _INDEX_AWAY:
                 if not query.fallback:
@@ -293,7 +410,7 @@ def search_by_vector(live: LiveCollection, vector: Vector, query: SearchQuery, p
     """
 
     def answer(plan: Plan) -> Recommendations:
-        return _answered(live, query, _search_index(live, {None: vector}, query, plan, excluded_ids=()))
+        return _answered(live, query, _Search(live, {None: vector}, query, plan, excluded_ids=()).results())
 
     return explained(answer, plan) if query.explain else answer(plan)
 
@@ -358,114 +475,146 @@ def _fallback(
     return Recommendations(live.slug, live.label, shown[query.offset : wanted], fallback=True)
 
 
-def _search_index(
-    live: LiveCollection,
-    vectors: Mapping[int, Vector] | Mapping[None, Vector],
-    query: SearchQuery,
-    plan: Plan,
-    excluded_ids: Collection[int],
-    required_product_id: int | None = None,
-    rearrangement: Rearrangement | None = None,
-) -> list[Recommendation]:
-    """Query the index, keep the products that the database confirms, and query for more while there are too few.
+class _Search:
+    """A search for one answer: asks the index, keeps the products that the database confirms, and asks for more of too few."""
 
-    Args:
-        live: the collection.
-        vectors: float32 [D] by the id of their photo; None for one that was sent.
-        query: limits and filters.
-        plan: the rules.
-        excluded_ids: products that are never returned.
-        required_product_id: product that must be visible itself; read with the others, which saves a query.
-        rearrangement: learned order of the best; None for the visual order.
+    def __init__(
+        self,
+        live: LiveCollection,
+        vectors: Mapping[int, Vector] | Mapping[None, Vector],
+        query: SearchQuery,
+        plan: Plan,
+        excluded_ids: Collection[int],
+        required_product_id: int | None = None,
+        rearrangement: Rearrangement | None = None,
+    ) -> None:
+        """Prepare it.
 
-    Returns:
-        Recommendations, best first.
+        Args:
+            live: the collection.
+            vectors: float32 [D] by the id of their photo; None for one that was sent.
+            query: limits and filters.
+            plan: the rules.
+            excluded_ids: products that are never returned.
+            required_product_id: product that must be visible itself; read with the others, which saves a query.
+            rearrangement: learned order of the best; None for the visual order.
+        """
+        self.live, self._query = live, query
+        self._required_id, self._rearrangement = required_product_id, rearrangement
+        self._wanted = query.offset + query.limit
+        self._selection = Selection(plan)
+        target = max(
+            self._wanted * _DIVERSITY_OVERSAMPLING if query.diversity else self._wanted,
+            self._selection.pool(self._wanted),
+        )
+        self._target = target if rearrangement is None else max(target, POOL)
+        self._excluded = frozenset(excluded_ids)
+        self._pages = _IndexQuery(live, query, plan, excluded_ids, self._target)
+        self._read_vectors = _VectorReader(live)
+        self._photos = [*vectors]
+        self._weighing = Weighing(live, [*vectors.values()], query.weights, self._read_vectors)
+        # In the form of the index, in which higher is nearer.
+        self._min_score, self._max_score = (
+            None if score is None else self._weighing.score_of(score) for score in (query.min_score, query.max_score)
+        )
+        self._min_confidence = _min_confidence(query, plan)
 
-    Raises:
-        ProductNotFound: the required product is not visible.
-    """
-    wanted = query.offset + query.limit
-    selection = Selection(plan)
-    target = max(wanted * _DIVERSITY_OVERSAMPLING if query.diversity else wanted, selection.pool(wanted))
-    if rearrangement is not None:
-        target = max(target, POOL)
-    excluded = frozenset(excluded_ids)
-    asked = _IndexQuery(live, query, plan, excluded_ids, target)
-    read_vectors = _VectorReader(live)
-    weighing = Weighing(live, [*vectors.values()], query.weights, read_vectors)
-    # In the form of the index, in which higher is nearer.
-    min_score, max_score = (
-        None if score is None else weighing.score_of(score) for score in (query.min_score, query.max_score)
-    )
-    min_confidence = _min_confidence(query, plan)
-    cards: dict[int, ProductCard] = {plan.product.card.id: plan.product.card} if plan.product else {}
-    looked_up: set[int] = {*cards}
-    unmet: set[int] = set()
-    # Of brands of which no more may be shown, so that the index is not asked for them again.
-    held: list[Hit] = []
+    def asked(self) -> Sought:
+        """What the index is asked next."""
+        return Sought(
+            self._weighing.asked,
+            self._pages.filter,
+            self._pages.limit,
+            self._read_vectors,
+            self._min_score,
+            with_vectors=self._query.diversity > 0,
+        )
 
-    def card_of(hit: Hit) -> ProductCard:
-        return cards[hit.product_id]
+    def products_of(self, hits: Sequence[Hit]) -> set[int]:
+        """The products whose cards are needed for hits of the index."""
+        required = () if self._required_id is None else (self._required_id,)
+        return {*(hit.product_id for hit in hits), *self._selection.pinned_ids, *required}
 
-    while True:
-        with query_stage("retrieve"):
-            hits = nearest_products(
-                live.index,
-                weighing.asked,
-                conditions=asked.filter,
-                limit=asked.limit,
-                read_vectors=read_vectors,
-                min_score=min_score,
-                with_vectors=query.diversity > 0,
-            )
-        new = ({hit.product_id for hit in hits} | selection.pinned_ids) - looked_up
-        if required_product_id is not None:
-            new |= {required_product_id} - looked_up
-        with query_stage("hydrate"):
-            cards |= visible_cards(new)
-            looked_up |= new
-            unmet |= ids_not_matching(new & cards.keys(), query.filter) if query.filter.needs_database else set()
-            selection.look_up(new & cards.keys())
-        if required_product_id is not None and required_product_id not in cards:
-            raise ProductNotFound(required_product_id)
-        with query_stage("filter"):
-            unsure = set() if min_confidence is None else _below_confidence(weighing, hits, min_confidence)
-            place_pins(selection, cards, query, excluded | unmet)
-            pinned_families = selection.pinned_families
-            confirmed = (
-                hit
-                for hit in (best_first([*held, *hits]) if held else hits)
-                if hit.product_id in cards
-                and hit.product_id not in excluded
-                and hit.product_id not in unmet
-                and (max_score is None or hit.score <= max_score)
-                and (query.filter == NO_FILTER or query.filter.matches(cards[hit.product_id]))
-                and hit.id not in unsure
-                and selection.admits(cards[hit.product_id])
-                and cards[hit.product_id].family not in pinned_families
-            )
-            accepted = deduplicate_pictures(
-                deduplicate_families(confirmed, cards), live.index.distance, target, read_vectors
-            )
-            accepted, full = selection.capped(accepted, card_of)
-        if len(accepted) >= target or asked.is_exhausted(hits) or _all_below(weighing, hits, min_confidence):
-            break
-        held = [hit for hit in accepted if card_of(hit).brand in full]
-        asked.ask_for_more(len(accepted), full)
-    with query_stage("rerank"):
-        if rearrangement is not None:
-            accepted = _rearranged(rearrangement, weighing, accepted[:target])
-        # The target number and no more, so that results do not depend on how often the index was queried.
-        ordered = selection.moved(accepted[:target], card_of)
-        if query.diversity:
-            ordered = _in_order(ordered, accepted)
-        chosen = diversify(ordered, limit=wanted, diversity=query.diversity, distance=live.index.distance)
-    shown = _Shown(weighing, [*vectors], cards, {hit.product_id: hit for hit in (*hits, *accepted)})
-    shown.look_up([*(hit.product_id for hit in chosen), *(card.id for card in selection.pins.values())])
-    results = with_pins([shown.recommendation(hit.product_id) for hit in chosen], selection, shown.recommendation)
-    product = cards[required_product_id] if required_product_id is not None else plan.product and plan.product.card
-    category = product.category if product else ""
-    return filled(live, results[:wanted], query, selection, excluded, category)[query.offset :]
+    def results(
+        self, found: Sequence[Hit] | None = None, read: Mapping[int, ProductCard | None] = NOTHING_READ
+    ) -> list[Recommendation]:
+        """What is recommended.
+
+        Args:
+            found: what the index has answered to `asked`; None if it was not asked yet.
+            read: cards that were read, None for products that may not be shown.
+
+        Returns:
+            Recommendations, best first.
+
+        Raises:
+            ProductNotFound: the required product is not visible.
+        """
+        live, query, selection, weighing, pages = self.live, self._query, self._selection, self._weighing, self._pages
+        wanted, target, excluded, plan = self._wanted, self._target, self._excluded, self._selection.plan
+        cards: dict[int, ProductCard] = {plan.product.card.id: plan.product.card} if plan.product else {}
+        looked_up: set[int] = {*cards}
+        unmet: set[int] = set()
+        # Of brands of which no more may be shown, so that the index is not asked for them again.
+        held: list[Hit] = []
+
+        def card_of(hit: Hit) -> ProductCard:
+            return cards[hit.product_id]
+
+        while True:
+            with query_stage("retrieve"):
+                hits, found = found if found is not None else nearest_products(live.index, [self.asked()])[0], None
+            new = ({hit.product_id for hit in hits} | selection.pinned_ids) - looked_up
+            if self._required_id is not None:
+                new |= {self._required_id} - looked_up
+            with query_stage("hydrate"):
+                cards |= visible_cards(new - read.keys())
+                cards |= {each: card for each in new if (card := read.get(each)) is not None}
+                looked_up |= new
+                unmet |= ids_not_matching(new & cards.keys(), query.filter) if query.filter.needs_database else set()
+                selection.look_up(new & cards.keys())
+            if self._required_id is not None and self._required_id not in cards:
+                raise ProductNotFound(self._required_id)
+            with query_stage("filter"):
+                unsure = (
+                    set() if self._min_confidence is None else _below_confidence(weighing, hits, self._min_confidence)
+                )
+                place_pins(selection, cards, query, excluded | unmet)
+                pinned_families = selection.pinned_families
+                confirmed = (
+                    hit
+                    for hit in (best_first([*held, *hits]) if held else hits)
+                    if hit.product_id in cards
+                    and hit.product_id not in excluded
+                    and hit.product_id not in unmet
+                    and (self._max_score is None or hit.score <= self._max_score)
+                    and (query.filter == NO_FILTER or query.filter.matches(cards[hit.product_id]))
+                    and hit.id not in unsure
+                    and selection.admits(cards[hit.product_id])
+                    and cards[hit.product_id].family not in pinned_families
+                )
+                accepted = deduplicate_pictures(
+                    deduplicate_families(confirmed, cards), live.index.distance, target, self._read_vectors
+                )
+                accepted, full = selection.capped(accepted, card_of)
+            if len(accepted) >= target or pages.is_exhausted(hits) or _all_below(weighing, hits, self._min_confidence):
+                break
+            held = [hit for hit in accepted if card_of(hit).brand in full]
+            pages.ask_for_more(len(accepted), full)
+        with query_stage("rerank"):
+            if self._rearrangement is not None:
+                accepted = _rearranged(self._rearrangement, weighing, accepted[:target])
+            # The target number and no more, so that results do not depend on how often the index was queried.
+            ordered = selection.moved(accepted[:target], card_of)
+            if query.diversity:
+                ordered = _in_order(ordered, accepted)
+            chosen = diversify(ordered, limit=wanted, diversity=query.diversity, distance=live.index.distance)
+        shown = _Shown(weighing, self._photos, cards, {hit.product_id: hit for hit in (*hits, *accepted)})
+        shown.look_up([*(hit.product_id for hit in chosen), *(card.id for card in selection.pins.values())])
+        results = with_pins([shown.recommendation(hit.product_id) for hit in chosen], selection, shown.recommendation)
+        product = cards[self._required_id] if self._required_id is not None else plan.product and plan.product.card
+        category = product.category if product else ""
+        return filled(live, results[:wanted], query, selection, excluded, category)[query.offset :]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from opentelemetry import trace
@@ -31,29 +31,72 @@ MAX_ASKED = 8
 _FEW, _MORE_HITS, _MORE_PRODUCTS = 3, 2, 3
 
 
-def nearest_products(
-    collection: IndexCollection,
-    vectors: Sequence[Vector],
-    *,
-    conditions: Filter,
-    limit: int,
-    read_vectors: ReadVectors,
-    min_score: float | None = None,
-    with_vectors: bool = False,
-) -> list[Hit]:
-    """The best hit of each of the nearest products, best first. The vectors are asked in one batch; of more than MAX_ASKED, a few.
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What to find the nearest products to.
 
-    Args:
-        collection: the index collection; its `dim` and `distance` are checked when a vector does not fit.
+    Attributes:
         vectors: float32 [dim] each. Several vectors are photos of one thing: a product counts by its best match with any of them.
         conditions: which points may be returned.
         limit: the maximum number of products. Fewer are returned only if the index has no more that match.
         read_vectors: gives vectors by point id; called once, where not all vectors are asked.
         min_score: lowest score still returned; higher is nearer, whatever the distance.
         with_vectors: whether each hit carries its vector.
+    """
+
+    vectors: Sequence[Vector]
+    conditions: Filter
+    limit: int
+    read_vectors: ReadVectors
+    min_score: float | None = None
+    with_vectors: bool = False
+
+    @property
+    def _is_sample(self) -> bool:
+        return len(self.vectors) > MAX_ASKED
+
+    def positions(self) -> Sequence[int]:
+        """Which of the vectors are asked."""
+        return most_different(self.vectors, _FEW) if self._is_sample else range(len(self.vectors))
+
+    def queries(self, positions: Sequence[int]) -> list[VectorQuery]:
+        """One query for each of these vectors."""
+        return [
+            VectorQuery(
+                positive=(self.vectors[position],),
+                filter=self.conditions,
+                limit=_MORE_HITS * self.limit if self._is_sample else self.limit,
+                group_by_product=True,
+                min_score=self.min_score,
+                with_vectors=self.with_vectors,
+            )
+            for position in positions
+        ]
+
+    def answer(
+        self, collection: IndexCollection, positions: Sequence[int], answers: Sequence[Sequence[Hit]]
+    ) -> list[Hit]:
+        """One hit for each product, of the answers to the queries of these vectors."""
+        if len(self.vectors) == 1:
+            return [*answers[0]]
+        found = _best_of_products(zip(positions, answers, strict=True))
+        if not self._is_sample:
+            return [replace(hit, example=example) for example, hit in found[: self.limit]]
+        found = found[: _MORE_PRODUCTS * self.limit]
+        stored = self.read_vectors([hit.id for _, hit in found])
+        hits = _compared_with_all([hit for _, hit in found], self.vectors, collection.distance, stored)
+        return hits[: self.limit]
+
+
+def nearest_products(collection: IndexCollection, asked: Sequence[Sought]) -> list[list[Hit]]:
+    """The best hit of each of the nearest products, best first. All vectors are asked in one batch; of more than MAX_ASKED, a few.
+
+    Args:
+        collection: the index collection; its `dim` and `distance` are checked when a vector does not fit.
+        asked: what to find the nearest products to, one thing at least.
 
     Returns:
-        One hit for each product, `limit` at most; `example` is the position of the vector that it matches best.
+        For each thing one hit for each product, its `limit` at most; `example` is the position of the vector that it matches best.
 
     Raises:
         EncoderMismatch: the index holds vectors of another encoder.
@@ -62,36 +105,25 @@ def nearest_products(
         IndexUnavailable: the index does not respond.
     """
     index = get_vector_index()
-    few = len(vectors) > MAX_ASKED
-    asked = most_different(vectors, _FEW) if few else range(len(vectors))
-    queries = [
-        VectorQuery(
-            positive=(vectors[position],),
-            filter=conditions,
-            limit=_MORE_HITS * limit if few else limit,
-            group_by_product=True,
-            min_score=min_score,
-            with_vectors=with_vectors,
-        )
-        for position in asked
-    ]
+    chosen = [each.positions() for each in asked]
+    queries = [query for each, positions in zip(asked, chosen, strict=True) for query in each.queries(positions)]
     try:
         with tracer.start_as_current_span(
-            "index query", attributes={"collection": collection.name, "limit": limit, "photos": len(vectors)}
+            "index query", attributes={"collection": collection.name, "limit": asked[0].limit, "photos": len(queries)}
         ):
-            if len(queries) == 1:
-                return index.query(collection.name, queries[0])
-            answers = index.query_batch(collection.name, queries)
+            # One alone is asked as such: an engine may answer it faster.
+            single = len(queries) == 1
+            answers = iter(
+                [index.query(collection.name, queries[0])] if single else index.query_batch(collection.name, queries)
+            )
     except InvalidVector:
         # The vector fits the version, so the index belongs to another one, which `ensure` reports.
         index.ensure(collection)
         raise
-    found = _best_of_products(zip(asked, answers, strict=True))
-    if few:
-        found = found[: _MORE_PRODUCTS * limit]
-        stored = read_vectors([hit.id for _, hit in found])
-        return _compared_with_all([hit for _, hit in found], vectors, collection.distance, stored)[:limit]
-    return [replace(hit, example=example) for example, hit in found[:limit]]
+    return [
+        each.answer(collection, positions, [next(answers) for _ in positions])
+        for each, positions in zip(asked, chosen, strict=True)
+    ]
 
 
 def _best_of_products(answers: Iterable[tuple[int, Sequence[Hit]]]) -> list[tuple[int, Hit]]:

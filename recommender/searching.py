@@ -39,11 +39,11 @@ from recommender.filtering import to_index_filter
 from recommender.metrics import query_stage
 from recommender.pipeline import Parts, Recommendation, Recommendations, SearchQuery
 from recommender.ranking import ranked
-from recommender.retrieval import nearest_products
+from recommender.retrieval import Sought, nearest_products
 from recommender.rules.book import plan_of_search
 from recommender.rules.plan import Plan
 from recommender.rules.selection import Selection
-from recommender.selectors import vectors_of, vectors_of_images
+from recommender.selectors import vectors_of_images, vectors_of_products
 from recommender.weighing import Weighing
 
 Crop = tuple[float, float, float, float]
@@ -91,6 +91,7 @@ class ProductSearch(SearchQuery):
         typing: the last word may be unfinished.
         similar_looks: find what looks like the best that the words find, too.
         facets: whether to count what the results can be narrowed down by.
+        with_confidence: whether results have a confidence, for which vectors are read.
     """
 
     text: str = ""
@@ -103,6 +104,7 @@ class ProductSearch(SearchQuery):
     typing: bool = False
     similar_looks: bool = False
     facets: bool = False
+    with_confidence: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +183,8 @@ def ranked_ids(text: str, similar_looks: bool) -> list[int]:
         SearchUnavailable: there is no index of words, or it does not respond.
     """
     try:
-        found = search_products(
-            pipeline.DEFAULT_COLLECTION, ProductSearch(limit=COUNTED, text=text, similar_looks=similar_looks)
-        )
+        search = ProductSearch(limit=COUNTED, text=text, similar_looks=similar_looks, with_confidence=False)
+        found = search_products(pipeline.DEFAULT_COLLECTION, search)
     except EmbeddingsError as error:
         raise SearchUnavailable(str(error)) from error
     return [each.product.id for each in found.results]
@@ -227,7 +228,8 @@ def _answer(live: LiveCollection, search: ProductSearch, plan: Plan, find: _Find
     with query_stage("rerank"):
         ordered = selection.moved(kept, cards.__getitem__)
 
-    confidences = find.confidences([found.hits[each] for each in ordered[:wanted] if each in found.hits])
+    shown_hits = [found.hits[each] for each in ordered[:wanted] if each in found.hits]
+    confidences = find.confidences(shown_hits) if search.with_confidence else {}
 
     def shown(product_id: int) -> Recommendation:
         score, hit = found.scores.get(product_id), found.hits.get(product_id)
@@ -313,15 +315,14 @@ class _Finder:
     def _by_words_and_looks(self, limit: int, conditions: Filter) -> _Found:
         """What the words find, and what looks like the best of it."""
         scores = self._words(limit, conditions)
-        vectors = [each for product_id in [*scores][:_LOOKS_OF] for each in self._vectors(product_id)]
+        best = [*scores][:_LOOKS_OF]
+        found = vectors_of_products(self._live, best)
+        vectors = [vector for product_id in best for vector in found.get(product_id, {}).values()]
         if not vectors:
             return _by_words_alone(scores, limit)
         hits = self._nearest(self._weigh(_mean([(each, 1.0) for each in vectors])), limit, conditions)
         fused = _fused(scores, hits, self._search.text_weight, _LOOKS_WEIGHT * self._search.photo_weight)
         return replace(fused, is_exhausted=len(scores) < limit and len(hits) < limit)
-
-    def _vectors(self, product_id: int) -> list[Vector]:
-        return [*vectors_of(self._live, product_id).values()]
 
     def _weigh(self, vector: Vector) -> Weighing:
         self._weighing = Weighing(self._live, [vector], self._weights, self._read)
@@ -354,9 +355,8 @@ class _Finder:
         return frequencies_of(self._live.version_id, self._query.looked_up)
 
     def _nearest(self, weighing: Weighing, limit: int, conditions: Filter) -> list[Hit]:
-        return nearest_products(
-            self._live.index, weighing.asked, conditions=conditions, limit=limit, read_vectors=self._read
-        )
+        [hits] = nearest_products(self._live.index, [Sought(weighing.asked, conditions, limit, self._read)])
+        return hits
 
     def _words(self, limit: int, conditions: Filter, among: Collection[int] | None = None) -> dict[int, float]:
         live, query = self._live, self._query
@@ -418,10 +418,11 @@ class _Photo:
 
 def _target(live: LiveCollection, search: ProductSearch, photo: _Photo | None) -> Vector | None:
     """The direction that looks are compared with: photo and liked products by their weights, away from disliked ones."""
-    likes = [(vector, each.weight) for each in search.liked for vector in [_example(live, each.product_id)]]
+    vectors = _example_vectors(live, [*search.liked, *search.disliked])
+    likes = [(vectors[each.product_id], each.weight) for each in search.liked]
     if photo is not None:
         likes.append((photo.vector, search.photo_weight if search.liked else 1.0))
-    dislikes = [(vector, each.weight) for each in search.disliked for vector in [_example(live, each.product_id)]]
+    dislikes = [(vectors[each.product_id], each.weight) for each in search.disliked]
     if not likes:
         return None
     liked = _mean(likes)
@@ -442,11 +443,17 @@ def _direction(vector: Vector) -> Vector:
     return unit
 
 
-def _example(live: LiveCollection, product_id: int) -> Vector:
-    vectors = [*vectors_of(live, product_id).values()]
-    if not vectors:
-        raise WithoutVector(product_id)
-    return vectors[0] if len(vectors) == 1 else _direction(np.mean([_direction(each) for each in vectors], axis=0))
+def _example_vectors(live: LiveCollection, examples: Sequence[Example]) -> dict[int, Vector]:
+    """The direction of each example. Raises WithoutVector for the first that has no photo that is embedded."""
+    found = vectors_of_products(live, [each.product_id for each in examples])
+    vectors: dict[int, Vector] = {}
+    for each in examples:
+        own = [*found.get(each.product_id, {}).values()]
+        if not own:
+            raise WithoutVector(each.product_id)
+        mean = own[0] if len(own) == 1 else _direction(np.mean([_direction(vector) for vector in own], axis=0))
+        vectors[each.product_id] = mean
+    return vectors
 
 
 def _encoded(live: LiveCollection, photo: bytes | BinaryIO, crop: Crop | None) -> _Photo:

@@ -34,6 +34,11 @@ _VECTORS_SQL = """
     WHERE version_id = %s AND image_id IN (SELECT id FROM {image} WHERE product_id = %s)
     AND vector IS NOT NULL AND state NOT IN ({unusable_states})
 """.format(**_NAMES)
+_VECTORS_OF_PRODUCTS_SQL = """
+    SELECT image_id, vector, parts, (SELECT product_id FROM {image} WHERE id = image_id) FROM {embedding}
+    WHERE version_id = %s AND vector IS NOT NULL AND state NOT IN ({unusable_states})
+    AND image_id IN (SELECT id FROM {image} WHERE product_id IN
+""".format(**_NAMES)
 _VECTORS_OF_IMAGES_SQL = """
     SELECT image_id, vector, parts FROM {embedding} WHERE version_id = %s AND vector IS NOT NULL AND image_id IN
 """.format(**_NAMES)
@@ -50,10 +55,12 @@ _EXCLUDED_SQL = """
     WHERE variant.variant_of_id = (SELECT COALESCE(own.variant_of_id, own.id) FROM {product} own WHERE own.id = %s)
     AND variant.id <> %s
 """.format(**_NAMES)
-# Both at once, each with what it is.
+# Both at once, each with the product that it is for and what it is.
 _BESIDE_SQL = f"""
-    SELECT id, NULL, NULL, 1 FROM ({_EXCLUDED_SQL}) excluded
-    UNION ALL SELECT image_id, vector, parts, 0 FROM ({_VECTORS_SQL}) vectors
+    SELECT CAST(%s AS BIGINT), "both".* FROM (
+        SELECT id, NULL, NULL, 1 FROM ({_EXCLUDED_SQL}) excluded
+        UNION ALL SELECT image_id, vector, parts, 0 FROM ({_VECTORS_SQL}) vectors
+    ) AS "both"
 """
 
 
@@ -68,6 +75,27 @@ def vectors_of(live: LiveCollection, product_id: int) -> dict[int, Vector]:
         float32 [live.layout.dim] by photo, as the index has them, of those that are embedded.
     """
     return _vectors(live.layout, _rows(_VECTORS_SQL, [live.version_id, product_id]))
+
+
+def vectors_of_products(live: LiveCollection, product_ids: Collection[int]) -> dict[int, dict[int, Vector]]:
+    """Read the vectors of the embedded photos of products in one statement.
+
+    Args:
+        live: the collection with the encoder version.
+        product_ids: the products; few.
+
+    Returns:
+        By product, as `vectors_of`; products without any have no entry.
+    """
+    if not product_ids:
+        return {}
+    marks = ", ".join(["%s"] * len(product_ids))
+    rows = _rows(f"{_VECTORS_OF_PRODUCTS_SQL} ({marks}))", [live.version_id, *product_ids])
+    vectors = _vectors(live.layout, [(image_id, vector, parts) for image_id, vector, parts, _ in rows])
+    found: dict[int, dict[int, Vector]] = {}
+    for image_id, _, _, product_id in rows:
+        found.setdefault(product_id, {})[image_id] = vectors[image_id]
+    return found
 
 
 def vectors_of_images(live: LiveCollection, image_ids: Collection[int]) -> dict[int, Vector]:
@@ -90,25 +118,32 @@ def vectors_of_images(live: LiveCollection, image_ids: Collection[int]) -> dict[
 
 
 def beside(live: LiveCollection, product_id: int) -> tuple[dict[int, Vector], set[int]]:
-    """Read what a query beside a product starts from: its vectors, and the products that are never recommended beside it.
+    """Read what a query beside a product starts from; see `beside_each`."""
+    return beside_each(live, [product_id])[product_id]
 
-    Those are the products with the same file as main photo, the first of those that are compared, and its family of variants.
+
+def beside_each(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, tuple[dict[int, Vector], set[int]]]:
+    """Read, in one statement, what queries beside products start from: their vectors, and what is never recommended beside them.
+
+    That is products with the same file as main photo, the first of those that are compared, and the family of variants.
 
     Args:
         live: the collection with the encoder version.
-        product_id: the product.
+        product_ids: the products.
 
     Returns:
-        As `vectors_of`; and ids of products, without its own.
+        By product: as `vectors_of`; and ids of products, without its own.
     """
-    excluded: set[int] = set()
-    rows: list[tuple[int, bytes, bytes | None]] = []
-    for key, vector, parts, is_excluded in _rows(_BESIDE_SQL, [product_id] * 4 + [live.version_id, product_id]):
+    excluded: dict[int, set[int]] = {each: set() for each in product_ids}
+    rows: dict[int, list[tuple[int, bytes, bytes | None]]] = {each: [] for each in product_ids}
+    params = [param for each in product_ids for param in (each, *[each] * 4, live.version_id, each)]
+    sql = " UNION ALL ".join([_BESIDE_SQL] * len(product_ids))
+    for product_id, key, vector, parts, is_excluded in _rows(sql, params):
         if is_excluded:
-            excluded.add(key)
+            excluded[product_id].add(key)
         else:
-            rows.append((key, vector, parts))
-    return _vectors(live.layout, rows), excluded - {product_id}
+            rows[product_id].append((key, vector, parts))
+    return {each: (_vectors(live.layout, rows[each]), excluded[each] - {each}) for each in product_ids}
 
 
 def _vectors(layout: Layout, rows: Sequence[tuple[int, bytes, bytes | None]]) -> dict[int, Vector]:

@@ -17,6 +17,7 @@ _endpoints: list[URLPattern | URLResolver] = [
     path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     path("products/<int:product_id>/similar.html", api.SimilarHtmlView.as_view(), name="similar_html"),
     path("products/<int:product_id>/substitutes", api.SubstitutesView.as_view(), name="substitutes"),
+    path("similar:batch", api.SimilarBatchView.as_view(), name="similar_batch"),
     path("products/<int:product_id>/matches", api.ProductMatchesView.as_view(), name="product_matches"),
     path("matches", api.MatchesView.as_view(), name="matches"),
     path("collections", api.CollectionsView.as_view(), name="collections"),

@@ -14,6 +14,7 @@ from recommender.api.recommendations import (
     TextSearchView,
 )
 from recommender.api.rules import RuleSetsView, RuleSetView, RulesView, RuleView
+from recommender.api.similar_batch import SimilarBatchView
 from recommender.api.unknown import NotFoundView, RootView
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "RuleView",
     "RulesView",
     "SearchView",
+    "SimilarBatchView",
     "SimilarBySkuView",
     "SimilarHtmlBySkuView",
     "SimilarHtmlView",

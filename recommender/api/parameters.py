@@ -255,3 +255,11 @@ class SubstituteParameters(SimilarParameters):
     def get_fields(self) -> dict[str, Any]:
         """All but `available`."""
         return {name: each for name, each in super().get_fields().items() if name != "available"}
+
+
+class SimilarBatchParameters(SimilarParameters):
+    """The parameters of `POST /api/similar:batch`: those of similar products, for all products of the batch."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """All but `explain`."""
+        return {name: each for name, each in super().get_fields().items() if name != "explain"}

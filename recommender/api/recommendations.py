@@ -161,7 +161,7 @@ _EXAMPLES = [
 
 
 @contextmanager
-def _weighed() -> Iterator[None]:
+def weighed() -> Iterator[None]:
     """Report that a collection's vectors have no parts to weigh."""
     try:
         yield
@@ -195,7 +195,7 @@ def _asked(request: Request, parameters: type[SimilarParameters]) -> _Asked:
 
 
 @contextmanager
-def _known_collection() -> Iterator[None]:
+def known_collection() -> Iterator[None]:
     """Report a collection that does not exist as an error of the parameter."""
     try:
         yield
@@ -207,7 +207,7 @@ def _recommended(
     request: Request, reference: ProductReference, parameters: type[SimilarParameters], recommend: _Recommend
 ) -> Response:
     asked = _asked(request, parameters)
-    with reference.found() as product_id, _weighed(), _known_collection():
+    with reference.found() as product_id, weighed(), known_collection():
         tag = _tag(request, reference, asked, recommend)
         known = parse_etags(request.headers.get("If-None-Match", "")) if tag is not None else []
         kept = {} if tag is None else {"ETag": tag, "Cache-Control": _cache_control(request)}
@@ -299,7 +299,7 @@ class _StripView(ApiView):
     def strip(self, request: Request, reference: ProductReference) -> HttpResponseBase:
         """The strip of a product, for caches: a request with its ETag is answered by 304."""
         asked = _asked(request, StripParameters)
-        with reference.found() as product_id, _weighed(), _known_collection():
+        with reference.found() as product_id, weighed(), known_collection():
             answer, is_index_away = _answer(request, product_id, asked, pipeline.similar_to)
         html = strip_page(
             json.loads(JSONRenderer().render(answer)),
@@ -505,7 +505,7 @@ def _found(request: Request, slug: str, values: dict[str, Any]) -> Response:
         raise InvalidParameters(errors)
     search = ProductSearch(**values)
     try:
-        with _weighed():
+        with weighed():
             found = search_products(slug, search)
     except WithoutVector as error:
         name = "liked" if error.product_id in {each.product_id for each in search.liked} else "disliked"

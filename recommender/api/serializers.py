@@ -14,6 +14,7 @@ from recommender.pipeline import Parts, Recommendations
 from recommender.rules.explanation import Explanation
 from recommender.rules.plan import Place
 from recommender.searching import COUNTED
+from rest.problems import ProblemSerializer
 
 # Scores are float32; more digits are noise.
 _SCORE_DIGITS = 6
@@ -235,3 +236,23 @@ class SimilarResponseSerializer(SearchResponseSerializer):
         help_text="true if the product has no vector yet, or the index is away. The results are then the newest products of "
         "its category, then of the parent categories, then of any that the collection covers; scores are null."
     )
+
+
+@extend_schema_serializer(component_name="SimilarBatchItemSchema")
+class SimilarBatchItemSerializer(serializers.Serializer[Any]):
+    """What became of one product of a batch."""
+
+    status = serializers.ChoiceField(["ok", "error"])
+    answer = SimilarResponseSerializer(
+        required=False, help_text="With ok: as `GET /api/products/<id>/similar` answers."
+    )
+    problem = ProblemSerializer(required=False, help_text="With error: why there is no answer.")
+
+
+@extend_schema_serializer(component_name="SimilarBatchSchema")
+class SimilarBatchSerializer(serializers.Serializer[Any]):
+    """Similar products of several products."""
+
+    ok = serializers.IntegerField(help_text="Number of products with an answer.")
+    errors = serializers.IntegerField(help_text="Number of products with a problem.")  # type: ignore[assignment]
+    results = SimilarBatchItemSerializer(many=True, help_text="One for each product, in the order of the request.")

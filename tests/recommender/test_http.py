@@ -180,6 +180,7 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
         "/api/jobs/{job_id}/rejected",
         "/api/events",
         "/api/search",
+        "/api/similar:batch",
     }
     assert api.get("/api/schema").status_code == 200
 
@@ -211,7 +212,7 @@ def test_the_schema_documents_required_bodies_and_links_from_jobs(api: Client) -
     takes_body = {name for name, operation in operations.items() if operation.get("requestBody", {}).get("required")}
     assert takes_body == {
         "search", "train", "import", "events", "put_product", "patch_product", "product_batch", "set_coverage",
-        "create_rule_set", "put_rule_set", "create_rule", "put_rule", "matches",
+        "create_rule_set", "put_rule_set", "create_rule", "put_rule", "matches", "similar_batch",
     }  # fmt: skip
     for name, status in (("import", "202"), ("train", "202"), ("put_product", "201")):
         assert "Location" in operations[name]["responses"][status]["headers"]
