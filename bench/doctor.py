@@ -34,7 +34,7 @@ def embedded(folder: Path, cache: Path | None) -> tuple[NDArray[np.float32], NDA
     if cache is not None and cache.is_file():
         content = np.load(cache)
         return content["vectors"], content["classes"]
-    encoder = get_encoder("bundled")
+    encoder = get_encoder("bundled-fast")
     files = sorted(path for path in folder.glob("*/*") if path.is_file())
     with ThreadPoolExecutor() as pool:
         vectors = np.stack(

@@ -87,12 +87,12 @@ def _process_outbox() -> float:
 def _naive(paths: Sequence[Path], folder: Path) -> Callable[[int], float]:
     from PIL import Image
 
-    from embeddings.backends import BUNDLED
+    from embeddings.backends import bundled_weights
     from embeddings.vector_index.base import IndexCollection, Point
     from embeddings.vector_index.edge import EdgeVectorIndex
     from training.litert_files import read_litert
 
-    model = read_litert(BUNDLED)
+    model = read_litert(bundled_weights("bundled"))
     size, dim = model.input_shape[1], model.output_shape[1]
     index = EdgeVectorIndex(path=folder / "naive")
     index.ensure(IndexCollection("naive", dim))

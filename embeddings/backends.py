@@ -23,9 +23,10 @@ from embeddings.vector_index.base import VectorIndex
 
 _ENCODERS = Path(__file__).parent / "encoders"
 BUNDLED = _ENCODERS / "bundled" / "model.tflite"
-BUNDLED_LARGE = _ENCODERS / "bundled_large" / "model.tflite"
+BUNDLED_FAST = _ENCODERS / "bundled_fast" / "model.tflite"
 # The encoders that come with the project, by the names that DEFAULT_ENCODER and versions call them.
-BUNDLED_ENCODERS = {"bundled": BUNDLED, "bundled-large": BUNDLED_LARGE}
+BUNDLED_ENCODERS = {"bundled": BUNDLED, "bundled-fast": BUNDLED_FAST}
+_WEIGHTS = "weights.tflite"
 _KEPT_RANKERS = 8
 
 
@@ -124,6 +125,18 @@ def get_text_encoder(name: str) -> TextEncoder:
         EncoderUnavailable: there is no such folder, a file is missing in it, or the package that splits texts is.
     """
     return registry.get(Backends).text_encoder(name)
+
+
+def bundled_weights(name: str) -> Path:
+    """The file of a bundled encoder's weights in float16, beside the model that serves, which has them in int8.
+
+    Args:
+        name: one of BUNDLED_ENCODERS.
+
+    Returns:
+        A file for `training.litert_files.read_litert`, of the same input size and embedding dimension as the model that serves.
+    """
+    return BUNDLED_ENCODERS[name].with_name(_WEIGHTS)
 
 
 def is_map_of(name: str, folder: str) -> bool:

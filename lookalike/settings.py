@@ -245,7 +245,7 @@ JOBS_KEEP_DAYS = env.JOBS_KEEP_DAYS
 FETCHED_PHOTOS_KEEP_DAYS = env.FETCHED_PHOTOS_KEEP_DAYS
 UNUSED_VERSIONS_KEEP_DAYS = env.UNUSED_VERSIONS_KEEP_DAYS
 # Backbones by name: a request names one of these, never a path or a URL.
-BACKBONES = {**env.BACKBONES, "bundled": "bundled", "bundled-large": "bundled-large"}
+BACKBONES = {**env.BACKBONES, "bundled": "bundled", "bundled-fast": "bundled-fast"}
 # Uploads of jobs, and rows that imports rejected; never below MEDIA_ROOT. Without STORAGE_URL, web processes and the workers of the
 # queues `jobs` and `train` share this folder.
 UPLOADS_ROOT = env.UPLOADS_ROOT

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from embeddings.backends import BUNDLED_ENCODERS
+from embeddings.backends import BUNDLED_ENCODERS, bundled_weights
 from embeddings.encoders.litert import LiteRTEncoder
 from training import efficientnet
 from training.config import JOIN
@@ -103,7 +103,7 @@ def load_backbone(handle: str, *, weights: Path | None = None, input_size: int |
             f"a weights file goes with {_KERAS}NAME or {', '.join(efficientnet.VARIANTS)}, not with {handle}"
         )
     if handle in BUNDLED_ENCODERS:
-        network = read_litert(BUNDLED_ENCODERS[handle])
+        network = read_litert(bundled_weights(handle))
         network = keras.Model(network.input, network.get_layer("features").output)
         return _of_keras(handle, network, lambda images: images, input_size)
     if handle in efficientnet.VARIANTS:

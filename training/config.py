@@ -131,7 +131,7 @@ class TrainingConfig:
     )  # fmt: skip
     backbone: str = _knob(
         "bundled",
-        "Network that the training starts from: bundled, bundled-large, a name from BACKBONES, efficientnet-lite0, -lite1 or "
+        "Network that the training starts from: bundled, bundled-fast, a name from BACKBONES, efficientnet-lite0, -lite1 or "
         "-lite2, mobilenet-v2, keras:NAME, a .keras file, a SavedModel's folder or archive, or a URL; several with + between them "
         "are joined. A Siamese network is trained from scratch without one.",
         siamese="", api="default",

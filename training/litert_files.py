@@ -27,7 +27,7 @@ def read_litert(path: Path, *, any_size: bool = False) -> keras.Model:
     """A student's network with the weights of its exported `.tflite` file, to train further or to compare with.
 
     Args:
-        path: a file of a bundled encoder.
+        path: the file of a bundled encoder's weights, or one that a recipe has exported.
         any_size: whether the network takes photos of any size, to train it with several; else that of the file.
 
     Returns:

@@ -34,7 +34,7 @@ def _parameter(knob: Knob) -> Parameter:
     default = knob.default if knob.api == "default" else empty
     if knob.name == "backbone":
         # Not a path or a URL: the server would open whatever a client names.
-        help_text = "Backbone to fine-tune: `bundled`, `bundled-large`, or a name in the server's setting BACKBONES."
+        help_text = "Backbone to fine-tune: `bundled`, `bundled-fast`, or a name in the server's setting BACKBONES."
         return ChoiceParameter(help_text, choices=lambda: settings.BACKBONES, default=default)
     if knob.choices:
         return ChoiceParameter(knob.help, choices=knob.choices, default=default)

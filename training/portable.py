@@ -18,16 +18,23 @@ from training.litert_files import read_litert
 
 
 class Portable:
-    """An encoder as TensorFlow sees it, loaded from a SavedModel or from the bundled model's file. Raises EncoderUnavailable."""
+    """An encoder as TensorFlow sees it, loaded from a SavedModel or from a file of weights that a recipe exported.
 
-    def __init__(self, source: Path, input_size: int) -> None:
-        self.input_size = input_size
+    Raises EncoderUnavailable for another SavedModel, ValueError for another file.
+    """
+
+    def __init__(self, source: Path, input_size: int | None = None) -> None:
+        """Load it; input_size: of a SavedModel, which leaves it open. A file of weights has its own."""
         if source.suffix == ".tflite":
             network = read_litert(source)
+            self.input_size = int(network.input_shape[1])
             self._forward: Any = lambda images: network(images, training=False)
             self._variables = [variable.value for variable in network.variables]
             self._loaded: Any = None
             return
+        if input_size is None:
+            raise ValueError(f"{source} is a SavedModel: its input size has to be given")
+        self.input_size = input_size
         try:
             self._loaded = tf.saved_model.load(str(source))
         except (OSError, ValueError) as error:

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from embeddings.backends import get_encoder
+from tests.drawings import drawing, drawings, write
 from tests.factories import jpeg
 
 
@@ -92,18 +93,18 @@ def test_says_what_is_wrong(tmp_path, queries, arguments, message):
         evaluate(*(argument.format(tmp=tmp_path) for argument in arguments))
 
 
-SHADES = ("#e00000", "#d01010", "#c80808", "#e81818", "#b00000", "#f02020", "#d80000", "#e01010")
+EACH = 8
 
 
 def suite(root: Path) -> Path:
     """A set of each kind, and a folder that holds none."""
-    blues = [f"#{colour[5:7]}{colour[3:5]}{colour[1:3]}" for colour in SHADES]
     for part in ("train", "val"):
-        folder(root / "data" / "shop" / part, red=list(SHADES), blue=blues)
+        write(root / "data" / "shop" / part, drawings(EACH, kinds=("balls", "combs")))
     for name, table in (("pairs", "images.csv"), ("goods", "products.csv")):
-        folder(root / "data" / name, images=["#e00000", "#d01010", "#0000e0", "#1010d0"])
+        photos = {f"{kind}-{seed}.jpg": drawing(kind, seed) for kind in ("balls", "combs") for seed in range(2)}
+        write(root / "data" / name / "images", photos)
         column = "product_id" if table == "images.csv" else "type"
-        rows = [f"file,{column}", *(f"{number}.jpg,{'red' if number < 2 else 'blue'}" for number in range(4))]
+        rows = [f"file,{column}", *(f"{file},{file.partition('-')[0]}" for file in photos)]
         (root / "data" / name / table).write_text("\n".join(rows))
     (root / "data" / "texts").mkdir()
     (root / "data" / "texts" / "words.csv").write_text("a,b\n")
@@ -117,7 +118,7 @@ def test_the_suite_runs_every_set_there_is_and_keeps_queries_for_choices_apart(t
         ("shop", "class", "choices", 16), ("shop", "class", "figures", 16),
     ]  # fmt: skip
     # Each validation photo is used once, for the one or for the other.
-    assert sum(row["queries"] for row in rows if row["set"] == "shop") == 2 * len(SHADES)
+    assert sum(row["queries"] for row in rows if row["set"] == "shop") == 2 * EACH
     assert all(row["recall_at_1"] == 1 and row["intervals"]["recall_at_1"] == [1, 1] for row in rows)
 
     table = evaluate("--suite", tmp_path, "--against", "bundled", "--encoder", "bundled").splitlines()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from embeddings.backends import BUNDLED, BUNDLED_ENCODERS, BUNDLED_LARGE, get_encoder
+from embeddings.backends import BUNDLED, BUNDLED_ENCODERS, BUNDLED_FAST, get_encoder
 from embeddings.checks import (
     check_copies,
     check_encoder,
@@ -106,7 +106,7 @@ def test_the_fingerprint_is_that_of_the_file_and_of_the_model_card(name, path):
 
 def test_the_bundled_models_are_as_small_as_promised():
     assert BUNDLED.stat().st_size <= 6_000_000
-    assert BUNDLED_LARGE.stat().st_size <= 9_000_000
+    assert BUNDLED_FAST.stat().st_size <= 2_000_000
 
 
 def test_the_same_name_gives_the_same_encoder():

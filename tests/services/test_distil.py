@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from embeddings.backends import BUNDLED
+from embeddings.backends import bundled_weights
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.preprocessing import to_input
 from tests.services.conftest import ROOT
 
 pytestmark = pytest.mark.tensorflow
 
+WEIGHTS = bundled_weights("bundled-fast")
 AS_KERAS = """
 import sys
 import numpy as np
@@ -53,11 +54,11 @@ def photo(seed: int) -> Image.Image:
 
 
 def test_the_bundled_encoder_can_be_read_back_as_a_keras_network(tmp_path: Path) -> None:
-    encoder = LiteRTEncoder(BUNDLED)
+    encoder = LiteRTEncoder(WEIGHTS)
     photos = [photo(seed) for seed in range(3)]
     np.save(tmp_path / "in.npy", np.concatenate([to_input(each, encoder.input_size) for each in photos]))
 
-    run("-c", AS_KERAS, BUNDLED, tmp_path / "in.npy", tmp_path / "out.npy")
+    run("-c", AS_KERAS, WEIGHTS, tmp_path / "in.npy", tmp_path / "out.npy")
 
     assert np.allclose(np.load(tmp_path / "out.npy"), encoder.encode(photos), atol=1e-4)
 
@@ -94,8 +95,8 @@ def test_distillation_from_joined_teachers_goes_on_after_an_interruption_and_fro
         "uses": 1, "batch": 8, "others": 8, "demo_products": 0,
     }  # fmt: skip
     (tmp_path / "recipe.json").write_text(json.dumps(recipe))
-    options = ["--labelled", tmp_path / "photos", "--recipe", tmp_path / "recipe.json", "--teacher", "bundled"]
-    options += ["--start", BUNDLED, "--work", tmp_path / "work", "--out", tmp_path / "model.tflite"]
+    options = ["--labelled", tmp_path / "photos", "--recipe", tmp_path / "recipe.json", "--teacher", "bundled-fast"]
+    options += ["--start", WEIGHTS, "--work", tmp_path / "work", "--out", tmp_path / "model.tflite"]
 
     printed = run("-c", ONE_EPOCH_THEN_ANOTHER, *options)
 

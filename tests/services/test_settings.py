@@ -110,11 +110,9 @@ def test_uploads_are_not_stored_below_the_public_media(site):
 def test_production_requires_api_keys_unless_opened(site):
     show = "from django.conf import settings; print(settings.API_WRITES, settings.BACKBONES)"
     production = {"DJANGO_SETTINGS_MODULE": "lookalike.settings", "DEBUG": "false", "SECRET_KEY": "x" * 32}
-    assert (
-        site.run("-c", show, **production).stdout == "keys {'bundled': 'bundled', 'bundled-large': 'bundled-large'}\n"
-    )
+    assert site.run("-c", show, **production).stdout == "keys {'bundled': 'bundled', 'bundled-fast': 'bundled-fast'}\n"
     result = site.run("-c", show, **production, API_WRITES="open", BACKBONES="a=/m/a, b=https://m.example/b?x=1")
-    names = "'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled', 'bundled-large': 'bundled-large'"
+    names = "'a': '/m/a', 'b': 'https://m.example/b?x=1', 'bundled': 'bundled', 'bundled-fast': 'bundled-fast'"
     assert result.stdout == f"open {{{names}}}\n"
 
 

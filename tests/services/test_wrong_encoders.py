@@ -121,7 +121,7 @@ def test_a_default_encoder_that_is_not_there_stops_commands_and_no_shop_that_run
     failed = site.manage("reindex", check=False)
     assert failed.returncode == 1
     assert f"there is no file {tmp_path / 'nowhere.tflite'}" in failed.stderr
-    assert "Set DEFAULT_ENCODER to bundled or bundled-large, or to the path of a LiteRT file." in failed.stderr
+    assert "Set DEFAULT_ENCODER to bundled or bundled-fast, or to the path of a LiteRT file." in failed.stderr
     server = site.serve()
     assert len(server.similar(site.query("SELECT MIN(id) FROM catalog_product")[0][0])["results"]) == 5
 

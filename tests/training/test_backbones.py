@@ -15,7 +15,7 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make setup")
 
-from embeddings.backends import BUNDLED  # noqa: E402
+from embeddings.backends import bundled_weights  # noqa: E402
 from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
 from embeddings.encoders.preprocessing import to_input  # noqa: E402
 from tests import loopback  # noqa: E402
@@ -95,14 +95,15 @@ def refused(handle: object, cache: Path, **options) -> str:
     return str(caught.value)
 
 
-def test_the_bundled_backbone_gives_what_the_bundled_encoder_projects(tmp_path):
-    backbone = load_backbone("bundled", cache=tmp_path)
-    assert (backbone.input_size, backbone.features) == (160, 640)
-    kernel, bias = (weight.numpy() for weight in read_litert(BUNDLED).get_layer("projection").weights)
+@pytest.mark.parametrize(("name", "sizes"), [("bundled", (224, 1280)), ("bundled-fast", (160, 640))])
+def test_a_bundled_backbone_gives_what_the_bundled_encoder_projects(name, sizes, tmp_path):
+    backbone = load_backbone(name, cache=tmp_path)
+    assert (backbone.input_size, backbone.features) == sizes
+    kernel, bias = (weight.numpy() for weight in read_litert(bundled_weights(name)).get_layer("projection").weights)
     embedding = features(backbone) @ kernel + bias
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
-    interpreter = LiteRTEncoder(BUNDLED).new_interpreter()
-    for photo, wanted in zip(photos(160), embedding, strict=True):
+    interpreter = LiteRTEncoder(bundled_weights(name)).new_interpreter()
+    for photo, wanted in zip(photos(backbone.input_size), embedding, strict=True):
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], photo[None])
         interpreter.invoke()
         assert interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0] == pytest.approx(
@@ -111,7 +112,7 @@ def test_the_bundled_backbone_gives_what_the_bundled_encoder_projects(tmp_path):
 
 
 def test_the_last_layers_come_in_the_order_of_the_network(tmp_path):
-    last = [tuple(variable.shape) for variable in load_backbone("bundled", cache=tmp_path).last_layers(3)]
+    last = [tuple(variable.shape) for variable in load_backbone("bundled-fast", cache=tmp_path).last_layers(3)]
     depthwise, _, projection, _, features_kernel, features_bias = last
     assert depthwise[:2] == (3, 3)
     assert projection[:3] == (1, 1, depthwise[2])
@@ -221,7 +222,7 @@ def test_a_weights_file_goes_with_keras_applications_alone(weights, saved, tmp_p
 
 def test_a_path_that_leads_nowhere_is_said_to(tmp_path):
     assert (
-        "give bundled, bundled-large, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, mobilenet-v2"
+        "give bundled, bundled-fast, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, mobilenet-v2"
         in refused(tmp_path / "nowhere", tmp_path)
     )
     assert "there is no file" in refused(tmp_path / "nowhere.tar.gz", tmp_path)
@@ -288,7 +289,7 @@ def test_a_network_for_grey_photos_is_refused(tmp_path):
 
 def test_a_size_that_a_network_does_not_take_is_refused(saved, tmp_path):
     keras_network().save(tmp_path / "mine.keras")
-    for handle, size in ((saved, 32), (tmp_path / "mine.keras", 32), ("bundled", 160)):
+    for handle, size in ((saved, 32), (tmp_path / "mine.keras", 32), ("bundled", 224)):
         assert f"takes photos of {size} pixels, not of 100" in refused(handle, tmp_path, input_size=100)
 
 

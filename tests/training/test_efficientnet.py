@@ -12,7 +12,7 @@ from PIL import Image
 
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make setup")
 
-from embeddings.backends import BUNDLED_LARGE  # noqa: E402
+from embeddings.backends import BUNDLED, bundled_weights  # noqa: E402
 from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
 from embeddings.encoders.preprocessing import to_input  # noqa: E402
 from tests.training.checkpoints import View, save_checkpoint  # noqa: E402
@@ -168,16 +168,16 @@ def test_weights_that_are_missing_or_of_another_network_are_said_to_be(weights, 
     assert "it is open whose" in refused("efficientnet-lite0+efficientnet-lite1", weights=weights)
 
 
-def test_the_recipe_of_the_large_encoder_is_one_that_the_command_takes():
+def test_the_recipe_of_the_bundled_encoder_is_one_that_the_command_takes():
     from training.distil_joined import read_recipe
 
-    recipe = read_recipe(BUNDLED_LARGE.parent / "recipe.json")
-    encoder = LiteRTEncoder(BUNDLED_LARGE)
+    recipe = read_recipe(BUNDLED.parent / "recipe.json")
+    encoder = LiteRTEncoder(bundled_weights("bundled"))
     assert (recipe.input_size, recipe.dim) == (encoder.input_size, encoder.dim)
-    network = read_litert(BUNDLED_LARGE, any_size=True)
+    network = read_litert(bundled_weights("bundled"), any_size=True)
     assert network.input_shape == (None, None, None, 3)
-    image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (192, 192, 3)).astype(np.uint8))
-    assert np.allclose(np.asarray(network(to_input(image, 192)))[0], encoder.encode([image])[0], atol=2e-3)
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (224, 224, 3)).astype(np.uint8))
+    assert np.allclose(np.asarray(network(to_input(image, 224)))[0], encoder.encode([image])[0], atol=2e-3)
 
 
 def test_the_packages_own_classes_are_recognised(real_data):

@@ -14,7 +14,7 @@ from PIL import Image
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed: make setup")
 
-from embeddings.backends import BUNDLED, get_encoder  # noqa: E402
+from embeddings.backends import BUNDLED, bundled_weights, get_encoder  # noqa: E402
 from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
 from embeddings.encoders.preprocessing import to_input  # noqa: E402
 from embeddings.evaluation.metrics import METRICS  # noqa: E402
@@ -103,9 +103,11 @@ def test_the_bundled_encoder_can_be_exported_too(photos, installation):
     printed("export_encoder", "all-v1", "--out", out, "--photos", photos)
     assert np.allclose(
         LiteRTEncoder(out / "model.tflite").encode(images(photos)),
-        get_encoder("bundled").encode(images(photos)),
+        LiteRTEncoder(bundled_weights("bundled")).encode(images(photos)),
         atol=1e-3,
     )
+    int8 = LiteRTEncoder(out / "model-int8.tflite").encode(images(photos))
+    assert (int8 * get_encoder("bundled").encode(images(photos))).sum(axis=1).mean() > 0.9
     assert (BUNDLED.parent / "MODEL_CARD.md").read_text() in (out / "MODEL_CARD.md").read_text()
 
 

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from catalog.archives import ArchiveRejected
 from catalog.photos import ImageRejected
 from embeddings import versions
-from embeddings.backends import BUNDLED_ENCODERS, get_encoder
+from embeddings.backends import BUNDLED_ENCODERS, bundled_weights, get_encoder
 from embeddings.dataset import PhotoSet, read_photos
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.errors import EmbeddingsError, EncoderUnavailable
@@ -79,9 +79,9 @@ class Command(BaseCommand):
 def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[EvaluationResult]:
     from training.portable import Portable
 
-    bundled = BUNDLED_ENCODERS.get(version.encoder)
-    source = bundled or settings.ENCODERS_ROOT / version.files / SAVED_MODEL
-    if bundled is None and not (version.files and source.is_dir()):
+    bundled = version.encoder in BUNDLED_ENCODERS
+    source = bundled_weights(version.encoder) if bundled else settings.ENCODERS_ROOT / version.files / SAVED_MODEL
+    if not bundled and not (version.files and source.is_dir()):
         raise EncoderUnavailable(
             f"{version.label} was registered from a LiteRT file: without a SavedModel there is nothing to export from"
         )
