@@ -2,7 +2,7 @@
 
 `recorded` takes down the products, their photos, families and pairs before the decision. `undo` puts back what the decision
 changed, and leaves what somebody changed since: a field of the kept product is emptied again only if it still has what the merge
-put there.
+put there, and a product that was moved to another family since stays in it.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def recorded(kind: DuplicateDecision.Kind, product_ids: Collection[int], main: i
     yield
     if main is not None:
         before["filled"] = _fields(Product.objects.get(pk=main))
+    before["families_after"] = dict(Product.objects.filter(pk__in=before["families"]).values_list("pk", "variant_of"))
     before["pairs_after"] = _pairs(ids)
     DuplicateDecision.objects.create(kind=kind, products=ids, main=main, before=before)
 
@@ -69,7 +70,7 @@ def undo(decision_id: int) -> DuplicateDecision:
         The decision, which is undone.
 
     Raises:
-        DecisionNotPossible: it was undone already, or a product was deleted, merged or made a variant of another since.
+        DecisionNotPossible: it was undone already, or a product was deleted or merged since.
     """
     lock_families()
     decision = DuplicateDecision.objects.select_for_update().filter(pk=decision_id).first()
@@ -130,12 +131,20 @@ def _restore_photos(images: Collection[Mapping[str, Any]], target: int) -> None:
 
 
 def _restore_families(decision: DuplicateDecision) -> None:
-    families = {int(pk): main for pk, main in decision.before["families"].items()}
-    for product in Product.objects.filter(pk__in=families):
-        main = families[product.pk]
-        if product.variant_of_id != main and (main is None or Product.objects.filter(pk=main).exists()):
+    """Families as they were, but for products that somebody moved since, or whose main product is in a family itself by now."""
+    before, after = (
+        {int(pk): main for pk, main in decision.before[name].items()} for name in ("families", "families_after")
+    )
+    moved = [
+        product
+        for product in Product.objects.filter(pk__in=before)
+        if product.variant_of_id == after[product.pk] != before[product.pk]
+    ]
+    for product in sorted(moved, key=lambda product: before[product.pk] is not None):  # main products first
+        main = before[product.pk]
+        if main is None or Product.objects.filter(pk=main, variant_of=None).exists():
             Product.objects.filter(pk=product.pk).update(variant_of=main)
-    products_were_changed([pk for pk in families if pk not in decision.products])
+    products_were_changed([pk for pk in before if pk not in decision.products])
 
 
 def _restore_pairs(decision: DuplicateDecision) -> None:

@@ -341,6 +341,22 @@ class TestUndo:
         (again_kept,) = again(kept)
         assert (again_kept.description, again_kept.price) == ("Holds 400 ml.", None)
 
+    def test_a_product_that_moved_to_another_family_since_stays_there(self) -> None:
+        main, moved, stays, elsewhere = stock(), stock(), stock(), stock()
+        make_variants(main.pk, [main.pk, moved.pk, stays.pk])
+        Product.objects.filter(pk=moved.pk).update(variant_of=elsewhere)
+        undo_last()
+        assert [product.variant_of_id for product in again(main, moved, stays)] == [None, elsewhere.pk, None]
+
+    def test_no_variant_of_a_variant_comes_of_it(self) -> None:
+        former, moved, kept, elsewhere = stock(), stock(), stock(), stock()
+        make_variants(former.pk, [former.pk, moved.pk])
+        merge(kept.pk, [moved.pk])
+        Product.objects.filter(pk=former.pk).update(variant_of=elsewhere)
+        undo_last()
+        (again_moved,) = again(moved)
+        assert again_moved.variant_of_id != former.pk
+
     def test_the_index_hears_of_it(self) -> None:
         kept, other = stock(), stock()
         merge(kept.pk, [other.pk])
