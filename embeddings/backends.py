@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.utils.module_loading import import_string
 
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.mapped import MAP_SUFFIX, MappedEncoder
+from embeddings.encoders.text import MODEL as TEXT_MODEL
 from embeddings.encoders.text import TextEncoder
 from embeddings.errors import EncoderMismatch, EncoderUnavailable, RankerUnavailable
 from embeddings.ranking.candidates import Ranker
 from embeddings.ranking.files import fingerprint_of, open_ranker
 from embeddings.registry import registry
 from embeddings.vector_index.base import VectorIndex
+from stores import base as stores
+from stores.errors import StoreError
 
 _ENCODERS = Path(__file__).parent / "encoders"
 BUNDLED = _ENCODERS / "bundled" / "model.tflite"
@@ -39,9 +44,12 @@ class Backends:
     def __init__(self) -> None:
         # Two threads that ask first would make two, and the second embedded index finds its files locked by the first.
         self._making = threading.Lock()
-        self._encoders: dict[tuple[str, Path, int], Encoder] = {}
-        self._rankers: dict[tuple[Path, str], Ranker] = {}
-        self._text_encoders: dict[tuple[str, Path, int], TextEncoder] = {}
+        self._encoders: dict[tuple[str, str, int], Encoder] = {}
+        self._rankers: dict[tuple[str, str, str], Ranker] = {}
+        self._text_encoders: dict[tuple[str, str, int], TextEncoder] = {}
+        # Folders that their text encoders read from as long as the process lives.
+        self._folders = ExitStack()
+        atexit.register(self._folders.close)
         # With the setting that it was made from.
         self._vector_index: tuple[Any, VectorIndex] | None = None
         # What a command asks in its place.
@@ -49,18 +57,18 @@ class Backends:
 
     def encoder(self, name: str | None = None) -> Encoder:
         """See `get_encoder`."""
-        key = (name or settings.DEFAULT_ENCODER, settings.ENCODERS_ROOT, settings.ENCODER_THREADS)
+        key = (name or settings.DEFAULT_ENCODER, stores.encoders().place, settings.ENCODER_THREADS)
         found = self._encoders.get(key)
         if found is None:
             with self._making:
                 found = self._encoders.get(key)
                 if found is None:
-                    found = self._encoders[key] = _load_encoder(*key)
+                    found = self._encoders[key] = _load_encoder(key[0], key[2])
         return found
 
     def ranker(self, spec: RankerSpec) -> Ranker:
         """See `ranker_of`."""
-        key = (settings.ENCODERS_ROOT / spec.files, spec.fingerprint)
+        key = (stores.encoders().place, spec.files, spec.fingerprint)
         found = self._rankers.get(key)
         if found is None:
             with self._making:
@@ -69,18 +77,19 @@ class Backends:
                     # One is active in a collection, and few collections have one: former ones are not kept.
                     if len(self._rankers) >= _KEPT_RANKERS:
                         self._rankers.clear()
-                    found = self._rankers[key] = _load_ranker(spec, key[0])
+                    found = self._rankers[key] = _load_ranker(spec)
         return found
 
     def text_encoder(self, name: str) -> TextEncoder:
         """See `get_text_encoder`."""
-        key = (name, settings.ENCODERS_ROOT, settings.ENCODER_THREADS)
+        key = (name, stores.encoders().place, settings.ENCODER_THREADS)
         found = self._text_encoders.get(key)
         if found is None:
             with self._making:
-                found = self._text_encoders.setdefault(
-                    key, TextEncoder(settings.ENCODERS_ROOT / name, threads=settings.ENCODER_THREADS)
-                )
+                found = self._text_encoders.get(key)
+                if found is None:
+                    folder = self._folders.enter_context(_text_encoder_folder(name))
+                    found = self._text_encoders[key] = TextEncoder(folder, threads=settings.ENCODER_THREADS)
         return found
 
     def vector_index(self) -> VectorIndex:
@@ -100,7 +109,7 @@ def get_encoder(name: str | None = None) -> Encoder:
     """The encoder of a name, one instance for this process.
 
     Args:
-        name: one of BUNDLED_ENCODERS, or the path of a LiteRT file, in ENCODERS_ROOT or as it stands; None: the setting
+        name: one of BUNDLED_ENCODERS, or the path of a LiteRT file, in the store of encoders or as it stands; None: the setting
             DEFAULT_ENCODER.
 
     Returns:
@@ -116,7 +125,7 @@ def get_text_encoder(name: str) -> TextEncoder:
     """The text encoder of a name, one instance for this process.
 
     Args:
-        name: a folder in ENCODERS_ROOT.
+        name: a folder in the store of encoders.
 
     Returns:
         The encoder. Its files are read when it is first used.
@@ -144,16 +153,20 @@ def is_map_of(name: str, folder: str) -> bool:
 
     Args:
         name: of the encoder.
-        folder: in ENCODERS_ROOT.
+        folder: in the store of encoders.
 
     Returns:
         False for an encoder that is no map, and for a map that cannot be read.
+
+    Raises:
+        StoreError: the store of encoders is away.
     """
     if not name.endswith(MAP_SUFFIX):
         return False
     try:
-        return MappedEncoder(settings.ENCODERS_ROOT / name, get_encoder).base_name.startswith(f"{folder}/")
-    except EncoderUnavailable:
+        with stores.encoders().local(name) as path:
+            return MappedEncoder(path, get_encoder).base_name.startswith(f"{folder}/")
+    except (EncoderUnavailable, FileNotFoundError):
         return False
 
 
@@ -169,7 +182,7 @@ def open_encoder_file(path: Path) -> Encoder:
     Raises:
         EncoderUnavailable: the file cannot be read.
     """
-    return _open_file(path, settings.ENCODERS_ROOT, 1)
+    return _open_file(path, 1)
 
 
 def get_vector_index() -> VectorIndex:
@@ -211,7 +224,7 @@ class RankerSpec(Protocol):
 
     @property
     def files(self) -> str:
-        """Its folder in ENCODERS_ROOT."""
+        """Its folder in the store of encoders."""
 
     @property
     def fingerprint(self) -> str:
@@ -233,10 +246,18 @@ def ranker_of(version: RankerSpec) -> Ranker:
     return registry.get(Backends).ranker(version)
 
 
-def _load_ranker(spec: RankerSpec, folder: Path) -> Ranker:
-    if fingerprint_of(folder) != spec.fingerprint:
-        raise RankerUnavailable(f"the files of the ranker {spec.label} in {folder} are missing or were replaced")
-    return open_ranker(folder, spec.kind)
+def _load_ranker(spec: RankerSpec) -> Ranker:
+    store = stores.encoders()
+    replaced = f"the files of the ranker {spec.label} in {store.place}/{spec.files} are missing or were replaced"
+    try:
+        with store.local_folder(spec.files) as folder:
+            if fingerprint_of(folder) != spec.fingerprint:
+                raise RankerUnavailable(replaced)
+            return open_ranker(folder, spec.kind)
+    except FileNotFoundError as error:
+        raise RankerUnavailable(replaced) from error
+    except StoreError as error:
+        raise RankerUnavailable(f"the files of the ranker {spec.label} cannot be fetched: {error}") from error
 
 
 class EncoderSpec(Protocol):
@@ -289,18 +310,45 @@ def encoder_of(version: EncoderSpec) -> Encoder:
     return encoder
 
 
-def _load_encoder(name: str, root: Path, threads: int) -> Encoder:
-    places = [BUNDLED_ENCODERS[name]] if name in BUNDLED_ENCODERS else [root / name, Path(name)]
-    path = next((place for place in places if place.is_file()), None)
-    if path is None:
-        raise EncoderUnavailable(f"no encoder {name!r}: there is no file {' or '.join(map(str, places))}")
-    return _open_file(path, root, threads)
+def _load_encoder(name: str, threads: int) -> Encoder:
+    if name in BUNDLED_ENCODERS:
+        return _open_file(BUNDLED_ENCODERS[name], threads)
+    store, path = stores.encoders(), Path(name)
+    places = [name]
+    if not path.is_absolute():
+        places = [f"{store.place}/{name}", name]
+        try:
+            with store.local(name) as stored:
+                return _open_file(stored, threads)
+        except StoreError as error:
+            raise EncoderUnavailable(f"the encoder {name!r} cannot be fetched: {error}") from error
+        except (FileNotFoundError, SuspiciousOperation):
+            # It may be a file as it stands.
+            pass
+    if not path.is_file():
+        raise EncoderUnavailable(f"no encoder {name!r}: there is no file {' or '.join(places)}")
+    return _open_file(path, threads)
 
 
-def _open_file(path: Path, root: Path, threads: int) -> Encoder:
+def _open_file(path: Path, threads: int) -> Encoder:
     if path.suffix == MAP_SUFFIX:
-        return MappedEncoder(path, lambda base: _load_encoder(base, root, threads))
+        return MappedEncoder(path, lambda base: _load_encoder(base, threads))
     return LiteRTEncoder(path, threads=threads)
+
+
+@contextmanager
+def _text_encoder_folder(name: str) -> Iterator[Path]:
+    store = stores.encoders()
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(store.local_folder(name))
+        except FileNotFoundError as error:
+            raise EncoderUnavailable(
+                f"no text encoder {name!r}: there is no file {store.place}/{name}/{TEXT_MODEL}"
+            ) from error
+        except StoreError as error:
+            raise EncoderUnavailable(f"the text encoder {name!r} cannot be fetched: {error}") from error
+        yield folder
 
 
 def _make_vector_index(wanted: Any) -> VectorIndex:

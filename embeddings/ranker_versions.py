@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
@@ -18,6 +16,7 @@ from embeddings.errors import NoFormerRanker, UnknownCollection, VersionInUse, W
 from embeddings.models import Collection, RankerVersion
 from embeddings.ranking.files import fingerprint_of, open_ranker
 from embeddings.selectors import clear_live_collection_cache
+from embeddings.versions import delete_files, store_folder
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ def register_ranker(
 
     Args:
         collection: of the version.
-        folder: of `versions.create_staging_folder`; it is moved to its final path in ENCODERS_ROOT.
+        folder: of `versions.create_staging_folder`; it is moved into the store of encoders.
         kind: a value of `RankerVersion.Kind`.
         recipe: hyper-parameters of its training, JSON.
         data: summary of the judgements, JSON.
@@ -86,7 +85,7 @@ def register_ranker(
         data=dict(data),
         metrics=dict(metrics),
     )
-    folder.rename(settings.ENCODERS_ROOT / name)
+    store_folder(folder, name)
     return version
 
 
@@ -153,4 +152,4 @@ def delete_ranker(version: RankerVersion) -> None:
         if version.pk in (collection.active_ranker_id, collection.previous_ranker_id):
             raise VersionInUse(f"{version.label} ranks searches, or is kept for a roll-back")
         version.delete()
-    shutil.rmtree(settings.ENCODERS_ROOT / version.files, ignore_errors=True)
+    delete_files(version.files)

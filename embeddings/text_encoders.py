@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from django.conf import settings
-
 from embeddings.backends import get_text_encoder
 from embeddings.encoders.text import PREFIX, fingerprint_of, name_of
 from embeddings.errors import EncoderUnavailable, UnknownCollection
 from embeddings.generations import build_generation
 from embeddings.models import Collection
 from embeddings.selectors import clear_live_collection_cache
+from embeddings.versions import store_folder
 from jobs.progress import ProgressCallback
+from stores import base as stores
 
 
 def known_text_encoders() -> list[str]:
-    """The names of the text encoders in ENCODERS_ROOT."""
-    return sorted(folder.name for folder in settings.ENCODERS_ROOT.glob(f"{PREFIX}*") if folder.is_dir())
+    """The names of the text encoders in the store of encoders."""
+    try:
+        folders, _ = stores.encoders().listdir("")
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in folders if name.startswith(PREFIX))
 
 
 def register_text_encoder(folder: Path) -> str:
-    """Move the files of a text encoder to their place in ENCODERS_ROOT.
+    """Move the files of a text encoder into the store of encoders.
 
     Args:
         folder: of `versions.create_staging_folder`, with the files.
@@ -31,12 +35,12 @@ def register_text_encoder(folder: Path) -> str:
 
     Raises:
         EncoderUnavailable: a file is missing.
+        StorageUnavailable: the store does not take them.
     """
     name = name_of(fingerprint_of(folder))
-    place: Path = settings.ENCODERS_ROOT / name
-    if not place.exists():
+    if stores.encoders().is_empty(name):
         folder.chmod(0o755)
-        folder.rename(place)
+        store_folder(folder, name)
     return name
 
 
@@ -65,7 +69,7 @@ def use_text_encoder(collection: Collection, name: str, on_progress: ProgressCal
         if name not in known_text_encoders():
             known = ", ".join(known_text_encoders()) or "none"
             raise EncoderUnavailable(
-                f"there is no text encoder {name!r} in {settings.ENCODERS_ROOT}; there is: {known}"
+                f"there is no text encoder {name!r} in {stores.encoders().place}; there is: {known}"
             )
         get_text_encoder(name).encode([collection.name])
     former = collection.text_encoder

@@ -36,12 +36,15 @@ from embeddings.outbox import enqueue_changed_content, ensure_all_rows, mark_orp
 from embeddings.parts.layout import CURRENT
 from embeddings.selectors import clear_live_collection_cache, versions_in_use
 from jobs.progress import ProgressCallback
+from jobs.storage import storage_errors
+from stores import base as stores
+from stores.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
 State = ImageEmbedding.State
 
-# Folder of the raw backbones in ENCODERS_ROOT; versions with the same backbone share its file.
+# Folder of the raw backbones in the store of encoders; versions with the same backbone share its file.
 BACKBONES = "backbones"
 
 # Folder of the evaluation report, in the folder of a version.
@@ -106,6 +109,10 @@ def backbone_of(version: EncoderVersion) -> str:
     fingerprint = version.recipe.get("backbone_fingerprint")
     if fingerprint is None:
         raise EncoderUnavailable(f"{version.label} was not trained on a backbone")
+    return _backbone_name(fingerprint)
+
+
+def _backbone_name(fingerprint: str) -> str:
     return f"{BACKBONES}/{fingerprint[:24]}.tflite"
 
 
@@ -219,17 +226,69 @@ def version_to_rebuild(collection: Collection, encoder_name: str) -> EncoderVers
 
 
 def create_staging_folder() -> Path:
-    """Create a folder in ENCODERS_ROOT for the files of a new version, and delete abandoned ones.
+    """Create a folder of this machine for the files of a new version, and delete abandoned ones.
 
     Returns:
-        The folder. `register_version` moves it to its final path, `delete_staging_folder` deletes it.
+        The folder. `register_version` moves it into the store of encoders, `delete_staging_folder` deletes it.
+
+    Raises:
+        StorageUnavailable: the disk does not take it.
     """
-    for leftover in settings.ENCODERS_ROOT.glob(".unfinished-*"):
-        if time.time() - leftover.stat().st_mtime > _STAGING_MAX_AGE_S:
-            delete_staging_folder(leftover)
-    folder: Path = settings.ENCODERS_ROOT / f".unfinished-{uuid4().hex}"
-    folder.mkdir(parents=True)
+    store = stores.encoders()
+    with storage_errors("a new encoder", store.place if store.is_local else settings.STORAGE_CACHE_DIR):
+        scratch = store.scratch()
+        for leftover in scratch.glob(".unfinished-*"):
+            if time.time() - leftover.stat().st_mtime > _STAGING_MAX_AGE_S:
+                delete_staging_folder(leftover)
+        folder = scratch / f".unfinished-{uuid4().hex}"
+        folder.mkdir()
     return folder
+
+
+def backbones_folder() -> Path:
+    """The folder of this machine where trainings keep backbones; `keep_backbone` gives them to the others."""
+    return stores.encoders().scratch() / BACKBONES
+
+
+def keep_backbone(recipe: Mapping[str, Any]) -> None:
+    """Store the backbone of a training, unless it is stored already.
+
+    Args:
+        recipe: of the training.
+
+    Raises:
+        StorageUnavailable: the store of encoders does not take it.
+    """
+    store = stores.encoders()
+    if store.is_local or "backbone_fingerprint" not in recipe:
+        return
+    name = _backbone_name(recipe["backbone_fingerprint"])
+    with storage_errors("the backbone", store.place):
+        if not store.exists(name):
+            store.put(name, store.scratch() / name)
+
+
+def store_folder(folder: Path, name: str) -> None:
+    """Move the files of a version into the store of encoders.
+
+    Args:
+        folder: of `create_staging_folder`.
+        name: of the folder there.
+
+    Raises:
+        StorageUnavailable: the store does not take them.
+    """
+    store = stores.encoders()
+    with storage_errors("a new version", store.place):
+        store.take_folder(name, folder)
+
+
+def delete_files(name: str) -> None:
+    """Delete the folder of a version that is deleted. Where the store is away, its files stay."""
+    try:
+        stores.encoders().delete_folder(name)
+    except StoreError as error:
+        logger.warning("the files of %s are not deleted: %s", name, error)
 
 
 def delete_staging_folder(folder: Path) -> None:
@@ -252,7 +311,7 @@ def register_version(
 
     Args:
         collection: of the version.
-        folder: of `create_staging_folder`; it is moved to its final path in ENCODERS_ROOT.
+        folder: of `create_staging_folder`; it is moved into the store of encoders.
         model: name of the LiteRT file in the folder, or of the map of another encoder.
         recipe: hyper-parameters of its training, JSON.
         data: summary of the training photos, JSON.
@@ -264,12 +323,13 @@ def register_version(
 
     Raises:
         EncoderUnavailable: the file is not a model of an encoder.
+        StorageUnavailable: the store of encoders does not take the files.
     """
     encoder = open_encoder_file(folder / model)
     # A folder of its own: two trainings may end with the same weights, and each has its own manifest, card and report.
     name = f"{encoder.fingerprint[:32]}-{uuid4().hex[:8]}"
     dim = encoder.dim
-    folder.rename(settings.ENCODERS_ROOT / name)
+    store_folder(folder, name)
     version = create_version(collection, f"{name}/{model}")
     version.files, version.recipe, version.data = name, dict(recipe), dict(data)
     version.metrics, version.calibration, version.dim = dict(metrics), calibration and dict(calibration), dim
@@ -436,7 +496,7 @@ def delete_version(version: EncoderVersion) -> None:
         ImageEmbedding.objects.filter(version=now).delete()
         now.delete()
     if version.files:
-        shutil.rmtree(settings.ENCODERS_ROOT / version.files, ignore_errors=True)
+        delete_files(version.files)
     logger.info("the encoder version %s is deleted", version.label)
 
 

@@ -244,6 +244,7 @@ def _disks() -> Iterator[GaugeMetricFamily]:
         "encoders": settings.ENCODERS_ROOT,
         "media": settings.MEDIA_ROOT,
         "uploads": settings.UPLOADS_ROOT,
+        "cache": settings.STORAGE_CACHE_DIR,
     }
     for name, folder in folders.items():
         # Some are created with their first file.

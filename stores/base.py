@@ -85,6 +85,15 @@ class FileStore(Storage):
         """
 
     @abstractmethod
+    def take_folder(self, folder: str, path: Path) -> None:
+        """Store a folder of this machine that nobody needs any more, as `take` does a file; of a failure nothing is left.
+
+        Args:
+            folder: its path in the store, where nothing is yet.
+            path: the folder, in `scratch`.
+        """
+
+    @abstractmethod
     def link(self, name: str, other: str) -> None:
         """Give a file a second name; deleting one leaves the other.
 

@@ -181,6 +181,15 @@ class BucketStorage(S3Storage, FileStore):  # type: ignore[misc]  # django-stora
         self._cache().add(self._put(name, path), path)
         path.unlink(missing_ok=True)
 
+    def take_folder(self, folder: str, path: Path) -> None:
+        try:
+            for file in sorted(each for each in path.rglob("*") if each.is_file()):
+                self.take(f"{folder}/{file.relative_to(path).as_posix()}", file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.delete_folder(folder)
+            raise
+
     def _put(self, name: str, source: bytes | BinaryIO | Path) -> str:
         with _opened(source) as file:
             start = file.tell()
@@ -246,11 +255,12 @@ class BucketStorage(S3Storage, FileStore):  # type: ignore[misc]  # django-stora
             files = list(self.walk(folder))
             if not files:
                 raise FileNotFoundError(f"there is no folder {folder} in {self.place}")
+            there = own / PurePosixPath(folder).name
             for stored in files:
-                link = own / Path(stored.name).relative_to(folder)
+                link = there / PurePosixPath(stored.name).relative_to(folder)
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.hardlink_to(held.enter_context(self.local(stored.name)))
-            yield own
+            yield there
 
     def delete_folder(self, folder: str) -> None:
         for stored in list(self.walk(folder)):

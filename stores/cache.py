@@ -65,7 +65,7 @@ class FileCache:
         """A folder that is removed when the block ends."""
         in_use = self._folder / _IN_USE
         in_use.mkdir(parents=True, exist_ok=True)
-        own = Path(mkdtemp(dir=in_use))
+        own = Path(mkdtemp(prefix=f"{os.getpid()}-", dir=in_use))
         try:
             yield own
         finally:
@@ -115,7 +115,18 @@ class FileCache:
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - left.stat().st_mtime <= _LEFT_AFTER_S:
                     continue
-                if left.is_dir():
+                if left.is_dir() and not _is_running(left.name.partition("-")[0]):
                     shutil.rmtree(left, ignore_errors=True)
-                else:
+                elif left.is_file():
                     left.unlink()
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, PermissionError):
+        # A folder of another kind, or a process of another user.
+        return True
+    return True

@@ -75,6 +75,9 @@ class FolderStorage(FileSystemStorage, FileStore):
             file_move_safe(str(path), str(part))
             self._finish(part, target)
 
+    def take_folder(self, folder: str, path: Path) -> None:
+        path.rename(self._target(folder))
+
     def link(self, name: str, other: str) -> None:
         self._target(other).hardlink_to(self.path(name))
 

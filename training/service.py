@@ -73,8 +73,6 @@ def train_version(
     drawing()
     if keras_file is not None and keras_file.suffix != ".keras":
         raise ValueError(f"{keras_file} is not the name of a .keras file")
-    root: Path = settings.ENCODERS_ROOT
-    root.mkdir(parents=True, exist_ok=True)
     cache = settings.DATA_DIR / "training" / collection.slug
     cache.mkdir(parents=True, exist_ok=True)
     checkpoints = cache / "checkpoints"
@@ -86,6 +84,7 @@ def train_version(
             data = _data(collection, source, config, unpacked, on_progress)
             network = _train(data, config, cache, checkpoints, on_progress, keras_file)
             trained = write_encoder(network, data, config, folder, beside=beside, on_progress=on_progress)
+        versions.keep_backbone(trained.recipe)
         version = versions.register_version(
             collection, folder, MODEL, recipe=trained.recipe, data=trained.data, metrics=trained.metrics,
             calibration=trained.calibration,
@@ -123,7 +122,7 @@ def _train(
     on_progress: ProgressCallback,
     keras_file: Path | None,
 ) -> TrainedNetwork:
-    backbones = settings.ENCODERS_ROOT / versions.BACKBONES
+    backbones = versions.backbones_folder()
     try:
         if config.siamese:
             return train_siamese_encoder(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
 from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import FileResponse, Http404, HttpRequest
@@ -42,6 +42,8 @@ from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
 from jobs.models import Job
 from jobs.selectors import is_active
+from stores import base as stores
+from stores.errors import StoreError
 
 if TYPE_CHECKING:
     _CollectionModelForm = forms.ModelForm[Collection]
@@ -303,10 +305,11 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
         """The evaluation report of a version, as its training wrote it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        place = report_of(get_object_or_404(EncoderVersion, pk=version_id))
-        if place is None:
+        version = get_object_or_404(EncoderVersion, pk=version_id)
+        if not has_report(version):
             raise Http404(_("This version has no report."))
-        response = FileResponse(place.open("rb"), content_type="text/html; charset=utf-8")
+        report = stores.encoders().open(_report_name(version))
+        response = FileResponse(report, content_type="text/html; charset=utf-8")
         response["Content-Security-Policy"] = _REPORT_POLICY
         return response
 
@@ -387,7 +390,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("report"))
     def report(self, version: EncoderVersion) -> SafeString | str:
         """Where the evaluation is to be read."""
-        if report_of(version) is None:
+        if not has_report(version):
             return ""
         address = reverse("admin:embeddings_encoderversion_report", args=[version.pk])
         return format_html('<a class="text-link" href="{}">{}</a>', address, _("Evaluation report"))
@@ -489,11 +492,20 @@ def _last_verification(version: EncoderVersion) -> str:
     )
 
 
-def report_of(version: EncoderVersion) -> Path | None:
-    """The page of the version's evaluation report; None where there is none in ENCODERS_ROOT."""
-    root = Path(settings.ENCODERS_ROOT).resolve()
-    place = (root / version.files / REPORT / PAGE).resolve()
-    return place if version.files and place.is_relative_to(root) and place.is_file() else None
+def has_report(version: EncoderVersion) -> bool:
+    """Whether the version has an evaluation report; False while the store of encoders is away."""
+    store, name = stores.encoders(), _report_name(version)
+    try:
+        if not version.files or not store.exists(name):
+            return False
+        # A link in a folder may lead out of it.
+        return not store.is_local or Path(store.path(name)).resolve().is_relative_to(Path(store.path("")).resolve())
+    except (StoreError, SuspiciousOperation):
+        return False
+
+
+def _report_name(version: EncoderVersion) -> str:
+    return f"{version.files}/{REPORT}/{PAGE}"
 
 
 def _figure(outcome: Mapping[str, Any], name: str) -> str:

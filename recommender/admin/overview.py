@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from catalog.thumbnails import thumbnail_url
-from embeddings.admin.versions import report_of
+from embeddings.admin.versions import has_report
 from embeddings.models import Collection
 from jobs.admin import JOB_VARIANTS, job_url
 from jobs.models import Job
@@ -199,7 +199,7 @@ def _collection(collection: Collection) -> CollectionView:
         dashboard.quality_of(version),
         version=version.label,
         url=reverse("admin:embeddings_encoderversion_change", args=[version.pk]),
-        report=reverse("admin:embeddings_encoderversion_report", args=[version.pk]) if report_of(version) else "",
+        report=reverse("admin:embeddings_encoderversion_report", args=[version.pk]) if has_report(version) else "",
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from catalog.archives import ArchiveRejected
@@ -23,6 +24,7 @@ from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.protocols import EvaluationResult, EvaluationSplit, evaluate_encoder
 from embeddings.management.errors import command_error
 from embeddings.models import EncoderVersion
+from stores import base as stores
 from training.management.tensorflow import require_tensorflow
 
 FLOAT, INT8, SAVED_MODEL, CARD = "model.tflite", "model-int8.tflite", "saved_model", "MODEL_CARD.md"
@@ -69,22 +71,47 @@ class Command(BaseCommand):
         self.stdout.write("".join(_table(results)))
 
     def _write_card(self, version: EncoderVersion, results: list[EvaluationResult], made: Path) -> None:
-        bundled = BUNDLED_ENCODERS.get(version.encoder)
-        own = bundled.parent / CARD if bundled is not None else settings.ENCODERS_ROOT / version.files / CARD
-        text = own.read_text() if own.is_file() else f"# {version.label}\n"
+        text = _card_of(version) or f"# {version.label}\n"
         text += "\n## Exported files\n\n" + "".join(_table(results))
         (made / CARD).write_text(text)
 
 
-def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[EvaluationResult]:
-    from training.portable import Portable
+def _card_of(version: EncoderVersion) -> str:
+    """Its model card; "" where it has none."""
+    if (bundled := BUNDLED_ENCODERS.get(version.encoder)) is not None:
+        return (bundled.parent / CARD).read_text()
+    if not version.files:
+        return ""
+    try:
+        with stores.encoders().open(f"{version.files}/{CARD}") as file:
+            return str(file.read().decode())
+    except FileNotFoundError:
+        return ""
 
-    bundled = version.encoder in BUNDLED_ENCODERS
-    source = bundled_weights(version.encoder) if bundled else settings.ENCODERS_ROOT / version.files / SAVED_MODEL
-    if not bundled and not (version.files and source.is_dir()):
+
+@contextmanager
+def _source_of(version: EncoderVersion) -> Iterator[Path]:
+    """What a version is exported from: a bundled model, or its SavedModel."""
+    if version.encoder in BUNDLED_ENCODERS:
+        yield bundled_weights(version.encoder)
+        return
+    store, folder = stores.encoders(), f"{version.files}/{SAVED_MODEL}"
+    if not version.files or store.is_empty(folder):
         raise EncoderUnavailable(
             f"{version.label} was registered from a LiteRT file: without a SavedModel there is nothing to export from"
         )
+    with store.local_folder(folder) as source:
+        yield source
+
+
+def _export(version: EncoderVersion, photos: PhotoSet, made: Path) -> list[EvaluationResult]:
+    with _source_of(version) as source:
+        return _export_from(source, version, photos, made)
+
+
+def _export_from(source: Path, version: EncoderVersion, photos: PhotoSet, made: Path) -> list[EvaluationResult]:
+    from training.portable import Portable
+
     serving = get_encoder(version.encoder)
     # Photos that nothing can be measured with are refused before minutes of converting.
     results = [evaluate_encoder("serving", serving, EvaluationSplit(photos, None))]

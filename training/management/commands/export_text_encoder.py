@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from embeddings.encoders.text import FILES
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
 from embeddings.text_encoders import register_text_encoder
 from embeddings.versions import create_staging_folder, delete_staging_folder
+from stores import base as stores
 from training.management.tensorflow import require_tensorflow
 
 
@@ -33,7 +32,7 @@ class Command(BaseCommand):
             raise command_error(error) from error
         finally:
             delete_staging_folder(folder)
-        size = sum((settings.ENCODERS_ROOT / name / file).stat().st_size for file in FILES)
+        size = sum(stored.size for stored in stores.encoders().walk(name))
         self.stdout.write(
             f"{name}: {size / 1e6:.1f} MB; cosine to the float32 network: mean {figures['mean']:.4f},"
             f" lowest {figures['lowest']:.4f}"

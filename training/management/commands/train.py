@@ -25,6 +25,7 @@ from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
 from jobs.selectors import get_job
 from jobs.storage import StorageUnavailable, os_error_message
+from stores import base as stores
 from training.config import JOIN, Knob, TrainingConfig, knobs
 from training.errors import BackboneUnavailable
 from training.management.tensorflow import require_tensorflow
@@ -143,7 +144,7 @@ class Command(BaseCommand):
         self.stdout.write(f"trained in {seconds:.1f} s, best epoch {trained.recipe['best_epoch']}")
         if (error := trained.metrics["expected_calibration_error"]) is not None:
             self.stdout.write(f"expected calibration error {error:.4f}")
-        self.stdout.write(f"{version.label}: {settings.ENCODERS_ROOT / version.files}, report/report.html in it")
+        self.stdout.write(f"{version.label}: {stores.encoders().place}/{version.files}, report/report.html in it")
 
 
 def _add_option(parser: argparse.ArgumentParser, knob: Knob) -> None:
