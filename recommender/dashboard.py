@@ -191,8 +191,11 @@ def coverage() -> Sequence[Coverage]:
 
 
 def jobs() -> list[JobSummary]:
-    """Queued and running jobs, and the latest job of each kind, newest first."""
-    latest = Job.objects.order_by().values("kind").annotate(latest=Max("created_at")).values("latest")
+    """Queued and running jobs, and the latest job of each kind, newest first. What was only tried out says nothing of a kind."""
+    tried_out = Q(parameters__dry_run__isnull=False, parameters__dry_run=True)
+    latest = (
+        Job.objects.filter(~tried_out).order_by().values("kind").annotate(latest=Max("created_at")).values("latest")
+    )
     shown = Q(state__in=(Job.State.QUEUED, Job.State.RUNNING)) | Q(created_at__in=latest)
     return [_with_rate(job) for job in Job.objects.filter(shown)]
 

@@ -172,10 +172,9 @@ def _coverage(coverage: Coverage) -> CoverageView:
 
 def _job(summary: JobSummary) -> JobView:
     job = summary.job
-    kind = str(job.get_kind_display()).capitalize()
     return JobView(
         summary,
-        title=f"{kind}: {job.collection}" if job.collection else kind,
+        title=job.title,
         url=job_url(job),
         variant=JOB_VARIANTS.get(Job.State(job.state), "info"),
         rate=_rate_text(summary.rate),

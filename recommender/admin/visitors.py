@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.cache import caches
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from embeddings.models import Collection
 from recommender.dashboard import EVENTS_CACHE_S
 from recommender.visitor_report import PERIODS, Series, VisitorReport, visitor_report
 
 if TYPE_CHECKING:
     from recommender.admin.site import AdminSite
 
-# Of a line's drawing, in the units of its own coordinates.
-WIDTH, HEIGHT = 600, 120
-_MARGIN = 4
+# A chart of unfold's own: its colours follow the scheme, and its legend is the heading above it.
+_OPTIONS = {
+    "animation": False,
+    "maintainAspectRatio": False,
+    "interaction": {"mode": "index", "intersect": False},
+    "plugins": {"legend": {"display": False}},
+    "scales": {
+        "x": {"grid": {"display": False}, "ticks": {"color": "#757d8a", "maxTicksLimit": 6, "maxRotation": 0}},
+        "y": {"beginAtZero": True, "grid": {}, "ticks": {"color": "#757d8a", "precision": 0, "maxTicksLimit": 5}},
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A series as it is drawn. points: for an SVG polyline."""
+    """A series as it is drawn.
+
+    Attributes:
+        most: on a day.
+        data: of the chart, as JSON.
+    """
 
     series: Series
     most: int
-    points: str
+    data: str
 
 
 def may_see_visitors(request: HttpRequest) -> bool:
@@ -40,7 +57,7 @@ def may_see_visitors(request: HttpRequest) -> bool:
 
 @require_safe
 def visitors(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """The page of a period: `days`, 28 by default.
+    """The page of a period: `days`, 28 by default; of a collection, `collection`, or all.
 
     Args:
         request: of a user who may see events.
@@ -56,33 +73,41 @@ def visitors(request: HttpRequest, site: AdminSite) -> HttpResponse:
         raise PermissionDenied
     asked = request.GET.get("days", "")
     days = int(asked) if asked in map(str, PERIODS) else PERIODS[1]
-    cached = caches["process"].get_or_set(f"visitors:{days}", lambda: visitor_report(days), EVENTS_CACHE_S)
+    slugs = list(Collection.objects.values_list("slug", flat=True))
+    collection = request.GET.get("collection", "") if request.GET.get("collection") in slugs else ""
+    key = f"visitors:{days}:{collection}"
+    cached = caches["process"].get_or_set(key, lambda: visitor_report(days, collection), EVENTS_CACHE_S)
     report = cast("VisitorReport", cached)
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("What recommendations bring"),
         "periods": PERIODS,
         "chosen": days,
+        "collections": slugs if len(slugs) > 1 else [],
+        "collection": collection,
         "report": report,
         "has_events": any(each.total for each in report.series),
-        "lines": [_line(each) for each in report.series],
+        "lines": [_line(each, report.days) for each in report.series],
         "by_day": [
             (day, [each.counts[place] for each in report.series]) for place, day in reversed([*enumerate(report.days)])
         ],
-        "width": WIDTH,
-        "height": HEIGHT,
+        "options": json.dumps(_OPTIONS),
     }
     return render(request, "admin/recommender/visitors.html", context)
 
 
-def _line(series: Series) -> Line:
-    most = max(series.counts)
-    return Line(series, most, _points(series.counts, most))
-
-
-def _points(counts: Sequence[int], most: int) -> str:
-    step = WIDTH / max(1, len(counts) - 1)
-    room = HEIGHT - 2 * _MARGIN
-    return " ".join(
-        f"{place * step:.1f},{HEIGHT - _MARGIN - room * count / max(most, 1):.1f}" for place, count in enumerate(counts)
-    )
+def _line(series: Series, days: Sequence[date]) -> Line:
+    data = {
+        "labels": [date_format(day, "MONTH_DAY_FORMAT") for day in days],
+        "datasets": [
+            {
+                "label": str(series.kind.label),
+                "data": list(series.counts),
+                "borderColor": "var(--color-primary-600)",
+                "borderWidth": 2,
+                "pointRadius": 0,
+                "pointHitRadius": 12,
+            }
+        ],
+    }
+    return Line(series, max(series.counts), json.dumps(data))

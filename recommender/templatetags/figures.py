@@ -43,6 +43,12 @@ def per_hundred(rate: float | None) -> str:
 
 
 @register.filter
+def daily(mean: float) -> str:
+    """A mean of a day, e.g. 1,234 or 4.2: small ones with a decimal."""
+    return number_format(mean, decimal_pos=0 if mean >= 100 else 1, force_grouping=True)
+
+
+@register.filter
 def change(share: float | None) -> str:
     """A change in percent with its sign, e.g. +12%, or a dash if there is none."""
     if share is None:

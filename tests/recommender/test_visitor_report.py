@@ -65,8 +65,36 @@ def test_the_page_shows_a_period_to_who_may_see_events(client: Client) -> None:
     assert "In the last 7 days" in page
     assert "<td>all-v2</td>" in page
     assert '<td class="number">10.0</td><td class="number">+100%</td>' in page
-    assert page.count("<polyline") == 4
+    assert page.count('data-type="line"') == 4
+    assert 'aria-label="145 in all, at most 25 on a day"' in page
+    assert "Before and after the switch to all-v2" in page
     assert "In the last 28 days" in client.get("/admin/visitors/?days=nonsense").content.decode()
+
+
+@pytest.mark.usefixtures("switched")
+def test_a_switch_has_as_many_days_before_as_after_it_without_its_own() -> None:
+    (switch,) = visitor_report(28).switches
+    assert (switch.collection, switch.before, switch.after, switch.days) == ("all", "all-v1", "all-v2", 2)
+    assert switch.day == timezone.localdate() - timedelta(days=2)
+    assert [(each.before, each.after) for each in switch.figures] == [
+        (20, 20), (1, 2), (0, 2), (0, 1.5), (pytest.approx(0.05), pytest.approx(0.1)),
+    ]  # fmt: skip
+    assert [each.change for each in switch.figures] == [0, 1, None, None, pytest.approx(1)]
+
+
+def test_versions_that_answer_side_by_side_are_no_switch() -> None:
+    for days_ago in range(8):
+        record("impression", 5, days_ago=days_ago, collection="all", encoder="all-v1")
+    for days_ago in range(6):
+        record("impression", 5, days_ago=days_ago, collection="all", encoder="all-v2")
+    assert visitor_report(28).switches == ()
+
+
+@pytest.mark.usefixtures("switched")
+def test_the_strips_of_one_collection_are_counted_alone() -> None:
+    report = visitor_report(7, "food")
+    assert [each.total for each in report.series] == [5, 0, 4, 3]
+    assert [each.encoder for each in report.versions] == ["food-v1"]
 
 
 def test_a_shop_without_events_is_told_how_to_get_them(client: Client) -> None:
