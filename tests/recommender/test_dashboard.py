@@ -99,9 +99,9 @@ class TestCatalogue:
         assert "Your shop is empty: start here" in text
         assert "There is no photo yet." in text
         assert "No job has run yet." in text
-        assert "Add the widget to your product pages" in text
+        assert "Copy the lines from there into your product pages" in text
         assert "Done:" not in text
-        assert 'src="http://testserver/widget/v1/similar.js"' in text
+        assert reverse("admin:embed") in html_of(admin)
 
     def test_the_first_steps_are_ticked_off_until_visitors_are_seen(self, shop: Shop, admin):
         product = shop.add((1, 0, 0))
@@ -203,7 +203,18 @@ class TestWork:
     def test_an_import_that_has_ended_shows_its_rate(self, job, admin):
         now = timezone.now()
         job("import", state="succeeded", done=9000, total=9000, started_at=now - timedelta(seconds=90), finished_at=now)
-        assert "Import succeeded ended 0 minutes ago, took 1 minute: 100 per second" in text_of(admin)
+        assert "Import of a file succeeded ended 0 minutes ago, took 1 minute: 100 per second" in text_of(admin)
+
+    def test_a_dry_run_that_failed_is_no_import_that_failed(self, job, admin):
+        now = timezone.now()
+        ended = {"started_at": now, "finished_at": now}
+        job("import", minutes_ago=9, state="succeeded", parameters={"dry_run": False, "file": "old.csv"}, **ended)
+        job("import", state="failed", error="no title", parameters={"dry_run": True, "file": "new.csv"}, **ended)
+        text = text_of(admin)
+        assert "Import of old.csv succeeded" in text
+        assert "failed" not in text.partition("Jobs and index builds")[2].partition("Encoders in use")[0]
+        job("import", state="running", parameters={"dry_run": True, "file": "next.csv"})
+        assert "Import of next.csv, dry run running" in text_of(admin)
 
     def test_a_job_that_waits_says_so(self, job, admin):
         job(minutes_ago=3)
