@@ -21,7 +21,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.admin.display import Badge, ReadOnlyAdmin, badges, table
+from accounts.admin.display import Badge, PeriodFilter, ReadOnlyAdmin, badges, table
 from jobs import services
 from jobs.errors import JobEnded, JobNotFound
 from jobs.models import Job
@@ -61,7 +61,8 @@ class JobAdmin(ReadOnlyAdmin):
         "finished_at",
     )
     list_display_links = ("created_at", "title_label")
-    list_filter = ("state", "kind", "collection")
+    list_filter = ("state", "kind", "collection", ("created_at", PeriodFilter))
+    list_filter_submit = True
     fields = ("id", "kind", "collection", "submitted_by", "parameter_list", "created_at", "started_at", "finished_at")
     actions = ("cancel",)
     change_form_outer_before_template = "admin/jobs/job.html"

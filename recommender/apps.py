@@ -11,19 +11,22 @@ class RecommenderConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """Register the kind of job, the search by words, the stamped tables, and the admin of rules.
+        """Register the kind of job, the search by words, the stamped tables, the words of the audit log, and the admin of rules.
 
         Rules here: recommender.admin has the site itself, which is not made before.
         """
+        from accounts import audit_words
         from catalog import text_search
         from catalog.stamps import Topic, watch
         from recommender.admin import rules  # noqa: F401
+        from recommender.admin.audit_words import WORDS
         from recommender.job_kinds import register_kinds
         from recommender.models import Experiment, LearnedOrder, PairCount, Rule, RuleSet
         from recommender.searching import ranked_ids
 
         watch(Topic.SETUP, RuleSet, Rule, LearnedOrder, Experiment, PairCount)
         register_kinds()
+        audit_words.name_actions(WORDS)
         text_search.register(ranked_ids)
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import DropdownFilter
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 # Databases limit the number of parameters of a statement.
 CHUNK_SIZE = 1000
@@ -47,6 +52,42 @@ class SelectFilter(DropdownFilter):
     """A list filter as a dropdown, which stays small with thousands of choices."""
 
     template = "admin/accounts/select_filter.html"
+
+
+class PeriodForm(forms.Form):
+    """Two days.
+
+    Args:
+        name: Of the field that is filtered, which begins the names of both parameters.
+    """
+
+    def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for end, label in (("from", _("From")), ("to", _("Until"))):
+            widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+            self.fields[f"{name}_{end}"] = forms.DateField(label=label, required=False, widget=widget)
+
+
+class PeriodFilter(RangeDateFilter):
+    """A list filter from a day until another one, both whole, in the shop's time zone."""
+
+    form_class = PeriodForm
+    template = "admin/accounts/period_filter.html"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        form = PeriodForm(self.field_path, self.used_parameters)
+        form.is_valid()
+        first, last = (form.cleaned_data.get(f"{self.field_path}_{end}") for end in ("from", "to"))
+        conditions = {}
+        if first is not None:
+            conditions[f"{self.field_path}__gte"] = _midnight(first)
+        if last is not None:
+            conditions[f"{self.field_path}__lt"] = _midnight(last + timedelta(days=1))
+        return queryset.filter(**conditions)
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, datetime.min.time()))
 
 
 class PrefetchingChangeList(ChangeList):

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from accounts.admin.display import PrefetchingChangeList, chunked, primary_keys, table
+from accounts.admin.display import PeriodFilter, PrefetchingChangeList, chunked, primary_keys, table
 from catalog import services
 from catalog.admin.bulk_edit import bulk_edit_page
 from catalog.admin.filters import BrandFilter, CategoryFilter, PhotoFilter, PriceFilter
@@ -72,7 +72,7 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
         "available",
         "active",
         PhotoFilter,
-        ("created_at", admin.DateFieldListFilter),
+        ("created_at", PeriodFilter),
     )
     list_filter_submit = True
     list_select_related = ("category",)

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import InterfaceError, OperationalError
 from django.test import Client
+from django.urls import URLPattern
 from django.utils import timezone
 
 from accounts import keys
+from accounts.audit_words import action_in_words, detail_in_words, outcome_in_words
 from accounts.models import ApiKey, AuditEntry, User
 from catalog.models import Product
 from jobs.models import Job
+from recommender.admin.audit_words import WORDS
 from tests.factories import ProductFactory
 from tests.recommender.answers import problem
 
 pytestmark = pytest.mark.django_db
 
+ROW_PAGES = ("_changelist", "_add", "_change", "_delete", "_history", "_autocomplete")
+# Pages that take nothing, and those that have words of their own in accounts.
+ONLY_SHOWN = {
+    "search", "visitors", "visual_search", "index", "login", "logout", "password_change_done", "autocomplete", "jsi18n",
+    "view_on_site", "app_list", "jobs_job_state", "catalog_suggestions", "catalog_kept_photo", "catalog_import_photo",
+    "catalog_import_rejected", "catalog_product_near_duplicates", "embeddings_encoderversion_report",
+    "recommender_ruleset_preview", "recommender_rule_walls",
+}  # fmt: skip
 TABLE = b"sku,title,price\nm1,Mug,5\n"
 
 
@@ -101,7 +114,8 @@ class TestAdmin:
     def test_the_log_is_read_only(self, admin_client: Client) -> None:
         entry = AuditEntry.objects.create(actor="admin", action="admin:login")
         address = f"/admin/accounts/auditentry/{entry.pk}/"
-        assert "admin:login" in admin_client.get("/admin/accounts/auditentry/").content.decode()
+        assert "Signed in" in admin_client.get("/admin/accounts/auditentry/").content.decode()
+        assert "admin:login" in admin_client.get(f"{address}change/").content.decode()
         assert admin_client.post(f"{address}change/", {"actor": "nobody"}).status_code == 403
         assert admin_client.post(f"{address}delete/", {"post": "yes"}).status_code == 403
         assert AuditEntry.objects.filter(actor="admin", action="admin:login").exists()
@@ -111,6 +125,79 @@ class TestAdmin:
         admin_client.post("/admin/catalog/product/add/", form)
         assert Product.objects.count() == 0
         assert AuditEntry.objects.get().detail == ""
+
+
+class TestWords:
+    def words(self, **fields: Any) -> tuple[str, str, str]:
+        entry = AuditEntry(actor="admin", **fields)
+        return action_in_words(entry), detail_in_words(entry), outcome_in_words(entry)[0]
+
+    def test_a_change_says_what_was_changed_of_which_row(self, admin_client: Client) -> None:
+        key = keys.create(ApiKey(name="old"))
+        admin_client.post(f"/admin/accounts/apikey/{key.row.pk}/change/", {"name": "new", "origins": ""})
+        entry = AuditEntry.objects.get()
+        assert action_in_words(entry) == "Changed API key"
+        assert detail_in_words(entry).startswith("Changed “new (pk_")
+        page = admin_client.get("/admin/accounts/auditentry/").content.decode()
+        assert "Changed API key" in page
+
+    def test_an_action_of_a_list_has_the_name_of_its_menu(self) -> None:
+        said = self.words(action="admin:accounts_apikey_changelist", detail="revoke_keys: rows 3, 4", status=302)
+        assert said == ("In the list of API keys: Revoke", "revoke_keys: rows 3, 4", "done")
+
+    @pytest.mark.parametrize(
+        ("action", "status", "said"),
+        [
+            ("admin:login", 302, ("Signed in", "done")),
+            ("admin:login", 200, ("Signed in", "sent back: the form had mistakes")),
+            ("api:train", 202, ("Submitted a training by the API", "done")),
+            ("api:train", 403, ("Submitted a training by the API", "refused")),
+            ("admin:catalog_product_delete", 500, ("Deleted product", "failed")),
+            ("admin:catalog_product_add", 200, ("Added product", "sent back: the form had mistakes")),
+            ("admin:gone_page", 302, ("Gone page", "done")),
+            ("admin:gone_model_change", 302, ("Gone model change", "done")),
+        ],
+    )
+    def test_what_and_outcome(self, action: str, status: int, said: tuple[str, str]) -> None:
+        what, _, outcome = self.words(action=action, status=status)
+        assert (what, outcome) == said
+
+    def test_every_page_that_changes_something_has_words(self) -> None:
+        unnamed = [
+            name
+            for name in admin_url_names()
+            if f"admin:{name}" not in WORDS and not name.endswith(ROW_PAGES) and name not in ONLY_SHOWN
+        ]
+        assert unnamed == []
+
+    def test_a_period_and_an_action_are_chosen_in_words(self, admin_client: Client) -> None:
+        AuditEntry.objects.create(actor="one", action="admin:login", status=302)
+        AuditEntry.objects.create(actor="two", action="api:train", status=202)
+        AuditEntry.objects.update(created_at=timezone.now() - timedelta(days=9))
+        AuditEntry.objects.create(actor="three", action="api:train", status=202)
+        filtered = admin_client.get("/admin/accounts/auditentry/?action=api:train")
+        assert {entry.actor for entry in filtered.context["cl"].result_list} == {"two", "three"}
+        since = (timezone.localtime() - timedelta(days=1)).strftime("%Y-%m-%d")
+        recent = admin_client.get(f"/admin/accounts/auditentry/?created_at_from={since}")
+        assert {entry.actor for entry in recent.context["cl"].result_list} == {"three"}
+        today = timezone.localdate().isoformat()
+        whole_day = admin_client.get(f"/admin/accounts/auditentry/?created_at_from={today}&created_at_to={today}")
+        assert {entry.actor for entry in whole_day.context["cl"].result_list} == {"three"}
+        nonsense = admin_client.get("/admin/accounts/auditentry/?created_at_from=yesterday")
+        assert len(nonsense.context["cl"].result_list) == 3
+
+
+def admin_url_names() -> set[str]:
+    """The names of all pages of the admin."""
+
+    def walk(patterns: Any) -> Iterator[str]:
+        for pattern in patterns:
+            if isinstance(pattern, URLPattern):
+                yield pattern.name or ""
+            else:
+                yield from walk(pattern.url_patterns)
+
+    return set(filter(None, walk(admin.site.get_urls())))
 
 
 @pytest.mark.parametrize("error", [OperationalError("database is locked"), InterfaceError("connection already closed")])
