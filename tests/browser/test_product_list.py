@@ -1,0 +1,39 @@
+"""The admin's list of products: cards on a phone, a table on a desktop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from tests.browser.conftest import SIZES, Screen
+from tests.catalog.shop import stock
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("screen", [Screen("phone", "light")], ids=str)
+def test_a_product_is_a_card_of_some_lines_on_a_phone(
+    page: Page, screen: Screen, shop_url: str, sign_in: Callable[[User], None]
+) -> None:
+    stock("A teapot with a name that takes two lines of the card", brand="Harbour", category=("Home", "Teapots"))
+    sign_in(User.objects.create_superuser("owner", "owner@shop.example", "secret"))
+    page.goto(f"{shop_url}/admin/catalog/product/")
+
+    card = page.locator("#result_list .data-row")
+    box = card.bounding_box()
+    assert box is not None
+    assert box["height"] < 200
+    assert box["width"] <= SIZES["phone"][0]
+    for text in ("A teapot", "€12.50", "Harbour", "home/teapots"):
+        expect(card.get_by_text(text)).to_be_visible()
+    expect(card.locator("img")).to_be_visible()
+    select = card.get_by_role("checkbox")
+    touched = select.bounding_box()
+    assert touched is not None
+    assert min(touched["width"], touched["height"]) >= 24
+
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(page.get_by_role("columnheader", name="Photos")).to_be_visible()
