@@ -81,6 +81,8 @@ APPEND_SLASH = True
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before those of unfold, which is the first app.
+        "DIRS": [BASE_DIR / "lookalike" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -462,6 +464,8 @@ UNFOLD = {
     "SITE_ICON": lambda _request: static("storefront/icon.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("storefront/icon.svg")}],
     "SHOW_BACK_BUTTON": True,
+    "SCRIPTS": [lambda _request: static("accounts/landmarks.js")],
+    "TABS": "recommender.admin.sidebar.tabs",
     "SIDEBAR": {
         "show_search": False,
         "navigation": "recommender.admin.sidebar.navigation",

@@ -238,9 +238,9 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        (_("Quality"), {"fields": ("figures", "calibration_error", "report")}),
-        (_("Training data"), {"fields": ("data_title", "data_counts", "data_problems")}),
-        (_("Recipe"), {"fields": ("recipe_shown",)}),
+        (_("Quality"), {"classes": ["tab"], "fields": ("figures", "calibration_error", "report")}),
+        (_("Training data"), {"classes": ["tab"], "fields": ("data_title", "data_counts", "data_problems")}),
+        (_("Recipe"), {"classes": ["tab"], "fields": ("recipe_shown",)}),
     )
     actions = ("activate", "roll_back", "delete_versions")
 

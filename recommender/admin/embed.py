@@ -284,8 +284,4 @@ def _result(form: StripForm, base: str) -> dict[str, Any]:
         "attributes": attributes.items(),
         "colours": "; ".join(f"{name}: {value}" for name, value in options.colours.items()),
         "rules": rules,
-        "widths": (
-            ("phone", gettext("On a phone"), 390),
-            ("desktop", gettext("On a desktop"), 1100),
-        ),
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -86,6 +87,50 @@ def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
     ]
+
+
+# Lists that are looked at together have tabs.
+_TABS = (
+    (
+        ("embeddings", "collection", _("Collections")),
+        ("embeddings", "encoderversion", _("Encoder versions")),
+        ("embeddings", "imageembedding", _("Image embeddings")),
+    ),
+    (("recommender", "ruleset", _("Rule sets")), ("recommender", "rule", _("Rules"))),
+    (
+        ("accounts", "user", _("Users")),
+        ("auth", "group", _("Groups")),
+        ("accounts", "apikey", _("API keys")),
+        ("accounts", "auditentry", _("Audit log")),
+    ),
+)
+
+
+def tabs(_request: HttpRequest) -> list[dict[str, Any]]:
+    """The tabs above lists. The setting UNFOLD names `tabs`.
+
+    Returns:
+        Groups as unfold expects them, each with the models whose lists show it.
+    """
+    return [
+        {
+            "models": [f"{app}.{model}" for app, model, _title in group],
+            "items": [
+                {
+                    "title": title,
+                    # A callable: for a link that the side bar has, too, unfold would mark all of the group as the current page.
+                    "link": partial(_list_url, app, model),
+                    "permission": _any_permission(f"{app}.view_{model}", f"{app}.change_{model}"),
+                }
+                for app, model, title in group
+            ],
+        }
+        for group in _TABS
+    ]
+
+
+def _list_url(app: str, model: str, _request: HttpRequest) -> str:
+    return reverse(f"admin:{app}_{model}_changelist")
 
 
 def _model_item(title: Promise, icon: str, app: str, model: str) -> dict[str, Any]:

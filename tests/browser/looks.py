@@ -17,7 +17,6 @@ Device = Literal["phone", "desktop"]
 Scheme = Literal["light", "dark"]
 
 AXE = Path(settings.BASE_DIR) / "node_modules" / "axe-core" / "axe.min.js"
-GRAVE = ("serious", "critical")
 # The accessible name of the admin's select box for a related row is the selected value, so an empty box has no name. Django's
 # script (Select2) creates the box and has no setting for the name.
 NOT_OURS = [".select2-container"]
@@ -49,7 +48,7 @@ class Look:
         title: of the document.
         headings: number of first-level headings.
         width: in CSS pixels, of all that can be scrolled to.
-        violations: of accessibility, serious and critical ones; empty where axe-core is not installed.
+        violations: of accessibility, of every level; empty where axe-core is not installed.
         trouble: why the page did not open whole, or what the browser complained of; empty where all was well.
     """
 
@@ -98,12 +97,12 @@ def _look(page: Page, shown: Shown, rules: Sequence[str] | None = None) -> Look:
         title=page.title().strip(),
         headings=page.get_by_role("heading", level=1).count(),
         width=page.evaluate("document.documentElement.scrollWidth"),
-        violations=grave_violations(page, rules) if shown.ours and AXE.exists() else [],
+        violations=find_violations(page, rules) if shown.ours and AXE.exists() else [],
     )
 
 
-def grave_violations(page: Page, rules: Sequence[str] | None = None) -> list[str]:
-    """The serious and critical findings of axe-core in a page: rule, place and remedy.
+def find_violations(page: Page, rules: Sequence[str] | None = None) -> list[str]:
+    """The findings of axe-core in a page, of every level: rule, place and remedy.
 
     Args:
         page: the page.
@@ -116,14 +115,14 @@ def grave_violations(page: Page, rules: Sequence[str] | None = None) -> list[str
         page.evaluate(AXE.read_text())
     options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
     found = page.evaluate("([exclude, options]) => axe.run({ exclude }, options)", [NOT_OURS, options])
-    return [_described(rule, node) for rule in found["violations"] if rule["impact"] in GRAVE for node in rule["nodes"]]
+    return [_described(rule, node) for rule in found["violations"] for node in rule["nodes"]]
 
 
-def grave_violations_in_both(page: Page, scheme: Scheme) -> list[str]:
+def find_violations_in_both(page: Page, scheme: Scheme) -> list[str]:
     """The findings in the visitor's colour scheme, and those on colours in the other one; it is the visitor's again afterwards."""
-    found = grave_violations(page)
+    found = find_violations(page)
     change_scheme(page, "dark" if scheme == "light" else "light")
-    found += grave_violations(page, COLOUR_RULES)
+    found += find_violations(page, COLOUR_RULES)
     change_scheme(page, scheme)
     return found
 

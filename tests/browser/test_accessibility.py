@@ -1,4 +1,4 @@
-"""Accessibility: axe-core finds nothing serious or critical on any page, on any screen.
+"""Accessibility: axe-core finds nothing of any level on any page, on any screen.
 
 axe-core comes from package.json; where it is not installed, these tests are skipped and say so.
 """
@@ -19,8 +19,8 @@ from tests.browser.looks import (
     Look,
     Scheme,
     change_scheme,
-    grave_violations,
-    grave_violations_in_both,
+    find_violations,
+    find_violations_in_both,
 )
 from tests.browser.pages import PAGES
 from tests.catalog.shop import stock
@@ -32,16 +32,16 @@ Violations = Callable[[Page], list[str]]
 
 @pytest.fixture
 def violations() -> Violations:
-    """The serious findings of axe-core in a page; the test is skipped if axe-core is not installed."""
+    """The findings of axe-core in a page; the test is skipped if axe-core is not installed."""
     if not AXE.exists():
         pytest.skip(
             "axe-core is not installed (npm ci, which `make test` runs where there is npm): nothing to judge with"
         )
-    return grave_violations
+    return find_violations
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_no_page_has_a_grave_violation(
+def test_no_page_has_a_violation(
     screen: Screen, violations: Violations, looks: dict[str, Look], subtests: pytest.Subtests
 ) -> None:
     for shown in [one for one in PAGES if one.ours]:
@@ -53,7 +53,7 @@ def test_no_page_has_a_grave_violation(
 
 @pytest.mark.parametrize("screen", DEVICES)
 @pytest.mark.usefixtures("violations")
-def test_the_strip_on_a_page_of_another_shop_has_no_grave_violation(
+def test_the_strip_on_a_page_of_another_shop_has_no_violation(
     page: Page,
     screen: Screen,
     shop_url: str,
@@ -71,11 +71,11 @@ def test_the_strip_on_a_page_of_another_shop_has_no_grave_violation(
         )
     )
     expect(page.locator("similar-products a")).to_have_count(1)
-    found = grave_violations_in_both(page, screen.scheme)
+    found = find_violations_in_both(page, screen.scheme)
     assert not found, "\n".join(found)
 
 
-def test_a_grave_violation_is_found_also_inside_of_a_shadow_tree(
+def test_a_violation_is_found_also_inside_of_a_shadow_tree(
     page: Page, serve_page: Callable[[str], str], violations: Violations
 ) -> None:
     page.goto(
@@ -99,7 +99,7 @@ def test_colours_are_looked_at_again_after_the_visitors_scheme_has_changed(
     )
     assert not violations(page)
     change_scheme(page, "dark")
-    (only,) = grave_violations(page, COLOUR_RULES)
+    (only,) = find_violations(page, COLOUR_RULES)
     assert only.startswith("serious color-contrast: p")
 
 

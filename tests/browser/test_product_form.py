@@ -15,7 +15,7 @@ from catalog.models import Product
 from catalog.photos import validate_photo
 from catalog.services import attach_image
 from tests.browser.conftest import DEVICES, Screen, until
-from tests.browser.looks import AXE, grave_violations_in_both
+from tests.browser.looks import AXE, find_violations_in_both
 from tests.catalog.shop import stock
 from tests.factories import jpeg
 
@@ -241,7 +241,7 @@ class TestPhotos:
         page.get_by_role("button", name="Move photo 5 earlier").click()
         tile(page, 6).locator(".grip").press("Home")
         if AXE.exists():
-            assert grave_violations_in_both(page, screen.scheme) == []
+            assert find_violations_in_both(page, screen.scheme) == []
         save(page)
         assert alts(product) == ["In black", "red", "green", "blue", "In orange", "In teal"]
 
@@ -263,7 +263,7 @@ class TestPhotos:
         until(page, lambda: tile(page, 1).locator("img").evaluate("image => image.naturalWidth") > 0)
         expect(tile(page, 2).get_by_label("Remove")).to_be_checked()
         if AXE.exists():
-            assert grave_violations_in_both(page, screen.scheme) == []
+            assert find_violations_in_both(page, screen.scheme) == []
         tile(page, 2).get_by_label("Remove").uncheck()
         tile(page, 3).get_by_label("Remove").check()
         choose(page, orange="orange")
@@ -312,7 +312,7 @@ def test_the_products_that_the_list_finds_are_changed_after_a_preview(
     expect(page.get_by_text("51 products will be changed.")).to_be_visible()
     expect(page.get_by_role("row", name="Mug 50").get_by_text("€21.17")).to_be_visible()
     if AXE.exists():
-        assert grave_violations_in_both(page, screen.scheme) == []
+        assert find_violations_in_both(page, screen.scheme) == []
     page.get_by_role("button", name="Change 51 products").click()
 
     expect(page.get_by_text("51 products were changed.")).to_be_visible()

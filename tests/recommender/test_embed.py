@@ -65,7 +65,7 @@ def test_the_line_for_the_policy_names_the_server_and_the_host_of_photos(admin: 
 
 
 def test_the_preview_counts_nothing(admin: Client) -> None:
-    assert page_of(admin).count('<similar-products sku="MUG <17>" no-events') == 2
+    assert '<similar-products sku="MUG <17>" no-events' in page_of(admin)
 
 
 @pytest.mark.parametrize(
