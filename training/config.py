@@ -15,6 +15,7 @@ LOSSES = ("normalised-softmax", "softmax", "arcface", "contrastive", "triplet")
 METRIC_LOSSES = ("contrastive", "triplet")
 DISTANCES = ("l1", "l2", "cosine")
 MINING = ("batch-all", "batch-hard", "semi-hard")
+FLOAT16, INT8 = "float16", "int8"
 
 # Between the names of backbones whose features are joined.
 JOIN = "+"
@@ -168,6 +169,10 @@ class TrainingConfig:
     unfreeze: int = _knob(0, "Number of the backbone's last layers to train too, after the head.", bounds=(0, 10_000))
     unfreeze_epochs: int = _knob(3, "Number of training epochs of the unfrozen layers.", bounds=(1, 10_000))
     fraction: float = _knob(0.15, "Share of the photos to validate with.")
+    precision: str = _knob(
+        FLOAT16, "Numbers of the model that serves: float16 weights, or int8, which takes half the time where the processor has "
+        "instructions for it.", choices=(FLOAT16, INT8), api="optional",
+    )  # fmt: skip
     by_product: bool = _knob(False, "Train with each product as a class of its own.")
     siamese: bool = _knob(False, "Train a Siamese network from scratch on --data (digits or folders of photos).")
 

@@ -1,4 +1,4 @@
-"""Trains the encoder `bundled`: a pruned MobileNetV2 that learns to embed photos as a larger teacher does.
+"""Trains the encoder `bundled-fast`: a pruned MobileNetV2 that learns to embed photos as a larger teacher does.
 
 One seeded command makes the model file from photos and a teacher:
 

@@ -1,4 +1,4 @@
-"""Trains the encoder `bundled-large`, which sees as several teachers do, from photos alone or with classes that some have.
+"""Trains the encoder `bundled`, which sees as several teachers do, from photos alone or with classes that some have.
 
     python -m training.distil_joined --photos DIR [DIR ...] --labelled DIR [DIR ...] --teacher BACKBONE+BACKBONE
         --start efficientnet-lite0 --work DIR --out model.tflite

@@ -118,6 +118,21 @@ def test_a_version_comes_with_its_files_and_a_fingerprint_that_is_true(trained):
     assert (trained.version.dim, trained.encoder.dim) == (16, 16)
 
 
+def test_a_version_in_int8_is_smaller_and_its_figures_are_its_own(train, photos, installation):
+    sizes, encoders = [], []
+    for precision in ("float16", "int8"):
+        result = train("--data", photos, "--backbone", "bundled-fast", "--precision", precision)
+        assert result["recipe"]["precision"] == precision
+        version = EncoderVersion.objects.get(fingerprint=result["fingerprint"])
+        path = installation / "encoders" / version.encoder
+        sizes.append(path.stat().st_size)
+        encoders.append(LiteRTEncoder(path))
+        assert result["figures"]["fine-tuned"]["recall_at_1"] > 0.8
+    assert sizes[1] < 0.7 * sizes[0]
+    images = [Image.open(path).convert("RGB") for path in sorted(photos.rglob("*.jpg"))[:6]]
+    assert not np.array_equal(encoders[0].encode(images), encoders[1].encode(images))
+
+
 def test_every_photo_is_in_the_manifest_on_its_side_of_the_split(trained, photos):
     manifest = json.loads((trained.files / "manifest.json").read_text())
     rows = {row["name"]: row for row in manifest["photos"]}
