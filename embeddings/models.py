@@ -257,6 +257,7 @@ class RankerVersion(models.Model):
         """The kinds of rankers."""
 
         BOOSTED = "boosted", _("boosted trees")
+        DEEPRANK = "deeprank", _("DeepRank")
 
     collection = models.ForeignKey(
         Collection, verbose_name=_("collection"), on_delete=models.CASCADE, related_name="rankers"

@@ -5,6 +5,7 @@ The words of the catalogue are searched in memory: a command has no part in the 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,23 +14,28 @@ from django.db.models import QuerySet
 
 from catalog.models import Product
 from catalog.selectors import ids_of_skus
+from embeddings.backends import get_text_encoder
 from embeddings.errors import InvalidJudgements
 from embeddings.models import EncoderVersion
 from embeddings.ranking.candidates import RERANKED, JudgedQuery
 from embeddings.ranking.corpus import Corpus
 from embeddings.ranking.judgements import read_judgements
+from embeddings.ranking.titles import title_queries
 from embeddings.selectors import LiveCollection, live_collection
 from embeddings.text.bm25 import field_lengths, mean_lengths
 from embeddings.text.queries import query_of
 from embeddings.text_indexing import texts_of
 from embeddings.text_outbox import products_covered
+from embeddings.vector_index.base import Vector
 from jobs.progress import ProgressCallback, StageProgress
-from recommender.ranking import candidates_of
+from recommender.ranking import candidates_of, cosines_of
 from recommender.searching import synonyms_of
 
 # Of each kind of word, so many are found.
 _DEPTH = 100
 _BATCH = 500
+# Products whose titles are searched for among them.
+_TITLED = 5000
 _SKUS_SHOWN = 5
 
 # Grade by product id, by query.
@@ -75,6 +81,7 @@ def judged_queries(collection_slug: str, judgements: Judgements, on_progress: Pr
 
     Raises:
         UnknownCollection: there is no such collection, or it has no active version.
+        EncoderUnavailable: the files of the collection's text encoder are missing or damaged.
     """
     live = live_collection(collection_slug)
     kept = {query: judged for query, judged in judgements.items() if any(grade > 0 for grade in judged.values())}
@@ -92,15 +99,42 @@ def judged_queries(collection_slug: str, judgements: Judgements, on_progress: Pr
     progress = StageProgress(on_progress, "searching", len(kept))
     for text, judged in kept.items():
         query = queries[text]
-        scores = corpus.search(query, _DEPTH)
+        meaning = get_text_encoder(live.text_encoder).encode([text])[0] if live.text_encoder else None
+        scores = corpus.search(query, _DEPTH, None if meaning is None else _cosines(live, meaning, ids))
         # Only what is found is put in order. What was judged and is not found would be good as a rule, and taught as such.
         chosen = [*scores][:RERANKED]
         texts = texts_of(chosen)
-        candidates = candidates_of(live, chosen, scores, texts)
+        candidates = candidates_of(live, chosen, scores, texts, meaning)
         grades = np.array([judged.get(each, 0.0) for each in chosen], np.float32)
         found.append(JudgedQuery(text, corpus.asked(query), candidates, grades, [*judged.values()]))
         progress.advance()
     return found
+
+
+def _cosines(live: LiveCollection, meaning: Vector, ids: list[int]) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for batch in _batches(ids):
+        found |= cosines_of(live, meaning, batch)
+    return found
+
+
+def titles_of(collection_slug: str) -> list[JudgedQuery]:
+    """Queries that are titles of a collection's products, see `title_queries`.
+
+    Args:
+        collection_slug: one with an active version.
+
+    Returns:
+        The queries, of some thousand products at most; none where products have no text but their title.
+
+    Raises:
+        UnknownCollection: there is no such collection, or it has no active version.
+    """
+    live = live_collection(collection_slug)
+    ids = sorted(_covered(live).values_list("pk", flat=True))
+    chosen = sorted(random.Random(0).sample(ids, min(_TITLED, len(ids))))
+    texts = {product_id: text for batch in _batches(chosen) for product_id, text in texts_of(batch).items()}
+    return title_queries(texts, live.language)
 
 
 def _covered(live: LiveCollection) -> QuerySet[Product]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from embeddings.backends import ranker_of
+from embeddings.models import IndexedText, vector_from_bytes
 from embeddings.ranking.candidates import RERANKED, Asked, Candidate
 from embeddings.selectors import LiveCollection, LiveRanker
 from embeddings.text.bm25 import ProductText
 from embeddings.text.ranking import EXACT
 from embeddings.text_indexing import texts_of
+from embeddings.vector_index.base import Vector
 from recommender.learning.visual import vectors_by_product
 from recommender.popularity import bought
 
@@ -20,7 +22,9 @@ from recommender.popularity import bought
 _LOOKS_OF = 3
 
 
-def ranked(live: LiveCollection, ranker: LiveRanker, asked: Asked, scores: Mapping[int, float]) -> dict[int, float]:
+def ranked(
+    live: LiveCollection, ranker: LiveRanker, asked: Asked, scores: Mapping[int, float], meaning: Vector | None
+) -> dict[int, float]:
     """Put the best of a search by words in a better order. Exact codes stay first, and what is not among the best stays behind.
 
     Args:
@@ -28,6 +32,7 @@ def ranked(live: LiveCollection, ranker: LiveRanker, asked: Asked, scores: Mappi
         ranker: its active ranker.
         asked: the query.
         scores: of the text search by product, best first.
+        meaning: the text encoder's vector of the query; None without a text encoder.
 
     Returns:
         The ranker's scores by product, best first, of those that were put in order.
@@ -40,7 +45,7 @@ def ranked(live: LiveCollection, ranker: LiveRanker, asked: Asked, scores: Mappi
     chosen = [product_id for product_id in chosen if product_id in texts]
     if not chosen:
         return {}
-    candidates = candidates_of(live, chosen, scores, texts)
+    candidates = candidates_of(live, chosen, scores, texts, meaning)
     found = ranker_of(ranker).scores(asked, candidates)
     order = np.argsort(-found, kind="stable")
     return {chosen[place]: float(found[place]) for place in order}
@@ -51,6 +56,7 @@ def candidates_of(
     product_ids: Sequence[int],
     scores: Mapping[int, float],
     texts: Mapping[int, ProductText],
+    meaning: Vector | None,
 ) -> list[Candidate]:
     """What a ranker sees of products.
 
@@ -59,19 +65,40 @@ def candidates_of(
         product_ids: best first by the text search.
         scores: of the text search by product; 0 where one is missing.
         texts: by product.
+        meaning: the text encoder's vector of the query; None without a text encoder.
 
     Returns:
         One for each, in their order.
     """
     sold = bought()
     looks = _looks(live, product_ids)
+    cosines = {} if meaning is None else cosines_of(live, meaning, product_ids)
     found = []
     for each in product_ids:
         signals = {"popularity": math.log1p(sold.get(each, 0))} if sold else {}
         if each in looks:
             signals["looks"] = looks[each]
+        if each in cosines:
+            signals["dense"] = cosines[each]
         found.append(Candidate(texts[each], scores.get(each, 0.0), signals))
     return found
+
+
+def cosines_of(live: LiveCollection, meaning: Vector, product_ids: Collection[int]) -> dict[int, float]:
+    """How near products are in meaning.
+
+    Args:
+        live: the collection.
+        meaning: the text encoder's vector of a query, of unit length.
+        product_ids: the products.
+
+    Returns:
+        Cosines by product, of those whose texts are encoded.
+    """
+    rows = IndexedText.objects.filter(version=live.version_id, product_id__in=product_ids, vector__isnull=False)
+    found = [(each, vector_from_bytes(vector or b"")) for each, vector in rows.values_list("product_id", "vector")]
+    fitting = [(each, vector) for each, vector in found if len(vector) == len(meaning)]
+    return {each: float(vector @ meaning / (np.linalg.norm(vector) or 1.0)) for each, vector in fitting}
 
 
 def _looks(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, float]:

@@ -303,8 +303,9 @@ class _Finder:
         limit = max(limit, RERANKED)
         scores = self._words(limit, conditions)
         asked = Asked(self._query, self._live.language, self._frequencies, self._live.text_lengths)
+        meaning = self._meaning if self._live.text_encoder else None
         self.ranker = ranker.label
-        return _in_order_of(ranked(self._live, ranker, asked, scores), _by_words_alone(scores, limit))
+        return _in_order_of(ranked(self._live, ranker, asked, scores, meaning), _by_words_alone(scores, limit))
 
     def _by_both(self, conditions: Filter) -> _Found:
         """The words among the nearest, whatever number is wanted: what is farther away is another thing."""

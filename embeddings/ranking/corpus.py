@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from embeddings.ranking.candidates import Asked
-from embeddings.text.bm25 import ProductText, QueryText, document_of
-from embeddings.text.ranking import lexical_scores
+from embeddings.text.bm25 import WORDS, ProductText, QueryText, document_of, words_query
+from embeddings.text.ranking import hybrid_scores, lexical_scores
 from embeddings.vector_index.base import SparseVector
 
 
@@ -40,24 +40,40 @@ class Corpus:
         """A query as rankers see it. query: one of those from the beginning."""
         return Asked(query, self._language, self._frequencies, self._lengths)
 
-    def search(self, query: QueryText, limit: int) -> dict[int, float]:
+    def search(self, query: QueryText, limit: int, cosines: Mapping[int, float] | None = None) -> dict[int, float]:
         """Rank the texts.
 
         Args:
             query: one of those from the beginning.
             limit: how many of each kind of word are found at most.
+            cosines: of the texts with the query by a text encoder; None for words alone.
 
         Returns:
             Scores by number, best first, as a search of the index gives them.
         """
 
         def ask(using: str, vector: SparseVector, among: Collection[int] | None = None) -> dict[int, float]:
-            scores: Counter[int] = Counter()
-            for term, weight in zip(vector.indices, vector.values, strict=True):
-                for number, count in self._postings.get((using, int(term)), {}).items():
-                    if among is None or number in among:
-                        scores[number] += float(weight) * count  # type: ignore[assignment]  # a Counter adds floats as well
-            best = sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:limit]
-            return dict(best)
+            return self._found(limit, using, vector, among)
 
-        return lexical_scores(ask, query, self._frequencies)
+        if cosines is None:
+            return lexical_scores(ask, query, self._frequencies)
+        nearest = dict(sorted(cosines.items(), key=lambda each: (-each[1], each[0]))[:limit])
+
+        def ask_meaning(among: Collection[int] | None = None) -> dict[int, float]:
+            return nearest if among is None else {each: cosines[each] for each in among if each in cosines}
+
+        return hybrid_scores(ask, ask_meaning, query, self._frequencies)
+
+    def by_words(self, query: QueryText, limit: int) -> dict[int, float]:
+        """Rank the texts by BM25 alone, as `search`."""
+        return self._found(limit, WORDS, words_query(query, self._frequencies))
+
+    def _found(
+        self, limit: int, using: str, vector: SparseVector, among: Collection[int] | None = None
+    ) -> dict[int, float]:
+        scores: Counter[int] = Counter()
+        for term, weight in zip(vector.indices, vector.values, strict=True):
+            for number, count in self._postings.get((using, int(term)), {}).items():
+                if among is None or number in among:
+                    scores[number] += float(weight) * count  # type: ignore[assignment]  # a Counter adds floats as well
+        return dict(sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:limit])

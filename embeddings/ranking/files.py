@@ -7,10 +7,11 @@ from pathlib import Path
 
 from embeddings.errors import RankerUnavailable
 from embeddings.ranking.candidates import Ranker
+from embeddings.ranking.deeprank import DeepRankRanker
 from embeddings.ranking.trees import BoostedRanker, read_trees
 from embeddings.ranking.words import WordTable
 
-BOOSTED = "boosted"
+BOOSTED, DEEPRANK = "boosted", "deeprank"
 WORDS = "words.npz"
 
 
@@ -52,4 +53,6 @@ def open_ranker(folder: Path, kind: str) -> Ranker:
     table = WordTable.load(folder / WORDS)
     if kind == BOOSTED:
         return BoostedRanker(read_trees(folder), table)
+    if kind == DEEPRANK:
+        return DeepRankRanker(folder, table)
     raise RankerUnavailable(f"{folder}: this release knows no rankers of the kind {kind!r}")

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.ranking.candidates import JudgedQuery, Ranker
+from jobs.progress import ProgressCallback, StageProgress
+
 DEPTH = 10
 _RESAMPLES = 1000
 
@@ -49,6 +52,30 @@ def mean_of(values: Sequence[float] | NDArray[np.float64], seed: int = 0) -> Mea
     drawn = np.random.default_rng(seed).integers(len(figures), size=(_RESAMPLES, len(figures)))
     low, high = np.quantile(figures[drawn].mean(axis=1), [0.025, 0.975])
     return Mean(float(figures.mean()), float(low), float(high))
+
+
+def figures(
+    ranker: Ranker | None, queries: Sequence[JudgedQuery], on_progress: ProgressCallback | None = None
+) -> NDArray[np.float64]:
+    """nDCG@10 of queries.
+
+    Args:
+        ranker: whose order is measured; None: that of the text search.
+        queries: with a grade above 0 each.
+        on_progress: called with the stage "measuring".
+
+    Returns:
+        float64 [queries].
+    """
+    found = []
+    progress = StageProgress(on_progress, "measuring", len(queries))
+    for query in queries:
+        order = np.arange(len(query.candidates))
+        if ranker is not None and query.candidates:
+            order = np.argsort(-ranker.scores(query.asked, query.candidates), kind="stable")
+        found.append(ndcg(query.grades[order].tolist(), query.judged))
+        progress.advance()
+    return np.array(found, np.float64)
 
 
 def _gain(grades: Sequence[float]) -> float:

@@ -10,11 +10,13 @@ import pytest
 
 from embeddings.errors import InvalidJudgements, RankerUnavailable
 from embeddings.ranking.candidates import Asked, Candidate
+from embeddings.ranking.contexts import MAX_CONTEXTS, WINDOW, Vocabulary, contexts_of
 from embeddings.ranking.corpus import Corpus
 from embeddings.ranking.features import FEATURES, feature_rows
 from embeddings.ranking.files import BOOSTED, WORDS, fingerprint_of, open_ranker
 from embeddings.ranking.judgements import read_judgements
 from embeddings.ranking.quality import mean_of, ndcg
+from embeddings.ranking.titles import title_queries
 from embeddings.ranking.trees import BoostedRanker, Trees, read_trees, write_trees
 from embeddings.ranking.words import WordTable, projected
 from embeddings.text.bm25 import ProductText, field_lengths, mean_lengths
@@ -43,6 +45,15 @@ def row(text: str, place: int = 0) -> dict[str, float]:
     return dict(zip(FEATURES, feature_rows(*ask(text), TABLE)[place].tolist(), strict=True))
 
 
+def test_a_search_in_memory_finds_by_meaning_too_where_cosines_are_known() -> None:
+    query = query_of("glass", "en", {})
+    corpus = Corpus([query], "en", mean_lengths(field_lengths(each, "en") for each in TEXTS.values()))
+    for number, each in TEXTS.items():
+        corpus.add(number, each)
+    assert [*corpus.search(query, 10)] == [3]
+    assert [*corpus.search(query, 10, {1: 0.9, 2: 0.1, 3: 0.6})] == [3, 1]
+
+
 class TestWords:
     def test_a_word_is_the_mean_of_its_longest_pieces(self) -> None:
         assert TABLE.pieces_of("glasses") == ["glass", "##es"]
@@ -65,6 +76,52 @@ class TestWords:
         (tmp_path / "words.npz").write_bytes(b"PK nonsense")
         with pytest.raises(RankerUnavailable, match=r"words\.npz cannot be read"):
             WordTable.load(tmp_path / "words.npz")
+
+
+class TestContexts:
+    def test_each_match_of_a_term_has_the_words_around_it(self) -> None:
+        vocabulary = Vocabulary(TABLE)
+        found = contexts_of(*ask("red mugs"), vocabulary)
+        of_first = found.document == 0
+        assert found.windows.shape[1] == WINDOW
+        # "red mug | mug tea red over": each term twice.
+        assert [(int(t), int(p)) for t, p in zip(found.term[of_first], found.place[of_first], strict=True)] == [
+            (int(found.term[0]), 0), (1 - int(found.term[0]), 0), (1 - int(found.term[0]), 1), (int(found.term[0]), 1),
+        ]  # fmt: skip
+        first = vocabulary.vectors()[found.windows[0]]
+        assert not first[:5].any()
+        assert first[5] == pytest.approx(TABLE.vectors(["red"])[0])
+        assert first[6] == pytest.approx(TABLE.vectors(["mug"])[0])
+        assert found.position[0] == 1
+        assert found.lexical.max() == 1
+
+    def test_of_a_term_that_fills_the_text_the_first_twenty_count(self) -> None:
+        asked, _ = ask("mug")
+        found = contexts_of(asked, [Candidate(ProductText({"description": "mug " * 50}), 1.0)], Vocabulary(TABLE))
+        assert found.place.tolist() == list(range(MAX_CONTEXTS))
+
+    def test_a_text_without_a_match_has_none(self) -> None:
+        asked, _ = ask("mug")
+        assert contexts_of(asked, [Candidate(TEXTS[3], 0.2)], Vocabulary(TABLE)).windows.shape == (0, WINDOW)
+
+
+class TestTitles:
+    def test_the_title_of_a_product_asks_for_the_rest_of_its_text(self) -> None:
+        texts = {
+            **TEXTS,
+            4: ProductText({"title": "Red mug", "description": "Red mug: of tin"}),
+            5: ProductText({"title": "Tea"}),
+        }
+        (first, *_) = title_queries(texts, "en")
+        assert first.text == "Red mug"
+        assert first.judged == [1.0]
+        own = next(each for each, grade in zip(first.candidates, first.grades, strict=True) if grade)
+        assert "title" not in own.text.fields
+        assert own.text.fields["description"] == "A mug for tea, red all over"
+        assert {each.text.fields["description"] for each in first.candidates} >= {"Six of them, one is red"}
+
+    def test_products_without_other_text_ask_for_nothing(self) -> None:
+        assert title_queries({1: ProductText({"title": "Red mug"}), 2: ProductText({"title": "Red mug"})}, "en") == []
 
 
 class TestFeatures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.urls import reverse
 from accounts.models import AuditEntry, User
 from catalog.models import Product
 from embeddings import ranker_versions, versions
-from embeddings.models import Collection, RankerVersion
+from embeddings.models import Collection, IndexedText, RankerVersion, vector_to_bytes
 from embeddings.ranking.features import FEATURES
 from embeddings.ranking.files import BOOSTED, WORDS
 from embeddings.ranking.trees import write_trees
@@ -213,6 +214,25 @@ class TestJudgements:
         assert difference == pytest.approx(difference.mean(), abs=1e-4)
 
     @pytest.mark.tensorflow
+    def test_both_kinds_are_trained_and_the_report_says_which_is_better(
+        self, shop: Shop, tmp_path: Path, api: Client
+    ) -> None:
+        file = judged(shop, tmp_path)
+        process_texts()
+        output = said("train_ranker", judgements=file)
+        assert "all-r1: boosted trees" in output
+        assert "all-r2: DeepRank" in output
+        assert re.search(r"(boosted trees|DeepRank) is the best, and better than the text order\.", output)
+        deeprank = RankerVersion.objects.get(kind="deeprank")
+        assert deeprank.recipe["titles"] > 40
+        ranker_versions.activate_ranker(deeprank, allow_worse=True)
+        answer = api.get("/api/search", {"text": "red mug", "explain": "true"}).json()
+        assert answer["ranker"] == "all-r2"
+        scores = [each["parts"]["ranker"] for each in answer["results"]]
+        assert scores == sorted(scores, reverse=True)
+        assert scores[0] > scores[-1]
+
+    @pytest.mark.tensorflow
     def test_too_few_judgements_and_unknown_skus_are_errors(self, shop: Shop, tmp_path: Path) -> None:
         file = tmp_path / "judgements.csv"
         file.write_text("query,sku,grade\nmug,NONE-1,1\n")
@@ -246,6 +266,14 @@ class TestJudgements:
 def test_popular_products_are_a_signal(mugs: dict[str, Product]) -> None:
     ids = [product.pk for product in mugs.values()]
     Event.objects.create(type=Event.Type.PURCHASE, product_id=ids[1], quantity=3, created_at="2026-01-01T00:00Z")
-    seen = candidates_of(live_collection("all"), ids, {ids[0]: 1.0}, texts_of(ids))
+    seen = candidates_of(live_collection("all"), ids, {ids[0]: 1.0}, texts_of(ids), None)
     assert [round(each.signals["popularity"], 3) for each in seen] == [0, 1.386, 0]
     assert all(each.signals["looks"] == pytest.approx(1) for each in seen)
+
+
+def test_the_meaning_is_a_signal_where_texts_are_encoded(mugs: dict[str, Product]) -> None:
+    ids = [product.pk for product in mugs.values()]
+    near = vector_to_bytes(np.array([3, 4], np.float32))
+    IndexedText.objects.filter(product_id=ids[1]).update(vector=near)
+    seen = candidates_of(live_collection("all"), ids, {}, texts_of(ids), np.array([0, 1], np.float32))
+    assert [each.signals.get("dense") for each in seen] == [None, pytest.approx(0.8), None]

@@ -14,17 +14,17 @@ from embeddings.management.errors import command_error
 from embeddings.models import RankerVersion
 from embeddings.ranker_versions import activate_ranker
 from jobs.progress import ProgressCallback, stage_bars
-from recommender.judged_queries import judged_queries, judgements_of_file
+from recommender.judged_queries import judged_queries, judgements_of_file, titles_of
 from training.management.tensorflow import require_tensorflow
 
-KINDS = [RankerVersion.Kind.BOOSTED.value]
+KINDS = RankerVersion.Kind.values
 
 
 class Command(BaseCommand):
     help = (
-        "Train a ranker, which puts the 50 best of a search by words in a better order, on judgements: boosted trees."
-        " It is measured beside the order of the text search on queries kept aside, and registered as a ranker version of the"
-        " collection. It is not active until it is activated; an interrupted training changes nothing."
+        "Train rankers, which put the 50 best of a search by words in a better order, on judgements: boosted trees and DeepRank."
+        " Both are measured beside the order of the text search on queries kept aside, and registered as ranker versions of the"
+        " collection. None is active until it is activated; an interrupted training changes nothing."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -81,4 +81,5 @@ def _train(options: dict[str, Any], kinds: list[str], on_progress: ProgressCallb
     collection = versions.find_collection(options["collection"])
     judgements = judgements_of_file(options["judgements"])
     queries = judged_queries(collection.slug, judgements, on_progress)
-    return train_rankers(collection, queries, kinds, on_progress, seed=options["seed"])
+    titles = titles_of(collection.slug) if RankerVersion.Kind.DEEPRANK in kinds else []
+    return train_rankers(collection, queries, titles, kinds, on_progress, seed=options["seed"])
