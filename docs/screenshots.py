@@ -100,6 +100,18 @@ def _import(page: Page) -> None:
     page.get_by_role("heading", name="Imported").wait_for(timeout=JOB_TIMEOUT_MS)
 
 
+def _preview(page: Page) -> None:
+    page.get_by_label("On a desktop").check()
+    page.locator("similar-products").scroll_into_view_if_needed()
+    page.locator("similar-products a").first.wait_for()
+    page.evaluate("scrollTo(0, 0)")
+
+
+def _phone_preview(page: Page) -> None:
+    page.locator("similar-products").scroll_into_view_if_needed()
+    page.locator("similar-products a").first.wait_for()
+
+
 def _find_duplicates(manage: Manage) -> None:
     manage("find_duplicates")
 
@@ -111,6 +123,14 @@ PICTURES = [
     Picture("product-phone", "/products/", _first_product, phone=True),
     Picture("visual-search", "/visual-search/", _photo_search),
     Picture("dashboard", "/admin/", _settled, until=".overview", signed_in=True),
+    Picture("products", "/admin/catalog/product/", _settled, signed_in=True),
+    Picture("products-phone", "/admin/catalog/product/", _settled, signed_in=True, phone=True),
+    Picture("embed", "/admin/embed/", _preview, until="#embed-snippet", signed_in=True),
+    Picture("embed-phone", "/admin/embed/", _phone_preview, signed_in=True, phone=True),
+    Picture("improve", "/admin/improve/", _settled, signed_in=True),
+    Picture("improve-phone", "/admin/improve/", _settled, signed_in=True, phone=True),
+    Picture("visitors", "/admin/visitors/", _settled, signed_in=True),
+    Picture("visitors-phone", "/admin/visitors/", _settled, signed_in=True, phone=True),
     Picture("admin-search", "/admin/visual-search/", _photo_search, signed_in=True),
     Picture("duplicates", "/admin/catalog/duplicatepair/", _settled, signed_in=True, prepare=_find_duplicates),
     Picture(
