@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from embeddings import versions
-from embeddings.backends import BUNDLED, BUNDLED_LARGE, encoder_of, get_encoder
+from embeddings.backends import BUNDLED, BUNDLED_FAST, encoder_of, get_encoder
 from embeddings.encoders.mapped import MappedEncoder
 from embeddings.errors import EncoderMismatch, EncoderUnavailable
 from embeddings.mapping import register_mapped_version
@@ -81,7 +81,7 @@ def test_a_process_of_the_same_machine_takes_it_from_the_cache(s3: S3Server, oth
 
 def test_a_file_that_was_replaced_is_refused(s3: S3Server, bucket: str, other_machine: Any) -> None:
     version = register()
-    s3.client().put_object(Bucket=bucket, Key=f"encoders/{version.files}/model.tflite", Body=BUNDLED_LARGE.read_bytes())
+    s3.client().put_object(Bucket=bucket, Key=f"encoders/{version.files}/model.tflite", Body=BUNDLED_FAST.read_bytes())
     other_machine()
     with pytest.raises(EncoderMismatch, match="was made by model"):
         encoder_of(version)
