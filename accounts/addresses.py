@@ -31,6 +31,11 @@ def client_ip(request: HttpRequest) -> str:
     if forwarded and not proxies:
         _warn_untrusted_proxy_once()
     address = forwarded[-min(proxies, len(forwarded))] if proxies and forwarded else request.META.get("REMOTE_ADDR", "")
+    return _canonical(address)
+
+
+@lru_cache(maxsize=4096)
+def _canonical(address: str) -> str:
     try:
         return str(ip_address(address))
     except ValueError:
@@ -54,7 +59,11 @@ def client_network(request: HttpRequest) -> str:
     Returns:
         An IPv4 address, or the network address of an IPv6 /64; one value for all unknown addresses.
     """
-    address = client_ip(request)
+    return _network_of(client_ip(request))
+
+
+@lru_cache(maxsize=4096)
+def _network_of(address: str) -> str:
     if not address:
         return _UNKNOWN
     parsed = ip_address(address)

@@ -47,8 +47,8 @@ def _authenticate(request: Request, *, in_query: bool) -> tuple[None, ApiKeyInfo
             "a secret key must not be in a URL, because logs and browser histories keep it: revoke it, and send a new key as"
             " `Authorization: Bearer KEY`"
         )
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    text = (token if scheme.lower() == "bearer" else request.headers.get("X-API-Key", "")).strip()
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    text = (token if scheme.lower() == "bearer" else request.META.get("HTTP_X_API_KEY", "")).strip()
     if not text and in_query:
         text = request.query_params.get(KEY_PARAMETER, "")
     return (None, keys.authenticate(text)) if text else None

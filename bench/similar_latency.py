@@ -1,8 +1,10 @@
 """Latency of `similar` with 100,000 points in the embedded index, compared with a bare view of the same server.
 
-Usage: python -m bench.similar_latency [--points 100000] [--seconds 10] [--rounds 5] [--threads 4] [--keep FOLDER]
-gunicorn with one process and 4 threads (as in `make demo`), 8 open connections, both URLs alternately; synthetic clustered vectors
-of 256 dimensions. --keep: build the index there once and use it again.
+Usage: python -m bench.similar_latency [--points 100000] [--seconds 10] [--rounds 5] [--keep FOLDER] [--against FOLDER]
+gunicorn with one process and 4 threads (as in `make demo`), 8 open connections, all kinds of requests alternately; synthetic
+clustered vectors of 256 dimensions. `not modified`: with the ETag of the first answer. `batch`: 20 products in one request.
+--keep: build the index there once and use it again. --against: a checkout of another release, which is measured in the same rounds
+with a copy of the data; it needs a `.venv`, and only `similar` is asked of it.
 """
 
 from __future__ import annotations
@@ -11,10 +13,13 @@ import argparse
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from bench import SECRET_KEY
@@ -31,6 +36,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--against", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         _measure(prepared(options.keep or Path(temporary), options.points), options)
@@ -53,42 +59,67 @@ def prepared(folder: Path, points: int) -> dict[str, str]:
 
 
 def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "lookalike.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
-    command += ["--threads", str(options.threads), "--keep-alive", "60", "--log-level", "error"]
-    server = subprocess.Popen(command, env=environment)
+    ids = range(1, options.points + 1)
+    alone = {"similar": Kind(1, [f"/api/products/{id_}/similar?limit=10" for id_ in ids])}
     kinds = {
         "hello": Kind(1, ["/hello"]),
-        "similar": Kind(1, [f"/api/products/{id_}/similar?limit=10" for id_ in range(1, options.points + 1)]),
+        **alone,
+        "not modified": Kind(1, [f"/api/products/{id_}/similar?limit=10" for id_ in ids[:50]], conditional=True),
+        "batch": Kind(1, ["/api/similar:batch?limit=10"], bodies=[_batch(number) for number in range(200)]),
     }
-    rounds: dict[str, list[Answers]] = {name: [] for name in kinds}
-    try:
-        wait_for(port)
+    with ExitStack() as stack:
+        servers = [(_served(stack, environment, Path.cwd(), options.threads), kinds)]
+        if options.against:
+            copy = shutil.copytree(
+                environment["DATA_DIR"], stack.enter_context(tempfile.TemporaryDirectory()) + "/data"
+            )
+            other = {**environment, "DATA_DIR": str(copy)}
+            base = _served(stack, other, options.against, options.threads)
+            servers.append((base, {f"{name}, {options.against.name}": kind for name, kind in alone.items()}))
+        rounds: dict[str, list[Answers]] = {name: [] for _, asked_for in servers for name in asked_for}
         for number in range(options.rounds + 1):
-            for name, kind in kinds.items():
-                answers = asked(f"http://127.0.0.1:{port}", {name: kind}, options.seconds)
-                if answers.failures:
-                    raise SystemExit(answers.failures[0])
-                if number:  # the first round fills caches
-                    rounds[name].append(answers)
-    finally:
-        server.terminate()
-        server.wait(20)
+            for base, asked_for in servers:
+                for name, kind in asked_for.items():
+                    answers = asked(base, {name: kind}, options.seconds)
+                    if answers.failures:
+                        raise SystemExit(answers.failures[0])
+                    if number:  # the first round fills caches
+                        rounds[name].append(answers)
     rows = [
         {
-            "address": name,
+            "request": name,
+            "answers/s": median([answers.rate for answers in all_]),
             "p50 ms": median([answers.percentile_ms(name, 50) for answers in all_]),
             "p99 ms": median([answers.percentile_ms(name, 99) for answers in all_]),
+            "p50 / hello": _ratio(rounds, name, "hello"),
+            "p50 / similar": _ratio(rounds, name, "similar"),
         }
         for name, all_ in rounds.items()
     ]
-    pairs = zip(rounds["similar"], rounds["hello"], strict=True)
-    ratio = median(
-        [similar.percentile_ms("similar", 50) / hello.percentile_ms("hello", 50) for similar, hello in pairs]
-    )
-    publish(
-        "similar_latency", rows, {"p50 similar / hello": ratio, "points": options.points, "connections": CONNECTIONS}
-    )
+    publish("similar_latency", rows, {"points": options.points, "connections": CONNECTIONS})
+
+
+def _ratio(rounds: Mapping[str, Sequence[Answers]], name: str, other: str) -> float:
+    pairs = zip(rounds[name], rounds[other], strict=True)
+    return median([one.percentile_ms(name, 50) / beside.percentile_ms(other, 50) for one, beside in pairs])
+
+
+def _batch(number: int) -> str:
+    """A request for 20 products that are not neighbours."""
+    return json.dumps({"products": [number * 20 + 1 + position for position in range(20)]})
+
+
+def _served(stack: ExitStack, environment: dict[str, str], checkout: Path, threads: int) -> str:
+    """Start a server with the code of a checkout; returns its address once it answers."""
+    port = free_port()
+    python = sys.executable if checkout == Path.cwd() else str(checkout / ".venv/bin/python")
+    command = [python, "-m", "gunicorn", "lookalike.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    command += ["--threads", str(threads), "--keep-alive", "60", "--log-level", "error"]
+    server = subprocess.Popen(command, env=environment, cwd=checkout)
+    stack.callback(server.wait, 20)
+    stack.callback(server.terminate)
+    wait_for(port)
+    return f"http://127.0.0.1:{port}"
 
 
 def wait_for(port: int) -> None:

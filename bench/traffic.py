@@ -32,12 +32,15 @@ TIMEOUT_S = 60
 class Kind:
     """Requests of one kind: their weight relative to other kinds, and the URLs, of which each request uses a random one.
 
-    photos: files, of which each request sends one; without any, the request is a GET.
+    photos: files, of which each request sends one. bodies: JSON texts, likewise. Without any, the request is a GET.
+    conditional: whether an address is asked with the ETag of its first answer, which is not timed; the answer has to be 304.
     """
 
     share: float
     addresses: Sequence[str]
     photos: Sequence[str] = ()
+    bodies: Sequence[str] = ()
+    conditional: bool = False
 
 
 @dataclass
@@ -121,29 +124,44 @@ class _Clients:
         names, shares = list(self._kinds), [kind.share for kind in self._kinds.values()]
         seconds: dict[str, list[float]] = defaultdict(list)
         failures: list[str] = []
+        tags: dict[str, str] = {}
         connection = http.client.HTTPConnection(self._host, timeout=TIMEOUT_S)
         while not self._stop.is_set():
             (name,) = draw.choices(names, shares)
             kind = self._kinds[name]
             address = draw.choice(kind.addresses)
-            body, headers = self._bodies[draw.choice(kind.photos)] if kind.photos else (None, {})
+            body, headers = self._request(kind, draw)
+            tag = tags.get(address) if kind.conditional else None
+            if tag is not None:
+                headers = {**headers, "If-None-Match": tag}
             started = time.perf_counter()
             try:
-                connection.request("POST" if kind.photos else "GET", address, body, headers)
+                connection.request("GET" if body is None else "POST", address, body, headers)
                 answer = connection.getresponse()
                 said = answer.read()
             except (OSError, http.client.HTTPException) as error:
                 failures.append(f"{name}: {address}: {error!r}")
                 connection.close()
                 continue
+            if kind.conditional and tag is None:
+                tags[address] = answer.getheader("ETag", "")
+                continue
             seconds[name].append(time.perf_counter() - started)
-            if answer.status != 200:
+            if answer.status != (200 if tag is None else 304):
                 failures.append(f"{name}: {address}: {answer.status} {said[:200]!r}")
         connection.close()
         with self._lock:
             self._answers.failures += failures
             for name, own in seconds.items():
                 self._answers.seconds.setdefault(name, []).extend(own)
+
+    def _request(self, kind: Kind, draw: random.Random) -> tuple[bytes | None, dict[str, str]]:
+        """The body and headers of a request."""
+        if kind.photos:
+            return self._bodies[draw.choice(kind.photos)]
+        if kind.bodies:
+            return draw.choice(kind.bodies).encode(), {"Content-Type": "application/json"}
+        return None, {}
 
 
 def _form(photo: Path) -> tuple[bytes, dict[str, str]]:

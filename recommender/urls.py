@@ -9,12 +9,13 @@ from recommender import api
 from recommender.widget import widget
 
 _endpoints: list[URLPattern | URLResolver] = [
+    # First what is asked most: patterns are tried one after another.
+    path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     # Before the product of the SKU: a SKU may have slashes.
     path("products/by-sku/<sku:sku>/similar", api.SimilarBySkuView.as_view(), name="similar_by_sku"),
     path("products/by-sku/<sku:sku>/substitutes", api.SubstitutesBySkuView.as_view(), name="substitutes_by_sku"),
     path("products/by-sku/<sku:sku>/similar.html", api.SimilarHtmlBySkuView.as_view(), name="similar_html_by_sku"),
     path("", include("catalog.api.urls")),
-    path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     path("products/<int:product_id>/similar.html", api.SimilarHtmlView.as_view(), name="similar_html"),
     path("products/<int:product_id>/substitutes", api.SubstitutesView.as_view(), name="substitutes"),
     path("similar:batch", api.SimilarBatchView.as_view(), name="similar_batch"),

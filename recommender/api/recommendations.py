@@ -208,13 +208,14 @@ def _recommended(
 ) -> Response:
     asked = _asked(request, parameters)
     with reference.found() as product_id, weighed(), known_collection():
-        tag = _tag(request, reference, asked, recommend)
+        base = base_address(request)
+        tag = _tag(request, base, reference, asked, recommend)
         known = parse_etags(request.headers.get("If-None-Match", "")) if tag is not None else []
         kept = {} if tag is None else {"ETag": tag, "Cache-Control": _cache_control(request)}
         # Proxies that compress make strong tags weak ones.
         if tag in known or f"W/{tag}" in known:
             return Response(status=HTTPStatus.NOT_MODIFIED, headers=kept)
-        answer, is_index_away = _answer(request, product_id, asked, recommend)
+        answer, is_index_away = _answer(base, product_id, asked, recommend)
     if "*" in known:
         return Response(status=HTTPStatus.NOT_MODIFIED, headers=kept)
     if is_index_away:
@@ -222,16 +223,16 @@ def _recommended(
     return Response(answer, headers=kept or {"Cache-Control": "no-store"})
 
 
-def _answer(request: Request, product_id: int, asked: _Asked, recommend: _Recommend) -> tuple[dict[str, Any], bool]:
+def _answer(base: str, product_id: int, asked: _Asked, recommend: _Recommend) -> tuple[dict[str, Any], bool]:
     """The JSON of an answer, and whether the index is away."""
     recommended = recommend(product_id, asked.query)
     if asked.strict:
         check_names(asked.query.filter, is_empty=not recommended.results)
-    answer = serializers.recommendations(recommended, base_address(request), product_id=product_id)
+    answer = serializers.recommendations(recommended, base, product_id=product_id)
     return answer, recommended.index_away
 
 
-def _tag(request: Request, reference: ProductReference, asked: _Asked, recommend: _Recommend) -> str | None:
+def _tag(request: Request, base: str, reference: ProductReference, asked: _Asked, recommend: _Recommend) -> str | None:
     """The ETag of the answer that a request gets now; None where it may be another one at any time."""
     query = asked.query
     edition = None if query.explain else edition_of(query.collection, query.rule_set)
@@ -239,7 +240,7 @@ def _tag(request: Request, reference: ProductReference, asked: _Asked, recommend
         return None
     # The shop's currency stands for that of prices without one.
     asks_for = (recommend.__name__, reference, request.META.get("QUERY_STRING", ""), query.filter.currency)
-    told = repr((edition, base_address(request), asks_for))
+    told = repr((edition, base, asks_for))
     return f'"{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}"'
 
 
@@ -300,7 +301,7 @@ class _StripView(ApiView):
         """The strip of a product, for caches: a request with its ETag is answered by 304."""
         asked = _asked(request, StripParameters)
         with reference.found() as product_id, weighed(), known_collection():
-            answer, is_index_away = _answer(request, product_id, asked, pipeline.similar_to)
+            answer, is_index_away = _answer(base_address(request), product_id, asked, pipeline.similar_to)
         html = strip_page(
             json.loads(JSONRenderer().render(answer)),
             heading=asked.others["heading"], language=asked.others["lang"], for_mail=asked.others["mail"],
