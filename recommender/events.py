@@ -17,7 +17,7 @@ from accounts.throttling import count_in_window
 from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH
 from catalog.selectors import existing_ids, ids_of_skus
 from recommender.learning.scheduling import submit_if_due
-from recommender.models import COLLECTION_LENGTH, ENCODER_LENGTH, Event
+from recommender.models import COLLECTION_LENGTH, ENCODER_LENGTH, QUERY_LENGTH, Event, EventQuery
 from rest.errors import InvalidParameters, ParameterError, integer_expected
 
 MAX_EVENTS = 100
@@ -110,7 +110,9 @@ class ReadEvents:
     @property
     def stored_bytes(self) -> int:
         """About how much the events take in the database."""
-        return sum(_ROW_BYTES + _RESULT_BYTES * len(event.results or ()) for event in self.events)
+        return sum(
+            _ROW_BYTES + _RESULT_BYTES * len(event.results or ()) + len(event.query.encode()) for event in self.events
+        )
 
 
 def event_schema(kind: Event.Type) -> dict[str, Any]:
@@ -196,7 +198,7 @@ def charge(read: ReadEvents, address: str | None) -> None:
 
 
 def store(events: Sequence[Event]) -> None:
-    """Store events in one statement, with the current hour as their time.
+    """Store events in one statement, and queries in another, with the current hour as their time.
 
     Args:
         events: of `read_events`.
@@ -205,6 +207,8 @@ def store(events: Sequence[Event]) -> None:
     for event in events:
         event.created_at = hour
     Event.objects.bulk_create(events)
+    if searched := [EventQuery(event=event, query=event.query) for event in events if event.query]:
+        EventQuery.objects.bulk_create(searched)
     _work_periodically()
 
 
@@ -360,6 +364,14 @@ def _name(max_length: int) -> Callable[[Any], str]:
     return parse
 
 
+def _query(value: Any) -> str:
+    """Words as queries are compared: in lower case, with single spaces."""
+    words = " ".join(value.casefold().split()) if isinstance(value, str) else ""
+    if not words or len(words) > QUERY_LENGTH:
+        raise ValueError(f"must be a text of 1 to {QUERY_LENGTH} characters")
+    return words
+
+
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _id = _integer(1, MAX_PRODUCT_ID, "must be a product id")
 _ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_PRODUCT_ID}
@@ -383,6 +395,10 @@ _OPTIONAL_PRODUCT = EventField(
 )
 _QUANTITY = _integer_field("quantity", "quantity", MAX_QUANTITY, required=False)
 _RESULT_FIELDS = (_name_field("collection", COLLECTION_LENGTH), _name_field("encoder", ENCODER_LENGTH))
+# After a search by words.
+_QUERY = EventField(
+    "query", "query", _query, {"type": ["string", "null"], "minLength": 1, "maxLength": QUERY_LENGTH}, required=False
+)
 EVENT_FIELDS: Mapping[Event.Type, Sequence[EventField]] = {
     Event.Type.IMPRESSION: (
         _OPTIONAL_PRODUCT,
@@ -393,12 +409,14 @@ EVENT_FIELDS: Mapping[Event.Type, Sequence[EventField]] = {
             {"type": "array", "items": _ID, "maxItems": MAX_RESULTS},
             sku_name="result_skus",
         ),
+        _QUERY,
         *_RESULT_FIELDS,
     ),
     Event.Type.CLICK: (
         _OPTIONAL_PRODUCT,
         EventField("result", "result_id", _id, _ID, sku_name="result_sku"),
         _integer_field("position", "position", MAX_POSITION),
+        _QUERY,
         *_RESULT_FIELDS,
     ),
     Event.Type.ADD_TO_CART: (_PRODUCT, _QUANTITY),

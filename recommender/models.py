@@ -9,6 +9,7 @@ from catalog.models import CATEGORY_PATH_LENGTH
 
 COLLECTION_LENGTH = 60
 ENCODER_LENGTH = 80
+QUERY_LENGTH = 100
 RULE_SET_LENGTH = 60
 # A category's path is the longest of what a rule may be for.
 TARGET_LENGTH = CATEGORY_PATH_LENGTH
@@ -27,8 +28,11 @@ class Event(models.Model):
         result_id: the result that was clicked.
         position: of the click, from 1.
         results: ids of the products that were seen, in their order.
+        query: of an event that is not stored yet, the words that were searched for, see `EventQuery`; "" for none.
         created_at: cut to the hour.
     """
+
+    query = ""
 
     class Type(models.TextChoices):
         """The type of an event."""
@@ -56,6 +60,21 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.created_at:%Y-%m-%d %H:00}"
+
+
+class EventQuery(models.Model):
+    """The words of the search that an impression or a click belongs to, where the page says them. In lower case."""
+
+    event = models.OneToOneField(Event, primary_key=True, on_delete=models.CASCADE, related_name="searched")
+    query = models.CharField(_("query"), max_length=QUERY_LENGTH, db_index=True)
+
+    class Meta:
+        verbose_name = _("query of an event")
+        verbose_name_plural = _("queries of events")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.query
 
 
 class RuleSetQuerySet(models.QuerySet["RuleSet"]):

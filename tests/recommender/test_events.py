@@ -18,7 +18,7 @@ from accounts.models import ApiKey
 from catalog.models import Product
 from lookalike.celery import app
 from recommender import events, tasks
-from recommender.models import Event
+from recommender.models import Event, EventQuery
 from tests.factories import CategoryFactory, ProductFactory
 from tests.recommender.answers import problem
 
@@ -187,6 +187,12 @@ class TestPrivacy:
         assert (row["created_at"].minute, row["created_at"].second, row["created_at"].microsecond) == (0, 0, 0)
         assert timezone.now() - row["created_at"] < timedelta(hours=1, minutes=1)
 
+    def test_a_query_is_kept_only_where_the_page_sends_it(self, api):
+        assert send(api, CLICK, {**CLICK, "query": "  Red\tMug "}).json()["accepted"] == 2
+        assert [*Event.objects.order_by("pk").values_list("searched__query", flat=True)] == [None, "red mug"]
+        Event.objects.all().delete()
+        assert not EventQuery.objects.exists()
+
     def test_a_whole_number_may_be_written_with_a_point(self, api):
         assert send(api, {**CLICK, "position": 2.0, "product": 12.0}).json()["accepted"] == 1
 
@@ -198,6 +204,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("event", "member", "detail"),
         [
+            ({**CLICK, "query": " "}, "query", "must be a text of 1 to 100 characters"),
+            ({**CLICK, "query": "a" * 101}, "query", "must be a text of 1 to 100 characters"),
             ({**CLICK, "position": 0}, "position", "must be an integer from 1 to 1000"),
             ({**CLICK, "position": True}, "position", "must be an integer from 1 to 1000"),
             ({**CLICK, "position": 2.5}, "position", "must be an integer from 1 to 1000"),

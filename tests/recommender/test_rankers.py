@@ -22,6 +22,9 @@ from embeddings.ranking.files import BOOSTED, WORDS
 from embeddings.ranking.trees import write_trees
 from embeddings.selectors import clear_live_collection_cache, live_collection
 from embeddings.text_indexing import process_texts, texts_of
+from recommender.click_judgements import judgements_of_clicks
+from recommender.events import store
+from recommender.judged_queries import judgements_of_file
 from recommender.models import Event
 from recommender.ranking import candidates_of
 from tests.embeddings.test_rankers import TABLE, longer_titles_first
@@ -177,6 +180,39 @@ def judged(shop: Shop, tmp_path: Path) -> Path:
     file = tmp_path / "judgements.csv"
     file.write_text("\n".join(lines))
     return file
+
+
+def searched(events: list[tuple[str, Event]], collection: str = "all") -> None:
+    """Store events after searches by words, each with its query."""
+    for query, event in events:
+        event.collection, event.query = collection, query
+    store([event for _, event in events])
+
+
+def click(product_id: int, position: int) -> Event:
+    return Event(type=Event.Type.CLICK, result_id=product_id, position=position)
+
+
+class TestClicks:
+    def test_what_stands_above_a_click_was_looked_at(self, mugs: dict[str, Product]) -> None:
+        first, second, third = (product.pk for product in mugs.values())
+        seen = Event(type=Event.Type.IMPRESSION, results=[first, second, third])
+        searched([("mug", seen), *(("mug", click(second, 2)) for _ in range(3))])
+        # Of too few clicks, of other collections and of what was no search nothing is learned.
+        searched([("tin", click(third, 1)), *(("", click(third, 1)) for _ in range(3))])
+        searched([("mug", click(third, 1)) for _ in range(3)], "other")
+        assert judgements_of_clicks("all") == {"mug": {first: 0.0, second: 1.0}, "tin": {}}
+
+    @pytest.mark.tensorflow
+    def test_a_ranker_is_trained_on_them(self, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("training.rankers.word_table", lambda: TABLE)
+        for query, grades in judgements_of_file(judged(shop, tmp_path)).items():
+            worse, better = sorted(grades, key=lambda each: grades[each])
+            seen = Event(type=Event.Type.IMPRESSION, results=[worse, better])
+            searched([(query, seen), *((query, click(better, 2)) for _ in range(3))])
+        output = said("train_ranker", clicks=True, only="boosted")
+        assert "trained on 34 queries, measured on 14 kept aside" in output
+        assert "boosted trees is the best, and better than the text order." in output
 
 
 class TestJudgements:

@@ -14,6 +14,7 @@ from embeddings.management.errors import command_error
 from embeddings.models import RankerVersion
 from embeddings.ranker_versions import activate_ranker
 from jobs.progress import ProgressCallback, stage_bars
+from recommender.click_judgements import judgements_of_clicks
 from recommender.judged_queries import judged_queries, judgements_of_file, titles_of
 from training.management.tensorflow import require_tensorflow
 
@@ -29,11 +30,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--collection", default="all", help="slug (default: %(default)s)")
-        parser.add_argument(
+        source = parser.add_mutually_exclusive_group(required=True)
+        source.add_argument(
             "--judgements",
             type=Path,
-            required=True,
             help="CSV with the columns query, sku and grade (0: does not fit; the higher, the better)",
+        )
+        source.add_argument(
+            "--clicks", action="store_true", help="learn from events after searches by words, which name the query"
         )
         parser.add_argument("--only", choices=KINDS, help="train this kind alone")
         parser.add_argument(
@@ -79,7 +83,9 @@ def _train(options: dict[str, Any], kinds: list[str], on_progress: ProgressCallb
     from training.rankers import train_rankers
 
     collection = versions.find_collection(options["collection"])
-    judgements = judgements_of_file(options["judgements"])
+    judgements = (
+        judgements_of_clicks(collection.slug) if options["clicks"] else judgements_of_file(options["judgements"])
+    )
     queries = judged_queries(collection.slug, judgements, on_progress)
     titles = titles_of(collection.slug) if RankerVersion.Kind.DEEPRANK in kinds else []
     return train_rankers(collection, queries, titles, kinds, on_progress, seed=options["seed"])
