@@ -11,9 +11,10 @@ from django.conf import settings
 
 from catalog.stamps import read as read_stamps
 from embeddings.registry import registry
-from embeddings.selectors import clear_live_collection_cache, live_collection
+from embeddings.selectors import LiveCollection, clear_live_collection_cache, live_collection
 from recommender.learning import serving
-from recommender.rules.book import forget_rules, rule_book
+from recommender.rules.book import RuleBook, forget_rules, rule_book
+from recommender.rules.errors import UnknownRuleSet
 
 # The code that makes answers: a release that makes others has other editions, without a number that somebody has to raise.
 _PACKAGES = ("rest", "catalog", "embeddings", "recommender")
@@ -56,14 +57,25 @@ def edition_of(collection: str, rule_set: str | None) -> str | None:
     stamps = read_stamps()
     registry.get(_Setup).follow(stamps.setup)
     live = live_collection(collection)
-    sets = [rule_set] if rule_set is not None else [None, *serving.tested_rule_sets(live)]
-    books = [book for name in sets if (book := rule_book(collection, name)) is not None]
+    books = _books(live, rule_set)
     if any(book.changes_by_itself for book in books):
         return None
     media = (settings.PRODUCT_URL, settings.MEDIA_URL)
     return repr(
         (_release(), media, stamps.catalogue, stamps.setup, [book.names for book in books], serving.current_hour())
     )
+
+
+def _books(live: LiveCollection, rule_set: str | None) -> list[RuleBook]:
+    """The rules that may apply to an answer."""
+    books = [rule_book(live.slug, rule_set)]
+    for name in serving.tested_rule_sets(live) if rule_set is None else ():
+        try:
+            books.append(rule_book(live.slug, name))
+        except UnknownRuleSet:
+            # It was deleted since; answers go on by the set in force.
+            continue
+    return [book for book in books if book is not None]
 
 
 @cache

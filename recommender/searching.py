@@ -281,17 +281,17 @@ class _Finder:
     def __call__(self, limit: int, plan: Plan) -> _Found:
         """The best so many candidates under the filters of a plan."""
         conditions = self._conditions(plan)
-        if not self._search.text:
-            return self._by_looks(limit, conditions)
-        if self._target is not None:
-            return self._by_both(conditions)
-        return (self._by_words_and_looks if self._search.similar_looks else self._by_words)(limit, conditions)
+        if self._target is None or self._weighing is None:
+            return (self._by_words_and_looks if self._search.similar_looks else self._by_words)(limit, conditions)
+        return (
+            self._by_both(self._weighing, conditions)
+            if self._search.text
+            else self._by_looks(self._weighing, limit, conditions)
+        )
 
-    def _by_looks(self, limit: int, conditions: Filter) -> _Found:
-        if self._weighing is None:
-            raise NothingToSearchFor(_NOTHING)
-        hits = self._nearest(self._weighing, limit, conditions)
-        scores = {hit.product_id: self._weighing.shown(hit.score) for hit in hits}
+    def _by_looks(self, weighing: Weighing, limit: int, conditions: Filter) -> _Found:
+        hits = self._nearest(weighing, limit, conditions)
+        scores = {hit.product_id: weighing.shown(hit.score) for hit in hits}
         parts = {each: Parts(None, score) for each, score in scores.items()}
         return _Found(scores, len(hits) < limit, parts, {hit.product_id: hit for hit in hits})
 
@@ -307,9 +307,9 @@ class _Finder:
         self.ranker = ranker.label
         return _in_order_of(ranked(self._live, ranker, asked, scores, meaning), _by_words_alone(scores, limit))
 
-    def _by_both(self, conditions: Filter) -> _Found:
+    def _by_both(self, weighing: Weighing, conditions: Filter) -> _Found:
         """The words among the nearest, whatever number is wanted: what is farther away is another thing."""
-        hits = self._nearest(self._weighing, NEIGHBOURHOOD, conditions) if self._weighing is not None else []
+        hits = self._nearest(weighing, NEIGHBOURHOOD, conditions)
         scores = self._words(NEIGHBOURHOOD, conditions, [hit.product_id for hit in hits]) if hits else {}
         return _fused(scores, hits, self._search.text_weight, self._search.photo_weight)
 

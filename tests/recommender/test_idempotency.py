@@ -200,4 +200,4 @@ def test_every_operation_that_writes_takes_a_key(api: Client) -> None:
         for method, operation in path.items()
         if method != "get"
     }
-    assert taking == writing - {"search", "matches"}
+    assert taking == writing - {"search", "matches", "similar_batch"}
