@@ -73,8 +73,8 @@ def services(composed: Mapping[str, Any], image: str = "lookalike") -> dict[str,
     }
 
 
-def rendered(overlay: str) -> list[dict[str, Any]]:
-    """The manifests of an overlay, built by kubectl without a cluster. Skips the test if kubectl is missing."""
+def rendered(overlay: str | Path) -> list[dict[str, Any]]:
+    """The manifests of an overlay, by name or folder, built by kubectl without a cluster. Skips the test if kubectl is missing."""
     if shutil.which("kubectl") is None:
         pytest.skip("there is no kubectl to resolve the overlays with")
     done = subprocess.run(

@@ -194,3 +194,29 @@ class TestSecrets:
             ["git", "check-ignore", "deploy/secrets/secret_key"], cwd=ROOT, capture_output=True, timeout=30
         )
         assert ignored.returncode == 0
+
+
+class TestABucket:
+    """deploy/compose/bucket.yml beside docker-compose.yml."""
+
+    FILE = DEPLOY / "compose" / "bucket.yml"
+
+    def test_is_known_to_every_process_of_the_project(self):
+        beside = compose(self.FILE, {"STORAGE_URL": "s3://shop-files"})
+        jsonschema.validate(beside, compose_schema())
+        assert beside["services"].keys() == services(compose()).keys()
+        for service in beside["services"].values():
+            assert service["environment"].keys() <= known_variables()
+            assert (
+                {
+                    value.removeprefix("/run/secrets/")
+                    for name, value in service["environment"].items()
+                    if name.endswith("_FILE")
+                }
+                == set(service["secrets"])
+                == beside["secrets"].keys()
+            )
+
+    def test_is_missed_by_name(self):
+        with pytest.raises(VariableMissing, match="STORAGE_URL: the bucket"):
+            compose(self.FILE, {})

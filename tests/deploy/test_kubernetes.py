@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -268,3 +269,23 @@ class TestProduction:
             each["data"] for name, each in of_kind(production, "ConfigMap").items() if name.startswith("lookalike")
         )
         assert (settings["QDRANT_SHARD_NUMBER"], settings["QDRANT_REPLICATION_FACTOR"]) == ("6", "2")
+
+
+def test_a_bucket_takes_the_place_of_shared_volumes(tmp_path):
+    parts = os.path.relpath(DEPLOY / "kubernetes", tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(
+        f"resources: [{parts}/overlays/production]\ncomponents: [{parts}/components/bucket]\n"
+    )
+    manifests = rendered(tmp_path)
+    for manifest in manifests:
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+    assert not of_kind(manifests, "PersistentVolumeClaim")
+    for template in pods(manifests).values():
+        assert not [volume for volume in template["spec"].get("volumes", []) if "persistentVolumeClaim" in volume]
+    (variables,) = [
+        each["data"] for name, each in of_kind(manifests, "ConfigMap").items() if name.startswith("lookalike")
+    ]
+    assert {name for name in variables if name.startswith("STORAGE_")} == {
+        "STORAGE_URL", "STORAGE_REGION", "STORAGE_ACCESS_KEY_ID_FILE", "STORAGE_SECRET_ACCESS_KEY_FILE"
+    }  # fmt: skip
+    assert variables.keys() <= known_variables()

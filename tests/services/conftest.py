@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -28,6 +28,9 @@ from redis import Redis
 from embeddings.backends import BUNDLED
 from tests.drawings import write_patchworks
 from tests.services import template
+
+if TYPE_CHECKING:
+    from tests.s3_server import S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
 # Long enough for a machine on which several tests start processes at a time.
@@ -218,13 +221,16 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_site(tmp_path: Path, migrated: Path) -> Iterator[Callable[..., Site]]:
-    """Makes a site with these variables in its environment, its database migrated."""
+def make_site(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> Iterator[Callable[..., Site]]:
+    """Makes a site with these variables in its environment, its database migrated; with TEST_ON_BUCKET, its files in a bucket."""
     sites: list[Site] = []
 
     def make(*, forked: bool = True, **environment: str) -> Site:
         folder = tmp_path / f"site-{len(sites)}"
         folder.mkdir()
+        if os.environ.get("TEST_ON_BUCKET"):
+            server: S3Server = request.getfixturevalue("s3")
+            environment = {**server.environment(server.make_bucket()), **environment}
         sites.append((ForkedSite if forked else Site)(folder, **environment))
         if "DATABASE_URL" not in environment:
             shutil.copyfile(migrated, folder / DATABASE)
