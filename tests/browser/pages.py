@@ -172,6 +172,14 @@ BACK_OFFICE = [
     _back_office("a product", "catalog_product", lambda shop: shop.product.pk),
     _back_office("a new product", "catalog_product", action="add"),
     _back_office("categories", "catalog_category"),
+    _back_office("a category", "catalog_category", lambda shop: shop.product.category_id),
+    _back_office("a new category", "catalog_category", action="add"),
+    Shown(
+        "ranker versions",
+        lambda _: reverse("admin:embeddings_rankerversion_changelist"),
+        lambda page: page.locator("#changelist"),
+        signed_in=True,
+    ),
     _back_office("rule sets", "recommender_ruleset"),
     _back_office("a rule set", "recommender_ruleset", lambda shop: shop.rule.rule_set_id),
     Shown(
@@ -225,7 +233,11 @@ BACK_OFFICE = [
     _back_office("an API key", "accounts_apikey", lambda shop: shop.key.pk),
     _back_office("a new API key", "accounts_apikey", action="add"),
     _back_office("audit log", "accounts_auditentry"),
+    _back_office("an audit entry", "accounts_auditentry", lambda _: AuditEntry.objects.values_list("pk")[0][0]),
     _back_office("users", "accounts_user"),
+    _back_office("a user", "accounts_user", lambda shop: shop.owner.pk),
+    _back_office("a new user", "accounts_user", action="add"),
+    _back_office("a new group", "auth_group", action="add"),
 ]
 PAGES = [*STOREFRONT, *BACK_OFFICE]
 
