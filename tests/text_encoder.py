@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from embeddings.encoders.text import MODEL, PIECES, TOKENIZER, fingerprint_of, name_of
+from embeddings.encoders.text import MODEL, PIECES, TABLE, TOKENIZER, fingerprint_of, name_of
 
 # Words that mean the same, by the place of their entry; the last place is that of every other word.
 MEANINGS: Mapping[int, Sequence[str]] = {0: ("sofa", "couch"), 1: ("lamp", "light"), 2: ("mug", "cup")}
@@ -40,9 +40,9 @@ def make_text_encoder(root: Path) -> str:
             vocabulary[word] = len(table)
             table.append([_KNOWN * (place == entry) for entry in range(DIM)])
     (folder / MODEL).write_bytes(zlib.decompress(base64.b64decode(_MEAN)))
+    np.save(folder / TABLE, np.array(table, np.int8))
     np.savez(
         folder / PIECES,
-        table=np.array(table, np.int8),
         scale=np.full(len(table), 1 / _KNOWN, np.float32),
         positions=np.zeros((LENGTH, DIM), np.float32),
     )

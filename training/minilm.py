@@ -20,7 +20,7 @@ import tensorflow as tf
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from embeddings.encoders.text import MODEL, PIECES, TOKENIZER
+from embeddings.encoders.text import MODEL, PIECES, TABLE, TOKENIZER
 from training.errors import BackboneUnavailable
 from training.export import write_atomically
 
@@ -81,7 +81,7 @@ def build_network(named: Mapping[str, NDArray[np.float32]]) -> keras.Model:
 
 
 def pieces_of(named: Mapping[str, NDArray[np.float32]]) -> dict[str, Any]:
-    """The arrays of PIECES.
+    """The arrays of TABLE and PIECES.
 
     Args:
         named: of `weights`.
@@ -123,6 +123,7 @@ def export(folder: Path) -> dict[str, float]:
     named = weights()
     network, pieces = build_network(named), pieces_of(named)
     write_atomically(folder / MODEL, _litert(network))
+    np.save(folder / TABLE, pieces.pop("table"))
     np.savez(folder / PIECES, **pieces)
     write_atomically(folder / TOKENIZER, tokenizer())
     encoder = TextEncoder(folder)

@@ -10,6 +10,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, LifoQueue
+from threading import BoundedSemaphore
 from typing import Any
 from zipfile import BadZipFile
 
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 
 from embeddings.errors import EncoderMismatch, EncoderUnavailable, InvalidVector
 
-MODEL, PIECES, TOKENIZER = "model.tflite", "pieces.npz", "tokenizer.json"
-FILES = (MODEL, PIECES, TOKENIZER)
+MODEL, TABLE, PIECES, TOKENIZER = "model.tflite", "table.npy", "pieces.npz", "tokenizer.json"
+FILES = (MODEL, TABLE, PIECES, TOKENIZER)
 # Begins the name of a folder of a text encoder; the beginning of its fingerprint follows.
 PREFIX = "text-"
 _NAMED = 24
@@ -28,12 +29,13 @@ _NAMED = 24
 class TextEncoder:
     """A text encoder behind a folder.
 
-    Its files: `tokenizer.json` splits a text into word pieces. `pieces.npz` has a vector for each (`table`, int8 [pieces, dim],
-    times `scale`, float32 [pieces]) and for each place in the text (`positions`, float32 [length, dim]), which are added.
+    Its files: `tokenizer.json` splits a text into word pieces. Each has a vector, `table.npy`, int8 [pieces, dim], times `scale` in
+    `pieces.npz`, float32 [pieces]; and each place in the text, `positions`, float32 [length, dim]. They are added, and
     `model.tflite` makes one vector of them: float32 [n, dim] -> float32 [1, dim], for any n.
 
-    The table is beside the model, since a model that looks it up keeps a copy of it in float32, four times as large. Files are read
-    when they are first needed, so the object may be made before a fork.
+    The table is beside the model, since a model that looks it up keeps a copy of it in float32, four times as large; it stays in
+    the file, of which processes read the few words that they meet. An interpreter has 11 MB, so there are no more than threads.
+    Files are read when they are first needed, so the object may be made before a fork.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
@@ -54,8 +56,9 @@ class TextEncoder:
                 f"the text encoder {folder.name!r} needs the package tokenizers:"
                 " pip install --no-deps --require-hashes -r requirements/text.txt"
             )
-        self._folder = folder
+        self.folder = folder
         self._threads = threads
+        self._free = BoundedSemaphore(threads)
         self._idle: LifoQueue[Any] = LifoQueue()
 
     @cached_property
@@ -65,10 +68,10 @@ class TextEncoder:
         Raises:
             EncoderMismatch: the folder is named after other files.
         """
-        found = fingerprint_of(self._folder)
-        if self._folder.name.startswith(PREFIX) and self._folder.name != name_of(found):
+        found = fingerprint_of(self.folder)
+        if self.folder.name.startswith(PREFIX) and self.folder.name != name_of(found):
             raise EncoderMismatch(
-                f"the files of the text encoder {self._folder.name!r} were replaced: they are now {name_of(found)!r}"
+                f"the files of the text encoder {self.folder.name!r} were replaced: they are now {name_of(found)!r}"
             )
         return found
 
@@ -113,7 +116,7 @@ class TextEncoder:
             embedding: NDArray[np.float32] = interpreter.get_tensor(given)[0]
         length = float(np.linalg.norm(embedding))
         if not np.isfinite(length) or length == 0:
-            raise InvalidVector(f"{self._folder} gave an embedding without a direction for {text[:60]!r}")
+            raise InvalidVector(f"{self.folder} gave an embedding without a direction for {text[:60]!r}")
         return embedding / np.float32(length)
 
     @cached_property
@@ -121,10 +124,14 @@ class TextEncoder:
         """Table, scale and positions, once the files are known to be those that the folder is named after."""
         _ = self.fingerprint
         try:
-            with np.load(self._folder / PIECES, allow_pickle=False) as arrays:
-                return arrays["table"], arrays["scale"], arrays["positions"]
+            table = np.load(self.folder / TABLE, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise EncoderUnavailable(f"{self.folder / TABLE} is no table of word pieces: {error}") from error
+        try:
+            with np.load(self.folder / PIECES, allow_pickle=False) as arrays:
+                return table, arrays["scale"], arrays["positions"]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise EncoderUnavailable(f"{self._folder / PIECES} is no table of word pieces: {error}") from error
+            raise EncoderUnavailable(f"{self.folder / PIECES} has no scale and positions: {error}") from error
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -132,34 +139,35 @@ class TextEncoder:
         from tokenizers import Tokenizer
 
         try:
-            return Tokenizer.from_str((self._folder / TOKENIZER).read_text(encoding="utf-8"))
+            return Tokenizer.from_str((self.folder / TOKENIZER).read_text(encoding="utf-8"))
         except Exception as error:  # it raises nothing narrower
-            raise EncoderUnavailable(f"{self._folder / TOKENIZER} is no tokenizer: {error}") from error
+            raise EncoderUnavailable(f"{self.folder / TOKENIZER} is no tokenizer: {error}") from error
 
     @contextmanager
     def _interpreter(self) -> Iterator[Any]:
-        try:
-            interpreter = self._idle.get_nowait()
-        except Empty:
-            interpreter = self._made()
-        try:
-            yield interpreter
-        finally:
-            self._idle.put(interpreter)
+        with self._free:
+            try:
+                interpreter = self._idle.get_nowait()
+            except Empty:
+                interpreter = self._made()
+            try:
+                yield interpreter
+            finally:
+                self._idle.put(interpreter)
 
     def _made(self) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
             # By its path: the weights stay in the file, and are read from there.
-            interpreter = Interpreter(model_path=str(self._folder / MODEL), num_threads=1)
+            interpreter = Interpreter(model_path=str(self.folder / MODEL), num_threads=1)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise EncoderUnavailable(f"{self._folder / MODEL} is not a LiteRT model that runs here: {error}") from error
+            raise EncoderUnavailable(f"{self.folder / MODEL} is not a LiteRT model that runs here: {error}") from error
         shapes = [each[0]["shape"] for each in (interpreter.get_input_details(), interpreter.get_output_details())]
         if [len(shape) for shape in shapes] != [2, 2] or {int(shape[1]) for shape in shapes} != {self.dim}:
             raise EncoderUnavailable(
-                f"{self._folder / MODEL} maps {shapes[0].tolist()} to {shapes[1].tolist()}; a text encoder maps"
+                f"{self.folder / MODEL} maps {shapes[0].tolist()} to {shapes[1].tolist()}; a text encoder maps"
                 f" float32 [n, {self.dim}] to float32 [1, {self.dim}]"
             )
         return interpreter

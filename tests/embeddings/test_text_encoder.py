@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embeddings.encoders.text import MODEL, PIECES, TOKENIZER, TextEncoder
+from embeddings.encoders.text import FILES, TOKENIZER, TextEncoder
 from embeddings.errors import EncoderMismatch, EncoderUnavailable
 from tests.text_encoder import DIM, LENGTH, make_text_encoder
 
@@ -44,7 +44,7 @@ def test_threads_change_nothing(folder: Path) -> None:
     assert TextEncoder(folder, threads=4).encode(texts).tolist() == TextEncoder(folder).encode(texts).tolist()
 
 
-@pytest.mark.parametrize("name", [MODEL, PIECES, TOKENIZER])
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(EncoderUnavailable, match=name):
@@ -58,7 +58,7 @@ def test_files_that_were_replaced_are_refused(folder: Path) -> None:
         TextEncoder(folder).encode(["mug"])
 
 
-@pytest.mark.parametrize("name", [MODEL, PIECES, TOKENIZER])
+@pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_an_error_that_names_it(folder: Path, name: str) -> None:
     other = folder.parent / "damaged"
     folder.rename(other)
