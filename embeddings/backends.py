@@ -18,6 +18,7 @@ from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.mapped import MAP_SUFFIX, MappedEncoder
 from embeddings.encoders.text import MODEL as TEXT_MODEL
 from embeddings.encoders.text import TextEncoder
+from embeddings.encoders.text_map import TextMap, read_text_map
 from embeddings.errors import EncoderMismatch, EncoderUnavailable, RankerUnavailable
 from embeddings.ranking.candidates import Ranker
 from embeddings.ranking.files import fingerprint_of, open_ranker
@@ -50,6 +51,8 @@ class Backends:
         # Folders that their text encoders read from as long as the process lives.
         self._folders = ExitStack()
         atexit.register(self._folders.close)
+        # The last one of each store: a new training takes its place.
+        self._text_maps: dict[str, tuple[str, TextMap]] = {}
         # With the setting that it was made from.
         self._vector_index: tuple[Any, VectorIndex] | None = None
         # What a command asks in its place.
@@ -91,6 +94,20 @@ class Backends:
                     folder = self._folders.enter_context(_text_encoder_folder(name))
                     found = self._text_encoders[key] = TextEncoder(folder, threads=settings.ENCODER_THREADS)
         return found
+
+    def text_map(self, name: str) -> TextMap:
+        """See `get_text_map`."""
+        store = stores.encoders()
+        found = self._text_maps.get(store.place)
+        if found is None or found[0] != name:
+            try:
+                with store.local(name) as path:
+                    found = self._text_maps[store.place] = (name, read_text_map(path))
+            except FileNotFoundError as error:
+                raise EncoderUnavailable(f"there is no text map {store.place}/{name}") from error
+            except StoreError as error:
+                raise EncoderUnavailable(f"the text map {name} cannot be fetched: {error}") from error
+        return found[1]
 
     def vector_index(self) -> VectorIndex:
         """See `get_vector_index`."""
@@ -146,6 +163,21 @@ def bundled_weights(name: str) -> Path:
         A file for `training.litert_files.read_litert`, of the same input size and embedding dimension as the model that serves.
     """
     return BUNDLED_ENCODERS[name].with_name(_WEIGHTS)
+
+
+def get_text_map(name: str) -> TextMap:
+    """The text map of a name, read once.
+
+    Args:
+        name: of a file in the store of encoders.
+
+    Returns:
+        The map.
+
+    Raises:
+        EncoderUnavailable: the file is missing or damaged.
+    """
+    return registry.get(Backends).text_map(name)
 
 
 def is_map_of(name: str, folder: str) -> bool:

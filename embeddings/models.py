@@ -185,6 +185,13 @@ class EncoderVersion(models.Model):
         editable=False,
         help_text=_("That of the live text index; empty: it has words alone."),
     )
+    text_map = models.CharField(
+        _("text map"),
+        max_length=100,
+        blank=True,
+        editable=False,
+        help_text=_("File in ENCODERS_ROOT of what products look like by their texts; empty: none was trained."),
+    )
     text_dim = models.PositiveIntegerField(
         _("dimensions of texts"), default=0, editable=False, help_text=_("Length of the text encoder's vectors.")
     )

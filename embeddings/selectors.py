@@ -59,6 +59,7 @@ class LiveCollection:
         weights: what each part counts by default.
         texts: the live generation of the products' texts.
         text_encoder: a name for `get_text_encoder`; "" where texts have words alone.
+        text_map: a name for `get_text_map`; "" where none was trained for this text encoder.
         language: of the texts.
         calibration: of cosines of the encoder's vectors; None if the version has none.
         text_lengths: mean lengths of the fields of texts.
@@ -76,6 +77,7 @@ class LiveCollection:
     weights: Weights
     texts: IndexCollection
     text_encoder: str
+    text_map: str
     language: str
     calibration: Calibration | None = None
     text_lengths: Mapping[str, float] = field(default_factory=dict)
@@ -184,6 +186,7 @@ def live_of(version: EncoderVersion) -> LiveCollection:
         version.default_weights,
         version.text_collection(),
         version.text_encoder,
+        version.text_map if version.text_encoder else "",
         version.collection.language,
         confidence_calibration(version),
         version.text_lengths,

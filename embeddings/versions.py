@@ -497,6 +497,8 @@ def delete_version(version: EncoderVersion) -> None:
         now.delete()
     if version.files:
         delete_files(version.files)
+    if version.text_map:
+        stores.encoders().delete(version.text_map)
     logger.info("the encoder version %s is deleted", version.label)
 
 

@@ -18,7 +18,7 @@ from catalog.filters import NO_FILTER
 from catalog.photos import open_visitors_photo
 from catalog.selectors import ids_not_matching
 from catalog.text_search import SearchUnavailable
-from embeddings.backends import encoder_of, get_text_encoder, get_vector_index
+from embeddings.backends import encoder_of, get_text_encoder, get_text_map, get_vector_index
 from embeddings.document_frequencies import frequencies_of
 from embeddings.errors import EmbeddingsError
 from embeddings.parts.embed import embed_photo
@@ -57,6 +57,8 @@ NEIGHBOURHOOD = 300
 WORDS_WEIGHTS = Weights(1.0, 0.0, 0.2)
 # From this share of the best score on, words fit as well as they can: how often a product says "red" is no matter of looks.
 _SATURATED = 0.6
+# What looking as the words say counts beside having the words.
+_MAPPED_SHARE = 0.5
 # Of the products that words find, so many say what "similar looks" are.
 _LOOKS_OF = 3
 _LOOKS_WEIGHT = 0.5
@@ -129,7 +131,8 @@ def search_products(collection_slug: str, search: ProductSearch) -> Recommendati
 
     Words alone rank by BM25 and n-grams, exact article numbers first; where the collection has a text encoder, by what they mean,
     too, once they are typed to the end. An active ranker puts the best in order. Looks alone rank as similar products do. Together,
-    the words choose among the products that look most alike: "this, but red".
+    the words choose among the products that look most alike: "this, but red". A text map, where one was trained, adds how much
+    each looks as the words say.
 
     Args:
         collection_slug: the collection to search.
@@ -311,7 +314,24 @@ class _Finder:
         """The words among the nearest, whatever number is wanted: what is farther away is another thing."""
         hits = self._nearest(weighing, NEIGHBOURHOOD, conditions)
         scores = self._words(NEIGHBOURHOOD, conditions, [hit.product_id for hit in hits]) if hits else {}
-        return _fused(scores, hits, self._search.text_weight, self._search.photo_weight)
+        return _fused(scores, hits, self._search.text_weight, self._search.photo_weight, self._mapped(hits))
+
+    def _mapped(self, hits: Sequence[Hit]) -> Mapping[int, float]:
+        """How much products look as the words say, by product: 0 for the least of the hits, 1 for the most."""
+        if not self._live.text_map or not hits:
+            return {}
+        text_map = get_text_map(self._live.text_map)
+        if text_map.text_encoder != self._live.text_encoder:
+            return {}
+        stored = self._read([hit.id for hit in hits])
+        known = [hit for hit in hits if hit.id in stored]
+        if not known:
+            return {}
+        photos = np.stack([stored[hit.id] for hit in known])
+        similarities = text_map.similarities(text_map.looks(self._meaning[None]), photos)[0]
+        low, span = similarities.min(), np.ptp(similarities) or 1.0
+        scaled = ((similarities - low) / span).tolist()
+        return {hit.product_id: score for hit, score in zip(known, scaled, strict=True)}
 
     def _by_words_and_looks(self, limit: int, conditions: Filter) -> _Found:
         """What the words find, and what looks like the best of it."""
@@ -393,14 +413,35 @@ def _in_order_of(ranking: Mapping[int, float], found: _Found) -> _Found:
     return replace(found, scores={each: found.scores[each] for each in order}, parts=parts)
 
 
-def _fused(scores: Mapping[int, float], hits: Sequence[Hit], text_weight: float, looks_weight: float) -> _Found:
-    """Words and looks, each from 0 for the worst of the candidates to 1 for the best, by their weights."""
+def _fused(
+    scores: Mapping[int, float],
+    hits: Sequence[Hit],
+    text_weight: float,
+    looks_weight: float,
+    mapped: Mapping[int, float] | None = None,
+) -> _Found:
+    """Words and looks, each from 0 for the worst of the candidates to 1 for the best, by their weights.
+
+    Args:
+        scores: of words, by product.
+        hits: by looks.
+        text_weight: of words.
+        looks_weight: of looks.
+        mapped: how much products look as the words say, 0 to 1. It stands in for words that a product's text does not have.
+
+    Returns:
+        The candidates, best first.
+    """
+    seen = mapped or {}
     near = [hit.score for hit in hits]
     low, span = min(near, default=0.0), (max(near, default=0.0) - min(near, default=0.0)) or 1.0
     best = max(scores.values(), default=0.0) or 1.0
     looks = {hit.product_id: (hit.score - low) / span for hit in hits}
     parts = {
-        each: Parts(min(1.0, scores.get(each, 0.0) / (_SATURATED * best)), looks.get(each, 0.0))
+        each: Parts(
+            max(min(1.0, scores.get(each, 0.0) / (_SATURATED * best)), _MAPPED_SHARE * seen.get(each, 0.0)),
+            looks.get(each, 0.0),
+        )
         for each in {**looks, **scores}
     }
     fused = {

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from catalog.models import Category, Product
-from embeddings import generations
+from embeddings import generations, text_maps
 from embeddings.models import Collection
+from embeddings.selectors import clear_live_collection_cache
 from embeddings.text_encoders import use_text_encoder
 from embeddings.text_indexing import process_texts
 from recommender.rules.book import forget_rules
@@ -112,6 +116,43 @@ def test_a_text_encoder_whose_files_are_gone_is_a_problem_of_the_service(
 ) -> None:
     settings.ENCODERS_ROOT = tmp_path / "elsewhere"
     assert "text encoder" in problem(api.get("/api/search", {"text": "light"}), 503)["detail"]
+
+
+def trained(*options: str) -> str:
+    out = StringIO()
+    call_command("train", "--text-map", *options, stdout=out)
+    return out.getvalue()
+
+
+def test_a_text_map_finds_what_looks_as_the_words_say_where_no_text_has_them(
+    with_meaning: None, stocked: dict[str, Product], api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_maps, "LEAST_PRODUCTS", 5)
+    asked = {"text": "cup", "liked": stocked["red plate"].sku, "text_weight": "3"}
+    assert titles(api.post(ADDRESS, asked).json())[0] == "blue plate"
+    printed = trained()
+    assert "Recall@10 of 1 products kept aside, among 5" in printed
+    assert "by chance" in printed
+    clear_live_collection_cache()
+    assert "mug" in titles(api.post(ADDRESS, asked).json())[0]
+    # Another training takes the place of the first, and another text encoder makes it void.
+    trained()
+    assert len([*settings.ENCODERS_ROOT.glob("text-map-*")]) == 1
+    use_text_encoder(Collection.objects.get(slug="all"), "")
+    clear_live_collection_cache()
+    assert titles(api.post(ADDRESS, asked).json())[0] == "blue plate"
+
+
+def test_a_text_map_needs_a_text_encoder_and_products(stocked: dict[str, Product]) -> None:
+    with pytest.raises(CommandError, match="use_text_encoder"):
+        trained()
+
+
+def test_a_text_map_of_few_products_is_refused(with_meaning: None, stocked: dict[str, Product]) -> None:
+    with pytest.raises(CommandError, match=r"needs 1,000 products .* has 5"):
+        trained()
+    with pytest.raises(CommandError, match="leave out"):
+        trained("--activate")
 
 
 def test_a_word_with_a_typing_error_is_found(stocked: dict[str, Product], api: Client) -> None:
