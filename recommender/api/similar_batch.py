@@ -153,7 +153,8 @@ def _products(document: Any) -> list[int | str]:
     if unknown := [name for name in document if name != _PRODUCTS]:
         name = unknown[0][:40].encode("ascii", "backslashreplace").decode()
         raise InvalidParameters([ParameterError(name, f"is not a known field; the document has: {_PRODUCTS}")])
-    products: list[int | str] = document[_PRODUCTS]
+    # In JSON, 4.0 is the integer 4.
+    products = [int(each) if isinstance(each, float) and each.is_integer() else each for each in document[_PRODUCTS]]
     if not 1 <= len(products) <= MAX_PRODUCTS:
         raise InvalidParameters([ParameterError(_PRODUCTS, _number_error(len(products)))])
     wrong = [position for position, each in enumerate(products) if not _is_product(each)]

@@ -131,6 +131,11 @@ def test_wrong_parameters_are_an_error_of_the_request(shop: Shop, api: Client, q
     assert problem(sent(api, [1], query), 400)["errors"][0]["parameter"] in query
 
 
+def test_an_integer_may_be_written_as_json_allows(products: list[Product], api: Client) -> None:
+    assert sent(api, [float(products[0].pk)]).json() == sent(api, [products[0].pk]).json()
+    assert problem(sent(api, [1.5]), 400)["errors"][0]["parameter"] == "products[0]"
+
+
 def test_other_fields_are_refused(shop: Shop, api: Client) -> None:
     body = {"products": [1], "limit": 3}
     response = api.post("/api/similar:batch", body, content_type="application/json")
