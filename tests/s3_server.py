@@ -70,8 +70,7 @@ class S3Server:
 
     def client(self) -> Any:
         """A client of the store."""
-        session = boto3.session.Session(ACCESS_KEY, SECRET_KEY)
-        return session.client("s3", endpoint_url=self.url, region_name=REGION)
+        return client_of(self.url)
 
     def make_bucket(self) -> str:
         """An empty bucket of a test's own."""
@@ -126,6 +125,11 @@ class S3Server:
             if answer is not None:
                 return answer
         return self._store(environ, start_response)
+
+
+def client_of(url: str) -> Any:
+    """A client of the server at an address."""
+    return boto3.session.Session(ACCESS_KEY, SECRET_KEY).client("s3", endpoint_url=url, region_name=REGION)
 
 
 def refusing(status: str, code: str, *methods: str) -> Fault:

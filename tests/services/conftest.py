@@ -14,7 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -168,6 +168,18 @@ class Site:
     def states(self) -> dict[str, int]:
         """How many photos are in each state."""
         return dict(self.query("SELECT state, COUNT(*) FROM embeddings_imageembedding GROUP BY state"))
+
+    def uploads(self) -> list[PurePath]:
+        """The names of what is kept of what was sent, in the folder or in the bucket."""
+        if not (url := self.environment.get("STORAGE_URL")):
+            return [*(self.folder / "uploads").iterdir()]
+        from tests.s3_server import client_of
+
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        found = client_of(self.environment["STORAGE_ENDPOINT_URL"]).list_objects_v2(
+            Bucket=bucket, Prefix=f"{prefix}/uploads/"
+        )
+        return [PurePath(each["Key"]) for each in found.get("Contents", ())]
 
     def _run(
         self, arguments: Sequence[str], environment: dict[str, str], timeout: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -29,8 +29,8 @@ def table(rows: int) -> bytes:
     return b"sku,title,category,price\n" + b"".join(b"m%d,Mug,Home > Mugs,5\n" % number for number in range(rows))
 
 
-def uploads(site: Site) -> list[Path]:
-    return list((site.folder / "uploads").iterdir())
+def uploads(site: Site) -> list[PurePath]:
+    return site.uploads()
 
 
 def test_a_dry_run_and_then_the_import_of_the_same_file(site: Site) -> None:

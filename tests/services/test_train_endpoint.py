@@ -8,7 +8,7 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 from urllib.error import HTTPError
 from uuid import uuid4
@@ -60,8 +60,8 @@ def state(server: Server, job: str) -> str:
     return str(server.get(job)["state"])
 
 
-def uploads(site: Site) -> list[Path]:
-    return list((site.folder / "uploads").iterdir())
+def uploads(site: Site) -> list[PurePath]:
+    return site.uploads()
 
 
 def trainings(job: str) -> list[str]:
