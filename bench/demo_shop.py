@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +20,11 @@ START_TIMEOUT_S = 60
 
 
 @contextmanager
-def demo_shop(*, products: int, debug: bool) -> Iterator[tuple[str, Callable[..., None]]]:
-    """The URL of a running demo shop, and a function that runs management commands in it. `debug` allows to sign in as demo."""
+def demo_shop(*, products: int, debug: bool, prepare: Sequence[str] = ()) -> Iterator[tuple[str, Callable[..., None]]]:
+    """The URL of a running demo shop, and a function that runs management commands in it.
+
+    `debug` allows to sign in as demo; `prepare` is a command that runs before the shop is served.
+    """
     with tempfile.TemporaryDirectory(prefix="lookalike-demo-") as folder:
         environment = {
             **os.environ,
@@ -42,6 +45,8 @@ def demo_shop(*, products: int, debug: bool) -> Iterator[tuple[str, Callable[...
         manage("migrate", "--verbosity", "0")
         manage("collectstatic", "--no-input", "--verbosity", "0")
         manage("demo", "--count", str(products))
+        if prepare:
+            manage(*prepare)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

@@ -402,7 +402,8 @@ class EdgeVectorIndex:
         dense = engine.EdgeVectorParams(
             size=max(1, collection.dim),
             distance=_DISTANCES[collection.distance],
-            memory=engine.Memory.Cold if self._quantization else None,
+            # Beside words, vectors are asked now and then: their file of 32 MB and more is not read whole (25 MB less for 300).
+            memory=engine.Memory.Cold if self._quantization or collection.sparse else None,
         )
         return engine.EdgeConfig(
             vectors=dense if collection.dim else None,
