@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from embeddings.backends import BUNDLED
 from embeddings.selectors import LIVE_COLLECTION_TTL_S
 from tests.deploy.files import DEPLOY, ROOT, commands_of, compose
 from tests.deploy.natively import Deployment, documented
 from tests.deploy.test_stack import Shop, waiting
+from tests.encoders import another_model
 
 OPERATE = ROOT / "docs" / "how-to" / "operate.md"
 # Commands that need a Docker engine, or that only start a service.
@@ -122,10 +122,7 @@ def test_an_upgrade(deployment, shop, tmp_path):
 
 
 def test_another_encoder_and_back(deployment, shop, tmp_path):
-    content = bytearray(BUNDLED.read_bytes())
-    for position in range(300_001, 340_001, 2):
-        content[position] ^= 0x80
-    (deployment.folder / "var" / "encoders" / "second.tflite").write_bytes(content)
+    (deployment.folder / "var" / "encoders" / "second.tflite").write_bytes(another_model())
     add, activate, verify, back = runbook("## Another encoder")
     documented(deployment, [add], tmp_path)
     documented(deployment, [[*activate, "--allow-worse"], verify], tmp_path)

@@ -25,8 +25,8 @@ from kombu import Connection
 from redis import ConnectionError as RedisAway
 from redis import Redis
 
-from embeddings.backends import BUNDLED
 from tests.drawings import write_patchworks
+from tests.encoders import another_model
 from tests.services import template
 
 if TYPE_CHECKING:
@@ -263,12 +263,9 @@ def draw_photos(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def second_model(tmp_path: Path) -> Path:
-    """The bundled model with the signs of some of its weights turned: another model, with other answers."""
-    content = bytearray(BUNDLED.read_bytes())
-    for position in range(300_001, 340_001, 2):
-        content[position] ^= 0x80
+    """See `another_model`."""
     path = tmp_path / "second.tflite"
-    path.write_bytes(bytes(content))
+    path.write_bytes(another_model())
     return path
 
 

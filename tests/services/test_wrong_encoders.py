@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from embeddings.backends import BUNDLED
+from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.parts.layout import CURRENT, LAYOUTS, Layout
 from tests.services.conftest import ForkedSite, Server, Site, free_port
 from tests.services.test_activation import search
@@ -21,7 +23,8 @@ MISMATCH = "urn:problem-type:lookalike:encoder-mismatch"
 UNAVAILABLE = "urn:problem-type:lookalike:encoder-unavailable"
 # The index of the photos, and the length of its vectors: the bundled encoder's, and colour and pattern behind it.
 PHOTOS = "all-v1-g1"
-DIM = Layout(256, LAYOUTS[CURRENT]).dim
+SHAPE_DIM = LiteRTEncoder(BUNDLED).dim
+DIM = Layout(SHAPE_DIM, LAYOUTS[CURRENT]).dim
 
 
 def cut(model: Path) -> None:
@@ -98,7 +101,7 @@ def test_a_version_that_was_recorded_with_other_dimensions_than_its_model_has(ac
     site, model = activated
     site.query("UPDATE embeddings_encoderversion SET dim = 128 WHERE number = 2")
     server = site.serve(until="alive")
-    expected = f"all-v2 has vectors of 128 dimensions, but '{model.parent.name}/model.tflite' gives 256"
+    expected = f"all-v2 has vectors of 128 dimensions, but '{model.parent.name}/model.tflite' gives {SHAPE_DIM}"
     status, problem = search(server, next((site.folder.parent / "photos").rglob("*.jpg")))
     assert (status, problem["type"]) == (503, MISMATCH)
     assert expected.lower() in problem["detail"].lower()
