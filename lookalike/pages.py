@@ -1,4 +1,4 @@
-"""The middlewares that only pages need: the API has no sessions, forms, messages and languages, and does without them."""
+"""The middlewares that only pages need: the API has no sessions, messages and languages, and does without them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
-from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
@@ -58,10 +57,6 @@ class CommonForPages(CommonMiddleware):
         response: Any = self.get_response(request)
         # The length that status 304 would have to name is that of the answer with status 200.
         return response if response.status_code == HTTPStatus.NOT_MODIFIED else self.process_response(request, response)
-
-
-class FormsForPages(_ForPages, CsrfViewMiddleware):
-    """Protection of forms against other sites."""
 
 
 class UsersForPages(_ForPages, AuthenticationMiddleware):

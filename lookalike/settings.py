@@ -66,7 +66,7 @@ MIDDLEWARE = [
     "lookalike.pages.SessionsForPages",
     "lookalike.pages.LanguageForPages",
     "lookalike.pages.CommonForPages",
-    "lookalike.pages.FormsForPages",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "lookalike.pages.UsersForPages",
     "lookalike.bodies.BodyLimitMiddleware",
     "accounts.audit.AuditMiddleware",

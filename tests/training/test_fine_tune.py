@@ -148,7 +148,7 @@ def test_the_card_describes_the_training_and_the_quality(trained):
     card = (trained.files / "MODEL_CARD.md").read_text()
     assert f"| fingerprint | {trained.version.fingerprint} |" in card
     assert "| photos to train on | 33 |" in card
-    assert "| backbone | bundled |" in card
+    assert "| backbone | bundled-fast |" in card
     assert "| fine-tuned | 9 |" in card
 
 
@@ -156,11 +156,11 @@ def test_figures_are_printed_beside_those_of_the_raw_backbone_and_of_the_active_
     lines = trained.printed.splitlines()
     assert all(title in lines[0] for title in METRICS.values())
     assert [line.rpartition(") ")[0] or line.split()[0] for line in (" ".join(each.split()) for each in lines[1:4])] == [
-        "fine-tuned", "raw backbone (bundled", "active (all-v1",
+        "fine-tuned", "raw backbone (bundled-fast", "active (all-v1",
     ]  # fmt: skip
     assert f"To use it: manage.py activate_encoder {trained.version.label}" in trained.printed
     stored = trained.version.metrics["outcomes"]
-    assert [each["name"] for each in stored] == ["fine-tuned", "raw backbone (bundled)", "active (all-v1)"]
+    assert [each["name"] for each in stored] == ["fine-tuned", "raw backbone (bundled-fast)", "active (all-v1)"]
     assert stored[0]["recall_at_1"] == 1
     assert len(trained.version.metrics["curve"]) == 6
 
