@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 
 from embeddings.parts.layout import DEFAULT_WEIGHTS, LAYOUTS, Layout, Weights
+from embeddings.ranking import files as ranker_files
 from embeddings.text.bm25 import SPARSE_VECTORS
 from embeddings.text.languages import DEFAULT_LANGUAGE, LANGUAGES
 from embeddings.vector_index.base import Distance, IndexCollection
@@ -263,8 +264,8 @@ class RankerVersion(models.Model):
     class Kind(models.TextChoices):
         """The kinds of rankers."""
 
-        BOOSTED = "boosted", _("boosted trees")
-        DEEPRANK = "deeprank", _("DeepRank")
+        BOOSTED = ranker_files.BOOSTED, _("boosted trees")
+        DEEPRANK = ranker_files.DEEPRANK, _("DeepRank")
 
     collection = models.ForeignKey(
         Collection, verbose_name=_("collection"), on_delete=models.CASCADE, related_name="rankers"

@@ -12,11 +12,11 @@ from django.db import transaction
 from django.db.models import Max
 
 from embeddings.backends import ranker_of
-from embeddings.errors import NoFormerRanker, UnknownCollection, VersionInUse, WorseRanker
+from embeddings.errors import NoFormerRanker, VersionInUse, WorseRanker
 from embeddings.models import Collection, RankerVersion
 from embeddings.ranking.files import fingerprint_of, open_ranker
 from embeddings.selectors import clear_live_collection_cache
-from embeddings.versions import delete_files, store_folder
+from embeddings.versions import delete_files, labelled, store_folder
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +36,7 @@ def find_ranker(label: str) -> RankerVersion:
     Raises:
         UnknownCollection: there is no such version; the message lists the labels.
     """
-    slug, _, number = label.rpartition("-r")
-    versions = RankerVersion.objects.select_related("collection")
-    found = versions.filter(collection__slug=slug, number=int(number)).first() if number.isdecimal() else None
-    if found is None:
-        known = ", ".join(version.label for version in versions.order_by("collection__slug", "number"))
-        raise UnknownCollection(f"there is no ranker version {label!r}; there is: {known or 'none'}")
-    return found
+    return labelled(RankerVersion.objects.all(), "ranker version", label, "-r")
 
 
 @transaction.atomic

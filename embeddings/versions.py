@@ -10,11 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from embeddings.backends import encoder_of, get_encoder, get_vector_index, is_map_of, open_encoder_file
@@ -31,7 +32,7 @@ from embeddings.errors import (
 from embeddings.evaluation.live import Comparison, compare
 from embeddings.generations import abandon_build, begin_build, build_generation
 from embeddings.indexing import embed_pending
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding, RankerVersion
 from embeddings.outbox import enqueue_changed_content, ensure_all_rows, mark_orphans, retry_failed
 from embeddings.parts.layout import CURRENT
 from embeddings.selectors import clear_live_collection_cache, versions_in_use
@@ -43,6 +44,7 @@ from stores.errors import StoreError
 logger = logging.getLogger(__name__)
 
 State = ImageEmbedding.State
+V = TypeVar("V", EncoderVersion, RankerVersion)
 
 # Folder of the raw backbones in the store of encoders; versions with the same backbone share its file.
 BACKBONES = "backbones"
@@ -85,12 +87,30 @@ def find_version(label: str) -> EncoderVersion:
     Raises:
         UnknownCollection: there is no such version; the message lists the labels.
     """
-    slug, _, number = label.rpartition("-v")
-    versions = EncoderVersion.objects.select_related("collection")
-    found = versions.filter(collection__slug=slug, number=int(number)).first() if number.isdecimal() else None
+    return labelled(EncoderVersion.objects.all(), "encoder version", label, "-v")
+
+
+def labelled(versions: QuerySet[V], kind: str, label: str, mark: str) -> V:
+    """Get a version of any kind by its label.
+
+    Args:
+        versions: all of the kind.
+        kind: what the message calls them.
+        label: slug, mark and number.
+        mark: between slug and number.
+
+    Returns:
+        The version, with its collection.
+
+    Raises:
+        UnknownCollection: there is no such version; the message lists the labels.
+    """
+    slug, _, number = label.rpartition(mark)
+    rows = versions.select_related("collection")
+    found = rows.filter(collection__slug=slug, number=int(number)).first() if number.isdecimal() else None
     if found is None:
-        known = ", ".join(version.label for version in versions.order_by("collection__slug", "number"))
-        raise UnknownCollection(f"there is no encoder version {label!r}; there is: {known or 'none'}")
+        known = ", ".join(version.label for version in rows.order_by("collection__slug", "number"))
+        raise UnknownCollection(f"there is no {kind} {label!r}; there is: {known or 'none'}")
     return found
 
 

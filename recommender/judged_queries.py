@@ -28,7 +28,7 @@ from embeddings.text_indexing import texts_of
 from embeddings.text_outbox import products_covered
 from embeddings.vector_index.base import Vector
 from jobs.progress import ProgressCallback, StageProgress
-from recommender.ranking import candidates_of, cosines_of
+from recommender.ranking import candidates_of, cosines_to, text_vectors
 from recommender.searching import synonyms_of
 
 # Of each kind of word, so many are found.
@@ -97,10 +97,12 @@ def judged_queries(collection_slug: str, judgements: Judgements, on_progress: Pr
         progress.advance(len(batch))
     found = []
     progress = StageProgress(on_progress, "searching", len(kept))
+    encoder = get_text_encoder(live.text_encoder) if live.text_encoder else None
+    vectors = _vectors(live, ids) if encoder else {}
     for text, judged in kept.items():
         query = queries[text]
-        meaning = get_text_encoder(live.text_encoder).encode([text])[0] if live.text_encoder else None
-        scores = corpus.search(query, _DEPTH, None if meaning is None else _cosines(live, meaning, ids))
+        meaning = None if encoder is None else encoder.encode([text])[0]
+        scores = corpus.search(query, _DEPTH, None if meaning is None else cosines_to(meaning, vectors))
         # Only what is found is put in order. What was judged and is not found would be good as a rule, and taught as such.
         chosen = [*scores][:RERANKED]
         texts = texts_of(chosen)
@@ -111,11 +113,8 @@ def judged_queries(collection_slug: str, judgements: Judgements, on_progress: Pr
     return found
 
 
-def _cosines(live: LiveCollection, meaning: Vector, ids: list[int]) -> dict[int, float]:
-    found: dict[int, float] = {}
-    for batch in _batches(ids):
-        found |= cosines_of(live, meaning, batch)
-    return found
+def _vectors(live: LiveCollection, ids: list[int]) -> dict[int, Vector]:
+    return {product_id: vector for batch in _batches(ids) for product_id, vector in text_vectors(live, batch).items()}
 
 
 def titles_of(collection_slug: str) -> list[JudgedQuery]:

@@ -72,7 +72,7 @@ def candidates_of(
     """
     sold = bought()
     looks = _looks(live, product_ids)
-    cosines = {} if meaning is None else cosines_of(live, meaning, product_ids)
+    cosines = {} if meaning is None else cosines_to(meaning, text_vectors(live, product_ids))
     found = []
     for each in product_ids:
         signals = {"popularity": math.log1p(sold.get(each, 0))} if sold else {}
@@ -84,21 +84,32 @@ def candidates_of(
     return found
 
 
-def cosines_of(live: LiveCollection, meaning: Vector, product_ids: Collection[int]) -> dict[int, float]:
-    """How near products are in meaning.
+def text_vectors(live: LiveCollection, product_ids: Collection[int]) -> dict[int, Vector]:
+    """The vectors of products' texts.
 
     Args:
         live: the collection.
-        meaning: the text encoder's vector of a query, of unit length.
         product_ids: the products.
 
     Returns:
-        Cosines by product, of those whose texts are encoded.
+        float32 [dim] by product, of those whose texts are encoded.
     """
     rows = IndexedText.objects.filter(version=live.version_id, product_id__in=product_ids, vector__isnull=False)
-    found = [(each, vector_from_bytes(vector or b"")) for each, vector in rows.values_list("product_id", "vector")]
-    fitting = [(each, vector) for each, vector in found if len(vector) == len(meaning)]
-    return {each: float(vector @ meaning / (np.linalg.norm(vector) or 1.0)) for each, vector in fitting}
+    return {each: vector_from_bytes(vector or b"") for each, vector in rows.values_list("product_id", "vector")}
+
+
+def cosines_to(meaning: Vector, vectors: Mapping[int, Vector]) -> dict[int, float]:
+    """How near texts are in meaning.
+
+    Args:
+        meaning: the text encoder's vector of a query, of unit length.
+        vectors: of products, by product; those of another length are left out.
+
+    Returns:
+        Cosines by product.
+    """
+    fitting = {each: vector for each, vector in vectors.items() if len(vector) == len(meaning)}
+    return {each: float(vector @ meaning / (np.linalg.norm(vector) or 1.0)) for each, vector in fitting.items()}
 
 
 def _looks(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, float]:

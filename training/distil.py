@@ -36,12 +36,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from catalog.photos import SUFFIXES, open_rgb
+from catalog.photos import open_rgb
 from embeddings.encoders.preprocessing import squash
 from storefront.demo.catalogue import DemoProduct, demo_products, draw_view
 from training import student
 from training.augmentation import blend, random_crop
 from training.export import to_litert, write_atomically
+from training.photo_folders import photos_in
 from training.samplers import SampledBatches
 from training.trainer import FitSettings, fit
 
@@ -372,7 +373,7 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     folders: list[Path] = arguments.pop("photos")
-    photos = sorted(path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    photos = photos_in(folders)
     if not photos:
         parser.error(f"no photo found in {', '.join(map(str, folders))}")
     teacher, work, out = (arguments.pop(name) for name in ("teacher", "work", "out"))

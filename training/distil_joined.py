@@ -35,7 +35,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from catalog.photos import SUFFIXES
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.preprocessing import squash
 from storefront.demo.catalogue import demo_products, draw_view
@@ -45,6 +44,7 @@ from training.backbones import frozen_encoder, load_backbone
 from training.errors import BackboneUnavailable
 from training.export import export_litert, write_atomically
 from training.litert_files import read_litert
+from training.photo_folders import photos_in, read_photo
 from training.samplers import Rows, SampledBatches
 from training.torch_files import read_state_dict
 from training.trainer import FitSettings, fit
@@ -116,7 +116,7 @@ class Photos:
 
     def __init__(self, unlabelled: Sequence[Path], labelled: Sequence[Path], demo_products_count: int) -> None:
         self._products = demo_products(count=demo_products_count)
-        self._paths = [*_photos_in(labelled), *_photos_in(unlabelled)]
+        self._paths = [*photos_in(labelled), *photos_in(unlabelled)]
         classes: dict[Path, int] = {}
         roots = [root.resolve() for root in labelled]
         self.classes = np.array(
@@ -141,7 +141,7 @@ class Photos:
                 drawing = number - len(self._paths)
                 photo = draw_view(self._products[drawing // 2], drawing % 2)
             else:
-                photo = ImageOps.exif_transpose(Image.open(self._paths[number])).convert("RGB")
+                photo = read_photo(self._paths[number])
             photo.thumbnail((_KEPT_SIDE, _KEPT_SIDE), Image.Resampling.BILINEAR)
             self._kept[number] = photo
         return self._kept[number]
@@ -398,10 +398,6 @@ def _whole_photos(
         features = np.stack(list(tqdm(found, total=len(rows), desc="whole photos", unit="photo", mininterval=10)))
     np.savez(path, rows=rows, features=features)
     return rows, features
-
-
-def _photos_in(folders: Sequence[Path]) -> list[Path]:
-    return sorted(path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def _unit(vectors: Features) -> Features:

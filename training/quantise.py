@@ -12,10 +12,8 @@ import argparse
 import random
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
-from catalog.photos import SUFFIXES
 from training.export import write_atomically
+from training.photo_folders import photos_in, read_photo
 from training.portable import Portable
 
 
@@ -32,7 +30,7 @@ def quantise(weights: Path, photos: list[Path]) -> bytes:
     Raises:
         ValueError: the weights are not of a student's network.
     """
-    return Portable(weights).litert_int8(ImageOps.exif_transpose(Image.open(path)).convert("RGB") for path in photos)
+    return Portable(weights).litert_int8(map(read_photo, photos))
 
 
 def main() -> None:
@@ -46,7 +44,7 @@ def main() -> None:
     drawn = random.Random(7)
     photos: list[Path] = []
     for folder in arguments.photos:
-        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        found = photos_in([folder])
         if len(found) < arguments.each:
             parser.error(f"{folder} has {len(found)} photos, fewer than --each {arguments.each}")
         photos += drawn.sample(found, arguments.each)
