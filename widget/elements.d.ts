@@ -1,6 +1,6 @@
 /** The elements `<similar-products>` and `<visual-search>`, defined by importing this module. */
 
-import type { Recommendation } from "./similar.js";
+import type { Recommendation, SimilarResponse } from "./similar.js";
 
 export * from "./similar.js";
 
@@ -11,6 +11,11 @@ export interface RecommendationsElement extends HTMLElement {
   renderItem: ((result: Recommendation & { position: number }) => Node | string | null) | null;
 }
 
+export interface SimilarProductsElement extends RecommendationsElement {
+  /** The API's last response; null before the first. */
+  readonly response: SimilarResponse | null;
+}
+
 export interface VisualSearchElement extends RecommendationsElement {
   /** Search by a File or Blob. */
   search(photo: Blob): Promise<void>;
@@ -18,7 +23,7 @@ export interface VisualSearchElement extends RecommendationsElement {
 
 declare global {
   interface HTMLElementTagNameMap {
-    "similar-products": RecommendationsElement;
+    "similar-products": SimilarProductsElement;
     "visual-search": VisualSearchElement;
   }
 }

@@ -15,7 +15,17 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import LazySettings, settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    Route,
+    expect,
+    sync_playwright,
+)
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
@@ -29,7 +39,8 @@ from tests.browser.pages import assert_quiet, furnish
 from tests.catalog.shop import stock
 from tests.factories import jpeg
 
-TIMEOUT_MS = 10_000
+# Long, for a busy machine: a test that passes does not wait for it.
+TIMEOUT_MS = 20_000
 
 Answer = dict[str, Any]
 
@@ -90,6 +101,7 @@ def context(browser: Browser, screen: Screen, complaints: list[str], origins: se
         locale="en-GB",
     )
     context.set_default_timeout(TIMEOUT_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
     _listen(context, complaints, origins)
     yield context
     context.close()

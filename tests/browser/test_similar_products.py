@@ -130,6 +130,21 @@ def test_visitors_say_what_shape_colour_and_pattern_count(
     expect(page.get_by_role("slider", name="Colour")).to_be_focused()
 
 
+def test_the_sliders_show_what_counted_where_their_script_comes_after_the_answer(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    late: list[Route] = []
+    page.route("**/weights*.js", lambda route: late.append(route))
+    api.answers(answer(5) | {"weights": {"shape": 1, "colour": 0.2, "pattern": 0.1}})
+    page.goto(shop_url + product.get_absolute_url(), wait_until="commit")
+    strip_with_cards(page, 5)
+
+    [script] = late
+    script.continue_()
+
+    expect(page.get_by_role("slider", name="Pattern")).to_have_value("0.1")
+
+
 def test_a_strip_with_nothing_to_show_is_hidden(page: Page, shop_url: str, product: Product, api: Api) -> None:
     api.answers(answer(0))
 

@@ -378,6 +378,11 @@ class SimilarProducts extends Recommendations {
     });
   }
 
+  /** The API's last response; null before the first. */
+  get response() {
+    return this.#response;
+  }
+
   /** The products that it is about, as the client's `similar` takes them. */
   get #seed() {
     const [product, sku, skus] = ["product-id", "sku", "skus"].map((name) => this.getAttribute(name));
