@@ -40,6 +40,7 @@ from embeddings.text.bm25 import (
 from embeddings.text.fusion import normalised_fusion, reciprocal_rank_fusion
 from embeddings.text.queries import query_of
 from embeddings.text.ranking import MEANING_WEIGHT, hybrid_scores, lexical_scores, unknown_words
+from embeddings.text.synonyms import colour_synonyms
 from embeddings.vector_index.base import (
     UNFILTERED,
     Filter,
@@ -94,7 +95,7 @@ class SearchedCollection:
 
     def asked(self, text: str) -> Asked:
         """A query, analysed."""
-        return Asked(text, query_of(text, LANGUAGE, {}))
+        return Asked(text, query_of(text, LANGUAGE, colour_synonyms(LANGUAGE)))
 
     def words(self, asked: Asked) -> Scores:
         """The ranking by BM25."""

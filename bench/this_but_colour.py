@@ -29,7 +29,10 @@ def main() -> None:
     options = parser.parse_args()
     products = demo_products(count=options.products)
     pairs = _pairs(products, options.queries)
-    with demo_shop(products=options.products, debug=True) as (address, _), httpx.Client(base_url=address) as client:
+    with (
+        demo_shop(products=options.products, debug=True) as (address, _),
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
         asked = {"liked": _liked, "photo": _photo, "words": _words}
         rows = [_measured(name, ask, client, products, pairs) for name, ask in asked.items()]
     publish("this_but_colour", rows, {"products": options.products, "queries": len(pairs)})

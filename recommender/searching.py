@@ -30,7 +30,7 @@ from embeddings.text.bm25 import QueryText
 from embeddings.text.fusion import best_first
 from embeddings.text.queries import query_of
 from embeddings.text.ranking import EXACT, hybrid_scores, lexical_scores
-from embeddings.text.synonyms import Synonyms, read_synonyms
+from embeddings.text.synonyms import Synonyms, colour_synonyms, read_synonyms
 from embeddings.vector_index.base import UNFILTERED, Filter, Hit, SparseQuery, SparseVector, Vector, VectorQuery
 from recommender import pipeline
 from recommender.errors import NothingToSearchFor, WithoutVector
@@ -520,13 +520,13 @@ def _cropped(picture: Image.Image, crop: Crop) -> Image.Image:
 
 
 def synonyms_of(language: str) -> Synonyms:
-    """The synonyms of the file that the setting TEXT_SYNONYMS names, as it is now; none without one. language: of the terms."""
+    """Colours, and the file that the setting TEXT_SYNONYMS names, as it is now. language: of the terms."""
     path: Path | None = settings.TEXT_SYNONYMS
     if path is None:
-        return {}
+        return colour_synonyms(language)
     return _read_synonyms(path, path.stat().st_mtime_ns if path.exists() else 0, language)
 
 
 @lru_cache(maxsize=8)
 def _read_synonyms(path: Path, _modified_at: int, language: str) -> Synonyms:
-    return read_synonyms(path, language)
+    return read_synonyms(path, language, colour_synonyms(language))

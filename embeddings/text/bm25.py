@@ -154,7 +154,7 @@ class QueryText:
         words: the words that were typed, by the id of their term; stop words left out.
         codes: ids of what may be an article number or a barcode: the whole text, and each word with a digit.
         unfinished: the last word, if it may go on; "" otherwise.
-        gram_ids: ids of the n-grams of each word.
+        gram_ids: ids of the n-grams of each word, from its beginning to its end.
         synonyms: ids of the terms of a word's synonyms, by the id of its term.
     """
 
@@ -179,12 +179,19 @@ def words_query(query: QueryText, frequencies: Mapping[int, int]) -> SparseVecto
         frequencies: documents by term id; a term that no document has may be missing.
 
     Returns:
-        The inverse document frequencies of the terms that documents have; of length 0 if they have none.
+        The inverse document frequencies of the terms that documents have; of length 0 if they have none. A synonym that fewer
+        documents have than the word itself counts as if as many had it.
     """
     total = frequencies.get(EVERY_DOCUMENT, 0)
+    least = {
+        synonym: frequencies.get(term, 0)
+        for term, synonyms in query.synonyms.items()
+        for synonym in synonyms
+        if synonym not in query.words
+    }
     return SparseVector.of(
         {
-            term: weight * inverse_document_frequency(count, total)
+            term: weight * inverse_document_frequency(max(count, least.get(term, 0)), total)
             for term, weight in query.terms.items()
             if (count := frequencies.get(term, 0)) > 0
         }

@@ -40,7 +40,7 @@ def query_of(text: str, language: str, synonyms: Synonyms, *, unfinished: bool =
     )
     codes = [term_id(code, CODES) for code in candidates if len(code) >= _MIN_CODE]
     meant = {
-        term_id(term, language): [term_id(each, language) for phrase in synonyms.get((term,), ()) for each in phrase]
+        term_id(term, language): [term_id(each, language) for phrase in synonyms.get((term,), {}) for each in phrase]
         for _, term in terms
     }
     asked = {term_id(term, language): weight for term, weight in weights.items()}

@@ -30,6 +30,9 @@ EVERY_WORD_WEIGHT = 0.1
 LEAST_SHARE = 0.4
 # And to the whole word: one of six n-grams is chance.
 LEAST_SCORE = 0.2
+# Shorter words that no product has are not looked for by their n-grams, which are in the middle of others: "red" in "tapered". With
+# an error, those of 3 letters are found half as often as long ones (bench/short_words).
+LEAST_LETTERS = 4
 # Above any fused score.
 EXACT = 10.0
 # Words and meaning count the same: no weight was fitted to judged queries. bench/text_relevance measures others, too.
@@ -97,12 +100,14 @@ def unknown_words(query: QueryText, frequencies: Mapping[int, int]) -> Sequence[
         frequencies: documents by term id.
 
     Returns:
-        Words, each once; without those of which products have a synonym.
+        Words, each once; without those of which products have a synonym, and those of fewer than LEAST_LETTERS.
     """
     unknown = [
         word
         for term, word in query.words.items()
-        if not frequencies.get(term) and not any(frequencies.get(other) for other in query.synonyms.get(term, ()))
+        if len(word) >= LEAST_LETTERS
+        and not frequencies.get(term)
+        and not any(frequencies.get(other) for other in query.synonyms.get(term, ()))
     ]
     return [*dict.fromkeys([*unknown, *([query.unfinished] if query.unfinished else [])])]
 
@@ -112,9 +117,15 @@ def _word_scores(ask: Ask, query: QueryText, frequencies: Mapping[int, int]) -> 
     share = len(unknown) / len(query.words) if query.words else 0.0
     by_words = ask(WORDS, words_query(query, frequencies))
     by_grams = _near_best(ask(GRAMS, grams_query(unknown, query, frequencies))) if unknown else {}
+    if by_grams and unknown == [query.unfinished] and len(query.unfinished) < LEAST_LETTERS:
+        # One of its n-grams says where it is: at the beginning of another word.
+        beginning = SparseVector.of({query.gram_ids[query.unfinished][0]: 1.0})
+        begun = ask(GRAMS, beginning, by_grams.keys())
+        by_grams = {each: score for each, score in by_grams.items() if each in begun}
     # N-grams of words that products have only change the order: they are in most products, and looked up in those alone.
     found = by_words.keys() | by_grams.keys()
-    every = ask(GRAMS, grams_query([*query.words.values()], query, frequencies), found) if found else {}
+    spelt = [word for term, word in query.words.items() if len(word) >= LEAST_LETTERS or frequencies.get(term)]
+    every = ask(GRAMS, grams_query(spelt, query, frequencies), found) if found and spelt else {}
     return normalised_fusion([by_words, by_grams, every], [1 - share, share, EVERY_WORD_WEIGHT])
 
 

@@ -20,7 +20,8 @@ from embeddings.text.bm25 import (
 )
 from embeddings.text.fusion import normalised_fusion, reciprocal_rank_fusion
 from embeddings.text.queries import query_of
-from embeddings.text.synonyms import read_synonyms, widened
+from embeddings.text.ranking import unknown_words
+from embeddings.text.synonyms import colour_synonyms, read_synonyms, widened
 from embeddings.vector_index.base import sparse_product
 
 
@@ -37,7 +38,7 @@ class Shop:
                 self.frequencies[term] = self.frequencies.get(term, 0) + 1
 
     def scores(self, text: str) -> list[float]:
-        wanted = words_query(query_of(text, self.language, {}), self.frequencies)
+        wanted = words_query(query_of(text, self.language, colour_synonyms(self.language)), self.frequencies)
         return [sparse_product(each.vectors[WORDS], wanted) for each in self.documents]
 
 
@@ -111,6 +112,42 @@ def test_synonyms_of_a_file_widen_what_is_asked_for(tmp_path: Path) -> None:
     assert widened(terms_of("red couches", "en"), synonyms) == {"red": 1.0, "couch": 1.0, "sofa": 0.7, "sette": 0.7}
     assert widened(terms_of("trainers", "en"), synonyms) == {"trainer": 1.0, "run": 0.35, "shoe": 0.35}
     assert widened(terms_of("running shoes", "en"), synonyms) == {"run": 1.0, "shoe": 1.0}
+
+
+def test_a_colour_finds_its_family_below_products_that_say_the_colour() -> None:
+    fields = {"attributes": "burgundy", "tags": "burgundy"}
+    shop = Shop(
+        ProductText({"title": "Burgundy mug", **fields}),
+        ProductText({"title": "Mug", "attributes": "red"}),
+        ProductText({"title": "Red mug"}),
+        ProductText({"title": "Blue mug"}),
+    )
+    shade, attribute, title, other = shop.scores("red")
+    assert title > attribute > shade > other == 0
+    assert [score > 0 for score in shop.scores("burgundy")] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("language", "asked", "found"), [("de", "rote", "weinrot"), ("fr", "rouges", "bordeaux"), ("es", "rojo", "")]
+)
+def test_colours_have_families_by_language(language: str, asked: str, found: str) -> None:
+    others = widened(terms_of(asked, language), colour_synonyms(language)).keys() - {*terms_of(asked, language)}
+    assert ({*terms_of(found, language)} <= others) if found else not others
+
+
+def test_a_file_of_synonyms_adds_to_colours_and_its_one_way_lines_replace_them(tmp_path: Path) -> None:
+    path = tmp_path / "synonyms.txt"
+    path.write_text("red, cherry\nblue => navy\ngreen => green\n")
+    synonyms = read_synonyms(path, "en", colour_synonyms("en"))
+    assert {"cherri", "burgundi"} <= widened(["red"], synonyms).keys()
+    assert widened(["blue"], synonyms) == {"blue": 1.0, "navi": 0.7}
+    assert widened(["green"], synonyms) == {"green": 1.0}
+
+
+def test_a_short_word_that_no_product_has_is_not_looked_for_inside_others() -> None:
+    shop = Shop(ProductText({"title": "Tapered mug"}))
+    assert unknown_words(query_of("hte mug", "en", {}), shop.frequencies) == []
+    assert unknown_words(query_of("tapred mug", "en", {}), shop.frequencies) == ["tapred"]
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,24 @@ def test_a_word_that_is_still_being_typed_is_found_by_its_beginning(stocked: dic
     assert titles(api.get("/api/search", {"text": "la", "typing": "true"}).json())[0] == "desk lamp"
 
 
+def test_a_short_word_finds_its_colours_and_not_the_middle_of_other_words(shop: Shop, api: Client) -> None:
+    for title in ("Tapered mug", "Burgundy mug", "Flared skirt"):
+        shop.add(BLUE, title=title)
+    process_texts()
+    assert titles(api.get("/api/search", {"text": "red"}).json()) == ["burgundy mug"]
+    assert titles(api.get("/api/search", {"text": "red", "typing": "true"}).json()) == ["burgundy mug"]
+    assert titles(api.get("/api/search", {"text": "tap", "typing": "true"}).json()) == ["tapered mug"]
+
+
+def test_this_but_red_finds_a_colour_of_the_family(shop: Shop, api: Client) -> None:
+    liked = shop.add((5, 1, 0), title="Blue mug")
+    for title, vector in {"Tapered mug": (5, 1, 0.2), "Burgundy mug": (5, 0, 1), "Desk lamp": (0, 0, 5)}.items():
+        shop.add(vector, title=title)
+    process_texts()
+    answer = api.get("/api/search", {"text": "but red", "liked": liked.sku}).json()
+    assert titles(answer)[0] == "burgundy mug"
+
+
 def test_an_exact_sku_comes_first(stocked: dict[str, Product], api: Client) -> None:
     assert titles(api.get("/api/search", {"text": "lmp7"}).json())[0] == "desk lamp"
 
