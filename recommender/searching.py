@@ -22,7 +22,7 @@ from embeddings.backends import encoder_of, get_text_encoder, get_text_map, get_
 from embeddings.document_frequencies import frequencies_of
 from embeddings.errors import EmbeddingsError
 from embeddings.parts.embed import embed_photo
-from embeddings.parts.foreground import find_foreground
+from embeddings.parts.foreground import find_foreground, proposed_part
 from embeddings.parts.layout import Weights
 from embeddings.ranking.candidates import RERANKED, Asked
 from embeddings.selectors import LiveCollection, live_collection, missing_fields
@@ -452,7 +452,7 @@ def _fused(
 
 @dataclass(frozen=True, slots=True)
 class _Photo:
-    """A photo that was sent. proposed_crop: where its product is; None where it was cropped, or nothing stands out."""
+    """A photo that was sent. proposed_crop: where its product is; None where none is proposed, or the photo was cropped."""
 
     vector: Vector
     proposed_crop: Crop | None
@@ -508,8 +508,8 @@ def _encoded(live: LiveCollection, photo: bytes | BinaryIO, crop: Crop | None) -
             return _Photo(embed_photo(encoder, live.layout, _cropped(picture, crop)), None)
         foreground = find_foreground(picture)
         vector = embed_photo(encoder, live.layout, picture, foreground)
-        left, upper, right, lower = foreground.box
-        return _Photo(vector, (left, upper, right - left, lower - upper) if foreground.found else None)
+        part = proposed_part(foreground)
+        return _Photo(vector, None if part is None else (part[0], part[1], part[2] - part[0], part[3] - part[1]))
 
 
 def _cropped(picture: Image.Image, crop: Crop) -> Image.Image:

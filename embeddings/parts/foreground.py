@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+# Left, upper, right and lower edge, 0 to 1 of a photo's width and height.
+Box = tuple[float, float, float, float]
+
 SIDE = 64
 _LEVELS = 16  # of each channel
 _BORDER = 3
@@ -33,12 +36,12 @@ class Foreground:
 
     Attributes:
         mask: bool [SIDE, SIDE], over the whole photo squeezed to a square.
-        box: left, upper, right and lower edge, 0 to 1 of the photo's width and height.
+        box: the product's edges.
         found: whether something stands out from the border; if not, mask and box are of the middle.
     """
 
     mask: NDArray[np.bool_]
-    box: tuple[float, float, float, float]
+    box: Box
     found: bool
 
 
@@ -73,11 +76,27 @@ def product_box(image: Image.Image, foreground: Foreground) -> Image.Image:
     Returns:
         RGB; the photo itself where nothing stands out.
     """
-    if not foreground.found:
-        return image
+    return _cropped(image, _framed(foreground)) if foreground.found else image
+
+
+def proposed_part(foreground: Foreground) -> Box | None:
+    """The part of a photo that a search may be narrowed down to, as `product_box` cuts it out.
+
+    Args:
+        foreground: of the photo.
+
+    Returns:
+        Left, upper, right and lower edge, 0 to 1 of width and height; None where nothing stands out, or it fills the photo.
+    """
+    left, upper, right, lower = part = _framed(foreground)
+    return part if foreground.found and (right - left) * (lower - upper) <= _NARROW else None
+
+
+def _framed(foreground: Foreground) -> Box:
+    """The box with its margin, within the photo."""
     left, upper, right, lower = foreground.box
     across, down = _MARGIN * (right - left), _MARGIN * (lower - upper)
-    return _cropped(image, (left - across, upper - down, right + across, lower + down))
+    return max(0.0, left - across), max(0.0, upper - down), min(1.0, right + across), min(1.0, lower + down)
 
 
 def without_margins(image: Image.Image) -> Image.Image:
@@ -107,7 +126,7 @@ def _is_plain(border: NDArray[np.uint8]) -> bool:
     return bool((apart <= _PLAIN).mean() > _PLAIN_SHARE)
 
 
-def _cropped(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
+def _cropped(image: Image.Image, box: Box) -> Image.Image:
     left, upper, right, lower = (min(max(edge, 0.0), 1.0) for edge in box)
     width, height = image.size
     return image.crop(
@@ -176,7 +195,7 @@ def _border() -> NDArray[np.bool_]:
     return border
 
 
-def _box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+def _box(mask: NDArray[np.bool_]) -> Box:
     (left, right), (upper, lower) = (_span(mask.sum(axis=axis)) for axis in (0, 1))
     return left, upper, right, lower
 

@@ -212,8 +212,8 @@ class SearchResponseSerializer(serializers.Serializer[Any]):
         min_length=4,
         max_length=4,
         required=False,
-        help_text="Where the product is on the photo that was sent, for another search with `crop`: x, y, width, height. Only after"
-        " a search by a whole photo, where something stands out from its background.",
+        help_text="Where the product is on the photo that was sent, with a margin, for another search with `crop`: x, y, width,"
+        " height. Only after a search by a whole photo, where something stands out from its background and does not fill it.",
     )
     explanation = ExplanationSerializer(required=False, help_text="Only with `explain=true`.")
     ranker = serializers.CharField(

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from embeddings.parts.describe import describe
-from embeddings.parts.foreground import find_foreground
+from embeddings.parts.foreground import SIDE, Foreground, find_foreground, proposed_part
 from embeddings.parts.layout import CURRENT, LAYOUTS, MODES, Layout, Weights
 
 LAYOUT = Layout(4, LAYOUTS[CURRENT])
@@ -72,6 +72,21 @@ def test_the_foreground_is_the_product_without_its_margins() -> None:
     found = find_foreground(garment("navy", stripes="white"))
     assert found.found
     assert found.box == pytest.approx((60 / 300, 50 / 300, 240 / 300, 260 / 300), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("box", "found", "part"),
+    [
+        ((0.2, 0.5, 0.7, 1.0), True, (0.16, 0.46, 0.74, 1.0)),
+        ((0.02, 0.02, 0.98, 0.98), True, None),
+        ((0.2, 0.2, 0.7, 0.7), False, None),
+    ],
+)
+def test_a_part_is_proposed_with_a_margin_unless_it_is_about_the_whole_photo(
+    box: tuple[float, float, float, float], found: bool, part: tuple[float, float, float, float] | None
+) -> None:
+    foreground = Foreground(np.ones((SIDE, SIDE), np.bool_), box, found)
+    assert proposed_part(foreground) == (None if part is None else pytest.approx(part))
 
 
 def vectors(count: int) -> np.ndarray:
