@@ -45,7 +45,7 @@ def release_name() -> str:
         The version and the beginning of a hash of all files, e.g. `0.1.0-3f2a9c1b`.
     """
     digest = hashlib.sha256(b"".join((FOLDER / name).read_bytes() for name in FILES))
-    return f"{_version()}-{digest.hexdigest()[:_HASH_CHARACTERS]}"
+    return f"{version()}-{digest.hexdigest()[:_HASH_CHARACTERS]}"
 
 
 def integrity(name: str) -> str:
@@ -60,6 +60,7 @@ def integrity(name: str) -> str:
     return "sha384-" + base64.b64encode(hashlib.sha384((FOLDER / name).read_bytes()).digest()).decode()
 
 
-def _version() -> str:
+def version() -> str:
+    """The release that the files are of, e.g. `0.1.0`."""
     banner = (FOLDER / "similar.js").read_text()[:80]
     return banner.split("Lookalike ", 1)[1].split(",", 1)[0]

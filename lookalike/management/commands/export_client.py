@@ -1,0 +1,37 @@
+"""manage.py export_client: write a Python package that is a client of the API."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from lookalike.clients.openapi import operations, schema_document
+from lookalike.clients.python_package import python_package
+from recommender.widget import version
+
+
+class Command(BaseCommand):
+    help = (
+        "Write a Python package that is a client of this API, typed and without dependencies, made from its OpenAPI schema. "
+        "`pip install DIR` installs it."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="its folder; its files are replaced")
+
+    def handle(self, **options: Any) -> None:
+        out: Path = options["out"]
+        document = schema_document()
+        try:
+            for name, text in python_package(document, version()).items():
+                path = out / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from error
+        self.stdout.write(
+            f"{out}: a client with {len(operations(document))} operations; install it with `pip install {out}`"
+        )
