@@ -95,6 +95,10 @@ audit: $(VENV)/audit/.installed ## check the pinned packages for known vulnerabi
 widget: node_modules/.installed ## build the widget from widget/src (needs npm)
 	@npm run --silent build
 
+.PHONY: messages
+messages: $(VENV)/.runtime ## bring translations up to date with the texts in the source
+	@$(BIN)/python -m lookalike.translations
+
 .PHONY: bench
 bench: $(VENV)/.train ## measure speed and quality; print tables, write bench/results/
 	@for bench in encoder_speed photos_to_points similar_latency similar_rules vector_index million aspect learning fine_tuning product_page import_catalog duplicates matches doctor load changing_shop worker_kills shared_photos filter_recall parts foreground text_relevance short_words text_map text_memory search_latency this_but_colour deeprank; do $(BIN)/python -m bench.$$bench || exit 1; done

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 import environ
-from django.conf.global_settings import LANGUAGES
+from django.conf.global_settings import LANGUAGES as DJANGO_LANGUAGES
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 from pydantic import (
@@ -35,6 +35,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+# The languages of pages, by their codes. The first is that of the source; `lookalike.translations` has the others.
+LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pl", "ja")
 
 _DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
 # The parts of OpenTelemetry that `lookalike.tracing` imports.
@@ -120,7 +123,7 @@ def _time_zone(name: str) -> str:
 
 def _language_code(code: str) -> str:
     """Check the code of a language that Django knows."""
-    if code not in dict(LANGUAGES):
+    if code not in dict(DJANGO_LANGUAGES):
         raise PydanticCustomError("language", "should be the code of a language like de or pt-br")
     return code
 

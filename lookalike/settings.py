@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
@@ -294,6 +295,12 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = env.LANGUAGE_CODE
+# LANGUAGE_CODE may be another one, whose dates and prices pages have, with English texts.
+LANGUAGES = [
+    (code, name) for code, name in global_settings.LANGUAGES if code in environment.LANGUAGES or code == LANGUAGE_CODE
+]
+# What shoppers see, and what only staff see. Both come before the texts of Django and its packages.
+LOCALE_PATHS = [BASE_DIR / "storefront" / "locale", BASE_DIR / "lookalike" / "locale"]
 TIME_ZONE = env.TIME_ZONE
 USE_TZ = True
 USE_I18N = True
