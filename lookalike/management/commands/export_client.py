@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from lookalike.clients.openapi import operations, schema_document
 from lookalike.clients.python_package import python_package
+from lookalike.clients.writing import write_files
 from recommender.widget import version
 
 
@@ -25,13 +26,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         out: Path = options["out"]
         document = schema_document()
-        try:
-            for name, text in python_package(document, version()).items():
-                path = out / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from error
+        write_files(out, python_package(document, version()))
         self.stdout.write(
             f"{out}: a client with {len(operations(document))} operations; install it with `pip install {out}`"
         )
