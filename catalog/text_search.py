@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
 
-# Gives the ids of the products that a text finds, best first. The flag: also what looks like the best of them.
-TextSearch = Callable[[str, bool], Sequence[int]]
+
+@dataclass(frozen=True, slots=True)
+class TextResults:
+    """What a text finds.
+
+    Attributes:
+        ids: of products, best first.
+        collection: slug of the collection that was searched.
+        encoder: label of its encoder version.
+    """
+
+    ids: Sequence[int]
+    collection: str
+    encoder: str
+
+
+# The flag: also what looks like the best of what the words find.
+TextSearch = Callable[[str, bool], TextResults]
 
 
 class SearchUnavailable(Exception):
@@ -21,16 +38,16 @@ class _Registered:
     search: TextSearch | None = None
 
 
-def register(search: TextSearch) -> None:
+def register(text_search: TextSearch) -> None:
     """Register the search, when the apps are ready.
 
     Args:
-        search: raises SearchUnavailable.
+        text_search: raises SearchUnavailable.
     """
-    _Registered.search = search
+    _Registered.search = text_search
 
 
-def ranked_ids(text: str, *, similar_looks: bool = False) -> Sequence[int] | None:
+def search(text: str, *, similar_looks: bool = False) -> TextResults | None:
     """The products that a text finds.
 
     Args:
@@ -38,7 +55,7 @@ def ranked_ids(text: str, *, similar_looks: bool = False) -> Sequence[int] | Non
         similar_looks: find what looks like the best of them, too.
 
     Returns:
-        Ids, best first; None where the index of words is unavailable, for a search by the database alone. That is logged.
+        The products; None where the index of words is unavailable, for a search by the database alone. That is logged.
     """
     if _Registered.search is None:
         return None

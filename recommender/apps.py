@@ -22,12 +22,12 @@ class RecommenderConfig(AppConfig):
         from recommender.admin.audit_words import WORDS
         from recommender.job_kinds import register_kinds
         from recommender.models import Experiment, LearnedOrder, PairCount, Rule, RuleSet
-        from recommender.searching import ranked_ids
+        from recommender.searching import search_shop
 
         watch(Topic.SETUP, RuleSet, Rule, LearnedOrder, Experiment, PairCount)
         register_kinds()
         audit_words.name_actions(WORDS)
-        text_search.register(ranked_ids)
+        text_search.register(search_shop)
 
 
 class AdminConfig(admin_apps.AdminConfig):

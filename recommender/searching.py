@@ -17,7 +17,7 @@ from catalog.cards import ProductCard, visible_cards
 from catalog.filters import NO_FILTER
 from catalog.photos import open_visitors_photo
 from catalog.selectors import ids_not_matching
-from catalog.text_search import SearchUnavailable
+from catalog.text_search import SearchUnavailable, TextResults
 from embeddings.backends import encoder_of, get_text_encoder, get_text_map, get_vector_index
 from embeddings.document_frequencies import frequencies_of
 from embeddings.errors import EmbeddingsError
@@ -172,7 +172,7 @@ def search_products(collection_slug: str, search: ProductSearch) -> Recommendati
     return replace(found, proposed_crop=proposed)
 
 
-def ranked_ids(text: str, similar_looks: bool) -> list[int]:
+def search_shop(text: str, similar_looks: bool) -> TextResults:
     """The products that words find, for the shop's pages; rules apply.
 
     Args:
@@ -180,7 +180,7 @@ def ranked_ids(text: str, similar_looks: bool) -> list[int]:
         similar_looks: find what looks like the best of them, too.
 
     Returns:
-        Ids of up to COUNTED products, best first.
+        Up to COUNTED products, best first.
 
     Raises:
         SearchUnavailable: there is no index of words, or it does not respond.
@@ -190,7 +190,7 @@ def ranked_ids(text: str, similar_looks: bool) -> list[int]:
         found = search_products(pipeline.DEFAULT_COLLECTION, search)
     except EmbeddingsError as error:
         raise SearchUnavailable(str(error)) from error
-    return [each.product.id for each in found.results]
+    return TextResults([each.product.id for each in found.results], found.collection, found.encoder)
 
 
 def _answer(live: LiveCollection, search: ProductSearch, plan: Plan, find: _Finder) -> Recommendations:

@@ -207,7 +207,8 @@ def _product_list(request: HttpRequest, *, category: str) -> HttpResponse:
     if category and category not in categories:
         raise Http404(_("This category does not exist or is empty."))
     query = browsing.parse_query(request.GET, category)
-    ranked = text_search.ranked_ids(query.text, similar_looks=query.looks) if query.text else None
+    found = text_search.search(query.text, similar_looks=query.looks) if query.text else None
+    ranked = None if found is None else found.ids
     products = found_by(visible_products().matching(query.filter), query.text, ranked).order_by(*query.ordering)
     listed: Sequence[int] | QuerySet[Product] = products
     if ranked is not None and query.sort == browsing.BEST:
@@ -221,6 +222,8 @@ def _product_list(request: HttpRequest, *, category: str) -> HttpResponse:
         "category": categories.get(category),
         "query": query,
         "page": page,
+        # Events say in which place of the search a product was.
+        "searched": found if query.sort == browsing.BEST and page.number == 1 else None,
         "cards": _cards(page.object_list),
         "looks_url": replace(query, looks=not query.looks).url if query.text and ranked is not None else "",
         "pages": paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1),

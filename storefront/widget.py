@@ -7,8 +7,9 @@ from django.http import HttpRequest
 
 # On the host of the page: services that run separately are behind one proxy.
 _PATH = "/widget/v1/similar.js"
+_CLIENT_PATH = "/widget/v1/client.js"
 
 
 def widget(_: HttpRequest) -> dict[str, str]:
-    """`widget_path`: URL of the script. `widget_api_key`: for the attribute `api-key` of the elements; "" for none."""
-    return {"widget_path": _PATH, "widget_api_key": settings.WIDGET_API_KEY}
+    """URLs of the script and of its client. `widget_api_key`: for the attribute `api-key` of the elements; "" for none."""
+    return {"widget_path": _PATH, "widget_client_path": _CLIENT_PATH, "widget_api_key": settings.WIDGET_API_KEY}
