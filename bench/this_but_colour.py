@@ -2,7 +2,8 @@
 
 Usage: python -m bench.this_but_colour [--products 300] [--queries 200]
 Each query likes a product and names another colour, which some product of the same shape has. "photo": the product's first photo is
-sent instead of its SKU. "words": the words alone, with the name of the product's category.
+sent instead of its SKU. "words": the words alone, with the name of the product's category. A shape is one of a category: mugs and
+jeans may both be straight.
 """
 
 from __future__ import annotations
@@ -40,16 +41,20 @@ def main() -> None:
 
 def _pairs(products: Sequence[DemoProduct], count: int) -> list[tuple[DemoProduct, str]]:
     """Products, each with another colour that its shape comes in."""
-    colours: dict[str, set[str]] = {}
+    colours: dict[tuple[str, str], set[str]] = {}
     for product in products:
-        colours.setdefault(product.attributes["shape"], set()).add(product.attributes["colour"])
+        colours.setdefault(_shape(product), set()).add(product.attributes["colour"])
     chance = random.Random(SEED)
     pairs = [
         (product, chance.choice(sorted(others)))
         for product in products
-        if (others := colours[product.attributes["shape"]] - {product.attributes["colour"]})
+        if (others := colours[_shape(product)] - {product.attributes["colour"]})
     ]
     return chance.sample(pairs, min(count, len(pairs)))
+
+
+def _shape(product: DemoProduct) -> tuple[str, str]:
+    return product.category, product.attributes["shape"]
 
 
 def _liked(client: httpx.Client, product: DemoProduct, colour: str) -> httpx.Response:
@@ -74,8 +79,8 @@ def _measured(name: str, ask, client: httpx.Client, products: Sequence[DemoProdu
         answer = ask(client, product, colour).raise_for_status().json()
         if not answer["results"]:
             continue
-        first = by_sku[answer["results"][0]["product"]["sku"]].attributes
-        has_shape, has_colour = first["shape"] == product.attributes["shape"], first["colour"] == colour
+        first = by_sku[answer["results"][0]["product"]["sku"]]
+        has_shape, has_colour = _shape(first) == _shape(product), first.attributes["colour"] == colour
         shapes, colours, both = shapes + has_shape, colours + has_colour, both + (has_shape and has_colour)
     count = len(pairs)
     return {"asked by": name, "same shape": shapes / count, "the colour": colours / count, "both": both / count}

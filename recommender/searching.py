@@ -26,11 +26,13 @@ from embeddings.parts.foreground import find_foreground, proposed_part
 from embeddings.parts.layout import Weights
 from embeddings.ranking.candidates import RERANKED, Asked
 from embeddings.selectors import LiveCollection, live_collection, missing_fields
-from embeddings.text.bm25 import QueryText
+from embeddings.text.analysis import term_id
+from embeddings.text.bm25 import WORDS, QueryText, words_query
 from embeddings.text.fusion import best_first
 from embeddings.text.queries import query_of
 from embeddings.text.ranking import EXACT, hybrid_scores, lexical_scores
-from embeddings.text.synonyms import Synonyms, colour_synonyms, read_synonyms
+from embeddings.text.synonyms import Synonyms, colour_synonyms, colour_terms, read_synonyms
+from embeddings.text_indexing import texts_of
 from embeddings.vector_index.base import UNFILTERED, Filter, Hit, SparseQuery, SparseVector, Vector, VectorQuery
 from recommender import pipeline
 from recommender.errors import NothingToSearchFor, WithoutVector
@@ -59,6 +61,10 @@ WORDS_WEIGHTS = Weights(1.0, 0.0, 0.2)
 _SATURATED = 0.6
 # What looking as the words say counts beside having the words.
 _MAPPED_SHARE = 0.5
+# What being called the same counts beside looks: a photo shows a colour more clearly than a shape (bench/this_but_colour).
+_NAMED_WEIGHT = 0.5
+# A photo has no title: so many of the nearest say what it is.
+_NAMED_BY = 3
 # Of the products that words find, so many say what "similar looks" are.
 _LOOKS_OF = 3
 _LOOKS_WEIGHT = 0.5
@@ -314,7 +320,25 @@ class _Finder:
         """The words among the nearest, whatever number is wanted: what is farther away is another thing."""
         hits = self._nearest(weighing, NEIGHBOURHOOD, conditions)
         scores = self._words(NEIGHBOURHOOD, conditions, [hit.product_id for hit in hits]) if hits else {}
-        return _fused(scores, hits, self._search.text_weight, self._search.photo_weight, self._mapped(hits))
+        return _fused(
+            scores, hits, self._search.text_weight, self._search.photo_weight, self._mapped(hits), self._named(hits)
+        )
+
+    def _named(self, hits: Sequence[Hit]) -> Mapping[int, float]:
+        """How much products are called what is liked, or what looks most like the photo, by product: 1 for the most."""
+        language, asked = self._live.language, self._query.terms.keys()
+        models = [each.product_id for each in self._search.liked] or [hit.product_id for hit in hits[:_NAMED_BY]]
+        title = " ".join(text.fields["title"] for text in texts_of(models).values())
+        colours = {term_id(term, language) for term in colour_terms(language)}
+        # The words say what is different: where they name a colour, no colour is kept.
+        dropped = asked | (colours if colours & asked else set())
+        kept = {term: weight for term, weight in query_of(title, language, {}).terms.items() if term not in dropped}
+        query = QueryText(kept, {})
+        vector = words_query(query, frequencies_of(self._live.version_id, query.looked_up))
+        among = Filter(match_any={"product_id": [hit.product_id for hit in hits]})
+        found = get_vector_index().query_sparse(self._live.texts.name, SparseQuery(WORDS, vector, among, NEIGHBOURHOOD))
+        best = max((hit.score for hit in found), default=1.0)
+        return {hit.product_id: hit.score / best for hit in found}
 
     def _mapped(self, hits: Sequence[Hit]) -> Mapping[int, float]:
         """How much products look as the words say, by product: 0 for the least of the hits, 1 for the most."""
@@ -419,6 +443,7 @@ def _fused(
     text_weight: float,
     looks_weight: float,
     mapped: Mapping[int, float] | None = None,
+    named: Mapping[int, float] | None = None,
 ) -> _Found:
     """Words and looks, each from 0 for the worst of the candidates to 1 for the best, by their weights.
 
@@ -428,6 +453,7 @@ def _fused(
         text_weight: of words.
         looks_weight: of looks.
         mapped: how much products look as the words say, 0 to 1. It stands in for words that a product's text does not have.
+        named: how much products are called what is looked for, 0 to 1. It is part of the looks.
 
     Returns:
         The candidates, best first.
@@ -437,6 +463,10 @@ def _fused(
     low, span = min(near, default=0.0), (max(near, default=0.0) - min(near, default=0.0)) or 1.0
     best = max(scores.values(), default=0.0) or 1.0
     looks = {hit.product_id: (hit.score - low) / span for hit in hits}
+    if named:
+        looks = {
+            each: (score + _NAMED_WEIGHT * named.get(each, 0.0)) / (1 + _NAMED_WEIGHT) for each, score in looks.items()
+        }
     parts = {
         each: Parts(
             max(min(1.0, scores.get(each, 0.0) / (_SATURATED * best)), _MAPPED_SHARE * seen.get(each, 0.0)),

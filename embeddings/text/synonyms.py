@@ -44,6 +44,15 @@ def colour_synonyms(language: str) -> Synonyms:
     return {name: others for name, others in found.items() if others}
 
 
+@lru_cache(maxsize=64)
+def colour_terms(language: str) -> frozenset[str]:
+    """The terms of all colours and shades. language: a key of LANGUAGES."""
+    families = [by_language[language] for by_language in FAMILIES.values() if language in by_language]
+    return frozenset(
+        term for each in families for word in (*each.names, *each.shades) for term in terms_of(word, language)
+    )
+
+
 def read_synonyms(path: Path, language: str, beside: Synonyms | None = None) -> Synonyms:
     """Read a file of synonyms: `sofa, couch, settee` are the same; `trainers => sneakers, running shoes` works one way. `#`
     begins a comment.

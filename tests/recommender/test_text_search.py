@@ -229,6 +229,15 @@ def test_a_liked_product_and_words_are_this_but_red(stocked: dict[str, Product],
     assert parts["text"] == 1 and 0.5 < parts["looks"] <= 1
 
 
+def test_this_but_red_keeps_what_the_liked_product_is_called(shop: Shop, api: Client) -> None:
+    liked = shop.add((5, 1, 0), title="Blue tulip mug")
+    for title, vector in {"Red bowl": (5, 1.2, 0), "Red tulip mug": (5, 1.6, 0.6), "Desk lamp": (0, 0, 5)}.items():
+        shop.add(vector, title=title)
+    process_texts()
+    answer = api.get("/api/search", {"text": "but red", "liked": liked.sku}).json()
+    assert titles(answer)[:2] == ["red tulip mug", "red bowl"]
+
+
 def test_liked_and_disliked_products_pull_and_push_by_their_weights(shop: Shop, api: Client) -> None:
     red, blue = shop.add(RED, sku="R"), shop.add(BLUE, sku="B")
     reddish, bluish, green = shop.add((3, 0, 1)), shop.add((1, 0, 3)), shop.add((0.4, 1, 0))
