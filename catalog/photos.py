@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import stat
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +23,18 @@ from PIL import Image, UnidentifiedImageError
 from catalog import metadata, signatures
 from catalog.colours import to_srgb
 from catalog.perceptual_hash import MIN_SIDE, perceptual_hash
+from catalog.pictures import (
+    DECODING_ERRORS,
+    JPEG,
+    ORIENTATION_TAG,
+    SWAPS_SIDES,
+    draft,
+    orientation,
+    scaled,
+    small_rgb,
+    upright,
+    valid_orientation,
+)
 
 # By Pillow's names: formats that browsers show, which are stored as they are, without metadata. MPO is a JPEG with more pictures
 # after the first, as many phones write it.
@@ -35,7 +45,6 @@ _CONVERTED = ("GIF", "BMP", "TIFF", "HEIF")
 # For texts.
 FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF"
 _LOSSY = ("HEIF", "AVIF", "WEBP")
-_JPEG = ("JPEG", "MPO")
 _JPEG_QUALITY, _WEBP_QUALITY = 95, 90
 # A picture with so few colours is a drawing: PNG keeps it exactly.
 _DRAWING_COLOURS = 256
@@ -59,10 +68,6 @@ _VISITORS_LARGE_BYTES = 16 * 1024**2
 _VISITORS_LARGE_FILE_BYTES = 4 * 1024**2
 # How long a visitor's large photo waits until others are decoded; a thread that waits answers nobody.
 _VISITORS_WAIT_S = 1.0
-# A picture of more pixels is reduced before it is converted, in strips.
-_CONVERTED_PIXELS = 1_000_000
-_STRIP_PIXELS = 250_000
-
 # A progressive JPEG is decoded once per scan; real ones have about ten, hostile ones thousands.
 _MAX_SCANS = 100
 
@@ -70,31 +75,6 @@ _MAX_SCANS = 100
 _BLANK_LEVELS = 4
 # Pixels of the shorter side of a picture that is too small to show a product: a spacer, or a pixel that counts visits.
 _TINY_SIDE = 16
-
-_ORIENTATIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SWAPS_SIDES = (5, 6, 7, 8)
-
-# Everything that Pillow raises on hostile or damaged bytes.
-_DECODING_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ArithmeticError,
-    struct.error,
-    zlib.error,
-)
 
 
 class PhotoRejectionReason(StrEnum):
@@ -265,11 +245,10 @@ def _validated(content: bytes, limit: int, turn: _Turn) -> Photo:
     image = _open(stored, turn)
     width, height = image.size
     _decode(image, stored, turn, min_side=MIN_SIDE)
-    upright = _small_rgb(image, MIN_SIDE)
-    orientation = _orientation(image)
-    if orientation in _SWAPS_SIDES:
+    turned = orientation(image)
+    small = upright(small_rgb(image, MIN_SIDE), turned)
+    if turned in SWAPS_SIDES:
         width, height = height, width
-    upright = _upright(upright, orientation)
     return Photo(
         stored,
         hashlib.sha256(stored).hexdigest(),
@@ -277,8 +256,8 @@ def _validated(content: bytes, limit: int, turn: _Turn) -> Photo:
         width,
         height,
         extension or _STORED[str(image.format)],
-        perceptual_hash(upright),
-        _finding(upright, width, height),
+        perceptual_hash(small),
+        _finding(small, width, height),
     )
 
 
@@ -405,9 +384,7 @@ def _size_of(file: BinaryIO) -> int:
 def _rgb(content: bytes, turn: _Turn, min_side: int | None) -> Image.Image:
     image = _open(content, turn)
     _decode(image, content, turn, min_side=min_side)
-    is_large = image.width * image.height > _CONVERTED_PIXELS
-    picture = _small_rgb(image, min_side) if is_large and min_side is not None else to_srgb(image)
-    return _upright(picture, _orientation(image))
+    return upright(scaled(image, min_side), orientation(image))
 
 
 def _stripped(content: bytes, turn: _Turn) -> bytes | None:
@@ -416,11 +393,11 @@ def _stripped(content: bytes, turn: _Turn) -> bytes | None:
     try:
         match image.format:
             case "JPEG" | "MPO":
-                return metadata.strip_jpeg(content, _orientation(image))
+                return metadata.strip_jpeg(content, orientation(image))
             case "PNG":
                 return metadata.strip_png(content, _png_orientation(image, content))
             case "WEBP":
-                return metadata.strip_webp(content, _orientation(image))
+                return metadata.strip_webp(content, orientation(image))
             case "AVIF":
                 return metadata.strip_avif(content)
     except metadata.NotStrippable:
@@ -434,10 +411,10 @@ def _convert(content: bytes, turn: _Turn) -> tuple[bytes, str]:
     _decode(image, content, turn)
     profile = image.info.get("icc_profile")
     picture = _to_storable(image)
-    orientation = _orientation(image)
+    turned = orientation(image)
     options = {"icc_profile": profile} if picture.mode == image.mode and isinstance(profile, bytes) else {}
     picture.info = {}
-    picture = _upright(picture, orientation)
+    picture = upright(picture, turned)
     file = io.BytesIO()
     if image.format in _LOSSY:
         if picture.mode in ("RGBA", "LA"):
@@ -488,9 +465,9 @@ def _open(content: bytes, turn: _Turn) -> Image.Image:
         ) from error
     except UnidentifiedImageError as error:
         raise _unknown_format_error(content) from error
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise _decoding_error(content, error) from error
-    if image.format in _JPEG:
+    if image.format in JPEG:
         # Its memory depends on the scale that it is decoded at.
         _check_size(*image.size, 0, turn.limits)
         if content.count(b"\xff\xda") > _MAX_SCANS:
@@ -527,21 +504,21 @@ def _bytes_per_pixel(image: Image.Image) -> int:
 def _decode(image: Image.Image, content: bytes, turn: _Turn, *, min_side: int | None = None) -> None:
     """Decode a picture, a JPEG at the smallest scale that keeps min_side."""
     coefficients = _coefficient_bytes(image, content)
-    if min_side is not None and image.format in _JPEG:
-        image.draft(image.mode, (min_side, min_side))
+    if min_side is not None:
+        draft(image, min_side)
     needed = coefficients + image.width * image.height * _bytes_per_pixel(image)
     if needed > turn.limits.decoded_bytes:
         raise _too_much_memory_error(*image.size, needed, turn.limits.decoded_bytes)
     turn.take(needed)
     try:
         image.load()
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise _decoding_error(content, error) from error
 
 
 def _coefficient_bytes(image: Image.Image, content: bytes) -> int:
     """What a decoder keeps of a JPEG with several scans: every coefficient of its whole scale; nothing for other pictures."""
-    layers: Sequence[tuple[int, int, int, int]] = getattr(image, "layer", ()) if image.format in _JPEG else ()
+    layers: Sequence[tuple[int, int, int, int]] = getattr(image, "layer", ()) if image.format in JPEG else ()
     if not layers or content.count(b"\xff\xda") <= 1:
         return 0
     # Sampling factors across and down, of each component.
@@ -594,57 +571,19 @@ def _decoding_error(content: bytes, error: Exception) -> ImageRejected:
     return ImageRejected(PhotoRejectionReason.DAMAGED, f"the picture is damaged ({error}): export it again")
 
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 if the EXIF block cannot be read."""
-    try:
-        return _valid(image.getexif().get(0x0112, 1))
-    except (*_DECODING_ERRORS, UserWarning):
-        return 1
-
-
 def _png_orientation(image: Image.Image, content: bytes) -> int:
     """The same of a PNG whose EXIF block may stand behind the picture, where opening it does not read it."""
     exif = Image.Exif()
     try:
         exif.load(metadata.png_exif(content))
-        return _valid(exif.get(0x0112, 0)) if 0x0112 in exif else _orientation(image)
-    except (*_DECODING_ERRORS, UserWarning):
+        return valid_orientation(exif.get(ORIENTATION_TAG, 0)) if ORIENTATION_TAG in exif else orientation(image)
+    except (*DECODING_ERRORS, UserWarning):
         return 1
 
 
-def _valid(orientation: object) -> int:
-    return orientation if isinstance(orientation, int) and orientation in _ORIENTATIONS else 1
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _ORIENTATIONS.get(orientation)
-    return image if turn is None else image.transpose(turn)
-
-
-def _small_rgb(image: Image.Image, min_side: int) -> Image.Image:
-    # The picture at a fraction of its scale at which its shorter side still has this many pixels: sRGB, on white. It is
-    # converted and reduced in strips, so that nothing is converted at full size.
-    factor = max(1, min(image.size) // min_side)
-    if factor == 1 and image.width * image.height <= _CONVERTED_PIXELS:
-        return to_srgb(image)
-    # What can be averaged as it is; palettes, 16 bits and transparency cannot.
-    is_plain = factor > 1 and image.mode in ("L", "RGB", "CMYK") and not image.has_transparency_data
-    width, height = -(-image.width // factor), -(-image.height // factor)
-    small = Image.new(image.mode if is_plain else "RGB", (width, height))
-    rows = max(1, _STRIP_PIXELS // (image.width * factor)) * factor
-    for top in range(0, image.height, rows):
-        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
-        strip.format = image.format
-        small.paste((strip if is_plain else to_srgb(strip)).reduce(factor), (0, top // factor))
-    if not is_plain:
-        return small
-    small.info, small.format = dict(image.info), image.format
-    return to_srgb(small)
-
-
-def _finding(upright: Image.Image, width: int, height: int) -> Finding | None:
-    """upright: sRGB, on white, of any scale."""
+def _finding(small: Image.Image, width: int, height: int) -> Finding | None:
+    """small: upright, sRGB, on white, of any scale."""
     if min(width, height) < _TINY_SIDE:
         return Finding.TINY
-    extrema = cast("tuple[tuple[int, int], ...]", upright.getextrema())
+    extrema = cast("tuple[tuple[int, int], ...]", small.getextrema())
     return Finding.BLANK if max(high - low for low, high in extrema) <= _BLANK_LEVELS else None

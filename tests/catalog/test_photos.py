@@ -16,7 +16,7 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageChops, ImageCms
 
-from catalog import photos
+from catalog import photos, pictures
 from catalog.photos import (
     DecoderBusy,
     Finding,
@@ -284,8 +284,8 @@ def test_a_rejected_photo_does_not_keep_its_picture() -> None:
 def test_a_large_photo_that_is_reduced_in_strips_looks_as_it_does_at_once(
     mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photos, "_CONVERTED_PIXELS", 3000)
-    monkeypatch.setattr(photos, "_STRIP_PIXELS", 3000)
+    monkeypatch.setattr(pictures, "CONVERTED_PIXELS", 3000)
+    monkeypatch.setattr(pictures, "STRIP_PIXELS", 3000)
     image = scene(330, 250)
     if mode == "I;16":
         image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
