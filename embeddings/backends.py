@@ -34,6 +34,7 @@ BUNDLED_FAST = _ENCODERS / "bundled_fast" / "model.tflite"
 BUNDLED_ENCODERS = {"bundled": BUNDLED, "bundled-fast": BUNDLED_FAST}
 _WEIGHTS = "weights.tflite"
 _KEPT_RANKERS = 8
+_EMBEDDED = "embeddings.vector_index.edge.EdgeVectorIndex"
 
 
 class Backends:
@@ -136,6 +137,27 @@ def get_encoder(name: str | None = None) -> Encoder:
         EncoderUnavailable: there is no such file, or it cannot be read.
     """
     return registry.get(Backends).encoder(name)
+
+
+@contextmanager
+def encoder_files(name: str) -> Iterator[tuple[Path, Path | None]]:
+    """The files of an encoder, for a copy.
+
+    Args:
+        name: as for `get_encoder`.
+
+    Yields:
+        The LiteRT file, and the map behind it; None without one.
+
+    Raises:
+        EncoderUnavailable: there is no such file, or it cannot be read.
+    """
+    with ExitStack() as stack:
+        path = _encoder_file(name, stack)
+        if path.suffix == MAP_SUFFIX:
+            yield _encoder_file(MappedEncoder(path, get_encoder).base_name, stack), path
+        else:
+            yield path, None
 
 
 def get_text_encoder(name: str) -> TextEncoder:
@@ -243,6 +265,23 @@ def own_vector_index(**options: Any) -> Iterator[VectorIndex]:
         index.close()
 
 
+@contextmanager
+def embedded_index(folder: Path) -> Iterator[VectorIndex]:
+    """An index by the embedded engine beside that of this process, whichever the setting VECTOR_INDEX names.
+
+    Args:
+        folder: of its shards.
+
+    Yields:
+        The index, which is closed afterwards.
+    """
+    index = _make_vector_index({"BACKEND": _EMBEDDED, "OPTIONS": {"path": folder}})
+    try:
+        yield index
+    finally:
+        index.close()
+
+
 class RankerSpec(Protocol):
     """What a version of a ranker says of its files: a `RankerVersion` row, or a `LiveRanker`."""
 
@@ -343,15 +382,20 @@ def encoder_of(version: EncoderSpec) -> Encoder:
 
 
 def _load_encoder(name: str, threads: int) -> Encoder:
+    with ExitStack() as stack:
+        return _open_file(_encoder_file(name, stack), threads)
+
+
+def _encoder_file(name: str, stack: ExitStack) -> Path:
+    """The file of an encoder, as long as the stack is open."""
     if name in BUNDLED_ENCODERS:
-        return _open_file(BUNDLED_ENCODERS[name], threads)
+        return BUNDLED_ENCODERS[name]
     store, path = stores.encoders(), Path(name)
     places = [name]
     if not path.is_absolute():
         places = [f"{store.place}/{name}", name]
         try:
-            with store.local(name) as stored:
-                return _open_file(stored, threads)
+            return stack.enter_context(store.local(name))
         except StoreError as error:
             raise EncoderUnavailable(f"the encoder {name!r} cannot be fetched: {error}") from error
         except (FileNotFoundError, SuspiciousOperation):
@@ -359,7 +403,7 @@ def _load_encoder(name: str, threads: int) -> Encoder:
             pass
     if not path.is_file():
         raise EncoderUnavailable(f"no encoder {name!r}: there is no file {' or '.join(places)}")
-    return _open_file(path, threads)
+    return path
 
 
 def _open_file(path: Path, threads: int) -> Encoder:
