@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.rows import PhotoSkipped, Row
@@ -23,6 +25,8 @@ from jobs.progress import ProgressCallback, StageProgress
 
 # Of each row, so many photos are encoded.
 MAX_PHOTOS = 4
+# So many at least are encoded together, which uses all cores.
+_BATCH_PHOTOS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,10 @@ def read_records(path: Path, *, images: Path | None, encoder: Encoder | None, on
     Raises:
         InvalidSource: there is no usable catalogue.
     """
-    skus, entries, invalid, no_photo = [], [], 0, 0
+    skus: list[str] = []
+    entries: list[Entry] = []
+    waiting: list[tuple[Record, list[Image.Image]]] = []
+    invalid = 0
     with open_catalogue(path, FieldMapping(), images=images) as source:
         progress = StageProgress(on_progress, path.name, source.total)
         for row in source:
@@ -71,11 +78,13 @@ def read_records(path: Path, *, images: Path | None, encoder: Encoder | None, on
             if row.product is None:
                 invalid += 1
                 continue
-            vectors = [] if encoder is None else list(_vectors(row, encoder))
-            no_photo += not vectors
             skus.append(row.sku)
-            entries.append(Entry(_record(row), np.stack(vectors)) if vectors else Entry(_record(row)))
-    return Listed(skus, entries, invalid, no_photo)
+            waiting.append((_record(row), [] if encoder is None else list(_pictures(row, encoder.input_size))))
+            if sum(len(pictures) for _, pictures in waiting) >= _BATCH_PHOTOS:
+                entries += _encoded(waiting, encoder)
+                waiting.clear()
+    entries += _encoded(waiting, encoder)
+    return Listed(skus, entries, invalid, sum(not len(entry.vectors) for entry in entries))
 
 
 def match_records(
@@ -134,7 +143,8 @@ def _record(row: Row) -> Record:
     )
 
 
-def _vectors(row: Row, encoder: Encoder) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
+def _pictures(row: Row, min_side: int) -> Iterator[Image.Image]:
+    """The usable photos of a row, but those behind links."""
     for source in (row.photos or ())[:MAX_PHOTOS]:
         if "://" in source.name:
             continue
@@ -143,5 +153,11 @@ def _vectors(row: Row, encoder: Encoder) -> Iterator[np.ndarray[Any, np.dtype[np
         except (ImageRejected, PhotoSkipped):
             continue
         if loaded is not None:
-            picture = open_rgb(loaded.content, min_side=encoder.input_size)
-            yield encoder.encode([picture])[0]
+            yield open_rgb(loaded.content, min_side=min_side)
+
+
+def _encoded(rows: Sequence[tuple[Record, Sequence[Image.Image]]], encoder: Encoder | None) -> Iterator[Entry]:
+    pictures = [picture for _, of_row in rows for picture in of_row]
+    vectors = iter(encoder.encode(pictures) if encoder and pictures else ())
+    for record, of_row in rows:
+        yield Entry(record, np.stack(list(islice(vectors, len(of_row))))) if of_row else Entry(record)
