@@ -277,6 +277,7 @@ def test_progress_is_reported_whenever_rows_were_saved() -> None:
     assert seen[-1] == (700, 701)
 
 
+@pytest.mark.usefixtures("full_batches")
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     def peak(rows: int) -> int:
         path = table(tmp_path, "sku,title,description\n" + "".join(f"m{n},,{'long ' * 50}\n" for n in range(rows)))

@@ -121,6 +121,7 @@ def test_what_cannot_be_used_is_explained(shop: Path, content: str, options: tup
         run(lines(shop, content), *options)
 
 
+@pytest.mark.usefixtures("full_batches")
 def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         path = lines(tmp_path, *({"sku": f"m{number}", "title": "", "text": "long " * 50} for number in range(count)))

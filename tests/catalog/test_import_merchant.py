@@ -245,6 +245,7 @@ def test_what_would_fill_the_memory_ends_the_feed(shop: Path, tail: str) -> None
     assert counts(report) == (1, 0, 0, 1)
 
 
+@pytest.mark.usefixtures("full_batches")
 def test_memory_does_not_grow_with_the_items(tmp_path: Path) -> None:
     def peak(items: int) -> int:
         path = feed(tmp_path, rss("".join(item(f"m{number}", title="") for number in range(items))))

@@ -143,6 +143,7 @@ def test_names_in_old_zips_are_read_in_the_character_set_they_were_written_in(tm
     assert set(Product.objects.values_list("sku", flat=True)) == set(names)
 
 
+@pytest.mark.usefixtures("full_batches")
 def test_memory_does_not_grow_with_text_that_is_not_utf_8(tmp_path: Path) -> None:
     def peak(rows: int) -> int:
         text = "Žluťoučký kůň příliš"
@@ -462,6 +463,7 @@ def test_an_array_that_is_cut_off_gives_the_objects_before(tmp_path: Path) -> No
     assert (counts(report), report["broken_off"]) == ((1, 0, 0, 1), True)
 
 
+@pytest.mark.usefixtures("full_batches")
 def test_memory_does_not_grow_with_the_length_of_an_array(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         content = json.dumps([{"sku": f"m{number}", "title": "", "text": "long " * 50} for number in range(count)])

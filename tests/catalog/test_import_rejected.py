@@ -14,7 +14,6 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from catalog import events
-from catalog.importers import writer
 from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
@@ -169,10 +168,8 @@ def test_a_row_that_is_refused_leaves_no_category_behind(tmp_path: Path) -> None
     assert set(Product.objects.values_list("category__path", flat=True)) == {"garden", None}
 
 
-def test_memory_does_not_grow_with_the_products(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Full batches, however slow the machine is.
-    monkeypatch.setattr(writer, "_BATCH_MAX_AGE_S", 60.0)
-
+@pytest.mark.usefixtures("full_batches")
+def test_memory_does_not_grow_with_the_products(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         path = table(tmp_path, rows(count))
         tracemalloc.start()

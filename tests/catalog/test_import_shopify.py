@@ -340,6 +340,7 @@ def test_the_present_template_of_the_cases(real_data: Path) -> None:
     assert draft.active is False
 
 
+@pytest.mark.usefixtures("full_batches")
 def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
     products = 8_000
     lines = ({**SHIRT, "Handle": f"h{n}", "Variant SKU": f"s{n}", "Title": ""} for n in range(products))
