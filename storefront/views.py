@@ -44,6 +44,8 @@ HERO_PHOTOS = 4
 # Maximum number of brands in the filter; selected brands come first.
 BRANDS_SHOWN = 40
 QUANTITIES = range(1, 11)
+# Photos that may be tried out in the search by photo: of the newest products, one of each category.
+EXAMPLES, EXAMPLES_AMONG = 3, 60
 
 Page = Callable[..., HttpResponse]
 
@@ -127,8 +129,11 @@ def product(request: HttpRequest, pk: int, slug: str) -> HttpResponse:
 
 @storefront_page
 def visual_search(request: HttpRequest) -> HttpResponse:
-    """Search by a photo that the visitor uploads."""
-    return _render(request, "storefront/visual_search.html", non_empty_categories(), {})
+    """Search by a photo that the visitor uploads, or by one of the shop's own."""
+    newest = [card for card in product_cards(visible_products().order_by("-id")[:EXAMPLES_AMONG]) if card.image]
+    by_category = {card.category: card for card in reversed(newest)}
+    examples = sorted(by_category.values(), key=lambda card: -card.id)[:EXAMPLES]
+    return _render(request, "storefront/visual_search.html", non_empty_categories(), {"examples": examples})
 
 
 @storefront_page

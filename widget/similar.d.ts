@@ -56,6 +56,8 @@ export interface SearchResponse {
   /** After a search by words. */
   count?: number;
   facets?: Facets;
+  /** After a search by a whole photo, where its product is: x, y, width, height, 0 to 1. */
+  proposed_crop?: [number, number, number, number];
   results: Recommendation[];
 }
 

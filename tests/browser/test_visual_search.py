@@ -170,6 +170,8 @@ def test_the_search_works_by_keyboard_alone(search_page: Page, api: Api, photo_f
 
     expect(search_page.locator("visual-search a")).to_have_count(5)
     search_page.keyboard.press("Tab")
+    expect(search_page.get_by_role("button", name="Remove photo")).to_be_focused()
+    search_page.keyboard.press("Tab")
     expect(search_page.locator("visual-search a").first).to_be_focused()
 
 

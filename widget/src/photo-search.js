@@ -1,8 +1,9 @@
 /** `<visual-search>`: search by a photo that is dropped, pasted, chosen or taken. Loaded by similar.js for pages that have the element. */
 
-import { element, Recommendations, searchByPhoto } from "./similar.js";
+import { element, Recommendations, searchByPhoto, similar } from "./similar.js";
+import { choices, FILTERS_STYLE } from "./filters.js";
 import { Frame, FRAME_STYLE } from "./frame.js";
-import { scaled } from "./photo.js";
+import { forget, keep, kept, scaled } from "./photo.js";
 import TEXTS from "./photo-texts.json";
 
 const REASONS = { format: "no-photo", not_an_image: "no-photo", too_large: "too-large", too_many_pixels: "too-large" };
@@ -29,16 +30,23 @@ STYLE.replaceSync(`
 }
 .busy { opacity: .5; }
 .hint { flex-basis: 100%; color: var(--_muted); font-size: .875rem; }
+.examples { flex-basis: 100%; display: flex; flex-wrap: wrap; justify-content: center; align-items: center; gap: .75rem; margin-block-start: .5rem; color: var(--_muted); }
+.examples p { flex-basis: 100%; font-size: .875rem; }
+.full .examples { display: none; }
+.example { position: relative; inline-size: 4.5rem; block-size: 4.5rem; padding: 0; overflow: hidden; border-radius: var(--_radius); }
+.more { align-self: start; padding-inline: 0; border: 0; color: var(--_muted); font-size: .875rem; text-decoration: underline; text-underline-offset: .2em; }
+.more:hover { color: inherit; }
 .spoken { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (min-width: 48rem) {
   .full .actions { flex-direction: column; align-items: stretch; max-inline-size: 18rem; }
 }
-.status { min-block-size: 1.4em; margin-block: 1.5rem .75rem; font-weight: 650; }
+.answer { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1rem; min-block-size: 2.75rem; margin-block: 1.25rem .5rem; }
+.status { min-block-size: 1.4em; margin: 0; font-weight: 650; }
 .status.error { padding-inline-start: .75rem; border-inline-start: .25rem solid var(--similar-error, currentColor); color: var(--similar-error, inherit); }
 @media (pointer: coarse) { .prompt, .hint { display: none; } }
 @media (pointer: fine) { .take { display: none; } }
 @media (prefers-reduced-motion: no-preference) { .grid { transition: opacity .2s; } }
-${FRAME_STYLE}`);
+${FRAME_STYLE}${FILTERS_STYLE}`);
 
 // Those in the page, and which one was used last: it answers a paste.
 const searches = new Set();
@@ -53,19 +61,31 @@ class VisualSearch extends Recommendations {
   #status;
   #spoken;
   #list;
+  #slot;
+  #examples;
+  #filters;
   // As it was given, and as it is sent.
-  #photo;
-  #small;
+  #photo = null;
+  #small = null;
+  // The product of which more is shown, instead of what looks like the photo.
+  #liked = null;
+  // What the results are narrowed down by, and what they may be.
+  #chosen = {};
+  #facets = null;
   // The API's `proposed_crop` for the whole photo.
   #proposed = null;
   #pause = 0;
   #response = null;
+  // The last one to the photo.
+  #ofPhoto = null;
   // The text of the status, by its name.
   #said = "";
 
   connectedCallback() {
     searches.add(this);
-    if (!this.#drop) this.#render();
+    if (this.#drop) return;
+    this.#render();
+    this.#restore();
   }
 
   disconnectedCallback() {
@@ -85,14 +105,41 @@ class VisualSearch extends Recommendations {
   /** Write all texts, and the cards, anew. */
   redraw() {
     if (!this.#drop) return;
-    for (const node of this.#drop.querySelectorAll("[data-text]")) node.textContent = this.text(node.dataset.text, TEXTS);
+    for (const node of this.shadowRoot.querySelectorAll("[data-text]")) node.textContent = this.#text(node.dataset.text);
     this.#frame.redraw();
-    if (this.#said) this.#status.textContent = this.text(this.#said, TEXTS);
+    this.#drawFilters();
+    if (this.#said) this.#status.textContent = this.#text(this.#said);
     if (this.#response) this.#fill(this.cards(this.#response));
+  }
+
+  #text(name) {
+    return this.text(name, TEXTS).replace("{title}", () => this.#liked?.title);
+  }
+
+  /** The usual cards, each with a button for more like it. */
+  cards(response) {
+    const results = this.shown(response);
+    return super.cards(response).map((item, index) => {
+      const { product } = results[index];
+      const more = element("button", { type: "button", part: "button more", class: "more" }, this.#text("more"));
+      more.setAttribute("aria-label", `${more.textContent}: ${product.title}`);
+      more.addEventListener("click", () => this.#like(product));
+      item.append(more);
+      return item;
+    });
+  }
+
+  skeleton() {
+    const item = super.skeleton();
+    item.append(element("span", { class: "room" }));
+    return item;
   }
 
   #render() {
     this.shadowRoot.adoptedStyleSheets.push(STYLE);
+    this.#examples = element("div", { part: "examples", class: "examples", hidden: "" });
+    this.#slot = element("slot", { name: "example", hidden: "" });
+    this.#slot.addEventListener("slotchange", () => this.#drawExamples());
     this.#canvas = element("canvas", { part: "preview", "aria-hidden": "true" });
     this.#frame = new Frame(this.#canvas, { texts: (edges) => this.#named(edges), onChange: (name) => this.#onFrame(name) });
     this.#drop = element(
@@ -107,13 +154,17 @@ class VisualSearch extends Recommendations {
         this.#button("whole", () => this.#crop("")),
         ...this.#picker("choose", {}),
         ...this.#picker("take", { capture: "environment" }),
+        this.#button("remove", () => this.#remove()),
         element("p", { part: "hint", class: "hint", id: "frame-help", "data-text": "frame-help", hidden: "" }),
+        this.#examples,
       ),
     );
+    this.#filters = element("div", { part: "filters", class: "filters" });
     this.#spoken = element("p", { class: "spoken", "aria-live": "polite" });
     this.#status = element("p", { part: "status", class: "status", role: "status" });
     this.#list = element("ul", { part: "list", class: "grid", role: "list" });
-    this.shadowRoot.replaceChildren(this.#drop, this.#spoken, this.#status, this.#list);
+    const answer = element("div", { class: "answer" }, this.#status, this.#button("back", () => this.#goBack()));
+    this.shadowRoot.replaceChildren(this.#slot, this.#drop, this.#spoken, answer, this.#filters, this.#list);
     for (const name of ["dragenter", "dragover", "dragleave", "drop"]) this.#drop.addEventListener(name, (event) => this.#onDrag(event));
     this.redraw();
   }
@@ -150,7 +201,7 @@ class VisualSearch extends Recommendations {
     this.#spoken.textContent = name;
     this.#offer();
     clearTimeout(this.#pause);
-    this.#pause = setTimeout(() => this.#ask(), PAUSE_MS);
+    this.#pause = setTimeout(() => this.#askForPhoto(), PAUSE_MS);
   }
 
   /** Search by a part of the photo. The button that was used hides, so that the frame takes the focus. */
@@ -158,11 +209,114 @@ class VisualSearch extends Recommendations {
     this.#frame.crop = crop;
     this.#frame.focus();
     this.#offer();
+    this.#askForPhoto();
+  }
+
+  #askForPhoto() {
+    this.#liked = null;
+    return this.#ask();
+  }
+
+  #like(product) {
+    this.#liked = product;
+    this.#offer();
+    // The card that had the focus goes.
+    this.#buttons.back.focus();
     this.#ask();
+  }
+
+  #goBack() {
+    const { id } = this.#liked;
+    this.#liked = null;
+    if (!this.#ofPhoto) {
+      this.#frame.focus();
+      return this.#ask();
+    }
+    this.abort();
+    this.#answer(this.#ofPhoto);
+    const place = this.shown(this.#ofPhoto).findIndex(({ product }) => product.id === id);
+    (this.#list.children[place]?.querySelector(".more") ?? this.#frame).focus();
+  }
+
+  #narrow() {
+    this.#ofPhoto = null;
+    this.#ask();
+  }
+
+  #drawFilters() {
+    const text = (name) => this.#text(name);
+    this.#filters.replaceChildren(...choices(this.#facets, this.#chosen, { text, money: (price) => this.money(price), onChange: () => this.#narrow() }));
+    this.#filters.hidden = !this.#filters.firstChild;
+  }
+
+  /** A button for each picture that the page names. */
+  #drawExamples() {
+    const pictures = this.#slot.assignedElements().filter(({ src }) => src);
+    this.#examples.hidden = !pictures.length;
+    const buttons = pictures.map(({ src, alt }) => {
+      const button = element("button", { type: "button", part: "button example", class: "example" }, element("img", { src, alt }));
+      button.addEventListener("click", () => this.#searchBy(src));
+      return button;
+    });
+    this.#examples.replaceChildren(element("p", { "data-text": "examples" }, this.#text("examples")), ...buttons);
+  }
+
+  async #searchBy(address) {
+    const response = await fetch(address).catch(() => null);
+    if (response?.ok) this.search(await response.blob());
+    else this.#announce("offline", true);
+  }
+
+  /** Show the photo of the session, and search by it once it is on the screen. */
+  #restore() {
+    const last = this.hasAttribute("no-storage") ? null : kept();
+    if (!last) return;
+    this.#photo = this.#small = last.photo;
+    this.#frame.crop = last.crop;
+    this.#offer();
+    this.#show();
+    const visible = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      visible.disconnect();
+      if (this.#photo !== last.photo || this.#response) return;
+      this.#wait();
+      this.#ask();
+    });
+    visible.observe(this);
+  }
+
+  #remove() {
+    this.#reset(null);
+    this.#drop.classList.remove("full");
+    this.#fill([]);
+    this.#announce("");
+    forget();
+    this.#drop.querySelector(".choose").focus();
+  }
+
+  /** Begin with another photo, or none. */
+  #reset(photo) {
+    this.abort();
+    this.#photo = photo;
+    this.#small = this.#liked = this.#facets = this.#response = this.#ofPhoto = this.#proposed = null;
+    this.#chosen = {};
+    this.#frame.node.hidden = true;
+    this.#frame.crop = "";
+    this.#offer();
+    this.#drawFilters();
+  }
+
+  #wait() {
+    this.#announce("searching");
+    this.#list.classList.add("skeleton");
+    this.#list.replaceChildren(...Array.from({ length: this.maximum }, () => this.skeleton()));
+    this.#list.setAttribute("aria-hidden", "true");
   }
 
   /** Show the buttons that change something. */
   #offer() {
+    this.#buttons.remove.hidden = !this.#small;
+    this.#buttons.back.hidden = !this.#liked;
     this.#buttons.whole.hidden = this.#frame.isWhole;
     this.#buttons.propose.hidden = !this.#proposed || !this.#frame.isWhole;
     this.#frame.proposed = this.#buttons.propose.hidden ? null : this.#proposed;
@@ -180,41 +334,54 @@ class VisualSearch extends Recommendations {
   /** Search by a File or Blob. */
   async search(photo) {
     lastUsed = this;
-    this.#photo = photo;
-    this.abort();
-    this.#response = this.#proposed = null;
-    this.#frame.node.hidden = true;
-    this.#frame.crop = "";
-    this.#offer();
-    this.#announce("searching");
-    this.#list.classList.add("skeleton");
-    this.#list.replaceChildren(...Array.from({ length: this.maximum }, () => this.skeleton()));
-    this.#list.setAttribute("aria-hidden", "true");
+    this.#reset(photo);
+    this.#wait();
     const small = await scaled(photo);
     if (this.#photo !== photo) return;
     // The API may know photos that this browser does not; what says that it is something else is not sent.
     if (small === photo && photo.type && !photo.type.startsWith("image/")) {
+      this.#drop.classList.remove("full");
       this.#fill([]);
       return this.#announce("no-photo", true);
     }
     this.#small = small;
+    this.#offer();
     this.#show();
     await this.#ask();
   }
 
-  /** Ask for what looks like the part of the photo in the frame. */
+  /** Ask for what looks like the part of the photo in the frame, or like the product that is liked. */
   async #ask() {
-    const crop = this.#frame.crop;
+    const [crop, liked, photo] = [this.#frame.crop, this.#liked, this.#small];
+    const chosen = Object.values(this.#chosen);
+    // Of what is narrowed down, facets have nothing else to choose.
+    const facets = this.hasAttribute("filters") && !chosen.length;
     this.#announce("searching");
     this.#list.classList.add("busy");
-    const response = await this.fetch((options) => searchByPhoto(this.#small, { ...options, crop }));
+    const response = await this.fetch((options) => {
+      const asked = Object.assign({}, options, ...chosen);
+      return liked ? similar({ product: liked.id }, asked) : searchByPhoto(photo, { ...asked, crop, ...(facets && { facets }) });
+    });
     if (!response) return;
+    if (!liked) {
+      this.#ofPhoto = response;
+      // Only of a whole photo.
+      if (!crop) this.#proposed = response.proposed_crop ?? null;
+      if (response.facets) {
+        this.#facets = response.facets;
+        this.#drawFilters();
+      }
+      if (!this.hasAttribute("no-storage")) keep(photo, crop);
+    }
+    this.#answer(response);
+  }
+
+  #answer(response) {
     this.#response = response;
-    // Only of a whole photo.
-    if (!crop) this.#proposed = response.proposed_crop ?? null;
     this.#offer();
     this.#fill(this.cards(response));
-    this.#announce(response.results.length ? "found" : "nothing");
+    const found = this.#liked ? "alike" : "found";
+    this.#announce(response.results.length ? found : Object.keys(this.#chosen).length ? "nothing-chosen" : "nothing");
     this.emit("load", response);
     // Half of a grid may not fit into the viewport: observe its first product.
     if (response.results.length) this.watch(this.#list.firstElementChild, response);
@@ -247,7 +414,7 @@ class VisualSearch extends Recommendations {
 
   #announce(name, isError = false) {
     this.#said = name;
-    this.#status.textContent = this.text(name, TEXTS);
+    this.#status.textContent = name && this.#text(name);
     this.#status.classList.toggle("error", isError);
   }
 }

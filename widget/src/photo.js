@@ -29,3 +29,41 @@ export async function scaled(photo) {
   if (small) made.add(small);
   return small ?? photo;
 }
+
+// In the session of the page, and of no other tab.
+const KEPT = "similar-photo";
+
+/** Keep a photo that was scaled, and which part of it is searched, for the session. Without storage, or room in it, nothing is kept. */
+export async function keep(photo, crop) {
+  const data = await new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => resolve(reader.result));
+    reader.readAsDataURL(photo);
+  });
+  inStorage((storage) => storage.setItem(KEPT, JSON.stringify({ data, crop })));
+}
+
+/** The photo of the session, `{ photo, crop }`; null for none. */
+export function kept() {
+  const text = inStorage((storage) => storage.getItem(KEPT));
+  if (!text) return null;
+  const { data, crop } = JSON.parse(text);
+  const [head, bytes] = data.split(",");
+  const photo = new Blob([Uint8Array.from(atob(bytes), (each) => each.charCodeAt(0))], { type: head.slice("data:".length, -";base64".length) });
+  made.add(photo);
+  return { photo, crop };
+}
+
+export function forget() {
+  inStorage((storage) => storage.removeItem(KEPT));
+}
+
+/** A browser may forbid storage, and has little of it. */
+function inStorage(use) {
+  try {
+    return use(sessionStorage);
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    return null;
+  }
+}

@@ -274,8 +274,8 @@ export class Recommendations extends HTMLElement {
         element(
           "span",
           { part: "offer", class: "offer" },
-          price !== null && part("price", this.#money(product)),
-          +list_price > +price && element("s", { part: "list-price", class: "list-price" }, this.#money({ ...product, price: list_price })),
+          price !== null && part("price", this.money(product)),
+          +list_price > +price && element("s", { part: "list-price", class: "list-price" }, this.money({ ...product, price: list_price })),
           !available && part("out-of-stock", this.text("out-of-stock")),
         ),
       ),
@@ -289,8 +289,8 @@ export class Recommendations extends HTMLElement {
     const values = {
       ...product,
       score,
-      price: product.price !== null && this.#money(product),
-      "list-price": +product.list_price > +product.price && this.#money({ ...product, price: product.list_price }),
+      price: product.price !== null && this.money(product),
+      "list-price": +product.list_price > +product.price && this.money({ ...product, price: product.list_price }),
       image: product.image && this.#picture(product),
       "out-of-stock": !product.available && this.text("out-of-stock"),
     };
@@ -315,7 +315,7 @@ export class Recommendations extends HTMLElement {
   }
 
   /** A price, formatted for the page's language. */
-  #money({ price, currency }) {
+  money({ price, currency }) {
     try {
       return new Intl.NumberFormat(this.language, { style: "currency", currency }).format(price);
     } catch (error) {
