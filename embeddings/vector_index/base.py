@@ -23,6 +23,8 @@ Payload = Mapping[str, Any]
 FilterValue = str | int | float | bool | Decimal
 
 MAX_ID = 2**64 - 1
+# Of integers in payloads and filters: a server's protocol ends there, and so do the ids of the database.
+MAX_INTEGER = 2**63 - 1
 _SKETCH_SIZE = 16
 COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 SPARSE_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,31}")
@@ -70,10 +72,18 @@ class FieldType(StrEnum):
     """What a payload index holds."""
 
     KEYWORD = "keyword"
-    INTEGER = "integer"
+    INTEGER = "integer"  # of 64 bits, with a sign
     FLOAT = "float"
     BOOL = "bool"
 
+
+# For messages.
+_KINDS = {
+    FieldType.KEYWORD: "a text",
+    FieldType.INTEGER: "an integer of 64 bits with a sign",
+    FieldType.FLOAT: "a number",
+    FieldType.BOOL: "a boolean",
+}
 
 # What a point's payload holds and what can be filtered by. Payload indexes are made before any vector is indexed: an HNSW graph
 # that was built first answers filtered queries with next to no recall.
@@ -238,10 +248,10 @@ class Filter:
         wanted += [(name, value) for name, lists in self.match_each.items() for values in lists for value in values]
         for name, value in wanted:
             if not _fits(value, PAYLOAD_FIELDS[name]):
-                raise InvalidFilter(f"{name} holds a {PAYLOAD_FIELDS[name]}, so it never matches {value!r}")
+                raise InvalidFilter(f"{name} holds {_KINDS[PAYLOAD_FIELDS[name]]}, so it never matches {value!r}")
         for name in self.ranges:
             if PAYLOAD_FIELDS[name] not in (FieldType.INTEGER, FieldType.FLOAT):
-                raise InvalidFilter(f"{name} holds a {PAYLOAD_FIELDS[name]}, which has no range")
+                raise InvalidFilter(f"{name} holds {_KINDS[PAYLOAD_FIELDS[name]]}, which has no range")
 
 
 UNFILTERED = Filter()
@@ -600,7 +610,7 @@ def stored_payload(payload: Payload) -> dict[str, Any]:
         many = isinstance(value, (list, tuple, set, frozenset))
         values = list(value) if many else [value]
         if wrong := [each for each in values if not _fits(each, field_type)]:
-            raise InvalidPayload(f"{name} holds a {field_type}, which {wrong[0]!r} is not")
+            raise InvalidPayload(f"{name} holds {_KINDS[field_type]}, which {wrong[0]!r} is not")
         if field_type is FieldType.FLOAT:
             values = [float(each) for each in values]
         stored[name] = values if many else values[0]
@@ -750,5 +760,5 @@ def _fits(value: Any, field_type: FieldType) -> bool:
     if isinstance(value, bool):
         return False
     if field_type is FieldType.INTEGER:
-        return isinstance(value, int)
+        return isinstance(value, int) and -MAX_INTEGER - 1 <= value <= MAX_INTEGER
     return isinstance(value, (int, float, Decimal)) and math.isfinite(value)

@@ -419,7 +419,13 @@ class QdrantVectorIndex:
 
     @contextmanager
     def _forgetting(self, name: str) -> Iterator[None]:
-        """Forget what is known of a collection where the server answers that it does not exist."""
+        """Forget what is known of a collection where the server answers that it does not exist.
+
+        A name that no collection can have is not sent: a slash would make it another address, and the server's refusal of others
+        reads as a failure of the server.
+        """
+        if not COLLECTION_NAME.fullmatch(name):
+            raise not_found(name)
         try:
             yield
         except CollectionNotFound:
@@ -459,8 +465,6 @@ class QdrantVectorIndex:
     def _collection(self, client: QdrantClient, name: str) -> IndexCollection:
         known = self._known.get(name)
         if known is None:
-            if not COLLECTION_NAME.fullmatch(name):
-                raise not_found(name)
             known = self._known[name] = _described(name, client.get_collection(name))
         return known
 

@@ -13,16 +13,19 @@ from embeddings.vector_index.qdrant import QdrantVectorIndex
 from tests.memory_index import MemoryVectorIndex
 
 ADAPTERS = ["memory", "edge", "edge int8", "qdrant", "faiss flat", "faiss hnsw", "faiss ivf_pq"]
+# A real server, or the first node of a cluster: QDRANT_URL=http://127.0.0.1:6333 QDRANT_GRPC_PORT=6334 pytest tests/contracts, with
+# QDRANT_SHARD_NUMBER and QDRANT_REPLICATION_FACTOR for a cluster. "qdrant" asks it by REST.
+SERVER = os.environ.get("QDRANT_URL")
+GRPC_PORT = os.environ.get("QDRANT_GRPC_PORT")
+if SERVER and GRPC_PORT:
+    ADAPTERS.append("qdrant grpc")
 MakeCollection = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
 def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, VectorIndex]]:
     """One index per adapter, with thresholds so low that `optimise` builds a graph for a few hundred points."""
-    if url := os.environ.get("QDRANT_URL"):
-        qdrant = QdrantVectorIndex(url, os.environ.get("QDRANT_API_KEY"), full_scan_threshold_kb=10)
-    else:
-        qdrant = QdrantVectorIndex(location=":memory:", full_scan_threshold_kb=10)
+    qdrant = _server() if SERVER else QdrantVectorIndex(location=":memory:", full_scan_threshold_kb=10)
     made: dict[str, VectorIndex] = {
         "memory": MemoryVectorIndex(),
         "edge": EdgeVectorIndex(tmp_path_factory.mktemp("shards"), full_scan_threshold_kb=10),
@@ -32,9 +35,24 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Vect
         "faiss hnsw": FaissVectorIndex(tmp_path_factory.mktemp("hnsw"), "hnsw", approximate_from=10),
         "faiss ivf_pq": FaissVectorIndex(tmp_path_factory.mktemp("ivf_pq"), "ivf_pq", approximate_from=10),
     }
+    if "qdrant grpc" in ADAPTERS:
+        made["qdrant grpc"] = _server(int(GRPC_PORT or 0))
     yield made
     for index in made.values():
         index.close()
+
+
+def _server(grpc_port: int | None = None) -> QdrantVectorIndex:
+    shards, copies = (os.environ.get(f"QDRANT_{name}") for name in ("SHARD_NUMBER", "REPLICATION_FACTOR"))
+    return QdrantVectorIndex(
+        SERVER,
+        os.environ.get("QDRANT_API_KEY"),
+        query_timeout_s=10,
+        grpc_port=grpc_port,
+        shard_number=int(shards) if shards else None,
+        replication_factor=int(copies) if copies else None,
+        full_scan_threshold_kb=10,
+    )
 
 
 @pytest.fixture(params=ADAPTERS)

@@ -229,6 +229,16 @@ def test_a_server_that_does_not_answer_is_named() -> None:
         index.close()
 
 
+@pytest.mark.parametrize("name", ["a/b", "a?b", "", ".", "x" * 200])
+def test_a_name_that_no_collection_can_have_is_not_sent(server: Server, index: QdrantVectorIndex, name: str) -> None:
+    """A server answers it with status 422, or takes a part of it for another address."""
+    server.answer = lambda _method, _path: (422, None)
+    for ask in (index.count, index.missing_fields, index.optimise, lambda name: index.retrieve(name, [1])):
+        with pytest.raises(CollectionNotFound, match="there is no index"):
+            ask(name)
+    assert server.asked == []
+
+
 def test_a_server_that_hangs_is_given_up_after_the_querys_own_time() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
