@@ -17,7 +17,9 @@ from django.db import connection
 from django.db.models import Aggregate, F, OuterRef, QuerySet, Subquery, TextField
 from django.db.models.functions import Coalesce
 
+from catalog.kept import Kept
 from catalog.models import Product, ProductImage
+from jobs.process import process
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +138,29 @@ def product_cards(products: QuerySet[Product]) -> list[ProductCard]:
     return [_card(row) for row in _selected(products)]
 
 
-def visible_cards(product_ids: Collection[int]) -> dict[int, ProductCard]:
+class _KeptCards(Kept[int, ProductCard]):
+    """Cards by product id, in some 20 MB."""
+
+    most = 20_000
+
+
+def visible_cards(product_ids: Collection[int], stamp: int | None = None) -> dict[int, ProductCard]:
     """Read the cards of products by id, without building a query.
 
     Args:
         product_ids: any ids; unknown ones and those of products that may not be shown are passed over.
+        stamp: of the catalogue, read before; cards that were read since are not read again. None: all are read.
 
     Returns:
         Cards by product id.
     """
+    return process.get(_KeptCards).get_each(stamp, product_ids, _read_visible)
+
+
+def _read_visible(product_ids: Sequence[int]) -> dict[int, ProductCard]:
     if not product_ids:
         return {}
-    cards = map(_card, _rows([*product_ids]))
-    return {card.id: card for card in cards}
+    return {card.id: card for card in map(_card, _rows([*product_ids]))}
 
 
 def _card(row: Sequence[Any]) -> ProductCard:

@@ -90,6 +90,11 @@ def read() -> Stamps:
         return Stamps(*cursor.fetchone())
 
 
+def may_lag() -> bool:
+    """Whether there may be changes without a stamp of their own: PostgreSQL sets one in each transaction, not for each change."""
+    return connection.in_atomic_block and connection.vendor != "sqlite"
+
+
 def watch(topic: Topic, *models: type[Model]) -> None:
     """Have the stamp of a topic change with tables. For an app's `ready`; `migrate` makes the triggers.
 

@@ -12,10 +12,10 @@ class EmbeddingsConfig(AppConfig):
         """Connect the receivers, the system checks, the stamped tables and the kinds of job."""
         from catalog.stamps import Topic, watch
         from embeddings import checks, job_kinds, receivers
-        from embeddings.models import Collection, CollectionCategory, EncoderVersion, ImageEmbedding
+        from embeddings.models import Collection, CollectionCategory, EncoderVersion, ImageEmbedding, RankerVersion
 
         watch(Topic.CATALOGUE, ImageEmbedding)
-        watch(Topic.SETUP, Collection, CollectionCategory, EncoderVersion)
+        watch(Topic.SETUP, Collection, CollectionCategory, EncoderVersion, RankerVersion)
         job_kinds.register_kinds()
         checks.register_checks()
         receivers.connect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -94,23 +95,28 @@ class LiveCollection:
 
 
 class LiveCollections:
-    """Cache of live collections; an entry expires after LIVE_COLLECTION_TTL_S."""
+    """Cache of live collections; an entry expires after LIVE_COLLECTION_TTL_S without `confirm`."""
 
     def __init__(self) -> None:
         self._read: dict[str, tuple[float, LiveCollection]] = {}
         self._missing: dict[str, frozenset[str]] = {}
+        self._confirmed_at = -math.inf
         self._lock = threading.Lock()
 
     def get(self, slug: str) -> LiveCollection:
         """See `live_collection`."""
         now = time.monotonic()
         entry = self._read.get(slug)
-        if entry is not None and now - entry[0] < LIVE_COLLECTION_TTL_S:
+        if entry is not None and now - max(entry[0], self._confirmed_at) < LIVE_COLLECTION_TTL_S:
             return entry[1]
         live = _read_live_collection(slug)
         with self._lock:
             self._read[slug] = (now, live)
         return live
+
+    def confirm(self) -> None:
+        """Take every entry for current: the stamp of what they were read from has not changed."""
+        self._confirmed_at = time.monotonic()
 
     def missing_fields(self, name: str) -> frozenset[str]:
         """See `missing_fields`. name: of the index collection, which is made anew to get fields."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from django.conf import settings
 
+from catalog.stamps import may_lag
 from catalog.stamps import read as read_stamps
 from embeddings.registry import registry
-from embeddings.selectors import LiveCollection, clear_live_collection_cache, live_collection
+from embeddings.selectors import LiveCollection, LiveCollections, clear_live_collection_cache, live_collection
 from recommender.learning import serving
-from recommender.rules.book import RuleBook, forget_rules, rule_book
+from recommender.rules.book import RuleBook, RuleBooks, forget_rules, rule_book
 from recommender.rules.errors import UnknownRuleSet
 
 # The code that makes answers: a release that makes others has other editions, without a number that somebody has to raise.
@@ -30,6 +32,9 @@ class _Setup:
     def follow(self, stamp: int | None) -> None:
         """Have them read again, if they have changed since."""
         if stamp == self.stamp:
+            if stamp is not None and not may_lag():
+                registry.get(LiveCollections).confirm()
+                registry.get(RuleBooks).confirm()
             return
         with self._lock:
             if stamp != self.stamp:
@@ -39,7 +44,25 @@ class _Setup:
                 self.stamp = stamp
 
 
-def edition_of(collection: str, rule_set: str | None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """What answers depend on, at a moment.
+
+    Attributes:
+        text: changes with whatever the answers are made of: products, photos, the index, the encoder version, rules, what was
+            learned, tests and their hour, settings and code. None if a rule makes answers change by themselves.
+        stamp: of the catalogue, see `catalog.kept`.
+    """
+
+    text: str | None
+    stamp: int | None
+
+
+# Of answers that are told nobody to keep.
+NO_EDITION = Edition(None, None)
+
+
+def edition_of(collection: str, rule_set: str | None) -> Edition:
     """The edition of the answers of a collection. Read it before the answer is made: an answer may be newer than its edition.
 
     Args:
@@ -47,8 +70,7 @@ def edition_of(collection: str, rule_set: str | None) -> str | None:
         rule_set: name of the rule set that a query names; None for the active one; "" for none.
 
     Returns:
-        A text that changes with whatever the answers are made of: products, photos, the index, the encoder version, rules, what was
-        learned, tests and their hour, settings and code. None if a rule makes answers change by themselves.
+        The edition.
 
     Raises:
         UnknownCollection: there is no such collection.
@@ -59,11 +81,11 @@ def edition_of(collection: str, rule_set: str | None) -> str | None:
     live = live_collection(collection)
     books = _books(live, rule_set)
     if any(book.changes_by_itself for book in books):
-        return None
+        return Edition(None, stamps.catalogue)
     media = (settings.PRODUCT_URL, settings.MEDIA_URL)
-    return repr(
-        (_release(), media, stamps.catalogue, stamps.setup, [book.names for book in books], serving.current_hour())
-    )
+    names = [book.names for book in books]
+    text = repr((_release(), media, stamps.catalogue, stamps.setup, names, serving.current_hour()))
+    return Edition(text, stamps.catalogue)
 
 
 def _books(live: LiveCollection, rule_set: str | None) -> list[RuleBook]:

@@ -68,6 +68,7 @@ class SearchQuery:
         rule_set: name of the rule set that applies; None for the active one, "" for none.
         explain: whether to say which rule did what.
         weights: what shape, colour and pattern count; None for what the collection has found in its catalogue.
+        stamp: of the catalogue, read before the query; what this process has read since is not read again. None: all is read.
     """
 
     limit: int = DEFAULT_LIMIT
@@ -80,6 +81,7 @@ class SearchQuery:
     rule_set: str | None = None
     explain: bool = False
     weights: Weights | None = None
+    stamp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     served = _served(product_id, query)
     live = served.live
     with query_stage("retrieve"):
-        vectors, excluded_ids = beside(live, product_id)
+        vectors, excluded_ids = beside(live, product_id, query.stamp)
     own = _Beside(product_id, query, live, vectors, {product_id, *excluded_ids}, served.rearrangement)
     with query_stage("filter"):
         plan = _plan_beside(live.slug, product_id, query, served.rule_set)
@@ -240,7 +242,7 @@ def _similar_to_each(
     """The answers of products that one version answers."""
     live = products[0][1].live
     with query_stage("retrieve"):
-        read = beside_each(live, [product_id for product_id, _ in products])
+        read = beside_each(live, [product_id for product_id, _ in products], query.stamp)
     planned: dict[int, tuple[_Beside, Plan]] = {}
     answers: dict[int, Recommendations | ProductNotFound] = {}
     for product_id, served in products:
@@ -282,7 +284,7 @@ def _found_together(
     found = dict(zip(searches, asked, strict=True))
     with query_stage("hydrate"):
         needed = {each for product_id, hits in found.items() for each in searches[product_id].products_of(hits)}
-        cards = visible_cards(needed)
+        cards = visible_cards(needed, query.stamp)
         return found, {each: cards.get(each) for each in needed}
 
 
@@ -340,11 +342,11 @@ def _plan_beside(collection: str, product_id: int, query: SimilarQuery, tested: 
     """The rules of a query: of the set that it names, or else of one that an A/B test gives it. tested: its name; None: no test."""
     if query.rule_set is None and tested is not None:
         try:
-            return plan_beside(collection, product_id, tested)
+            return plan_beside(collection, product_id, tested, stamp=query.stamp)
         except UnknownRuleSet:
             # It was deleted since; the test ends at its next look.
-            return plan_beside(collection, product_id)
-    return plan_beside(collection, product_id, query.rule_set)
+            return plan_beside(collection, product_id, stamp=query.stamp)
+    return plan_beside(collection, product_id, query.rule_set, stamp=query.stamp)
 
 
 def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:
@@ -372,7 +374,7 @@ def substitutes_for(product_id: int, query: SimilarQuery) -> Recommendations:
         product = stored_product(product_id)
         vectors = vectors_of(live, product.pk)
     with query_stage("filter"):
-        plan = plan_beside(live.slug, product.pk, query.rule_set, visible_only=False)
+        plan = plan_beside(live.slug, product.pk, query.rule_set, visible_only=False, stamp=query.stamp)
 
     def answer(plan: Plan) -> Recommendations:
         is_away = False
@@ -440,7 +442,7 @@ def _fallback_by_category(
     popular: bool = False,
 ) -> Recommendations:
     with query_stage("hydrate"):
-        product = visible_cards([product_id]).get(product_id)
+        product = visible_cards([product_id], query.stamp).get(product_id)
         if product is None:
             raise ProductNotFound(product_id)
         return _fallback(product.category, live, query, plan, excluded_ids, popular=popular)
@@ -457,8 +459,8 @@ def _fallback(
 ) -> Recommendations:
     """The newest products of a category; popular: its bestsellers before them."""
     wanted = query.offset + query.limit
-    selection = Selection(plan)
-    pins = visible_cards(selection.pinned_ids)
+    selection = Selection(plan, query.stamp)
+    pins = visible_cards(selection.pinned_ids, query.stamp)
     unmet = ids_not_matching(pins.keys(), query.filter) if pins and query.filter.needs_database else set()
     selection.look_up(pins)
     place_pins(selection, pins, query, {*excluded_ids, *unmet})
@@ -502,7 +504,7 @@ class _Search:
         self.live, self._query = live, query
         self._required_id, self._rearrangement = required_product_id, rearrangement
         self._wanted = query.offset + query.limit
-        self._selection = Selection(plan)
+        self._selection = Selection(plan, query.stamp)
         target = max(
             self._wanted * _DIVERSITY_OVERSAMPLING if query.diversity else self._wanted,
             self._selection.pool(self._wanted),
@@ -568,7 +570,7 @@ class _Search:
             if self._required_id is not None:
                 new |= {self._required_id} - looked_up
             with query_stage("hydrate"):
-                cards |= visible_cards(new - read.keys())
+                cards |= visible_cards(new - read.keys(), query.stamp)
                 cards |= {each: card for each in new if (card := read.get(each)) is not None}
                 looked_up |= new
                 unmet |= ids_not_matching(new & cards.keys(), query.filter) if query.filter.needs_database else set()

@@ -7,11 +7,13 @@ from typing import Any
 
 from django.db import connection
 
+from catalog.kept import Kept
 from catalog.models import Product, ProductImage
 from embeddings.models import ImageEmbedding, joined_vectors
 from embeddings.parts.layout import Layout
 from embeddings.selectors import LiveCollection
 from embeddings.vector_index.base import Vector
+from jobs.process import process
 
 # Gives vectors by photo, of those that are embedded.
 ReadVectors = Callable[[Collection[int]], Mapping[int, Vector]]
@@ -117,12 +119,27 @@ def vectors_of_images(live: LiveCollection, image_ids: Collection[int]) -> dict[
     return vectors
 
 
-def beside(live: LiveCollection, product_id: int) -> tuple[dict[int, Vector], set[int]]:
+# The vectors of a product's photos, and the products that are never recommended beside it.
+Start = tuple[Mapping[int, Vector], frozenset[int]]
+
+
+class _KeptStarts(Kept[tuple[int, Layout, int], Start]):
+    """By encoder version, layout and product; of products with one photo each in some 10 MB."""
+
+    most = 5_000
+    _most_photos = 4
+
+    def is_small(self, value: Start) -> bool:
+        """Whether it has few photos."""
+        return len(value[0]) <= self._most_photos
+
+
+def beside(live: LiveCollection, product_id: int, stamp: int | None = None) -> Start:
     """Read what a query beside a product starts from; see `beside_each`."""
-    return beside_each(live, [product_id])[product_id]
+    return beside_each(live, [product_id], stamp)[product_id]
 
 
-def beside_each(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, tuple[dict[int, Vector], set[int]]]:
+def beside_each(live: LiveCollection, product_ids: Sequence[int], stamp: int | None = None) -> dict[int, Start]:
     """Read, in one statement, what queries beside products start from: their vectors, and what is never recommended beside them.
 
     That is products with the same file as main photo, the first of those that are compared, and the family of variants.
@@ -130,10 +147,21 @@ def beside_each(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, t
     Args:
         live: the collection with the encoder version.
         product_ids: the products.
+        stamp: of the catalogue, read before; what was read since is not read again. None: all is read.
 
     Returns:
         By product: as `vectors_of`; and ids of products, without its own.
     """
+    version = (live.version_id, live.layout)
+
+    def read(missing: Sequence[tuple[int, Layout, int]]) -> dict[tuple[int, Layout, int], Start]:
+        return {(*version, each): start for each, start in _read_starts(live, [key[2] for key in missing]).items()}
+
+    starts = process.get(_KeptStarts).get_each(stamp, [(*version, each) for each in product_ids], read)
+    return {product_id: start for (*_, product_id), start in starts.items()}
+
+
+def _read_starts(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, Start]:
     excluded: dict[int, set[int]] = {each: set() for each in product_ids}
     rows: dict[int, list[tuple[int, bytes, bytes | None]]] = {each: [] for each in product_ids}
     params = [param for each in product_ids for param in (each, *[each] * 4, live.version_id, each)]
@@ -143,13 +171,14 @@ def beside_each(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, t
             excluded[product_id].add(key)
         else:
             rows[product_id].append((key, vector, parts))
-    return {each: (_vectors(live.layout, rows[each]), excluded[each] - {each}) for each in product_ids}
+    return {each: (_vectors(live.layout, rows[each]), frozenset(excluded[each] - {each})) for each in product_ids}
 
 
 def _vectors(layout: Layout, rows: Sequence[tuple[int, bytes, bytes | None]]) -> dict[int, Vector]:
     if not rows:
         return {}
     matrix = joined_vectors(layout, [(vector, parts) for _, vector, parts in rows])
+    matrix.setflags(write=False)
     return {image_id: vector for (image_id, _, _), vector in zip(rows, matrix, strict=True)}
 
 

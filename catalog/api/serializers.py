@@ -6,7 +6,7 @@ is made without the serializers: they would take longer than the SQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
@@ -21,11 +21,14 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from catalog.cards import COLUMNS, CardColumn, ProductCard
+from catalog.kept import Kept
 from catalog.models import Product, ProductImage
 from catalog.money import decimals
 from catalog.selectors import ProductDetail, ProductRecord
 from catalog.thumbnails import thumbnail_url
+from jobs.process import process
 from rest.addresses import absolute
+from rest.json_text import json_text
 
 # The thumbnails that fit a card, on a plain screen and on a dense one: the longer side in pixels.
 CARD_SIDES = (320, 640)
@@ -54,6 +57,38 @@ def product_cards(cards: Iterable[ProductCard], base: str) -> list[dict[str, Any
         product["url"] = page_url(card)
         products.append(product)
     return products
+
+
+# A product's id, and what its addresses depend on besides the product.
+_TextKey = tuple[int, tuple[str | None, ...]]
+
+
+class _KeptTexts(Kept[_TextKey, str]):
+    """Texts of cards, some 15 MB."""
+
+    most = 20_000
+
+
+def product_texts(cards: Sequence[ProductCard], base: str, stamp: int | None = None) -> list[str]:
+    """The JSON of products in a list, as texts that need no more rendering.
+
+    Args:
+        cards: the products.
+        base: from `rest.addresses.base_address`.
+        stamp: of the catalogue, read before the cards; texts that were made since are used again. None: all are made.
+
+    Returns:
+        One text for each card, an object as ProductSerializer describes it.
+    """
+    place = (base, settings.PRODUCT_URL, settings.MEDIA_URL, get_urlconf(), get_script_prefix())
+    by_key: dict[_TextKey, ProductCard] = {(card.id, place): card for card in cards}
+
+    def make(missing: Sequence[_TextKey]) -> dict[_TextKey, str]:
+        products = product_cards([by_key[key] for key in missing], base)
+        return {key: json_text(product) for key, product in zip(missing, products, strict=True)}
+
+    texts = process.get(_KeptTexts).get_each(stamp, by_key, make)
+    return [texts[card.id, place] for card in cards]
 
 
 def product_detail(detail: ProductDetail, base: str) -> dict[str, Any]:

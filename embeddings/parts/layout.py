@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +110,8 @@ MODES: Mapping[str, Weights] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots, for what is computed once.
+@dataclass(frozen=True)
 class Layout:
     """What the vectors of an encoder version consist of.
 
@@ -150,12 +151,12 @@ class Layout:
         if parts is None or parts.shape != (len(shapes), self.parts_dim):
             raise ValueError("colour and pattern of a photo are missing")
         whole = np.concatenate([shapes, parts], axis=1)
-        for name, start, stop in self._places():
+        for name, start, stop in self._places:
             # Stored as float16: made of unit length again.
             piece = whole[:, start:stop]
             # As numpy.linalg.norm, which takes longer than all else here for the photos of one product.
             lengths = np.sqrt(np.add.reduce(piece * piece, axis=1, keepdims=True))
-            whole[:, start:stop] *= np.float32(self._scale(name) / self._length()) / np.maximum(lengths, 1e-12)
+            whole[:, start:stop] *= np.float32(self._scale(name) / self._length) / np.maximum(lengths, 1e-12)
         return whole
 
     def split(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -170,8 +171,7 @@ class Layout:
         if not self.parts:
             return vectors, None
         pieces = [
-            vectors[:, start:stop] * np.float32(self._length() / self._scale(name))
-            for name, start, stop in self._places()
+            vectors[:, start:stop] * np.float32(self._length / self._scale(name)) for name, start, stop in self._places
         ]
         return pieces[0], np.concatenate(pieces[1:], axis=1)
 
@@ -234,28 +234,28 @@ class Layout:
             float32 [n] for each part.
         """
         cosines = {}
-        for name, start, stop in self._places():
+        for name, start, stop in self._places:
             dots = np.einsum("ij,ij->i", one[:, start:stop], other[:, start:stop])
-            cosines[name] = np.asarray(dots * np.float32((self._length() / self._scale(name)) ** 2), np.float32)
+            cosines[name] = np.asarray(dots * np.float32((self._length / self._scale(name)) ** 2), np.float32)
         return cosines
 
     @lru_cache(maxsize=256)  # noqa: B019  # a few layouts and weights
     def _factors(self, weights: Weights) -> NDArray[np.float32]:
         """What each entry of a vector is multiplied by for a query."""
         factors = np.empty(self.dim, np.float32)
-        for name, start, stop in self._places():
-            factors[start:stop] = np.float32(weights.as_dict()[name] * self._length() / self._scale(name) ** 2)
+        for name, start, stop in self._places:
+            factors[start:stop] = np.float32(weights.as_dict()[name] * self._length / self._scale(name) ** 2)
         return factors
 
     @lru_cache(maxsize=256)  # noqa: B019  # a few layouts and weights
     def _factor(self, weights: Weights) -> float:
         if not self.parts:
             return 1.0
-        by_name = {name: weights.as_dict()[name] for name, _, _ in self._places()}
+        by_name = {name: weights.as_dict()[name] for name, _, _ in self._places}
         asked = math.sqrt(sum((weight / self._scale(name)) ** 2 for name, weight in by_name.items()))
-        return self._length() * asked / sum(abs(weight) for weight in by_name.values())
+        return self._length * asked / sum(abs(weight) for weight in by_name.values())
 
-    @lru_cache(maxsize=64)  # noqa: B019  # a few layouts
+    @cached_property
     def _length(self) -> float:
         """Of a point before it is made of unit length."""
         return math.sqrt(1 + sum(part.scale**2 for part in self.parts))
@@ -263,7 +263,7 @@ class Layout:
     def _scale(self, name: str) -> float:
         return next((part.scale for part in self.parts if part.name == name), 1.0)
 
-    @lru_cache(maxsize=64)  # noqa: B019  # a few layouts
+    @cached_property
     def _places(self) -> Sequence[tuple[str, int, int]]:
         """Name, start and stop of each part."""
         places, start = [(SHAPE, 0, self.shape)], self.shape

@@ -8,13 +8,12 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http import HTTPStatus
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.datastructures import MultiValueDict
@@ -46,7 +45,7 @@ from recommender.api.parameters import (
     StripParameters,
     SubstituteParameters,
 )
-from recommender.editions import edition_of
+from recommender.editions import NO_EDITION, Edition, edition_of
 from recommender.errors import NothingToSearchFor, WithoutVector
 from recommender.learning.serving import seconds_left
 from recommender.problems import INDEX_UNAVAILABLE
@@ -56,6 +55,7 @@ from recommender.weighing import NoParts
 from rest.addresses import base_address
 from rest.documenting import form_body, problem_example, problem_responses, responses
 from rest.errors import GIVEN_TWICE, InvalidParameters, ParameterError, integer_expected
+from rest.json_text import json_text
 from rest.problems import INVALID_PARAMETERS
 from rest.views import FORM_BYTES, ApiView, content_length
 
@@ -205,42 +205,54 @@ def known_collection() -> Iterator[None]:
 
 def _recommended(
     request: Request, reference: ProductReference, parameters: type[SimilarParameters], recommend: _Recommend
-) -> Response:
+) -> HttpResponse:
     asked = _asked(request, parameters)
     with reference.found() as product_id, weighed(), known_collection():
-        base = base_address(request)
-        tag = _tag(request, base, reference, asked, recommend)
+        query, base = asked.query, base_address(request)
+        edition = NO_EDITION if query.explain else edition_of(query.collection, query.rule_set)
+        tag = _tag(request, base, reference, asked, recommend, edition)
         known = parse_etags(request.headers.get("If-None-Match", "")) if tag is not None else []
         kept = {} if tag is None else {"ETag": tag, "Cache-Control": _cache_control(request)}
         # Proxies that compress make strong tags weak ones.
         if tag in known or f"W/{tag}" in known:
-            return Response(status=HTTPStatus.NOT_MODIFIED, headers=kept)
-        answer, is_index_away = _answer(base, product_id, asked, recommend)
+            return HttpResponseNotModified(headers=kept)
+        recommended = _answer(product_id, asked, recommend, edition.stamp)
     if "*" in known:
-        return Response(status=HTTPStatus.NOT_MODIFIED, headers=kept)
-    if is_index_away:
+        return HttpResponseNotModified(headers=kept)
+    if recommended.index_away:
         kept = {"Cache-Control": f"max-age={_FALLBACK_MAX_AGE_S}"}
-    return Response(answer, headers=kept or {"Cache-Control": "no-store"})
+    # Not REST framework's Response: what is rendered already needs no renderer.
+    return HttpResponse(
+        serializers.recommendations_text(recommended, base, product_id=product_id, stamp=edition.stamp),
+        content_type=JSONRenderer.media_type,
+        headers=kept or {"Cache-Control": "no-store"},
+    )
 
 
-def _answer(base: str, product_id: int, asked: _Asked, recommend: _Recommend) -> tuple[dict[str, Any], bool]:
-    """The JSON of an answer, and whether the index is away."""
-    recommended = recommend(product_id, asked.query)
+def _answer(
+    product_id: int, asked: _Asked, recommend: _Recommend, stamp: int | None = None
+) -> pipeline.Recommendations:
+    """What is recommended; the names in the filter are checked."""
+    recommended = recommend(product_id, replace(asked.query, stamp=stamp))
     if asked.strict:
         check_names(asked.query.filter, is_empty=not recommended.results)
-    answer = serializers.recommendations(recommended, base, product_id=product_id)
-    return answer, recommended.index_away
+    return recommended
 
 
-def _tag(request: Request, base: str, reference: ProductReference, asked: _Asked, recommend: _Recommend) -> str | None:
+def _tag(
+    request: Request,
+    base: str,
+    reference: ProductReference,
+    asked: _Asked,
+    recommend: _Recommend,
+    edition: Edition,
+) -> str | None:
     """The ETag of the answer that a request gets now; None where it may be another one at any time."""
-    query = asked.query
-    edition = None if query.explain else edition_of(query.collection, query.rule_set)
-    if edition is None:
+    if edition.text is None:
         return None
     # The shop's currency stands for that of prices without one.
-    asks_for = (recommend.__name__, reference, request.META.get("QUERY_STRING", ""), query.filter.currency)
-    told = repr((edition, base, asks_for))
+    asks_for = (recommend.__name__, reference, request.META.get("QUERY_STRING", ""), asked.query.filter.currency)
+    told = repr((edition.text, base, asks_for))
     return f'"{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}"'
 
 
@@ -270,7 +282,7 @@ class SimilarView(ApiView):
         examples=[*_EXAMPLES, NO_PRODUCT],
         **_SIMILAR,
     )
-    def get(self, request: Request, product_id: int) -> Response:
+    def get(self, request: Request, product_id: int) -> HttpResponse:
         """Products similar to the one with this id."""
         return _recommended(request, ProductReference(product_id), SimilarParameters, pipeline.similar_to)
 
@@ -287,7 +299,7 @@ class SimilarBySkuView(ApiView):
         examples=[*_EXAMPLES, NO_PRODUCT_WITH_SKU],
         **_SIMILAR,
     )
-    def get(self, request: Request, sku: str) -> Response:
+    def get(self, request: Request, sku: str) -> HttpResponse:
         """Products similar to the one with this SKU."""
         return _recommended(request, ProductReference(sku=sku), SimilarParameters, pipeline.similar_to)
 
@@ -301,13 +313,14 @@ class _StripView(ApiView):
         """The strip of a product, for caches: a request with its ETag is answered by 304."""
         asked = _asked(request, StripParameters)
         with reference.found() as product_id, weighed(), known_collection():
-            answer, is_index_away = _answer(base_address(request), product_id, asked, pipeline.similar_to)
+            recommended = _answer(product_id, asked, pipeline.similar_to)
+        answer = serializers.recommendations(recommended, base_address(request), product_id=product_id)
         html = strip_page(
-            json.loads(JSONRenderer().render(answer)),
+            json.loads(json_text(answer)),
             heading=asked.others["heading"], language=asked.others["lang"], for_mail=asked.others["mail"],
         )  # fmt: skip
         response = HttpResponse(html, headers={"ETag": quote_etag(hashlib.sha256(html.encode()).hexdigest())})
-        max_age_s = _FALLBACK_MAX_AGE_S if is_index_away else _STRIP_MAX_AGE_S
+        max_age_s = _FALLBACK_MAX_AGE_S if recommended.index_away else _STRIP_MAX_AGE_S
         response["Cache-Control"] = f"{_audience(request)}, max-age={max_age_s}"
         return get_conditional_response(request._request, etag=response["ETag"], response=response) or response
 
@@ -354,7 +367,7 @@ class SubstitutesView(ApiView):
         examples=[*_EXAMPLES, NO_PRODUCT],
         **_SUBSTITUTES,
     )
-    def get(self, request: Request, product_id: int) -> Response:
+    def get(self, request: Request, product_id: int) -> HttpResponse:
         """Products in stock that are similar to the one with this id, which may be withdrawn or sold out."""
         return _recommended(request, ProductReference(product_id), SubstituteParameters, pipeline.substitutes_for)
 
@@ -371,7 +384,7 @@ class SubstitutesBySkuView(ApiView):
         examples=[*_EXAMPLES, NO_PRODUCT_WITH_SKU],
         **_SUBSTITUTES,
     )
-    def get(self, request: Request, sku: str) -> Response:
+    def get(self, request: Request, sku: str) -> HttpResponse:
         """Products in stock that are similar to the one with this SKU, which may be withdrawn or sold out."""
         return _recommended(request, ProductReference(sku=sku), SubstituteParameters, pipeline.substitutes_for)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from accounts.throttling import count_further
 from catalog.api.documenting import CARD
@@ -22,9 +24,11 @@ from recommender.api import serializers
 from recommender.api.exceptions import PROBLEM_TYPES
 from recommender.api.parameters import SimilarBatchParameters
 from recommender.api.recommendations import known_collection, weighed
+from recommender.editions import edition_of
 from rest.addresses import base_address
 from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError
+from rest.json_text import json_text
 from rest.parsers import JsonParser
 from rest.problems import INVALID_PARAMETERS, TOO_LARGE, find_type
 from rest.views import ApiView, content_length
@@ -111,7 +115,7 @@ class SimilarBatchView(ApiView):
             problem_example(TOO_LARGE, _too_large(), _PATH),
         ],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """What `GET /api/products/<id>/similar` answers for each of up to 20 products, in one request.
 
         The parameters apply to all of them. The results are in the order of the products; one that does not exist has a problem in
@@ -126,23 +130,28 @@ class SimilarBatchView(ApiView):
         query = pipeline.SimilarQuery(**values)
         ids, unknown = _ids(products)
         with weighed(), known_collection():
+            stamp = edition_of(query.collection, query.rule_set).stamp
+            query = replace(query, stamp=stamp)
             answers = pipeline.similar_to_each([*dict.fromkeys(ids.values())], query)
         if strict:
             found = [each for each in answers.values() if not isinstance(each, ProductNotFound)]
             check_names(query.filter, is_empty=not any(each.results for each in found))
         base = base_address(request)
-        results = []
+        results, errors = [], 0
         for product in products:
             answer = unknown[product] if product in unknown else answers[ids[product]]
             if isinstance(answer, ProductNotFound):
                 error = answer if isinstance(product, int) else ProductNotFound(sku=product)
-                results.append({"status": "error", "problem": _problem_of(error, product)})
+                results.append(f'{{"status":"error","problem":{json_text(_problem_of(error, product))}}}')
+                errors += 1
             else:
-                shown = serializers.recommendations(answer, base, product_id=ids[product])
-                results.append({"status": "ok", "answer": shown})
-        ok = sum(each["status"] == "ok" for each in results)
-        return Response(
-            {"ok": ok, "errors": len(results) - ok, "results": results}, headers={"Cache-Control": "no-store"}
+                shown = serializers.recommendations_text(answer, base, product_id=ids[product], stamp=stamp)
+                results.append(f'{{"status":"ok","answer":{shown}}}')
+        counts = f'"ok":{len(results) - errors},"errors":{errors}'
+        return HttpResponse(
+            f'{{{counts},"results":[{",".join(results)}]}}',
+            content_type=JSONRenderer.media_type,
+            headers={"Cache-Control": "no-store"},
         )
 
 

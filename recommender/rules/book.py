@@ -107,6 +107,12 @@ class RuleBooks:
                 self._books[name] = book
         return self._books.get(name)
 
+    def confirm(self) -> None:
+        """Take the books for current: the stamp of what they were read from has not changed."""
+        now = time.monotonic()
+        if now - self._read_at < _KEEP_S:
+            self._checked_at = now
+
     def _check(self, now: float) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_STAMP_SQL)
@@ -139,7 +145,14 @@ def forget_rules() -> None:
     registry.drop(RuleBooks)
 
 
-def plan_beside(collection: str, product_id: int, rule_set: str | None = None, *, visible_only: bool = True) -> Plan:
+def plan_beside(
+    collection: str,
+    product_id: int,
+    rule_set: str | None = None,
+    *,
+    visible_only: bool = True,
+    stamp: int | None = None,
+) -> Plan:
     """The plan of a query beside a product.
 
     Args:
@@ -147,6 +160,7 @@ def plan_beside(collection: str, product_id: int, rule_set: str | None = None, *
         product_id: the product of the query.
         rule_set: see `rule_book`.
         visible_only: whether a product that may not be shown is none.
+        stamp: of the catalogue, see `catalog.kept`.
 
     Returns:
         The plan; NO_RULES without rules.
@@ -160,14 +174,14 @@ def plan_beside(collection: str, product_id: int, rule_set: str | None = None, *
         return NO_RULES
     if not book.needs_product:
         return _compile(book, book.rules_for(None), None)
-    card = visible_cards([product_id]).get(product_id)
+    card = visible_cards([product_id], stamp).get(product_id)
     if card is None and not visible_only:
         card = next(iter(product_cards(Product.objects.filter(pk=product_id))), None)
     if card is None:
         raise ProductNotFound(product_id)
     rules = book.rules_for(card)
     has_wall = any(rule.key.kind == WallRule.kind for rule in rules)
-    details = details_of([product_id]).get(product_id, NO_DETAILS) if has_wall else NO_DETAILS
+    details = details_of([product_id], stamp).get(product_id, NO_DETAILS) if has_wall else NO_DETAILS
     return _compile(book, rules, Facts(card, details))
 
 

@@ -14,7 +14,9 @@ from django.utils import timezone
 
 from catalog.cards import ProductCard
 from catalog.json_conditions import attribute_texts
+from catalog.kept import Kept
 from catalog.models import Product
+from jobs.process import process
 
 # By hand: every recommendation with such a rule needs it.
 _COLUMNS = "id, tags, attributes, created_at"
@@ -26,6 +28,7 @@ _ONE_ROW_SQL = f"SELECT json_group_array(json_array({_COLUMNS})) FROM {Product._
 _NEWEST = 20_000
 _VALUES_TTL_S = 600
 _MAX_VALUES = 50
+_MAX_KEPT_CHARACTERS = 500
 
 
 class Details:
@@ -36,6 +39,11 @@ class Details:
     def __init__(self, tags: Any = (), attributes: Any = None, created_at: Any = None) -> None:
         """Keep the values as the database gives them; created_at: None for a product that is not known."""
         self._tags, self._attributes, self._created_at = tags, attributes, created_at
+
+    @property
+    def characters(self) -> int:
+        """How long tags and attributes are as texts."""
+        return len(str(self._tags)) + len(str(self._attributes))
 
     @property
     def tags(self) -> Sequence[str]:
@@ -90,15 +98,30 @@ class Facts:
     details: Details = NO_DETAILS
 
 
-def details_of(product_ids: Collection[int]) -> dict[int, Details]:
+class _KeptDetails(Kept[int, Details]):
+    """Details by product id, of products with few attributes; in 20 MB at most."""
+
+    most = 10_000
+
+    def is_small(self, value: Details) -> bool:
+        """Whether it has few attributes."""
+        return value.characters <= _MAX_KEPT_CHARACTERS
+
+
+def details_of(product_ids: Collection[int], stamp: int | None = None) -> dict[int, Details]:
     """Read the details of products.
 
     Args:
         product_ids: any ids.
+        stamp: of the catalogue, read before; details that were read since are not read again. None: all are read.
 
     Returns:
         Details by product id, of those that there are.
     """
+    return process.get(_KeptDetails).get_each(stamp, product_ids, _read_details)
+
+
+def _read_details(product_ids: Sequence[int]) -> dict[int, Details]:
     if not product_ids:
         return {}
     is_sqlite = connection.vendor == "sqlite"

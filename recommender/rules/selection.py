@@ -17,8 +17,10 @@ CardOf = Callable[[Item], ProductCard]
 class Selection:
     """What the rules of a plan say about candidates, as they become known."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, stamp: int | None = None) -> None:
+        """What the rules of a plan say. stamp: of the catalogue, see `catalog.kept`."""
         self.plan = plan
+        self._stamp = stamp
         self.pins: dict[int, ProductCard] = {}
         self._details: dict[int, Details] = {}
 
@@ -39,7 +41,7 @@ class Selection:
     def look_up(self, product_ids: Collection[int]) -> None:
         """Read the details of candidates, if the checks need them."""
         if self.plan.checks_need_details:
-            self._details |= details_of(product_ids)
+            self._details |= details_of(product_ids, self._stamp)
 
     def admits(self, card: ProductCard) -> bool:
         """Whether a candidate that was looked up may be shown."""
@@ -76,7 +78,7 @@ class Selection:
             return [*items]
         cards = [card_of(item) for item in items]
         if self.plan.moves_need_details:
-            self._details |= details_of({card.id for card in cards} - self._details.keys())
+            self._details |= details_of({card.id for card in cards} - self._details.keys(), self._stamp)
         return moved(items, [self.plan.places(card, self._details.get(card.id, NO_DETAILS)) for card in cards])
 
     def admitted(

@@ -656,6 +656,7 @@ def test_a_recommendation_costs_three_queries_and_one_more_where_pictures_may_be
         shop.add((math.cos(0.07 * number), math.sin(0.07 * number), 0))
     similar(api, product, max_price=50)
 
+    Product.objects.filter(pk=product.pk).update(title="Another")
     with django_assert_num_queries(3):
         similar(api, product, brand="Harbour", max_price=50)
     shop.add((math.cos(0.08), 0, math.sin(0.08)))
