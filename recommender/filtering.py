@@ -166,12 +166,10 @@ def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[Hit]:
     if len(hits) < 2:
         return []
     # Plain numbers: for a strip of twelve NumPy takes longer.
-    angles = []
-    for hit in hits:
-        cosine = distance.cosine_of(hit.score)
-        if cosine is None:
-            return [*hits]
-        angles.append(math.acos(min(1.0, max(-1.0, cosine))))
+    cosines = [cosine for hit in hits if (cosine := distance.cosine_of(hit.score)) is not None]
+    if len(cosines) < len(hits):
+        return [*hits]
+    angles = [math.acos(min(1.0, max(-1.0, cosine))) for cosine in cosines]
     near = [after - before <= _SAME_PICTURE_ANGLE for before, after in pairwise(angles)]
     unclear = [hit for hit, before, after in zip(hits, [False, *near], [*near, False], strict=True) if before or after]
     sketches = [hit.sketch for hit in unclear if hit.sketch is not None]

@@ -504,6 +504,9 @@ class _Search:
         self.live, self._query = live, query
         self._required_id, self._rearrangement = required_product_id, rearrangement
         self._wanted = query.offset + query.limit
+        # Asked once: comparing filters for each hit takes longer than all else here.
+        self._is_filtered = query.filter != NO_FILTER
+        self._needs_database = self._is_filtered and query.filter.needs_database
         self._selection = Selection(plan, query.stamp)
         target = max(
             self._wanted * _DIVERSITY_OVERSAMPLING if query.diversity else self._wanted,
@@ -573,7 +576,7 @@ class _Search:
                 cards |= visible_cards(new - read.keys(), query.stamp)
                 cards |= {each: card for each in new if (card := read.get(each)) is not None}
                 looked_up |= new
-                unmet |= ids_not_matching(new & cards.keys(), query.filter) if query.filter.needs_database else set()
+                unmet |= ids_not_matching(new & cards.keys(), query.filter) if self._needs_database else set()
                 selection.look_up(new & cards.keys())
             if self._required_id is not None and self._required_id not in cards:
                 raise ProductNotFound(self._required_id)
@@ -590,7 +593,7 @@ class _Search:
                     and hit.product_id not in excluded
                     and hit.product_id not in unmet
                     and (self._max_score is None or hit.score <= self._max_score)
-                    and (query.filter == NO_FILTER or query.filter.matches(cards[hit.product_id]))
+                    and not (self._is_filtered and not query.filter.matches(cards[hit.product_id]))
                     and hit.id not in unsure
                     and selection.admits(cards[hit.product_id])
                     and cards[hit.product_id].family not in pinned_families
@@ -764,6 +767,8 @@ def place_pins(
     selection: Selection, cards: Mapping[int, ProductCard], query: SearchQuery, refused_ids: Collection[int]
 ) -> None:
     """Give places to the pins that filters and rules admit."""
+    if not selection.plan.pins:
+        return
     selection.place_pins(
         cards,
         lambda card: card.id not in refused_ids and query.filter.matches(card) and selection.admits(card),

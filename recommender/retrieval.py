@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from opentelemetry import trace
 
 from embeddings.backends import get_vector_index
 from embeddings.errors import InvalidVector
+from embeddings.metrics import span
 from embeddings.vector_index.base import (
     Distance,
     Filter,
@@ -22,8 +22,6 @@ from embeddings.vector_index.base import (
     similarities_of_all,
 )
 from recommender.selectors import ReadVectors
-
-tracer = trace.get_tracer(__name__)
 
 # Each photo that is asked costs a search in the graph. Of a product with more photos than this, the few that differ most are asked
 # for more products, and what they find is compared with all of its photos.
@@ -108,9 +106,7 @@ def nearest_products(collection: IndexCollection, asked: Sequence[Sought]) -> li
     chosen = [each.positions() for each in asked]
     queries = [query for each, positions in zip(asked, chosen, strict=True) for query in each.queries(positions)]
     try:
-        with tracer.start_as_current_span(
-            "index query", attributes={"collection": collection.name, "limit": asked[0].limit, "photos": len(queries)}
-        ):
+        with span("index query", collection=collection.name, limit=asked[0].limit, photos=len(queries)):
             # One alone is asked as such: an engine may answer it faster.
             single = len(queries) == 1
             answers = iter(

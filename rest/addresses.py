@@ -23,8 +23,12 @@ def base_address(request: Request | HttpRequest) -> str:
         The setting PUBLIC_URL; without it, scheme, host and script prefix of the request. No slash at the end.
     """
     public: str = settings.PUBLIC_URL
+    if public:
+        return public
+    # REST framework's request asks itself first for each attribute.
+    plain = getattr(request, "_request", request)
     # As `build_absolute_uri`, which takes the address apart and puts it together again.
-    return public or f"{request.scheme}://{request.get_host()}{iri_to_uri(get_script_prefix())}".rstrip("/")
+    return f"{plain.scheme}://{plain.get_host()}{iri_to_uri(get_script_prefix())}".rstrip("/")
 
 
 def absolute(base: str, url: str) -> str:

@@ -86,6 +86,8 @@ def check_names(product_filter: ProductFilter, *, is_empty: bool) -> None:
     Raises:
         InvalidParameters: there is no such category or brand; each error has the nearest names.
     """
+    if product_filter == NO_FILTER:
+        return
     errors = []
     for condition, value in product_filter.conditions():
         if not condition.names or not (is_empty or condition.lookup.excludes):

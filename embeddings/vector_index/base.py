@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -627,9 +628,15 @@ def sketch_of(vector: Vector) -> bytes:
         The bytes of float32 [16 at most], the projection onto orthonormal vectors: two sketches are never farther apart than their
         vectors.
     """
-    starts = np.unique(np.linspace(0, len(vector), _SKETCH_SIZE, endpoint=False, dtype=int))
-    sums = np.add.reduceat(vector, starts) / np.sqrt(np.diff([*starts, len(vector)]))
-    return sums.astype(np.float32).tobytes()
+    starts, lengths = _sketched(len(vector))
+    return (np.add.reduceat(vector, starts) / lengths).astype(np.float32).tobytes()
+
+
+@lru_cache(maxsize=16)
+def _sketched(dim: int) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+    """Where the pieces of a vector begin that a sketch adds up, and the square roots of their lengths."""
+    starts = np.unique(np.linspace(0, dim, _SKETCH_SIZE, endpoint=False, dtype=int))
+    return starts, np.sqrt(np.diff([*starts, dim]))
 
 
 def possible_ids(ids: Iterable[int]) -> list[int]:

@@ -25,6 +25,7 @@ from embeddings.errors import IndexFull, IndexUnavailable
 from embeddings.vector_index.base import (
     COLLECTION_NAME,
     PAYLOAD_FIELDS,
+    UNFILTERED,
     Distance,
     FieldType,
     Filter,
@@ -544,6 +545,8 @@ class _Search:
         return min(math.ceil(self.points_a_product * self.query.limit) + 2, _MAX_CANDIDATES)
 
     def _conditions(self, without_products: AnyCollection[int] = ()) -> engine.Filter | None:
+        if self.query.filter is UNFILTERED and not self.hidden and not without_products:
+            return None
         return _engine_filter(replace(self.query.filter, exclude_ids=self.hidden), without_products)
 
     def _scored(self, limit: int, conditions: engine.Filter | None) -> list[engine.ScoredPoint]:
