@@ -33,11 +33,11 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class MatchEvidence:
-    """How similar the most similar photos of two products are.
+    """How similar two products are.
 
     Attributes:
-        kind: same file, similar or mirrored.
-        similarity: cosine of the vectors, 0 to 1.
+        kind: of their most similar photos: same file, similar or mirrored; or similar text.
+        similarity: cosine of the vectors, 0 to 1; by text, the probability that they are the same.
         hash_distance: number of different bits, see `catalog.perceptual_hash`.
     """
 
@@ -61,7 +61,7 @@ class FoundPair:
 
     Attributes:
         first, second: their ids, ascending.
-        evidence: how similar their photos are.
+        evidence: how similar they are.
         differences: what speaks against it.
     """
 

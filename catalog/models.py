@@ -419,15 +419,17 @@ class DuplicatePair(models.Model):
     """Two products that may be the same, and the decision about them.
 
     `first` has the smaller id. `similarity` (cosine of the vectors) and `hash_distance` (different bits of the perceptual hashes)
-    are of their most similar photos; `kind` is empty if there is only a decision.
+    are of their most similar photos; of a pair by text, `similarity` is the probability that they are the same. `kind` is empty if
+    there is only a decision.
     """
 
     class Kind(models.TextChoices):
-        """How similar their photos are."""
+        """What is similar in them."""
 
         SAME_FILE = "same_file", _("identical photo")
         SIMILAR = "alike", _("similar photo")
         MIRRORED = "mirrored", _("similar photo, mirrored")
+        TEXT = "text", _("similar text")
 
     class Decision(models.TextChoices):
         """The relation of the two products."""

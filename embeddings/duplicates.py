@@ -1,4 +1,4 @@
-"""Finds near-duplicates: products with photos whose vectors and perceptual hashes are both similar.
+"""Finds near-duplicates: products with photos whose vectors and perceptual hashes are both similar, or with texts of one product.
 
 All photos are compared with each other, exactly and in blocks, with the vectors in the database, because a running server may hold
 the index. The vectors are in a temporary file, so that memory stays small.
@@ -24,6 +24,7 @@ from catalog.duplicates import MatchEvidence, PairChanges, store_search_result
 from catalog.models import DuplicatePair, ProductImage
 from catalog.perceptual_hash import MIRROR
 from catalog.photos import ImageRejected, read_photo
+from embeddings.duplicates_by_text import pairs_by_text
 from embeddings.errors import UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from jobs.progress import ProgressCallback, StageProgress
@@ -99,7 +100,7 @@ def find_duplicates(on_progress: ProgressCallback) -> SearchReport:
     """Search for near-duplicates among the active products, and store them for review. An interrupted search stores nothing.
 
     Args:
-        on_progress: progress of hashing, reading and comparing.
+        on_progress: progress of hashing, reading and comparing photos, then texts.
 
     Returns:
         What was found.
@@ -120,6 +121,7 @@ def find_duplicates(on_progress: ProgressCallback) -> SearchReport:
             matches, crowded = _matches(contents, vectors, ~shared & (contents.hashes != 0), on_progress)
             shared |= crowded
             _add_product_pairs(found, contents, matches)
+    found |= pairs_by_text(version, found.keys(), on_progress)
     photos = len(contents.products)
     return SearchReport(photos, unreadable, int(shared.sum()), store_search_result(found, photos=photos))
 

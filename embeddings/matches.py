@@ -159,7 +159,7 @@ def matches_of_product(product_id: int, *, limit: int = DEFAULT_MATCHES, min_pro
     main = product.variant_of_id or product.pk
     family = Product.objects.filter(Q(pk=main) | Q(variant_of=main)).values_list("pk", flat=True)
     live = _live()
-    vectors = [] if live is None else _vectors_of(live.version_id, [product_id]).get(product_id, [])
+    vectors = [] if live is None else vectors_of_photos(live.version_id, [product_id]).get(product_id, [])
     entry = Entry(record_of(product), np.stack(vectors)) if vectors else Entry(record_of(product))
     return _matches(entry, live, hidden={product_id, *family}, limit=limit, min_probability=min_probability)
 
@@ -228,10 +228,10 @@ def _matches(
     wanted += [product for product in by_photo if product in candidates and product not in wanted]
     if not wanted:
         return []
-    photos = {} if live is None or not len(entry.vectors) else _vectors_of(live.version_id, wanted)
+    photos = {} if live is None or not len(entry.vectors) else vectors_of_photos(live.version_id, wanted)
     cosines = texts.cosines_of(entry.record, wanted)
     known: dict[int, tuple[float | None, float]] = {
-        product: (_cosine(entry.vectors, photos.get(product, ())), cosines[product]) for product in wanted
+        product: (cosine(entry.vectors, photos.get(product, ())), cosines[product]) for product in wanted
     }
     evidence = evidence_of(known)
     rows = np.stack(
@@ -282,8 +282,16 @@ def _nearest_by_photo(
     return sorted(best, key=lambda product: (-best[product], product))[:CANDIDATES]
 
 
-def _vectors_of(version_id: int, products: Iterable[int]) -> dict[int, list[NDArray[np.float32]]]:
-    """Vectors of the photos of products that are compared, of unit length."""
+def vectors_of_photos(version_id: int, products: Iterable[int]) -> dict[int, list[NDArray[np.float32]]]:
+    """Read the vectors of the photos of products that are compared.
+
+    Args:
+        version_id: of the encoder version.
+        products: their ids.
+
+    Returns:
+        Of unit length, by product; those without any are left out.
+    """
     found: defaultdict[int, list[NDArray[np.float32]]] = defaultdict(list)
     images = ProductImage.objects.compared().filter(product__in=list(products))
     product_of = dict(images.values_list("pk", "product"))
@@ -295,7 +303,8 @@ def _vectors_of(version_id: int, products: Iterable[int]) -> dict[int, list[NDAr
     return found
 
 
-def _cosine(vectors: NDArray[np.float32], others: Sequence[NDArray[np.float32]]) -> float | None:
+def cosine(vectors: NDArray[np.float32], others: Sequence[NDArray[np.float32]]) -> float | None:
+    """The highest cosine of two photos. vectors: float32 [photos, dim]; None: a side has none."""
     if not len(vectors) or not len(others):
         return None
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

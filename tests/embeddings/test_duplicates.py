@@ -102,6 +102,23 @@ class TestFinding:
         assert len(planted & pairs().keys()) >= 19
         assert not pairs().keys() - planted
 
+    def test_texts_of_one_product_are_found_where_a_photo_is_missing_or_another(self, shop, drawn):
+        said = {"brand": "Bose", "price": 329, "currency": "EUR"}
+        titles = [
+            "QuietComfort 45 headphones, black",
+            "QuietComfort 45 black headphones",
+            "SoundLink Flex speaker, black",
+        ]
+        one, other, third = shop(drawn[0]), shop(), shop(drawn[1])
+        for product, title in zip((one, other, third), titles, strict=True):
+            Product.objects.filter(pk=product.pk).update(title=title, **said)
+        Product.objects.exclude(pk=third.pk).update(description="Wireless, with noise cancelling and a day of battery.")
+        search()
+        assert pairs() == {(one.pk, other.pk): Kind.TEXT}
+        mark_as_different([one.pk, other.pk])
+        search()
+        assert pairs() == {}
+
     def test_the_very_same_bytes_are_certain(self, shop, drawn):
         one, other = shop(drawn[0]), shop(drawn[1], drawn[0])
         search()

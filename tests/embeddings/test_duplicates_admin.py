@@ -91,7 +91,9 @@ class TestThePage:
     def test_it_says_how_alike_they_are_in_words(self, admin: Client) -> None:
         twins(kind=Kind.SAME_FILE, similarity=1)
         twins("Hat", kind=Kind.MIRRORED)
+        twins("Cup", kind=Kind.TEXT, similarity=0.93)
         page = shown(admin)
+        assert "93%: similar text" in page
         assert "100%: identical photo" in page
         assert "97%: similar photo, mirrored" in page
 
