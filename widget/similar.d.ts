@@ -103,6 +103,8 @@ export interface RecommendationOptions extends Options {
   weights?: string;
   /** Weights by name. */
   mode?: string;
+  /** false: without merchandising rules. */
+  rules?: boolean;
 }
 
 export interface SimilarOptions extends RecommendationOptions {

@@ -87,14 +87,19 @@ class SearchParameters(FilterParameters):
         "Weights by name, instead of `weights`: the same shape in another colour, or the same colour in another shape.",
         choices=[*MODES],
     )
+    rules = BooleanParameter(
+        "Whether merchandising rules apply; with false, the answer is as if there were none.", default=True
+    )
     explain = BooleanParameter(
         "Whether to say what merchandising rules did, in `explanation`. Takes twice as long.", default=False
     )
 
     @classmethod
     def parse(cls, *sources: QueryDict, errors: Iterable[ParameterError] = ()) -> dict[str, Any]:
-        """See Parameters; the weights of a mode are in `weights`."""
+        """See Parameters; the weights of a mode are in `weights`, and no rules are a rule set without a name."""
         values = super().parse(*sources, errors=errors)
+        if not values.pop("rules"):
+            values["rule_set"] = ""
         mode = values.pop("mode", None)
         return values if mode is None else {**values, "weights": MODES[mode]}
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from playwright.sync_api import Page, Route, expect
 
 from catalog.models import Product
+from recommender.rules.services import save_rule, save_set
 from tests.browser.conftest import Api, answer, card, until
 from tests.catalog.shop import stock
 from tests.factories import jpeg
@@ -114,6 +115,28 @@ def test_the_widget_asks_for_the_product_the_number_and_the_collection_that_its_
 
     until(page, lambda: len(events(page)) == 2)
     assert asked_for_products(api)[1:] == [f"{shop_url}/api/products/7/similar?limit=3&collection=food"]
+
+
+def test_two_strips_show_what_rules_do(
+    page: Page, shop_url: str, product: Product, serve_page: Callable[[str], str], index_photos: Callable[[], object]
+) -> None:
+    stock("Red mug", brand="Pier")
+    index_photos()
+    rules = save_set({"name": "main", "active": True})
+    save_rule(rules, {"kind": "hide", "parameters": {"brand": ["Pier"]}})
+    strip = f'<similar-products product-id="{product.pk}"'
+    page.goto(
+        serve_page(
+            f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="icon" href="data:,">
+            <script type="module" src="{shop_url}/widget/v1/similar.js"></script>
+            {strip} heading="Before" rules="false"></similar-products>
+            {strip} heading="After"><p slot="empty">Nothing.</p></similar-products>"""
+        )
+    )
+
+    expect(page.get_by_role("region", name="Before").get_by_role("link")).to_have_text(re.compile("Red mug"))
+    expect(page.get_by_text("Nothing.")).to_be_visible()
+    expect(page.get_by_role("region", name="After").get_by_role("link")).to_have_count(0)
 
 
 def test_visitors_say_what_shape_colour_and_pattern_count(

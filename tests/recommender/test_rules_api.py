@@ -197,6 +197,19 @@ def test_a_search_by_photo_explains_itself_too(ruled: RuledShop, api: Client) ->
     assert {*effect["products"]} == {each.pk for each in ruled.others if each.brand == "Pier"}
 
 
+def test_an_answer_without_rules_has_what_they_hide(ruled: RuledShop, api: Client) -> None:
+    before = ids(answer(api, ruled.product, limit=20))
+    ruled.add_rule("hide", brand=["Pier"])
+    hidden = {each.pk for each in ruled.others if each.brand == "Pier"}
+
+    assert not hidden & {*ids(answer(api, ruled.product, limit=20))}
+    assert ids(answer(api, ruled.product, limit=20, rules="false")) == before
+    assert not hidden & {*ids(answer(api, ruled.product, limit=20, rules="true"))}
+    path = "/api/collections/all/search"
+    assert not hidden & {*ids(api.post(path, {"photo": photo(), "limit": 20}).json())}
+    assert hidden <= {*ids(api.post(path, {"photo": photo(), "limit": 20, "rules": "false"}).json())}
+
+
 def test_rules_are_exported_and_imported_again_without_a_change(ruled: RuledShop, tmp_path: Path) -> None:
     ruled.add_rule("hide", scope="category", target="women", brand=["Pier"])
     ruled.add_rule("boost", attribute_at_least={"margin": 0.4}, places=9)

@@ -17,7 +17,7 @@ const LOAD_AHEAD = "300px";
 const IMPRESSION_MS = 1_000;
 // Attributes that are parameters of the API; those of LISTS have several values, with commas.
 const LISTS = ["tag", "not-category", "not-brand", "exclude", "attribute"];
-const PARAMETERS = ["limit", "collection", "offset", "diversity", "min-score", "max-score", "min-confidence", "category", "brand", "min-price", "max-price", "currency", "available", ...LISTS, "mode", "weights", "fallback"];
+const PARAMETERS = ["limit", "collection", "offset", "diversity", "min-score", "max-score", "min-confidence", "category", "brand", "min-price", "max-price", "currency", "available", ...LISTS, "mode", "weights", "rules", "fallback"];
 // Attributes by which the products change, and those by which only their look does.
 const REQUESTED = ["product-id", "sku", "skus", "api", "api-key", "substitutes", ...PARAMETERS];
 const DRAWN = ["heading", "heading-fallback", "show-brand", "add-to-basket", "lang", ...Object.keys(TEXTS.en).map((name) => `text-${name}`)];
