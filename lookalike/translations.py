@@ -157,7 +157,7 @@ ADMIN = Area(
         *(_UNFOLD / part for part in ("templates/admin", "templates/registration", "templates/unfold")),
         *(_UNFOLD / f"{module}.py" for module in ("admin", "forms", "widgets", "templatetags/unfold_list")),
     ),
-    complete=("fr", "es"),
+    complete=("fr", "es", "it", "nl"),
     before=SHOP,
 )
 AREAS = (SHOP, ADMIN)
