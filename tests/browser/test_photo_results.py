@@ -94,6 +94,8 @@ def test_more_like_a_result_is_shown_and_the_way_back_leads_to_its_card(
 def test_the_shop_s_own_photos_are_examples(page: Page, shop: str) -> None:
     page.goto(shop)
     expect(page.get_by_text("Or try one of these")).to_be_visible()
+    if AXE.exists():
+        assert find_violations_in_both(page, "light") == []
 
     page.get_by_role("button", name="Jug").press("Enter")
 
