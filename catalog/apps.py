@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
 
@@ -9,6 +10,7 @@ class CatalogConfig(AppConfig):
     """Products, photos, categories, families and importers."""
 
     name = "catalog"
+    verbose_name = _("Catalogue")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

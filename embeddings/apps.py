@@ -1,12 +1,14 @@
 """The embedding service: encoders, vectors and the index that is derived from them."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class EmbeddingsConfig(AppConfig):
     """Listens to the catalogue's events."""
 
     name = "embeddings"
+    verbose_name = _("Embeddings")
 
     def ready(self) -> None:
         """Connect the receivers, the system checks, the stamped tables and the kinds of job."""

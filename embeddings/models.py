@@ -52,7 +52,7 @@ class Collection(models.Model):
     language = models.CharField(
         _("language of texts"),
         max_length=3,
-        choices=[(code, language.name) for code, language in LANGUAGES.items()],
+        choices=[(code, _(language.name)) for code, language in LANGUAGES.items()],
         default=DEFAULT_LANGUAGE,
         help_text=_("Whose forms of a word are found as one: shoes and shoe. A change indexes all texts again."),
     )

@@ -67,7 +67,7 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pk}: {self.state}"
+        return f"{self.get_kind_display()} {self.pk}: {self.get_state_display()}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the row.

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,7 +17,6 @@ from pathlib import Path
 import django
 import unfold
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.plurals import get_plural
 from babel.messages.pofile import read_po, write_po
@@ -27,18 +27,10 @@ from lookalike.environment import BASE_DIR, LANGUAGES
 # The texts in the source are in the first language.
 TRANSLATIONS = LANGUAGES[1:]
 
-_KEYWORDS: Mapping[str, tuple[int | tuple[int, str], ...] | None] = {
-    "_": None,
-    "gettext": None,
-    "gettext_lazy": None,
-    "gettext_noop": None,
-    "ngettext": (1, 2),
-    "ngettext_lazy": (1, 2),
-    "pgettext": ((1, "c"), 2),
-    "pgettext_lazy": ((1, "c"), 2),
-    "npgettext": ((1, "c"), 2, 3),
-    "npgettext_lazy": ((1, "c"), 2, 3),
-}
+# The functions that mark a text, without the ending of the lazy ones.
+_SINGULAR = ("_", "gettext", "gettext_noop")
+_PLURAL = ("ngettext",)
+_WITH_CONTEXT = ("pgettext", "npgettext")
 # What Django makes of a text in a template; it fills the rest of the template with letters.
 _CALL = re.compile(r"""\bn?p?gettext\((?:\s*u?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")\s*,?)+\s*(?:count\s*)?\)""")
 _PLACEHOLDER = re.compile(r"%\(\w+\)[#0 +-]*\d*(?:\.\d+)?[a-z]|%[sdrf]|\{\w*\}")
@@ -155,7 +147,10 @@ ADMIN = Area(
             )
         ),
         *(_UNFOLD / part for part in ("templates/admin", "templates/registration", "templates/unfold")),
-        *(_UNFOLD / f"{module}.py" for module in ("admin", "forms", "widgets", "templatetags/unfold_list")),
+        *(
+            _UNFOLD / f"{module}.py"
+            for module in ("admin", "forms", "mixins/base_model_admin", "widgets", "templatetags/unfold_list")
+        ),
     ),
     complete=("fr", "es", "it", "nl"),
     before=SHOP,
@@ -213,8 +208,14 @@ def _texts(path: Path) -> list[Message]:
     if path.suffix == ".html":
         source = "\n".join(call.group() for call in _CALL.finditer(templatize(source, origin=str(path))))
     found = Catalog()
-    for _line, text, _comments, context in extract("python", io.BytesIO(source.encode()), keywords=_KEYWORDS):
-        found.add(text, context=context)
+    # Not Babel's own search: what it finds in f-strings depends on the version of Python.
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)] if "gettext" in source else []
+    for call in sorted(calls, key=lambda node: node.lineno):
+        name = call.func.id.removesuffix("_lazy") if isinstance(call.func, ast.Name) else ""
+        given = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+        context = given.pop(0) if name in _WITH_CONTEXT and given else None
+        if given and name in (*_SINGULAR, *_PLURAL, *_WITH_CONTEXT):
+            found.add(tuple(given) if len(given) > 1 else given[0], context=context)
     texts = _messages(found)
     return [text for text in texts if _singular(text) not in _of_django()] if path.is_relative_to(_UNFOLD) else texts
 

@@ -2,12 +2,14 @@
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
+from django.utils.translation import gettext_lazy as _
 
 
 class RecommenderConfig(AppConfig):
     """Owns nothing that cannot be rebuilt, but for what visitors did."""
 
     name = "recommender"
+    verbose_name = _("Recommendations")
     default = True
 
     def ready(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop
+
 DEFAULT_LANGUAGE = "en"
 
 
@@ -13,7 +15,7 @@ class Language:
     """How words of a language are reduced to what they have in common.
 
     Attributes:
-        name: for users.
+        name: for users; Django or our own files have its translations.
         algorithm: of Snowball; "" for none, so that words count as they are written.
         stop_words: words that say nothing about a product. Short lists of function words: in a shop, `new`, `system` and
             `computer`, which longer lists contain, are what people look for.
@@ -68,7 +70,7 @@ LANGUAGES: Mapping[str, Language] = {
         " su un una uno",
     ),
     "lt": _language("Lithuanian", "lithuanian"),
-    "nb": _language("Norwegian", "norwegian", "av de den det du en er et fra i med og om på som til ved"),
+    "nb": _language(gettext_noop("Norwegian"), "norwegian", "av de den det du en er et fra i med og om på som til ved"),
     "nl": _language(
         "Dutch",
         "dutch",
@@ -86,5 +88,5 @@ LANGUAGES: Mapping[str, Language] = {
     "sv": _language("Swedish", "swedish", "att av de den det du en ett från för i med och om på som till vid är"),
     "tr": _language("Turkish", "turkish", "bir bu da de için ile ve"),
     # Words as they are written, of any language.
-    "und": _language("Any (no stemming)", ""),
+    "und": _language(gettext_noop("Any (no stemming)"), ""),
 }

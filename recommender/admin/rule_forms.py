@@ -135,7 +135,7 @@ def parameter_fields(kind: str) -> tuple[str, ...]:
 def _field(declared: FieldInfo) -> forms.Field:
     options: dict[str, Any] = {
         "label": _lazy(declared.title or ""),
-        "help_text": declared.description or "",
+        "help_text": _lazy(declared.description) if declared.description else "",
         "required": declared.is_required(),
     }
     default = None if declared.is_required() else declared.get_default(call_default_factory=True)

@@ -92,21 +92,25 @@ _NAMED = {
 class _Named(RuleParameters):
     """Products, by what they have: a product is meant if it has one of the values of each parameter that is given."""
 
-    brand: Names = Field(default=[], title=gettext_noop("Brands"), description="Brands; exact, case-sensitive match.")
+    brand: Names = Field(
+        default=[], title=gettext_noop("Brands"), description=gettext_noop("Brands; exact, case-sensitive match.")
+    )
     category: Annotated[list[Path], Field(max_length=_MAX_NAMES)] = Field(
         default=[],
         title=gettext_noop("Categories"),
-        description="Slug paths of categories, each with everything below it.",
+        description=gettext_noop("Slug paths of categories, each with everything below it."),
     )
-    tag: Names = Field(default=[], title=gettext_noop("Tags"), description="Tags; exact, case-sensitive match.")
+    tag: Names = Field(
+        default=[], title=gettext_noop("Tags"), description=gettext_noop("Tags; exact, case-sensitive match.")
+    )
     attribute: Annotated[dict[Word, Names], Field(max_length=_MAX_NAMES)] = Field(
         default={},
         title=gettext_noop("Attributes"),
-        description="Values by name of the attribute.",
+        description=gettext_noop("Values by name of the attribute."),
         examples=[{"material": ["wool"]}],
     )
     products: Annotated[list[Sku], Field(max_length=_MAX_NAMES)] = Field(
-        default=[], title=gettext_noop("Products"), description="SKUs."
+        default=[], title=gettext_noop("Products"), description=gettext_noop("SKUs.")
     )
 
     @model_validator(mode="after")
@@ -172,10 +176,14 @@ class PinRule(RuleParameters):
     help = _("Show products at fixed places, if no filter and no other rule leaves them out.")
 
     products: Annotated[list[Sku], Field(min_length=1, max_length=_MAX_PINS)] = Field(
-        title=gettext_noop("Products"), description="SKUs, in their order."
+        title=gettext_noop("Products"), description=gettext_noop("SKUs, in their order.")
     )
     place: int = Field(
-        default=1, ge=1, le=100, title=gettext_noop("Place"), description="Place of the first of them, from 1."
+        default=1,
+        ge=1,
+        le=100,
+        title=gettext_noop("Place"),
+        description=gettext_noop("Place of the first of them, from 1."),
     )
 
     def add_to(self, draft: Draft, rule: RuleKey) -> None:
@@ -230,17 +238,17 @@ class _Moved(_Named):
         ge=1,
         le=3650,
         title=gettext_noop("New for days"),
-        description="Only products that came in this many days.",
+        description=gettext_noop("Only products that came in this many days."),
     )
     available: bool | None = Field(
         default=None,
         title=gettext_noop("In stock"),
-        description="Only products in stock; false: only those that are not.",
+        description=gettext_noop("Only products in stock; false: only those that are not."),
     )
     attribute_at_least: Annotated[dict[Word, float], Field(max_length=_MAX_NAMES)] = Field(
         default={},
         title=gettext_noop("Attributes, at least"),
-        description="Least value by name of an attribute that is a number, such as a margin.",
+        description=gettext_noop("Least value by name of an attribute that is a number, such as a margin."),
         examples=[{"margin": 0.4}],
     )
     places: int = Field(
@@ -248,8 +256,9 @@ class _Moved(_Named):
         ge=1,
         le=MOVED_TOGETHER,
         title=gettext_noop("Places"),
-        description="How many places a product is moved. The nearest are taken in groups of"
-        f" {MOVED_TOGETHER}, and moved within their group.",
+        description=gettext_noop(
+            "How many places a product is moved. The nearest are taken in groups, and moved within their group."
+        ),
     )
 
     sign: ClassVar[int] = 1
@@ -321,13 +330,17 @@ class NeverBesideRule(RuleParameters):
     needs_product = True
 
     same: Annotated[list[Literal["brand", "category"]], Field(max_length=2)] = Field(
-        default=[], title=gettext_noop("Its own"), description="What a result must not have in common with the product."
+        default=[],
+        title=gettext_noop("Its own"),
+        description=gettext_noop("What a result must not have in common with the product."),
     )
-    brand: Names = Field(default=[], title=gettext_noop("Brands"), description="Brands; exact, case-sensitive match.")
+    brand: Names = Field(
+        default=[], title=gettext_noop("Brands"), description=gettext_noop("Brands; exact, case-sensitive match.")
+    )
     category: Annotated[list[Path], Field(max_length=_MAX_NAMES)] = Field(
         default=[],
         title=gettext_noop("Categories"),
-        description="Slug paths of categories, each with everything below it.",
+        description=gettext_noop("Slug paths of categories, each with everything below it."),
     )
 
     @model_validator(mode="after")
@@ -381,7 +394,7 @@ class SameDepartmentRule(RuleParameters):
         ge=1,
         le=10,
         title=gettext_noop("Level"),
-        description="Level of the category tree, from 1: of a/b/c, 2 is a/b.",
+        description=gettext_noop("Level of the category tree, from 1: of a/b/c, 2 is a/b."),
     )
 
     def add_to(self, draft: Draft, rule: RuleKey) -> None:
@@ -407,14 +420,14 @@ class PriceBandRule(RuleParameters):
         ge=0,
         le=1,
         title=gettext_noop("Lowest"),
-        description="Least price, as a multiple of the product's own.",
+        description=gettext_noop("Least price, as a multiple of the product's own."),
     )
     highest: float = Field(
         default=2.0,
         ge=1,
         le=1000,
         title=gettext_noop("Highest"),
-        description="Greatest price, as a multiple of the product's own.",
+        description=gettext_noop("Greatest price, as a multiple of the product's own."),
     )
 
     def add_to(self, draft: Draft, rule: RuleKey) -> None:
@@ -439,7 +452,11 @@ class AtMostRule(RuleParameters):
     counts_once = True
 
     number: int = Field(
-        default=2, ge=1, le=100, title=gettext_noop("Number"), description="Products of one brand in an answer."
+        default=2,
+        ge=1,
+        le=100,
+        title=gettext_noop("Number"),
+        description=gettext_noop("Products of one brand in an answer."),
     )
 
     def add_to(self, draft: Draft, rule: RuleKey) -> None:
@@ -456,7 +473,11 @@ class ConfidenceFloorRule(RuleParameters):
     counts_once = True
 
     min_confidence: float = Field(
-        ge=0, le=1, title=gettext_noop("Lowest confidence"), description="Lowest confidence, 0 to 1.", examples=[0.5]
+        ge=0,
+        le=1,
+        title=gettext_noop("Lowest confidence"),
+        description=gettext_noop("Lowest confidence, 0 to 1."),
+        examples=[0.5],
     )
 
     def add_to(self, draft: Draft, rule: RuleKey) -> None:
@@ -474,15 +495,17 @@ class WhenFewRule(RuleParameters):
 
     show: Literal["category", "bestsellers", "nothing"] = Field(
         title=gettext_noop("Show"),
-        description="category: the newest of its category, then of the categories above; bestsellers: what was bought most;"
-        " nothing: the answer stays short.",
+        description=gettext_noop(
+            "category: the newest of its category, then of the categories above; bestsellers: what was bought most;"
+            " nothing: the answer stays short."
+        ),
     )
     fewer_than: int | None = Field(
         default=None,
         ge=1,
         le=100,
         title=gettext_noop("Fewer than"),
-        description="How many are too few; by default fewer than were asked for.",
+        description=gettext_noop("How many are too few; by default fewer than were asked for."),
     )
 
     @property
@@ -506,12 +529,14 @@ class WallRule(RuleParameters):
     needs_product = True
 
     attributes: Annotated[list[Word], Field(min_length=1, max_length=10)] = Field(
-        title=gettext_noop("Attributes"), description="Names of attributes.", examples=[["gender", "age_group"]]
+        title=gettext_noop("Attributes"),
+        description=gettext_noop("Names of attributes."),
+        examples=[["gender", "age_group"]],
     )
     neutral: Names = Field(
         default=[],
         title=gettext_noop("Neutral values"),
-        description="Values that go with every other.",
+        description=gettext_noop("Values that go with every other."),
         examples=[["unisex"]],
     )
 

@@ -1,16 +1,20 @@
-"""The shop as visitors see it whose browsers ask for another language."""
+"""The shop and the admin as people see them whose browsers ask for another language."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 
 import pytest
 from django.conf import LazySettings
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from catalog.models import Category, Product
 from catalog.services import withdraw_products
 from tests.browser.conftest import SIZES, TIMEOUT_MS
+from tests.browser.pages import BACK_OFFICE, furnish
 from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,3 +122,75 @@ def test_a_shopper_sees_the_shop_in_the_language_of_the_browser(
                 assert page.locator("html").get_attribute("lang") == language
                 assert english & set(page.evaluate(_TEXTS)) - data - same == set()
                 assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"][0]
+
+
+# The same in both languages, stored as it was written, or untranslated in Django.
+_SAME = {
+    *("Encoder", "Name", "Position", "Slug", "Status", "System", "Training", "Training: all", "Version"),
+    *("API", "EUR", "Id", "Lookalike", "Recall@1", "SKU", "esc", "mAP", "DeepRank"),
+    *(
+        "The file is cut off.",
+        "There are fewer than two categories with photos.",
+        "encoding: utf-8",
+        "the title is empty",
+    ),
+    *("Password-based authentication", "Enabled", "Disabled", "Hindi"),
+    *("All products", "Hide", "Holds 350 ml.", '{"colour": "blue"}'),
+}
+_STORED = re.compile(
+    r"Axes \||Whether the user will be able to authenticate|Shop pages \(|admin:|: |[0-9a-f]{64}$"
+    r"|[^ ]*(@|://|/|_|-v\d|\*\*|…|\d-\d)|(all|trial|bundled|owner|spring\.csv)$",
+    re.IGNORECASE,
+)
+
+
+class _Page(HTMLParser):
+    """The texts of a page: what is read, and what names an element or is read by its script."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: set[str] = set()
+        self._skipped: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value for name, value in attrs if value}
+        if self._skipped or tag in ("script", "style", "code") or "material-symbols-outlined" in given.get("class", ""):
+            self._skipped += [tag] if not self._skipped or tag == self._skipped[0] else []
+        for name, value in given.items():
+            is_text = name.startswith("data-") and re.fullmatch(r"[A-Z\d%].* .*", value)
+            if is_text or name in ("aria-label", "alt", "title", "placeholder"):
+                self._keep(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._skipped and tag == self._skipped[0]:
+            self._skipped.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._skipped:
+            self._keep(data)
+
+    def _keep(self, text: str) -> None:
+        if re.search(r"[A-Za-z]{2}", text):
+            self.texts.add(" ".join(text.split()))
+
+
+def test_staff_see_every_page_of_the_admin_in_german(
+    index_photos: Callable[[], object], client: Client, subtests: pytest.Subtests
+) -> None:
+    shop = furnish("http://testserver", index_photos)
+    client.force_login(shop.owner)
+    data = {text for row in Product.objects.values_list("title", "sku", "brand") for text in row}
+    data |= {text for row in Category.objects.values_list("name", "path", "slug") for text in row} | {
+        "NEW-2",
+        "Owner",
+        "Trial",
+    }
+    for shown in BACK_OFFICE:
+        texts = []
+        for language in ("en", "de"):
+            page = _Page()
+            page.feed(client.get(shown.path(shop), headers={"Accept-Language": language}).content.decode())
+            texts.append(page.texts)
+        with subtests.test(shown.name):
+            in_both = texts[0] & texts[1] - data - _SAME
+            assert {text for text in in_both if not _STORED.match(text)} == set()
