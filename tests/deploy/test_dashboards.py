@@ -25,7 +25,18 @@ __all__ = ["draw_photos", "make_site", "migrated"]
 PROMETHEUS = DEPLOY / "prometheus"
 OVERLAY = DEPLOY / "compose" / "monitoring.yml"
 OBSERVE = ROOT / "docs" / "how-to" / "observe.md"
-JOBS = {"lookalike-catalog", "lookalike-recommender", "lookalike-worker", "lookalike-jobs", "lookalike-trainer"}
+QDRANT = "lookalike-qdrant"
+JOBS = {"lookalike-catalog", "lookalike-recommender", "lookalike-worker", "lookalike-jobs", "lookalike-trainer", QDRANT}
+# What a Qdrant server exports (1.17 and newer) of what is asked, with the labels: its documentation and its source say so.
+QDRANT_METRICS: dict[str, set[str]] = {
+    "collections_total": set(),
+    "collection_dead_replicas": set(),
+    "collection_active_replicas_min": set(),
+    "collection_shard_transfer_incoming": {"id"},
+    "collection_update_queue_length": {"id"},
+    "collection_running_optimizations": {"id"},
+    "cluster_pending_operations_total": set(),
+}
 # Prometheus' own metric of each target, and Grafana's variable for an interval.
 UP = "up"
 INTERVAL = "$__rate_interval"
@@ -127,6 +138,9 @@ def test_every_metric_of_rules_and_dashboard_is_exported_by_a_running_process(ex
         if asked.metric == UP:
             assert {value for label, value in asked.equal if label == "job"} <= JOBS
             continue
+        if not asked.metric.startswith("lookalike_"):
+            assert asked.labels <= QDRANT_METRICS[asked.metric], asked
+            continue
         assert asked.metric in exported, asked
         fits = [labels for labels in exported[asked.metric] if dict(asked.equal).items() <= labels.items()]
         assert fits, asked
@@ -140,6 +154,7 @@ def test_every_exported_metric_is_on_the_dashboard_or_in_an_alert(exported):
         }
 
     assert families(exported) == families(asked.metric for asked in ASKED)
+    assert {asked.metric for asked in ASKED} >= QDRANT_METRICS.keys()
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
@@ -185,8 +200,13 @@ def test_alerts_fire_when_they_should_and_keep_quiet_otherwise():
     assert fired == {rule["alert"] for rule in rules()}
 
 
-def test_prometheus_takes_its_configuration():
-    promtool("check", "config", "deploy/prometheus/prometheus.yml")
+def test_prometheus_takes_its_configuration(tmp_path):
+    shutil.copyfile(PROMETHEUS / "alerts.yml", tmp_path / "alerts.yml")
+    # The key of Qdrant is there in the container alone.
+    (tmp_path / "key").touch()
+    text = (PROMETHEUS / "prometheus.yml").read_text().replace("/run/secrets/qdrant_api_key", str(tmp_path / "key"))
+    (tmp_path / "prometheus.yml").write_text(text)
+    promtool("check", "config", str(tmp_path / "prometheus.yml"))
 
 
 def test_on_kubernetes_the_pods_that_ask_for_it_are_scraped(tmp_path):
@@ -214,19 +234,24 @@ def test_on_kubernetes_the_pods_that_ask_for_it_are_scraped(tmp_path):
                 }
             )
     configuration = yaml.safe_load((PROMETHEUS / "kubernetes.yml").read_text())
-    (job,) = configuration["scrape_configs"]
-    assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+    jobs = configuration["scrape_configs"]
     (tmp_path / "pods.json").write_text(json.dumps(found))
-    job["file_sd_configs"] = [{"files": [str(tmp_path / "pods.json")]}]
-    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": [job]}))
-    said = promtool("check", "service-discovery", "--timeout=2s", str(tmp_path / "prometheus.yml"), job["job_name"])
-    scraped = [each["labels"] for each in json.loads(said) if each["labels"]]
+    for job in jobs:
+        assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+        job.pop("authorization", None)
+        job["file_sd_configs"] = [{"files": [str(tmp_path / "pods.json")]}]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": jobs}))
+    scraped = []
+    for job in jobs:
+        said = promtool("check", "service-discovery", "--timeout=2s", str(tmp_path / "prometheus.yml"), job["job_name"])
+        scraped += [each["labels"] for each in json.loads(said) if each["labels"]]
     assert {(each["job"], each["__address__"]) for each in scraped} == {
         ("lookalike-catalog", "catalog:8000"),
         ("lookalike-recommender", "recommender:8000"),
         ("lookalike-worker", "worker:8001"),
         ("lookalike-jobs", "jobs:8001"),
         ("lookalike-trainer", "trainer:8001"),
+        (QDRANT, "qdrant:6333"),
     }
     assert len(scraped) == len(JOBS) == len({each["job"] for each in scraped} & JOBS)
 
@@ -278,12 +303,25 @@ class TestCompose:
             service = both["services"][name]
             assert job_name == f"lookalike-{name}"
             assert set(service["networks"]) & set(both["services"]["prometheus"]["networks"])
+            if job_name == QDRANT:
+                continue
             listens = service["environment"].get("WORKER_METRICS_PORT") or next(
                 word.partition("=")[2] for word in service["command"] if word.startswith("--bind=")
             )
             assert listens == f"0.0.0.0:{port}"
             if "WORKER_METRICS_PORT" not in service["environment"]:
                 assert name in service["environment"]["ALLOWED_HOSTS"].split(",")
+
+    def test_prometheus_has_the_key_of_each_qdrant_node(self, both):
+        (job,) = [
+            job
+            for job in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
+            if job["job_name"] == QDRANT
+        ]
+        secret = job["authorization"]["credentials_file"].removeprefix("/run/secrets/")
+        assert secret in both["services"]["prometheus"]["secrets"]
+        assert secret in both["secrets"]
+        assert job["dns_sd_configs"] == [{"names": ["qdrant"], "type": "A", "port": 6333}]
 
     def test_grafana_finds_the_dashboard_and_prometheus(self):
         grafana = compose(OVERLAY)["services"]["grafana"]
