@@ -24,9 +24,11 @@ from catalog.cards import ProductCard, visible_cards
 from catalog.errors import ProductNotFound
 from catalog.models import Product, ProductImage
 from catalog.selectors import visible_products
-from embeddings.errors import EmbeddingsError, UnknownCollection
+from embeddings.backends import get_vector_index
+from embeddings.errors import CollectionNotFound, EmbeddingsError, UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import active_versions
+from embeddings.vector_index.base import Copies
 from jobs.models import Job
 from recommender.models import Event, Experiment, LearnedOrder
 from recommender.pipeline import Recommendations, SimilarQuery, similar_to
@@ -88,7 +90,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many photos of a collection its active version has indexed; photos = indexed + waiting + failed."""
+    """How many photos of a collection its active version has indexed; photos = indexed + waiting + failed.
+
+    Attributes:
+        copies: of the shards of its index; None with an engine in a process of ours, and while the index does not answer.
+        problem: why the index does not answer; "" if it does.
+    """
 
     collection: str
     version_id: int
@@ -97,6 +104,8 @@ class Coverage:
     waiting: int
     failed: int
     failures: Sequence[Failure]
+    copies: Copies | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,8 +309,11 @@ _PRESENT = (*_INDEXED, *_WAITING, State.FAILED)
 def _count_coverage() -> list[Coverage]:
     versions = active_versions()
     counts = _states_of(versions)
+    copies, problems = _copies_of(versions)
     return [
         Coverage(
+            copies=copies.get(version.pk),
+            problem=problems.get(version.pk, ""),
             collection=version.collection.name,
             version_id=version.pk,
             photos=_sum(counts[version.pk], _PRESENT),
@@ -312,6 +324,20 @@ def _count_coverage() -> list[Coverage]:
         )
         for version in versions
     ]
+
+
+def _copies_of(versions: Sequence[EncoderVersion]) -> tuple[dict[int, Copies | None], dict[int, str]]:
+    """The copies of the shards of each version's index, or why it does not say; once it is away it is not waited for again."""
+    copies: dict[int, Copies | None] = {}
+    problems: dict[int, str] = {}
+    for version in versions:
+        try:
+            copies[version.pk] = get_vector_index().copies(version.index_collection().name)
+        except CollectionNotFound as error:
+            problems[version.pk] = str(error)
+        except EmbeddingsError as error:
+            return copies, {**problems, **{each.pk: str(error) for each in versions if each.pk not in copies}}
+    return copies, problems
 
 
 def _states_of(versions: Sequence[EncoderVersion]) -> dict[int, Counter[str]]:

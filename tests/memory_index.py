@@ -59,6 +59,9 @@ class MemoryVectorIndex:
         self._get(name)
         return frozenset()
 
+    def copies(self, name: str) -> None:
+        """There is one, in this process."""
+
     def drop(self, name: str) -> None:
         with self._lock:
             self._stored.pop(name, None)

@@ -317,6 +317,25 @@ class SparseQuery:
             raise InvalidFilter(f"a query has to ask for at least one hit, not {self.limit}")
 
 
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """The copies of a collection's shards on the nodes of a server.
+
+    Attributes:
+        shards: number of shards.
+        copies: number of copies of all shards together.
+        dead: copies that are not up to date, and not being brought up to date.
+        missing: shards without an active copy, whose points no answer has.
+        transfers: copies that are being brought up to date.
+    """
+
+    shards: int
+    copies: int
+    dead: int
+    missing: int
+    transfers: int
+
+
 class VectorIndex(Protocol):
     """Collections of points. `name` is always the name of an index collection; ids are image ids (unsigned 64 bit).
 
@@ -354,6 +373,9 @@ class VectorIndex(Protocol):
 
         It has to be made anew: points lack these fields, and payload indexes that come after the graph find next to nothing.
         """
+
+    def copies(self, name: str) -> Copies | None:
+        """The copies of the collection's shards, as one node sees them; None where the engine is in a process of ours."""
 
     def drop(self, name: str) -> None:
         """Remove the collection and its files, if it exists."""

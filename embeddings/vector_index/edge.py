@@ -196,6 +196,9 @@ class EdgeVectorIndex:
             raise not_found(name)
         return frozenset(PAYLOAD_FIELDS.keys() - about.get("fields", ()))
 
+    def copies(self, name: str) -> None:
+        """There is one, in this process."""
+
     def drop(self, name: str) -> None:
         if not COLLECTION_NAME.fullmatch(name):
             return

@@ -16,6 +16,7 @@ from embeddings.errors import CollectionNotFound, EncoderMismatch, IndexUnavaila
 from embeddings.vector_index.base import (
     COLLECTION_NAME,
     PAYLOAD_FIELDS,
+    Copies,
     Distance,
     FieldType,
     Filter,
@@ -70,6 +71,8 @@ _DISTANCES = {
     Distance.L2: models.Distance.EUCLID,
     Distance.L1: models.Distance.MANHATTAN,
 }
+# States of a copy that answers.
+_ACTIVE = (models.ReplicaState.ACTIVE, models.ReplicaState.ACTIVEREAD)
 _SCHEMAS = {
     FieldType.KEYWORD: models.PayloadSchemaType.KEYWORD,
     FieldType.INTEGER: models.PayloadSchemaType.INTEGER,
@@ -223,6 +226,24 @@ class QdrantVectorIndex:
         info = self._retried(name, lambda client: client.get_collection(name))
         # Without a server, it filters without payload indexes.
         return frozenset(() if self._server.is_local else PAYLOAD_FIELDS.keys() - info.payload_schema.keys())
+
+    def copies(self, name: str) -> Copies | None:
+        return None if self._server.is_local else self._copies(name)
+
+    @_answered
+    def _copies(self, name: str) -> Copies:
+        with self._asking(name) as client:
+            found = client.collection_cluster_info(name)
+        states = [(each.shard_id, each.state) for each in found.local_shards]
+        states += [(each.shard_id, each.state) for each in found.remote_shards]
+        active = {shard for shard, state in states if state in _ACTIVE}
+        return Copies(
+            shards=found.shard_count,
+            copies=len(states),
+            dead=sum(state == models.ReplicaState.DEAD for _, state in states),
+            missing=found.shard_count - len(active),
+            transfers=len(found.shard_transfers),
+        )
 
     def drop(self, name: str) -> None:
         def request(client: QdrantClient) -> None:

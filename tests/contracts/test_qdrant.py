@@ -21,7 +21,7 @@ from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_Point
 from qdrant_client.grpc.qdrant_pb2_grpc import QdrantServicer, add_QdrantServicer_to_server
 
 from embeddings.errors import CollectionNotFound, IndexLocked, IndexUnavailable
-from embeddings.vector_index.base import PAYLOAD_FIELDS, Filter, IndexCollection, Point, VectorQuery
+from embeddings.vector_index.base import PAYLOAD_FIELDS, Copies, Filter, IndexCollection, Point, VectorQuery
 from embeddings.vector_index.filtered_search import LEAST_RESCORED
 from embeddings.vector_index.qdrant import QdrantVectorIndex
 from embeddings.vector_index.qdrant_server import _resolved
@@ -237,6 +237,27 @@ def test_a_name_that_no_collection_can_have_is_not_sent(server: Server, index: Q
         with pytest.raises(CollectionNotFound, match="there is no index"):
             ask(name)
     assert server.asked == []
+
+
+def clustered(*states: tuple[int, str], local: tuple[int, str] = (0, "Active")) -> dict[str, Any]:
+    """What a node says of a collection of three shards: its own copy, and (shard, state) of the others'."""
+    remote = [{"shard_id": shard, "peer_id": 7, "state": state} for shard, state in states]
+    transfer = {"shard_id": 1, "from": 7, "to": 8, "sync": True, "method": "stream_records"}
+    return {
+        "peer_id": 5,
+        "shard_count": 3,
+        "local_shards": [{"shard_id": local[0], "points_count": 4, "state": local[1]}],
+        "remote_shards": remote,
+        "shard_transfers": [transfer],
+    }
+
+
+def test_the_copies_of_a_cluster_are_counted_as_a_node_sees_them(server: Server, index: QdrantVectorIndex) -> None:
+    seen = clustered((0, "Dead"), (1, "Partial"), (1, "Active"), (2, "Dead"))
+    server.answer = lambda _method, path: (200, seen) if path == "/collections/shirts-v1/cluster" else (404, None)
+    assert index.copies("shirts-v1") == Copies(shards=3, copies=5, dead=2, missing=1, transfers=1)
+    with pytest.raises(CollectionNotFound):
+        index.copies("mugs-v1")
 
 
 def test_a_server_that_hangs_is_given_up_after_the_querys_own_time() -> None:

@@ -22,8 +22,10 @@ from accounts.models import ApiKey, User
 from catalog.importers.submission import IMPORT
 from catalog.models import Product
 from embeddings.backends import get_vector_index
+from embeddings.errors import IndexUnavailable
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import clear_live_collection_cache
+from embeddings.vector_index.base import Copies
 from jobs.models import Job
 from recommender import dashboard, metrics
 from recommender.models import Event
@@ -157,6 +159,30 @@ class TestCoverage:
         assert "Products for sale 0" in text_of(admin)
         caches["process"].clear()
         assert "Products for sale 1" in text_of(admin)
+
+    def test_dead_copies_and_missing_shards_of_a_cluster_are_shown(
+        self, shop: Shop, admin: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "Dead copies" not in text_of(admin)
+        caches["process"].clear()
+        seen = [Copies(shards=6, copies=12, dead=4, missing=0, transfers=2)]
+        monkeypatch.setattr(type(get_vector_index()), "copies", lambda *_: seen[0])
+
+        text = text_of(admin)
+        assert "Shards: 6 Copies: 12 Dead copies: 4 Missing shards: 0 Copies being brought up to date: 2" in text
+        assert "A node of Qdrant is away. Nothing is lost" in text
+        caches["process"].clear()
+        seen[0] = Copies(shards=6, copies=12, dead=6, missing=2, transfers=0)
+        assert "Answers lack the products of the missing shards" in text_of(admin)
+
+    def test_an_index_that_is_away_is_named_and_the_page_is_there(
+        self, shop: Shop, admin: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(*_: object) -> None:
+            raise IndexUnavailable("the Qdrant server http://qdrant:6333 does not answer")
+
+        monkeypatch.setattr(type(get_vector_index()), "copies", away)
+        assert "the Qdrant server http://qdrant:6333 does not answer" in text_of(admin)
 
 
 class TestWork:
