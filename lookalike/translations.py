@@ -152,7 +152,7 @@ ADMIN = Area(
             for module in ("admin", "forms", "mixins/base_model_admin", "widgets", "templatetags/unfold_list")
         ),
     ),
-    complete=("fr", "es", "it", "nl"),
+    complete=("de", "fr", "es", "it", "nl"),
     before=SHOP,
 )
 AREAS = (SHOP, ADMIN)
