@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
 
 from catalog.kept import Kept
@@ -19,10 +18,8 @@ from recommender.rules.services import save_rule, save_set
 from tests.factories import CategoryFactory
 from tests.recommender.conftest import Shop
 
-pytestmark = pytest.mark.django_db
-within_one_transaction = pytest.mark.skipif(
-    connection.vendor != "sqlite", reason="a test is one transaction, in which PostgreSQL sets one stamp"
-)
+# Within one transaction PostgreSQL sets one stamp, and nothing is kept.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 RED, REDDISH, PINK = (1, 0, 0), (0.95, 0.3, 0), (0.8, 0.6, 0)
 
@@ -46,7 +43,6 @@ def forget() -> None:
     process.clear()
 
 
-@pytest.mark.django_db(transaction=True)
 def test_what_has_not_changed_is_read_once(product: Product, api: Client, django_assert_num_queries: Any) -> None:
     first = answer(api, product)
     with django_assert_num_queries(1):
@@ -83,7 +79,6 @@ CHANGES: dict[str, Callable[[Product], object]] = {
 }
 
 
-@within_one_transaction
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_by_any_process_is_in_the_next_answer(
     product: Product, api: Client, change: Callable[[Product], object]
@@ -110,7 +105,6 @@ class Squares(Kept[int, int]):
         return value < 1000
 
 
-@within_one_transaction
 def test_what_was_kept_first_makes_room() -> None:
     kept, asked = Squares(), []
 
@@ -124,7 +118,6 @@ def test_what_was_kept_first_makes_room() -> None:
     assert asked == [[1, 2, 100], [3, 4], [1, 100]]
 
 
-@within_one_transaction
 def test_a_request_that_began_before_a_change_leaves_nothing_to_those_after_it() -> None:
     kept = Squares()
 
