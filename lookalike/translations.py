@@ -152,7 +152,7 @@ ADMIN = Area(
             for module in ("admin", "forms", "mixins/base_model_admin", "widgets", "templatetags/unfold_list")
         ),
     ),
-    complete=("de", "fr", "es", "it", "nl"),
+    complete=TRANSLATIONS,
     before=SHOP,
 )
 AREAS = (SHOP, ADMIN)
