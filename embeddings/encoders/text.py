@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
-import mmap
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, LifoQueue
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore
 from typing import Any
 from zipfile import BadZipFile
 
@@ -36,9 +34,8 @@ class TextEncoder:
     `model.tflite` makes one vector of them: float32 [n, dim] -> float32 [1, dim], for any n.
 
     The table is beside the model, since a model that looks it up keeps a copy of it in float32, four times as large; it stays in
-    the file, of which processes read the few words that they meet. An interpreter has 11 MB, its own form of the weights, so there
-    are no more than threads; texts that come one by one, as those of searches, wait for one of them. The file is not kept in memory
-    beside it. Files are read when they are first needed, so the object may be made before a fork.
+    the file, of which processes read the few words that they meet. An interpreter has 11 MB, so there are no more than threads.
+    Files are read when they are first needed, so the object may be made before a fork.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
@@ -62,7 +59,6 @@ class TextEncoder:
         self.folder = folder
         self._threads = threads
         self._free = BoundedSemaphore(threads)
-        self._one_by_one = Lock()
         self._idle: LifoQueue[Any] = LifoQueue()
 
     @cached_property
@@ -101,8 +97,7 @@ class TextEncoder:
         if not texts:
             return np.empty((0, self.dim), np.float32)
         if len(texts) == 1 or self._threads == 1:
-            with self._one_by_one:
-                return np.stack([self._encode_one(each) for each in texts])
+            return np.stack([self._encode_one(each) for each in texts])
         with ThreadPoolExecutor(min(self._threads, len(texts))) as pool:
             return np.stack(list(pool.map(self._encode_one, texts)))
 
@@ -144,7 +139,7 @@ class TextEncoder:
         from tokenizers import Tokenizer
 
         try:
-            return Tokenizer.from_file(str(self.folder / TOKENIZER))
+            return Tokenizer.from_str((self.folder / TOKENIZER).read_text(encoding="utf-8"))
         except Exception as error:  # it raises nothing narrower
             raise EncoderUnavailable(f"{self.folder / TOKENIZER} is no tokenizer: {error}") from error
 
@@ -167,7 +162,6 @@ class TextEncoder:
             # By its path: the weights stay in the file, and are read from there.
             interpreter = Interpreter(model_path=str(self.folder / MODEL), num_threads=1)
             interpreter.allocate_tensors()
-            _drop_pages(self.folder / MODEL)
         except (ValueError, RuntimeError) as error:
             raise EncoderUnavailable(f"{self.folder / MODEL} is not a LiteRT model that runs here: {error}") from error
         shapes = [each[0]["shape"] for each in (interpreter.get_input_details(), interpreter.get_output_details())]
@@ -177,19 +171,6 @@ class TextEncoder:
                 f" float32 [n, {self.dim}] to float32 [1, {self.dim}]"
             )
         return interpreter
-
-
-def _drop_pages(path: Path) -> None:
-    """Give back the memory of a file that this process has mapped to read: what is read again comes from the file. On Linux."""
-    maps = Path("/proc/self/maps")
-    if not maps.exists():
-        return
-    name = str(path.resolve())
-    for line in maps.read_text(encoding="utf-8", errors="replace").splitlines():
-        fields = line.split(maxsplit=5)
-        if len(fields) == 6 and fields[5] == name and fields[1] == "r--s":
-            start, stop = (int(each, 16) for each in fields[0].split("-"))
-            ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), mmap.MADV_DONTNEED)
 
 
 def fingerprint_of(folder: Path) -> str:
