@@ -60,6 +60,15 @@ $tests = array(
 		same( array( 'https://r.example/widget/v1/similar.js' ), World::$scripts );
 		same( array(), World::$styles );
 	},
+	'a shortcode on another page brings the script along' => function () use ( $strip ) {
+		settings();
+		World::$is_product = false;
+		$strip->enqueue();
+		same( array(), World::$scripts );
+		$strip->shortcode( array( 'sku' => 'CUP' ) );
+		$strip->shortcode( array( 'sku' => 'MUG' ) );
+		same( array( 'https://r.example/widget/v1/similar.js' ), World::$scripts );
+	},
 	'by the server: fetched once, kept, without a script' => function () use ( $strip ) {
 		settings( array( 'mode' => 'server', 'key' => 'pk_1', 'heading' => 'A & B' ) );
 		World::$answer = array( 'code' => 200, 'body' => '<div data-similar-strip><ul><li>Mug</li></ul></div><script>' );

@@ -17,6 +17,7 @@ class World {
 	public static $answer     = array( 'code' => 200, 'body' => '' );
 	public static $allowed    = array();
 	public static $queries    = array();
+	public static $is_product = true;
 
 	public static function reset() {
 		self::$options    = array();
@@ -26,6 +27,7 @@ class World {
 		self::$styles     = array();
 		self::$requests   = array();
 		self::$answer     = array( 'code' => 200, 'body' => '' );
+		self::$is_product = true;
 	}
 }
 
@@ -106,10 +108,12 @@ function add_settings_error( $setting, $code, $text ) {
 
 function wp_enqueue_script_module( $name, $url ) {
 	World::$scripts[] = $url;
+	World::$scripts   = array_unique( World::$scripts );
 }
 
 function wp_enqueue_style( $name, $url ) {
 	World::$styles[] = $url;
+	World::$styles   = array_unique( World::$styles );
 }
 
 function wp_remote_get( $url, $options ) {
@@ -163,7 +167,7 @@ function esc_html_e( $text ) {
 }
 
 function is_product() {
-	return true;
+	return World::$is_product;
 }
 
 function get_locale() {

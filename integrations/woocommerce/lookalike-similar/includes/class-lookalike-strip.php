@@ -48,11 +48,17 @@ class Lookalike_Strip {
 		return $product ? $this->html( $product ) : '';
 	}
 
+	/**
+	 * On product pages in the head, so that the style is there before the strip.
+	 */
 	public function enqueue() {
 		$settings = Lookalike_Settings::all();
-		if ( '' === $settings['api'] || ! is_product() ) {
-			return;
+		if ( '' !== $settings['api'] && is_product() ) {
+			$this->enqueue_files( $settings );
 		}
+	}
+
+	private function enqueue_files( $settings ) {
 		if ( 'widget' === $settings['mode'] ) {
 			wp_enqueue_script_module( 'lookalike-similar', $settings['api'] . '/widget/v1/similar.js', array(), null );
 		} else {
@@ -78,6 +84,8 @@ class Lookalike_Strip {
 		if ( '' === $settings['api'] ) {
 			return '';
 		}
+		// A shortcode may be on any page. WordPress loads a file once.
+		$this->enqueue_files( $settings );
 		return 'server' === $settings['mode'] ? $this->fetched( $sku, $settings ) : $this->element( $sku, $settings );
 	}
 
