@@ -122,13 +122,16 @@ class Scheduler(beat.PersistentScheduler):
 class Consumer(consumer.Consumer):
     """A worker's connection to the broker. A worker starts at Redis's limit of memory, too."""
 
-    def connect(self) -> Connection:
+    def connection_for_read(self, heartbeat: float | None = None) -> Connection:
         """Connect, and make room where Redis takes nothing more: a worker has to write before it can read.
 
+        Args:
+            heartbeat: seconds between heartbeats, of brokers that have them.
+
         Returns:
-            The connection.
+            The connection, before the worker writes by it.
         """
-        connection = super().connect()
+        connection = super().connection_for_read(heartbeat)
         if connection.transport.driver_type == "redis":
             self._make_room(connection)
         return connection
