@@ -127,7 +127,7 @@ STOREFRONT = [
         lambda shop: shop.bare.get_absolute_url(),
         lambda page: page.get_by_text("No photo yet", exact=True),
     ),
-    Shown("visual search", lambda _: "/visual-search/", lambda page: page.locator("visual-search button").first),
+    Shown("visual search", lambda _: "/visual-search/", lambda page: page.locator("visual-search .choose")),
     Shown("empty basket", lambda _: "/basket/", lambda page: page.get_by_text("nothing in your basket")),
     Shown("basket", lambda shop: shop.product.get_absolute_url(), _heading("Your basket"), _fill_basket),
     Shown("order placed", lambda shop: shop.product.get_absolute_url(), _heading("Thank you for your order"), _order),

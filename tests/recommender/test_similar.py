@@ -545,7 +545,7 @@ def test_every_invalid_parameter_is_reported(shop: Shop, api: Client) -> None:
     assert details["limit"] == "must be an integer from 1 to 100"
     assert details["colour"] == (
         "is not a known parameter; known parameters: strict, limit, offset, diversity, min_score, max_score, min_confidence, "
-        "weights, mode, explain, "
+        "weights, mode, rules, explain, "
         "collection, fallback, category, brand, min_price, max_price, currency, available, tag, attribute.<name>, "
         "not_category, not_brand, exclude"
     )

@@ -82,7 +82,7 @@ _BEYOND = {
     "min_price": ("is above max_price",),
     "mode": ("cannot be given with weights",),
     "weights": ("at least one weight has to be above 0", "names "),
-    "photo": ("is missing: send a photo",),
+    "photo": ("is missing: send a photo", "is neither a file"),
     "text": ("is missing: give words",),
     "title": ("is missing: send the title",),
     "crop": ("must be x,y,width,height",),

@@ -64,6 +64,7 @@ def peak_kb(site) -> int:
 TEXT_KB = 4
 
 
+@pytest.mark.timeout(900)  # 100 s on an idle machine
 def test_a_reindex_of_20000_rows_takes_more_than_one_of_5000_for_their_texts_alone(make_site):
     site = make_site(forked=False, DJANGO_SETTINGS_MODULE="lookalike.settings", PYTHONPATH=str(ROOT))
     site.run("-c", FILL.format(first=0, last=5_000))

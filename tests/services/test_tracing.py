@@ -145,7 +145,7 @@ def test_without_a_collector_nothing_is_traced_and_no_exporter_is_imported(make_
     # The SDK is imported by redis-py wherever it is installed.
     show = (
         "import lookalike.wsgi, sys; from opentelemetry import trace;"
-        "print({'.'.join(name.split('.')[:2]) for name in sys.modules if name.startswith('opentelemetry.')}"
+        "print({'.'.join(name.split('.')[:2]) for name in [*sys.modules] if name.startswith('opentelemetry.')}"
         " & {'opentelemetry.exporter', 'opentelemetry.instrumentation'},"
         " trace.get_tracer('test').start_span('test').is_recording())"
     )
