@@ -63,6 +63,7 @@ def test_the_bundled_encoder_can_be_read_back_as_a_keras_network(tmp_path: Path)
     assert np.allclose(np.load(tmp_path / "out.npy"), encoder.encode(photos), atol=1e-4)
 
 
+@pytest.mark.timeout(900)
 def test_distillation_makes_an_encoder_and_goes_on_after_an_interruption(tmp_path: Path, real_data: Path) -> None:
     with tarfile.open(next((real_data / "encoders").glob("mobilenet_v2_*.tar.gz"))) as archive:
         archive.extractall(tmp_path / "teacher", filter="data")
