@@ -70,7 +70,7 @@ def read_records(path: Path, *, images: Path | None, encoder: Encoder | None, on
     skus: list[str] = []
     entries: list[Entry] = []
     waiting: list[tuple[Record, list[Image.Image]]] = []
-    invalid = 0
+    invalid = photos = 0
     with open_catalogue(path, FieldMapping(), images=images) as source:
         progress = StageProgress(on_progress, path.name, source.total)
         for row in source:
@@ -79,10 +79,13 @@ def read_records(path: Path, *, images: Path | None, encoder: Encoder | None, on
                 invalid += 1
                 continue
             skus.append(row.sku)
-            waiting.append((_record(row), [] if encoder is None else list(_pictures(row, encoder.input_size))))
-            if sum(len(pictures) for _, pictures in waiting) >= _BATCH_PHOTOS:
+            pictures = [] if encoder is None else list(_pictures(row, encoder.input_size))
+            waiting.append((_record(row), pictures))
+            photos += len(pictures)
+            if photos >= _BATCH_PHOTOS:
                 entries += _encoded(waiting, encoder)
                 waiting.clear()
+                photos = 0
     entries += _encoded(waiting, encoder)
     return Listed(skus, entries, invalid, sum(not len(entry.vectors) for entry in entries))
 

@@ -26,12 +26,11 @@ from embeddings.parts.foreground import find_foreground, proposed_part
 from embeddings.parts.layout import Weights
 from embeddings.ranking.candidates import RERANKED, Asked
 from embeddings.selectors import LiveCollection, live_collection, missing_fields
-from embeddings.text.analysis import term_id
 from embeddings.text.bm25 import WORDS, QueryText, words_query
 from embeddings.text.fusion import best_first
 from embeddings.text.queries import query_of
 from embeddings.text.ranking import EXACT, hybrid_scores, lexical_scores
-from embeddings.text.synonyms import Synonyms, colour_synonyms, colour_terms, read_synonyms
+from embeddings.text.synonyms import Synonyms, colour_synonyms, colour_term_ids, read_synonyms
 from embeddings.text_indexing import texts_of
 from embeddings.vector_index.base import UNFILTERED, Filter, Hit, SparseQuery, SparseVector, Vector, VectorQuery
 from recommender import pipeline
@@ -329,7 +328,7 @@ class _Finder:
         language, asked = self._live.language, self._query.terms.keys()
         models = [each.product_id for each in self._search.liked] or [hit.product_id for hit in hits[:_NAMED_BY]]
         title = " ".join(text.fields["title"] for text in texts_of(models).values())
-        colours = {term_id(term, language) for term in colour_terms(language)}
+        colours = colour_term_ids(language)
         # The words say what is different: where they name a colour, no colour is kept.
         dropped = asked | (colours if colours & asked else set())
         kept = {term: weight for term, weight in query_of(title, language, {}).terms.items() if term not in dropped}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from catalog.colour_words import FAMILIES
 from embeddings.errors import InvalidSynonyms
-from embeddings.text.analysis import terms_of
+from embeddings.text.analysis import term_id, terms_of
 
 # A synonym counts a little less than the word that was typed.
 SYNONYM_WEIGHT = 0.7
@@ -45,11 +45,14 @@ def colour_synonyms(language: str) -> Synonyms:
 
 
 @lru_cache(maxsize=64)
-def colour_terms(language: str) -> frozenset[str]:
-    """The terms of all colours and shades. language: a key of LANGUAGES."""
+def colour_term_ids(language: str) -> frozenset[int]:
+    """The ids of the terms of all colours and shades. language: a key of LANGUAGES."""
     families = [by_language[language] for by_language in FAMILIES.values() if language in by_language]
     return frozenset(
-        term for each in families for word in (*each.names, *each.shades) for term in terms_of(word, language)
+        term_id(term, language)
+        for each in families
+        for word in (*each.names, *each.shades)
+        for term in terms_of(word, language)
     )
 
 

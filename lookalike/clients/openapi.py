@@ -12,8 +12,6 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 
 JSON_TYPE = "application/json"
 FORM_TYPE = "multipart/form-data"
-# In the name of a parameter it stands for any name.
-ANY_NAME = ".<name>"
 
 Schema = Mapping[str, Any]
 

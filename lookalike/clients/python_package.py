@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lookalike.clients.openapi import ANY_NAME, FORM_TYPE, JSON_TYPE, Operation, Parameter, Schema, operations
+from lookalike.clients.openapi import FORM_TYPE, JSON_TYPE, Operation, Parameter, Schema, operations
+from rest.parameters import ANY_NAME
 
 PACKAGE = "lookalike_client"
 _TRANSPORT = Path(__file__).with_name("transport.py")

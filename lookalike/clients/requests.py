@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from lookalike.clients.openapi import (
-    ANY_NAME,
     FORM_TYPE,
     JSON_TYPE,
     Operation,
@@ -19,6 +18,7 @@ from lookalike.clients.openapi import (
     example_of,
     operations,
 )
+from rest.parameters import ANY_NAME
 
 _POSTMAN_SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 # What the demo shop has; what a path names besides is empty, for whoever sends the request.
@@ -141,7 +141,7 @@ def _form_field(name: str, schema: Schema, *, on: bool) -> _Field:
 
 def _field(name: str, schema: Schema, example: Any, description: str, *, on: bool) -> _Field:
     if name.endswith(ANY_NAME):
-        return _Field(name.replace("<name>", "colour"), "blue", on, description)
+        return _Field(name.replace(ANY_NAME, "colour"), "blue", on, description)
     value = example if example is not None else schema.get("default", (schema.get("enum") or [""])[0])
     return _Field(name, _text(value), on, description, _is_file(schema))
 
@@ -256,4 +256,4 @@ def _blocks(*blocks: tuple[str, list[str]]) -> str:
     return "\n".join(texts)
 
 
-FORMATS: Mapping[str, Any] = {"postman": postman, "bruno": bruno}
+FORMATS: Mapping[str, Callable[[Schema, str], dict[str, str]]] = {"postman": postman, "bruno": bruno}
