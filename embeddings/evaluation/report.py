@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import math
 import re
-import secrets
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from PIL import Image
 from embeddings.errors import EmbeddingsError
 from embeddings.evaluation.calibration import Reliability
 from embeddings.evaluation.metrics import METRICS, Embeddings, Labels, PerQuery, RetrievalMetrics
+from stores.replacing import replaced
 
 PAGE = "report.html"
 MAX_BAR_CLASSES = 100
@@ -156,7 +155,9 @@ def write_report(report: EvaluationReport, folder: Path) -> Path:
     }
     files[PAGE] = render_to_string("embeddings/report.html", context).encode()
     files["report.md"] = render_to_string("embeddings/report.md", _markdown(context)).encode()
-    _publish(files, folder)
+    with replaced(folder) as made:
+        for name, content in files.items():
+            (made / name).write_bytes(content)
     return folder / PAGE
 
 
@@ -402,23 +403,3 @@ def _refuse_other_folders(folder: Path) -> None:
     """A report replaces its folder, so the folder must be a report's, empty or not there."""
     if folder.exists() and not (folder.is_dir() and ((folder / PAGE).is_file() or not any(folder.iterdir()))):
         raise ValueError(f"{folder} holds something else than a report: name a new folder")
-
-
-def _publish(files: Mapping[str, bytes], folder: Path) -> None:
-    """Put the files into a new folder beside it, then let that take its place."""
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    mark = secrets.token_hex(4)
-    new, old = (folder.with_name(f".{folder.name}.{part}-{mark}") for part in ("new", "old"))
-    try:
-        new.mkdir()
-        for name, content in files.items():
-            (new / name).write_bytes(content)
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-    finally:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        for leftover in (new, old):
-            shutil.rmtree(leftover, ignore_errors=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -30,6 +29,7 @@ from embeddings.selectors import LiveCollection
 from embeddings.vector_index.base import Distance, Point
 from jobs.progress import ProgressCallback
 from recommender.filtering import SAME_PICTURE_COSINE
+from stores.replacing import replaced
 
 _FORMAT = 1
 ABOUT = "edge.json"
@@ -97,7 +97,7 @@ def export_edge(
         OSError: a file cannot be written.
     """
     input_size = encoder_of(live).input_size
-    with encoder_files(live.encoder) as (model, mapping), _replacement(folder) as made:
+    with encoder_files(live.encoder) as (model, mapping), replaced(folder) as made:
         if options.litert_js is not None:
             _copy_litert_js(options.litert_js, made / _PAGE, live, is_mapped=mapping is not None)
         shutil.copyfile(model, made / _MODEL)
@@ -223,21 +223,3 @@ def _copy_litert_js(source: Path, page: Path, live: LiveCollection, *, is_mapped
         shutil.copyfile(source / name, place)
     for name in _PAGE_FILES:
         shutil.copyfile(_FILES / name, page / name)
-
-
-@contextmanager
-def _replacement(folder: Path) -> Iterator[Path]:
-    """A folder beside the one that it replaces at the end, and deleted if that does not happen."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        made, former = Path(temporary) / "made", Path(temporary) / "former"
-        made.mkdir()
-        yield made
-        if folder.exists():
-            folder.rename(former)
-        try:
-            made.rename(folder)
-        except OSError:
-            if former.exists():
-                former.rename(folder)
-            raise
