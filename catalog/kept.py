@@ -19,7 +19,7 @@ class Kept(Generic[K, V]):
     """Values by key, of one stamp. A subclass says what of, and belongs to a registry.
 
     Attributes:
-        most: how many values at most; those that were kept first make room.
+        most: how much is kept, in the unit of `size`; those that were kept first make room.
     """
 
     most: ClassVar[int]
@@ -27,11 +27,47 @@ class Kept(Generic[K, V]):
     def __init__(self) -> None:
         self._stamp: int | None = None
         self._values: dict[K, V] = {}
+        self._size = 0
         self._lock = threading.Lock()
 
-    def is_small(self, value: V) -> bool:  # noqa: ARG002
-        """Whether a value is kept, so that `most` of them are a bound of memory."""
-        return True
+    def size(self, value: V) -> int:  # noqa: ARG002
+        """What a value takes of `most`."""
+        return 1
+
+    def is_small(self, value: V) -> bool:
+        """Whether a value is kept, so that `most` is a bound of memory."""
+        return self.size(value) <= self.most
+
+    def find(self, stamp: int | None, key: K) -> V | None:
+        """Get one value if it is kept; others make room before it from now on.
+
+        Args:
+            stamp: as in `get_each`.
+            key: of the value.
+
+        Returns:
+            The value, which nobody changes; None if it is not kept.
+        """
+        if stamp is None or may_lag():
+            return None
+        values = self._of(stamp)
+        with self._lock:
+            value = values.pop(key, None)
+            if value is not None:
+                values[key] = value
+            return value
+
+    def keep(self, stamp: int | None, key: K, value: V) -> None:
+        """Keep what `find` has not found.
+
+        Args:
+            stamp: the same; if the catalogue has changed since, nothing is kept.
+            key: of the value.
+            value: read or made since `find`.
+        """
+        with self._lock:
+            if stamp is not None and stamp == self._stamp and not may_lag():
+                self._add(self._values, {key: value})
 
     def get_each(self, stamp: int | None, keys: Iterable[K], read: Callable[[list[K]], Mapping[K, V]]) -> dict[K, V]:
         """Get values, and keep those that have to be read.
@@ -59,14 +95,24 @@ class Kept(Generic[K, V]):
             fresh = read(missing)
             found.update(fresh)
             with self._lock:
-                values.update((key, value) for key, value in fresh.items() if self.is_small(value))
-                while len(values) > self.most:
-                    del values[next(iter(values))]
+                # Else they are of a stamp that is past, and lost.
+                if values is self._values:
+                    self._add(values, fresh)
         return found
+
+    def _add(self, values: dict[K, V], fresh: Mapping[K, V]) -> None:
+        for key, value in fresh.items():
+            if self.is_small(value):
+                # Another request may have read the same meanwhile.
+                before = values.pop(key, None)
+                self._size += self.size(value) - (0 if before is None else self.size(before))
+                values[key] = value
+        while self._size > self.most:
+            self._size -= self.size(values.pop(next(iter(values))))
 
     def _of(self, stamp: int) -> dict[K, V]:
         """The values of a stamp. A request with an older one goes on with its own, which are lost with it."""
         with self._lock:
             if stamp != self._stamp:
-                self._stamp, self._values = stamp, {}
+                self._stamp, self._values, self._size = stamp, {}, 0
             return self._values

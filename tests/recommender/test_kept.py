@@ -133,3 +133,33 @@ def test_without_a_stamp_nothing_is_kept() -> None:
     kept = Squares()
     kept.get_each(None, [1], lambda _: {1: 1})
     assert kept.get_each(None, [1], lambda _: {1: 2}) == {1: 2}
+
+
+class Texts(Kept[str, str]):
+    """Texts, of ten characters all together."""
+
+    most = 10
+
+    def size(self, value: str) -> int:
+        return len(value)
+
+
+def test_what_was_not_asked_for_longest_makes_room() -> None:
+    kept = Texts()
+    for text in ("four", "five", "x"):
+        assert kept.find(1, text) is None
+        kept.keep(1, text, text)
+    kept.keep(1, "x", "xx")
+    assert kept.find(1, "four") == "four"
+    kept.keep(1, "six", "six")
+    assert [kept.find(1, text) for text in ("four", "five", "x", "six")] == ["four", None, "xx", "six"]
+    kept.keep(1, "long", "eleven long")
+    assert [kept.find(1, text) for text in ("four", "x", "six", "long")] == ["four", "xx", "six", None]
+
+
+def test_what_was_made_before_a_change_is_not_kept_after_it() -> None:
+    kept = Texts()
+    kept.find(1, "four")
+    kept.find(2, "four")
+    kept.keep(1, "four", "old")
+    assert kept.find(2, "four") is None
