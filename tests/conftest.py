@@ -16,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 
 from jobs.process import process
 from stores.patience import patience
+from tests.settings import on_postgres
 
 if TYPE_CHECKING:
     from tests.s3_server import S3Server
@@ -100,8 +101,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
     """Workers of pytest-xdist share no fixtures, so tests that share a module's stay together; what takes longest begins first."""
+    if on_postgres:
+        config.hook.pytest_deselected(items=[item for item in items if not _depends_on_database(item)])
+        items[:] = filter(_depends_on_database, items)
     without_tensorflow = find_spec("tensorflow") is None
     for item in items:
         if without_tensorflow and item.get_closest_marker("tensorflow"):
@@ -123,6 +127,14 @@ def _rank(item: pytest.Item) -> int:
     """0 for what begins first."""
     path = item.path.relative_to(_TESTS)
     return 0 if path.name in _LONGEST else 1 if path.parts[0] in _WAIT_FOR_PROCESSES else 2
+
+
+def _depends_on_database(item: pytest.Item) -> bool:
+    """Whether another database can change what the test shows."""
+    if item.get_closest_marker("any_database"):
+        return False
+    fixtures = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else ()
+    return "db" in fixtures or "transactional_db" in fixtures or item.get_closest_marker("django_db") is not None
 
 
 def _shares_fixtures(item: pytest.Function) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
 import unicodedata
 import zipfile
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from catalog.importers.csv_file import CsvCatalogue
 from catalog.importers.json_lines import JsonLines
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.rows import Row
 from catalog.importers.synonyms import find_columns
 from catalog.importers.writer import import_rows
 from catalog.models import Category, Product, ProductImage
 from catalog.services import category_path
-from tests.catalog.importing import counts, problems, run
+from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.factories import jpeg
 from tests.zips import packed
 
@@ -143,21 +144,18 @@ def test_names_in_old_zips_are_read_in_the_character_set_they_were_written_in(tm
     assert set(Product.objects.values_list("sku", flat=True)) == set(names)
 
 
+@pytest.mark.any_database
 @pytest.mark.usefixtures("full_batches")
 def test_memory_does_not_grow_with_text_that_is_not_utf_8(tmp_path: Path) -> None:
-    def peak(rows: int) -> int:
-        text = "Žluťoučký kůň příliš"
-        content = "sku,title,category\n" + "".join(f"m{n},,{text} > {n % 50}\n" for n in range(rows))
-        path = source(tmp_path, content.encode("cp1250"))
-        tracemalloc.start()
-        report = import_rows(CsvCatalogue(path, FieldMapping(), photos=PhotoFolder.open(tmp_path)))
-        used = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert report.rejected == rows
-        return used
+    rows = 15_000
+    text = "Žluťoučký kůň příliš"
+    content = "sku,title,category\n" + "".join(f"m{n},,{text} > {n % 50}\n" for n in range(rows))
+    path = source(tmp_path, content.encode("cp1250"))
 
-    peak(3_000)
-    assert peak(30_000) < peak(3_000) * 1.15
+    def read(watched: Callable[[Iterable[Row]], Iterable[Row]]) -> int:
+        return import_rows(watched(CsvCatalogue(path, FieldMapping(), photos=PhotoFolder.open(tmp_path)))).rejected
+
+    assert memory_growth(read, after=1_500, rows=rows) < 1.075
 
 
 # Tables
@@ -463,21 +461,17 @@ def test_an_array_that_is_cut_off_gives_the_objects_before(tmp_path: Path) -> No
     assert (counts(report), report["broken_off"]) == ((1, 0, 0, 1), True)
 
 
+@pytest.mark.any_database
 @pytest.mark.usefixtures("full_batches")
 def test_memory_does_not_grow_with_the_length_of_an_array(tmp_path: Path) -> None:
-    def peak(count: int) -> int:
-        content = json.dumps([{"sku": f"m{number}", "title": "", "text": "long " * 50} for number in range(count)])
-        path = source(tmp_path, content, "products.json")
-        del content
-        tracemalloc.start()
-        report = import_rows(JsonLines(path, FieldMapping(), photos=PhotoFolder.open(tmp_path)))
-        used = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert report.rejected == count
-        return used
+    count = 10_000
+    content = json.dumps([{"sku": f"m{number}", "title": "", "text": "long " * 50} for number in range(count)])
+    path = source(tmp_path, content, "products.json")
 
-    peak(2_000)
-    assert peak(20_000) < peak(2_000) * 1.2
+    def read(watched: Callable[[Iterable[Row]], Iterable[Row]]) -> int:
+        return import_rows(watched(JsonLines(path, FieldMapping(), photos=PhotoFolder.open(tmp_path)))).rejected
+
+    assert memory_growth(read, after=2_000, rows=count) < 1.1
 
 
 # Zips

@@ -340,9 +340,10 @@ def test_the_present_template_of_the_cases(real_data: Path) -> None:
     assert draft.active is False
 
 
+@pytest.mark.any_database
 @pytest.mark.usefixtures("full_batches")
 def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
-    products = 8_000
+    products = 4_000
     lines = ({**SHIRT, "Handle": f"h{n}", "Variant SKU": f"s{n}", "Title": ""} for n in range(products))
     path = export(tmp_path, *lines)
 
@@ -350,7 +351,7 @@ def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
         rows = ShopifyExport(path, FieldMapping(), photos=PhotoFolder.open(tmp_path))
         return import_rows(watched(rows)).rejected
 
-    assert memory_growth(read, after=products // 2, rows=products) < 1.04
+    assert memory_growth(read, after=products // 2, rows=products) < 1.02
 
 
 def test_a_handle_of_too_many_lines_is_rejected(tmp_path: Path) -> None:

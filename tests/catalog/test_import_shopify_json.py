@@ -130,8 +130,9 @@ def test_a_product_without_variants_is_rejected(shop: Path) -> None:
     assert problems(run(shop)) == [(1, "the product has no variants")]
 
 
+@pytest.mark.any_database
 def test_memory_does_not_grow_with_the_products(tmp_path: Path) -> None:
-    products = 2_000
+    products = 1_000
     path = tmp_path / "products.json"
     path.write_text(json.dumps({"products": [SHIRT | {"handle": f"h{number}"} for number in range(products)]}))
 
@@ -139,4 +140,4 @@ def test_memory_does_not_grow_with_the_products(tmp_path: Path) -> None:
         rows = ShopifyJson(path, FieldMapping(), photos=PhotoFolder.open(tmp_path))
         return sum(row.product is not None for row in watched(rows))
 
-    assert memory_growth(read, after=products, rows=2 * products) < 1.05
+    assert memory_growth(read, after=products, rows=2 * products) < 1.025

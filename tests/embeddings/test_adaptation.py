@@ -55,6 +55,7 @@ def adapted() -> str:
     return out.getvalue()
 
 
+@pytest.mark.any_database
 def test_an_adapted_version_goes_live_like_any_other(
     base: EncoderVersion, add_photo: AddPhoto, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ class TestFit:
             mark_as_different([one.pk, other.pk])
             merge(one.pk, [same.pk])
 
+    @pytest.mark.any_database
     @pytest.mark.usefixtures("shop")
     def test_decisions_change_the_probability_and_the_default_comes_back(self) -> None:
         self.decide(12)

@@ -30,6 +30,7 @@ def small_photos(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "photo_files", partial(photo_files, size=240))
 
 
+@pytest.mark.any_database
 @pytest.mark.django_db
 @pytest.mark.usefixtures("fresh_index", "small_photos")
 def test_recommendations_over_the_demo_share_category_colour_and_pattern_far_above_chance() -> None:
