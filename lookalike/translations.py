@@ -36,6 +36,7 @@ _CALL = re.compile(r"""\bn?p?gettext\((?:\s*u?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\
 _PLACEHOLDER = re.compile(r"%\(\w+\)[#0 +-]*\d*(?:\.\d+)?[a-z]|%[sdrf]|\{\w*\}")
 _DJANGO = Path(django.__file__).parent
 _UNFOLD = Path(unfold.__file__).parent
+_STOREFRONT = BASE_DIR / "storefront"
 _LINE_LENGTH = 120
 
 
@@ -123,29 +124,16 @@ class _Catalog(Catalog):
 
 SHOP = Area(
     "storefront",
-    BASE_DIR / "storefront" / "locale",
-    (BASE_DIR / "storefront", BASE_DIR / "recommender" / "templates" / "recommender"),
+    _STOREFRONT / "locale",
+    (_STOREFRONT, BASE_DIR / "recommender" / "templates" / "recommender"),
     complete=TRANSLATIONS,
 )
-# django-unfold has no translations of its own.
+# All apps but the storefront, and django-unfold, which has no translations of its own.
 ADMIN = Area(
     "admin",
     BASE_DIR / "lookalike" / "locale",
     (
-        *(
-            BASE_DIR / app
-            for app in (
-                "accounts",
-                "catalog",
-                "embeddings",
-                "jobs",
-                "lookalike",
-                "recommender",
-                "rest",
-                "stores",
-                "training",
-            )
-        ),
+        *(path.parent for path in sorted(BASE_DIR.glob("*/apps.py")) if path.parent != _STOREFRONT),
         *(_UNFOLD / part for part in ("templates/admin", "templates/registration", "templates/unfold")),
         *(
             _UNFOLD / f"{module}.py"
