@@ -63,6 +63,8 @@ class JobAdmin(ReadOnlyAdmin):
     list_display_links = ("created_at", "title_label")
     list_filter = ("state", "kind", "collection", ("created_at", PeriodFilter))
     list_filter_submit = True
+    search_fields = ("parameters__file", "collection", "submitted_by")
+    search_help_text = _("File, kind, collection or who submitted it")
     fields = ("id", "kind", "collection", "submitted_by", "parameter_list", "created_at", "started_at", "finished_at")
     actions = ("cancel",)
     change_form_outer_before_template = "admin/jobs/job.html"
@@ -86,6 +88,15 @@ class JobAdmin(ReadOnlyAdmin):
         if super().has_view_permission(request):
             return queryset
         return queryset.filter(kind__in=_own_kinds(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
+        """Jobs by their fields, and by the kind as pages name it."""
+        found, has_duplicates = super().get_search_results(request, queryset, search_term)
+        text = search_term.strip().casefold()
+        named = [kind.name for kind in kinds if text and text in str(kind.label).casefold()]
+        return found | queryset.filter(kind__in=named), has_duplicates
 
     def get_urls(self) -> list[URLPattern]:
         views = {"state": self.state_view, "cancel": self.cancel_view}

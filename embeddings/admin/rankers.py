@@ -25,6 +25,7 @@ class RankerVersionAdmin(ReadOnlyAdmin):
     list_display = ("label_shown", "use", "kind", "quality", "advantage", "created_at")
     list_select_related = ("collection",)
     list_filter = ("collection", "kind")
+    search_fields = ("collection__name", "collection__slug")
     fieldsets = (
         (None, {"fields": ("label_shown", "use", "kind", "files", "fingerprint", "created_at")}),
         (_("Quality"), {"fields": ("figures",)}),

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import CharField, Count, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 from django.http import FileResponse, Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -105,6 +106,7 @@ class CollectionAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "slug", "active_version", "distance_shown", "photos")
     list_select_related = ("active_version__collection",)
+    search_fields = ("name", "slug")
     actions = ("reindex",)
     form = CollectionForm
     fields = (
@@ -219,6 +221,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
     list_display = ("label_shown", "use", "encoder", "quality", "photos", "created_at")
     list_select_related = ("collection",)
     list_filter = ("collection",)
+    search_fields = ("label_text", "collection__name", "encoder")
     fieldsets = (
         (
             None,
@@ -246,7 +249,8 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EncoderVersion]:
         queryset: QuerySet[EncoderVersion] = super().get_queryset(request)
-        return queryset.select_related("collection__previous_version__collection")
+        label = Concat("collection__slug", Value("-v"), Cast("number", CharField()))
+        return queryset.select_related("collection__previous_version__collection").annotate(label_text=label)
 
     def prefetch_rows(self, rows: Sequence[EncoderVersion]) -> None:
         counts = _counts_by_state(row.pk for row in rows)

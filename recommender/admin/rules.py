@@ -84,6 +84,7 @@ class RuleSetAdmin(_AnnouncingAdmin):
 
     form = RuleSetForm
     list_display = ("name", "place", "active", "rules_shown", "lost_shown", "preview_link")
+    search_fields = ("name",)
     list_select_related = ("collection",)
     readonly_fields = ("preview_link",)
     fields = ("name", "collection", "active", "preview_link")
@@ -174,7 +175,7 @@ class RuleAdmin(_AnnouncingAdmin):
     @admin.display(description=_("rule"), ordering="kind")
     def label(self, rule: Rule) -> str:
         """Its kind, for people."""
-        return _label(rule.kind)
+        return kind_label(rule.kind)
 
     @admin.display(description=_("scope"), ordering="scope")
     def scope_shown(self, rule: Rule) -> str:
@@ -195,7 +196,7 @@ class RuleAdmin(_AnnouncingAdmin):
         """The form of a new rule; without a kind, the kinds to choose from."""
         kind = request.GET.get("kind", "")
         if kind in KINDS:
-            title = gettext("New rule: %(kind)s") % {"kind": _label(kind)}
+            title = gettext("New rule: %(kind)s") % {"kind": kind_label(kind)}
             return super().add_view(request, form_url, {"title": title, **(extra_context or {})})
         if not self.has_add_permission(request):
             raise PermissionDenied
@@ -218,7 +219,7 @@ class RuleAdmin(_AnnouncingAdmin):
         """The parameters of the kind, where the rule applies, and the rest."""
         kind = _kind(request, obj)
         return (
-            (_label(kind), {"fields": parameter_fields(kind), "description": KINDS[kind].help}),
+            (kind_label(kind), {"fields": parameter_fields(kind), "description": KINDS[kind].help}),
             (_("Where it applies"), {"fields": ("rule_set", "scope", "target")}),
             (None, {"fields": ("active", "note")}),
         )
@@ -265,7 +266,8 @@ def _kind(request: HttpRequest, rule: Rule | None) -> str:
     return kind if kind in KINDS else next(iter(KINDS))
 
 
-def _label(kind: str) -> str:
+def kind_label(kind: str) -> str:
+    """The kind of a rule, for people."""
     return str(KINDS[kind].label) if kind in KINDS else kind
 
 
@@ -309,7 +311,7 @@ def _effects(after: Recommendations) -> list[Effect]:
     rules = after.explanation.rules if after.explanation else ()
     return [
         Effect(
-            f"{_label(each.rule.kind)} {each.rule.target}".strip(),
+            f"{kind_label(each.rule.kind)} {each.rule.target}".strip(),
             reverse("admin:recommender_rule_change", args=[each.rule.id]),
             places[each.place],
             len(each.products),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from catalog.admin.imports import IMPORT_PERMISSIONS
 
 
 def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
@@ -89,6 +92,47 @@ def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the admin. model: whose list it is, "" for another page."""
+
+    title: str
+    url: str
+    icon: str
+    model: str
+
+
+# Pages that others lead to.
+_FURTHER_PAGES: tuple[dict[str, Any], ...] = (
+    {
+        "title": _("Import products"),
+        "icon": "upload_file",
+        "link": reverse_lazy("admin:catalog_product_import_catalogue"),
+        "permission": lambda request: request.user.has_perms(IMPORT_PERMISSIONS),
+    },
+)
+
+
+def pages(request: HttpRequest, *, permitted: bool = True) -> Iterator[Page]:
+    """The pages that the side bar leads to, and further ones.
+
+    Args:
+        request: of the user.
+        permitted: only those that the user may open.
+
+    Yields:
+        The pages, in the order of the side bar.
+    """
+    linked = [item for group in navigation(request) for item in group["items"]]
+    for item in (*linked, *_FURTHER_PAGES):
+        if not permitted or item.get("permission", _always)(request):
+            yield Page(str(item["title"]), str(item["link"]), item["icon"], item.get("model", ""))
+
+
+def _always(_request: HttpRequest) -> bool:
+    return True
+
+
 # Lists that are looked at together have tabs.
 _TABS = (
     (
@@ -139,6 +183,7 @@ def _model_item(title: Promise, icon: str, app: str, model: str) -> dict[str, An
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+        "model": f"{app}.{model}",
         "permission": _any_permission(f"{app}.view_{model}", f"{app}.change_{model}"),
     }
 

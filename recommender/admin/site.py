@@ -1,4 +1,4 @@
-"""The admin site: unfold's, with an overview as its index and a page for search by photo.
+"""The admin site: unfold's, with an overview as its index, a search over everything, and pages of its own.
 
 Every admin module registers with the site, so it is created before they are imported; pages are imported at their first request.
 """
@@ -10,7 +10,10 @@ from typing import Any
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
 from unfold.sites import UnfoldAdminSite
 
 
@@ -26,6 +29,16 @@ class AdminSite(UnfoldAdminSite):
 
         page: TemplateResponse = super().index(request, {**overview_context(request.user), **(extra_context or {})})
         return page
+
+    @method_decorator(require_safe)
+    @method_decorator(cache_control(private=True, no_store=True))
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """What the search over everything shows for a text."""
+        from recommender.admin.everything import search_everything
+
+        groups = search_everything(request, self, request.GET.get("q", ""))
+        context = {"groups": groups, "count": sum(len(group.found) for group in groups), **(extra_context or {})}
+        return TemplateResponse(request, "admin/recommender/everything.html", context)
 
     def extra_urls(self) -> list[URLPattern]:
         """The URLs that are added to the admin's."""
