@@ -7,6 +7,7 @@ the file that X_FILE names (Docker and Kubernetes secrets). pydantic converts an
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,10 +35,17 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from catalog.contrast import AA, contrast, readable
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # The languages of pages, by their codes. The first is that of the source; `lookalike.translations` has the others.
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pl", "ja")
+
+# What text of the brand's colour stands on: the storefront's surface, and the darkest and the lightest of the admin.
+LIGHT_GROUNDS = ("#f1ede7", "#ffffff")
+DARK_GROUNDS = ("#262320", "#1f2937")
+_COLOUR = re.compile(r"#[0-9a-f]{6}\Z")
 
 _DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
 # The parts of OpenTelemetry that `lookalike.tracing` imports.
@@ -126,6 +134,38 @@ def _language_code(code: str) -> str:
     if code not in dict(DJANGO_LANGUAGES):
         raise PydanticCustomError("language", "should be the code of a language like de or pt-br")
     return code
+
+
+def _brand_colour(colour: str, pages: str, *grounds: str) -> str:
+    """Check a colour, and that text of it can be read on the pages' grounds."""
+    colour = colour.lower()
+    if not colour:
+        return colour
+    if not _COLOUR.match(colour):
+        raise PydanticCustomError("colour", "should be a colour like #1f5d4c")
+    lowest = min(contrast(colour, ground) for ground in grounds)
+    if lowest < AA:
+        raise PydanticCustomError(
+            "contrast",
+            "has a contrast of {lowest}:1 on {pages} pages, where text needs {needed}:1 (WCAG AA): {nearest} is the nearest"
+            " that has it",
+            {"lowest": f"{lowest:.1f}", "pages": pages, "needed": AA, "nearest": readable(colour, *grounds)},
+        )
+    return colour
+
+
+def _light_brand_colour(colour: str) -> str:
+    return _brand_colour(colour, "light", *LIGHT_GROUNDS)
+
+
+def _dark_brand_colour(colour: str, info: ValidationInfo) -> str:
+    """Check it; without one, it is as near to BRAND_COLOUR as can be read on dark pages."""
+    of_light_pages = info.data.get("BRAND_COLOUR", "")
+    if colour and "BRAND_COLOUR" in info.data and not of_light_pages:
+        raise ValueError("is set, and BRAND_COLOUR is not: set that, too")
+    if not colour and of_light_pages:
+        return readable(of_light_pages, *DARK_GROUNDS)
+    return _brand_colour(colour, "dark", *DARK_GROUNDS)
 
 
 def _product_url(template: str) -> str:
@@ -322,6 +362,8 @@ class Environment(BaseModel):
     LANGUAGE_CODE: Annotated[str, AfterValidator(_language_code)] = "en"
     SHOP_CURRENCY: Annotated[str, StringConstraints(pattern="^([A-Z]{3})?$")] = ""
     SHOP_SUBSTITUTES: Bool = False
+    BRAND_COLOUR: Annotated[str, AfterValidator(_light_brand_colour)] = ""
+    BRAND_COLOUR_DARK: Annotated[str, AfterValidator(_dark_brand_colour), Field(validate_default=True)] = ""
     PROMETHEUS_MULTIPROC_DIR: str = ""
     HEALTH_PORT: Annotated[tuple[str, int] | None, BeforeValidator(_host_and_port)] = None
     WORKER_METRICS_PORT: Annotated[tuple[str, int] | None, BeforeValidator(_host_and_port)] = None

@@ -91,6 +91,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "storefront.widget.widget",
+                "storefront.brand.brand",
             ]
         },
     }
@@ -325,6 +326,10 @@ PRODUCT_URL = env.PRODUCT_URL
 SHOP_CURRENCY = env.SHOP_CURRENCY
 # Whether the storefront's page of a product that is withdrawn or sold out shows what can be bought instead.
 SHOP_SUBSTITUTES = env.SHOP_SUBSTITUTES
+
+# The shop's colour on light and on dark pages; "" for those of the demo.
+BRAND_COLOUR = env.BRAND_COLOUR
+BRAND_COLOUR_DARK = env.BRAND_COLOUR_DARK
 # A folder shared by the web processes of one server, so that /metrics adds up their values. prometheus_client reads the
 # variable itself, and treats an empty one as the current folder.
 PROMETHEUS_MULTIPROC_DIR = env.PROMETHEUS_MULTIPROC_DIR
@@ -463,8 +468,7 @@ LEARNING_HOUR = env.LEARNING_HOUR
 
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
-    # Unfold's default has too little contrast on its dark background (4.3:1).
-    "COLORS": {"primary": {"500": "oklch(67% .23 303.9)"}},
+    "COLORS": {"primary": "storefront.brand.admin_shades"},
     "SITE_TITLE": "Lookalike",
     "SITE_HEADER": "Lookalike",
     "SITE_SUBHEADER": _("Visually similar products"),

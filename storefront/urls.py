@@ -9,6 +9,7 @@ from storefront import views
 app_name = "storefront"
 urlpatterns = [
     path("", views.home, name="home"),
+    path("brand.css", views.brand_style_sheet, name="brand"),
     path("products/", views.products, name="products"),
     path("products/<int:pk>/", views.product, {"slug": ""}),
     path("products/<int:pk>/<slug:slug>/", views.product, name="product"),

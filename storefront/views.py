@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_POST, require_safe
 
 from catalog import text_search
@@ -34,7 +35,7 @@ from catalog.selectors import (
     visible_products,
     withdrawn_product,
 )
-from storefront import basket, browsing, content_policy
+from storefront import basket, brand, browsing, content_policy
 from storefront.browsing import ProductQuery
 
 PRODUCTS_PER_PAGE = 24
@@ -44,6 +45,7 @@ HERO_PHOTOS = 4
 # Maximum number of brands in the filter; selected brands come first.
 BRANDS_SHOWN = 40
 QUANTITIES = range(1, 11)
+BRAND_MAX_AGE_S = 7 * 24 * 3600
 # Photos that may be tried out in the search by photo: of the newest products, one of each category.
 EXAMPLES, EXAMPLES_AMONG = 3, 60
 
@@ -150,6 +152,13 @@ def order_confirmation(request: HttpRequest) -> HttpResponse:
     if not order.lines:
         return redirect("storefront:basket")
     return _render(request, "storefront/order_confirmation.html", non_empty_categories(), {"basket": order})
+
+
+@require_safe
+@cache_control(public=True, max_age=BRAND_MAX_AGE_S)
+def brand_style_sheet(_: HttpRequest) -> HttpResponse:
+    """The shop's own colours; pages name them in the address, which changes with them."""
+    return HttpResponse(brand.style_sheet(), content_type="text/css; charset=utf-8")
 
 
 @require_POST

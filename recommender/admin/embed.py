@@ -28,6 +28,7 @@ from unfold.widgets import (
 
 from accounts import keys
 from accounts.models import ApiKey, validate_origins
+from catalog.contrast import text_upon
 from catalog.models import Category, ProductImage
 from catalog.selectors import ids_of_skus, visible_products
 from embeddings.models import Collection
@@ -180,16 +181,8 @@ def _chosen_colours(values: dict[str, Any]) -> dict[str, str]:
         if value and value != colour.default:
             chosen[colour.custom_property] = value
             if colour.text_property:
-                chosen[colour.text_property] = _text_upon(value)
+                chosen[colour.text_property] = text_upon(value)
     return chosen
-
-
-def _text_upon(colour: str) -> str:
-    """Black or white, whichever has the higher contrast (WCAG 2.2, relative luminance)."""
-    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
-    luminance = sum(share * each for share, each in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-    return "#000000" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "#ffffff"
 
 
 class KeyForm(forms.Form):
@@ -266,6 +259,8 @@ def _defaults() -> dict[str, Any]:
     slugs = list(Collection.objects.filter(active_version__isnull=False).values_list("slug", flat=True))
     collection = DEFAULT_COLLECTION if DEFAULT_COLLECTION in slugs else next(iter(slugs), "")
     colours = {colour.name: colour.default for colour in COLOURS}
+    if settings.BRAND_COLOUR:
+        colours["accent"] = settings.BRAND_COLOUR
     heading = gettext("You may also like")
     return {"sku": sku, "heading": heading, "limit": DEFAULT_LIMIT, "collection": collection, **colours}
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.conf import LazySettings
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from accounts.models import User
 from catalog.models import Product
 from tests.browser.conftest import DEVICES, SCREENS, Screen
 from tests.browser.looks import (
@@ -73,6 +75,28 @@ def test_the_strip_on_a_page_of_another_shop_has_no_violation(
     expect(page.locator("similar-products a")).to_have_count(1)
     found = find_violations_in_both(page, screen.scheme)
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("screen", DEVICES)
+@pytest.mark.usefixtures("violations")
+def test_pages_in_the_colours_of_a_shop_have_no_violation(
+    page: Page,
+    screen: Screen,
+    shop_url: str,
+    product: Product,
+    settings: LazySettings,
+    sign_in: Callable[[User], None],
+) -> None:
+    settings.BRAND_COLOUR, settings.BRAND_COLOUR_DARK = "#8a1c5c", "#f29ac8"
+    sign_in(User.objects.create_superuser("owner", "owner@shop.example", "secret"))
+    for path in (
+        product.get_absolute_url(),
+        reverse("admin:index"),
+        reverse("admin:catalog_product_change", args=[product.pk]),
+    ):
+        page.goto(shop_url + path)
+        found = find_violations_in_both(page, screen.scheme)
+        assert not found, "\n".join([path, *found])
 
 
 def test_a_violation_is_found_also_inside_of_a_shadow_tree(
