@@ -42,13 +42,21 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 def _authenticate(request: Request, *, in_query: bool) -> tuple[None, ApiKeyInfo] | None:
-    if any(value.strip().startswith(_SECRET_PREFIX) for value in request.query_params.getlist(KEY_PARAMETER)):
+    headers = request._request.META
+    in_url = _keys_in_url(request)
+    if any(value.strip().startswith(_SECRET_PREFIX) for value in in_url):
         raise InvalidApiKey(
             "a secret key must not be in a URL, because logs and browser histories keep it: revoke it, and send a new key as"
             " `Authorization: Bearer KEY`"
         )
-    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    text = (token if scheme.lower() == "bearer" else request.META.get("HTTP_X_API_KEY", "")).strip()
-    if not text and in_query:
-        text = request.query_params.get(KEY_PARAMETER, "")
+    scheme, _, token = headers.get("HTTP_AUTHORIZATION", "").partition(" ")
+    text = (token if scheme.lower() == "bearer" else headers.get("HTTP_X_API_KEY", "")).strip()
+    if not text and in_query and in_url:
+        text = in_url[-1]
     return (None, keys.authenticate(text)) if text else None
+
+
+def _keys_in_url(request: Request) -> list[str]:
+    """Keys in the query string, which is parsed only if it may have one."""
+    text = request._request.META.get("QUERY_STRING", "")
+    return request.query_params.getlist(KEY_PARAMETER) if KEY_PARAMETER in text or "%" in text else []

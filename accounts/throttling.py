@@ -171,7 +171,8 @@ def _cost(view: APIView) -> int:
 
 
 def _window_count(key: str, cost: int, window_s: int) -> int:
-    if _CACHE_DOWN not in caches["process"]:
+    # Without Redis both caches are this process's own.
+    if settings.REDIS_URL and _CACHE_DOWN not in caches["process"]:
         try:
             return _increment(caches["default"], key, cost, window_s)
         except RedisError as error:

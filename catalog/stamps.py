@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.apps import apps
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 from django.db.models.signals import post_migrate
@@ -85,14 +85,17 @@ _watched: dict[str, Topic] = {}
 
 def read() -> Stamps:
     """The stamps as the current transaction sees them; read them before what they stand for."""
-    with connection.cursor() as cursor:
+    # Not by `connection`, which looks for the thread's own at each access.
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
         cursor.execute(_READ)
-        return Stamps(*cursor.fetchone())
+        # Of the driver's own cursor: there is a row.
+        return Stamps(*cursor.cursor.fetchone())
 
 
 def may_lag() -> bool:
     """Whether there may be changes without a stamp of their own: PostgreSQL sets one in each transaction, not for each change."""
-    return connection.in_atomic_block and connection.vendor != "sqlite"
+    database = connections[DEFAULT_DB_ALIAS]
+    return database.in_atomic_block and database.vendor != "sqlite"
 
 
 def watch(topic: Topic, *models: type[Model]) -> None:

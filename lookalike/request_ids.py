@@ -27,7 +27,8 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Set the current id, and add it to the response."""
-        header = request.headers.get(HEADER, "")
+        # Not `request.headers`, which is made of all headers when it is first asked for.
+        header = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = header if _VALID_ID.fullmatch(header) else uuid4().hex
         current.set(request_id)
         setattr(request, "request_id", request_id)  # noqa: B010 - a request has no such attribute by its type

@@ -114,7 +114,7 @@ DATABASES["default"]["CONN_MAX_AGE"] = env.DATABASE_CONN_MAX_AGE_S
 REDIS_URL = env.REDIS_URL
 # Rate limits of up to 100,000 clients in one process, in at most 25 MB. Django's default of 300 entries would evict busy clients.
 _IN_PROCESS = {
-    "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+    "BACKEND": "accounts.counts.CountCache",
     "LOCATION": "requests",
     "OPTIONS": {"MAX_ENTRIES": 100_000},
 }

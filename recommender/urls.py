@@ -8,9 +8,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from recommender import api
 from recommender.widget import widget
 
+_SIMILAR = "products/<int:product_id>/similar"
 _endpoints: list[URLPattern | URLResolver] = [
-    # First what is asked most: patterns are tried one after another.
-    path("products/<int:product_id>/similar", api.SimilarView.as_view(), name="similar"),
     # Before the product of the SKU: a SKU may have slashes.
     path("products/by-sku/<sku:sku>/similar", api.SimilarBySkuView.as_view(), name="similar_by_sku"),
     path("products/by-sku/<sku:sku>/substitutes", api.SubstitutesBySkuView.as_view(), name="substitutes_by_sku"),
@@ -35,6 +34,9 @@ _endpoints: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # First what is asked most: patterns are tried one after another.
+    path(f"api/{_SIMILAR}", api.SimilarView.as_view(), name="similar"),
+    path(f"api/v1/{_SIMILAR}", api.SimilarView.as_view(), name="similar"),
     path("api/", include(_endpoints)),
     path("api/v1/", include(_endpoints)),
     path("api/schema", SpectacularAPIView.as_view(throttle_classes=[]), name="schema"),

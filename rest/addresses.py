@@ -28,7 +28,9 @@ def base_address(request: Request | HttpRequest) -> str:
     # REST framework's request asks itself first for each attribute.
     plain = getattr(request, "_request", request)
     # As `build_absolute_uri`, which takes the address apart and puts it together again.
-    return f"{plain.scheme}://{plain.get_host()}{iri_to_uri(get_script_prefix())}".rstrip("/")
+    prefix = get_script_prefix()
+    path = "" if prefix == "/" else iri_to_uri(prefix).rstrip("/")
+    return f"{plain.scheme}://{plain.get_host()}{path}"
 
 
 def absolute(base: str, url: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import Counter, Histogram
 
 REQUEST_SECONDS = "lookalike_request_seconds"
@@ -25,6 +27,12 @@ def observe_request(endpoint: str, method: str, status: int, seconds: float) -> 
         status: HTTP status of the response.
         seconds: How long the response took.
     """
-    _SECONDS.labels(endpoint).observe(seconds)
     # A client can invent methods, and every label value is kept for good.
-    _REQUESTS.labels(endpoint, method if method in _METHODS else "other", status).inc()
+    duration, count = _labelled(endpoint, method if method in _METHODS else "other", status)
+    duration.observe(seconds)
+    count.inc()
+
+
+@cache
+def _labelled(endpoint: str, method: str, status: int) -> tuple[Histogram, Counter]:
+    return _SECONDS.labels(endpoint), _REQUESTS.labels(endpoint, method, status)

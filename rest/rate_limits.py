@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -12,8 +12,7 @@ POLICY_HEADER = "RateLimit-Policy"
 _NOTED = "rate_limits"
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(NamedTuple):
     """A limit that a request was counted for.
 
     Attributes:

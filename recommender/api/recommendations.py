@@ -33,7 +33,7 @@ from catalog.kept import Kept
 from catalog.models import MAX_PRODUCT_ID
 from catalog.photos import FORMAT_NAMES, ImageRejected, PhotoRejectionReason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
-from catalog.selectors import existing_ids, ids_of_skus
+from catalog.selectors import existing_ids, ids_of_skus, shop_currency
 from embeddings.errors import IndexUnavailable, UnknownCollection
 from jobs.process import process
 from jobs.temporary_uploads import get_storage_error
@@ -190,11 +190,36 @@ class _Asked:
 _Recommend = Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations]
 
 
+class _ReadQueries:
+    """What query strings ask for, as a process has read them. A page's widget sends the same one beside every product."""
+
+    most, longest = 1000, 500
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[type[SimilarParameters], str, str], _Asked] = {}
+
+    def get(self, request: Request, parameters: type[SimilarParameters]) -> _Asked:
+        """See `_asked`."""
+        text = request._request.META.get("QUERY_STRING", "")
+        # The currency of prices without one; it may change.
+        currency = shop_currency() if "price" in text or "%" in text else ""
+        key = (parameters, text, currency)
+        if (known := self._read.get(key)) is not None:
+            return known
+        values = parameters.parse(request.query_params)
+        strict = values.pop("strict")
+        others = {name: values.pop(name) for name in parameters.own_names if name in values}
+        asked = _Asked(pipeline.SimilarQuery(**values), strict, others)
+        if len(text) <= self.longest:
+            if len(self._read) >= self.most:
+                self._read = {}
+            self._read[key] = asked
+        return asked
+
+
 def _asked(request: Request, parameters: type[SimilarParameters]) -> _Asked:
-    values = parameters.parse(request.query_params)
-    strict = values.pop("strict")
-    others = {name: values.pop(name) for name in parameters.own_names if name in values}
-    return _Asked(pipeline.SimilarQuery(**values), strict, others)
+    """What a request asks for. Raises InvalidParameters."""
+    return process.get(_ReadQueries).get(request, parameters)
 
 
 @contextmanager
@@ -232,7 +257,7 @@ def _recommended(
         answer, index_away = _answer_text(base, reference, asked, recommend, edition)
         return _response(answer, {"Cache-Control": _AWAY if index_away else "no-store"})
     headers = {"ETag": tag, "Cache-Control": _cache_control(request)}
-    known = parse_etags(request.META.get("HTTP_IF_NONE_MATCH", ""))
+    known = parse_etags(request._request.META.get("HTTP_IF_NONE_MATCH", ""))
     # Proxies that compress make strong tags weak ones.
     if tag in known or f"W/{tag}" in known:
         return HttpResponseNotModified(headers=headers)
@@ -284,7 +309,12 @@ def _tag(
     if edition.text is None:
         return None
     # The shop's currency stands for that of prices without one.
-    asks_for = (recommend.__name__, reference, request.META.get("QUERY_STRING", ""), asked.query.filter.currency)
+    asks_for = (
+        recommend.__name__,
+        reference,
+        request._request.META.get("QUERY_STRING", ""),
+        asked.query.filter.currency,
+    )
     told = repr((edition.text, base, asks_for))
     return f'"{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}"'
 

@@ -206,7 +206,7 @@ class TestInvalidKeys:
 
     def test_a_valid_secret_key_in_a_url_is_refused(self, api: Client) -> None:
         for address in ("/api/products", "/api/events"):
-            for query in (f"api_key={secret()}", f"api_key={secret()}&api_key={make()}", f"api_key=%20{secret()}"):
+            for query in (f"api_key={secret()}", f"api_key={secret()}&api_key={make()}", f"%61pi_key=%20{secret()}"):
                 assert "revoke it" in problem(api.get(f"{address}?{query}"), 401)["detail"]
 
     def test_no_log_line_contains_a_key(self, api: Client) -> None:

@@ -207,3 +207,16 @@ def test_a_problem_is_not_kept(product: Product, api: Client, shop: Shop) -> Non
     assert api.get(missing).status_code == 400
     shop.add(REDDISH, sku="MUG-4", brand="Nordwind")
     assert found(api, missing) == ["MUG-4"]
+
+
+@pytest.mark.parametrize("parameter", ["max_price", "max%5Fprice"])
+def test_a_price_is_in_the_currency_that_the_shop_has_now(
+    product: Product, api: Client, shop: Shop, settings: Any, parameter: str
+) -> None:
+    shop.add(REDDISH, sku="MUG-4", currency="CHF", price=10)
+    Product.objects.exclude(sku="MUG-4").update(currency="EUR", price=10)
+    shown = []
+    for settings.SHOP_CURRENCY in ("CHF", "EUR", "CHF"):
+        shown.append(sorted(found(api, f"{address(product)}?{parameter}=20&rules=false&collection=all")))
+    assert shown[0] == shown[2] == ["MUG-4"]
+    assert "MUG-4" not in shown[1]
