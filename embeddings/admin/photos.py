@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action
 
-from accounts.admin.display import Badge, ReadOnlyAdmin, SelectFilter, badges, chunked, primary_keys
+from accounts.admin.display import Badge, PeriodFilter, ReadOnlyAdmin, SelectFilter, badges, chunked, primary_keys
 from catalog.admin.photos import ProductImageInline, thumbnail
 from catalog.admin.products import ProductAdmin
 from catalog.models import Product, ProductImage
@@ -178,7 +178,7 @@ class ImageEmbeddingAdmin(ReadOnlyAdmin):
 
     list_display = ("preview", "product", "version", "state_shown", "attempts", "changed_at")
     list_display_links = ("product",)
-    list_filter = ("state", "version")
+    list_filter = ("state", "version", ("changed_at", PeriodFilter))
     list_filter_submit = True
     list_per_page = 50
     show_full_result_count = False

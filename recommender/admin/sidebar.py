@@ -135,9 +135,11 @@ def _always(_request: HttpRequest) -> bool:
 
 # Lists that are looked at together have tabs.
 _TABS = (
+    (("catalog", "product", _("Products")), ("catalog", "category", _("Categories"))),
     (
         ("embeddings", "collection", _("Collections")),
         ("embeddings", "encoderversion", _("Encoder versions")),
+        ("embeddings", "rankerversion", _("Ranker versions")),
         ("embeddings", "imageembedding", _("Image embeddings")),
     ),
     (("recommender", "ruleset", _("Rule sets")), ("recommender", "rule", _("Rules"))),

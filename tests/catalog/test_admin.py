@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -430,6 +431,16 @@ class TestCategories:
         assert "A category cannot be below itself." in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("model", "beside"),
+    [("catalog_product", "catalog_category"), ("embeddings_rankerversion", "embeddings_collection")],
+)
+def test_lists_that_belong_together_have_tabs(admin: Client, model: str, beside: str) -> None:
+    page = admin.get(reverse(f"admin:{model}_changelist")).content.decode()
+    tabs = page[page.index('id="tabs-items"') :]
+    assert f'href="{reverse(f"admin:{beside}_changelist")}"' in tabs
+
+
 class TestImageEmbeddings:
     def test_a_failed_photo_shows_its_reason_and_leads_to_its_product(self, admin: Client) -> None:
         product = stock()
@@ -446,6 +457,17 @@ class TestImageEmbeddings:
         ImageEmbedding.objects.filter(image_id=image.pk).update(state=State.FAILED, error="the picture is damaged")
         answer = admin.get(reverse("admin:embeddings_imageembedding_changelist"), {"q": text})
         assert [row.image_id for row in answer.context["cl"].result_list] == [image.pk]
+
+    def test_they_are_found_by_the_days_on_which_they_changed(self, admin: Client) -> None:
+        old, new = stock().images.get(), stock().images.get()
+        long_ago = datetime(2020, 3, 1, 23, tzinfo=UTC)
+        ImageEmbedding.objects.filter(image_id=old.pk).update(changed_at=long_ago)
+        until_then = {"changed_at_to": "2020-03-01"}
+        answer = admin.get(reverse("admin:embeddings_imageembedding_changelist"), until_then)
+        assert [row.image_id for row in answer.context["cl"].result_list] == [old.pk]
+        since_then = {"changed_at_from": "2020-03-02"}
+        answer = admin.get(reverse("admin:embeddings_imageembedding_changelist"), since_then)
+        assert [row.image_id for row in answer.context["cl"].result_list] == [new.pk]
 
     def test_the_list_takes_as_many_queries_for_twenty_photos_as_for_one(self, admin: Client) -> None:
         address = reverse("admin:embeddings_imageembedding_changelist")
