@@ -157,3 +157,5 @@ export function search(text: string, options?: SearchOptions): Promise<SearchRes
 export function searchByPhoto(photo: Blob, options?: SearchOptions & { text?: string; crop?: string }): Promise<SearchResponse>;
 /** Send an event. Returns whether it was queued. */
 export function track(type: "impression" | "click" | "add_to_cart" | "purchase", details: EventDetails, options?: Pick<Options, "api" | "apiKey">): boolean;
+/** Call back once, when half of an element was in view for a second: an impression. Returns a function that stops waiting. */
+export function whenSeen(target: Element, seen: () => void): () => void;

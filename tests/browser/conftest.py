@@ -44,6 +44,10 @@ TIMEOUT_MS = 20_000
 
 Answer = dict[str, Any]
 
+# Of a shop's page, as docs/how-to/widget.md recommends it.
+POLICY = "default-src 'none'; script-src {api}; connect-src {api}; img-src {api}; style-src 'self'"
+STYLE = "similar-products { --similar-item-width: 120px } similar-products::part(title) { color: rgb(1, 2, 3) }"
+
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 
 
@@ -250,6 +254,32 @@ def serve_page(origins: set[str]) -> Iterator[Callable[[str], str]]:
         body = html.encode()
         origins.add(f"http://127.0.0.1:{port}")
         return f"http://127.0.0.1:{port}/"
+
+    with loopback.serving(Handler) as port:
+        yield serve
+
+
+@pytest.fixture
+def serve_strictly(shop_url: str, origins: set[str]) -> Iterator[Callable[[str], str]]:
+    """Serves a page and its style sheet from another origin with the policy; returns the page's URL."""
+    body = ""
+
+    class Handler(loopback.Handler):
+        def do_GET(self) -> None:
+            kind, content = ("css", STYLE) if self.path == "/shop.css" else ("html", body)
+            self.send_response(200)
+            self.send_header("Content-Type", f"text/{kind}; charset=utf-8")
+            self.send_header("Content-Security-Policy", POLICY.format(api=shop_url))
+            self.end_headers()
+            self.wfile.write(content.encode())
+
+    def serve(markup: str) -> str:
+        nonlocal body
+        body = f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="stylesheet" href="/shop.css">
+        <script type="module" src="{shop_url}/widget/v1/similar.js"></script>{markup}"""
+        address = f"http://127.0.0.1:{port}"
+        origins.add(address)
+        return f"{address}/"
 
     with loopback.serving(Handler) as port:
         yield serve

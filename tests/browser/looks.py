@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from django.conf import settings
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Error, Frame, Page
 
 from accounts.models import User
 from tests.browser.pages import PAGES, Shop, Shown, opened
@@ -101,11 +101,11 @@ def _look(page: Page, shown: Shown, rules: Sequence[str] | None = None) -> Look:
     )
 
 
-def find_violations(page: Page, rules: Sequence[str] | None = None) -> list[str]:
+def find_violations(page: Page | Frame, rules: Sequence[str] | None = None) -> list[str]:
     """The findings of axe-core in a page, of every level: rule, place and remedy.
 
     Args:
-        page: the page.
+        page: the page, or a frame of one.
         rules: ids of the rules to apply; None: all of them.
 
     Returns:
@@ -124,6 +124,16 @@ def find_violations_in_both(page: Page, scheme: Scheme) -> list[str]:
     change_scheme(page, "dark" if scheme == "light" else "light")
     found += find_violations(page, COLOUR_RULES)
     change_scheme(page, scheme)
+    return found
+
+
+def find_violations_in_frames(page: Page, scheme: Scheme) -> list[str]:
+    """The findings in each frame of a page, as in `find_violations_in_both`."""
+    frames = page.main_frame.child_frames
+    found = [each for frame in frames for each in find_violations(frame)]
+    page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
+    found += [each for frame in frames for each in find_violations(frame, COLOUR_RULES)]
+    page.emulate_media(color_scheme=scheme)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,40 +13,10 @@ from accounts import keys
 from accounts.models import ApiKey
 from catalog.models import Product
 from recommender.models import Event
-from tests import loopback
-from tests.browser.conftest import until
+from tests.browser.conftest import POLICY, until
 from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-POLICY = "default-src 'none'; script-src {api}; connect-src {api}; img-src {api}; style-src 'self'"
-STYLE = "similar-products { --similar-item-width: 120px } similar-products::part(title) { color: rgb(1, 2, 3) }"
-
-
-@pytest.fixture
-def serve_strictly(shop_url: str, origins: set[str]) -> Iterator[Callable[[str], str]]:
-    """Serves a page and its style sheet from another origin with the policy; returns the page's URL."""
-    body = ""
-
-    class Handler(loopback.Handler):
-        def do_GET(self) -> None:
-            kind, content = ("css", STYLE) if self.path == "/shop.css" else ("html", body)
-            self.send_response(200)
-            self.send_header("Content-Type", f"text/{kind}; charset=utf-8")
-            self.send_header("Content-Security-Policy", POLICY.format(api=shop_url))
-            self.end_headers()
-            self.wfile.write(content.encode())
-
-    def serve(markup: str) -> str:
-        nonlocal body
-        body = f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="stylesheet" href="/shop.css">
-        <script type="module" src="{shop_url}/widget/v1/similar.js"></script>{markup}"""
-        address = f"http://127.0.0.1:{port}"
-        origins.add(address)
-        return f"{address}/"
-
-    with loopback.serving(Handler) as port:
-        yield serve
 
 
 def test_the_policy_is_the_one_that_the_docs_name() -> None:

@@ -15,7 +15,8 @@ from playwright.sync_api import Page, expect
 
 from catalog.models import Product
 from recommender.models import Event
-from tests.browser.conftest import until
+from tests.browser.conftest import DEVICES, Screen, until
+from tests.browser.looks import AXE, find_violations_in_frames
 from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,26 +109,36 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_react_and_vue_show_click_and_track_in_a_page_of_another_origin(
-    page: Page, project: Path, shop_url: str, product: Product, index_photos: Callable[[], object],
-    serve_page: Callable[[str], str],
-) -> None:  # fmt: skip
-    stock("Red mug")
-    stock("Tea mug")
-    index_photos()
+@pytest.fixture(scope="module")
+def app(project: Path) -> str:
+    """The script of a page of React and Vue."""
     (project / "app.js").write_text(APP)
     options = ("--bundle", "--format=esm", "--minify", '--define:process.env.NODE_ENV="production"', "--outfile=out.js")
     run(str(MODULES / ".bin" / "esbuild"), "app.js", *options, folder=project)
-    page.set_viewport_size({"width": 1280, "height": 1600})
-    script = (project / "out.js").read_text()
+    return (project / "out.js").read_text()
 
-    page.goto(
-        serve_page(
-            f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="icon" href="data:,">
-            <body data-api="{shop_url}" data-sku="{product.sku}"><div id="react"></div><div id="vue"></div>
-            <script type="module">{script}</script>"""
-        )
-    )
+
+def page_of_frameworks(app: str, shop_url: str, product: Product) -> str:
+    return f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="icon" href="data:,">
+        <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+        <body data-api="{shop_url}" data-sku="{product.sku}">
+        <main><h1>An article</h1><div id="react"></div><div id="vue"></div></main>
+        <script type="module">{app}</script>"""
+
+
+def test_react_and_vue_show_click_and_track_in_a_page_of_another_origin(
+    page: Page,
+    app: str,
+    shop_url: str,
+    product: Product,
+    index_photos: Callable[[], object],
+    serve_page: Callable[[str], str],
+) -> None:
+    stock("Red mug")
+    stock("Tea mug")
+    index_photos()
+    page.set_viewport_size({"width": 1280, "height": 1600})
+    page.goto(serve_page(page_of_frameworks(app, shop_url, product)))
 
     for name in ("React", "Vue"):
         links = page.get_by_role("region", name=name).get_by_role("link")
@@ -138,6 +149,38 @@ def test_react_and_vue_show_click_and_track_in_a_page_of_another_origin(
         expect(page).to_have_title(f"clicked {title}")
     until(page, lambda: Event.objects.filter(type="click", product_id=product.pk).count() == 2)
     until(page, lambda: Event.objects.filter(type="impression", product_id=product.pk).count() == 2)
+
+
+@pytest.mark.parametrize("screen", DEVICES)
+def test_no_frame_of_another_origin_has_a_violation_by_react_vue_or_markup_under_a_strict_policy(
+    page: Page,
+    screen: Screen,
+    app: str,
+    shop_url: str,
+    product: Product,
+    index_photos: Callable[[], object],
+    serve_page: Callable[[str], str],
+    serve_strictly: Callable[[str], str],
+) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed (`make test` runs npm ci where there is npm)")
+    stock("Red mug", available=False)
+    index_photos()
+    markup = f'''<main><h1>An article</h1><similar-products product-id="{product.pk}" heading="Like it?"></similar-products>
+        <div data-similar-to-sku="{product.sku}" data-heading="And this?"></div><visual-search></visual-search></main>'''
+    addresses = (serve_page(page_of_frameworks(app, shop_url, product)), serve_strictly(markup))
+
+    page.set_content(
+        "".join(f'<iframe title="A shop" src="{each}" width="380" height="1600"></iframe>' for each in addresses)
+    )
+
+    frameworks, plain = page.main_frame.child_frames
+    for frame, names in ((frameworks, ("React", "Vue")), (plain, ("Like it?", "And this?"))):
+        for name in names:
+            expect(frame.get_by_role("region", name=name).get_by_role("link")).to_have_count(1)
+    expect(plain.get_by_role("button", name="Choose a photo")).to_be_visible()
+    found = find_violations_in_frames(page, screen.scheme)
+    assert not found, "\n".join(found)
 
 
 def test_the_functions_run_on_a_server_and_the_types_are_right(

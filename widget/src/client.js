@@ -10,6 +10,9 @@ const SCRIPT = import.meta.url;
 export const DEFAULT_API = /\/widget\/[^/]+\/[^/]+$/.test(SCRIPT) ? new URL("../../", SCRIPT).href : "/";
 export const DEFAULT_LIMIT = 8;
 const TIMEOUT_MS = 20_000;
+// What an impression is: so much of an element in view, for so long in a row.
+const SEEN_SHARE = 0.5;
+const SEEN_MS = 1_000;
 const MAX_LIMIT = 100;
 
 /** An error of the API or the network. `status` is 0 without a response; `type` is the problem type, e.g. "image-rejected". */
@@ -87,6 +90,30 @@ export function track(type, details, { api = DEFAULT_API, apiKey = "" } = {}) {
     // Missing or replaced by a content blocker: ignored.
     return false;
   }
+}
+
+/** Call back once, when half of an element was in view for a second, in a tab that is shown. Returns a function that stops waiting. */
+export function whenSeen(target, seen) {
+  let timer;
+  const wait = () => (timer = setTimeout(report, SEEN_MS));
+  const observer = new IntersectionObserver(
+    (entries) => {
+      clearTimeout(timer);
+      if (entries.at(-1).intersectionRatio >= SEEN_SHARE) wait();
+    },
+    { threshold: SEEN_SHARE },
+  );
+  const stop = () => {
+    observer.disconnect();
+    clearTimeout(timer);
+  };
+  function report() {
+    if (document.hidden) return wait();
+    stop();
+    seen();
+  }
+  observer.observe(target);
+  return stop;
 }
 
 async function request(path, { api = DEFAULT_API, apiKey, signal, ...parameters }, options = {}) {

@@ -1,11 +1,11 @@
 /** The widget for React: the elements as components, and hooks for pages that draw recommendations themselves. */
 
 import { createElement, useEffect, useRef, useState } from "react";
-import { similar } from "./client.js";
+import { ask, attributesOf, EVENTS, kebab, PROPERTIES } from "./wrapper.js";
 
 // React sets neither properties that are functions nor listeners of events with a colon by props.
-const PROPERTIES = ["transformItems", "renderItem"];
-const EVENTS = { onLoad: "similar:load", onClick: "similar:click", onError: "similar:error", onAddToBasket: "similar:add-to-basket" };
+const LISTENERS = Object.entries(EVENTS).map(([name, event]) => [`on${name[0].toUpperCase()}${name.slice(1)}`, event]);
+const TAKEN = [...PROPERTIES, ...LISTENERS.map(([name]) => name)];
 
 /**
  * Products similar to a product, for your own markup: `const { results, isLoading } = useSimilar({ sku: "MUG-17" }, { limit: 4 })`.
@@ -17,14 +17,8 @@ export function useSimilar(seed, options = {}) {
   const asked = JSON.stringify([seed, options]);
   useEffect(() => {
     if (!seed) return undefined;
-    const request = new AbortController();
-    const set = (change) => request.signal.aborted || setState((before) => ({ ...before, isLoading: false, ...change }));
-    set({ isLoading: true });
-    similar(seed, { ...options, signal: request.signal }).then(
-      (response) => set({ response, results: response.results, error: null }),
-      (error) => set({ response: null, results: [], error }),
-    );
-    return () => request.abort();
+    setState((before) => ({ ...before, isLoading: true }));
+    return ask(seed, options, (found) => setState({ ...found, isLoading: false }));
   }, [asked]);
   return state;
 }
@@ -41,11 +35,8 @@ export function VisualSearch(props) {
 
 function useElement(name, load, { children, ...props }) {
   const ref = useRef(null);
-  const attributes = {};
-  for (const [key, value] of Object.entries(props)) {
-    if (PROPERTIES.includes(key) || key in EVENTS || value === false || value === null || value === undefined) continue;
-    attributes[key === "className" ? "class" : key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)] = value === true ? "" : value;
-  }
+  const given = attributesOf(props).filter(([name]) => !TAKEN.includes(name));
+  const attributes = Object.fromEntries(given.map(([name, value]) => [name === "className" ? "class" : kebab(name), value]));
   useEffect(() => {
     // Only here, since there are no elements where React renders on a server.
     load();
@@ -55,7 +46,7 @@ function useElement(name, load, { children, ...props }) {
       customElements.whenDefined(name).then(() => ref.current && (ref.current[key] = props[key] ?? null));
     }, [props[key]]);
   }
-  for (const [key, event] of Object.entries(EVENTS)) {
+  for (const [key, event] of LISTENERS) {
     const listener = props[key];
     useEffect(() => {
       const element = ref.current;

@@ -7,14 +7,13 @@
  *     <visual-search></visual-search>
  */
 
-import { addressOf, baseOf, DEFAULT_API, DEFAULT_LIMIT, Problem, similar, track } from "./client.js";
+import { addressOf, baseOf, DEFAULT_API, DEFAULT_LIMIT, Problem, similar, track, whenSeen } from "./client.js";
 import TEXTS from "./texts.json";
 
 export * from "./client.js";
 
 // So far below the viewport a strip loads.
 const LOAD_AHEAD = "300px";
-const IMPRESSION_MS = 1_000;
 // Attributes that are parameters of the API; those of LISTS have several values, with commas.
 const LISTS = ["tag", "not-category", "not-brand", "exclude", "attribute"];
 const PARAMETERS = ["limit", "collection", "offset", "diversity", "min-score", "max-score", "min-confidence", "category", "brand", "min-price", "max-price", "currency", "available", ...LISTS, "mode", "weights", "rules", "fallback"];
@@ -82,8 +81,7 @@ button:hover { border-color: currentColor; }
 /** Base of both elements: attributes, one request at a time, product cards and their events. */
 export class Recommendations extends HTMLElement {
   #request = null;
-  #watch = null;
-  #timer = 0;
+  #unwatch = () => {};
   #reported = null;
   #own = [];
   #transformItems = null;
@@ -156,8 +154,7 @@ export class Recommendations extends HTMLElement {
   abort() {
     this.#request?.abort();
     this.#request = null;
-    this.#watch?.disconnect();
-    clearTimeout(this.#timer);
+    this.#unwatch();
   }
 
   /** Fetch, and abort the previous request. Resolves to the response, or to null if it failed (an `error` event reports it) or is outdated. */
@@ -189,14 +186,11 @@ export class Recommendations extends HTMLElement {
     if (!this.hasAttribute("no-events")) track(type, details, this.options);
   }
 
-  /** Send an impression of each product with results, once, when half of `target` was visible for a while. */
+  /** Send an impression of each product with results, once, when `target` was seen. */
   watch(target, response) {
-    this.#watch?.disconnect();
-    clearTimeout(this.#timer);
+    this.#unwatch();
     if (this.#reported === response) return;
-    const report = () => {
-      if (document.hidden) return wait();
-      this.#watch.disconnect();
+    this.#unwatch = whenSeen(target, () => {
       this.#reported = response;
       const { collection, encoder } = response;
       const shown = new Map();
@@ -205,17 +199,7 @@ export class Recommendations extends HTMLElement {
         shown.set(product, [...(shown.get(product) ?? []), result.product.id]);
       }
       for (const [product, results] of shown) this.#track("impression", { product, collection, encoder, results });
-    };
-    const wait = () => (this.#timer = setTimeout(report, IMPRESSION_MS));
-    const threshold = 0.5;
-    this.#watch = new IntersectionObserver(
-      (entries) => {
-        clearTimeout(this.#timer);
-        if (entries.at(-1).intersectionRatio >= threshold) wait();
-      },
-      { threshold },
-    );
-    this.#watch.observe(target);
+    });
   }
 
   /** The results of a response that are shown. */

@@ -1,10 +1,7 @@
 /** The widget for Vue: the elements as components, and a composable for pages that draw recommendations themselves. */
 
 import { defineComponent, h, onMounted, ref, shallowRef, toValue, watch } from "vue";
-import { similar } from "./client.js";
-
-const PROPERTIES = ["transformItems", "renderItem"];
-const EVENTS = { load: "similar:load", click: "similar:click", error: "similar:error", addToBasket: "similar:add-to-basket" };
+import { ask, attributesOf, EVENTS, kebab, PROPERTIES } from "./wrapper.js";
 
 /**
  * Products similar to a product, for your own markup: `const { results, isLoading } = useSimilar(() => ({ sku: props.sku }), { limit: 4 })`.
@@ -19,18 +16,15 @@ export function useSimilar(seed, options = {}) {
     watch(
       () => JSON.stringify([toValue(seed), toValue(options)]),
       (_, __, onCleanup) => {
-        const request = new AbortController();
-        onCleanup(() => request.abort());
         isLoading.value = !!toValue(seed);
         if (!isLoading.value) return;
-        const settle = (found, problem) => {
-          if (request.signal.aborted) return;
-          response.value = found;
-          results.value = found?.results ?? [];
-          error.value = problem;
+        const settle = (found) => {
+          response.value = found.response;
+          results.value = found.results;
+          error.value = found.error;
           isLoading.value = false;
         };
-        similar(toValue(seed), { ...toValue(options), signal: request.signal }).then((found) => settle(found, null), (problem) => settle(null, problem));
+        onCleanup(ask(toValue(seed), toValue(options), settle));
       },
       { immediate: true },
     ),
@@ -38,9 +32,9 @@ export function useSimilar(seed, options = {}) {
   return { results, response, error, isLoading };
 }
 
-function component(name, load) {
+function component(tag, load) {
   return defineComponent({
-    name: name.replace(/(?:^|-)(.)/g, (_, letter) => letter.toUpperCase()),
+    name: tag.replace(/(?:^|-)(.)/g, (_, letter) => letter.toUpperCase()),
     inheritAttrs: false,
     props: Object.fromEntries(PROPERTIES.map((each) => [each, Function])),
     emits: Object.keys(EVENTS),
@@ -52,11 +46,10 @@ function component(name, load) {
       });
       const listeners = Object.fromEntries(Object.entries(EVENTS).map(([key, event]) => [`on:${event}`, (given) => emit(key, given)]));
       return () => {
-        const attributes = Object.entries(attrs).filter(([, value]) => value !== false && value !== null && value !== undefined);
-        const kebab = (key) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
         // As attributes (^), whatever property the element may have.
-        const written = Object.fromEntries(attributes.map(([key, value]) => [/^(on[A-Z]|class$|style$)/.test(key) ? key : `^${kebab(key)}`, value === true ? "" : value]));
-        return h(name, { ...written, ...listeners, ref: element }, slots.default?.());
+        const name = (key) => (/^(on[A-Z]|class$|style$)/.test(key) ? key : `^${kebab(key)}`);
+        const written = Object.fromEntries(attributesOf(attrs).map(([key, value]) => [name(key), value]));
+        return h(tag, { ...written, ...listeners, ref: element }, slots.default?.());
       };
     },
   });
