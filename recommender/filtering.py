@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,10 @@ SAME_PICTURE_COSINE = 0.999
 _SAME_PICTURE_SQUARE = 2 * (1 - SAME_PICTURE_COSINE) + 1e-6
 # Two such vectors differ by no more than this angle, and so do their angles to any query. In radians, with the error of float32.
 _SAME_PICTURE_ANGLE = math.acos(SAME_PICTURE_COSINE) + 1e-3
+_SAME_PICTURE_LENGTH = math.sqrt(_SAME_PICTURE_SQUARE)
 _COMPARED_AT_ONCE = 256
+# For so many, as in a strip, NumPy takes longer than plain numbers.
+_FEW = 40
 
 
 def to_index_filter(
@@ -165,7 +169,6 @@ def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[Hit]:
     """The hits that cannot be told from another by how far they are from the query, or by their sketches."""
     if len(hits) < 2:
         return []
-    # Plain numbers: for a strip of twelve NumPy takes longer.
     cosines = [cosine for hit in hits if (cosine := distance.cosine_of(hit.score)) is not None]
     if len(cosines) < len(hits):
         return [*hits]
@@ -175,9 +178,26 @@ def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[Hit]:
     sketches = [hit.sketch for hit in unclear if hit.sketch is not None]
     if not sketches or len(sketches) < len(unclear) or len(unclear) > _COMPARED_AT_ONCE:
         return unclear
-    matrix = np.frombuffer(b"".join(sketches), dtype=np.float32).reshape(len(unclear), -1)
-    equal = np.flatnonzero(np.count_nonzero(_equal(matrix, np.ones(len(matrix))), axis=1) > 1)
-    return [unclear[position] for position in equal]
+    equal = _equal_in_few(sketches) if len(unclear) <= _FEW else _equal_in_many(sketches)
+    return [unclear[position] for position in sorted(equal)]
+
+
+def _equal_in_few(sketches: Sequence[bytes]) -> set[int]:
+    """The positions of sketches that are as near to another as equal pictures. Only those with a like first number are compared."""
+    numbers = sorted((struct.unpack(f"{len(sketch) // 4}f", sketch), place) for place, sketch in enumerate(sketches))
+    equal: set[int] = set()
+    for start, (one, place) in enumerate(numbers):
+        for other, beside in islice(numbers, start + 1, None):
+            if other[0] - one[0] > _SAME_PICTURE_LENGTH:
+                break
+            if math.dist(one, other) <= _SAME_PICTURE_LENGTH:
+                equal |= {place, beside}
+    return equal
+
+
+def _equal_in_many(sketches: Sequence[bytes]) -> set[int]:
+    matrix = np.frombuffer(b"".join(sketches), dtype=np.float32).reshape(len(sketches), -1)
+    return {*np.flatnonzero(np.count_nonzero(_equal(matrix, np.ones(len(matrix))), axis=1) > 1).tolist()}
 
 
 def _equal(matrix: NDArray[np.float32], longest: NDArray[Any]) -> NDArray[np.bool_]:

@@ -650,8 +650,21 @@ def sketch_of(vector: Vector) -> bytes:
         The bytes of float32 [16 at most], the projection onto orthonormal vectors: two sketches are never farther apart than their
         vectors.
     """
-    starts, lengths = _sketched(len(vector))
-    return (np.add.reduceat(vector, starts) / lengths).astype(np.float32).tobytes()
+    return sketches_of(vector[None])[0]
+
+
+def sketches_of(vectors: NDArray[np.float32]) -> list[bytes]:
+    """The sketches of several vectors at once.
+
+    Args:
+        vectors: float32 [n, dim].
+
+    Returns:
+        As `sketch_of`.
+    """
+    starts, lengths = _sketched(vectors.shape[1])
+    sketches = (np.add.reduceat(vectors, starts, axis=1) / lengths).astype(np.float32)
+    return [sketch.tobytes() for sketch in sketches]
 
 
 @lru_cache(maxsize=16)
@@ -680,6 +693,8 @@ def query_target(query: VectorQuery, examples: Mapping[int, Point], collection: 
     Raises:
         InvalidVector: there is no positive example, or the examples cancel out.
     """
+    if (alone := _one_vector(query, collection)) is not None:
+        return alone
     if query.positive_ids and not query.positive and not any(each in examples for each in query.positive_ids):
         raise InvalidVector(f"none of the example points {list(query.positive_ids)} is in the index {collection.name}")
     positive = [*query.positive, *(examples[each].vector for each in query.positive_ids if each in examples)]
@@ -689,6 +704,21 @@ def query_target(query: VectorQuery, examples: Mapping[int, Point], collection: 
         return target
     direction: Vector = target / np.float32(math.sqrt(np.dot(target, target)))
     return direction
+
+
+def _one_vector(query: VectorQuery, collection: IndexCollection) -> Vector | None:
+    """What a query with one example and nothing else looks for: checked at once. None for another, and for one with an error."""
+    if len(query.positive) != 1 or query.negative or query.positive_ids or query.negative_ids:
+        return None
+    vector: Any = query.positive[0]
+    if np.shape(vector) != (collection.dim,) or getattr(vector, "dtype", None) != np.float32:
+        return None
+    with np.errstate(over="ignore", under="ignore"):
+        square = float(np.dot(vector, vector))
+    if not 0 < square < math.inf:
+        return None
+    target: Vector = vector / np.float32(math.sqrt(square)) if collection.distance is Distance.COSINE else vector
+    return target
 
 
 def best_first(hits: Iterable[Hit]) -> list[Hit]:

@@ -46,7 +46,7 @@ from embeddings.vector_index.base import (
     not_found,
     possible_ids,
     query_target,
-    sketch_of,
+    sketches_of,
     stored_payload,
 )
 from embeddings.vector_index.filtered_search import (
@@ -518,10 +518,13 @@ class _Search:
         missing = ids if self.query.with_vectors else [point_id for point_id in ids if point_id not in found]
         if not missing:
             return found, {}
-        vectors, fresh = {}, {}
-        for record in self.shard.handle.retrieve([*missing], ["product_id"], True):
-            vectors[int(record.id)] = vector = _vector(record)
-            fresh[int(record.id)] = _Known(int((record.payload or {})["product_id"]), sketch_of(vector))
+        records = {int(each.id): each for each in self.shard.handle.retrieve([*missing], ["product_id"], True)}
+        vectors = {point_id: _vector(record) for point_id, record in records.items()}
+        sketches = sketches_of(np.stack([*vectors.values()])) if vectors else []
+        fresh = {
+            point_id: _Known(int((record.payload or {})["product_id"]), sketch)
+            for (point_id, record), sketch in zip(records.items(), sketches, strict=True)
+        }
         if len(known) > _MAX_KNOWN_POINTS:
             known.clear()
         known.update(fresh)

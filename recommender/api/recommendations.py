@@ -231,11 +231,11 @@ def known_collection() -> Iterator[None]:
         raise InvalidParameters([ParameterError("collection", str(error))]) from error
 
 
-class _KeptAnswers(Kept[str, bytes]):
+class KeptAnswers(Kept[str, bytes]):
     """Whole answers by ETag, in 32 MB: some 6,000 of ten products.
 
-    An ETag stands for all that an answer is made of, see `_tag`, so that a kept answer is as good as status 304. What comes before
-    it is done for each request: its key, its limits, and the headers, which say who may keep the answer.
+    An ETag stands for all that an answer is made of, see `tag_of`, so that a kept answer is as good as status 304. All else is done
+    for each request: its key, its limits, and the headers, which say who may keep the answer.
     """
 
     most = 32 * 1024**2
@@ -252,7 +252,7 @@ def _recommended(
     query, base = asked.query, base_address(request)
     with known_collection():
         edition = NO_EDITION if query.explain else edition_of(query.collection, query.rule_set)
-    tag = _tag(request, base, reference, asked, recommend, edition)
+    tag = tag_of(request, base, reference, query, recommend, edition)
     if tag is None:
         answer, index_away = _answer_text(base, reference, asked, recommend, edition)
         return _response(answer, {"Cache-Control": _AWAY if index_away else "no-store"})
@@ -261,7 +261,7 @@ def _recommended(
     # Proxies that compress make strong tags weak ones.
     if tag in known or f"W/{tag}" in known:
         return HttpResponseNotModified(headers=headers)
-    answers = process.get(_KeptAnswers)
+    answers = process.get(KeptAnswers)
     if (kept := answers.find(edition.stamp, tag)) is None:
         kept, index_away = _answer_text(base, reference, asked, recommend, edition)
         if index_away:
@@ -297,24 +297,31 @@ def _answer(
     return recommended
 
 
-def _tag(
+def tag_of(
     request: Request,
     base: str,
     reference: ProductReference,
-    asked: _Asked,
+    query: pipeline.SimilarQuery,
     recommend: _Recommend,
     edition: Edition,
 ) -> str | None:
-    """The ETag of the answer that a request gets now; None where it may be another one at any time."""
+    """The ETag of an answer.
+
+    Args:
+        request: its query string says what is asked for.
+        base: from `rest.addresses.base_address`.
+        reference: the product.
+        query: what the query string was read as.
+        recommend: what answers it.
+        edition: of the answer.
+
+    Returns:
+        The ETag of what a request for it gets now; None where it may be something else at any time.
+    """
     if edition.text is None:
         return None
     # The shop's currency stands for that of prices without one.
-    asks_for = (
-        recommend.__name__,
-        reference,
-        request._request.META.get("QUERY_STRING", ""),
-        asked.query.filter.currency,
-    )
+    asks_for = (recommend.__name__, reference, request._request.META.get("QUERY_STRING", ""), query.filter.currency)
     told = repr((edition.text, base, asks_for))
     return f'"{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}"'
 

@@ -16,14 +16,16 @@ from rest_framework.request import Request
 from accounts.throttling import count_further
 from catalog.api.documenting import CARD
 from catalog.api.parameters import check_names
+from catalog.api.references import ProductReference
 from catalog.errors import ProductNotFound
 from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH
 from catalog.selectors import ids_of_skus
+from jobs.process import process
 from recommender import pipeline
 from recommender.api import serializers
 from recommender.api.exceptions import PROBLEM_TYPES
 from recommender.api.parameters import SimilarBatchParameters
-from recommender.api.recommendations import known_collection, weighed
+from recommender.api.recommendations import KeptAnswers, known_collection, tag_of, weighed
 from recommender.editions import edition_of
 from rest.addresses import base_address
 from rest.documenting import problem_example, responses
@@ -130,13 +132,7 @@ class SimilarBatchView(ApiView):
         query = pipeline.SimilarQuery(**values)
         ids, unknown = _ids(products)
         with weighed(), known_collection():
-            stamp = edition_of(query.collection, query.rule_set).stamp
-            query = replace(query, stamp=stamp)
-            answers = pipeline.similar_to_each([*dict.fromkeys(ids.values())], query)
-        if strict:
-            found = [each for each in answers.values() if not isinstance(each, ProductNotFound)]
-            check_names(query.filter, is_empty=not any(each.results for each in found))
-        base = base_address(request)
+            answers = _answers(request, [*dict.fromkeys(ids.values())], query, strict=strict)
         results, errors = [], 0
         for product in products:
             answer = unknown[product] if product in unknown else answers[ids[product]]
@@ -145,14 +141,42 @@ class SimilarBatchView(ApiView):
                 results.append(f'{{"status":"error","problem":{json_text(_problem_of(error, product))}}}')
                 errors += 1
             else:
-                shown = serializers.recommendations_text(answer, base, product_id=ids[product], stamp=stamp)
-                results.append(f'{{"status":"ok","answer":{shown}}}')
+                results.append(f'{{"status":"ok","answer":{answer.decode()}}}')
         counts = f'"ok":{len(results) - errors},"errors":{errors}'
         return HttpResponse(
             f'{{{counts},"results":[{",".join(results)}]}}',
             content_type=JSONRenderer.media_type,
             headers={"Cache-Control": "no-store"},
         )
+
+
+def _answers(
+    request: Request, product_ids: Sequence[int], query: pipeline.SimilarQuery, *, strict: bool
+) -> dict[int, bytes | ProductNotFound]:
+    """By product the JSON of its answer, which may be kept of a request for it alone, or why there is none."""
+    base, kept = base_address(request), process.get(KeptAnswers)
+    edition = edition_of(query.collection, query.rule_set)
+    tags = {
+        each: tag_of(request, base, ProductReference(each), query, pipeline.similar_to, edition) for each in product_ids
+    }
+    answers: dict[int, bytes | ProductNotFound] = {
+        each: known for each, tag in tags.items() if tag and (known := kept.find(edition.stamp, tag)) is not None
+    }
+    query = replace(query, stamp=edition.stamp)
+    found = pipeline.similar_to_each([each for each in product_ids if each not in answers], query)
+    # What is kept is of names that there are.
+    if strict and not answers:
+        made = [each for each in found.values() if not isinstance(each, ProductNotFound)]
+        check_names(query.filter, is_empty=not any(each.results for each in made))
+    for product_id, each in found.items():
+        if isinstance(each, ProductNotFound):
+            answers[product_id] = each
+            continue
+        text = serializers.recommendations_text(each, base, product_id=product_id, stamp=edition.stamp).encode()
+        answers[product_id] = text
+        if (tag := tags[product_id]) is not None and not each.index_away:
+            kept.keep(edition.stamp, tag, text)
+    return answers
 
 
 def _products(document: Any) -> list[int | str]:

@@ -12,6 +12,7 @@ from catalog.models import Product
 from catalog.services import withdraw_products
 from embeddings.errors import IndexUnavailable
 from embeddings.vector_index.base import VectorQuery
+from jobs.process import process
 from recommender.rules.services import save_rule, save_set
 from tests.factories import CategoryFactory
 from tests.memory_index import MemoryVectorIndex
@@ -43,6 +44,8 @@ def sent(api: Client, products: Any, query: str = "", **headers: str) -> Any:
 @pytest.mark.parametrize("query", ["", "?limit=2&offset=1", "?max_price=20&diversity=0.5"])
 def test_the_answers_are_those_of_requests_for_each_alone(products: list[Product], api: Client, query: str) -> None:
     answer = sent(api, [product.pk for product in products], query).json()
+    # Otherwise these would be kept for those.
+    process.clear()
     alone = [api.get(f"/api/products/{product.pk}/similar{query}").json() for product in products]
     assert answer == {
         "ok": len(products),
@@ -59,6 +62,7 @@ def test_rules_and_merges_count(products: list[Product], api: Client) -> None:
     save_rule(rules, {"kind": "hide", "scope": "product", "target": "MUG/1", "parameters": parameters})
     asked = [products[0].pk, products[2].pk]
     alone = [api.get(f"/api/products/{each}/similar").json() for each in asked]
+    process.clear()
     assert [each["answer"] for each in sent(api, asked).json()["results"]] == [
         alone[0],
         {**alone[1], "product": products[2].pk},
@@ -91,13 +95,39 @@ def test_all_photos_are_asked_in_one_query_and_read_in_few_statements(
 
     monkeypatch.setattr(MemoryVectorIndex, "query_batch", query_batch)
     asked = [product.pk for product in products[:5]]
-    sent(api, asked[:1], "?limit=1")
+    sent(api, asked[:1], "?limit=2")
     batches.clear()
     with django_assert_max_num_queries(5):
         assert sent(api, asked, "?limit=1").json()["ok"] == 5
     assert batches == [6]
+    batches.clear()
     with django_assert_max_num_queries(3):
         assert sent(api, asked, "?limit=1").json()["ok"] == 5
+    assert not batches
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_answered_alone_is_not_searched_for_again(
+    products: list[Product], api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [product.pk for product in products[:3]]
+    alone = api.get(f"/api/products/{asked[0]}/similar?limit=2")
+    searched: list[int] = []
+    ask = MemoryVectorIndex.query_batch
+
+    def query_batch(self: MemoryVectorIndex, name: str, queries: list[VectorQuery]) -> Any:
+        searched.append(len(queries))
+        return ask(self, name, queries)
+
+    monkeypatch.setattr(MemoryVectorIndex, "query_batch", query_batch)
+    answer = sent(api, asked, "?limit=2").json()
+    assert answer["results"][0]["answer"] == alone.json()
+    # The first has two photos.
+    assert searched == [2]
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryVectorIndex, "query", None)
+        for each in answer["results"]:
+            assert api.get(f"/api/products/{each['answer']['product']}/similar?limit=2").json() == each["answer"]
 
 
 @pytest.mark.parametrize("fallback", [True, False])
