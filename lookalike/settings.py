@@ -475,7 +475,10 @@ UNFOLD = {
     "SITE_ICON": lambda _request: static("storefront/icon.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("storefront/icon.svg")}],
     "SHOW_BACK_BUTTON": True,
-    "STYLES": [lambda _request: static("recommender/admin/everything.css")],
+    "STYLES": [
+        lambda _request: static("accounts/header.css"),
+        lambda _request: static("recommender/admin/everything.css"),
+    ],
     "SCRIPTS": [lambda _request: static("accounts/landmarks.js")],
     "TABS": "recommender.admin.sidebar.tabs",
     "SIDEBAR": {

@@ -35,5 +35,8 @@ def test_a_product_is_a_card_of_some_lines_on_a_phone(
     assert touched is not None
     assert min(touched["width"], touched["height"]) >= 24
 
+    title = page.get_by_role("heading", level=1).get_by_text("Products", exact=True)
+    assert title.evaluate("shown => shown.scrollWidth <= shown.clientWidth"), "the title of the page is cut off"
+
     page.set_viewport_size({"width": 1280, "height": 900})
     expect(page.get_by_role("columnheader", name="Photos")).to_be_visible()
