@@ -10,7 +10,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
-from embeddings.text.languages import LANGUAGES
+from embeddings.text.languages import LANGUAGES, Language
 
 # Of a text; longer ones are descriptions that nobody wrote for people.
 MAX_CHARACTERS = 20_000
@@ -19,7 +19,16 @@ GRAM = 3
 # The term that every document has: its document frequency is the number of documents.
 EVERY_DOCUMENT = 0
 
-_RUN = re.compile(r"[^\W_]+")
+# Vowel signs of Hindi, points of Arabic and the like: parts of a word that Python's `\w` does not know.
+_MARKS = "".join(chr(code) for code in range(0x0300, 0x1E00) if unicodedata.category(chr(code)) in ("Mn", "Mc"))
+_RUN = re.compile(rf"(?:[^\W_][{_MARKS}]*)+")
+# What `casefold` makes two characters of, a letter and a dot above it.
+_DOTTED_I = "\u0130"
+# Letters that Unicode does not take apart, and that people without a key for them write as these.
+_PLAIN_LETTERS = str.maketrans("ıłøđ", "ilod")
+# Of a word whose stem is stemmed again: letters that are left of it, since fewer are left of many words; and how often at most.
+_MIN_STEM = 3
+_MAX_STEMMINGS = 8
 # Scripts without spaces between words: each two neighbouring characters are a word.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+")
 _CODE = re.compile(r"[^0-9a-z]")
@@ -38,7 +47,7 @@ def split_words(text: str) -> list[str]:
     Returns:
         Runs of letters and digits; of scripts without spaces, each two neighbouring characters.
     """
-    folded = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).casefold()
+    folded = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).replace(_DOTTED_I, "i").casefold()
     return [word[:MAX_WORD] for run in _RUN.findall(folded) for word in _spaced(run)]
 
 
@@ -61,15 +70,15 @@ def term_of(word: str, language: str) -> str:
     about = LANGUAGES[language]
     if word in about.stop_words:
         return ""
-    return without_accents(_stem(word, about.algorithm) if about.algorithm else word)
+    return without_accents(_stem(word, about) if about.algorithm else word)
 
 
 def without_accents(word: str) -> str:
-    """A word with its Latin letters without accents: people leave them out."""
+    """A word with its Latin letters without accents and strokes: people leave them out."""
     if word.isascii():
         return word
     kept: list[str] = []
-    for letter in unicodedata.normalize("NFD", word):
+    for letter in unicodedata.normalize("NFD", word.translate(_PLAIN_LETTERS)):
         if not (unicodedata.combining(letter) and kept and kept[-1].isascii()):
             kept.append(letter)
     return unicodedata.normalize("NFC", "".join(kept))
@@ -119,14 +128,20 @@ def _spaced(run: str) -> Iterator[str]:
         yield run[position:]
 
 
-def _stem(word: str, algorithm: str) -> str:
+def _stem(word: str, language: Language) -> str:
     # A stemmer keeps the word that it is at.
     with _stemming:
-        stemmer = _stemmers.get(algorithm)
+        stemmer = _stemmers.get(language.algorithm)
         if stemmer is None:
             # Its modules of all languages are read by processes that index or search texts alone.
             import snowballstemmer
 
-            stemmer = _stemmers[algorithm] = snowballstemmer.stemmer(algorithm)
+            stemmer = _stemmers[language.algorithm] = snowballstemmer.stemmer(language.algorithm)
         stem: str = stemmer.stemWord(word)
-    return stem
+        if not language.stems_again:
+            return stem
+        for _ in range(_MAX_STEMMINGS):
+            if stem == word or len(stem) < _MIN_STEM:
+                break
+            word, stem = stem, stemmer.stemWord(stem)
+    return word

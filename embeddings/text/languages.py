@@ -19,15 +19,19 @@ class Language:
         algorithm: of Snowball; "" for none, so that words count as they are written.
         stop_words: words that say nothing about a product. Short lists of function words: in a shop, `new`, `system` and
             `computer`, which longer lists contain, are what people look for.
+        stems_again: whether a stem is stemmed until nothing changes. The stemmer takes letters from a noun that it leaves in the
+            plural (`telefon` is `telefo`, `telefonlar` is `telefon`), so that they meet at the end alone
+            (findings/plurals-and-singulars.sh).
     """
 
     name: str
     algorithm: str
     stop_words: frozenset[str] = frozenset()
+    stems_again: bool = False
 
 
-def _language(name: str, algorithm: str, stop_words: str = "") -> Language:
-    return Language(name, algorithm, frozenset(stop_words.split()))
+def _language(name: str, algorithm: str, stop_words: str = "", *, stems_again: bool = False) -> Language:
+    return Language(name, algorithm, frozenset(stop_words.split()), stems_again)
 
 
 # By ISO 639-1 code.
@@ -61,7 +65,7 @@ LANGUAGES: Mapping[str, Language] = {
         " un une",
     ),
     "hi": _language("Hindi", "hindi"),
-    "hu": _language("Hungarian", "hungarian", "a az egy és hogy is nem s vagy"),
+    "hu": _language("Hungarian", "hungarian", "a az egy és hogy is nem s vagy", stems_again=True),
     "id": _language("Indonesian", "indonesian", "dan dari di ini itu ke untuk yang"),
     "it": _language(
         "Italian",
@@ -75,6 +79,7 @@ LANGUAGES: Mapping[str, Language] = {
         "Dutch",
         "dutch",
         "aan als bij dat de den der deze die dit een en er het in is met naar of om op te uit van voor",
+        stems_again=True,
     ),
     "pl": _language("Polish", "polish", "a dla do i jest lub na o od po przez się to u w we z za ze"),
     "pt": _language(
@@ -86,7 +91,7 @@ LANGUAGES: Mapping[str, Language] = {
     "ru": _language("Russian", "russian", "а без в во для до и из или к как на не о об от по под при с со у"),
     "sr": _language("Serbian", "serbian"),
     "sv": _language("Swedish", "swedish", "att av de den det du en ett från för i med och om på som till vid är"),
-    "tr": _language("Turkish", "turkish", "bir bu da de için ile ve"),
+    "tr": _language("Turkish", "turkish", "bir bu da de için ile ve", stems_again=True),
     # Words as they are written, of any language.
     "und": _language(gettext_noop("Any (no stemming)"), ""),
 }

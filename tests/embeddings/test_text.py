@@ -50,6 +50,12 @@ class Shop:
         ("fr", "chaussures légères", "chaussure legere"),
         ("es", "zapatos rojos", "zapato rojo"),
         ("ru", "красные кружки", "красная кружка"),
+        ("tr", "elbiseler telefonlar çantalar", "elbise telefon çanta"),
+        ("tr", "KIRMIZI ÇANTA", "k\u0131rm\u0131z\u0131 çanta"),
+        ("hu", "ruhák lámpák órák", "ruha lámpa óra"),
+        ("nl", "kussens laarzen", "kussen laars"),
+        ("hi", "जूते साड़ियाँ", "जूता साड़ी"),
+        ("pl", "stoły", "stol"),
         ("und", "CAFÉ", "cafe"),
     ],
 )
@@ -64,6 +70,22 @@ def test_stop_words_are_of_the_language() -> None:
 
 def test_scripts_without_spaces_are_found_by_pairs_of_characters() -> None:
     assert split_words("青いマグカップ 350ml") == ["青い", "いマ", "マグ", "グカ", "カッ", "ップ", "350ml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("İpek GÖMLEK", ["ipek", "gömlek"]),
+        ("कुर्ती और जूते", ["कुर्ती", "और", "जूते"]),
+        ("ผ้าไหม", ["ผ้", "้า", "าไ", "ไห", "หม"]),
+    ],
+)
+def test_marks_do_not_divide_a_word(text: str, words: list[str]) -> None:
+    assert split_words(text) == words
+
+
+def test_a_noun_and_its_plural_meet_before_nothing_is_left_of_them() -> None:
+    assert terms_of("çantalar", "tr") == terms_of("çanta", "tr") == ["canta"]
 
 
 def test_a_word_in_the_title_counts_more_than_one_in_the_description() -> None:
