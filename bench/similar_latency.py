@@ -2,9 +2,10 @@
 
 Usage: python -m bench.similar_latency [--points 100000] [--seconds 10] [--rounds 5] [--keep FOLDER] [--against FOLDER]
 gunicorn with one process and 4 threads (as in `make demo`), 8 open connections, all kinds of requests alternately; synthetic
-clustered vectors of 256 dimensions. `not modified`: with the ETag of the first answer. `batch`: 20 products in one request.
---keep: build the index there once and use it again. --against: a checkout of another release, which is measured in the same rounds
-with a copy of the data; it needs a `.venv`, and only `similar` is asked of it.
+clustered vectors of 256 dimensions. `similar`: as if nobody had asked for the product since the catalogue changed. `repeated`: of
+100 products, whose answers are kept. `not modified`: with the ETag of the first answer. `batch`: 20 products in one request, as
+`similar`. --keep: build the index there once and use it again. --against: a checkout of another release, which is
+measured in the same rounds with a copy of the data; it needs a `.venv`, and only `similar` is asked of it.
 """
 
 from __future__ import annotations
@@ -60,12 +61,14 @@ def prepared(folder: Path, points: int) -> dict[str, str]:
 
 def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
     ids = range(1, options.points + 1)
-    alone = {"similar": Kind(1, [f"/api/products/{id_}/similar?limit=10" for id_ in ids])}
+    addresses = [f"/api/products/{id_}/similar?limit=10" for id_ in ids]
+    batches = [_batch(number) for number in range(options.points // 20)]
     kinds = {
         "hello": Kind(1, ["/hello"]),
-        **alone,
-        "not modified": Kind(1, [f"/api/products/{id_}/similar?limit=10" for id_ in ids[:5]], conditional=True),
-        "batch": Kind(1, ["/api/similar:batch?limit=10"], bodies=[_batch(number) for number in range(200)]),
+        "similar": Kind(1, addresses, unlike=True),
+        "repeated": Kind(1, addresses[:100]),
+        "not modified": Kind(1, addresses[:5], conditional=True),
+        "batch": Kind(1, ["/api/similar:batch?limit=10"], bodies=batches, unlike=True),
     }
     with ExitStack() as stack:
         servers = [(_served(stack, environment, Path.cwd(), options.threads), kinds)]
@@ -75,7 +78,8 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
             )
             other = {**environment, "DATA_DIR": str(copy)}
             base = _served(stack, other, options.against, options.threads)
-            servers.append((base, {f"{name}, {options.against.name}": kind for name, kind in alone.items()}))
+            # It may know no parameter that says nothing.
+            servers.append((base, {f"similar, {options.against.name}": Kind(1, addresses)}))
         rounds: dict[str, list[Answers]] = {name: [] for _, asked_for in servers for name in asked_for}
         for number in range(options.rounds + 1):
             for base, asked_for in servers:

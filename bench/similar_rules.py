@@ -73,7 +73,8 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
     command = [sys.executable, "-m", "gunicorn", "lookalike.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
     command += ["--threads", str(options.threads), "--keep-alive", "60", "--log-level", "error"]
     server = subprocess.Popen(command, env=environment)
-    kind = {"similar": Kind(1, [f"/api/products/{id_}/similar?limit=10" for id_ in range(1, options.points + 1)])}
+    addresses = [f"/api/products/{id_}/similar?limit=10" for id_ in range(1, options.points + 1)]
+    kind = {"similar": Kind(1, addresses, unlike=True)}
     times: dict[str, list[float]] = {name: [] for name in sets}
     try:
         wait_for(port)

@@ -34,6 +34,7 @@ class Kind:
 
     photos: files, of which each request sends one. bodies: JSON texts, likewise. Without any, the request is a GET.
     conditional: whether an address is asked with the ETag of its first answer, which is not timed; the answer has to be 304.
+    unlike: whether each request has a parameter of its own that says nothing, so that the server has no answer kept for it.
     """
 
     share: float
@@ -41,6 +42,7 @@ class Kind:
     photos: Sequence[str] = ()
     bodies: Sequence[str] = ()
     conditional: bool = False
+    unlike: bool = False
 
 
 @dataclass
@@ -120,7 +122,7 @@ class _Clients:
         return self._answers
 
     def _ask(self, number: int) -> None:
-        draw = random.Random(number)
+        draw = random.Random(f"{time.time_ns()} {number}")
         names, shares = list(self._kinds), [kind.share for kind in self._kinds.values()]
         seconds: dict[str, list[float]] = defaultdict(list)
         failures: list[str] = []
@@ -130,6 +132,8 @@ class _Clients:
             (name,) = draw.choices(names, shares)
             kind = self._kinds[name]
             address = draw.choice(kind.addresses)
+            if kind.unlike:
+                address += f"{'&' if '?' in address else '?'}_={draw.getrandbits(64)}"
             body, headers = self._request(kind, draw)
             tag = tags.get(address) if kind.conditional else None
             if tag is not None:

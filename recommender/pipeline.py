@@ -36,8 +36,8 @@ DEFAULT_LIMIT = 12
 
 # Re-ranking chooses among this many times the products that are returned.
 _DIVERSITY_OVERSAMPLING = 4
-# Where rules leave out little, the target and a third of it are asked for.
-_RULES_OVERSAMPLING = 3
+# Where rules leave out little, so many times the target are asked for: a second query costs more than some more candidates.
+_RULES_OVERSAMPLING = 2
 # The index may lag behind the database by a few products, which are then dropped.
 _EXTRA_CANDIDATES = 2
 NOTHING_READ: Mapping[int, ProductCard | None] = {}
@@ -604,8 +604,8 @@ class _Search:
                 accepted, full = selection.capped(accepted, card_of)
             if len(accepted) >= target or pages.is_exhausted(hits) or _all_below(weighing, hits, self._min_confidence):
                 break
-            held = [hit for hit in accepted if card_of(hit).brand in full]
-            pages.ask_for_more(len(accepted), full)
+            leaves_out = pages.ask_for_more(len(accepted), full)
+            held = [hit for hit in accepted if card_of(hit).brand in leaves_out]
         with query_stage("rerank"):
             if self._rearrangement is not None:
                 accepted = _rearranged(self._rearrangement, weighing, accepted[:target])
@@ -690,12 +690,13 @@ class _IndexQuery:
         """The first query of an answer; target: how many products it needs."""
         self._live, self._query, self._plan, self._excluded_ids = live, query, plan, excluded_ids
         self._target = target
+        self._is_wider = False
         self.limit = target + _EXTRA_CANDIDATES
         # The index is twice as fast without conditions. Excluded products are then dropped afterwards, inactive ones because the
         # database does not return them, and what rules leave out if most of the nearest stay.
         if query.filter == NO_FILTER and plan.mild and len(excluded_ids) <= _MAX_POST_FILTERED:
             self.filter = UNFILTERED
-            self.limit += len(excluded_ids) + (target // _RULES_OVERSAMPLING if plan.filters else 0)
+            self.limit += len(excluded_ids) + ((_RULES_OVERSAMPLING - 1) * target if plan.filters else 0)
         else:
             self.filter = self._conditions()
 
@@ -703,14 +704,29 @@ class _IndexQuery:
         """Whether another query could bring no more than these hits."""
         return len(hits) < self.limit or self.limit >= _MAX_CANDIDATES
 
-    def ask_for_more(self, accepted: int, full: Collection[str]) -> None:
-        """The next query. accepted: how many hits were accepted. full: brands of which no more may be shown."""
+    def ask_for_more(self, accepted: int, full: Collection[str]) -> Collection[str]:
+        """Prepare the next query.
+
+        Args:
+            accepted: how many hits were accepted.
+            full: brands of which no more may be shown.
+
+        Returns:
+            Those of the brands that it leaves out.
+        """
+        few_are_missing = 2 * accepted >= self._target and 2 * self.limit < _MAX_CANDIDATES
+        if self.filter is UNFILTERED and self._plan.filters and few_are_missing and not self._is_wider:
+            # Conditions would cost more than what they leave out.
+            self._is_wider = True
+            self.limit *= 2
+            return ()
         if self.filter is UNFILTERED and self._plan.filters:
             self.limit, self.filter = self._target + _EXTRA_CANDIDATES, self._conditions()
         else:
             self.limit = _more_candidates(self.limit, accepted, self._target)
         if full:
             self.filter = self._conditions(ProductFilter(not_brand=tuple(sorted(full))))
+        return full
 
     def _conditions(self, *further: ProductFilter) -> Filter:
         missing = missing_fields(self._live)

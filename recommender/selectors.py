@@ -124,14 +124,17 @@ Start = tuple[Mapping[int, Vector], frozenset[int]]
 
 
 class _KeptStarts(Kept[tuple[int, Layout, int], Start]):
-    """By encoder version, layout and product; of products with one photo each in some 10 MB."""
+    """By encoder version, layout and product; 10,000 vectors all together, in some 15 MB."""
 
-    most = 5_000
-    _most_photos = 4
+    most = 10_000
+
+    def size(self, value: Start) -> int:
+        """Its vectors; what is hidden beside it counts as one."""
+        return len(value[0]) + 1
 
     def is_small(self, value: Start) -> bool:
-        """Whether it has few photos."""
-        return len(value[0]) <= self._most_photos
+        """Whether it leaves room for others."""
+        return self.size(value) <= self.most // 100
 
 
 def beside(live: LiveCollection, product_id: int, stamp: int | None = None) -> Start:

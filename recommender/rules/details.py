@@ -99,9 +99,9 @@ class Facts:
 
 
 class _KeptDetails(Kept[int, Details]):
-    """Details by product id, of products with few attributes; in 20 MB at most."""
+    """Details by product id, of products with few attributes; in 40 MB at most."""
 
-    most = 10_000
+    most = 20_000
 
     def is_small(self, value: Details) -> bool:
         """Whether it has few attributes."""

@@ -23,6 +23,8 @@ class Selection:
         self._stamp = stamp
         self.pins: dict[int, ProductCard] = {}
         self._details: dict[int, Details] = {}
+        # A second query finds what the first has found, too.
+        self._admitted: dict[int, bool] = {}
 
     @property
     def pinned_ids(self) -> set[int]:
@@ -45,7 +47,12 @@ class Selection:
 
     def admits(self, card: ProductCard) -> bool:
         """Whether a candidate that was looked up may be shown."""
-        return not self.plan.refusals or self.plan.admits(card, self._details.get(card.id, NO_DETAILS))
+        if not self.plan.refusals:
+            return True
+        known = self._admitted.get(card.id)
+        if known is None:
+            known = self._admitted[card.id] = self.plan.admits(card, self._details.get(card.id, NO_DETAILS))
+        return known
 
     def place_pins(self, cards: Mapping[int, ProductCard], may_be_shown: Callable[[ProductCard], bool]) -> None:
         """Give pins their places, narrower scopes first; of one family the first.
