@@ -77,7 +77,6 @@ def test_the_strip_on_a_page_of_another_shop_has_no_violation(
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("screen", DEVICES)
 @pytest.mark.usefixtures("violations")
 def test_pages_in_the_colours_of_a_shop_have_no_violation(
     page: Page,

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from catalog.models import Product
 from recommender.models import Event
-from tests.browser.conftest import DEVICES, Screen, until
+from tests.browser.conftest import Screen, until
 from tests.browser.looks import AXE, find_violations_in_frames
 from tests.catalog.shop import stock
 
@@ -151,7 +151,6 @@ def test_react_and_vue_show_click_and_track_in_a_page_of_another_origin(
     until(page, lambda: Event.objects.filter(type="impression", product_id=product.pk).count() == 2)
 
 
-@pytest.mark.parametrize("screen", DEVICES)
 def test_no_frame_of_another_origin_has_a_violation_by_react_vue_or_markup_under_a_strict_policy(
     page: Page,
     screen: Screen,
