@@ -36,8 +36,8 @@ DEFAULT_LIMIT = 12
 
 # Re-ranking chooses among this many times the products that are returned.
 _DIVERSITY_OVERSAMPLING = 4
-# Where rules leave out little, so many times the target are asked for: a second query costs more than some more candidates.
-_RULES_OVERSAMPLING = 2
+# Where rules leave out little, the target and a third of it are asked for.
+_RULES_OVERSAMPLING = 3
 # The index may lag behind the database by a few products, which are then dropped.
 _EXTRA_CANDIDATES = 2
 NOTHING_READ: Mapping[int, ProductCard | None] = {}
@@ -696,7 +696,7 @@ class _IndexQuery:
         # database does not return them, and what rules leave out if most of the nearest stay.
         if query.filter == NO_FILTER and plan.mild and len(excluded_ids) <= _MAX_POST_FILTERED:
             self.filter = UNFILTERED
-            self.limit += len(excluded_ids) + ((_RULES_OVERSAMPLING - 1) * target if plan.filters else 0)
+            self.limit += len(excluded_ids) + (target // _RULES_OVERSAMPLING if plan.filters else 0)
         else:
             self.filter = self._conditions()
 

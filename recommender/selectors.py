@@ -124,9 +124,9 @@ Start = tuple[Mapping[int, Vector], frozenset[int]]
 
 
 class _KeptStarts(Kept[tuple[int, Layout, int], Start]):
-    """By encoder version, layout and product; 10,000 vectors all together, in some 15 MB."""
+    """By encoder version, layout and product: of 20,000 products with one photo each in some 35 MB."""
 
-    most = 10_000
+    most = 40_000
 
     def size(self, value: Start) -> int:
         """Its vectors; what is hidden beside it counts as one."""
@@ -134,7 +134,7 @@ class _KeptStarts(Kept[tuple[int, Layout, int], Start]):
 
     def is_small(self, value: Start) -> bool:
         """Whether it leaves room for others."""
-        return self.size(value) <= self.most // 100
+        return self.size(value) <= self.most // 400
 
 
 def beside(live: LiveCollection, product_id: int, stamp: int | None = None) -> Start:
