@@ -71,13 +71,13 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
         "batch": Kind(1, ["/api/similar:batch?limit=10"], bodies=batches, unlike=True),
     }
     with ExitStack() as stack:
-        servers = [(_served(stack, environment, Path.cwd(), options.threads), kinds)]
+        servers = [(served(stack, environment, Path.cwd(), options.threads), kinds)]
         if options.against:
             copy = shutil.copytree(
                 environment["DATA_DIR"], stack.enter_context(tempfile.TemporaryDirectory()) + "/data"
             )
             other = {**environment, "DATA_DIR": str(copy)}
-            base = _served(stack, other, options.against, options.threads)
+            base = served(stack, other, options.against, options.threads)
             # It may know no parameter that says nothing.
             servers.append((base, {f"similar, {options.against.name}": Kind(1, addresses)}))
         rounds: dict[str, list[Answers]] = {name: [] for _, asked_for in servers for name in asked_for}
@@ -113,7 +113,7 @@ def _batch(number: int) -> str:
     return json.dumps({"products": [number * 20 + 1 + position for position in range(20)]})
 
 
-def _served(stack: ExitStack, environment: dict[str, str], checkout: Path, threads: int) -> str:
+def served(stack: ExitStack, environment: dict[str, str], checkout: Path, threads: int) -> str:
     """Start a server with the code of a checkout; returns its address once it answers."""
     port = free_port()
     python = sys.executable if checkout == Path.cwd() else str(checkout / ".venv/bin/python")
