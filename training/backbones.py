@@ -25,6 +25,7 @@ from training.config import JOIN
 from training.errors import BackboneUnavailable
 from training.export import export_litert, write_atomically
 from training.litert_files import read_litert
+from training.student import with_mean_features
 from training.torch_files import read_state_dict
 
 DEFAULT_INPUT_SIZE = 224
@@ -103,8 +104,7 @@ def load_backbone(handle: str, *, weights: Path | None = None, input_size: int |
             f"a weights file goes with {_KERAS}NAME or {', '.join(efficientnet.VARIANTS)}, not with {handle}"
         )
     if handle in BUNDLED_ENCODERS:
-        network = read_litert(bundled_weights(handle))
-        network = keras.Model(network.input, network.get_layer("features").output)
+        network = with_mean_features(read_litert(bundled_weights(handle)))
         return _of_keras(handle, network, lambda images: images, input_size)
     if handle in efficientnet.VARIANTS:
         return _of_efficientnet(handle, weights, input_size)

@@ -336,8 +336,8 @@ def starting_network(start: str, recipe: JoinedRecipe) -> keras.Model:
         ValueError: the file is another one.
     """
     if start not in efficientnet.VARIANTS:
-        former = read_litert(Path(start), any_size=True)
-        features = former.get_layer("features").output
+        former = student.with_mean_features(read_litert(Path(start), any_size=True))
+        features = former.output
         answer = keras.layers.Dense(recipe.dim, name="projection")(features)
         return keras.Model(former.input, keras.layers.UnitNormalization(name="embedding")(answer))
     variant = efficientnet.VARIANTS[start]

@@ -45,7 +45,8 @@ def read_litert(path: Path, *, any_size: bool = False) -> keras.Model:
     size = int(interpreter.get_input_details()[0]["shape"][1])
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.zeros((1, size, size, 3), np.float32))
     interpreter.invoke()
-    operations = [op for op in interpreter._get_ops_details() if op["op_name"] in _WEIGHTED]
+    every = interpreter._get_ops_details()
+    operations = [op for op in every if op["op_name"] in _WEIGHTED]
     kernels = [(op["op_name"], *(interpreter.get_tensor(index) for index in op["inputs"][1:3])) for op in operations]
     # LiteRT keeps [out, kh, kw, in] and, for a dense layer, [out, in]; Keras has the output last.
     convolutions = [
@@ -61,7 +62,15 @@ def read_litert(path: Path, *, any_size: bool = False) -> keras.Model:
     )
     blocks = [dataclasses.replace(block, hidden=next(hidden)) for block in family[0]]
     _, projection, offset = kernels[-1]
-    network = build_network(None if any_size else size, blocks, projection.shape[1], projection.shape[0], family[1])
+    network = build_network(
+        None if any_size else size,
+        blocks,
+        projection.shape[1],
+        projection.shape[0],
+        family[1],
+        # Nothing else in a student has a logistic function.
+        foreground=any(op["op_name"] == "LOGISTIC" for op in every),
+    )
     load_convolutions(network, convolutions)
     network.get_layer("projection").set_weights([projection.T, offset])
     return network

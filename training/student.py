@@ -13,13 +13,16 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 from numpy.typing import NDArray
 
 # Expansion, output channels, repeats and stride of each stage (Sandler et al., "MobileNetV2", CVPR 2018, table 2).
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 STEM_CHANNELS = 32
 CONVOLUTIONS = 52
+# Of the logistic function that weights a cell by its difference from the border.
+FOREGROUND_SLOPE = 3.0
+_TINY = 1e-12
 
 Kernel = NDArray[np.float32]
 
@@ -91,6 +94,8 @@ def build_network(
     features: int,
     dim: int | None,
     pixels: Pixels = MOBILENET_PIXELS,
+    *,
+    foreground: bool = False,
 ) -> keras.Model:
     """A network of inverted residuals without batch normalisation: the shape of MobileNetV2 and EfficientNet-Lite.
 
@@ -100,6 +105,7 @@ def build_network(
         features: channels of the last convolution.
         dim: embedding dimension; None leaves the last layer out.
         pixels: how it sees photos.
+        foreground: whether its features are those of `foreground_features`, else the mean over the photo.
 
     Returns:
         float32 [B, input_size, input_size, 3] in [0, 1] -> float32 [B, dim], L2-normalised, or the pooled features [B, features].
@@ -119,10 +125,59 @@ def build_network(
         index += 2
         x = layers.Add()([x, h]) if block.residual else h
     x = _relu6(layers.Conv2D(features, 1, name=f"conv_{index}")(x))
-    x = layers.GlobalAveragePooling2D(name="features")(x)
+    x = foreground_features(x) if foreground else layers.GlobalAveragePooling2D(name="features")(x)
     if dim is not None:
         x = layers.UnitNormalization(name="embedding")(layers.Dense(dim, name="projection")(x))
     return keras.Model(inputs, x)
+
+
+def foreground_features(cells: Any) -> Any:
+    """A weighted mean over the photo, in which what differs from the photo's border counts for more, as square roots of its shares.
+
+    A cell's weight is a logistic function of how much less than the average cell it is like the mean of the border's, in standard
+    deviations. The roots even out features that shout (Arandjelovic & Zisserman, "Three things everyone should know to improve
+    object retrieval", CVPR 2012).
+
+    Args:
+        cells: the last map of features, float32 [B, h, w, features], 3 cells or more in height and width, none below 0.
+
+    Returns:
+        float32 [B, features], L2-normalised.
+    """
+    directions = cells / _length(cells)
+    # The mean of the border points where the sum of all less that of the middle does.
+    middle = directions[:, 1:-1, 1:-1]
+    border = ops.sum(directions, axis=(1, 2), keepdims=True) - ops.sum(middle, axis=(1, 2), keepdims=True)
+    likeness = ops.sum(directions * (border / _length(border)), axis=-1, keepdims=True)
+    difference = ops.mean(likeness, axis=(1, 2), keepdims=True) - likeness
+    deviation = ops.sqrt(ops.maximum(ops.mean(ops.square(difference), axis=(1, 2), keepdims=True), _TINY))
+    weights = ops.sigmoid(FOREGROUND_SLOPE * difference / deviation)
+    pooled = ops.maximum(ops.sum(cells * weights, axis=(1, 2)), _TINY)
+    shares = pooled / ops.sum(pooled, axis=-1, keepdims=True)
+    return layers.Activation("linear", name="features")(ops.sqrt(shares))
+
+
+def with_foreground_features(network: keras.Model) -> keras.Model:
+    """A network of the same convolutions and output shape with `foreground_features`; its last layer is new."""
+    answer = layers.Dense(network.output_shape[1], name="projection")(foreground_features(_last_map(network)))
+    return keras.Model(network.input, layers.UnitNormalization(name="embedding")(answer))
+
+
+def with_mean_features(network: keras.Model) -> keras.Model:
+    """A network of the same convolutions that ends with the plain mean over the photo, float32 [B, features]."""
+    return keras.Model(network.input, layers.GlobalAveragePooling2D(name="features")(_last_map(network)))
+
+
+def _last_map(network: keras.Model) -> Any:
+    """What the last convolution gives after its activation, float32 [B, h, w, features]."""
+    last = max(
+        (layer for layer in network.layers if layer.name.startswith("conv_")), key=lambda layer: int(layer.name[5:])
+    )
+    return _relu6(last.output)
+
+
+def _length(x: Any) -> Any:
+    return ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), _TINY))
 
 
 def _relu6(x: Any) -> Any:

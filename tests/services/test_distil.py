@@ -109,3 +109,20 @@ def test_distillation_from_joined_teachers_goes_on_after_an_interruption_and_fro
     assert np.allclose(np.linalg.norm(encoder.encode([photo(0), photo(1)]), axis=1), 1)
     written = json.loads((tmp_path / "model.json").read_text())
     assert (written["epochs"], written["dim"], written["class_weight"]) == (2, 8, 0.4)
+
+
+def test_an_encoder_with_last_layers_made_anew_is_one_that_a_training_goes_on_from(tmp_path: Path) -> None:
+    for seed in range(24):
+        (tmp_path / "photos" / f"{seed % 2}").mkdir(parents=True, exist_ok=True)
+        photo(seed).save(tmp_path / "photos" / f"{seed % 2}" / f"{seed}.png")
+    command = ["-m", "training.refit", "--weights", WEIGHTS, "--labelled", tmp_path / "photos", "--each", 20]
+
+    run(*command, "--out", tmp_path / "weights.tflite")
+
+    encoder = LiteRTEncoder(tmp_path / "weights.tflite")
+    assert (encoder.input_size, encoder.dim) == (160, 256)
+    photos = [photo(seed) for seed in range(3)]
+    assert encoder.encode(photos) != pytest.approx(LiteRTEncoder(WEIGHTS).encode(photos), abs=0.01)
+    np.save(tmp_path / "in.npy", np.concatenate([to_input(each, encoder.input_size) for each in photos]))
+    run("-c", AS_KERAS, tmp_path / "weights.tflite", tmp_path / "in.npy", tmp_path / "out.npy")
+    assert np.load(tmp_path / "out.npy") == pytest.approx(encoder.encode(photos), abs=2e-3)

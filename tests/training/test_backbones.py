@@ -95,20 +95,28 @@ def refused(handle: object, cache: Path, **options) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "sizes"), [("bundled", (224, 1280)), ("bundled-fast", (160, 640))])
-def test_a_bundled_backbone_gives_what_the_bundled_encoder_projects(name, sizes, tmp_path):
-    backbone = load_backbone(name, cache=tmp_path)
-    assert (backbone.input_size, backbone.features) == sizes
-    kernel, bias = (weight.numpy() for weight in read_litert(bundled_weights(name)).get_layer("projection").weights)
+def test_a_bundled_backbone_gives_what_the_bundled_encoder_projects(tmp_path):
+    backbone = load_backbone("bundled-fast", cache=tmp_path)
+    assert (backbone.input_size, backbone.features) == (160, 640)
+    network = read_litert(bundled_weights("bundled-fast"))
+    kernel, bias = (weight.numpy() for weight in network.get_layer("projection").weights)
     embedding = features(backbone) @ kernel + bias
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
-    interpreter = LiteRTEncoder(bundled_weights(name)).new_interpreter()
+    interpreter = LiteRTEncoder(bundled_weights("bundled-fast")).new_interpreter()
     for photo, wanted in zip(photos(backbone.input_size), embedding, strict=True):
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], photo[None])
         interpreter.invoke()
         assert interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0] == pytest.approx(
             wanted, abs=1e-4
         )
+
+
+def test_a_backbone_with_foreground_features_gives_the_plain_mean_to_fine_tuning(tmp_path):
+    backbone = load_backbone("bundled", cache=tmp_path)
+    assert (backbone.input_size, backbone.features) == (224, 1280)
+    network = read_litert(bundled_weights("bundled"))
+    last = keras.Model(network.input, network.get_layer("conv_48").output)(photos(224)).numpy()
+    assert features(backbone) == pytest.approx(np.clip(last, 0, 6).mean(axis=(1, 2)), abs=1e-4)
 
 
 def test_the_last_layers_come_in_the_order_of_the_network(tmp_path):
