@@ -3,7 +3,7 @@
 const WAIT_MS = 150;
 
 const lists = new WeakMap(); // Input -> its datalist.
-let timer = 0;
+const timers = new WeakMap(); // Input -> when words are offered for it.
 let listsMade = 0;
 
 function listOf(input) {
@@ -33,8 +33,8 @@ async function offer(input) {
 
 function offerSoon({ target }) {
   if (!target.dataset?.suggest) return;
-  clearTimeout(timer);
-  timer = setTimeout(offer, WAIT_MS, target);
+  clearTimeout(timers.get(target));
+  timers.set(target, setTimeout(offer, WAIT_MS, target));
 }
 
 document.addEventListener("input", offerSoon);
