@@ -36,7 +36,7 @@ COLLECTION = "all"
 
 # A pair matches if a rule holds: minimum cosine of the vectors, and maximum number of different bits of the hashes.
 # Measured on real photos: docs/how-to/duplicates.md.
-RULES = ((0.96, 12), (0.90, 6), (0.75, 4))
+RULES = ((0.90, 14), (0.82, 7), (0.62, 5))
 _LOWEST_COSINE = min(cosine for cosine, _ in RULES)
 
 # A photo with more products or more matches is a placeholder or a size chart.
