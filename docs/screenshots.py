@@ -128,7 +128,8 @@ def _last_row(page: Page) -> None:
     page.locator("#content form").first.wait_for()
 
 
-def _bulk_edit(page: Page) -> None:
+def preview_bulk_edit(page: Page) -> None:
+    """In the list of products: raise all prices a little, up to the preview."""
     page.locator("#action-toggle").first.check(force=True)
     page.locator("select[name=action]").first.select_option("bulk_edit")
     page.get_by_role("button", name="Run").first.click()
@@ -168,11 +169,12 @@ def _import(page: Page) -> None:
 
 
 def _preview(page: Page) -> None:
-    if page.viewport_size == {"width": DESKTOP[0], "height": DESKTOP[1]}:
+    on_desktop = page.viewport_size == {"width": DESKTOP[0], "height": DESKTOP[1]}
+    if on_desktop:
         page.get_by_label("On a desktop").check()
     page.locator("similar-products").scroll_into_view_if_needed()
     page.locator("similar-products a").first.wait_for()
-    if page.viewport_size == {"width": DESKTOP[0], "height": DESKTOP[1]}:
+    if on_desktop:
         page.evaluate("scrollTo(0, 0)")
 
 
@@ -220,7 +222,7 @@ ADMIN = [
     _admin("everything", "", _search_everything),
     _admin("products", "catalog/product/"),
     _admin("product", "catalog/product/", _first_row),
-    _admin("bulk-edit", "catalog/product/", _bulk_edit),
+    _admin("bulk-edit", "catalog/product/", preview_bulk_edit),
     _admin("categories", "catalog/category/"),
     _admin("category-form", "catalog/category/", _last_row),
     _admin("duplicates", "catalog/duplicatepair/", prepare=_run("find_duplicates")),

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,7 +29,6 @@ from catalog.api.documenting import CARD, NO_PRODUCT, NO_PRODUCT_WITH_SKU
 from catalog.api.parameters import check_names
 from catalog.api.references import PRODUCT_ID, SKU, ProductReference
 from catalog.fetching import Fetcher
-from catalog.kept import Kept
 from catalog.models import MAX_PRODUCT_ID
 from catalog.photos import FORMAT_NAMES, ImageRejected, PhotoRejectionReason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
@@ -39,6 +38,7 @@ from jobs.process import process
 from jobs.temporary_uploads import get_storage_error
 from recommender import pipeline
 from recommender.api import serializers
+from recommender.api.kept_answers import KeptAnswers, Recommend, tag_of
 from recommender.api.parameters import (
     MAX_LIMIT,
     LinkableSearchParameters,
@@ -187,9 +187,6 @@ class _Asked:
     others: dict[str, Any]
 
 
-_Recommend = Callable[[int, pipeline.SimilarQuery], pipeline.Recommendations]
-
-
 class _ReadQueries:
     """What query strings ask for, as a process has read them. A page's widget sends the same one beside every product."""
 
@@ -231,22 +228,8 @@ def known_collection() -> Iterator[None]:
         raise InvalidParameters([ParameterError("collection", str(error))]) from error
 
 
-class KeptAnswers(Kept[str, bytes]):
-    """Whole answers by ETag, in 32 MB: some 6,000 of ten products.
-
-    An ETag stands for all that an answer is made of, see `tag_of`, so that a kept answer is as good as status 304. All else is done
-    for each request: its key, its limits, and the headers, which say who may keep the answer.
-    """
-
-    most = 32 * 1024**2
-
-    def size(self, value: bytes) -> int:
-        """Bytes, with those of its key and of the table."""
-        return len(value) + 250
-
-
 def _recommended(
-    request: Request, reference: ProductReference, parameters: type[SimilarParameters], recommend: _Recommend
+    request: Request, reference: ProductReference, parameters: type[SimilarParameters], recommend: Recommend
 ) -> HttpResponse:
     asked = _asked(request, parameters)
     query, base = asked.query, base_address(request)
@@ -278,7 +261,7 @@ def _response(answer: bytes, headers: dict[str, str]) -> HttpResponse:
 
 
 def _answer_text(
-    base: str, reference: ProductReference, asked: _Asked, recommend: _Recommend, edition: Edition
+    base: str, reference: ProductReference, asked: _Asked, recommend: Recommend, edition: Edition
 ) -> tuple[bytes, bool]:
     """The JSON of an answer, and whether the index is away, so that there is soon another."""
     with reference.found() as product_id, weighed(), known_collection():
@@ -287,43 +270,12 @@ def _answer_text(
     return text.encode(), recommended.index_away
 
 
-def _answer(
-    product_id: int, asked: _Asked, recommend: _Recommend, stamp: int | None = None
-) -> pipeline.Recommendations:
+def _answer(product_id: int, asked: _Asked, recommend: Recommend, stamp: int | None = None) -> pipeline.Recommendations:
     """What is recommended; the names in the filter are checked."""
     recommended = recommend(product_id, replace(asked.query, stamp=stamp))
     if asked.strict:
         check_names(asked.query.filter, is_empty=not recommended.results)
     return recommended
-
-
-def tag_of(
-    request: Request,
-    base: str,
-    reference: ProductReference,
-    query: pipeline.SimilarQuery,
-    recommend: _Recommend,
-    edition: Edition,
-) -> str | None:
-    """The ETag of an answer.
-
-    Args:
-        request: its query string says what is asked for.
-        base: from `rest.addresses.base_address`.
-        reference: the product.
-        query: what the query string was read as.
-        recommend: what answers it.
-        edition: of the answer.
-
-    Returns:
-        The ETag of what a request for it gets now; None where it may be something else at any time.
-    """
-    if edition.text is None:
-        return None
-    # The shop's currency stands for that of prices without one.
-    asks_for = (recommend.__name__, reference, request._request.META.get("QUERY_STRING", ""), query.filter.currency)
-    told = repr((edition.text, base, asks_for))
-    return f'"{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}"'
 
 
 def _cache_control(request: Request) -> str:

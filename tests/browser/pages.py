@@ -21,6 +21,7 @@ from catalog.importers.submission import submit_import
 from catalog.models import Product
 from catalog.photos import validate_photo
 from catalog.services import attach_image, withdraw_products
+from docs.screenshots import preview_bulk_edit
 from embeddings.models import Collection, Diagnosis, EncoderVersion, ImageEmbedding
 from embeddings.versions import create_version, prepare
 from jobs.models import Job
@@ -87,15 +88,6 @@ def _strip(page: Page) -> Locator:
 def _fill_basket(page: Page) -> None:
     page.get_by_role("button", name="Add to basket").click()
     page.get_by_role("link", name="Go to the basket").click()
-
-
-def _preview_bulk_edit(page: Page) -> None:
-    page.locator("#action-toggle").first.check(force=True)
-    page.locator("select[name=action]").first.select_option("bulk_edit")
-    page.get_by_role("button", name="Run").first.click()
-    page.get_by_label("Price", exact=True).select_option("raise_percent")
-    page.get_by_label("Amount or percent, for the price").fill("5")
-    page.get_by_role("button", name="Preview").click()
 
 
 def _order(page: Page) -> None:
@@ -166,7 +158,7 @@ BACK_OFFICE = [
         "a bulk edit of products",
         lambda _: "/admin/catalog/product/",
         lambda page: page.get_by_role("heading", name="Preview"),
-        _preview_bulk_edit,
+        preview_bulk_edit,
         signed_in=True,
     ),
     _back_office("a product", "catalog_product", lambda shop: shop.product.pk),
