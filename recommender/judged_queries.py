@@ -19,7 +19,7 @@ from embeddings.errors import InvalidJudgements
 from embeddings.models import EncoderVersion
 from embeddings.ranking.candidates import RERANKED, JudgedQuery
 from embeddings.ranking.corpus import Corpus
-from embeddings.ranking.judgements import read_judgements
+from embeddings.ranking.judgements import parse_judgements
 from embeddings.ranking.titles import title_queries
 from embeddings.selectors import LiveCollection, live_collection
 from embeddings.text.bm25 import field_lengths, mean_lengths
@@ -42,11 +42,32 @@ _SKUS_SHOWN = 5
 Judgements = Mapping[str, Mapping[int, float]]
 
 
-def judgements_of_file(path: Path) -> Judgements:
-    """Read judgements, and look up their products.
+def judgements_of_file(path: Path, name: str = "") -> Judgements:
+    """Read a file of judgements, and look up their products.
 
     Args:
-        path: a CSV file, see `read_judgements`.
+        path: the file; see `parse_judgements`.
+        name: of the file in messages; "" for its path.
+
+    Returns:
+        Grade by product id, by query; of products that there are.
+
+    Raises:
+        InvalidJudgements: it cannot be read, is no such file, or names no product that there is.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidJudgements(f"{name or path} cannot be read: {error.strerror or error}") from error
+    return judgements_of_content(content, name or str(path))
+
+
+def judgements_of_content(content: bytes, name: str) -> Judgements:
+    """The same, of what a file contains.
+
+    Args:
+        content: see `parse_judgements`.
+        name: of the file in messages.
 
     Returns:
         Grade by product id, by query; of products that there are.
@@ -54,14 +75,14 @@ def judgements_of_file(path: Path) -> Judgements:
     Raises:
         InvalidJudgements: it is no such file, or names no product that there is.
     """
-    by_query = read_judgements(path)
+    by_query = parse_judgements(content, name)
     skus = sorted({sku for judged in by_query.values() for sku in judged})
     ids: dict[str, int] = {}
     for start in range(0, len(skus), _BATCH):
         ids |= ids_of_skus(skus[start : start + _BATCH])
     if not ids:
         shown = ", ".join(skus[:_SKUS_SHOWN])
-        raise InvalidJudgements(f"{path}: no product has any of its {len(skus)} SKUs ({shown}, ...)")
+        raise InvalidJudgements(f"{name}: no product has any of its {len(skus)} SKUs ({shown}, ...)")
     found = {
         query: {ids[sku]: grade for sku, grade in judged.items() if sku in ids} for query, judged in by_query.items()
     }

@@ -11,6 +11,7 @@ from embeddings.errors import (
     EncoderUnavailable,
     IndexFull,
     IndexUnavailable,
+    InvalidJudgements,
     InvalidVector,
     RankerUnavailable,
     UnknownCollection,
@@ -33,6 +34,7 @@ NOT_INDEXED = _unavailable("not-indexed", "The collection has no index yet")
 ENCODER_UNAVAILABLE = _unavailable("encoder-unavailable", "Encoder unavailable")
 ENCODER_MISMATCH = _unavailable("encoder-mismatch", "Encoder and index do not match")
 RANKER_UNAVAILABLE = _unavailable("ranker-unavailable", "Ranker unavailable")
+INVALID_JUDGEMENTS = ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-judgements", "Invalid judgements")
 INVALID_VECTOR = _unavailable("invalid-vector", "The encoder returned an invalid vector")
 EVENT_LIMIT_EXCEEDED = ProblemType(
     HTTPStatus.TOO_MANY_REQUESTS, "event-limit-exceeded", "Too many events", retry_after_s=attrgetter("retry_after_s")
@@ -48,6 +50,7 @@ PROBLEM_TYPES: ProblemTypes = {
     EncoderUnavailable: ENCODER_UNAVAILABLE,
     EncoderMismatch: ENCODER_MISMATCH,
     RankerUnavailable: RANKER_UNAVAILABLE,
+    InvalidJudgements: INVALID_JUDGEMENTS,
     InvalidVector: INVALID_VECTOR,
     EventLimitExceeded: EVENT_LIMIT_EXCEEDED,
 }

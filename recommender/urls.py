@@ -23,6 +23,7 @@ _endpoints: list[URLPattern | URLResolver] = [
     path("collections", api.CollectionsView.as_view(), name="collections"),
     path("collections/<slug:slug>", api.CollectionView.as_view(), name="collection"),
     path("collections/<slug:slug>/search", api.SearchView.as_view(), name="search"),
+    path("collections/<slug:slug>/train-ranker", api.TrainRankerView.as_view(), name="train_ranker"),
     path("search", api.TextSearchView.as_view(), name="text_search"),
     path("rule-sets", api.RuleSetsView.as_view(), name="rule_sets"),
     path("rule-sets/<slug:name>", api.RuleSetView.as_view(), name="rule_set"),

@@ -70,13 +70,17 @@ class TrainingReport:
         return best if _difference(best)["mean"] > 0 else None
 
     @property
+    def is_certain(self) -> bool:
+        """Whether the advantage of the best is larger than its 95% confidence interval."""
+        return self.best is not None and _difference(self.best)["low"] > 0
+
+    @property
     def verdict(self) -> str:
         """Which is better, in words."""
-        best = self.best
-        if best is None:
+        if self.best is None:
             return "no ranker is better than the text order"
-        name, low = best.get_kind_display(), _difference(best)["low"]
-        if low > 0:
+        name = self.best.get_kind_display()
+        if self.is_certain:
             return f"{name} is the best, and better than the text order"
         return f"{name} is the best, but its advantage over the text order may be chance: judge more queries"
 

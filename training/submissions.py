@@ -23,11 +23,12 @@ from training.job_kinds import ARCHIVE_SUFFIX, TRAIN
 from training.readiness import MIN_CLASSES, MIN_PHOTOS_PER_CLASS, photo_readiness
 
 
-def check_training_allowed(collection_slug: str) -> Collection:
+def check_training_allowed(collection_slug: str, kind: str = TRAIN) -> Collection:
     """Check that a training may be submitted, before a large upload is read.
 
     Args:
         collection_slug: the collection to train for.
+        kind: the kind of job: what is trained.
 
     Returns:
         The collection.
@@ -35,7 +36,7 @@ def check_training_allowed(collection_slug: str) -> Collection:
     Raises:
         UnknownCollection: there is none with this slug.
         TrainingUnavailable: nothing can train here.
-        JobInProgress: a training for it is queued or running.
+        JobInProgress: such a training for it is queued or running.
     """
     collection = Collection.objects.filter(slug=collection_slug).first()
     if collection is None:
@@ -45,7 +46,7 @@ def check_training_allowed(collection_slug: str) -> Collection:
             "TensorFlow is not installed here: install the extra `train` (make setup),"
             " or name a broker whose workers have it (CELERY_BROKER_URL)"
         )
-    check_not_active(TRAIN, collection_slug)
+    check_not_active(kind, collection_slug)
     return collection
 
 

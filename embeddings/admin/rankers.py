@@ -7,9 +7,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
 
 from accounts.admin.display import Badge, ReadOnlyAdmin, badges, sentence, table
 from embeddings import ranker_versions
@@ -20,7 +22,7 @@ from embeddings.ranker_versions import DIFFERENCE
 
 @admin.register(RankerVersion)
 class RankerVersionAdmin(ReadOnlyAdmin):
-    """The rankers of collections. They are trained by a command, and activated and rolled back here, too."""
+    """The rankers of collections: trained by a job or a command, activated and rolled back here."""
 
     list_display = ("label_shown", "use", "kind", "quality", "advantage", "created_at")
     list_select_related = ("collection",)
@@ -32,6 +34,7 @@ class RankerVersionAdmin(ReadOnlyAdmin):
         (_("Recipe"), {"fields": ("recipe_shown",)}),
     )
     actions = ("activate", "roll_back", "delete_versions")
+    actions_list = ("train",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RankerVersion]:
         queryset: QuerySet[RankerVersion] = super().get_queryset(request)
@@ -94,6 +97,11 @@ class RankerVersionAdmin(ReadOnlyAdmin):
     def has_delete_versions_permission(self, request: HttpRequest) -> bool:
         """Who may delete versions that are not used."""
         return request.user.has_perm("embeddings.delete_rankerversion")
+
+    @action(description=_("Train a ranker"), icon="school", permissions=["activate"])  # type: ignore[untyped-decorator]
+    def train(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
+        """A way from the list to the page that trains rankers."""
+        return redirect("admin:train_ranker")
 
     @admin.action(description=_("Activate"), permissions=["activate"])
     def activate(self, request: HttpRequest, queryset: QuerySet[RankerVersion]) -> None:

@@ -6,7 +6,6 @@ import csv
 import math
 from collections.abc import Mapping
 from io import StringIO
-from pathlib import Path
 
 from embeddings.errors import InvalidJudgements
 
@@ -16,12 +15,13 @@ _MAX_PROBLEMS = 10
 _DELIMITERS = ",;\t"
 
 
-def read_judgements(path: Path) -> dict[str, dict[str, float]]:
-    """Read a file of judgements.
+def parse_judgements(content: bytes, name: str) -> dict[str, dict[str, float]]:
+    """Read judgements.
 
     Args:
-        path: a CSV file in UTF-8 with the columns `query`, `sku` and `grade`, in any order; other columns are passed over. Commas,
-            semicolons or tabs separate them.
+        content: of a CSV file in UTF-8 with the columns `query`, `sku` and `grade`, in any order; other columns are passed over.
+            Commas, semicolons or tabs separate them.
+        name: of the file, in messages.
 
     Returns:
         Grade by SKU, by query. Of repeated judgements their mean.
@@ -30,38 +30,36 @@ def read_judgements(path: Path) -> dict[str, dict[str, float]]:
         InvalidJudgements: it is no such file; the message names line and column of the first problems.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidJudgements(f"{path} is not in UTF-8: byte {error.start + 1} does not belong there") from error
-    except OSError as error:
-        raise InvalidJudgements(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InvalidJudgements(f"{name} is not in UTF-8: byte {error.start + 1} does not belong there") from error
     head = text.partition("\n")[0]
     reader = csv.reader(StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=head.count), strict=True)
     found: dict[str, dict[str, list[float]]] = {}
     problems: list[str] = []
     try:
-        places = _places(path, next(reader, []))
+        places = _places(name, next(reader, []))
         for row in reader:
             if any(cell.strip() for cell in row):
                 _read(row, reader.line_num, places, found, problems)
     except csv.Error as error:
-        raise InvalidJudgements(f"{path}, line {reader.line_num}: this is no CSV: {error}") from error
+        raise InvalidJudgements(f"{name}, line {reader.line_num}: this is no CSV: {error}") from error
     if problems:
         more = f"; and {len(problems) - _MAX_PROBLEMS} more" if len(problems) > _MAX_PROBLEMS else ""
-        raise InvalidJudgements(f"{path}: {'; '.join(problems[:_MAX_PROBLEMS])}{more}")
+        raise InvalidJudgements(f"{name}: {'; '.join(problems[:_MAX_PROBLEMS])}{more}")
     if not found:
-        raise InvalidJudgements(f"{path} has no judgements below its header")
+        raise InvalidJudgements(f"{name} has no judgements below its header")
     return {
         query: {sku: sum(grades) / len(grades) for sku, grades in judged.items()} for query, judged in found.items()
     }
 
 
-def _places(path: Path, header: list[str]) -> Mapping[str, int]:
+def _places(file: str, header: list[str]) -> Mapping[str, int]:
     names = [name.strip().lower() for name in header]
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise InvalidJudgements(
-            f"{path}, line 1: there is no column {', '.join(map(repr, missing))}; the header has to name {', '.join(COLUMNS)}"
+            f"{file}, line 1: there is no column {', '.join(map(repr, missing))}; the header has to name {', '.join(COLUMNS)}"
         )
     return {name: names.index(name) for name in COLUMNS}
 

@@ -98,10 +98,10 @@ def _submit(request: HttpRequest, slug: str) -> None:
     try:
         submit_catalogue_training(slug)
     except (TrainingUnavailable, JobInProgress, UnusablePhotos) as error:
-        messages.error(request, _unavailable() if isinstance(error, TrainingUnavailable) else sentence(error))
+        messages.error(request, training_unavailable() if isinstance(error, TrainingUnavailable) else sentence(error))
 
 
-def _unavailable() -> str:
+def training_unavailable() -> str:
     """What to do where nothing can train, for somebody who does not run the server."""
     return _(
         "This server cannot train: TensorFlow is not installed on it. Ask whoever runs it to install the extra “train”"
@@ -189,7 +189,7 @@ def _obstacle(collection: Collection, readiness: Readiness) -> str:
     try:
         check_training_allowed(collection.slug)
     except TrainingUnavailable:
-        return _unavailable()
+        return training_unavailable()
     return "" if readiness.is_ready else _("There are too few photos or categories to train on.")
 
 

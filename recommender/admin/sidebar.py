@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from catalog.admin.imports import IMPORT_PERMISSIONS
+from recommender.job_kinds import RANKER_PERMISSIONS
 
 
 def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
@@ -109,6 +110,12 @@ _FURTHER_PAGES: tuple[dict[str, Any], ...] = (
         "icon": "upload_file",
         "link": reverse_lazy("admin:catalog_product_import_catalogue"),
         "permission": lambda request: request.user.has_perms(IMPORT_PERMISSIONS),
+    },
+    {
+        "title": _("Train a ranker"),
+        "icon": "school",
+        "link": reverse_lazy("admin:train_ranker"),
+        "permission": lambda request: request.user.has_perms(RANKER_PERMISSIONS),
     },
 )
 

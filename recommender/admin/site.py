@@ -45,12 +45,14 @@ class AdminSite(UnfoldAdminSite):
         from recommender.admin.activation import activation
         from recommender.admin.embed import embed
         from recommender.admin.improve import improve
+        from recommender.admin.train_ranker import train_ranker
         from recommender.admin.visitors import visitors
         from recommender.admin.visual_search import visual_search
 
         return [
             path("embed/", self.admin_view(embed), {"site": self}, name="embed"),
             path("improve/", self.admin_view(improve), {"site": self}, name="improve"),
+            path("train-ranker/", self.admin_view(train_ranker), {"site": self}, name="train_ranker"),
             path("visitors/", self.admin_view(visitors), {"site": self}, name="visitors"),
             path("visual-search/", self.admin_view(visual_search), {"site": self}, name="visual_search"),
             path(

@@ -3,6 +3,7 @@
 from recommender.api.collections import CollectionsView, CollectionView
 from recommender.api.events import EventsView
 from recommender.api.matches import MatchesView, ProductMatchesView
+from recommender.api.ranker_training import TrainRankerView
 from recommender.api.recommendations import (
     SearchView,
     SimilarBySkuView,
@@ -38,4 +39,5 @@ __all__ = [
     "SubstitutesBySkuView",
     "SubstitutesView",
     "TextSearchView",
+    "TrainRankerView",
 ]

@@ -147,6 +147,7 @@ class TestWriting:
         [
             ("post", "/api/imports"),
             ("post", "/api/collections/all/train"),
+            ("post", "/api/collections/all/train-ranker"),
             ("post", f"/api/jobs/{NO_JOB}/import"),
             ("get", f"/api/jobs/{NO_JOB}/rejected"),
             ("head", f"/api/jobs/{NO_JOB}/rejected"),

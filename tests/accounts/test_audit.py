@@ -33,7 +33,7 @@ ONLY_SHOWN = {
     "search", "visitors", "visual_search", "index", "login", "logout", "password_change_done", "autocomplete", "jsi18n",
     "view_on_site", "app_list", "jobs_job_state", "catalog_suggestions", "catalog_kept_photo", "catalog_import_photo",
     "catalog_import_rejected", "catalog_product_near_duplicates", "embeddings_encoderversion_report",
-    "recommender_ruleset_preview", "recommender_rule_walls",
+    "embeddings_rankerversion_train", "recommender_ruleset_preview", "recommender_rule_walls",
 }  # fmt: skip
 TABLE = b"sku,title,price\nm1,Mug,5\n"
 

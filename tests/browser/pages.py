@@ -134,6 +134,12 @@ BACK_OFFICE = [
         "what they bring", lambda _: "/admin/visitors/", _heading("By collection and encoder version"), signed_in=True
     ),
     Shown("embed in my pages", lambda _: "/admin/embed/", _heading("Test my page"), signed_in=True),
+    Shown(
+        "train a ranker",
+        lambda _: "/admin/train-ranker/",
+        _heading("An order of searches that people agree with"),
+        signed_in=True,
+    ),
     Shown("improve on my photos", lambda _: "/admin/improve/", _heading("Photos by category"), signed_in=True),
     Shown(
         "visual search of the admin",

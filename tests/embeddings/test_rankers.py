@@ -14,7 +14,7 @@ from embeddings.ranking.contexts import MAX_CONTEXTS, WINDOW, Vocabulary, contex
 from embeddings.ranking.corpus import Corpus
 from embeddings.ranking.features import FEATURES, feature_rows
 from embeddings.ranking.files import BOOSTED, WORDS, fingerprint_of, open_ranker
-from embeddings.ranking.judgements import read_judgements
+from embeddings.ranking.judgements import parse_judgements
 from embeddings.ranking.quality import mean_of, ndcg
 from embeddings.ranking.titles import title_queries
 from embeddings.ranking.trees import BoostedRanker, Trees, read_trees, write_trees
@@ -176,10 +176,9 @@ def longer_titles_first() -> Trees:
 
 
 class TestJudgements:
-    def test_a_file_of_any_delimiter_and_order_is_read(self, tmp_path: Path) -> None:
-        file = tmp_path / "judged.csv"
-        file.write_text("Grade;SKU;query;who\n3;A-1;red  mug;me\n1;A-1;red mug;you\n0;B-2;red mug;me\n\n")
-        assert read_judgements(file) == {"red mug": {"A-1": 2, "B-2": 0}}
+    def test_a_file_of_any_delimiter_and_order_is_read(self) -> None:
+        content = b"Grade;SKU;query;who\n3;A-1;red  mug;me\n1;A-1;red mug;you\n0;B-2;red mug;me\n\n"
+        assert parse_judgements(content, "judged.csv") == {"red mug": {"A-1": 2, "B-2": 0}}
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -198,18 +197,13 @@ class TestJudgements:
             ("query,sku,grade\n" + "mug,A,x\n" * 12, "and 2 more"),
         ],
     )
-    def test_a_bad_file_is_refused_by_line_and_column(self, tmp_path: Path, content: str, message: str) -> None:
-        file = tmp_path / "judged.csv"
-        file.write_text(content)
+    def test_a_bad_file_is_refused_by_line_and_column(self, content: str, message: str) -> None:
         with pytest.raises(InvalidJudgements, match=message):
-            read_judgements(file)
+            parse_judgements(content.encode(), "judged.csv")
 
-    def test_a_file_that_is_not_utf_8_or_not_there_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "latin.csv").write_bytes("query,sku,grade\ncafé,A,1\n".encode("latin-1"))
-        with pytest.raises(InvalidJudgements, match="is not in UTF-8"):
-            read_judgements(tmp_path / "latin.csv")
-        with pytest.raises(InvalidJudgements, match="cannot be read: No such file"):
-            read_judgements(tmp_path / "missing.csv")
+    def test_a_file_that_is_not_utf_8_is_refused(self) -> None:
+        with pytest.raises(InvalidJudgements, match=r"latin\.csv is not in UTF-8"):
+            parse_judgements("query,sku,grade\ncafé,A,1\n".encode("latin-1"), "latin.csv")
 
 
 class TestQuality:

@@ -673,6 +673,7 @@ class TestWithABroker:
         assert {kind.name: kind.queue for kind in kinds} == {
             "train": "train", "activate": "train", "import": "jobs", "move": "jobs", "bulk_edit": "jobs", "reindex": "jobs",
             "duplicates": "jobs", "coverage": "jobs", "verify": "jobs", "doctor": "jobs", "learn": "train",
+            "train-ranker": "train",
         }  # fmt: skip
         for task in ("run_training", "run_waiting_trainings"):
             assert app.amqp.router.route({}, f"jobs.tasks.{task}")["queue"].name == "train"

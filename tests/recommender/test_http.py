@@ -168,6 +168,7 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
         "/api/collections/{slug}",
         "/api/collections/{slug}/search",
         "/api/collections/{slug}/train",
+        "/api/collections/{slug}/train-ranker",
         "/api/matches",
         "/api/rule-sets",
         "/api/rule-sets/{name}",

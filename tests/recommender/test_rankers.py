@@ -280,6 +280,8 @@ class TestJudgements:
             CommandError, match="of 1 judged queries, 0 find both better and worse products: it takes 20"
         ):
             said("train_ranker", judgements=file)
+        with pytest.raises(CommandError, match=r"gone\.csv cannot be read: No such file"):
+            said("train_ranker", judgements=tmp_path / "gone.csv")
         assert not RankerVersion.objects.exists()
 
     @pytest.mark.tensorflow

@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from embeddings import versions
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
-from embeddings.models import RankerVersion
 from embeddings.ranker_versions import activate_ranker
-from jobs.progress import ProgressCallback, stage_bars
+from jobs import execution
+from jobs.progress import stage_bars
+from recommender import ranker_training
 from recommender.click_judgements import judgements_of_clicks
-from recommender.judged_queries import judged_queries, judgements_of_file, titles_of
-from training.management.tensorflow import require_tensorflow
-
-KINDS = RankerVersion.Kind.values
+from recommender.judged_queries import judgements_of_file
 
 
 class Command(BaseCommand):
@@ -31,6 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--collection", default="all", help="slug (default: %(default)s)")
         source = parser.add_mutually_exclusive_group(required=True)
+        source.add_argument("--job", type=UUID, help=argparse.SUPPRESS)
         source.add_argument(
             "--judgements",
             type=Path,
@@ -39,7 +38,7 @@ class Command(BaseCommand):
         source.add_argument(
             "--clicks", action="store_true", help="learn from events after searches by words, which name the query"
         )
-        parser.add_argument("--only", choices=KINDS, help="train this kind alone")
+        parser.add_argument("--only", choices=ranker_training.KINDS, help="train this kind alone")
         parser.add_argument(
             "--seed", type=int, default=0, help="of the split and of the training (default: %(default)s)"
         )
@@ -47,23 +46,33 @@ class Command(BaseCommand):
             "--activate", action="store_true", help="activate the best, if it is better than the text order"
         )
 
-    def handle(self, *, only: str | None, activate: bool, **options: Any) -> None:
+    def handle(self, *, job: UUID | None, **options: Any) -> None:
+        if job is not None:
+            execution.execute(job, ranker_training.execute, failures=(EmbeddingsError,))
+            return
         try:
-            with stage_bars() as on_progress:
-                report = _train(options, [only] if only else KINDS, on_progress)
-            self._print(report)
-            best = report.best
-            if activate and best is not None:
-                activate_ranker(best)
-                self.stdout.write(f"{best.label} is active")
-            elif best is not None:
-                self.stdout.write(f"To use it: manage.py activate_ranker {best.label}")
+            self._train(**options)
         except EmbeddingsError as error:
             raise command_error(error) from error
         except KeyboardInterrupt:
             raise CommandError(
                 "Interrupted: searches are ranked as before. Run it again to train.", returncode=130
             ) from None
+
+    def _train(
+        self, *, collection: str, judgements: Path | None, only: str | None, activate: bool, seed: int, **_: Any
+    ) -> None:
+        with stage_bars() as on_progress:
+            learned = judgements_of_clicks(collection) if judgements is None else judgements_of_file(judgements)
+            kinds = [only] if only else ranker_training.KINDS
+            report = ranker_training.train(collection, learned, kinds, on_progress, seed=seed)
+        self._print(report)
+        best = report.best
+        if activate and best is not None:
+            activate_ranker(best)
+            self.stdout.write(f"{best.label} is active")
+        elif best is not None:
+            self.stdout.write(f"To use it: manage.py activate_ranker {best.label}")
 
     def _print(self, report: Any) -> None:
         self.stdout.write(f"trained on {report.trained_on} queries, measured on {report.kept_aside} kept aside")
@@ -76,16 +85,3 @@ class Command(BaseCommand):
         for version in report.versions:
             self.stdout.write(f"{version.label}: {version.get_kind_display()}")
         self.stdout.write(f"{report.verdict}.")
-
-
-def _train(options: dict[str, Any], kinds: list[str], on_progress: ProgressCallback) -> Any:
-    require_tensorflow()
-    from training.rankers import train_rankers
-
-    collection = versions.find_collection(options["collection"])
-    judgements = (
-        judgements_of_clicks(collection.slug) if options["clicks"] else judgements_of_file(options["judgements"])
-    )
-    queries = judged_queries(collection.slug, judgements, on_progress)
-    titles = titles_of(collection.slug) if RankerVersion.Kind.DEEPRANK in kinds else []
-    return train_rankers(collection, queries, titles, kinds, on_progress, seed=options["seed"])
