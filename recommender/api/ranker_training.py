@@ -45,7 +45,6 @@ class RankerTrainingParameters(Parameters):
     only = ChoiceParameter(
         "Train this kind alone: `boosted` trees or `deeprank`; by default both, and the best is named.",
         choices=RankerVersion.Kind.values,
-        default="",
     )
     activate = BooleanParameter(
         "Activate the best ranker when it is trained, if it is better than the text order.", default=False
@@ -76,6 +75,7 @@ class TrainRankerView(UploadView):
                 "judgements",
                 "A CSV file with the columns query, sku and grade (0: does not fit; the higher, the better).",
                 RankerTrainingParameters.form_schema(),
+                required=False,
             ),
             "text/csv": RAW_BODY,
         },
@@ -127,5 +127,5 @@ def _submit(request: Request, slug: str) -> Response:
     if values["clicks"] and files:
         raise InvalidParameters([ParameterError("clicks", "is for a request without a file: leave out one of them")])
     upload, name = (cast("BinaryIO", files[0]), files[0].name or "") if files else (None, "")
-    job = submit_ranker_training(slug, upload, file_name=name, only=values["only"], activate=values["activate"])
+    job = submit_ranker_training(slug, upload, file_name=name, only=values.get("only", ""), activate=values["activate"])
     return accepted_response(request, job)

@@ -214,13 +214,14 @@ def test_the_schema_documents_required_bodies_and_links_from_jobs(api: Client) -
     assert takes_body == {
         "search", "train", "import", "events", "put_product", "patch_product", "product_batch", "set_coverage",
         "create_rule_set", "put_rule_set", "create_rule", "put_rule", "matches", "similar_batch",
+        "train_ranker",
     }  # fmt: skip
-    for name, status in (("import", "202"), ("train", "202"), ("put_product", "201")):
+    for name, status in (("import", "202"), ("train", "202"), ("train_ranker", "202"), ("put_product", "201")):
         assert "Location" in operations[name]["responses"][status]["headers"]
     link = operations["import"]["responses"]["202"]["links"]["job"]
     assert link == {"operationId": "job", "parameters": {"job_id": "$response.body#/id"}}
     assert {name for name in operations if "links" in operations[name]["responses"].get("202", {})} == {
-        "import", "train", "import_of_dry_run", "set_coverage",
+        "import", "train", "train_ranker", "import_of_dry_run", "set_coverage",
     }  # fmt: skip
 
 

@@ -75,7 +75,7 @@ class TestByTheAPI:
         content = f"query,sku,grade\nmug,{mug.sku},1\n".encode()
         assert api.post(ADDRESS, content, content_type="text/csv").status_code == 202
         Job.objects.all().delete()
-        assert api.post(f"{ADDRESS}?clicks=true").status_code == 202
+        assert api.post(ADDRESS, {"clicks": "true"}).status_code == 202
         assert Job.objects.get().upload == ""
 
     def test_one_at_a_time(self, api: Client, mug: Product) -> None:
