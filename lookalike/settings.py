@@ -477,9 +477,13 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "STYLES": [
         lambda _request: static("accounts/header.css"),
+        lambda _request: static("accounts/form-tabs.css"),
         lambda _request: static("recommender/admin/everything.css"),
     ],
-    "SCRIPTS": [lambda _request: static("accounts/landmarks.js")],
+    "SCRIPTS": [
+        lambda _request: static("accounts/landmarks.js"),
+        lambda _request: static("accounts/form-tabs.js"),
+    ],
     "TABS": "recommender.admin.sidebar.tabs",
     "SIDEBAR": {
         "show_search": False,

@@ -231,6 +231,7 @@ class ProductImageInline(TabularInline):
     model = ProductImage
     form = PhotoForm
     template = "admin/catalog/product/photo_tiles.html"
+    in_tabs = True
     extra = 0
     verbose_name_plural = _("photos")
     fields: Sequence[str] = ("preview", "position", "alt", "chosen_role", "size", "remarks")

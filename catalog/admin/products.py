@@ -86,6 +86,7 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
     warn_unsaved_form = True
     change_list_template = "admin/catalog/product/change_list.html"
     change_form_outer_after_template = "admin/catalog/product/similar.html"
+    tab_after_form = ("similar-products", _("Similar products"))
 
     class Media:
         css = {"all": ("accounts/admin.css", "catalog/admin.css")}
@@ -170,23 +171,22 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
         dates = [("created_at", "updated_at")] if obj is not None else []
         family = ["family_code"] if obj is not None and obj.family_code else []
         prices = (names.get("price", "price"), "currency")
-        classification = [("category", "brand"), "other_categories", "variant_of", *family, "tags", "attributes"]
+        merged = ["merged_into"] if obj is not None and obj.merged_into_id is not None else []
+        main = [
+            "title", ("sku", "slug"), ("category", "brand"), prices, names.get("list_price", "list_price"),
+            ("available", "active"), *dates,
+        ]  # fmt: skip
+        more = ["description", "tags", "attributes", "other_categories", "variant_of", *family]
         fieldsets: list[tuple[Any, dict[str, Any]]] = [
-            (None, {"fields": ("title", ("sku", "slug"), "description", *dates)}),
+            (_("Product"), {"classes": ["tab"], "fields": [*merged, *main]}),
             (
-                _("Price and availability"),
-                {"fields": (prices, names.get("list_price", "list_price"), ("available", "active"))},
-            ),
-            (
-                _("Classification"),
-                {"fields": [names.get(name, name) if isinstance(name, str) else name for name in classification]},
+                _("Description and attributes"),
+                {"classes": ["tab"], "fields": [names.get(name, name) for name in more]},
             ),
         ]
-        if obj is not None and obj.merged_into_id is not None:
-            fieldsets.insert(1, (_("Merged"), {"fields": ("merged_into",)}))
         # The page of a product has the field below the tiles of its photos.
         if may_edit and obj is None:
-            fieldsets.append((_("Photos"), {"fields": ("new_photos",)}))
+            fieldsets.append((_("Photos"), {"classes": ["tab"], "fields": ("new_photos",)}))
         return fieldsets
 
     def get_inlines(self, request: HttpRequest, obj: Product | None) -> Sequence[Any]:  # noqa: ARG002

@@ -109,24 +109,18 @@ class CollectionAdmin(ReadOnlyAdmin):
     search_fields = ("name", "slug")
     actions = ("reindex",)
     form = CollectionForm
-    fields = (
-        "name",
-        "slug",
-        "covers_all",
-        "covered",
-        "language",
-        "active_version",
-        "active_ranker",
-        "distance",
-        "photos",
-    )
     readonly_fields = ("slug", "active_version", "active_ranker", "distance", "photos")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, dict[str, Any]]]:  # noqa: ARG002
         """A new collection has what is asked of it; an existing one also what became of it."""
-        return (
-            ("name", "slug", "covers_all", "covered", "language") if obj is None else super().get_fields(request, obj)
-        )
+        asked = ("name", "slug", "covers_all", "covered", "language")
+        if obj is None:
+            return [(None, {"fields": asked})]
+        became = ("active_version", "active_ranker", "distance", "photos")
+        return [
+            (_("Collection"), {"classes": ["tab"], "fields": asked}),
+            (_("Encoder and photos"), {"classes": ["tab"], "fields": became}),
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         return () if obj is None else super().get_readonly_fields(request, obj)

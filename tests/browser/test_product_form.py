@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,8 @@ from tests.catalog.shop import stock
 from tests.factories import jpeg
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+TEXTS, PHOTOS = "Description and attributes", "Photos"
 
 on_every_device = pytest.mark.parametrize("screen", DEVICES)
 
@@ -41,8 +44,13 @@ def product(shop_url: str) -> Product:
     return product
 
 
-def open_form(page: Page, shop_url: str, product: Product) -> None:
+def open_form(page: Page, shop_url: str, product: Product, part: str = "Product") -> None:
     page.goto(f"{shop_url}/admin/catalog/product/{product.pk}/change/")
+    open_part(page, part)
+
+
+def open_part(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=re.compile(rf"^{name}( Errors: \d+)?$")).click()
 
 
 def save(page: Page) -> None:
@@ -84,11 +92,76 @@ def paste(field: Locator, text: str) -> None:
     )
 
 
+class TestParts:
+    @on_every_device
+    def test_one_part_is_shown_at_a_time_and_each_has_an_address(
+        self, page: Page, screen: Screen, shop_url: str, owner: User, product: Product
+    ) -> None:
+        page.goto(f"{shop_url}/admin/catalog/product/{product.pk}/change/")
+        for name, field in (("Product", "title"), (TEXTS, "description"), (PHOTOS, "new_photos")):
+            open_part(page, name)
+            expect(page.locator(f"#id_{field}")).to_be_visible()
+            expect(page.get_by_role("tabpanel")).to_have_count(1)
+            if AXE.exists():
+                assert find_violations_in_both(page, screen.scheme) == []
+        page.reload()
+        expect(page.get_by_role("tab", name=PHOTOS)).to_have_attribute("aria-selected", "true")
+        open_part(page, "Similar products")
+        expect(page.get_by_role("heading", name="Similar products, as visitors see them")).to_be_visible()
+
+    def test_they_are_chosen_by_keys_and_stay_chosen_after_saving(
+        self, page: Page, shop_url: str, owner: User, product: Product
+    ) -> None:
+        open_form(page, shop_url, product)
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("tab", name=TEXTS)).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.get_by_label("Description", exact=True)).to_be_focused()
+        page.keyboard.type("Holds much. ")
+        save(page)
+        expect(page.get_by_label("Description", exact=True)).to_be_visible()
+        page.get_by_role("tab", name=TEXTS).focus()
+        page.keyboard.press("End")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#id_title")).to_be_visible()
+
+    def test_the_one_with_a_mistake_opens_and_its_tab_says_so(
+        self, page: Page, shop_url: str, owner: User, product: Product
+    ) -> None:
+        open_form(page, shop_url, product)
+        page.locator("#id_title").fill("")
+        page.get_by_label("SKU").fill("")
+        open_part(page, PHOTOS)
+        page.get_by_role("button", name="Save and continue editing").click()
+        expect(page.get_by_role("tab", name="Product Errors: 2")).to_have_attribute("aria-selected", "true")
+        expect(page.get_by_text("This field is required.").first).to_be_visible()
+        expect(page.get_by_role("tab", name=PHOTOS)).not_to_contain_text("1")
+
+    def test_the_one_with_a_mistake_that_is_not_sent_opens(
+        self, page: Page, shop_url: str, owner: User, product: Product
+    ) -> None:
+        open_form(page, shop_url, product, TEXTS)
+        page.get_by_role("button", name="Add an attribute").click()
+        page.keyboard.type("colour")
+        open_part(page, "Product")
+        page.get_by_role("button", name="Save and continue editing").click()
+        expect(page.get_by_text("This name is used twice")).to_be_visible()
+        expect(page.get_by_label("Name of the attribute").last).to_be_focused()
+
+    def test_the_one_with_the_field_that_a_link_names_opens(
+        self, page: Page, shop_url: str, owner: User, product: Product
+    ) -> None:
+        page.goto(f"{shop_url}/admin/catalog/product/{product.pk}/change/#id_description")
+        expect(page.get_by_label("Description", exact=True)).to_be_focused()
+        page.evaluate("location.hash = 'id_price'")
+        expect(page.get_by_label("Price", exact=True)).to_be_focused()
+
+
 class TestTags:
     def test_enter_and_commas_add_them_and_backspace_removes_the_last(
         self, page: Page, shop_url: str, owner: User, product: Product
     ) -> None:
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, TEXTS)
         field = page.get_by_role("textbox", name="Tags").or_(page.get_by_role("combobox", name="Tags"))
         field.press_sequentially("linen,")
         field.press_sequentially("to be removed")
@@ -105,7 +178,7 @@ class TestTags:
     def test_a_pasted_list_becomes_tags_and_each_has_a_button(
         self, page: Page, shop_url: str, owner: User, product: Product
     ) -> None:
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, TEXTS)
         paste(page.locator("#id_tags-add"), 'Größe, "1, 2 or 3"\n色, summer')
         page.get_by_role("button", name="Remove the tag a, b").click()
         expect(page.locator(".chips [role=status]")).to_have_text("Removed: a, b")
@@ -114,7 +187,7 @@ class TestTags:
 
     def test_known_tags_are_offered(self, page: Page, shop_url: str, owner: User, product: Product) -> None:
         stock(photos=0, tags=["stoneware", "stove-proof"])
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, TEXTS)
         page.locator("#id_tags-add").press_sequentially("sto")
         options = page.locator("datalist option[value^=sto]")
         expect(options).to_have_count(2)
@@ -124,7 +197,7 @@ class TestTags:
         self, page: Page, shop_url: str, owner: User, product: Product
     ) -> None:
         before = saved(product).attributes, saved(product).tags, list(product.images.values())
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, TEXTS)
         save(page)
         assert (saved(product).attributes, saved(product).tags, list(product.images.values())) == before
         page.goto(f"{shop_url}/admin/catalog/product/{product.pk}/history/")
@@ -138,7 +211,7 @@ class TestAttributes:
         Product.objects.filter(pk=product.pk).update(
             attributes={"colour": "blue", "size": 12, "ean": 12345678901234567890, "care": ["warm", "gentle"]}
         )
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, TEXTS)
         page.get_by_label("Value of size").fill("14")
         page.get_by_role("button", name="Remove the attribute colour").click()
         page.get_by_role("button", name="Add an attribute").click()
@@ -157,7 +230,7 @@ class TestAttributes:
     def test_a_name_that_is_used_twice_or_missing_is_not_sent(
         self, page: Page, shop_url: str, owner: User, product: Product
     ) -> None:
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, TEXTS)
         page.get_by_role("button", name="Add an attribute").click()
         page.keyboard.type("colour")
         page.keyboard.press("Enter")
@@ -175,7 +248,7 @@ class TestAttributes:
         self, page: Page, shop_url: str, owner: User, product: Product
     ) -> None:
         stock(photos=0, attributes={"material": "oak", "colour": "teal"})
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, TEXTS)
         page.get_by_role("button", name="Add an attribute").click()
         page.keyboard.type("mat")
         expect(page.locator("datalist option[value=material]")).to_have_count(1)
@@ -185,7 +258,7 @@ class TestAttributes:
 
 class TestPhotos:
     def test_they_are_put_in_order_by_dragging(self, page: Page, shop_url: str, owner: User, product: Product) -> None:
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, PHOTOS)
         last, first = tile(page, 3).locator(".picture"), tile(page, 1).locator(".picture")
         last.scroll_into_view_if_needed()
         start, end = last.bounding_box(), first.bounding_box()
@@ -203,7 +276,7 @@ class TestPhotos:
     def test_escape_ends_dragging_and_leaves_the_order(
         self, page: Page, shop_url: str, owner: User, product: Product
     ) -> None:
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, PHOTOS)
         tile(page, 3).locator(".grip").hover()
         page.mouse.down()
         tile(page, 1).hover(force=True)
@@ -214,7 +287,7 @@ class TestPhotos:
     def test_they_are_put_in_order_by_keys_and_by_buttons(
         self, page: Page, shop_url: str, owner: User, product: Product
     ) -> None:
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, PHOTOS)
         tile(page, 1).locator(".grip").focus()
         page.keyboard.press("End")
         expect(page.get_by_role("button", name="Move photo 3: drag it, or use the arrow keys")).to_be_focused()
@@ -229,7 +302,7 @@ class TestPhotos:
     def test_chosen_files_are_previewed_described_and_saved_among_the_others(
         self, page: Page, screen: Screen, shop_url: str, owner: User, product: Product
     ) -> None:
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, PHOTOS)
         choose(page, teal="teal", orange="orange")
         choose(page, black="black", unwanted="white")
         expect(page.locator(".photo-tile")).to_have_count(7)
@@ -249,15 +322,17 @@ class TestPhotos:
     def test_after_a_mistake_files_order_texts_and_marks_are_still_there(
         self, page: Page, screen: Screen, shop_url: str, owner: User, product: Product
     ) -> None:
-        open_form(page, shop_url, product)
+        open_form(page, shop_url, product, PHOTOS)
         choose(page, teal="teal")
         tile(page, 4).get_by_label("Alternative text").fill("In teal")
         tile(page, 4).locator(".grip").press("Home")
         tile(page, 2).get_by_label("Remove").check()
+        open_part(page, "Product")
         page.locator("#id_price").fill("-1")
         page.get_by_role("button", name="Save and continue editing").click()
 
         expect(page.get_by_text("The price must not be negative.")).to_be_visible()
+        open_part(page, PHOTOS)
         expect(tile(page, 1).get_by_label("Alternative text")).to_have_value("In teal")
         expect(tile(page, 1).get_by_text("Main photo")).to_be_visible()
         until(page, lambda: tile(page, 1).locator("img").evaluate("image => image.naturalWidth") > 0)
@@ -267,6 +342,7 @@ class TestPhotos:
         tile(page, 2).get_by_label("Remove").uncheck()
         tile(page, 3).get_by_label("Remove").check()
         choose(page, orange="orange")
+        open_part(page, "Product")
         page.locator("#id_price").fill("9.5")
         save(page)
         assert alts(product) == ["In teal", "red", "blue", ""]
@@ -276,6 +352,7 @@ class TestPhotos:
         page.goto(f"{shop_url}/admin/catalog/product/add/")
         page.get_by_label("Title").fill("Oak tray")
         page.get_by_label("SKU").fill("TRAY-1")
+        open_part(page, PHOTOS)
         choose(page, front="teal", back="orange")
         tile(page, 1).get_by_label("Alternative text").fill("front")
         tile(page, 2).get_by_label("Alternative text").fill("back")
@@ -327,7 +404,8 @@ def test_where_the_scripts_do_not_run_all_of_it_is_text_and_numbers(
     page: Page, shop_url: str, owner: User, product: Product
 ) -> None:
     page.route("**/static/catalog/*.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
-    open_form(page, shop_url, product)
+    page.route("**/static/accounts/*.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    page.goto(f"{shop_url}/admin/catalog/product/{product.pk}/change/")
     page.locator("#id_tags").fill('["plain"]')
     sent: dict[str, Any] = {"colour": "red", "size": [1, 2]}
     page.locator("#id_attributes").fill(json.dumps(sent))

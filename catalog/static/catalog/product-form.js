@@ -252,6 +252,7 @@ function attributeRows(field) {
     const mistake = firstMistake();
     if (!mistake) return;
     event.preventDefault();
+    mistake.name.dispatchEvent(new Event("reveal", { bubbles: true }));
     mistake.name.focus();
   });
   putInPlace(field, editor, null);
