@@ -18,6 +18,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from catalog.importers.comparison_feed import COMPARISON_SITES
 from catalog.importers.encodings import ENCODINGS
 from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, REQUIRED_FIELDS
 from catalog.importers.preview import CataloguePreview, ColumnPreview
@@ -39,6 +40,7 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     **{slug: format_lazy(_("export of {system} (CSV)"), system=each.name) for slug, each in shipped_mappings().items()},
     "marqo": _("documents of Marqo (JSON)"),
     "vision": _("bulk import of Google Product Search (CSV)"),
+    **{slug: format_lazy(_("feed for {site} (XML)"), site=each.name) for slug, each in COMPARISON_SITES.items()},
     "xml": _("XML with an element for each product"),
     "jsonl": _("JSON: a list of objects, or one a line"),
     "folder": _("folders of photos, in a zip"),

@@ -36,6 +36,7 @@ _FURTHER_SIGNS = {
     "sfr": ("CHF",),
     "rs": ("INR", "PKR", "LKR", "NPR", "MUR"),
     "руб": ("RUB",),
+    "rur": ("RUB",),
     "р": ("RUB",),
     "грн": ("UAH",),
     "лв": ("BGN",),

@@ -77,7 +77,12 @@ class JsonLines:
         known = with_known_columns(mapping, list(names))
         self._builder = RowBuilder(known.mapping, list(names), photos=photos)
         self._builder.learn(sample)
-        self.notes: Sequence[str] = [encoding.note, *known.notes, *self._builder.notes]
+        self._found = [encoding.note, *known.notes]
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the file."""
+        return [*self._found, *self._builder.notes]
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:

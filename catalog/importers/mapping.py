@@ -47,6 +47,7 @@ MULTI_COLUMN_FIELDS = ("category", "tags", "image")
 # The attribute that keeps the word of a product that can be bought in another way than others: pre-order.
 AVAILABILITY = "availability"
 _PRICES = ("price", "list_price")
+_NO_CURRENCY = f"the prices have no currency: {DEFAULT_CURRENCY} was assumed; set currency=... to name another"
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _QUOTED_SKU = re.compile(r"'[\w=+\-@]")
 
@@ -209,6 +210,7 @@ class RowBuilder:
         self._photo_required = photo_required
         self._usual_decimal = ""
         self._slashes = False
+        self._assumed_currency = False
         self.columns: Mapping[str, tuple[str, ...]] = _columns_by_field(mapping, headers)
         for name in REQUIRED_FIELDS:
             if name not in self.columns and name not in mapping.values:
@@ -234,13 +236,18 @@ class RowBuilder:
 
     @property
     def notes(self) -> list[str]:
-        """What `learn` has found."""
+        """What `learn` has found, and what was assumed."""
         found = {
             f"prices are read with {self._usual_decimal!r} before the decimals": self._usual_decimal == ","
             and not self._mapping.decimal,
             "categories are read with / between their levels": self._slashes and not self._mapping.category_separator,
         }
-        return [note for note, is_found in found.items() if is_found]
+        return [*(note for note, is_found in found.items() if is_found), *self.assumptions]
+
+    @property
+    def assumptions(self) -> list[str]:
+        """What was assumed in the rows that were built so far."""
+        return [_NO_CURRENCY] if self._assumed_currency else []
 
     def build(self, line: int, record: Record, *, cells: tuple[tuple[str, ...], ...] = ()) -> Row:
         """Build the row of a record.
@@ -334,6 +341,8 @@ class RowBuilder:
             return DEFAULT_CURRENCY, None, None
         if read["price"] is not None and read["price"].currencies:
             values.fields.add("currency")
+        elif read["price"] is not None and not declared:
+            self._assumed_currency = True
         amounts = [self._amount(read[name], currency, values) for name in _PRICES]
         return currency, amounts[0], amounts[1]
 

@@ -15,12 +15,11 @@ from catalog.importers.photo_files import PhotoFile, PhotoFolder, PhotoLink
 from catalog.importers.rows import PhotoSource, Row, RowRejected
 from catalog.importers.temporary_database import TemporaryDatabase, text_key
 from catalog.importers.values import parse_price
-from catalog.models import DEFAULT_CURRENCY, SKU_LENGTH
+from catalog.models import SKU_LENGTH
 
 # Fields that a reader may derive, under their own names as columns. No export of a shop system names its currency.
 DERIVED = tuple(name for name in FIELDS if name != "currency")
 
-_NO_CURRENCY = f"the prices have no currency: {DEFAULT_CURRENCY} was assumed; set currency=... to name another"
 _MACHINE_PRICE = re.compile(r"\d+\.\d+", re.ASCII)
 _HASH_DIGITS = 8
 
@@ -60,14 +59,21 @@ class ShopRows:
         headers: columns of the export.
         photos: folder of the photos that are not links.
         system: name of the shop system.
+        kind: what the source is of this system.
     """
 
-    def __init__(self, mapping: FieldMapping, headers: Sequence[str], *, photos: PhotoFolder, system: str) -> None:
-        self._system = system
+    def __init__(
+        self,
+        mapping: FieldMapping,
+        headers: Sequence[str],
+        *,
+        photos: PhotoFolder,
+        system: str,
+        kind: str = "product export of",
+    ) -> None:
+        self._origin = f"{kind} {system}"
         mapped = {*mapping.columns, *mapping.values}
         self._derived = frozenset(DERIVED) - mapped
-        self._has_currency = "currency" in mapped
-        self._assumed_currency = False
         columns = {name: (name,) for name in DERIVED if name in self._derived}
         self._builder = RowBuilder(
             replace(mapping, columns={**columns, **mapping.columns}),
@@ -85,7 +91,7 @@ class ShopRows:
     @property
     def notes(self) -> list[str]:
         """What was found about all rows that were built."""
-        return [f"read as a product export of {self._system}", *([_NO_CURRENCY] if self._assumed_currency else [])]
+        return [f"read as a {self._origin}", *self._builder.assumptions]
 
     def derives(self, name: str) -> bool:
         """Whether a field has the value that the reader derived, because no column was mapped to it."""
@@ -103,8 +109,6 @@ class ShopRows:
         row = self._builder.build(product.line, product.record, cells=product.cells)
         if row.product is None:
             return row
-        if row.product.price is not None and not self._has_currency and "currency" not in (row.fields or ()):
-            self._assumed_currency = True
         data = replace(
             row.product,
             attributes={**product.attributes, **row.product.attributes},

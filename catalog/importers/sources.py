@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from catalog.importers.archive import unpack, validate_archive
+from catalog.importers.comparison_feed import COMPARISON_SITES, ComparisonFeed, comparison_site
 from catalog.importers.csv_file import CsvCatalogue, table_headers
 from catalog.importers.encodings import decode_start
 from catalog.importers.feed import MerchantFeed, MerchantTable
@@ -41,6 +42,7 @@ FORMATS = (
     *shipped_mappings(),
     "marqo",
     "vision",
+    *COMPARISON_SITES,
     "xml",
     "jsonl",
 )
@@ -230,7 +232,9 @@ def detect_format(path: Path) -> str:
     if is_xml(head):
         root = _ROOT.search(decode_start(head))
         # What has no root, or that of a web page, is explained by the reader of feeds.
-        return "merchant" if root is None or root["name"].lower() in FEED_ROOTS else "xml"
+        if root is None or root["name"].lower() in FEED_ROOTS:
+            return "merchant"
+        return comparison_site(outline(head)) or "xml"
     return _detect_text_format(decode_start(head))
 
 
@@ -244,8 +248,8 @@ def is_catalogue(head: bytes) -> bool:
         False for other files, and for tables whose columns have to be mapped.
     """
     if is_xml(head):
-        names = {name for children in outline(head).values() for name in children}
-        return _has_products(names)
+        children = outline(head)
+        return bool(comparison_site(children)) or _has_products(name for names in children.values() for name in names)
     text = decode_start(head)
     if text.lstrip().startswith(("{", "[")):
         return _has_products(_JSON_NAME.findall(text))
@@ -289,6 +293,11 @@ def _catalogue(
         with path.open("rb") as file:
             reader = MerchantFeed if is_xml(file.read(_HEAD_BYTES)) else MerchantTable
         return reader(path, mapping, photos=photos)
+    if format in COMPARISON_SITES:
+        # Whoever names the elements that are products has another file in mind.
+        if mapping.item:
+            return XmlCatalogue(path, mapping, photos=photos)
+        return ComparisonFeed(path, mapping, photos=photos, slug=format)
     if format in shipped_mappings():
         return ShopTable(path, mapping, photos=photos, shipped=shipped_mappings()[format])
     return _TABLES[format](path, mapping, photos=photos)

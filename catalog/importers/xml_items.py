@@ -1,12 +1,13 @@
 """The items of an XML file, read as a stream: those of RSS 2.0 and Atom, and any other element that is repeated.
 
-Expat is used directly, for two things that ElementTree hides: a document type declaration is refused at its start, so that no
-entity is defined, expanded or fetched; and only the current item is in memory.
+Expat is used directly, for two things that ElementTree hides: a document type declaration that defines something is refused at its
+start, so that no entity is defined, expanded or fetched; and only the current item is in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ ATOM = "http://www.w3.org/2005/Atom"
 # Roots of feeds, and the elements that are their items.
 FEED_ROOTS = frozenset(("rss", "feed", "channel", "rdf"))
 FEED_ITEMS = ("item", "entry")
+# The path of the text that an item has itself, where it has no elements.
+OWN_TEXT = "."
 
 _SEPARATOR = "\n"
 # A byte order mark and empty lines, which expat refuses before the declaration.
@@ -160,7 +163,8 @@ class _Parser:
         self._path: list[str] = []
         parser = expat.ParserCreate(encoding, namespace_separator=_SEPARATOR)
         parser.buffer_text = True
-        parser.StartDoctypeDeclHandler = self._refuse_doctype
+        parser.StartDoctypeDeclHandler = self._check_doctype
+        parser.SkippedEntityHandler = self._on_skipped_entity
         parser.StartElementHandler = self._on_start
         parser.EndElementHandler = self._on_end
         parser.CharacterDataHandler = self._on_characters
@@ -197,11 +201,18 @@ class _Parser:
         """Text of the last element of the path."""
         return
 
-    def _refuse_doctype(self, *_args: object) -> None:
-        raise FeedSyntaxError(
-            f"the XML has a document type declaration at line {self._parser.CurrentLineNumber}, which is not "
-            "allowed: is it a web page? Remove <!DOCTYPE ...>"
-        )
+    def _check_doctype(self, name: str, _system: str | None, _public: str | None, has_definitions: int) -> None:
+        """Allow a declaration that only names a file, which is never read, as that of YML does: `SYSTEM "shops.dtd"`."""
+        if has_definitions or name.lower() == "html":
+            raise FeedSyntaxError(
+                f"the XML has a document type declaration at line {self._parser.CurrentLineNumber}, which is not "
+                "allowed: is it a web page? Remove <!DOCTYPE ...>"
+            )
+
+    def _on_skipped_entity(self, name: str, is_parameter: bool) -> None:
+        """An entity that the file of the declaration would have defined: those of HTML are known without it."""
+        if not is_parameter:
+            self._on_characters(html.unescape(f"&{name};"))
 
     def _on_other(self, *_args: object) -> None:
         self._token_start = self.fed
@@ -249,6 +260,7 @@ class _ItemParser(_Parser):
         self._item: Item | None = None
         self._item_depth = 0
         self._open: list[_Element] = []
+        self._own: list[str] = []
         self._characters = 0
         self._values = 0
 
@@ -261,6 +273,7 @@ class _ItemParser(_Parser):
             if len(self._path) > 1 and any(self._path[-len(name) :] == name for name in self._names):
                 self._item, self._item_depth = Item(), len(self._path)
                 self._characters = self._values = 0
+                self._own = []
                 self._add_attributes("", attributes)
             return
         self._open.append(_Element(namespace))
@@ -275,6 +288,8 @@ class _ItemParser(_Parser):
         if self._item is None:
             return
         if len(self._path) == self._item_depth:
+            if all(name.startswith("@") for name in self._item.names):
+                self._add_value(OWN_TEXT, "", "".join(self._own))
             self._items.append(self._item)
             self._item = None
             return
@@ -290,12 +305,16 @@ class _ItemParser(_Parser):
         self._add_value("/".join(self._path[self._item_depth :]), element.namespace, text)
 
     def characters(self, text: str) -> None:
-        if self._item is None or not self._open:
+        if self._item is None or not (self._open or text.strip()):
             return
         self._characters += len(text)
         if self._characters > _MAX_ITEM_CHARACTERS:
             self._item.error = f"the item is longer than {_MAX_ITEM_CHARACTERS:,} characters"
-            self._open[-1].parts.clear()
+            for parts in (self._own, *(element.parts for element in self._open)):
+                parts.clear()
+            return
+        if not self._open:
+            self._own.append(text)
             return
         element = self._open[-1]
         if element.children and text.strip():

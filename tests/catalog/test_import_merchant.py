@@ -205,7 +205,6 @@ def test_a_broken_feed_gives_the_items_before_and_one_problem(shop: Path, rest: 
     [
         ('<!DOCTYPE rss [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>', "&b;"),
         ('<!DOCTYPE rss [<!ENTITY x SYSTEM "file:///etc/passwd">]>', "&x;"),
-        ('<!DOCTYPE rss SYSTEM "http://127.0.0.1/feed.dtd">', "Mug"),
         ('<!DOCTYPE rss [<!ENTITY % p SYSTEM "http://127.0.0.1/p.dtd"> %p;]>', "Mug"),
         ("<!DOCTYPE html>", "Mug"),
     ],

@@ -1,0 +1,350 @@
+"""Feeds of price comparison sites: Yandex Market (YML), Heureka and its like, Ceneo, Skroutz. Each is known by its elements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from catalog.importers.cell_lists import deepest_first
+from catalog.importers.html_text import html_to_text
+from catalog.importers.mapping import FieldMapping
+from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.shipped_mappings import is_multiple
+from catalog.importers.shop_rows import ShopProduct, ShopRows, machine_price, with_list_price
+from catalog.importers.xml_items import OWN_TEXT, FeedSyntaxError, Item, XmlFile
+from catalog.models import SKU_LENGTH
+
+# Items whose paths may be mapped; of the feeds known here, all paths are in the first ones.
+_SAMPLE_ITEMS = 500
+# A shop with more would fill the memory.
+_MAX_CATEGORIES = 200_000
+_MAX_DEPTH = 50
+# Names that other XML has as its root, too.
+_COMMON_ROOTS = frozenset(("SHOP", "offers"))
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonSite:
+    """How a feed has its products.
+
+    Attributes:
+        name: of the site, for the report.
+        root: name of the root element.
+        item: name of the elements that are products.
+        columns: paths of each field, below the product. Of several, the first that is not empty; of photos and tags, all.
+        level_mark: between the levels of a category.
+        roots: first levels of categories that say where the feed is published, each with the currency there.
+        currency: that of prices which name none; "" if the site is in several countries.
+        title_parts: paths whose texts make the title where there is none.
+        pairs: paths of the names and values of attributes.
+        groups: path of elements with the name of an attribute and its values, and the path of the names.
+        categories: path of the elements that are the names of categories, by `id` and `parentId`; "" if products name theirs.
+    """
+
+    name: str
+    root: str
+    item: str
+    columns: Mapping[str, tuple[str, ...]]
+    level_mark: str
+    roots: Mapping[str, str] = field(default_factory=dict)
+    currency: str = ""
+    title_parts: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    groups: tuple[str, str] = ("", "")
+    categories: str = ""
+
+
+COMPARISON_SITES: Mapping[str, ComparisonSite] = {
+    # https://yandex.ru/support/marketplace/assortment/files/yml.html
+    "yml": ComparisonSite(
+        name="Yandex Market (YML)",
+        root="yml_catalog",
+        item="offer",
+        columns={
+            "sku": ("@id", "shop-sku"),
+            "title": ("name",),
+            "description": ("description",),
+            "category": ("categoryId",),
+            "brand": ("vendor",),
+            "price": ("price",),
+            "list_price": ("oldprice",),
+            "currency": ("currencyId",),
+            "available": ("@available", "available"),
+            "family": ("@group_id",),
+            "image": ("picture",),
+            "attribute.gtin": ("barcode",),
+            "attribute.mpn": ("vendorCode",),
+            "attribute.link": ("url",),
+        },
+        level_mark=">",
+        title_parts=("typePrefix", "vendor", "model"),
+        pairs=(("param/@name", "param"),),
+        categories="categories/category",
+    ),
+    # Heureka, Zboží, Glami, Favi, Biano: https://sluzby.heureka.cz/napoveda/xml-feed/
+    "heureka": ComparisonSite(
+        name="Heureka",
+        root="SHOP",
+        item="SHOPITEM",
+        columns={
+            "sku": ("SKU", "ITEM_ID", "CODE", "EAN"),
+            "title": ("PRODUCTNAME", "PRODUCT"),
+            "description": ("DESCRIPTION",),
+            "category": ("CATEGORYTEXT",),
+            "brand": ("MANUFACTURER", "BRAND"),
+            "price": ("PRICE_VAT", "PRICE"),
+            "list_price": ("LIST_PRICE", "PRICE_BEFORE_DISCOUNT"),
+            "currency": ("CURRENCY",),
+            "available": ("STOCK",),
+            "family": ("ITEMGROUP_ID",),
+            "image": ("IMGURL", "IMGURL_ALTERNATIVE"),
+            "attribute.gtin": ("EAN",),
+            "attribute.mpn": ("PRODUCTNO",),
+            "attribute.link": ("URL",),
+        },
+        level_mark="|",
+        roots={"heureka.cz": "CZK", "heureka.sk": "EUR", "glami.cz": "CZK", "glami.sk": "EUR"},
+        groups=("PARAM", "PARAM/PARAM_NAME"),
+    ),
+    # https://info.ceneo.pl/dane-produktowe
+    "ceneo": ComparisonSite(
+        name="Ceneo",
+        root="offers",
+        item="o",
+        columns={
+            "sku": ("@id",),
+            "title": ("name",),
+            "description": ("desc",),
+            "category": ("cat",),
+            "price": ("@price",),
+            "available": ("@stock",),
+            "image": ("imgs/main/@url", "imgs/i/@url"),
+            "attribute.link": ("@url",),
+        },
+        level_mark="/",
+        currency="PLN",
+        pairs=(("attrs/a/@name", "attrs/a"),),
+    ),
+    # https://developer.skroutz.gr/products/xml_feed/
+    "skroutz": ComparisonSite(
+        name="Skroutz",
+        root="mywebstore",
+        item="product",
+        columns={
+            "sku": ("id",),
+            "title": ("name",),
+            "description": ("description",),
+            "category": ("category",),
+            "brand": ("manufacturer",),
+            "price": ("price_with_vat", "price"),
+            "available": ("instock", "quantity"),
+            "image": ("image", "additional_imageurl"),
+            "attribute.color": ("color",),
+            "attribute.size": ("size",),
+            "attribute.gtin": ("ean",),
+            "attribute.mpn": ("mpn",),
+            "attribute.link": ("link",),
+        },
+        level_mark=">",
+        currency="EUR",
+    ),
+}
+# Names of attributes that are a field, as the sites prescribe them.
+_FIELD_NAMES = {
+    "producent": "brand",
+    "marka": "brand",
+    "ean": "gtin",
+    "kod_producenta": "mpn",
+    "kod producenta": "mpn",
+}
+
+
+def comparison_site(outline: Mapping[str, Collection[str]]) -> str:
+    """The site that an XML file is for.
+
+    Args:
+        outline: the paths of the elements near its beginning, each with the names of its children.
+
+    Returns:
+        A key of COMPARISON_SITES, or "".
+    """
+    roots = {path.partition("/")[0] for path in outline}
+    for slug, site in COMPARISON_SITES.items():
+        if site.root not in roots:
+            continue
+        inside = {name for path, names in outline.items() if path.rpartition("/")[2] == site.item for name in names}
+        if site.root not in _COMMON_ROOTS or not inside.isdisjoint(site.columns["title"]):
+            return slug
+    return ""
+
+
+class ComparisonFeed:
+    """A row per product of the feed, numbered in its order.
+
+    Args:
+        path: the file.
+        mapping: how paths become fields; takes precedence over the site's.
+        photos: folder of the photos that are not links.
+        slug: a key of COMPARISON_SITES.
+
+    Attributes:
+        headers: empty, since it is not a table.
+        total: 0, because the number of products is unknown.
+
+    Raises:
+        InvalidSource: the file is not XML, or not of this site.
+    """
+
+    headers: Sequence[str] = ()
+    total = 0
+
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, slug: str) -> None:
+        self.format = slug
+        self._site = site = COMPARISON_SITES[slug]
+        self._decimal = mapping.decimal
+        self._file = XmlFile(path, site.item, mapping.encoding)
+        if self._file.root != site.root:
+            raise InvalidSource(
+                f"the root element of the XML is {self._file.root[:40]!r}, not {site.root}: is it a feed for {site.name}?"
+            )
+        self._categories = _category_names(path, site.categories, mapping.encoding) if site.categories else {}
+        mapped = [column for columns in mapping.columns.values() for column in columns]
+        names = dict.fromkeys([*(name for item in self._sample() for name in item.names), *mapped])
+        if "currency" not in (*mapping.columns, *mapping.values):
+            mapping = mapping.with_columns([("currency", "currency")])
+        self._rows = ShopRows(
+            mapping, list({**names, "currency": None}), photos=photos, system=site.name, kind="feed for"
+        )
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._rows.columns
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the feed as a whole."""
+        return self._rows.notes
+
+    def __iter__(self) -> Iterator[Row]:
+        number = 0
+        try:
+            for number, item in enumerate(self._file, start=1):
+                if item.error:
+                    yield Row(number, self._text(item, "sku")[:SKU_LENGTH], error=item.error)
+                else:
+                    yield self._row(number, item)
+        except FeedSyntaxError as error:
+            yield Row(number + 1, "", error=str(error), is_last_readable=True)
+
+    def _sample(self) -> list[Item]:
+        items: list[Item] = []
+        try:
+            items.extend(islice(self._file, _SAMPLE_ITEMS))
+        except FeedSyntaxError:
+            # It is reported where the items are read.
+            return items
+        return items
+
+    def _row(self, number: int, item: Item) -> Row:
+        site = self._site
+        record: dict[str, str | Sequence[str]] = {name: "\n".join(item.texts(name)) for name in item.names}
+        attributes, warning = self._attributes(item)
+        for name in site.columns:
+            if name.startswith("attribute."):
+                if text := self._text(item, name):
+                    attributes.setdefault(name.removeprefix("attribute."), text)
+            elif is_multiple(name):
+                record[name] = [text for path in site.columns[name] for text in item.texts(path)]
+            else:
+                record[name] = self._text(item, name)
+        parts = (" ".join(item.texts(path)[:1]) for path in site.title_parts)
+        record["title"] = record["title"] or " ".join(part for part in parts if part)
+        record["description"] = html_to_text(str(record["description"]))
+        record["brand"] = record.get("brand") or attributes.pop("brand", "")
+        record["price"], record["list_price"] = with_list_price(
+            machine_price(str(record["price"])), machine_price(str(record.get("list_price", ""))), self._decimal
+        )
+        paths, currency = self._paths(item)
+        record["category"] = paths[0] if paths else ()
+        record["currency"] = record.get("currency") or currency or site.currency
+        for name in ("available", "currency"):
+            # What the feed does not say stays as it is in the product.
+            if not record.get(name):
+                record.pop(name, None)
+        return self._rows.build(
+            ShopProduct(
+                line=number,
+                record=record,
+                attributes=attributes,
+                other_categories=paths[1:],
+                warnings=(warning,) if warning else (),
+            )
+        )
+
+    def _text(self, item: Item, name: str) -> str:
+        return next((text for path in self._site.columns[name] if (text := "".join(item.texts(path)[:1]))), "")
+
+    def _paths(self, item: Item) -> tuple[list[tuple[str, ...]], str]:
+        """The categories, the deepest first, and the currency of the country that they name."""
+        site, currency = self._site, ""
+        found: list[Sequence[str]] = []
+        for text in (text for path in site.columns["category"] for text in item.texts(path)):
+            if site.categories:
+                levels = _levels(text, self._categories)
+            else:
+                levels = [level for part in text.split(site.level_mark) if (level := part.strip())]
+            if levels and (there := site.roots.get(levels[0].casefold())):
+                levels, currency = levels[1:], there
+            found.append(levels)
+        return deepest_first(found), currency
+
+    def _attributes(self, item: Item) -> tuple[dict[str, str], str]:
+        """Attributes by their names in small letters, and a warning if names and values do not fit together."""
+        found: dict[str, str] = {}
+        group, group_names = self._site.groups
+        pairs = []
+        for text, name in zip(item.texts(group), item.texts(group_names), strict=False):
+            # The text of an element that only has elements is a line each.
+            values = [line for line in text.splitlines() if line.strip()]
+            if name in values:
+                values.remove(name)
+                pairs += [(name, value) for value in values]
+        for names_path, values_path in self._site.pairs:
+            names, texts = item.texts(names_path), item.texts(values_path)
+            if len(names) != len(texts):
+                return {}, f"{values_path}: there are {len(names)} names and {len(texts)} values: they were left out"
+            pairs += zip(names, texts, strict=True)
+        for name, value in pairs:
+            key = " ".join(name.casefold().split())
+            key = _FIELD_NAMES.get(key, key)
+            found[key] = f"{found[key]}, {value}" if key in found else value
+        return found, ""
+
+
+def _category_names(path: Path, item: str, encoding: str) -> dict[str, tuple[str, str]]:
+    """Name and parent of each category by its id."""
+    found: dict[str, tuple[str, str]] = {}
+    try:
+        for category in XmlFile(path, item, encoding):
+            key = "".join(category.texts("@id")[:1])
+            found[key] = ("".join(category.texts(OWN_TEXT)[:1]), "".join(category.texts("@parentId")[:1]))
+            if len(found) > _MAX_CATEGORIES:
+                raise InvalidSource(f"the feed has more than {_MAX_CATEGORIES:,} categories")
+    except FeedSyntaxError:
+        # It is reported where the items are read.
+        return found
+    return found
+
+
+def _levels(key: str, names: Mapping[str, tuple[str, str]]) -> list[str]:
+    """The names from the root down; of a category in a circle, those that are found first."""
+    levels: list[str] = []
+    while key in names and len(levels) < _MAX_DEPTH:
+        name, key = names[key]
+        if name:
+            levels.insert(0, name)
+    return levels
