@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.apps import apps
 from django.contrib import admin
@@ -22,6 +23,8 @@ _VERBS = {"add": _("added %(one)s"), "change": _("changed %(one)s"), "delete": _
 _ROW_PAGE = re.compile(r"admin:(?P<app>[a-z]+)_(?P<model>[a-z]+)_(?P<verb>add|change|delete|changelist)\Z")
 # Django's own log entry, as `accounts.audit` writes it: "Catalogue | product 5: Changed “Blue mug” — Price."
 _LOG_ENTRY = re.compile(r"\A.+? \| .+? \S+: (?P<text>.+)\Z", re.DOTALL)
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_subjects: list[Callable[[set[UUID]], Mapping[UUID, str]]] = []
 
 
 def name_actions(words: Mapping[str, StrOrPromise]) -> None:
@@ -31,6 +34,29 @@ def name_actions(words: Mapping[str, StrOrPromise]) -> None:
         words: by action, a verb in the past tense with its object: {"api:train": "submitted a training"}.
     """
     _words.update(words)
+
+
+def name_subjects(in_words: Callable[[set[UUID]], Mapping[UUID, str]]) -> None:
+    """Say what rows with a UUID are called, in the language of who reads the log.
+
+    Args:
+        in_words: the words for those of these ids that it knows.
+    """
+    if in_words not in _subjects:
+        _subjects.append(in_words)
+
+
+def subjects_in_words(entries: Iterable[AuditEntry]) -> dict[UUID, str]:
+    """What the rows are called that entries name by their UUID.
+
+    Args:
+        entries: of the audit log.
+
+    Returns:
+        The words by id; without those of rows that are deleted.
+    """
+    ids = {UUID(found) for entry in entries for found in _UUID.findall(f"{entry.detail} {entry.target}")}
+    return {pk: words for in_words in _subjects for pk, words in in_words(ids).items()} if ids else {}
 
 
 def action_in_words(entry: AuditEntry) -> str:
@@ -55,19 +81,22 @@ def action_in_words(entry: AuditEntry) -> str:
     return capfirst(str(_VERBS[match["verb"]] % names))
 
 
-def detail_in_words(entry: AuditEntry) -> str:
+def detail_in_words(entry: AuditEntry, subjects: Mapping[UUID, str]) -> str:
     """Which rows it was about.
 
     Args:
         entry: of the audit log.
+        subjects: what `subjects_in_words` says.
 
     Returns:
-        The detail, in which the log entries of Django are sentences.
+        The detail, in which the log entries of Django are sentences, and jobs have their titles.
     """
     parts = []
-    for part in entry.detail.split("; "):
+    for part in (entry.detail or entry.target).split("; "):
+        ids = map(UUID, _UUID.findall(part))
+        named = "; ".join(subjects[pk] for pk in ids if pk in subjects)
         match = _LOG_ENTRY.match(part)
-        parts.append(match["text"] if match else part)
+        parts.append(named or ((match["text"] if match else part) if entry.detail else ""))
     return " ".join(dict.fromkeys(filter(None, parts)))
 
 

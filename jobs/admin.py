@@ -65,7 +65,7 @@ class JobAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     search_fields = ("parameters__file", "collection", "submitted_by")
     search_help_text = _("File, kind, collection or who submitted it")
-    fields = ("id", "kind", "collection", "submitted_by", "parameter_list", "created_at", "started_at", "finished_at")
+    fields = ("kind", "collection", "submitted_by", "parameter_list", "created_at", "started_at", "finished_at", "id")
     actions = ("cancel",)
     change_form_outer_before_template = "admin/jobs/job.html"
 
@@ -143,8 +143,8 @@ class JobAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         try:
             services.cancel(job.pk)
-        except JobEnded as error:
-            messages.warning(request, str(error))
+        except JobEnded:
+            messages.warning(request, _ended_already(job))
         return redirect(job_url(job))
 
     @admin.display(description=_("job"), ordering="kind")
@@ -179,11 +179,11 @@ class JobAdmin(ReadOnlyAdmin):
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Cancel queued and running jobs."""
         cancelled = 0
-        for job_id in queryset.values_list("pk", flat=True):
+        for job in queryset:
             try:
-                services.cancel(job_id)
-            except JobEnded as error:
-                messages.warning(request, str(error))
+                services.cancel(job.pk)
+            except JobEnded:
+                messages.warning(request, _ended_already(job))
             else:
                 cancelled += 1
         if cancelled:
@@ -275,6 +275,11 @@ def labelled_rows(
 def _own_kinds(request: HttpRequest) -> list[str]:
     """Kinds whose jobs the user may see and cancel by the permissions that the kind names."""
     return [kind.name for kind in kinds if kind.permissions and request.user.has_perms(kind.permissions)]
+
+
+def _ended_already(job: Job) -> str:
+    job.refresh_from_db()
+    return gettext("“%(job)s” has ended already: %(state)s.") % {"job": job.title, "state": job.get_state_display()}
 
 
 def _stage(job: Job) -> str:

@@ -9,3 +9,10 @@ class JobsConfig(AppConfig):
 
     name = "jobs"
     verbose_name = _("Jobs")
+
+    def ready(self) -> None:
+        """Have the audit log name jobs in words."""
+        from accounts import audit_words
+        from jobs.selectors import jobs_in_words
+
+        audit_words.name_subjects(jobs_in_words)

@@ -6,7 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 from django.db import models
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.timezone import localtime
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobs.registry import JobKind, kinds
@@ -67,7 +70,8 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.pk}: {self.get_state_display()}"
+        when = date_format(localtime(self.created_at), "DATETIME_FORMAT")
+        return gettext("%(job)s, %(when)s") % {"job": self.title, "when": when}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the row.

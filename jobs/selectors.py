@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -58,6 +59,18 @@ def job_page(query: JobListQuery) -> Window[Job]:
 def position_of(job: Job) -> tuple[str, str]:
     """The place of a job in the list, for a cursor."""
     return job.created_at.isoformat(), str(job.pk)
+
+
+def jobs_in_words(ids: Collection[UUID]) -> dict[UUID, str]:
+    """What jobs do, and when they were submitted, in the language of the reader.
+
+    Args:
+        ids: of jobs, or of other rows.
+
+    Returns:
+        The words by id, of those that are jobs.
+    """
+    return {job.pk: str(job) for job in Job.objects.filter(pk__in=ids)}
 
 
 def get_job(job_id: UUID) -> Job:

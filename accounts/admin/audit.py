@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin.display import Badge, PeriodFilter, ReadOnlyAdmin, SelectFilter, badges
-from accounts.audit_words import action_in_words, detail_in_words, outcome_in_words
+from accounts.audit_words import action_in_words, detail_in_words, outcome_in_words, subjects_in_words
 from accounts.models import AuditEntry
 
 
@@ -42,6 +44,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         "created_at",
         "actor",
         "what",
+        "about",
         "outcome",
         "detail",
         "action",
@@ -51,6 +54,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         "request_id",
     )
 
+    def prefetch_rows(self, rows: Sequence[AuditEntry]) -> None:
+        subjects = subjects_in_words(rows)
+        for row in rows:
+            vars(row)["subjects"] = subjects
+
     @admin.display(description=_("what"), ordering="action")
     def what(self, entry: AuditEntry) -> str:
         """What was done."""
@@ -59,7 +67,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @admin.display(description=_("about"))
     def about(self, entry: AuditEntry) -> str:
         """Which rows or which job."""
-        return detail_in_words(entry)
+        if "subjects" not in vars(entry):
+            self.prefetch_rows([entry])
+        return detail_in_words(entry, vars(entry)["subjects"])
 
     @admin.display(description=_("outcome"), ordering="status")
     def outcome(self, entry: AuditEntry) -> SafeString:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +14,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import InterfaceError, OperationalError
 from django.test import Client
 from django.urls import URLPattern
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts import keys
-from accounts.audit_words import action_in_words, detail_in_words, outcome_in_words
+from accounts.audit_words import action_in_words, detail_in_words, outcome_in_words, subjects_in_words
 from accounts.models import ApiKey, AuditEntry, User
 from catalog.models import Product
 from jobs.models import Job
@@ -130,16 +130,35 @@ class TestAdmin:
 class TestWords:
     def words(self, **fields: Any) -> tuple[str, str, str]:
         entry = AuditEntry(actor="admin", **fields)
-        return action_in_words(entry), detail_in_words(entry), outcome_in_words(entry)[0]
+        return action_in_words(entry), detail_in_words(entry, subjects_in_words([entry])), outcome_in_words(entry)[0]
 
     def test_a_change_says_what_was_changed_of_which_row(self, admin_client: Client) -> None:
         key = keys.create(ApiKey(name="old"))
         admin_client.post(f"/admin/accounts/apikey/{key.row.pk}/change/", {"name": "new", "origins": ""})
         entry = AuditEntry.objects.get()
         assert action_in_words(entry) == "Changed API key"
-        assert detail_in_words(entry).startswith("Changed “new (pk_")
+        assert detail_in_words(entry, {}).startswith("Changed “new (pk_")
         page = admin_client.get("/admin/accounts/auditentry/").content.decode()
         assert "Changed API key" in page
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"action": "api:imports", "detail": "job {job}"},
+            {"action": "admin:catalog_import_draft", "detail": "Aufträge | Auftrag {job}: „Import“ hinzugefügt"},
+            {"action": "admin:jobs_job_cancel", "target": "/admin/jobs/job/{job}/cancel/"},
+            {"action": "admin:jobs_job_changelist", "detail": "cancel: rows {job}"},
+        ],
+    )
+    def test_a_job_has_its_title_and_time_in_the_readers_language(self, fields: dict[str, str]) -> None:
+        job = Job.objects.create(kind="import", parameters={"file": "mugs.csv"})
+        Job.objects.update(created_at=datetime(2026, 11, 29, 10, 12, tzinfo=UTC))
+        entry = {name: text.format(job=job.pk) for name, text in fields.items()}
+        assert self.words(**entry)[1] == "Import of mugs.csv, Nov. 29, 2026, 10:12 a.m."
+        with translation.override("de"):
+            assert self.words(**entry)[1] == "Import von mugs.csv, 29. November 2026 10:12"
+        Job.objects.all().delete()
+        assert "mugs.csv" not in self.words(**entry)[1]
 
     def test_an_action_of_a_list_has_the_name_of_its_menu(self) -> None:
         said = self.words(action="admin:accounts_apikey_changelist", detail="revoke_keys: rows 3, 4", status=302)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -711,6 +712,16 @@ class TestInTheAdmin:
             assert "the loss is no number any more" in admin.get(address).content.decode()
         assert "5 / 20" not in admin.get(reverse(self.LIST)).content.decode()
 
+    def test_its_page_is_called_by_what_it_does_and_when_it_was_submitted(self, admin):
+        job = submit()
+        Job.objects.update(created_at=datetime(2026, 11, 29, 10, 12, tzinfo=UTC))
+        page = admin.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
+        heading = re.sub(r"<[^>]+>", "", page[page.index("<h1") : page.index("</h1>")])
+        title = page[page.index("<title>") : page.index("</title>")]
+        for shown in (heading, title):
+            assert f"{job.title}, Nov. 29, 2026, 10:12 a.m." in shown
+            assert str(job.pk) not in shown
+
     def test_the_sidebar_leads_there(self, admin):
         assert reverse(self.LIST) in admin.get(reverse("admin:index")).content.decode()
 
@@ -719,7 +730,7 @@ class TestInTheAdmin:
         services.cancel(ended.pk)
         answer = self.cancel(admin, ended, waiting)
         messages = [str(message) for message in answer.context["messages"]]
-        assert messages == [f"job {ended.pk} has ended already: it was cancelled", "1 job was cancelled."]
+        assert messages == [f"“{ended.title}” has ended already: cancelled.", "1 job was cancelled."]
         assert now(waiting).state == State.CANCELLED
         assert kept() == []
 
