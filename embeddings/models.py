@@ -447,7 +447,14 @@ class IndexedTextQuerySet(models.QuerySet["IndexedText"]):
         """
         for row in rows:
             row.state = IndexedText.State.INDEXED
-        self.bulk_update(rows, ["state", "terms", "vector", "vector_of"], batch_size=200)
+        # All of them exist. bulk_update would write a CASE of each row for each column, and take ten times as long.
+        self.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["pk"],
+            update_fields=["state", "terms", "vector", "vector_of"],
+            batch_size=200,
+        )
 
     def _mark(self, state: str) -> int:
         return self.update(state=state, revision=models.F("revision") + 1, changed_at=Now())

@@ -22,7 +22,7 @@ import django; django.setup()
 from datetime import datetime, timezone
 import numpy as np
 from catalog.models import Product, ProductImage
-from embeddings.models import Collection, ImageEmbedding
+from embeddings.models import Collection, ImageEmbedding, IndexedText
 version = Collection.objects.get(slug="all").active_version
 first, last = {first}, {last}
 random = np.random.default_rng(first)
@@ -41,6 +41,14 @@ ImageEmbedding.objects.bulk_create(
             changed_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
         )
         for i, v, p in zip(images, vectors, parts)
+    ],
+    500,
+)
+# As old as the photos: what changed within a build is written once more.
+IndexedText.objects.bulk_create(
+    [
+        IndexedText(version=version, product_id=p.pk, changed_at=datetime(2026, 1, 1, tzinfo=timezone.utc))
+        for p in products
     ],
     500,
 )
