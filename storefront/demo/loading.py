@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from os import cpu_count
+
+from django.core.exceptions import ValidationError
 
 from catalog.models import Product
 from catalog.photos import validate_photo
-from catalog.services import Attachment, ProductData, attach_images, save_product
+from catalog.services import Attachment, ProductData, attach_images, save_products
 from catalog.transactions import transaction_with_files
 from storefront.demo.catalogue import DemoProduct, demo_products, photo_files
+
+# Few statements for each product, and few products to draw again after an interruption.
+_SAVED_TOGETHER = 16
 
 
 def load_demo(count: int = 300, on_progress: Callable[[int], object] | None = None) -> list[Product]:
@@ -19,17 +25,18 @@ def load_demo(count: int = 300, on_progress: Callable[[int], object] | None = No
 
     Args:
         count: number of products.
-        on_progress: called with 1 after each product that was saved.
+        on_progress: called with the number of products that were saved, after each few.
 
     Returns:
         All products of the demo, in the order of `demo_products`.
     """
     products = demo_products(count=count)
     complete = set(Product.objects.filter(sku__startswith="DEMO-", images__position=1).values_list("sku", flat=True))
-    for demo, photos in _drawn([product for product in products if product.sku not in complete]):
-        _save(demo, photos)
+    drawn = _drawn([product for product in products if product.sku not in complete])
+    while batch := list(islice(drawn, _SAVED_TOGETHER)):
+        _save(batch)
         if on_progress:
-            on_progress(1)
+            on_progress(len(batch))
     by_sku = Product.objects.in_bulk([product.sku for product in products], field_name="sku")
     return [by_sku[product.sku] for product in products]
 
@@ -44,13 +51,20 @@ def _drawn(products: list[DemoProduct]) -> Iterator[tuple[DemoProduct, list[byte
 
 
 @transaction_with_files()
-def _save(demo: DemoProduct, photos: list[bytes]) -> None:
-    data = ProductData(
+def _save(drawn: Sequence[tuple[DemoProduct, Sequence[bytes]]]) -> None:
+    saved = save_products([(_data(demo), None) for demo, _ in drawn])
+    attachments: list[Attachment] = []
+    for (demo, photos), result in zip(drawn, saved, strict=True):
+        if isinstance(result, ValidationError):
+            raise result
+        for view, photo in enumerate(photos):
+            alt = demo.title if view == 0 else f"{demo.title}, another view"
+            attachments.append(Attachment(result[0], validate_photo(photo), alt, view))
+    attach_images(attachments)
+
+
+def _data(demo: DemoProduct) -> ProductData:
+    return ProductData(
         sku=demo.sku, title=demo.title, description=demo.description, category=demo.category_names, brand=demo.brand,
         price=demo.price, currency=demo.currency, available=demo.available, tags=demo.tags, attributes=demo.attributes,
     )  # fmt: skip
-    product, _ = save_product(data)
-    attach_images(
-        Attachment(product, validate_photo(photo), demo.title if view == 0 else f"{demo.title}, another view", view)
-        for view, photo in enumerate(photos)
-    )
