@@ -20,10 +20,12 @@ START_TIMEOUT_S = 60
 
 
 @contextmanager
-def demo_shop(*, products: int, debug: bool, prepare: Sequence[str] = ()) -> Iterator[tuple[str, Callable[..., None]]]:
+def demo_shop(
+    *, products: int, debug: bool, prepare: Sequence[str] = (), python: str = sys.executable
+) -> Iterator[tuple[str, Callable[..., None]]]:
     """The URL of a running demo shop, and a function that runs management commands in it.
 
-    `debug` allows to sign in as demo; `prepare` is a command that runs before the shop is served.
+    `debug` allows to sign in as demo; `prepare` is a command that runs before the shop is served; `python` runs all of it.
     """
     with tempfile.TemporaryDirectory(prefix="lookalike-demo-") as folder:
         environment = {
@@ -40,7 +42,7 @@ def demo_shop(*, products: int, debug: bool, prepare: Sequence[str] = ()) -> Ite
         }
 
         def manage(*arguments: str) -> None:
-            subprocess.run([sys.executable, "manage.py", *arguments], env=environment, check=True)
+            subprocess.run([python, "manage.py", *arguments], env=environment, check=True)
 
         manage("migrate", "--verbosity", "0")
         manage("collectstatic", "--no-input", "--verbosity", "0")
@@ -51,7 +53,7 @@ def demo_shop(*, products: int, debug: bool, prepare: Sequence[str] = ()) -> Ite
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         command = ["gunicorn", "lookalike.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4"]
-        server = subprocess.Popen([sys.executable, "-m", *command, "--log-level", "error"], env=environment)
+        server = subprocess.Popen([python, "-m", *command, "--log-level", "error"], env=environment)
         try:
             _wait_for(f"http://127.0.0.1:{port}/readyz")
             yield f"http://127.0.0.1:{port}", manage

@@ -44,7 +44,8 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
     command = [sys.executable, "-m", "gunicorn", "lookalike.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
     command += ["--threads", str(options.threads), "--keep-alive", "60", "--log-level", "error"]
     server = subprocess.Popen(command, env=environment)
-    kinds = _kinds(options.products)
+    addresses = [f"/api/products/{id_}/similar?limit=10" for id_ in range(1, options.products + 1)]
+    kinds = {"similar": Kind(1, addresses), **kinds_of_words(options.products)}
     rounds: dict[str, list[Answers]] = {name: [] for name in kinds}
     try:
         wait_for(port)
@@ -79,14 +80,14 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
     publish("search_latency", rows, {"products": options.products, "connections": CONNECTIONS})
 
 
-def _kinds(products: int) -> dict[str, Kind]:
+def kinds_of_words(products: int) -> dict[str, Kind]:
+    """Searches by words of so many products' titles."""
     generator = random.Random(SEED)
     words = []
     for _ in range(QUERIES):
         title = title_of(generator.randint(1, products)).split()
         words.append(" ".join(generator.sample(title, generator.randint(2, 4))))
     return {
-        "similar": Kind(1, [f"/api/products/{id_}/similar?limit=10" for id_ in range(1, products + 1)]),
         "words": Kind(1, [_address(text) for text in words]),
         "typed wrong": Kind(1, [_address(typing_error(text, generator)) for text in words]),
         "typing": Kind(1, [_address(text[: max(3, len(text) - 2)], typing="true") for text in words]),

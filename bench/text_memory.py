@@ -1,8 +1,9 @@
 """How much memory a web process takes with the text encoder loaded, beside one that searches by words alone.
 
-Usage: python -m bench.text_memory [--products 300]
+Usage: python -m bench.text_memory [--products 300] [--python .venv/bin/python]
 Proportional set size of the serving process after searches by words and by a photo. What the embedded engine has
-mapped of its files counts.
+mapped of its files counts. --python: of another environment, which serves: with the packages of tests and trainings installed
+beside them, libraries import more. `requirements/runtime.txt` is what `make demo` and images install.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +32,7 @@ def main() -> None:
     """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--products", type=int, default=300)
+    parser.add_argument("--python", default=sys.executable, help="of the environment that serves")
     options = parser.parse_args()
     products = demo_products(count=options.products)
     with tempfile.TemporaryDirectory() as folder:
@@ -39,7 +42,8 @@ def main() -> None:
         made.rename(Path(folder) / name)
         rows: list[Row] = []
         for label, prepare in (("words alone", ()), ("with the text encoder", ("use_text_encoder", name))):
-            with demo_shop(products=options.products, debug=True, prepare=prepare) as (address, _):
+            shop = demo_shop(products=options.products, debug=True, prepare=prepare, python=options.python)
+            with shop as (address, _):
                 rows.append(_measured(label, address, products))
     publish("text_memory", rows, {"products": options.products})
 

@@ -134,7 +134,8 @@ class IndexCollection:
         name: letters, digits, '-', '_' and '.', 128 at most; an adapter may use it as the name of a folder.
         dim: length of each vector, 1 or more; 0 for points that have sparse vectors alone.
         distance: how vectors are compared.
-        sparse: names of the sparse vectors that points may have: letters and '_'.
+        sparse: names of the sparse vectors that points may have: letters and '_'. The points of a collection with any are products,
+            whose ids they have, so that nothing has to be read of a point to know its product.
 
     Raises:
         ValueError: a name or the dim is no such thing.
@@ -154,6 +155,11 @@ class IndexCollection:
             raise ValueError(f"the collection {self.name} needs vectors of at least one dimension, not {self.dim}")
         if unfit := [name for name in self.sparse if not SPARSE_NAME.fullmatch(name)]:
             raise ValueError(f"{unfit[0]!r} cannot name a sparse vector: use letters and '_', 32 at most")
+
+    @property
+    def of_products(self) -> bool:
+        """Whether each point is a product, with its id; or else a photo."""
+        return bool(self.sparse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,6 +564,8 @@ def checked_points(points: Iterable[Point], collection: IndexCollection) -> list
             raise InvalidPayload(f"the id {point.id} is not an unsigned number of 64 bits")
         if point.payload.get("product_id") is None:
             raise InvalidPayload(f"the point {point.id} has no product_id")
+        if collection.of_products and point.payload["product_id"] != point.id:
+            raise InvalidPayload(f"the point {point.id} of {collection.name} has another id than its product")
         sparse = {name: checked_sparse(each, name, collection) for name, each in point.sparse.items() if len(each)}
         checked.append(Point(operator.index(point.id), vector, stored_payload(point.payload), sparse))
     return checked

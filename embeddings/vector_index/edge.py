@@ -110,7 +110,8 @@ class _Shard:
     Attributes:
         users: calls that use it now.
         closing: new calls wait until it is closed, then open it again.
-        known: of points that were hits before, which saves reading them again.
+        known: of points that were hits before, which saves reading them again; kept until they are written.
+        writes: how many writes there were. What was read before one is not kept behind it.
         points_a_product: moving average of points of one product among the hits of a query; how far a grouped query has to look.
         counted: how many points there are, about; None: not counted since the last write.
     """
@@ -121,13 +122,27 @@ class _Shard:
     users: int = 0
     closing: bool = False
     known: dict[int, _Known] = field(default_factory=dict)
+    writes: int = 0
     points_a_product: float = 2.0
     counted: int | None = None
+    _knowing: Lock = field(default_factory=Lock)
 
-    def forget(self) -> None:
-        """What was known before a write."""
-        self.known.clear()
+    def forget(self, ids: Iterable[int]) -> None:
+        """What was known of points before they were written."""
+        with self._knowing:
+            self.writes += 1
+            for point_id in ids:
+                self.known.pop(point_id, None)
         self.counted = None
+
+    def keep(self, read: Mapping[int, _Known], writes: int) -> None:
+        """Keep what was read when there had been so many writes."""
+        with self._knowing:
+            if writes != self.writes:
+                return
+            if len(self.known) > _MAX_KNOWN_POINTS:
+                self.known.clear()
+            self.known.update(read)
 
     def count(self) -> int:
         """How many points there are, about."""
@@ -222,7 +237,7 @@ class EdgeVectorIndex:
                 ]
                 with shard.writing:
                     shard.handle.update(engine.UpdateOperation.upsert_points(batch))
-                    shard.forget()
+                    shard.forget(point.id for point in checked[start : start + _POINTS_A_WRITE])
 
     def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
         patch = _engine_payload(stored_payload(payload))
@@ -234,7 +249,9 @@ class EdgeVectorIndex:
             chosen = engine.Filter(must=[engine.HasIdCondition(set(known))])
             with shard.writing:
                 shard.handle.update(engine.UpdateOperation.set_payload_by_filter(chosen, patch))
-                shard.forget()
+                # Prices and stock change all the time, and neither is known of a point.
+                if "product_id" in patch:
+                    shard.forget(known)
 
     def delete(self, name: str, ids: Sequence[int]) -> None:
         with self._using(name) as shard:
@@ -242,7 +259,7 @@ class EdgeVectorIndex:
                 self._expect_room(name)
                 with shard.writing:
                     shard.handle.update(engine.UpdateOperation.delete_points([*known]))
-                    shard.forget()
+                    shard.forget(known)
 
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
         with self._using(name) as shard:
@@ -266,18 +283,18 @@ class EdgeVectorIndex:
             nearest = engine.Query.Nearest(_engine_sparse(wanted), using=query.using)
             conditions = _engine_filter(query.filter)
             # More than are returned, and all that tie with the last of them: which of these the engine returns is chance. Products
-            # with the same words are common, and a few more cost less than asking again.
+            # with the same words are common, and a few more cost less than asking again. Payloads would cost more than all else.
             asked = 3 * query.limit + 1
             while True:
                 found = shard.handle.query(
                     engine.QueryRequest(
-                        limit=asked, query=nearest, filter=conditions, with_payload=["product_id"], with_vector=False
+                        limit=asked, query=nearest, filter=conditions, with_payload=False, with_vector=False
                     )
                 )
                 if len(found) < asked or found[-1].score != found[query.limit - 1].score or asked > _MAX_CANDIDATES:
                     break
                 asked *= 2
-        hits = [Hit(int(point.id), int((point.payload or {})["product_id"]), point.score) for point in found]
+        hits = [Hit(point_id := int(point.id), point_id, point.score) for point in found]
         return best_first(hits)[: query.limit]
 
     def _search(self, shard: _Shard, query: VectorQuery) -> _Search:
@@ -500,6 +517,8 @@ class _Search:
         sign = self.shard.collection.distance.sign
         scored = [(int(point.id), sign * point.score) for point in found]
         near = [(point_id, score) for point_id, score in scored if near_enough(score, self.query.min_score)]
+        if self.shard.collection.of_products and not self.query.with_vectors:
+            return best_first([Hit(point_id, point_id, score) for point_id, score in near])
         known, vectors = self._read([point_id for point_id, _ in near])
         hits = []
         for point_id, score in near:
@@ -513,7 +532,7 @@ class _Search:
         Returns:
             What is known of the points by point id, and vectors by point id if the query needs them.
         """
-        known = self.shard.known
+        known, writes = self.shard.known, self.shard.writes
         found = {point_id: read for point_id in ids if (read := known.get(point_id)) is not None}
         missing = ids if self.query.with_vectors else [point_id for point_id in ids if point_id not in found]
         if not missing:
@@ -525,9 +544,7 @@ class _Search:
             point_id: _Known(int((record.payload or {})["product_id"]), sketch)
             for (point_id, record), sketch in zip(records.items(), sketches, strict=True)
         }
-        if len(known) > _MAX_KNOWN_POINTS:
-            known.clear()
-        known.update(fresh)
+        self.shard.keep(fresh, writes)
         return found | fresh, vectors if self.query.with_vectors else {}
 
     def products(self) -> list[Hit]:
@@ -651,7 +668,7 @@ def _ask_together(searches: Sequence[_Search]) -> None:
     for search, answer in zip(searches, answers, strict=True):
         search.answered = answer
     found = dict.fromkeys(int(point.id) for answer in answers for point in answer)
-    if not searches[0].query.with_vectors:
+    if not searches[0].query.with_vectors and not searches[0].shard.collection.of_products:
         searches[0]._read([*found])
 
 

@@ -336,14 +336,15 @@ class QdrantVectorIndex:
                     using=query.using,
                     query_filter=_conditions(query.filter, query.filter.exclude_ids),
                     limit=asked,
-                    with_payload=["product_id"],
+                    with_payload=False,
                     consistency=self._read_consistency,
                 ).points
                 # As in `_found`: which of those that tie at the end the server returns is chance.
                 if len(found) < asked or found[-1].score != found[query.limit - 1].score or asked > _MAX_TIED:
                     break
                 asked *= 2
-        return best_first(map(_hit, found))[: query.limit]
+        hits = [Hit(point_id := int(point.id), point_id, point.score) for point in found]
+        return best_first(hits)[: query.limit]
 
     def _together(
         self, client: QdrantClient, name: str, requests: Sequence[models.QueryRequest]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pytest
 
-from embeddings.errors import EncoderMismatch, InvalidFilter, InvalidVector
+from embeddings.errors import EncoderMismatch, InvalidFilter, InvalidPayload, InvalidVector
 from embeddings.vector_index.base import (
     NO_VECTOR,
     Filter,
@@ -97,6 +97,11 @@ def test_a_vector_that_is_none_is_refused(index: VectorIndex, texts: str) -> Non
         index.upsert(texts, [Point(9, NO_VECTOR, {"product_id": 9}, {"titles": SparseVector.of({1: 1.0})})])
     with pytest.raises(InvalidFilter):
         asked({3: 1.0}, limit=0)
+
+
+def test_a_point_with_another_id_than_its_product_is_refused(index: VectorIndex, texts: str) -> None:
+    with pytest.raises(InvalidPayload, match="another id than its product"):
+        index.upsert(texts, [text(9, {7: 1.0}, product_id=10)])
 
 
 def test_an_index_without_the_sparse_vectors_is_not_taken_for_one_with_them(index: VectorIndex, texts: str) -> None:

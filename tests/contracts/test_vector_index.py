@@ -245,6 +245,24 @@ def test_a_payload_comes_back_as_it_was_with_prices_as_floats(index: VectorIndex
     assert payload["sha256"] == "ab12"
 
 
+def test_a_hit_that_was_found_before_is_found_as_it_was_written_since(
+    index: VectorIndex, stocked_collection: str
+) -> None:
+    def nearest() -> list[tuple[int, int]]:
+        asked = VectorQuery(positive=[vector(1, 0, 0, 0)], limit=3, group_by_product=True)
+        return [(hit.id, hit.product_id) for hit in index.query(stocked_collection, asked)]
+
+    assert nearest() == [(1, 1), (2, 2), (3, 3)]
+    index.set_payload(stocked_collection, [3], {"price": 31.0})
+    assert nearest() == [(1, 1), (2, 2), (3, 3)]
+    index.set_payload(stocked_collection, [2], {"product_id": 1})
+    assert nearest() == [(1, 1), (3, 3), (4, 4)]
+    index.upsert(stocked_collection, [replace(point(3, (1, 0.2, 0, 0)), payload={"product_id": 30})])
+    assert nearest() == [(1, 1), (3, 30), (4, 4)]
+    index.delete(stocked_collection, [1])
+    assert nearest() == [(2, 1), (3, 30), (4, 4)]
+
+
 def test_set_payload_merges_and_passes_over_ids_that_are_not_there(index: VectorIndex, stocked_collection: str) -> None:
     before = index.retrieve(stocked_collection, [1])[1]
     index.set_payload(stocked_collection, [1, 2, 999, -1], {"price": Decimal(99), "available": False})
