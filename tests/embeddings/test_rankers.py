@@ -193,6 +193,7 @@ class TestJudgements:
             ("query,sku,grade\nmug,A,nan\n", "line 2, column grade: 'nan'"),
             ("query,sku,grade\nmug,A\n", "line 2, column grade: is empty"),
             ("query,sku,grade\n", "has no judgements below its header"),
+            ("query,sku,grade\nmug,A\0,1\n", "line 2 has a NUL character"),
             ('query,sku,grade\n"mug,A,1\n', r"line \d: this is no CSV"),
             ("query,sku,grade\n" + "mug,A,x\n" * 12, "and 2 more"),
         ],
