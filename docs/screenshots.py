@@ -243,6 +243,7 @@ ADMIN = [
     _admin("version", "embeddings/encoderversion/", _first_row),
     _admin("activation", "embeddings/encoderversion/", _activation),
     _admin("rankers", "embeddings/rankerversion/"),
+    _admin("train-ranker", "train-ranker/"),
     _admin("photos", "embeddings/imageembedding/"),
     _admin("import-result", _IMPORT, _start_dry_run, changes=True),
     _admin("job", _IMPORT, _import, changes=True),

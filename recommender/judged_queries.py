@@ -81,8 +81,8 @@ def judgements_of_content(content: bytes, name: str) -> Judgements:
     for start in range(0, len(skus), _BATCH):
         ids |= ids_of_skus(skus[start : start + _BATCH])
     if not ids:
-        shown = ", ".join(skus[:_SKUS_SHOWN])
-        raise InvalidJudgements(f"{name}: no product has any of its {len(skus)} SKUs ({shown}, ...)")
+        shown = ", ".join([*skus[:_SKUS_SHOWN], *["..."] * (len(skus) > _SKUS_SHOWN)])
+        raise InvalidJudgements(f"{name}: no product has any of its {len(skus)} SKUs ({shown})")
     found = {
         query: {ids[sku]: grade for sku, grade in judged.items() if sku in ids} for query, judged in by_query.items()
     }
