@@ -309,9 +309,9 @@ def test_the_command_is_that_of_the_kind(db):
     command = runner._command(job)
     assert command[0] == sys.executable
     assert Path(command[1]).name == "manage.py"
-    assert command[2:] == ["train", "--job", str(job.pk)]
+    assert command[2:] == ["train", "--job", str(job.pk), "--skip-checks"]
     activation = submit_activation(active_version())
-    assert runner._command(activation)[2:] == ["activate_encoder", "--job", str(activation.pk)]
+    assert runner._command(activation)[2:5] == ["activate_encoder", "--job", str(activation.pk)]
 
 
 @pytest.mark.django_db(transaction=True)
