@@ -432,6 +432,8 @@ class EdgeVectorIndex:
             sparse_vectors={name: engine.EdgeSparseVectorParams() for name in collection.sparse} or None,
             quantization_config=_INT8 if self._quantization and collection.dim else None,
             wal_enabled=True,
+            # A query holds the interpreter until it is answered, so that threads of the engine's own would only be waited for.
+            max_search_threads=1,
             hnsw_config=engine.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=threshold),
             optimizers=engine.EdgeOptimizersConfig(indexing_threshold=threshold),
         )
