@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from catalog import facts
 from catalog.errors import ProductMerged, ProductNotFound
 from catalog.fetching import Fetcher, FetchResult
 from catalog.models import Category, Product, ProductImage
@@ -212,7 +213,7 @@ def _photo_of(future: Future[FetchResult], ends_at: float) -> Photo:
         photo = future.result(max(ends_at - time.monotonic(), 0)).photo
     except TimeoutError:
         raise ImageRejected(
-            PhotoRejectionReason.UNREADABLE, f"the photos did not arrive within {settings.FETCH_DEADLINE_S} s together"
+            PhotoRejectionReason.UNREADABLE, facts.PHOTOS_TOO_SLOW(seconds=settings.FETCH_DEADLINE_S)
         ) from None
     if photo is None:
         raise AssertionError("a request without validators gets a photo")

@@ -25,6 +25,7 @@ import httpcore
 import httpx
 from django.conf import settings
 
+from catalog import facts
 from catalog.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
 
 USER_AGENT = "Lookalike (product photo import)"
@@ -171,7 +172,7 @@ class Fetcher:
             except _TransientError as error:
                 wait_s = max(pause_s * random.uniform(0.5, 1.5), error.retry_after_s)
                 if attempt == MAX_ATTEMPTS or time.monotonic() + wait_s >= ends_at or self._closed.wait(wait_s):
-                    raise PhotoUnreachable(f"{error} ({attempt} attempts): import again later") from error
+                    raise PhotoUnreachable(facts.ATTEMPTS_FAILED(reason=str(error), attempts=attempt)) from error
                 pause_s *= 2
         raise AssertionError("the last attempt returns or raises")
 
@@ -181,7 +182,7 @@ class Fetcher:
             if isinstance(result, FetchResult):
                 return result
             url = _validate_url(result, base=url)
-        raise LinkNotAllowed(f"the link redirects more than {MAX_REDIRECTS} times: use the URL that it leads to")
+        raise LinkNotAllowed(facts.TOO_MANY_REDIRECTS(limit=MAX_REDIRECTS))
 
     def _get(self, url: httpx.URL, cached: CacheEntry | None) -> FetchResult | str:
         """The photo, or the URL of a redirect."""
@@ -208,19 +209,21 @@ class Fetcher:
                 if response.status == 304 and cached is not None:
                     return FetchResult(cached, None)
                 if response.status in _RETRYABLE_STATUSES:
-                    raise _TransientError(f"{url.host} responds with {response.status}", _retry_after_s(headers))
+                    raise _TransientError(
+                        facts.HOST_REFUSES(host=url.host, status=str(response.status)), _retry_after_s(headers)
+                    )
                 if response.status != 200:
-                    raise PhotoUnreachable(f"{url.host} responds with {response.status}: is the link right?")
+                    raise PhotoUnreachable(facts.LINK_WRONG(host=url.host, status=str(response.status)))
                 if headers.get("content-encoding", "identity") != "identity":
                     raise PhotoUnreachable(
-                        f"{url.host} compresses the photo ({headers['content-encoding'][:20]}) unasked"
+                        facts.HOST_COMPRESSES(host=url.host, encoding=headers["content-encoding"][:20])
                     )
                 content = self._read_body(response.iter_stream(), headers, url.host)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
-            raise _TransientError(f"no response from {url.host} ({type(error).__name__}: {error})") from error
+            raise _TransientError(facts.NO_RESPONSE(host=url.host, error=f"{type(error).__name__}: {error}")) from error
         except RuntimeError as error:
             # httpcore raises it for a closed pool.
-            raise PhotoUnreachable("the import was stopped") from error
+            raise PhotoUnreachable(facts.IMPORT_STOPPED()) from error
         photo = validate_photo(content)
         validators = (headers.get("etag", ""), headers.get("last-modified", ""))
         etag, last_modified = (text if text.isascii() and len(text) <= 200 else "" for text in validators)
@@ -228,9 +231,7 @@ class Fetcher:
 
     def _read_body(self, chunks: Iterable[bytes], headers: dict[str, str], host: str) -> bytes:
         limit: int = settings.PHOTO_MAX_BYTES
-        too_large = ImageRejected(
-            PhotoRejectionReason.TOO_LARGE, f"the photo is larger than {limit:,} bytes: use a smaller one"
-        )
+        too_large = ImageRejected(PhotoRejectionReason.TOO_LARGE, facts.PHOTO_TOO_LARGE(limit=limit))
         content_length = headers.get("content-length", "")
         if content_length.isdigit() and int(content_length[:20]) > limit:
             raise too_large
@@ -240,9 +241,9 @@ class Fetcher:
             if size > limit:
                 raise too_large
             if self._closed.is_set():
-                raise PhotoUnreachable("the import was stopped")
+                raise PhotoUnreachable(facts.IMPORT_STOPPED())
             if time.monotonic() > _deadline.get():
-                raise _TransientError(f"{host} is too slow: the photo did not arrive within {self._deadline_s:.0f} s")
+                raise _TransientError(facts.HOST_TOO_SLOW(host=host, seconds=round(self._deadline_s)))
             parts.append(chunk)
         return b"".join(parts)
 
@@ -253,9 +254,7 @@ class Fetcher:
             host = self._hosts.setdefault(name, _Host(threading.BoundedSemaphore(settings.FETCH_PER_HOST)))
         with host.semaphore:
             if host.failures >= MAX_CONSECUTIVE_FAILURES:
-                raise PhotoUnreachable(
-                    f"{name} failed {host.failures} times in a row and gets no more requests: import again later"
-                )
+                raise PhotoUnreachable(facts.HOST_GIVEN_UP(host=name, times=host.failures))
             yield host
 
 
@@ -286,7 +285,7 @@ def fetch_page(link: str, ssl_context: ssl.SSLContext | None = None) -> WebPage:
                 url = _validate_url(location[0], base=url)
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
         raise PageUnreachable(f"no response from {url.host} ({type(error).__name__}: {error})") from error
-    raise LinkNotAllowed(f"the link redirects more than {MAX_REDIRECTS} times: use the URL that it leads to")
+    raise LinkNotAllowed(facts.TOO_MANY_REDIRECTS(limit=MAX_REDIRECTS))
 
 
 def _get_page(pool: httpcore.ConnectionPool, url: httpx.URL) -> WebPage:
@@ -396,10 +395,7 @@ class _PublicNetworkBackend(httpcore.NetworkBackend):
         for text in addresses:
             address = ipaddress.ip_address(text.partition("%")[0])
             if not (is_public(address) or self._is_allowed(address)):
-                raise LinkNotAllowed(
-                    f"{host} is {text}, an address of a private or special network: links are followed to public servers "
-                    "(the setting FETCH_ALLOW_NETWORKS allows others)"
-                )
+                raise LinkNotAllowed(facts.ADDRESS_NOT_PUBLIC(host=host, address=text))
         return addresses
 
     def _is_allowed(self, address: IPAddress) -> bool:
@@ -440,23 +436,21 @@ def _remaining_s(timeout: float | None) -> float:
 
 def _validate_url(link: str, *, base: httpx.URL | None = None) -> httpx.URL:
     if len(link) > _MAX_LINK_CHARACTERS:
-        raise LinkNotAllowed(f"the link is longer than {_MAX_LINK_CHARACTERS:,} characters")
+        raise LinkNotAllowed(facts.LINK_TOO_LONG(limit=_MAX_LINK_CHARACTERS))
     try:
         url = httpx.URL(link) if base is None else base.join(link)
     except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise LinkNotAllowed(f"this is not a URL: {error}") from error
+        raise LinkNotAllowed(facts.NOT_A_URL(error=str(error))) from error
     if url.scheme not in ("http", "https"):
-        raise LinkNotAllowed(f"the link has the scheme {url.scheme!r}: use http or https")
+        raise LinkNotAllowed(facts.LINK_SCHEME(scheme=repr(url.scheme)))
     if not url.host:
-        raise LinkNotAllowed("the link has no host name")
+        raise LinkNotAllowed(facts.LINK_WITHOUT_HOST())
     if url.userinfo:
-        raise LinkNotAllowed("the link contains a user name: use a link without a password")
+        raise LinkNotAllowed(facts.LINK_WITH_USER())
     if url.port not in (None, *settings.FETCH_PORTS):
-        raise LinkNotAllowed(f"the link has the port {url.port}: use 80 or 443 (the setting FETCH_PORTS allows others)")
+        raise LinkNotAllowed(facts.LINK_PORT(port=str(url.port)))
     if not _is_ordinary_hostname(url.host):
-        raise LinkNotAllowed(
-            f"{url.host[:60]} is a number instead of a host name: use the name, or four numbers from 0 to 255"
-        )
+        raise LinkNotAllowed(facts.HOST_IS_A_NUMBER(host=url.host[:60]))
     return url.copy_with(fragment=None)
 
 

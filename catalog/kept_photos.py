@@ -15,6 +15,7 @@ from typing import BinaryIO
 from django.core import signing
 from django.utils import timezone
 
+from catalog import facts
 from catalog.photos import ImageRejected, PhotoRejectionReason
 from catalog.thumbnails import small_webp
 from jobs.files import delete_stored, store_upload
@@ -40,7 +41,7 @@ class KeptPhotoExpired(Exception):
     """
 
     def __init__(self, file_name: str = "") -> None:
-        super().__init__("the photo is no longer kept: choose it again")
+        super().__init__(facts.NO_LONGER_KEPT())
         self.file_name = file_name
 
 
@@ -65,9 +66,7 @@ class KeptPhoto:
             with store.open(self.stored) as file:
                 content: bytes = file.read()
         except FileNotFoundError as error:
-            raise ImageRejected(
-                PhotoRejectionReason.UNREADABLE, "the photo is no longer kept: choose it again"
-            ) from error
+            raise ImageRejected(PhotoRejectionReason.UNREADABLE, facts.NO_LONGER_KEPT()) from error
         except OSError as error:
             raise storage_error(error, "what was sent", store.place) from error
         return content

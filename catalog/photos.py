@@ -20,7 +20,7 @@ from typing import BinaryIO, Self, cast
 from django.conf import settings
 from PIL import Image, UnidentifiedImageError
 
-from catalog import metadata, signatures
+from catalog import facts, metadata, signatures
 from catalog.colours import to_srgb
 from catalog.perceptual_hash import MIN_SIDE, perceptual_hash
 from catalog.pictures import (
@@ -317,12 +317,13 @@ def read_limited(source: BinaryIO | Path, *, max_bytes: int | None = None) -> by
         try:
             # Opening a pipe or a device could block.
             if not stat.S_ISREG(source.stat().st_mode):
-                raise ImageRejected(PhotoRejectionReason.UNREADABLE, f"{source} is a folder or a device, not a file")
+                raise ImageRejected(PhotoRejectionReason.UNREADABLE, facts.NOT_A_FILE(file=str(source)))
             with source.open("rb") as file:
                 return read_limited(file, max_bytes=limit)
         except OSError as error:
             raise ImageRejected(
-                PhotoRejectionReason.UNREADABLE, f"{source} cannot be read: {error.strerror or error}"
+                PhotoRejectionReason.UNREADABLE,
+                facts.FILE_UNREADABLE(file=str(source), error=str(error.strerror or error)),
             ) from error
     content = source.read(limit + 1)
     if len(content) > limit:
@@ -448,7 +449,7 @@ def _to_storable(image: Image.Image) -> Image.Image:
 def _open(content: bytes, turn: _Turn) -> Image.Image:
     """Read the header and check it; decode nothing."""
     if not content:
-        raise ImageRejected(PhotoRejectionReason.NOT_AN_IMAGE, "the file is empty")
+        raise ImageRejected(PhotoRejectionReason.NOT_AN_IMAGE, facts.FILE_EMPTY())
     # Pillow allocates the whole canvas of a WebP when it opens it, and warns of sizes that are rejected here anyway.
     declared = signatures.size_in_header(content)
     if declared is not None:
@@ -460,9 +461,7 @@ def _open(content: bytes, turn: _Turn) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(content), formats=formats)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageRejected(
-            PhotoRejectionReason.TOO_MANY_PIXELS, f"the picture has too many pixels: {error}"
-        ) from error
+        raise ImageRejected(PhotoRejectionReason.TOO_MANY_PIXELS, facts.PIXELS_REFUSED(error=str(error))) from error
     except UnidentifiedImageError as error:
         raise _unknown_format_error(content) from error
     except DECODING_ERRORS as error:
@@ -471,9 +470,7 @@ def _open(content: bytes, turn: _Turn) -> Image.Image:
         # Its memory depends on the scale that it is decoded at.
         _check_size(*image.size, 0, turn.limits)
         if content.count(b"\xff\xda") > _MAX_SCANS:
-            raise ImageRejected(
-                PhotoRejectionReason.TOO_MANY_SCANS, f"the JPEG has more than {_MAX_SCANS} scans: save it again"
-            )
+            raise ImageRejected(PhotoRejectionReason.TOO_MANY_SCANS, facts.JPEG_SCANS(limit=_MAX_SCANS))
     else:
         _check_size(*image.size, _bytes_per_pixel(image), turn.limits)
     return image
@@ -489,8 +486,7 @@ def _formats(content: bytes) -> tuple[str, ...]:
     except ImportError:
         raise ImageRejected(
             PhotoRejectionReason.FORMAT,
-            "the file is HEIC, which this server reads only with the extra heif (requirements/heif.txt): install it, or"
-            " save the photo as JPEG",
+            facts.HEIC_WITHOUT_EXTRA(),
         ) from None
     pillow_heif.register_heif_opener()
     return (*usual, "HEIF")
@@ -531,12 +527,12 @@ def _check_size(width: int, height: int, bytes_per_pixel: int, limits: _Limits) 
     if max(width, height) > longest:
         raise ImageRejected(
             PhotoRejectionReason.TOO_MANY_PIXELS,
-            f"the picture has {width:,} x {height:,} pixels; the maximum is {longest:,} per side",
+            facts.SIDE_TOO_LONG(width=width, height=height, limit=longest),
         )
     if limits.pixels is not None and width * height > limits.pixels:
         raise ImageRejected(
             PhotoRejectionReason.TOO_MANY_PIXELS,
-            f"the picture has {width:,} x {height:,} pixels; the maximum is {limits.pixels:,} in all: save it smaller",
+            facts.TOO_MANY_PIXELS(width=width, height=height, limit=limits.pixels),
         )
     if width * height * bytes_per_pixel > limits.decoded_bytes:
         raise _too_much_memory_error(width, height, width * height * bytes_per_pixel, limits.decoded_bytes)
@@ -545,30 +541,28 @@ def _check_size(width: int, height: int, bytes_per_pixel: int, limits: _Limits) 
 def _too_much_memory_error(width: int, height: int, needed: int, limit: int) -> ImageRejected:
     return ImageRejected(
         PhotoRejectionReason.TOO_MANY_PIXELS,
-        f"decoding {width:,} x {height:,} pixels would take {needed:,} bytes of memory; the maximum is {limit:,}: save it smaller",
+        facts.TOO_MUCH_MEMORY(width=width, height=height, needed=needed, limit=limit),
     )
 
 
 def _too_large_error(limit: int) -> ImageRejected:
-    return ImageRejected(PhotoRejectionReason.TOO_LARGE, f"the file is larger than {limit:,} bytes: save it smaller")
+    return ImageRejected(PhotoRejectionReason.TOO_LARGE, facts.FILE_TOO_LARGE(limit=limit))
 
 
 def _unknown_format_error(content: bytes) -> ImageRejected:
     """The error for bytes that Pillow does not recognise as a photo."""
     name = signatures.format_of(content)
     if name in signatures.READABLE:
-        return ImageRejected(
-            PhotoRejectionReason.DAMAGED, f"the {name} file is damaged or truncated: export or upload it again"
-        )
+        return ImageRejected(PhotoRejectionReason.DAMAGED, facts.FORMAT_DAMAGED(format=name))
     if name is not None:
-        return ImageRejected(PhotoRejectionReason.FORMAT, f"the file is {name}: save it as JPEG, PNG or WebP")
-    return ImageRejected(PhotoRejectionReason.NOT_AN_IMAGE, "the file is not a picture: use JPEG, PNG or WebP")
+        return ImageRejected(PhotoRejectionReason.FORMAT, facts.FORMAT_UNUSABLE(format=name))
+    return ImageRejected(PhotoRejectionReason.NOT_AN_IMAGE, facts.NOT_A_PICTURE())
 
 
 def _decoding_error(content: bytes, error: Exception) -> ImageRejected:
     if "truncated" in str(error).lower() or signatures.is_truncated(content):
-        return ImageRejected(PhotoRejectionReason.TRUNCATED, "the picture is truncated: copy or upload it again")
-    return ImageRejected(PhotoRejectionReason.DAMAGED, f"the picture is damaged ({error}): export it again")
+        return ImageRejected(PhotoRejectionReason.TRUNCATED, facts.PICTURE_TRUNCATED())
+    return ImageRejected(PhotoRejectionReason.DAMAGED, facts.PICTURE_DAMAGED(error=str(error)))
 
 
 def _png_orientation(image: Image.Image, content: bytes) -> int:

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Min, Q
 from opentelemetry import trace
 
-from catalog import media
+from catalog import facts, media
 from catalog.json_conditions import attribute_terms
 from catalog.models import Product, ProductImage, lineage
 from catalog.photos import ImageRejected, open_rgb
@@ -378,13 +378,13 @@ def _stored_vectors(
 def _encode_stored(encoder: Encoder, name: str | None, *, with_parts: bool) -> _Embedded | _Failure:
     """Embed the photo with this name in the media storage. The name is None if its row was deleted."""
     if name is None:
-        return _Failure("the photo was deleted before it was embedded", final=True)
+        return _Failure(facts.PHOTO_DELETED(), final=True)
     try:
         with metrics.embed_stage("decode"), default_storage.open(name) as file:
             image = open_rgb(cast("BinaryIO", file), min_side=encoder.input_size)
     except FileNotFoundError:
         _require_media()
-        reason = f"the file {name} is missing from the media storage: import or upload the photo again"
+        reason = facts.FILE_MISSING(file=name)
         return _Failure(reason, final=True, file_missing=True)
     except ImageRejected as error:
         return _Failure(str(error), final=True)
@@ -393,7 +393,7 @@ def _encode_stored(encoder: Encoder, name: str | None, *, with_parts: bool) -> _
         raise _media_fails(error) from error
     except OSError as error:
         _require_media()
-        return _Failure(f"the media storage failed: {error}", final=False)
+        return _Failure(facts.MEDIA_FAILED(error=str(error)), final=False)
     try:
         with metrics.embed_stage("encode"):
             vector = vector_to_bytes(encoder.encode([image])[0])

@@ -19,6 +19,7 @@ from embeddings.ranking import files as ranker_files
 from embeddings.text.bm25 import SPARSE_VECTORS
 from embeddings.text.languages import DEFAULT_LANGUAGE, LANGUAGES
 from embeddings.vector_index.base import Distance, IndexCollection
+from jobs.facts import fact_of
 
 REBUILD_LIMIT = timedelta(hours=6)
 
@@ -341,7 +342,7 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
         Returns:
             How many rows were written.
         """
-        return self._mark(ImageEmbedding.State.EMBEDDED, vector=vector, parts=parts, error="")
+        return self._mark(ImageEmbedding.State.EMBEDDED, vector=vector, parts=parts, **_error(""))
 
     def mark_indexed(self) -> int:
         """The points are in the index as the database has them."""
@@ -356,7 +357,7 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
         Returns:
             How many rows were written.
         """
-        return self._mark(ImageEmbedding.State.PENDING, error=reason, attempts=models.F("attempts") + 1)
+        return self._mark(ImageEmbedding.State.PENDING, attempts=models.F("attempts") + 1, **_error(reason))
 
     def mark_failed(self, reason: str) -> int:
         """The photos cannot be embedded, and are not tried again by themselves.
@@ -367,13 +368,17 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
         Returns:
             How many rows were written.
         """
-        return self._mark(ImageEmbedding.State.FAILED, error=reason, attempts=models.F("attempts") + 1)
+        return self._mark(ImageEmbedding.State.FAILED, attempts=models.F("attempts") + 1, **_error(reason))
 
     def _mark_work(self, state: str, **values: Any) -> int:
-        return self._mark(state, revision=models.F("revision") + 1, attempts=0, error="", **values)
+        return self._mark(state, revision=models.F("revision") + 1, attempts=0, **_error(""), **values)
 
     def _mark(self, state: str, **values: Any) -> int:
         return self.update(state=state, changed_at=Now(), **values)
+
+
+def _error(reason: str) -> dict[str, Any]:
+    return {"error": str.__str__(reason), "error_fact": fact_of(reason)}
 
 
 class ImageEmbedding(models.Model):
@@ -407,6 +412,8 @@ class ImageEmbedding(models.Model):
     )
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     error = models.TextField(_("error"), blank=True)
+    # What the error says, as jobs/facts.py keeps it; null in rows that were written before, and where nothing is known.
+    error_fact = models.JSONField(null=True, blank=True, editable=False)
     revision = models.PositiveIntegerField(_("revision"), default=1)
     changed_at = models.DateTimeField(_("changed"), db_default=Now())
 

@@ -156,7 +156,7 @@ class JobAdmin(ReadOnlyAdmin):
     def state_label(self, job: Job) -> SafeString:
         """The state, and the reason of a failure."""
         state = JobState(job.state)
-        return badges([Badge(str(state.label), JOB_VARIANTS.get(state, "info"), job.error)])
+        return badges([Badge(str(state.label), JOB_VARIANTS.get(state, "info"), job.error_in_words)])
 
     @admin.display(description=_("stage"), ordering="stage")
     def stage_label(self, job: Job) -> str:

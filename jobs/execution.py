@@ -16,6 +16,8 @@ from uuid import UUID
 
 from django.conf import settings
 
+from jobs import failures
+from jobs.facts import fact_of
 from jobs.leases import end
 from jobs.models import Job
 from jobs.progress import ProgressCallback
@@ -143,7 +145,7 @@ def fail(job: Job, reason: str) -> bool:
     Returns:
         False where the job had ended before.
     """
-    return end(_running(job), JobState.FAILED, error=_strip_paths(reason))
+    return end(_running(job), JobState.FAILED, error=_strip_paths(reason), error_fact=_without_paths(fact_of(reason)))
 
 
 def fail_with_os_error(job: Job, error: OSError) -> bool:
@@ -157,7 +159,7 @@ def fail_with_os_error(job: Job, error: OSError) -> bool:
         False where the job had ended before.
     """
     logger.error("job %s failed", job.pk, exc_info=error)
-    return fail(job, f"the server cannot read or write its files: {os_error_message(error)}, then start it again")
+    return fail(job, failures.FILES_FAILED(error=os_error_message(error)))
 
 
 def fail_with_storage_error(job: Job, error: Exception) -> bool:
@@ -184,6 +186,13 @@ def _strip_paths(reason: str) -> str:
         # Their names may have spaces in them.
         reason = reason.replace(f"{root}/", "/")
     return _PATH.sub("", reason)
+
+
+def _without_paths(fact: Any) -> Any:
+    """The same of what is kept of a fact."""
+    if isinstance(fact, dict):
+        return {name: _without_paths(value) for name, value in fact.items()}
+    return _strip_paths(fact) if isinstance(fact, str) else fact
 
 
 def _exit_on_signal(number: int, _: object) -> None:

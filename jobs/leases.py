@@ -14,6 +14,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from jobs.facts import fact_of
 from jobs.models import Job
 from jobs.selectors import get_job
 from jobs.states import JobState
@@ -123,7 +124,7 @@ class Lease:
         Returns:
             False where the job has ended or is not this process's any more.
         """
-        return end(self._owned_rows(), JobState.FAILED, error=reason)
+        return end(self._owned_rows(), JobState.FAILED, error=str.__str__(reason), error_fact=fact_of(reason))
 
     def _owned_rows(self) -> QuerySet[Job]:
         return Job.objects.filter(pk=self.job.pk, state=JobState.RUNNING, heartbeat_at=self._heartbeat_at)

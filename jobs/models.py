@@ -12,6 +12,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from jobs.facts import in_words
 from jobs.registry import JobKind, kinds
 from jobs.states import ACTIVE_STATES, JobState
 
@@ -49,6 +50,8 @@ class Job(models.Model):
     checkpoint = models.JSONField(_("checkpoint"), null=True, blank=True, editable=False)
     result = models.JSONField(_("result"), null=True, blank=True)
     error = models.TextField(_("error"), blank=True)
+    # What the error says, as jobs/facts.py keeps it; null where that is not known.
+    error_fact = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
@@ -96,6 +99,11 @@ class Job(models.Model):
     def title(self) -> str:
         """What it does, for users: "Import of spring.csv, dry run"."""
         return self.registered_kind.title(self)
+
+    @property
+    def error_in_words(self) -> str:
+        """The error in the active language, as far as it is known what it says."""
+        return in_words(self.error_fact, self.error)
 
     @property
     def ended(self) -> bool:

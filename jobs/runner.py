@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from jobs import leases, metrics
+from jobs import failures, leases, metrics
 from jobs.execution import TERMINATE_GRACE_S
 from jobs.files import delete_expired_files, delete_upload_if_ended, has_upload
 from jobs.leases import Lease
@@ -108,9 +108,9 @@ class Runner:
         """From the child's start to its end."""
         job = lease.job
         if job.started_at and timezone.now() - job.started_at > RETRY_DEADLINE:
-            return _fail(lease, "the work was interrupted again and again: is there memory enough?")
+            return _fail(lease, failures.INTERRUPTED())
         if _upload_is_gone(job):
-            return _fail(lease, "what was sent is gone: send it again")
+            return _fail(lease, failures.UPLOAD_GONE())
         logger.info("job %s: %s for %s", job.pk, job.kind, job.collection or "the catalogue")
         try:
             # It shares this process's output. A session of its own: Ctrl-C in a terminal reaches the runner only.
@@ -119,7 +119,7 @@ class Runner:
             )
         except OSError as error:
             logger.exception("job %s: its process cannot be started", job.pk)
-            return _fail(lease, f"its process cannot be started: {error.strerror or error}")
+            return _fail(lease, failures.NOT_STARTED(error=str(error.strerror or error)))
         try:
             return self._supervise(lease, child)
         finally:
@@ -233,11 +233,11 @@ def _command(job: Job) -> list[str]:
 def _exit_reason(status: int) -> str:
     """Why a child has ended that did not end its job."""
     if status >= 0:
-        return f"its process ended unexpectedly, with status {status}: the server's log says why"
+        return failures.ENDED(status=str(status))
     name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
     if -status == signal.SIGKILL:
-        return f"its process was killed ({name}): most likely the machine has too little memory for it"
-    return f"its process was killed ({name}): the server's log may say why"
+        return failures.KILLED_FOR_MEMORY(signal=name)
+    return failures.KILLED(signal=name)
 
 
 def _terminate(child: subprocess.Popen[bytes]) -> None:

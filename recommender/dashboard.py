@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from django.core.cache import caches
 from django.db.models import Case, Count, Exists, Max, OuterRef, Q, QuerySet, When
@@ -81,11 +81,13 @@ class Failure:
         reason: the error, with … for the parts that differ between the photos.
         words: the longest part that all errors have in common, for a text search.
         photos: number of photos.
+        fact: what one of the errors says, as `jobs.facts` keeps it; None if that is not known.
     """
 
     reason: str
     words: str
     photos: int
+    fact: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,12 +364,14 @@ def _failures(version: EncoderVersion) -> list[Failure]:
     """The most frequent reasons why photos of a version failed."""
     failed = ImageEmbedding.objects.filter(version=version, state=State.FAILED).order_by()
     by_reason: Counter[str] = Counter()
-    for error, number in (
-        failed.values_list("error").annotate(number=Count("pk")).order_by("-number")[:_MAX_ERRORS_READ]
-    ):
-        by_reason[_VARIABLE_PART.sub("…", error)] += number
+    facts: dict[str, Mapping[str, Any] | None] = {}
+    errors = failed.values_list("error", "error_fact").annotate(number=Count("pk")).order_by("-number")
+    for error, fact, number in errors[:_MAX_ERRORS_READ]:
+        reason = _VARIABLE_PART.sub("…", error)
+        by_reason[reason] += number
+        facts.setdefault(reason, fact)
     return [
-        Failure(reason, max(reason.split("…"), key=len).strip(), number)
+        Failure(reason, max(reason.split("…"), key=len).strip(), number, facts[reason])
         for reason, number in by_reason.most_common(MAX_REASONS)
     ]
 

@@ -21,6 +21,7 @@ from catalog.money import money
 from catalog.photos import ImageRejected
 from catalog.thumbnails import small_webp
 from jobs.errors import JobInProgress
+from jobs.facts import worded
 from jobs.models import Job
 from jobs.storage import StorageUnavailable, storage_errors
 from stores import base as stores
@@ -83,6 +84,7 @@ class DraftPage:
             "form": self.form,
             "problem": self._problem,
             "preview": preview,
+            "problems": [(line, worded(reason)) for line, reason in preview.problems] if preview else [],
             "format_label": FORMAT_LABELS.get(preview.format, preview.format) if preview else "",
             "products": [
                 {

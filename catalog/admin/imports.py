@@ -39,6 +39,7 @@ from catalog.importers.submission import (
 from catalog.models import ImportDraft, Product
 from jobs.admin import job_url, labelled_rows, visible_job
 from jobs.errors import JobInProgress
+from jobs.facts import in_words
 from jobs.models import Job
 from jobs.storage import StorageUnavailable, database_storage_errors
 from jobs.temporary_uploads import get_storage_error
@@ -225,7 +226,10 @@ def result_tables(job: Job) -> Sequence[tuple[str, SafeString]]:
     if result.get("notes"):
         tables.append((gettext("How it was read"), table((), [(note,) for note in result["notes"]])))
     if result["problems"]:
-        shown = [(str(each["line"]), each["sku"], each["photo"], each["reason"]) for each in result["problems"]]
+        shown = [
+            (str(each["line"]), each["sku"], each["photo"], in_words(each.get("fact"), each["reason"]))
+            for each in result["problems"]
+        ]
         headers = (gettext("Line"), gettext("SKU"), gettext("Photo"), gettext("Reason"))
         total = result["rejected"] + result["photos_rejected"] + result.get("warnings", 0)
         heading = ngettext("%(all)d problem", "%(all)d problems", total)

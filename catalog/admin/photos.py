@@ -28,6 +28,7 @@ from catalog.kept_photos import KeptPhoto, KeptPhotoExpired, keep_photo, kept_ph
 from catalog.models import Product, ProductImage
 from catalog.photos import ImageRejected, Photo, read_photo, validate_photo
 from catalog.thumbnails import thumbnail_url
+from jobs.facts import worded
 
 if TYPE_CHECKING:
     _PhotoModelForm = forms.ModelForm[ProductImage]
@@ -347,6 +348,9 @@ def _read(request: HttpRequest, chosen: ChosenPhoto) -> Photo | None:
     try:
         return chosen.read()
     except ImageRejected as error:
-        text = _("%(file)s was not added: %(reason)s.") % {"file": chosen.file_name, "reason": error}
+        text = _("%(file)s was not added: %(reason)s.") % {
+            "file": chosen.file_name,
+            "reason": worded(str(error)),
+        }
         messages.error(request, text)
         return None

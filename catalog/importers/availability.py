@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from catalog import facts
 from catalog.importers.rows import RowRejected
 
 # Without case, spaces, hyphens and underscores, which differ from shop to shop.
@@ -107,7 +108,7 @@ def parse_availability(text: str) -> Availability:
         return Availability(available=True)
     if word in _SAID_UNAVAILABLE:
         return Availability(available=False)
-    raise RowRejected(f"available: {text[:40]!r} is neither yes, no, a known word nor a number of items")
+    raise RowRejected(facts.AVAILABILITY_UNKNOWN(text=repr(text[:40])))
 
 
 def parse_boolean(text: str, *, name: str) -> bool:
@@ -131,7 +132,7 @@ def parse_boolean(text: str, *, name: str) -> bool:
         return True
     if word in _SAID_HIDDEN:
         return False
-    raise RowRejected(f"{name}: {text[:40]!r} is neither yes nor no")
+    raise RowRejected(facts.NEITHER_YES_NOR_NO(field=name, text=repr(text[:40])))
 
 
 def _simplified(text: str) -> str:

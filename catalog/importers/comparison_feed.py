@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from catalog import facts
 from catalog.importers.cell_lists import deepest_first
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -316,7 +317,7 @@ class ComparisonFeed:
         for names_path, values_path in self._site.pairs:
             names, texts = item.texts(names_path), item.texts(values_path)
             if len(names) != len(texts):
-                return {}, f"{values_path}: there are {len(names)} names and {len(texts)} values: they were left out"
+                return {}, facts.NAMES_WITHOUT_VALUES(field=values_path, names=len(names), values=len(texts))
             pairs += zip(names, texts, strict=True)
         for name, value in pairs:
             key = " ".join(name.casefold().split())

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from catalog import facts
 from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.mapping import DELIMITERS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
@@ -158,7 +159,7 @@ class CsvTable:
                     values = dict(zip(self.headers, map(_as_text, cells), strict=True))
                     yield TableRow(lines.record_line, values, cells=kept)
                     continue
-                reason = f"{len(cells)} columns instead of {len(self.headers)}"
+                reason = facts.COLUMNS_MISSING(found=len(cells), expected=len(self.headers))
                 record = TableRow(lines.record_line, {}, reason, kept)
             # An unclosed quote includes the lines after it: read them again.
             lines.push_back()

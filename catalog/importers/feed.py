@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from catalog import facts
 from catalog.importers.cell_lists import split_photos
 from catalog.importers.csv_file import SAMPLE_RECORDS, CsvTable
 from catalog.importers.mapping import FieldMapping, RowBuilder
@@ -277,7 +278,7 @@ def build_row(
         price = current_price(record, now)
     except RowRejected as error:
         # The sale may be over: the price without it is one that holds.
-        price, warnings = str(record["price"]), (f"{error}: the price is the one without the sale",)
+        price, warnings = str(record["price"]), (facts.SALE_IGNORED(reason=str(error)),)
     list_price = str(record["price"]) if price != str(record["price"]).strip() else ""
     types, google = record["product_type"] or record.get(CATEGORY, ""), str(record["google_product_category"])
     derived = {CATEGORY: _categories(types, google), CURRENT_PRICE: price, LIST_PRICE: list_price}
@@ -310,9 +311,7 @@ def current_price(record: Mapping[str, str | Sequence[str]], now: datetime) -> s
     except ValueError:
         lasts = None
     if not slash or lasts is None:
-        raise RowRejected(
-            f"sale_price_effective_date: {dates[:60]!r} is not of the form 2030-01-31T08:00+0100/2030-02-07T22:00+0100"
-        )
+        raise RowRejected(facts.NOT_A_SALE_PERIOD(text=repr(dates[:60])))
     return sale if lasts else price
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TextIO
 
+from catalog import facts
 from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.json_objects import ONE_AFTER_ANOTHER, JsonText, JsonUnreadable, find_objects, json_objects
 from catalog.importers.mapping import FieldMapping, RowBuilder
@@ -129,17 +130,15 @@ def _skip_rest_of_line(file: TextIO) -> None:
 def _record(line: str) -> _Record | RowRejected:
     """The object of a line, by column."""
     if len(line) > _MAX_LINE_CHARACTERS:
-        return RowRejected(f"the line is longer than {_MAX_LINE_CHARACTERS:,} characters")
+        return RowRejected(facts.LINE_TOO_LONG(limit=_MAX_LINE_CHARACTERS))
     try:
         content = json.loads(line, parse_float=JsonText, parse_int=JsonText, parse_constant=_reject_constant)
     except RecursionError:
-        return RowRejected("the line is not JSON that can be read: it is nested too deeply")
+        return RowRejected(facts.JSON_TOO_DEEP())
     except ValueError as error:
-        return RowRejected(f"the line is not JSON: {error}")
+        return RowRejected(facts.NOT_JSON(error=str(error)))
     if not isinstance(content, dict):
-        return RowRejected(
-            "the line is JSON but not an object: write one object per line, or one list of objects in the whole file"
-        )
+        return RowRejected(facts.NOT_AN_OBJECT())
     return _flattened(content)
 
 
@@ -154,7 +153,7 @@ def _flattened(content: dict[str, Any]) -> _Record | RowRejected:
 
 def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:
     if depth > _MAX_DEPTH:
-        raise RowRejected(f"{name} is nested more than {_MAX_DEPTH} deep")
+        raise RowRejected(facts.NESTED_TOO_DEEP(field=name, limit=_MAX_DEPTH))
     match value:
         case dict():
             for key, inner in value.items():

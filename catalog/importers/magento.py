@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from catalog import facts
 from catalog.importers.cell_lists import deepest_first
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
@@ -155,7 +156,7 @@ class MagentoExport:
         try:
             price, list_price = self._prices(line)
         except RowRejected as error:
-            warnings.append(f"{error}: the special price was left out")
+            warnings.append(facts.SPECIAL_PRICE_LEFT_OUT(reason=str(error)))
             price, list_price = _price(line, "price"), ""
         categories = deepest_first(path[1:] if path[0] in roots else path for path in _paths(line))
         attributes = _attributes(_cell(line, "additional_attributes"))

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from catalog import facts
 from catalog.importers.availability import Availability, parse_availability, parse_boolean
 from catalog.importers.cell_lists import deepest_first, levels_by_slash, split_categories, split_photos
 from catalog.importers.currencies import currencies_of
@@ -264,7 +265,7 @@ class RowBuilder:
         try:
             sku = _unquoted(" ".join(self._text(record, "sku").split()))
             if not sku:
-                raise RowRejected("there is no SKU")
+                raise RowRejected(facts.NO_SKU())
             present = self._fields if self._used <= record.keys() else self._declared_fields(record)
             values = _Values(present)
             return Row(
@@ -289,7 +290,7 @@ class RowBuilder:
     def _product(self, record: Record, sku: str, values: _Values) -> ProductData:
         title = html_to_line(with_line_breaks(self._text(record, "title")))
         if not title:
-            raise RowRejected("the title is empty")
+            raise RowRejected(facts.NO_TITLE())
         categories = self._categories(record)
         currency, price, list_price = self._prices(record, values)
         available, word = self._availability(record, values)
@@ -351,7 +352,7 @@ class RowBuilder:
             return None
         amount = rounded(price.amount, currency)
         if amount != price.amount:
-            values.warn(f"the price {price.amount} was rounded to {amount} {currency}")
+            values.warn(facts.PRICE_ROUNDED(price=str(price.amount), amount=str(amount), currency=currency))
         return amount
 
     def _availability(self, record: Record, values: _Values) -> tuple[bool, str]:
@@ -457,7 +458,7 @@ def _expect_single(value: str | Sequence[str], name: str) -> str:
     if isinstance(value, str):
         return value
     if len(value) > 1:
-        raise RowRejected(f"{name} has {len(value)} values; only one is allowed")
+        raise RowRejected(facts.TOO_MANY_VALUES(field=name, number=len(value)))
     return value[0] if value else ""
 
 
@@ -475,22 +476,20 @@ def _currency(declared: str, declared_codes: Sequence[str], price: Price | None)
     if not declared:
         return allowed[0] if allowed else DEFAULT_CURRENCY
     if not declared_codes:
-        raise RowRejected(f"the currency {declared[:40]!r} is not known: use its three letters, as in EUR")
+        raise RowRejected(facts.CURRENCY_UNKNOWN(currency=repr(declared[:40])))
     if not allowed:
         return declared_codes[0]
     both = [code for code in declared_codes if code in allowed]
     if not both:
-        raise RowRejected(f"the price is in {allowed[0]}, but the currency is {declared_codes[0]}")
+        raise RowRejected(facts.CURRENCIES_DIFFER(of_price=allowed[0], declared=declared_codes[0]))
     return both[0]
 
 
 def _check_encodable(text: str, name: str) -> None:
     if "\x00" in text:
-        raise RowRejected(f"{name} has a NUL byte")
+        raise RowRejected(facts.NUL_BYTE(field=name))
     if not text.isascii() and text != _printable(text):
-        raise RowRejected(
-            f"{name} has bytes that are not in the encoding of the file: set the encoding that it was saved in"
-        )
+        raise RowRejected(facts.FOREIGN_BYTES(field=name))
 
 
 def _printable(text: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from catalog import facts
 from catalog.importers.rows import LoadedPhoto, PhotoSkipped, PhotoSource
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
 from catalog.photos import ImageRejected, PhotoRejectionReason, known_sha256, read_limited, validate_photo
@@ -83,22 +84,22 @@ class PhotoFolder:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise _unreadable_error(f"{name} cannot be read: {reason}") from error
+            raise _unreadable_error(facts.FILE_UNREADABLE(file=name, error=str(reason))) from error
         if self.folder is None or not real.is_relative_to(self.folder):
-            raise _unreadable_error(f"{name} is a symbolic link to a file outside the folder of photos")
+            raise _unreadable_error(facts.LINK_OUTSIDE(file=name))
         if real.is_dir():
-            raise _unreadable_error(f"{name} is a folder, not a file")
+            raise _unreadable_error(facts.IS_A_FOLDER(file=name))
         return real
 
     def _find(self, name: str) -> Path:
         if "://" in name:
-            raise _unreadable_error(f"{name} is not an HTTP URL: use http or https")
+            raise _unreadable_error(facts.NOT_AN_HTTP_URL(link=name))
         if self.folder is None:
-            raise _unreadable_error(f"there is no file {name} in {self.display_path}")
+            raise _unreadable_error(facts.NO_SUCH_FILE(file=name, place=str(self.display_path)))
         # Windows tools write images\1.jpg.
         path = PurePosixPath(name.replace("\\", "/").lstrip("/"))
         if ".." in path.parts or "\x00" in name:
-            raise _unreadable_error(f"{name} is outside the folder of photos")
+            raise _unreadable_error(facts.OUTSIDE_THE_FOLDER(file=name))
         paths = [path, *(PurePosixPath(usual) / path for usual in _USUAL_FOLDERS)]
         for each in paths:
             found = self.folder / each
@@ -106,9 +107,9 @@ class PhotoFolder:
                 if found.is_file() or found.is_symlink():
                     return found
                 if each == path and path.parts and found.is_dir():
-                    raise _unreadable_error(f"{name} is a folder, not a file")
+                    raise _unreadable_error(facts.IS_A_FOLDER(file=name))
             except OSError as error:
-                raise _unreadable_error(f"{name} cannot be read: {error.strerror or error}") from error
+                raise _unreadable_error(facts.FILE_UNREADABLE(file=name, error=str(error.strerror or error))) from error
         return self.folder / self._indexed(name, paths)
 
     def close(self) -> None:
@@ -121,7 +122,7 @@ class PhotoFolder:
 
     def _indexed(self, name: str, paths: Sequence[PurePosixPath]) -> str:
         if self.folder is None or not paths[0].name:
-            raise _unreadable_error(f"there is no file {name} in {self.display_path}")
+            raise _unreadable_error(facts.NO_SUCH_FILE(file=name, place=str(self.display_path)))
         if self._index is None:
             self._index = _FileIndex(self.folder)
         for path in paths:
@@ -129,12 +130,10 @@ class PhotoFolder:
                 return found
         files = self._index.with_name(paths[0])
         if not files:
-            raise _unreadable_error(f"there is no file {name} in {self.display_path}")
+            raise _unreadable_error(facts.NO_SUCH_FILE(file=name, place=str(self.display_path)))
         if len(files) > 1:
             listed = ", ".join(files[:_MAX_LISTED])
-            raise _unreadable_error(
-                f"there are several files {paths[0].name} in {self.display_path} ({listed}): write the path of one"
-            )
+            raise _unreadable_error(facts.SEVERAL_FILES(file=paths[0].name, place=str(self.display_path), found=listed))
         return files[0]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from catalog import facts
 from catalog.archives import SafeArchive
 from catalog.fetching import Fetcher
 from catalog.importers.mapping import FieldMapping
@@ -170,12 +171,12 @@ def sample_photo(path: Path, options: ImportOptions, number: int) -> Photo:
     products = preview_catalogue(path, options).products
     photos = products[number].photos if number < len(products) else None
     if not photos:
-        raise ImageRejected(PhotoRejectionReason.UNREADABLE, "the product has no photo")
+        raise ImageRejected(PhotoRejectionReason.UNREADABLE, facts.NO_PHOTO())
     name = photos[0].name
     if is_link(name):
         return _fetched(name)
     if detect_format(path) != "zip":
-        raise ImageRejected(PhotoRejectionReason.UNREADABLE, f"there is no file {name} in the upload")
+        raise ImageRejected(PhotoRejectionReason.UNREADABLE, facts.NOT_IN_UPLOAD(file=name))
     return _in_archive(path, name)
 
 
@@ -186,7 +187,7 @@ def _fetched(link: str) -> Photo:
     finally:
         fetcher.close()
     if photo is None:
-        raise ImageRejected(PhotoRejectionReason.UNREADABLE, f"{link} has no photo")
+        raise ImageRejected(PhotoRejectionReason.UNREADABLE, facts.LINK_WITHOUT_PHOTO(link=link))
     return photo
 
 
@@ -197,7 +198,7 @@ def _in_archive(path: Path, name: str) -> Photo:
         found = [member for member in members if PurePosixPath(member).parts[-len(wanted.parts) :] == wanted.parts]
         found = found or [member for member in members if PurePosixPath(member).name == wanted.name]
         if not found:
-            raise ImageRejected(PhotoRejectionReason.UNREADABLE, f"there is no file {name} in the archive")
+            raise ImageRejected(PhotoRejectionReason.UNREADABLE, facts.NOT_IN_ARCHIVE(file=name))
         return validate_photo(archive.read(members[min(found, key=len)]))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 from catalog.photos import Photo
 from catalog.services import ProductData
+from jobs.facts import fact_of, restored
 from jobs.storage import StorageUnavailable
 
 # Problems kept in a report; the others are counted and passed to `on_rejected`.
@@ -137,13 +138,31 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """A rejected row; or, of a row that was imported, a rejected photo (`photo` is set) or a warning (`is_warning`)."""
+    """A rejected row; or, of a row that was imported, a rejected photo (`photo` is set) or a warning (`is_warning`).
+
+    Attributes:
+        line: as in Row.
+        sku: as in Row.
+        reason: a fact, or any other sentence in English.
+        photo: as the row names it.
+        is_warning: whether the row was imported without a value.
+    """
 
     line: int
     sku: str
     reason: str
     photo: str = ""
     is_warning: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON of it, with the fact that `jobs.facts` words for each reader."""
+        return {**asdict(self), "fact": fact_of(self.reason)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> RowProblem:
+        """The problem of `as_json`."""
+        values = {name: value for name, value in content.items() if name != "fact"}
+        return cls(**{**values, "reason": restored(content.get("fact"), content["reason"])})
 
 
 @dataclass(slots=True)

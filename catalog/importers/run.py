@@ -123,14 +123,15 @@ class Checkpoint:
             The object that `from_json` reads.
         """
         # Not all thousand problems are copied for each batch.
-        report = replace(self.report, problems=self.report.problems[:max_problems])
-        return {"report": asdict(report), "rejected_bytes": self.rejected_bytes}
+        problems = [problem.as_json() for problem in self.report.problems[:max_problems]]
+        report = asdict(replace(self.report, problems=[]))
+        return {"report": {**report, "problems": problems}, "rejected_bytes": self.rejected_bytes}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Checkpoint:
         """The checkpoint of `as_json`."""
         report: dict[str, Any] = dict(content["report"])
-        problems = [RowProblem(**problem) for problem in report.pop("problems")]
+        problems = [RowProblem.from_json(problem) for problem in report.pop("problems")]
         report["interrupted"] = False
         return cls(ImportReport(**report, problems=problems), content["rejected_bytes"])
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain, count
 
+from catalog import facts
 from catalog.importers.mapping import FIELDS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFile, PhotoFolder, PhotoLink
 from catalog.importers.rows import PhotoSource, Row, RowRejected
@@ -146,7 +147,7 @@ class SkusOfFile:
             return sku, ""
         numbered = (shortened(otherwise, f"-{number}") for number in count(2))
         made = next(name for name in chain([shortened(otherwise)], numbered) if self._is_free(name, owner))
-        return made, f"another variant has the SKU {sku}, too: this one became {made}" if sku else ""
+        return made, facts.SKU_OF_ANOTHER(sku=sku, made=made) if sku else ""
 
     def close(self) -> None:
         """Forget them."""
@@ -234,7 +235,7 @@ def parse_date(text: str, *, end_of_day: bool = False) -> datetime:
     try:
         moment, has_time = _slashed_date(text) or (datetime.fromisoformat(text), len(text) > len("2026-12-31"))
     except ValueError:
-        raise RowRejected(f"{text[:40]!r} is not a date such as 2026-12-31") from None
+        raise RowRejected(facts.NOT_A_DATE(text=repr(text[:40]))) from None
     if end_of_day and not has_time:
         moment = moment.replace(hour=23, minute=59, second=59)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from catalog import facts
 from catalog.importers.cell_lists import deepest_first
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
@@ -94,9 +95,7 @@ class ShopTable:
                 elif level == "variant" and product is not None:
                     product.count += 1
                     if product.count > _MAX_LINES:
-                        yield Row(
-                            line.line, "", error=f"the product has more than {_MAX_LINES:,} variants", cells=line.cells
-                        )
+                        yield Row(line.line, "", error=facts.TOO_MANY_VARIANTS(limit=_MAX_LINES), cells=line.cells)
                     else:
                         yield self._row(line, product, skus)
                 elif level:

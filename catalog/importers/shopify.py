@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from catalog import facts
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
@@ -127,9 +128,9 @@ class ShopifyExport:
             for line in self._table:
                 handle = self._cell(line, "handle")
                 if not handle:
-                    yield Row(line.line, "", error=line.error or "there is no handle", cells=line.cells)
+                    yield Row(line.line, "", error=line.error or facts.NO_HANDLE(), cells=line.cells)
                     if product is not None:
-                        product.error = f"line {line.line}, which may belong to this product, cannot be read"
+                        product.error = facts.LINE_UNREADABLE(line=str(line.line))
                 elif product is not None and product.handle == handle:
                     product.add(line)
                 else:
@@ -142,7 +143,7 @@ class ShopifyExport:
     def _build(self, product: _Lines) -> Iterator[Row]:
         first = product.lines[0]
         if product.count > _MAX_LINES:
-            reason = f"the handle has {product.count:,} lines; the maximum is {_MAX_LINES:,}"
+            reason = facts.HANDLE_TOO_LONG(lines=product.count, limit=_MAX_LINES)
             cells = tuple(cells for line in product.lines for cells in line.cells)
             yield Row(first.line, product.handle[:SKU_LENGTH], error=reason, cells=cells)
             return

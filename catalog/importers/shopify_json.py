@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from catalog import facts
 from catalog.importers.encodings import find_encoding
 from catalog.importers.json_objects import JsonUnreadable, json_objects
 from catalog.importers.mapping import FieldMapping
@@ -86,7 +87,7 @@ def _product(number: int, content: Mapping[str, Any]) -> ShopifyProduct:
         photos=list(photos) if "images" in content else None,
         alts=photos,
         variants=[_variant(number, variant, names, by_id, raw) for variant in variants or [{}]],
-        error="" if raw["handle"] and variants else "there is no handle" if variants else "the product has no variants",
+        error="" if raw["handle"] and variants else facts.NO_HANDLE() if variants else facts.NO_VARIANTS(),
     )
 
 

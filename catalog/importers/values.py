@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from price_parser import Price as ParsedPrice
 
+from catalog import facts
 from catalog.importers.currencies import currencies_of
 from catalog.importers.rows import RowRejected
 from catalog.money import decimals, precision
@@ -59,13 +60,13 @@ def parse_price(text: str, *, decimal: str = "", usual_decimal: str = "", curren
         return Price(Decimal(text))
     before, number, after = _located(text)
     if before.endswith("-"):
-        raise RowRejected(f"the price {text} is negative")
+        raise RowRejected(facts.PRICE_NEGATIVE(price=text))
     found = [_currencies(affix, text) for affix in (before, after) if affix]
     currencies = found[0] if found else ()
     if len(found) == 2:
         currencies = tuple(code for code in found[0] if code in found[1])
         if not currencies:
-            raise RowRejected(f"the price {text} has two currencies")
+            raise RowRejected(facts.PRICE_OF_TWO_CURRENCIES(price=text))
     if not decimal:
         known = currency if currency in currencies or not currencies else currencies[0]
         decimal = _decimal_separator(number, text, usual_decimal, known)
@@ -117,23 +118,23 @@ def _simplified(text: str) -> str:
 def _located(text: str) -> tuple[str, str, str]:
     """What stands before the number, the number, and what stands after it."""
     if len(text) > _MAX_CHARACTERS:
-        raise RowRejected(f"{text[:40]!r} is not a price")
+        raise RowRejected(facts.NOT_A_PRICE(text=repr(text[:40])))
     number = (ParsedPrice.fromstring(text).amount_text or "").strip()
     start = text.find(number) if number else -1
     if start < 0:
-        raise RowRejected(f"{text[:40]!r} is not a price")
+        raise RowRejected(facts.NOT_A_PRICE(text=repr(text[:40])))
     # A point or comma that a number ends with is none of its own: `19,-`.
     after = _NO_CENTS.sub("", text[start + len(number) :], count=1).strip().rstrip("*").strip()
     before = text[:start].strip()
     if re.search(r"\d", before + after):
-        raise RowRejected(f"{text[:40]!r} is not a price")
+        raise RowRejected(facts.NOT_A_PRICE(text=repr(text[:40])))
     return before, number.rstrip("., "), after
 
 
 def _currencies(affix: str, text: str) -> tuple[str, ...]:
     found = currencies_of(affix)
     if not found and affix != ".":
-        raise RowRejected(f"{text[:40]!r} is not a price")
+        raise RowRejected(facts.NOT_A_PRICE(text=repr(text[:40])))
     return found
 
 
@@ -164,16 +165,16 @@ def _decimal_separator(number: str, text: str, usual: str, currency: str) -> str
         return ""
     if currency and mark == ".":
         return mark
-    raise RowRejected(f"the price {text} is ambiguous, thousands or decimals: set the decimal separator")
+    raise RowRejected(facts.PRICE_AMBIGUOUS(price=text))
 
 
 def _amount(number: str, text: str, decimal: str) -> Decimal:
     integer, _, fraction = number.rpartition(decimal) if decimal and decimal in number else (number, "", "")
     grouped = _GROUPS.fullmatch(integer) or _INDIAN_GROUPS.fullmatch(integer) or integer.isdigit()
     if not (grouped or (fraction and not integer)) or (fraction and not fraction.isdigit()):
-        raise RowRejected(f"the price {text} has neither groups of three digits nor one decimal separator")
+        raise RowRejected(facts.PRICE_UNREADABLE(price=text))
     digits = re.sub(r"\D", "", integer)
     amount = Decimal(f"{digits or 0}.{fraction or 0}")
     if amount >= _MAX_AMOUNT:
-        raise RowRejected(f"the price {text} is too large")
+        raise RowRejected(facts.PRICE_TOO_LARGE(price=text))
     return amount

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from catalog import facts
 from catalog.importers.encodings import find_encoding
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
@@ -95,10 +96,10 @@ class VisionProducts:
                     )
             for line, cells in self._lines():
                 if len(cells) < _REQUIRED_COLUMNS:
-                    reason = f"{len(cells)} columns instead of {len(_COLUMNS)}"
+                    reason = facts.COLUMNS_MISSING(found=len(cells), expected=len(_COLUMNS))
                     yield Row(line, "", error=reason, cells=(tuple(cells),))
                 elif not (key := cells[3].strip()):
-                    yield Row(line, "", error="there is no product-id", cells=(tuple(cells),))
+                    yield Row(line, "", error=facts.NO_PRODUCT_ID(), cells=(tuple(cells),))
                 elif images.first("SELECT MIN(line) FROM image WHERE product = ?", text_key(key)) == (line,):
                     found = images.rows("SELECT cells FROM image WHERE product = ? ORDER BY line", text_key(key))
                     yield self._row(line, key, [json.loads(str(text)) for (text,) in found])

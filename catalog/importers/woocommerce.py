@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from catalog import facts
 from catalog.importers.cell_lists import deepest_first
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
@@ -271,7 +272,7 @@ class WooCommerceExport:
         try:
             price, list_price = self._prices(line)
         except RowRejected as error:
-            warnings.append(f"{error}: the sale was left out")
+            warnings.append(facts.SALE_LEFT_OUT(reason=str(error)))
             price, list_price = self._price(line, "regular_price"), ""
         if not price and "variable" in self._types(line):
             price = next((low for name in self._references(line) if (low := parents.lowest_price(name))), "")

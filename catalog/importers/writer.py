@@ -33,7 +33,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, reset_queries, transaction
 
-from catalog import events
+from catalog import events, facts
 from catalog.filters import ProductFilter
 from catalog.importers.rows import (
     MAX_NEW,
@@ -366,7 +366,7 @@ class _ImportRun:
         if row.product is None:
             pending.rejected = row.error
         elif previous_line is not None:
-            pending.rejected = f"the SKU {row.sku} is already on line {previous_line}"
+            pending.rejected = facts.SKU_TWICE(sku=row.sku, line=str(previous_line))
         else:
             # Photos are decoded before the transaction, so that it holds its locks for milliseconds.
             try:
@@ -384,7 +384,7 @@ class _ImportRun:
         except (IntegrityError, DataError) as error:
             self._categories.clear()
             if len(batch) == 1:
-                batch[0].rejected = f"the database rejected it: {error}"
+                batch[0].rejected = facts.REJECTED_BY_DATABASE(error=str(error))
                 return
             for pending in batch:
                 self._save([pending])
@@ -456,7 +456,7 @@ class _ImportRun:
         else:
             texts = list(pending.row.warnings)
             if (earlier := self._seen.spell(pending.row)) is not None:
-                texts.append(f"the SKU differs from {earlier[0]} on line {earlier[1]} in case only")
+                texts.append(facts.SKU_IN_OTHER_CASE(sku=earlier[0], line=str(earlier[1])))
             warnings = [RowProblem(pending.row.line, pending.row.sku, text, is_warning=True) for text in texts]
             report.warnings += len(warnings)
             problems = [*warnings, *problems]

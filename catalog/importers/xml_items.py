@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
+from catalog import facts
 from catalog.importers.rows import InvalidSource
 
 # Google's namespace, as it is and as some write it.
@@ -309,7 +310,7 @@ class _ItemParser(_Parser):
             return
         self._characters += len(text)
         if self._characters > _MAX_ITEM_CHARACTERS:
-            self._item.error = f"the item is longer than {_MAX_ITEM_CHARACTERS:,} characters"
+            self._item.error = facts.ITEM_TOO_LONG(limit=_MAX_ITEM_CHARACTERS)
             for parts in (self._own, *(element.parts for element in self._open)):
                 parts.clear()
             return
@@ -333,9 +334,9 @@ class _ItemParser(_Parser):
             return
         self._values += 1
         if self._values > _MAX_ITEM_VALUES:
-            item.error = f"the item has more than {_MAX_ITEM_VALUES:,} elements"
+            item.error = facts.ITEM_TOO_LARGE(limit=_MAX_ITEM_VALUES)
         elif self._characters > _MAX_ITEM_CHARACTERS:
-            item.error = f"the item is longer than {_MAX_ITEM_CHARACTERS:,} characters"
+            item.error = facts.ITEM_TOO_LONG(limit=_MAX_ITEM_CHARACTERS)
         elif not item.error and (text := text.strip()):
             item.of(namespace).setdefault(path, []).append(text)
 

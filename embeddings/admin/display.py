@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from accounts.admin.display import Badge, ReadOnlyAdmin
 from embeddings.models import ImageEmbedding
+from jobs.facts import in_words
 
 State = ImageEmbedding.State
 # OUTDATED is in the index and found; only its details are on their way.
@@ -19,7 +20,7 @@ def state_badge(row: ImageEmbedding, *, named: bool = True) -> Badge:
     """A row's state, with the reason of a failure. named: with the encoder version's name."""
     label = State(row.state).label
     text = f"{row.version.label}: {label}" if named else str(label)
-    return Badge(text, VARIANTS.get(State(row.state), "info"), row.error)
+    return Badge(text, VARIANTS.get(State(row.state), "info"), in_words(row.error_fact, row.error))
 
 
 class ReviewAdmin(ReadOnlyAdmin):

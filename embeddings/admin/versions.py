@@ -483,7 +483,7 @@ def _last_verification(version: EncoderVersion) -> str:
         return str(_("The comparison is under way."))
     when = date_format(timezone.localtime(job.finished_at), "DATETIME_FORMAT")
     if job.result is None:
-        return str(_("%(when)s: failed, since %(error)s.") % {"when": when, "error": job.error})
+        return str(_("%(when)s: failed, since %(error)s.") % {"when": when, "error": job.error_in_words})
     return str(
         _("%(when)s, %(encoder)s: %(missing)d missing, %(stale)d stale, %(orphaned)d orphaned; repaired.")
         % {"when": when, **job.result}

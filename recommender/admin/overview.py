@@ -20,6 +20,7 @@ from catalog.thumbnails import thumbnail_url
 from embeddings.admin.versions import has_report
 from embeddings.models import Collection
 from jobs.admin import JOB_VARIANTS, job_url
+from jobs.facts import with_gaps
 from jobs.models import Job
 from recommender import dashboard
 from recommender.dashboard import CatalogueCounts, Coverage, JobSummary, PoorQuery, Quality, Weakness
@@ -164,7 +165,7 @@ def _coverage(coverage: Coverage) -> CoverageView:
     ]
     failed = f"{photos}&state__exact=failed"
     failures = [
-        Figure(failure.reason, failure.photos, f"{failed}&{urlencode({'q': failure.words})}")
+        Figure(with_gaps(failure.fact, failure.reason), failure.photos, f"{failed}&{urlencode({'q': failure.words})}")
         for failure in coverage.failures
     ]
     return CoverageView(coverage, states, failures)

@@ -18,6 +18,7 @@ from django.urls import reverse
 from PIL import Image
 
 from accounts.models import User
+from catalog import facts
 from catalog.models import Category, Product, ProductImage
 from catalog.photos import validate_photo
 from catalog.services import ProductData, attach_image, save_product
@@ -449,6 +450,16 @@ class TestImageEmbeddings:
         page = admin.get(reverse("admin:embeddings_imageembedding_change", args=[row.pk])).content.decode()
         assert "the picture is damaged" in page
         assert change_page(product) in page
+
+    def test_a_failed_photo_shows_its_reason_in_the_language_of_the_reader(self, admin: Client) -> None:
+        stock()
+        row = ImageEmbedding.objects.get()
+        ImageEmbedding.objects.mark_failed(facts.FILE_TOO_LARGE(limit=20_000_000))
+        for page in ("changelist", "change"):
+            address = reverse(f"admin:embeddings_imageembedding_{page}", args=[row.pk] if page == "change" else None)
+            shown = admin.get(address, headers={"Accept-Language": "de"}).content.decode()
+            assert "die Datei ist größer als 20.000.000 Bytes" in shown
+            assert "the file is larger" not in shown
 
     @pytest.mark.parametrize("text", ["sku-x", "damaged"])
     def test_they_are_found_by_sku_and_by_words_of_the_error(self, admin: Client, text: str) -> None:

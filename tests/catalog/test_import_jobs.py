@@ -160,8 +160,11 @@ class TestAnImportIsWorkedOff:
         assert result is not None
         assert (result["rows"], result["created"], result["rejected"], result["dry_run"]) == (3, 2, 1, False)
         assert result["problems"] == [
-            {"line": 3, "sku": "m2", "reason": "the title is empty", "photo": "", "is_warning": False}
-        ]
+            {
+                "line": 3, "sku": "m2", "reason": "the title is empty", "photo": "", "is_warning": False,
+                "fact": {"code": "no-title", "parameters": {}},
+            }
+        ]  # fmt: skip
         assert result["rejected_file"]
         assert (job.done, job.total, job.stage) == (3, 3, "importing")
         assert sorted(Product.objects.values_list("sku", "product_source__source")) == [
@@ -366,6 +369,9 @@ class TestInTheAdmin:
         assert "Would be imported" in page
         assert "the title is empty" in page
         assert "Import these 2 rows" in page
+        german = manager.get(answer.headers["Location"], headers={"Accept-Language": "de"}).content.decode()
+        assert "der Titel ist leer" in german
+        assert "the title is empty" not in german
 
         answer = manager.post(reverse("admin:catalog_import_run", args=[dry.pk]))
         job = Job.objects.get(state=State.QUEUED)

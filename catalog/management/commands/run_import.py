@@ -96,7 +96,7 @@ def _has_rejected(report: ImportReport) -> bool:
 
 
 def _succeed(job: Job, report: ImportReport, on_progress: ProgressCallback) -> None:
-    problems = [asdict(problem) for problem in report.problems[:MAX_PROBLEMS]]
+    problems = [problem.as_json() for problem in report.problems[:MAX_PROBLEMS]]
     on_progress("importing", report.rows, report.rows)
     execution.succeed(
         job, {"rows": report.rows, **asdict(report), "problems": problems, "rejected_file": _has_rejected(report)}

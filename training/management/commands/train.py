@@ -21,7 +21,7 @@ from embeddings.evaluation.metrics import METRICS
 from embeddings.management.errors import command_error
 from embeddings.models import Collection, EncoderVersion
 from embeddings.text_maps import train_text_map
-from jobs import execution
+from jobs import execution, failures
 from jobs.files import local_upload
 from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
@@ -156,7 +156,7 @@ class Command(BaseCommand):
         except OSError as error:
             execution.fail_with_os_error(job, error)
         except MemoryError:
-            execution.fail(job, "the memory does not suffice for this training: send fewer photos")
+            execution.fail(job, failures.MEMORY_OF_TRAINING())
         else:
             execution.succeed(job, result)
 

@@ -1,0 +1,173 @@
+"""What can be wrong with a photo, or with a row of a source: declared once, worded where it is shown (jobs/facts.py)."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_noop as _
+
+from jobs.facts import FactKind
+
+# Photos.
+FILE_EMPTY = FactKind("file-empty", _("the file is empty"))
+NOT_A_FILE = FactKind("not-a-file", _("%(file)s is a folder or a device, not a file"))
+FILE_UNREADABLE = FactKind("file-unreadable", _("%(file)s cannot be read: %(error)s"))
+PIXELS_REFUSED = FactKind("pixels-refused", _("the picture has too many pixels: %(error)s"))
+JPEG_SCANS = FactKind("jpeg-scans", _("the JPEG has more than %(limit)s scans: save it again"))
+HEIC_WITHOUT_EXTRA = FactKind(
+    "heic-without-extra",
+    _(
+        "the file is HEIC, which this server reads only with the extra heif (requirements/heif.txt): install"
+        " it, or save the photo as JPEG"
+    ),
+)
+SIDE_TOO_LONG = FactKind(
+    "side-too-long",
+    _("the picture has %(width)s x %(height)s pixels; the maximum is %(limit)s per side"),
+)
+TOO_MANY_PIXELS = FactKind(
+    "too-many-pixels",
+    _("the picture has %(width)s x %(height)s pixels; the maximum is %(limit)s in all: save it smaller"),
+)
+TOO_MUCH_MEMORY = FactKind(
+    "too-much-memory",
+    _(
+        "decoding %(width)s x %(height)s pixels would take %(needed)s bytes of memory; the maximum is"
+        " %(limit)s: save it smaller"
+    ),
+)
+FILE_TOO_LARGE = FactKind("file-too-large", _("the file is larger than %(limit)s bytes: save it smaller"))
+FORMAT_DAMAGED = FactKind("format-damaged", _("the %(format)s file is damaged or truncated: export or upload it again"))
+FORMAT_UNUSABLE = FactKind("format-unusable", _("the file is %(format)s: save it as JPEG, PNG or WebP"))
+NOT_A_PICTURE = FactKind("not-a-picture", _("the file is not a picture: use JPEG, PNG or WebP"))
+PICTURE_TRUNCATED = FactKind("picture-truncated", _("the picture is truncated: copy or upload it again"))
+PICTURE_DAMAGED = FactKind("picture-damaged", _("the picture is damaged (%(error)s): export it again"))
+
+# Photos behind links.
+PHOTO_TOO_LARGE = FactKind("photo-too-large", _("the photo is larger than %(limit)s bytes: use a smaller one"))
+HOST_REFUSES = FactKind("host-refuses", _("%(host)s responds with %(status)s"))
+LINK_WRONG = FactKind("link-wrong", _("%(host)s responds with %(status)s: is the link right?"))
+HOST_COMPRESSES = FactKind("host-compresses", _("%(host)s compresses the photo (%(encoding)s) unasked"))
+NO_RESPONSE = FactKind("no-response", _("no response from %(host)s (%(error)s)"))
+IMPORT_STOPPED = FactKind("import-stopped", _("the import was stopped"))
+HOST_TOO_SLOW = FactKind("host-too-slow", _("%(host)s is too slow: the photo did not arrive within %(seconds)s s"))
+HOST_GIVEN_UP = FactKind(
+    "host-given-up",
+    _("%(host)s failed %(times)s times in a row and gets no more requests: import again later"),
+)
+ATTEMPTS_FAILED = FactKind("attempts-failed", _("%(reason)s (%(attempts)s attempts): import again later"))
+TOO_MANY_REDIRECTS = FactKind(
+    "too-many-redirects",
+    _("the link redirects more than %(limit)s times: use the URL that it leads to"),
+)
+ADDRESS_NOT_PUBLIC = FactKind(
+    "address-not-public",
+    _(
+        "%(host)s is %(address)s, an address of a private or special network: links are followed to public"
+        " servers (the setting FETCH_ALLOW_NETWORKS allows others)"
+    ),
+)
+LINK_TOO_LONG = FactKind("link-too-long", _("the link is longer than %(limit)s characters"))
+NOT_A_URL = FactKind("not-a-url", _("this is not a URL: %(error)s"))
+LINK_SCHEME = FactKind("link-scheme", _("the link has the scheme %(scheme)s: use http or https"))
+LINK_WITHOUT_HOST = FactKind("link-without-host", _("the link has no host name"))
+LINK_WITH_USER = FactKind("link-with-user", _("the link contains a user name: use a link without a password"))
+LINK_PORT = FactKind(
+    "link-port",
+    _("the link has the port %(port)s: use 80 or 443 (the setting FETCH_PORTS allows others)"),
+)
+HOST_IS_A_NUMBER = FactKind(
+    "host-is-a-number",
+    _("%(host)s is a number instead of a host name: use the name, or four numbers from 0 to 255"),
+)
+NO_LONGER_KEPT = FactKind("no-longer-kept", _("the photo is no longer kept: choose it again"))
+PHOTOS_TOO_SLOW = FactKind("photos-too-slow", _("the photos did not arrive within %(seconds)s s together"))
+
+# Photos in folders and archives.
+LINK_OUTSIDE = FactKind("link-outside", _("%(file)s is a symbolic link to a file outside the folder of photos"))
+IS_A_FOLDER = FactKind("is-a-folder", _("%(file)s is a folder, not a file"))
+NOT_AN_HTTP_URL = FactKind("not-an-http-url", _("%(link)s is not an HTTP URL: use http or https"))
+NO_SUCH_FILE = FactKind("no-such-file", _("there is no file %(file)s in %(place)s"))
+OUTSIDE_THE_FOLDER = FactKind("outside-the-folder", _("%(file)s is outside the folder of photos"))
+SEVERAL_FILES = FactKind(
+    "several-files",
+    _("there are several files %(file)s in %(place)s (%(found)s): write the path of one"),
+)
+
+# Photos that are embedded.
+PHOTO_DELETED = FactKind("photo-deleted", _("the photo was deleted before it was embedded"))
+FILE_MISSING = FactKind(
+    "file-missing",
+    _("the file %(file)s is missing from the media storage: import or upload the photo again"),
+)
+MEDIA_FAILED = FactKind("media-failed", _("the media storage failed: %(error)s"))
+
+# Rows.
+PRICE_NEGATIVE = FactKind("price-negative", _("the price %(price)s is negative"))
+PRICE_OF_TWO_CURRENCIES = FactKind("price-of-two-currencies", _("the price %(price)s has two currencies"))
+NOT_A_PRICE = FactKind("not-a-price", _("%(text)s is not a price"))
+PRICE_AMBIGUOUS = FactKind(
+    "price-ambiguous",
+    _("the price %(price)s is ambiguous, thousands or decimals: set the decimal separator"),
+)
+PRICE_UNREADABLE = FactKind(
+    "price-unreadable",
+    _("the price %(price)s has neither groups of three digits nor one decimal separator"),
+)
+PRICE_TOO_LARGE = FactKind("price-too-large", _("the price %(price)s is too large"))
+PRICE_ROUNDED = FactKind("price-rounded", _("the price %(price)s was rounded to %(amount)s %(currency)s"))
+NO_SKU = FactKind("no-sku", _("there is no SKU"))
+NO_TITLE = FactKind("no-title", _("the title is empty"))
+TOO_MANY_VALUES = FactKind("too-many-values", _("%(field)s has %(number)s values; only one is allowed"))
+CURRENCY_UNKNOWN = FactKind(
+    "currency-unknown",
+    _("the currency %(currency)s is not known: use its three letters, as in EUR"),
+)
+CURRENCIES_DIFFER = FactKind("currencies-differ", _("the price is in %(of_price)s, but the currency is %(declared)s"))
+NUL_BYTE = FactKind("nul-byte", _("%(field)s has a NUL byte"))
+FOREIGN_BYTES = FactKind(
+    "foreign-bytes",
+    _("%(field)s has bytes that are not in the encoding of the file: set the encoding that it was saved in"),
+)
+AVAILABILITY_UNKNOWN = FactKind(
+    "availability-unknown",
+    _("available: %(text)s is neither yes, no, a known word nor a number of items"),
+)
+NEITHER_YES_NOR_NO = FactKind("neither-yes-nor-no", _("%(field)s: %(text)s is neither yes nor no"))
+NOT_A_DATE = FactKind("not-a-date", _("%(text)s is not a date such as 2026-12-31"))
+SKU_OF_ANOTHER = FactKind("sku-of-another", _("another variant has the SKU %(sku)s, too: this one became %(made)s"))
+NOT_A_SALE_PERIOD = FactKind(
+    "not-a-sale-period",
+    _("sale_price_effective_date: %(text)s is not of the form 2030-01-31T08:00+0100/2030-02-07T22:00+0100"),
+)
+SALE_IGNORED = FactKind("sale-ignored", _("%(reason)s: the price is the one without the sale"))
+SALE_LEFT_OUT = FactKind("sale-left-out", _("%(reason)s: the sale was left out"))
+SPECIAL_PRICE_LEFT_OUT = FactKind("special-price-left-out", _("%(reason)s: the special price was left out"))
+NAMES_WITHOUT_VALUES = FactKind(
+    "names-without-values",
+    _("%(field)s: there are %(names)s names and %(values)s values: they were left out"),
+)
+SKU_TWICE = FactKind("sku-twice", _("the SKU %(sku)s is already on line %(line)s"))
+SKU_IN_OTHER_CASE = FactKind("sku-in-other-case", _("the SKU differs from %(sku)s on line %(line)s in case only"))
+REJECTED_BY_DATABASE = FactKind("rejected-by-database", _("the database rejected it: %(error)s"))
+COLUMNS_MISSING = FactKind("columns-missing", _("%(found)s columns instead of %(expected)s"))
+NO_PRODUCT_ID = FactKind("no-product-id", _("there is no product-id"))
+LINE_TOO_LONG = FactKind("line-too-long", _("the line is longer than %(limit)s characters"))
+JSON_TOO_DEEP = FactKind("json-too-deep", _("the line is not JSON that can be read: it is nested too deeply"))
+NOT_JSON = FactKind("not-json", _("the line is not JSON: %(error)s"))
+NOT_AN_OBJECT = FactKind(
+    "not-an-object",
+    _("the line is JSON but not an object: write one object per line, or one list of objects in the whole file"),
+)
+NESTED_TOO_DEEP = FactKind("nested-too-deep", _("%(field)s is nested more than %(limit)s deep"))
+ITEM_TOO_LONG = FactKind("item-too-long", _("the item is longer than %(limit)s characters"))
+ITEM_TOO_LARGE = FactKind("item-too-large", _("the item has more than %(limit)s elements"))
+NO_HANDLE = FactKind("no-handle", _("there is no handle"))
+NO_VARIANTS = FactKind("no-variants", _("the product has no variants"))
+LINE_UNREADABLE = FactKind("line-unreadable", _("line %(line)s, which may belong to this product, cannot be read"))
+HANDLE_TOO_LONG = FactKind("handle-too-long", _("the handle has %(lines)s lines; the maximum is %(limit)s"))
+TOO_MANY_VARIANTS = FactKind("too-many-variants", _("the product has more than %(limit)s variants"))
+
+# Previews.
+NO_PHOTO = FactKind("no-photo", _("the product has no photo"))
+NOT_IN_UPLOAD = FactKind("not-in-upload", _("there is no file %(file)s in the upload"))
+LINK_WITHOUT_PHOTO = FactKind("link-without-photo", _("%(link)s has no photo"))
+NOT_IN_ARCHIVE = FactKind("not-in-archive", _("there is no file %(file)s in the archive"))
