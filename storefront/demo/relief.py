@@ -163,8 +163,9 @@ def blurred(field: Field, radius: float) -> Field:
 
 
 def _box_blurred(field: Field, reach: int) -> Field:
-    padded = np.pad(field, ((reach + 1, reach), (0, 0)), mode="edge")
-    total = np.cumsum(padded, axis=0, dtype=np.float32)
+    # np.pad would take longer than the blur.
+    padded = np.clip(np.arange(-reach - 1, len(field) + reach), 0, len(field) - 1)
+    total = np.cumsum(field[padded], axis=0, dtype=np.float32)
     span = 2 * reach + 1
     return (total[span:] - total[:-span]) / span
 
