@@ -2,9 +2,9 @@
 
 Usage: python -m bench.processor_time [--points 100000] [--requests 300] [--rounds 3] [--keep FOLDER] [--against FOLDER]
 Data as in bench/similar_latency.py, whose folder --keep may be; requests as there and in bench/search_latency.py, one after the
-other. Of each kind the mean of the fastest tenth, which other work on the machine disturbs least. `process` counts the threads of
-the embedded engine, too, `thread` the one that answers. `similar, prices change`: another product's price is written to the index
-before each request. --against: a checkout of another release with a `.venv`, which answers the same requests in turns.
+other. Of each kind the mean of the fastest tenth, which other work on the machine disturbs least, and of all. `process` counts the
+threads of the embedded engine, too, `thread` the one that answers. `similar, prices change`: another product's price is written to
+the index before each request. --against: a checkout of another release with a `.venv`, which answers the same requests in turns.
 """
 
 from __future__ import annotations
@@ -48,7 +48,13 @@ def main() -> None:
                 for kind, measured in _measured(environment, checkout, asked).items():
                     times[checkout][kind] += measured
     rows = [
-        {"request": kind, "of": checkout.name, "process ms": _fastest(each, 0), "thread ms": _fastest(each, 1)}
+        {
+            "request": kind,
+            "of": checkout.name,
+            "process ms": _fastest(each, 0),
+            "thread ms": _fastest(each, 1),
+            "process ms, mean": 1e3 * sum(one for one, _ in each) / len(each),
+        }
         for kind in times[checkouts[0]]
         for checkout in checkouts
         for each in [times[checkout][kind]]

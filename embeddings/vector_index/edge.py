@@ -13,6 +13,8 @@ from collections.abc import Collection as AnyCollection
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from heapq import nsmallest
+from itertools import islice, takewhile
 from pathlib import Path
 from threading import Condition, Lock
 from typing import Any, NamedTuple
@@ -65,6 +67,7 @@ _DENSE = ""  # the engine's name of the vector that has none
 _CLAIM = ".claim"
 _POINTS_A_WRITE = 1000
 _MAX_CANDIDATES = 10_000  # more hits with one score than these are cut by chance, too
+_TIES_GROWTH = 4
 _OPTIMISE = """
 import sys, qdrant_edge
 shard = qdrant_edge.EdgeShard.load(sys.argv[1])
@@ -293,9 +296,8 @@ class EdgeVectorIndex:
                 )
                 if len(found) < asked or found[-1].score != found[query.limit - 1].score or asked > _MAX_CANDIDATES:
                     break
-                asked *= 2
-        hits = [Hit(point_id := int(point.id), point_id, point.score) for point in found]
-        return best_first(hits)[: query.limit]
+                asked *= _TIES_GROWTH
+        return [Hit(point_id, point_id, score) for score, point_id in _first_of_tied(found, query.limit)]
 
     def _search(self, shard: _Shard, query: VectorQuery) -> _Search:
         examples = possible_ids({*query.positive_ids, *query.negative_ids})
@@ -690,6 +692,26 @@ def _request(
 def _rescored(limit: int) -> engine.QuantizationSearchParams:
     oversampling = max(OVERSAMPLING, LEAST_RESCORED / limit)
     return engine.QuantizationSearchParams(rescore=True, oversampling=oversampling)
+
+
+def _first_of_tied(found: Sequence[engine.ScoredPoint], limit: int) -> list[tuple[float, int]]:
+    """Score and id of the best, of equal ones the lowest ids. Thousands may tie, so that nothing is made of each.
+
+    Args:
+        found: by descending score.
+        limit: how many are wanted.
+
+    Returns:
+        The best, in their order.
+    """
+    if not found:
+        return []
+    cut = found[min(limit, len(found)) - 1].score
+    better = list(takewhile(lambda point: point.score > cut, found))
+    tied = takewhile(lambda point: point.score == cut, islice(found, len(better), None))
+    lowest = nsmallest(limit - len(better), (int(point.id) for point in tied))
+    ranked = sorted((-point.score, int(point.id)) for point in better)
+    return [*((-score, point_id) for score, point_id in ranked), *((cut, point_id) for point_id in lowest)]
 
 
 def _among(ids: AnyCollection[Any], conditions: engine.Filter | None) -> engine.Filter:
