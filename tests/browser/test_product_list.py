@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from tests.browser.conftest import SIZES, Screen
+from tests.browser.conftest import DEVICES, SIZES, Screen
 from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,3 +40,18 @@ def test_a_product_is_a_card_of_some_lines_on_a_phone(
 
     page.set_viewport_size({"width": 1280, "height": 900})
     expect(page.get_by_role("columnheader", name="Photos")).to_be_visible()
+
+
+@pytest.mark.parametrize("screen", DEVICES)
+def test_lists_that_belong_together_are_all_in_sight(
+    page: Page, screen: Screen, shop_url: str, sign_in: Callable[[User], None]
+) -> None:
+    sign_in(User.objects.create_superuser("owner", "owner@shop.example", "secret"))
+    for number in range(30):
+        stock(f"Mug {number}", photos=0, category=("Home", f"Mugs {number}"))
+    page.goto(f"{shop_url}/admin/catalog/category/")
+    lists = page.get_by_role("navigation", name="Related lists")
+    expect(lists.get_by_role("link", name="Categories")).to_have_attribute("aria-current", "page")
+    lists.get_by_role("link", name="Products").click()
+    expect(lists.get_by_role("link", name="Products")).to_have_attribute("aria-current", "page")
+    expect(lists.get_by_role("link", name="Categories")).to_be_visible()

@@ -442,6 +442,15 @@ def test_lists_that_belong_together_have_tabs(admin: Client, model: str, beside:
     assert f'href="{reverse(f"admin:{beside}_changelist")}"' in tabs
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "Delete product"), ("de", "Produkt löschen"), ("ja", "商品を削除")]
+)
+def test_the_button_that_deletes_is_worded_as_the_language_has_it(admin: Client, language: str, words: str) -> None:
+    address = reverse("admin:catalog_product_change", args=[stock(photos=0).pk])
+    page = admin.get(address, headers={"Accept-Language": language}).content.decode()
+    assert words in page
+
+
 class TestImageEmbeddings:
     def test_a_failed_photo_shows_its_reason_and_leads_to_its_product(self, admin: Client) -> None:
         product = stock()
