@@ -14,7 +14,9 @@ from jobs.storage import storage_errors
 # Photos that are unpacked to show what an archive has.
 SAMPLE_PHOTOS = 20
 # Suffixes of tables; every other file may be a photo. What has one of the others is a table only if its content is one.
-_TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson"))
+_TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson", ".xlsx", ".xlsm"))
+# The files of a spreadsheet of LibreOffice.
+_OPEN_DOCUMENT = frozenset(map(PurePosixPath, ("mimetype", "content.xml", "styles.xml")))
 _PERHAPS_TABLES = frozenset((".txt", ".tab", ".dat", ".json"))
 _START_BYTES = 64 * 1024
 _MAX_LISTED = 5
@@ -98,8 +100,8 @@ def _sample(names: list[PurePosixPath], content: PurePosixPath) -> set[str]:
 def _find_catalogue(archive: SafeArchive, is_catalogue: IsCatalogue, table: str) -> PurePosixPath:
     """The table among these files, or the folder of photos if there is none."""
     names = [PurePosixPath(member.name) for member in archive.members]
-    if PurePosixPath("xl/workbook.xml") in names:
-        raise InvalidSource("it is an Excel workbook: save its sheet as CSV in UTF-8")
+    if set(names) >= _OPEN_DOCUMENT:
+        raise InvalidSource("it is an OpenDocument spreadsheet: save it as .xlsx, or its sheet as CSV in UTF-8")
     tables = [name for name in names if name.suffix.lower() in _TABLES]
     candidates = [*tables, *(name for name in names if name.suffix.lower() in _PERHAPS_TABLES)]
     if table:

@@ -8,7 +8,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -18,10 +18,15 @@ from catalog.importers.mapping import DELIMITERS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rejected import NOTE_COLUMNS, is_rejected_rows_file, unescape_formula
 from catalog.importers.rows import InvalidSource, Row
-from catalog.importers.synonyms import with_known_columns
+from catalog.importers.synonyms import find_columns, with_known_columns
+from catalog.importers.workbook import sheet_name
 
 # Lines that the delimiter is detected from, and records that show how the table writes its values.
 _SAMPLE_LINES = 20
+# Lines above the column names: a title, or the instructions of a template. A title has fewer cells than a table has columns.
+_MAX_PREAMBLE_LINES = 10
+_MIN_TITLE_CELLS = 2
+_MIN_NAMES = 3
 SAMPLE_RECORDS = 500
 # Excel's first line that names the delimiter.
 _SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>.|\\t)", re.IGNORECASE)
@@ -125,7 +130,10 @@ class CsvTable:
         self._notes = len(NOTE_COLUMNS) if is_rejected_rows_file(header.names) else 0
         self.headers = header.names[self._notes :]
         self.total = max(encoding.lines - header.lines, 0)
-        self.notes = [encoding.note]
+        sheet = sheet_name(path)
+        # A row of a sheet may have line ends in its cells.
+        self._counts_rows = bool(sheet)
+        self.notes = [f"read from the sheet {sheet}" if sheet else encoding.note]
 
     def __iter__(self) -> Iterator[TableRow]:
         with open_text(self._path, self._encoding, newline="") as file:
@@ -140,8 +148,10 @@ class CsvTable:
 
     def _records(self, lines: _LineReader) -> Iterator[TableRow]:
         reader = self._reader(lines)
-        while True:
+        for row in count(self._header.lines + 1):
             lines.start_record()
+            if self._counts_rows:
+                lines.record_line = row
             try:
                 cells = next(reader)
             except StopIteration:
@@ -152,6 +162,9 @@ class CsvTable:
                 if self._notes:
                     cells = [unescape_formula(cell) for cell in cells[self._notes :]]
                 cells = _strip_trailing_empty(cells, len(self.headers))
+                if self._counts_rows:
+                    # A sheet has no cells where nothing was written, and may have notes beside the table.
+                    cells = [*cells, *[""] * len(self.headers)][: len(self.headers)]
                 if not any(cells):
                     continue
                 kept = (tuple(cells),)
@@ -254,13 +267,57 @@ def _read_header(lines: _LineReader, delimiter: str) -> _Header:
             raise InvalidSource("the file is not text: is it a spreadsheet? Save it as CSV in UTF-8")
         if not first.strip():
             raise InvalidSource("the file is empty: its first line has to be the column names")
-        delimiter = delimiter or _detect_delimiter([first, *_readable(lines)])
-        names = [header.strip() for header in next(csv.reader([first], delimiter=delimiter, strict=True))]
+        sample = list(_readable(lines))
+        chosen = delimiter
+        delimiter = delimiter or _detect_delimiter([first, *sample])
+        names = _names(next(csv.reader([first], delimiter=delimiter, strict=True)))
     except csv.Error as error:
         raise InvalidSource(f"the first line cannot be read as CSV: {error}") from error
+    return _below_preamble(_Header(delimiter, names, skipped + 1), sample, chosen)
+
+
+def _names(cells: Sequence[str]) -> list[str]:
+    """Column names, without a mark of UTF-8 that a program wrote in front of the first one, and empty ones at the end."""
+    names = [cell.strip("\ufeff \t\r\n") for cell in cells]
     while names and not names[-1]:
         names.pop()
-    return _Header(delimiter, names, skipped + 1)
+    return names
+
+
+def _below_preamble(header: _Header, lines: Sequence[str], delimiter: str) -> _Header:
+    """The column names below a title or the instructions of a template, if those of the first line are none.
+
+    Of names in several lines, as in templates of marketplaces, the last ones count.
+
+    Args:
+        header: as the first line has it.
+        lines: the next ones.
+        delimiter: of the table, if it is set.
+
+    Returns:
+        The same header, or one that is further below.
+    """
+    found, wider = None, None
+    candidates = [(header.lines, header)]
+    for number, line in enumerate(lines[:_MAX_PREAMBLE_LINES], start=1):
+        if not line.strip():
+            continue
+        mark = delimiter or _detect_delimiter(lines[number - 1 :])
+        try:
+            names = _names(next(csv.reader([line], delimiter=mark, strict=True), []))
+        except csv.Error:
+            continue
+        candidates.append((header.lines + number, _Header(mark, names, header.lines + number)))
+    for _, candidate in candidates:
+        if find_columns(candidate.names).keys() >= {"sku", "title"}:
+            found = candidate
+        elif found is not None:
+            break
+        elif wider is None and sum(map(bool, candidate.names)) >= _MIN_NAMES:
+            wider = candidate
+    if found is None and wider is not None and sum(map(bool, header.names)) < _MIN_TITLE_CELLS:
+        return wider
+    return found or header
 
 
 def _first_line(lines: _LineReader) -> tuple[str, int]:

@@ -23,6 +23,10 @@ _MAX_EXPONENT = 30
 # Objects that show how the file writes its values.
 _SAMPLE_RECORDS = 500
 
+_BULK_ACTIONS = frozenset(("index", "create"))
+# Objects in which MongoDB's exports have a single value.
+_WRAPPED = frozenset(("$oid", "$numberDecimal", "$numberDouble", "$numberInt", "$numberLong", "$date"))
+
 _Record = dict[str, str | list[str]]
 
 
@@ -105,8 +109,16 @@ class JsonLines:
                 for number, content in enumerate(json_objects(self._path, self._encoding), start=1):
                     yield number, _flattened(content)
                 return
+            key: Any = None
             for number, line in self._lines():
-                yield number, _record(line)
+                document = _object(line)
+                if isinstance(document, RowRejected):
+                    yield number, document
+                elif (action := _bulk_action(document)) is not None:
+                    key = action.get("_id")
+                else:
+                    yield number, _flattened({"_id": key, **document} if key is not None else document)
+                    key = None
         except JsonUnreadable as error:
             yield number + 1, _ListBroken(str(error))
 
@@ -127,8 +139,8 @@ def _skip_rest_of_line(file: TextIO) -> None:
         pass
 
 
-def _record(line: str) -> _Record | RowRejected:
-    """The object of a line, by column."""
+def _object(line: str) -> dict[str, Any] | RowRejected:
+    """The object of a line."""
     if len(line) > _MAX_LINE_CHARACTERS:
         return RowRejected(facts.LINE_TOO_LONG(limit=_MAX_LINE_CHARACTERS))
     try:
@@ -139,10 +151,23 @@ def _record(line: str) -> _Record | RowRejected:
         return RowRejected(facts.NOT_JSON(error=str(error)))
     if not isinstance(content, dict):
         return RowRejected(facts.NOT_AN_OBJECT())
-    return _flattened(content)
+    return content
+
+
+def _bulk_action(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What a line of Elasticsearch's bulk format says about the document in the next one; None for other lines."""
+    if len(content) != 1:
+        return None
+    ((name, action),) = content.items()
+    if name not in _BULK_ACTIONS or not isinstance(action, dict) or not all(key.startswith("_") for key in action):
+        return None
+    return action
 
 
 def _flattened(content: dict[str, Any]) -> _Record | RowRejected:
+    if isinstance(source := content.get("_source"), dict):
+        # A hit of Elasticsearch, around the document.
+        content = {"_id": content.get("_id"), **source}
     record: _Record = {}
     try:
         _flatten(content, "", record)
@@ -155,6 +180,9 @@ def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:
     if depth > _MAX_DEPTH:
         raise RowRejected(facts.NESTED_TOO_DEEP(field=name, limit=_MAX_DEPTH))
     match value:
+        case dict() if len(value) == 1 and value.keys() <= _WRAPPED:
+            (inner,) = value.values()
+            _flatten(inner, name, record, depth + 1)
         case dict():
             for key, inner in value.items():
                 prefix = "attribute" if name == "attributes" else name

@@ -19,7 +19,20 @@ _ELEMENT = "item"
 ONE_AFTER_ANOTHER = ""
 # Names of the list of products in an object, in which there may be other things.
 _LISTS = frozenset(
-    ("products", "items", "data", "results", "entries", "records", "catalog", "articles", "documents", "docs", "nodes")
+    (
+        "products",
+        "items",
+        "data",
+        "results",
+        "entries",
+        "records",
+        "catalog",
+        "articles",
+        "documents",
+        "docs",
+        "nodes",
+        "hits",
+    )
 )
 _MAX_DEPTH = 4
 _CHUNK_CHARACTERS = 64 * 1024

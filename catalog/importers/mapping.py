@@ -50,6 +50,7 @@ AVAILABILITY = "availability"
 _PRICES = ("price", "list_price")
 _NO_CURRENCY = f"the prices have no currency: {DEFAULT_CURRENCY} was assumed; set currency=... to name another"
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_SAID_NOTHING = frozenset(("n/a", "#n/a", "nan", "null", "undefined", "-", "--", "—"))
 _QUOTED_SKU = re.compile(r"'[\w=+\-@]")
 
 
@@ -295,7 +296,7 @@ class RowBuilder:
         currency, price, list_price = self._prices(record, values)
         available, word = self._availability(record, values)
         attributes = {
-            name.removeprefix(_ATTRIBUTE): value for name in self._attributes if (value := self._text(record, name))
+            name.removeprefix(_ATTRIBUTE): value for name in self._attributes if (value := self._joined(record, name))
         }
         return ProductData(
             sku=sku,
@@ -345,7 +346,11 @@ class RowBuilder:
         elif read["price"] is not None and not declared:
             self._assumed_currency = True
         amounts = [self._amount(read[name], currency, values) for name in _PRICES]
-        return currency, amounts[0], amounts[1]
+        current, former = amounts
+        if current is not None and former is not None and former <= current:
+            # It is crossed out beside the price, which nothing was taken off.
+            former = None
+        return currency, current, former
 
     def _amount(self, price: Price | None, currency: str, values: _Values) -> Decimal | None:
         if price is None:
@@ -412,6 +417,11 @@ class RowBuilder:
     def _text(self, record: Record, name: str) -> str:
         return "".join(_expect_single(value, name) for value in self._values(record, name)).strip()
 
+    def _joined(self, record: Record, name: str) -> str:
+        """The text of an attribute; of several, with commas between them."""
+        texts = (text.strip() for value in self._values(record, name) for text in _as_list(value))
+        return ", ".join(text for text in texts if text)
+
     def _texts(self, record: Record, name: str) -> list[str]:
         """The texts of a field, without the checks of `_values`."""
         values = [record.get(column, "") for column in self.columns.get(name, ())]
@@ -432,7 +442,7 @@ class RowBuilder:
         for value in values:
             for text in _as_list(value):
                 _check_encodable(text, name)
-        return values
+        return [_without_placeholders(value) for value in values]
 
 
 def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -460,6 +470,13 @@ def _expect_single(value: str | Sequence[str], name: str) -> str:
     if len(value) > 1:
         raise RowRejected(facts.TOO_MANY_VALUES(field=name, number=len(value)))
     return value[0] if value else ""
+
+
+def _without_placeholders(value: str | Sequence[str]) -> str | Sequence[str]:
+    """Nothing where a program or a person wrote that there is nothing: `N/A`, `null`, `-`."""
+    if isinstance(value, str):
+        return "" if value.strip().casefold() in _SAID_NOTHING else value
+    return [text for text in value if text.strip().casefold() not in _SAID_NOTHING]
 
 
 def _as_list(value: str | Sequence[str]) -> Sequence[str]:

@@ -167,7 +167,10 @@ class ShopTable:
         variants = self._shipped.variants
         if variants is not None and variants.sku and not is_first:
             return self._cell(line, variants.sku) or self._text(line, "sku")
-        return self._text(line, "sku")
+        text = self._text(line, "sku")
+        mark = self._shipped.lists.get("sku", "")
+        # Of the SKUs of a product's variations, which have no lines, the first stands for the product.
+        return text.split(mark)[0].strip() if mark else text
 
     def _options(self, line: TableRow, product: _Product) -> dict[str, str]:
         """The options of a variant, whose names may stand in the line of the product."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from catalog.importers.shopify_json import ShopifyJson
 from catalog.importers.synonyms import find_columns
 from catalog.importers.vision_products import VisionProducts
 from catalog.importers.woocommerce import WooCommerceExport
+from catalog.importers.workbook import is_workbook, sheet_as_table
 from catalog.importers.xml_file import XmlCatalogue
 from catalog.importers.xml_items import FEED_ROOTS, outline
 
@@ -48,16 +50,18 @@ FORMATS = (
 )
 
 _HEAD_BYTES = 64 * 1024
+_NO_UPLOADED_PHOTOS = "the upload: send a zip that contains the photos, too"
 _JSON_NAME = re.compile(r'"((?:[^"\\]|\\.){1,80})"\s*:')
 # The root element of XML, without its prefix, behind the declaration and comments.
 _ROOT = re.compile(
     r"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)*<(?:[\w.-]+:)?(?P<name>[\w.-]+)", re.DOTALL
 )
 
+_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 # Common files that are not catalogues, by their first bytes, with what to do instead.
 _UNSUPPORTED_SIGNATURES = {
     b"%PDF-": "a PDF: get its table as CSV",
-    b"\xd0\xcf\x11\xe0": "a document of an older Office: save its sheet as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "a document of an older Office: save it as .xlsx, or its sheet as CSV in UTF-8",
     b"\xff\xd8\xff": "a photo: send a zip of photos, or a table that lists them",
     b"\x89PNG": "a picture: send a zip of photos, or a table that lists them",
     b"\x1f\x8b": "packed with gzip: unpack it, or pack it as a zip",
@@ -160,23 +164,40 @@ def open_catalogue(
     if detected != "zip":
         if format == "zip":
             raise InvalidSource(f"{path} is not a zip archive")
-        photos = (
-            PhotoFolder(None, "the upload: send a zip that contains the photos, too")
-            if is_upload
-            else _photos(path, images, "")
-        )
+        photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
         with closing(photos):
             yield _catalogue(path, format or detected, mapping, photos)
         return
+    if is_workbook(path):
+        photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
+        with closing(photos), _opened_sheet(path, mapping, photos, format, table) as catalogue:
+            yield catalogue
+        return
     with unpack(path, is_catalogue, should_stop, table=table, sample=sample) as (root, content):
         inner = "folder" if content.is_dir() else detect_format(content)
+        requested = "" if format == "zip" else format
+        if inner == "zip" and is_workbook(content):
+            photos = _photos(content, images, "the archive", root)
+            with closing(photos), _opened_sheet(content, mapping, photos, requested) as catalogue:
+                yield catalogue
+            return
         if inner == "zip":
             raise InvalidSource(f"{content.name} in {path} is not a table")
-        requested = "" if format == "zip" else format
         if requested == "folder":
             content = content if content.is_dir() else content.parent
         with closing(_photos(content, images, "the archive", root)) as photos:
             yield _catalogue(content, requested or inner, mapping, photos, display_path="the archive")
+
+
+@contextmanager
+def _opened_sheet(
+    path: Path, mapping: FieldMapping, photos: PhotoFolder, format: str, table: str = ""
+) -> Iterator[CatalogueSource]:
+    """The catalogue in a sheet of a workbook."""
+    with sheet_as_table(path, is_catalogue, name=table) as content:
+        yield _catalogue(
+            content, format or detect_format(content), replace(mapping, encoding="", delimiter=","), photos
+        )
 
 
 def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", table: str = "") -> None:
@@ -194,10 +215,10 @@ def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", tabl
     if not path.stat().st_size:
         raise InvalidSource("the file is empty")
     detected = detect_format(path)
-    if detected == "zip":
+    if detected == "zip" and not is_workbook(path):
         validate_archive(path, is_catalogue, table=table)
     elif (format or detected) not in ("jsonl", *_JSON):
-        with open_catalogue(path, mapping, format=format, is_upload=True):
+        with open_catalogue(path, mapping, format=format, table=table, is_upload=True):
             pass
 
 
@@ -224,7 +245,7 @@ def detect_format(path: Path) -> str:
             head = file.read(_HEAD_BYTES)
     except OSError as error:
         raise InvalidSource(f"{path} cannot be read: {error.strerror or error}") from error
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if head.startswith(_ZIP_SIGNATURES):
         return "zip"
     for start, name in _UNSUPPORTED_SIGNATURES.items():
         if head.startswith(start):
@@ -247,6 +268,9 @@ def is_catalogue(head: bytes) -> bool:
     Returns:
         False for other files, and for tables whose columns have to be mapped.
     """
+    if head.startswith(_ZIP_SIGNATURES):
+        # A workbook: no other archives are among the tables.
+        return True
     if is_xml(head):
         children = outline(head)
         return bool(comparison_site(children)) or _has_products(name for names in children.values() for name in names)

@@ -7,10 +7,12 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from catalog.importers.currencies import currencies_of
 from catalog.importers.mapping import FIELDS, FieldMapping
 
 _ATTRIBUTE = "attribute."
 _MAX_NOTED = 20
+_PRICES = ("price", "list_price")
 
 # Names of each field by language, the ones that say most first: `id` is the SKU only where no other column is.
 # Case, accents, spaces and punctuation make no difference, and a singular stands for its numbered columns (`image 2`).
@@ -18,14 +20,17 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "sku": {
         "en": "sku, article number, article no, article code, article id, item number, item no, item code, item id, product number,"
         " product no, product code, product id, product sku, variant sku, part number, stock code, style number, model number,"
-        " reference, article, code, id",
-        "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer, produktnummer",
-        "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs",
-        "es": "referencia, código, código de artículo, código de producto, número de artículo",
-        "it": "codice, codice articolo, codice prodotto, riferimento, numero articolo",
-        "nl": "artikelnummer, productcode, artikelcode, bestelnummer, productnummer",
+        " reference, article, code, item sku, seller sku, internal reference, default code, custom label sku,"
+        " custom label, object id, id",
+        "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
+        " produktnummer, interne referenz, artikelnummer im shop, shop artikelnummer, händler artikelnummer",
+        "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs, référence interne",
+        "es": "referencia, código, código de artículo, código de producto, número de artículo, referencia interna,"
+        " n artículo en tienda, no artículo en tienda",
+        "it": "codice, codice articolo, codice prodotto, riferimento, numero articolo, riferimento interno",
+        "nl": "artikelnummer, productcode, artikelcode, bestelnummer, productnummer, interne referentie",
         "pl": "kod, kod produktu, numer artykułu, numer katalogowy, indeks, symbol",
-        "pt": "código, referência, código do produto, código do artigo, número do artigo",
+        "pt": "código, referência, código do produto, código do artigo, número do artigo, referência interna",
     },
     "title": {
         "en": "title, product title, product name, item title, item name, article name, name, display name",
@@ -38,7 +43,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "pt": "título, nome do produto, nome produto, nome, designação",
     },
     "description": {
-        "en": "description, product description, long description, full description, body html, body, details, short description",
+        "en": "description, product description, long description, full description, body html, body, details,"
+        " short description, item description",
         "de": "beschreibung, produktbeschreibung, artikelbeschreibung, langbeschreibung, langtext, kurzbeschreibung",
         "fr": "description, description du produit, descriptif, description longue, description courte",
         "es": "descripción, descripción del producto, descripción larga, descripción corta",
@@ -49,10 +55,10 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "category": {
         "en": "category, categories, category path, category name, product category, product categories, product type, department,"
-        " google product category",
-        "de": "kategorie, kategorien, kategoriepfad, warengruppe, produktkategorie, produktgruppe, rubrik",
+        " google product category, feed product type",
+        "de": "kategorie, kategorien, kategoriepfad, warengruppe, produktkategorie, produktgruppe, rubrik, produktgruppe im shop",
         "fr": "catégorie, catégories, catégorie de produit, rayon, rubrique",
-        "es": "categoría, categorías, categoría de producto, familia de productos",
+        "es": "categoría, categorías, categoría de producto, familia de productos, categoría del producto en la tienda",
         "it": "categoria, categorie, categoria prodotto, reparto",
         "nl": "categorie, categorieën, productcategorie, productgroep, rubriek",
         "pl": "kategoria, kategorie, kategoria produktu",
@@ -60,9 +66,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "brand": {
         "en": "brand, brand name, manufacturer, maker, vendor",
-        "de": "marke, hersteller, markenname",
+        "de": "marke, hersteller, markenname, hersteller markenname, hersteller marke",
         "fr": "marque, fabricant",
-        "es": "marca, fabricante",
+        "es": "marca, fabricante, fabricante marca",
         "it": "marca, marchio, produttore",
         "nl": "merk, fabrikant, merknaam",
         "pl": "marka, producent",
@@ -70,7 +76,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "price": {
         "en": "price, current price, selling price, retail price, sales price, regular price, unit price, price incl vat,"
-        " price incl tax, gross price",
+        " price incl tax, gross price, standard price, price with vat, price vat",
         "de": "preis, verkaufspreis, bruttopreis, preis brutto, vk, vk preis, einzelpreis, stückpreis",
         "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public",
         "es": "precio, precio de venta, pvp, precio con iva, precio unitario",
@@ -143,7 +149,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "image": {
         "en": "image, images, image url, image urls, image link, image links, photo, photos, photo url, picture, pictures,"
         " picture url, main image, main image url, primary image, product image, product image url, product images, image src,"
-        " image path, image file, image name, filename, file name",
+        " image path, image file, image name, filename, file name, item photo url, photo link",
         "de": "bild, bilder, bild url, bildlink, bild link, bilddatei, produktbild, produktbilder, hauptbild, foto, fotos",
         "fr": "image, images, photo, photos, url de l'image, lien image, image principale",
         "es": "imagen, imágenes, foto, fotos, url de imagen, imagen principal",
@@ -153,7 +159,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "pt": "imagem, imagens, foto, fotos, url da imagem, imagem principal",
     },
     "attribute.size": {
-        "en": "size",
+        "en": "size, size name",
         "de": "größe, grösse",
         "fr": "taille",
         "es": "talla, tamaño",
@@ -163,7 +169,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "pt": "tamanho",
     },
     "attribute.color": {
-        "en": "color, colour",
+        "en": "color, colour, color name, colour name",
         "de": "farbe",
         "fr": "couleur",
         "es": "color",
@@ -173,7 +179,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "pt": "cor",
     },
     "attribute.material": {
-        "en": "material",
+        "en": "material, material type",
         "de": "material",
         "fr": "matière, matériau",
         "es": "material",
@@ -195,8 +201,11 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "attribute.age_group": {"en": "age group", "de": "altersgruppe"},
     "attribute.condition": {"en": "condition", "de": "zustand", "fr": "état"},
-    "attribute.gtin": {"en": "gtin, gtin13, ean, ean13, ean code, upc, barcode, isbn", "de": "ean nummer, strichcode"},
-    "attribute.mpn": {"en": "mpn, manufacturer part number", "de": "herstellernummer"},
+    "attribute.gtin": {
+        "en": "gtin, gtin13, ean, ean13, ean code, upc, barcode, isbn, external product id",
+        "de": "ean nummer, strichcode",
+    },
+    "attribute.mpn": {"en": "mpn, manufacturer part number, vendor code", "de": "herstellernummer"},
     "attribute.link": {
         "en": "link, url, product url, product link, page url",
         "de": "produktlink",
@@ -219,6 +228,13 @@ length, shipping, shipping weight, tax, tax class, vat, cost, cost price, cost p
 seo title, seo description, video, video link, supplier, google product category, unit pricing measure, energy efficiency class,
 short description, custom label 0, custom label 1, custom label 2, custom label 3, custom label 4, variants, options
 """
+# Codes of currencies only where they are in capitals: `price_all`, `price_top`.
+_CODES_THAT_ARE_WORDS = frozenset(("all", "top", "try", "cup", "mad", "gel", "lak", "bam"))
+# Of Google's attributes and of eBay's, which marks those that are required.
+_PREFIX = re.compile(r"\*?\s*(?:g:|c:)?\s*")
+_CURRENCY_AT_END = re.compile(
+    r"(?P<name>.*?\w)[\s_\-(\[/]+(?:(?:in|en|em)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč)[)\]]?"
+)
 _NUMBER_AT_END = re.compile(r"\d{1,2}$")
 
 
@@ -248,12 +264,18 @@ def with_known_columns(mapping: FieldMapping, headers: Sequence[str]) -> KnownCo
     if by_synonym:
         listed = ", ".join(f"{name} from {' and '.join(columns)}" for name, columns in by_synonym.items())
         notes.append(f"columns known by their names: {listed}")
+    values = dict(mapping.values)
+    if "price" in found and "currency" not in {*found, *mapping.columns, *values}:
+        (column,) = found["price"]
+        if code := _without_currency(column)[1]:
+            values["currency"] = code
+            notes.append(f"the currency is {code}, as the column {column} says")
     used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
     unused = [header for header in headers if header not in used and is_well_known(header)]
     if unused:
         more = f" and {len(unused) - _MAX_NOTED} more" if len(unused) > _MAX_NOTED else ""
         notes.append(f"columns that are not used: {', '.join(unused[:_MAX_NOTED])}{more}")
-    return KnownColumns(replace(mapping, columns={**found, **mapping.columns}), notes)
+    return KnownColumns(replace(mapping, columns={**found, **mapping.columns}, values=values), notes)
 
 
 def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) -> dict[str, tuple[str, ...]]:
@@ -282,6 +304,9 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
         if columns := _columns_of(name, free):
             found[name] = columns
             free = [header for header in free if header not in columns]
+    if "list_price" in found and not {"price"} & (found.keys() | done):
+        # The only price of a table is the one that people pay.
+        found["price"] = found.pop("list_price")
     if "image" in found:
         further = [header for header in free if _is_further_image(header)]
         found["image"] = (*found["image"], *further)
@@ -299,6 +324,11 @@ def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
     for key in _KEYS[name]:
         if key in by_key:
             return (by_key[key],)
+    if name in _PRICES:
+        named = {
+            _key(rest): header for header in reversed(headers) for rest, code in [_without_currency(header)] if code
+        }
+        return next(((named[key],) for key in _KEYS[name] if key in named), ())
     if name != "image":
         return ()
     # `image 1`, `image 2`: no column has the name without a number.
@@ -315,10 +345,18 @@ def _numbered_key(header: str) -> str:
     return _NUMBER_AT_END.sub("", key) if _NUMBER_AT_END.search(key) else ""
 
 
+def _without_currency(header: str) -> tuple[str, str]:
+    """A name without the currency that it ends with, and that: `Price (EUR)`, `price_usd`, `Prix en €`."""
+    match = _CURRENCY_AT_END.fullmatch(header.strip())
+    mark = match["mark"] if match else ""
+    codes = () if mark.lower() in _CODES_THAT_ARE_WORDS and not mark.isupper() else currencies_of(mark)
+    return (match["name"], codes[0]) if match and codes else (header, "")
+
+
 def _key(text: str) -> str:
     """A name without case, accents, spaces and punctuation."""
     decomposed = unicodedata.normalize(
-        "NFKD", text.strip().lower().removeprefix("g:").replace("ł", "l").replace("ß", "ss")
+        "NFKD", _PREFIX.sub("", text.strip().lower()).replace("ł", "l").replace("ß", "ss")
     )
     return "".join(each for each in decomposed if each.isalnum())
 

@@ -31,15 +31,24 @@ from catalog.importers.shop_rows import (
 )
 from catalog.importers.temporary_database import TemporaryDatabase, text_key
 
-# Names of the columns: English, then German, French, Spanish, Italian, Dutch, Polish and Portuguese (Brazil, Portugal), of
-# WooCommerce's language packs.
+# Names of the columns: English, then German, French, Spanish, Italian, Dutch, Polish, Portuguese (Brazil, Portugal) and
+# Russian, of WooCommerce's language packs.
 _COLUMNS = {
     "id": ("ID",),
-    "type": ("Type", "Typ", "Tipo"),
-    "sku": ("SKU", "Artikelnummer", "UGS", "COD", "REF"),
+    "type": ("Type", "Typ", "Tipo", "Тип"),
+    "sku": ("SKU", "Artikelnummer", "UGS", "COD", "REF", "Артикул"),
     "gtin": ("GTIN, UPC, EAN, or ISBN", "GTIN, UPC, EAN oder ISBN"),
-    "name": ("Name", "Nom", "Nombre", "Nome", "Naam", "Nazwa"),
-    "published": ("Published", "Veröffentlicht", "Publié", "Publicado", "Pubblicato", "Gepubliceerd", "Opublikowano"),
+    "name": ("Name", "Nom", "Nombre", "Nome", "Naam", "Nazwa", "Имя"),
+    "published": (
+        "Published",
+        "Veröffentlicht",
+        "Publié",
+        "Publicado",
+        "Pubblicato",
+        "Gepubliceerd",
+        "Opublikowano",
+        "Опубликован",
+    ),
     "visibility": (
         "Visibility in catalog",
         "Sichtbarkeit im Katalog",
@@ -49,6 +58,7 @@ _COLUMNS = {
         "Zichtbaarheid in catalogus",
         "Widoczność w katalogu",
         "Visibilidade no catálogo",
+        "Видимость в каталоге",
     ),
     "short_description": (
         "Short description",
@@ -60,8 +70,18 @@ _COLUMNS = {
         "Krótki opis",
         "Descrição curta",
         "Descrição breve",
+        "Короткое описание",
     ),
-    "description": ("Description", "Beschreibung", "Descripción", "Descrizione", "Beschrijving", "Opis", "Descrição"),
+    "description": (
+        "Description",
+        "Beschreibung",
+        "Descripción",
+        "Descrizione",
+        "Beschrijving",
+        "Opis",
+        "Descrição",
+        "Описание",
+    ),
     "sale_starts": (
         "Date sale price starts",
         "Datum, an dem Angebotspreis beginnt",
@@ -72,6 +92,7 @@ _COLUMNS = {
         "Data rozpoczęcia promocji",
         "Data de preço promocional começa em",
         "Data de início do preço promocional",
+        "Дата начала действия скидки",
     ),
     "sale_ends": (
         "Date sale price ends",
@@ -83,6 +104,7 @@ _COLUMNS = {
         "Data zakończenia promocji",
         "Data de preço promocional termina em",
         "Data de término do preço promocional",
+        "Дата окончания действия скидки",
     ),
     "in_stock": (
         "In stock?",
@@ -93,8 +115,19 @@ _COLUMNS = {
         "W magazynie?",
         "Em estoque?",
         "Em stock?",
+        "В наличии?",
     ),
-    "stock": ("Stock", "Lager", "Bestand", "Inventario", "Magazzino", "Voorraad", "Stan magazynowy", "Estoque"),
+    "stock": (
+        "Stock",
+        "Lager",
+        "Bestand",
+        "Inventario",
+        "Magazzino",
+        "Voorraad",
+        "Stan magazynowy",
+        "Estoque",
+        "Запасы",
+    ),
     "backorders": (
         "Backorders allowed?",
         "Lieferrückstande erlaubt?",
@@ -106,6 +139,7 @@ _COLUMNS = {
         "Pozwalać na zamówienia oczekujące (na dostawę do magazynu)?",
         "São permitidas encomendas?",
         "Permitir encomendas pendentes?",
+        "Возможен ли предзаказ?",
     ),
     "sale_price": (
         "Sale price",
@@ -116,6 +150,8 @@ _COLUMNS = {
         "Actieprijs",
         "Cena promocyjna",
         "Preço promocional",
+        "Цена распродажи",
+        "Акционная цена",
     ),
     "regular_price": (
         "Regular price",
@@ -127,6 +163,7 @@ _COLUMNS = {
         "Cena",
         "Preço",
         "Preço normal",
+        "Базовая цена",
     ),
     "categories": (
         "Categories",
@@ -137,10 +174,21 @@ _COLUMNS = {
         "Categorieën",
         "Kategorie",
         "Categorias",
+        "Категории",
     ),
-    "tags": ("Tags", "Schlagwörter", "Étiquettes", "Etiquetas", "Tag", "Tagi"),
+    "tags": ("Tags", "Schlagwörter", "Étiquettes", "Etiquetas", "Tag", "Tagi", "Метки"),
     "brands": ("Brands",),
-    "images": ("Images", "Bilder", "Imágenes", "Immagine", "Immagini", "Afbeeldingen", "Obrazki", "Imagens"),
+    "images": (
+        "Images",
+        "Bilder",
+        "Imágenes",
+        "Immagine",
+        "Immagini",
+        "Afbeeldingen",
+        "Obrazki",
+        "Imagens",
+        "Изображения",
+    ),
     "parent": (
         "Parent",
         "Übergeordnetes Produkt",
@@ -150,6 +198,7 @@ _COLUMNS = {
         "Element nadrzędny",
         "Ascendente",
         "Pai",
+        "Родительский",
     ),
 }
 _ATTRIBUTE_NAMES = (
@@ -162,6 +211,8 @@ _ATTRIBUTE_NAMES = (
     "Nazwa atrybutu {}",
     "Nome do atributo {}",
     "Atributo {} nome",
+    "Имя атрибута {}",
+    "Название атрибута {}",
 )
 _ATTRIBUTE_VALUES = (
     "Attribute {} value(s)",
@@ -173,6 +224,8 @@ _ATTRIBUTE_VALUES = (
     "Wartości atrybutu {}",
     "Valores do atributo {}",
     "Atributo {} valor(es)",
+    "Значение(-я) атрибута(-ов) {}",
+    "Значения атрибутов {}",
 )
 # A table is such an export if it has these, and one of the others.
 _REQUIRED = frozenset(("name", "regular_price"))

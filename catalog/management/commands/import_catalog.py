@@ -31,7 +31,7 @@ _LOG_EVERY_S = 10.0
 
 class Command(BaseCommand):
     help = (
-        "Import products and their photos. PATH is a table (CSV, with its column names first), a Google Merchant feed in XML or "
+        "Import products and their photos. PATH is a table (CSV or an Excel workbook), a Google Merchant feed in XML or "
         "as a table, a product export of Shopify, WooCommerce or Magento, other XML, JSON, a folder of photos (folder = category), "
         "or a zip of one of these. Rows are matched by SKU: importing again writes only what changed. Exit status: 0 if "
         "the source was read to its end, even with rejected rows; 1 if nothing could be read, or something could not be stored; "
@@ -78,7 +78,9 @@ class Command(BaseCommand):
             "--item", metavar="NAME", help="of XML: the element that is a product, e.g. product (default: detected)"
         )
         parser.add_argument(
-            "--table", metavar="NAME", help="of a zip with several tables: the one to import, by its name or path"
+            "--table",
+            metavar="NAME",
+            help="of a zip or workbook with several tables: the one to import, by its name or path",
         )
         parser.add_argument("--no-fetch", action="store_true", help="skip photos given as links")
         parser.add_argument("--source", metavar="NAME", default="", help="name of the source of these products")

@@ -1,0 +1,219 @@
+"""Tables and documents as shops have them: below instructions, with currencies in names, and with words for nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.importers.sources import detect_format
+from catalog.models import Product
+from tests.catalog.importing import counts, problems, run
+from tests.catalog.shop_exports import product
+
+pytestmark = pytest.mark.django_db
+
+NO_CURRENCY = "the prices have no currency: EUR was assumed; set currency=... to name another"
+
+
+def table(folder: Path, *lines: str, name: str = "products.csv") -> Path:
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        ["Price list of autumn"],
+        ["#INFO,Version=1.0,Template=drafts", "#INFO Fill in all columns,,,", '"#INFO Then send it, please",,,'],
+        ["", "Our shop;;", ""],
+        ["Article;Name;Amount"],
+    ],
+)
+def test_column_names_are_found_below_a_title_or_instructions(tmp_path: Path, above: Sequence[str]) -> None:
+    path = table(tmp_path, *above, "SKU,Title,Price,Quantity", 'm1,"Mug, blue",12.50,3', "m2,Bowl,9,0")
+    report = run(path)
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    mug, bowl = product("m1"), product("m2")
+    assert (mug.title, mug.price, mug.available, bowl.available) == ("Mug, blue", Decimal("12.50"), True, False)
+
+
+def test_lines_are_numbered_as_in_the_file_below_instructions(tmp_path: Path) -> None:
+    path = table(tmp_path, "Price list", "", "sku,title,price", "m1,Mug,5", ",Bowl,6")
+    assert problems(run(path)) == [(5, "there is no SKU")]
+
+
+def test_of_names_in_several_lines_the_last_ones_count(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "TemplateType=home\tVersion=2026.1\tThe first three rows are not for you",
+        "Seller SKU\tProduct Name\tStandard Price\tMain Image URL\tOther Image URL1\tBrand Name\tColour",
+        "item_sku\titem_name\tstandard_price\tmain_image_url\tother_image_url1\tbrand_name\tcolor_name",
+        "m1\tMug\t12.50\thttps://example.com/1.jpg\thttps://example.com/2.jpg\tAnna\tblue",
+        name="template.txt",
+    )
+    report = run(path, "--no-fetch")
+    assert (counts(report), problems(report), report["photos_left_out"]) == ((1, 0, 0, 0), [], 2)
+    mug = product("m1")
+    assert (mug.title, mug.price, mug.brand, mug.attributes) == ("Mug", Decimal("12.50"), "Anna", {"color": "blue"})
+
+
+def test_a_template_of_ebay_is_read_with_its_marks_of_required_columns(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "#INFO,Version=1.0,Template=drafts,,,,",
+        "*Action(SiteID=US|Country=US|Currency=USD),Custom label (SKU),*Title,*StartPrice,Item photo URL,*C:Brand,C:Color",
+        "Draft,m1,Mug,12.50,https://example.com/1.jpg,Anna,blue",
+    )
+    report = run(path, "--no-fetch", "--map", "price=*StartPrice")
+    assert (counts(report), report["photos_left_out"]) == ((1, 0, 0, 0), 1)
+    mug = product("m1")
+    assert (mug.title, mug.brand, mug.attributes) == ("Mug", "Anna", {"color": "blue"})
+
+
+def test_a_table_without_known_names_keeps_its_first_line(tmp_path: Path) -> None:
+    path = table(tmp_path, "kod1,nimi", "m1,Muki", "m2,Kulho")
+    assert counts(run(path, "--map", "sku=kod1", "--map", "title=nimi")) == (2, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("column", "currency"),
+    [
+        ("price_usd", "USD"),
+        ("Price (CHF)", "CHF"),
+        ("Preis in PLN", "PLN"),
+        ("Prix €", "EUR"),
+        ("Cena [zł]", "PLN"),
+        ("price-gbp", "GBP"),
+    ],
+)
+def test_the_name_of_the_price_may_have_the_currency(tmp_path: Path, column: str, currency: str) -> None:
+    report = run(table(tmp_path, f"sku,title,{column}", "m1,Mug,12.50"))
+    assert f"the currency is {currency}, as the column {column} says" in report["notes"]
+    assert (product("m1").price, product("m1").currency) == (Decimal("12.50"), currency)
+
+
+def test_a_currency_of_its_own_column_or_option_counts_more(tmp_path: Path) -> None:
+    path = table(tmp_path, "sku,title,price_usd,currency", "m1,Mug,12.50,CHF")
+    run(path)
+    assert product("m1").currency == "CHF"
+    run(path, "--set", "currency=EUR")
+    assert product("m1").currency == "EUR"
+
+
+def test_a_word_behind_the_price_is_no_currency(tmp_path: Path) -> None:
+    report = run(table(tmp_path, "sku,title,price_all,price old", "m1,Mug,12.50,13"))
+    assert (product("m1").price, report["currencies"]) == (None, [])
+
+
+def test_an_assumed_currency_is_named_for_every_format(tmp_path: Path) -> None:
+    assert NO_CURRENCY in run(table(tmp_path, "sku,title,price", "m1,Mug,12.50"))["notes"]
+    assert NO_CURRENCY not in run(table(tmp_path, "sku,title,price", "m1,Mug,$12.50"))["notes"]
+    lines = table(tmp_path, '{"sku": "m1", "title": "Mug", "price": 12.5}', name="products.jsonl")
+    assert NO_CURRENCY in run(lines)["notes"]
+    feed = table(tmp_path, "id,title,price,image_link,link", "m1,Mug,12.50,https://example.com/1.jpg,", name="feed.csv")
+    assert NO_CURRENCY in run(feed, "--no-fetch")["notes"]
+
+
+@pytest.mark.parametrize("nothing", ["N/A", "#N/A", "NaN", "null", "undefined", "-", "—"])
+def test_words_for_nothing_are_nothing(tmp_path: Path, nothing: str) -> None:
+    path = table(
+        tmp_path,
+        "sku,title,price,brand,category,description,color,image",
+        f"m1,Mug,{','.join([nothing] * 6)}",
+        f"{nothing},Bowl,1,,,,,",
+    )
+    report = run(path)
+    assert problems(report) == [(3, "there is no SKU")]
+    mug = product("m1")
+    assert (mug.price, mug.brand, mug.category, mug.description, mug.attributes) == (None, "", None, "", {})
+
+
+def test_a_list_price_that_is_not_higher_is_none(tmp_path: Path) -> None:
+    run(table(tmp_path, "sku,title,price,list price", "m1,Mug,12.50,12.50", "m2,Bowl,9,12", "m3,Jug,9,8"))
+    assert [product(sku).list_price for sku in ("m1", "m2", "m3")] == [None, 12, None]
+
+
+def test_the_only_price_of_a_table_is_the_price(tmp_path: Path) -> None:
+    run(table(tmp_path, "default_code,name,list_price", "m1,Mug,12.50"))
+    assert (product("m1").price, product("m1").list_price) == (Decimal("12.50"), None)
+
+
+def test_a_mark_of_utf_8_behind_an_empty_line_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "export.csv").write_bytes(
+        "\n\t\ufeffID,Тип,Артикул,Имя,Опубликован,В наличии?,Базовая цена,Категории\n".encode()
+    )
+    with (tmp_path / "export.csv").open("ab") as file:
+        file.write("7,simple,,Кружка,1,1,240,Посуда > Кружки\n".encode())
+    path = tmp_path / "export.csv"
+    assert detect_format(path) == "woocommerce"
+    report = run(path)
+    assert (counts(report), report["new_categories"]) == ((1, 0, 0, 0), ["Посуда > Кружки"])
+    assert (product("id:7").title, product("id:7").price) == ("Кружка", 240)
+
+
+def test_a_listing_of_etsy_with_variations_has_the_first_of_their_skus(tmp_path: Path) -> None:
+    skus = ",".join(f"mug-{number}" for number in range(1, 60))
+    path = table(
+        tmp_path,
+        "TITLE,DESCRIPTION,PRICE,CURRENCY_CODE,QUANTITY,TAGS,IMAGE1,VARIATION 1 NAME,VARIATION 1 VALUES,SKU",
+        f'Mug,Blue,12.50,USD,3,"mug,blue",,Size,"S,M,L","{skus}"',
+    )
+    report = run(path)
+    assert (counts(report), problems(report)) == ((1, 0, 0, 0), [])
+    assert product("mug-1").title == "Mug"
+
+
+def test_a_table_of_prestashop_1_6_has_semicolons_in_its_lists(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "Product ID,Active (0/1),Name *,Categories (x;y;z...),Price tax excluded or Price tax included,Reference #,Manufacturer,"
+        "Quantity,Tags (x;y;z...),Image URLs (x;y;z...),Unit price",
+        "1,1,Mug,Home/Mugs;Sale,12.50,R-1,Anna,3,mug; blue,https://example.com/1.jpg;https://example.com/2.jpg,",
+    )
+    report = run(path, "--no-fetch")
+    assert (detect_format(path), counts(report), report["photos_left_out"]) == ("prestashop_16", (1, 0, 0, 0), 2)
+    mug = product("R-1")
+    assert (mug.price, mug.brand, mug.tags) == (Decimal("12.50"), "Anna", ["mug", "blue"])
+    assert report["new_categories"] == ["Home > Mugs", "Sale"]
+
+
+DOCUMENT: dict[str, Any] = {"name": "Mug", "price": 12.5, "colors": ["blue"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Elasticsearch: the bulk format, lines of a dump, and the answer of a search.
+        json.dumps({"index": {"_index": "products", "_id": "m1"}}) + "\n" + json.dumps(DOCUMENT),
+        json.dumps({"create": {"_id": "m1"}}) + "\n" + json.dumps(DOCUMENT),
+        json.dumps({"_index": "products", "_id": "m1", "_score": 1, "_source": DOCUMENT}),
+        json.dumps({"took": 3, "hits": {"total": {"value": 1}, "hits": [{"_id": "m1", "_source": DOCUMENT}]}}),
+        # Algolia: records, and the answer of a search.
+        json.dumps([DOCUMENT | {"objectID": "m1"}]),
+        json.dumps({"hits": [DOCUMENT | {"objectID": "m1"}], "nbHits": 1, "page": 0}),
+        # MongoDB.
+        json.dumps(DOCUMENT | {"_id": {"$oid": "m1"}, "price": {"$numberDecimal": "12.5"}}),
+    ],
+)
+def test_documents_of_search_engines_and_databases_are_products(tmp_path: Path, text: str) -> None:
+    report = run(table(tmp_path, text, name="products.json"))
+    assert (counts(report), problems(report)) == ((1, 0, 0, 0), [])
+    assert (product("m1").title, product("m1").price) == ("Mug", Decimal("12.50"))
+
+
+def test_an_object_of_ones_own_named_index_is_no_action(tmp_path: Path) -> None:
+    path = table(tmp_path, '{"index": {"sku": "m1", "title": "Mug"}}', name="products.jsonl")
+    run(path, "--map", "sku=index.sku", "--map", "title=index.title")
+    assert product("m1").title == "Mug"
+
+
+def test_a_list_of_an_attribute_is_one_text(tmp_path: Path) -> None:
+    run(table(tmp_path, '{"sku": "m1", "title": "Mug", "color": ["blue", "white"]}', name="products.jsonl"))
+    assert product("m1").attributes == {"color": "blue, white"}
+    assert Product.objects.count() == 1

@@ -1,0 +1,161 @@
+"""Imports of Excel workbooks, as they come from a shop system or from a person."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.core.management.base import CommandError
+
+from catalog.importers.preview import preview_catalogue
+from catalog.importers.run import ImportOptions
+from catalog.importers.sources import validate_upload
+from catalog.models import Product
+from tests.catalog.importing import counts, problems, run
+from tests.catalog.shop_exports import families, product
+from tests.catalog.workbooks import DATE, DIGITS, EUROS, OWN_DATE, Cell, workbook
+from tests.factories import jpeg
+
+pytestmark = pytest.mark.django_db
+
+HEADER: list[Cell] = ["sku", "title", "Price\n(gross)", "attribute.size", "attribute.since"]
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_sheet_is_read_as_the_spreadsheet_shows_it(tmp_path: Path, inline: bool) -> None:
+    rows: list[list[Cell]] = [
+        HEADER,
+        [(125, DIGITS), "Mug\nblue & white", (12.5, EUROS), "L", (46023, DATE)],
+        [],
+        [(4006381333931, 0), "Bowl", ("19.989999999999998", EUROS), (38, 0), (46023.75, OWN_DATE)],
+        ["b-1", "Lamp", ("12.755", EUROS)],
+    ]
+    report = run(workbook(tmp_path / "shop.xlsx", {"Products": rows}, inline=inline), "--map", "price=Price (gross)")
+    assert (counts(report), report["currencies"]) == ((3, 0, 0, 0), ["EUR"])
+    assert "read from the sheet Products" in report["notes"]
+    # A line is a row of the sheet, also behind one with line ends and one without cells.
+    assert problems(report) == [(5, "the price 12.7550 was rounded to 12.76 EUR")]
+    mug, bowl = product("00125"), product("4006381333931")
+    assert (mug.title, mug.price, mug.attributes) == (
+        "Mug blue & white",
+        Decimal("12.50"),
+        {"size": "L", "since": "2026-01-01"},
+    )
+    assert (bowl.price, bowl.attributes) == (Decimal("19.99"), {"size": "38", "since": "2026-01-01 18:00:00"})
+
+
+def test_cells_of_formulas_truths_and_errors_have_what_is_shown(tmp_path: Path) -> None:
+    cells = [
+        '<c t="str"><f>A1</f><v>Mug</v></c>',
+        '<c t="b"><v>0</v></c>',
+        '<c t="e"><f>1/0</f><v>#DIV/0!</v></c>',
+        '<c t="inlineStr"><is><r><t>Blue </t></r><r><t>glaze</t></r><rPh><t>ao</t></rPh></is></c>',
+    ]
+    rows: list[list[Cell]] = [["sku", "title", "available", "price", "description"], ["m1", *cells]]
+    report = run(workbook(tmp_path / "shop.xlsx", {"Products": rows}))
+    mug = product("m1")
+    assert (counts(report), problems(report)) == ((1, 0, 0, 0), [])
+    assert (mug.title, mug.available, mug.price, mug.description) == ("Mug", False, None, "Blue glaze")
+
+
+def test_the_sheet_with_products_is_found_among_others(tmp_path: Path) -> None:
+    sheets = {
+        "Read me": [["How to fill in this template"], ["Do not change the names of columns"]],
+        "Products": [HEADER, ["m1", "Mug"]],
+        "Old": [HEADER, ["m0", "Old mug"]],
+        "Empty": [],
+    }
+    path = workbook(tmp_path / "shop.xlsx", sheets, hidden=["Old"])
+    validate_upload(path, ImportOptions().mapping())
+    assert counts(run(path)) == (1, 0, 0, 0)
+    assert product("m1").title == "Mug"
+
+
+def test_of_two_sheets_with_products_one_is_chosen(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "shop.xlsx", {"Mugs": [HEADER, ["m1", "Mug"]], "Bowls & co": [HEADER, ["b1", "Bowl"]]})
+    with pytest.raises(CommandError, match=r"2 sheets in the workbook \(Mugs, Bowls & co\): name the table"):
+        run(path)
+    with pytest.raises(CommandError, match="there is no sheet Cups in the workbook: it has Mugs, Bowls & co"):
+        run(path, "--table", "Cups")
+    assert counts(run(path, "--table", "Bowls & co")) == (1, 0, 0, 0)
+    assert set(Product.objects.values_list("sku", flat=True)) == {"b1"}
+
+
+def test_a_workbook_of_a_shop_system_is_known_by_its_columns(tmp_path: Path) -> None:
+    header: list[Cell] = [
+        "Handle",
+        "Title",
+        "Option1 Name",
+        "Option1 Value",
+        "Variant SKU",
+        "Variant Price",
+        "Image Src",
+    ]
+    rows: list[list[Cell]] = [
+        header,
+        ["mug", "Mug", "Colour", "Blue", "M-1", (12.5, 0)],
+        ["mug", "", "", "Red", "M-2", (13, 0)],
+    ]
+    report = run(workbook(tmp_path / "products_export.xlsx", {"products_export": rows}))
+    assert report["notes"][0] == "read as a product export of Shopify"
+    assert (counts(report), families()) == ((2, 0, 0, 0), {"M-1": {"M-1", "M-2"}})
+
+
+def test_photos_are_beside_the_workbook_or_in_a_zip_with_it(tmp_path: Path) -> None:
+    rows: list[list[Cell]] = [["sku", "title", "image"], ["m1", "Mug", "mug.jpg"]]
+    path = workbook(tmp_path / "shop.xlsx", {"Products": rows})
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "mug.jpg").write_bytes(jpeg("red"))
+    assert run(path)["photos_added"] == 1
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.write(path, "list/shop.xlsx")
+        archive.writestr("list/mug.jpg", jpeg("blue"))
+    (tmp_path / "shop.zip").write_bytes(content.getvalue())
+    report = run(tmp_path / "shop.zip")
+    assert (counts(report), report["photos_added"]) == ((0, 1, 0, 0), 1)
+
+
+def test_the_page_of_an_uploaded_workbook_shows_its_columns(tmp_path: Path) -> None:
+    rows: list[list[Cell]] = [
+        ["Price list, autumn"],
+        [],
+        ["Artikelnummer", "Bezeichnung", "Preis"],
+        ["m1", "Tasse", (12.5, EUROS)],
+    ]
+    preview = preview_catalogue(workbook(tmp_path / "shop.xlsx", {"Tabelle1": rows}), ImportOptions())
+    assert [(column.name, column.values, column.field) for column in preview.columns] == [
+        ("Artikelnummer", ("m1",), "sku"),
+        ("Bezeichnung", ("Tasse",), "title"),
+        ("Preis", ("12.5 €",), "price"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sheet", "message"),
+    [
+        ("<worksheet><sheetData><row>", "the workbook is damaged"),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><worksheet/>', "document type declaration"),
+        ("<worksheet/>", "no sheet with anything in it"),
+    ],
+)
+def test_a_damaged_or_empty_workbook_is_refused_with_the_remedy(tmp_path: Path, sheet: str, message: str) -> None:
+    source = workbook(tmp_path / "whole.xlsx", {"Products": [HEADER]})
+    path = tmp_path / "shop.xlsx"
+    with zipfile.ZipFile(source) as whole, zipfile.ZipFile(path, "w") as archive:
+        for name in whole.namelist():
+            archive.writestr(name, sheet if name.endswith("sheet1.xml") else whole.read(name))
+    with pytest.raises(CommandError, match=message):
+        run(path)
+
+
+def test_a_spreadsheet_of_libreoffice_says_how_to_save_it(tmp_path: Path) -> None:
+    path = tmp_path / "shop.ods"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("mimetype", "content.xml", "styles.xml"):
+            archive.writestr(name, "<x/>")
+    with pytest.raises(CommandError, match=r"an OpenDocument spreadsheet: save it as \.xlsx"):
+        run(path)
