@@ -34,6 +34,7 @@ SMALL_CLASS = 5
 # From this ratio of the largest to the smallest class on, the set is called imbalanced.
 IMBALANCE = 10.0
 
+_DELIMITERS = ",;\t"
 _FILE_COLUMNS = ("file", "filename", "image", "path", "photo")
 _PRODUCT_COLUMNS = ("product_id", "product", "sku")
 _LABEL_COLUMNS = ("category", "class", "label", "categories", "type")
@@ -202,7 +203,9 @@ class _Metadata:
 def _read_metadata(path: Path) -> dict[str, _Metadata]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            head = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(_DELIMITERS, key=head.count))
             columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = columns
             named = _one_of(columns, _FILE_COLUMNS)
@@ -218,7 +221,7 @@ def _read_metadata(path: Path) -> dict[str, _Metadata]:
                 for row in reader
             }
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UnusablePhotos(f"{path} cannot be read as CSV in UTF-8: {error}") from error
+        raise UnusablePhotos(f"{path} cannot be read as CSV in UTF-8: {error}. Save it as such") from error
 
 
 def _one_of(columns: Sequence[str], names: Sequence[str]) -> str | None:

@@ -32,10 +32,14 @@ def parse_judgements(content: bytes, name: str) -> dict[str, dict[str, float]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidJudgements(f"{name} is not in UTF-8: byte {error.start + 1} does not belong there") from error
+        raise InvalidJudgements(
+            f"{name} is not in UTF-8: byte {error.start + 1} does not belong there. Save it as CSV in UTF-8"
+        ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InvalidJudgements(f"{name} is not a text in UTF-8: line {line} has a NUL character")
+        raise InvalidJudgements(
+            f"{name} is not a text in UTF-8: line {line} has a NUL character. Save it as CSV in UTF-8"
+        )
     head = text.partition("\n")[0]
     reader = csv.reader(StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=head.count), strict=True)
     found: dict[str, dict[str, list[float]]] = {}

@@ -61,8 +61,9 @@ def test_a_folder_is_a_class_and_nested_folders_are_nested_classes(tmp_path):
     ]  # fmt: skip
 
 
-def test_metadata_names_products_and_classes(tmp_path):
-    table = b"File,Product_ID,Category,Note\nhats/1.jpg,H1,,\n2.jpg,M7,kitchen/mugs,\n"
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_metadata_names_products_and_classes(tmp_path, mark):
+    table = b"File,Product_ID,Category,Note\nhats/1.jpg,H1,,\n2.jpg,M7,kitchen/mugs,\n".replace(b",", mark.encode())
     folder = write(tmp_path, {"hats/1.jpg": noise(1), "2.jpg": noise(2), "metadata.csv": table})
     photos = {photo.name: (photo.label, photo.product) for photo in read_folder(folder).photos}
     assert photos == {"hats/1.jpg": ("hats", "H1"), "2.jpg": ("kitchen/mugs", "M7")}

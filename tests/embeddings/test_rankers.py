@@ -203,7 +203,7 @@ class TestJudgements:
             parse_judgements(content.encode(), "judged.csv")
 
     def test_a_file_that_is_not_utf_8_is_refused(self) -> None:
-        with pytest.raises(InvalidJudgements, match=r"latin\.csv is not in UTF-8"):
+        with pytest.raises(InvalidJudgements, match=r"latin\.csv is not in UTF-8: .* Save it as CSV in UTF-8"):
             parse_judgements("query,sku,grade\ncafé,A,1\n".encode("latin-1"), "latin.csv")
 
 
