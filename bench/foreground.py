@@ -1,6 +1,6 @@
 """The product and not its background: what other views of a photo bring, and what they cost.
 
-Usage: REAL_DATA=... python -m bench.foreground [--photos 800] [--garments 200] [--set NAME]
+Usage: REAL_DATA=... python -m bench.foreground [--photos 800] [--garments 200] [--set NAME | --backgrounds]
 Views: the whole photo; without plain margins; the foreground's box; whole photo and box, their vectors added; the whole photo with
 colour and pattern of the foreground. Sets: clothing and grocery (query = validation, gallery = so many photos of train, the class
 first), Magento (leave one out, the same product first), and photos of Magento, one a product and colour, cut out and set on ten
@@ -106,6 +106,11 @@ def products() -> Iterator[tuple[str, Row]]:
         yield view, _figures(per_query_metrics(vectors[view], labels, vectors[view], labels, leave_one_out=True))
 
 
+def background_paths() -> list[Path]:
+    """The photos that garments are set on."""
+    return drawn(sorted((real_data() / "data" / "caltech101" / "photos").rglob("*.jpg")), BACKGROUNDS)
+
+
 def garments(count: int) -> Iterator[tuple[str, Row]]:
     """Rows of garments on other backgrounds."""
     folder = real_data() / "data" / "magento_luma"
@@ -116,8 +121,7 @@ def garments(count: int) -> Iterator[tuple[str, Row]]:
             if row["name"] or row["colour"]
         }
     paths = [folder / "images" / name for name in first.values()]
-    behind = sorted((real_data() / "data" / "caltech101" / "photos").rglob("*.jpg"))
-    backgrounds = [open_rgb(path).resize((SIDE, SIDE)) for path in drawn(behind, BACKGROUNDS)]
+    backgrounds = [open_rgb(path).resize((SIDE, SIDE)) for path in background_paths()]
     cut: list[tuple[Image.Image, Image.Image]] = []
     for path in drawn(paths, len(paths)):
         image = open_rgb(path, min_side=SIDE)
@@ -157,7 +161,13 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=800)
     parser.add_argument("--garments", type=int, default=200)
     parser.add_argument("--set", action="append", help="only this set; default: all")
+    parser.add_argument(
+        "--backgrounds", action="store_true", help="print the paths of the backgrounds, and measure nothing"
+    )
     options = parser.parse_args()
+    if options.backgrounds:
+        print(*background_paths(), sep="\n")
+        return
     sets: dict[str, Callable[[], Iterator[tuple[str, Row]]]] = {
         "garments": lambda: garments(options.garments),
         "Magento": products,

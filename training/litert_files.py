@@ -11,24 +11,28 @@ import numpy as np
 from training import efficientnet
 from training.student import (
     CONVOLUTIONS,
+    LOOK_CONVOLUTIONS,
+    MASK_CONVOLUTIONS,
     MOBILENET_PIXELS,
     Block,
     ConvWeights,
     Pixels,
     build_network,
     load_convolutions,
+    load_mask,
     mobilenet_v2_blocks,
 )
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
-def read_litert(path: Path, *, any_size: bool = False) -> keras.Model:
+def read_litert(path: Path, *, any_size: bool = False, blanks_background: bool = False) -> keras.Model:
     """A student's network with the weights of its exported `.tflite` file, to train further or to compare with.
 
     Args:
         path: the file of a bundled encoder's weights, or one that a recipe has exported.
         any_size: whether the network takes photos of any size, to train it with several; else that of the file.
+        blanks_background: whether it takes a first look at photos even if that of the file does not; its mask is then new.
 
     Returns:
         A network as `build_network` makes it.
@@ -49,16 +53,22 @@ def read_litert(path: Path, *, any_size: bool = False) -> keras.Model:
     operations = [op for op in every if op["op_name"] in _WEIGHTED]
     kernels = [(op["op_name"], *(interpreter.get_tensor(index) for index in op["inputs"][1:3])) for op in operations]
     # LiteRT keeps [out, kh, kw, in] and, for a dense layer, [out, in]; Keras has the output last.
-    convolutions = [
+    weights = [
         ConvWeights(np.moveaxis(kernel, 0, -1) if name == "CONV_2D" else kernel[0], bias)
         for name, kernel, bias in kernels[:-1]
     ]
     names = [name for name, _, _ in kernels]
-    family = _family(len(names) - 1)
+    # Nothing else in a student enlarges a map.
+    looks_first = any(op["op_name"] == "RESIZE_BILINEAR" for op in every)
+    look = LOOK_CONVOLUTIONS + MASK_CONVOLUTIONS if looks_first else 0
+    family = _family(len(names) - 1 - look)
     if family is None or names[-1] != "FULLY_CONNECTED":
         raise ValueError(f"{path} is not a student's network: it has {len(names)} layers with weights")
+    if blanks_background and family[1] == MOBILENET_PIXELS:
+        raise ValueError(f"{path} has the shape of MobileNetV2; a first look is made for that of EfficientNet-Lite0")
+    convolutions = weights[look:]
     hidden = iter(
-        [len(conv.bias) for name, conv in zip(names, convolutions, strict=False) if name == "DEPTHWISE_CONV_2D"]
+        [len(conv.bias) for name, conv in zip(names[look:], convolutions, strict=False) if name == "DEPTHWISE_CONV_2D"]
     )
     blocks = [dataclasses.replace(block, hidden=next(hidden)) for block in family[0]]
     _, projection, offset = kernels[-1]
@@ -70,8 +80,11 @@ def read_litert(path: Path, *, any_size: bool = False) -> keras.Model:
         family[1],
         # Nothing else in a student has a logistic function.
         foreground=any(op["op_name"] == "LOGISTIC" for op in every),
+        blanks_background=looks_first or blanks_background,
     )
     load_convolutions(network, convolutions)
+    if looks_first:
+        load_mask(network, weights[LOOK_CONVOLUTIONS:look])
     network.get_layer("projection").set_weights([projection.T, offset])
     return network
 

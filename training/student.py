@@ -22,7 +22,19 @@ STEM_CHANNELS = 32
 CONVOLUTIONS = 52
 # Of the logistic function that weights a cell by its difference from the border.
 FOREGROUND_SLOPE = 3.0
+# The first look at a photo, so many times smaller: the block whose map the mask is made of, and those of finer maps.
+FIRST_LOOK, LOOK_BLOCK, FINER_BLOCKS = 2, 10, (4, 2)
+# The convolutions of a first look, all of them before those of its mask, and those before the network's own.
+LOOK_CONVOLUTIONS, MASK_CONVOLUTIONS = 33, 10
+# The layers of the maps that a mask is made of, coarse to fine, each with the layer that takes it in; and that of the logits.
+MASK_MAPS = {"look_map_0": "mask_0", "look_map_1": "mask_4", "look_map_2": "mask_7"}
+MASK = f"mask_{MASK_CONVOLUTIONS - 1}"
+# The mask reaches over the edges that it finds by half of so many cells of the finest map, rounded down.
+MASK_EDGE = 3
+# A mask of less of the photo than this shows no product, and the whole photo is seen; how abruptly that changes.
+LEAST_FOREGROUND, FOREGROUND_EDGE = 0.08, 60.0
 _TINY = 1e-12
+_PIXELS = "pixels"
 
 Kernel = NDArray[np.float32]
 
@@ -96,6 +108,7 @@ def build_network(
     pixels: Pixels = MOBILENET_PIXELS,
     *,
     foreground: bool = False,
+    blanks_background: bool = False,
 ) -> keras.Model:
     """A network of inverted residuals without batch normalisation: the shape of MobileNetV2 and EfficientNet-Lite.
 
@@ -106,29 +119,94 @@ def build_network(
         dim: embedding dimension; None leaves the last layer out.
         pixels: how it sees photos.
         foreground: whether its features are those of `foreground_features`, else the mean over the photo.
+        blanks_background: whether it sees photos as `blanked` gives them.
 
     Returns:
         float32 [B, input_size, input_size, 3] in [0, 1] -> float32 [B, dim], L2-normalised, or the pooled features [B, features].
     """
     inputs = keras.Input((input_size, input_size, 3))
-    x = layers.Rescaling(pixels.scale, pixels.offset)(inputs)
-    x = _relu6(layers.Conv2D(STEM_CHANNELS, 3, 2, "same", name="conv_0")(x))
-    index = 1
-    for number, block in enumerate(blocks):
-        h = x
-        if block.expands:
-            h = _relu6(layers.Conv2D(block.hidden, 1, name=f"conv_{index}")(h))
-            index += 1
-        h = _relu6(layers.DepthwiseConv2D(block.kernel, block.stride, "same", name=f"conv_{index}")(h))
-        h = layers.Activation("linear", name=f"hidden_{number}")(h)
-        h = layers.Conv2D(block.output, 1, name=f"conv_{index + 1}")(h)
-        index += 2
-        x = layers.Add()([x, h]) if block.residual else h
-    x = _relu6(layers.Conv2D(features, 1, name=f"conv_{index}")(x))
+    seen = blanked(inputs, blocks, pixels) if blanks_background else inputs
+    maps = _maps(layers.Rescaling(pixels.scale, pixels.offset, name=_PIXELS)(seen), blocks, "conv")
+    x = _relu6(layers.Conv2D(features, 1, name=f"conv_{_convolutions(blocks)}")(maps[-1]))
     x = foreground_features(x) if foreground else layers.GlobalAveragePooling2D(name="features")(x)
     if dim is not None:
         x = layers.UnitNormalization(name="embedding")(layers.Dense(dim, name="projection")(x))
     return keras.Model(inputs, x)
+
+
+def _maps(x: Any, blocks: Sequence[Block], name: str) -> list[Any]:
+    """What each block gives, [B, h, w, channels]; its convolutions are called by this name and their number."""
+    x = _relu6(layers.Conv2D(STEM_CHANNELS, 3, 2, "same", name=f"{name}_0")(x))
+    index, maps = 1, []
+    for number, block in enumerate(blocks):
+        h = x
+        if block.expands:
+            h = _relu6(layers.Conv2D(block.hidden, 1, name=f"{name}_{index}")(h))
+            index += 1
+        h = _relu6(layers.DepthwiseConv2D(block.kernel, block.stride, "same", name=f"{name}_{index}")(h))
+        if name == "conv":
+            h = layers.Activation("linear", name=f"hidden_{number}")(h)
+        h = layers.Conv2D(block.output, 1, name=f"{name}_{index + 1}")(h)
+        index += 2
+        x = layers.Add()([x, h]) if block.residual else h
+        maps.append(x)
+    return maps
+
+
+def _convolutions(blocks: Sequence[Block]) -> int:
+    """How many the stem and the blocks have."""
+    return 1 + sum(3 if block.expands else 2 for block in blocks)
+
+
+def blanked(photos: Any, blocks: Sequence[Block], pixels: Pixels) -> Any:
+    """Photos with their background made white, as far as a first look at them tells it from the product.
+
+    The first look has the convolutions of the network itself, named look_0 and so on, and sees the photo smaller. A few layers of
+    its own, mask_0 and so on, make a mask of its maps, coarse to fine (Ronneberger et al., "U-Net", MICCAI 2015). Where next to
+    nothing is found, the photo stays as it is.
+
+    Args:
+        photos: float32 [B, s, s, 3] in [0, 1], s a multiple of 32.
+        blocks: of the network.
+        pixels: how it sees photos.
+
+    Returns:
+        float32 [B, s, s, 3] in [0, 1].
+    """
+    small = layers.AveragePooling2D(FIRST_LOOK)(photos)
+    maps = _maps(layers.Rescaling(pixels.scale, pixels.offset)(small), blocks[: LOOK_BLOCK + 1], "look")
+    coarse, *finer = (
+        layers.Activation("linear", name=name)(maps[block])
+        for block, name in zip((LOOK_BLOCK, *FINER_BLOCKS), MASK_MAPS, strict=True)
+    )
+    # The edges of a product belong to its shape: they are seen with what is beside them.
+    mask = layers.MaxPooling2D(MASK_EDGE, 1, "same")(ops.sigmoid(_mask(coarse, finer)))
+    found = ops.sigmoid((ops.mean(mask, axis=(1, 2), keepdims=True) - LEAST_FOREGROUND) * FOREGROUND_EDGE)
+    background = (1 - mask) * found
+    # The finest map has a fourth of what the first look sees.
+    background = layers.UpSampling2D(4 * FIRST_LOOK, interpolation="bilinear", name="background")(background)
+    return photos + (1 - photos) * background
+
+
+def _mask(coarse: Any, finer: Sequence[Any]) -> Any:
+    """Logits of the foreground, [B, h, w, 1] of the finest map."""
+    number = -1
+
+    def convolved(x: Any, channels: int, side: int = 1, activation: str | None = "relu") -> Any:
+        nonlocal number
+        number += 1
+        return layers.Conv2D(channels, side, padding="same", activation=activation, name=f"mask_{number}")(x)
+
+    x = convolved(coarse, 44)
+    x = layers.Add()([x, convolved(layers.GlobalAveragePooling2D(keepdims=True)(x), 44, activation=None)])
+    for channels in (44, 33):
+        x = convolved(x, channels, 3)
+    for cells, kept, widths in zip(finer, (22, 11), ((33, 22), (16,)), strict=True):
+        x = layers.UpSampling2D(2, interpolation="bilinear")(x)
+        x = layers.Concatenate()([x, convolved(cells, kept)])
+        for channels in widths:
+            x = convolved(x, channels, 3)
+    return convolved(x, 1, activation=None)
 
 
 def foreground_features(cells: Any) -> Any:
@@ -164,8 +242,10 @@ def with_foreground_features(network: keras.Model) -> keras.Model:
 
 
 def with_mean_features(network: keras.Model) -> keras.Model:
-    """A network of the same convolutions that ends with the plain mean over the photo, float32 [B, features]."""
-    return keras.Model(network.input, layers.GlobalAveragePooling2D(name="features")(_last_map(network)))
+    """A network of the same convolutions that sees the whole photo and ends with the plain mean over it, float32 [B, features]."""
+    return keras.Model(
+        network.get_layer(_PIXELS).input, layers.GlobalAveragePooling2D(name="features")(_last_map(network))
+    )
 
 
 def _last_map(network: keras.Model) -> Any:
@@ -185,9 +265,25 @@ def _relu6(x: Any) -> Any:
 
 
 def load_convolutions(network: keras.Model, weights: Sequence[ConvWeights]) -> None:
-    """Set the network's convolutions, in order."""
+    """Set the network's convolutions, in order, and those of its first look, which are the same."""
+    _load(network, "conv", weights)
+    if looks_first(network):
+        _load(network, "look", weights[:LOOK_CONVOLUTIONS])
+
+
+def load_mask(network: keras.Model, weights: Sequence[ConvWeights]) -> None:
+    """Set the layers of the mask of a network's first look, in order."""
+    _load(network, "mask", weights)
+
+
+def looks_first(network: keras.Model) -> bool:
+    """Whether it takes a first look at photos, as `blanked` describes."""
+    return any(layer.name.startswith("look_") for layer in network.layers)
+
+
+def _load(network: keras.Model, name: str, weights: Sequence[ConvWeights]) -> None:
     for index, conv in enumerate(weights):
-        layer = network.get_layer(f"conv_{index}")
+        layer = network.get_layer(f"{name}_{index}")
         layer.set_weights([conv.kernel.reshape(layer.kernel.shape), conv.bias])
 
 

@@ -1,0 +1,95 @@
+"""A bundled encoder that is given a first look at each photo: it tells the product from its background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make setup")
+
+from embeddings.backends import bundled_weights  # noqa: E402
+from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
+from embeddings.encoders.preprocessing import to_input  # noqa: E402
+from storefront.demo.catalogue import demo_products, draw_view  # noqa: E402
+from training.augmentation import product_mask  # noqa: E402
+from training.export import to_litert  # noqa: E402
+from training.foreground_mask import MaskRecipe, train_mask  # noqa: E402
+from training.litert_files import read_litert  # noqa: E402
+from training.student import with_mean_features  # noqa: E402
+
+pytestmark = [
+    pytest.mark.tensorflow,
+    # TensorFlow's arrays are older than NumPy's keyword `copy`.
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+]
+
+RECIPE = MaskRecipe(pictures=200, demo_products=0, epochs=10, batch=20)
+
+
+def scene(seed: int) -> Image.Image:
+    """Coloured blocks, as a background that is not plain."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((240, 240), Image.Resampling.BICUBIC)
+
+
+def on(background: Image.Image, drawing: Image.Image) -> Image.Image:
+    """A drawn product on another background, half as wide as that."""
+    mask = product_mask(drawing)
+    assert mask is not None
+    picture, side = background.copy(), background.width // 2
+    picture.paste(drawing.resize((side, side)), (side // 2, side // 2), Image.fromarray(mask).resize((side, side)))
+    return picture
+
+
+@pytest.fixture(scope="module")
+def looking(tmp_path_factory) -> Path:
+    """Weights of `bundled` with a mask that was learned for a moment."""
+    folder = tmp_path_factory.mktemp("mask")
+    scenes, products = [], []
+    for number, product in enumerate(demo_products(count=40)):
+        scenes.append(folder / f"scene-{number}.png")
+        scene(number).save(scenes[-1])
+        products.append(folder / f"product-{number}.png")
+        draw_view(product, 0, 240).save(products[-1])
+    network = read_litert(bundled_weights("bundled"), blanks_background=True)
+    train_mask(network, products, [], scenes, RECIPE)
+    path = folder / "weights.tflite"
+    path.write_bytes(to_litert(network, half_precision_weights=True))
+    return path
+
+
+def test_the_background_counts_for_less_and_the_product_for_more(looking):
+    """12 products that the mask was not trained on, each on two backgrounds that it was not trained on."""
+    products = demo_products(count=300)[200:212]
+    photos = [on(scene(seed), draw_view(product, 0, 240)) for seed in (1001, 1002) for product in products]
+
+    def margin(path: Path) -> float:
+        """How much nearer a product on another background is than another product on the same."""
+        vectors = LiteRTEncoder(path).encode(photos)
+        one, other = vectors[:12], vectors[12:]
+        elsewhere, beside = one @ other.T, (one @ one.T)[~np.eye(12, dtype=bool)]
+        return float(np.diag(elsewhere).mean() - beside.mean())
+
+    assert margin(looking) > margin(bundled_weights("bundled")) + 0.1
+
+
+def test_its_weights_are_read_back_as_they_are(looking):
+    encoder, photo = LiteRTEncoder(looking), on(scene(1003), draw_view(demo_products(count=300)[240], 0, 240))
+    for network in (read_litert(looking), read_litert(looking, any_size=True)):
+        assert network(to_input(photo, 224)).numpy() == pytest.approx(encoder.encode([photo]), abs=1e-4)
+
+
+def test_fine_tuning_starts_from_the_whole_photo_as_before(looking):
+    photo = to_input(on(scene(1004), draw_view(demo_products(count=300)[241], 0, 240)), 224)
+    before, after = (
+        with_mean_features(read_litert(path))(photo).numpy() for path in (bundled_weights("bundled"), looking)
+    )
+    assert after == pytest.approx(before, abs=1e-4)
+
+
+def test_a_network_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="has the shape of MobileNetV2"):
+        read_litert(bundled_weights("bundled-fast"), blanks_background=True)
