@@ -150,7 +150,7 @@ def open_catalogue(
         images: folder of the photos that a table lists; those that are not in it are looked for beside the table.
         is_upload: files beside `path` do not belong to the catalogue.
         should_stop: as in `archive.unpack`.
-        sample: of an archive, unpack its table only, or its first photos.
+        sample: of an archive, unpack its table only, or its first photos; of a workbook, read the first rows only.
 
     Yields:
         The rows.
@@ -170,7 +170,7 @@ def open_catalogue(
         return
     if is_workbook(path):
         photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
-        with closing(photos), _opened_sheet(path, mapping, photos, format, table) as catalogue:
+        with closing(photos), _opened_sheet(path, mapping, photos, format, table, sample=sample) as catalogue:
             yield catalogue
         return
     with unpack(path, is_catalogue, should_stop, table=table, sample=sample) as (root, content):
@@ -178,7 +178,7 @@ def open_catalogue(
         requested = "" if format == "zip" else format
         if inner == "zip" and is_workbook(content):
             photos = _photos(content, images, "the archive", root)
-            with closing(photos), _opened_sheet(content, mapping, photos, requested) as catalogue:
+            with closing(photos), _opened_sheet(content, mapping, photos, requested, sample=sample) as catalogue:
                 yield catalogue
             return
         if inner == "zip":
@@ -191,10 +191,10 @@ def open_catalogue(
 
 @contextmanager
 def _opened_sheet(
-    path: Path, mapping: FieldMapping, photos: PhotoFolder, format: str, table: str = ""
+    path: Path, mapping: FieldMapping, photos: PhotoFolder, format: str, table: str = "", *, sample: bool
 ) -> Iterator[CatalogueSource]:
     """The catalogue in a sheet of a workbook."""
-    with sheet_as_table(path, is_catalogue, name=table) as content:
+    with sheet_as_table(path, is_catalogue, name=table, sample=sample) as content:
         yield _catalogue(
             content, format or detect_format(content), replace(mapping, encoding="", delimiter=","), photos
         )
@@ -218,7 +218,7 @@ def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", tabl
     if detected == "zip" and not is_workbook(path):
         validate_archive(path, is_catalogue, table=table)
     elif (format or detected) not in ("jsonl", *_JSON):
-        with open_catalogue(path, mapping, format=format, table=table, is_upload=True):
+        with open_catalogue(path, mapping, format=format, table=table, is_upload=True, sample=True):
             pass
 
 

@@ -52,13 +52,21 @@ def test_cells_of_formulas_truths_and_errors_have_what_is_shown(tmp_path: Path) 
         '<c t="str"><f>A1</f><v>Mug</v></c>',
         '<c t="b"><v>0</v></c>',
         '<c t="e"><f>1/0</f><v>#DIV/0!</v></c>',
-        '<c t="inlineStr"><is><r><t>Blue </t></r><r><t>glaze</t></r><rPh><t>ao</t></rPh></is></c>',
+        '<c t="inlineStr"><is><r><t>Blue </t></r><r><t>glaze</t></r><rPh sb="0" eb="4"><t>ao</t></rPh></is></c>',
     ]
     rows: list[list[Cell]] = [["sku", "title", "available", "price", "description"], ["m1", *cells]]
     report = run(workbook(tmp_path / "shop.xlsx", {"Products": rows}))
     mug = product("m1")
     assert (counts(report), problems(report)) == ((1, 0, 0, 0), [])
     assert (mug.title, mug.available, mug.price, mug.description) == ("Mug", False, None, "Blue glaze")
+
+
+def test_a_row_with_an_impossible_number_ends_the_sheet(tmp_path: Path) -> None:
+    path = workbook(
+        tmp_path / "shop.xlsx", {"Products": [HEADER, ["m1", "Mug"], ["m2", "Bowl"]]}, last_row=4_000_000_000
+    )
+    assert counts(run(path)) == (1, 0, 0, 0)
+    assert product("m1").title == "Mug"
 
 
 def test_the_sheet_with_products_is_found_among_others(tmp_path: Path) -> None:
@@ -138,7 +146,7 @@ def test_the_page_of_an_uploaded_workbook_shows_its_columns(tmp_path: Path) -> N
     ("sheet", "message"),
     [
         ("<worksheet><sheetData><row>", "the workbook is damaged"),
-        ('<!DOCTYPE x [<!ENTITY a "b">]><worksheet/>', "document type declaration"),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><worksheet/>', "the workbook is damaged: save it again"),
         ("<worksheet/>", "no sheet with anything in it"),
     ],
 )
