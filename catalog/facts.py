@@ -171,3 +171,10 @@ NO_PHOTO = FactKind("no-photo", _("the product has no photo"))
 NOT_IN_UPLOAD = FactKind("not-in-upload", _("there is no file %(file)s in the upload"))
 LINK_WITHOUT_PHOTO = FactKind("link-without-photo", _("%(link)s has no photo"))
 NOT_IN_ARCHIVE = FactKind("not-in-archive", _("there is no file %(file)s in the archive"))
+# How a source is read.
+DECIMAL_COMMA = FactKind("decimal-comma", _("prices are read with ',' before the decimals"))
+LEVELS_BY_SLASH = FactKind("levels-by-slash", _("categories are read with / between their levels"))
+NO_CURRENCY = FactKind(
+    "no-currency",
+    _("the prices have no currency: %(currency)s was assumed; set currency=... to name another"),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
@@ -223,8 +224,10 @@ def result_tables(job: Job) -> Sequence[tuple[str, SafeString]]:
     tables = [(gettext("Would be imported") if result["dry_run"] else gettext("Imported"), counts)]
     if found := [(str(label), ", ".join(result[name])) for name, label in _FOUND.items() if result.get(name)]:
         tables.append((gettext("Found in the file"), table((), found)))
-    if result.get("notes"):
-        tables.append((gettext("How it was read"), table((), [(note,) for note in result["notes"]])))
+    if notes := result.get("notes"):
+        known = result.get("note_facts", [])
+        said = [(in_words(fact, note),) for note, fact in zip_longest(notes, known)]
+        tables.append((gettext("How it was read"), table((), said)))
     if result["problems"]:
         shown = [
             (str(each["line"]), each["sku"], each["photo"], in_words(each.get("fact"), each["reason"]))

@@ -48,7 +48,6 @@ MULTI_COLUMN_FIELDS = ("category", "tags", "image")
 # The attribute that keeps the word of a product that can be bought in another way than others: pre-order.
 AVAILABILITY = "availability"
 _PRICES = ("price", "list_price")
-_NO_CURRENCY = f"the prices have no currency: {DEFAULT_CURRENCY} was assumed; set currency=... to name another"
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SAID_NOTHING = frozenset(("n/a", "#n/a", "nan", "null", "undefined", "-", "--", "—"))
 _QUOTED_SKU = re.compile(r"'[\w=+\-@]")
@@ -239,17 +238,17 @@ class RowBuilder:
     @property
     def notes(self) -> list[str]:
         """What `learn` has found, and what was assumed."""
-        found = {
-            f"prices are read with {self._usual_decimal!r} before the decimals": self._usual_decimal == ","
-            and not self._mapping.decimal,
-            "categories are read with / between their levels": self._slashes and not self._mapping.category_separator,
-        }
-        return [*(note for note, is_found in found.items() if is_found), *self.assumptions]
+        notes: list[str] = []
+        if self._usual_decimal == "," and not self._mapping.decimal:
+            notes.append(facts.DECIMAL_COMMA())
+        if self._slashes and not self._mapping.category_separator:
+            notes.append(facts.LEVELS_BY_SLASH())
+        return [*notes, *self.assumptions]
 
     @property
     def assumptions(self) -> list[str]:
         """What was assumed in the rows that were built so far."""
-        return [_NO_CURRENCY] if self._assumed_currency else []
+        return [facts.NO_CURRENCY(currency=DEFAULT_CURRENCY)] if self._assumed_currency else []
 
     def build(self, line: int, record: Record, *, cells: tuple[tuple[str, ...], ...] = ()) -> Row:
         """Build the row of a record.
@@ -442,7 +441,8 @@ class RowBuilder:
         for value in values:
             for text in _as_list(value):
                 _check_encodable(text, name)
-        return [_without_placeholders(value) for value in values]
+        # A price that is not one is reported.
+        return values if name in _PRICES else [_without_placeholders(value) for value in values]
 
 
 def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -94,7 +94,7 @@ def test_from_an_empty_database_to_events_by_clicking_alone(
 
     follow(page, "a product")
     page.get_by_role("link", name="Wooden ball 3").click()
-    page.locator("similar-products").scroll_into_view_if_needed()
+    page.get_by_role("tab", name="Similar products").click()
     expect(page.locator("similar-products a")).to_have_count(3)
 
     follow(page, "Embed in my pages")

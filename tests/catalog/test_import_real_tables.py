@@ -129,7 +129,8 @@ def test_words_for_nothing_are_nothing(tmp_path: Path, nothing: str) -> None:
         f"{nothing},Bowl,1,,,,,",
     )
     report = run(path)
-    assert problems(report) == [(3, "there is no SKU")]
+    # Somebody may have meant to write a price.
+    assert problems(report) == [(2, f"{nothing!r} is not a price"), (3, "there is no SKU")]
     mug = product("m1")
     assert (mug.price, mug.brand, mug.category, mug.description, mug.attributes) == (None, "", None, "", {})
 

@@ -38,7 +38,7 @@ for _media_type, _files_of_this_type in {
     schemathesis.openapi.media_type(_media_type, _files_of_this_type)
 
 # The schema says that a file is sent, not what is in it.
-_OF_FILES = {"image-rejected", "archive-rejected", "unusable-catalogue", "unusable-photos"}
+_OF_FILES = {"image-rejected", "archive-rejected", "unusable-catalogue", "unusable-photos", "invalid-judgements"}
 
 
 @schemathesis.hook
@@ -102,6 +102,8 @@ _BEYOND = {
     "kind": ("must be one of",),
     "cursor": ("is not a cursor of this list",),
     "page": ("is a page number, and pages by cursor",),
+    "clicks": ("is for a request without a file",),
+    "judgements": ("is missing: send a CSV file",),
     "categories": ("is sent beside category", "there is no category", "name categories", "is missing"),
     "photos": ("",),
     "image_links": ("",),

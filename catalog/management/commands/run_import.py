@@ -17,6 +17,7 @@ from catalog.importers.rows import ImportAborted, ImportReport, InvalidSource
 from catalog.importers.run import Checkpoint, ImportOptions, graceful_interrupt, run_import
 from catalog.importers.submission import rejected_name
 from jobs import execution
+from jobs.facts import fact_of
 from jobs.files import local_upload
 from jobs.models import Job
 from jobs.progress import ProgressCallback
@@ -99,7 +100,14 @@ def _succeed(job: Job, report: ImportReport, on_progress: ProgressCallback) -> N
     problems = [problem.as_json() for problem in report.problems[:MAX_PROBLEMS]]
     on_progress("importing", report.rows, report.rows)
     execution.succeed(
-        job, {"rows": report.rows, **asdict(report), "problems": problems, "rejected_file": _has_rejected(report)}
+        job,
+        {
+            "rows": report.rows,
+            **asdict(report),
+            "note_facts": [fact_of(note) for note in report.notes],
+            "problems": problems,
+            "rejected_file": _has_rejected(report),
+        },
     )
 
 
