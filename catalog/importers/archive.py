@@ -9,12 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from catalog.archives import ArchiveRejected, SafeArchive, wrapping_folder
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
+from catalog.importers.workbook import WORKBOOK_SUFFIXES
 from jobs.storage import storage_errors
 
 # Photos that are unpacked to show what an archive has.
 SAMPLE_PHOTOS = 20
 # Suffixes of tables; every other file may be a photo. What has one of the others is a table only if its content is one.
-_TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson", ".xlsx", ".xlsm"))
+_TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson", *WORKBOOK_SUFFIXES))
 # The files of a spreadsheet of LibreOffice.
 _OPEN_DOCUMENT = frozenset(map(PurePosixPath, ("mimetype", "content.xml", "styles.xml")))
 _PERHAPS_TABLES = frozenset((".txt", ".tab", ".dat", ".json"))

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from decimal import Decimal
 from functools import cache
+from io import StringIO
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -160,10 +161,9 @@ def _chosen(book: Any, name: str, is_catalogue: Callable[[bytes], bool]) -> Any:
 
 def _start(sheet: Any) -> bytes:
     """The first bytes of a sheet's table."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(islice(_rows(sheet), _START_ROWS))
-        file.seek(0)
-        return file.read(_START_BYTES).strip().encode()
+    text = StringIO(newline="")
+    csv.writer(text).writerows(islice(_rows(sheet), _START_ROWS))
+    return text.getvalue()[:_START_BYTES].strip().encode()
 
 
 def _written(folder: Path, sheet: Any, *, sample: bool) -> Path:
