@@ -17,13 +17,13 @@ from catalog.archives import ArchiveRejected, ArchiveRejectionReason
 from catalog.problems import ARCHIVE_REJECTED, ARCHIVE_TOO_LARGE
 from embeddings.errors import UnusablePhotos
 from jobs import uploads
-from jobs.api import JOB, JobSchema, accepted_response
+from jobs.api import JOB, JobSchema
 from jobs.errors import JobInProgress
+from jobs.models import Job
 from jobs.problems import JOB_IN_PROGRESS
-from jobs.uploading import UploadView, close_uploads, single_file_errors, uploaded_files
+from jobs.uploading import Files, UploadView, single_file_errors
 from rest.documenting import RAW_BODY, form_body, problem_example, responses
-from rest.idempotency import IDEMPOTENCY_KEY, answer_once, has_key
-from rest.views import FORM_BYTES, content_length
+from rest.idempotency import IDEMPOTENCY_KEY
 from training.errors import TrainingUnavailable
 from training.parameters import TrainingParameters
 from training.problems import TRAINING_UNAVAILABLE, UNSUITABLE_PHOTOS
@@ -104,20 +104,12 @@ class TrainView(UploadView):
         only file of a form, or as the request body (`application/zip`). Parameters may be given in the query string or in the
         form. Poll the URL in `Location` for progress and the result.
         """
-        self.upload_limit().check(content_length(request), allowance=FORM_BYTES)
-        if not has_key(request):
-            # Before the file is read; a retry gets the answer of the first request even while its training is running.
-            check_training_allowed(slug)
-        try:
-            return answer_once(request, lambda _: _submit(request, slug))
-        finally:
-            close_uploads(request)
+        return self.submitted(
+            request, lambda: check_training_allowed(slug), lambda files: _submit(request, slug, files)
+        )
 
 
-def _submit(request: Request, slug: str) -> Response:
-    check_training_allowed(slug)
-    files = uploaded_files(request)
+def _submit(request: Request, slug: str, files: Files) -> Job:
     errors = single_file_errors("archive", files, "a zip", "put all photos into one zip")
     values = TrainingParameters.parse(request.query_params, request.POST, errors=errors)
-    job = submit_training(slug, cast("BinaryIO", files[0]), values)
-    return accepted_response(request, job)
+    return submit_training(slug, cast("BinaryIO", files[0]), values)

@@ -29,14 +29,15 @@ from catalog.problems import INVALID_CATALOGUE, NO_REJECTED_ROWS
 from jobs import uploads
 from jobs.api import IMPORT, JOB_ID, NO_JOB, JobSchema, accepted_response
 from jobs.errors import JobInProgress, UploadTooLarge
+from jobs.models import Job
 from jobs.problems import JOB_IN_PROGRESS
 from jobs.selectors import get_job
-from jobs.uploading import UploadView, close_uploads, single_file_errors, uploaded_files
+from jobs.uploading import Files, UploadView, single_file_errors
 from rest.documenting import RAW_BODY, form_body, problem_example, problem_responses, responses
-from rest.idempotency import IDEMPOTENCY_KEY, answer_once, has_key
+from rest.idempotency import IDEMPOTENCY_KEY, answer_once
 from rest.parameters import NoParameters
 from rest.problems import TOO_LARGE
-from rest.views import FORM_BYTES, ApiView, content_length
+from rest.views import ApiView
 
 _IMPORTS = "/api/imports"
 _IMPORT_RUNNING = problem_example(
@@ -108,23 +109,13 @@ class ImportsView(UploadView):
         and `POST /api/jobs/<id>/import` imports the same file afterwards. Poll the URL in `Location` for progress and the
         result. One import runs at a time.
         """
-        self.upload_limit().check(content_length(request), allowance=FORM_BYTES)
-        if not has_key(request):
-            # Before the file is read; a retry gets the answer of the first request even while its import is running.
-            check_import_allowed()
-        try:
-            return answer_once(request, lambda _: _submit(request))
-        finally:
-            close_uploads(request)
+        return self.submitted(request, check_import_allowed, lambda files: _submit(request, files))
 
 
-def _submit(request: Request) -> Response:
-    check_import_allowed()
-    files = uploaded_files(request)
+def _submit(request: Request, files: Files) -> Job:
     errors = single_file_errors("file", files, "a catalogue", "pack a table and its photos into one zip")
     options = ImportOptions(**ImportParameters.parse(request.query_params, request.POST, errors=errors))
-    job = submit_import(cast("BinaryIO", files[0]), options, file_name=files[0].name or "")
-    return accepted_response(request, job)
+    return submit_import(cast("BinaryIO", files[0]), options, file_name=files[0].name or "")
 
 
 class DryRunImportView(ApiView):

@@ -15,10 +15,11 @@ from accounts.keys import Scope
 from embeddings.errors import InvalidJudgements
 from embeddings.models import RankerVersion
 from jobs import uploads
-from jobs.api import JOB, JobSchema, accepted_response
+from jobs.api import JOB, JobSchema
 from jobs.errors import JobInProgress, UploadTooLarge
+from jobs.models import Job
 from jobs.problems import JOB_IN_PROGRESS
-from jobs.uploading import UploadView, close_uploads, single_file_errors, uploaded_files
+from jobs.uploading import Files, UploadView, single_file_errors
 from recommender.problems import INVALID_JUDGEMENTS
 from recommender.ranker_submissions import (
     MAX_JUDGEMENTS_BYTES,
@@ -28,10 +29,9 @@ from recommender.ranker_submissions import (
 )
 from rest.documenting import RAW_BODY, form_body, problem_example, responses
 from rest.errors import InvalidParameters, ParameterError
-from rest.idempotency import IDEMPOTENCY_KEY, answer_once, has_key
+from rest.idempotency import IDEMPOTENCY_KEY
 from rest.parameters import BooleanParameter, ChoiceParameter, Parameters
 from rest.problems import TOO_LARGE
-from rest.views import FORM_BYTES, content_length
 
 _TRAIN_RANKER = "/api/collections/all/train-ranker"
 
@@ -105,19 +105,12 @@ class TrainRankerView(UploadView):
         the request body (`text/csv`). Parameters may be given in the query string or in the form. Poll the URL in `Location` for
         progress and the result, which names the best ranker; without `activate` no search changes.
         """
-        self.upload_limit().check(content_length(request), allowance=FORM_BYTES)
-        if not has_key(request):
-            # Before the file is read; a retry gets the answer of the first request even while its training is running.
-            check_ranker_training_allowed(slug)
-        try:
-            return answer_once(request, lambda _: _submit(request, slug))
-        finally:
-            close_uploads(request)
+        return self.submitted(
+            request, lambda: check_ranker_training_allowed(slug), lambda files: _submit(request, slug, files)
+        )
 
 
-def _submit(request: Request, slug: str) -> Response:
-    check_ranker_training_allowed(slug)
-    files = uploaded_files(request)
+def _submit(request: Request, slug: str, files: Files) -> Job:
     expected = "a CSV file of judgements (or clicks=true without a file)"
     missing = single_file_errors("judgements", files, expected, "put all judgements into one")
     says = "clicks" in request.query_params or "clicks" in request.POST
@@ -127,5 +120,6 @@ def _submit(request: Request, slug: str) -> Response:
     if values["clicks"] and files:
         raise InvalidParameters([ParameterError("clicks", "is for a request without a file: leave out one of them")])
     upload, name = (cast("BinaryIO", files[0]), files[0].name or "") if files else (None, "")
-    job = submit_ranker_training(slug, upload, file_name=name, only=values.get("only", ""), activate=values["activate"])
-    return accepted_response(request, job)
+    return submit_ranker_training(
+        slug, upload, file_name=name, only=values.get("only", ""), activate=values["activate"]
+    )
