@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.display import table
+from accounts.admin.display import table, with_interval
 from accounts.keys import Scope
 from embeddings.job_kinds import SLOW_QUEUE
 from jobs.models import Job
@@ -46,13 +46,16 @@ _LEARN = JobKind(
 def _ranker_tables(job: Job) -> Sequence[tuple[str, SafeString]]:
     """nDCG@10 of each ranker beside that of the text order."""
     result: Mapping[str, Any] = job.result or {}
-    rows = [[name, _interval(figures), _interval(figures["difference"])] for name, figures in result["figures"].items()]
+    rows = [
+        [name, _mean(figures), "" if (found := figures["difference"]) is None else _mean(found, signed=True)]
+        for name, figures in result["figures"].items()
+    ]
     headers = ["", gettext("nDCG@10, 95% interval"), gettext("against the text order")]
     return [(gettext("Quality"), table(headers, rows))]
 
 
-def _interval(found: Mapping[str, float] | None) -> str:
-    return "" if found is None else f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+def _mean(found: Mapping[str, float], *, signed: bool = False) -> str:
+    return with_interval(found["mean"], (found["low"], found["high"]), signed=signed)
 
 
 _TRAIN_RANKER = JobKind(

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
@@ -140,6 +141,24 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> SafeString:
         HTML.
     """
     return render_to_string("admin/accounts/table.html", {"headers": headers, "rows": rows})
+
+
+def with_interval(mean: float, interval: tuple[float, float] | None, *, signed: bool = False) -> str:
+    """A figure, and where its confidence interval lies.
+
+    Args:
+        mean: The figure.
+        interval: The lower and the upper end; None leaves them out.
+        signed: Whether a plus sign is written, as for a difference.
+
+    Returns:
+        The numbers with three decimals.
+    """
+    sign = "+" if signed else ""
+    if interval is None:
+        return f"{mean:{sign}.3f}"
+    numbers = {"mean": mean, "low": interval[0], "high": interval[1]}
+    return gettext("%(mean)s (%(low)s to %(high)s)") % {name: f"{each:{sign}.3f}" for name, each in numbers.items()}
 
 
 def sentence(error: Exception) -> str:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
-from accounts.admin.display import Badge, ReadOnlyAdmin, badges, sentence, table
+from accounts.admin.display import Badge, ReadOnlyAdmin, badges, sentence, table, with_interval
 from embeddings import ranker_versions
 from embeddings.errors import EmbeddingsError
 from embeddings.models import Collection, RankerVersion
@@ -64,13 +64,13 @@ class RankerVersionAdmin(ReadOnlyAdmin):
     def advantage(self, version: RankerVersion) -> str:
         """The difference from the order of the text search, and where its 95% confidence interval lies."""
         found = version.metrics.get(DIFFERENCE)
-        return f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})" if found else ""
+        return with_interval(found["mean"], (found["low"], found["high"]), signed=True) if found else ""
 
     @admin.display(description=_("figures"))
     def figures(self, version: RankerVersion) -> SafeString | str:
         """Its order beside that of the text search."""
         rows = [
-            [str(name), f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"]
+            [str(name), with_interval(found["mean"], (found["low"], found["high"]))]
             for name, found in (
                 (_("text order"), version.metrics.get("text_order")),
                 (version, version.metrics.get("ndcg")),

@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
-from accounts.admin.display import Badge, ReadOnlyAdmin, badges, sentence, table
+from accounts.admin.display import Badge, ReadOnlyAdmin, badges, sentence, table, with_interval
 from catalog.models import Category
 from embeddings import versions
 from embeddings.admin.display import VARIANTS, State
@@ -511,8 +511,7 @@ def _figure(outcome: Mapping[str, Any], name: str) -> str:
     if name not in outcome:
         return ""
     interval = outcome.get("intervals", {}).get(name)
-    text = f"{outcome[name]:.3f}"
-    return f"{text} ({interval[0]:.3f} to {interval[1]:.3f})" if interval else text
+    return with_interval(outcome[name], tuple(interval) if interval else None)
 
 
 def _plain(value: Any) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import connection
@@ -123,6 +124,10 @@ class TestThePage:
         assert "raw backbone (bundled)" in page
         assert "0.468" in page
         assert "0.0123" in page
+
+    def test_it_words_an_interval_in_the_readers_language(self, admin, trained):
+        admin.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+        assert "0.871 (0.850 bis 0.890)" in page_of(admin, trained)
 
     def test_it_shows_the_recipe_and_what_was_trained_on(self, admin, trained):
         page = page_of(admin, trained)
