@@ -4,17 +4,16 @@ from recommender.api.collections import CollectionsView, CollectionView
 from recommender.api.events import EventsView
 from recommender.api.matches import MatchesView, ProductMatchesView
 from recommender.api.ranker_training import TrainRankerView
-from recommender.api.recommendations import (
-    SearchView,
+from recommender.api.rules import RuleSetsView, RuleSetView, RulesView, RuleView
+from recommender.api.search import SearchView, TextSearchView
+from recommender.api.similar import (
     SimilarBySkuView,
     SimilarHtmlBySkuView,
     SimilarHtmlView,
     SimilarView,
     SubstitutesBySkuView,
     SubstitutesView,
-    TextSearchView,
 )
-from recommender.api.rules import RuleSetsView, RuleSetView, RulesView, RuleView
 from recommender.api.similar_batch import SimilarBatchView
 from recommender.api.unknown import NotFoundView, RootView
 

@@ -24,7 +24,7 @@ from embeddings.matches import DEFAULT_MATCHES, MAX_MATCHES, Match
 from embeddings.matching.features import FEATURES
 from embeddings.matching.records import Record
 from jobs.temporary_uploads import get_storage_error
-from recommender.api.recommendations import check_size
+from recommender.api.photos import PHOTO, check_size
 from rest.addresses import base_address
 from rest.documenting import form_body, responses
 from rest.errors import GIVEN_TWICE, ParameterError
@@ -42,7 +42,6 @@ from rest.parameters import (
 from rest.views import FORM_BYTES, ApiView, content_length
 
 _DIGITS = 4
-_PHOTO = "photo"
 _MAX_TITLE, _MAX_BRAND, _MAX_DESCRIPTION = 300, 120, 20_000
 _RESULTS = [
     {
@@ -158,7 +157,7 @@ class MatchesView(ApiView):
         summary="Find the product of a record",
         tags=["Recommendations"],
         request=form_body(
-            _PHOTO,
+            PHOTO,
             f"A photo of the product, if there is one: {FORMAT_NAMES}.",
             RecordParameters.form_schema(),
             required=False,
@@ -178,7 +177,7 @@ class MatchesView(ApiView):
             raise failure
         NoParameters.parse(request.query_params)
         values = RecordParameters.parse(request.POST, errors=errors)
-        photo = request.FILES.get(_PHOTO)
+        photo = request.FILES.get(PHOTO)
         if photo is not None:
             check_size(photo.size)
         limits = {name: values.pop(name) for name in ("limit", "min_probability")}
@@ -190,9 +189,9 @@ class MatchesView(ApiView):
 
 def _file_errors(files: MultiValueDict[str, UploadedFile[Any]]) -> list[ParameterError]:
     """The errors of the files of a form, which may have one: `photo`."""
-    errors = [ParameterError(name, f"is not accepted: the only file is `{_PHOTO}`") for name in files if name != _PHOTO]
-    if len(files.getlist(_PHOTO)) > 1:
-        errors.append(ParameterError(_PHOTO, GIVEN_TWICE))
+    errors = [ParameterError(name, f"is not accepted: the only file is `{PHOTO}`") for name in files if name != PHOTO]
+    if len(files.getlist(PHOTO)) > 1:
+        errors.append(ParameterError(PHOTO, GIVEN_TWICE))
     return errors
 
 

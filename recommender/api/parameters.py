@@ -1,21 +1,24 @@
-"""The parameters of the recommender's endpoints."""
+"""The parameters of the recommender's endpoints, and how errors of what they name are reported."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.http import QueryDict
 
 from catalog.api.parameters import FilterParameters
 from catalog.models import SKU_LENGTH
+from embeddings.errors import UnknownCollection
 from embeddings.parts.layout import MODES, PARTS, Weights
 from recommender.models import COLLECTION_LENGTH
 from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT
 from recommender.searching import COUNTED, NEIGHBOURHOOD
 from recommender.strip_pages import texts
-from rest.errors import ParameterError
+from recommender.weighing import NoParts
+from rest.errors import InvalidParameters, ParameterError
 from rest.parameters import (
     BooleanParameter,
     ChoiceParameter,
@@ -268,3 +271,21 @@ class SimilarBatchParameters(SimilarParameters):
     def get_fields(self) -> dict[str, Any]:
         """All but `explain`."""
         return {name: each for name, each in super().get_fields().items() if name != "explain"}
+
+
+@contextmanager
+def weighed() -> Iterator[None]:
+    """Report that a collection's vectors have no parts to weigh."""
+    try:
+        yield
+    except NoParts as error:
+        raise InvalidParameters([ParameterError("weights", str(error))]) from error
+
+
+@contextmanager
+def known_collection() -> Iterator[None]:
+    """Report a collection that does not exist as an error of the parameter."""
+    try:
+        yield
+    except UnknownCollection as error:
+        raise InvalidParameters([ParameterError("collection", str(error))]) from error

@@ -25,8 +25,7 @@ from recommender import pipeline
 from recommender.api import serializers
 from recommender.api.exceptions import PROBLEM_TYPES
 from recommender.api.kept_answers import KeptAnswers, tag_of
-from recommender.api.parameters import SimilarBatchParameters
-from recommender.api.recommendations import known_collection, weighed
+from recommender.api.parameters import SimilarBatchParameters, known_collection, weighed
 from recommender.editions import edition_of
 from rest.addresses import base_address
 from rest.documenting import problem_example, responses
