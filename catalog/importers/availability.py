@@ -11,13 +11,13 @@ from catalog.importers.rows import RowRejected
 
 # Without case, spaces, hyphens and underscores, which differ from shop to shop.
 _YES = """
-1 true yes y on ja j wahr oui o vrai sí si s verdadero sim verdadeiro tak t prawda vero x
+1 true yes y on ja j wahr oui o vrai sí si s verdadero sim verdadeiro tak t prawda vero x да истина так ano
 """
 _NO = """
-0 false no n off nein falsch non faux falso não nao nie nee fałsz
+0 false no n off nein falsch non faux falso não nao nie nee fałsz нет ложь ні ne
 """
 # English first, with the words of schema.org, Google, Meta and of shop systems; then German, French, Spanish, Italian, Dutch,
-# Polish and Portuguese.
+# Polish, Portuguese, Russian, Ukrainian and Czech.
 _IN_STOCK = """
 instock, available, availablenow, limitedavailability, limitedstock, lowstock, fewleft, availablefororder,
 availabletoorder, orderable,
@@ -29,7 +29,10 @@ existencias, enexistencias, hayexistencias, stocklimitado, bajopedido,
 disponibile, disponibilitàlimitata, inmagazzino, ordinabile,
 opvoorraad, voorradig, leverbaar, beschikbaar, beperktopvoorraad,
 dostępny, dostępna, dostępne, wmagazynie, nastanie, namagazynie, nazamówienie,
-disponível, emestoque, emstock, sobencomenda
+disponível, emestoque, emstock, sobencomenda,
+вналичии, есть, естьвналичии, доступен, доступно, подзаказ, наскладе, много, мало, достаточно,
+внаявності, є, євнаявності, доступний, підзамовлення, наскладі, готовдовідправки, закінчується,
+skladem, dostupné, dostupný, naskladě, naobjednávku, forsale, forrent
 """
 _OUT_OF_STOCK = """
 outofstock, unavailable, notavailable, notinstock, soldout, nostock,
@@ -40,15 +43,22 @@ agotado, sinexistencias, sinstock, nodisponible, fueradestock, descatalogado,
 esaurito, nondisponibile, nonisponibile, fuoriproduzione, terminato,
 nietopvoorraad, uitverkocht, nietleverbaar, nietbeschikbaar, nietvoorradig,
 niedostępny, niedostępna, niedostępne, brak, brakwmagazynie, wyprzedany, wyprzedane,
-esgotado, indisponível, semestoque, semstock, descontinuado
+esgotado, indisponível, semestoque, semstock, descontinuado,
+нетвналичии, нет, отсутствует, недоступен, недоступно, снятспроизводства, распродано, закончился,
+немаєвнаявності, немає, відсутній, недоступний, знятозвиробництва, розпродано, закінчився,
+nenískladem, vyprodáno, nedostupné, nedostupný, sold, rented
 """
 # To be bought, but not as others: the word is kept.
 _SPECIAL = """
 preorder, presale, preordered, availableforpreorder, ondisplaytoorder, vorbestellbar, vorbestellung, précommande, preventa,
 prevenda,
-prevendita, preordine, prenotabile, voorbestelling, przedsprzedaż, precompra, prereserva, comingsoon
+prevendita, preordine, prenotabile, voorbestelling, przedsprzedaż, precompra, prereserva, comingsoon, предзаказ, передзамовлення,
+předobjednávka
 """
-_SHOWN = "active, enabled, published, visible, public, publish, live, online, aktiv, actif, activo, attivo, actief, aktywny, ativo"
+_SHOWN = """
+active, enabled, published, visible, public, publish, live, online, aktiv, actif, activo, attivo, actief, aktywny, ativo,
+активен, опубликован, опубликовано, активний, опубліковано, aktivní, zobrazeno
+"""
 _HIDDEN = """
 inactive, disabled, unpublished, draft, hidden, invisible, private, archived, pending, deleted, trash, offline, notvisible,
 inaktiv, inactif, inactivo, inattivo, inactief, nieaktywny, inativo, entwurf, brouillon, borrador, bozza, concept, szkic, rascunho
@@ -59,7 +69,7 @@ _SCHEMA_ORG = re.compile(r"(https?://)?(www\.)?schema\.org/", re.IGNORECASE)
 _STOCK = re.compile(
     r"(?:[<>≥≤~]=?|more than|über|plus de|más de)?\s*(?P<minus>[-\u2212])?\s*(?P<number>\d[\d., ]*)\s*\+?\s*"
     r"(?:pcs?\.?|pieces?|items?|units?|left|available|in stock|st(?:k|ck|ück)?\.?|auf lager|verfügbar|pièces?|en stock|unidades|"
-    r"uds?\.?|pezzi|pz\.?|stuks?|op voorraad|szt\.?|sztuk)?",
+    r"uds?\.?|pezzi|pz\.?|stuks?|op voorraad|szt\.?|sztuk|шт\.?|ks\.?|kusů)?",
     re.IGNORECASE,
 )
 

@@ -34,6 +34,7 @@ class ComparisonSite:
     Attributes:
         name: of the site, for the report.
         root: name of the root element.
+        other_roots: names that it has on other sites which take the same feed.
         item: name of the elements that are products.
         columns: paths of each field, below the product. Of several, the first that is not empty; of photos and tags, all.
         level_mark: between the levels of a category.
@@ -50,6 +51,7 @@ class ComparisonSite:
     item: str
     columns: Mapping[str, tuple[str, ...]]
     level_mark: str
+    other_roots: tuple[str, ...] = ()
     roots: Mapping[str, str] = field(default_factory=dict)
     currency: str = ""
     title_parts: tuple[str, ...] = ()
@@ -63,6 +65,7 @@ COMPARISON_SITES: Mapping[str, ComparisonSite] = {
     "yml": ComparisonSite(
         name="Yandex Market (YML)",
         root="yml_catalog",
+        other_roots=("torg_price",),
         item="offer",
         columns={
             "sku": ("@id", "shop-sku"),
@@ -174,10 +177,12 @@ def comparison_site(outline: Mapping[str, Collection[str]]) -> str:
     """
     roots = {path.partition("/")[0] for path in outline}
     for slug, site in COMPARISON_SITES.items():
-        if site.root not in roots:
+        found = roots & {site.root, *site.other_roots}
+        if not found:
             continue
         inside = {name for path, names in outline.items() if path.rpartition("/")[2] == site.item for name in names}
-        if site.root not in _COMMON_ROOTS or not inside.isdisjoint(site.columns["title"]):
+        is_sure = site.root in found and site.root not in _COMMON_ROOTS
+        if is_sure or not inside.isdisjoint((*site.columns["title"], *site.title_parts)):
             return slug
     return ""
 
@@ -207,7 +212,7 @@ class ComparisonFeed:
         self._site = site = COMPARISON_SITES[slug]
         self._decimal = mapping.decimal
         self._file = XmlFile(path, site.item, mapping.encoding)
-        if self._file.root != site.root:
+        if self._file.root not in (site.root, *site.other_roots):
             raise InvalidSource(
                 f"the root element of the XML is {self._file.root[:40]!r}, not {site.root}: is it a feed for {site.name}?"
             )

@@ -134,6 +134,15 @@ class CsvTable:
         # A row of a sheet may have line ends in its cells.
         self._counts_rows = bool(sheet)
         self.notes = [f"read from the sheet {sheet}" if sheet else encoding.note]
+        self._short_width = 0
+
+    def allow_end_before(self, place: int) -> None:
+        """Take lines that end in front of a column, which other tables hold against them, as empty from there on.
+
+        Args:
+            place: of the column, from 0.
+        """
+        self._short_width = place
 
     def __iter__(self) -> Iterator[TableRow]:
         with open_text(self._path, self._encoding, newline="") as file:
@@ -168,6 +177,7 @@ class CsvTable:
                 if not any(cells):
                     continue
                 kept = (tuple(cells),)
+                cells = self._completed(cells)
                 if len(cells) == len(self.headers):
                     values = dict(zip(self.headers, map(_as_text, cells), strict=True))
                     yield TableRow(lines.record_line, values, cells=kept)
@@ -178,6 +188,10 @@ class CsvTable:
             lines.push_back()
             reader = self._reader(lines)
             yield record
+
+    def _completed(self, cells: list[str]) -> list[str]:
+        missing = len(self.headers) - len(cells) if len(cells) == self._short_width else 0
+        return [*cells, *[""] * missing]
 
     def _reader(self, lines: _LineReader) -> Iterator[list[str]]:
         return csv.reader(lines, delimiter=self._delimiter, strict=True)

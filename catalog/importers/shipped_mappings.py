@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ class Variants:
 
     Attributes:
         key: column that identifies the product, "" for none; a line without it belongs to the product above.
+        parent: column of a variant that has the key of its product; "" where `key` has it.
         level: column that says what a line is; "" where it is a product if it has a key.
         product: values of `level` of a product.
         variant: values of `level` of a variant. Lines of other values are left out.
@@ -37,6 +38,7 @@ class Variants:
     """
 
     key: str = ""
+    parent: str = ""
     level: str = ""
     product: tuple[str, ...] = ()
     variant: tuple[str, ...] = ()
@@ -55,39 +57,48 @@ class ShippedMapping:
     Attributes:
         slug: name of the format.
         name: of the shop system.
-        headers: columns that identify the table.
+        headers: columns that identify the table, each with the other names that it may have.
         columns: columns of each field, in which * stands for any text. Of several, a field with one value has the first that is
             not empty.
         lists: what separates several values in one cell, by field.
         category_separator: between the levels of a category.
         photo_prefix: of photos that are not links.
         sale_price: column of a lower price, "" for none.
-        discount: column of a reduction of the price, "" for none.
+        discount: columns of a reduction of the price, an amount or `10%`.
         discount_mode: column that says `percent` where the reduction is not an amount.
         stock_tracked: column that says whether the stock is counted, "" for none.
         untracked: values of the column `stock_tracked` where it is not.
         words: texts that mean yes or no, beside the usual ones.
+        hidden: column that says yes for a product that is not shown, "" for none.
+        attributes: pairs of columns of an attribute's name and value; of columns that are repeated, all.
+        properties: (column, what is between attributes, what is between name and value) of texts such as `Size:L|Fit:slim`.
+        ends_before: column that lines may lack, with all behind it; "" for none.
         variants: None if each line is a product of its own.
     """
 
     slug: str
     name: str
-    headers: tuple[str, ...]
+    headers: tuple[tuple[str, ...], ...]
     columns: Mapping[str, tuple[str, ...]]
     lists: Mapping[str, str] = field(default_factory=dict)
     category_separator: str = ">"
     photo_prefix: str = ""
     sale_price: str = ""
-    discount: str = ""
+    discount: tuple[str, ...] = ()
     discount_mode: str = ""
     stock_tracked: str = ""
     untracked: tuple[str, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
+    hidden: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+    properties: tuple[tuple[str, str, str], ...] = ()
+    ends_before: str = ""
     variants: Variants | None = None
 
     def matches(self, headers: Sequence[str]) -> bool:
         """Whether a table with these columns is such a table."""
-        return {header_key(name) for name in self.headers} <= {header_key(header) for header in headers}
+        keys = {header_key(header) for header in headers}
+        return all(any(header_key(name) in keys for name in names) for names in self.headers)
 
 
 def header_key(header: str) -> str:
@@ -124,22 +135,27 @@ def _load(path: Path) -> ShippedMapping:
     variants = content.pop("variants", None)
     return ShippedMapping(
         slug=path.stem,
-        headers=tuple(content.pop("headers")),
+        headers=tuple(_as_tuple(names) for names in content.pop("headers")),
         columns={name: tuple(each for column in value for each in numbered(column)) for name, value in columns.items()},
         untracked=tuple(content.pop("untracked", ())),
+        discount=_as_tuple(content.pop("discount", ())),
+        attributes=_pairs(content.pop("attributes", ())),
+        properties=tuple((column, between, mark) for column, between, mark in content.pop("properties", ())),
         variants=None if variants is None else _variants(variants),
         **content,
     )
 
 
 def _variants(content: dict[str, Any]) -> Variants:
-    options = [
-        (name, value)
-        for one, other in content.pop("options", ())
-        for name, value in zip(numbered(one), numbered(other), strict=True)
-    ]
+    options = _pairs(content.pop("options", ()))
     product, variant = _as_tuple(content.pop("product", ())), _as_tuple(content.pop("variant", ()))
-    return Variants(**content, product=product, variant=variant, options=tuple(options))
+    return Variants(**content, product=product, variant=variant, options=options)
+
+
+def _pairs(pairs: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, value) for one, other in pairs for name, value in zip(numbered(one), numbered(other), strict=True)
+    )
 
 
 def _flat(table: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from catalog import facts
-from catalog.importers.cell_lists import deepest_first
+from catalog.importers.cell_lists import deepest_first, split_photos
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -27,12 +27,14 @@ from catalog.importers.shop_rows import (
     split_escaped,
     with_list_price,
 )
+from catalog.importers.synonyms import without_currency
 
 _MAX_LINES = 5000
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
 _CENT = Decimal("0.01")
 _BOOLEANS = ("available", "active")
 _MAX_UNUSED = 20
+_SAID_HIDDEN = frozenset(("yes", "y", "true", "1"))
 
 
 class ShopTable:
@@ -59,15 +61,22 @@ class ShopTable:
         self._table = CsvTable(path, mapping)
         self.headers = self._table.headers
         if not shipped.matches(self.headers):
+            missing = ", ".join(names[0] for names in shipped.headers)
             raise InvalidSource(
-                f"there are no columns {', '.join(shipped.headers)}: is it a product export of {shipped.name}? "
+                f"there are no columns {missing}: is it a product export of {shipped.name}? "
                 f"Columns found: {', '.join(self.headers)}"
             )
         self._headers = {header_key(header): header for header in reversed(self.headers)}
         self._found: dict[str, str] = {}
+        self._pairs = self._places()
+        if ends := self._header(shipped.ends_before):
+            self._table.allow_end_before(self.headers.index(ends))
         currency = self._header(next(iter(shipped.columns.get("currency", ())), ""))
-        if currency and "currency" not in (*mapping.columns, *mapping.values):
-            mapping = mapping.with_columns([("currency", currency)])
+        if "currency" not in (*mapping.columns, *mapping.values):
+            if currency:
+                mapping = mapping.with_columns([("currency", currency)])
+            elif code := self._currency_of_price():
+                mapping = mapping.with_values({"currency": code})
         self._rows = ShopRows(mapping, self.headers, photos=photos, system=shipped.name)
         self._mapped = {column for columns in mapping.columns.values() for column in columns}
         self.total = self._table.total
@@ -108,6 +117,9 @@ class ShopTable:
         if variants is None or line.error:
             return "product"
         key = self._cell(line, variants.key)
+        if variants.parent:
+            parent = self._cell(line, variants.parent)
+            return "variant" if product is not None and parent and parent == product.key else "product"
         if variants.level:
             level = self._cell(line, variants.level).casefold()
             of_product = product is not None and (not variants.key or key in ("", product.key))
@@ -143,12 +155,8 @@ class ShopTable:
         record["price"], record["list_price"] = self._prices(line, product)
         if self._shipped.variants is not None:
             record["family"] = product.sku or product.key
-        if self._is_untracked(line, product):
-            record["available"] = "yes"
-        attributes = {name: value for column, value in options.items() if (name := column.lower())}
-        for name in [name for name in record if name.startswith("attribute.")]:
-            if text := str(record.pop(name)):
-                attributes.setdefault(name.removeprefix("attribute."), text)
+        record |= self._states(line, product)
+        attributes = self._all_attributes(line, options, record)
         return self._rows.build(
             ShopProduct(
                 line=line.line,
@@ -189,12 +197,66 @@ class ShopTable:
                     found[header[len(prefix) :].strip("{} ")] = text
         return found | (parse_options(self._cell(line, variants.option_text)) if variants.option_text else {})
 
+    def _all_attributes(
+        self, line: TableRow, options: Mapping[str, str], record: dict[str, str | Sequence[str]]
+    ) -> dict[str, str]:
+        """Options first, then what stands in pairs of columns, and the fields of the record, which are taken out of it."""
+        attributes = {name: value for column, value in options.items() if (name := column.lower())}
+        for name, value in self._attributes(line):
+            attributes.setdefault(name, value)
+        for name in [name for name in record if name.startswith("attribute.")]:
+            if text := str(record.pop(name)):
+                attributes.setdefault(name.removeprefix("attribute."), text)
+        return attributes
+
+    def _attributes(self, line: TableRow) -> Iterator[tuple[str, str]]:
+        """Names and values of the attributes that stand in pairs of columns, or several in a cell."""
+        cells = line.cells[-1]
+        for one, other in self._pairs:
+            if other < len(cells) and (name := cells[one].strip().lower()) and (value := cells[other].strip()):
+                yield name, value
+        for column, between, mark in self._shipped.properties:
+            for text in self._cell(line, column).split(between):
+                name, found, value = (part.strip() for part in text.partition(mark))
+                if found and name and value:
+                    yield name.lower(), value
+
+    def _places(self) -> list[tuple[int, int]]:
+        """The places of the columns of attributes: those of the names, and of the values."""
+        keys = [header_key(header) for header in self.headers]
+        places: list[tuple[int, int]] = []
+        for one, other in self._shipped.attributes:
+            names = [place for place, key in enumerate(keys) if key == header_key(one)]
+            values = [place for place, key in enumerate(keys) if key == header_key(other)]
+            places += zip(names, values, strict=False)
+        return places
+
+    def _states(self, line: TableRow, product: _Product) -> dict[str, str]:
+        """Fields that other columns than their own decide about."""
+        states = {}
+        if self._is_untracked(line, product):
+            states["available"] = "yes"
+        if self._is_hidden(line):
+            states["active"] = "no"
+        return states
+
+    def _is_hidden(self, line: TableRow) -> bool:
+        text = self._cell(line, self._shipped.hidden) if self._shipped.hidden else ""
+        return self._boolean(text).casefold() in _SAID_HIDDEN
+
+    def _currency_of_price(self) -> str:
+        """The currency in the name of the column of prices: `Price EUR`."""
+        columns = (self._header(column) for column in self._shipped.columns.get("price", ()) if "*" in column)
+        return next((code for header in columns if header and (code := without_currency(header)[1])), "")
+
     def _value(self, line: TableRow, name: str) -> str | list[str]:
         texts = [text for column in self._shipped.columns[name] if (text := self._cell(line, column))]
         if is_multiple(name):
             mark = self._shipped.lists.get(name, "")
-            values = [value for text in texts for value in (split_escaped(text, mark) if mark else [text])]
-            return self._photos(values) if name == "image" else values
+            if name == "image":
+                split = (split_escaped(text, mark) if mark else split_photos(text) for text in texts)
+                return self._photos([photo for photos in split for photo in photos])
+            return [value for text in texts for value in (split_escaped(text, mark) if mark else [text])]
         text = texts[0] if texts else ""
         if name in _BOOLEANS:
             return self._boolean(text)
@@ -227,10 +289,11 @@ class ShopTable:
         sale = machine_price(self._cell(source, self._shipped.sale_price))
         if (lower := amount(sale, self._decimal)) and lower < (amount(price, self._decimal) or lower):
             price, before = sale, price
-        if (off := amount(self._cell(source, self._shipped.discount), self._decimal)) and (
-            full := amount(price, self._decimal)
-        ):
-            is_percent = self._cell(source, self._shipped.discount_mode).casefold() == "percent"
+        discount = next((text for column in self._shipped.discount if (text := self._cell(source, column))), "")
+        if (off := amount(discount.removesuffix("%"), self._decimal)) and (full := amount(price, self._decimal)):
+            is_percent = discount.endswith("%") or (
+                self._cell(source, self._shipped.discount_mode).casefold() == "percent"
+            )
             price, before = str((full * (100 - off) / 100).quantize(_CENT) if is_percent else full - off), price
         variants = self._shipped.variants
         surcharge = self._cell(line, variants.surcharge) if variants is not None and line is not product.line else ""
@@ -259,11 +322,21 @@ class ShopTable:
         """Columns that have become something."""
         shipped, variants = self._shipped, self._shipped.variants
         names = [column for columns in shipped.columns.values() for column in columns]
-        names += [*shipped.headers, shipped.sale_price, shipped.stock_tracked]
+        names += [name for alternatives in shipped.headers for name in alternatives]
+        names += [shipped.sale_price, shipped.stock_tracked, shipped.hidden]
+        names += [column for pair in shipped.attributes for column in pair]
+        names += [column for column, _, _ in shipped.properties]
         if variants is not None:
-            names += [variants.key, variants.level, variants.sku, variants.surcharge, variants.option_text]
+            names += [
+                variants.key,
+                variants.parent,
+                variants.level,
+                variants.sku,
+                variants.surcharge,
+                variants.option_text,
+            ]
             names += [column for pair in variants.options for column in pair]
-        names += [shipped.discount, shipped.discount_mode]
+        names += [*shipped.discount, shipped.discount_mode]
         used = {header for name in names if (header := self._header(name))}
         prefix = variants.option_prefix.casefold() if variants is not None else ""
         return (
@@ -277,7 +350,7 @@ class ShopTable:
         """The column of the table with this name, in which * stands for any text; "" if there is none."""
         if column not in self._found:
             key = header_key(column)
-            matches = (header for name, header in self._headers.items() if "*" in key and fnmatchcase(name, key))
+            matches = (header for header in self.headers if "*" in key and fnmatchcase(header_key(header), key))
             self._found[column] = self._headers.get(key) or next(matches, "")
         return self._found[column]
 

@@ -1,4 +1,4 @@
-"""Names of columns that are known to be a field: in English, German, French, Spanish, Italian, Dutch, Polish and Portuguese."""
+"""Names of columns that are known to be a field, in English, ten other languages of Europe, and with the code of any language."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.conf.locale import LANG_INFO
 
 from catalog.importers.currencies import currencies_of
 from catalog.importers.mapping import FIELDS, FieldMapping
@@ -20,8 +23,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "sku": {
         "en": "sku, article number, article no, article code, article id, item number, item no, item code, item id, product number,"
         " product no, product code, product id, product sku, variant sku, part number, stock code, style number, model number,"
-        " reference, article, code, item sku, seller sku, internal reference, default code, custom label sku,"
-        " custom label, object id, id",
+        " reference, article, code, item sku, seller sku, concrete sku, internal reference, default code, custom label sku,"
+        " custom label, object id, vehicle id, listing id, home listing id, hotel id, vin, id",
         "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
         " produktnummer, interne referenz, artikelnummer im shop, shop artikelnummer, händler artikelnummer",
         "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs, référence interne",
@@ -31,6 +34,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "artikelnummer, productcode, artikelcode, bestelnummer, productnummer, interne referentie",
         "pl": "kod, kod produktu, numer artykułu, numer katalogowy, indeks, symbol",
         "pt": "código, referência, código do produto, código do artigo, número do artigo, referência interna",
+        "ru": "артикул, код товара, код, номер товара, идентификатор товара, id товара",
+        "uk": "артикул, код товару, код, номер товару, ідентифікатор товару",
+        "cs": "kód, kód produktu, kód zboží, číslo produktu, číslo zboží, katalogové číslo",
     },
     "title": {
         "en": "title, product title, product name, item title, item name, article name, name, display name",
@@ -41,6 +47,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "titel, productnaam, producttitel, naam, artikelnaam",
         "pl": "tytuł, nazwa produktu, nazwa",
         "pt": "título, nome do produto, nome produto, nome, designação",
+        "ru": "название товара, наименование товара, название, наименование, заголовок, название позиции",
+        "uk": "назва товару, найменування товару, назва, найменування, назва позиції",
+        "cs": "název, název produktu, název zboží, jméno produktu",
     },
     "description": {
         "en": "description, product description, long description, full description, body html, body, details,"
@@ -52,6 +61,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "beschrijving, omschrijving, productbeschrijving, productomschrijving",
         "pl": "opis, opis produktu, opis długi, opis krótki",
         "pt": "descrição, descrição do produto, descrição longa, descrição curta",
+        "ru": "описание, описание товара, полное описание, краткое описание",
+        "uk": "опис, опис товару, повний опис, короткий опис",
+        "cs": "popis, popis produktu, dlouhý popis, krátký popis",
     },
     "category": {
         "en": "category, categories, category path, category name, product category, product categories, product type, department,"
@@ -63,9 +75,12 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "categorie, categorieën, productcategorie, productgroep, rubriek",
         "pl": "kategoria, kategorie, kategoria produktu",
         "pt": "categoria, categorias, categoria do produto, departamento",
+        "ru": "категория, категории, категория товара, раздел, рубрика, группа товаров, название группы",
+        "uk": "категорія, категорії, категорія товару, розділ, група товарів, назва групи",
+        "cs": "kategorie, kategorie produktu, kategorie zboží",
     },
     "brand": {
-        "en": "brand, brand name, manufacturer, maker, vendor",
+        "en": "brand, brand name, manufacturer, manufacturer name, maker, make, vendor, supplier name",
         "de": "marke, hersteller, markenname, hersteller markenname, hersteller marke",
         "fr": "marque, fabricant",
         "es": "marca, fabricante, fabricante marca",
@@ -73,6 +88,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "merk, fabrikant, merknaam",
         "pl": "marka, producent",
         "pt": "marca, fabricante",
+        "ru": "бренд, производитель, торговая марка",
+        "uk": "бренд, виробник, торгова марка",
+        "cs": "značka, výrobce",
     },
     "price": {
         "en": "price, current price, selling price, retail price, sales price, regular price, unit price, price incl vat,"
@@ -84,9 +102,13 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "prijs, verkoopprijs, prijs incl btw, stukprijs",
         "pl": "cena, cena brutto, cena sprzedaży, cena detaliczna",
         "pt": "preço, preço de venda, preço com iva, pvp, preço unitário",
+        "ru": "цена, розничная цена, цена продажи, стоимость",
+        "uk": "ціна, роздрібна ціна, ціна продажу, вартість",
+        "cs": "cena, cena s dph, prodejní cena",
     },
     "list_price": {
-        "en": "list price, compare at price, compare price, original price, old price, was price, rrp, msrp, strike price",
+        "en": "list price, compare at price, compare price, original price, old price, former price, was price, rrp, msrp,"
+        " strike price",
         "de": "listenpreis, uvp, streichpreis, alter preis, statt preis, unverbindliche preisempfehlung",
         "fr": "prix barré, prix conseillé, ancien prix, prix d'origine",
         "es": "precio de lista, precio anterior, precio original, precio tachado",
@@ -94,6 +116,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "adviesprijs, van prijs, oude prijs, oorspronkelijke prijs",
         "pl": "cena katalogowa, stara cena, cena przed obniżką",
         "pt": "preço de tabela, preço antigo, preço original",
+        "ru": "старая цена, цена до скидки",
+        "uk": "стара ціна, ціна до знижки",
+        "cs": "původní cena, běžná cena, doporučená cena",
     },
     "currency": {
         "en": "currency, currency code, price currency",
@@ -104,6 +129,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "valuta, munteenheid",
         "pl": "waluta",
         "pt": "moeda",
+        "ru": "валюта",
+        "uk": "валюта",
+        "cs": "měna",
     },
     "available": {
         "en": "available, availability, is available, in stock, is in stock, stock status, stock, stock quantity, quantity, qty,"
@@ -115,6 +143,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "beschikbaar, beschikbaarheid, op voorraad, voorraad, aantal",
         "pl": "dostępny, dostępność, stan magazynowy, stan, ilość",
         "pt": "disponível, disponibilidade, em estoque, em stock, estoque, quantidade",
+        "ru": "наличие, в наличии, остаток, остатки, количество, кол во, на складе",
+        "uk": "наявність, в наявності, залишок, залишки, кількість, на складі",
+        "cs": "dostupnost, skladem, sklad, stav skladu, množství, počet kusů",
     },
     "active": {
         "en": "active, is active, enabled, published, is published, visible",
@@ -125,6 +156,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "actief, gepubliceerd, zichtbaar",
         "pl": "aktywny, opublikowany, widoczny",
         "pt": "ativo, publicado, visível",
+        "ru": "активен, активность, опубликован, опубликовано",
+        "uk": "активний, опубліковано",
+        "cs": "aktivní, viditelný, zobrazit",
     },
     "tags": {
         "en": "tags, tag, product tags, keywords, labels",
@@ -135,9 +169,13 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "trefwoorden, labels",
         "pl": "tagi, słowa kluczowe, etykiety",
         "pt": "etiquetas, palavras chave",
+        "ru": "теги, метки, ключевые слова, поисковые запросы",
+        "uk": "теги, мітки, ключові слова, пошукові запити",
+        "cs": "štítky, klíčová slova",
     },
     "family": {
-        "en": "family, item group id, parent sku, parent id, product group id, variant group, variant group id, variant of",
+        "en": "family, item group id, parent sku, abstract sku, parent id, product group id, variant group, variant group id,"
+        " variant of",
         "de": "variantengruppe, eltern artikelnummer, hauptartikel, hauptartikelnummer, vaterartikel",
         "fr": "groupe de variantes, référence parent, produit parent",
         "es": "grupo de variantes, referencia padre, producto padre",
@@ -157,6 +195,11 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "afbeelding, afbeeldingen, foto, foto's, afbeelding url, hoofdafbeelding",
         "pl": "zdjęcie, zdjęcia, obraz, obrazek, url zdjęcia, zdjęcie główne",
         "pt": "imagem, imagens, foto, fotos, url da imagem, imagem principal",
+        "ru": "изображение, изображения, картинка, картинки, фото, фотография, фотографии, ссылка на изображение,"
+        " ссылка на фото, ссылка на картинку, ссылка изображения",
+        "uk": "зображення, світлина, фото, фотографія, фотографії, посилання на зображення, посилання на фото,"
+        " посилання зображення",
+        "cs": "obrázek, obrázky, fotka, fotografie, url obrázku, hlavní obrázek",
     },
     "attribute.size": {
         "en": "size, size name",
@@ -167,6 +210,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "maat",
         "pl": "rozmiar",
         "pt": "tamanho",
+        "ru": "размер",
+        "uk": "розмір",
+        "cs": "velikost",
     },
     "attribute.color": {
         "en": "color, colour, color name, colour name",
@@ -177,6 +223,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "kleur",
         "pl": "kolor",
         "pt": "cor",
+        "ru": "цвет",
+        "uk": "колір",
+        "cs": "barva",
     },
     "attribute.material": {
         "en": "material, material type",
@@ -187,6 +236,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "materiaal",
         "pl": "materiał",
         "pt": "material",
+        "ru": "материал",
+        "uk": "матеріал",
+        "cs": "materiál",
     },
     "attribute.pattern": {"en": "pattern", "de": "muster", "fr": "motif"},
     "attribute.gender": {
@@ -202,10 +254,13 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "attribute.age_group": {"en": "age group", "de": "altersgruppe"},
     "attribute.condition": {"en": "condition", "de": "zustand", "fr": "état"},
     "attribute.gtin": {
-        "en": "gtin, gtin13, ean, ean13, ean code, upc, barcode, isbn, external product id",
-        "de": "ean nummer, strichcode",
+        "en": "gtin, gtin13, ean, eans, ean13, ean code, upc, barcode, isbn, external product id",
+        "de": "ean nummer, ean gtin barcodenummer upc, strichcode",
     },
-    "attribute.mpn": {"en": "mpn, manufacturer part number, vendor code", "de": "herstellernummer"},
+    "attribute.mpn": {
+        "en": "mpn, manufacturer part number, vendor code",
+        "de": "herstellernummer, herstellerartikelnummer, original herstellerartikelnummer han mpn, han, hans",
+    },
     "attribute.link": {
         "en": "link, url, product url, product link, page url",
         "de": "produktlink",
@@ -226,16 +281,25 @@ precio de oferta, prezzo scontato, actieprijs, cena promocyjna, preço promocion
 width,
 length, shipping, shipping weight, tax, tax class, vat, cost, cost price, cost per item, status, meta title, meta description,
 seo title, seo description, video, video link, supplier, google product category, unit pricing measure, energy efficiency class,
-short description, custom label 0, custom label 1, custom label 2, custom label 3, custom label 4, variants, options
+short description, prices, custom label 0, custom label 1, custom label 2, custom label 3, custom label 4, variants, options
 """
 # Codes of currencies only where they are in capitals: `price_all`, `price_top`.
 _CODES_THAT_ARE_WORDS = frozenset(("all", "top", "try", "cup", "mad", "gel", "lak", "bam"))
 # Of Google's attributes and of eBay's, which marks those that are required.
 _PREFIX = re.compile(r"\*?\s*(?:g:|c:)?\s*")
 _CURRENCY_AT_END = re.compile(
-    r"(?P<name>.*?\w)[\s_\-(\[/]+(?:(?:in|en|em)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč)[)\]]?"
+    r"(?P<name>.*?\w),?[\s_\-(\[/]+(?:(?:in|en|em|в)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč|руб\.?|грн\.?)[)\]]?"
 )
 _NUMBER_AT_END = re.compile(r"\d{1,2}$")
+# Of several photos in tables of Meta: `image[0].url`.
+_INDEX = re.compile(r"\[\d{1,2}\]")
+# The language of a text, with its country, and the channel that it is for: `name.en`, `name-en_US-print`, `titel_de`, `Name (FR)`.
+_LANGUAGE_AT_END = re.compile(
+    r"(?P<name>.*?\w)\s*[\s._\-(\[:](?P<language>[A-Za-z]{2})(?:[_\-](?P<country>[A-Za-z]{2}))?[)\]]?(?:-[a-z_]+)?"
+)
+# What two letters mean in the name of a column that says no country: an identifier, a number.
+_NO_LANGUAGES = frozenset(("id", "no", "nr", "is", "in", "as", "or", "to", "of", "by", "on", "up"))
+_BY_LANGUAGE = ("title", "description", "category", "tags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +331,7 @@ def with_known_columns(mapping: FieldMapping, headers: Sequence[str]) -> KnownCo
     values = dict(mapping.values)
     if "price" in found and "currency" not in {*found, *mapping.columns, *values}:
         (column,) = found["price"]
-        if code := _without_currency(column)[1]:
+        if code := without_currency(column)[1]:
             values["currency"] = code
             notes.append(f"the currency is {code}, as the column {column} says")
     used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
@@ -315,7 +379,7 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
 
 def is_well_known(header: str) -> bool:
     """Whether a column has a name that shops use, so that somebody may miss it."""
-    key = _key(header)
+    key = _key(without_language(header)[0])
     return key in _WELL_KNOWN_KEYS or any(key in keys for keys in _KEYS.values()) or _is_further_image(header)
 
 
@@ -324,9 +388,11 @@ def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
     for key in _KEYS[name]:
         if key in by_key:
             return (by_key[key],)
+    if (name in _BY_LANGUAGE or name.startswith("attribute.")) and (column := _column_by_language(name, headers)):
+        return (column,)
     if name in _PRICES:
         named = {
-            _key(rest): header for header in reversed(headers) for rest, code in [_without_currency(header)] if code
+            _key(rest): header for header in reversed(headers) for rest, code in [without_currency(header)] if code
         }
         return next(((named[key],) for key in _KEYS[name] if key in named), ())
     if name != "image":
@@ -336,17 +402,56 @@ def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
     return tuple(numbered[:1])
 
 
+def _column_by_language(name: str, headers: Sequence[str]) -> str:
+    """The column of a field whose texts are in several languages: in that of the shop, or else the first one; "" for none."""
+    found: dict[str, str] = {}
+    for key in _KEYS[name]:
+        for header in headers:
+            rest, language = without_language(header)
+            if language and _key(rest) == key:
+                found.setdefault(language, header)
+        if found:
+            return found.get(settings.LANGUAGE_CODE.partition("-")[0], next(iter(found.values())))
+    return ""
+
+
+def without_language(header: str) -> tuple[str, str]:
+    """A name without the language that it ends with: `name.en`, `description-de_DE-print`, `Titel (fr)`.
+
+    Args:
+        header: the name.
+
+    Returns:
+        The name, and the two letters of the language; "" for none.
+    """
+    match = _LANGUAGE_AT_END.fullmatch(header.strip())
+    if match is None:
+        return header, ""
+    language = match["language"].lower()
+    known = match["country"] is not None or language not in _NO_LANGUAGES
+    return (match["name"], language) if known and language in _LANGUAGES else (header, "")
+
+
 def _is_further_image(header: str) -> bool:
     return _key(header) in _FURTHER_KEYS or _numbered_key(header) in (_KEYS["image"].keys() | _FURTHER_KEYS)
 
 
 def _numbered_key(header: str) -> str:
+    if _INDEX.search(header):
+        return _key(_INDEX.sub("", header))
     key = _key(header)
     return _NUMBER_AT_END.sub("", key) if _NUMBER_AT_END.search(key) else ""
 
 
-def _without_currency(header: str) -> tuple[str, str]:
-    """A name without the currency that it ends with, and that: `Price (EUR)`, `price_usd`, `Prix en €`."""
+def without_currency(header: str) -> tuple[str, str]:
+    """A name without the currency that it ends with: `Price (EUR)`, `price_usd`, `Prix en €`.
+
+    Args:
+        header: the name.
+
+    Returns:
+        The name, and the code of the currency; "" for none.
+    """
     match = _CURRENCY_AT_END.fullmatch(header.strip())
     mark = match["mark"] if match else ""
     codes = () if mark.lower() in _CODES_THAT_ARE_WORDS and not mark.isupper() else currencies_of(mark)
@@ -374,6 +479,7 @@ def _used_columns(mapping: FieldMapping) -> set[str]:
     return {column for columns in mapping.columns.values() for column in columns} | placeholders
 
 
+_LANGUAGES = frozenset(code[:2] for code in LANG_INFO)
 _KEYS = {name: _keys(by_language.values()) for name, by_language in SYNONYMS.items()}
 _FURTHER_KEYS = _keys([FURTHER_IMAGES]).keys()
 _WELL_KNOWN_KEYS = _keys([_WELL_KNOWN]).keys()
