@@ -65,7 +65,7 @@ def unpack(
         is_catalogue: tells a catalogue from another table.
         should_stop: called after each file; True interrupts.
         table: the table to import, by its name or path in the archive; "" for the only catalogue.
-        sample: unpack the table only, or the first SAMPLE_PHOTOS photos of a folder of them.
+        sample: unpack the table only, with other XML if it is XML, or the first SAMPLE_PHOTOS photos of a folder of them.
 
     Yields:
         The folder, and in it the table, or the folder of photos, without a folder that wraps everything.
@@ -95,7 +95,10 @@ def unpack(
 
 
 def _sample(names: list[PurePosixPath], content: PurePosixPath) -> set[str]:
-    return {str(content)} if content in names else set(map(str, names[:SAMPLE_PHOTOS]))
+    if content in names:
+        # Prices of CommerceML are in files beside the catalogue.
+        return {str(content), *(str(name) for name in names if name.suffix.lower() == content.suffix.lower() == ".xml")}
+    return set(map(str, names[:SAMPLE_PHOTOS]))
 
 
 def _find_catalogue(archive: SafeArchive, is_catalogue: IsCatalogue, table: str) -> PurePosixPath:

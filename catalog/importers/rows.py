@@ -117,6 +117,7 @@ class Row:
         photos: in display order; None if the source has no photos.
         fields: fields that the source has; None for all.
         photo_required: reject the row if a photo is rejected.
+        only_changes: the source says that it has only what changed, so that what is missing from it is not gone.
         is_last_readable: the source cannot be read beyond this (invalid) row.
         cells: the lines of a table that the row was read from.
         warnings: values that could not be used; the product is imported without them.
@@ -130,6 +131,7 @@ class Row:
     photos: tuple[PhotoSource, ...] | None = None
     fields: frozenset[str] | None = None
     photo_required: bool = False
+    only_changes: bool = False
     is_last_readable: bool = False
     cells: tuple[tuple[str, ...], ...] = ()
     warnings: tuple[str, ...] = ()

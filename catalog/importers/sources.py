@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from catalog.importers.archive import unpack, validate_archive
+from catalog.importers.commerceml import CommerceML, has_products, is_commerceml
 from catalog.importers.comparison_feed import COMPARISON_SITES, ComparisonFeed, comparison_site
 from catalog.importers.csv_file import CsvCatalogue, table_headers
 from catalog.importers.encodings import decode_start
@@ -45,6 +46,7 @@ FORMATS = (
     "marqo",
     "vision",
     *COMPARISON_SITES,
+    "commerceml",
     "xml",
     "jsonl",
 )
@@ -166,7 +168,7 @@ def open_catalogue(
             raise InvalidSource(f"{path} is not a zip archive")
         photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
         with closing(photos):
-            yield _catalogue(path, format or detected, mapping, photos)
+            yield _catalogue(path, format or detected, mapping, photos, alone=is_upload)
         return
     if is_workbook(path):
         photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
@@ -250,13 +252,18 @@ def detect_format(path: Path) -> str:
     for start, name in _UNSUPPORTED_SIGNATURES.items():
         if head.startswith(start):
             raise InvalidSource(f"{path} is {name}")
-    if is_xml(head):
-        root = _ROOT.search(decode_start(head))
-        # What has no root, or that of a web page, is explained by the reader of feeds.
-        if root is None or root["name"].lower() in FEED_ROOTS:
-            return "merchant"
-        return comparison_site(outline(head)) or "xml"
-    return _detect_text_format(decode_start(head))
+    return _detect_xml_format(head) if is_xml(head) else _detect_text_format(decode_start(head))
+
+
+def _detect_xml_format(head: bytes) -> str:
+    children = outline(head)
+    if is_commerceml(children):
+        return "commerceml"
+    root = _ROOT.search(decode_start(head))
+    # What has no root, or that of a web page, is explained by the reader of feeds.
+    if root is None or root["name"].lower() in FEED_ROOTS:
+        return "merchant"
+    return comparison_site(children) or "xml"
 
 
 def is_catalogue(head: bytes) -> bool:
@@ -273,6 +280,8 @@ def is_catalogue(head: bytes) -> bool:
         return True
     if is_xml(head):
         children = outline(head)
+        if is_commerceml(children):
+            return has_products(children)
         return bool(comparison_site(children)) or _has_products(name for names in children.values() for name in names)
     text = decode_start(head)
     if text.lstrip().startswith(("{", "[")):
@@ -307,7 +316,7 @@ def _detect_text_format(head: str) -> str:
 
 
 def _catalogue(
-    path: Path, format: str, mapping: FieldMapping, photos: PhotoFolder, *, display_path: str = ""
+    path: Path, format: str, mapping: FieldMapping, photos: PhotoFolder, *, display_path: str = "", alone: bool = False
 ) -> CatalogueSource:
     if format == "folder":
         return FolderCatalogue(path, mapping, display_path=display_path)
@@ -322,6 +331,8 @@ def _catalogue(
         if mapping.item:
             return XmlCatalogue(path, mapping, photos=photos)
         return ComparisonFeed(path, mapping, photos=photos, slug=format)
+    if format == "commerceml":
+        return CommerceML(path, mapping, photos=photos, alone=alone)
     if format in shipped_mappings():
         return ShopTable(path, mapping, photos=photos, shipped=shipped_mappings()[format])
     return _TABLES[format](path, mapping, photos=photos)

@@ -287,6 +287,7 @@ class _ImportRun:
         # Ids of categories that products have left.
         self._left_categories: set[int] = set()
         self._merged = merged_skus()
+        self._only_changes = False
         self._batch: list[_PendingRow] = []
         self._batch_skus: set[str] = set()
         self._batch_bytes = 0
@@ -295,7 +296,7 @@ class _ImportRun:
     def withdraw_missing(self) -> None:
         """Withdraw the products of this source that no row has."""
         report = self.report
-        report.not_withdrawn = _withdrawal_blocker(report)
+        report.not_withdrawn = _withdrawal_blocker(report, only_changes=self._only_changes)
         if report.not_withdrawn:
             return
         products = Product.objects.filter(product_source__source=self._source, active=True).values_list("pk", "sku")
@@ -449,6 +450,7 @@ class _ImportRun:
         report, photos = self.report, pending.photos
         report.last_line = pending.row.line
         report.broken_off = report.broken_off or pending.row.is_last_readable
+        self._only_changes = self._only_changes or pending.row.only_changes
         problems = pending.problems
         if pending.rejected:
             report.rejected += 1
@@ -520,7 +522,9 @@ class _ImportRun:
         return _PhotoPlan(added, moved, removed, unchanged=len(seen & stored.keys() - restored))
 
 
-def _withdrawal_blocker(report: ImportReport) -> str:
+def _withdrawal_blocker(report: ImportReport, *, only_changes: bool) -> str:
+    if only_changes:
+        return "the source has only what changed"
     if report.interrupted or report.broken_off:
         return "the source was not read to its end"
     if not report.rows:

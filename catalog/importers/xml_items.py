@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -132,6 +132,20 @@ class XmlFile:
                 parser.feed(chunk)
         return parser.children
 
+    def feed(self, parser: XmlParser, *, until: Callable[[], bool]) -> None:
+        """Give the file to another parser.
+
+        Args:
+            parser: takes it.
+            until: whether what follows is not needed.
+
+        Raises:
+            FeedSyntaxError: the file cannot be read.
+        """
+        with self._open() as file:
+            while not until() and (chunk := file.read(_CHUNK_BYTES)):
+                parser.feed(chunk)
+
     def _parser(self) -> _ItemParser:
         return _ItemParser(self._items, self._encoding)
 
@@ -153,15 +167,20 @@ def outline(start: bytes) -> dict[str, set[str]]:
     return parser.children
 
 
-class _Parser:
-    """Expat's callbacks, and its limits. root: local name of the root element, "" before it was read. fed: bytes so far."""
+class XmlParser:
+    """Expat's callbacks, and its limits.
+
+    Attributes:
+        root: local name of the root element, "" before it was read.
+        path: local names of the open elements, from the root down.
+        fed: bytes so far.
+    """
 
     def __init__(self, encoding: str | None) -> None:
         self.root = ""
         self.fed = 0
         self._token_start = 0
-        # Local names from the root down.
-        self._path: list[str] = []
+        self.path: list[str] = []
         parser = expat.ParserCreate(encoding, namespace_separator=_SEPARATOR)
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._check_doctype
@@ -221,8 +240,8 @@ class _Parser:
     def _on_start(self, name: str, attributes: dict[str, str]) -> None:
         self._token_start = self.fed
         namespace, _, local = name.rpartition(_SEPARATOR)
-        self._path.append(local)
-        if len(self._path) > _MAX_DEPTH:
+        self.path.append(local)
+        if len(self.path) > _MAX_DEPTH:
             raise FeedSyntaxError(f"line {self._parser.CurrentLineNumber} is more than {_MAX_DEPTH} elements deep")
         self.root = self.root or local
         self.start(namespace, attributes)
@@ -230,7 +249,7 @@ class _Parser:
     def _on_end(self, _name: str) -> None:
         self._token_start = self.fed
         self.end()
-        self._path.pop()
+        self.path.pop()
 
     def _on_characters(self, text: str) -> None:
         self._token_start = self.fed
@@ -251,7 +270,7 @@ class _Element:
         return own if own or not self.children else "\n".join(self.children)
 
 
-class _ItemParser(_Parser):
+class _ItemParser(XmlParser):
     """Collects items. names: local names or paths of the elements that are items."""
 
     def __init__(self, names: Sequence[str], encoding: str | None) -> None:
@@ -271,14 +290,14 @@ class _ItemParser(_Parser):
 
     def start(self, namespace: str, attributes: dict[str, str]) -> None:
         if self._item is None:
-            if len(self._path) > 1 and any(self._path[-len(name) :] == name for name in self._names):
-                self._item, self._item_depth = Item(), len(self._path)
+            if len(self.path) > 1 and any(self.path[-len(name) :] == name for name in self._names):
+                self._item, self._item_depth = Item(), len(self.path)
                 self._characters = self._values = 0
                 self._own = []
                 self._add_attributes("", attributes)
             return
         self._open.append(_Element(namespace))
-        path = "/".join(self._path[self._item_depth :])
+        path = "/".join(self.path[self._item_depth :])
         if namespace != ATOM or path != "link":
             self._add_attributes(f"{path}/", attributes)
         # Atom's link is an attribute; `rel` names links that are not the page itself.
@@ -288,7 +307,7 @@ class _ItemParser(_Parser):
     def end(self) -> None:
         if self._item is None:
             return
-        if len(self._path) == self._item_depth:
+        if len(self.path) == self._item_depth:
             if all(name.startswith("@") for name in self._item.names):
                 self._add_value(OWN_TEXT, "", "".join(self._own))
             self._items.append(self._item)
@@ -303,7 +322,7 @@ class _ItemParser(_Parser):
                 parent.parts.append(text)
             elif text:
                 parent.children.append(text)
-        self._add_value("/".join(self._path[self._item_depth :]), element.namespace, text)
+        self._add_value("/".join(self.path[self._item_depth :]), element.namespace, text)
 
     def characters(self, text: str) -> None:
         if self._item is None or not (self._open or text.strip()):
@@ -341,7 +360,7 @@ class _ItemParser(_Parser):
             item.of(namespace).setdefault(path, []).append(text)
 
 
-class _OutlineParser(_Parser):
+class _OutlineParser(XmlParser):
     """Collects which children and attributes elements have. children: by path."""
 
     def __init__(self, encoding: str | None) -> None:
@@ -351,8 +370,8 @@ class _OutlineParser(_Parser):
     def start(self, namespace: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 -- the base's
         if len(self.children) > _MAX_ITEM_VALUES:
             return
-        path = "/".join(self._path)
+        path = "/".join(self.path)
         names = self.children.setdefault(path, set())
         names.update(f"@{name.rpartition(_SEPARATOR)[2]}" for name in attributes)
-        if len(self._path) > 1:
-            self.children["/".join(self._path[:-1])].add(self._path[-1])
+        if len(self.path) > 1:
+            self.children["/".join(self.path[:-1])].add(self.path[-1])
