@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_noop as _
-
 from jobs.facts import FactKind
+from jobs.facts import gettext_noop as _
 
 # Photos.
 FILE_EMPTY = FactKind("file-empty", _("the file is empty"))

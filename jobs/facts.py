@@ -15,6 +15,18 @@ from django.utils.translation import gettext
 _kinds: dict[str, FactKind] = {}
 
 
+def gettext_noop(text: str) -> str:
+    """Mark a text for translation. Django's own asks for the settings, which the recipes of `training` run without.
+
+    Args:
+        text: English.
+
+    Returns:
+        The text.
+    """
+    return text
+
+
 class FactKind:
     """What facts of a kind say.
 

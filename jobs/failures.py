@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_noop as _
-
 from jobs.facts import FactKind
+from jobs.facts import gettext_noop as _
 
 INTERRUPTED = FactKind("interrupted", _("the work was interrupted again and again: is there memory enough?"))
 UPLOAD_GONE = FactKind("upload-gone", _("what was sent is gone: send it again"))

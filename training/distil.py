@@ -36,13 +36,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from catalog.photos import open_rgb
 from embeddings.encoders.preprocessing import squash
 from storefront.demo.catalogue import DemoProduct, demo_products, draw_view
 from training import student
 from training.augmentation import blend, random_crop
 from training.export import to_litert, write_atomically
-from training.photo_folders import photos_in
+from training.photo_folders import photos_in, read_photo
 from training.samplers import SampledBatches
 from training.trainer import FitSettings, fit
 
@@ -125,7 +124,7 @@ def prepare_crops(
         _cut(
             "photos",
             [str(photo) for photo in photos],
-            lambda number: open_rgb(photos[number]),
+            lambda number: read_photo(photos[number]),
             teacher,
             work,
             recipe,

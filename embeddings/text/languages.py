@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.utils.translation import gettext_noop
+from jobs.facts import gettext_noop
 
 DEFAULT_LANGUAGE = "en"
 
