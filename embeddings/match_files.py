@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from catalog import facts
 from catalog.importers.mapping import FieldMapping
-from catalog.importers.rows import PhotoSkipped, Row
+from catalog.importers.rows import InvalidSource, PhotoSkipped, Row
 from catalog.importers.sources import open_catalogue
 from catalog.photos import ImageRejected, open_rgb
 from embeddings.encoders.base import Encoder
@@ -27,15 +28,25 @@ from jobs.progress import ProgressCallback, StageProgress
 MAX_PHOTOS = 4
 # So many at least are encoded together, which uses all cores.
 _BATCH_PHOTOS = 64
+MAX_PROBLEMS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The rows of a file. skus: of the entries; invalid: rows that could not be read; no_photo: entries without a usable photo."""
+    """The rows of a file.
+
+    Attributes:
+        skus: of the entries.
+        entries: what is compared of each row.
+        invalid: number of rows that were left out.
+        problems: what was wrong with the first MAX_PROBLEMS of them, by line.
+        no_photo: number of entries without a usable photo.
+    """
 
     skus: Sequence[str]
     entries: Sequence[Entry]
     invalid: int
+    problems: Sequence[tuple[int, str]]
     no_photo: int
 
 
@@ -52,33 +63,46 @@ class FoundMatch:
     text: float
 
 
-def read_records(path: Path, *, images: Path | None, encoder: Encoder | None, on_progress: ProgressCallback) -> Listed:
+def read_records(
+    path: Path,
+    *,
+    mapping: FieldMapping,
+    table: str = "",
+    images: Path | None,
+    encoder: Encoder | None,
+    on_progress: ProgressCallback,
+) -> Listed:
     """Read a catalogue file as an import would.
 
     Args:
         path: in any format that can be imported.
+        mapping: how columns become fields.
+        table: of a zip or workbook with several tables, the one to read.
         images: folder of its photos; None: beside the file.
         encoder: for the photos; None: without photos.
         on_progress: by rows, with the name of the file as stage.
 
     Returns:
-        Its records. Photos behind links are passed over.
+        Its records, of each SKU the first. Photos behind links are passed over.
 
     Raises:
-        InvalidSource: there is no usable catalogue.
+        InvalidSource: there is no usable catalogue, or no product in it.
     """
-    skus: list[str] = []
+    skus: dict[str, int] = {}
+    problems: list[tuple[int, str]] = []
     entries: list[Entry] = []
     waiting: list[tuple[Record, list[Image.Image]]] = []
     invalid = photos = 0
-    with open_catalogue(path, FieldMapping(), images=images) as source:
+    with open_catalogue(path, mapping, table=table, images=images) as source:
         progress = StageProgress(on_progress, path.name, source.total)
         for row in source:
             progress.advance()
-            if row.product is None:
+            error = row.error if row.product is None else _repeated(row, skus)
+            if error:
                 invalid += 1
+                problems += [(row.line, error)] * (invalid <= MAX_PROBLEMS)
                 continue
-            skus.append(row.sku)
+            skus[row.sku] = row.line
             pictures = [] if encoder is None else list(_pictures(row, encoder.input_size))
             waiting.append((_record(row), pictures))
             photos += len(pictures)
@@ -87,7 +111,10 @@ def read_records(path: Path, *, images: Path | None, encoder: Encoder | None, on
                 waiting.clear()
                 photos = 0
     entries += _encoded(waiting, encoder)
-    return Listed(skus, entries, invalid, sum(not len(entry.vectors) for entry in entries))
+    if not entries:
+        first = "".join(f": line {line}, {reason}" for line, reason in problems[:1])
+        raise InvalidSource(f"{path} has no product{first}")
+    return Listed(list(skus), entries, invalid, problems, sum(not len(entry.vectors) for entry in entries))
 
 
 def match_records(
@@ -129,6 +156,10 @@ def match_records(
         chosen = assign((row, column, log_odds(pair.probability) - least) for (row, column), pair in found.items())
         return [found[pair] for pair in sorted(chosen.items())]
     return list(found.values())
+
+
+def _repeated(row: Row, skus: Mapping[str, int]) -> str:
+    return facts.SKU_TWICE(sku=row.sku, line=str(skus[row.sku])) if row.sku in skus else ""
 
 
 def _record(row: Row) -> Record:

@@ -118,8 +118,10 @@ def import_rules(text: str, *, dry_run: bool = False, allow_lost: bool = False) 
 
 
 def _read_file(text: str, *, allow_lost: bool) -> list[tuple[RuleSetValues, list[CheckedRule]]]:
+    if not text.strip():
+        raise InvalidRule([ParameterError("the file", "is empty: manage.py rules export writes one")])
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError) as error:
         raise InvalidRule([ParameterError("the file", f"is no JSON: {error}")]) from error
     if not isinstance(document, dict) or not isinstance(document.get("rule_sets"), list):
@@ -136,6 +138,23 @@ def _read_file(text: str, *, allow_lost: bool) -> list[tuple[RuleSetValues, list
     errors += _conflicts([values for values, _ in found])
     if errors:
         raise InvalidRule(errors)
+    return found
+
+
+def _without_repetition(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, in which no name stands twice, as in what is left of a merge: the last one would count.
+
+    Returns:
+        The object.
+
+    Raises:
+        InvalidRule: one does.
+    """
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidRule([ParameterError("the file", f"has {twice!r} twice in one object")])
     return found
 
 

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -77,6 +78,64 @@ def test_the_pairs_are_written_to_a_file(feeds: tuple[Path, Path], tmp_path: Pat
 def test_what_is_no_catalogue_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"nowhere\.csv"):
         pairs(tmp_path / "nowhere.csv", tmp_path / "nowhere.csv")
+
+
+def refused(folder: Path, right: bytes, name: str = "right.csv", **options: Any) -> str:
+    """What the command says of a file."""
+    (folder / "left.csv").write_text("sku,title\nA-1,Blue enamel mug\n")
+    (folder / name).write_bytes(right)
+    with pytest.raises(CommandError) as caught:
+        pairs(folder / "left.csv", folder / name, no_photos=True, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"foo,name\n1,Mug\n", '--right-mapping FILE.toml: [columns], and below it sku = "COLUMN"'),
+        (b"sku,title\n", "has no product"),
+        (b"sku,title\n,Mug\n", "has no product: line 2, there is no SKU"),
+        (b"", "the file is empty"),
+        (b"%PDF-1.7", "is a PDF"),
+    ],
+)
+def test_a_file_that_cannot_be_matched_is_named_with_a_remedy(tmp_path: Path, content: bytes, said: str) -> None:
+    text = refused(tmp_path, content)
+    assert said in text
+    assert "right.csv" in text
+
+
+def test_columns_of_other_names_are_mapped_by_a_file(tmp_path: Path) -> None:
+    mapping = tmp_path / "right.toml"
+    mapping.write_text('encoding = "cp1250"\n[columns]\nsku = "Nr"\ntitle = "Was"\n')
+    (tmp_path / "left.csv").write_text("sku,title\nA-1,Kr\u00fag blau Emaille\n", encoding="utf-8")
+    (tmp_path / "right.csv").write_bytes("Nr;Was\nB-1;Kr\u00fag blau Emaille\n".encode("cp1250"))
+    found = pairs(tmp_path / "left.csv", tmp_path / "right.csv", no_photos=True, right_mapping=mapping)
+    assert found == {"A-1": "B-1"}
+
+
+def test_one_of_several_sheets_is_chosen(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for sheet, sku in ((book.active, "B-1"), (book.create_sheet("Archive"), "B-2")):
+        sheet.append(["sku", "title"])
+        sheet.append([sku, "Blue enamel mug"])
+    book.save(tmp_path / "right.xlsx")
+    content = (tmp_path / "right.xlsx").read_bytes()
+    assert "--right-table NAME: Sheet, Archive" in refused(tmp_path, content, "right.xlsx")
+    found = pairs(tmp_path / "left.csv", tmp_path / "right.xlsx", no_photos=True, right_table="Archive")
+    assert found == {"A-1": "B-2"}
+
+
+def test_rows_that_are_left_out_are_named(tmp_path: Path) -> None:
+    left, right = tmp_path / "left.csv", tmp_path / "right.csv"
+    left.write_text("sku,title\nA-1,Blue enamel mug\n")
+    right.write_text("sku;title;price\nB-1;Blue enamel mug;12,90\nB-1;Blue mug;9,50\n;Cup;1,00\n", encoding="utf-8-sig")
+    out, said = io.StringIO(), io.StringIO()
+    call_command("match", left=left, right=right, no_photos=True, stdout=out, stderr=said)
+    assert len(out.getvalue().splitlines()) == 2
+    assert f"{right}, line 3: the SKU B-1 is already on line 2" in said.getvalue()
+    assert f"{right}, line 4: there is no SKU" in said.getvalue()
+    assert "1 products (2 left out, 1 without a photo)" in said.getvalue()
 
 
 class TestFit:

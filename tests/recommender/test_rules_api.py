@@ -267,6 +267,22 @@ def test_an_import_replaces_all_rules_or_says_what_it_would_do(ruled: RuledShop,
     assert ids(answer(api, ruled.product)) == ruled.allowed(lambda it: it.brand != "Quay")[:12]
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b'{"version": 1, "rule_sets": [{"name": "a", "rules": [], "rules": []}]}', "'rules' twice in one object"),
+        (b"PK\x03\x04\xff", "is no JSON in UTF-8"),
+        (b"kind;brand\nhide;Acme\n", "is no JSON"),
+    ],
+)
+def test_a_file_that_is_none_of_rules_is_explained(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "rules.json"
+    path.write_bytes(content)
+    with pytest.raises(CommandError, match=said):
+        call_command("rules", "import", str(path))
+
+
 def test_a_wrong_file_changes_nothing_and_every_mistake_is_named(ruled: RuledShop, tmp_path: Path) -> None:
     ruled.add_rule("only_in_stock")
     before = export_rules()

@@ -9,12 +9,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from catalog.importers.rows import InvalidSource
+from catalog.importers.mapping import FieldMapping, load_mapping
+from catalog.importers.rows import ChoiceNeeded, InvalidSource, NoColumn
 from embeddings.backends import get_encoder
+from embeddings.encoders.base import Encoder
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
 from embeddings.match_files import FoundMatch, Listed, match_records, read_records
-from jobs.progress import stage_bars
+from jobs.progress import ProgressCallback, stage_bars
 
 _COLUMNS = ("left_sku", "right_sku", "probability", "photo", "text", "left_title", "right_title")
 
@@ -36,6 +38,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--left", type=Path, required=True, metavar="FILE", help="whose products are looked for")
         parser.add_argument("--right", type=Path, required=True, metavar="FILE", help="where they are looked for")
+        for side in ("left", "right"):
+            parser.add_argument(
+                f"--{side}-mapping",
+                type=Path,
+                metavar="FILE.toml",
+                help="which of its columns are which fields, its encoding and delimiter, as for import_catalog (default: detected)",
+            )
+            parser.add_argument(
+                f"--{side}-table",
+                metavar="NAME",
+                default="",
+                help="of a zip or workbook with several tables, the one to read",
+            )
         parser.add_argument("--left-images", type=Path, metavar="FOLDER", help="its photos (default: beside the file)")
         parser.add_argument("--right-images", type=Path, metavar="FOLDER", help="its photos (default: beside the file)")
         parser.add_argument("--no-photos", action="store_true", help="compare texts alone")
@@ -56,10 +71,7 @@ class Command(BaseCommand):
             encoder = None if options["no_photos"] else get_encoder()
             with stage_bars() as on_progress:
                 left, right = (
-                    read_records(
-                        options[side], images=options[f"{side}_images"], encoder=encoder, on_progress=on_progress
-                    )
-                    for side in ("left", "right")
+                    _read(side, options, encoder=encoder, on_progress=on_progress) for side in ("left", "right")
                 )
                 found = match_records(
                     left,
@@ -68,8 +80,6 @@ class Command(BaseCommand):
                     one_to_one=options["one_to_one"],
                     on_progress=on_progress,
                 )
-        except InvalidSource as error:
-            raise CommandError(str(error)) from error
         except EmbeddingsError as error:
             raise command_error(error) from error
         except KeyboardInterrupt:
@@ -82,11 +92,52 @@ class Command(BaseCommand):
                     _write(file, found)
             except OSError as error:
                 raise CommandError(f"{options['out']} cannot be written: {error.strerror}") from error
+        for side, listed in (("left", left), ("right", right)):
+            for line, reason in listed.problems:
+                self.stderr.write(f"{options[side]}, line {line}: {reason}", style_func=str)
         self.stderr.write(
             f"{len(found)} pairs of {_described(left)} and {_described(right)}",
             ending="\n",
             style_func=lambda text: text,
         )
+
+
+def _read(side: str, options: dict[str, Any], *, encoder: Encoder | None, on_progress: ProgressCallback) -> Listed:
+    """Read the file of a side.
+
+    Returns:
+        Its rows.
+
+    Raises:
+        CommandError: it cannot be read; says what this command offers against it.
+    """
+    mapping = options[f"{side}_mapping"]
+    try:
+        return read_records(
+            options[side],
+            mapping=load_mapping(mapping) if mapping else FieldMapping(),
+            table=options[f"{side}_table"],
+            images=options[f"{side}_images"],
+            encoder=encoder,
+            on_progress=on_progress,
+        )
+    except NoColumn as error:
+        raise CommandError(f"{options[side]}: {error}\n{_by_mapping(side, error.field)}") from error
+    except ChoiceNeeded as error:
+        values = ", ".join(value for value, _ in error.choices)
+        by = (
+            f"--{side}-table NAME"
+            if error.option == "table"
+            else f'{error.option} = "..." in --{side}-mapping FILE.toml'
+        )
+        raise CommandError(f"{options[side]}: {error}\nChoose by {by}: {values}") from error
+    except InvalidSource as error:
+        text = str(error)
+        raise CommandError(text if str(options[side]) in text else f"{options[side]}: {text}") from error
+
+
+def _by_mapping(side: str, field: str) -> str:
+    return f'Name the column in a mapping file, --{side}-mapping FILE.toml: [columns], and below it {field} = "COLUMN".'
 
 
 def _write(file: Any, found: list[FoundMatch]) -> None:
@@ -108,7 +159,7 @@ def _write(file: Any, found: list[FoundMatch]) -> None:
 
 
 def _described(listed: Listed) -> str:
-    notes = [f"{listed.invalid} invalid"] * bool(listed.invalid) + [f"{listed.no_photo} without a photo"] * bool(
+    notes = [f"{listed.invalid} left out"] * bool(listed.invalid) + [f"{listed.no_photo} without a photo"] * bool(
         listed.no_photo
     )
     return f"{len(listed.entries)} products" + (f" ({', '.join(notes)})" if notes else "")

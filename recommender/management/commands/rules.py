@@ -70,7 +70,7 @@ def _read(file: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CommandError(f"{file} is not in UTF-8: save it so") from error
+        raise CommandError(f"{file} is no JSON in UTF-8, as manage.py rules export writes it") from error
 
 
 def _lines(report: ImportReport, *, dry_run: bool) -> list[str]:
