@@ -61,7 +61,9 @@ def memory_growth(read: Callable[[Callable[[Iterable[Row]], Iterable[Row]]], int
 
     # What libraries load at their first use would hide the growth.
     read(lambda each: islice(each, 100))
+    # Else each collection below would go through the objects of all tests before this one.
     gc.collect()
+    gc.freeze()
     tracemalloc.start()
     try:
         assert read(watch) == rows

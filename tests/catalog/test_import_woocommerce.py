@@ -319,7 +319,7 @@ def test_a_file_that_is_no_such_export_is_explained(tmp_path: Path) -> None:
 
 @pytest.mark.any_database
 def test_memory_does_not_grow_with_the_parents(tmp_path: Path) -> None:
-    products = 2_000
+    products = 1_000
     lines = []
     for number in range(products):
         lines.append(variation(number * 2, "S", SKU=f"s{number}", Parent=f"p{number}"))
