@@ -1,4 +1,4 @@
-"""Feeds of price comparison sites: Yandex Market (YML), Heureka and its like, Ceneo, Skroutz. Each is known by its elements."""
+"""Feeds of price comparison sites and marketplaces, each known by its elements: YML, Hotline, Kaspi, Heureka, Ceneo, Skroutz."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from catalog import facts
 from catalog.importers.cell_lists import deepest_first
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -24,7 +23,7 @@ _SAMPLE_ITEMS = 500
 _MAX_CATEGORIES = 200_000
 _MAX_DEPTH = 50
 # Names that other XML has as its root, too.
-_COMMON_ROOTS = frozenset(("SHOP", "offers"))
+_COMMON_ROOTS = frozenset(("SHOP", "offers", "price"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +34,17 @@ class ComparisonSite:
         name: of the site, for the report.
         root: name of the root element.
         other_roots: names that it has on other sites which take the same feed.
+        marks: elements of a product that tell the feed from other XML with such a root; () for those of a title.
         item: name of the elements that are products.
         columns: paths of each field, below the product. Of several, the first that is not empty; of photos and tags, all.
         level_mark: between the levels of a category.
         roots: first levels of categories that say where the feed is published, each with the currency there.
         currency: that of prices which name none; "" if the site is in several countries.
         title_parts: paths whose texts make the title where there is none.
-        pairs: paths of the names and values of attributes.
+        pairs: path of the elements that are attributes of a product, and the attribute of an element that has its name.
         groups: path of elements with the name of an attribute and its values, and the path of the names.
-        categories: path of the elements that are the names of categories, by `id` and `parentId`; "" if products name theirs.
+        categories: path of the elements that are the names of categories, by `id` and `parentId`, as attributes or elements with a
+            `name`; "" if products name theirs.
     """
 
     name: str
@@ -52,10 +53,11 @@ class ComparisonSite:
     columns: Mapping[str, tuple[str, ...]]
     level_mark: str
     other_roots: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
     roots: Mapping[str, str] = field(default_factory=dict)
     currency: str = ""
     title_parts: tuple[str, ...] = ()
-    pairs: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[str, str] = ("", "")
     groups: tuple[str, str] = ("", "")
     categories: str = ""
 
@@ -69,14 +71,14 @@ COMPARISON_SITES: Mapping[str, ComparisonSite] = {
         item="offer",
         columns={
             "sku": ("@id", "shop-sku"),
-            "title": ("name",),
-            "description": ("description",),
-            "category": ("categoryId",),
-            "brand": ("vendor",),
-            "price": ("price",),
-            "list_price": ("oldprice",),
+            "title": ("name", "name_ua", "name_ru"),
+            "description": ("description", "description_ua", "description_ru"),
+            "category": ("categoryId", "category"),
+            "brand": ("vendor", "brand"),
+            "price": ("price", "Price"),
+            "list_price": ("oldprice", "old_price", "price_old"),
             "currency": ("currencyId",),
-            "available": ("@available", "available"),
+            "available": ("@available", "available", "stock_quantity", "quantity_in_stock"),
             "family": ("@group_id",),
             "image": ("picture",),
             "attribute.gtin": ("barcode",),
@@ -85,8 +87,47 @@ COMPARISON_SITES: Mapping[str, ComparisonSite] = {
         },
         level_mark=">",
         title_parts=("typePrefix", "vendor", "model"),
-        pairs=(("param/@name", "param"),),
+        pairs=("param", "name"),
         categories="categories/category",
+    ),
+    # https://hotline.ua/about/pricelists_specs/
+    "hotline": ComparisonSite(
+        name="Hotline",
+        root="price",
+        marks=("priceRUAH", "priceUAH"),
+        item="item",
+        columns={
+            "sku": ("code", "id"),
+            "title": ("name",),
+            "description": ("description",),
+            "category": ("categoryId",),
+            "brand": ("vendor",),
+            "price": ("priceRUAH", "priceUAH"),
+            "list_price": ("oldprice",),
+            "available": ("stock",),
+            "image": ("image",),
+            "attribute.gtin": ("barcode",),
+            "attribute.link": ("url",),
+        },
+        level_mark=">",
+        currency="UAH",
+        pairs=("param", "name"),
+        categories="categories/category",
+    ),
+    # https://guide.kaspi.kz/partner/ru/shop/goods/price_list
+    "kaspi": ComparisonSite(
+        name="Kaspi",
+        root="kaspi_catalog",
+        item="offer",
+        columns={
+            "sku": ("@sku",),
+            "title": ("model",),
+            "brand": ("brand",),
+            "price": ("price", "cityprices/cityprice"),
+            "available": ("availabilities/availability/@available",),
+        },
+        level_mark=">",
+        currency="KZT",
     ),
     # Heureka, Zboží, Glami, Favi, Biano: https://sluzby.heureka.cz/napoveda/xml-feed/
     "heureka": ComparisonSite(
@@ -130,7 +171,7 @@ COMPARISON_SITES: Mapping[str, ComparisonSite] = {
         },
         level_mark="/",
         currency="PLN",
-        pairs=(("attrs/a/@name", "attrs/a"),),
+        pairs=("attrs/a", "name"),
     ),
     # https://developer.skroutz.gr/products/xml_feed/
     "skroutz": ComparisonSite(
@@ -182,7 +223,7 @@ def comparison_site(outline: Mapping[str, Collection[str]]) -> str:
             continue
         inside = {name for path, names in outline.items() if path.rpartition("/")[2] == site.item for name in names}
         is_sure = site.root in found and site.root not in _COMMON_ROOTS
-        if is_sure or not inside.isdisjoint((*site.columns["title"], *site.title_parts)):
+        if is_sure or not inside.isdisjoint(site.marks or (*site.columns["title"], *site.title_parts)):
             return slug
     return ""
 
@@ -258,7 +299,7 @@ class ComparisonFeed:
     def _row(self, number: int, item: Item) -> Row:
         site = self._site
         record: dict[str, str | Sequence[str]] = {name: "\n".join(item.texts(name)) for name in item.names}
-        attributes, warning = self._attributes(item)
+        attributes = self._attributes(item)
         for name in site.columns:
             if name.startswith("attribute."):
                 if text := self._text(item, name):
@@ -269,7 +310,7 @@ class ComparisonFeed:
                 record[name] = self._text(item, name)
         parts = (" ".join(item.texts(path)[:1]) for path in site.title_parts)
         record["title"] = record["title"] or " ".join(part for part in parts if part)
-        record["description"] = html_to_text(str(record["description"]))
+        record["description"] = html_to_text(str(record.get("description", "")))
         record["brand"] = record.get("brand") or attributes.pop("brand", "")
         record["price"], record["list_price"] = with_list_price(
             machine_price(str(record["price"])), machine_price(str(record.get("list_price", ""))), self._decimal
@@ -287,7 +328,6 @@ class ComparisonFeed:
                 record=record,
                 attributes=attributes,
                 other_categories=paths[1:],
-                warnings=(warning,) if warning else (),
             )
         )
 
@@ -298,9 +338,10 @@ class ComparisonFeed:
         """The categories, the deepest first, and the currency of the country that they name."""
         site, currency = self._site, ""
         found: list[Sequence[str]] = []
-        for text in (text for path in site.columns["category"] for text in item.texts(path)):
+        for text in (text for path in site.columns.get("category", ()) for text in item.texts(path)):
             if site.categories:
-                levels = _levels(text, self._categories)
+                # Without its number, a product names its category.
+                levels = _levels(text, self._categories) or ([] if text.isdigit() else [text])
             else:
                 levels = [level for part in text.split(site.level_mark) if (level := part.strip())]
             if levels and (there := site.roots.get(levels[0].casefold())):
@@ -308,8 +349,8 @@ class ComparisonFeed:
             found.append(levels)
         return deepest_first(found), currency
 
-    def _attributes(self, item: Item) -> tuple[dict[str, str], str]:
-        """Attributes by their names in small letters, and a warning if names and values do not fit together."""
+    def _attributes(self, item: Item) -> dict[str, str]:
+        """Attributes by their names in small letters."""
         found: dict[str, str] = {}
         group, group_names = self._site.groups
         pairs = []
@@ -319,16 +360,13 @@ class ComparisonFeed:
             if name in values:
                 values.remove(name)
                 pairs += [(name, value) for value in values]
-        for names_path, values_path in self._site.pairs:
-            names, texts = item.texts(names_path), item.texts(values_path)
-            if len(names) != len(texts):
-                return {}, facts.NAMES_WITHOUT_VALUES(field=values_path, names=len(names), values=len(texts))
-            pairs += zip(names, texts, strict=True)
-        for name, value in pairs:
+        path, attribute = self._site.pairs
+        pairs += [(found.get(attribute, ""), text) for found, text in item.attributed.get(path, ())]
+        for name, value in ((name, value) for name, value in pairs if name.strip() and value):
             key = " ".join(name.casefold().split())
             key = _FIELD_NAMES.get(key, key)
             found[key] = f"{found[key]}, {value}" if key in found else value
-        return found, ""
+        return found
 
 
 def _category_names(path: Path, item: str, encoding: str) -> dict[str, tuple[str, str]]:
@@ -336,8 +374,11 @@ def _category_names(path: Path, item: str, encoding: str) -> dict[str, tuple[str
     found: dict[str, tuple[str, str]] = {}
     try:
         for category in XmlFile(path, item, encoding):
-            key = "".join(category.texts("@id")[:1])
-            found[key] = ("".join(category.texts(OWN_TEXT)[:1]), "".join(category.texts("@parentId")[:1]))
+            key, name, parent = (
+                next((text for path in paths for text in category.texts(path)), "")
+                for paths in (("@id", "id"), (OWN_TEXT, "name"), ("@parentId", "parentId"))
+            )
+            found[key] = (name, parent)
             if len(found) > _MAX_CATEGORIES:
                 raise InvalidSource(f"the feed has more than {_MAX_CATEGORIES:,} categories")
     except FeedSyntaxError:

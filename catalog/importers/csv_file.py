@@ -137,7 +137,7 @@ class CsvTable:
         self._short_width = 0
 
     def allow_end_before(self, place: int) -> None:
-        """Take lines that end in front of a column, which other tables hold against them, as empty from there on.
+        """Take lines that end in front of a column or behind it, which other tables hold against them, as empty from there on.
 
         Args:
             place: of the column, from 0.
@@ -190,7 +190,7 @@ class CsvTable:
             yield record
 
     def _completed(self, cells: list[str]) -> list[str]:
-        missing = len(self.headers) - len(cells) if len(cells) == self._short_width else 0
+        missing = len(self.headers) - len(cells) if len(cells) >= self._short_width > 0 else 0
         return [*cells, *[""] * missing]
 
     def _reader(self, lines: _LineReader) -> Iterator[list[str]]:

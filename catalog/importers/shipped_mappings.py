@@ -72,7 +72,7 @@ class ShippedMapping:
         hidden: column that says yes for a product that is not shown, "" for none.
         attributes: pairs of columns of an attribute's name and value; of columns that are repeated, all.
         properties: (column, what is between attributes, what is between name and value) of texts such as `Size:L|Fit:slim`.
-        ends_before: column that lines may lack, with all behind it; "" for none.
+        ends_before: column from which on lines may end, with its other names.
         variants: None if each line is a product of its own.
     """
 
@@ -92,7 +92,7 @@ class ShippedMapping:
     hidden: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     properties: tuple[tuple[str, str, str], ...] = ()
-    ends_before: str = ""
+    ends_before: tuple[str, ...] = ()
     variants: Variants | None = None
 
     def matches(self, headers: Sequence[str]) -> bool:
@@ -138,6 +138,7 @@ def _load(path: Path) -> ShippedMapping:
         headers=tuple(_as_tuple(names) for names in content.pop("headers")),
         columns={name: tuple(each for column in value for each in numbered(column)) for name, value in columns.items()},
         untracked=tuple(content.pop("untracked", ())),
+        ends_before=_as_tuple(content.pop("ends_before", ())),
         discount=_as_tuple(content.pop("discount", ())),
         attributes=_pairs(content.pop("attributes", ())),
         properties=tuple((column, between, mark) for column, between, mark in content.pop("properties", ())),

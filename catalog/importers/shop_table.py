@@ -69,7 +69,7 @@ class ShopTable:
         self._headers = {header_key(header): header for header in reversed(self.headers)}
         self._found: dict[str, str] = {}
         self._pairs = self._places()
-        if ends := self._header(shipped.ends_before):
+        if ends := next((header for name in shipped.ends_before if (header := self._header(name))), ""):
             self._table.allow_end_before(self.headers.index(ends))
         currency = self._header(next(iter(shipped.columns.get("currency", ())), ""))
         if "currency" not in (*mapping.columns, *mapping.values):

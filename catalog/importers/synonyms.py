@@ -24,7 +24,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "en": "sku, article number, article no, article code, article id, item number, item no, item code, item id, product number,"
         " product no, product code, product id, product sku, variant sku, part number, stock code, style number, model number,"
         " reference, article, code, item sku, seller sku, concrete sku, internal reference, default code, custom label sku,"
-        " custom label, object id, vehicle id, listing id, home listing id, hotel id, vin, id",
+        " custom label, object id, vehicle id, listing id, home listing id, hotel id, unique id,"
+        " vin, id",
         "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
         " produktnummer, interne referenz, artikelnummer im shop, shop artikelnummer, händler artikelnummer",
         "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs, référence interne",
@@ -80,7 +81,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "cs": "kategorie, kategorie produktu, kategorie zboží",
     },
     "brand": {
-        "en": "brand, brand name, manufacturer, manufacturer name, maker, make, vendor, supplier name",
+        "en": "brand, brand name, product brand, mark id, manufacturer, manufacturer name, maker, make, vendor, supplier name",
         "de": "marke, hersteller, markenname, hersteller markenname, hersteller marke",
         "fr": "marque, fabricant",
         "es": "marca, fabricante, fabricante marca",
@@ -102,8 +103,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "prijs, verkoopprijs, prijs incl btw, stukprijs",
         "pl": "cena, cena brutto, cena sprzedaży, cena detaliczna",
         "pt": "preço, preço de venda, preço com iva, pvp, preço unitário",
-        "ru": "цена, розничная цена, цена продажи, стоимость",
-        "uk": "ціна, роздрібна ціна, ціна продажу, вартість",
+        "ru": "цена, розничная цена, цена продажи, стоимость, ррц",
+        "uk": "ціна, роздрібна ціна, ціна продажу, вартість, ррц",
         "cs": "cena, cena s dph, prodejní cena",
     },
     "list_price": {
@@ -187,7 +188,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "image": {
         "en": "image, images, image url, image urls, image link, image links, photo, photos, photo url, picture, pictures,"
         " picture url, main image, main image url, primary image, product image, product image url, product images, image src,"
-        " image path, image file, image name, filename, file name, item photo url, photo link",
+        " image path, image file, image name, filename, file name, item photo url, photo link, img url, img, images image url",
         "de": "bild, bilder, bild url, bildlink, bild link, bilddatei, produktbild, produktbilder, hauptbild, foto, fotos",
         "fr": "image, images, photo, photos, url de l'image, lien image, image principale",
         "es": "imagen, imágenes, foto, fotos, url de imagen, imagen principal",
@@ -288,7 +289,7 @@ _CODES_THAT_ARE_WORDS = frozenset(("all", "top", "try", "cup", "mad", "gel", "la
 # Of Google's attributes and of eBay's, which marks those that are required.
 _PREFIX = re.compile(r"\*?\s*(?:g:|c:)?\s*")
 _CURRENCY_AT_END = re.compile(
-    r"(?P<name>.*?\w),?[\s_\-(\[/]+(?:(?:in|en|em|в)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč|руб\.?|грн\.?)[)\]]?"
+    r"(?P<name>.*?\w),?[\s_\-(\[/]+(?:(?:in|en|em|в)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč|(?i:руб\.?|грн\.?))[)\]]?"
 )
 _NUMBER_AT_END = re.compile(r"\d{1,2}$")
 # Of several photos in tables of Meta: `image[0].url`.
@@ -329,6 +330,9 @@ def with_known_columns(mapping: FieldMapping, headers: Sequence[str]) -> KnownCo
         listed = ", ".join(f"{name} from {' and '.join(columns)}" for name, columns in by_synonym.items())
         notes.append(f"columns known by their names: {listed}")
     values = dict(mapping.values)
+    if "title" not in {*found, *mapping.columns, *values} and (title := _title_of_model(headers, found, mapping)):
+        values["title"] = title
+        notes.append(f"there is no column of titles: a title is {title}")
     if "price" in found and "currency" not in {*found, *mapping.columns, *values}:
         (column,) = found["price"]
         if code := without_currency(column)[1]:
@@ -340,6 +344,13 @@ def with_known_columns(mapping: FieldMapping, headers: Sequence[str]) -> KnownCo
         more = f" and {len(unused) - _MAX_NOTED} more" if len(unused) > _MAX_NOTED else ""
         notes.append(f"columns that are not used: {', '.join(unused[:_MAX_NOTED])}{more}")
     return KnownColumns(replace(mapping, columns={**found, **mapping.columns}, values=values), notes)
+
+
+def _title_of_model(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:
+    """Brand and model, which name a vehicle, as a constant with columns; "" without a model."""
+    model = next((header for header in headers if _key(header) in _MODEL_KEYS), "")
+    brand = [column for column in {**found, **mapping.columns}.get("brand", ()) if column != model]
+    return " ".join(f"{{{column}}}" for column in (*brand, model)) if model else ""
 
 
 def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) -> dict[str, tuple[str, ...]]:
@@ -481,5 +492,6 @@ def _used_columns(mapping: FieldMapping) -> set[str]:
 
 _LANGUAGES = frozenset(code[:2] for code in LANG_INFO)
 _KEYS = {name: _keys(by_language.values()) for name, by_language in SYNONYMS.items()}
+_MODEL_KEYS = _keys(["model, model name, folder id, modell, modelo, modello, модель"]).keys()
 _FURTHER_KEYS = _keys([FURTHER_IMAGES]).keys()
 _WELL_KNOWN_KEYS = _keys([_WELL_KNOWN]).keys()

@@ -48,6 +48,8 @@ class Item:
     google: dict[str, list[str]] = field(default_factory=dict)
     other_elements: dict[str, list[str]] = field(default_factory=dict)
     foreign: dict[str, list[str]] = field(default_factory=dict)
+    # The attributes and the text, which may be empty, of each element that has attributes, by its path.
+    attributed: dict[str, list[tuple[dict[str, str], str]]] = field(default_factory=dict)
     error: str = ""
 
     def texts(self, name: str) -> list[str]:
@@ -258,9 +260,16 @@ class XmlParser:
 
 @dataclass(slots=True)
 class _Element:
-    """An open element below an item. parts: of its own text. children: their texts, as long as it has none of its own."""
+    """An open element below an item.
+
+    Attributes:
+        attributes: by local names.
+        parts: of its own text.
+        children: their texts, as long as it has none of its own.
+    """
 
     namespace: str
+    attributes: dict[str, str] = field(default_factory=dict)
     parts: list[str] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
 
@@ -296,7 +305,8 @@ class _ItemParser(XmlParser):
                 self._own = []
                 self._add_attributes("", attributes)
             return
-        self._open.append(_Element(namespace))
+        local = {name.rpartition(_SEPARATOR)[2]: text for name, text in attributes.items()}
+        self._open.append(_Element(namespace, local))
         path = "/".join(self.path[self._item_depth :])
         if namespace != ATOM or path != "link":
             self._add_attributes(f"{path}/", attributes)
@@ -322,7 +332,10 @@ class _ItemParser(XmlParser):
                 parent.parts.append(text)
             elif text:
                 parent.children.append(text)
-        self._add_value("/".join(self.path[self._item_depth :]), element.namespace, text)
+        path = "/".join(self.path[self._item_depth :])
+        self._add_value(path, element.namespace, text)
+        if element.attributes and not self._item.error:
+            self._item.attributed.setdefault(path, []).append((element.attributes, _unwrapped(text.strip())))
 
     def characters(self, text: str) -> None:
         if self._item is None or not (self._open or text.strip()):
@@ -356,8 +369,13 @@ class _ItemParser(XmlParser):
             item.error = facts.ITEM_TOO_LARGE(limit=_MAX_ITEM_VALUES)
         elif self._characters > _MAX_ITEM_CHARACTERS:
             item.error = facts.ITEM_TOO_LONG(limit=_MAX_ITEM_CHARACTERS)
-        elif not item.error and (text := text.strip()):
+        elif not item.error and (text := _unwrapped(text.strip())):
             item.of(namespace).setdefault(path, []).append(text)
+
+
+def _unwrapped(text: str) -> str:
+    """A text without a CDATA section that some programs escape, so that it is no section but a part of the text."""
+    return text[9:-3].strip() if text.startswith("<![CDATA[") and text.endswith("]]>") else text
 
 
 class _OutlineParser(XmlParser):

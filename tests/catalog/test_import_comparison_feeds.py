@@ -189,8 +189,86 @@ def test_the_file_that_a_document_type_names_is_never_read(tmp_path: Path) -> No
     assert (counts(report), product("a1").title) == ((2, 0, 0, 0), "Кружка &secret;")
 
 
-def test_names_and_values_that_do_not_fit_together_are_left_out_with_a_warning(tmp_path: Path) -> None:
-    text = YML.format(encoding="utf-8").replace(">300<", "><")
-    assert problems(run(write(tmp_path, text), "--no-fetch")) == [
-        (1, "param: there are 2 names and 1 values: they were left out")
-    ]
+@pytest.mark.parametrize(("value", "left"), [(">300<", "цвет"), (">синий<", "объём")])
+def test_a_param_without_a_value_is_left_out_and_the_others_keep_theirs(tmp_path: Path, value: str, left: str) -> None:
+    text = YML.format(encoding="utf-8").replace(value, "><")
+    assert problems(run(write(tmp_path, text), "--no-fetch")) == []
+    assert {"цвет": "синий", "объём": "300"}[left] == product("a1").attributes[left]
+    assert len({"цвет", "объём"} & product("a1").attributes.keys()) == 1
+
+
+HOTLINE = """<?xml version="1.0" encoding="UTF-8"?>
+<price><date>2026-10-01 12:00</date><firmName>Глек</firmName>
+  <categories>
+    <category><id>1</id><name>Посуд</name></category>
+    <category><id>2</id><parentId>1</parentId><name>Глеки</name></category>
+  </categories>
+  <items>
+    <item><id>7</id><categoryId>2</categoryId><code>G-7</code><vendor>Гончар</vendor><name>Глек синій</name>
+      <description>Для води</description><url>https://shop.example/7</url><image>https://shop.example/7.jpg</image>
+      <priceRUAH>399</priceRUAH><oldprice>599</oldprice><stock>Під замовлення</stock>
+      <param name="Колір">синій</param><param name="Ручка"/><param name="Висота">1 м</param></item>
+    <item><id>8</id><categoryId>2</categoryId><name>Глек білий</name><priceRUAH>350</priceRUAH>
+      <stock>Немає в наявності</stock></item>
+  </items>
+</price>"""
+
+
+def test_a_feed_of_hotline(tmp_path: Path) -> None:
+    path = write(tmp_path, HOTLINE)
+    report = run(path, "--no-fetch")
+    assert (detect_format(path), counts(report), problems(report)) == ("hotline", (2, 0, 0, 0), [])
+    jug, white = product("G-7"), product("8")
+    assert (jug.price, jug.list_price, jug.currency, jug.brand) == (Decimal(399), Decimal(599), "UAH", "Гончар")
+    assert report["new_categories"] == ["Посуд > Глеки"]
+    # An attribute without a value leaves the others to their names.
+    assert jug.attributes == {"колір": "синій", "висота": "1 м", "link": "https://shop.example/7"}
+    assert (jug.available, white.available) == (True, False)
+
+
+def test_other_xml_with_the_root_of_hotline_is_read_by_its_names(tmp_path: Path) -> None:
+    path = write(tmp_path, "<price><items><item><id>7</id><name>Jug</name><price>12.50</price></item></items></price>")
+    run(path)
+    assert (detect_format(path), product("7").price) == ("xml", Decimal("12.50"))
+
+
+def test_a_price_list_of_kaspi(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """<kaspi_catalog xmlns="kaspiShopping"><offers>
+        <offer sku="K1"><model>Құмыра</model><brand>Acme</brand>
+        <availabilities><availability available="no" storeId="PP1"/></availabilities>
+        <cityprices><cityprice cityId="1">5485</cityprice><cityprice cityId="2">5500</cityprice></cityprices></offer>
+        </offers></kaspi_catalog>""",
+    )
+    report = run(path)
+    assert (detect_format(path), counts(report), problems(report)) == ("kaspi", (1, 0, 0, 0), [])
+    jug = product("K1")
+    assert (jug.title, jug.brand, jug.price, jug.currency, jug.available) == ("Құмыра", "Acme", 5485, "KZT", False)
+
+
+def test_yml_of_other_marketplaces(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """<torg_price date="2026-10-01"><shop><offers>
+        <offer id="m1" available="true"><name_ru>Кувшин</name_ru><name_ua>Глек</name_ua><Price>350</Price>
+        <currencyId>UAH</currencyId><category code="5">Посуд</category></offer>
+        <offer id="m2"><name>Чашка</name><price>120</price><currencyId>UAH</currencyId>
+        <quantity_in_stock>0</quantity_in_stock></offer>
+        </offers></shop></torg_price>""",
+    )
+    report = run(path)
+    assert (detect_format(path), counts(report), problems(report)) == ("yml", (2, 0, 0, 0), [])
+    jug = product("m1")
+    assert (jug.title, jug.price, str(jug.category)) == ("Глек", Decimal(350), "посуд")
+    assert product("m2").available is False
+
+
+def test_sections_that_a_program_has_escaped_are_no_text(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """<rss xmlns:g="http://base.google.com/ns/1.0"><channel><item><g:id>a</g:id>
+        <g:title>&lt;![CDATA[Jug &amp; cup]]&gt;</g:title><g:price>&lt;![CDATA[42.70 TRY]]&gt;</g:price></item></channel></rss>""",
+    )
+    run(path)
+    assert (product("a").title, product("a").price, product("a").currency) == ("Jug & cup", Decimal("42.70"), "TRY")

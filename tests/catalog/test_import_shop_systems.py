@@ -324,3 +324,32 @@ def test_the_table_of_idealo(table: Path) -> None:
         "link": "https://shop.example/k",
         "mpn": "H-1",
     }
+
+
+def test_lines_of_prom_end_behind_their_last_attribute(table: Path) -> None:
+    header = ";".join(PROM)
+    cells = "R-1;Рубаха;;;100;UAH;;+;Рубашки;11;Акме;;7"
+    write(
+        table, header, f"{cells};Размер;;M", f"{cells.replace('R-1', 'R-2')};Размер;;L;Ткань;;лён", "R-3;Пояс;;;30;UAH"
+    )
+    report = run(table)
+    assert (counts(report), [line for line, _ in problems(report)]) == ((2, 0, 0, 1), [4])
+    assert product("R-2").attributes == {"размер": "L", "ткань": "лён"}
+
+
+def test_vehicles_without_titles_have_brand_and_model(tmp_path: Path) -> None:
+    path = tmp_path / "cars.xml"
+    path.write_text(
+        "<data><cars><car><mark_id>Acme</mark_id><folder_id>Runner</folder_id><price>1300000</price><currency>RUB</currency>"
+        "<unique_id>7</unique_id><availability>в наличии</availability></car></cars></data>",
+        encoding="utf-8",
+    )
+    report = run(path)
+    assert (product("7").title, product("7").brand, prices("7")) == ("Acme Runner", "Acme", [(Decimal(1300000), "RUB")])
+    assert "there is no column of titles: a title is {mark_id} {folder_id}" in report["notes"]
+
+
+def test_a_price_list_with_costs_and_recommended_prices(table: Path) -> None:
+    write(table, "Код;Наименование;Цена закупки ГРН;РРЦ ГРН;Фото", "7;Кувшин;300,00;357,96;red.jpg")
+    run(table)
+    assert prices("7") == [(Decimal("357.96"), "UAH")]
