@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import struct
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,7 @@ SAME_PICTURE_COSINE = 0.999
 _SAME_PICTURE_SQUARE = 2 * (1 - SAME_PICTURE_COSINE) + 1e-6
 # Two such vectors differ by no more than this angle, and so do their angles to any query. In radians, with the error of float32.
 _SAME_PICTURE_ANGLE = math.acos(SAME_PICTURE_COSINE) + 1e-3
-_SAME_PICTURE_LENGTH = math.sqrt(_SAME_PICTURE_SQUARE)
 _COMPARED_AT_ONCE = 256
-# For so many, as in a strip, NumPy takes longer than plain numbers.
-_FEW = 40
 
 
 def to_index_filter(
@@ -122,20 +118,22 @@ def _terms(name: str, texts: Iterable[str]) -> list[str]:
     return [attribute_term(name, text) for text in texts]
 
 
-def deduplicate_families(hits: Iterable[Hit], cards: Mapping[int, ProductCard]) -> list[Hit]:
+def deduplicate_families(hits: Iterable[Hit], cards: Mapping[int, ProductCard]) -> Iterator[Hit]:
     """Keep the first hit of each family of variants.
 
     Args:
-        hits: best first.
+        hits: best first; looked at as far as hits are taken.
         cards: of the hits' products, by product id.
 
-    Returns:
+    Yields:
         The hits that are kept, in the same order.
     """
-    best: dict[int, Hit] = {}
+    families: set[int] = set()
     for hit in hits:
-        best.setdefault(cards[hit.product_id].family, hit)
-    return list(best.values())
+        family = cards[hit.product_id].family
+        if family not in families:
+            families.add(family)
+            yield hit
 
 
 def deduplicate_pictures(hits: Sequence[Hit], distance: Distance, limit: int, read_vectors: ReadVectors) -> list[Hit]:
@@ -178,26 +176,20 @@ def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[Hit]:
     sketches = [hit.sketch for hit in unclear if hit.sketch is not None]
     if not sketches or len(sketches) < len(unclear) or len(unclear) > _COMPARED_AT_ONCE:
         return unclear
-    equal = _equal_in_few(sketches) if len(unclear) <= _FEW else _equal_in_many(sketches)
-    return [unclear[position] for position in sorted(equal)]
+    return [unclear[position] for position in _equal_sketches(sketches)]
 
 
-def _equal_in_few(sketches: Sequence[bytes]) -> set[int]:
-    """The positions of sketches that are as near to another as equal pictures. Only those with a like first number are compared."""
-    numbers = sorted((struct.unpack(f"{len(sketch) // 4}f", sketch), place) for place, sketch in enumerate(sketches))
-    equal: set[int] = set()
-    for start, (one, place) in enumerate(numbers):
-        for other, beside in islice(numbers, start + 1, None):
-            if other[0] - one[0] > _SAME_PICTURE_LENGTH:
-                break
-            if math.dist(one, other) <= _SAME_PICTURE_LENGTH:
-                equal |= {place, beside}
-    return equal
-
-
-def _equal_in_many(sketches: Sequence[bytes]) -> set[int]:
+def _equal_sketches(sketches: Sequence[bytes]) -> list[int]:
+    """The positions of those that are as near to another as equal pictures of unit length."""
     matrix = np.frombuffer(b"".join(sketches), dtype=np.float32).reshape(len(sketches), -1)
-    return {*np.flatnonzero(np.count_nonzero(_equal(matrix, np.ones(len(matrix))), axis=1) > 1).tolist()}
+    products = matrix @ matrix.T
+    squares = products.diagonal()
+    equal = squares[:, None] + squares - 2 * products <= _SAME_PICTURE_SQUARE
+    # As a rule each is equal to itself alone.
+    if np.count_nonzero(equal) == len(sketches):
+        return []
+    positions: list[int] = np.flatnonzero(np.count_nonzero(equal, axis=1) > 1).tolist()
+    return positions
 
 
 def _equal(matrix: NDArray[np.float32], longest: NDArray[Any]) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from catalog.cards import ProductCard, visible_cards
 from catalog.errors import ProductNotFound
@@ -36,8 +37,6 @@ DEFAULT_LIMIT = 12
 
 # Re-ranking chooses among this many times the products that are returned.
 _DIVERSITY_OVERSAMPLING = 4
-# Where rules leave out little, the target and a third of it are asked for.
-_RULES_OVERSAMPLING = 3
 # The index may lag behind the database by a few products, which are then dropped.
 _EXTRA_CANDIDATES = 2
 NOTHING_READ: Mapping[int, ProductCard | None] = {}
@@ -46,7 +45,7 @@ _INDEX_AWAY = (IndexUnavailable, CollectionNotFound)
 _MAX_CANDIDATES = 10_000
 # Where colour and pattern count, those of the minimum confidence are looked for among so many of the nearest.
 _MAX_LOOKED_THROUGH = 1000
-# A query that brought too few products, most of them variants of a few, is repeated for this many times what it seems to take.
+# So many times what it seems to take is asked for: where rules leave something out, and where too few products came back.
 _ESTIMATE_MARGIN = 1.25
 _MAX_GROWTH = 8
 # Up to this many excluded products are dropped after the query instead of being excluded by the index.
@@ -513,8 +512,11 @@ class _Search:
             self._selection.pool(self._wanted),
         )
         self._target = target if rearrangement is None else max(target, POOL)
+        # Diversity and the learned order choose among all candidates; what rules move is often settled before.
+        self._needs_all = bool(query.diversity) or rearrangement is not None
+        self._deciding = self._target if self._needs_all else self._selection.deciding(self._wanted)
         self._excluded = frozenset(excluded_ids)
-        self._pages = _IndexQuery(live, query, plan, excluded_ids, self._target)
+        self._pages = _IndexQuery(live, query, plan, excluded_ids, self._deciding)
         self._read_vectors = _VectorReader(live)
         self._photos = [*vectors]
         self._weighing = Weighing(live, [*vectors.values()], query.weights, self._read_vectors)
@@ -584,25 +586,30 @@ class _Search:
                 unsure = (
                     set() if self._min_confidence is None else _below_confidence(weighing, hits, self._min_confidence)
                 )
-                place_pins(selection, cards, query, excluded | unmet)
+                refused = excluded | unmet
+                place_pins(selection, cards, query, refused)
                 pinned_families = selection.pinned_families
                 confirmed = (
                     hit
                     for hit in (best_first([*held, *hits]) if held else hits)
-                    if hit.product_id in cards
-                    and hit.product_id not in excluded
-                    and hit.product_id not in unmet
+                    if (card := cards.get(hit.product_id)) is not None
+                    and card.id not in refused
                     and (self._max_score is None or hit.score <= self._max_score)
-                    and not (self._is_filtered and not query.filter.matches(cards[hit.product_id]))
+                    and not (self._is_filtered and not query.filter.matches(card))
                     and hit.id not in unsure
-                    and selection.admits(cards[hit.product_id])
-                    and cards[hit.product_id].family not in pinned_families
+                    and selection.admits(card)
+                    and card.family not in pinned_families
                 )
-                accepted = deduplicate_pictures(
-                    deduplicate_families(confirmed, cards), live.index.distance, target, self._read_vectors
-                )
-                accepted, full = selection.capped(accepted, card_of)
-            if len(accepted) >= target or pages.is_exhausted(hits) or _all_below(weighing, hits, self._min_confidence):
+                of_families = deduplicate_families(confirmed, cards)
+                # The rest is looked at where these do not decide.
+                first = [*islice(of_families, self._deciding)]
+                accepted, full = self._told_apart(first, card_of)
+                settled = self._is_settled(accepted, card_of)
+                if not settled and (rest := [*of_families]):
+                    accepted, full = self._told_apart([*first, *rest], card_of)
+                    settled = self._is_settled(accepted, card_of)
+            pages.learn(accepted, hits)
+            if settled or pages.is_exhausted(hits) or _all_below(weighing, hits, self._min_confidence):
                 break
             leaves_out = pages.ask_for_more(len(accepted), full)
             held = [hit for hit in accepted if card_of(hit).brand in leaves_out]
@@ -620,6 +627,17 @@ class _Search:
         product = cards[self._required_id] if self._required_id is not None else plan.product and plan.product.card
         category = product.category if product else ""
         return filled(live, results[:wanted], query, selection, excluded, category)[query.offset :]
+
+    def _told_apart(self, hits: Sequence[Hit], card_of: Callable[[Hit], ProductCard]) -> tuple[list[Hit], set[str]]:
+        """One hit of each picture and so many of a brand as may be shown, and the brands of which no more may be."""
+        found = deduplicate_pictures(hits, self.live.index.distance, self._target, self._read_vectors)
+        return self._selection.capped(found, card_of)
+
+    def _is_settled(self, accepted: Sequence[Hit], card_of: Callable[[Hit], ProductCard]) -> bool:
+        """Whether more hits behind the accepted ones would change nothing."""
+        if self._needs_all or len(accepted) >= self._target:
+            return len(accepted) >= self._target
+        return self._selection.is_settled(accepted, self._wanted, card_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -691,18 +709,25 @@ class _IndexQuery:
         self._live, self._query, self._plan, self._excluded_ids = live, query, plan, excluded_ids
         self._target = target
         self._is_wider = False
-        self.limit = target + _EXTRA_CANDIDATES
         # The index is twice as fast without conditions. Excluded products are then dropped afterwards, inactive ones because the
         # database does not return them, and what rules leave out if most of the nearest stay.
         if query.filter == NO_FILTER and plan.mild and len(excluded_ids) <= _MAX_POST_FILTERED:
             self.filter = UNFILTERED
-            self.limit += len(excluded_ids) + (target // _RULES_OVERSAMPLING if plan.filters else 0)
+            oversampling = _ESTIMATE_MARGIN / plan.share.value if plan.filters else 1
+            self.limit = max(math.ceil(oversampling * target), target + _EXTRA_CANDIDATES) + len(excluded_ids)
         else:
             self.filter = self._conditions()
+            self.limit = target + _EXTRA_CANDIDATES
 
     def is_exhausted(self, hits: Sequence[Hit]) -> bool:
         """Whether another query could bring no more than these hits."""
         return len(hits) < self.limit or self.limit >= _MAX_CANDIDATES
+
+    def learn(self, accepted: Sequence[Hit], hits: Sequence[Hit]) -> None:
+        """Note how much of what the first query found was accepted, if rules alone left something out of it."""
+        if self.filter is UNFILTERED and self._plan.filters and not self._is_wider and hits:
+            looked_at = [hit.id for hit in hits].index(accepted[-1].id) + 1 if accepted else len(hits)
+            self._plan.share.learn(len(accepted), looked_at)
 
     def ask_for_more(self, accepted: int, full: Collection[str]) -> Collection[str]:
         """Prepare the next query.

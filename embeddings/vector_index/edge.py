@@ -519,8 +519,9 @@ class _Search:
         found = self._scored(limit, self._conditions(without_products))
         # The engine answers with distances for l2 and l1.
         sign = self.shard.collection.distance.sign
-        scored = [(int(point.id), sign * point.score) for point in found]
-        near = [(point_id, score) for point_id, score in scored if near_enough(score, self.query.min_score)]
+        near = [(int(point.id), sign * point.score) for point in found]
+        if self.query.min_score is not None:
+            near = [(point_id, score) for point_id, score in near if near_enough(score, self.query.min_score)]
         if self.shard.collection.of_products and not self.query.with_vectors:
             return best_first([Hit(point_id, point_id, score) for point_id, score in near])
         known, vectors = self._read([point_id for point_id, _ in near])

@@ -24,7 +24,7 @@ from recommender.models import Rule, RuleSet
 from recommender.rules.details import NO_DETAILS, Facts, details_of, known_values
 from recommender.rules.errors import UnknownRuleSet
 from recommender.rules.kinds import KINDS, RuleParameters, WallRule
-from recommender.rules.plan import NO_RULES, Draft, Plan, RuleKey
+from recommender.rules.plan import NO_RULES, Draft, Plan, RuleKey, Share
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,15 @@ class ActiveRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """What some rules come to whatever the product. comparing: those that compare with it; order: all of them."""
+
+    draft: Draft
+    comparing: Sequence[ActiveRule]
+    order: Sequence[RuleKey]
+
+
+@dataclass(frozen=True, slots=True)
 class RuleBook:
     """The active rules of a set in one collection.
 
@@ -60,6 +69,8 @@ class RuleBook:
         values: of the attributes of walls.
         names: what stands for ids, outside and values, which are looked up every minute.
         changes_by_itself: whether one of the rules does, see RuleParameters.
+        shares: how much of the nearest was left, by the ids of the rules that left something out.
+        begun: plans as far as they do not depend on a product, by the ids of their rules.
     """
 
     rule_set: str
@@ -72,6 +83,8 @@ class RuleBook:
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
     names: str = ""
     changes_by_itself: bool = False
+    shares: dict[tuple[int, ...], Share] = field(default_factory=dict, compare=False)
+    begun: dict[tuple[int, ...], Begun] = field(default_factory=dict, compare=False)
 
     def rules_for(self, card: ProductCard | None) -> list[ActiveRule]:
         """The rules of a query, from the widest scope to the narrowest. card: of its product; None after a search by photo."""
@@ -203,12 +216,26 @@ def plan_of_search(collection: str, rule_set: str | None = None) -> Plan:
 
 
 def _compile(book: RuleBook, rules: Sequence[ActiveRule], product: Facts | None) -> Plan:
-    draft = Draft(product, book.ids, book.values)
+    which = tuple(rule.key.id for rule in rules)
+    begun = book.begun.get(which)
+    if begun is None:
+        begun = book.begun[which] = _begun(book, rules)
+    draft = begun.draft.beside(product)
+    for rule in begun.comparing:
+        rule.parameters.add_to(draft, rule.key)
+    return draft.plan(book.rule_set, begun.order, book.shares)
+
+
+def _begun(book: RuleBook, rules: Sequence[ActiveRule]) -> Begun:
     last = {rule.key.kind: rule.key for rule in rules}
-    for rule in rules:
-        if not rule.parameters.counts_once or last[rule.key.kind] == rule.key:
+    counting = [rule for rule in rules if not rule.parameters.counts_once or last[rule.key.kind] == rule.key]
+    draft = Draft(None, book.ids, book.values)
+    for rule in counting:
+        if not rule.parameters.needs_product:
             rule.parameters.add_to(draft, rule.key)
-    return draft.plan(book.rule_set, book.outside)
+    draft.pins = [pin for pin in draft.pins if pin.product_id not in book.outside]
+    comparing = [rule for rule in counting if rule.parameters.needs_product]
+    return Begun(draft, comparing, [rule.key for rule in counting])
 
 
 def _read_book(collection: str, rule_set: str | None) -> RuleBook | None:

@@ -62,9 +62,11 @@ def explain(plan: Plan, before: Sequence[Answered], after: Sequence[Answered]) -
     shown = {each.card.id for each in after}
     details = details_of({each.card.id for each in (*before, *after)})
     gone = [each for each in before if each.card.id not in shown]
+    places = dict(plan.rules)
     effects = [
-        RuleEffect(rule, place, _products(plan, rule, gone, after, details), [*map(str, lost.get(rule, ()))])
-        for rule, place in dict(plan.rules).items()
+        RuleEffect(rule, places[rule], _products(plan, rule, gone, after, details), [*map(str, lost.get(rule, ()))])
+        for rule in plan.order
+        if rule in places
     ]
     applied = {effect.rule for effect in effects}
     effects += [RuleEffect(rule, None, (), [*map(str, named)]) for rule, named in lost.items() if rule not in applied]

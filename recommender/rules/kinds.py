@@ -28,6 +28,7 @@ from recommender.rules.stages import MOVED_TOGETHER
 _MAX_NAMES = 50
 _MAX_PINS = 20
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"
+_IN_STOCK = ProductFilter(available=True)
 _PRICE_STEP = Decimal(1).scaleb(-PRICE_DECIMALS)
 
 Path = Annotated[str, StringConstraints(min_length=1, max_length=CATEGORY_PATH_LENGTH, pattern=_LINE)]
@@ -377,7 +378,7 @@ class OnlyInStockRule(RuleParameters):
     counts_once = True
 
     def add_to(self, draft: Draft, rule: RuleKey) -> None:
-        draft.leave_out(rule, lambda card, _details: card.available, filters=ProductFilter(available=True))
+        draft.leave_out(rule, lambda card, _details: card.available, filters=_IN_STOCK)
 
 
 class SameDepartmentRule(RuleParameters):
@@ -430,12 +431,17 @@ class PriceBandRule(RuleParameters):
         description=gettext_noop("Greatest price, as a multiple of the product's own."),
     )
 
+    @cached_property
+    def _multiples(self) -> tuple[Decimal, Decimal]:
+        return Decimal(str(self.lowest)), Decimal(str(self.highest))
+
     def add_to(self, draft: Draft, rule: RuleKey) -> None:
         if draft.product is None or draft.product.card.price is None:
             return
         price, currency = draft.product.card.price, draft.product.card.currency
-        least = (price * Decimal(str(self.lowest))).quantize(_PRICE_STEP, ROUND_DOWN)
-        most = min((price * Decimal(str(self.highest))).quantize(_PRICE_STEP, ROUND_UP), MAX_PRICE)
+        lowest, highest = self._multiples
+        least = (price * lowest).quantize(_PRICE_STEP, ROUND_DOWN)
+        most = min((price * highest).quantize(_PRICE_STEP, ROUND_UP), MAX_PRICE)
         draft.leave_out(
             rule,
             lambda card, _details: card.currency == currency and card.price is not None and least <= card.price <= most,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -13,6 +13,10 @@ from catalog.filters import ProductFilter
 from recommender.rules.details import Details, Facts
 
 Check = Callable[[ProductCard, Details], bool]
+
+_LEARNING_RATE = 0.05
+# Where less is left, conditions of the index query take less time.
+_LEAST_SHARE = 0.4
 
 
 class Place(StrEnum):
@@ -93,6 +97,17 @@ class Fill:
     fewer_than: int | None
 
 
+@dataclass(slots=True)
+class Share:
+    """How much of the nearest some conditions leave, as a moving average of the answers so far: so many more are asked for."""
+
+    value: float = 0.75
+
+    def learn(self, left: int, found: int) -> None:
+        """Take an answer into account, in which so many of those found were left."""
+        self.value += _LEARNING_RATE * (max(left / found, _LEAST_SHARE) - self.value)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The rules of one query.
@@ -100,16 +115,20 @@ class Plan:
     Attributes:
         rule_set: name of the set; "" without one.
         product: the product of the query; None after a search by photo, or where no rule asks for it.
-        rules: those that apply, each with where.
+        rules: those that apply, each with where; in no order.
+        order: of the rules, from the widest scope to the narrowest.
         filters: for the index and for SQL; all have to be met. What they leave out, `refusals` refuse, too.
         mild: whether most of the nearest meet the filters, as a rule, so that they may be met by chance.
         checks_need_details: whether `admits` has to know a candidate's details.
         moves_need_details: whether the order depends on details.
+        earliest: how many places earlier all moves together bring a product at most.
+        share: how much of the nearest `refusals` leave.
     """
 
     rule_set: str = ""
     product: Facts | None = None
     rules: Sequence[tuple[RuleKey, Place]] = ()
+    order: Sequence[RuleKey] = ()
     filters: Sequence[ProductFilter] = ()
     refusals: Sequence[Refusal] = ()
     pins: Sequence[Pin] = ()
@@ -120,6 +139,8 @@ class Plan:
     mild: bool = True
     checks_need_details: bool = False
     moves_need_details: bool = False
+    earliest: int = 0
+    share: Share = field(default_factory=Share, compare=False)
 
     def admits(self, card: ProductCard, details: Details) -> bool:
         """Whether a product may be shown."""
@@ -130,7 +151,11 @@ class Plan:
 
     def places(self, card: ProductCard, details: Details) -> int:
         """How many places earlier a product comes by all moves together; negative: later."""
-        return sum(move.places for move in self.moves if move.concerns(card, details))
+        places = 0
+        for move in self.moves:  # as in `admits`
+            if move.concerns(card, details):
+                places += move.places
+        return places
 
     def q(self) -> Q:
         """The filters in SQL."""
@@ -163,6 +188,23 @@ class Draft:
     _places: list[tuple[RuleKey, Place]] = field(default_factory=list)
     _mild: bool = True
 
+    def beside(self, product: Facts | None) -> Draft:
+        """A draft with the same rules, to which those are added that compare with a product."""
+        return Draft(
+            product,
+            self.ids,
+            self.values,
+            [*self.pins],
+            [*self.moves],
+            self.cap,
+            self.floor,
+            self.fill,
+            [*self._refusals],
+            [*self._filters],
+            [*self._places],
+            self._mild,
+        )
+
     def leave_out(
         self,
         rule: RuleKey,
@@ -191,12 +233,13 @@ class Draft:
         """Note that a rule is applied after the query."""
         self._places.append((rule, Place.AFTER))
 
-    def plan(self, rule_set: str, outside: Collection[int]) -> Plan:
+    def plan(self, rule_set: str, order: Sequence[RuleKey], shares: dict[tuple[int, ...], Share]) -> Plan:
         """The plan of all rules that were added.
 
         Args:
             rule_set: name of their set.
-            outside: products that the collection does not cover, which are not pinned.
+            order: the rules, from the widest scope to the narrowest.
+            shares: by the rules that leave something out; that of this plan is added.
 
         Returns:
             The plan.
@@ -205,9 +248,10 @@ class Draft:
             rule_set,
             self.product,
             self._places,
+            order,
             self._filters,
             self._refusals,
-            [pin for pin in self.pins if pin.product_id not in outside],
+            self.pins,
             self.moves,
             self.cap,
             self.floor,
@@ -215,4 +259,6 @@ class Draft:
             self._mild,
             any(refusal.needs_details for refusal in self._refusals),
             any(move.needs_details for move in self.moves),
+            sum(move.places for move in self.moves if move.places > 0),
+            shares.setdefault(tuple(refusal.rule.id for refusal in self._refusals), Share()),
         )

@@ -8,7 +8,7 @@ from typing import TypeVar
 from catalog.cards import ProductCard
 from recommender.rules.details import NO_DETAILS, Details, details_of
 from recommender.rules.plan import Plan
-from recommender.rules.stages import MOVED_TOGETHER, at_most, moved
+from recommender.rules.stages import MOVED_TOGETHER, at_most, is_settled, moved
 
 Item = TypeVar("Item")
 CardOf = Callable[[Item], ProductCard]
@@ -23,8 +23,7 @@ class Selection:
         self._stamp = stamp
         self.pins: dict[int, ProductCard] = {}
         self._details: dict[int, Details] = {}
-        # A second query finds what the first has found, too.
-        self._admitted: dict[int, bool] = {}
+        self._places: dict[int, int] = {}
 
     @property
     def pinned_ids(self) -> set[int]:
@@ -40,6 +39,16 @@ class Selection:
         """How many candidates an answer is made of; wanted: how many it has."""
         return -(-wanted // MOVED_TOGETHER) * MOVED_TOGETHER if self.plan.moves else wanted
 
+    def deciding(self, wanted: int) -> int:
+        """How many of the pool decide which are the first, as a rule; see `is_settled`."""
+        return min(self.pool(wanted), wanted + self.plan.earliest)
+
+    def is_settled(self, items: Sequence[Item], wanted: int, card_of: CardOf[Item]) -> bool:
+        """Whether more candidates behind these would leave the first ones in their places."""
+        if not self.plan.moves or len(items) < wanted:
+            return len(items) >= wanted
+        return is_settled(self._places_of(items, card_of), wanted, self.plan.earliest)
+
     def look_up(self, product_ids: Collection[int]) -> None:
         """Read the details of candidates, if the checks need them."""
         if self.plan.checks_need_details:
@@ -47,12 +56,7 @@ class Selection:
 
     def admits(self, card: ProductCard) -> bool:
         """Whether a candidate that was looked up may be shown."""
-        if not self.plan.refusals:
-            return True
-        known = self._admitted.get(card.id)
-        if known is None:
-            known = self._admitted[card.id] = self.plan.admits(card, self._details.get(card.id, NO_DETAILS))
-        return known
+        return self.plan.admits(card, self._details.get(card.id, NO_DETAILS))
 
     def place_pins(self, cards: Mapping[int, ProductCard], may_be_shown: Callable[[ProductCard], bool]) -> None:
         """Give pins their places, narrower scopes first; of one family the first.
@@ -83,10 +87,21 @@ class Selection:
         """The items, nearest first, in the order in which boosts and buries put them."""
         if not self.plan.moves:
             return [*items]
+        return moved(items, self._places_of(items, card_of))
+
+    def _places_of(self, items: Sequence[Item], card_of: CardOf[Item]) -> list[int]:
+        """How many places earlier each item comes."""
         cards = [card_of(item) for item in items]
-        if self.plan.moves_need_details:
+        # Those that are checked were looked up.
+        if self.plan.moves_need_details and not self.plan.checks_need_details:
             self._details |= details_of({card.id for card in cards} - self._details.keys(), self._stamp)
-        return moved(items, [self.plan.places(card, self._details.get(card.id, NO_DETAILS)) for card in cards])
+        found = []
+        for card in cards:
+            places = self._places.get(card.id)
+            if places is None:
+                places = self._places[card.id] = self.plan.places(card, self._details.get(card.id, NO_DETAILS))
+            found.append(places)
+        return found
 
     def admitted(
         self, read: Callable[[int], Sequence[ProductCard]], wanted: int, shown: Iterable[ProductCard] = ()

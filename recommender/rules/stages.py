@@ -29,6 +29,26 @@ def moved(items: Sequence[Item], places: Sequence[int]) -> list[Item]:
     return [items[position] for position in order]
 
 
+def is_settled(places: Sequence[int], wanted: int, earliest: int) -> bool:
+    """Whether the first items of the order are the same whatever comes behind the known ones.
+
+    Args:
+        places: as for `moved`, of the nearest items.
+        wanted: how many are the first.
+        earliest: how many places earlier any item may come.
+
+    Returns:
+        Whether `moved` puts the same first, with more items and without.
+    """
+    start = wanted // MOVED_TOGETHER * MOVED_TOGETHER
+    own = places[start : start + MOVED_TOGETHER]
+    if len(places) < wanted or wanted == start or len(own) == MOVED_TOGETHER:
+        return len(places) >= wanted
+    # The next item, and each behind it, comes here at the earliest.
+    here = len(own) - earliest
+    return sum(position - each < here for position, each in enumerate(own)) >= wanted - start
+
+
 def at_most(
     items: Iterable[Item], brand_of: Callable[[Item], str], number: int, counted: Iterable[str] = ()
 ) -> tuple[list[Item], set[str]]:

@@ -230,6 +230,28 @@ def test_a_boost_may_go_by_brand_tag_stock_margin_and_newness(
     assert ids(answer(api, ruled.product, limit=24)) == boosted + [each.pk for each in group if each.pk not in boosted]
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_the_first_results_are_those_of_the_whole_order_of_boosts_and_buries(
+    ruled: RuledShop, api: Client, seed: int
+) -> None:
+    draw = random.Random(seed)
+    earlier, later = draw.randint(1, 24), draw.randint(1, 24)
+    brands = draw.sample(["Harbour", "Pier", "Quay"], draw.randint(1, 2))
+    ruled.add_rule("boost", brand=brands, places=earlier)
+    ruled.add_rule("bury", tag=["sale"], places=later)
+    if seed % 2:
+        ruled.add_rule("only_in_stock")
+    allowed = [each for each in ruled.others if each.available or not seed % 2]
+    moves = [earlier * (each.brand in brands) - later * ("sale" in each.tags) for each in allowed]
+    order: list[int] = []
+    for start in range(0, len(allowed), 24):
+        group = range(start, min(start + 24, len(allowed)))
+        order += sorted(group, key=lambda place: (place - moves[place], -moves[place]))
+
+    for limit in (1, 4, 10, 24, 28, 39):
+        assert ids(answer(api, ruled.product, limit=limit)) == [allowed[place].pk for place in order[:limit]]
+
+
 def test_pages_of_a_boosted_answer_fit_together(ruled: RuledShop, api: Client) -> None:
     ruled.add_rule("boost", brand=["Quay"], places=9)
 
