@@ -55,6 +55,8 @@ demo: $(VENV)/.runtime .env ## install, create a demo shop, index it and serve i
 
 .PHONY: serve
 serve: export DEBUG ?= true
+# As in images: less memory stays unused.
+serve: export MALLOC_ARENA_MAX ?= 2
 serve: $(VENV)/.runtime
 	@echo "serving on http://127.0.0.1:$(PORT)/ (Ctrl-C stops it)"
 	@$(BIN)/gunicorn lookalike.wsgi --bind 127.0.0.1:$(PORT) --workers 1 --threads 4 --log-level warning

@@ -39,6 +39,8 @@ def demo_shop(
             "DEBUG": str(debug).lower(),
             "SERVE_MEDIA": "true",
             "LOG_LEVEL": "WARNING",
+            # As in images and `make serve`.
+            "MALLOC_ARENA_MAX": "2",
         }
 
         def manage(*arguments: str) -> None:
