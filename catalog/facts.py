@@ -1,8 +1,13 @@
-"""What can be wrong with a photo, or with a row of a source: declared once, worded where it is shown (jobs/facts.py)."""
+"""What can be wrong with a photo or a row of a source, and how a source is read: declared once, worded where it is shown.
+
+See jobs/facts.py.
+"""
 
 from __future__ import annotations
 
-from jobs.facts import FactKind
+from collections.abc import Sequence
+
+from jobs.facts import Fact, FactKind
 from jobs.facts import gettext_noop as _
 
 # Photos.
@@ -177,3 +182,57 @@ NO_CURRENCY = FactKind(
     "no-currency",
     _("the prices have no currency: %(currency)s was assumed; set currency=... to name another"),
 )
+READ_AS_EXPORT = FactKind("read-as-export", _("read as a product export of %(system)s"))
+READ_AS_FEED = FactKind("read-as-feed", _("read as a feed for %(system)s"))
+READ_AS_CATALOGUE = FactKind("read-as-catalogue", _("read as a catalogue of %(system)s"))
+EACH_ELEMENT = FactKind("each-element", _("each element %(element)s is read as a product"))
+SHEET = FactKind("sheet", _("read from the sheet %(sheet)s"))
+ENCODING = FactKind("encoding", _("encoding: %(encoding)s"))
+ENCODING_DETECTED = FactKind("encoding-detected", _("encoding: %(encoding)s, detected from the text"))
+ENCODING_DAMAGED = FactKind(
+    "encoding-damaged",
+    _("encoding: %(encoding)s; %(lines)s lines have bytes that are not valid in it"),
+)
+KNOWN_COLUMNS = FactKind("known-columns", _("columns known by their names: %(columns)s"))
+TITLE_OF_COLUMNS = FactKind("title-of-columns", _("there is no column of titles: a title is %(title)s"))
+CURRENCY_OF_COLUMN = FactKind("currency-of-column", _("the currency is %(currency)s, as the column %(column)s says"))
+UNUSED_COLUMNS = FactKind("unused-columns", _("columns that are not used: %(columns)s"))
+MORE_UNUSED_COLUMNS = FactKind("more-unused-columns", _("columns that are not used: %(columns)s and %(more)s more"))
+STORE_VIEWS = FactKind(
+    "store-views",
+    _("%(rows)s rows of store views were left out: they translate products of other rows"),
+)
+NOT_VISIBLE_ALONE = FactKind(
+    "not-visible-alone",
+    _("%(products)s products are not visible individually and belong to no configurable product: they are inactive"),
+)
+OFFERS_FROM = FactKind("offers-from", _("prices and stock are from %(files)s"))
+NO_OFFERS = FactKind(
+    "no-offers",
+    _(
+        "there is no file of offers (offers.xml) with it, so that prices and stock stay as they are: put it beside this one,"
+        " or both in a zip"
+    ),
+)
+PRICES_OF_TYPE = FactKind(
+    "prices-of-type", _("the prices are those of the type %(type)s; there are others: %(others)s")
+)
+OFFERS_LEFT_OUT = FactKind(
+    "offers-left-out",
+    _("%(products)s products of the offers are not in the catalogue: they were left out"),
+)
+
+
+def unused_columns(columns: Sequence[str], most: int) -> Fact:
+    """Which columns of a table are not used.
+
+    Args:
+        columns: at least one.
+        most: so many are named.
+
+    Returns:
+        The fact.
+    """
+    named = ", ".join(columns[:most])
+    left = len(columns) - most
+    return MORE_UNUSED_COLUMNS(columns=named, more=left) if left > 0 else UNUSED_COLUMNS(columns=named)

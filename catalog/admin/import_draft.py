@@ -84,6 +84,7 @@ class DraftPage:
             "form": self.form,
             "problem": self._problem,
             "preview": preview,
+            "notes": [worded(note) for note in preview.notes] if preview else [],
             "problems": [(line, worded(reason)) for line, reason in preview.problems] if preview else [],
             "format_label": FORMAT_LABELS.get(preview.format, preview.format) if preview else "",
             "products": [

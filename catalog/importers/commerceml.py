@@ -100,16 +100,15 @@ class CommerceML:
             self._offers.insert(0, path)
         if "currency" not in (*mapping.columns, *mapping.values):
             mapping = mapping.with_columns([("currency", "currency")])
-        self._rows = ShopRows(mapping, ["currency"], photos=photos, system="1C (CommerceML)", kind="catalogue of")
+        self._rows = ShopRows(
+            mapping, ["currency"], photos=photos, system="1C (CommerceML)", read_as=facts.READ_AS_CATALOGUE
+        )
         self._notes: list[str] = []
         if self._offers:
             names = ", ".join(sorted(each.name for each in self._offers))
-            self._notes.append(f"prices and stock are from {names}")
+            self._notes.append(facts.OFFERS_FROM(files=names))
         else:
-            self._notes.append(
-                "there is no file of offers (offers.xml) with it, so that prices and stock stay as they are: put it beside this "
-                "one, or both in a zip"
-            )
+            self._notes.append(facts.NO_OFFERS())
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
@@ -137,7 +136,7 @@ class CommerceML:
                     for row in self._rows_of(number, item, offers, skus):
                         yield replace(row, only_changes=self._names.only_changes)
                 if left := offers.left:
-                    self._notes.append(f"{left} products of the offers are not in the catalogue: they were left out")
+                    self._notes.append(facts.OFFERS_LEFT_OUT(products=left))
             except FeedSyntaxError as error:
                 yield Row(number + 1, "", error=str(error), is_last_readable=True)
 
@@ -263,7 +262,7 @@ class _Offers:
         chosen = _type_of_shoppers({key: name for key, (name, _) in self._types.items()})
         if len(self._types) > 1:
             others = ", ".join(dict.fromkeys(name for key, (name, _) in self._types.items() if key != chosen))
-            self.note = f"the prices are those of the type {self._types[chosen][0]}; there are others: {others}"
+            self.note = facts.PRICES_OF_TYPE(type=self._types[chosen][0], others=others)
         for item in XmlFile(path, _OFFER, encoding):
             key = _text(item, "Ид")
             if not key or item.error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from catalog import facts
 from catalog.importers.cell_lists import deepest_first
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -263,7 +264,7 @@ class ComparisonFeed:
         if "currency" not in (*mapping.columns, *mapping.values):
             mapping = mapping.with_columns([("currency", "currency")])
         self._rows = ShopRows(
-            mapping, list({**names, "currency": None}), photos=photos, system=site.name, kind="feed for"
+            mapping, list({**names, "currency": None}), photos=photos, system=site.name, read_as=facts.READ_AS_FEED
         )
 
     @property

@@ -133,7 +133,7 @@ class CsvTable:
         sheet = sheet_name(path)
         # A row of a sheet may have line ends in its cells.
         self._counts_rows = bool(sheet)
-        self.notes = [f"read from the sheet {sheet}" if sheet else encoding.note]
+        self.notes = [facts.SHEET(sheet=sheet) if sheet else encoding.note]
         self._short_width = 0
 
     def allow_end_before(self, place: int) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from catalog import facts
 from catalog.charsets import UnclearCharset, detect
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
 
@@ -61,8 +62,8 @@ class Encoding:
     def note(self) -> str:
         """What a report says about it."""
         if self.damaged_lines:
-            return f"encoding: {self.name}; {self.damaged_lines:,} lines have bytes that are not valid in it"
-        return f"encoding: {self.name}{', detected from the text' if self.detected else ''}"
+            return facts.ENCODING_DAMAGED(encoding=self.name, lines=self.damaged_lines)
+        return (facts.ENCODING_DETECTED if self.detected else facts.ENCODING)(encoding=self.name)
 
 
 def find_encoding(path: Path, declared: str = "") -> Encoding:

@@ -109,13 +109,9 @@ class MagentoExport:
         """What was found about the export as a whole."""
         notes = [*self._rows.notes, *self._table.notes]
         if self._translations:
-            notes.append(
-                f"{self._translations:,} rows of store views were left out: they translate products of other rows"
-            )
+            notes.append(facts.STORE_VIEWS(rows=self._translations))
         if self._alone:
-            notes.append(
-                f"{self._alone:,} products are not visible individually and belong to no configurable product: they are inactive"
-            )
+            notes.append(facts.NOT_VISIBLE_ALONE(products=self._alone))
         return notes
 
     def __iter__(self) -> Iterator[Row]:

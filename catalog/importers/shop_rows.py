@@ -17,6 +17,7 @@ from catalog.importers.rows import PhotoSource, Row, RowRejected
 from catalog.importers.temporary_database import TemporaryDatabase, text_key
 from catalog.importers.values import parse_price
 from catalog.models import SKU_LENGTH
+from jobs.facts import FactKind
 
 # Fields that a reader may derive, under their own names as columns. No export of a shop system names its currency.
 DERIVED = tuple(name for name in FIELDS if name != "currency")
@@ -60,7 +61,7 @@ class ShopRows:
         headers: columns of the export.
         photos: folder of the photos that are not links.
         system: name of the shop system.
-        kind: what the source is of this system.
+        read_as: says what the source is of this system.
     """
 
     def __init__(
@@ -70,9 +71,9 @@ class ShopRows:
         *,
         photos: PhotoFolder,
         system: str,
-        kind: str = "product export of",
+        read_as: FactKind = facts.READ_AS_EXPORT,
     ) -> None:
-        self._origin = f"{kind} {system}"
+        self._read_as = read_as(system=system)
         mapped = {*mapping.columns, *mapping.values}
         self._derived = frozenset(DERIVED) - mapped
         columns = {name: (name,) for name in DERIVED if name in self._derived}
@@ -92,7 +93,7 @@ class ShopRows:
     @property
     def notes(self) -> list[str]:
         """What was found about all rows that were built."""
-        return [f"read as a {self._origin}", *self._builder.assumptions]
+        return [self._read_as, *self._builder.assumptions]
 
     def derives(self, name: str) -> bool:
         """Whether a field has the value that the reader derived, because no column was mapped to it."""

@@ -90,8 +90,7 @@ class ShopTable:
     def notes(self) -> Sequence[str]:
         """What was found about the table as a whole, with the columns that were not used."""
         unused = [header for header in self.headers if header not in self._used()]
-        more = f" and {len(unused) - _MAX_UNUSED} more" if len(unused) > _MAX_UNUSED else ""
-        notes = [f"columns that were not used: {', '.join(unused[:_MAX_UNUSED])}{more}"] if unused else []
+        notes = [facts.unused_columns(unused, _MAX_UNUSED)] if unused else []
         return [*self._rows.notes, *notes, *self._table.notes]
 
     def __iter__(self) -> Iterator[Row]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.conf.locale import LANG_INFO
 
+from catalog import facts
 from catalog.importers.currencies import currencies_of
 from catalog.importers.mapping import FIELDS, FieldMapping
 
@@ -325,24 +326,23 @@ def with_known_columns(mapping: FieldMapping, headers: Sequence[str]) -> KnownCo
         return KnownColumns(mapping, [])
     found = find_columns(headers, mapping)
     by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
-    notes = []
+    notes: list[str] = []
     if by_synonym:
-        listed = ", ".join(f"{name} from {' and '.join(columns)}" for name, columns in by_synonym.items())
-        notes.append(f"columns known by their names: {listed}")
+        listed = ", ".join(f"{' + '.join(columns)} → {name}" for name, columns in by_synonym.items())
+        notes.append(facts.KNOWN_COLUMNS(columns=listed))
     values = dict(mapping.values)
     if "title" not in {*found, *mapping.columns, *values} and (title := _title_of_model(headers, found, mapping)):
         values["title"] = title
-        notes.append(f"there is no column of titles: a title is {title}")
+        notes.append(facts.TITLE_OF_COLUMNS(title=title))
     if "price" in found and "currency" not in {*found, *mapping.columns, *values}:
         (column,) = found["price"]
         if code := without_currency(column)[1]:
             values["currency"] = code
-            notes.append(f"the currency is {code}, as the column {column} says")
+            notes.append(facts.CURRENCY_OF_COLUMN(currency=code, column=column))
     used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
     unused = [header for header in headers if header not in used and is_well_known(header)]
     if unused:
-        more = f" and {len(unused) - _MAX_NOTED} more" if len(unused) > _MAX_NOTED else ""
-        notes.append(f"columns that are not used: {', '.join(unused[:_MAX_NOTED])}{more}")
+        notes.append(facts.unused_columns(unused, _MAX_NOTED))
     return KnownColumns(replace(mapping, columns={**found, **mapping.columns}, values=values), notes)
 
 

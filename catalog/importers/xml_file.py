@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from catalog import facts
 from catalog.importers.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
@@ -66,7 +67,7 @@ class XmlCatalogue:
         }
         self._categories = frozenset(self._builder.columns.get("category", ()))
         self._builder.learn(self._record(each) for each in sample)
-        self._notes = [f"each element {item} is read as a product", *known.notes]
+        self._notes = [facts.EACH_ELEMENT(element=item), *known.notes]
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:

@@ -131,7 +131,6 @@ _SAME = {
     *(
         "The file is cut off.",
         "There are fewer than two categories with photos.",
-        "encoding: utf-8",
         "the title is empty",
     ),
     *("Password-based authentication", "Enabled", "Disabled", "Hindi"),

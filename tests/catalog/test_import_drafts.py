@@ -134,6 +134,12 @@ class TestThePageOfAFile:
         assert not Product.objects.filter(sku="1").exists()
         assert not Category.objects.filter(path="hats").exists()
 
+    def test_says_in_the_readers_language_how_the_file_is_read(self, manager: Client, settings: Any) -> None:
+        manager.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+        page = manager.get(page_of(manager, "code;name\nA1;Krug\n".encode("utf-16"))).content.decode()
+        assert "<li>Zeichenkodierung: utf-16</li>" in page
+        assert "<li>am Namen erkannte Spalten: code → sku, name → title</li>" in page
+
     def test_lets_columns_be_chosen_by_clicking_alone(self, manager: Client) -> None:
         url = page_of(manager)
         page = manager.get(url).content.decode()

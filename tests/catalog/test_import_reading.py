@@ -348,7 +348,7 @@ def test_a_field_s_own_name_comes_before_a_synonym() -> None:
 
 def test_the_report_says_which_columns_were_known_and_which_are_not_used(tmp_path: Path) -> None:
     report = run(source(tmp_path, "code,name,weight,notes,sale price\nm1,Mug,3,x,2\n"))
-    assert "columns known by their names: sku from code, title from name" in report["notes"]
+    assert "columns known by their names: code → sku, name → title" in report["notes"]
     assert "columns that are not used: weight, sale price" in report["notes"]
 
 

@@ -80,7 +80,7 @@ def test_the_cost_of_a_product_in_odoo_is_not_its_price(table: Path) -> None:
     report = run(table)
     assert (counts(report), prices("SH-1", "SH-2")) == ((2, 0, 0, 0), [(Decimal(89), "EUR"), (None, "EUR")])
     assert (categories("SH-1"), product("SH-2").available) == (["all/furniture/shelves"], False)
-    assert any("standard_price" in note for note in report["notes"] if note.startswith("columns that were not used"))
+    assert any("standard_price" in note for note in report["notes"] if note.startswith("columns that are not used"))
 
 
 def test_an_export_of_odoo_with_its_labels(table: Path) -> None:
@@ -269,7 +269,7 @@ def test_texts_in_several_languages_are_taken_in_that_of_the_shop(table: Path, h
 def test_a_text_in_other_languages_only_is_taken_in_the_first(table: Path) -> None:
     report = run(write(table, "REF;TITRE FR;TITRE ES;PRIX;category_id", "A-1;Cruche;Jarra;12;77"))
     assert (product("A-1").title, product("A-1").category) == ("Cruche", None)
-    assert any("title from TITRE FR" in note for note in report["notes"])
+    assert any("TITRE FR → title" in note for note in report["notes"])
     assert any("TITRE ES" in note for note in report["notes"] if note.startswith("columns that are not used"))
 
 

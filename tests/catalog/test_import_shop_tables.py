@@ -78,7 +78,7 @@ def test_squarespace(shop: Path) -> None:
     assert (counts(report), problems(report)) == ((3, 0, 0, 0), [])
     assert report["notes"][:2] == ["read as a product export of Squarespace", NO_CURRENCY]
     assert report["notes"][2].startswith(
-        "columns that were not used: Product Type [Non Editable], Product Page, Product URL, "
+        "columns that are not used: Product Type [Non Editable], Product Page, Product URL, "
     )
     assert families() == {"M-S": {"M-S", "1-L"}, "H-1": {"H-1"}}
     small, large = product("M-S"), product("1-L")
@@ -217,7 +217,7 @@ def test_the_list_of_products_of_prestashop(shop: Path) -> None:
     # There the status is 1 where nothing is in stock, and 0 elsewhere.
     assert [product(sku).active for sku in ("R1", "R2")] == [True, True]
     assert [product(sku).available for sku in ("R1", "R2")] == [True, False]
-    assert "columns that were not used: Status" in report["notes"]
+    assert "columns that are not used: Status" in report["notes"]
 
 
 def test_the_import_template_of_older_versions_of_prestashop(shop: Path) -> None:
