@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from catalog.importers.archive import unpack, validate_archive
+from catalog.importers.bmecat import ROOT as BMECAT_ROOT
+from catalog.importers.bmecat import BmeCat
 from catalog.importers.commerceml import CommerceML, has_products, is_commerceml
 from catalog.importers.comparison_feed import COMPARISON_SITES, ComparisonFeed, comparison_site
 from catalog.importers.csv_file import CsvCatalogue, table_headers
@@ -47,6 +49,7 @@ FORMATS = (
     "vision",
     *COMPARISON_SITES,
     "commerceml",
+    "bmecat",
     "xml",
     "jsonl",
 )
@@ -88,6 +91,7 @@ _TABLES: Mapping[
         | ShopifyJson
         | MarqoDocuments
         | VisionProducts
+        | BmeCat
         | XmlCatalogue
         | JsonLines
     ],
@@ -96,6 +100,7 @@ _TABLES: Mapping[
     **_SHOP_TABLES,
     **_JSON,
     "vision": VisionProducts,
+    "bmecat": BmeCat,
     "xml": XmlCatalogue,
     "jsonl": JsonLines,
 }
@@ -263,7 +268,11 @@ def _detect_xml_format(head: bytes) -> str:
     # What has no root, or that of a web page, is explained by the reader of feeds.
     if root is None or root["name"].lower() in FEED_ROOTS:
         return "merchant"
-    return comparison_site(children) or "xml"
+    return "bmecat" if _is_bmecat(children) else comparison_site(children) or "xml"
+
+
+def _is_bmecat(outline: Mapping[str, set[str]]) -> bool:
+    return any(path.partition("/")[0] == BMECAT_ROOT for path in outline)
 
 
 def is_catalogue(head: bytes) -> bool:
@@ -282,7 +291,11 @@ def is_catalogue(head: bytes) -> bool:
         children = outline(head)
         if is_commerceml(children):
             return has_products(children)
-        return bool(comparison_site(children)) or _has_products(name for names in children.values() for name in names)
+        return (
+            _is_bmecat(children)
+            or bool(comparison_site(children))
+            or _has_products(name for names in children.values() for name in names)
+        )
     text = decode_start(head)
     if text.lstrip().startswith(("{", "[")):
         return _has_products(_JSON_NAME.findall(text))

@@ -77,7 +77,8 @@ class XmlFile:
 
     Args:
         path: the file.
-        item: name of the elements that are items, or their path: `product`, `products/product`; "" for those of a feed.
+        item: name of the elements that are items, or their path: `product`, `products/product`; or several; "" for those of a
+            feed.
         encoding: of the file; "" for the one that it declares.
 
     Attributes:
@@ -87,9 +88,9 @@ class XmlFile:
         InvalidSource: it is not XML.
     """
 
-    def __init__(self, path: Path, item: str = "", encoding: str = "") -> None:
+    def __init__(self, path: Path, item: str | Sequence[str] = "", encoding: str = "") -> None:
         self._path = path
-        self._items = (item,) if item else FEED_ITEMS
+        self._items = ((item,) if isinstance(item, str) else tuple(item)) if item else FEED_ITEMS
         self._encoding = encoding or None
         with self._open() as file:
             parser = self._parser()
