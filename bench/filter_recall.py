@@ -210,13 +210,13 @@ def _chosen(
 
 
 def _asker(index: EdgeVectorIndex, name: str) -> Ask:
-    """Asks as the API does: grouped by product, active products only, the product itself left out."""
+    """Asks as the API does: grouped by product; inactive products, and the product itself, are dropped afterwards."""
     from catalog.filters import ProductFilter
     from recommender.filtering import to_index_filter
 
     def ask(target: NDArray[np.float32], case: Case) -> tuple[list[int], float]:
         product_filter: ProductFilter = ProductFilter(**case.values)
-        conditions = to_index_filter(product_filter, excluded_ids=(2**40,))
+        conditions = to_index_filter(product_filter, excluded_ids=(), missing={"active"})
         query = VectorQuery(positive=(target,), filter=conditions, limit=TOP, group_by_product=True)
         started = time.process_time()
         hits = index.query(name, query)

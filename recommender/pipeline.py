@@ -715,6 +715,10 @@ class _IndexQuery:
             self.filter = UNFILTERED
             oversampling = _ESTIMATE_MARGIN / plan.share.value if plan.filters else 1
             self.limit = max(math.ceil(oversampling * target), target + _EXTRA_CANDIDATES) + len(excluded_ids)
+        elif len(excluded_ids) <= _MAX_POST_FILTERED:
+            # Each condition is one more check of every point that is compared, and those on nearly all points hide next to none.
+            self.filter = to_index_filter(query.filter, (), {"active", *missing_fields(live)}, further=plan.filters)
+            self.limit = target + _EXTRA_CANDIDATES + len(excluded_ids)
         else:
             self.filter = self._conditions()
             self.limit = target + _EXTRA_CANDIDATES
@@ -749,6 +753,8 @@ class _IndexQuery:
             self.limit, self.filter = self._target + _EXTRA_CANDIDATES, self._conditions()
         else:
             self.limit = _more_candidates(self.limit, accepted, self._target)
+            if self.filter is not UNFILTERED:
+                self.filter = self._conditions()
         if full:
             self.filter = self._conditions(ProductFilter(not_brand=tuple(sorted(full))))
         return full

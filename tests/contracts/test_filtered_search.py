@@ -67,5 +67,8 @@ def test_all_that_pass_are_compared_unless_comparing_everything_is_cheaper() -> 
     assert everything.exact
     assert everything.around
     assert next_step(everything, small_shop, found=12, place=400) is None
+    # Under a filter a point takes more than twice the time.
+    third = replace(SHOP, passing=33_000, total=100_000)
+    assert next_step(first_step(third), third, found=3, place=None) == EXACT
     on_disk = replace(small_shop, in_memory=False)
     assert next_step(first_step(on_disk), on_disk, found=3, place=None) == EXACT

@@ -166,6 +166,24 @@ def test_the_index_is_asked_again_when_too_few_are_left(shop: Shop, api: Client)
     assert ids(similar(api, product, limit=3)) == [each.pk for each in left]
 
 
+@pytest.mark.parametrize("index_knows", [True, False])
+def test_a_filtered_answer_is_full_though_what_is_nearest_is_withdrawn(
+    shop: Shop, api: Client, index_knows: bool
+) -> None:
+    shirts = CategoryFactory(slug="shirts")
+    product, variant = shop.add(RED, category=shirts), shop.add(RED, category=shirts)
+    Product.objects.filter(pk=variant.pk).update(variant_of=product.pk)
+    gone = [shop.add((1, 0.001 * number, 0), category=shirts).pk for number in range(12)]
+    shop.add((1, 0.05, 0), category=CategoryFactory(slug="coats"))
+    left = [shop.add((1, 0.1 * number, 0), category=shirts) for number in (1, 2, 3)]
+    if index_knows:
+        withdraw_products(gone)
+    else:
+        Product.objects.filter(pk__in=gone).update(active=False)
+
+    assert ids(similar(api, product, limit=3, category="shirts")) == [each.pk for each in left]
+
+
 def test_a_limit_is_kept_and_twelve_by_default(shop: Shop, api: Client) -> None:
     product = shop.add(RED)
     for number in range(15):
