@@ -84,6 +84,8 @@ _CANDIDATES = tuple(
 _TYPOGRAPHY = frozenset(
     "“”„‟‘’‚‛«»‹›–—―…•·°€£¥¢©®™§±×÷½¼¾²³¹µ¿¡†‡‰\u00a0\u00ad№、。「」・，：；！？（）【】《》～％＋－／\u3000"
 )
+# With which shops of East Asia begin the parts of a text, and units.
+_EAST_ASIAN_SIGNS = frozenset("■□●○◎◆◇★☆※→←↑↓▲△▼▽♪〒①②③④⑤⑥⑦⑧⑨⑩㎝㎜㎏㎡℃")
 _IN_WORDS = frozenset("’‘·\u00ad®™、。「」・，：；！？（）【】《》～％＋－／")
 # Letters without which a text of that length is hardly Vietnamese.
 _VIETNAMESE = frozenset("đăơư")
@@ -167,8 +169,10 @@ def _readings(sample: bytes) -> list[_Reading]:
         except UnicodeError:
             continue
         slips = _slips(text, name)
-        # What charset-normalizer finds chaotic is left out, unless every letter is one of the language.
-        if (name in found or not slips) and (text not in readings or slips < readings[text].slips):
+        # What charset-normalizer finds chaotic is left out, unless every letter is one of the language; or, where a letter has two
+        # bytes, which text of another encoding seldom gives, nearly every one.
+        makes_sense = name in found or slips <= (_SLIPS if name in _MULTIBYTE else 0.0)
+        if makes_sense and (text not in readings or slips < readings[text].slips):
             readings[text] = _Reading(name, text, slips, _commonness(text))
     return sorted(readings.values(), key=lambda reading: reading.slips)
 
@@ -183,7 +187,9 @@ def _slips(text: str, encoding: str) -> float:
     elif encoding in _ALPHABETS:
         wrong += min(sum(letter not in alphabet for letter in letters) for alphabet in _ALPHABETS[encoding])
     else:
-        wrong += sum(not each.isalpha() or "\uff61" <= each <= "\uff9f" for each in letters)
+        wrong += sum(
+            not (each.isalpha() or each in _EAST_ASIAN_SIGNS) or "\uff61" <= each <= "\uff9f" for each in letters
+        )
     return wrong / len(beyond) if beyond else 0.0
 
 

@@ -7,7 +7,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import TextIO
@@ -30,6 +30,9 @@ _MIN_NAMES = 3
 SAMPLE_RECORDS = 500
 # Excel's first line that names the delimiter.
 _SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>.|\\t)", re.IGNORECASE)
+# Of Amazon's templates, below the names of the columns: `item_name[language_tag=en_US]#1.value`.
+_PATH = re.compile(r"[a-z_]+(?:\[[^\]\s]*\])*#\d+\.[\w.#]+")
+_MIN_PATHS = 2
 # What keeps a spreadsheet from reading a text as a number.
 _TEXT_FORMULA = re.compile(r'="(?P<text>(?:[^"]|"")*)"')
 _QUOTED_NUMBER = re.compile(r"'(?P<text>[\d.,+\-]*\d[\d.,]*)", re.ASCII)
@@ -287,7 +290,8 @@ def _read_header(lines: _LineReader, delimiter: str) -> _Header:
         names = _names(next(csv.reader([first], delimiter=delimiter, strict=True)))
     except csv.Error as error:
         raise InvalidSource(f"the first line cannot be read as CSV: {error}") from error
-    return _below_preamble(_Header(delimiter, names, skipped + 1), sample, chosen)
+    first_header = _Header(delimiter, names, skipped + 1)
+    return _behind_paths(_below_preamble(first_header, sample, chosen), sample, first_header.lines)
 
 
 def _names(cells: Sequence[str]) -> list[str]:
@@ -332,6 +336,22 @@ def _below_preamble(header: _Header, lines: Sequence[str], delimiter: str) -> _H
     if found is None and wider is not None and sum(map(bool, header.names)) < _MIN_TITLE_CELLS:
         return wider
     return found or header
+
+
+def _behind_paths(header: _Header, lines: Sequence[str], start: int) -> _Header:
+    """The header with the line of paths below it, if there is one: templates of marketplaces have one for their programs.
+
+    Args:
+        header: what was found.
+        lines: those below line `start`.
+        start: number of the line in front of them.
+
+    Returns:
+        The header, one line longer if the next line has paths.
+    """
+    cells = "".join(lines[header.lines - start :][:1]).split(header.delimiter)
+    paths = sum(bool(_PATH.fullmatch(cell.strip('" \r\n'))) for cell in cells)
+    return replace(header, lines=header.lines + 1) if paths >= _MIN_PATHS else header
 
 
 def _first_line(lines: _LineReader) -> tuple[str, int]:

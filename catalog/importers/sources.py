@@ -74,6 +74,8 @@ _UNSUPPORTED_SIGNATURES = {
     b"Rar!": "a RAR archive: pack it as a zip",
 }
 
+_IMPEX = re.compile(r"^\s*(?:INSERT|UPDATE|INSERT_UPDATE|REMOVE)\s+\w+\s*;", re.MULTILINE)
+
 # Exports of shops' systems, which their columns tell apart; the first that matches.
 _SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExport]] = {
     "shopify": ShopifyExport,
@@ -257,7 +259,14 @@ def detect_format(path: Path) -> str:
     for start, name in _UNSUPPORTED_SIGNATURES.items():
         if head.startswith(start):
             raise InvalidSource(f"{path} is {name}")
-    return _detect_xml_format(head) if is_xml(head) else _detect_text_format(decode_start(head))
+    if is_xml(head):
+        return _detect_xml_format(head)
+    text = decode_start(head)
+    if _IMPEX.search(text):
+        raise InvalidSource(
+            f"{path} is an ImpEx script of SAP Commerce: export the products as CSV, or as a product feed"
+        )
+    return _detect_text_format(text)
 
 
 def _detect_xml_format(head: bytes) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from django.core.management import CommandError
 
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
@@ -353,3 +354,22 @@ def test_a_price_list_with_costs_and_recommended_prices(table: Path) -> None:
     write(table, "Код;Наименование;Цена закупки ГРН;РРЦ ГРН;Фото", "7;Кувшин;300,00;357,96;red.jpg")
     run(table)
     assert prices("7") == [(Decimal("357.96"), "UAH")]
+
+
+def test_a_template_of_amazon_with_paths_below_its_columns(table: Path) -> None:
+    write(
+        table,
+        "settings=feedType=113&contentLanguageTag=en_US,,,,",
+        "Listing Identity,,Product Identity,,Offer",
+        "SKU,Product Type,Item Name,Brand Name,List Price",
+        "contribution_sku#1.value,product_type#1.value,item_name[language_tag=en_US]#1.value,brand#1.value,list_price#1.value_with_tax",
+        "AM-1,SHIRT,Linen shirt,Acme,29.90",
+    )
+    report = run(table)
+    assert (counts(report), problems(report), prices("AM-1")) == ((1, 0, 0, 0), [], [(Decimal("29.90"), "EUR")])
+
+
+def test_a_script_of_sap_commerce_is_explained(table: Path) -> None:
+    write(table, "# products", "$catalog=apparel", "INSERT_UPDATE Product;code[unique=true];name[lang=en]", ";1;Mug")
+    with pytest.raises(CommandError, match="is an ImpEx script of SAP Commerce: export the products as CSV"):
+        run(table)
