@@ -154,7 +154,11 @@ class _Details(BaseModel):
     )
     tags: Words = Field(default=[], description="Words.")
     attributes: Annotated[dict[Word, Value], Field(max_length=_MAX_WORDS)] = Field(
-        default={}, description="Values by name.", examples=[{"colour": "blue"}]
+        default={},
+        description="Values by name.",
+        examples=[{"colour": "blue"}],
+        # By itself, the pattern of names only says which values belong to them.
+        json_schema_extra={"propertyNames": {"pattern": _NAME, "maxLength": _WORD_LENGTH}},
     )
     family: Annotated[Line, Field(max_length=SKU_LENGTH)] = Field(
         default="",

@@ -13,6 +13,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+from jsonschema import Draft202012Validator
 
 from accounts.models import AuditEntry
 from catalog import events, fetching
@@ -220,6 +221,16 @@ class TestPut:
     def test_refuses_what_is_no_document(self, api: Client, body: str, media_type: str, status: int) -> None:
         problem(api.put(MUG, body, content_type=media_type), status)
         assert not Product.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("name", "valid"), [("colour", True), ("a" * 200, True), ("a" * 201, False), ("a\x07b", False), (" ", False)]
+    )
+    def test_refuses_names_of_attributes_as_the_schema_does(self, api: Client, name: str, valid: bool) -> None:
+        schema = api.get("/api/schema?format=json").json()
+        content = schema["paths"]["/api/products/by-sku/{sku}"]["put"]["requestBody"]["content"]["application/json"]
+        document = {"title": "Mug", "attributes": {name: "x"}}
+        assert Draft202012Validator({**schema, **content["schema"]}).is_valid(document) == valid
+        assert send(api, "put", MUG, document).status_code == (201 if valid else 400)
 
     @pytest.mark.parametrize("text", ["\ud800", "a\0b"])
     def test_refuses_characters_that_no_database_stores(self, api: Client, text: str) -> None:
