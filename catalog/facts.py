@@ -184,6 +184,10 @@ NO_CURRENCY = FactKind(
 )
 READ_AS_EXPORT = FactKind("read-as-export", _("read as a product export of %(system)s"))
 READ_AS_FEED = FactKind("read-as-feed", _("read as a feed for %(system)s"))
+PRICES_OF_ZERO = FactKind(
+    "prices-of-zero",
+    _("products with a price of 0: %(products)s; where that means no price, leave its cell empty in the file"),
+)
 NET_PRICES = FactKind("net-prices", _("the prices are without tax, of the type %(types)s"))
 READ_AS_CATALOGUE = FactKind("read-as-catalogue", _("read as a catalogue of %(system)s"))
 EACH_ELEMENT = FactKind("each-element", _("each element %(element)s is read as a product"))

@@ -212,6 +212,7 @@ class RowBuilder:
         self._usual_decimal = ""
         self._slashes = False
         self._assumed_currency = False
+        self._free = 0
         self.columns: Mapping[str, tuple[str, ...]] = _columns_by_field(mapping, headers)
         for name in REQUIRED_FIELDS:
             if name not in self.columns and name not in mapping.values:
@@ -248,7 +249,9 @@ class RowBuilder:
     @property
     def assumptions(self) -> list[str]:
         """What was assumed in the rows that were built so far."""
-        return [facts.NO_CURRENCY(currency=DEFAULT_CURRENCY)] if self._assumed_currency else []
+        assumed = [facts.NO_CURRENCY(currency=DEFAULT_CURRENCY)] if self._assumed_currency else []
+        # Few shops give things away; many have 0 where they name the price on request.
+        return [*assumed, *([facts.PRICES_OF_ZERO(products=self._free)] if self._free else [])]
 
     def build(self, line: int, record: Record, *, cells: tuple[tuple[str, ...], ...] = ()) -> Row:
         """Build the row of a record.
@@ -346,6 +349,7 @@ class RowBuilder:
             self._assumed_currency = True
         amounts = [self._amount(read[name], currency, values) for name in _PRICES]
         current, former = amounts
+        self._free += current == 0
         if current is not None and former is not None and former <= current:
             # It is crossed out beside the price, which nothing was taken off.
             former = None

@@ -373,3 +373,15 @@ def test_a_script_of_sap_commerce_is_explained(table: Path) -> None:
     write(table, "# products", "$catalog=apparel", "INSERT_UPDATE Product;code[unique=true];name[lang=en]", ";1;Mug")
     with pytest.raises(CommandError, match="is an ImpEx script of SAP Commerce: export the products as CSV"):
         run(table)
+
+
+def test_prices_of_zero_are_counted(table: Path) -> None:
+    report = run(
+        write(
+            table, "sku,title,price,currency", "A-1,Jug,0.00,EUR", "A-2,Mug,0,EUR", "A-3,Cup,9.50,EUR", "A-4,Pot,,EUR"
+        )
+    )
+    assert prices("A-1", "A-4") == [(Decimal(0), "EUR"), (None, "EUR")]
+    assert (
+        "products with a price of 0: 2; where that means no price, leave its cell empty in the file" in report["notes"]
+    )
