@@ -2,11 +2,11 @@
 
     python -m training.foreground_mask --weights weights.tflite --products DIR [DIR ...] --scenes DIR [DIR ...] --out weights.tflite
 
-The convolutions stay as they are: a few small layers learn on maps of theirs (`training.student.blanked`). The pictures to learn
-from are products cut out and set on other photos, at another place, size and brightness and with softened edges, whose mask is
-known; some on their own plain background, so that not only pasted edges are learned; and scenes full of products, to be seen whole.
-A product is cut out by its plain border or by the colours that the border lacks. `training.refit` has to follow, and
-`training.quantise`.
+The convolutions that make vectors stay as they are. The first look has copies of the first of them: a few small layers learn on
+maps of theirs, and then the later half of the copies learns with them (`training.student.blanked`). The pictures to learn from are
+products cut out and set on other photos, at another place, size and brightness and with softened edges, whose mask is known; some
+on their own plain background, so that not only pasted edges are learned; and scenes full of products, to be seen whole. A product
+is cut out by its plain border or by the colours that the border lacks. `training.refit` has to follow, and `training.quantise`.
 """
 
 from __future__ import annotations
@@ -61,18 +61,22 @@ class MaskRecipe:
         scenes: photos that are seen whole.
         demo_products: of the demo catalogue, whose drawings are cut out too; drawn: the share of pictures with them.
         plain_backgrounds: the share of backgrounds with one colour or a gradient, not a photo.
-        epochs, batch, learning_rate, seed: of the training.
+        mask_epochs, mask_learning_rate: of the layers of the mask alone, which come first.
+        epochs, learning_rate: of these with the later convolutions of the first look.
+        batch, seed: of both.
     """
 
-    pictures: int = 6000
+    pictures: int = 9000
     as_they_are: float = 0.25
     scenes: int = 900
     demo_products: int = 200
     drawn: float = 0.15
     plain_backgrounds: float = 0.2
-    epochs: int = 10
+    mask_epochs: int = 3
+    mask_learning_rate: float = 2e-3
+    epochs: int = 8
+    learning_rate: float = 6e-4
     batch: int = 64
-    learning_rate: float = 2e-3
     seed: int = 7
 
 
@@ -167,7 +171,7 @@ def train_mask(
     backgrounds: Sequence[Path],
     recipe: MaskRecipe,
 ) -> None:
-    """Train the layers of a network's mask in place.
+    """Train the mask of a network's first look in place, and the later convolutions of that look.
 
     Args:
         network: one of `build_network` that blanks the background; its input size is fixed.
@@ -180,7 +184,7 @@ def train_mask(
         ValueError: no product can be cut out.
     """
     keras.utils.set_random_seed(recipe.seed)
-    taken = [network.get_layer(name).output for name in MASK_MAPS]
+    coarse, *finer = (network.get_layer(name).output for name in MASK_MAPS)
     logits = network.get_layer(MASK).output
     cells = int(logits.shape[1])
     pictures = Pictures(products, backgrounds, recipe)
@@ -188,7 +192,7 @@ def train_mask(
 
     with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "maps.tflite"
-        flat = [keras.layers.Flatten()(tensor) for tensor in taken]
+        flat = [keras.layers.Flatten()(tensor) for tensor in finer]
         path.write_bytes(to_litert(keras.Model(network.input, keras.layers.Concatenate()(flat))))
         maps_of = _FlatMaps(path)
 
@@ -205,35 +209,44 @@ def train_mask(
             count = recipe.pictures + len(whole)
             made = list(tqdm(pool.map(of, range(count)), total=count, desc="pictures", unit="picture", mininterval=10))
     targets = np.stack([target for _, target in made])[..., None]
-    shapes = [tuple(int(side) for side in tensor.shape[1:]) for tensor in taken]
+    shapes = [tuple(int(side) for side in tensor.shape[1:]) for tensor in finer]
     ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
     maps: Maps = [
         np.stack(part).reshape(-1, *shape)
         for part, shape in zip(zip(*(np.split(each, ends) for each, _ in made), strict=True), shapes, strict=True)
     ]
     del made
-    # Learned as numbers around 1; the layers that take them in see them as they are, later.
-    scales = [float(part[:_SCALED_BY].astype(np.float32).std()) for part in maps]
+    later = keras.Model(finer[0], coarse)
+    seen = [keras.Input(shape) for shape in shapes]
+    all_maps = [later(seen[0]), *seen]
+    # The layers of the mask learn from numbers around 1; they see the maps as they are, later.
+    first = [part[:_SCALED_BY].astype(np.float32) for part in maps]
+    scales = [float(np.std(part)) for part in (later.predict(first[0], verbose=0), *first)]
+    mask = keras.Model([coarse, *finer], logits)
+    learner = keras.Model(seen, mask([part / scale for part, scale in zip(all_maps, scales, strict=True)]))
     steps = len(targets) // recipe.batch
 
     def draw(random: np.random.Generator) -> Rows:
         return random.permutation(len(targets))[: steps * recipe.batch].reshape(steps, -1)
 
     def load(rows: Rows, _: np.random.Generator) -> tuple[Any, ...]:
-        return tuple(part[rows] / np.float32(scale) for part, scale in zip(maps, scales, strict=True)), targets[rows]
+        return tuple(part[rows].astype(np.float32) for part in maps), targets[rows]
 
-    fit(
-        keras.Model(taken, logits),
-        MaskLoss(),
-        SampledBatches(draw, load, steps=steps, seed=recipe.seed),
-        FitSettings(
-            epochs=recipe.epochs,
-            learning_rate=recipe.learning_rate,
-            warmup_steps=min(100, recipe.epochs * steps // 10),
+    def learn(epochs: int, learning_rate: float) -> None:
+        settings = FitSettings(
+            epochs=epochs,
+            learning_rate=learning_rate,
+            warmup_steps=min(100, epochs * steps // 10),
             weight_decay=1e-3,
+            clipnorm=1.0,
             seed=recipe.seed,
-        ),
-    )
+        )
+        fit(learner, MaskLoss(), SampledBatches(draw, load, steps=steps, seed=recipe.seed), settings)
+
+    later.trainable = False
+    learn(recipe.mask_epochs, recipe.mask_learning_rate)
+    later.trainable = True
+    learn(recipe.epochs, recipe.learning_rate)
     for scale, name in zip(scales, MASK_MAPS.values(), strict=True):
         kernel, bias = network.get_layer(name).get_weights()
         network.get_layer(name).set_weights([kernel / scale, bias])

@@ -19,7 +19,7 @@ from training.student import (
     Pixels,
     build_network,
     load_convolutions,
-    load_mask,
+    load_look,
     mobilenet_v2_blocks,
 )
 
@@ -84,7 +84,7 @@ def read_litert(path: Path, *, any_size: bool = False, blanks_background: bool =
     )
     load_convolutions(network, convolutions)
     if looks_first:
-        load_mask(network, weights[LOOK_CONVOLUTIONS:look])
+        load_look(network, weights[:look])
     network.get_layer("projection").set_weights([projection.T, offset])
     return network
 

@@ -27,9 +27,9 @@ FIRST_LOOK, LOOK_BLOCK, FINER_BLOCKS = 2, 10, (4, 2)
 # The convolutions of a first look, all of them before those of its mask, and those before the network's own.
 LOOK_CONVOLUTIONS, MASK_CONVOLUTIONS = 33, 10
 # The layers of the maps that a mask is made of, coarse to fine, each with the layer that takes it in; and that of the logits.
-MASK_MAPS = {"look_map_0": "mask_0", "look_map_1": "mask_4", "look_map_2": "mask_7"}
+MASK_MAPS = {"look_map_10": "mask_0", "look_map_4": "mask_4", "look_map_2": "mask_7"}
 MASK = f"mask_{MASK_CONVOLUTIONS - 1}"
-# The mask reaches over the edges that it finds by half of so many cells of the finest map, rounded down.
+# Cells of the finest map, in a square of this side, that a cell of the mask takes after where it is unsure.
 MASK_EDGE = 3
 # A mask of less of the photo than this shows no product, and the whole photo is seen; how abruptly that changes.
 LEAST_FOREGROUND, FOREGROUND_EDGE = 0.08, 60.0
@@ -149,6 +149,8 @@ def _maps(x: Any, blocks: Sequence[Block], name: str) -> list[Any]:
         h = layers.Conv2D(block.output, 1, name=f"{name}_{index + 1}")(h)
         index += 2
         x = layers.Add()([x, h]) if block.residual else h
+        if name == "look":
+            x = layers.Activation("linear", name=f"look_map_{number}")(x)
         maps.append(x)
     return maps
 
@@ -161,9 +163,9 @@ def _convolutions(blocks: Sequence[Block]) -> int:
 def blanked(photos: Any, blocks: Sequence[Block], pixels: Pixels) -> Any:
     """Photos with their background made white, as far as a first look at them tells it from the product.
 
-    The first look has the convolutions of the network itself, named look_0 and so on, and sees the photo smaller. A few layers of
-    its own, mask_0 and so on, make a mask of its maps, coarse to fine (Ronneberger et al., "U-Net", MICCAI 2015). Where next to
-    nothing is found, the photo stays as it is.
+    The first look starts from the convolutions of the network itself, named look_0 and so on, and sees the photo smaller. A few
+    layers of its own, mask_0 and so on, make a mask of its maps, coarse to fine (Ronneberger et al., "U-Net", MICCAI 2015). Where
+    next to nothing is found, the photo stays as it is.
 
     Args:
         photos: float32 [B, s, s, 3] in [0, 1], s a multiple of 32.
@@ -175,12 +177,10 @@ def blanked(photos: Any, blocks: Sequence[Block], pixels: Pixels) -> Any:
     """
     small = layers.AveragePooling2D(FIRST_LOOK)(photos)
     maps = _maps(layers.Rescaling(pixels.scale, pixels.offset)(small), blocks[: LOOK_BLOCK + 1], "look")
-    coarse, *finer = (
-        layers.Activation("linear", name=name)(maps[block])
-        for block, name in zip((LOOK_BLOCK, *FINER_BLOCKS), MASK_MAPS, strict=True)
-    )
-    # The edges of a product belong to its shape: they are seen with what is beside them.
-    mask = layers.MaxPooling2D(MASK_EDGE, 1, "same")(ops.sigmoid(_mask(coarse, finer)))
+    coarse, *finer = (maps[block] for block in (LOOK_BLOCK, *FINER_BLOCKS))
+    mask = ops.sigmoid(_mask(coarse, finer))
+    # The edges of a product belong to its shape: where the mask is unsure, they are seen with what is beside them.
+    mask += 4 * mask * (1 - mask) * (layers.MaxPooling2D(MASK_EDGE, 1, "same")(mask) - mask)
     found = ops.sigmoid((ops.mean(mask, axis=(1, 2), keepdims=True) - LEAST_FOREGROUND) * FOREGROUND_EDGE)
     background = (1 - mask) * found
     # The finest map has a fourth of what the first look sees.
@@ -265,15 +265,16 @@ def _relu6(x: Any) -> Any:
 
 
 def load_convolutions(network: keras.Model, weights: Sequence[ConvWeights]) -> None:
-    """Set the network's convolutions, in order, and those of its first look, which are the same."""
+    """Set the network's convolutions, in order, and those of its first look, which start from them."""
     _load(network, "conv", weights)
     if looks_first(network):
         _load(network, "look", weights[:LOOK_CONVOLUTIONS])
 
 
-def load_mask(network: keras.Model, weights: Sequence[ConvWeights]) -> None:
-    """Set the layers of the mask of a network's first look, in order."""
-    _load(network, "mask", weights)
+def load_look(network: keras.Model, weights: Sequence[ConvWeights]) -> None:
+    """Set the convolutions of a network's first look and the layers of its mask, in order."""
+    _load(network, "look", weights[:LOOK_CONVOLUTIONS])
+    _load(network, "mask", weights[LOOK_CONVOLUTIONS:])
 
 
 def looks_first(network: keras.Model) -> bool:
