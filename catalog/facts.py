@@ -180,7 +180,7 @@ DECIMAL_COMMA = FactKind("decimal-comma", _("prices are read with ',' before the
 LEVELS_BY_SLASH = FactKind("levels-by-slash", _("categories are read with / between their levels"))
 NO_CURRENCY = FactKind(
     "no-currency",
-    _("the prices have no currency: %(currency)s was assumed; set currency=... to name another"),
+    _("the prices have no currency: %(currency)s was assumed; name the currency of the import if it is another"),
 )
 READ_AS_EXPORT = FactKind("read-as-export", _("read as a product export of %(system)s"))
 READ_AS_FEED = FactKind("read-as-feed", _("read as a feed for %(system)s"))
@@ -190,6 +190,7 @@ PRICES_OF_ZERO = FactKind(
 )
 NET_PRICES = FactKind("net-prices", _("the prices are without tax, of the type %(types)s"))
 READ_AS_CATALOGUE = FactKind("read-as-catalogue", _("read as a catalogue of %(system)s"))
+READ_AS = frozenset((READ_AS_EXPORT, READ_AS_FEED, READ_AS_CATALOGUE))
 EACH_ELEMENT = FactKind("each-element", _("each element %(element)s is read as a product"))
 SHEET = FactKind("sheet", _("read from the sheet %(sheet)s"))
 ENCODING = FactKind("encoding", _("encoding: %(encoding)s"))

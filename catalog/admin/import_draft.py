@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
+from catalog import facts
 from catalog.admin.import_forms import FORMAT_LABELS, DraftForm, choose_column, column_key, initial_values
 from catalog.importers.drafts import local_draft, submit_draft
 from catalog.importers.preview import CataloguePreview, preview_catalogue, sample_photo
@@ -21,7 +22,7 @@ from catalog.money import money
 from catalog.photos import ImageRejected
 from catalog.thumbnails import small_webp
 from jobs.errors import JobInProgress
-from jobs.facts import worded
+from jobs.facts import Fact, worded
 from jobs.models import Job
 from jobs.storage import StorageUnavailable, storage_errors
 from stores import base as stores
@@ -84,7 +85,7 @@ class DraftPage:
             "form": self.form,
             "problem": self._problem,
             "preview": preview,
-            "notes": [worded(note) for note in preview.notes] if preview else [],
+            "notes": [worded(note) for note in preview.notes if not _says_format(note)] if preview else [],
             "problems": [(line, worded(reason)) for line, reason in preview.problems] if preview else [],
             "format_label": FORMAT_LABELS.get(preview.format, preview.format) if preview else "",
             "products": [
@@ -161,3 +162,8 @@ def sample_photo_response(draft: ImportDraft, number: int) -> HttpResponse:
     except (ImageRejected, InvalidSource, StoreError) as error:
         return HttpResponse(str(error), status=404, content_type="text/plain; charset=utf-8")
     return HttpResponse(content, content_type="image/webp", headers={"Cache-Control": "private, max-age=600"})
+
+
+def _says_format(note: str) -> bool:
+    """Whether a note says what the page says in a line of its own."""
+    return isinstance(note, Fact) and note.kind in facts.READ_AS

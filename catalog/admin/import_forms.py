@@ -41,6 +41,8 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     "marqo": _("documents of Marqo (JSON)"),
     "vision": _("bulk import of Google Product Search (CSV)"),
     **{slug: format_lazy(_("feed for {site} (XML)"), site=each.name) for slug, each in COMPARISON_SITES.items()},
+    "commerceml": _("catalogue of 1C (CommerceML)"),
+    "bmecat": _("catalogue of a supplier (BMEcat)"),
     "xml": _("XML with an element for each product"),
     "jsonl": _("JSON: a list of objects, or one a line"),
     "folder": _("folders of photos, in a zip"),

@@ -98,7 +98,7 @@ def test_items_of_heureka_have_prices_photos_and_levels_of_categories(tmp_path: 
 
 def test_a_feed_that_names_no_currency_says_which_one_was_assumed(tmp_path: Path) -> None:
     path = write(tmp_path, HEUREKA.format(root=""))
-    note = "the prices have no currency: EUR was assumed; set currency=... to name another"
+    note = "the prices have no currency: EUR was assumed; name the currency of the import if it is another"
     assert run(path, "--no-fetch")["notes"] == ["read as a feed for Heureka", note]
     assert run(path, "--no-fetch", "--set", "currency=CZK")["notes"] == ["read as a feed for Heureka"]
     assert product("H2").currency == "CZK"

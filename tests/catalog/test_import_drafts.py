@@ -16,6 +16,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry, User
+from catalog.admin.import_forms import FORMAT_LABELS
+from catalog.importers.sources import FORMATS
 from catalog.models import Category, ImportDraft, ImportMapping, Product
 from catalog.services import ProductData, save_product
 from jobs import files
@@ -138,7 +140,7 @@ class TestThePageOfAFile:
         manager.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
         page = manager.get(page_of(manager, "code;name\nA1;Krug\n".encode("utf-16"))).content.decode()
         assert "<li>Zeichenkodierung: utf-16</li>" in page
-        assert "<li>am Namen erkannte Spalten: code → sku, name → title</li>" in page
+        assert "<li>Am Namen erkannte Spalten: code → sku, name → title</li>" in page
 
     def test_lets_columns_be_chosen_by_clicking_alone(self, manager: Client) -> None:
         url = page_of(manager)
@@ -228,3 +230,8 @@ class TestThePageOfAFile:
         manager.post(url, {"action": "look", "delimiter": "|", "column_0": "sku", "column_1": "title"})
 
         assert "title;x" in manager.get(url).content.decode()
+
+
+def test_every_format_has_a_name_for_people() -> None:
+    # A zip is read as what is in it.
+    assert set(FORMAT_LABELS) == {*FORMATS} - {"zip"}

@@ -17,7 +17,7 @@ from tests.catalog.shop_exports import product
 
 pytestmark = pytest.mark.django_db
 
-NO_CURRENCY = "the prices have no currency: EUR was assumed; set currency=... to name another"
+NO_CURRENCY = "the prices have no currency: EUR was assumed; name the currency of the import if it is another"
 
 
 def table(folder: Path, *lines: str, name: str = "products.csv") -> Path:

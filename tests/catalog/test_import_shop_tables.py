@@ -21,7 +21,7 @@ from tests.factories import jpeg
 
 pytestmark = pytest.mark.django_db
 
-NO_CURRENCY = "the prices have no currency: EUR was assumed; set currency=... to name another"
+NO_CURRENCY = "the prices have no currency: EUR was assumed; name the currency of the import if it is another"
 SQUARESPACE = (
     "Product ID [Non Editable],Variant ID [Non Editable],Product Type [Non Editable],Product Page,Product URL,Title,Description,"
     "SKU,Option Name 1,Option Value 1,Option Name 2,Option Value 2,Price,Sale Price,On Sale,Stock,Categories,Tags,Weight,"

@@ -182,7 +182,7 @@ def test_a_compare_at_price_is_the_list_price_where_it_is_higher(shop: Path) -> 
 
 
 def test_the_report_says_that_the_prices_have_no_currency(shop: Path) -> None:
-    note = "the prices have no currency: EUR was assumed; set currency=... to name another"
+    note = "the prices have no currency: EUR was assumed; name the currency of the import if it is another"
     assert run(export(shop, SHIRT))["notes"] == ["read as a product export of Shopify", note, "encoding: utf-8"]
 
 
