@@ -65,8 +65,8 @@ class BmeCat:
         if self._file.root != ROOT:
             raise InvalidSource(f"the root element of the XML is {self._file.root[:40]!r}, not {ROOT}: is it BMEcat?")
         head = self._head()
-        self._photo_root = _text(head, "MIME_ROOT") if is_link(_text(head, "MIME_ROOT")) else ""
-        self._currency = _text(head, "CURRENCY")
+        self._photo_root = head.text("MIME_ROOT") if is_link(head.text("MIME_ROOT")) else ""
+        self._currency = head.text("CURRENCY")
         self._only_changes = not any("/T_NEW_CATALOG" in name for name in self._file.outline())
         if "currency" not in (*mapping.columns, *mapping.values):
             mapping = mapping.with_columns([("currency", "currency")])
@@ -91,7 +91,7 @@ class BmeCat:
                 groups.read(self._path, self._encoding)
                 for number, item in enumerate(self._file, start=1):
                     if item.error:
-                        yield Row(number, _text(item, "SUPPLIER_AID", "SUPPLIER_PID")[:SKU_LENGTH], error=item.error)
+                        yield Row(number, item.text("SUPPLIER_AID", "SUPPLIER_PID")[:SKU_LENGTH], error=item.error)
                     else:
                         yield self._row(number, item, groups)
             except FeedSyntaxError as error:
@@ -105,7 +105,7 @@ class BmeCat:
             return Item()
 
     def _row(self, number: int, item: Item, groups: _Groups) -> Row:
-        sku = _text(item, "SUPPLIER_AID", "SUPPLIER_PID")
+        sku = item.text("SUPPLIER_AID", "SUPPLIER_PID")
         paths = deepest_first(groups.paths(sku, [*_texts(item, "FEATURES/REFERENCE_FEATURE_GROUP_ID")]))
         price, currency = self._price(item)
         record: dict[str, str | Sequence[str]] = {
@@ -116,7 +116,7 @@ class BmeCat:
             "brand": _detail(item, "MANUFACTURER_NAME"),
             "tags": _texts(item, "DETAILS/KEYWORD"),
             "image": [self._photo(name) for name in item.texts("MIME_INFO/MIME/MIME_SOURCE") if _is_photo(name)],
-            "active": "no" if _text(item, "@mode") == "delete" else "yes",
+            "active": "no" if item.text("@mode") == "delete" else "yes",
         }
         if price:
             record |= {"price": machine_price(price), "currency": currency or self._currency}
@@ -143,7 +143,7 @@ class BmeCat:
                 known = types if len(types) == len(amounts) else [""] * len(amounts)
                 chosen = next((name for name in _PRICE_TYPES if name in known), known[0])
                 self._types.add(chosen)
-                return amounts[known.index(chosen)], _text(item, f"{path}/PRICE_CURRENCY")
+                return amounts[known.index(chosen)], item.text(f"{path}/PRICE_CURRENCY")
         return "", ""
 
     def _photo(self, name: str) -> str:
@@ -164,10 +164,10 @@ class _Groups:
     def read(self, path: Path, encoding: str) -> None:
         """Read them."""
         for element, *names in _GROUPS:
-            rows = ([text_key(_text(item, name)) for name in names] for item in XmlFile(path, element, encoding))
+            rows = ([text_key(item.text(name)) for name in names] for item in XmlFile(path, element, encoding))
             self._database.write("INSERT OR IGNORE INTO grouping VALUES (?, ?, ?)", rows)
         for element, *names in _MEMBERS:
-            rows = ([text_key(_text(item, name)) for name in names] for item in XmlFile(path, element, encoding))
+            rows = ([text_key(item.text(name)) for name in names] for item in XmlFile(path, element, encoding))
             self._database.write("INSERT INTO member VALUES (?, ?)", rows)
 
     def paths(self, sku: str, keys: Sequence[str]) -> list[list[str]]:
@@ -193,10 +193,6 @@ class _Groups:
 
 def _texts(item: Item, end: str) -> list[str]:
     return [text for kind in _KINDS for text in item.texts(f"{kind}_{end}")]
-
-
-def _text(item: Item, *paths: str) -> str:
-    return next((text for path in paths if (text := "".join(item.texts(path)[:1]).strip())), "")
 
 
 def _detail(item: Item, name: str) -> str:

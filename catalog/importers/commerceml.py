@@ -131,7 +131,7 @@ class CommerceML:
                     self._notes.append(note)
                 for number, item in enumerate(self._products, start=1):
                     if item.error:
-                        yield Row(number, _text(item, "Артикул")[:SKU_LENGTH], error=item.error)
+                        yield Row(number, item.text("Артикул")[:SKU_LENGTH], error=item.error)
                         continue
                     for row in self._rows_of(number, item, offers, skus):
                         yield replace(row, only_changes=self._names.only_changes)
@@ -141,9 +141,9 @@ class CommerceML:
                 yield Row(number + 1, "", error=str(error), is_last_readable=True)
 
     def _rows_of(self, number: int, item: Item, offers: _Offers, skus: SkusOfFile) -> Iterator[Row]:
-        key = _text(item, "Ид")
+        key = item.text("Ид")
         product, _, variant = key.partition("#")
-        sku, warning = skus.claim(_text(item, "Артикул"), key, _text(item, "Артикул") or key)
+        sku, warning = skus.claim(item.text("Артикул"), key, item.text("Артикул") or key)
         own, variants = offers.of(key)
         record = self._record(item)
         properties, problem = self._attributes(item)
@@ -161,7 +161,7 @@ class CommerceML:
         for offer in variants:
             options = "-".join(offer.attributes.values()) or offer.title or offer.key
             made, warning = skus.claim(
-                offer.sku if offer.sku != _text(item, "Артикул") else "", offer.key, f"{sku}-{options}"
+                offer.sku if offer.sku != item.text("Артикул") else "", offer.key, f"{sku}-{options}"
             )
             attributes = {**properties, **offer.attributes}
             yield self._row(common, made, family, offer, attributes=attributes, warning=warning)
@@ -200,16 +200,16 @@ class CommerceML:
     def _record(self, item: Item) -> dict[str, str | Sequence[str]]:
         requisites = dict(_pairs(item.texts("ЗначенияРеквизитов/ЗначениеРеквизита")))
         paths = deepest_first(self._names.levels(key) for key in item.texts("Группы/Ид"))
-        deleted = _text(item, "@Статус", "Статус") == "Удален" or _text(item, "ПометкаУдаления") == "true"
+        deleted = item.text("@Статус", "Статус") == "Удален" or item.text("ПометкаУдаления") == "true"
         return {
-            "title": _text(item, "Наименование") or requisites.get("Полное наименование", ""),
-            "description": html_to_text(_text(item, "Описание") or requisites.get("ОписаниеВФорматеHTML", "")),
+            "title": item.text("Наименование") or requisites.get("Полное наименование", ""),
+            "description": html_to_text(item.text("Описание") or requisites.get("ОписаниеВФорматеHTML", "")),
             "category": paths[0] if paths else (),
             "other_categories": cast("Sequence[str]", paths[1:]),
-            "brand": _text(item, "Изготовитель/Наименование", "Изготовитель/ОфициальноеНаименование", "ТорговаяМарка"),
+            "brand": item.text("Изготовитель/Наименование", "Изготовитель/ОфициальноеНаименование", "ТорговаяМарка"),
             "active": "no" if deleted else "yes",
             "image": item.texts("Картинка"),
-            "gtin": _text(item, "Штрихкод", "ШтрихКод"),
+            "gtin": item.text("Штрихкод", "ШтрихКод"),
         }
 
     def _attributes(self, item: Item) -> tuple[dict[str, str], str]:
@@ -264,15 +264,15 @@ class _Offers:
             others = ", ".join(dict.fromkeys(name for key, (name, _) in self._types.items() if key != chosen))
             self.note = facts.PRICES_OF_TYPE(type=self._types[chosen][0], others=others)
         for item in XmlFile(path, _OFFER, encoding):
-            key = _text(item, "Ид")
+            key = item.text("Ид")
             if not key or item.error:
                 continue
             price, currency = _price(item, chosen)
             declared = currency or self._types.get(chosen, ("", ""))[1]
             said = {
-                "sku": _text(item, "Артикул"),
-                "title": _text(item, "Наименование"),
-                "gtin": _text(item, "Штрихкод", "ШтрихКод"),
+                "sku": item.text("Артикул"),
+                "title": item.text("Наименование"),
+                "gtin": item.text("Штрихкод", "ШтрихКод"),
                 "price": price,
                 "currency": _NUMERIC_CODES.get(declared, declared) if price else "",
                 "stock": _stock(item),
@@ -399,10 +399,6 @@ def _files_of_offers(path: Path) -> list[Path]:
     return found
 
 
-def _text(item: Item, *paths: str) -> str:
-    return next((text for path in paths if (text := "".join(item.texts(path)[:1]).strip())), "")
-
-
 def _pairs(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
     """The name and the value of elements that have nothing else: their text is a line each."""
     for text in texts:
@@ -436,7 +432,7 @@ def _price(item: Item, chosen: str) -> tuple[str, str]:
             # It is followed by the price of a unit, and this by its currency.
             price, currency, *_ = [*lines[lines.index(type_of_price) + 1 :], "", ""]
             return price, currency if currencies_of(currency) or currency in _NUMERIC_CODES else ""
-    return ("", "") if chosen else ("".join(item.texts("Цены/Цена/ЦенаЗаЕдиницу")[:1]), "")
+    return ("", "") if chosen else (item.text("Цены/Цена/ЦенаЗаЕдиницу"), "")
 
 
 def _stock(item: Item) -> str:

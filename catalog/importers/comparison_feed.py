@@ -309,7 +309,7 @@ class ComparisonFeed:
                 record[name] = [text for path in site.columns[name] for text in item.texts(path)]
             else:
                 record[name] = self._text(item, name)
-        parts = (" ".join(item.texts(path)[:1]) for path in site.title_parts)
+        parts = map(item.text, site.title_parts)
         record["title"] = record["title"] or " ".join(part for part in parts if part)
         record["description"] = html_to_text(str(record.get("description", "")))
         record["brand"] = record.get("brand") or attributes.pop("brand", "")
@@ -333,7 +333,7 @@ class ComparisonFeed:
         )
 
     def _text(self, item: Item, name: str) -> str:
-        return next((text for path in self._site.columns[name] if (text := "".join(item.texts(path)[:1]))), "")
+        return item.text(*self._site.columns[name])
 
     def _paths(self, item: Item) -> tuple[list[tuple[str, ...]], str]:
         """The categories, the deepest first, and the currency of the country that they name."""

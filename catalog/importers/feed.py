@@ -160,7 +160,7 @@ class MerchantFeed:
 
     def _row(self, number: int, item: Item) -> Row:
         if item.error:
-            return Row(number, " ".join(item.texts("id")[:1])[:SKU_LENGTH], error=item.error)
+            return Row(number, item.text("id")[:SKU_LENGTH], error=item.error)
         return build_row(self._builder, number, self._record(item), self._now)
 
     def _record(self, item: Item) -> dict[str, str | Sequence[str]]:

@@ -84,7 +84,7 @@ class XmlCatalogue:
         try:
             for number, item in enumerate(self._file, start=1):
                 if item.error:
-                    yield Row(number, " ".join(item.texts("@id")[:1])[:SKU_LENGTH], error=item.error)
+                    yield Row(number, item.text("@id")[:SKU_LENGTH], error=item.error)
                 else:
                     yield self._builder.build(number, self._record(item))
         except FeedSyntaxError as error:

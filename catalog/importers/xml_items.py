@@ -56,6 +56,10 @@ class Item:
         """All texts of this path."""
         return self.google.get(name) or self.other_elements.get(name) or self.foreign.get(name) or []
 
+    def text(self, *paths: str) -> str:
+        """The first text of the first path that is not empty, without white space around it; "" if there is none."""
+        return next((text for path in paths if (text := "".join(self.texts(path)[:1]).strip())), "")
+
     def of(self, namespace: str) -> dict[str, list[str]]:
         """The texts of elements of this namespace."""
         if namespace in GOOGLE:
