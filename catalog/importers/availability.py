@@ -145,6 +145,18 @@ def parse_boolean(text: str, *, name: str) -> bool:
     raise RowRejected(facts.NEITHER_YES_NOR_NO(field=name, text=repr(text[:40])))
 
 
+def says_yes(text: str) -> bool:
+    """Whether a text means yes.
+
+    Args:
+        text: the value.
+
+    Returns:
+        False also for what is neither yes nor no.
+    """
+    return _simplified(text) in _SAID_YES
+
+
 def _simplified(text: str) -> str:
     return re.sub(r"[\s_\-.'’]+", "", unicodedata.normalize("NFKC", text).casefold())
 

@@ -30,10 +30,7 @@ _GROUPS = (
     ("CATALOG_STRUCTURE", "GROUP_ID", "GROUP_NAME", "PARENT_ID"),
     ("CLASSIFICATION_GROUP", "CLASSIFICATION_GROUP_ID", "CLASSIFICATION_GROUP_NAME", "CLASSIFICATION_GROUP_PARENT_ID"),
 )
-_MEMBERS = (
-    ("ARTICLE_TO_CATALOGGROUP_MAP", "ART_ID", "CATALOG_GROUP_ID"),
-    ("PRODUCT_TO_CATALOGGROUP_MAP", "PROD_ID", "CATALOG_GROUP_ID"),
-)
+_MEMBERS = ("ARTICLE_TO_CATALOGGROUP_MAP", "PRODUCT_TO_CATALOGGROUP_MAP")
 _PIECE = "C62"
 _MAX_DEPTH = 50
 
@@ -166,9 +163,11 @@ class _Groups:
         for element, *names in _GROUPS:
             rows = ([text_key(item.text(name)) for name in names] for item in XmlFile(path, element, encoding))
             self._database.write("INSERT OR IGNORE INTO grouping VALUES (?, ?, ?)", rows)
-        for element, *names in _MEMBERS:
-            rows = ([text_key(item.text(name)) for name in names] for item in XmlFile(path, element, encoding))
-            self._database.write("INSERT INTO member VALUES (?, ?)", rows)
+        members = (
+            [text_key(item.text("ART_ID", "PROD_ID")), text_key(item.text("CATALOG_GROUP_ID"))]
+            for item in XmlFile(path, _MEMBERS, encoding)
+        )
+        self._database.write("INSERT INTO member VALUES (?, ?)", members)
 
     def paths(self, sku: str, keys: Sequence[str]) -> list[list[str]]:
         """The names of the groups of an article, from the root down. keys: groups that the article names itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from catalog.photos import SUFFIXES
 from catalog.services import category_slug
@@ -20,6 +20,7 @@ _BEHIND_A_LINK = (re.compile(r";\s+"), re.compile(r",\s+"))
 # Between the levels of a category, in the order in which they are looked for.
 _LEVEL_MARKS = (">", "»", "›", "::", "→")
 _SLASH = "/"
+_MAX_DEPTH = 50
 # Between several categories of a cell.
 _BETWEEN_CATEGORIES = ("\n", "|", ";")
 _SLUG_PATH = re.compile(r"[^\W_][\w-]*(?:/[^\W_][\w-]*)+")
@@ -87,6 +88,24 @@ def levels_by_slash(texts: Iterable[str]) -> bool:
             if first.strip():
                 below.setdefault(first.strip(), set()).add(rest.strip())
     return any(len(rests) > 1 for rests in below.values())
+
+
+def levels_of(key: str, find: Callable[[str], tuple[str, str] | None]) -> list[str]:
+    """The levels of a category that is known by a key, as its parent is.
+
+    Args:
+        key: of the category.
+        find: the name and the parent's key of a category; None if there is no such category.
+
+    Returns:
+        The names from the root down, without empty ones; of categories in a circle, those that are found first.
+    """
+    levels: list[str] = []
+    while len(levels) < _MAX_DEPTH and (found := find(key)) is not None:
+        name, key = found
+        if name:
+            levels.insert(0, name)
+    return levels
 
 
 def deepest_first(paths: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:

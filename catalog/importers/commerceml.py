@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import cast
 
 from catalog import facts
-from catalog.importers.cell_lists import deepest_first
+from catalog.importers.cell_lists import deepest_first, levels_of
 from catalog.importers.currencies import currencies_of
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -45,12 +45,6 @@ _IN_STOCK_NAMES = ("Количество", "Остатки/Остаток/Кол
 _STOCK_BY_STORE = "Склад/@КоличествоНаСкладе"
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 _MAX_NAMES = 500_000
-_MAX_DEPTH = 50
-
-
-def is_commerceml(outline: Mapping[str, Iterable[str]]) -> bool:
-    """Whether XML of this outline is CommerceML, see `xml_items.outline`."""
-    return any(path.partition("/")[0] == ROOT for path in outline)
 
 
 def has_products(outline: Mapping[str, Iterable[str]]) -> bool:
@@ -315,13 +309,8 @@ class _Names:
     only_changes: bool = False
 
     def levels(self, key: str) -> list[str]:
-        """The names of a group's levels from the root down; of groups in a circle, those that are found first."""
-        levels: list[str] = []
-        while key in self.groups and len(levels) < _MAX_DEPTH:
-            name, key = self.groups[key]
-            if name:
-                levels.insert(0, name)
-        return levels
+        """The names of a group's levels from the root down."""
+        return levels_of(key, self.groups.get)
 
 
 class _NamesParser(XmlParser):

@@ -8,21 +8,20 @@ from itertools import islice
 from pathlib import Path
 
 from catalog import facts
-from catalog.importers.cell_lists import deepest_first
+from catalog.importers.cell_lists import deepest_first, levels_of
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shipped_mappings import is_multiple
 from catalog.importers.shop_rows import ShopProduct, ShopRows, machine_price, with_list_price
-from catalog.importers.xml_items import OWN_TEXT, FeedSyntaxError, Item, XmlFile
+from catalog.importers.xml_items import OWN_TEXT, FeedSyntaxError, Item, XmlFile, root_of
 from catalog.models import SKU_LENGTH
 
 # Items whose paths may be mapped; of the feeds known here, all paths are in the first ones.
 _SAMPLE_ITEMS = 500
 # A shop with more would fill the memory.
 _MAX_CATEGORIES = 200_000
-_MAX_DEPTH = 50
 # Names that other XML has as its root, too.
 _COMMON_ROOTS = frozenset(("SHOP", "offers", "price"))
 
@@ -217,13 +216,12 @@ def comparison_site(outline: Mapping[str, Collection[str]]) -> str:
     Returns:
         A key of COMPARISON_SITES, or "".
     """
-    roots = {path.partition("/")[0] for path in outline}
+    root = root_of(outline)
     for slug, site in COMPARISON_SITES.items():
-        found = roots & {site.root, *site.other_roots}
-        if not found:
+        if root not in (site.root, *site.other_roots):
             continue
         inside = {name for path, names in outline.items() if path.rpartition("/")[2] == site.item for name in names}
-        is_sure = site.root in found and site.root not in _COMMON_ROOTS
+        is_sure = root == site.root and root not in _COMMON_ROOTS
         if is_sure or not inside.isdisjoint(site.marks or (*site.columns["title"], *site.title_parts)):
             return slug
     return ""
@@ -342,7 +340,7 @@ class ComparisonFeed:
         for text in (text for path in site.columns.get("category", ()) for text in item.texts(path)):
             if site.categories:
                 # Without its number, a product names its category.
-                levels = _levels(text, self._categories) or ([] if text.isdigit() else [text])
+                levels = levels_of(text, self._categories.get) or ([] if text.isdigit() else [text])
             else:
                 levels = [level for part in text.split(site.level_mark) if (level := part.strip())]
             if levels and (there := site.roots.get(levels[0].casefold())):
@@ -375,24 +373,13 @@ def _category_names(path: Path, item: str, encoding: str) -> dict[str, tuple[str
     found: dict[str, tuple[str, str]] = {}
     try:
         for category in XmlFile(path, item, encoding):
-            key, name, parent = (
-                next((text for path in paths for text in category.texts(path)), "")
-                for paths in (("@id", "id"), (OWN_TEXT, "name"), ("@parentId", "parentId"))
+            found[category.text("@id", "id")] = (
+                category.text(OWN_TEXT, "name"),
+                category.text("@parentId", "parentId"),
             )
-            found[key] = (name, parent)
             if len(found) > _MAX_CATEGORIES:
                 raise InvalidSource(f"the feed has more than {_MAX_CATEGORIES:,} categories")
     except FeedSyntaxError:
         # It is reported where the items are read.
         return found
     return found
-
-
-def _levels(key: str, names: Mapping[str, tuple[str, str]]) -> list[str]:
-    """The names from the root down; of a category in a circle, those that are found first."""
-    levels: list[str] = []
-    while key in names and len(levels) < _MAX_DEPTH:
-        name, key = names[key]
-        if name:
-            levels.insert(0, name)
-    return levels

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from catalog import facts
+from catalog.importers.availability import says_yes
 from catalog.importers.cell_lists import deepest_first, split_photos
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
@@ -34,7 +35,6 @@ _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
 _CENT = Decimal("0.01")
 _BOOLEANS = ("available", "active")
 _MAX_UNUSED = 20
-_SAID_HIDDEN = frozenset(("yes", "y", "true", "1"))
 
 
 class ShopTable:
@@ -241,7 +241,7 @@ class ShopTable:
 
     def _is_hidden(self, line: TableRow) -> bool:
         text = self._cell(line, self._shipped.hidden) if self._shipped.hidden else ""
-        return self._boolean(text).casefold() in _SAID_HIDDEN
+        return says_yes(self._boolean(text))
 
     def _currency_of_price(self) -> str:
         """The currency in the name of the column of prices: `Price EUR`."""

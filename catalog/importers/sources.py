@@ -12,7 +12,8 @@ from typing import Protocol
 from catalog.importers.archive import unpack, validate_archive
 from catalog.importers.bmecat import ROOT as BMECAT_ROOT
 from catalog.importers.bmecat import BmeCat
-from catalog.importers.commerceml import CommerceML, has_products, is_commerceml
+from catalog.importers.commerceml import ROOT as COMMERCEML_ROOT
+from catalog.importers.commerceml import CommerceML, has_products
 from catalog.importers.comparison_feed import COMPARISON_SITES, ComparisonFeed, comparison_site
 from catalog.importers.csv_file import CsvCatalogue, table_headers
 from catalog.importers.encodings import decode_start
@@ -33,7 +34,7 @@ from catalog.importers.vision_products import VisionProducts
 from catalog.importers.woocommerce import WooCommerceExport
 from catalog.importers.workbook import is_workbook, sheet_as_table
 from catalog.importers.xml_file import XmlCatalogue
-from catalog.importers.xml_items import FEED_ROOTS, outline
+from catalog.importers.xml_items import FEED_ROOTS, outline, root_of
 
 FORMATS = (
     "csv",
@@ -271,17 +272,13 @@ def detect_format(path: Path) -> str:
 
 def _detect_xml_format(head: bytes) -> str:
     children = outline(head)
-    if is_commerceml(children):
+    if root_of(children) == COMMERCEML_ROOT:
         return "commerceml"
     root = _ROOT.search(decode_start(head))
     # What has no root, or that of a web page, is explained by the reader of feeds.
     if root is None or root["name"].lower() in FEED_ROOTS:
         return "merchant"
-    return "bmecat" if _is_bmecat(children) else comparison_site(children) or "xml"
-
-
-def _is_bmecat(outline: Mapping[str, set[str]]) -> bool:
-    return any(path.partition("/")[0] == BMECAT_ROOT for path in outline)
+    return "bmecat" if root_of(children) == BMECAT_ROOT else comparison_site(children) or "xml"
 
 
 def is_catalogue(head: bytes) -> bool:
@@ -298,10 +295,10 @@ def is_catalogue(head: bytes) -> bool:
         return True
     if is_xml(head):
         children = outline(head)
-        if is_commerceml(children):
+        if root_of(children) == COMMERCEML_ROOT:
             return has_products(children)
         return (
-            _is_bmecat(children)
+            root_of(children) == BMECAT_ROOT
             or bool(comparison_site(children))
             or _has_products(name for names in children.values() for name in names)
         )

@@ -415,11 +415,12 @@ def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
 
 def _column_by_language(name: str, headers: Sequence[str]) -> str:
     """The column of a field whose texts are in several languages: in that of the shop, or else the first one; "" for none."""
-    found: dict[str, str] = {}
+    split = [(header, *without_language(header)) for header in headers]
+    known = [(header, _key(rest), language) for header, rest, language in split if language]
     for key in _KEYS[name]:
-        for header in headers:
-            rest, language = without_language(header)
-            if language and _key(rest) == key:
+        found: dict[str, str] = {}
+        for header, rest, language in known:
+            if rest == key:
                 found.setdefault(language, header)
         if found:
             return found.get(settings.LANGUAGE_CODE.partition("-")[0], next(iter(found.values())))

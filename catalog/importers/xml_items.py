@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -134,9 +134,8 @@ class XmlFile:
         """The paths of elements near the beginning, each with the names of its children and attributes."""
         parser = _OutlineParser(self._encoding)
         # What stands before a fault is enough, and importing reports it.
-        with self._open() as file, contextlib.suppress(FeedSyntaxError):
-            while parser.fed < _OUTLINE_BYTES and (chunk := file.read(_CHUNK_BYTES)):
-                parser.feed(chunk)
+        with contextlib.suppress(FeedSyntaxError):
+            self.feed(parser, until=lambda: parser.fed >= _OUTLINE_BYTES)
         return parser.children
 
     def feed(self, parser: XmlParser, *, until: Callable[[], bool]) -> None:
@@ -172,6 +171,18 @@ def outline(start: bytes) -> dict[str, set[str]]:
     with contextlib.suppress(FeedSyntaxError):
         parser.feed(start.lstrip(_BEFORE_DECLARATION))
     return parser.children
+
+
+def root_of(outline: Mapping[str, Collection[str]]) -> str:
+    """The name of the root element.
+
+    Args:
+        outline: of the XML, see `outline`.
+
+    Returns:
+        The name; "" if there is none.
+    """
+    return next(iter(outline), "").partition("/")[0]
 
 
 class XmlParser:

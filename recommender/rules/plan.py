@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from django.db.models import Q
@@ -190,19 +190,14 @@ class Draft:
 
     def beside(self, product: Facts | None) -> Draft:
         """A draft with the same rules, to which those are added that compare with a product."""
-        return Draft(
-            product,
-            self.ids,
-            self.values,
-            [*self.pins],
-            [*self.moves],
-            self.cap,
-            self.floor,
-            self.fill,
-            [*self._refusals],
-            [*self._filters],
-            [*self._places],
-            self._mild,
+        return replace(
+            self,
+            product=product,
+            pins=[*self.pins],
+            moves=[*self.moves],
+            _refusals=[*self._refusals],
+            _filters=[*self._filters],
+            _places=[*self._places],
         )
 
     def leave_out(

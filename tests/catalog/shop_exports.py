@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from catalog.models import Product
+from tests.factories import jpeg
 
 
 def families() -> dict[str, set[str]]:
@@ -36,3 +37,16 @@ def export(path: Path, *lines: Mapping[str, str]) -> Path:
         writer.writeheader()
         writer.writerows(lines)
     return path
+
+
+def write(path: Path, *lines: str) -> Path:
+    """Write a table of these lines."""
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def photos_in(folder: Path) -> Path:
+    """Put red.jpg and blue.jpg into a folder."""
+    for colour in ("red", "blue"):
+        (folder / f"{colour}.jpg").write_bytes(jpeg(colour))
+    return folder

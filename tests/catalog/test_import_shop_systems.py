@@ -11,7 +11,7 @@ from django.core.management import CommandError
 
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
-from tests.catalog.shop_exports import categories, families, product
+from tests.catalog.shop_exports import categories, families, photos_in, product, write
 from tests.factories import jpeg
 
 pytestmark = pytest.mark.django_db
@@ -57,14 +57,7 @@ PROM = [
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    for colour in ("red", "blue"):
-        (tmp_path / f"{colour}.jpg").write_bytes(jpeg(colour))
-    return tmp_path / "products.csv"
-
-
-def write(path: Path, *lines: str) -> Path:
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+    return photos_in(tmp_path) / "products.csv"
 
 
 def prices(*skus: str) -> list[tuple[Decimal | None, str]]:

@@ -16,8 +16,7 @@ from catalog.importers.shipped_mappings import shipped_mappings
 from catalog.importers.shop_table import ShopTable
 from catalog.importers.sources import detect_format
 from tests.catalog.importing import counts, memory_growth, problems, run
-from tests.catalog.shop_exports import categories, families, product
-from tests.factories import jpeg
+from tests.catalog.shop_exports import categories, families, photos_in, product, write
 
 pytestmark = pytest.mark.django_db
 
@@ -55,14 +54,7 @@ PRESTASHOP = (
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    for colour in ("red", "blue"):
-        (tmp_path / f"{colour}.jpg").write_bytes(jpeg(colour))
-    return tmp_path / "products.csv"
-
-
-def write(path: Path, *lines: str) -> Path:
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+    return photos_in(tmp_path) / "products.csv"
 
 
 def test_squarespace(shop: Path) -> None:
