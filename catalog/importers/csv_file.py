@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
@@ -68,6 +68,7 @@ class CsvCatalogue:
         self.total = self._table.total
         known = with_known_columns(mapping, self.headers)
         self._builder = RowBuilder(known.mapping, self.headers, photos=photos)
+        self._table.allow_end_behind(self._builder.used)
         self._builder.learn(self._table.sample())
         self._known = known.notes
 
@@ -147,6 +148,18 @@ class CsvTable:
         """
         self._short_width = place
 
+    def allow_end_behind(self, used: Collection[str]) -> None:
+        """Take lines that have all of these columns, and lack some behind them. A line that was cut off lacks one of them.
+
+        Where no line is whole, one may be missing in the middle.
+
+        Args:
+            used: columns that become something.
+        """
+        if any(self.sample()):
+            places = (place for place, header in enumerate(self.headers, start=1) if header in used)
+            self._short_width = max(places, default=0)
+
     def __iter__(self) -> Iterator[TableRow]:
         with open_text(self._path, self._encoding, newline="") as file:
             lines = _LineReader(file, joins_links=self._delimiter != ",")
@@ -171,8 +184,7 @@ class CsvTable:
             except csv.Error as error:
                 record = TableRow(lines.record_line, {}, f"the line cannot be read as CSV: {error}")
             else:
-                if self._notes:
-                    cells = [unescape_formula(cell) for cell in cells[self._notes :]]
+                cells = self._unmarked(cells)
                 cells = _strip_trailing_empty(cells, len(self.headers))
                 if self._counts_rows:
                     # A sheet has no cells where nothing was written, and may have notes beside the table.
@@ -192,12 +204,20 @@ class CsvTable:
             reader = self._reader(lines)
             yield record
 
+    def _unmarked(self, cells: list[str]) -> list[str]:
+        """Without the notes and marks of a table of rejected rows, and the blanks of a padded one."""
+        if self._notes:
+            cells = [unescape_formula(cell) for cell in cells[self._notes :]]
+        return [cell.rstrip(" ") for cell in cells] if self._header.is_padded else cells
+
     def _completed(self, cells: list[str]) -> list[str]:
         missing = len(self.headers) - len(cells) if len(cells) >= self._short_width > 0 else 0
         return [*cells, *[""] * missing]
 
     def _reader(self, lines: _LineReader) -> Iterator[list[str]]:
-        return csv.reader(lines, delimiter=self._delimiter, strict=True)
+        # Between a quote and the delimiter there are blanks in a padded table, which a strict reader refuses.
+        padded = self._header.is_padded
+        return csv.reader(lines, delimiter=self._delimiter, strict=not padded, skipinitialspace=padded)
 
 
 class _LineReader:
@@ -247,11 +267,26 @@ class _LineReader:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The first lines of a table. lines: their number, with empty ones, one that names the delimiter, and the column names."""
+    """The first lines of a table.
+
+    Attributes:
+        delimiter: between cells.
+        names: of the columns.
+        lines: their number, with empty ones, one that names the delimiter, and the column names.
+        is_padded: cells have blanks beside the delimiter, so that the columns stand below each other.
+    """
 
     delimiter: str
     names: list[str]
     lines: int
+    is_padded: bool = False
+
+    @classmethod
+    def of(cls, line: str, delimiter: str, lines: int) -> _Header:
+        """The header in a line."""
+        cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        padded = sum(cell.strip("\r\n") != cell.strip() for cell in cells if cell.strip())
+        return cls(delimiter, _names(cells), lines, is_padded=padded >= _MIN_TITLE_CELLS and 2 * padded >= len(cells))
 
 
 def table_headers(start: str) -> list[str]:
@@ -287,10 +322,9 @@ def _read_header(lines: _LineReader, delimiter: str) -> _Header:
         sample = list(_readable(lines))
         chosen = delimiter
         delimiter = delimiter or _detect_delimiter([first, *sample])
-        names = _names(next(csv.reader([first], delimiter=delimiter, strict=True)))
+        first_header = _Header.of(first, delimiter, skipped + 1)
     except csv.Error as error:
         raise InvalidSource(f"the first line cannot be read as CSV: {error}") from error
-    first_header = _Header(delimiter, names, skipped + 1)
     return _behind_paths(_below_preamble(first_header, sample, chosen), sample, first_header.lines)
 
 
@@ -316,17 +350,16 @@ def _below_preamble(header: _Header, lines: Sequence[str], delimiter: str) -> _H
         The same header, or one that is further below.
     """
     found, wider = None, None
-    candidates = [(header.lines, header)]
+    candidates = [header]
     for number, line in enumerate(lines[:_MAX_PREAMBLE_LINES], start=1):
         if not line.strip():
             continue
         mark = delimiter or _detect_delimiter(lines[number - 1 :])
         try:
-            names = _names(next(csv.reader([line], delimiter=mark, strict=True), []))
+            candidates.append(_Header.of(line, mark, header.lines + number))
         except csv.Error:
             continue
-        candidates.append((header.lines + number, _Header(mark, names, header.lines + number)))
-    for _, candidate in candidates:
+    for candidate in candidates:
         if find_columns(candidate.names).keys() >= {"sku", "title"}:
             found = candidate
         elif found is not None:

@@ -190,6 +190,7 @@ class RowBuilder:
 
     Attributes:
         columns: of each field.
+        used: all columns that become something, those in constants, too.
 
     Raises:
         NoColumn: SKU or title has no column.
@@ -221,6 +222,7 @@ class RowBuilder:
         self._attributes = sorted(name for name in mapped if name.startswith(_ATTRIBUTE))
         self._fields = frozenset("attributes" if name in self._attributes else name for name in mapped)
         self._used = {column for columns in self.columns.values() for column in columns}
+        self.used = frozenset(self._used.union(*(_PLACEHOLDER.findall(value) for value in mapping.values.values())))
 
     def learn(self, records: Iterable[Record]) -> None:
         """Find out how the source writes what one value alone does not tell: decimals, and levels of categories.

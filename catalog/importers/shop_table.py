@@ -69,8 +69,6 @@ class ShopTable:
         self._headers = {header_key(header): header for header in reversed(self.headers)}
         self._found: dict[str, str] = {}
         self._pairs = self._places()
-        if ends := next((header for name in shipped.ends_before if (header := self._header(name))), ""):
-            self._table.allow_end_before(self.headers.index(ends))
         currency = self._header(next(iter(shipped.columns.get("currency", ())), ""))
         if "currency" not in (*mapping.columns, *mapping.values):
             if currency:
@@ -79,6 +77,10 @@ class ShopTable:
                 mapping = mapping.with_values({"currency": code})
         self._rows = ShopRows(mapping, self.headers, photos=photos, system=shipped.name)
         self._mapped = {column for columns in mapping.columns.values() for column in columns}
+        if ends := next((header for name in shipped.ends_before if (header := self._header(name))), ""):
+            self._table.allow_end_before(self.headers.index(ends))
+        else:
+            self._table.allow_end_behind(self._used())
         self.total = self._table.total
 
     @property

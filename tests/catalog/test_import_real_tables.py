@@ -76,6 +76,39 @@ def test_a_template_of_ebay_is_read_with_its_marks_of_required_columns(tmp_path:
     assert (mug.title, mug.brand, mug.attributes) == ("Mug", "Anna", {"color": "blue"})
 
 
+PADDED = (
+    "sku   , name               , description                 , price ",
+    'P-12  , Paper stretcher    , "Stretches paper, any size" , 45.30 ',
+    'P-13  , "Easel ""Studio""" , "A line,',
+    'and another"               , 910.70',
+)
+
+
+def test_blanks_that_put_columns_below_each_other_are_no_part_of_a_cell(tmp_path: Path) -> None:
+    report = run(table(tmp_path, *PADDED))
+
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    stretcher, easel = product("P-12"), product("P-13")
+    assert (stretcher.title, stretcher.description) == ("Paper stretcher", "Stretches paper, any size")
+    assert (easel.title, easel.description, easel.price) == (
+        'Easel "Studio"',
+        "A line,\nand another",
+        Decimal("910.70"),
+    )
+
+
+def test_a_line_may_end_behind_the_columns_that_are_used(tmp_path: Path) -> None:
+    report = run(table(tmp_path, "sku,title,price,note,colour code", "a,Mug,9,red,5", "b,Cup,8", "c,Bowl", "d,Jug,7,x"))
+
+    assert (counts(report), problems(report)) == ((3, 0, 0, 1), [(4, "2 columns instead of 5")])
+
+
+def test_a_table_in_which_every_line_lacks_a_column_may_lack_it_in_the_middle(tmp_path: Path) -> None:
+    report = run(table(tmp_path, "sku,title,brand,price,note", "a,Mug,9,red", "b,Cup,8,blue"))
+
+    assert (counts(report), problems(report)[0]) == ((0, 0, 0, 2), (2, "4 columns instead of 5"))
+
+
 def test_a_table_without_known_names_keeps_its_first_line(tmp_path: Path) -> None:
     path = table(tmp_path, "kod1,nimi", "m1,Muki", "m2,Kulho")
     assert counts(run(path, "--map", "sku=kod1", "--map", "title=nimi")) == (2, 0, 0, 0)
