@@ -204,6 +204,11 @@ TITLE_OF_COLUMNS = FactKind("title-of-columns", _("there is no column of titles:
 CURRENCY_OF_COLUMN = FactKind("currency-of-column", _("the currency is %(currency)s, as the column %(column)s says"))
 UNUSED_COLUMNS = FactKind("unused-columns", _("columns that are not used: %(columns)s"))
 MORE_UNUSED_COLUMNS = FactKind("more-unused-columns", _("columns that are not used: %(columns)s and %(more)s more"))
+UNUSED_PHOTOS = FactKind("unused-photos", _("columns with links to photos that are not used: %(columns)s"))
+OTHER_CURRENCIES = FactKind(
+    "other-currencies",
+    _("%(rows)s rows with prices in other currencies were left out"),
+)
 STORE_VIEWS = FactKind(
     "store-views",
     _("%(rows)s rows of store views were left out: they translate products of other rows"),

@@ -50,6 +50,12 @@ def split_photos(text: str, separator: str = "") -> list[str]:
     ]
 
 
+def is_photo_link(text: str) -> bool:
+    """Whether a cell begins with a link whose path ends as a photo does."""
+    first = next(iter(split_photos(text)), "")
+    return first[:8].lower().startswith(("http://", "https://")) and bool(_PHOTO_NAME.fullmatch(first))
+
+
 def split_categories(text: str, separator: str = "", *, slashes: bool = False) -> list[list[str]]:
     """The categories that a cell names, each by its names from the root down.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from catalog import facts
 from catalog.importers.availability import Availability, parse_availability, parse_boolean
-from catalog.importers.cell_lists import deepest_first, levels_by_slash, split_categories, split_photos
+from catalog.importers.cell_lists import deepest_first, is_photo_link, levels_by_slash, split_categories, split_photos
 from catalog.importers.currencies import currencies_of
 from catalog.importers.html_text import html_to_line, html_to_text, with_line_breaks
 from catalog.importers.photo_files import PhotoFolder
@@ -48,6 +48,7 @@ MULTI_COLUMN_FIELDS = ("category", "tags", "image")
 # The attribute that keeps the word of a product that can be bought in another way than others: pre-order.
 AVAILABILITY = "availability"
 _PRICES = ("price", "list_price")
+_MAX_NAMED = 10
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SAID_NOTHING = frozenset(("n/a", "#n/a", "nan", "null", "undefined", "-", "--", "—"))
 _QUOTED_SKU = re.compile(r"'[\w=+\-@]")
@@ -212,6 +213,7 @@ class RowBuilder:
         self._photo_required = photo_required
         self._usual_decimal = ""
         self._slashes = False
+        self._unused_photos: tuple[str, ...] = ()
         self._assumed_currency = False
         self._free = 0
         self.columns: Mapping[str, tuple[str, ...]] = _columns_by_field(mapping, headers)
@@ -232,11 +234,17 @@ class RowBuilder:
         """
         prices: list[str] = []
         categories: list[str] = []
+        photos: dict[str, None] = {}
         for record in records:
+            photos |= dict.fromkeys(column for column, value in record.items() if self._is_unused_photo(column, value))
             prices += [text for name in _PRICES for text in self._texts(record, name)]
             categories += self._texts(record, "category")
         self._usual_decimal = usual_decimal(prices)
         self._slashes = levels_by_slash(categories)
+        self._unused_photos = tuple(photos)
+
+    def _is_unused_photo(self, column: str, value: str | Sequence[str]) -> bool:
+        return column not in self.used and any(is_photo_link(text) for text in _as_list(value)[:1])
 
     @property
     def notes(self) -> list[str]:
@@ -246,6 +254,8 @@ class RowBuilder:
             notes.append(facts.DECIMAL_COMMA())
         if self._slashes and not self._mapping.category_separator:
             notes.append(facts.LEVELS_BY_SLASH())
+        if self._unused_photos:
+            notes.append(facts.UNUSED_PHOTOS(columns=", ".join(self._unused_photos[:_MAX_NAMED])))
         return [*notes, *self.assumptions]
 
     @property

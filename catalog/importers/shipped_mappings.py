@@ -34,6 +34,10 @@ class Variants:
         options: pairs of columns of an option's name and value.
         option_prefix: columns with this prefix have the value of the option whose name follows.
         option_text: column whose text has the options: `[S]Size=Small,[C]Color=Red`.
+        option_lists: (column of names, column of values, what is between them): `Size|Color` and `S|Red`.
+        image: column of a variant's own photo, which stands in front of the product's.
+        are_all: a product with variants below it is not sold itself, so that its line is no product.
+        one_currency: lines without a title, of another product or in another currency than the product above, are left out.
         surcharge: column of what a variant costs more than the product.
     """
 
@@ -47,6 +51,10 @@ class Variants:
     options: tuple[tuple[str, str], ...] = ()
     option_prefix: str = ""
     option_text: str = ""
+    option_lists: tuple[tuple[str, str, str], ...] = ()
+    image: str = ""
+    are_all: bool = False
+    one_currency: bool = False
     surcharge: str = ""
 
 
@@ -70,8 +78,14 @@ class ShippedMapping:
         untracked: values of the column `stock_tracked` where it is not.
         words: texts that mean yes or no, beside the usual ones.
         hidden: column that says yes for a product that is not shown, "" for none.
+        minor_units: prices are lists such as `EUR 1990;DE-EUR 1890`, in cents.
+        currency_mark: what stands before the currency of the prices in the name of a column, "" for none.
         attributes: pairs of columns of an attribute's name and value; of columns that are repeated, all.
+        attribute_prefix: columns with this prefix, in which * stands for any text, have the value of the attribute whose name
+            follows; "" for none.
         properties: (column, what is between attributes, what is between name and value) of texts such as `Size:L|Fit:slim`.
+        shared_properties: columns of properties that variants without a text of their own have from their product.
+        property_fields: names of properties that are a field: `category` has all values of its property, another one the first.
         ends_before: column from which on lines may end, with its other names.
         variants: None if each line is a product of its own.
     """
@@ -90,8 +104,13 @@ class ShippedMapping:
     untracked: tuple[str, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
     hidden: str = ""
+    minor_units: bool = False
+    currency_mark: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
+    attribute_prefix: str = ""
     properties: tuple[tuple[str, str, str], ...] = ()
+    shared_properties: tuple[str, ...] = ()
+    property_fields: Mapping[str, str] = field(default_factory=dict)
     ends_before: tuple[str, ...] = ()
     variants: Variants | None = None
 
@@ -102,8 +121,8 @@ class ShippedMapping:
 
 
 def header_key(header: str) -> str:
-    """A column name without regard to case and spaces."""
-    return " ".join(header.casefold().split())
+    """A column name without regard to case and spaces, and without the mark of columns that are required."""
+    return " ".join(header.casefold().split()).removeprefix("*")
 
 
 def numbered(name: str) -> list[str]:
@@ -138,6 +157,7 @@ def _load(path: Path) -> ShippedMapping:
         headers=tuple(_as_tuple(names) for names in content.pop("headers")),
         columns={name: tuple(each for column in value for each in numbered(column)) for name, value in columns.items()},
         untracked=tuple(content.pop("untracked", ())),
+        shared_properties=_as_tuple(content.pop("shared_properties", ())),
         ends_before=_as_tuple(content.pop("ends_before", ())),
         discount=_as_tuple(content.pop("discount", ())),
         attributes=_pairs(content.pop("attributes", ())),
@@ -149,8 +169,9 @@ def _load(path: Path) -> ShippedMapping:
 
 def _variants(content: dict[str, Any]) -> Variants:
     options = _pairs(content.pop("options", ()))
+    lists = tuple((names, values, mark) for names, values, mark in content.pop("option_lists", ()))
     product, variant = _as_tuple(content.pop("product", ())), _as_tuple(content.pop("variant", ()))
-    return Variants(**content, product=product, variant=variant, options=options)
+    return Variants(**content, product=product, variant=variant, options=options, option_lists=lists)
 
 
 def _pairs(pairs: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:

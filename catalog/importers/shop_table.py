@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +16,7 @@ from catalog.importers.cell_lists import deepest_first, split_photos
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
+from catalog.importers.minor_units import first_price
 from catalog.importers.photo_files import PhotoFolder, is_link
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shipped_mappings import ShippedMapping, header_key, is_multiple, parse_options
@@ -28,7 +29,7 @@ from catalog.importers.shop_rows import (
     split_escaped,
     with_list_price,
 )
-from catalog.importers.synonyms import without_currency
+from catalog.importers.synonyms import of_shop_language, without_currency
 
 _MAX_LINES = 5000
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
@@ -67,20 +68,25 @@ class ShopTable:
                 f"Columns found: {', '.join(self.headers)}"
             )
         self._headers = {header_key(header): header for header in reversed(self.headers)}
+        self._left_out = 0
         self._found: dict[str, str] = {}
+        self._fields = {self._header(column) for columns in shipped.columns.values() for column in columns}
         self._pairs = self._places()
         currency = self._header(next(iter(shipped.columns.get("currency", ())), ""))
         if "currency" not in (*mapping.columns, *mapping.values):
             if currency:
                 mapping = mapping.with_columns([("currency", currency)])
+            elif shipped.minor_units:
+                mapping = mapping.with_columns([("currency", "currency")])
             elif code := self._currency_of_price():
                 mapping = mapping.with_values({"currency": code})
-        self._rows = ShopRows(mapping, self.headers, photos=photos, system=shipped.name)
+        headers = [*self.headers, "currency"] if shipped.minor_units else self.headers
+        self._rows = ShopRows(mapping, headers, photos=photos, system=shipped.name)
         self._mapped = {column for columns in mapping.columns.values() for column in columns}
         if ends := next((header for name in shipped.ends_before if (header := self._header(name))), ""):
             self._table.allow_end_before(self.headers.index(ends))
         else:
-            self._table.allow_end_behind(self._used())
+            self._table.allow_end_behind(self._used() - self._with_prefix(shipped.attribute_prefix).keys())
         self.total = self._table.total
 
     @property
@@ -93,31 +99,57 @@ class ShopTable:
         """What was found about the table as a whole, with the columns that were not used."""
         unused = [header for header in self.headers if header not in self._used()]
         notes = [facts.unused_columns(unused, _MAX_UNUSED)] if unused else []
+        if self._left_out:
+            notes.append(facts.OTHER_CURRENCIES(rows=self._left_out))
         return [*self._rows.notes, *notes, *self._table.notes]
 
     def __iter__(self) -> Iterator[Row]:
+        self._left_out = 0
         with closing(SkusOfFile()) as skus:
-            product: _Product | None = None
-            for line in self._table:
-                level = self._level(line, product)
-                if line.error:
+            for line, product in self._lines():
+                if product is None:
                     yield Row(line.line, "", error=line.error, cells=line.cells)
-                elif level == "variant" and product is not None:
-                    product.count += 1
-                    if product.count > _MAX_LINES:
-                        yield Row(line.line, "", error=facts.TOO_MANY_VARIANTS(limit=_MAX_LINES), cells=line.cells)
-                    else:
-                        yield self._row(line, product, skus)
-                elif level:
-                    product = self._product(line)
+                elif product.count > _MAX_LINES:
+                    yield Row(line.line, "", error=facts.TOO_MANY_VARIANTS(limit=_MAX_LINES), cells=line.cells)
+                else:
                     yield self._row(line, product, skus)
+
+    def _lines(self) -> Iterator[tuple[TableRow, _Product | None]]:
+        """The lines that are rows, each with its product; that of one that could not be read is None."""
+        product: _Product | None = None
+        waits = False
+        for line in self._table:
+            level = self._level(line, product)
+            if level == "variant" and product is not None:
+                if waits:
+                    # What is sold are its variants.
+                    product.sku = self._text(product.line, "sku") or product.key or self._text(product.line, "title")
+                    waits = False
+                product.count += 1
+                yield line, product
+            elif line.error:
+                yield line, None
+            elif level:
+                if waits and product is not None:
+                    yield product.line, product
+                product = self._product(line)
+                waits = self._shipped.variants is not None and self._shipped.variants.are_all
+                if not waits:
+                    yield line, product
+        if waits and product is not None:
+            yield product.line, product
 
     def _level(self, line: TableRow, product: _Product | None) -> str:
         """What a line is: a product, a variant, or "" for what is left out."""
         variants = self._shipped.variants
-        if variants is None or line.error:
+        if line.error:
+            return ""
+        if variants is None:
             return "product"
         key = self._cell(line, variants.key)
+        if variants.one_currency and self._is_in_another_currency(line, key, product):
+            self._left_out += 1
+            return ""
         if variants.parent:
             parent = self._cell(line, variants.parent)
             return "variant" if product is not None and parent and parent == product.key else "product"
@@ -128,6 +160,12 @@ class ShopTable:
                 return "variant" if of_product else "product"
             return "product" if level in {value.casefold() for value in variants.product} else ""
         return "variant" if product is not None and key in ("", product.key) else "product"
+
+    def _is_in_another_currency(self, line: TableRow, key: str, product: _Product | None) -> bool:
+        if self._text(line, "title"):
+            return False
+        of_product = self._text(product.line, "currency") if product is not None and key == product.key else None
+        return self._text(line, "currency") not in ("", of_product)
 
     def _product(self, line: TableRow) -> _Product:
         variants = self._shipped.variants
@@ -145,19 +183,26 @@ class ShopTable:
         record: dict[str, str | Sequence[str]] = {**line.values}
         for name in self._shipped.columns:
             if self._is_present(name):
-                record[name] = self._value(line, name) or self._value(product.line, name)
+                # A stock that is not counted has none, whatever that of the first variant is.
+                own = name == "available" and self._first_is_variant()
+                record[name] = self._value(line, name) or ("" if own else self._value(product.line, name))
+        record |= self._of_properties(line, product)
+        self._add_own_photo(record, line)
         record["sku"] = sku
         if not is_first and self._shipped.variants is not None and self._shipped.variants.option_text:
             # The text of its options stands in place of its title.
             record["title"] = self._text(product.line, "title")
-        paths = deepest_first(self._paths(line) or self._paths(product.line))
-        if self._is_present("category"):
+        has_category = self._is_present("category") or "category" in self._shipped.property_fields
+        paths = deepest_first(self._paths(record)) if has_category else []
+        if has_category:
             record["category"] = paths[0] if paths else ()
         record["price"], record["list_price"] = self._prices(line, product)
+        if self._shipped.minor_units:
+            record |= first_price(self._text(line, "price") or self._text(product.line, "price"))
         if self._shipped.variants is not None:
-            record["family"] = product.sku or product.key
+            record["family"] = product.sku or self._text(product.line, "family") or product.key
         record |= self._states(line, product)
-        attributes = self._all_attributes(line, options, record)
+        attributes = self._all_attributes(line, product, options, record)
         return self._rows.build(
             ShopProduct(
                 line=line.line,
@@ -191,36 +236,74 @@ class ShopTable:
             text = self._cell(line, value)
             if text and (option := self._cell(line, name) or product.options.get(value, "")):
                 found[option] = text
-        if variants.option_prefix:
-            prefix = variants.option_prefix.casefold()
-            for header in self.headers:
-                if header.casefold().startswith(prefix) and (text := line.values[header].strip()):
-                    found[header[len(prefix) :].strip("{} ")] = text
+        for names, values, mark in variants.option_lists:
+            of_product = self._cell(line, names) or self._cell(product.line, names)
+            pairs = zip(of_product.split(mark), self._cell(line, values).split(mark), strict=False)
+            found |= {name.strip(): value.strip() for name, value in pairs if name.strip() and value.strip()}
+        found |= {name.strip("{} "): text for name, text in self._prefixed(line, variants.option_prefix)}
         return found | (parse_options(self._cell(line, variants.option_text)) if variants.option_text else {})
 
     def _all_attributes(
-        self, line: TableRow, options: Mapping[str, str], record: dict[str, str | Sequence[str]]
+        self,
+        line: TableRow,
+        product: _Product,
+        options: Mapping[str, str],
+        record: dict[str, str | Sequence[str]],
     ) -> dict[str, str]:
         """Options first, then what stands in pairs of columns, and the fields of the record, which are taken out of it."""
         attributes = {name: value for column, value in options.items() if (name := column.lower())}
-        for name, value in self._attributes(line):
-            attributes.setdefault(name, value)
+        prefix = self._shipped.attribute_prefix
+        # What all of its variants have stands in the line of a product that is none.
+        shared = {} if self._first_is_variant() else dict(self._prefixed(product.line, prefix))
+        attributes = {**shared, **_joined(self._attributes(line, product)), **attributes}
+        for name in self._shipped.property_fields.values():
+            attributes.pop(name, None)
         for name in [name for name in record if name.startswith("attribute.")]:
             if text := str(record.pop(name)):
                 attributes.setdefault(name.removeprefix("attribute."), text)
         return attributes
 
-    def _attributes(self, line: TableRow) -> Iterator[tuple[str, str]]:
+    def _attributes(self, line: TableRow, product: _Product) -> Iterator[tuple[str, str]]:
         """Names and values of the attributes that stand in pairs of columns, or several in a cell."""
         cells = line.cells[-1]
         for one, other in self._pairs:
             if other < len(cells) and (name := cells[one].strip().lower()) and (value := cells[other].strip()):
                 yield name, value
+        yield from self._prefixed(line, self._shipped.attribute_prefix)
+        yield from self._properties(line, product)
+
+    def _properties(self, line: TableRow, product: _Product) -> Iterator[tuple[str, str]]:
         for column, between, mark in self._shipped.properties:
-            for text in self._cell(line, column).split(between):
+            of_product = self._cell(product.line, column) if column in self._shipped.shared_properties else ""
+            for text in (self._cell(line, column) or of_product).split(between):
                 name, found, value = (part.strip() for part in text.partition(mark))
                 if found and name and value:
                     yield name.lower(), value
+
+    def _prefixed(self, line: TableRow, prefix: str) -> Iterator[tuple[str, str]]:
+        """What follows the prefix in the names of columns, and the texts of these columns."""
+        for header, name in self._with_prefix(prefix).items():
+            if header not in self._fields and (text := line.values[header].strip()):
+                yield name, text
+
+    def _with_prefix(self, prefix: str) -> dict[str, str]:
+        """The columns with a prefix, in which * stands for any text, and what follows it in their names."""
+        pattern = re.compile(re.escape(prefix.casefold()).replace(r"\*", ".*?"))
+        found = ((header, pattern.match(header_key(header))) for header in self.headers if prefix)
+        return {header: name for header, match in found if match and (name := match.string[match.end() :].strip())}
+
+    def _of_properties(self, line: TableRow, product: _Product) -> dict[str, str | Sequence[str]]:
+        """Fields that are properties, of the line or else of its product."""
+        found: dict[str, str | Sequence[str]] = {}
+        for name, key in self._shipped.property_fields.items():
+            values = [value for found_key, value in self._properties(line, product) if found_key == key]
+            found[name] = list(dict.fromkeys(values)) if is_multiple(name) else "".join(values[:1])
+        return found
+
+    def _add_own_photo(self, record: dict[str, str | Sequence[str]], line: TableRow) -> None:
+        column = self._shipped.variants.image if self._shipped.variants is not None else ""
+        if own := split_photos(self._cell(line, column)) if column else []:
+            record["image"] = self._photos([*own, *record.get("image", ())])
 
     def _places(self) -> list[tuple[int, int]]:
         """The places of the columns of attributes: those of the names, and of the values."""
@@ -247,6 +330,9 @@ class ShopTable:
 
     def _currency_of_price(self) -> str:
         """The currency in the name of the column of prices: `Price EUR`."""
+        if mark := self._shipped.currency_mark:
+            named = (re.search(rf"{re.escape(mark)}([A-Z]{{3}})\b", header) for header in self.headers)
+            return next((match[1] for match in named if match), "")
         columns = (self._header(column) for column in self._shipped.columns.get("price", ()) if "*" in column)
         return next((code for header in columns if header and (code := without_currency(header)[1])), "")
 
@@ -272,14 +358,12 @@ class ShopTable:
     def _photos(self, names: Sequence[str]) -> list[str]:
         """The links; the files, if there are none."""
         prefix = self._shipped.photo_prefix
-        found = [name if is_link(name) or not prefix else f"{prefix}{name}" for name in names]
+        found = [name if is_link(name) or not prefix else f"{prefix}{name}" for name in dict.fromkeys(names)]
         return [name for name in found if is_link(name)] or found
 
-    def _paths(self, line: TableRow) -> list[list[str]]:
-        if "category" not in self._shipped.columns:
-            return []
+    def _paths(self, record: Mapping[str, str | Sequence[str]]) -> list[list[str]]:
         separator = self._shipped.category_separator
-        return [split_escaped(path, separator) if separator else [path] for path in self._value(line, "category")]
+        return [split_escaped(path, separator) if separator else [path] for path in record["category"]]
 
     def _prices(self, line: TableRow, product: _Product) -> tuple[str, str]:
         """The price, and the one before a reduction, or ""."""
@@ -335,14 +419,14 @@ class ShopTable:
                 variants.sku,
                 variants.surcharge,
                 variants.option_text,
+                variants.image,
             ]
             names += [column for pair in variants.options for column in pair]
+            names += [column for lists in variants.option_lists for column in lists[:2]]
         names += [*shipped.discount, shipped.discount_mode]
         used = {header for name in names if (header := self._header(name))}
-        prefix = variants.option_prefix.casefold() if variants is not None else ""
-        return (
-            used | self._mapped | {header for header in self.headers if prefix and header.casefold().startswith(prefix)}
-        )
+        option_prefix = variants.option_prefix if variants is not None else ""
+        return used.union(self._mapped, self._with_prefix(option_prefix), self._with_prefix(shipped.attribute_prefix))
 
     def _cell(self, line: TableRow, column: str) -> str:
         return line.values.get(self._header(column), "").strip()
@@ -351,9 +435,17 @@ class ShopTable:
         """The column of the table with this name, in which * stands for any text; "" if there is none."""
         if column not in self._found:
             key = header_key(column)
-            matches = (header for header in self.headers if "*" in key and fnmatchcase(header_key(header), key))
-            self._found[column] = self._headers.get(key) or next(matches, "")
+            matches = [header for header in self.headers if "*" in key and fnmatchcase(header_key(header), key)]
+            self._found[column] = self._headers.get(key) or of_shop_language(matches)
         return self._found[column]
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The values of each name, each once, with commas between them."""
+    found: dict[str, dict[str, None]] = {}
+    for name, value in pairs:
+        found.setdefault(name, {})[value] = None
+    return {name: ", ".join(values) for name, values in found.items()}
 
 
 @dataclass(slots=True)

@@ -427,6 +427,19 @@ def _column_by_language(name: str, headers: Sequence[str]) -> str:
     return ""
 
 
+def of_shop_language(headers: Sequence[str]) -> str:
+    """Of columns of one text in several languages, the one in that of the shop, or else the first.
+
+    Args:
+        headers: the columns.
+
+    Returns:
+        One of them; "" if there is none.
+    """
+    own = settings.LANGUAGE_CODE.partition("-")[0]
+    return next((header for header in headers if without_language(header)[1] == own), next(iter(headers), ""))
+
+
 def without_language(header: str) -> tuple[str, str]:
     """A name without the language that it ends with: `name.en`, `description-de_DE-print`, `Titel (fr)`.
 

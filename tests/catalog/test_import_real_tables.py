@@ -109,6 +109,17 @@ def test_a_table_in_which_every_line_lacks_a_column_may_lack_it_in_the_middle(tm
     assert (counts(report), problems(report)[0]) == ((0, 0, 0, 2), (2, "4 columns instead of 5"))
 
 
+def test_links_to_photos_in_columns_that_are_not_used_are_named(tmp_path: Path) -> None:
+    lines = [
+        "sku,title,portrait,website",
+        "a,Mug,https://example.com/1.jpg,https://example.com/a",
+        "b,Cup,,https://example.com/b",
+    ]
+    note = "columns with links to photos that are not used: portrait"
+    assert note in run(table(tmp_path, *lines))["notes"]
+    assert note not in run(table(tmp_path, *lines), "--map", "image=portrait", "--no-fetch")["notes"]
+
+
 def test_a_table_without_known_names_keeps_its_first_line(tmp_path: Path) -> None:
     path = table(tmp_path, "kod1,nimi", "m1,Muki", "m2,Kulho")
     assert counts(run(path, "--map", "sku=kod1", "--map", "title=nimi")) == (2, 0, 0, 0)

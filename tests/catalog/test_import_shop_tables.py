@@ -51,6 +51,32 @@ PRESTASHOP = (
     "Summary;Description;Tags (x,y,z...);Image URLs (x,y,z...)"
 )
 
+VENDURE = (
+    "name,slug,description,assets,facets,optionGroups,optionValues,sku,price,taxCategory,stockOnHand,trackInventory,variantAssets,"
+    "variantFacets"
+)
+SPREE = (
+    "slug,sku,name,price,compare_at_price,currency,status,description,tags,category1,category2,option1_name,option1_value,image1_src,"
+    "image2_src,inventory_count,track_inventory,custom_field.properties.material"
+)
+TIENDANUBE = (
+    "Identificador de URL;Nombre;Categorías;Nombre de propiedad 1;Valor de propiedad 1;Precio;Precio promocional;Stock;SKU;"
+    "Código de barras;Mostrar en tienda;Descripción;Tags;Marca;Visibilidad"
+)
+NUVEMSHOP = (
+    "Identificador URL;Nome;Categorias;Nome da variação 1;Valor da variação 1;Preço;Preço promocional;Estoque;SKU;Exibir na loja;"
+    "Tags"
+)
+EBAY = (
+    "*Action(SiteID=UK|Country=GB|Currency=GBP|Version=1193),CustomLabel,*Category,*Title,PicURL,*StartPrice,*Quantity,*C:Brand,"
+    "C:Style,Relationship,RelationshipDetails"
+)
+SHOPTET = (
+    "code;pairCode;name;shortDescription;defaultImage;image;image2;defaultCategory;categoryText;manufacturer;price;standardPrice;"
+    "currency;ean;stock;productVisibility;variant:Velikost"
+)
+COMMERCETOOLS = "productType,variantId,sku,prices,tax,categories,images,name.de,name.en,slug.de,slug.en,color,size"
+
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
@@ -220,6 +246,172 @@ def test_the_import_template_of_older_versions_of_prestashop(shop: Path) -> None
     )
     run(shop)
     assert (product("1").title, product("1").brand, product("1").price) == ("Mug", "Acme", Decimal("12.5"))
+
+
+def test_vendure(shop: Path) -> None:
+    write(
+        shop,
+        VENDURE,
+        "Easel,easel,For artists,red.jpg,category:Studio|category:Wood|brand:Acme|kind:tall,size|wood,S|oak,E-S,45.30,standard,0,"
+        "false,,",
+        ',,,,,,"L|oak",E-L,59.5,standard,0,true,blue.jpg,kind:wide|kind:low',
+        "Ink,,Blue,,,,,I-1,4,standard,3,true,,",
+    )
+    report = run(shop)
+
+    assert (counts(report), problems(report)) == ((3, 0, 0, 0), [])
+    assert report["notes"][0] == "read as a product export of Vendure"
+    assert families() == {"E-S": {"E-S", "E-L"}, "I-1": {"I-1"}}
+    small, large = product("E-S"), product("E-L")
+    assert (small.brand, small.attributes) == ("Acme", {"kind": "tall", "size": "S", "wood": "oak"})
+    assert (large.title, large.brand, large.attributes) == (
+        "Easel",
+        "Acme",
+        {"kind": "tall, wide, low", "size": "L", "wood": "oak"},
+    )
+    assert (categories("E-L"), small.available, large.available) == (["studio", "wood"], True, False)
+    # Its own photo stands in front of that of the product.
+    assert (small.images.count(), large.images.count()) == (1, 2)
+
+
+def test_vendure_in_several_languages(shop: Path) -> None:
+    write(
+        shop,
+        "name:de,name:en,slug:en,description:en,assets,facets:en,optionGroups,optionValues:en,sku,price,taxCategory,variantAssets",
+        "Staffelei,Easel,easel,Tall,,brand:Acme,size,S,E-S,45.30,standard,",
+        ",,,,,,,L,E-L,59.5,standard,",
+    )
+    run(shop)
+
+    assert (product("E-L").title, product("E-L").attributes, product("E-S").brand) == ("Easel", {"size": "L"}, "Acme")
+
+
+def test_spree(shop: Path) -> None:
+    write(
+        shop,
+        SPREE,
+        "shirt,SHIRT,Shirt,0,0,USD,active,Of linen,summer,Men -> Shirts,Sale,,,red.jpg,,,,linen",
+        "shirt,SHIRT-S,,62.99,80,USD,,,,,,Size,S,blue.jpg,,4,true",
+        "shirt,SHIRT-L,,62.99,,USD,,,,,,Size,L,,,0,true",
+        "cap,CAP,Cap,9,,USD,draft,,,,,,,red.jpg,blue.jpg,,false,",
+        "shirt,SHIRT-S,,59.99,,EUR,,,,,,,,,,,",
+        "cap,CAP,,8,,EUR,,,,,,,,,,,",
+    )
+    report = run(shop)
+
+    assert (counts(report), problems(report)) == ((3, 0, 0, 0), [])
+    assert "2 rows with prices in other currencies were left out" in report["notes"]
+    assert families() == {"SHIRT-S": {"SHIRT-S", "SHIRT-L"}, "CAP": {"CAP"}}
+    small, large, cap = product("SHIRT-S"), product("SHIRT-L"), product("CAP")
+    assert (small.title, small.price, small.list_price, small.currency, small.available) == (
+        "Shirt",
+        Decimal("62.99"),
+        80,
+        "USD",
+        True,
+    )
+    assert (large.available, large.attributes) == (False, {"material": "linen", "size": "L"})
+    assert categories("SHIRT-L") == ["men/shirts", "sale"]
+    assert (cap.active, cap.available, cap.images.count()) == (False, True, 2)
+
+
+def test_tiendanube(shop: Path) -> None:
+    write(
+        shop,
+        TIENDANUBE,
+        "taza;Taza;Mesa > Tazas, Regalos;Color;Azul;10,000.00;9,000.00;0;;779;SI;<p>Alta</p>;azul, alta;Sur;Visible",
+        ";;;;Verde;;;;;;;;;;",
+        "plato;Plato;Mesa;;;5,000.00;;3;P-1;;NO;;;;Oculto",
+    )
+    report = run(shop, "--set", "currency=ARS")
+
+    assert (counts(report), problems(report)) == ((3, 0, 0, 0), [])
+    assert families() == {"taza-Azul": {"taza-Azul", "taza-Verde"}, "P-1": {"P-1"}}
+    blue, green = product("taza-Azul"), product("taza-Verde")
+    assert (blue.price, blue.list_price, blue.currency, blue.available) == (9000, 10000, "ARS", False)
+    # An empty stock is not counted.
+    assert (green.title, green.price, green.available, green.attributes["color"]) == ("Taza", 9000, True, "Verde")
+    assert (categories("taza-Verde"), product("P-1").active) == (["mesa/tazas", "regalos"], False)
+
+
+def test_nuvemshop(shop: Path) -> None:
+    write(
+        shop, NUVEMSHOP, "caneca;Caneca;Casa > Canecas;Cor;Azul;1.299,90;;4;C-1;SIM;azul", ";;;;Verde;1.299,90;;0;C-2;;"
+    )
+    report = run(shop)
+
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    assert (product("C-2").title, product("C-2").price, product("C-2").available) == (
+        "Caneca",
+        Decimal("1299.9"),
+        False,
+    )
+
+
+def test_ebay(shop: Path) -> None:
+    write(
+        shop,
+        EBAY,
+        "Add,J-1,57988,Jacket,https://example.com/1.jpg|https://example.com/2.jpg,49.99,1,Acme,Slim,,",
+        'Add,TEE,15687,Tee,https://example.com/3.jpg,,,Acme,Loose,,"Size=S;M|Color=Red"',
+        ",TEE-S,,,,9.99,3,,,Variation,Size=S|Color=Red",
+        ",TEE-M,,,,9.99,0,,,Variation,Size=M|Color=Red",
+    )
+    report = run(shop, "--no-fetch")
+
+    assert (counts(report), problems(report), report["photos_left_out"]) == ((3, 0, 0, 0), [], 4)
+    assert families() == {"J-1": {"J-1"}, "TEE-S": {"TEE-S", "TEE-M"}}
+    jacket, tee = product("J-1"), product("TEE-M")
+    assert (jacket.price, jacket.currency, jacket.brand, jacket.attributes) == (
+        Decimal("49.99"),
+        "GBP",
+        "Acme",
+        {"style": "Slim"},
+    )
+    assert (jacket.category, tee.title, tee.available) == (None, "Tee", False)
+    assert tee.attributes == {"style": "Loose", "size": "M", "color": "Red"}
+
+
+def test_shoptet(shop: Path) -> None:
+    write(
+        shop,
+        SHOPTET,
+        "1/M;P1;Bunda;Teplá;red.jpg;red.jpg;blue.jpg;Muži > Bundy;Akce;Acme;1 259,90;1 469,90;CZK;859;5;visible;M;",
+        "1/L;P1;Bunda;Teplá;red.jpg;;;Muži > Bundy;;Acme;1 259,90;;CZK;;0;hidden;L;",
+    )
+    report = run(shop)
+
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    assert families() == {"1/M": {"1/M", "1/L"}}
+    medium, large = product("1/M"), product("1/L")
+    assert (medium.price, medium.list_price, medium.currency) == (Decimal("1259.9"), Decimal("1469.9"), "CZK")
+    assert (medium.images.count(), medium.attributes) == (2, {"gtin": "859", "velikost": "M"})
+    assert (categories("1/M"), large.available, large.active) == (["muži/bundy", "akce"], False, False)
+
+
+def test_commercetools(shop: Path) -> None:
+    write(
+        shop,
+        COMMERCETOOLS,
+        "main,1,S-5,DE-USD 27500;USD 34375;USD 19900 b2b,standard,New>Men>Shoes;Men,https://example.com/1.jpg;https://example.com/2.jpg,"
+        "Schuhe,Shoes,schuhe,shoes,grey,5",
+        ",2,S-6,JPY 9900|8900,standard,,,,,,,grey,6",
+        "main,1,C-1,KWD 1234,standard,Men,,Kappe,Cap,kappe,cap,,",
+    )
+    report = run(shop, "--no-fetch")
+
+    assert (counts(report), problems(report), report["currencies"]) == ((3, 0, 0, 0), [], ["USD", "JPY", "KWD"])
+    assert families() == {"S-5": {"S-5", "S-6"}, "C-1": {"C-1"}}
+    five, six, cap = product("S-5"), product("S-6"), product("C-1")
+    assert (five.title, five.price, five.list_price, five.currency) == ("Shoes", Decimal("343.75"), None, "USD")
+    assert (six.title, six.price, six.list_price, six.attributes) == (
+        "Shoes",
+        8900,
+        9900,
+        {"color": "grey", "size": "6"},
+    )
+    assert (cap.price, cap.currency, categories("S-6")) == (Decimal("1.234"), "KWD", ["new/men/shoes", "men"])
+    assert not any("currency" in note for note in report["notes"])
 
 
 @pytest.mark.parametrize("slug", shipped_mappings())
