@@ -23,7 +23,9 @@ from embeddings.vector_index.base import (
     VectorIndex,
     VectorQuery,
 )
-from tests.contracts.conftest import MakeCollection
+from tests.contracts.conftest import SEARCHING, MakeCollection
+
+searching = pytest.mark.parametrize("index", SEARCHING, indirect=True)
 
 FIRST_ID = 2**40 + 5
 ID_STEP = 977
@@ -644,6 +646,7 @@ def test_a_closed_index_opens_again_with_everything_there(index: VectorIndex, sh
     assert index.retrieve(shared_collection, [4])[4].payload["price"] == 40.5
 
 
+@searching
 def test_filtered_queries_find_what_is_there_once_the_graph_is_built(
     index: VectorIndex, collection: MakeCollection
 ) -> None:
@@ -696,14 +699,14 @@ def departments(indexes: dict[str, VectorIndex]) -> Iterator[dict[int, str]]:
         )
         for i, row in enumerate(clustered())
     ]
-    for index in indexes.values():
+    for index in map(indexes.__getitem__, SEARCHING):
         name = f"test-{uuid.uuid4().hex}"
         index.ensure(IndexCollection(name, 32))
         index.upsert(name, points)
         index.optimise(name)
         names[id(index)] = name
     yield names
-    for index in indexes.values():
+    for index in map(indexes.__getitem__, SEARCHING):
         index.drop(names[id(index)])
 
 
@@ -729,6 +732,7 @@ def hiding(what: str, number: int) -> tuple[Filter, NDArray[np.bool_]]:
             return Filter(exclude={"product_id": near}), others % CLUSTERS != brand
 
 
+@searching
 @pytest.mark.parametrize("together", [False, True], ids=["one by one", "in a batch"])
 @pytest.mark.parametrize(
     "what",
@@ -759,6 +763,7 @@ def test_a_filter_that_hides_where_the_search_arrives_still_finds_the_nearest(
     assert min(shares) >= 0.8
 
 
+@searching
 def test_of_near_identical_photos_the_nearest_are_found(index: VectorIndex, collection: MakeCollection) -> None:
     """Whole numbers of eight bits cannot tell them apart."""
     rows = vectors(40, 64)[np.arange(2000) % 40] + 0.1 * vectors(2000, 64, seed=1)
