@@ -115,11 +115,21 @@ class EncoderVersionFactory(DjangoModelFactory[EncoderVersion]):
 
 def embedding(version: EncoderVersion, image: ProductImage, vector: Sequence[float], **fields: Any) -> ImageEmbedding:
     """An indexed row of a photo with this vector."""
-    values: dict[str, Any] = {
+    row, _ = ImageEmbedding.objects.update_or_create(
+        version=version, image_id=image.pk, defaults=_values(image, vector, fields)
+    )
+    return row
+
+
+def new_embedding(version: EncoderVersion, image: ProductImage, vector: Sequence[float]) -> ImageEmbedding:
+    """Such a row, which is not saved yet."""
+    return ImageEmbedding(version=version, image_id=image.pk, **_values(image, vector, {}))
+
+
+def _values(image: ProductImage, vector: Sequence[float], fields: dict[str, Any]) -> dict[str, Any]:
+    return {
         "state": ImageEmbedding.State.INDEXED,
         "content_hash": image.sha256,
         "vector": vector_to_bytes(np.asarray(vector, dtype=np.float32)),
         **fields,
     }
-    row, _ = ImageEmbedding.objects.update_or_create(version=version, image_id=image.pk, defaults=values)
-    return row

@@ -12,14 +12,14 @@ from django.test import Client
 from numpy.typing import NDArray
 from PIL import Image
 
-from catalog.models import Category, Product
+from catalog.models import Category, Product, ProductImage
 from embeddings.backends import Backends, get_vector_index
 from embeddings.indexing import points_of
-from embeddings.models import Collection, EncoderVersion
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import clear_live_collection_cache
 from embeddings.vector_index.base import Distance
 from recommender.rules.book import forget_rules
-from tests.factories import ProductFactory, ProductImageFactory, embedding
+from tests.factories import ProductFactory, ProductImageFactory, embedding, new_embedding
 
 
 class MeanColourEncoder:
@@ -55,6 +55,16 @@ class Shop:
             row = embedding(self.version, ProductImageFactory.create(product=product, **photo), vector)
             get_vector_index().upsert(self.version.index_collection().name, points_of(self.version.layout, [row]))
         return product
+
+    def add_all(self, products: Sequence[tuple[Sequence[float], dict[str, Any]]]) -> list[Product]:
+        """Products with one indexed photo each: (the photo's vector, the product's fields). Many of them take a few statements."""
+        added = Product.objects.bulk_create(ProductFactory.build(**fields) for _, fields in products)
+        photos = ProductImage.objects.bulk_create(ProductImageFactory.build(product=product) for product in added)
+        rows = ImageEmbedding.objects.bulk_create(
+            new_embedding(self.version, photo, vector) for photo, (vector, _) in zip(photos, products, strict=True)
+        )
+        get_vector_index().upsert(self.version.index_collection().name, points_of(self.version.layout, rows))
+        return added
 
     def use_distance(self, distance: Distance) -> None:
         """Compare differently. For an empty shop."""

@@ -50,28 +50,25 @@ def furnished(shop: Shop, count: int = 40) -> RuledShop:
         parent, _, slug = path.rpartition("/")
         categories[path] = CategoryFactory.create(slug=slug, parent=categories.get(parent))
 
-    def add(number: int) -> Product:
+    def fields(number: int) -> dict[str, Any]:
         gender = _GENDERS[number % 5]
         attributes: dict[str, Any] = {} if gender is None else {"gender": gender}
         attributes["margin"] = number % 7 / 10
-        return shop.add(
-            direction(number),
-            sku=f"P-{number}",
-            category=categories[_DEPARTMENTS[number % 4]],
-            brand=_BRANDS[number // 2 % 4],
-            price=None if number % 11 == 10 else Decimal(5 + number % 9 * 5),
-            currency="USD" if number % 13 == 12 else "EUR",
-            available=number % 3 != 1,
-            tags=["sale"] if number % 4 == 3 else [],
-            attributes=attributes,
-        )
+        return {
+            "sku": f"P-{number}",
+            "category": categories[_DEPARTMENTS[number % 4]],
+            "brand": _BRANDS[number // 2 % 4],
+            "price": None if number % 11 == 10 else Decimal(5 + number % 9 * 5),
+            "currency": "USD" if number % 13 == 12 else "EUR",
+            "available": number % 3 != 1,
+            "tags": ["sale"] if number % 4 == 3 else [],
+            "attributes": attributes,
+        }
 
-    product = add(0)
+    product, *others = shop.add_all([(direction(number), fields(number)) for number in range(count)])
     Product.objects.filter(pk=product.pk).update(price=Decimal(20))
     product.refresh_from_db()
-    return RuledShop(
-        shop, product, [add(number) for number in range(1, count)], save_set({"name": "main", "active": True})
-    )
+    return RuledShop(shop, product, others, save_set({"name": "main", "active": True}))
 
 
 def path_of(product: Product) -> str:
