@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, UnreadablePostError
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import exceptions, serializers
+from rest_framework.views import APIView
 
 from rest.errors import IdempotencyKeyReused, InvalidParameters
 
@@ -118,6 +119,27 @@ def problem_response(problem: ProblemDetail) -> HttpResponse:
         headers["WWW-Authenticate"] = 'Bearer realm="lookalike"'
     body = json.dumps(problem.as_json(), ensure_ascii=False)
     return HttpResponse(body, status=problem.type.status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def with_remedy(error: Exception, view: APIView) -> Exception:
+    """An error of REST framework about the form of a request, with what the view takes instead.
+
+    Args:
+        error: Any error.
+        view: The view that was called.
+
+    Returns:
+        The same error, or one with a longer message.
+    """
+    if isinstance(error, exceptions.MethodNotAllowed):
+        allowed = [method for method in view.allowed_methods if method not in ("HEAD", "OPTIONS")]
+        return exceptions.MethodNotAllowed("", detail=f"{str(error.detail).rstrip('.')}: use {' or '.join(allowed)}.")
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        types = [parser.media_type for parser in view.get_parsers()]
+        return exceptions.UnsupportedMediaType(
+            "", detail=f"{str(error.detail).rstrip('.')}: send {' or '.join(types)}."
+        )
+    return error
 
 
 def _message(error: Exception) -> str:

@@ -20,7 +20,7 @@ import recommender.problems
 import rest.problems
 import training.problems
 from jobs.storage import database_storage_error
-from rest.problems import INTERNAL_ERROR, REJECTED, ProblemTypes, find_type, problem_response
+from rest.problems import INTERNAL_ERROR, REJECTED, ProblemTypes, find_type, problem_response, with_remedy
 
 PROBLEM_TYPES: ProblemTypes = {
     **rest.problems.PROBLEM_TYPES,
@@ -37,7 +37,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
 
     Args:
         error: Whatever the view, its authentication, its permissions or its parsers raised.
-        context: REST framework's, with the request.
+        context: REST framework's, with the request and the view.
 
     Returns:
         The problem detail; a status of 500 or above is logged with its cause.
@@ -46,6 +46,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
     set_rollback()
     if isinstance(error, DatabaseError):
         error = database_storage_error(error) or error
+    error = with_remedy(error, context["view"])
     problem_type = find_type(error, PROBLEM_TYPES)
     response = problem_response(problem_type.describe(error, request.path))
     # Django would log the status without the cause. Its own function, which logs each response once.

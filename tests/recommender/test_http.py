@@ -68,8 +68,17 @@ def test_a_wrong_method_is_a_405_problem_with_the_allowed_methods(
 ) -> None:
     response = getattr(api, method)(path)
 
-    problem(response, 405)
+    detail = problem(response, 405)["detail"]
     assert set(response["Allow"].split(", ")) == set(allowed.split(", "))
+    assert detail == f'Method "{method.upper()}" not allowed: use {allowed.partition(",")[0]}.'
+
+
+def test_a_body_of_another_type_is_a_415_problem_with_the_types_that_are_read(api: Client) -> None:
+    response = api.post("/api/collections/all/search", {"text": "mug"}, content_type="application/json")
+
+    assert problem(response, 415)["detail"] == (
+        'Unsupported media type "application/json" in request: send multipart/form-data or application/x-www-form-urlencoded.'
+    )
 
 
 def test_an_unexpected_error_is_a_500_problem_without_its_message(
