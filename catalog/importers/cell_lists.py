@@ -18,7 +18,7 @@ _BETWEEN_NAMES = (re.compile(r"\s*;\s*"), re.compile(r"\s*,\s*"))
 _BEHIND_A_LINK = (re.compile(r";\s+"), re.compile(r",\s+"))
 
 # Between the levels of a category, in the order in which they are looked for.
-_LEVEL_MARKS = (">", "»", "›", "::", "→")
+_LEVEL_MARKS = ("->", "=>", ">", "»", "›", "::", "→")
 _SLASH = "/"
 _MAX_DEPTH = 50
 # Between several categories of a cell.
@@ -145,11 +145,13 @@ def _levels(path: str, separator: str, *, slashes: bool) -> list[str]:
 
 
 def _split_at_commas(path: str, marks: Sequence[str]) -> list[str]:
-    """Commas are between categories only if each part has levels: `Bed, Bath > Towels` is one."""
+    """Commas are between categories only if each part has levels, or is a slug: `Bed, Bath > Towels` is one."""
     parts = _parts(path.split(","))
-    if len(parts) > 1 and "," not in marks and all(any(mark in part for mark in marks) for part in parts):
-        return parts
-    return [path]
+    if len(parts) < 2 or "," in marks:
+        return [path]
+    have_levels = all(any(mark in part for mark in marks) for part in parts)
+    are_slugs = " " not in path and all(part == category_slug(part) and not part.isdigit() for part in parts)
+    return parts if have_levels or are_slugs else [path]
 
 
 def _is_slug_path(path: str) -> bool:

@@ -26,7 +26,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         " product no, product code, product id, product sku, variant sku, part number, stock code, style number, model number,"
         " reference, article, code, item sku, seller sku, concrete sku, internal reference, default code, custom label sku,"
         " custom label, object id, vehicle id, listing id, home listing id, hotel id, unique id,"
-        " vin, id",
+        " order number, vin, id, abstract sku",
         "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
         " produktnummer, interne referenz, artikelnummer im shop, shop artikelnummer, händler artikelnummer",
         "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs, référence interne",
@@ -69,7 +69,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "category": {
         "en": "category, categories, category path, category name, product category, product categories, product type, department,"
-        " google product category, feed product type",
+        " google product category, feed product type, category level, main taxon, taxon, taxons, category key",
         "de": "kategorie, kategorien, kategoriepfad, warengruppe, produktkategorie, produktgruppe, rubrik, produktgruppe im shop",
         "fr": "catégorie, catégories, catégorie de produit, rayon, rubrique",
         "es": "categoría, categorías, categoría de producto, familia de productos, categoría del producto en la tienda",
@@ -96,7 +96,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "price": {
         "en": "price, current price, selling price, retail price, sales price, regular price, unit price, price incl vat,"
-        " price incl tax, gross price, standard price, price with vat, price vat",
+        " price incl tax, gross price, standard price, price with vat, price vat, start price, buy it now price",
         "de": "preis, verkaufspreis, bruttopreis, preis brutto, vk, vk preis, einzelpreis, stückpreis",
         "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public",
         "es": "precio, precio de venta, pvp, precio con iva, precio unitario",
@@ -109,8 +109,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "cs": "cena, cena s dph, prodejní cena",
     },
     "list_price": {
-        "en": "list price, compare at price, compare price, original price, old price, former price, was price, rrp, msrp,"
-        " strike price",
+        "en": "list price, compare at price, compare price, original price, old price, price old, former price, was price, rrp,"
+        " msrp, strike price",
         "de": "listenpreis, uvp, streichpreis, alter preis, statt preis, unverbindliche preisempfehlung",
         "fr": "prix barré, prix conseillé, ancien prix, prix d'origine",
         "es": "precio de lista, precio anterior, precio original, precio tachado",
@@ -177,7 +177,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "family": {
         "en": "family, item group id, parent sku, abstract sku, parent id, product group id, variant group, variant group id,"
-        " variant of",
+        " variant of, main number",
         "de": "variantengruppe, eltern artikelnummer, hauptartikel, hauptartikelnummer, vaterartikel",
         "fr": "groupe de variantes, référence parent, produit parent",
         "es": "grupo de variantes, referencia padre, producto padre",
@@ -189,7 +189,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "image": {
         "en": "image, images, image url, image urls, image link, image links, photo, photos, photo url, picture, pictures,"
         " picture url, main image, main image url, primary image, product image, product image url, product images, image src,"
-        " image path, image file, image name, filename, file name, item photo url, photo link, img url, img, images image url",
+        " image path, image file, image name, default image, pic url, filename, file name, item photo url, photo link, img url,"
+        " img, images image url",
         "de": "bild, bilder, bild url, bildlink, bild link, bilddatei, produktbild, produktbilder, hauptbild, foto, fotos",
         "fr": "image, images, photo, photos, url de l'image, lien image, image principale",
         "es": "imagen, imágenes, foto, fotos, url de imagen, imagen principal",
@@ -292,7 +293,7 @@ _PREFIX = re.compile(r"\*?\s*(?:g:|c:)?\s*")
 _CURRENCY_AT_END = re.compile(
     r"(?P<name>.*?\w),?[\s_\-(\[/]+(?:(?:in|en|em|в)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč|(?i:руб\.?|грн\.?))[)\]]?"
 )
-_NUMBER_AT_END = re.compile(r"\d{1,2}$")
+_NUMBER = re.compile(r"(?<!\d)\d{1,2}(?!\d)")
 # Of several photos in tables of Meta: `image[0].url`.
 _INDEX = re.compile(r"\[\d{1,2}\]")
 # The language of a text, with its country, and the channel that it is for: `name.en`, `name-en_US-print`, `titel_de`, `Name (FR)`.
@@ -391,7 +392,12 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
 def is_well_known(header: str) -> bool:
     """Whether a column has a name that shops use, so that somebody may miss it."""
     key = _key(without_language(header)[0])
-    return key in _WELL_KNOWN_KEYS or any(key in keys for keys in _KEYS.values()) or _is_further_image(header)
+    return (
+        key in _WELL_KNOWN_KEYS
+        or any(key in keys for keys in _KEYS.values())
+        or _numbered_key(header) in _KEYS["category"]
+        or _is_further_image(header)
+    )
 
 
 def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
@@ -406,11 +412,11 @@ def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
             _key(rest): header for header in reversed(headers) for rest, code in [without_currency(header)] if code
         }
         return next(((named[key],) for key in _KEYS[name] if key in named), ())
-    if name != "image":
+    if name not in ("image", "category"):
         return ()
     # `image 1`, `image 2`: no column has the name without a number.
     numbered = [header for header in headers if _numbered_key(header) in _KEYS[name]]
-    return tuple(numbered[:1])
+    return tuple(numbered if name == "category" else numbered[:1])
 
 
 def _column_by_language(name: str, headers: Sequence[str]) -> str:
@@ -465,7 +471,7 @@ def _numbered_key(header: str) -> str:
     if _INDEX.search(header):
         return _key(_INDEX.sub("", header))
     key = _key(header)
-    return _NUMBER_AT_END.sub("", key) if _NUMBER_AT_END.search(key) else ""
+    return _NUMBER.sub("", key, count=1) if _NUMBER.search(key) else ""
 
 
 def without_currency(header: str) -> tuple[str, str]:

@@ -109,6 +109,19 @@ def test_a_table_in_which_every_line_lacks_a_column_may_lack_it_in_the_middle(tm
     assert (counts(report), problems(report)[0]) == ((0, 0, 0, 2), (2, "4 columns instead of 5"))
 
 
+def test_numbered_columns_are_the_levels_of_a_category_and_the_photos(tmp_path: Path) -> None:
+    lines = [
+        "sku,title,category_1,category_2,image_1_url,image_2_url,Price Old,price",
+        "a,Dress,Women,Dresses,https://example.com/1.jpg,https://example.com/2.jpg,12,9",
+        "b,Shirt,Men -> Shirts,,https://example.com/3.jpg,,,9",
+    ]
+    report = run(table(tmp_path, *lines), "--no-fetch")
+
+    assert (counts(report), report["photos_left_out"]) == ((2, 0, 0, 0), 3)
+    assert [str(product(sku).category) for sku in ("a", "b")] == ["women/dresses", "men/shirts"]
+    assert product("a").list_price == 12
+
+
 def test_links_to_photos_in_columns_that_are_not_used_are_named(tmp_path: Path) -> None:
     lines = [
         "sku,title,portrait,website",
@@ -151,7 +164,7 @@ def test_a_currency_of_its_own_column_or_option_counts_more(tmp_path: Path) -> N
 
 
 def test_a_word_behind_the_price_is_no_currency(tmp_path: Path) -> None:
-    report = run(table(tmp_path, "sku,title,price_all,price old", "m1,Mug,12.50,13"))
+    report = run(table(tmp_path, "sku,title,price_all,price top", "m1,Mug,12.50,13"))
     assert (product("m1").price, report["currencies"]) == (None, [])
 
 

@@ -389,6 +389,35 @@ def test_shoptet(shop: Path) -> None:
     assert (categories("1/M"), large.available, large.active) == (["muži/bundy", "akce"], False, False)
 
 
+def test_tilda(shop: Path) -> None:
+    write(
+        shop,
+        "Tilda UID;Brand;SKU;Category;Title;Description;Text;Photo;Price;Quantity;Price Old;Editions;Parent UID;"
+        "Characteristics:Цвет",
+        "11;Acme;M-1;Посуда>>>Кружки;Кружка;;Синяя;https://example.com/1.jpg https://example.com/2.jpg;990.0000;5;1200.0000;;;синий",
+        "22;Acme;TEE;Одежда;Футболка;;;https://example.com/3.jpg;;;;;;белый",
+        "23;;T-S;;;;;;1500.0000;0;;Размер:S;22;",
+        "24;;;;;;;;1500.0000;;;Размер:M;22;",
+    )
+    report = run(shop, "--no-fetch", "--set", "currency=RUB")
+
+    assert (counts(report), problems(report), report["photos_left_out"]) == ((3, 0, 0, 0), [], 4)
+    assert families() == {"M-1": {"M-1"}, "T-S": {"T-S", "24"}}
+    mug, tee = product("M-1"), product("T-S")
+    assert (mug.price, mug.list_price, mug.attributes, categories("M-1")) == (
+        990,
+        1200,
+        {"цвет": "синий"},
+        ["посуда/кружки"],
+    )
+    assert (tee.title, tee.brand, tee.available, tee.attributes) == (
+        "Футболка",
+        "Acme",
+        False,
+        {"цвет": "белый", "размер": "S"},
+    )
+
+
 def test_commercetools(shop: Path) -> None:
     write(
         shop,
