@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from threading import RLock
 from typing import Any
@@ -32,7 +33,9 @@ from embeddings.vector_index.base import (
 
 
 @dataclass(slots=True)
-class _Stored:
+class Stored:
+    """A collection of the index and its points."""
+
     collection: IndexCollection
     points: dict[int, Point] = field(default_factory=dict)
 
@@ -41,15 +44,25 @@ class MemoryVectorIndex:
     """A VectorIndex for tests, without persistence."""
 
     def __init__(self) -> None:
-        self._stored: dict[str, _Stored] = {}
+        self._stored: dict[str, Stored] = {}
         self._lock = RLock()
+
+    def contents(self) -> dict[str, Stored]:
+        """A copy of all that is stored, by the name of its collection."""
+        with self._lock:
+            return deepcopy(self._stored)
+
+    def fill(self, contents: dict[str, Stored]) -> None:
+        """Replace all that is stored by a copy of these contents."""
+        with self._lock:
+            self._stored = deepcopy(contents)
 
     def claim(self) -> None:
         """Nothing to claim: the vectors belong to this process."""
 
     def ensure(self, collection: IndexCollection, *, bulk_load: bool = False) -> None:
         with self._lock:
-            stands = self._stored.setdefault(collection.name, _Stored(collection)).collection
+            stands = self._stored.setdefault(collection.name, Stored(collection)).collection
         check_same(stands, collection)
 
     def exists(self, name: str) -> bool:
@@ -149,7 +162,7 @@ class MemoryVectorIndex:
     def close(self, name: str | None = None) -> None:
         """Nothing to close: the vectors are kept."""
 
-    def _get(self, name: str) -> _Stored:
+    def _get(self, name: str) -> Stored:
         try:
             return self._stored[name]
         except KeyError:

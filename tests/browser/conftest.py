@@ -34,8 +34,9 @@ from catalog.models import Product
 from embeddings.indexing import process_outbox
 from embeddings.selectors import clear_live_collection_cache
 from tests import loopback
+from tests.browser.furnished import FurnishedShops
 from tests.browser.looks import Device, Look, Scheme, look_at_all
-from tests.browser.pages import assert_quiet, furnish
+from tests.browser.pages import Shop, assert_quiet
 from tests.catalog.shop import stock
 from tests.factories import jpeg
 
@@ -202,6 +203,20 @@ def index_photos(settings: LazySettings) -> Iterator[Callable[[], object]]:
     clear_live_collection_cache()
 
 
+@pytest.fixture(scope="session")
+def furnished_shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FurnishedShops]:
+    """What each worker furnishes once."""
+    shops = FurnishedShops(tmp_path_factory.mktemp("furnished"))
+    yield shops
+    shops.close()
+
+
+@pytest.fixture
+def shop(furnished_shops: FurnishedShops, shop_url: str, index_photos: Callable[[], object]) -> Shop:
+    """A shop with content for every page; other fixtures that make rows have to come after it."""
+    return furnished_shops.make(shop_url, index_photos)
+
+
 @pytest.fixture
 def api(page: Page) -> Iterator[Api]:
     """A fake API: its responses, and the requests that it got."""
@@ -221,6 +236,7 @@ def looks_of_devices() -> dict[Device, dict[Scheme, dict[str, Look]]]:
 @pytest.fixture
 def looks(
     looks_of_devices: dict[Device, dict[Scheme, dict[str, Look]]],
+    furnished_shops: FurnishedShops,
     page: Page,
     screen: Screen,
     shop_url: str,
@@ -232,7 +248,7 @@ def looks(
     """The results of all pages on the screen, by the page's name."""
     settings.SHOP_SUBSTITUTES = True
     if screen.device not in looks_of_devices:
-        shop = furnish(shop_url, index_photos)
+        shop = furnished_shops.make(shop_url, index_photos)
         looks_of_devices[screen.device] = look_at_all(page, screen.device, shop, sign_in, complaints)
     return looks_of_devices[screen.device][screen.scheme]
 

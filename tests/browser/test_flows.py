@@ -14,15 +14,9 @@ from catalog.models import Product
 from embeddings.text_indexing import process_texts
 from jobs.models import Job
 from tests.browser.conftest import DEVICES, Screen
-from tests.browser.pages import CATALOGUE, Shop, furnish, work_off
+from tests.browser.pages import CATALOGUE, Shop, work_off
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.parametrize("screen", DEVICES)]
-
-
-@pytest.fixture
-def shop(shop_url: str, index_photos: Callable[[], object]) -> Shop:
-    """A shop with content for every page."""
-    return furnish(shop_url, index_photos)
 
 
 def open_filters(page: Page) -> None:

@@ -12,23 +12,17 @@ from accounts import keys
 from accounts.models import ApiKey, User
 from recommender.models import Event
 from tests.browser.conftest import until
-from tests.browser.pages import Shop, furnish
+from tests.browser.pages import Shop
 from tests.factories import jpeg
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def shop(shop_url: str, index_photos: Callable[[], object]) -> Shop:
-    """A shop with content for every page."""
-    return furnish(shop_url, index_photos)
-
-
-@pytest.fixture
-def widget_key(shop_url: str, settings: LazySettings) -> str:
+def widget_key(shop: Shop, settings: LazySettings) -> str:
     """The key of the widget for the shop's own pages; reading requires it."""
     settings.API_READS = "keys"
-    settings.WIDGET_API_KEY = keys.create(ApiKey(name="Shop pages", origins=shop_url)).text
+    settings.WIDGET_API_KEY = keys.create(ApiKey(name="Shop pages", origins=shop.url)).text
     return settings.WIDGET_API_KEY
 
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from catalog.models import Category, Product
 from catalog.services import withdraw_products
 from tests.browser.conftest import SIZES, TIMEOUT_MS
-from tests.browser.pages import BACK_OFFICE, furnish
+from tests.browser.pages import BACK_OFFICE, Shop
 from tests.catalog.shop import stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +38,7 @@ _TEXTS = """() => {
 
 
 @pytest.fixture
-def shop(shop_url: str, index_photos: Callable[[], object], settings: LazySettings) -> list[Product]:
+def products(shop_url: str, index_photos: Callable[[], object], settings: LazySettings) -> list[Product]:
     """A product in two photos, one without photo and price, one sold out and one that is gone."""
     settings.SHOP_SUBSTITUTES = True
     details = {"brand": "Harbour", "description": "Holds 350 ml.", "attributes": {"colour": "blue"}}
@@ -70,9 +70,9 @@ def visitor(browser: Browser) -> Iterator[Callable[[str], Page]]:
         context.close()
 
 
-def see_all(page: Page, shop_url: str, shop: list[Product]) -> Iterator[str]:
+def see_all(page: Page, shop_url: str, products: list[Product]) -> Iterator[str]:
     """Open the pages of the shop one after another, and yield what each is called."""
-    mug, bare, sold_out, gone = shop
+    mug, bare, sold_out, gone = products
     for name, path in (
         ("home", "/"),
         ("list", "/products/?page=2&min_price=a"),
@@ -108,13 +108,13 @@ def see_all(page: Page, shop_url: str, shop: list[Product]) -> Iterator[str]:
 
 
 def test_a_shopper_sees_the_shop_in_the_language_of_the_browser(
-    visitor: Callable[[str], Page], shop_url: str, shop: list[Product], subtests: pytest.Subtests
+    visitor: Callable[[str], Page], shop_url: str, products: list[Product], subtests: pytest.Subtests
 ) -> None:
     data = {"Lookalike", "Alder", "Harbour", "Holds 350 ml.", "Colour", "blue"}
     data |= {text for row in Product.objects.values_list("title", "sku") for text in row}
     data |= set(Category.objects.values_list("name", flat=True))
     pages = {language: visitor(language) for language in ("en", *LANGUAGES)}
-    for name, *_ in zip(*(see_all(page, shop_url, shop) for page in pages.values()), strict=True):
+    for name, *_ in zip(*(see_all(page, shop_url, products) for page in pages.values()), strict=True):
         english = set(pages["en"].evaluate(_TEXTS))
         for language, same in LANGUAGES.items():
             page = pages[language]
@@ -174,10 +174,7 @@ class _Page(HTMLParser):
             self.texts.add(" ".join(text.split()))
 
 
-def test_staff_see_every_page_of_the_admin_in_german(
-    index_photos: Callable[[], object], client: Client, subtests: pytest.Subtests
-) -> None:
-    shop = furnish("http://testserver", index_photos)
+def test_staff_see_every_page_of_the_admin_in_german(shop: Shop, client: Client, subtests: pytest.Subtests) -> None:
     client.force_login(shop.owner)
     data = {text for row in Product.objects.values_list("title", "sku", "brand") for text in row}
     data |= {text for row in Category.objects.values_list("name", "path", "slug") for text in row} | {
