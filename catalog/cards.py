@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 from django.db import connection
 from django.db.models import Aggregate, F, OuterRef, QuerySet, Subquery, TextField
@@ -43,10 +43,15 @@ class CardColumn:
     help: str
 
 
-def _column(
-    expression: Any = None, *, convert: Callable[[Any], Any] | None = None, public: bool = True, help: str = ""
-) -> Any:
-    return field(metadata={"expression": expression, "convert": convert, "public": public, "help": help})
+@dataclass(frozen=True)
+class _Column:
+    """What the annotation of a field says, see CardColumn; without an expression, that is the field of this name."""
+
+    expression: Any = None
+    _: KW_ONLY
+    convert: Callable[[Any], Any] | None = None
+    public: bool = True
+    help: str = ""
 
 
 def _price(value: Any) -> Decimal | None:
@@ -83,8 +88,7 @@ _OTHER_CATEGORIES = (
 _FIRST_IMAGE = ProductImage.objects.filter(product=OuterRef("pk")).order_by("position", "id").values("file")[:1]
 
 
-@dataclass(frozen=True, slots=True)
-class ProductCard:
+class ProductCard(NamedTuple):
     """What a list of products shows.
 
     Attributes:
@@ -95,31 +99,38 @@ class ProductCard:
         family: id of the main product of a variant, else the product's own.
     """
 
-    id: int = _column()
-    sku: str = _column()
-    slug: str = _column(public=False)
-    title: str = _column()
-    category: str = _column(F("category__path"), convert=_text, help='Slug path of its category, "" without one.')
-    other_categories: tuple[str, ...] = _column(
-        Subquery(_OTHER_CATEGORIES), convert=_lines, help="Slug paths of the other categories that it is found in."
-    )
-    brand: str = _column()
-    price: Decimal | None = _column(convert=_price)
-    list_price: Decimal | None = _column(convert=_price, help="The price before a reduction; null without one.")
-    currency: str = _column(help="ISO 4217.")
-    available: bool = _column(convert=bool)
-    image: str = _column(Subquery(_FIRST_IMAGE), convert=_text, public=False)
-    family: int = _column(Coalesce("variant_of", "id"), public=False)
+    id: Annotated[int, _Column()]
+    sku: Annotated[str, _Column()]
+    slug: Annotated[str, _Column(public=False)]
+    title: Annotated[str, _Column()]
+    category: Annotated[
+        str, _Column(F("category__path"), convert=_text, help='Slug path of its category, "" without one.')
+    ]
+    other_categories: Annotated[
+        tuple[str, ...],
+        _Column(
+            Subquery(_OTHER_CATEGORIES), convert=_lines, help="Slug paths of the other categories that it is found in."
+        ),
+    ]
+    brand: Annotated[str, _Column()]
+    price: Annotated[Decimal | None, _Column(convert=_price)]
+    list_price: Annotated[
+        Decimal | None, _Column(convert=_price, help="The price before a reduction; null without one.")
+    ]
+    currency: Annotated[str, _Column(help="ISO 4217.")]
+    available: Annotated[bool, _Column(convert=bool)]
+    image: Annotated[str, _Column(Subquery(_FIRST_IMAGE), convert=_text, public=False)]
+    family: Annotated[int, _Column(Coalesce("variant_of", "id"), public=False)]
 
 
 def _columns() -> tuple[CardColumn, ...]:
-    types = get_type_hints(ProductCard)
-    return tuple(
-        CardColumn(
-            each.name, types[each.name], **{**each.metadata, "expression": each.metadata["expression"] or F(each.name)}
+    columns = []
+    for name, annotation in get_type_hints(ProductCard, include_extras=True).items():
+        value_type, column = get_args(annotation)
+        columns.append(
+            CardColumn(name, value_type, column.expression or F(name), column.convert, column.public, column.help)
         )
-        for each in fields(ProductCard)
-    )
+    return tuple(columns)
 
 
 COLUMNS = _columns()
@@ -167,7 +178,7 @@ def _card(row: Sequence[Any]) -> ProductCard:
     values = list(row)
     for position, convert in _CONVERSIONS:
         values[position] = convert(values[position])
-    return ProductCard(*values)
+    return ProductCard._make(values)
 
 
 def _selected(products: QuerySet[Product]) -> QuerySet[Product, tuple[Any, ...]]:

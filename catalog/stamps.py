@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from django.apps import apps
@@ -94,8 +95,12 @@ def read() -> Stamps:
 
 def may_lag() -> bool:
     """Whether there may be changes without a stamp of their own: PostgreSQL sets one in each transaction, not for each change."""
-    database = connections[DEFAULT_DB_ALIAS]
-    return database.in_atomic_block and database.vendor != "sqlite"
+    return not _is_sqlite() and connections[DEFAULT_DB_ALIAS].in_atomic_block
+
+
+@cache
+def _is_sqlite() -> bool:
+    return connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
 
 
 def watch(topic: Topic, *models: type[Model]) -> None:

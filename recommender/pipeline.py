@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import NamedTuple
 
 from catalog.cards import ProductCard, visible_cards
 from catalog.errors import ProductNotFound
@@ -113,8 +114,7 @@ class Parts:
     ranker: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recommendation:
+class Recommendation(NamedTuple):
     """A recommended product.
 
     Attributes:
@@ -825,6 +825,6 @@ def place_pins(
 def _in_order(ordered: Sequence[Hit], nearest: Sequence[Hit]) -> list[Hit]:
     """Hits in the order that rules gave them, each with the score of the place that it has now: re-ranking goes by scores."""
     return [
-        hit if hit is before else replace(hit, score=before.score)
+        hit if hit is before else hit._replace(score=before.score)
         for hit, before in zip(ordered, nearest, strict=False)
     ]

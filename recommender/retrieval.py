@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -79,7 +79,7 @@ class Sought:
             return [*answers[0]]
         found = _best_of_products(zip(positions, answers, strict=True))
         if not self._is_sample:
-            return [replace(hit, example=example) for example, hit in found[: self.limit]]
+            return [hit._replace(example=example) for example, hit in found[: self.limit]]
         found = found[: _MORE_PRODUCTS * self.limit]
         stored = self.read_vectors([hit.id for _, hit in found])
         hits = _compared_with_all([hit for _, hit in found], self.vectors, collection.distance, stored)
@@ -163,7 +163,7 @@ def _compared_with_all(
     scores = similarities_of_all(matrix, comparable(np.stack(vectors), distance), distance)
     examples = scores.argmax(axis=0).tolist()
     scored = {
-        hit.id: replace(hit, score=float(scores[example, column]), example=example)
+        hit.id: hit._replace(score=float(scores[example, column]), example=example)
         for column, (hit, example) in enumerate(zip(known, examples, strict=True))
     }
     return best_first(scored.get(hit.id, hit) for hit in hits)

@@ -46,13 +46,13 @@ class Weighing:
         self._weights = live.weights_of(weights)
         self.asked = [layout.query(vector, self._weights) for vector in vectors]
         # What is shown is a multiple of the score.
-        self._shown = layout.shown(1.0, self._weights)
+        self._shown = live.index.distance.shown(layout.shown(1.0, self._weights))
         # Hits are in the order of scores, which is not that of their confidence.
         self.is_mixed = bool(layout.parts) and self._weights != SHAPE_ALONE
 
     def shown(self, score: float) -> float:
         """A score as users see it."""
-        return self._live.index.distance.shown(score) * self._shown
+        return score * self._shown
 
     def score_of(self, shown: float) -> float:
         """The score of a number that a user wrote: the inverse of `shown`."""

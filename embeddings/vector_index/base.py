@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class Distance(StrEnum):
     @property
     def sign(self) -> int:
         """1 where users see the score itself, -1 where they see its negation, the distance."""
-        return 1 if self in (Distance.COSINE, Distance.DOT) else -1
+        return _SIGNS[self]
 
     def shown(self, score: float) -> float:
         """A score as users see it: the similarity for cosine and dot, the distance (0 or more) for l2 and l1."""
@@ -67,6 +67,9 @@ class Distance(StrEnum):
                 return 1 - score * score / 2
             case Distance.L1:
                 return None
+
+
+_SIGNS = {Distance.COSINE: 1, Distance.DOT: 1, Distance.L2: -1, Distance.L1: -1}
 
 
 class FieldType(StrEnum):
@@ -179,9 +182,8 @@ class Point:
     sparse: Mapping[str, SparseVector] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One answer of a query.
+class Hit(NamedTuple):
+    """One answer of a query. A tuple, which is made in a third of the time of a frozen dataclass.
 
     Attributes:
         id: of the point.

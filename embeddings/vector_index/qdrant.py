@@ -667,7 +667,7 @@ def _hit(point: models.ScoredPoint) -> Hit:
 def _answer(found: Iterable[Hit], query: VectorQuery, collection: IndexCollection) -> list[Hit]:
     """The hits that the query asks for, of those that were found."""
     if (sign := collection.distance.sign) != 1:  # the server answers with distances for l2 and l1
-        found = [replace(hit, score=sign * hit.score) for hit in found]
+        found = [hit._replace(score=sign * hit.score) for hit in found]
     ranked = best_first(hit for hit in found if near_enough(hit.score, query.min_score))
     return (best_of_products(ranked) if query.group_by_product else ranked)[: query.limit]
 

@@ -21,6 +21,8 @@ from rest.problems import ProblemSerializer
 _SCORE_DIGITS = 6
 _CONFIDENCE_DIGITS = 4
 _CROP_DIGITS = 4
+_NUMBERS = ("score", "confidence", "matched_image", "query_image")
+_NUMBERS_TEXT = ",".join(f'"{name}":%s' for name in _NUMBERS) + "}"
 
 
 def recommendations(recommended: Recommendations, base: str, *, product_id: int | None = None) -> dict[str, Any]:
@@ -67,23 +69,28 @@ def _before_results(recommended: Recommendations, product_id: int | None) -> dic
     return {**product, "collection": recommended.collection, "encoder": recommended.encoder}
 
 
+def _numbers(each: Recommendation) -> tuple[float | None, ...]:
+    """The values of _NUMBERS."""
+    score, confidence = each.score, each.confidence
+    return (
+        None if score is None else round(score, _SCORE_DIGITS),
+        None if confidence is None else round(confidence, _CONFIDENCE_DIGITS),
+        each.matched_image,
+        each.query_image,
+    )
+
+
 def _result(each: Recommendation) -> dict[str, Any]:
     """A result without its product, which comes first."""
-    return {
-        "score": None if each.score is None else round(each.score, _SCORE_DIGITS),
-        "confidence": None if each.confidence is None else round(each.confidence, _CONFIDENCE_DIGITS),
-        "matched_image": each.matched_image,
-        "query_image": each.query_image,
-        **({} if each.parts is None else {"parts": _parts(each.parts)}),
-    }
+    numbers = dict(zip(_NUMBERS, _numbers(each), strict=True))
+    return numbers if each.parts is None else {**numbers, "parts": _parts(each.parts)}
 
 
 def _result_text(each: Recommendation) -> str:
-    """The JSON of `_result` behind its brace. Of nothing but numbers it is put together here, which is three times as fast."""
-    result = _result(each)
+    """The JSON of `_result` behind its brace. Of nothing but numbers it is put together here, which is several times as fast."""
     if each.parts is not None:
-        return json_text(result)[1:]
-    return ",".join(f'"{name}":{"null" if value is None else value}' for name, value in result.items()) + "}"
+        return json_text(_result(each))[1:]
+    return _NUMBERS_TEXT % tuple(["null" if value is None else value for value in _numbers(each)])
 
 
 def _after_results(recommended: Recommendations, product_id: int | None) -> dict[str, Any]:
