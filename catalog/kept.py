@@ -6,6 +6,7 @@ A stamp is read before what it stands for: so nothing kept is older than its sta
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, Generic, TypeVar
 
@@ -26,7 +27,8 @@ class Kept(Generic[K, V]):
 
     def __init__(self) -> None:
         self._stamp: int | None = None
-        self._values: dict[K, V] = {}
+        # Not a dict, which looks for its first key behind all that were taken out before it.
+        self._values: OrderedDict[K, V] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
 
@@ -52,9 +54,9 @@ class Kept(Generic[K, V]):
             return None
         values = self._of(stamp)
         with self._lock:
-            value = values.pop(key, None)
+            value = values.get(key)
             if value is not None:
-                values[key] = value
+                values.move_to_end(key)
             return value
 
     def keep(self, stamp: int | None, key: K, value: V) -> None:
@@ -100,7 +102,7 @@ class Kept(Generic[K, V]):
                     self._add(values, fresh)
         return found
 
-    def _add(self, values: dict[K, V], fresh: Mapping[K, V]) -> None:
+    def _add(self, values: OrderedDict[K, V], fresh: Mapping[K, V]) -> None:
         for key, value in fresh.items():
             if self.is_small(value):
                 # Another request may have read the same meanwhile.
@@ -108,11 +110,12 @@ class Kept(Generic[K, V]):
                 self._size += self.size(value) - (0 if before is None else self.size(before))
                 values[key] = value
         while self._size > self.most:
-            self._size -= self.size(values.pop(next(iter(values))))
+            _, oldest = values.popitem(last=False)
+            self._size -= self.size(oldest)
 
-    def _of(self, stamp: int) -> dict[K, V]:
+    def _of(self, stamp: int) -> OrderedDict[K, V]:
         """The values of a stamp. A request with an older one goes on with its own, which are lost with it."""
         with self._lock:
             if stamp != self._stamp:
-                self._stamp, self._values, self._size = stamp, {}, 0
+                self._stamp, self._values, self._size = stamp, OrderedDict(), 0
             return self._values
