@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 from django.db import connection
@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 
 from catalog.kept import Kept
 from catalog.models import Product, ProductImage
+from catalog.statements import fetched, marks
 from jobs.process import process
 
 
@@ -188,21 +189,19 @@ def _selected(products: QuerySet[Product]) -> QuerySet[Product, tuple[Any, ...]]
 
 
 def _rows(product_ids: list[int]) -> list[Any]:
-    select = f"{_select_visible()} ({', '.join(['%s'] * len(product_ids))})"
+    found = fetched(_statement(len(product_ids)), product_ids)
+    return json.loads(found[0][0]) if connection.vendor == "sqlite" else found
+
+
+@lru_cache(maxsize=128)
+def _statement(number: int) -> str:
+    """The statement that reads so many visible products."""
+    select = f"{_select_visible()} {marks(number)}"
     if connection.vendor != "sqlite":
-        return _fetched(select, product_ids)
+        return select
     # SQLite's driver releases the interpreter for every row, and on a busy server waits to get it back each time: fetch one.
     names = ", ".join(column.name for column in COLUMNS)
-    one_row = f"WITH card ({names}) AS ({select}) SELECT json_group_array(json_array({names})) FROM card"
-    rows: list[Any] = json.loads(_fetched(one_row, product_ids)[0][0])
-    return rows
-
-
-def _fetched(sql: str, params: list[int]) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows: list[Any] = cursor.fetchall()
-    return rows
+    return f"WITH card ({names}) AS ({select}) SELECT json_group_array(json_array({names})) FROM card"
 
 
 @cache

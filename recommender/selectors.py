@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
-
-from django.db import connection
+from functools import lru_cache
 
 from catalog.kept import Kept
 from catalog.models import Product, ProductImage
+from catalog.statements import fetched, marks
 from embeddings.models import ImageEmbedding, joined_vectors
 from embeddings.parts.layout import Layout
 from embeddings.selectors import LiveCollection
@@ -76,7 +75,7 @@ def vectors_of(live: LiveCollection, product_id: int) -> dict[int, Vector]:
     Returns:
         float32 [live.layout.dim] by photo, as the index has them, of those that are embedded.
     """
-    return _vectors(live.layout, _rows(_VECTORS_SQL, [live.version_id, product_id]))
+    return _vectors(live.layout, fetched(_VECTORS_SQL, [live.version_id, product_id]))
 
 
 def vectors_of_products(live: LiveCollection, product_ids: Collection[int]) -> dict[int, dict[int, Vector]]:
@@ -91,8 +90,7 @@ def vectors_of_products(live: LiveCollection, product_ids: Collection[int]) -> d
     """
     if not product_ids:
         return {}
-    marks = ", ".join(["%s"] * len(product_ids))
-    rows = _rows(f"{_VECTORS_OF_PRODUCTS_SQL} ({marks}))", [live.version_id, *product_ids])
+    rows = fetched(f"{_VECTORS_OF_PRODUCTS_SQL} {marks(len(product_ids))})", [live.version_id, *product_ids])
     vectors = _vectors(live.layout, [(image_id, vector, parts) for image_id, vector, parts, _ in rows])
     found: dict[int, dict[int, Vector]] = {}
     for image_id, _, _, product_id in rows:
@@ -114,7 +112,7 @@ def vectors_of_images(live: LiveCollection, image_ids: Collection[int]) -> dict[
     ids = [*image_ids]
     for start in range(0, len(ids), _IDS_A_STATEMENT):
         some = ids[start : start + _IDS_A_STATEMENT]
-        rows = _rows(f"{_VECTORS_OF_IMAGES_SQL} ({', '.join(['%s'] * len(some))})", [live.version_id, *some])
+        rows = fetched(f"{_VECTORS_OF_IMAGES_SQL} {marks(len(some))}", [live.version_id, *some])
         vectors |= _vectors(live.layout, rows)
     return vectors
 
@@ -168,13 +166,18 @@ def _read_starts(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, 
     excluded: dict[int, set[int]] = {each: set() for each in product_ids}
     rows: dict[int, list[tuple[int, bytes, bytes | None]]] = {each: [] for each in product_ids}
     params = [param for each in product_ids for param in (each, *[each] * 4, live.version_id, each)]
-    sql = " UNION ALL ".join([_BESIDE_SQL] * len(product_ids))
-    for product_id, key, vector, parts, is_excluded in _rows(sql, params):
+    for product_id, key, vector, parts, is_excluded in fetched(_beside_sql(len(product_ids)), params):
         if is_excluded:
             excluded[product_id].add(key)
         else:
             rows[product_id].append((key, vector, parts))
     return {each: (_vectors(live.layout, rows[each]), frozenset(excluded[each] - {each})) for each in product_ids}
+
+
+@lru_cache(maxsize=32)
+def _beside_sql(number: int) -> str:
+    """The statement for so many products."""
+    return " UNION ALL ".join([_BESIDE_SQL] * number)
 
 
 def _vectors(layout: Layout, rows: Sequence[tuple[int, bytes, bytes | None]]) -> dict[int, Vector]:
@@ -183,10 +186,3 @@ def _vectors(layout: Layout, rows: Sequence[tuple[int, bytes, bytes | None]]) ->
     matrix = joined_vectors(layout, [(vector, parts) for _, vector, parts in rows])
     matrix.setflags(write=False)
     return {image_id: vector for (image_id, _, _), vector in zip(rows, matrix, strict=True)}
-
-
-def _rows(sql: str, params: list[int]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
