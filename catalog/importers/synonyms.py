@@ -82,7 +82,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "cs": "kategorie, kategorie produktu, kategorie zboží",
     },
     "brand": {
-        "en": "brand, brand name, product brand, mark id, manufacturer, manufacturer name, maker, make, vendor, supplier name",
+        "en": "brand, brand name, product brand, mark id, manufacturer, manufacturer name, producer, maker, make, vendor,"
+        " supplier name",
         "de": "marke, hersteller, markenname, hersteller markenname, hersteller marke",
         "fr": "marque, fabricant",
         "es": "marca, fabricante, fabricante marca",
@@ -313,12 +314,13 @@ class KnownColumns:
     notes: list[str]
 
 
-def with_known_columns(mapping: FieldMapping, headers: Sequence[str]) -> KnownColumns:
+def with_known_columns(mapping: FieldMapping, headers: Sequence[str], *, are_paths: bool = False) -> KnownColumns:
     """Complete a mapping: a field that has no column yet gets the one of its name, or else one with a synonym of it.
 
     Args:
         mapping: takes precedence; unchanged if it is not to be completed.
         headers: columns of the source.
+        are_paths: they are paths of XML, of which the last names tell, too.
 
     Returns:
         The mapping, with what a report says about it.
@@ -326,6 +328,8 @@ def with_known_columns(mapping: FieldMapping, headers: Sequence[str]) -> KnownCo
     if not mapping.automatic:
         return KnownColumns(mapping, [])
     found = find_columns(headers, mapping)
+    if are_paths:
+        found = {**found, **_find_paths(headers, mapping, found)}
     by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
     notes: list[str] = []
     if by_synonym:
@@ -387,6 +391,36 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
         further = [header for header in free if _is_further_image(header)]
         found["image"] = (*found["image"], *further)
     return found
+
+
+def _find_paths(
+    paths: Sequence[str], mapping: FieldMapping, found: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Paths of fields that no element of a product is named for, by the names at their ends: the shortest path of each."""
+    taken = {*found, *mapping.columns, *mapping.values}
+    used = _used_columns(mapping) | {path for columns in found.values() for path in columns}
+    # Those of elements in which there are others: they have the texts of all.
+    used.update(parent for path in paths if "/@" not in path for parent in [path.rpartition("/")[0]] if parent)
+    further: dict[str, tuple[str, ...]] = {}
+    for name, levels in _LEVELS_OF_PATHS.items():
+        named = [
+            path
+            for path in paths
+            if path not in used and 0 < path.count("/") <= levels and not _names_of(path).isdisjoint(_KEYS[name])
+        ]
+        if named and name not in taken:
+            further[name] = (min(named, key=lambda path: path.count("/")),)
+            used.update(further[name])
+    return further
+
+
+def _names_of(path: str) -> set[str]:
+    """What the end of a path may be the name of: `brand/name` of a brand, but `description/name` of a product."""
+    *_, parent, last = path.split("/")
+    key = _key(last.removeprefix("@"))
+    if key not in _SAYING_NOTHING:
+        return {key} - _OF_OTHERS
+    return {_key(parent), key} if _key(parent) in _TEXTS else {_key(parent)}
 
 
 def is_well_known(header: str) -> bool:
@@ -510,6 +544,26 @@ def _used_columns(mapping: FieldMapping) -> set[str]:
     return {column for columns in mapping.columns.values() for column in columns} | placeholders
 
 
+# Fields that paths of XML are looked for by their ends, with the most levels that these may be deep.
+_LEVELS_OF_PATHS: Mapping[str, int] = {
+    "title": 2,
+    "sku": 1,
+    "description": 2,
+    "category": 3,
+    "brand": 2,
+    "price": 3,
+    "list_price": 3,
+    "currency": 3,
+    "available": 1,
+    "image": 5,
+}
+# Names that only say something together with what they are in, and elements that have the texts of a product.
+_SAYING_NOTHING = frozenset(
+    ("name", "title", "value", "text", "url", "src", "href", "link", "path", "gross", "brutto", "label")
+)
+_TEXTS = frozenset(("description", "descriptions", "translation", "translations", "names", "texts", "info", "content"))
+# Identifiers, which other things than products have.
+_OF_OTHERS = frozenset(("id", "code", "reference"))
 _LANGUAGES = frozenset(code[:2] for code in LANG_INFO)
 _KEYS = {name: _keys(by_language.values()) for name, by_language in SYNONYMS.items()}
 _MODEL_KEYS = _keys(["model, model name, folder id, modell, modelo, modello, модель"]).keys()

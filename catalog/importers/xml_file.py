@@ -56,7 +56,7 @@ class XmlCatalogue:
             raise InvalidSource(f"the XML has no element {item}: it has {_elements(whole)}")
         mapped = [column for columns in mapping.columns.values() for column in columns]
         names = list(dict.fromkeys([*(name for each in sample for name in each.names), *mapped]))
-        known = with_known_columns(mapping, names)
+        known = with_known_columns(mapping, names, are_paths=True)
         self._builder = RowBuilder(known.mapping, names, photos=photos)
         self._names = names
         self._several = {

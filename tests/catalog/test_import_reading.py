@@ -426,6 +426,29 @@ def test_other_xml_is_read_by_the_element_that_is_repeated(tmp_path: Path) -> No
     assert "each element store/catalogue/product is read as a product" in report["notes"]
 
 
+def test_the_ends_of_paths_are_known_in_other_xml(tmp_path: Path) -> None:
+    path = tmp_path / "offer.xml"
+    path.write_text(
+        """<offer><products>
+        <product id="15" currency="PLN">
+          <producer id="9" name="Acme"/><category id="4" name="Bluzki"/><unit name="szt."/><supplier><name>Depot</name></supplier>
+          <description><name>Bluzka</name><long_desc>Lniana</long_desc></description>
+          <prices><price><group>EK</group><price>115</price></price><price><group>H</group><price>90</price></price></prices>
+          <images><large><image url="https://example.com/1.jpg"/><image url="https://example.com/2.jpg"/></large></images>
+        </product>
+        <product id="16"><description><name>Spodnie</name></description></product>
+        </products></offer>""",
+        encoding="utf-8",
+    )
+    report = run(path, "--no-fetch")
+
+    assert (counts(report), problems(report), report["photos_left_out"]) == ((2, 0, 0, 0), [], 2)
+    blouse = Product.objects.get(sku="15")
+    assert (blouse.title, blouse.brand, str(blouse.category)) == ("Bluzka", "Acme", "bluzki")
+    assert (blouse.price, blouse.currency) == (115, "PLN")
+    assert "prices/price/price → price" in report["notes"][1]
+
+
 def test_the_element_of_a_product_can_be_named(tmp_path: Path) -> None:
     content = "<data><x1><nr>7</nr><wie>Tasse</wie></x1><x1><nr>8</nr><wie>Kanne</wie></x1></data>"
     path = source(tmp_path, content, "data.xml")
