@@ -397,20 +397,22 @@ def _find_paths(
     paths: Sequence[str], mapping: FieldMapping, found: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
     """Paths of fields that no element of a product is named for, by the names at their ends: the shortest path of each."""
-    taken = {*found, *mapping.columns, *mapping.values}
-    used = _used_columns(mapping) | {path for columns in found.values() for path in columns}
+    taken = {name for name, columns in found.items() if "/" not in columns[0]} | {*mapping.columns, *mapping.values}
+    used = _used_columns(mapping) | {path for name in taken for path in found.get(name, ())}
     # Those of elements in which there are others: they have the texts of all.
     used.update(parent for path in paths if "/@" not in path for parent in [path.rpartition("/")[0]] if parent)
     further: dict[str, tuple[str, ...]] = {}
     for name, levels in _LEVELS_OF_PATHS.items():
+        places = {key: place for place, key in enumerate(_KEYS[name])}
         named = [
-            path
+            (path.count("/"), min(places[key] for key in keys), path)
             for path in paths
-            if path not in used and 0 < path.count("/") <= levels and not _names_of(path).isdisjoint(_KEYS[name])
+            if path not in used and 0 < path.count("/") <= levels and (keys := _names_of(path) & places.keys())
         ]
         if named and name not in taken:
-            further[name] = (min(named, key=lambda path: path.count("/")),)
-            used.update(further[name])
+            path = min(named, key=lambda found: found[:2])[2]
+            further[name] = (path,)
+            used.add(path)
     return further
 
 
@@ -419,8 +421,8 @@ def _names_of(path: str) -> set[str]:
     *_, parent, last = path.split("/")
     key = _key(last.removeprefix("@"))
     if key not in _SAYING_NOTHING:
-        return {key} - _OF_OTHERS
-    return {_key(parent), key} if _key(parent) in _TEXTS else {_key(parent)}
+        return {_key(path), key} - _OF_OTHERS
+    return {_key(path), _key(parent), *((key,) if _key(parent) in _TEXTS else ())}
 
 
 def is_well_known(header: str) -> bool:
