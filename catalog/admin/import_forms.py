@@ -43,6 +43,7 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     **{slug: format_lazy(_("feed for {site} (XML)"), site=each.name) for slug, each in COMPARISON_SITES.items()},
     "commerceml": _("catalogue of 1C (CommerceML)"),
     "bmecat": _("catalogue of a supplier (BMEcat)"),
+    "salesforce": _("catalogue of Salesforce Commerce Cloud (XML)"),
     "xml": _("XML with an element for each product"),
     "jsonl": _("JSON: a list of objects, or one a line"),
     "folder": _("folders of photos, in a zip"),

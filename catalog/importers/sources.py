@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,9 @@ from catalog.importers.mapping import FieldMapping
 from catalog.importers.marqo import MarqoDocuments
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.salesforce import MARK as SALESFORCE_MARK
+from catalog.importers.salesforce import ROOT as SALESFORCE_ROOT
+from catalog.importers.salesforce import SalesforceCatalogue
 from catalog.importers.shipped_mappings import shipped_mappings
 from catalog.importers.shop_table import ShopTable
 from catalog.importers.shopify import ShopifyExport
@@ -51,6 +54,7 @@ FORMATS = (
     *COMPARISON_SITES,
     "commerceml",
     "bmecat",
+    "salesforce",
     "xml",
     "jsonl",
 )
@@ -95,6 +99,7 @@ _TABLES: Mapping[
         | MarqoDocuments
         | VisionProducts
         | BmeCat
+        | SalesforceCatalogue
         | XmlCatalogue
         | JsonLines
     ],
@@ -104,6 +109,7 @@ _TABLES: Mapping[
     **_JSON,
     "vision": VisionProducts,
     "bmecat": BmeCat,
+    "salesforce": SalesforceCatalogue,
     "xml": XmlCatalogue,
     "jsonl": JsonLines,
 }
@@ -278,7 +284,13 @@ def _detect_xml_format(head: bytes) -> str:
     # What has no root, or that of a web page, is explained by the reader of feeds.
     if root is None or root["name"].lower() in FEED_ROOTS:
         return "merchant"
+    if _is_of_salesforce(children):
+        return "salesforce"
     return "bmecat" if root_of(children) == BMECAT_ROOT else comparison_site(children) or "xml"
+
+
+def _is_of_salesforce(children: Mapping[str, Collection[str]]) -> bool:
+    return root_of(children) == SALESFORCE_ROOT and SALESFORCE_MARK in children[SALESFORCE_ROOT]
 
 
 def is_catalogue(head: bytes) -> bool:
@@ -299,6 +311,7 @@ def is_catalogue(head: bytes) -> bool:
             return has_products(children)
         return (
             root_of(children) == BMECAT_ROOT
+            or _is_of_salesforce(children)
             or bool(comparison_site(children))
             or _has_products(name for names in children.values() for name in names)
         )
