@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import shutil
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Collection as AnyCollection
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -18,8 +20,8 @@ from heapq import nsmallest
 from itertools import islice, takewhile
 from pathlib import Path
 from struct import Struct
-from threading import Condition, Lock
-from typing import Any, NamedTuple
+from threading import Condition, Lock, Thread, main_thread
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -64,6 +66,9 @@ from embeddings.vector_index.filtered_search import (
     next_step,
 )
 from embeddings.vector_index.folder_lock import held, locked
+from embeddings.vector_index.known_points import KnownPoint, KnownPoints
+
+logger = logging.getLogger(__name__)
 
 _MARKER = "collection.json"
 _DENSE = ""  # the engine's name of the vector that has none
@@ -76,7 +81,9 @@ import sys, qdrant_edge
 shard = qdrant_edge.EdgeShard.load(sys.argv[1])
 shard.optimize(); shard.flush(); shard.close()
 """
-_MAX_KNOWN_POINTS = 500_000  # some 120 MB
+# What is known of a large shard's points is read by a thread: of so many at a time, which holds the interpreter for 2 ms, and with
+# a pause in which requests are answered. 100,000 take half a minute, and 2 s of the processor.
+_LEARNED_FROM, _LEARNED_AT_ONCE, _LEARNING_PAUSE_S = 5_000, 100, 0.02
 _LEARNING_RATE = 0.05
 # The engine maps its files into memory and lets them grow: where the disk has no room for a page that is written to, the kernel
 # kills the process (SIGBUS). So it is asked before. One write was measured to take up to 45 MB, opening up to 32.
@@ -104,13 +111,6 @@ _NOT_RESCORED = engine.QuantizationSearchParams(rescore=False)
 _BOOLEANS = [name for name, field_type in PAYLOAD_FIELDS.items() if field_type is FieldType.BOOL]
 
 
-class _Known(NamedTuple):
-    """What is kept of a point that was a hit."""
-
-    product_id: int
-    sketch: bytes
-
-
 @dataclass(slots=True)
 class _Shard:
     """An open shard.
@@ -118,8 +118,8 @@ class _Shard:
     Attributes:
         users: calls that use it now.
         closing: new calls wait until it is closed, then open it again.
-        known: of points that were hits before, which saves reading them again; kept until they are written.
-        writes: how many writes there were. What was read before one is not kept behind it.
+        known: of points, which saves reading them again.
+        is_learned: whether a thread reads what is to be known of all points, or has.
         points_a_product: moving average of points of one product among the hits of a query; how far a grouped query has to look.
         counted: how many points there are, about; None: not counted since the last write.
     """
@@ -129,28 +129,15 @@ class _Shard:
     writing: Lock = field(default_factory=Lock)
     users: int = 0
     closing: bool = False
-    known: dict[int, _Known] = field(default_factory=dict)
-    writes: int = 0
+    known: KnownPoints = field(default_factory=KnownPoints)
+    is_learned: bool = False
     points_a_product: float = 2.0
     counted: int | None = None
-    _knowing: Lock = field(default_factory=Lock)
 
     def forget(self, ids: Iterable[int]) -> None:
         """What was known of points before they were written."""
-        with self._knowing:
-            self.writes += 1
-            for point_id in ids:
-                self.known.pop(point_id, None)
+        self.known.forget(ids)
         self.counted = None
-
-    def keep(self, read: Mapping[int, _Known], writes: int) -> None:
-        """Keep what was read when there had been so many writes."""
-        with self._knowing:
-            if writes != self.writes:
-                return
-            if len(self.known) > _MAX_KNOWN_POINTS:
-                self.known.clear()
-            self.known.update(read)
 
     def count(self) -> int:
         """How many points there are, about."""
@@ -275,7 +262,10 @@ class EdgeVectorIndex:
 
     def query(self, name: str, query: VectorQuery) -> list[Hit]:
         with self._using(name) as shard:
-            return self._search(shard, query).answer()
+            hits = self._search(shard, query).answer()
+            if query.group_by_product and not shard.is_learned:
+                self._start_learning(shard)
+            return hits
 
     def query_batch(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         with self._using(name) as shard:
@@ -375,6 +365,44 @@ class EdgeVectorIndex:
                 shard.users -= 1
                 if shard.closing:
                     self._turn.notify_all()
+
+    def _start_learning(self, shard: _Shard) -> None:
+        """Have a thread read what is to be known of a shard's points, if they are many: requests would read them one by one."""
+        with self._turn:
+            started, shard.is_learned = shard.is_learned, True
+        # int8 vectors stand for full ones that stay on the disk.
+        is_done = started or bool(self._quantization) or shard.collection.of_products
+        if not is_done and shard.count() >= _LEARNED_FROM:
+            Thread(target=self._learn, args=[shard], name="points").start()
+
+    def _learn(self, shard: _Shard) -> None:
+        name = shard.collection.name
+        following: Any = 0
+        # A process that ends waits for this thread: the engine must not be left in the middle of a call.
+        while following is not None and main_thread().is_alive():
+            with self._turn:
+                # It is not opened again for this.
+                if self._open.get(name) is not shard or shard.closing:
+                    return
+                shard.users += 1
+            try:
+                writes = shard.known.writes
+                request = engine.ScrollRequest(
+                    offset=following, limit=_LEARNED_AT_ONCE, with_payload=["product_id"], with_vector=True
+                )
+                records, following = shard.handle.scroll(request)
+                if not shard.known.keep_in_order(_known(records)[0], writes, shard.count()):
+                    return
+            except Exception as error:
+                if type(error) is not Exception:  # as in `_using`
+                    raise
+                logger.warning("the points of the index %s cannot be read: %s", self._path / name, error)
+                return
+            finally:
+                with self._turn:
+                    shard.users -= 1
+                    self._turn.notify_all()
+            time.sleep(_LEARNING_PAUSE_S)
 
     def _load(self, name: str) -> _Shard:
         collection = self._standing(name)
@@ -540,25 +568,19 @@ class _Search:
                 hits.append(Hit(point_id, read.product_id, score, vectors.get(point_id), read.sketch))
         return best_first(hits)
 
-    def _read(self, ids: Sequence[int]) -> tuple[Mapping[int, _Known], Mapping[int, Vector]]:
+    def _read(self, ids: Sequence[int]) -> tuple[Mapping[int, KnownPoint], Mapping[int, Vector]]:
         """Read points by id. With the payload in the query, the engine would read it for more points than it returns.
 
         Returns:
             What is known of the points by point id, and vectors by point id if the query needs them.
         """
-        known, writes = self.shard.known, self.shard.writes
-        found = {point_id: read for point_id in ids if (read := known.get(point_id)) is not None}
+        writes = self.shard.known.writes
+        found = self.shard.known.find(ids)
         missing = ids if self.query.with_vectors else [point_id for point_id in ids if point_id not in found]
         if not missing:
             return found, {}
-        records = {int(each.id): each for each in self.shard.handle.retrieve([*missing], ["product_id"], True)}
-        vectors = {point_id: _vector(record) for point_id, record in records.items()}
-        sketches = sketches_of(np.stack([*vectors.values()])) if vectors else []
-        fresh = {
-            point_id: _Known(int((record.payload or {})["product_id"]), sketch)
-            for (point_id, record), sketch in zip(records.items(), sketches, strict=True)
-        }
-        self.shard.keep(fresh, writes)
+        fresh, vectors = _known(self.shard.handle.retrieve([*missing], ["product_id"], True))
+        self.shard.known.keep(fresh, writes)
         return found | fresh, vectors if self.query.with_vectors else {}
 
     def products(self) -> list[Hit]:
@@ -753,6 +775,18 @@ def _points(records: Iterable[engine.Record]) -> dict[int, Point]:
         )
         for record in records
     }
+
+
+def _known(records: Iterable[engine.Record]) -> tuple[dict[int, KnownPoint], dict[int, Vector]]:
+    """What is kept of points that were read, and their vectors, by point id."""
+    by_id = {int(record.id): record for record in records}
+    vectors = {point_id: _vector(record) for point_id, record in by_id.items()}
+    sketches = sketches_of(np.stack([*vectors.values()])) if vectors else []
+    known = {
+        point_id: KnownPoint(int((record.payload or {})["product_id"]), sketch)
+        for (point_id, record), sketch in zip(by_id.items(), sketches, strict=True)
+    }
+    return known, vectors
 
 
 def _engine_vector(point: Point) -> Any:

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 import qdrant_edge
 
 from embeddings.errors import CollectionNotFound, EmbeddingsError, IndexLocked, IndexUnavailable
-from embeddings.vector_index.base import Filter, IndexCollection, Point, VectorQuery
+from embeddings.vector_index.base import Filter, Hit, IndexCollection, Point, VectorQuery
 from embeddings.vector_index.edge import EdgeVectorIndex
 
 REPOSITORY = Path(__file__).parents[2]
@@ -40,6 +41,10 @@ sys.stdin.read()
 
 def points(*point_ids: int) -> list[Point]:
     return [Point(each, np.array([1, each, 0, 0], np.float32), {"product_id": each}) for each in point_ids]
+
+
+def ids(hits: Sequence[Hit]) -> list[int]:
+    return [hit.id for hit in hits]
 
 
 def another_process(folder: Path, write_up_to: int = 0) -> subprocess.Popen[str]:
@@ -273,6 +278,33 @@ def test_closing_waits_for_queries_and_later_ones_open_it_again(index: EdgeVecto
     for thread in threads:
         thread.join(30)
     assert failed == []
+
+
+def test_a_large_collection_whose_points_are_learned_answers_the_same_and_closes_at_once(tmp_path: Path) -> None:
+    index = EdgeVectorIndex(tmp_path / "index")
+    index.ensure(SHIRTS)
+    vectors = np.random.default_rng(3).standard_normal((8_000, 4)).astype(np.float32)
+    index.upsert("shirts-v1", [Point(n, vector, {"product_id": n // 2}) for n, vector in enumerate(vectors)])
+    wanted = VectorQuery(positive=[vectors[7]], limit=5, group_by_product=True)
+    first = index.query("shirts-v1", wanted)
+    # While its points are read, one of the answer goes to another product, and one goes away.
+    index.set_payload("shirts-v1", [first[1].id], {"product_id": 50_000})
+    index.delete("shirts-v1", [first[2].id])
+    deadline = time.monotonic() + 30
+    while any(thread.name == "points" for thread in threading.enumerate()) and time.monotonic() < deadline:
+        assert [hit.product_id for hit in index.query("shirts-v1", wanted)][1] == 50_000
+    after = index.query("shirts-v1", wanted)
+    assert first[0].product_id == after[0].product_id == 3
+    assert after[1].product_id == 50_000
+    assert first[2].id not in ids(after)
+    index.close()
+
+    # It begins again, and ends with the collection.
+    assert ids(index.query("shirts-v1", wanted)) == ids(after)
+    index.close("shirts-v1")
+    beside = EdgeVectorIndex(tmp_path / "index")
+    assert beside.count("shirts-v1") == 7_999
+    beside.close()
 
 
 def test_fields_that_came_after_a_collection_are_missing_until_it_is_made_anew(folder: Path) -> None:
