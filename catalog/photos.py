@@ -473,6 +473,11 @@ def _open(content: bytes, turn: _Turn) -> Image.Image:
             raise ImageRejected(PhotoRejectionReason.TOO_MANY_SCANS, facts.JPEG_SCANS(limit=_MAX_SCANS))
     else:
         _check_size(*image.size, _bytes_per_pixel(image), turn.limits)
+    if image.mode == "F":
+        # Nothing says which numbers are black and white: Pillow would cut off those beyond 0 to 255, and show 0 to 1 as black.
+        raise ImageRejected(
+            PhotoRejectionReason.FORMAT, facts.FORMAT_UNUSABLE(format=f"{image.format} of floating-point numbers")
+        )
     return image
 
 

@@ -128,6 +128,14 @@ def test_the_message_names_the_format_that_was_found() -> None:
         validate_photo(b"%PDF-1.7 ...")
 
 
+def test_numbers_without_a_white_are_no_photo() -> None:
+    content = io.BytesIO()
+    Image.new("F", (32, 32), 0.5).save(content, "TIFF")
+
+    with pytest.raises(ImageRejected, match="the file is TIFF of floating-point numbers: save it as JPEG, PNG or WebP"):
+        validate_photo(content.getvalue())
+
+
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.8, 0.97])
 @pytest.mark.parametrize(
     "content",
