@@ -144,7 +144,9 @@ def with_remedy(error: Exception, view: APIView) -> Exception:
 
 def _message(error: Exception) -> str:
     text = str(error.detail if isinstance(error, exceptions.APIException) else error)
-    return text[:1].upper() + text[1:]
+    # The name of a file stays as it is.
+    is_name = not text.partition(" ")[0].rstrip(",;:").isalpha()
+    return text if is_name else text[:1].upper() + text[1:]
 
 
 def _parameter_errors(error: InvalidParameters) -> dict[str, Any]:

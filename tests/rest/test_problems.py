@@ -62,6 +62,14 @@ def test_a_response_says_when_to_retry() -> None:
     assert "Retry-After" not in problem_response(MALFORMED.describe(exceptions.ParseError(), "/api/x"))
 
 
+@pytest.mark.parametrize(
+    ("message", "detail"),
+    [("there is no such file", "There is no such file"), ("mug.jpg is a photo", "mug.jpg is a photo")],
+)
+def test_a_detail_begins_with_a_capital_unless_it_is_the_name_of_a_file(message: str, detail: str) -> None:
+    assert MALFORMED.describe(ValueError(message), "/api/imports").detail == detail
+
+
 def test_a_type_with_a_fixed_detail_hides_the_message_of_the_error() -> None:
     assert "password" not in INTERNAL_ERROR.describe(KeyError("password"), "/api/x").detail
 
