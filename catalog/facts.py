@@ -205,6 +205,13 @@ CURRENCY_OF_COLUMN = FactKind("currency-of-column", _("the currency is %(currenc
 UNUSED_COLUMNS = FactKind("unused-columns", _("columns that are not used: %(columns)s"))
 MORE_UNUSED_COLUMNS = FactKind("more-unused-columns", _("columns that are not used: %(columns)s and %(more)s more"))
 UNUSED_PHOTOS = FactKind("unused-photos", _("columns with links to photos that are not used: %(columns)s"))
+ROWS_WITHOUT_TITLE = FactKind(
+    "rows-without-title",
+    _(
+        "%(rows)s rows have a SKU and no title: if they are variants of the row above, write its title into them, and its SKU"
+        " into a column family"
+    ),
+)
 OTHER_CURRENCIES = FactKind(
     "other-currencies",
     _("%(rows)s rows with prices in other currencies were left out"),

@@ -27,6 +27,8 @@ _SAMPLE_LINES = 20
 _MAX_PREAMBLE_LINES = 10
 _MIN_TITLE_CELLS = 2
 _MIN_NAMES = 3
+# More than were forgotten.
+_MIN_UNTITLED = 3
 SAMPLE_RECORDS = 500
 # Excel's first line that names the delimiter.
 _SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>.|\\t)", re.IGNORECASE)
@@ -71,11 +73,13 @@ class CsvCatalogue:
         self._table.allow_end_behind(self._builder.used)
         self._builder.learn(self._table.sample())
         self._known = known.notes
+        self._untitled = 0
 
     @property
     def notes(self) -> Sequence[str]:
         """What was found about the table."""
-        return [*self._table.notes, *self._known, *self._builder.notes]
+        untitled = [facts.ROWS_WITHOUT_TITLE(rows=self._untitled)] if self._untitled >= _MIN_UNTITLED else []
+        return [*self._table.notes, *self._known, *self._builder.notes, *untitled]
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
@@ -83,11 +87,14 @@ class CsvCatalogue:
         return self._builder.columns
 
     def __iter__(self) -> Iterator[Row]:
+        self._untitled = 0
         for record in self._table:
             if record.error:
                 yield Row(record.line, "", error=record.error, cells=record.cells)
             else:
-                yield self._builder.build(record.line, record.values, cells=record.cells)
+                row = self._builder.build(record.line, record.values, cells=record.cells)
+                self._untitled += row.error == facts.NO_TITLE()
+                yield row
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,16 @@ def test_numbered_columns_are_the_levels_of_a_category_and_the_photos(tmp_path: 
     assert product("a").list_price == 12
 
 
+def test_what_to_do_with_variants_below_their_product_is_said(tmp_path: Path) -> None:
+    lines = ["sku,title,size", "a,Shirt,", "a-s,,S", "a-m,,M", "a-l,,L"]
+    note = (
+        "3 rows have a SKU and no title: if they are variants of the row above, write its title into them, and its SKU into a"
+        " column family"
+    )
+    assert note in run(table(tmp_path, *lines))["notes"]
+    assert note not in run(table(tmp_path, *lines[:4]))["notes"]
+
+
 def test_links_to_photos_in_columns_that_are_not_used_are_named(tmp_path: Path) -> None:
     lines = [
         "sku,title,portrait,website",
