@@ -176,4 +176,4 @@ def test_the_owner_merges_two_products_that_are_one(
     expect(page.get_by_text("1 product was merged into “Blue mug”")).to_be_visible()
     twin = Product.objects.get(title="Blue mug, once more")
     page.goto(shop.url + twin.get_absolute_url())
-    expect(page.get_by_role("heading", name="Blue mug", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="Blue mug", exact=True, level=1)).to_be_visible()
