@@ -232,6 +232,14 @@ class TestPut:
         assert Draft202012Validator({**schema, **content["schema"]}).is_valid(document) == valid
         assert send(api, "put", MUG, document).status_code == (201 if valid else 400)
 
+    @pytest.mark.parametrize(("length", "valid"), [(100_000, True), (100_001, False)])
+    def test_refuses_too_long_descriptions_as_the_schema_does(self, api: Client, length: int, valid: bool) -> None:
+        schema = api.get("/api/schema?format=json").json()
+        content = schema["paths"]["/api/products/by-sku/{sku}"]["put"]["requestBody"]["content"]["application/json"]
+        document = {"title": "Mug", "description": "x" * length}
+        assert Draft202012Validator({**schema, **content["schema"]}).is_valid(document) == valid
+        assert send(api, "put", MUG, document).status_code == (201 if valid else 400)
+
     @pytest.mark.parametrize("text", ["\ud800", "a\0b"])
     def test_refuses_characters_that_no_database_stores(self, api: Client, text: str) -> None:
         document = {

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from jsonschema import Draft202012Validator
 
 from catalog.duplicates import make_variants
 from catalog.models import Product
@@ -134,6 +135,15 @@ def test_a_barcode_decides(api: Client, shop: Shop) -> None:
 def test_what_cannot_be_read_is_said(api: Client, shop: Shop, form: dict[str, str], parameter: str) -> None:
     errors = problem(api.post("/api/matches", form), 400)["errors"]
     assert [error["parameter"] for error in errors] == [parameter]
+
+
+@pytest.mark.parametrize(("length", "valid"), [(20_000, True), (20_001, False)])
+def test_a_description_may_be_as_long_as_the_schema_says(api: Client, coffee: Any, length: int, valid: bool) -> None:
+    schema = api.get("/api/schema?format=json").json()
+    content = schema["paths"]["/api/matches"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    record = {"title": "Mug", "description": "x" * length}
+    assert Draft202012Validator({**schema, **content["schema"]}).is_valid(record) == valid
+    assert api.post("/api/matches", record).status_code == (200 if valid else 400)
 
 
 def test_a_file_that_is_no_photo_is_refused(api: Client, shop: Shop) -> None:

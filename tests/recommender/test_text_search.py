@@ -308,6 +308,10 @@ def test_a_photo_may_be_a_data_url(shop: Shop, api: Client) -> None:
     [
         ({"photo": "data:image/jpeg;base64,@@"}, "photo"),
         ({"photo": "data:image/jpeg,x"}, "photo"),
+        (
+            {"photo": f"data:image/jpeg;base64,{base64.b64encode(blank_jpeg('red') + bytes(1_500_000)).decode()}"},
+            "photo",
+        ),
         ({"photo": "ftp://shop.example/a.jpg"}, "photo"),
         ({"photo": "http://127.0.0.1/a.jpg"}, "photo"),
         ({"text": "mug", "crop": "0,0,2,1"}, "crop"),
