@@ -165,7 +165,11 @@ class TrainingConfig:
     ema_momentum: float = _knob(
         0.99, "Momentum of the moving average of the weights; the averaged weights are kept.", bounds=(0, 0.99999)
     )
-    views: int = _knob(10, "Augmented views of each photo that features are computed of.", bounds=(1, 1000))
+    views: int = _knob(5, "Augmented views of each photo that features are computed of.", bounds=(1, 1000))
+    soup: int = _knob(
+        3, "Model soup: number of heads that are trained from the same weights with other batches; of those that help, the weights "
+        "are averaged.", bounds=(1, 20),
+    )  # fmt: skip
     unfreeze: int = _knob(0, "Number of the backbone's last layers to train too, after the head.", bounds=(0, 10_000))
     unfreeze_epochs: int = _knob(3, "Number of training epochs of the unfrozen layers.", bounds=(1, 10_000))
     fraction: float = _knob(0.15, "Share of the photos to validate with.")

@@ -61,7 +61,7 @@ def fine_tune(
         data.numbers,
         config,
         score=lambda embed: _score(data, config, embed, train[:, 0], validation[:, 0]),
-        on_epoch=lambda record: on_progress("head", record.number, config.epochs),
+        on_epoch=lambda record: on_progress("head", record.number, config.soup * config.epochs),
         checkpoints=checkpoints,
     )
     curve = [*head.fitted.curve]

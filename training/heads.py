@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from training.errors import TrainingFailed
 from training.features import Features
 from training.losses import CosineClassifier, Mixup, make_loss
 from training.samplers import Rows, SampledBatches, mixup, sampler_of, steps_of
-from training.trainer import FitSettings, Fitted, OnEpoch, backup_folder, fit
+from training.trainer import EpochRecord, FitSettings, Fitted, OnEpoch, Weights, backup_folder, fit
 
 _TINY = 1e-7
 # A feature that hardly varies among the training photos is not blown up for others: of the mean variance, at the least.
@@ -36,7 +36,7 @@ class TrainedHead:
         model: float32 [B, features], of unit length -> float32 [B, dim], L2-normalised.
         scored: the same features -> what the loss function reads: scores of classes float32 [B, classes], or embeddings.
         loss: loss function of (labels int [B], `scored`).
-        fitted: learning curve and best epoch.
+        fitted: learning curves of all that were trained, one after the other, and the best epoch of all.
     """
 
     model: keras.Model
@@ -94,18 +94,19 @@ def train_head(
     on_epoch: OnEpoch | None = None,
     checkpoints: Path | None = None,
 ) -> TrainedHead:
-    """Train a head on cached features.
+    """Train heads on cached features and average them: a greedy soup, whose members help the validation (Wortsman et al., "Model
+    soups: averaging weights of multiple fine-tuned models improves accuracy without increasing inference time", ICML 2022).
 
     Args:
         features: float16 [n, views, d].
         labels: int [n] in [0, classes).
         config: how it is trained.
-        score: the validation mAP of an embedding function; the epoch with the best one is kept.
+        score: the validation mAP of an embedding function; of each head the epoch with the best one is kept.
         on_epoch: called after each epoch.
         checkpoints: folder that an interrupted training, called again with the same arguments, continues from.
 
     Returns:
-        The head with the averaged weights of its best epoch.
+        The head with the mean weights of the soup.
 
     Raises:
         ValueError: options that nothing can be trained with.
@@ -134,26 +135,67 @@ def train_head(
         targets = np.stack([labels[rows], labels[rows[partner]], share], axis=1).astype(np.float32)
         return {"features": batch, "partner": partner.astype(np.int32), "share": share}, targets
 
-    fitted = fit(
-        _with_mixup(scored) if mixed else scored,
-        Mixup(loss) if mixed else loss,
-        SampledBatches(
-            sampler_of(config, labels, steps=steps, batch_size=config.batch_size), load, steps=steps, seed=config.seed
-        ),
-        FitSettings(
-            epochs=config.epochs,
-            patience=config.patience,
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-            ema_momentum=config.ema_momentum,
-            seed=config.seed,
-        ),
-        validate=lambda: score(lambda asked: embed_with(head, asked)),
-        # The whole photos say which set and which backbone it is, without a look at their other views.
-        backup=backup_folder(checkpoints, config, labels, features[:, 0]),
-        on_epoch=on_epoch,
-    )
-    return TrainedHead(head, scored, loss, fitted)
+    def validate() -> float:
+        return score(lambda asked: embed_with(head, asked))
+
+    # The whole photos say which set and which backbone it is, without a look at their other views.
+    backup = backup_folder(checkpoints, config, labels, features[:, 0])
+    start, members = scored.get_weights(), list[_Member]()
+    curve: list[EpochRecord] = []
+    for number in range(config.soup):
+        scored.set_weights(start)
+        seed = config.seed + number
+        fitted = fit(
+            _with_mixup(scored) if mixed else scored,
+            Mixup(loss) if mixed else loss,
+            SampledBatches(
+                sampler_of(config, labels, steps=steps, batch_size=config.batch_size), load, steps=steps, seed=seed
+            ),
+            FitSettings(
+                epochs=config.epochs,
+                patience=config.patience,
+                learning_rate=config.learning_rate,
+                weight_decay=config.weight_decay,
+                ema_momentum=config.ema_momentum,
+                seed=seed,
+            ),
+            validate=validate,
+            backup=backup / str(number) if backup else None,
+            on_epoch=_further(on_epoch, len(curve)),
+        )
+        members.append(_Member(fitted.best.after(len(curve)), scored.get_weights()))
+        curve += [record.after(len(curve)) for record in fitted.curve]
+    best = _average(scored, members, validate)
+    return TrainedHead(head, scored, loss, Fitted(curve, best))
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A head of a soup: its best epoch and its weights then."""
+
+    best: EpochRecord
+    weights: Weights
+
+
+def _further(on_epoch: OnEpoch | None, epochs: int) -> OnEpoch | None:
+    """The callback of a head that is trained after so many epochs of others."""
+    return on_epoch and (lambda record: on_epoch(record.after(epochs)))
+
+
+def _average(scored: keras.Model, members: Sequence[_Member], validate: Callable[[], float]) -> int:
+    """Give the network the mean weights of the members that help, the best first; returns the number of the best one's epoch."""
+    best, *others = sorted(members, key=lambda member: -(member.best.score or 0.0))
+    chosen, reached = [best.weights], best.best.score or 0.0
+    for other in others:
+        scored.set_weights(_mean([*chosen, other.weights]))
+        if (found := validate()) >= reached:
+            chosen, reached = [*chosen, other.weights], found
+    scored.set_weights(_mean(chosen))
+    return best.best.number
+
+
+def _mean(weights: Sequence[Weights]) -> Weights:
+    return [np.mean(arrays, axis=0) for arrays in zip(*weights, strict=True)]
 
 
 def embed_with(head: keras.Model, features: NDArray[Any]) -> Embeddings:

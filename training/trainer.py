@@ -10,7 +10,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,10 @@ class EpochRecord:
     score: float | None
     seconds: float
 
+    def after(self, epochs: int) -> EpochRecord:
+        """The same epoch, numbered on from so many others."""
+        return replace(self, number=epochs + self.number)
+
 
 OnEpoch = Callable[[EpochRecord], object]
 
@@ -62,6 +66,11 @@ class Fitted:
 
     curve: Sequence[EpochRecord]
     best_epoch: int
+
+    @property
+    def best(self) -> EpochRecord:
+        """The record of the best epoch."""
+        return self.curve[self.best_epoch - 1]
 
 
 @dataclass(frozen=True)

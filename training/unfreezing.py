@@ -126,9 +126,6 @@ def train_unfrozen(
         mirrored = images[:, :, ::-1].copy() if random.random() < 0.5 else images
         return mirrored, numbers[rows].astype(np.float32)
 
-    def renumbered(record: EpochRecord) -> EpochRecord:
-        return EpochRecord(first + record.number, record.loss, record.score, record.seconds)
-
     before, weights = score(), model.get_weights()
     fitted = fit(
         model,
@@ -142,9 +139,9 @@ def train_unfrozen(
             clipnorm=1.0, seed=config.seed,
         ),
         validate=score,
-        on_epoch=lambda record: on_epoch(renumbered(record)),
+        on_epoch=lambda record: on_epoch(record.after(first)),
     )  # fmt: skip
-    curve = [renumbered(record) for record in fitted.curve]
+    curve = [record.after(first) for record in fitted.curve]
     if max(record.score or 0.0 for record in curve) <= before:
         model.set_weights(weights)
     return curve

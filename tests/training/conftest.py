@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.test import override_settings
 
 # Small enough that a training takes a second or two.
-SMALL = ("--backbone", "bundled-fast", "--epochs", 6, "--dim", 16, "--hidden", 32, "--views", 3)
+SMALL = ("--backbone", "bundled-fast", "--epochs", 6, "--dim", 16, "--hidden", 32, "--views", 3, "--soup", 1)
 
 
 def printed(command: str, *arguments: object) -> str:

@@ -265,7 +265,7 @@ def test_a_job_without_an_upload_trains_on_the_catalogue_and_embeds_it_to_be_com
         category = CategoryFactory.create(name=kind)
         for seed in range(6):
             attach_image(ProductFactory.create(category=category), validate_photo(drawing(kind, seed)))
-    small = {"epochs": 6, "dim": 16, "hidden": 32, "views": 3}
+    small = {"epochs": 6, "dim": 16, "hidden": 32, "views": 3, "soup": 1}
     job = Job.objects.create(
         kind=TRAIN, state=Job.State.RUNNING, collection="all", parameters={"activate": False, "prepare": True, **small}
     )

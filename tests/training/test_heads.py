@@ -27,7 +27,7 @@ pytestmark = [
 
 CLASSES = 4
 QUICK = TrainingConfig(
-    dim=8, hidden=16, epochs=8, patience=8, batch_size=32, learning_rate=0.03, ema_momentum=0.9, temperature=0.2
+    soup=1, dim=8, hidden=16, epochs=8, patience=8, batch_size=32, learning_rate=0.03, ema_momentum=0.9, temperature=0.2
 )
 
 
@@ -121,6 +121,24 @@ def test_training_ends_when_validation_no_longer_gets_better_and_keeps_the_best_
     assert np.allclose(embed_with(trained.model, features()[0][:, 0]), seen[1], atol=1e-6)
 
 
+@pytest.mark.parametrize("of_the_mean", [0.7, 0.5])
+def test_heads_are_averaged_where_their_mean_validates_better(of_the_mean):
+    x, seen = features()[0][:, 0], []
+    scores = scored(0.5, 0.6, of_the_mean)
+
+    def score(embed: Embed) -> float:
+        seen.append(embed(x))
+        return scores(embed)
+
+    trained = train(dataclasses.replace(QUICK, epochs=1, soup=2), score)
+    assert [(epoch.number, epoch.score) for epoch in trained.fitted.curve] == [(1, 0.5), (2, 0.6)]
+    assert trained.fitted.best_epoch == 2
+    first, second, mean = seen
+    assert not np.allclose(first, second, atol=1e-3)
+    assert not np.allclose(mean, second, atol=1e-3)
+    assert np.allclose(embed_with(trained.model, x), mean if of_the_mean == 0.7 else second, atol=1e-6)
+
+
 class Killed(Exception):
     pass
 
@@ -147,6 +165,20 @@ def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(tmp
     assert [epoch.loss for epoch in resumed.fitted.curve] == pytest.approx(
         [e.loss for e in straight.fitted.curve], rel=1e-3
     )
+    x = features(seed=2)[0][:, 0]
+    assert np.allclose(embed_with(resumed.model, x), embed_with(straight.model, x), atol=1e-3)
+
+
+@pytest.mark.usefixtures("backup_of_each_epoch")
+def test_one_that_is_interrupted_while_a_further_head_is_trained_goes_on_there(tmp_path):
+    options = dataclasses.replace(QUICK, epochs=3, soup=2)
+    with pytest.raises(Killed):
+        train(options, checkpoints=tmp_path / "head", on_epoch=kill_after(5))
+    seen: list[int] = []
+    resumed = train(options, checkpoints=tmp_path / "head", on_epoch=lambda epoch: seen.append(epoch.number))
+    straight = train(options)
+    assert seen == [6]
+    assert [epoch.number for epoch in resumed.fitted.curve] == [1, 2, 3, 4, 5, 6]
     x = features(seed=2)[0][:, 0]
     assert np.allclose(embed_with(resumed.model, x), embed_with(straight.model, x), atol=1e-3)
 
