@@ -83,6 +83,21 @@ def test_an_adapted_version_goes_live_like_any_other(
         adapted()
 
 
+@pytest.mark.any_database
+def test_one_that_finds_no_more_is_not_recommended(
+    base: EncoderVersion, add_photo: AddPhoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adaptation, "MIN_PHOTOS", 12)
+    for number in range(12):
+        add_photo(content=drawing(KINDS[number % 3], number))
+    indexing.process_outbox()
+
+    said = adapted()
+
+    assert "It finds no more than all-v1, so there is no reason to activate it." in said
+    assert "activate_encoder" not in said
+
+
 def test_a_small_catalogue_says_why_it_is_not_adapted(base: EncoderVersion, add_photo: AddPhoto) -> None:
     add_photo()
     indexing.process_outbox()

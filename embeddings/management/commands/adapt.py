@@ -43,4 +43,10 @@ class Command(BaseCommand):
             f"found first, of {report.held_out} photos kept aside: {report.found_after:.3f}"
             f" ({version.label}: {report.found_before:.3f})"
         )
-        self.stdout.write(f"To use it: manage.py activate_encoder {report.version.label}")
+        if report.is_better:
+            self.stdout.write(f"To use it: manage.py activate_encoder {report.version.label}")
+        else:
+            self.stdout.write(
+                f"It finds no more than {version.label}, so there is no reason to activate it. What helps are several photos of"
+                " each product (an adaptation learns from them), or a training on categories (manage.py train)."
+            )
