@@ -535,6 +535,7 @@ class _Search:
             self._read_vectors,
             self._min_score,
             with_vectors=self._query.diversity > 0,
+            breadth=self._weighing.breadth,
         )
 
     def products_of(self, hits: Sequence[Hit]) -> set[int]:

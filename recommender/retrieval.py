@@ -40,6 +40,7 @@ class Sought:
         read_vectors: gives vectors by point id; called once, where not all vectors are asked.
         min_score: lowest score still returned; higher is nearer, whatever the distance.
         with_vectors: whether each hit carries its vector.
+        breadth: how many times as wide as usual the index is searched.
     """
 
     vectors: Sequence[Vector]
@@ -48,6 +49,7 @@ class Sought:
     read_vectors: ReadVectors
     min_score: float | None = None
     with_vectors: bool = False
+    breadth: int = 1
 
     @property
     def _is_sample(self) -> bool:
@@ -67,6 +69,7 @@ class Sought:
                 group_by_product=True,
                 min_score=self.min_score,
                 with_vectors=self.with_vectors,
+                breadth=self.breadth,
             )
             for position in positions
         ]

@@ -399,7 +399,8 @@ class _Finder:
         return frequencies_of(self._live.version_id, self._query.looked_up)
 
     def _nearest(self, weighing: Weighing, limit: int, conditions: Filter) -> list[Hit]:
-        [hits] = nearest_products(self._live.index, [Sought(weighing.asked, conditions, limit, self._read)])
+        sought = Sought(weighing.asked, conditions, limit, self._read, breadth=weighing.breadth)
+        [hits] = nearest_products(self._live.index, [sought])
         return hits
 
     def _words(self, limit: int, conditions: Filter, among: Collection[int] | None = None) -> dict[int, float]:

@@ -11,6 +11,9 @@ from embeddings.selectors import LiveCollection
 from embeddings.vector_index.base import Hit, Vector
 from recommender.selectors import ReadVectors
 
+# How much wider a graph is searched for a query in which a part counts nothing, or against it: no point is like that.
+_WITHOUT_A_PART, _AGAINST_A_PART = 2, 8
+
 
 class NoParts(Exception):
     """A query weighs parts that the vectors of the collection do not have."""
@@ -49,6 +52,7 @@ class Weighing:
         self._shown = live.index.distance.shown(layout.shown(1.0, self._weights))
         # Hits are in the order of scores, which is not that of their confidence.
         self.is_mixed = bool(layout.parts) and self._weights != SHAPE_ALONE
+        self.breadth = _breadth(self._weights) if layout.parts else 1
 
     def shown(self, score: float) -> float:
         """A score as users see it."""
@@ -87,3 +91,11 @@ class Weighing:
         shapes = layout.cosines(own, np.stack([vector for _, vector in known]))[SHAPE]
         by_id = {hit.id: cosine for (hit, _), cosine in zip(known, shapes.tolist(), strict=True)}
         return [by_id.get(hit.id) for hit in hits]
+
+
+def _breadth(weights: Weights) -> int:
+    """How many times as wide as usual the index is searched for these weights of parts."""
+    least = min(weights.as_dict().values())
+    if least < 0:
+        return _AGAINST_A_PART
+    return _WITHOUT_A_PART if least == 0 else 1

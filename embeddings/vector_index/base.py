@@ -281,6 +281,7 @@ class VectorQuery:
         group_by_product: return only the best hit of each product.
         min_score: lowest score still returned; see Distance.
         with_vectors: whether each hit carries its vector.
+        breadth: how many times as wide as usual a graph is searched, 1 or more: for a target that no point is like.
 
     Raises:
         InvalidFilter: the limit is below 1.
@@ -295,6 +296,7 @@ class VectorQuery:
     group_by_product: bool = False
     min_score: float | None = None
     with_vectors: bool = False
+    breadth: int = 1
 
     def __post_init__(self) -> None:
         if self.limit < 1:

@@ -300,7 +300,9 @@ class EdgeVectorIndex:
         target = query_target(query, known, shard.collection)
         scanned = self._full_scan_threshold_kb * 1024 // target.nbytes
         hidden = {*examples, *query.filter.exclude_ids}
-        return _Search(shard, query, target.tolist(), self._ef, hidden, scanned, bool(self._quantization))
+        return _Search(
+            shard, query, target.tolist(), self._ef * query.breadth, hidden, scanned, bool(self._quantization)
+        )
 
     def count(self, name: str, filter: Filter | None = None) -> int:
         with self._using(name) as shard:

@@ -412,7 +412,14 @@ class FaissVectorIndex:
     def _search(self, opened: _Opened, query: VectorQuery) -> _Search:
         examples = possible_ids({*query.positive_ids, *query.negative_ids})
         target = query_target(query, _points(opened, examples), opened.collection)
-        return _Search(opened, query, target, {*examples, *query.filter.exclude_ids}, self._ef, self._nprobe)
+        return _Search(
+            opened,
+            query,
+            target,
+            {*examples, *query.filter.exclude_ids},
+            self._ef * query.breadth,
+            self._nprobe * query.breadth,
+        )
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[_Opened]:

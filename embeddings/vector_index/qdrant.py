@@ -367,11 +367,11 @@ class QdrantVectorIndex:
     def _batched(self, asked: _Asked, begun: tuple[Situation, Step]) -> models.QueryRequest:
         """What a query of a batch begins with."""
         if around := begun[1].around:
-            return models.QueryRequest(query=asked.target, params=self._params(around), limit=around)
+            return models.QueryRequest(query=asked.target, params=self._params(asked, around), limit=around)
         return models.QueryRequest(
             query=asked.target,
             filter=asked.conditions,
-            params=self._params(asked.batched, exact=begun[1].exact),
+            params=self._params(asked, asked.batched, exact=begun[1].exact),
             limit=asked.batched,
             with_payload=["product_id"],
             with_vector=asked.query.with_vectors,
@@ -382,7 +382,7 @@ class QdrantVectorIndex:
         return models.QueryRequest(
             query=asked.target,
             filter=_among(ids, asked.conditions),
-            params=self._params(asked.batched, exact=True),
+            params=self._params(asked, asked.batched, exact=True),
             limit=asked.batched,
             with_payload=["product_id"],
             with_vector=asked.query.with_vectors,
@@ -510,22 +510,22 @@ class QdrantVectorIndex:
             if step.around:
                 candidates = self._candidates(asked, step, wanted)
                 ids = list(dict.fromkeys(each for points in candidates for each in _ids(points)))
-                hits = self._ask(asked, wanted, self._params(wanted, exact=True), ids)
+                hits = self._ask(asked, wanted, self._params(asked, wanted, exact=True), ids)
                 if len(hits) == wanted:
                     place = _place(hits[-1].id, _ids(candidates[0]))
             else:
-                hits = self._ask(asked, wanted, self._params(max(wanted, step.in_graph), exact=step.exact))
+                hits = self._ask(asked, wanted, self._params(asked, max(wanted, step.in_graph), exact=step.exact))
             found = hits if step == EXACT or not found else asked.joined(found, hits)[:wanted]
             step = next_step(step, situation, len(found), place)
         return found
 
     def _candidates(self, asked: _Asked, step: Step, wanted: int) -> list[list[models.ScoredPoint]]:
         """The nearest of all points, and what a search in the graph with the filter finds."""
-        around = self._params(step.around, exact=step.exact)
+        around = self._params(asked, step.around, exact=step.exact)
         requests = [models.QueryRequest(query=asked.target, params=around, limit=step.around)]
         if step.in_graph:
             limit = (_POINTS_A_PRODUCT if asked.query.group_by_product else 1) * wanted
-            params = self._params(max(limit, step.in_graph))
+            params = self._params(asked, max(limit, step.in_graph))
             requests.append(
                 models.QueryRequest(query=asked.target, filter=asked.conditions, params=params, limit=limit)
             )
@@ -593,13 +593,15 @@ class QdrantVectorIndex:
         )
         return [_hit(point) for point in answer.points]
 
-    def _params(self, width: int, *, exact: bool = False) -> models.SearchParams | None:
+    def _params(self, asked: _Asked, width: int, *, exact: bool = False) -> models.SearchParams | None:
         if self._server.is_local:  # always exact, and warns of parameters
             return None
         oversampling = max(OVERSAMPLING, LEAST_RESCORED / width)
         rescored = models.QuantizationSearchParams(rescore=True, oversampling=oversampling)
         return models.SearchParams(
-            hnsw_ef=max(self._ef, width), exact=exact, quantization=rescored if self._quantization else None
+            hnsw_ef=max(self._ef * asked.query.breadth, width),
+            exact=exact,
+            quantization=rescored if self._quantization else None,
         )
 
     def _batches(self, name: str, batch_size: int, after: int) -> Iterator[list[Point]]:

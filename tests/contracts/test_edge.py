@@ -257,6 +257,31 @@ def test_a_graph_that_a_filter_cuts_to_pieces_still_gives_all_there_is(tmp_path:
     index.close()
 
 
+def test_a_target_that_no_point_is_like_is_searched_for_more_widely(tmp_path: Path) -> None:
+    """As where a part of the vectors counts against a product: the same shape, but another colour."""
+    random = np.random.default_rng(0)
+    shapes = random.normal(size=(2000, 48))[np.arange(8000) % 2000] + 0.3 * random.normal(size=(8000, 48))
+    colours = random.normal(size=(12, 24))[random.integers(12, size=8000)] + 0.05 * random.normal(size=(8000, 24))
+    matrix = np.concatenate([shapes, colours], axis=1).astype(np.float32)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    index = EdgeVectorIndex(tmp_path, full_scan_threshold_kb=5)
+    index.ensure(IndexCollection("hats-v1", 72))
+    index.upsert("hats-v1", [Point(i, row, {"product_id": i}) for i, row in enumerate(matrix)])
+    index.optimise("hats-v1")
+    recalls = {}
+    for breadth in (1, 8):
+        found = 0
+        for row in matrix[:60]:
+            target = np.concatenate([row[:48], -row[48:]])
+            nearest = np.argsort(-(matrix @ target))[:10]
+            hits = index.query("hats-v1", VectorQuery(positive=[target], limit=10, breadth=breadth))
+            found += len({int(each) for each in nearest} & set(ids(hits)))
+        recalls[breadth] = found / 600
+    index.close()
+    assert recalls[8] > 0.97
+    assert recalls[8] > recalls[1] + 0.1
+
+
 def test_closing_waits_for_queries_and_later_ones_open_it_again(index: EdgeVectorIndex) -> None:
     failed: list[EmbeddingsError] = []
     enough = threading.Event()

@@ -164,4 +164,4 @@ def test_a_model_file_that_is_not_the_one_that_made_the_vectors_is_a_503_problem
 
     response = api.post(ADDRESS, {"photo": photo()})
 
-    assert "All-v1 was made by model 111111111111" in problem(response, 503)["detail"]
+    assert "all-v1 was made by model 111111111111" in problem(response, 503)["detail"]
