@@ -156,7 +156,7 @@ def test_a_server_answers_by_no_exchanged_model_and_goes_on_with_what_needs_none
     server = site.serve(until="alive")
     status, problem = search(server, next(photos.rglob("*.jpg")))
     assert (status, problem["type"]) == (503, "urn:problem-type:lookalike:encoder-mismatch")
-    assert "All-v2 was made by model" in problem["detail"]
+    assert "all-v2 was made by model" in problem["detail"]
     status, body = ask(server, "GET", "/readyz")
     assert (status, body["checks"]["encoder"]["status"]) == (503, "down")
     assert "all-v2 was made by model" in body["checks"]["encoder"]["message"]
