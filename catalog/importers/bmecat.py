@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -14,7 +14,7 @@ from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder, is_link
 from catalog.importers.rows import InvalidSource, Row
-from catalog.importers.shop_rows import ShopProduct, ShopRows, machine_price
+from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, machine_price
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
 from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile
 from catalog.models import SKU_LENGTH
@@ -35,7 +35,7 @@ _PIECE = "C62"
 _MAX_DEPTH = 50
 
 
-class BmeCat:
+class BmeCat(ShopExport[ShopRows]):
     """A row per article, numbered in the order of the file.
 
     Args:
@@ -52,8 +52,6 @@ class BmeCat:
     """
 
     format = "bmecat"
-    headers: Sequence[str] = ()
-    total = 0
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._path = path
@@ -71,15 +69,10 @@ class BmeCat:
         self._types: set[str] = set()
 
     @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
-    @property
     def notes(self) -> Sequence[str]:
         """What was found about the file as a whole."""
         net = sorted(self._types & _NET)
-        return [*self._rows.notes, *([facts.NET_PRICES(types=", ".join(net))] if net else [])]
+        return [*super().notes, *([facts.NET_PRICES(types=", ".join(net))] if net else [])]
 
     def __iter__(self) -> Iterator[Row]:
         number = 0

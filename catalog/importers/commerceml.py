@@ -24,7 +24,7 @@ from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
-from catalog.importers.shop_rows import ShopProduct, ShopRows, SkusOfFile, amount, machine_price
+from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, SkusOfFile, amount, machine_price
 from catalog.importers.temporary_database import TemporaryDatabase, text_key
 from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser
 from catalog.models import SKU_LENGTH
@@ -54,7 +54,7 @@ def has_products(outline: Mapping[str, Iterable[str]]) -> bool:
     return _OFFERS not in names and (CATALOGUE in names or "/".join(_GROUPS) in paths)
 
 
-class CommerceML:
+class CommerceML(ShopExport[ShopRows]):
     """A row per product, and per offer that is a variant of one, numbered by product.
 
     Args:
@@ -72,8 +72,6 @@ class CommerceML:
     """
 
     format = "commerceml"
-    headers: Sequence[str] = ()
-    total = 0
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, alone: bool = False) -> None:
         self._products = XmlFile(path, _PRODUCT, mapping.encoding)
@@ -105,14 +103,9 @@ class CommerceML:
             self._notes.append(facts.NO_OFFERS())
 
     @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
-    @property
     def notes(self) -> Sequence[str]:
         """What was found about the files as a whole."""
-        return [*self._rows.notes, *self._notes]
+        return [*super().notes, *self._notes]
 
     def __iter__(self) -> Iterator[Row]:
         number = 0

@@ -14,7 +14,7 @@ from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shipped_mappings import is_multiple
-from catalog.importers.shop_rows import ShopProduct, ShopRows, machine_price, with_list_price
+from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, machine_price, with_list_price
 from catalog.importers.xml_items import OWN_TEXT, FeedSyntaxError, Item, XmlFile, root_of
 from catalog.models import SKU_LENGTH
 
@@ -227,7 +227,7 @@ def comparison_site(outline: Mapping[str, Collection[str]]) -> str:
     return ""
 
 
-class ComparisonFeed:
+class ComparisonFeed(ShopExport[ShopRows]):
     """A row per product of the feed, numbered in its order.
 
     Args:
@@ -243,9 +243,6 @@ class ComparisonFeed:
     Raises:
         InvalidSource: the file is not XML, or not of this site.
     """
-
-    headers: Sequence[str] = ()
-    total = 0
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, slug: str) -> None:
         self.format = slug
@@ -264,16 +261,6 @@ class ComparisonFeed:
         self._rows = ShopRows(
             mapping, list({**names, "currency": None}), photos=photos, system=site.name, read_as=facts.READ_AS_FEED
         )
-
-    @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What was found about the feed as a whole."""
-        return self._rows.notes
 
     def __iter__(self) -> Iterator[Row]:
         number = 0

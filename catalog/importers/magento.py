@@ -21,6 +21,7 @@ from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row, RowRejected
 from catalog.importers.shop_rows import (
+    ShopExport,
     ShopProduct,
     ShopRows,
     lasts,
@@ -57,7 +58,7 @@ _ENCLOSED = re.compile(r'([a-zA-Z0-9_]+)="((?:[^"]|"")*)"')
 _EXACT_DECIMALS = re.compile(r"(\d+\.\d\d)0+", re.ASCII)
 
 
-class MagentoExport:
+class MagentoExport(ShopExport[ShopRows]):
     """A row per product. A configurable product and its variations are a family.
 
     The file is read twice, because the variations stand before their configurable product, which names them.
@@ -100,14 +101,9 @@ class MagentoExport:
         return set(REQUIRED) <= set(headers) and len(_IDENTIFYING & set(headers)) >= _IDENTIFYING_AT_LEAST
 
     @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
-    @property
     def notes(self) -> Sequence[str]:
         """What was found about the export as a whole."""
-        notes = [*self._rows.notes, *self._table.notes]
+        notes = [*super().notes, *self._table.notes]
         if self._translations:
             notes.append(facts.STORE_VIEWS(rows=self._translations))
         if self._alone:

@@ -17,7 +17,7 @@ from catalog.importers.json_objects import JsonUnreadable, json_objects
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder, is_link
 from catalog.importers.rows import Row
-from catalog.importers.shop_rows import ShopProduct, ShopRows, SkusOfFile, machine_price
+from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, SkusOfFile, machine_price
 
 _HEAD = re.compile(r'\s*(?:\{\s*"(?:results|documents)"\s*:\s*)?\[?\s*\{')
 # A document has these, and no other format that is read here.
@@ -40,7 +40,7 @@ _FIELDS = {
 _USED = frozenset(name for names in _FIELDS.values() for name in names)
 
 
-class MarqoDocuments:
+class MarqoDocuments(ShopExport[ShopRows]):
     """A row per document, whose id is the SKU. Documents of the same parent product are a family.
 
     Args:
@@ -56,8 +56,6 @@ class MarqoDocuments:
     """
 
     format = "marqo"
-    headers: Sequence[str] = ()
-    total = 0
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._path = path
@@ -66,20 +64,10 @@ class MarqoDocuments:
         named = [column for columns in mapping.columns.values() for column in columns]
         self._rows = ShopRows(mapping, list(dict.fromkeys(["currency", *named])), photos=photos, system="Marqo")
 
-    @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
     @staticmethod
     def matches(head: str) -> bool:
         """Whether a file with these first characters has such documents."""
         return bool(_HEAD.match(head)) and '"_id"' in head and any(mark in head for mark in _MARKS)
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What was found about the file as a whole."""
-        return self._rows.notes
 
     def __iter__(self) -> Iterator[Row]:
         number = 0

@@ -7,7 +7,7 @@ is read once for these, and then for its products.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder, is_link
 from catalog.importers.rows import InvalidSource, Row
-from catalog.importers.shop_rows import ShopProduct, ShopRows
+from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
 from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile
 from catalog.models import SKU_LENGTH
@@ -35,7 +35,7 @@ _PHOTOS = "images/image-group/image/@path"
 _ANY_LANGUAGE = "x-default"
 
 
-class SalesforceCatalogue:
+class SalesforceCatalogue(ShopExport[ShopRows]):
     """A row per product, numbered in the order of the file; one with variations in the file is none, and they are its family.
 
     Args:
@@ -52,8 +52,6 @@ class SalesforceCatalogue:
     """
 
     format = "salesforce"
-    headers: Sequence[str] = ()
-    total = 0
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._path = path
@@ -67,16 +65,6 @@ class SalesforceCatalogue:
             mapping, [], photos=photos, system="Salesforce Commerce Cloud", read_as=facts.READ_AS_CATALOGUE
         )
         self._photo_root = ""
-
-    @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What was found about the file as a whole."""
-        return self._rows.notes
 
     def __iter__(self) -> Iterator[Row]:
         number = 0

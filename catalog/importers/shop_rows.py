@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain, count
+from typing import Generic, Protocol, TypeVar
 
 from catalog import facts
 from catalog.importers.mapping import FIELDS, FieldMapping, RowBuilder
@@ -51,6 +52,42 @@ class ShopProduct:
     alts: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     cells: tuple[tuple[str, ...], ...] = ()
+
+
+class _Builder(Protocol):
+    """What builds the rows of an export."""
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+B = TypeVar("B", bound=_Builder)
+
+
+class ShopExport(Generic[B]):
+    """What the readers of exports have in common; each is a CatalogueSource.
+
+    Attributes:
+        headers: column names of a table; empty for other files.
+        total: approximate number of rows; 0 if it is unknown.
+    """
+
+    headers: Sequence[str] = ()
+    total: int = 0
+    _rows: B
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._rows.columns
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the export as a whole; complete when all rows were read."""
+        return self._rows.notes
 
 
 class ShopRows:

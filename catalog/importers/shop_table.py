@@ -21,6 +21,7 @@ from catalog.importers.photo_files import PhotoFolder, is_link
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shipped_mappings import ShippedMapping, header_key, is_multiple, parse_options
 from catalog.importers.shop_rows import (
+    ShopExport,
     ShopProduct,
     ShopRows,
     SkusOfFile,
@@ -38,7 +39,7 @@ _BOOLEANS = ("available", "active")
 _MAX_UNUSED = 20
 
 
-class ShopTable:
+class ShopTable(ShopExport[ShopRows]):
     """A row per product and per variant; the variants of a product are a family.
 
     Args:
@@ -90,18 +91,13 @@ class ShopTable:
         self.total = self._table.total
 
     @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
-    @property
     def notes(self) -> Sequence[str]:
         """What was found about the table as a whole, with the columns that were not used."""
         unused = [header for header in self.headers if header not in self._used()]
         notes = [facts.unused_columns(unused, _MAX_UNUSED)] if unused else []
         if self._left_out:
             notes.append(facts.OTHER_CURRENCIES(rows=self._left_out))
-        return [*self._rows.notes, *notes, *self._table.notes]
+        return [*super().notes, *notes, *self._table.notes]
 
     def __iter__(self) -> Iterator[Row]:
         self._left_out = 0

@@ -13,6 +13,7 @@ from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.shop_rows import ShopExport
 from catalog.importers.shopify_products import ShopifyProduct, ShopifyRows, ShopifyVariant
 from catalog.models import SKU_LENGTH
 
@@ -72,7 +73,7 @@ _MAX_LINES = 5000
 _POSITION_DIGITS = 9
 
 
-class ShopifyExport:
+class ShopifyExport(ShopExport[ShopifyRows]):
     """A row per variant, at its line. The variants of a handle are a family.
 
     Args:
@@ -113,14 +114,9 @@ class ShopifyExport:
         return any(required <= found for required in _IDENTIFYING)
 
     @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
-    @property
     def notes(self) -> Sequence[str]:
         """What was found about the export as a whole."""
-        return [*self._rows.notes, *self._table.notes]
+        return [*super().notes, *self._table.notes]
 
     def __iter__(self) -> Iterator[Row]:
         product: _Lines | None = None

@@ -14,12 +14,13 @@ from catalog.importers.json_objects import JsonUnreadable, json_objects
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import Row
+from catalog.importers.shop_rows import ShopExport
 from catalog.importers.shopify_products import ShopifyProduct, ShopifyRows, ShopifyVariant
 
 _HEAD = re.compile(r'\s*(?:\{\s*"products"\s*:\s*)?\[?\s*\{')
 
 
-class ShopifyJson:
+class ShopifyJson(ShopExport[ShopifyRows]):
     """A row per variant, numbered by product. The variants of a product are a family.
 
     Args:
@@ -35,28 +36,16 @@ class ShopifyJson:
     """
 
     format = "shopify_json"
-    headers: Sequence[str] = ()
-    total = 0
 
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._path = path
         self._encoding = find_encoding(path, mapping.encoding).codec
         self._rows = ShopifyRows(mapping, ("handle", "vendor", "product_type"), photos=photos)
 
-    @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
     @staticmethod
     def matches(head: str) -> bool:
         """Whether a file with these first characters has such products."""
         return bool(_HEAD.match(head)) and '"handle"' in head and '"variants"' in head
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What was found about the file as a whole."""
-        return self._rows.notes
 
     def __iter__(self) -> Iterator[Row]:
         number = 0

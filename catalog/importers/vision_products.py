@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -17,7 +17,7 @@ from catalog.importers.encodings import find_encoding
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
-from catalog.importers.shop_rows import ShopProduct, ShopRows
+from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows
 from catalog.importers.temporary_database import TemporaryDatabase, text_key
 
 _COLUMNS = (
@@ -37,7 +37,7 @@ _PUBLIC = "https://storage.googleapis.com/"
 _LABELS = {"brand": "brand", "price": "price", "retail_price": "price"}
 
 
-class VisionProducts:
+class VisionProducts(ShopExport[ShopRows]):
     """A row per product, at the line of its first image. Its images may be anywhere in the file.
 
     Args:
@@ -68,21 +68,11 @@ class VisionProducts:
                 )
         self.total = encoding.lines
 
-    @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
     @staticmethod
     def matches(head: str) -> bool:
         """Whether a file with these first characters is such a file, with or without the names of the columns."""
         first = head.lstrip("\ufeff \t\r\n").lower()
         return first.startswith((_BUCKET, f'"{_BUCKET}', ",".join(_COLUMNS[:3])))
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What was found about the file as a whole."""
-        return self._rows.notes
 
     def __iter__(self) -> Iterator[Row]:
         schema = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row, RowRejected
 from catalog.importers.shop_rows import (
+    ShopExport,
     ShopProduct,
     ShopRows,
     SkusOfFile,
@@ -240,7 +241,7 @@ _DECIMAL_COMMA = re.compile(r"(\d+),(\d+)", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
 
 
-class WooCommerceExport:
+class WooCommerceExport(ShopExport[ShopRows]):
     """A row per product and per variation; the variations of a product are its family.
 
     The file is read twice: a variation takes from its parent what it lacks, and the parent may come behind it.
@@ -283,14 +284,9 @@ class WooCommerceExport:
         return found >= _REQUIRED and len(found & _IDENTIFYING) >= _IDENTIFYING_AT_LEAST
 
     @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._rows.columns
-
-    @property
     def notes(self) -> Sequence[str]:
         """What was found about the export as a whole."""
-        return [*self._rows.notes, *self._table.notes]
+        return [*super().notes, *self._table.notes]
 
     def __iter__(self) -> Iterator[Row]:
         with closing(_Parents()) as parents, closing(SkusOfFile()) as skus:
