@@ -75,7 +75,7 @@ PHOTOS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "png-with-a-transparent-colour": ("PNG", "RGB", {"compress_level": 1, "transparency": (1, 1, 1)}),
     "bmp": ("BMP", "RGB", {}),
     "gif": ("GIF", "P", {}),
-    **{f"tiff-{mode}": ("TIFF", mode, {}) for mode in ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I", "F", "I;16", "LAB")},
+    **{f"tiff-{mode}": ("TIFF", mode, {}) for mode in ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I", "I;16", "LAB")},
     **{f"tiff-{name}": ("TIFF", "RGB", {"compression": name}) for name in ("jpeg", "tiff_lzw")},
     "webp": ("WEBP", "RGB", {"quality": 50, "method": 0}),
     "webp-lossless": ("WEBP", "RGB", {"lossless": True, "quality": 0, "method": 0}),
