@@ -38,7 +38,8 @@ def main() -> None:
     parser.add_argument("--python", required=True, help="of the environment that has the runtimes")
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
-    photos = sorted((real_data() / "data/clothing/validation").rglob("*.jpg"))[:: 341 // (CALIBRATION + JUDGED)]
+    photos = sorted((real_data() / "data/clothing/validation").rglob("*.jpg"))
+    photos = photos[:: max(1, len(photos) // (CALIBRATION + JUDGED))]
     rows: list[dict[str, Any]] = []
     for name, model in BUNDLED_ENCODERS.items():
         with tempfile.TemporaryDirectory() as folder:

@@ -144,7 +144,7 @@ def with_remedy(error: Exception, view: APIView) -> Exception:
 
 def _message(error: Exception) -> str:
     text = str(error.detail if isinstance(error, exceptions.APIException) else error)
-    # The name of a file stays as it is.
+    # A name stays as it is: of a file, a version, a parameter.
     is_name = not text.partition(" ")[0].rstrip(",;:").isalpha()
     return text if is_name else text[:1].upper() + text[1:]
 

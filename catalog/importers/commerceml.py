@@ -63,10 +63,6 @@ class CommerceML(ShopExport[ShopRows]):
         photos: folder of the photos.
         alone: whether files beside it do not belong to it.
 
-    Attributes:
-        headers: empty, since it is not a table.
-        total: 0, because the number of products is unknown.
-
     Raises:
         InvalidSource: the file is not CommerceML, or has offers only.
     """

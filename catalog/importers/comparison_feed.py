@@ -236,10 +236,6 @@ class ComparisonFeed(ShopExport[ShopRows]):
         photos: folder of the photos that are not links.
         slug: a key of COMPARISON_SITES.
 
-    Attributes:
-        headers: empty, since it is not a table.
-        total: 0, because the number of products is unknown.
-
     Raises:
         InvalidSource: the file is not XML, or not of this site.
     """

@@ -48,9 +48,6 @@ class MarqoDocuments(ShopExport[ShopRows]):
         mapping: how fields of documents become fields.
         photos: folder of the photos that are not links.
 
-    Attributes:
-        total: 0, because the number of documents is unknown.
-
     Raises:
         InvalidSource: the encoding is not supported.
     """

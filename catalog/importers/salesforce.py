@@ -43,10 +43,6 @@ class SalesforceCatalogue(ShopExport[ShopRows]):
         mapping: how fields are filled; takes precedence over what is read.
         photos: folder of the photos that are not links.
 
-    Attributes:
-        headers: empty, since it is not a table.
-        total: 0, because the number of products is unknown.
-
     Raises:
         InvalidSource: the file is not such a catalogue.
     """

@@ -71,6 +71,7 @@ class ShopTable(ShopExport[ShopRows]):
         self._headers = {header_key(header): header for header in reversed(self.headers)}
         self._left_out = 0
         self._found: dict[str, str] = {}
+        self._found_by_prefix: dict[str, dict[str, str]] = {}
         self._fields = {self._header(column) for columns in shipped.columns.values() for column in columns}
         self._pairs = self._places()
         currency = self._header(next(iter(shipped.columns.get("currency", ())), ""))
@@ -93,7 +94,8 @@ class ShopTable(ShopExport[ShopRows]):
     @property
     def notes(self) -> Sequence[str]:
         """What was found about the table as a whole, with the columns that were not used."""
-        unused = [header for header in self.headers if header not in self._used()]
+        used = self._used()
+        unused = [header for header in self.headers if header not in used]
         notes = [facts.unused_columns(unused, _MAX_UNUSED)] if unused else []
         if self._left_out:
             notes.append(facts.OTHER_CURRENCIES(rows=self._left_out))
@@ -284,9 +286,13 @@ class ShopTable(ShopExport[ShopRows]):
 
     def _with_prefix(self, prefix: str) -> dict[str, str]:
         """The columns with a prefix, in which * stands for any text, and what follows it in their names."""
-        pattern = re.compile(re.escape(prefix.casefold()).replace(r"\*", ".*?"))
-        found = ((header, pattern.match(header_key(header))) for header in self.headers if prefix)
-        return {header: name for header, match in found if match and (name := match.string[match.end() :].strip())}
+        if prefix not in self._found_by_prefix:
+            pattern = re.compile(re.escape(prefix.casefold()).replace(r"\*", ".*?"))
+            found = ((header, pattern.match(header_key(header))) for header in self.headers if prefix)
+            self._found_by_prefix[prefix] = {
+                header: name for header, match in found if match and (name := match.string[match.end() :].strip())
+            }
+        return self._found_by_prefix[prefix]
 
     def _of_properties(self, line: TableRow, product: _Product) -> dict[str, str | Sequence[str]]:
         """Fields that are properties, of the line or else of its product."""

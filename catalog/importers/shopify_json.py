@@ -28,9 +28,6 @@ class ShopifyJson(ShopExport[ShopifyRows]):
         mapping: how columns become fields.
         photos: folder of the photos that are not links.
 
-    Attributes:
-        total: 0, because the number of products is unknown.
-
     Raises:
         InvalidSource: the encoding is not supported.
     """

@@ -1,7 +1,8 @@
 """A Qdrant server by REST and gRPC for the contract tests: real sockets and real messages, answered by qdrant-client's own engine.
 
 It compares all points one by one and knows no cluster; what a request says is read as a server would read it. So it shows what goes
-over the wire and comes back, not how a server searches: for that, name one by QDRANT_URL.
+over the wire and comes back, not how a server searches: for that, name one by QDRANT_URL. Deployments and benches, which need a
+process of its own and speed, have `tests.deploy.qdrant_standin`.
 """
 
 from __future__ import annotations
