@@ -157,11 +157,21 @@ def test_a_photo_that_the_browser_cannot_show_has_no_frame(page: Page, shop_url:
 
 
 @pytest.mark.parametrize("screen", DEVICES)
-def test_the_frame_is_accessible_and_fits_in_every_language(page: Page, screen: Screen, frame: Locator) -> None:
+def test_the_frame_is_accessible_and_fits_in_every_language(
+    page: Page, screen: Screen, frame: Locator, api: Api, crops: list[str]
+) -> None:
+    held: list[Route] = []
+    respond = api.answer
+    api.answer = lambda route: held.append(route) if route.request.url.endswith("/search") else respond(route)
     page.get_by_role("button", name="Just the product").click()
     expect(frame).to_be_focused()
+    # While the answer is awaited: the products of the last one can still be read.
+    until(page, lambda: held)
+    expect(page.get_by_role("status")).to_have_text("Looking for similar products …")
     if AXE.exists():
         assert find_violations_in_both(page, screen.scheme) == []
+    respond(held[0])
+    follow(page, crops, PROPOSED)
     said = set()
     for language in LANGUAGES:
         page.evaluate("language => (document.documentElement.lang = language)", language)

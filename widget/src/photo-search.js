@@ -28,7 +28,7 @@ STYLE.replaceSync(`
   :not(.full) > .actions > .choose, .propose { background: var(--similar-accent, currentColor); }
   :not(.full) > .actions > .choose span, .propose span { color: var(--similar-on-accent, lch(from currentColor calc((50 - l) * 1000) 0 0)); }
 }
-.busy { opacity: .5; }
+.busy img { opacity: .5; }
 .hint { flex-basis: 100%; color: var(--_muted); font-size: .875rem; }
 .examples { flex-basis: 100%; display: flex; flex-wrap: wrap; justify-content: center; align-items: center; gap: .75rem; margin-block-start: .5rem; color: var(--_muted); }
 .examples p { flex-basis: 100%; font-size: .875rem; }
@@ -45,7 +45,7 @@ STYLE.replaceSync(`
 .status.error { padding-inline-start: .75rem; border-inline-start: .25rem solid var(--similar-error, currentColor); color: var(--similar-error, inherit); }
 @media (pointer: coarse) { .prompt, .hint { display: none; } }
 @media (pointer: fine) { .take { display: none; } }
-@media (prefers-reduced-motion: no-preference) { .grid { transition: opacity .2s; } }
+@media (prefers-reduced-motion: no-preference) { .grid img { transition: opacity .2s; } }
 ${FRAME_STYLE}${FILTERS_STYLE}`);
 
 // Those in the page, and which one was used last: it answers a paste.
