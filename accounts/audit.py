@@ -154,7 +154,7 @@ def _collect_log_entry(instance: LogEntry, **_: Any) -> None:
 
 
 def _detail_of(request: HttpRequest, response: HttpResponseBase) -> str:
-    """What `describe_change` was told; nothing was changed where an earlier answer is repeated."""
+    """What `describe_change` got; nothing was changed where an earlier answer is repeated."""
     return "repeated" if response.has_header(REPLAYED) else str(getattr(request, _DETAIL, ""))
 
 

@@ -2,7 +2,7 @@
 
 Usage: REAL_DATA=... python -m bench.learning [--lists 50000] [--seeds 5] [--tests 100] [--cache DIR]
 The products are those of two real catalogues. A visitor of the simulation looks at a place with a probability that falls with it,
-and clicks what is of the same category, of like colour and of like price; none of this is told to the learned order, which has the
+and clicks what is of the same category, of like colour and of like price; the learned order knows none of this, and has the
 visual order and the events. The click-through of an order is computed from the click model itself, without chance, and the learned
 order has its exploring places in it.
 """
@@ -46,7 +46,7 @@ STRIP, POOL = 8, 36
 # As visitors look at places in published measurements (Joachims et al., 2017): a power of the place.
 LOOK: Floats = np.power(1.0 + np.arange(STRIP), -0.8)
 BEST_CLICK_RATE = 0.2
-# How often it is learned anew: nightly, for as many nights.
+# How often it learns: nightly, for as many nights.
 NIGHTS = 25
 TEST_DAYS, VIEWS_A_DAY = 14, 3000
 

@@ -1,7 +1,7 @@
 """Do size charts that many products share change what looks similar?
 
 Usage: python -m bench.shared_photos
-The demo shop, and the same shop with one size chart on every fourth product: half of them the same file, half of them saved anew.
+The demo shop, and the same shop with one size chart on every fourth product: half of them the same file, half of them re-saved.
 Printed is the share of the eight most similar products that have a product's category, and how many charts are known as such.
 """
 

@@ -142,7 +142,7 @@ class Plan:
         sample_left_out: the first products that are left out, with the reason.
         currencies: of the products whose price or list price is changed.
         not_reduced: number of changed products whose list price is not above the price afterwards.
-        digest: identifies the products and values, to tell whether another plan is the same.
+        digest: identifies the products and values: a plan with the same digest is the same.
     """
 
     changed: int = 0

@@ -152,7 +152,7 @@ def _is_clear(first: _Reading, second: _Reading) -> bool:
         # Quotes and signs alone, where the other reading has letters instead.
         return difference > 0
     if letters < _MIN_LETTERS:
-        # Few letters tell Windows from DOS or a Mac, but not one language from another.
+        # Few letters show whether it is Windows, DOS or a Mac, but not which language it is.
         is_rarer = second.encoding.startswith(("mac_", "cp4", "cp7", "cp8"))
         return first.encoding.startswith("cp12") and is_rarer and difference >= _ONE_IS_RARE
     return difference >= _CLEARLY_MORE_COMMON / sqrt(letters)

@@ -29,7 +29,7 @@ _ORIENTATION_TAG = 0x0112
 
 
 class NotStrippable(ValueError):
-    """The file is not built as its format demands, so that its metadata cannot be told from the picture."""
+    """The file is not built as its format demands, so that it is unknown what is metadata and what is the picture."""
 
 
 def strip_jpeg(content: bytes, orientation: int) -> bytes:

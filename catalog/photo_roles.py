@@ -1,6 +1,6 @@
 """Roles of photos: a size chart or a placeholder that many products share says nothing about how any of them looks.
 
-New photos are looked at with the products that have the same picture, by its bytes, or saved anew: a perceptual hash and the pixels
+New photos are looked at with the products that have the same picture, by its bytes, or re-saved: a perceptual hash and the pixels
 of a small version that differ no more than two encodings of one picture do. What a person has chosen stays, and decides for all
 products with the picture.
 """

@@ -1,4 +1,4 @@
-"""Tells the format of a file by its first bytes, for messages and for checks that come before a decoder sees the file."""
+"""Identifies the format of a file by its first bytes, for messages and for checks that come before a decoder sees the file."""
 
 from __future__ import annotations
 

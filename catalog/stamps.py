@@ -115,7 +115,7 @@ def watch(topic: Topic, *models: type[Model]) -> None:
 
 
 def _on_migrated(*, app_config: Any, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
-    """Make the triggers that are missing, after the last app: migrations of SQLite make tables, and drop their triggers, anew."""
+    """Make the triggers that are missing, after the last app: migrations of SQLite make tables again, and drop their triggers."""
     # The signal is sent for apps with models.
     last = [each for each in apps.get_app_configs() if each.models_module is not None][-1]
     if app_config.label == last.label:

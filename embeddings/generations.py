@@ -245,7 +245,7 @@ def _upsert_changed(version: EncoderVersion, name: str, since: datetime | None, 
 
 
 def _overtaken(version: EncoderVersion) -> BuildOvertaken:
-    return BuildOvertaken(f"another process has begun to build the index of {version.label} anew, and goes on with it")
+    return BuildOvertaken(f"another process has begun to rebuild the index of {version.label}, and goes on with it")
 
 
 @transaction.atomic

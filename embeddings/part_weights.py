@@ -1,8 +1,8 @@
 """What colour and pattern count by default, found in the catalogue: as much as its categories bear.
 
-Products of one category are told from others by shape, as a rule. The more colour and pattern count, the more products of other
+Products of one category differ from others in shape, as a rule. The more colour and pattern count, the more products of other
 categories come near. So they get the highest weights at which the nearest products are still nearly as often of the same
-category. Where colour tells categories apart (fruit), that is more than where it does not (clothes).
+category. Where colour separates categories (fruit), that is more than where it does not (clothes).
 """
 
 from __future__ import annotations

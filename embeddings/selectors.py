@@ -119,7 +119,7 @@ class LiveCollections:
         self._confirmed_at = time.monotonic()
 
     def missing_fields(self, name: str) -> frozenset[str]:
-        """See `missing_fields`. name: of the index collection, which is made anew to get fields."""
+        """See `missing_fields`. name: of the index collection, which is rebuilt to get fields."""
         if name not in self._missing:
             self._missing[name] = get_vector_index().missing_fields(name)
         return self._missing[name]

@@ -121,7 +121,7 @@ def _reason_to_rebuild(version: EncoderVersion) -> tuple[str, timedelta]:
     indexed = ImageEmbedding.objects.filter(version=version, state=ImageEmbedding.State.INDEXED).count()
     try:
         missing = index.missing_fields(name)
-        # Who writes a change to a lost index makes it anew, with nothing else in it.
+        # Who writes a change to a lost index would create it again, with nothing else in it.
         points = index.count(name) if indexed else 0
     except CollectionNotFound:
         return ("it is gone" if indexed else ""), _RETRY_LOST_AFTER

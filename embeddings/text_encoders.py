@@ -1,4 +1,4 @@
-"""Puts a text encoder into use for a collection, or out of use: its index of texts is built anew and switched to."""
+"""Puts a text encoder into use for a collection, or out of use: its index of texts is rebuilt and switched to."""
 
 from __future__ import annotations
 

@@ -462,7 +462,7 @@ EVENTS_MAX_ROWS_AN_HOUR = env.EVENTS_MAX_ROWS_AN_HOUR
 EVENTS_ADDRESS_MAX_BYTES_A_DAY = env.EVENTS_ADDRESS_MAX_BYTES_A_DAY
 
 # Whether strips are arranged by what visitors click: `off`; `measure`, A/B tests and nightly reports only; `on`, where a replay
-# found it better. And the hour of the day, in UTC, when it is learned anew.
+# found it better. And the hour of the day, in UTC, of the nightly learning.
 LEARNING = env.LEARNING
 LEARNING_HOUR = env.LEARNING_HOUR
 

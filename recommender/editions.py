@@ -58,7 +58,7 @@ class Edition:
     stamp: int | None
 
 
-# Of answers that are told nobody to keep.
+# Of answers that nobody may keep.
 NO_EDITION = Edition(None, None)
 
 

@@ -18,7 +18,7 @@ from catalog.selectors import shop_currency
 
 _MAX_VALUES = 20
 _MAX_ATTRIBUTES = 20
-# An attribute with more values tells nobody anything: a serial number.
+# An attribute with more values is no help: a serial number.
 _MAX_DISTINCT = 100
 _BANDS = 5
 _IDS_A_QUERY = 500

@@ -17,7 +17,7 @@ from catalog.json_conditions import attribute_term
 from embeddings.vector_index.base import Distance, Filter, Hit, Range
 from recommender.selectors import ReadVectors
 
-# Photos whose vectors have this cosine show the same picture: the same bytes, or saved anew.
+# Photos whose vectors have this cosine show the same picture: the same bytes, or re-saved.
 SAME_PICTURE_COSINE = 0.999
 # For vectors of unit length the same as the cosine: the square of how far apart they are, with the error of float32.
 _SAME_PICTURE_SQUARE = 2 * (1 - SAME_PICTURE_COSINE) + 1e-6
@@ -137,7 +137,7 @@ def deduplicate_families(hits: Iterable[Hit], cards: Mapping[int, ProductCard]) 
 
 
 def deduplicate_pictures(hits: Sequence[Hit], distance: Distance, limit: int, read_vectors: ReadVectors) -> list[Hit]:
-    """Keep the first hit of each picture: of products with the same photo, or the same photo saved anew, one is shown.
+    """Keep the first hit of each picture: of products with the same photo, or the same photo re-saved, one is shown.
 
     Args:
         hits: best first.
@@ -164,7 +164,7 @@ def deduplicate_pictures(hits: Sequence[Hit], distance: Distance, limit: int, re
 
 
 def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[Hit]:
-    """The hits that cannot be told from another by how far they are from the query, or by their sketches."""
+    """The hits that look the same as another by how far they are from the query, or by their sketches."""
     if len(hits) < 2:
         return []
     cosines = [cosine for hit in hits if (cosine := distance.cosine_of(hit.score)) is not None]

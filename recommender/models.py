@@ -228,7 +228,7 @@ class PairCount(models.Model):
 
 
 class Experiment(models.Model):
-    """An A/B test of a collection: a share of its products, drawn anew every hour, gets the candidate.
+    """An A/B test of a collection: a share of its products, drawn again every hour, gets the candidate.
 
     Attributes:
         kind: what is compared.

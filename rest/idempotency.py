@@ -2,7 +2,7 @@
 
 The answer is kept in the transaction of the work itself. So there is an answer if and only if the work is done, also after a kill;
 a retry that arrives meanwhile waits at the key's row until the first request is done, and gets its answer. A problem is not kept:
-it has changed nothing, and a retry is done anew.
+it has changed nothing, and a retry is executed.
 """
 
 from __future__ import annotations

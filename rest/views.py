@@ -51,7 +51,7 @@ class ApiView(APIView):
     write_scopes: Mapping[str, frozenset[str]] = {}
     page_origins: frozenset[str] = frozenset()
 
-    # What follows has no state, and making it anew for each request takes longer than what it does.
+    # What follows has no state, and making it for each request takes longer than what it does.
     def get_authenticators(self) -> list[BaseAuthentication]:
         """One of each class, for all requests."""
         return _one_of_each(tuple(self.authentication_classes))

@@ -1,4 +1,4 @@
-"""How a photo is shown anew to a network that learns from it."""
+"""Random changes to a photo each time that a network sees it in training."""
 
 from __future__ import annotations
 

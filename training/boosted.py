@@ -42,10 +42,10 @@ def train_trees(queries: Sequence[JudgedQuery], table: WordTable, seed: int) -> 
     Returns:
         The trees, on FEATURES.
     """
-    told = [query for query in queries if len({*query.grades.tolist()}) > 1]
-    rows = np.concatenate([feature_rows(query.asked, query.candidates, table) for query in told])
-    grades = np.concatenate([query.grades for query in told])
-    groups = np.repeat(np.arange(len(told)), [len(query.candidates) for query in told])
+    graded = [query for query in queries if len({*query.grades.tolist()}) > 1]
+    rows = np.concatenate([feature_rows(query.asked, query.candidates, table) for query in graded])
+    grades = np.concatenate([query.grades for query in graded])
+    groups = np.repeat(np.arange(len(graded)), [len(query.candidates) for query in graded])
     data = xgboost.DMatrix(rows, grades, qid=groups)
     return trees_of(xgboost.train({**RECIPE, "seed": seed, "nthread": 1}, data, ROUNDS))
 

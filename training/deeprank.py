@@ -237,8 +237,8 @@ class _Example:
 
 
 def _examples(queries: Sequence[JudgedQuery], vocabulary: Vocabulary) -> list[_Example]:
-    told = [query for query in queries if len({*query.grades.tolist()}) > 1]
-    return [_Example(contexts_of(each.asked, each.candidates, vocabulary), each.grades) for each in told]
+    graded = [query for query in queries if len({*query.grades.tolist()}) > 1]
+    return [_Example(contexts_of(each.asked, each.candidates, vocabulary), each.grades) for each in graded]
 
 
 def _fit(

@@ -1,4 +1,4 @@
-"""Trains the mask by which a bundled encoder tells a product from its background, and gives it a first look at each photo.
+"""Trains the mask by which a bundled encoder separates a product from its background, and gives it a first look at each photo.
 
     python -m training.foreground_mask --weights weights.tflite --products DIR [DIR ...] --scenes DIR [DIR ...] --out weights.tflite
 

@@ -1,11 +1,11 @@
-"""Makes the last layers of a bundled encoder anew, without training its convolutions.
+"""Refits the last layers of a bundled encoder, without training its convolutions.
 
     python -m training.refit --weights weights.tflite --labelled DIR [DIR ...] --out weights.tflite
 
 The new network weights the cells of its last map by how much they differ from the photo's border, takes square roots, and ends in a
 linear layer. In it, directions in which photos of one class differ much count for less (the within-class covariance, shrunk:
 Friedman, "Regularized Discriminant Analysis", JASA 1989), and the first principal components of what remains are kept. The more it
-is shrunk, the nearer the plain features are, by which photos of kinds that no folder has are told apart as well.
+is shrunk, the nearer the plain features are, which also separate photos of kinds that no folder has.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _classes(paths: Sequence[Path]) -> NDArray[np.int64]:
 
 def main() -> None:
     """Read the command line, and write the weights."""
-    parser = argparse.ArgumentParser(description="Make the last layers of a bundled encoder anew.")
+    parser = argparse.ArgumentParser(description="Refit the last layers of a bundled encoder.")
     parser.add_argument(
         "--weights", type=Path, required=True, help="the .tflite file of weights that a recipe exported"
     )

@@ -19,7 +19,7 @@ Load = Callable[[Rows, np.random.Generator], tuple[Any, ...]]
 
 
 class SampledBatches(keras.utils.PyDataset):
-    """The batches of each epoch, drawn anew from the seed and the number of the epoch.
+    """The batches of each epoch, drawn from the seed and the number of the epoch.
 
     An interrupted training therefore continues with the same batches that it would have seen.
     """

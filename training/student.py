@@ -161,7 +161,7 @@ def _convolutions(blocks: Sequence[Block]) -> int:
 
 
 def blanked(photos: Any, blocks: Sequence[Block], pixels: Pixels) -> Any:
-    """Photos with their background made white, as far as a first look at them tells it from the product.
+    """Photos with their background made white, as far as a first look at them separates it from the product.
 
     The first look starts from the convolutions of the network itself, named look_0 and so on, and sees the photo smaller. A few
     layers of its own, mask_0 and so on, make a mask of its maps, coarse to fine (Ronneberger et al., "U-Net", MICCAI 2015). Where

@@ -35,7 +35,7 @@ def validate_archive(path: Path, is_catalogue: IsCatalogue, *, table: str = "") 
 
     Args:
         path: the archive.
-        is_catalogue: tells a catalogue from another table.
+        is_catalogue: whether a table is a catalogue.
         table: as in `unpack`.
 
     Raises:
@@ -62,7 +62,7 @@ def unpack(
 
     Args:
         path: the archive.
-        is_catalogue: tells a catalogue from another table.
+        is_catalogue: whether a table is a catalogue.
         should_stop: called after each file; True interrupts.
         table: the table to import, by its name or path in the archive; "" for the only catalogue.
         sample: unpack the table only, with other XML if it is XML, or the first SAMPLE_PHOTOS photos of a folder of them.

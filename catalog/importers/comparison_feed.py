@@ -34,7 +34,7 @@ class ComparisonSite:
         name: of the site, for the report.
         root: name of the root element.
         other_roots: names that it has on other sites which take the same feed.
-        marks: elements of a product that tell the feed from other XML with such a root; () for those of a title.
+        marks: elements of a product by which the feed is recognised among other XML with such a root; () for those of a title.
         item: name of the elements that are products.
         columns: paths of each field, below the product. Of several, the first that is not empty; of photos and tags, all.
         level_mark: between the levels of a category.

@@ -153,7 +153,7 @@ def marked_encoding(start: bytes) -> str:
 
 
 def decode_start(start: bytes) -> str:
-    """The text of a file's first bytes, as far as its format can be told from it."""
+    """The text of a file's first bytes, as far as the format shows in it."""
     encoding = marked_encoding(start)
     return start.decode(encoding or "utf-8", errors="replace").removeprefix("\ufeff")
 

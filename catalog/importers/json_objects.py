@@ -173,7 +173,7 @@ def _first_list(source: _Source) -> str:
             return _ELEMENT
         if opened and event == "start_map" and prefix == f"{opened}.{_ELEMENT}":
             lists.append(opened)
-            # A product may have lists of its own: its SKU and title tell.
+            # A product may have lists of its own: its SKU and title identify it.
             if opened.rpartition(".")[2] in _LISTS and not _are_of_a_product(names):
                 return f"{opened}.{_ELEMENT}"
         opened = (

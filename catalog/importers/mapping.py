@@ -227,7 +227,7 @@ class RowBuilder:
         self.used = frozenset(self._used.union(*(_PLACEHOLDER.findall(value) for value in mapping.values.values())))
 
     def learn(self, records: Iterable[Record]) -> None:
-        """Find out how the source writes what one value alone does not tell: decimals, and levels of categories.
+        """Find out how the source writes what one value alone does not show: decimals, and levels of categories.
 
         Args:
             records: some of the source.

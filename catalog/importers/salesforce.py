@@ -27,7 +27,7 @@ from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile
 from catalog.models import SKU_LENGTH
 
 ROOT = "catalog"
-# A child of the root, by which it is told from other XML with such a root.
+# A child of the root, by which it is recognised among other XML with such a root.
 MARK = "@catalog-id"
 
 _VARIANTS = "variations/variants/variant/@product-id"

@@ -81,7 +81,7 @@ _UNSUPPORTED_SIGNATURES = {
 
 _IMPEX = re.compile(r"^\s*(?:INSERT|UPDATE|INSERT_UPDATE|REMOVE)\s+\w+\s*;", re.MULTILINE)
 
-# Exports of shops' systems, which their columns tell apart; the first that matches.
+# Exports of shop systems, recognised by their columns; the first that matches.
 _SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExport]] = {
     "shopify": ShopifyExport,
     "woocommerce": WooCommerceExport,

@@ -320,7 +320,7 @@ def with_known_columns(mapping: FieldMapping, headers: Sequence[str], *, are_pat
     Args:
         mapping: takes precedence; unchanged if it is not to be completed.
         headers: columns of the source.
-        are_paths: they are paths of XML, of which the last names tell, too.
+        are_paths: they are paths of XML, of which the last names count, too.
 
     Returns:
         The mapping, with what a report says about it.

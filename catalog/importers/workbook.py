@@ -83,7 +83,7 @@ def sheet_as_table(
 
     Args:
         path: the workbook.
-        is_catalogue: tells a catalogue from another table by its first bytes.
+        is_catalogue: whether a table is a catalogue, by its first bytes.
         name: of the sheet; "" for the only one, or the only one that is a catalogue.
         sample: write its first rows only.
 

@@ -135,7 +135,7 @@ class EmbeddedProductAdmin(ProductAdmin):
 
     @admin.action(description=_("Embed photos again"), permissions=["change"])
     def embed_again(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        """Forget the vectors, and run the encoder anew; the way back for a photo that failed."""
+        """Delete the vectors, and run the encoder again; the way back for a photo that failed."""
         number = _for_photos(queryset, outbox.embed_again)
         _notify(
             request, number, ngettext("%d photo will be embedded again.", "%d photos will be embedded again.", number)
@@ -143,7 +143,7 @@ class EmbeddedProductAdmin(ProductAdmin):
 
     @admin.action(description=_("Reindex photos"), permissions=["change"])
     def reindex(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        """Write the points anew from the stored vectors; the encoder is not run."""
+        """Upsert the points again from the stored vectors; the encoder is not run."""
         number = _for_photos(queryset, outbox.upsert_again)
         text = ngettext(
             "%d photo will be written to the index again.", "%d photos will be written to the index again.", number

@@ -136,14 +136,14 @@ class CollectionAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Reindex"), permissions=["change"])
     def reindex(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
-        """Build the indexes of these collections anew, each by a job, while the live ones answer."""
+        """Rebuild the indexes of these collections, each by a job, while the live ones answer."""
         for collection in queryset:
             try:
                 job = submit_reindex(collection)
             except JobInProgress as error:
                 messages.error(request, sentence(error))
             else:
-                notify_submitted(request, job, _("The index of %s will be built anew.") % collection.name)
+                notify_submitted(request, job, _("The index of %s will be rebuilt.") % collection.name)
 
     def prefetch_rows(self, rows: Sequence[Collection]) -> None:
         counts = _counts_by_state(row.active_version_id for row in rows if row.active_version_id)

@@ -33,7 +33,7 @@ class TextMap:
         text_encoder: name of the text encoder whose vectors it takes.
         anchors: float32 [anchors, text dim], texts that others are compared with.
         coefficients: float32 [anchors, dim].
-        centre: float32 [dim], the mean of what products look like: what all share tells none apart.
+        centre: float32 [dim], the mean of what products look like: what all share distinguishes none of them.
     """
 
     text_encoder: str

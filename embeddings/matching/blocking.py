@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# A gram in more than this part of the records tells next to nothing, and makes most of the work.
+# A gram in more than this part of the records says next to nothing, and causes most of the work.
 _COMMON, _COMMON_FROM = 0.2, 200
 _GRAM = 3
 _WORD_WEIGHT = 2.0

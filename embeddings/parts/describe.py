@@ -2,7 +2,7 @@
 
 Colours are a histogram of the product's pixels over colours of CIE L*a*b*. A pattern is how much contrast there is in which
 directions and at which distances: the structure tensor (Bigün and Granlund, 1987) at three scales, and the power spectrum. Both are
-square roots of shares (Hellinger), turned by a fixed basis in which the first numbers tell photos of shops apart best.
+square roots of shares (Hellinger), turned by a fixed basis in which the first numbers separate photos of shops best.
 """
 
 from __future__ import annotations

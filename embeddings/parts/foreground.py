@@ -19,7 +19,7 @@ _LEVELS = 16  # of each channel
 _BORDER = 3
 _WINDOW = 7  # over which the mask is evened out, so that holes of a pattern are filled
 _THRESHOLD = 0.2
-# Less of the photo is noise, or a white thing on white; more tells nothing from the background.
+# Less of the photo is noise, or a white thing on white; with more nothing stands out from the background.
 _LEAST, _MOST = 0.02, 0.9
 # How much rarer its colours have to be at the border than in the middle; 0.5: as frequent.
 _CLEAR = 0.65
@@ -46,7 +46,7 @@ class Foreground:
 
 
 def find_foreground(image: Image.Image) -> Foreground:
-    """Tell a product from its background.
+    """Separate a product from its background.
 
     Args:
         image: RGB, upright, of any size.

@@ -92,7 +92,7 @@ def _text_features(
             words = table.vectors(part.words)
             idf = np.array([term.idf for term in terms], np.float32)
             found[f"vectors_{name}"] = _cosine(idf @ vectors, words.sum(axis=0))
-            # How near the nearest word is to each term, as far as the term tells products apart.
+            # How near the nearest word is to each term, weighed by how well the term separates products.
             found[f"nearest_{name}"] = float(idf @ (vectors @ words.T).max(axis=1) / total)
     return found
 

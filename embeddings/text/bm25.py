@@ -133,7 +133,7 @@ def saturated(frequency: float) -> float:
 
 
 def inverse_document_frequency(documents: int, of: int) -> float:
-    """How much a term tells documents apart, as Lucene counts it: above 0 also for a term that most documents have.
+    """How much a term separates documents, as Lucene counts it: above 0 also for a term that most documents have.
 
     Args:
         documents: that have the term.

@@ -369,7 +369,7 @@ class VectorIndex(Protocol):
         Args:
             collection: its name, dim and distance.
             bulk_load: this process alone fills the new collection, nobody queries it before `optimise` was called, and it is made
-                anew after a crash. So the engine may leave out its graph until then.
+                again after a crash. So the engine may leave out its graph until then.
 
         Raises:
             IndexMismatch: it exists with another dim, distance or other sparse vectors.
@@ -381,7 +381,7 @@ class VectorIndex(Protocol):
     def missing_fields(self, name: str) -> frozenset[str]:
         """The fields of PAYLOAD_FIELDS that the collection cannot be filtered by: they were added after its points.
 
-        It has to be made anew: points lack these fields, and payload indexes that come after the graph find next to nothing.
+        It has to be rebuilt: points lack these fields, and payload indexes that come after the graph find next to nothing.
         """
 
     def copies(self, name: str) -> Copies | None:
@@ -500,7 +500,7 @@ def check_same(stands: IndexCollection, wanted: IndexCollection) -> None:
     if {*stands.sparse} != {*wanted.sparse}:
         raise IndexMismatch(
             f"the index {wanted.name} stands with the sparse vectors {', '.join(sorted(stands.sparse)) or 'none'}, "
-            f"but {', '.join(sorted(wanted.sparse)) or 'none'} are wanted: it has to be made anew"
+            f"but {', '.join(sorted(wanted.sparse)) or 'none'} are wanted: it has to be rebuilt"
         )
     if (stands.dim, stands.distance) != (wanted.dim, wanted.distance):
         raise IndexMismatch(
@@ -653,7 +653,7 @@ def stored_payload(payload: Payload) -> dict[str, Any]:
 
 
 def sketch_of(vector: Vector) -> bytes:
-    """A few numbers by which vectors that are far apart are told from each other without reading them.
+    """A few numbers that show which vectors are far apart, without reading them.
 
     Args:
         vector: float32 [dim].

@@ -519,7 +519,7 @@ class FaissVectorIndex:
                 raise IndexUnavailable(f"the index {place} cannot be made: {error}") from error
 
     def _compact(self, opened: _Opened) -> None:
-        """Write the rows that are alive anew, and build the structure over them."""
+        """Write the rows that are alive again, and build the structure over them."""
         rows = np.flatnonzero(opened.alive[: opened.rows])
         vectors = opened.vectors(rows)
         is_large = opened.collection.dim > 0 and len(rows) >= self._approximate_from
@@ -653,7 +653,7 @@ class _Search:
             asked *= 2
 
     def _candidates(self, limit: int, passing: Mask | None) -> Rows | None:
-        """Rows among which the nearest are, by the structure; None: it cannot tell."""
+        """Rows among which the nearest are, by the structure; None: it cannot find them."""
         opened, structure = self.opened, self.opened.structure
         if structure is None or not opened.is_approximate():
             return None
@@ -800,7 +800,7 @@ def _size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-# A child has its parent's locks as long as it has the descriptors, so it opens the collections anew.
+# A child has its parent's locks as long as it has the descriptors, so it opens the collections again.
 _instances: weakref.WeakSet[FaissVectorIndex] = weakref.WeakSet()
 
 

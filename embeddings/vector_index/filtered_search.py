@@ -16,7 +16,7 @@ of the worst query, and ms of the engine alone (a busy machine; without a filter
 Where departments lie apart from each other, a search around the query sees nothing of the others, and a wide one in the graph does
 (not the own department, ef 46, 512: 0.48, 0.99). ACORN takes longer for the same recall in each of these cases.
 
-How far down the answer lies tells how good it is. Recall by the place of the last point that is wanted, in eighths of the width of
+How far down the answer lies shows how good it is. Recall by the place of the last point that is wanted, in eighths of the width of
 the search (64 to 1,024; all filters): 1.00, 0.97, 0.94, 0.89, 0.85, 0.84, 0.80, 0.76; of a width of 64, 1.00 up to the fifth.
 """
 
@@ -25,7 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # int8 vectors find candidates, which the full vectors then put in order: so many times as many as are wanted, and these at least.
-# Of near-identical photos (100,000 x 128, clusters of 50 within a tenth of their length) int8 alone cannot tell which are the
+# Of near-identical photos (100,000 x 128, clusters of 50 within a tenth of their length) int8 alone cannot decide which are the
 # nearest 10: recall 0.49, 0.75, 0.91, 0.98, 1.0 of 11, 22, 33, 44, 55 candidates.
 OVERSAMPLING, LEAST_RESCORED = 2.0, 64
 # A filter that hides no more points than these, such as those of the product itself and its family, cuts nothing.

@@ -207,7 +207,7 @@ class QdrantVectorIndex:
             check_same(_described(collection.name, info), collection)
             if self._server.is_local:  # which filters without indexes
                 return
-            # Whoever made it may have been stopped before these. With points in it, it has to be made anew.
+            # Whoever made it may have been stopped before these. With points in it, it has to be rebuilt.
             if info.points_count:
                 return
             for name in PAYLOAD_FIELDS.keys() - info.payload_schema.keys():

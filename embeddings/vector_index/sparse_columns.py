@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from embeddings.vector_index.base import SparseVector
 
-# So many rows may be newer than the large segment, or a tenth of it, before it is made anew.
+# So many rows may be newer than the large segment, or a tenth of it, before it is rebuilt.
 _NEW_ROWS = 2000
 
 

@@ -39,7 +39,7 @@ _PRODUCT = Product._meta.label_lower
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page, or a row of a list. detail: what tells it from others of the same title."""
+    """A page, or a row of a list. detail: in what it differs from others of the same title."""
 
     title: str
     url: str

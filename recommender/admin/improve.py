@@ -164,7 +164,7 @@ def _troubles(readiness: Readiness) -> list[str]:
     if not readiness.is_ready:
         troubles.append(
             _(
-                "An encoder learns to tell categories apart, so that two with two photos each are the least. Give your"
+                "An encoder learns to separate categories, so that two with two photos each are the least. Give your"
                 " products categories, or add photos."
             )
         )

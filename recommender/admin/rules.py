@@ -59,7 +59,7 @@ class Effect:
 
 
 class _AnnouncingAdmin(ModelAdmin):
-    """Rows of which every process is told when they change."""
+    """Rows whose changes every process is notified of."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PrefetchingChangeList]:  # noqa: ARG002
         return PrefetchingChangeList

@@ -54,5 +54,5 @@ def tag_of(
         return None
     # The shop's currency stands for that of prices without one.
     asks_for = (recommend.__name__, reference, request._request.META.get("QUERY_STRING", ""), query.filter.currency)
-    told = repr((edition.text, base, asks_for))
-    return f'"{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}"'
+    facts = repr((edition.text, base, asks_for))
+    return f'"{hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()}"'

@@ -31,7 +31,7 @@ from recommender.export.answers import ExportedAnswer, StateFile
 from recommender.selectors import vectors_of_images
 
 BATCH = 500
-# With more changed products than these, or this share of all, everything is computed anew: it takes no longer.
+# With more changed products than these, or this share of all, everything is computed again: it takes no longer.
 MAX_CHANGED, MAX_CHANGED_SHARE = 10_000, 0.2
 # Stored vectors are float16, those of the index float32.
 _TOLERANCE = 2e-3
@@ -158,7 +158,7 @@ def find_changes(live: LiveCollection, state: StateFile, weights: Weights) -> Ch
         state: of the last export with the same options.
 
     Returns:
-        What changed; None if that is so much that everything is to be computed anew.
+        What changed; None if that is so much that everything is to be computed again.
     """
     former = state.answers()
     current = next(former, None)

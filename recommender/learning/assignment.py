@@ -1,6 +1,6 @@
-"""Which requests get what: by a hash of product and hour, since no cookie tells one visitor from another.
+"""Which requests get what: by a hash of product and hour, since no cookie identifies a visitor.
 
-All who look at a product within an hour see the same, and an event, which has both, tells by itself what was shown.
+All who look at a product within an hour see the same, and an event, which has both, says by itself what was shown.
 """
 
 from __future__ import annotations

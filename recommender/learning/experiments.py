@@ -1,4 +1,4 @@
-"""A/B tests without cookies: a share of products, drawn anew every hour, gets the candidate, and events say what was clicked.
+"""A/B tests without cookies: a share of products, drawn again every hour, gets the candidate, and events say what was clicked.
 
 A test may be looked at as often as one likes. A candidate that is significantly worse is taken back at that look: the encoder
 version by a roll-back, the learned order by showing the visual one again.

@@ -2,7 +2,7 @@
 
 The examination hypothesis (Richardson, Dominowska and Ragno, 2007): a result is clicked if it is looked at, which depends on its
 place alone, and if it attracts, which depends on the pair of products alone: P(click) = look(place) x attraction(pair). Since pairs
-are seen at different places (the exploring place moves them, and so do new products), both can be told apart.
+are seen at different places (the exploring place moves them, and so do new products), both can be estimated separately.
 """
 
 from __future__ import annotations

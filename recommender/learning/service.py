@@ -51,7 +51,7 @@ class Report:
 
 
 def learn(collection: Collection, on_progress: ProgressCallback) -> Report:
-    """Count the events of a collection anew, and decide whether the learned order is live.
+    """Count the events of a collection again, and decide whether the learned order is live.
 
     Args:
         collection: one with an active version.

@@ -128,7 +128,7 @@ class _Named(RuleParameters):
 
     @cached_property
     def needs_details(self) -> bool:
-        """Whether a card is not enough to tell whether a product is meant."""
+        """Whether more than a card is needed to decide whether a product is meant."""
         return bool(self.tag or self.attribute)
 
     @cached_property
@@ -266,7 +266,7 @@ class _Moved(_Named):
 
     @cached_property
     def needs_details(self) -> bool:
-        """Whether a card is not enough to tell whether a product is meant."""
+        """Whether more than a card is needed to decide whether a product is meant."""
         return bool(self.tag or self.attribute or self.attribute_at_least or self.newer_than_days)
 
     @property

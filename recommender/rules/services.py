@@ -1,4 +1,4 @@
-"""Writes of rules. Each surface has its own form of a rule; here they are checked, saved, and the process told."""
+"""Writes of rules. Each surface has its own form of a rule; here they are checked and saved, and the process is notified."""
 
 from __future__ import annotations
 

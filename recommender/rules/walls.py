@@ -1,4 +1,4 @@
-"""Walls that the catalogue suggests: attributes that tell who or what a product is for, by what its own columns show."""
+"""Walls that the catalogue suggests: attributes that say who or what a product is for, by what its own columns show."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ ROWS += [f"TOY-{number},Wooden ball {number},Toys > Balls,{number + 5},EUR,{numb
 
 @pytest.fixture
 def fresh_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The overview counts anew each time it is opened: a person does not click within half a minute."""
+    """The overview counts again each time it is opened: a person does not click within half a minute."""
     monkeypatch.setattr(dashboard, "CACHE_S", 0)
     monkeypatch.setattr(dashboard, "EVENTS_CACHE_S", 0)
     caches["process"].clear()

@@ -47,7 +47,7 @@ def bits(one: int, other: int) -> int:
         lambda image: ImageEnhance.Brightness(image).enhance(1.1),
         ImageOps.grayscale,
     ],
-    ids=["saved anew", "resized", "cropped", "brighter", "grey"],
+    ids=["re-saved", "resized", "cropped", "brighter", "grey"],
 )
 def test_it_holds_when_a_photo_is(change: Any) -> None:
     for number in PHOTOS:

@@ -174,7 +174,7 @@ def at_once(*works: Callable[[], Any]) -> list[BaseException]:
 def test_a_product_that_gets_a_photo_while_another_loses_it_keeps_the_file(
     media_root: Path, settings: Any, due: bool
 ) -> None:
-    """Delete, attach, sweep and check at the same moment, each round anew."""
+    """Delete, attach, sweep and check at the same moment, in each round."""
     one, _ = save_product(ProductData("one", "One"))
     other, _ = save_product(ProductData("other", "Other"))
     lost = []

@@ -1,4 +1,4 @@
-"""What a filtered query is searched by, as every adapter is told."""
+"""How a filtered query is searched, as every adapter learns it."""
 
 from dataclasses import replace
 

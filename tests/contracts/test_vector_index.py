@@ -765,7 +765,7 @@ def test_a_filter_that_hides_where_the_search_arrives_still_finds_the_nearest(
 
 @searching
 def test_of_near_identical_photos_the_nearest_are_found(index: VectorIndex, collection: MakeCollection) -> None:
-    """Whole numbers of eight bits cannot tell them apart."""
+    """Whole numbers of eight bits cannot separate them."""
     rows = vectors(40, 64)[np.arange(2000) % 40] + 0.1 * vectors(2000, 64, seed=1)
     matrix = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     name = collection(64)

@@ -210,7 +210,7 @@ def test_a_build_whose_index_another_one_took_says_that_it_was_overtaken(version
         get_vector_index().drop(new.index_collection().name)
         raise CollectionNotFound("index the photos first")
 
-    with pytest.raises(BuildOvertaken, match="another process has begun to build the index of all-v2 anew"):
+    with pytest.raises(BuildOvertaken, match="another process has begun to rebuild the index of all-v2"):
         generations.build_generation(fresh(new), on_progress=take_over)
     assert EncoderVersion.objects.get(pk=new.pk).rebuilding
 
@@ -293,7 +293,7 @@ def test_the_version_before_the_previous_one_is_retired(version, other, shop):
     assert not get_vector_index().exists(version.index_collection().name)
     assert not ImageEmbedding.objects.filter(version=version).exists()
     assert Collection.objects.get(slug="all").previous_version == new
-    # It can be activated anew.
+    # It can be activated again.
     versions.activate(version, allow_worse=True)
     assert set(points(version)) == set(shop)
 

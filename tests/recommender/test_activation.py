@@ -136,7 +136,7 @@ class TestTheFigures:
         assert not lamps.is_worse and not lamps.is_better
 
     def fill(self, shop: Shop, candidate: EncoderVersion) -> None:
-        """Twelve sofas, which only the live version tells from chairs, and as many lamps."""
+        """Twelve sofas, which only the live version separates from chairs, and as many lamps."""
         random = np.random.default_rng(0)
         directions = {"sofas": RED, "chairs": GREEN, "lamps": BLUE}
         for name, vector in directions.items():

@@ -204,7 +204,7 @@ def test_the_etag_and_the_time_to_keep_end_with_the_hour_of_tests(
 
 
 def test_a_rule_counts_at_once_in_every_process(product: Product, api: Client) -> None:
-    """A change by another process: this one is not told, and looks for changes every second otherwise."""
+    """A change by another process: this one is not notified, and looks for changes every second otherwise."""
     save_set({"name": "season", "active": True})
     api.get(address(product))
     rules = RuleSet.objects.get()

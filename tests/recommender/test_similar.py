@@ -691,7 +691,7 @@ def test_of_products_with_the_same_picture_the_best_is_shown_and_the_strip_stays
 
     assert ids(similar(api, product, limit=3)) == [shown.pk, others[0].pk, others[1].pk]
     assert ids(similar(api, product)) == [shown.pk, *(other.pk for other in others)]
-    # Beside one of them: none with its bytes, and once the picture that was saved anew.
+    # Beside one of them: none with its bytes, and once the picture that was re-saved.
     assert ids(similar(api, shown, limit=2)) == [saved_anew[0].pk, product.pk]
     assert ids(similar(api, product, limit=2, diversity=0.5)) == [shown.pk, others[2].pk]
 

@@ -394,7 +394,7 @@ class TestTheEmbeddedIndex:
         site.wait_until(lambda: "has no room: 8 MB are free on its disk" in site.log())
         site.wait_until(lambda: site.states() == {"indexed": 8, "embedded": 4})
         assert server.similar(product) == settled
-        # A server that starts anew cannot open the index: it answers with the fallback, or says so where none is wanted.
+        # A server that starts again cannot open the index: it answers with the fallback, or says so where none is wanted.
         site.stop()
         server = site.serve(until="alive")
         fallback = server.similar(product)

@@ -74,7 +74,7 @@ def test_the_admin_and_the_snippet_have_the_colours_of_the_shop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "message"),
     [
         ({"BRAND_COLOUR": "blue"}, "BRAND_COLOUR='blue' should be a colour like #1f5d4c"),
         ({"BRAND_COLOUR": "#0b539"}, "should be a colour like #1f5d4c"),
@@ -84,11 +84,11 @@ def test_the_admin_and_the_snippet_have_the_colours_of_the_shop() -> None:
     ],
 )
 def test_a_colour_that_cannot_be_read_is_refused_with_what_to_set(
-    read: Callable[..., Environment], variables: dict[str, str], told: str
+    read: Callable[..., Environment], variables: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ImproperlyConfigured) as error:
         read(**variables)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_the_colour_that_the_message_names_is_taken(read: Callable[..., Environment]) -> None:

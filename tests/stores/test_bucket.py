@@ -38,7 +38,7 @@ class TestAStoreThatFails:
         with s3.away(), pytest.raises(StoreError, match=r"the store does not answer .*STORAGE_ENDPOINT_URL") as caught:
             read("one")
         assert caught.value.is_passing
-        # Whoever waits for a page is told at once for the next seconds.
+        # Whoever waits for a page gets the error at once for the next seconds.
         with pytest.raises(StoreError, match="did not answer a moment ago"):
             read("one")
         _Away.until = 0

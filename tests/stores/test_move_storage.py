@@ -46,7 +46,7 @@ def roots(settings: Any, tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def own_bucket(s3: S3Server, settings: Any, tmp_path: Path) -> str:
-    """An empty bucket that the command is told, while this process keeps its files in folders."""
+    """An empty bucket that the command gets as an argument, while this process keeps its files in folders."""
     name = s3.make_bucket()
     settings.BUCKET_STORAGES = {
         kind: {**each, "OPTIONS": {**each["OPTIONS"], **s3.account(name)}}

@@ -1,4 +1,4 @@
-"""A bundled encoder that is given a first look at each photo: it tells the product from its background."""
+"""A bundled encoder that is given a first look at each photo: it separates the product from its background."""
 
 from __future__ import annotations
 

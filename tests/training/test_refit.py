@@ -1,4 +1,4 @@
-"""The last layers of a bundled encoder, made anew: they look at the product, and at what tells classes apart."""
+"""The refitted last layers of a bundled encoder: they look at the product, and at what separates classes."""
 
 from __future__ import annotations
 

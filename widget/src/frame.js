@@ -87,7 +87,7 @@ export class Frame {
     this.#frame.focus({ preventScroll: true });
   }
 
-  /** Write the name anew. */
+  /** Update the accessible name. */
   redraw() {
     this.#frame.setAttribute("aria-label", this.#texts(this.#edges));
   }

@@ -102,7 +102,7 @@ class VisualSearch extends Recommendations {
     this.redraw();
   }
 
-  /** Write all texts, and the cards, anew. */
+  /** Write all texts, and the cards, again. */
   redraw() {
     if (!this.#drop) return;
     for (const node of this.shadowRoot.querySelectorAll("[data-text]")) node.textContent = this.#text(node.dataset.text);

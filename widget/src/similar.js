@@ -138,7 +138,7 @@ export class Recommendations extends HTMLElement {
     this.redraw();
   }
 
-  /** Show the results that are there anew. */
+  /** Show the results that are there again. */
   redraw() {}
 
   get language() {

@@ -40,7 +40,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE", help="where to write; it is replaced at the end")
         parser.add_argument("--format", choices=FORMATS, required=True)
-        parser.add_argument("--whole", action="store_true", help="compute every answer anew")
+        parser.add_argument("--whole", action="store_true", help="compute every answer again")
         parser.add_argument(
             "--changed-only", action="store_true", help="write only answers that are new or differ from the last export"
         )
