@@ -123,6 +123,7 @@ class ProductFilter:
         "currency",
         Lookup.EXACT,
         "ISO 4217 code of the prices. Default for `min_price` and `max_price`: the shop's currency.",
+        names="currency",
         example="EUR",
     )
     available: bool | None = _condition(

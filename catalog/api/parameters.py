@@ -16,7 +16,7 @@ from catalog.importers.sources import FORMATS
 from catalog.json_conditions import MAX_TERM
 from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH, Product
 from catalog.nearest_names import nearest_names
-from catalog.selectors import PAGE_SIZE, in_shop_currency
+from catalog.selectors import PAGE_SIZE, in_shop_currency, shop_currency
 from rest.cursors import CursorParameter
 from rest.errors import InvalidParameters, ParameterError
 from rest.parameters import (
@@ -39,6 +39,9 @@ MAX_PAGE = 1_000_000
 MAX_PAGE_SIZE = 100
 
 
+# Of so many currencies all are listed where none is like a mistyped one: their codes are too short to be alike.
+_MAX_CURRENCIES = 10
+
 _CONDITION_NAMES = tuple(condition.name for condition in conditions())
 
 
@@ -46,7 +49,8 @@ class FilterParameters(Parameters):
     """Parameters of an endpoint whose products can be filtered: those that a subclass declares, and the product filter's."""
 
     strict = BooleanParameter(
-        "Whether a `category` or `brand` that does not exist is an error, which names the nearest; if not, the results are empty.",
+        "Whether a `category`, `brand` or `currency` that no product has is an error, which names the nearest; if not, the"
+        " results are empty.",
         default=True,
     )
 
@@ -84,7 +88,8 @@ def check_names(product_filter: ProductFilter, *, is_empty: bool) -> None:
         is_empty: whether the answer is.
 
     Raises:
-        InvalidParameters: there is no such category or brand; each error has the nearest names.
+        InvalidParameters: there is no such category, brand or currency; each error has the nearest names, or of
+            currencies all.
     """
     if product_filter == NO_FILTER:
         return
@@ -95,18 +100,26 @@ def check_names(product_filter: ProductFilter, *, is_empty: bool) -> None:
         field = _model_field(condition.path)
         named = field.model._default_manager.order_by()
         wanted = value if condition.lookup.is_multiple else (value,)
+        if condition.names == "currency" and value == shop_currency():
+            # A price without a currency is in this one, which products need not have.
+            continue
         found = set(named.filter(**{f"{field.name}__in": wanted}).values_list(field.name, flat=True))
         for unknown in [name for name in wanted if name not in found]:
             known = named.exclude(**{field.name: ""}).values_list(field.name, flat=True).distinct()
-            errors.append(
-                ParameterError(condition.name, _unknown(condition.names, nearest_names(unknown, known.iterator())))
-            )
+            nearest = nearest_names(unknown, known.iterator())
+            few = list(known[:_MAX_CURRENCIES]) if condition.names == "currency" else []
+            errors.append(ParameterError(condition.name, _unknown(condition.names, nearest, few)))
     if errors:
         raise InvalidParameters(errors)
 
 
-def _unknown(kind: str, nearest: Sequence[str]) -> str:
-    similar = f"; the nearest: {', '.join(nearest)}" if nearest else ", nor one that is spelled alike"
+def _unknown(kind: str, nearest: Sequence[str], known: Sequence[str]) -> str:
+    if nearest:
+        similar = f"; the nearest: {', '.join(nearest)}"
+    elif known:
+        similar = f"; there is: {', '.join(sorted(known))}"
+    else:
+        similar = ", nor one that is spelled alike"
     return f"names no {kind}{similar} (with strict=false the results are empty)"
 
 

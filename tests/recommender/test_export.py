@@ -135,9 +135,10 @@ class TestTheOptions:
         ("options", "said"),
         [
             (["--limit", "0"], "--limit: must be an integer from 1 to 100"),
-            (["--min-price", "9", "--max-price", "1"], "--min-price: is above max_price"),
+            (["--min-price", "9", "--max-price", "1"], "--min-price: is above --max-price"),
             (["--attribute", "size"], "--attribute: 'size' must have the form name=value"),
-            (["--category", "mug"], "--category: names no category; the nearest: mugs"),
+            (["--category", "mug"], "--category: names no category; the nearest: mugs (with --strict false the"),
+            (["--currency", "ERU"], "--currency: names no currency; the nearest: EUR (with --strict false the"),
             (["--collection", "none"], "--collection: there is no collection 'none'"),
         ],
     )

@@ -75,6 +75,30 @@ def test_a_mistyped_name_is_reported_with_the_nearest_ones(api: Client) -> None:
     assert listed(api, brand="Peir", strict="false") == []
 
 
+@pytest.mark.parametrize(
+    ("mistyped", "detail"),
+    [("eur", "names no currency; the nearest: EUR"), ("XYZ", "names no currency; there is: CHF, EUR")],
+)
+def test_a_currency_that_no_product_has_is_reported(api: Client, mistyped: str, detail: str) -> None:
+    ProductFactory(currency="EUR", price=5)
+    ProductFactory(currency="CHF", price=5)
+
+    body = problem(api.get(f"/api/products?currency={mistyped}"), 400)
+
+    assert body["errors"] == [
+        {"parameter": "currency", "detail": f"{detail} (with strict=false the results are empty)"}
+    ]
+    assert listed(api, currency=mistyped, strict="false") == []
+
+
+def test_prices_in_the_shop_s_currency_that_no_product_has_find_nothing(api: Client, settings: Any) -> None:
+    settings.SHOP_CURRENCY = "USD"
+    ProductFactory(currency="EUR", price=5)
+
+    assert listed(api, min_price=1) == []
+    assert listed(api, currency="USD") == []
+
+
 @pytest.mark.parametrize("query", ["page=0", "page_size=101", "q=%00", "sort=price", "format=xml", "page=1&page=2"])
 def test_invalid_parameters_are_reported(api: Client, query: str) -> None:
     body = problem(api.get(f"/api/products?{query}"), 400)

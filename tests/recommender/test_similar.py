@@ -217,6 +217,7 @@ def test_a_category_means_its_subtree(shop: Shop, api: Client) -> None:
         ),
         ({"brand": "harbor"}, "names no brand; the nearest: Harbour (with strict"),
         ({"brand": "PIER"}, "names no brand; the nearest: Pier (with strict"),
+        ({"currency": "ERU"}, "names no currency; the nearest: EUR (with strict"),
     ],
 )
 def test_a_mistyped_name_is_reported_with_the_nearest_ones(

@@ -121,6 +121,7 @@ _BEYOND = {
     "source": ("is required with deactivate_missing",),
     "brand": ("names no brand",),
     "category": ("names no category",),
+    "currency": ("names no currency",),
     "not_brand": ("names no brand",),
     "not_category": ("names no category",),
     "collection": ("",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,4 +132,9 @@ def _query(options: dict[str, Any]) -> tuple[SimilarQuery, bool]:
 
 def _command_error(error: InvalidParameters) -> CommandError:
     """In the words of the command line."""
-    return CommandError("; ".join(f"{_option(each.parameter)}: {each.detail}" for each in error.errors))
+    return CommandError("; ".join(f"{_option(each.parameter)}: {_in_options(each.detail)}" for each in error.errors))
+
+
+def _in_options(detail: str) -> str:
+    """A message whose parameters are named as options: `strict=false` -> `--strict false`."""
+    return re.sub(r"\bstrict=", "--strict ", re.sub(r"\b(min|max)_(price|score)\b", r"--\1-\2", detail))
