@@ -133,7 +133,7 @@ class StreamingHandler(FileUploadHandler):
 
 
 class FileParser(BaseParser):
-    """A request body that is the file itself and has no name; the view has the limit (`upload_limit`)."""
+    """A request body that is the file itself and has no name; the view has the limit (`upload_limit`) and the name (`part`)."""
 
     file_name = ""
 
@@ -143,8 +143,9 @@ class FileParser(BaseParser):
         media_type: str | None = None,  # noqa: ARG002
         parser_context: Mapping[str, Any] | None = None,
     ) -> DataAndFiles[QueryDict, MultiValueDict[str, UploadedFile[Any]]]:
-        """Read the body as one file, `file`."""
-        limit: Limit = (parser_context or {})["view"].upload_limit()
+        """Read the body as one file, the view's `part`."""
+        view = (parser_context or {})["view"]
+        limit: Limit = view.upload_limit()
         upload = StreamedUpload(limit, self.file_name, self.media_type)
         try:
             while chunk := stream.read(_CHUNK_BYTES):
@@ -153,7 +154,7 @@ class FileParser(BaseParser):
         except BaseException:
             upload.close()
             raise
-        return DataAndFiles(QueryDict(), MultiValueDict({"file": [upload]}))
+        return DataAndFiles(QueryDict(), MultiValueDict({view.part: [upload]}))
 
 
 class ZipParser(FileParser):

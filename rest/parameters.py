@@ -258,6 +258,32 @@ class Parameters(serializers.Serializer[Any]):
         Raises:
             InvalidParameters: with all errors.
         """
+        values, found = cls._read(sources, errors)
+        for conflict in cls.conflicts(values):
+            found.setdefault(conflict.parameter, conflict)
+        if found:
+            raise InvalidParameters([*found.values()])
+        return values
+
+    @classmethod
+    def check(cls, *sources: QueryDict) -> None:
+        """Check parameters each by itself, where more of them may follow: the query string, before a long form is read.
+
+        Args:
+            sources: as for `parse`.
+
+        Raises:
+            InvalidParameters: with all errors.
+        """
+        _, found = cls._read(sources, ())
+        if found:
+            raise InvalidParameters([*found.values()])
+
+    @classmethod
+    def _read(
+        cls, sources: Sequence[QueryDict], errors: Iterable[ParameterError]
+    ) -> tuple[dict[str, Any], dict[str, ParameterError]]:
+        """The values of the parameters, and what is wrong with each of the others."""
         fields = _fields(cls)
         values = dict(_defaults(cls))
         found = {error.parameter: error for error in errors}
@@ -274,11 +300,7 @@ class Parameters(serializers.Serializer[Any]):
                 values[source] = value
             except ValueError as error:
                 found.setdefault(name, ParameterError(name, str(error)))
-        for conflict in cls.conflicts(values):
-            found.setdefault(conflict.parameter, conflict)
-        if found:
-            raise InvalidParameters([*found.values()])
-        return values
+        return values, found
 
     @classmethod
     def conflicts(cls, values: Mapping[str, Any]) -> Iterable[ParameterError]:  # noqa: ARG003

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -19,9 +19,8 @@ from embeddings.errors import UnusablePhotos
 from jobs import uploads
 from jobs.api import JOB, JobSchema
 from jobs.errors import JobInProgress
-from jobs.models import Job
 from jobs.problems import JOB_IN_PROGRESS
-from jobs.uploading import Files, UploadView, single_file_errors
+from jobs.uploading import UploadView, file_errors
 from rest.documenting import RAW_BODY, form_body, problem_example, responses
 from rest.idempotency import IDEMPOTENCY_KEY
 from training.errors import TrainingUnavailable
@@ -36,6 +35,8 @@ class TrainView(UploadView):
     """Submits trainings."""
 
     endpoint = "train"
+    part = "archive"
+    parameters = TrainingParameters
     write_scopes = {"POST": frozenset({Scope.TRAIN})}
     parser_classes: Sequence[type[BaseParser]] = [MultiPartParser, uploads.ZipParser]
 
@@ -53,7 +54,7 @@ class TrainView(UploadView):
         ],
         request={
             **form_body(
-                "archive",
+                part,
                 "A zip with a folder of photos for each class, and optionally metadata.csv.",
                 TrainingParameters.form_schema(),
             ),
@@ -101,15 +102,19 @@ class TrainView(UploadView):
 
         The archive is a zip: each folder is a class, and its JPEG, PNG and WebP files are the photos. A `metadata.csv` beside
         the folders may specify which photos show the same product (columns `file` and `product_id`). Send the archive as the
-        only file of a form, or as the request body (`application/zip`). Parameters may be given in the query string or in the
-        form. Poll the URL in `Location` for progress and the result.
+        only file of a form, `archive`, or as the request body (`application/zip`). Parameters may be given in the query string or
+        in the form. Poll the URL in `Location` for progress and the result.
         """
         return self.submitted(
-            request, lambda: check_training_allowed(slug), lambda files: _submit(request, slug, files)
+            request,
+            check_allowed=lambda: check_training_allowed(slug),
+            read=_read,
+            submit=lambda sent: submit_training(slug, *sent),
         )
 
 
-def _submit(request: Request, slug: str, files: Files) -> Job:
-    errors = single_file_errors("archive", files, "a zip", "put all photos into one zip")
+def _read(request: Request) -> tuple[BinaryIO, dict[str, Any]]:
+    name = TrainView.part
+    errors = file_errors(request, name, "a zip", "put all photos into one zip")
     values = TrainingParameters.parse(request.query_params, request.POST, errors=errors)
-    return submit_training(slug, cast("BinaryIO", files[0]), values)
+    return cast("BinaryIO", request.FILES[name]), values

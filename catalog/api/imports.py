@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -32,7 +33,7 @@ from jobs.errors import JobInProgress, UploadTooLarge
 from jobs.models import Job
 from jobs.problems import JOB_IN_PROGRESS
 from jobs.selectors import get_job
-from jobs.uploading import Files, UploadView, single_file_errors
+from jobs.uploading import UploadView, file_errors
 from rest.documenting import RAW_BODY, form_body, problem_example, problem_responses, responses
 from rest.idempotency import IDEMPOTENCY_KEY, answer_once
 from rest.parameters import NoParameters
@@ -57,6 +58,8 @@ class ImportsView(UploadView):
     """Submits imports."""
 
     endpoint = "imports"
+    part = "file"
+    parameters = ImportParameters
     write_scopes = {"POST": frozenset({Scope.IMPORT})}
     parser_classes: Sequence[type[BaseParser]] = [
         MultiPartParser,
@@ -78,7 +81,7 @@ class ImportsView(UploadView):
         parameters=[ImportParameters, IDEMPOTENCY_KEY],
         request={
             **form_body(
-                "file",
+                part,
                 "A table (CSV, Google Merchant TSV, Shopify export), a feed in XML, a file with a JSON object a line, or a zip"
                 " of one of these with its photos, or of photos alone.",
                 ImportParameters.form_schema(),
@@ -104,18 +107,24 @@ class ImportsView(UploadView):
     def post(self, request: Request) -> Response:
         """Import products and their photos from a table, a feed or a zip. The response is a job.
 
-        Send the file as the only file of a form, or as the request body. Parameters may be given in the query string or in the
-        form. Products are identified by SKU; importing the same file again changes nothing. With `dry_run` nothing is written,
-        and `POST /api/jobs/<id>/import` imports the same file afterwards. Poll the URL in `Location` for progress and the
-        result. One import runs at a time.
+        Send the file as the only file of a form, `file`, or as the request body. Parameters may be given in the query string or
+        in the form. Products are identified by SKU; importing the same file again changes nothing. With `dry_run` nothing is
+        written, and `POST /api/jobs/<id>/import` imports the same file afterwards. Poll the URL in `Location` for progress and
+        the result. One import runs at a time.
         """
-        return self.submitted(request, check_import_allowed, lambda files: _submit(request, files))
+        return self.submitted(request, check_allowed=check_import_allowed, read=_read, submit=_submit)
 
 
-def _submit(request: Request, files: Files) -> Job:
-    errors = single_file_errors("file", files, "a catalogue", "pack a table and its photos into one zip")
+def _read(request: Request) -> tuple[UploadedFile[Any], ImportOptions]:
+    name = ImportsView.part
+    errors = file_errors(request, name, "a catalogue", "pack a table and its photos into one zip")
     options = ImportOptions(**ImportParameters.parse(request.query_params, request.POST, errors=errors))
-    return submit_import(cast("BinaryIO", files[0]), options, file_name=files[0].name or "")
+    return request.FILES[name], options
+
+
+def _submit(sent: tuple[UploadedFile[Any], ImportOptions]) -> Job:
+    file, options = sent
+    return submit_import(cast("BinaryIO", file), options, file_name=file.name or "")
 
 
 class DryRunImportView(ApiView):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+from django.core.files.uploadedfile import UploadedFile
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
@@ -19,7 +20,7 @@ from jobs.api import JOB, JobSchema
 from jobs.errors import JobInProgress, UploadTooLarge
 from jobs.models import Job
 from jobs.problems import JOB_IN_PROGRESS
-from jobs.uploading import Files, UploadView, single_file_errors
+from jobs.uploading import UploadView, file_errors
 from recommender.problems import INVALID_JUDGEMENTS
 from recommender.ranker_submissions import (
     MAX_JUDGEMENTS_BYTES,
@@ -55,6 +56,8 @@ class TrainRankerView(UploadView):
     """Submits trainings of rankers."""
 
     endpoint = "train_ranker"
+    part = "judgements"
+    parameters = RankerTrainingParameters
     write_scopes = {"POST": frozenset({Scope.TRAIN})}
     parser_classes: Sequence[type[BaseParser]] = [MultiPartParser, uploads.CsvParser]
 
@@ -72,7 +75,7 @@ class TrainRankerView(UploadView):
         ],
         request={
             **form_body(
-                "judgements",
+                part,
                 "A CSV file with the columns query, sku and grade (0: does not fit; the higher, the better).",
                 RankerTrainingParameters.form_schema(),
                 required=False,
@@ -101,25 +104,36 @@ class TrainRankerView(UploadView):
     def post(self, request: Request, slug: str) -> Response:
         """Train rankers on judgements, or with `clicks=true` on what visitors clicked. The response is a job.
 
-        A ranker puts the 50 best of a search by words in a better order. Send the judgements as the only file of a form, or as
-        the request body (`text/csv`). Parameters may be given in the query string or in the form. Poll the URL in `Location` for
-        progress and the result, which names the best ranker; without `activate` no search changes.
+        A ranker puts the 50 best of a search by words in a better order. Send the judgements as the only file of a form,
+        `judgements`, or as the request body (`text/csv`). Parameters may be given in the query string or in the form. Poll the
+        URL in `Location` for progress and the result, which names the best ranker; without `activate` no search changes.
         """
         return self.submitted(
-            request, lambda: check_ranker_training_allowed(slug), lambda files: _submit(request, slug, files)
+            request,
+            check_allowed=lambda: check_ranker_training_allowed(slug),
+            read=_read,
+            submit=lambda sent: _submit(slug, *sent),
         )
 
 
-def _submit(request: Request, slug: str, files: Files) -> Job:
-    expected = "a CSV file of judgements (or clicks=true without a file)"
-    missing = single_file_errors("judgements", files, expected, "put all judgements into one")
-    says = "clicks" in request.query_params or "clicks" in request.POST
-    values = RankerTrainingParameters.parse(request.query_params, request.POST, errors=[] if says else missing)
-    if not values["clicks"] and missing:
-        raise InvalidParameters(missing)
-    if values["clicks"] and files:
+def _read(request: Request) -> tuple[UploadedFile[Any] | None, dict[str, Any]]:
+    name = TrainRankerView.part
+    wrong = file_errors(
+        request, name, "a CSV file of judgements (or clicks=true without a file)", "put all judgements into one"
+    )
+    # With clicks it may be missing; whether they are true is known once the parameters are read.
+    needs_none = not request.FILES and ("clicks" in request.query_params or "clicks" in request.POST)
+    values = RankerTrainingParameters.parse(request.query_params, request.POST, errors=[] if needs_none else wrong)
+    if not values["clicks"] and wrong:
+        raise InvalidParameters(wrong)
+    file: UploadedFile[Any] | None = request.FILES.get(name)
+    if values["clicks"] and file is not None:
         raise InvalidParameters([ParameterError("clicks", "is for a request without a file: leave out one of them")])
-    upload, name = (cast("BinaryIO", files[0]), files[0].name or "") if files else (None, "")
+    return file, values
+
+
+def _submit(slug: str, file: UploadedFile[Any] | None, values: dict[str, Any]) -> Job:
+    upload, name = (None, "") if file is None else (cast("BinaryIO", file), file.name or "")
     return submit_ranker_training(
         slug, upload, file_name=name, only=values.get("only", ""), activate=values["activate"]
     )

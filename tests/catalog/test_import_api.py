@@ -188,8 +188,15 @@ class TestRefused:
 
     def test_none_or_several_files(self, api: Client) -> None:
         assert problem(api.post(ADDRESS, {"dry_run": "true"}), 400)["errors"][0]["parameter"] == "file"
-        both = {"file": file(), "other": file()}
+        both = {"file": [file(), file()]}
         assert "2 were sent" in problem(api.post(ADDRESS, both), 400)["errors"][0]["detail"]
+
+    def test_a_file_by_another_name_and_a_text_by_its_name(self, api: Client) -> None:
+        for form in ({"fiel": file()}, {"fiel": file(), "file": file()}):
+            [error] = problem(api.post(ADDRESS, form), 400)["errors"]
+            assert error == {"parameter": "fiel", "detail": "is not accepted: the only file is `file`"}
+        [error] = problem(api.post(ADDRESS, {"file": "spring.csv"}), 400)["errors"]
+        assert (error["parameter"], error["detail"][:25]) == ("file", "is a text, not a file: se")
 
     def test_a_media_type_that_is_no_catalogue(self, api: Client) -> None:
         problem(api.post(ADDRESS, b"x", content_type="application/pdf"), 415)
@@ -212,6 +219,37 @@ def test_an_import_under_way_keeps_the_next_one_out(api: Client) -> None:
     api.post(ADDRESS, {"file": file()})
     assert "An import is under way" in problem(api.post(ADDRESS, {"file": file()}), 409)["detail"]
     assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "parameter"),
+    [
+        ({"data": {"file": file(), "dry_run": "perhaps"}}, 400, "dry_run"),
+        ({"data": {"fiel": file()}}, 400, "fiel"),
+        ({"data": {"dry_run": "true"}}, 400, "file"),
+        ({"data": TABLE, "content_type": "text/csv", "query": "?dry_run=perhaps"}, 400, "dry_run"),
+        ({"data": TABLE, "content_type": "text/csv", "query": "?deactivate_missing=true"}, 400, "source"),
+        ({"data": b"x", "content_type": "application/pdf"}, 415, None),
+        # Too large to be read for this: by the address alone.
+        ({"data": {"file": file(b"x" * 1100000), "dry_run": "perhaps"}}, 409, None),
+        ({"data": {"file": file(b"x" * 1100000)}, "query": "?dry_run=perhaps"}, 400, "dry_run"),
+        ({"data": {"file": file(b"x" * 1100000)}, "query": "?deactivate_missing=true"}, 409, None),
+    ],
+)
+def test_a_request_that_is_wrong_in_itself_is_told_so_while_an_import_is_under_way(
+    api: Client, uploads_root: Path, sent: dict[str, Any], status: int, parameter: str | None
+) -> None:
+    api.post(ADDRESS, {"file": file()})
+    before = list(uploads_root.iterdir())
+    for value in sent["data"].values() if isinstance(sent["data"], dict) else ():
+        if isinstance(value, SimpleUploadedFile):
+            value.seek(0)
+    kind = {"content_type": sent["content_type"]} if "content_type" in sent else {}
+
+    body = problem(api.post(f"{ADDRESS}{sent.get('query', '')}", sent["data"], **kind), status)
+
+    assert [error["parameter"] for error in body.get("errors", ())] == ([parameter] if parameter else [])
+    assert list(uploads_root.iterdir()) == before
 
 
 def test_a_job_without_rejected_rows_has_none_to_fetch(api: Client) -> None:

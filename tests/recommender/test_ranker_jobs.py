@@ -82,6 +82,8 @@ class TestByTheAPI:
         assert api.post(f"{ADDRESS}?clicks=true").status_code == 202
         body = problem(api.post(f"{ADDRESS}?clicks=true"), 409)
         assert "A training of rankers for 'all' is under way" in body["detail"]
+        body = problem(api.post(f"{ADDRESS}?clicks=true&only=trees"), 400)
+        assert body["errors"][0]["parameter"] == "only"
 
     @pytest.mark.parametrize(
         ("sent", "parameters"),
@@ -90,7 +92,8 @@ class TestByTheAPI:
             ({"clicks": "false"}, {"judgements"}),
             ({"only": "trees", "activate": "maybe"}, {"judgements", "only", "activate"}),
             ({"clicks": "true", "judgements": table("mug,A,1")}, {"clicks"}),
-            ({"one": table("mug,A,1"), "two": table("mug,A,1")}, {"judgements"}),
+            ({"one": table("mug,A,1"), "two": table("mug,A,1")}, {"one", "two"}),
+            ({"clicks": "true", "one": table("mug,A,1")}, {"one"}),
         ],
     )
     def test_a_form_that_cannot_be_used(self, api: Client, mug: Product, sent: Any, parameters: set[str]) -> None:
