@@ -44,6 +44,7 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     "commerceml": _("catalogue of 1C (CommerceML)"),
     "bmecat": _("catalogue of a supplier (BMEcat)"),
     "salesforce": _("catalogue of Salesforce Commerce Cloud (XML)"),
+    "iof": _("offer of IdoSell (IOF, XML)"),
     "xml": _("XML with an element for each product"),
     "jsonl": _("JSON: a list of objects, or one a line"),
     "folder": _("folders of photos, in a zip"),

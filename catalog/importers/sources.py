@@ -19,6 +19,9 @@ from catalog.importers.csv_file import CsvCatalogue, table_headers
 from catalog.importers.encodings import decode_start
 from catalog.importers.feed import MerchantFeed, MerchantTable
 from catalog.importers.folder import FolderCatalogue
+from catalog.importers.iof import MARK as IOF_MARK
+from catalog.importers.iof import ROOT as IOF_ROOT
+from catalog.importers.iof import IofOffer
 from catalog.importers.json_lines import JsonLines
 from catalog.importers.magento import MagentoExport
 from catalog.importers.mapping import FieldMapping
@@ -55,6 +58,7 @@ FORMATS = (
     "commerceml",
     "bmecat",
     "salesforce",
+    "iof",
     "xml",
     "jsonl",
 )
@@ -100,6 +104,7 @@ _TABLES: Mapping[
         | VisionProducts
         | BmeCat
         | SalesforceCatalogue
+        | IofOffer
         | XmlCatalogue
         | JsonLines
     ],
@@ -110,6 +115,7 @@ _TABLES: Mapping[
     "vision": VisionProducts,
     "bmecat": BmeCat,
     "salesforce": SalesforceCatalogue,
+    "iof": IofOffer,
     "xml": XmlCatalogue,
     "jsonl": JsonLines,
 }
@@ -284,13 +290,18 @@ def _detect_xml_format(head: bytes) -> str:
     # What has no root, or that of a web page, is explained by the reader of feeds.
     if root is None or root["name"].lower() in FEED_ROOTS:
         return "merchant"
-    if _is_of_salesforce(children):
-        return "salesforce"
+    if catalogue := _marked_catalogue(children):
+        return catalogue
     return "bmecat" if root_of(children) == BMECAT_ROOT else comparison_site(children) or "xml"
 
 
-def _is_of_salesforce(children: Mapping[str, Collection[str]]) -> bool:
-    return root_of(children) == SALESFORCE_ROOT and SALESFORCE_MARK in children[SALESFORCE_ROOT]
+def _marked_catalogue(children: Mapping[str, Collection[str]]) -> str:
+    """The format whose root element has an attribute that no other XML with such a root has; "" for none."""
+    root = root_of(children)
+    for name, own, mark in (("salesforce", SALESFORCE_ROOT, SALESFORCE_MARK), ("iof", IOF_ROOT, IOF_MARK)):
+        if root == own and mark in children[root]:
+            return name
+    return ""
 
 
 def is_catalogue(head: bytes) -> bool:
@@ -311,7 +322,7 @@ def is_catalogue(head: bytes) -> bool:
             return has_products(children)
         return (
             root_of(children) == BMECAT_ROOT
-            or _is_of_salesforce(children)
+            or bool(_marked_catalogue(children))
             or bool(comparison_site(children))
             or _has_products(name for names in children.values() for name in names)
         )

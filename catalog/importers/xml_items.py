@@ -50,6 +50,8 @@ class Item:
     foreign: dict[str, list[str]] = field(default_factory=dict)
     # The attributes and the text, which may be empty, of each element that has attributes, by its path.
     attributed: dict[str, list[tuple[dict[str, str], str]]] = field(default_factory=dict)
+    # The elements at the paths that were asked for, each as an item of its own, by their path.
+    parts: dict[str, list[Item]] = field(default_factory=dict)
     error: str = ""
 
     def texts(self, name: str) -> list[str]:
@@ -84,6 +86,7 @@ class XmlFile:
         item: name of the elements that are items, or their path: `product`, `products/product`; or several; "" for those of a
             feed.
         encoding: of the file; "" for the one that it declares.
+        parts: paths below an item of elements whose own paths belong together, as those of each variant do.
 
     Attributes:
         root: name of the root element.
@@ -92,8 +95,11 @@ class XmlFile:
         InvalidSource: it is not XML.
     """
 
-    def __init__(self, path: Path, item: str | Sequence[str] = "", encoding: str = "") -> None:
+    def __init__(
+        self, path: Path, item: str | Sequence[str] = "", encoding: str = "", *, parts: Sequence[str] = ()
+    ) -> None:
         self._path = path
+        self._parts = parts
         self._items = ((item,) if isinstance(item, str) else tuple(item)) if item else FEED_ITEMS
         self._encoding = encoding or None
         with self._open() as file:
@@ -153,7 +159,7 @@ class XmlFile:
                 parser.feed(chunk)
 
     def _parser(self) -> _ItemParser:
-        return _ItemParser(self._items, self._encoding)
+        return _ItemParser(self._items, self._encoding, self._parts)
 
     def _open(self) -> BinaryIO:
         try:
@@ -296,10 +302,11 @@ class _Element:
 
 
 class _ItemParser(XmlParser):
-    """Collects items. names: local names or paths of the elements that are items."""
+    """Collects items. names: local names or paths of the elements that are items; parts: paths below them."""
 
-    def __init__(self, names: Sequence[str], encoding: str | None) -> None:
+    def __init__(self, names: Sequence[str], encoding: str | None, parts: Sequence[str] = ()) -> None:
         super().__init__(encoding)
+        self._parts = parts
         self._names = [name.strip("/").split("/") for name in names]
         self._items: list[Item] = []
         self._item: Item | None = None
@@ -324,6 +331,8 @@ class _ItemParser(XmlParser):
         local = {name.rpartition(_SEPARATOR)[2]: text for name, text in attributes.items()}
         self._open.append(_Element(namespace, local))
         path = "/".join(self.path[self._item_depth :])
+        if path in self._parts:
+            self._item.parts.setdefault(path, []).append(Item())
         if namespace != ATOM or path != "link":
             self._add_attributes(f"{path}/", attributes)
         # Atom's link is an attribute; `rel` names links that are not the page itself.
@@ -387,6 +396,10 @@ class _ItemParser(XmlParser):
             item.error = facts.ITEM_TOO_LONG(limit=_MAX_ITEM_CHARACTERS)
         elif not item.error and (text := _unwrapped(text.strip())):
             item.of(namespace).setdefault(path, []).append(text)
+            for part in self._parts:
+                if path.startswith((f"{part}/", f"{part}@")):
+                    own = path[len(part) :].removeprefix("/")
+                    item.parts[part][-1].of(namespace).setdefault(own, []).append(text)
 
 
 def _unwrapped(text: str) -> str:
