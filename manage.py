@@ -10,9 +10,9 @@ if __name__ == "__main__":
     # The collection of garbage when Python ends would go through the objects of all libraries: half a second.
     atexit.register(gc.freeze)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lookalike.settings")
-    from django.core.management import execute_from_command_line
+    from lookalike.command_line import execute
 
-    execute_from_command_line(sys.argv)
+    execute(sys.argv)
 
     from django.apps import apps
 

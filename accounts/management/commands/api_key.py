@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,8 @@ from accounts.models import ApiKey
 
 _MAX_DAYS = 36_500
 _STATE_LABELS = {True: "valid", False: "revoked or expired"}
+# Of fields whose messages do not say what they are about.
+_ARGUMENTS = {"name": "name", "requests_per_minute": "--requests-per-minute"}
 
 
 class Command(BaseCommand):
@@ -38,7 +41,7 @@ class Command(BaseCommand):
             "--may",
             action="append",
             default=[],
-            choices=sorted(keys.WRITES),
+            choices=sorted(scope.value for scope in keys.WRITES),
             help="scope; may be repeated",
         )
         create.add_argument("--days", type=_days, metavar="N", help="days until it expires; default: never")
@@ -64,7 +67,7 @@ class Command(BaseCommand):
         try:
             new_key = keys.create(row)
         except ValidationError as error:
-            raise CommandError("; ".join(error.messages)) from error
+            raise CommandError("; ".join(_in_options(error))) from error
         self.stdout.write(new_key.text)
         self.stderr.write("Store it now: it is not shown again.")
 
@@ -82,6 +85,13 @@ class Command(BaseCommand):
             )
         keys.revoke(found[0])
         self.stdout.write(f"{found[0]} is revoked")
+
+
+def _in_options(error: ValidationError) -> Iterator[str]:
+    """The messages of an error, those that do not say what they are about with the argument."""
+    for field, messages in error.message_dict.items():
+        argument = _ARGUMENTS.get(field)
+        yield from (f"{argument}: {message}" if argument else message for message in messages)
 
 
 def _days(text: str) -> int:

@@ -20,6 +20,7 @@ from catalog.importers.mapping import FIELDS, load_mapping
 from catalog.importers.rows import ChoiceNeeded, ImportAborted, ImportReport, InvalidSource, NoColumn
 from catalog.importers.run import ImportOptions, graceful_interrupt, run_import
 from catalog.importers.sources import FORMATS
+from jobs import arguments
 from jobs.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
@@ -39,14 +40,19 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", type=Path, metavar="PATH", help="a file, or a folder of photos")
+        parser.add_argument("path", type=arguments.path, metavar="PATH", help="a file, or a folder of photos")
         parser.add_argument(
             "--format", choices=FORMATS, help="format of PATH, or of the content of a zip (default: detected)"
         )
         parser.add_argument(
-            "--images", type=Path, metavar="DIR", help="folder of a table's photos (default: images/ beside the table)"
+            "--images",
+            type=arguments.path,
+            metavar="DIR",
+            help="folder of a table's photos (default: images/ beside the table)",
         )
-        parser.add_argument("--mapping", type=Path, metavar="FILE.toml", help="a mapping of columns to fields")
+        parser.add_argument(
+            "--mapping", type=arguments.path, metavar="FILE.toml", help="a mapping of columns to fields"
+        )
         parser.add_argument(
             "--map",
             action="append",
@@ -93,7 +99,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
         parser.add_argument(
             "--report",
-            type=Path,
+            type=arguments.path,
             metavar="FILE.csv",
             help="write rejected rows with their reasons to this file, to correct and import",
         )

@@ -11,6 +11,7 @@ from embeddings.adaptation import adapt
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
 from embeddings.versions import find_collection, find_version
+from jobs import arguments
 from jobs.progress import stage_bars
 
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--collection", default="all", help="its active version is adapted (default: %(default)s)")
         parser.add_argument("--encoder", help="another version instead, such as fashion-v2")
-        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--seed", type=arguments.whole_number(0, 2**32 - 1), default=0)
 
     def handle(self, *, collection: str, encoder: str | None, seed: int, **_: Any) -> None:
         try:

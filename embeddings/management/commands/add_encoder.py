@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from embeddings import versions
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
+from jobs import arguments
 
 MODEL = "model.tflite"
 
@@ -23,7 +24,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="the .tflite file; it is copied")
+        parser.add_argument("file", type=arguments.path, help="the .tflite file; it is copied")
         parser.add_argument(
             "--collection", default="all", help="slug; made over the whole catalogue where it is missing"
         )
@@ -32,14 +33,18 @@ class Command(BaseCommand):
         if not file.is_file():
             raise CommandError(f"There is no file {file}.")
         folder = versions.create_staging_folder()
+        row, created = versions.ensure_collection(collection, [])
         try:
             shutil.copyfile(file, folder / MODEL)
             version = versions.register_version(
-                versions.ensure_collection(collection, [])[0], folder, MODEL,
-                recipe={"file": file.name}, data={}, metrics={}, calibration=None,
-            )  # fmt: skip
-        except EmbeddingsError as error:
-            raise command_error(error) from error
+                row, folder, MODEL, recipe={"file": file.name}, data={}, metrics={}, calibration=None
+            )
+        except BaseException as error:
+            if created:
+                row.delete()
+            if isinstance(error, EmbeddingsError):
+                raise CommandError(str(command_error(error)).replace(str(folder / MODEL), str(file))) from error
+            raise
         finally:
             versions.delete_staging_folder(folder)
         self.stdout.write(f"{version.label}: {version.dim} dimensions, model {version.fingerprint[:12]}")

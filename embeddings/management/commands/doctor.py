@@ -14,7 +14,7 @@ from embeddings.doctor import DoctorReport, examine
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
 from embeddings.models import Diagnosis
-from jobs import execution
+from jobs import arguments, execution
 from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
 
@@ -30,7 +30,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--format", choices=("text", "json"), default="text", help="how open findings are printed")
-        parser.add_argument("--limit", type=int, default=20, help="most open findings of a kind that are printed (20)")
+        parser.add_argument(
+            "--limit",
+            type=arguments.whole_number(0),
+            default=20,
+            help="most open findings of a kind that are printed (20)",
+        )
         parser.add_argument("--job", type=UUID, metavar="ID", help=argparse.SUPPRESS)
 
     def handle(self, *, job: UUID | None, format: str, limit: int, **_: Any) -> None:

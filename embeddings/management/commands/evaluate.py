@@ -29,6 +29,7 @@ from embeddings.evaluation.protocols import (
 from embeddings.evaluation.report import drawing, write_report
 from embeddings.evaluation.suite import find_sets, run_suite
 from embeddings.management.errors import command_error
+from jobs import arguments
 
 BACKBONE = "backbone"
 # What goes with one set of photos, not with the suite.
@@ -43,11 +44,15 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--queries", type=Path, help="folder or zip of query photos, one folder a class")
+        parser.add_argument("--queries", type=arguments.path, help="folder or zip of query photos, one folder a class")
         parser.add_argument(
-            "--gallery", type=Path, help="of gallery photos; without it each query's gallery is the other queries"
+            "--gallery",
+            type=arguments.path,
+            help="of gallery photos; without it each query's gallery is the other queries",
         )
-        parser.add_argument("--metadata", type=Path, help="CSV of the queries with file, product_id and category")
+        parser.add_argument(
+            "--metadata", type=arguments.path, help="CSV of the queries with file, product_id and category"
+        )
         parser.add_argument(
             "--collection", help="without --queries: evaluate with this collection's photos in the catalogue"
         )
@@ -71,13 +76,13 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--suite",
-            type=Path,
+            type=arguments.path,
             nargs="?",
             const=settings.REAL_DATA or Path(),
             metavar="DIR",
             help="evaluate on every set of photos in DIR (default: the setting REAL_DATA) and print one table",
         )
-        parser.add_argument("--report", type=Path, metavar="DIR", help="write a report in HTML and Markdown")
+        parser.add_argument("--report", type=arguments.path, metavar="DIR", help="write a report in HTML and Markdown")
         parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     def handle(self, **options: Any) -> None:

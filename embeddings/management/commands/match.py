@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -16,15 +15,19 @@ from embeddings.encoders.base import Encoder
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
 from embeddings.match_files import FoundMatch, Listed, match_records, read_records
+from jobs import arguments
 from jobs.progress import ProgressCallback, stage_bars
 
 _COLUMNS = ("left_sku", "right_sku", "probability", "photo", "text", "left_title", "right_title")
 
 
 def _probability(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
     if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no probability between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no probability between 0 and 1")
     return value
 
 
@@ -36,12 +39,16 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--left", type=Path, required=True, metavar="FILE", help="whose products are looked for")
-        parser.add_argument("--right", type=Path, required=True, metavar="FILE", help="where they are looked for")
+        parser.add_argument(
+            "--left", type=arguments.path, required=True, metavar="FILE", help="whose products are looked for"
+        )
+        parser.add_argument(
+            "--right", type=arguments.path, required=True, metavar="FILE", help="where they are looked for"
+        )
         for side in ("left", "right"):
             parser.add_argument(
                 f"--{side}-mapping",
-                type=Path,
+                type=arguments.path,
                 metavar="FILE.toml",
                 help="which of its columns are which fields, its encoding and delimiter, as for import_catalog (default: detected)",
             )
@@ -51,8 +58,12 @@ class Command(BaseCommand):
                 default="",
                 help="of a zip or workbook with several tables, the one to read",
             )
-        parser.add_argument("--left-images", type=Path, metavar="FOLDER", help="its photos (default: beside the file)")
-        parser.add_argument("--right-images", type=Path, metavar="FOLDER", help="its photos (default: beside the file)")
+        parser.add_argument(
+            "--left-images", type=arguments.path, metavar="FOLDER", help="its photos (default: beside the file)"
+        )
+        parser.add_argument(
+            "--right-images", type=arguments.path, metavar="FOLDER", help="its photos (default: beside the file)"
+        )
         parser.add_argument("--no-photos", action="store_true", help="compare texts alone")
         parser.add_argument(
             "--min-probability",
@@ -63,7 +74,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--one-to-one", action="store_true", help="each product is in one pair at most")
         parser.add_argument(
-            "--out", type=Path, metavar="FILE", help="where to write the CSV (default: standard output)"
+            "--out", type=arguments.path, metavar="FILE", help="where to write the CSV (default: standard output)"
         )
 
     def handle(self, **options: Any) -> None:

@@ -15,11 +15,13 @@ from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError, IndexLocked
 from embeddings.indexing import process_outbox
 from embeddings.management.errors import command_error
+from jobs import arguments
 from jobs.progress import stage_bars
 from jobs.storage import StorageUnavailable
 from recommender.pipeline import SimilarQuery, similar_to
 from storefront.demo.loading import load_demo
 
+MAX_PRODUCTS = 100_000
 LOGIN = PASSWORD = "demo"  # noqa: S105
 
 
@@ -27,8 +29,18 @@ class Command(BaseCommand):
     help = "Draw a demo catalogue, embed and index it, and show a first recommendation. Safe to run again."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--count", type=int, default=300, help="number of products (default: %(default)s)")
-        parser.add_argument("--port", type=int, default=8000, help="port in the printed URLs (default: %(default)s)")
+        parser.add_argument(
+            "--count",
+            type=arguments.whole_number(1, MAX_PRODUCTS),
+            default=300,
+            help="number of products (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--port",
+            type=arguments.whole_number(1, 65_535),
+            default=8000,
+            help="port in the printed URLs (default: %(default)s)",
+        )
 
     def handle(self, *, count: int, port: int, **_: Any) -> None:
         with tqdm(total=count, desc="drawing", unit="product", disable=None) as bar:

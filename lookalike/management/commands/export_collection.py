@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from jobs import arguments
 from lookalike.clients.openapi import schema_document
 from lookalike.clients.requests import FORMATS
 from lookalike.clients.writing import write_files
@@ -22,7 +22,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--format", choices=FORMATS, required=True)
-        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="its folder; its files are replaced")
+        parser.add_argument(
+            "--out", type=arguments.path, required=True, metavar="DIR", help="its folder; its files are replaced"
+        )
         parser.add_argument(
             "--base",
             default=settings.PUBLIC_URL or "http://127.0.0.1:8000",

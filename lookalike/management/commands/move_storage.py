@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from catalog.models import ImportDraft
+from jobs import arguments
 from jobs.storage import os_error_message
 from stores.base import ENCODERS, PHOTOS, UPLOADS, FileStore
 from stores.moving import Copied, CopyDiffers, copy_files
@@ -31,7 +32,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("direction", choices=(TO_BUCKET, TO_FOLDERS))
         parser.add_argument("--only", choices=tuple(_KINDS), help="copy this kind of files alone")
-        parser.add_argument("--threads", type=int, default=8, help="files copied at a time (default: %(default)s)")
+        parser.add_argument(
+            "--threads", type=arguments.whole_number(1), default=8, help="files copied at a time (default: %(default)s)"
+        )
         parser.add_argument(
             "--compare", action="store_true", help="also compare the content of the files that are there already"
         )
@@ -39,8 +42,6 @@ class Command(BaseCommand):
     def handle(self, *, direction: str, only: str | None, threads: int, compare: bool, **_: Any) -> None:
         if not settings.STORAGE_URL:
             raise CommandError("Set STORAGE_URL for this command; other processes may go on without it.")
-        if threads < 1:
-            raise CommandError("--threads is a number from 1.")
         patience.seconds = _PATIENCE_S
         folders, bucket = StorageHandler(settings.FOLDER_STORAGES), StorageHandler(settings.BUCKET_STORAGES)
         for kind in [only] if only else _KINDS:

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from embeddings.errors import EmbeddingsError, UnknownCollection
 from embeddings.management.errors import command_error
 from embeddings.selectors import DUE_STATES, active_rows, live_collection
+from jobs import arguments
 from jobs.progress import stage_bars
 from recommender.edge.build import EdgeOptions, NoPage, export_edge
 from recommender.pipeline import DEFAULT_COLLECTION
@@ -24,13 +25,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
-            "--out", type=Path, required=True, metavar="DIR", help="the folder; made where it is missing"
+            "--out", type=arguments.path, required=True, metavar="DIR", help="the folder; made where it is missing"
         )
         parser.add_argument("--collection", default=DEFAULT_COLLECTION, metavar="SLUG")
         parser.add_argument("--photos", action="store_true", help="with a small photo of each product")
         parser.add_argument(
             "--web",
-            type=Path,
+            type=arguments.path,
             metavar="DIR",
             help="with a page for browsers; DIR is the folder @litertjs of `npm install @litertjs/core`",
         )

@@ -19,6 +19,7 @@ from embeddings.indexing import process_outbox
 from embeddings.management.errors import command_error
 from embeddings.private_index import private_index
 from embeddings.selectors import DUE_STATES, active_rows, live_collection
+from jobs import arguments
 from jobs.progress import ProgressCallback, stage_bars
 from recommender.api.parameters import SimilarParameters
 from recommender.export.formats import FORMATS
@@ -39,7 +40,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, metavar="FILE", help="where to write; it is replaced at the end")
+        parser.add_argument(
+            "file", type=arguments.path, metavar="FILE", help="where to write; it is replaced at the end"
+        )
         parser.add_argument("--format", choices=FORMATS, required=True)
         parser.add_argument("--whole", action="store_true", help="compute every answer again")
         parser.add_argument(

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
 from embeddings.ranker_versions import activate_ranker
-from jobs import execution
+from jobs import arguments, execution
 from jobs.progress import stage_bars
 from recommender import ranker_training
 from recommender.click_judgements import judgements_of_clicks
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         source.add_argument("--job", type=UUID, help=argparse.SUPPRESS)
         source.add_argument(
             "--judgements",
-            type=Path,
+            type=arguments.path,
             help="CSV with the columns query, sku and grade (0: does not fit; the higher, the better)",
         )
         source.add_argument(
@@ -40,7 +40,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--only", choices=ranker_training.KINDS, help="train this kind alone")
         parser.add_argument(
-            "--seed", type=int, default=0, help="of the split and of the training (default: %(default)s)"
+            "--seed",
+            type=arguments.whole_number(0, 2**32 - 1),
+            default=0,
+            help="of the split and of the training (default: %(default)s)",
         )
         parser.add_argument(
             "--activate", action="store_true", help="activate the best, if it is better than the text order"

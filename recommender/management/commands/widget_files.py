@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from jobs import arguments
 from recommender.widget import FILES, FOLDER, integrity, release_name
 
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
             help="where the files are: the recommender's address, or with --output the folder's. Default: PUBLIC_URL",
         )
         parser.add_argument(
-            "--output", type=Path, metavar="FOLDER", help="copy the files into FOLDER/<version>-<hash>/"
+            "--output", type=arguments.path, metavar="FOLDER", help="copy the files into FOLDER/<version>-<hash>/"
         )
 
     def handle(self, **options: Any) -> None:

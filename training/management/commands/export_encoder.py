@@ -24,6 +24,7 @@ from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.protocols import EvaluationResult, EvaluationSplit, evaluate_encoder
 from embeddings.management.errors import command_error
 from embeddings.models import EncoderVersion
+from jobs import arguments
 from stores import base as stores
 from training.management.tensorflow import require_tensorflow
 
@@ -40,9 +41,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("version", help="such as fashion-v2")
-        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
         parser.add_argument(
-            "--photos", type=Path, help="folder or zip to measure with; default: the catalogue's photos"
+            "--out", type=arguments.path, required=True, metavar="DIR", help="a folder that does not exist yet"
+        )
+        parser.add_argument(
+            "--photos", type=arguments.path, help="folder or zip to measure with; default: the catalogue's photos"
         )
 
     def handle(self, *, version: str, out: Path, photos: Path | None, **_: Any) -> None:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from embeddings.evaluation.metrics import METRICS
 from embeddings.management.errors import command_error
 from embeddings.models import Collection, EncoderVersion
 from embeddings.text_maps import train_text_map
-from jobs import execution, failures
+from jobs import arguments, execution, failures
 from jobs.files import local_upload
 from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
@@ -50,15 +49,21 @@ class Command(BaseCommand):
             "--categories", default="", help="slug paths, comma-separated, of a collection that is created"
         )
         parser.add_argument(
-            "--data", type=Path, help="folder or zip of photos; default: the collection's photos in the catalogue"
+            "--data",
+            type=arguments.path,
+            help="folder or zip of photos; default: the collection's photos in the catalogue",
         )
-        parser.add_argument("--validation", type=Path, help="folder or zip to validate with; default: a part of --data")
         parser.add_argument(
-            "--metadata", type=Path, help="CSV with file, product_id and category (default: metadata.csv in the folder)"
+            "--validation", type=arguments.path, help="folder or zip to validate with; default: a part of --data"
+        )
+        parser.add_argument(
+            "--metadata",
+            type=arguments.path,
+            help="CSV with file, product_id and category (default: metadata.csv in the folder)",
         )
         for knob in knobs():
             _add_option(parser, knob)
-        parser.add_argument("--out", type=Path, help="with --siamese: a .keras file to write too")
+        parser.add_argument("--out", type=arguments.path, help="with --siamese: a .keras file to write too")
         parser.add_argument(
             "--text-map",
             action="store_true",

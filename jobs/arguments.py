@@ -1,0 +1,48 @@
+"""The types of arguments that commands share, for argparse."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+
+def path(text: str) -> Path:
+    """A path. An empty one would be the current folder, and is most often a variable that is not set.
+
+    Args:
+        text: of the argument.
+
+    Returns:
+        The path.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the path is empty: is a variable not set? For the current folder write .")
+    return Path(text)
+
+
+def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """A type of whole numbers.
+
+    Args:
+        minimum: the lowest.
+        maximum: the highest; None for no limit.
+
+    Returns:
+        A function that parses an argument.
+    """
+    expected = f"from {minimum:,}" if maximum is None else f"from {minimum:,} to {maximum:,}"
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if number < minimum or (maximum is not None and number > maximum):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {expected}")
+        return number
+
+    return parse
