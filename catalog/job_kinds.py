@@ -30,6 +30,7 @@ _PAGE = JobPage(
         "dry_run": _("dry run"),
         "source": _("source"),
         "deactivate_missing": _("withdraw what is missing"),
+        "update_only": _("change only products that there are"),
         "fetch": _("download photos from links"),
         "map": _("columns"),
         "set": _("constants"),

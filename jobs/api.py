@@ -59,9 +59,9 @@ _IMPORTED = {
     "done": 1200,
     "total": 1200,
     "result": {
-        "rows": 1200, "dry_run": False, "created": 1180, "updated": 12, "unchanged": 7, "rejected": 1, "photos_added": 2361,
-        "photos_unchanged": 19, "photos_removed": 0, "photos_rejected": 0, "photos_left_out": 0, "withdrawn": 0,
-        "not_withdrawn": "", "last_line": 1201, "interrupted": False, "broken_off": False,
+        "rows": 1200, "dry_run": False, "created": 1180, "updated": 12, "unchanged": 7, "rejected": 1, "unknown": 0,
+        "photos_added": 2361, "photos_unchanged": 19, "photos_removed": 0, "photos_rejected": 0, "photos_left_out": 0,
+        "withdrawn": 0, "not_withdrawn": "", "last_line": 1201, "interrupted": False, "broken_off": False,
         "problems": [{"line": 7, "sku": "m5", "reason": "the title is empty", "photo": ""}], "rejected_file": True,
     },
     "started_at": "2026-11-24T09:30:01Z",
@@ -94,7 +94,8 @@ class JobSchema(serializers.Serializer[Any]):
     result = serializers.DictField(
         allow_null=True,
         help_text="Once it has succeeded. Of a training or activation: the encoder version and its figures. Of an import: how "
-        "many rows were `created`, `updated`, `unchanged` and `rejected`, what became of the photos, the first `problems`, and "
+        "many rows were `created`, `updated`, `unchanged`, `rejected` and `unknown` (with `update_only`), what became of the "
+        "photos, the first `problems`, and "
         "with `rejected_file` whether `/api/jobs/<id>/rejected` has them all.",
     )
     error = serializers.CharField(allow_null=True, help_text="Reason of the failure and the remedy.")

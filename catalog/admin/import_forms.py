@@ -20,7 +20,7 @@ from unfold.widgets import (
 
 from catalog.importers.comparison_feed import COMPARISON_SITES
 from catalog.importers.encodings import ENCODINGS
-from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, REQUIRED_FIELDS
+from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, required_fields
 from catalog.importers.preview import CataloguePreview, ColumnPreview
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.shipped_mappings import shipped_mappings
@@ -96,6 +96,11 @@ class UploadForm(forms.Form):
         return cleaned
 
 
+_UPDATE_ONLY = _("Only change products that there are")
+# Options of an import that have a field of the same name, beside those of reading the file.
+_OWN_OPTIONS = ("source", "deactivate_missing", "update_only", "fetch")
+
+
 class DraftForm(forms.Form):
     """How a file is read: its columns, its format, and what becomes of products that it does not have."""
 
@@ -111,6 +116,12 @@ class DraftForm(forms.Form):
         required=False,
         widget=UnfoldBooleanWidget,
         help_text=_("They are no longer shown or recommended, until a file contains them again."),
+    )
+    update_only = forms.BooleanField(
+        label=_UPDATE_ONLY,
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=_("For files of prices and stocks: no title is needed, and rows of other SKUs are left out."),
     )
     fetch = forms.BooleanField(label=_("Download photos from links"), required=False, widget=UnfoldBooleanWidget)
     currency = forms.RegexField(
@@ -184,7 +195,7 @@ class DraftForm(forms.Form):
         help_text=_("A name, under which it is offered for files with the same columns."),
     )
 
-    basic_fields = ("source", "deactivate_missing", "fetch", "currency")
+    basic_fields = ("source", "deactivate_missing", "update_only", "fetch", "currency")
     reading_fields = (
         *(
             "format",
@@ -244,7 +255,7 @@ class DraftForm(forms.Form):
                 self.add_error(
                     f"column_{number}", gettext("%s takes one column: choose it only once.") % FIELD_LABELS[name]
                 )
-        for name in REQUIRED_FIELDS if self.columns else ():
+        for name in required_fields(update_only=bool(cleaned.get("update_only"))) if self.columns else ():
             if not chosen[name] and name not in self._fixed_fields(cleaned):
                 self.add_error(None, choose_column(name))
         if cleaned.get("save_as") and ImportMapping.objects.filter(name=cleaned["save_as"]).exists():
@@ -261,7 +272,7 @@ class DraftForm(forms.Form):
             InvalidSource: they contradict each other.
         """
         cleaned = self.cleaned_data
-        names = ("source", "deactivate_missing", "fetch", *self.reading_fields)
+        names = (*_OWN_OPTIONS, *self.reading_fields)
         values: dict[str, Any] = {name: cleaned[name] for name in names if name != "set"}
         constants = [line.strip() for line in cleaned["set"].splitlines() if line.strip()]
         if cleaned["currency"]:
@@ -291,7 +302,7 @@ def initial_values(options: ImportOptions) -> dict[str, Any]:
     Returns:
         Values by field, without those of the columns, which the preview has.
     """
-    names = ("source", "deactivate_missing", "fetch", *DraftForm.reading_fields)
+    names = (*_OWN_OPTIONS, *DraftForm.reading_fields)
     values: dict[str, Any] = {name: getattr(options, name) for name in names if name != "set"}
     constants = [(pair.partition("=")[0].strip(), pair) for pair in options.set]
     currency = [pair.partition("=")[2].strip() for name, pair in constants if name == "currency"]
@@ -302,6 +313,9 @@ def initial_values(options: ImportOptions) -> dict[str, Any]:
 
 def choose_column(name: str) -> str:
     """What to do about a required field that no column becomes."""
+    if name not in required_fields(update_only=True):
+        texts = {"field": FIELD_LABELS[name], "option": _UPDATE_ONLY}
+        return gettext("Choose the column that becomes: %(field)s, or tick “%(option)s”.") % texts
     return gettext("Choose the column that becomes: %s.") % FIELD_LABELS[name]
 
 

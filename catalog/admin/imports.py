@@ -196,6 +196,7 @@ _MAIN_COUNTS = {
     "rejected": _("rows rejected"),
 }
 _OTHER_COUNTS = {
+    "unknown": _("rows left out: no product has their SKU"),
     "photos_added": _("photos added"),
     "photos_unchanged": _("photos unchanged"),
     "photos_removed": _("photos removed"),
@@ -256,7 +257,7 @@ def page_context(request: HttpRequest, job: Job) -> dict[str, Any]:
     result: Mapping[str, Any] = job.result or {}
     has_rejected = result["rejected_file"] and has_rejected_file(job)
     can_import = can_import_dry_run(job) and request.user.has_perms(IMPORT_PERMISSIONS)
-    rows = result["rows"] - result["rejected"] if can_import else 0
+    rows = result["rows"] - result["rejected"] - result.get("unknown", 0) if can_import else 0
     has_products = not result["dry_run"] and request.user.has_perm("catalog.view_product")
     products_url = f"{reverse('admin:catalog_product_changelist')}?import_id={job.pk}"
     return {

@@ -187,6 +187,11 @@ class ImportParameters(Parameters):
         "Deactivate products of `source` that are not in this file; they are reactivated when they reappear.",
         default=_OPTIONS.deactivate_missing,
     )
+    update_only = BooleanParameter(
+        "Change the products that there are, and add none: rows of other SKUs are left out, and a title is not needed, so that "
+        "a file of prices and stocks can be sent.",
+        default=_OPTIONS.update_only,
+    )
     fetch = BooleanParameter("Whether to download photos given as links.", default=_OPTIONS.fetch)
     map = KeyValueParameter(
         "Column of a field, as `field=column`. Repeatable; `category`, `tags` and `image` may have several columns.",

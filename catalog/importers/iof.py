@@ -79,6 +79,9 @@ class IofOffer(ShopExport[ShopRows]):
 
     def _product(self, number: int, item: Item) -> Iterator[Row]:
         sizes = item.parts.get(_SIZE) or [Item()]
+        # The file of prices and stocks, `light.xml`, has no texts: what it does not say stays as it is.
+        is_whole = bool(item.texts("description/name"))
+        currency = item.text("@currency") or self._currency
         shared: dict[str, str | Sequence[str]] = {
             "title": self._text(item, "description/name"),
             "description": html_to_text(
@@ -86,7 +89,7 @@ class IofOffer(ShopExport[ShopRows]):
             ),
             "category": _category(item),
             "brand": item.text("producer/@name"),
-            "currency": item.text("@currency") or self._currency,
+            "currency": currency,
             "family": item.text("group/@first_product_id", "@id"),
             "image": _photos(item),
         }
@@ -95,13 +98,18 @@ class IofOffer(ShopExport[ShopRows]):
             yield self._rows.build(
                 ShopProduct(
                     line=number,
-                    record={**shared, "sku": _sku(item, size), **self._offer(item, size)},
+                    record={
+                        **(shared if is_whole else {"currency": currency}),
+                        "sku": _sku(item, size),
+                        **self._offer(item, size),
+                    },
                     attributes={
                         **{name: text for name, text in attributes.items() if text},
                         # There is nothing to choose where there is one size.
                         **({"size": size.text("@name")} if len(sizes) > 1 else {}),
                         **_codes(item, size),
                     },
+                    has_attributes=is_whole,
                 )
             )
 

@@ -43,7 +43,6 @@ DELIMITERS = (",", ";", "\t", "|")
 Record = Mapping[str, str | Sequence[str]]
 
 _ATTRIBUTE = "attribute."
-REQUIRED_FIELDS = ("sku", "title")
 MULTI_COLUMN_FIELDS = ("category", "tags", "image")
 # The attribute that keeps the word of a product that can be bought in another way than others: pre-order.
 AVAILABILITY = "availability"
@@ -70,6 +69,7 @@ class FieldMapping:
         delimiter: one of DELIMITERS, or "tab"; "" to detect it.
         item: of an XML file, the name or path of the elements that are products; "" to find it.
         automatic: whether a field that is not in `columns` uses a column that is known by its name.
+        update_only: rows only change products that there are, so that they need no title.
 
     Raises:
         InvalidSource: a field does not exist, or an option has an invalid value.
@@ -85,6 +85,7 @@ class FieldMapping:
     delimiter: str = ""
     item: str = ""
     automatic: bool = True
+    update_only: bool = False
 
     def __post_init__(self) -> None:
         for name in (*self.columns, *self.values):
@@ -121,6 +122,18 @@ class FieldMapping:
         """Replace fields by constants. values: text of each field."""
         columns = {name: column for name, column in self.columns.items() if name not in values}
         return replace(self, columns=columns, values={**self.values, **values})
+
+
+def required_fields(*, update_only: bool) -> tuple[str, ...]:
+    """The fields without which a row is rejected.
+
+    Args:
+        update_only: as in FieldMapping.
+
+    Returns:
+        Names of FIELDS.
+    """
+    return ("sku",) if update_only else ("sku", "title")
 
 
 def load_mapping(path: Path) -> FieldMapping:
@@ -180,7 +193,8 @@ class RowBuilder:
     """Builds rows from records.
 
     A record may lack columns: the row then has only the fields whose columns it has. A value that cannot be read is left out with
-    a warning; only a record without SKU or title, or with a value that a field cannot hold, is rejected.
+    a warning; only a record without SKU or title, or with a value that a field cannot hold, is rejected. Where rows only change
+    products that there are, a record without a title leaves the title as it is.
 
     Args:
         mapping: how columns become fields.
@@ -194,7 +208,7 @@ class RowBuilder:
         used: all columns that become something, those in constants, too.
 
     Raises:
-        NoColumn: SKU or title has no column.
+        NoColumn: SKU or title has no column, and is needed.
         InvalidSource: the mapping names a column that is missing, or one that occurs twice.
     """
 
@@ -217,7 +231,7 @@ class RowBuilder:
         self._assumed_currency = False
         self._free = 0
         self.columns: Mapping[str, tuple[str, ...]] = _columns_by_field(mapping, headers)
-        for name in REQUIRED_FIELDS:
+        for name in required_fields(update_only=mapping.update_only):
             if name not in self.columns and name not in mapping.values:
                 raise NoColumn(name, f"no column is mapped to the field {name}. {_columns_hint(headers)}")
         mapped = {*self.columns, *mapping.values}
@@ -304,8 +318,10 @@ class RowBuilder:
 
     def _product(self, record: Record, sku: str, values: _Values) -> ProductData:
         title = html_to_line(with_line_breaks(self._text(record, "title")))
-        if not title:
+        if not title and not self._mapping.update_only:
             raise RowRejected(facts.NO_TITLE())
+        if not title:
+            values.fields.discard("title")
         categories = self._categories(record)
         currency, price, list_price = self._prices(record, values)
         available, word = self._availability(record, values)
@@ -357,7 +373,7 @@ class RowBuilder:
             return DEFAULT_CURRENCY, None, None
         if read["price"] is not None and read["price"].currencies:
             values.fields.add("currency")
-        elif read["price"] is not None and not declared:
+        elif read["price"] is not None and not declared and not self._mapping.update_only:
             self._assumed_currency = True
         amounts = [self._amount(read[name], currency, values) for name in _PRICES]
         current, former = amounts

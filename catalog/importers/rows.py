@@ -122,6 +122,7 @@ class Row:
         cells: the lines of a table that the row was read from.
         warnings: values that could not be used; the product is imported without them.
         record: what the row was built from, by column.
+        unknown: no product has its SKU, and the import only changes products.
     """
 
     line: int
@@ -136,6 +137,7 @@ class Row:
     cells: tuple[tuple[str, ...], ...] = ()
     warnings: tuple[str, ...] = ()
     record: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ class ImportReport:
     """The result of an import, updated while it runs.
 
     Attributes:
+        unknown: number of rows whose SKU no product has, of an import that only changes products.
         warnings: number of values that could not be used, of rows that were imported.
         not_withdrawn: why missing products were not withdrawn, if that was requested.
         notes: what was found about the source as a whole: its encoding, columns that were not used.
@@ -186,6 +189,7 @@ class ImportReport:
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
+    unknown: int = 0
     photos_added: int = 0
     photos_unchanged: int = 0
     photos_removed: int = 0
@@ -206,7 +210,7 @@ class ImportReport:
     @property
     def rows(self) -> int:
         """Number of rows read."""
-        return self.created + self.updated + self.unchanged + self.rejected
+        return self.created + self.updated + self.unchanged + self.rejected + self.unknown
 
 
 # Called for each row with problems, in the order of the source.

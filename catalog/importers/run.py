@@ -19,8 +19,10 @@ from catalog.importers.rejected import rejected_rows_writer
 from catalog.importers.rows import ImportReport, InvalidSource, Row, RowProblem
 from catalog.importers.sources import open_catalogue
 from catalog.importers.writer import import_rows
+from catalog.models import Product
 
 SOURCE_CHARACTERS = 80
+_LOOKED_UP_AT_ONCE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class ImportOptions:
         set: FIELD=TEXT each.
         table: which table of a zip, by its name or path; "" for the only one.
         automatic: as in FieldMapping.
+        update_only: change the products that there are, and add none. Rows of other SKUs are left out.
 
     Raises:
         InvalidSource: the options contradict each other.
@@ -57,6 +60,7 @@ class ImportOptions:
     item: str = ""
     table: str = ""
     automatic: bool = True
+    update_only: bool = False
 
     def __post_init__(self) -> None:
         if self.deactivate_missing and not self.source:
@@ -98,7 +102,7 @@ class ImportOptions:
         mapping = mapping.with_values(dict(_pair(text, "FIELD=TEXT") for text in self.set))
         names = ("encoding", "delimiter", "decimal", "category_separator", "image_separator", "item")
         options = {name: getattr(self, name) for name in names if getattr(self, name)}
-        return replace(mapping, **options, automatic=self.automatic and mapping.automatic)
+        return replace(mapping, **options, automatic=self.automatic and mapping.automatic, update_only=self.update_only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +200,10 @@ def run_import(
             rejected_rows = stack.enter_context(
                 rejected_rows_writer(rejected, catalogue.headers, keep_bytes=start.rejected_bytes)
             )
+        if options.update_only:
+            rows = _with_unknown_marked(rows)
         if options.fetch:
-            rows = stack.enter_context(closing(fetch_photos(every_row, Fetcher(), save_cache=not options.dry_run)))
+            rows = stack.enter_context(closing(fetch_photos(rows, Fetcher(), save_cache=not options.dry_run)))
 
         def report_progress(report: ImportReport) -> None:
             if on_progress is not None:
@@ -223,6 +229,17 @@ def run_import(
         )
         report.notes += catalogue.notes
         return report
+
+
+def _with_unknown_marked(rows: Iterable[Row]) -> Iterator[Row]:
+    """Mark rows whose SKU no product has, before their photos are fetched."""
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, _LOOKED_UP_AT_ONCE)):
+        skus = [row.sku for row in chunk if row.product is not None]
+        known = set(Product.objects.filter(sku__in=skus).values_list("sku", flat=True))
+        for row in chunk:
+            is_unknown = row.product is not None and row.sku not in known
+            yield replace(row, photos=None, unknown=True) if is_unknown else row
 
 
 @contextmanager

@@ -39,6 +39,7 @@ class ShopProduct:
         line: as in Row.
         record: the cells by column, and the values of those fields of DERIVED that are known.
         attributes: of the product.
+        has_attributes: whether the export has attributes; otherwise those of the product stay as they are.
         other_categories: as in ProductData.
         alts: alternative texts of photos by their names.
         warnings: as in Row.
@@ -48,6 +49,7 @@ class ShopProduct:
     line: int
     record: Mapping[str, str | Sequence[str]]
     attributes: Mapping[str, str] = field(default_factory=dict)
+    has_attributes: bool = True
     other_categories: Sequence[Sequence[str]] = ()
     alts: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -156,7 +158,7 @@ class ShopRows:
         return replace(
             row,
             product=data,
-            fields=None if row.fields is None else row.fields | {"attributes"},
+            fields=row.fields | {"attributes"} if row.fields is not None and product.has_attributes else row.fields,
             photos=None if row.photos is None else tuple(_with_alt(photo, product.alts) for photo in row.photos),
             warnings=(*row.warnings, *product.warnings),
         )

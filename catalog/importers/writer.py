@@ -347,7 +347,7 @@ class _ImportRun:
             return
         batch, self._batch, self._batch_skus, self._batch_bytes = self._batch, [], set(), 0
         with transaction_with_files() if self._on_saved is not None else nullcontext():
-            self._save([pending for pending in batch if not pending.rejected])
+            self._save([pending for pending in batch if not pending.rejected and not pending.row.unknown])
             for pending in batch:
                 self._count(pending)
             if self._on_saved is not None:
@@ -452,6 +452,9 @@ class _ImportRun:
         report.broken_off = report.broken_off or pending.row.is_last_readable
         self._only_changes = self._only_changes or pending.row.only_changes
         problems = pending.problems
+        if pending.row.unknown:
+            report.unknown += 1
+            return
         if pending.rejected:
             report.rejected += 1
             problems = [*problems, RowProblem(pending.row.line, pending.row.sku, pending.rejected)]

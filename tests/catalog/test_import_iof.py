@@ -133,3 +133,18 @@ def test_a_file_that_is_cut_off_gives_what_stands_before(tmp_path: Path) -> None
     report = run(offer(tmp_path, OFFER[: OFFER.index('<product id="13"') + 20]), "--no-fetch")
     assert counts(report) == (4, 0, 0, 1)
     assert "the XML is broken or cut off" in problems(report)[-1][1]
+
+
+LIGHT = """<offer file_format="IOF" version="3.0"><products currency="PLN"><product id="11">
+<price gross="45.00"/><sizes><size code="11-3"><stock quantity="0"/></size><size code="99-1"/></sizes>
+</product></products></offer>"""
+
+
+def test_the_file_of_prices_and_stocks_changes_nothing_else(tmp_path: Path) -> None:
+    run(offer(tmp_path), "--no-fetch")
+    report = run(offer(tmp_path, LIGHT), "--update-only")
+
+    assert (counts(report), report["unknown"]) == ((0, 1, 0, 0), 1)
+    small = product("11-3")
+    assert (small.title, small.brand, small.price, small.available) == ("Blue T-shirt", "Kiln", 45, False)
+    assert (categories("11-3"), small.attributes["colour"]) == (["odzież/t-shirty"], "Blue, White")

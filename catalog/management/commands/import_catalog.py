@@ -95,6 +95,12 @@ class Command(BaseCommand):
             action="store_true",
             help="deactivate products of --source that are missing from PATH; a later import with them reactivates them",
         )
+        parser.add_argument(
+            "--update-only",
+            action="store_true",
+            help="change the products that there are and add none: rows of other SKUs are left out, and a title is not "
+            "needed, as of files of prices and stocks",
+        )
         parser.add_argument("--dry-run", action="store_true", help="report what would happen, and write nothing")
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
         parser.add_argument(
@@ -123,8 +129,9 @@ class Command(BaseCommand):
                 self._report(options, error.report, time.monotonic() - started)
                 raise CommandError(str(error)) from error
             except NoColumn as error:
+                instead = " To change only products that there are: --update-only." if error.field == "title" else ""
                 raise CommandError(
-                    f"{error}\nMap a column with --map {error.field}=COLUMN, or with a mapping file (--mapping)."
+                    f"{error}\nMap a column with --map {error.field}=COLUMN, or with a mapping file (--mapping).{instead}"
                 ) from error
             except ChoiceNeeded as error:
                 choices = "\n".join(
@@ -159,6 +166,8 @@ class Command(BaseCommand):
             f"  photos: {report.photos_added} added, {report.photos_unchanged} unchanged, "
             f"{report.photos_removed} removed, {report.photos_rejected} rejected, {report.photos_left_out} skipped"
         )
+        if report.unknown:
+            self.stdout.write(f"  left out  {report.unknown:>8}  (no product has their SKU)")
         if report.withdrawn:
             self.stdout.write(f"  withdrawn {report.withdrawn:>8}  (missing in the source)")
         if report.not_withdrawn:
@@ -190,6 +199,7 @@ def _options(options: dict[str, Any]) -> ImportOptions:
         dry_run=options["dry_run"],
         source=options["source"].strip(),
         deactivate_missing=options["deactivate_missing"],
+        update_only=options["update_only"],
         fetch=not options["no_fetch"],
         map=tuple(options["map"]),
         set=tuple(options["set"]),
