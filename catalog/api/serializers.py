@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, cast
 from urllib.parse import quote
@@ -48,7 +48,7 @@ def product_cards(cards: Iterable[ProductCard], base: str) -> list[dict[str, Any
     Returns:
         One object for each card, as ProductSerializer describes it.
     """
-    photo_url, thumbnail_urls, page_url = _photo_url(base), _thumbnail_urls(base), _page_url(base)
+    photo_url, thumbnail_urls, page_url = _addresses(*_place(base))
     products = []
     for card in cards:
         product = _columns(card)
@@ -60,7 +60,7 @@ def product_cards(cards: Iterable[ProductCard], base: str) -> list[dict[str, Any
 
 
 # A product's id, and what its addresses depend on besides the product.
-_TextKey = tuple[int, tuple[str | None, ...]]
+_TextKey = tuple[int, tuple[str, str, str, str | None, str]]
 
 
 class _KeptTexts(Kept[_TextKey, str]):
@@ -80,7 +80,7 @@ def product_texts(cards: Sequence[ProductCard], base: str, stamp: int | None = N
     Returns:
         One text for each card, an object as ProductSerializer describes it.
     """
-    place = (base, settings.PRODUCT_URL, settings.MEDIA_URL, get_urlconf(), get_script_prefix())
+    place = _place(base)
     by_key: dict[_TextKey, ProductCard] = {(card.id, place): card for card in cards}
 
     def make(missing: Sequence[_TextKey]) -> dict[_TextKey, str]:
@@ -140,6 +140,19 @@ def _columns(card: ProductCard) -> dict[str, Any]:
         if (price := members[name]) is not None:
             members[name] = f"{price:.{decimals(card.currency)}f}"
     return members
+
+
+def _place(base: str) -> tuple[str, str, str, str | None, str]:
+    """What addresses depend on besides what they are of."""
+    return base, settings.PRODUCT_URL, settings.MEDIA_URL, get_urlconf(), get_script_prefix()
+
+
+@lru_cache(maxsize=32)
+def _addresses(
+    base: str, *_: str | None
+) -> tuple[Callable[[str], str], Callable[[str], dict[str, str]], Callable[[ProductCard], str]]:
+    """The functions for the addresses of a card, by `_place`: making them takes as long as using them for ten cards."""
+    return _photo_url(base), _thumbnail_urls(base), _page_url(base)
 
 
 def _page_url(base: str) -> Callable[[ProductCard], str]:

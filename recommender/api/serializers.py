@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -45,21 +46,26 @@ def recommendations(recommended: Recommendations, base: str, *, product_id: int 
     }
 
 
-def recommendations_text(recommended: Recommendations, base: str, *, product_id: int, stamp: int | None = None) -> str:
-    """The text of the same JSON, faster where texts of the products are kept.
+def recommendations_texts(
+    recommended: Mapping[int, Recommendations], base: str, *, stamp: int | None = None
+) -> dict[int, str]:
+    """The texts of the same JSON beside several products, faster where texts of the results are kept.
 
     Args:
-        recommended: what was recommended.
+        recommended: what was recommended, by the product that it is for.
         base: from `rest.addresses.base_address`.
-        product_id: the product that the recommendations are for.
         stamp: of the catalogue, see `catalog.kept`.
 
     Returns:
-        An object as SimilarResponseSerializer describes it.
+        By product an object as SimilarResponseSerializer describes it.
     """
-    results = recommended.results
-    products = product_texts([each.product for each in results], base, stamp)
-    shown = [f'{{"product":{product},{_result_text(each)}' for product, each in zip(products, results, strict=True)]
+    cards = {each.product.id: each.product for answer in recommended.values() for each in answer.results}
+    products = dict(zip(cards, product_texts([*cards.values()], base, stamp), strict=True))
+    return {product_id: _text(product_id, answer, products) for product_id, answer in recommended.items()}
+
+
+def _text(product_id: int, recommended: Recommendations, products: Mapping[int, str]) -> str:
+    shown = [f'{{"product":{products[each.product.id]},{_result_text(each)}' for each in recommended.results]
     before, after = _before_results(recommended, product_id), _after_results(recommended, product_id)
     return f'{json_text(before)[:-1]},"results":[{",".join(shown)}],{json_text(after)[1:]}'
 

@@ -225,8 +225,8 @@ def _answer_text(
     """The JSON of an answer, and whether the index is away, so that there is soon another."""
     with reference.found() as product_id, weighed(), known_collection():
         recommended = _answer(product_id, asked, recommend, edition.stamp)
-    text = serializers.recommendations_text(recommended, base, product_id=product_id, stamp=edition.stamp)
-    return text.encode(), recommended.index_away
+    texts = serializers.recommendations_texts({product_id: recommended}, base, stamp=edition.stamp)
+    return texts[product_id].encode(), recommended.index_away
 
 
 def _answer(product_id: int, asked: _Asked, recommend: Recommend, stamp: int | None = None) -> pipeline.Recommendations:

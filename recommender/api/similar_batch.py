@@ -168,14 +168,12 @@ def _answers(
     if strict and not answers:
         made = [each for each in found.values() if not isinstance(each, ProductNotFound)]
         check_names(query.filter, is_empty=not any(each.results for each in made))
-    for product_id, each in found.items():
-        if isinstance(each, ProductNotFound):
-            answers[product_id] = each
-            continue
-        text = serializers.recommendations_text(each, base, product_id=product_id, stamp=edition.stamp).encode()
-        answers[product_id] = text
-        if (tag := tags[product_id]) is not None and not each.index_away:
-            kept.keep(edition.stamp, tag, text)
+    answers |= {each: error for each, error in found.items() if isinstance(error, ProductNotFound)}
+    recommended = {each: answer for each, answer in found.items() if not isinstance(answer, ProductNotFound)}
+    for product_id, text in serializers.recommendations_texts(recommended, base, stamp=edition.stamp).items():
+        answers[product_id] = text.encode()
+        if (tag := tags[product_id]) is not None and not recommended[product_id].index_away:
+            kept.keep(edition.stamp, tag, text.encode())
     return answers
 
 
