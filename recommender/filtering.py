@@ -163,6 +163,32 @@ def deduplicate_pictures(hits: Sequence[Hit], distance: Distance, limit: int, re
     return [hit for hit in hits if hit.id not in copies]
 
 
+def same_pictures(hits: Sequence[Hit], distance: Distance, read_vectors: ReadVectors) -> list[tuple[int, int]]:
+    """Find all hits that show the same picture, as `deduplicate_pictures` compares them.
+
+    Args:
+        hits: best first; few.
+        distance: how they were compared with the query.
+        read_vectors: as in `deduplicate_pictures`.
+
+    Returns:
+        Pairs of positions, the better one first.
+    """
+    unclear = _may_be_equal(hits, distance)
+    if not unclear:
+        return []
+    missing = [hit.id for hit in unclear if hit.vector is None]
+    read = read_vectors(missing) if missing else {}
+    places = {hit.id: place for place, hit in enumerate(hits)}
+    vectors = [(places[hit.id], read.get(hit.id) if hit.vector is None else hit.vector) for hit in unclear]
+    known = [(place, vector) for place, vector in vectors if vector is not None]
+    if len(known) < 2:
+        return []
+    matrix = np.stack([vector for _, vector in known])
+    equal = np.triu(_equal(matrix, np.einsum("ij,ij->i", matrix, matrix)), 1)
+    return [(known[first][0], known[second][0]) for first, second in np.argwhere(equal).tolist()]
+
+
 def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[Hit]:
     """The hits that look the same as another by how far they are from the query, or by their sketches."""
     if len(hits) < 2:

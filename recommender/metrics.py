@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db import DatabaseError, connections
 from kombu.exceptions import OperationalError
-from prometheus_client import CollectorRegistry, Histogram, Metric, generate_latest, start_http_server
+from prometheus_client import CollectorRegistry, Gauge, Histogram, Metric, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
@@ -43,6 +43,13 @@ _STAGE_SECONDS = Histogram(
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 _BY_STAGE = {stage: _STAGE_SECONDS.labels(stage) for stage in STAGES}
+
+KNOWN_NEIGHBOURS = Gauge(
+    "lookalike_known_neighbours",
+    "Products whose nearest ones were found ahead of requests, since the index changed.",
+    ["collection"],
+    multiprocess_mode="livesum",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from recommender.filtering import deduplicate_families, deduplicate_pictures, to
 from recommender.learning.serving import POOL, Rearrangement, plan_for
 from recommender.learning.serving import Plan as Served
 from recommender.metrics import query_stage
+from recommender.neighbours import NEIGHBOURS, Neighbour, Neighbours, neighbours_of_each
 from recommender.reranking import diversify
 from recommender.retrieval import Sought, nearest_products
 from recommender.rules.book import plan_beside
@@ -30,8 +31,8 @@ from recommender.rules.explanation import Answered, Explanation, explain
 from recommender.rules.plan import NO_RULES, Plan, Source
 from recommender.rules.selection import Selection
 from recommender.rules.stages import pinned
-from recommender.selectors import beside, beside_each, vectors_of, vectors_of_images
-from recommender.weighing import Weighing
+from recommender.selectors import Start, VectorReader, beside, beside_each, vectors_of
+from recommender.weighing import Weighing, shown_of_one
 
 DEFAULT_COLLECTION = "all"
 DEFAULT_LIMIT = 12
@@ -200,8 +201,8 @@ def _similar_to(product_id: int, query: SimilarQuery) -> Recommendations:
     served = _served(product_id, query)
     live = served.live
     with query_stage("retrieve"):
-        vectors, excluded_ids = beside(live, product_id, query.stamp)
-    own = _Beside(product_id, query, live, vectors, {product_id, *excluded_ids}, served.rearrangement)
+        start = beside(live, product_id, query.stamp)
+    own = _Beside(product_id, query, live, start, served.rearrangement)
     with query_stage("filter"):
         plan = _plan_beside(live.slug, product_id, query, served.rule_set)
     return explained(own.answer, plan) if query.explain else own.answer(plan)
@@ -245,13 +246,18 @@ def _similar_to_each(
     planned: dict[int, tuple[_Beside, Plan]] = {}
     answers: dict[int, Recommendations | ProductNotFound] = {}
     for product_id, served in products:
-        vectors, excluded_ids = read[product_id]
-        own = _Beside(product_id, query, live, vectors, {product_id, *excluded_ids}, served.rearrangement)
+        own = _Beside(product_id, query, live, read[product_id], served.rearrangement)
         try:
             planned[product_id] = own, _plan_beside(live.slug, product_id, query, served.rule_set)
         except ProductNotFound:
             answers[product_id] = _of_merged(product_id, query)
-    searches = {each: own.search(plan) for each, (own, plan) in planned.items() if own.vectors}
+    for product_id, results in _near_each(live, [own for own, plan in planned.values() if own.may_be_near(plan)]):
+        if isinstance(results, ProductNotFound):
+            answers[product_id] = _of_merged(product_id, query)
+        elif results is not None:
+            answers[product_id] = _answered(live, query, results)
+    planned = {each: made for each, made in planned.items() if each not in answers}
+    searches = {each: own.search(plan) for each, (own, plan) in planned.items() if own.start.rows}
     found, cards = _found_together(live, searches, query)
     for product_id, (own, plan) in planned.items():
         try:
@@ -265,6 +271,30 @@ def _similar_to_each(
         except ProductNotFound:
             answers[product_id] = _of_merged(product_id, query)
     return answers
+
+
+def _near_each(
+    live: LiveCollection, asked: Sequence[_Beside]
+) -> Iterator[tuple[int, list[Recommendation] | ProductNotFound | None]]:
+    """The results of products that neighbours may be enough for, as `_Beside.near`; none while the index is away."""
+    if not asked:
+        return
+    query = asked[0].query
+    try:
+        with query_stage("retrieve"):
+            found = neighbours_of_each(live, {each.product_id: each.start for each in asked}, query.weights)
+    except _INDEX_AWAY:
+        # The search that follows raises it again, or has a fallback.
+        return
+    with query_stage("hydrate"):
+        needed = {each for own in asked for each in own.first_needed(found[own.product_id])}
+        cards = visible_cards(needed, query.stamp)
+    read = {each: cards.get(each) for each in needed}
+    for own in asked:
+        try:
+            yield own.product_id, own.near(found[own.product_id], read)
+        except ProductNotFound as error:
+            yield own.product_id, error
 
 
 def _found_together(
@@ -303,30 +333,112 @@ def _served(product_id: int, query: SimilarQuery) -> Served:
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """What is recommended beside a product. excluded_ids: with its own. The others: see `_Search`."""
+    """What is recommended beside a product. start: of its searches. The others: see `_Search`."""
 
     product_id: int
     query: SimilarQuery
     live: LiveCollection
-    vectors: Mapping[int, Vector]
-    excluded_ids: Collection[int]
+    start: Start
     rearrangement: Rearrangement | None
+
+    @property
+    def excluded_ids(self) -> Collection[int]:
+        """Products that are never recommended beside it, itself among them."""
+        return {self.product_id, *self.start.excluded}
 
     def answer(self, plan: Plan) -> Recommendations:
         """The answer by the rules of a plan."""
-        if not self.vectors:
+        if not self.start.rows:
             return self._fallback(plan)
         try:
-            return _answered(self.live, self.query, self.search(plan).results())
+            results = None
+            if self.may_be_near(plan):
+                with query_stage("retrieve"):
+                    asked = {self.product_id: self.start}
+                    neighbours = neighbours_of_each(self.live, asked, self.query.weights)[self.product_id]
+                results = self.near(neighbours)
+            return _answered(self.live, self.query, self.search(plan).results() if results is None else results)
         except _INDEX_AWAY:
             if not self.query.fallback:
                 raise
             return self.while_index_is_away(plan)
 
+    def may_be_near(self, plan: Plan) -> bool:
+        """Whether its neighbours may be all that the answer is made of: nothing is filtered, and nothing changes their order."""
+        query = self.query
+        most = query.offset + query.limit + len(self.start.excluded) + 1
+        return (
+            bool(self.start.rows)
+            and most <= NEIGHBOURS
+            and self.rearrangement is None
+            and not plan.rules
+            and not query.diversity
+            and (query.min_score, query.max_score, query.min_confidence) == (None, None, None)
+            and query.filter == NO_FILTER
+        )
+
+    def first_needed(self, neighbours: Neighbours) -> list[int]:
+        """The products whose cards are enough, as a rule, for `near`."""
+        most = self.query.offset + self.query.limit + len(self.start.excluded) + 1 + _EXTRA_CANDIDATES
+        return [self.product_id, *(each.product_id for each in neighbours.each[:most])]
+
+    def near(
+        self, neighbours: Neighbours, read: Mapping[int, ProductCard | None] = NOTHING_READ
+    ) -> list[Recommendation] | None:
+        """The results, of its neighbours: the same as those of a search that finds these.
+
+        Args:
+            neighbours: of the product.
+            read: as in `_Search.results`.
+
+        Returns:
+            Recommendations, best first; None where the neighbours that may be shown are too few, and there are others.
+
+        Raises:
+            ProductNotFound: the product is not visible.
+        """
+        wanted, excluded = self.query.offset + self.query.limit, self.excluded_ids
+        needed = self.first_needed(neighbours)
+        with query_stage("hydrate"):
+            cards = _cards(needed, read, self.query.stamp)
+        if self.product_id not in cards:
+            raise ProductNotFound(self.product_id)
+        families: set[int] = set()
+        places: set[int] = set()
+        chosen: list[tuple[ProductCard, Neighbour]] = []
+        for place, each in enumerate(neighbours.each):
+            if place == len(needed) - 1:
+                with query_stage("hydrate"):
+                    cards |= _cards([each.product_id for each in neighbours.each[place:]], read, self.query.stamp)
+            card = cards.get(each.product_id)
+            if card is None or card.id in excluded or card.family in families:
+                continue
+            families.add(card.family)
+            if any(later == place and earlier in places for earlier, later in neighbours.same):
+                continue
+            places.add(place)
+            chosen.append((card, each))
+            if len(chosen) == wanted:
+                return self._shown(chosen)
+        return self._shown(chosen) if neighbours.are_all else None
+
+    def _shown(self, chosen: Sequence[tuple[ProductCard, Neighbour]]) -> list[Recommendation]:
+        calibration, of_one = self.live.calibration, shown_of_one(self.live, self.live.weights_of(self.query.weights))
+        return [
+            Recommendation(
+                card,
+                each.score * of_one,
+                None if calibration is None or each.cosine is None else calibration.probability_of(each.cosine),
+                each.image_id,
+                self.start.rows[each.example][0],
+            )
+            for card, each in chosen[self.query.offset :]
+        ]
+
     def search(self, plan: Plan) -> _Search:
         """The search of the index for it."""
         return _Search(
-            self.live, self.vectors, self.query, plan, self.excluded_ids, self.product_id, self.rearrangement
+            self.live, self.start.vectors, self.query, plan, self.excluded_ids, self.product_id, self.rearrangement
         )
 
     def while_index_is_away(self, plan: Plan) -> Recommendations:
@@ -517,7 +629,7 @@ class _Search:
         self._deciding = self._target if self._needs_all else self._selection.deciding(self._wanted)
         self._excluded = frozenset(excluded_ids)
         self._pages = _IndexQuery(live, query, plan, excluded_ids, self._deciding)
-        self._read_vectors = _VectorReader(live)
+        self._read_vectors = VectorReader(live)
         self._photos = [*vectors]
         self._weighing = Weighing(live, [*vectors.values()], query.weights, self._read_vectors)
         # In the form of the index, in which higher is nearer.
@@ -576,8 +688,7 @@ class _Search:
             if self._required_id is not None:
                 new |= {self._required_id} - looked_up
             with query_stage("hydrate"):
-                cards |= visible_cards(new - read.keys(), query.stamp)
-                cards |= {each: card for each in new if (card := read.get(each)) is not None}
+                cards |= _cards(new, read, query.stamp)
                 looked_up |= new
                 unmet |= ids_not_matching(new & cards.keys(), query.filter) if self._needs_database else set()
                 selection.look_up(new & cards.keys())
@@ -765,18 +876,13 @@ class _IndexQuery:
         return to_index_filter(self._query.filter, self._excluded_ids, missing, further=(*self._plan.filters, *further))
 
 
-class _VectorReader:
-    """Reads the vectors of photos, each once."""
-
-    def __init__(self, live: LiveCollection) -> None:
-        self._live = live
-        self._read: dict[int, Vector] = {}
-
-    def __call__(self, image_ids: Collection[int]) -> Mapping[int, Vector]:
-        """Vectors by photo, of these among others."""
-        if unread := [each for each in image_ids if each not in self._read]:
-            self._read |= vectors_of_images(self._live, unread)
-        return self._read
+def _cards(
+    product_ids: Iterable[int], read: Mapping[int, ProductCard | None], stamp: int | None
+) -> dict[int, ProductCard]:
+    """The cards of products, of those that may be shown. read: cards that were read, see `_Search.results`."""
+    unread = [each for each in product_ids if each not in read] if read else [*product_ids]
+    cards = visible_cards(unread, stamp) if unread else {}
+    return cards | {each: card for each in product_ids if (card := read.get(each)) is not None} if read else cards
 
 
 def _rearranged(rearrangement: Rearrangement, weighing: Weighing, hits: Sequence[Hit]) -> list[Hit]:

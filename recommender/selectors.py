@@ -117,8 +117,47 @@ def vectors_of_images(live: LiveCollection, image_ids: Collection[int]) -> dict[
     return vectors
 
 
-# The vectors of a product's photos, and the products that are never recommended beside it.
-Start = tuple[Mapping[int, Vector], frozenset[int]]
+class VectorReader:
+    """Reads the vectors of photos, each once."""
+
+    def __init__(self, live: LiveCollection) -> None:
+        self._live = live
+        self._read: dict[int, Vector] = {}
+
+    def __call__(self, image_ids: Collection[int]) -> Mapping[int, Vector]:
+        """Vectors by photo, of these among others."""
+        if unread := [each for each in image_ids if each not in self._read]:
+            self._read |= vectors_of_images(self._live, unread)
+        return self._read
+
+
+# Id, vector and parts of an embedded photo, as they are stored.
+_Row = tuple[int, bytes, bytes | None]
+
+
+class Start:
+    """What a query beside a product starts from.
+
+    Attributes:
+        rows: the product's embedded photos; equal rows have equal vectors.
+        excluded: ids of the products that are never recommended beside it, without its own.
+    """
+
+    __slots__ = ("_layout", "_vectors", "excluded", "rows")
+
+    def __init__(self, layout: Layout, rows: Sequence[_Row], excluded: frozenset[int]) -> None:
+        """What was read. layout: of the encoder version."""
+        self._layout = layout
+        self.rows = tuple(rows)
+        self.excluded = excluded
+        self._vectors: dict[int, Vector] | None = None
+
+    @property
+    def vectors(self) -> Mapping[int, Vector]:
+        """As `vectors_of`; made when they are first asked for, since neighbours that are known need none."""
+        if self._vectors is None:
+            self._vectors = _vectors(self._layout, self.rows)
+        return self._vectors
 
 
 class _KeptStarts(Kept[tuple[int, Layout, int], Start]):
@@ -128,7 +167,7 @@ class _KeptStarts(Kept[tuple[int, Layout, int], Start]):
 
     def size(self, value: Start) -> int:
         """Its vectors; what is hidden beside it counts as one."""
-        return len(value[0]) + 1
+        return len(value.rows) + 1
 
     def is_small(self, value: Start) -> bool:
         """Whether it leaves room for others."""
@@ -151,7 +190,7 @@ def beside_each(live: LiveCollection, product_ids: Sequence[int], stamp: int | N
         stamp: of the catalogue, read before; what was read since is not read again. None: all is read.
 
     Returns:
-        By product: as `vectors_of`; and ids of products, without its own.
+        By product.
     """
     version = (live.version_id, live.layout)
 
@@ -164,14 +203,14 @@ def beside_each(live: LiveCollection, product_ids: Sequence[int], stamp: int | N
 
 def _read_starts(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, Start]:
     excluded: dict[int, set[int]] = {each: set() for each in product_ids}
-    rows: dict[int, list[tuple[int, bytes, bytes | None]]] = {each: [] for each in product_ids}
+    rows: dict[int, list[_Row]] = {each: [] for each in product_ids}
     params = [param for each in product_ids for param in (each, *[each] * 4, live.version_id, each)]
     for product_id, key, vector, parts, is_excluded in fetched(_beside_sql(len(product_ids)), params):
         if is_excluded:
             excluded[product_id].add(key)
         else:
             rows[product_id].append((key, vector, parts))
-    return {each: (_vectors(live.layout, rows[each]), frozenset(excluded[each] - {each})) for each in product_ids}
+    return {each: Start(live.layout, rows[each], frozenset(excluded[each] - {each})) for each in product_ids}
 
 
 @lru_cache(maxsize=32)
@@ -180,7 +219,7 @@ def _beside_sql(number: int) -> str:
     return " UNION ALL ".join([_BESIDE_SQL] * number)
 
 
-def _vectors(layout: Layout, rows: Sequence[tuple[int, bytes, bytes | None]]) -> dict[int, Vector]:
+def _vectors(layout: Layout, rows: Sequence[_Row]) -> dict[int, Vector]:
     if not rows:
         return {}
     matrix = joined_vectors(layout, [(vector, parts) for _, vector, parts in rows])

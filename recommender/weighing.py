@@ -19,6 +19,11 @@ class NoParts(Exception):
     """A query weighs parts that the vectors of the collection do not have."""
 
 
+def shown_of_one(live: LiveCollection, weights: Weights) -> float:
+    """What users see of the score 1 in a query with these weights; of other scores it is that multiple."""
+    return live.index.distance.shown(live.layout.shown(1.0, weights))
+
+
 class Weighing:
     """A query's photos with the weights of their parts.
 
@@ -48,8 +53,7 @@ class Weighing:
         self._live, self._vectors, self._read_vectors = live, vectors, read_vectors
         self._weights = live.weights_of(weights)
         self.asked = [layout.query(vector, self._weights) for vector in vectors]
-        # What is shown is a multiple of the score.
-        self._shown = live.index.distance.shown(layout.shown(1.0, self._weights))
+        self._shown = shown_of_one(live, self._weights)
         # Hits are in the order of scores, which is not that of their confidence.
         self.is_mixed = bool(layout.parts) and self._weights != SHAPE_ALONE
         self.breadth = _breadth(self._weights) if layout.parts else 1
@@ -67,7 +71,7 @@ class Weighing:
         calibration = self._live.calibration
         if calibration is None:
             return [None] * len(hits)
-        return [None if cosine is None else calibration.probability_of(cosine) for cosine in self._cosines(hits)]
+        return [None if cosine is None else calibration.probability_of(cosine) for cosine in self.cosines(hits)]
 
     def highest_confidence(self, score: float) -> float | None:
         """The most that the confidence of a hit with this score, or a lower one, can be; None without a calibration."""
@@ -76,8 +80,8 @@ class Weighing:
             return None
         return calibration.probability_of(min(1.0, self._live.layout.highest_shape(cosine, self._weights)))
 
-    def _cosines(self, hits: Sequence[Hit]) -> list[float | None]:
-        """The cosine of each hit's shape with that of the photo that it matches best."""
+    def cosines(self, hits: Sequence[Hit]) -> list[float | None]:
+        """The cosine of each hit's shape with that of the photo that it matches best; None where there is none."""
         layout = self._live.layout
         if not layout.parts:
             return [self._live.index.distance.cosine_of(hit.score) for hit in hits]

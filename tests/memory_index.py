@@ -46,6 +46,7 @@ class MemoryVectorIndex:
     def __init__(self) -> None:
         self._stored: dict[str, Stored] = {}
         self._lock = RLock()
+        self._revision = 0
 
     def contents(self) -> dict[str, Stored]:
         """A copy of all that is stored, by the name of its collection."""
@@ -56,6 +57,7 @@ class MemoryVectorIndex:
         """Replace all that is stored by a copy of these contents."""
         with self._lock:
             self._stored = deepcopy(contents)
+            self._revision += 1
 
     def claim(self) -> None:
         """Nothing to claim: the vectors belong to this process."""
@@ -72,18 +74,24 @@ class MemoryVectorIndex:
         self._get(name)
         return frozenset()
 
+    def revision(self, name: str) -> int:
+        self._get(name)
+        return self._revision
+
     def copies(self, name: str) -> None:
         """There is one, in this process."""
 
     def drop(self, name: str) -> None:
         with self._lock:
             self._stored.pop(name, None)
+            self._revision += 1
 
     def upsert(self, name: str, points: Iterable[Point]) -> None:
         with self._lock:
             stored = self._get(name)
             for point in checked_points(points, stored.collection):
                 stored.points[point.id] = point
+            self._revision += 1
 
     def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
         with self._lock:
@@ -91,6 +99,8 @@ class MemoryVectorIndex:
             patch = stored_payload(payload)
             for image_id in ids:
                 if point := stored.points.get(image_id):
+                    product_id = point.payload["product_id"]
+                    self._revision += patch.get("product_id", product_id) != product_id
                     stored.points[image_id] = replace(point, payload={**point.payload, **patch})
 
     def delete(self, name: str, ids: Sequence[int]) -> None:
@@ -98,6 +108,7 @@ class MemoryVectorIndex:
             stored = self._get(name)
             for image_id in ids:
                 stored.points.pop(image_id, None)
+            self._revision += 1
 
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
         with self._lock:

@@ -384,6 +384,12 @@ class VectorIndex(Protocol):
         It has to be rebuilt: points lack these fields, and payload indexes that come after the graph find next to nothing.
         """
 
+    def revision(self, name: str) -> int | None:
+        """What stands for the vectors and products of all points, as long as this process has them; it changes with any of them.
+
+        None where other processes may write to the collection. A price or stock changes nothing.
+        """
+
     def copies(self, name: str) -> Copies | None:
         """The copies of the collection's shards, as one node sees them; None where the engine is in a process of ours."""
 

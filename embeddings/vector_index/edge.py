@@ -134,10 +134,15 @@ class _Shard:
     points_a_product: float = 2.0
     counted: int | None = None
 
-    def forget(self, ids: Iterable[int]) -> None:
-        """What was known of points before they were written."""
-        self.known.forget(ids)
-        self.counted = None
+    @contextmanager
+    def forgetting(self, ids: AnyCollection[int]) -> Iterator[None]:
+        """What was known of points is forgotten once they are written. A write that fails is done in part."""
+        try:
+            yield
+        finally:
+            if ids:
+                self.known.forget(ids)
+                self.counted = None
 
     def count(self) -> int:
         """How many points there are, about."""
@@ -206,6 +211,10 @@ class EdgeVectorIndex:
             raise not_found(name)
         return frozenset(PAYLOAD_FIELDS.keys() - about.get("fields", ()))
 
+    def revision(self, name: str) -> int:
+        with self._using(name) as shard:
+            return shard.known.writes
+
     def copies(self, name: str) -> None:
         """There is one, in this process."""
 
@@ -230,9 +239,8 @@ class EdgeVectorIndex:
                     engine.Point(point.id, _engine_vector(point), _engine_payload(point.payload))
                     for point in checked[start : start + _POINTS_A_WRITE]
                 ]
-                with shard.writing:
+                with shard.writing, shard.forgetting([point.id for point in checked[start : start + _POINTS_A_WRITE]]):
                     shard.handle.update(engine.UpdateOperation.upsert_points(batch))
-                    shard.forget(point.id for point in checked[start : start + _POINTS_A_WRITE])
 
     def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
         patch = _engine_payload(stored_payload(payload))
@@ -243,18 +251,17 @@ class EdgeVectorIndex:
             # By a filter: naming an id that is not there fails halfway.
             chosen = engine.Filter(must=[engine.HasIdCondition(set(known))])
             with shard.writing:
-                shard.handle.update(engine.UpdateOperation.set_payload_by_filter(chosen, patch))
                 # Prices and stock change all the time, and neither is known of a point.
-                if "product_id" in patch:
-                    shard.forget(known)
+                moved = _of_other_products(shard, known, patch["product_id"]) if "product_id" in patch else []
+                with shard.forgetting(moved):
+                    shard.handle.update(engine.UpdateOperation.set_payload_by_filter(chosen, patch))
 
     def delete(self, name: str, ids: Sequence[int]) -> None:
         with self._using(name) as shard:
             if known := possible_ids(ids):
                 self._expect_room(name)
-                with shard.writing:
+                with shard.writing, shard.forgetting(known):
                     shard.handle.update(engine.UpdateOperation.delete_points([*known]))
-                    shard.forget(known)
 
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
         with self._using(name) as shard:
@@ -789,6 +796,15 @@ def _known(records: Iterable[engine.Record]) -> tuple[dict[int, KnownPoint], dic
         for (point_id, record), sketch in zip(by_id.items(), sketches, strict=True)
     }
     return known, vectors
+
+
+def _of_other_products(shard: _Shard, ids: AnyCollection[int], product_id: int) -> list[int]:
+    """The points that are not of this product."""
+    products = {point_id: point.product_id for point_id, point in shard.known.find(ids).items()}
+    unknown = [point_id for point_id in ids if point_id not in products]
+    for record in shard.handle.retrieve([*unknown], ["product_id"], False) if unknown else ():
+        products[int(record.id)] = int((record.payload or {})["product_id"])
+    return [point_id for point_id, own in products.items() if own != product_id]
 
 
 def _engine_vector(point: Point) -> Any:

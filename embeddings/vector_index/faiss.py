@@ -306,6 +306,9 @@ class FaissVectorIndex:
             raise not_found(name)
         return frozenset(PAYLOAD_FIELDS.keys() - about["fields"])
 
+    def revision(self, name: str) -> None:
+        """It is not counted."""
+
     def copies(self, name: str) -> None:
         """There is one, in this process."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+_numbers = count(1)
 _MOST = 500_000  # some 120 MB of those that were hits, 40 MB of those that were read in order
 
 
@@ -50,12 +52,12 @@ class KnownPoints:
     """Points by id. What is known of a point is kept until it is written.
 
     Attributes:
-        writes: how many writes there were. What was read before one is not kept behind it.
+        writes: another number after each write, in any of these objects. What was read before one is not kept behind it.
     """
 
     def __init__(self) -> None:
         """Nothing is known."""
-        self.writes = 0
+        self.writes = next(_numbers)
         self._lock = Lock()
         self._hits: dict[int, KnownPoint] = {}
         self._ordered: _Ordered | None = None
@@ -79,14 +81,14 @@ class KnownPoints:
         """What was known of points before they were written."""
         ids = [*ids]
         with self._lock:
-            self.writes += 1
+            self.writes = next(_numbers)
             for point_id in ids:
                 self._hits.pop(point_id, None)
             if self._ordered is not None and ids:
                 self._ordered.valid[[row for _, row in self._ordered.rows_of(ids)]] = False
 
     def keep(self, read: Mapping[int, KnownPoint], writes: int) -> None:
-        """Keep what was read when there had been so many writes."""
+        """Keep what was read when `writes` was this."""
         with self._lock:
             if writes != self.writes:
                 return
@@ -95,7 +97,7 @@ class KnownPoints:
             self._hits.update(read)
 
     def keep_in_order(self, read: Mapping[int, KnownPoint], writes: int, expected: int) -> bool:
-        """Keep what was read in the order of ids when there had been so many writes.
+        """Keep what was read in the order of ids when `writes` was this.
 
         Args:
             read: by ascending id, behind those of the calls before.

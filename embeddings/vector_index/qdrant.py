@@ -227,6 +227,9 @@ class QdrantVectorIndex:
         # Without a server, it filters without payload indexes.
         return frozenset(() if self._server.is_local else PAYLOAD_FIELDS.keys() - info.payload_schema.keys())
 
+    def revision(self, name: str) -> None:
+        """There is none: every process may write to a server."""
+
     def copies(self, name: str) -> Copies | None:
         return None if self._server.is_local else self._copies(name)
 

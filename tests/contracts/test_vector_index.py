@@ -1,7 +1,7 @@
 """The contract of a vector index, which every adapter passes."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
@@ -263,6 +263,27 @@ def test_a_hit_that_was_found_before_is_found_as_it_was_written_since(
     assert nearest() == [(1, 1), (3, 30), (4, 4)]
     index.delete(stocked_collection, [1])
     assert nearest() == [(2, 1), (3, 30), (4, 4)]
+
+
+def test_the_revision_changes_with_vectors_and_products_and_not_with_prices(
+    index: VectorIndex, stocked_collection: str
+) -> None:
+    revision = index.revision(stocked_collection)
+    if revision is None:
+        # Others may write to it.
+        return
+    index.set_payload(stocked_collection, [1, 999], {"product_id": 1, "price": 31.0})
+    assert index.revision(stocked_collection) == revision
+    seen = {revision}
+    writes: list[Callable[[], None]] = [
+        lambda: index.set_payload(stocked_collection, [2], {"product_id": 1}),
+        lambda: index.upsert(stocked_collection, [point(7, (0, 1, 0, 0))]),
+        lambda: index.delete(stocked_collection, [7]),
+    ]
+    for number, write in enumerate(writes, start=2):
+        write()
+        seen.add(index.revision(stocked_collection) or 0)
+        assert len(seen) == number
 
 
 def test_set_payload_merges_and_passes_over_ids_that_are_not_there(index: VectorIndex, stocked_collection: str) -> None:

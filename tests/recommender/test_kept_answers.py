@@ -40,7 +40,7 @@ def product(shop: Shop) -> Product:
 
 @pytest.fixture
 def searches(product: Product, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Grows with each search of the index."""
+    """Grows with each search of the index, of which nothing is kept: other processes may write to it."""
     made: list[object] = []
     query = MemoryVectorIndex.query
 
@@ -49,6 +49,7 @@ def searches(product: Product, monkeypatch: pytest.MonkeyPatch) -> list[object]:
         return query(*arguments)
 
     monkeypatch.setattr(MemoryVectorIndex, "query", counted)
+    monkeypatch.setattr(MemoryVectorIndex, "revision", lambda *_: None)
     return made
 
 

@@ -114,8 +114,8 @@ def test_a_merged_product_whose_kept_one_is_gone_is_a_404_problem(shop: Shop, ap
 def test_vectors_and_what_is_hidden_are_read_in_one_query(shop: Shop, family: list[Product]) -> None:
     live = live_of(shop.version)
     with CaptureQueriesContext(connection) as queries:
-        vectors, hidden = beside(live, family[1].pk)
-    assert (len(vectors), hidden) == (1, {family[0].pk, family[2].pk})
+        start = beside(live, family[1].pk)
+        assert (len(start.vectors), start.excluded) == (1, {family[0].pk, family[2].pk})
     assert len(queries) == 1
 
 
