@@ -68,8 +68,10 @@ class ShippedMapping:
         headers: columns that identify the table, each with the other names that it may have.
         columns: columns of each field, in which * stands for any text. Of several, a field with one value has the first that is
             not empty.
-        lists: what separates several values in one cell, by field.
+        lists: what separates several values in one cell, by field; a field with one value has the first.
         category_separator: between the levels of a category.
+        category_levels: columns that are the levels of one category, from the root down; where the first has levels itself, it is
+            the whole category.
         photo_prefix: of photos that are not links.
         sale_price: column of a lower price, "" for none.
         discount: columns of a reduction of the price, an amount or `10%`.
@@ -83,6 +85,7 @@ class ShippedMapping:
         attributes: pairs of columns of an attribute's name and value; of columns that are repeated, all.
         attribute_prefix: columns with this prefix, in which * stands for any text, have the value of the attribute whose name
             follows; "" for none.
+        attribute_end: what stands between that name and what is no part of it; "" for nothing.
         properties: (column, what is between attributes, what is between name and value) of texts such as `Size:L|Fit:slim`.
         shared_properties: columns of properties that variants without a text of their own have from their product.
         property_fields: names of properties that are a field: `category` has all values of its property, another one the first.
@@ -96,6 +99,7 @@ class ShippedMapping:
     columns: Mapping[str, tuple[str, ...]]
     lists: Mapping[str, str] = field(default_factory=dict)
     category_separator: str = ">"
+    category_levels: tuple[tuple[str, ...], ...] = ()
     photo_prefix: str = ""
     sale_price: str = ""
     discount: tuple[str, ...] = ()
@@ -108,6 +112,7 @@ class ShippedMapping:
     currency_mark: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     attribute_prefix: str = ""
+    attribute_end: str = ""
     properties: tuple[tuple[str, str, str], ...] = ()
     shared_properties: tuple[str, ...] = ()
     property_fields: Mapping[str, str] = field(default_factory=dict)
@@ -156,6 +161,9 @@ def _load(path: Path) -> ShippedMapping:
         slug=path.stem,
         headers=tuple(_as_tuple(names) for names in content.pop("headers")),
         columns={name: tuple(each for column in value for each in numbered(column)) for name, value in columns.items()},
+        category_levels=tuple(
+            tuple(each for name in names for each in numbered(name)) for names in content.pop("category_levels", ())
+        ),
         untracked=tuple(content.pop("untracked", ())),
         shared_properties=_as_tuple(content.pop("shared_properties", ())),
         ends_before=_as_tuple(content.pop("ends_before", ())),

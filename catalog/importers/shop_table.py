@@ -190,8 +190,8 @@ class ShopTable(ShopExport[ShopRows]):
         if not is_first and self._shipped.variants is not None and self._shipped.variants.option_text:
             # The text of its options stands in place of its title.
             record["title"] = self._text(product.line, "title")
-        has_category = self._is_present("category") or "category" in self._shipped.property_fields
-        paths = deepest_first(self._paths(record)) if has_category else []
+        has_category = self._has_category()
+        paths = deepest_first(self._paths(line, record)) if has_category else []
         if has_category:
             record["category"] = paths[0] if paths else ()
         record["price"], record["list_price"] = self._prices(line, product)
@@ -289,9 +289,9 @@ class ShopTable(ShopExport[ShopRows]):
         if prefix not in self._found_by_prefix:
             pattern = re.compile(re.escape(prefix.casefold()).replace(r"\*", ".*?"))
             found = ((header, pattern.match(header_key(header))) for header in self.headers if prefix)
-            self._found_by_prefix[prefix] = {
-                header: name for header, match in found if match and (name := match.string[match.end() :].strip())
-            }
+            end = self._shipped.attribute_end or "\n"
+            names = {header: match.string[match.end() :].partition(end)[0].strip() for header, match in found if match}
+            self._found_by_prefix[prefix] = {header: name for header, name in names.items() if name}
         return self._found_by_prefix[prefix]
 
     def _of_properties(self, line: TableRow, product: _Product) -> dict[str, str | Sequence[str]]:
@@ -340,13 +340,13 @@ class ShopTable(ShopExport[ShopRows]):
 
     def _value(self, line: TableRow, name: str) -> str | list[str]:
         texts = [text for column in self._shipped.columns[name] if (text := self._cell(line, column))]
+        mark = self._shipped.lists.get(name, "")
         if is_multiple(name):
-            mark = self._shipped.lists.get(name, "")
             if name == "image":
                 split = (split_escaped(text, mark) if mark else split_photos(text) for text in texts)
                 return self._photos([photo for photos in split for photo in photos])
             return [value for text in texts for value in (split_escaped(text, mark) if mark else [text])]
-        text = texts[0] if texts else ""
+        text = next((first for text in texts if (first := text.split(mark)[0].strip() if mark else text)), "")
         if name in _BOOLEANS:
             return self._boolean(text)
         return html_to_text(text) if name == "description" else text
@@ -363,9 +363,19 @@ class ShopTable(ShopExport[ShopRows]):
         found = [name if is_link(name) or not prefix else f"{prefix}{name}" for name in dict.fromkeys(names)]
         return [name for name in found if is_link(name)] or found
 
-    def _paths(self, record: Mapping[str, str | Sequence[str]]) -> list[list[str]]:
+    def _has_category(self) -> bool:
+        levels = (column for columns in self._shipped.category_levels for column in columns)
+        in_column = self._is_present("category") or any(map(self._header, levels))
+        return in_column or "category" in self._shipped.property_fields
+
+    def _paths(self, line: TableRow, record: Mapping[str, str | Sequence[str]]) -> list[list[str]]:
         separator = self._shipped.category_separator
-        return [split_escaped(path, separator) if separator else [path] for path in record["category"]]
+        paths = [split_escaped(path, separator) if separator else [path] for path in record.get("category", ())]
+        for columns in self._shipped.category_levels:
+            levels = [text for column in columns if (text := self._cell(line, column))]
+            whole = split_escaped(levels[0], separator) if levels and separator else []
+            paths.append(whole if len(whole) > 1 else levels)
+        return paths
 
     def _prices(self, line: TableRow, product: _Product) -> tuple[str, str]:
         """The price, and the one before a reduction, or ""."""
@@ -410,6 +420,7 @@ class ShopTable(ShopExport[ShopRows]):
         shipped, variants = self._shipped, self._shipped.variants
         names = [column for columns in shipped.columns.values() for column in columns]
         names += [name for alternatives in shipped.headers for name in alternatives]
+        names += [column for columns in shipped.category_levels for column in columns]
         names += [shipped.sale_price, shipped.stock_tracked, shipped.hidden]
         names += [column for pair in shipped.attributes for column in pair]
         names += [column for column, _, _ in shipped.properties]

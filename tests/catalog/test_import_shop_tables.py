@@ -502,3 +502,119 @@ def test_memory_does_not_grow_with_the_products(tmp_path: Path) -> None:
         return sum(row.product is not None for row in watched(rows))
 
     assert memory_growth(read, after=500, rows=2 * products) < 1.05
+
+
+ZEN_CART = (
+    "v_products_model,v_products_type,v_products_image,v_products_name_1,v_products_description_1,v_specials_price,v_products_price,"
+    "v_products_quantity,v_manufacturers_name,v_categories_name_1,v_status"
+)
+
+
+def test_zen_cart(shop: Path) -> None:
+    write(
+        shop,
+        ZEN_CART,
+        "MUG-1,1,red.jpg,Mug,<b>Blue</b>,9.5000,12.0000,4,Acme,Home^Mugs,1",
+        "JUG-1,1,blue.jpg,Jug,Red,,30.0000,0,,Home^Jugs,0",
+    )
+    report = run(shop, "--set", "currency=USD")
+
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    assert report["notes"][0] == "read as a product export of Zen Cart"
+    mug, jug = product("MUG-1"), product("JUG-1")
+    assert (mug.title, mug.description, mug.brand, mug.images.count()) == ("Mug", "Blue", "Acme", 1)
+    assert (mug.price, mug.list_price, mug.available, categories("MUG-1")) == (Decimal("9.5"), 12, True, ["home/mugs"])
+    assert (jug.available, jug.active) == (False, False)
+
+
+def test_oscommerce(shop: Path) -> None:
+    write(
+        shop,
+        "v_products_model;v_products_image;v_products_name_1;v_products_price;v_categories_name_1;v_categories_name_2;v_status;EOREOR",
+        "MUG-1;red.jpg;Mug;12.00;Home;Mugs;Active;EOREOR",
+        "JUG-1;;Jug;30.00;Home;;Inactive;EOREOR",
+    )
+    report = run(shop)
+
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    assert (categories("MUG-1"), categories("JUG-1")) == (["home/mugs"], ["home"])
+    assert (product("MUG-1").active, product("JUG-1").active) == (True, False)
+
+
+def test_vtex(shop: Path) -> None:
+    write(
+        shop,
+        "_SkuId (Not changeable);_SkuName;_SkuIsActive (Not changeable);_SkuEan;_SKUReferenceCode;_ProductId (Not changeable);"
+        "_ProductName (Required);_ProductIsActive (Not changeable);_ShowOnSite;_ProductDescription;_Keywords;_DepartamentName;"
+        "_CategoryName;_BrandId;_Brand",
+        "101;Camiseta azul P;YES;7891000000017;CAM-P;11;Camiseta;YES;YES;Algodão;azul, verão;Moda;Camisetas;5;Acme",
+        "102;Camiseta azul M;YES;;CAM-M;11;Camiseta;YES;NO;Algodão;azul;Moda;Camisetas;5;Acme",
+    )
+    report = run(shop)
+
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    assert families() == {"CAM-P": {"CAM-P", "CAM-M"}}
+    small = product("CAM-P")
+    assert (small.title, small.brand, small.tags, categories("CAM-P")) == (
+        "Camiseta",
+        "Acme",
+        ["azul", "verão"],
+        ["moda/camisetas"],
+    )
+    assert small.attributes == {"variant": "Camiseta azul P", "gtin": "7891000000017"}
+    assert (small.active, product("CAM-M").active) == (True, False)
+
+
+def test_lightspeed(shop: Path) -> None:
+    write(
+        shop,
+        "Internal_ID;Internal_Variant_ID;Visible;Brand;NL_Title_Short;NL_Title_Long;NL_Description_Long;NL_Variant;Price;"
+        "Price_Old;SKU;EAN;Stock_Track;Stock_Level;NL_Category_1;NL_Subcategory_1;NL_Subsubcategory_1;Tags;Images",
+        "11;21;Y;Acme;Mok;Mok 350 ml;Een mok;Kleur: Blauw, Maat: L;12.50;15;MOK-B;8712345;Y;4;Wonen;Keuken;Mokken;mok;red.jpg",
+        "11;22;Y;Acme;Mok;Mok 350 ml;Een mok;Kleur: Rood;12.50;;MOK-R;;N;0;Wonen;Keuken;;mok;blue.jpg,red.jpg",
+        "12;23;N;Acme;Kan;Kan;Een kan;;30.00;;KAN;;Y;0;Wonen;;;;",
+    )
+    report = run(shop)
+
+    assert (counts(report), problems(report)) == ((3, 0, 0, 0), [])
+    assert families() == {"MOK-B": {"MOK-B", "MOK-R"}, "KAN": {"KAN"}}
+    blue, red = product("MOK-B"), product("MOK-R")
+    assert (blue.title, blue.price, blue.list_price) == ("Mok", Decimal("12.5"), 15)
+    assert blue.attributes == {"kleur": "Blauw", "maat": "L", "gtin": "8712345"}
+    assert (categories("MOK-B"), categories("KAN")) == (["wonen/keuken/mokken"], ["wonen"])
+    # Its stock is not counted.
+    assert (red.available, red.images.count(), product("KAN").active) == (True, 2, False)
+
+
+def test_unas(shop: Path) -> None:
+    write(
+        shop,
+        "Cikkszám;Termék Név;Nettó Ár;Bruttó Ár;Akciós Nettó Ár;Akciós Bruttó Ár;Kategória;Rövid Leírás;Raktárkészlet;"
+        "Paraméter: Márka||text;Paraméter: Szín||text;Alternatív Kategória 1",
+        "B-1;Bögre;3150;4000;;3500;Otthon|Konyha;350 ml;4;Acme;kék;Ajándék",
+        "B-2;Kancsó;3150;4000;;;Otthon|Konyha;;0;;;",
+    )
+    report = run(shop, "--set", "currency=HUF")
+
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    mug, jug = product("B-1"), product("B-2")
+    assert (mug.title, mug.brand, mug.price, mug.list_price) == ("Bögre", "Acme", 3500, 4000)
+    assert (mug.attributes, categories("B-1")) == ({"szín": "kék"}, ["otthon/konyha", "ajándék"])
+    assert (jug.price, jug.available) == (4000, False)
+
+
+def test_nopcommerce(shop: Path) -> None:
+    write(
+        shop,
+        "ProductId,ProductType,ParentGroupedProductId,VisibleIndividually,Name,ShortDescription,FullDescription,Vendor,Published,SKU,"
+        "ManufacturerPartNumber,Gtin,StockQuantity,Price,OldPrice,ProductCost,Categories,Manufacturers,ProductTags,Picture1,Picture2",
+        "1,Simple Product,0,True,Desk,Oak,<p>Of oak</p>,Market,True,DESK,MPN-1,,5,1200,1300,0,Home >> Desks;Sale;,"
+        "Acme;Other;,oak;desk,red.jpg,blue.jpg",
+    )
+    report = run(shop)
+
+    assert (counts(report), problems(report)) == ((1, 0, 0, 0), [])
+    desk = product("DESK")
+    assert (desk.title, desk.description, desk.brand, desk.tags) == ("Desk", "Of oak", "Acme", ["oak", "desk"])
+    assert (desk.price, desk.list_price, desk.images.count()) == (1200, 1300, 2)
+    assert (categories("DESK"), desk.attributes) == (["home/desks", "sale"], {"mpn": "MPN-1"})
