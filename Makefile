@@ -47,8 +47,14 @@ node_modules/.installed: package-lock.json
 .env:
 	@cp .env.example $@ && echo "made .env for development, from .env.example"
 
+# Said before the shop is drawn, which takes a minute.
+.PHONY: free-port
+free-port:
+	@$(BIN)/python -m lookalike.ports $(PORT)
+
 .PHONY: demo
 demo: $(VENV)/.runtime .env ## install, create a demo shop, index it and serve it (PORT=8000)
+	@$(MAKE) --no-print-directory free-port
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py demo --port $(PORT)
 	@$(MAKE) --no-print-directory serve
@@ -58,6 +64,7 @@ serve: export DEBUG ?= true
 # As in images: less memory stays unused.
 serve: export MALLOC_ARENA_MAX ?= 2
 serve: $(VENV)/.runtime
+	@$(MAKE) --no-print-directory free-port
 	@echo "serving on http://127.0.0.1:$(PORT)/ (Ctrl-C stops it)"
 	@$(BIN)/gunicorn lookalike.wsgi --bind 127.0.0.1:$(PORT) --workers 1 --threads 4 --log-level warning
 

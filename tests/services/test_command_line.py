@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from argparse import Action, _SubParsersAction
 from collections.abc import Callable, Iterator
@@ -13,7 +16,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import get_commands, load_command_class
 
-from tests.services.conftest import PATIENCE_S, ForkedSite, Site
+from tests.services.conftest import PATIENCE_S, ROOT, ForkedSite, Site
 
 OWN = {"accounts", "catalog", "embeddings", "lookalike", "recommender", "training"}
 LONG = "x" * 300
@@ -106,6 +109,21 @@ def test_a_client_replaces_no_other_package(site: Site, tmp_path: Path) -> None:
 
     assert (status, "is the folder of another package" in said) == (1, True), said
     assert other.read_text() == '[project]\nname = "shop"\n'
+
+
+def test_a_port_that_is_taken_is_told_before_the_demo_is_drawn() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = str(taken.getsockname()[1])
+        for port, said in ((number, f"port {number} of 127.0.0.1 cannot be used"), ("web", "PORT=web is not a number")):
+            done = subprocess.run(
+                ["make", "free-port", f"PORT={port}", f"BIN={Path(sys.executable).parent}"],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+            assert "PORT=9000" in done.stderr
 
 
 def test_ctrl_c_ends_any_command_without_a_traceback(site: Site, tmp_path: Path) -> None:
