@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 
 # The pages of the admin that take files of any size: the form of a product, and imports. The proxy's configuration has the same.
 UPLOAD_PAGES = re.compile(r"/admin/catalog/product/(add/$|[0-9]+/change/$|import/)")
@@ -37,6 +39,9 @@ class BodyLimitMiddleware:
         if not is_upload and size <= STRANGERS_MAX_BYTES:
             return self._get_response(request)
         if not (request.user.is_active and request.user.is_staff):
+            if is_upload and "text/html" in request.headers.get("Accept", ""):
+                # A person whose session has ended meanwhile: not a page without a way on, but the one to sign in.
+                return redirect_to_login(request.path, reverse("admin:login"))
             if is_upload:
                 return _refused(403, "Sign in to the admin first, then send the form again.")
             return _refused(413, f"The request is larger than {STRANGERS_MAX_BYTES:,} bytes.")

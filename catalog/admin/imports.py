@@ -135,12 +135,14 @@ class ImportCatalogueMixin(ModelAdmin):
         every_page = {**self.admin_site.each_context(request), "title": gettext("Import products")}
         return TemplateResponse(request, template, {**every_page, **context})
 
-    @method_decorator(require_POST)
+    @method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
     def import_dry_run_view(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
-        """Import the file of a dry run, and show the progress."""
+        """Import the file of a dry run, and show the progress. GET comes after a sign-in, and shows the dry run."""
         job = visible_job(request, job_id)
         if not self.has_import_permission(request):
             raise PermissionDenied
+        if request.method != "POST":
+            return redirect(job_url(job))
         try:
             job = submit_dry_run_import(job.pk)
         except (DryRunFileExpired, JobInProgress) as error:

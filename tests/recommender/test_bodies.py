@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -10,6 +12,7 @@ from accounts.models import User
 from lookalike.bodies import STRANGERS_MAX_BYTES
 
 UPLOADS = ("/admin/catalog/product/add/", "/admin/catalog/product/7/change/", "/admin/catalog/product/import/uploads/")
+DRAFT = UUID("a7b92b3d-ae3f-4429-87a8-4b70b55e50b8")
 OTHERS = ("/admin/login/", "/admin/", "/admin/catalog/product/", "/basket", "/nowhere")
 
 
@@ -55,6 +58,22 @@ def test_staff_may_send_files_of_any_size_to_the_pages_for_them_only(admin_clien
     visitor = Client()
     visitor.force_login(User.objects.create_user("visitor"))
     assert send(visitor, "/admin/catalog/product/add/", 10) == 403
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/catalog/product/import/",
+        f"/admin/catalog/product/import/drafts/{DRAFT}/",
+        f"/admin/catalog/product/import/{DRAFT}/run/",
+        "/admin/catalog/product/add/",
+    ],
+)
+def test_a_person_whose_session_has_ended_signs_in_and_comes_back(path: str) -> None:
+    answer = Client(enforce_csrf_checks=True).post(path, {"a": "b"}, headers={"Accept": "text/html,*/*;q=0.8"})
+
+    assert (answer.status_code, answer["Location"]) == (302, f"/admin/login/?next={path}")
 
 
 @pytest.mark.django_db
