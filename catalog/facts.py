@@ -191,6 +191,7 @@ PRICES_OF_ZERO = FactKind(
 NET_PRICES = FactKind("net-prices", _("the prices are without tax, of the type %(types)s"))
 READ_AS_CATALOGUE = FactKind("read-as-catalogue", _("read as a catalogue of %(system)s"))
 READ_AS = frozenset((READ_AS_EXPORT, READ_AS_FEED, READ_AS_CATALOGUE))
+NO_PRODUCTS = FactKind("no-products", _("there is no product in the file: is it the right one, and all of it?"))
 EACH_ELEMENT = FactKind("each-element", _("each element %(element)s is read as a product"))
 SHEET = FactKind("sheet", _("read from the sheet %(sheet)s"))
 ENCODING = FactKind("encoding", _("encoding: %(encoding)s"))

@@ -73,6 +73,12 @@ class FileInput(forms.FileInput):
     template_name = "admin/catalog/photos_input.html"
 
 
+class ColumnSelect(UnfoldAdminSelectWidget):
+    """What a column becomes. A file may have hundreds of columns: a template for each option would take most of the page's time."""
+
+    template_name = "admin/catalog/column_select.html"
+
+
 class UploadForm(forms.Form):
     """The file. `storage_failure`: why it could not be stored."""
 
@@ -223,7 +229,7 @@ class DraftForm(forms.Form):
         self.columns = list(preview.columns) if preview is not None and mapped else []
         for number, column in enumerate(self.columns):
             self.fields[f"column_{number}"] = forms.ChoiceField(
-                label=column.name, choices=_field_choices(column), required=False, widget=UnfoldAdminSelectWidget
+                label=column.name, choices=_field_choices(column), required=False, widget=ColumnSelect
             )
             self.initial.setdefault(f"column_{number}", _ATTRIBUTE if _has_its_name(column) else column.field)
 

@@ -147,7 +147,7 @@ def _preview(path: Path, mapping: FieldMapping, options: ImportOptions) -> Catal
             categories=_missing(seen.categories, Category.objects.filter(path__in=seen.categories).values_list("path")),
             brands=_missing(seen.brands, Product.objects.filter(brand__in=seen.brands).values_list("brand").distinct()),
             currencies=list(seen.currencies),
-            notes=catalogue.notes,
+            notes=[*catalogue.notes, *([] if rows else [facts.NO_PRODUCTS()])],
             rows=rows,
             total=catalogue.total,
         )

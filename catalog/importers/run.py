@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from catalog import facts
 from catalog.fetching import Fetcher
 from catalog.importers.links import fetch_photos
 from catalog.importers.mapping import FieldMapping
@@ -228,6 +229,8 @@ def run_import(
             withdraw=options.deactivate_missing,
         )
         report.notes += catalogue.notes
+        if not report.rows and not report.interrupted:
+            report.notes.append(facts.NO_PRODUCTS())
         return report
 
 

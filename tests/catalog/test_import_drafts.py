@@ -235,3 +235,19 @@ class TestThePageOfAFile:
 def test_every_format_has_a_name_for_people() -> None:
     # A zip is read as what is in it.
     assert set(FORMAT_LABELS) == {*FORMATS} - {"zip"}
+
+
+def test_a_file_without_products_is_told_so(manager: Client) -> None:
+    page = manager.get(page_of(manager, b"sku,title,price\n", "header.csv")).content.decode()
+
+    assert "There is no product in the file: is it the right one, and all of it?" in page
+    assert "first 0 rows" not in page
+
+
+def test_a_file_of_600_columns_can_be_mapped(manager: Client) -> None:
+    names = ["sku", "title", *(f"field {number}" for number in range(600))]
+    page = manager.get(page_of(manager, ",".join(names).encode() + b"\nA1,Jug\n")).content.decode()
+
+    assert page.count('<select name="column_') == 602
+    assert page.count('<option value="sku" selected>') == 1
+    assert page.count('<option value="attribute">') == 602
