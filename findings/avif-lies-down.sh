@@ -14,9 +14,10 @@
 #     TIFF      upright                   upright     None        upright
 #     AVIF      upright                   as stored   as stored   as stored
 #
-# Why guesses are wrong: of a library that looks for the orientation in four formats one expects it in the fifth, which is made for photos, and in which
-# a decoder has to apply the property: browsers show these files upright. The same photo gets another embedding, and boxes in other
-# places, after it was converted to AVIF, and its hash is that of another picture. Files of cameras come as JPEG, so that the tests pass.
+# Why guesses are wrong: of a library that looks for the orientation in four formats one expects it in the fifth, which is made for photos,
+# and in which a decoder has to apply the property: browsers show these files upright. The same photo gets another embedding, and boxes in
+# other places, after it was converted to AVIF, and its hash is that of another picture. Files of cameras come as JPEG, so that the tests
+# pass.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

@@ -14,9 +14,9 @@
 #     the second one with items 15 to 34   4       0.13    0.67         0.29
 #
 # Why guesses are wrong: the documentation says "the calculated p@k", and of P@10 one knows that it is a tenth at most where a user has one
-# item to be found. Figures from here look several times as good as those of another library for the same lists. And it is no mean
-# over the users: the one with the longest history counts most, so that one heavy user took it from 0.83 to 0.29 in the table. The
-# other figures of the same call (`map`, `ndcg`, `auc`) are means over the users. Compute P@K from the lists, or compare with other libraries' recall.
+# item to be found. Figures from here look several times as good as those of another library for the same lists. And it is no mean over the
+# users: the one with the longest history counts most, so that one heavy user took it from 0.83 to 0.29 in the table. The other figures of
+# the same call (`map`, `ndcg`, `auc`) are means over the users. Compute P@K from the lists, or compare with other libraries' recall.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

@@ -15,10 +15,10 @@
 #     upsert, price 25, sale None                   25       -       Blue jug    (0, 1)    no
 #     delete, add, price 25                         25       -       -           (0, 1)    no
 #
-# Why guesses are wrong: an upsert is an insert or an update of the whole record in other vector databases, whose points lose what is not sent, and
-# `add` with a known id is an error or a replacement in nearly all stores. A feed that leaves `sale` out when the sale is over is the usual
-# one; here the product stays in the filter for ever, while its price and its vector are fresh. An importer that uses `add` runs well
-# each night and changes nothing after the first one.
+# Why guesses are wrong: an upsert is an insert or an update of the whole record in other vector databases, whose points lose what is not
+# sent, and `add` with a known id is an error or a replacement in nearly all stores. A feed that leaves `sale` out when the sale is over is
+# the usual one; here the product stays in the filter for ever, while its price and its vector are fresh. An importer that uses `add` runs
+# well each night and changes nothing after the first one.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
