@@ -18,9 +18,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.files import DEPLOY, ROOT, compose, compose_schema, container, pods, rendered
-from tests.services.conftest import RedisServer, draw_photos, find_redis, make_site, migrated
+from tests.services.conftest import RedisServer, draw_photos, find_redis, make_site, migrated, sites_folder
 
-__all__ = ["draw_photos", "make_site", "migrated"]
+__all__ = ["draw_photos", "make_site", "migrated", "sites_folder"]
 
 PROMETHEUS = DEPLOY / "prometheus"
 OVERLAY = DEPLOY / "compose" / "monitoring.yml"

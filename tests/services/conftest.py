@@ -223,23 +223,30 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sites_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For the sites of one test at a time: in the same place, those with the same variables share a set-up of Django."""
+    return tmp_path_factory.mktemp("sites")
+
+
+@pytest.fixture(scope="session")
+def migrated(sites_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite database without a product, to be copied."""
-    site = ForkedSite(tmp_path_factory.mktemp("migrated"))
+    site = ForkedSite(_make_folder(sites_folder / "site-0"))
     site.manage("migrate", "--verbosity", "0")
     with closing(sqlite3.connect(site.folder / DATABASE)) as lite:
         lite.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return site.folder / DATABASE
+    return site.folder.rename(tmp_path_factory.mktemp("migrated") / site.folder.name) / DATABASE
 
 
 @pytest.fixture
-def make_site(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> Iterator[Callable[..., Site]]:
+def make_site(
+    request: pytest.FixtureRequest, sites_folder: Path, tmp_path: Path, migrated: Path
+) -> Iterator[Callable[..., Site]]:
     """Makes a site with these variables in its environment, its database migrated; with TEST_ON_BUCKET, its files in a bucket."""
     sites: list[Site] = []
 
     def make(*, forked: bool = True, **environment: str) -> Site:
-        folder = tmp_path / f"site-{len(sites)}"
-        folder.mkdir()
+        folder = _make_folder(sites_folder / f"site-{len(sites)}")
         if os.environ.get("TEST_ON_BUCKET"):
             server: S3Server = request.getfixturevalue("s3")
             environment = {**server.environment(server.make_bucket()), **environment}
@@ -253,6 +260,13 @@ def make_site(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) ->
     yield make
     for site in sites:
         site.stop()
+        site.folder.rename(tmp_path / site.folder.name)
+
+
+def _make_folder(folder: Path) -> Path:
+    """A folder for a site, with the one that the settings make where they are read; another site's set-up has read them already."""
+    (folder / "static").mkdir(parents=True)
+    return folder
 
 
 @pytest.fixture

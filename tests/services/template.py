@@ -50,7 +50,7 @@ LIBRARIES = (
 _ROOT = Path(__file__).resolve().parents[2]
 # While they are imported, libraries act on these by opening files and starting threads, which no other process may share.
 _NOT_SHARED = ("PROMETHEUS_MULTIPROC_DIR", "OTEL_EXPORTER_OTLP_ENDPOINT")
-# So many sites a test may use at a time; the set-up of a site that was used before these is dropped.
+# So many sites a test may use at a time; the set-up of the one that was not used for longest is dropped.
 _SITES = 4
 _PATH = list(sys.path)
 
@@ -194,9 +194,14 @@ def _next_job(control: socket.socket, *, is_root: bool = True) -> dict[str, Any]
                 continue
             job = json.loads(content)
             key = json.dumps(job["environment"], sort_keys=True) if job.pop("set_up", False) else ""
-            if key and key not in sites:
-                sites[key] = _fork_site(
-                    job["environment"], control, waking, woken, *files, *reports.values(), *sites.values()
+            if key:
+                # The one that was used last is the last to be dropped.
+                sites[key] = (
+                    sites.pop(key)
+                    if key in sites
+                    else _fork_site(
+                        job["environment"], control, waking, woken, *files, *reports.values(), *sites.values()
+                    )
                 )
                 if len(sites) > _SITES:
                     _close(sites.pop(next(iter(sites))))

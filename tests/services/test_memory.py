@@ -114,7 +114,7 @@ def test_eight_photos_at_the_limit_at_once_take_less_than_400_mb(make_site, draw
             assert int(error.headers["Retry-After"]) > 0
             return error.code
 
-    small = next((site.folder.parent / "photos").rglob("*.jpg")).read_bytes()
+    small = next((site.folder / "media" / "products").rglob("*.jpg")).read_bytes()
     with ThreadPoolExecutor(8) as visitors:
         # Each thread has an interpreter of the model by then.
         assert set(visitors.map(search, [small] * 16)) == {200}

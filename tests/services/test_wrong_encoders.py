@@ -66,7 +66,7 @@ def test_a_model_file_that_is_damaged_is_said_and_all_is_well_once_it_is_back(ac
     shutil.copy(model, kept)
     damage(model)
     server = site.serve(until="alive")
-    photo = next((site.folder.parent / "photos").rglob("*.jpg"))
+    photo = next((site.folder / "media" / "products").rglob("*.jpg"))
     product = site.query("SELECT MIN(id) FROM catalog_product")[0][0]
     # What needs no encoder goes on.
     assert len(server.similar(product)["results"]) == 5
@@ -102,7 +102,7 @@ def test_a_version_that_was_recorded_with_other_dimensions_than_its_model_has(ac
     site.query("UPDATE embeddings_encoderversion SET dim = 128 WHERE number = 2")
     server = site.serve(until="alive")
     expected = f"all-v2 has vectors of 128 dimensions, but '{model.parent.name}/model.tflite' gives {SHAPE_DIM}"
-    status, problem = search(server, next((site.folder.parent / "photos").rglob("*.jpg")))
+    status, problem = search(server, next((site.folder / "media" / "products").rglob("*.jpg")))
     assert (status, problem["type"]) == (503, MISMATCH)
     assert expected.lower() in problem["detail"].lower()
     assert ready(server, "encoder") == (
@@ -148,7 +148,7 @@ def refused_and_mended(site: Site, draw_photos: Callable[..., Path]) -> None:
     status, problem = ask(server, "GET", f"/api/products/{product}/similar")
     assert (status, problem["type"]) == (503, MISMATCH)
     assert expected[1:] in problem["detail"]
-    status, problem = search(server, next((site.folder.parent / "photos").rglob("*.jpg")))
+    status, problem = search(server, next((site.folder / "media" / "products").rglob("*.jpg")))
     assert (status, problem["type"]) == (503, MISMATCH)
     state, message = ready(server, "index")
     assert (state, expected in message) == ("down", True)
