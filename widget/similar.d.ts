@@ -139,6 +139,8 @@ export class Problem extends Error {
   /** The last part of the problem type, e.g. "image-rejected". */
   type: string;
   reason: string;
+  /** What is wrong with each parameter. */
+  errors: { parameter: string; detail: string }[];
 }
 
 export type EventDetails =

@@ -739,3 +739,48 @@ def test_an_element_that_its_page_empties_stays_empty(bare_page: Page, api: Api)
 
     bare_page.wait_for_timeout(100)
     expect(bare_page.locator(STRIP)).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "shown", "said"),
+    [
+        ('product-id="1" limit="abc"', True, 'limit="abc" is no whole number from 1 to 100: 8 is taken'),
+        ('product-id="1" limit="500"', True, 'limit="500" is no whole number from 1 to 100: 100 is taken'),
+        ('product-id="MUG-1"', True, 'product-id="MUG-1" is no id of the API; the shop\'s own is the attribute sku'),
+        ('product="1"', False, "names no product (product-id, sku or skus): it is hidden"),
+        ('skus=" , "', False, "404 No product is named"),
+        ('product-id="1" api="http://"', False, "No address of an API: http:// ("),
+        ('product-id="1" api-key="pk_☃"', False, "No answer of the API (Failed to execute 'fetch'"),
+    ],
+)
+def test_the_console_says_what_visitors_do_not_see(
+    page: Page, shop_url: str, product: Product, api: Api, attributes: str, shown: bool, said: str
+) -> None:
+    lines: list[str] = []
+    page.on("console", lambda message: lines.append(f"{message.type}: {message.text}"))
+    open_product(page, shop_url, product)
+    strip_with_cards(page, 5)
+
+    page.evaluate(f"document.querySelector('{STRIP}').outerHTML = `<similar-products {attributes}></similar-products>`")
+
+    until(page, lambda: bool(lines))
+    assert lines[0].startswith(f"info: <similar-products>: {said}"), lines
+    if shown:
+        strip_with_cards(page, 5)
+    else:
+        expect(page.locator(STRIP)).to_be_hidden()
+
+
+@pytest.mark.complaints("status of 400")
+def test_the_console_says_which_attribute_the_api_refuses(
+    page: Page, shop_url: str, product: Product, api: Api
+) -> None:
+    lines: list[str] = []
+    page.on("console", lambda message: lines.append(message.text))
+    errors = [{"parameter": "min_price", "detail": "must be a price such as 12 or 12.50"}]
+    api.answers({"title": "Invalid parameters", "detail": "See `errors`.", "status": 400, "errors": errors}, status=400)
+
+    open_product(page, shop_url, product)
+
+    said = "<similar-products>: 400 min-price must be a price such as 12 or 12.50"
+    until(page, lambda: any(line.startswith(said) for line in lines))

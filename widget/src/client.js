@@ -13,13 +13,16 @@ const TIMEOUT_MS = 20_000;
 // What an impression is: so much of an element in view, for so long in a row.
 const SEEN_SHARE = 0.5;
 const SEEN_MS = 1_000;
-const MAX_LIMIT = 100;
+export const MAX_LIMIT = 100;
 
-/** An error of the API or the network. `status` is 0 without a response; `type` is the problem type, e.g. "image-rejected". */
+/**
+ * An error of the API or the network. `status` is 0 without a response; `type` is the problem type, e.g. "image-rejected"; `errors` says
+ * what is wrong with each parameter.
+ */
 export class Problem extends Error {
-  constructor(status, { title = "No answer of the API", detail = "", type = "", reason = "" } = {}) {
-    super(detail || title);
-    Object.assign(this, { status, title, detail, type: type.split(":").at(-1), reason });
+  constructor(status, { title = "No answer of the API", detail = "", type = "", reason = "", errors = [] } = {}, cause = undefined) {
+    super(detail || title, { cause });
+    Object.assign(this, { status, title, detail, type: type.split(":").at(-1), reason, errors });
   }
 }
 
@@ -131,9 +134,9 @@ async function request(path, { api = DEFAULT_API, apiKey, signal, ...parameters 
   try {
     response = await fetch(url, { credentials: "omit", ...options, headers, signal: timer.signal });
     body = await response.json().catch(() => null);
-  } catch {
+  } catch (error) {
     signal?.throwIfAborted();
-    throw new Problem(0);
+    throw new Problem(0, {}, error);
   } finally {
     clearTimeout(timeout);
     signal?.removeEventListener("abort", abort);
@@ -153,9 +156,13 @@ function pairsOf(parameters) {
   return pairs;
 }
 
-/** A base URL with a trailing slash, so that it may have a path. */
+/** A base URL with a trailing slash, so that it may have a path. Throws Problem. */
 export function baseOf(url) {
-  return new URL(`${url}`.replace(/\/?$/, "/"), globalThis.document?.baseURI);
+  try {
+    return new URL(`${url}`.replace(/\/?$/, "/"), globalThis.document?.baseURI);
+  } catch (error) {
+    throw new Problem(0, { title: `No address of an API: ${url}` }, error);
+  }
 }
 
 /** The URL of a path of the API, which is below its base URL; of an address with a host, that address. */

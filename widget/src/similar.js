@@ -7,7 +7,7 @@
  *     <visual-search></visual-search>
  */
 
-import { addressOf, baseOf, DEFAULT_API, DEFAULT_LIMIT, Problem, similar, track, whenSeen } from "./client.js";
+import { addressOf, baseOf, DEFAULT_API, DEFAULT_LIMIT, MAX_LIMIT, Problem, similar, track, whenSeen } from "./client.js";
 import TEXTS from "./texts.json";
 
 export * from "./client.js";
@@ -95,7 +95,7 @@ export class Recommendations extends HTMLElement {
   // Named otherwise than the attributes: React and Vue would set a property of that name instead.
   get maximum() {
     const limit = Number.parseInt(this.getAttribute("limit"), 10);
-    return limit > 0 ? limit : DEFAULT_LIMIT;
+    return limit > 0 ? Math.min(limit, MAX_LIMIT) : DEFAULT_LIMIT;
   }
 
   get base() {
@@ -161,17 +161,26 @@ export class Recommendations extends HTMLElement {
   async fetch(ask) {
     this.abort();
     const request = (this.#request = new AbortController());
+    const limit = this.getAttribute("limit");
+    if (limit && limit.trim() !== `${this.maximum}`) this.say(`limit="${limit}" is no whole number from 1 to ${MAX_LIMIT}: ${this.maximum} is taken`);
     try {
       const response = await ask({ ...this.options, signal: request.signal });
       return this.#request === request ? response : null;
     } catch (error) {
       if (this.#request !== request) return null;
       if (!(error instanceof Problem)) throw error;
-      const { status, title, detail, type, reason } = error;
+      const { status, title, detail, type, reason, errors, cause } = error;
+      const wrong = errors.map((each) => `${each.parameter.replaceAll("_", "-")} ${each.detail}`).join("; ");
+      this.say(`${status || ""} ${wrong || detail || title}${cause ? ` (${cause.message})` : ""}`.trim());
       this.onProblem(error);
       this.emit("error", { status, title, detail, type, reason });
       return null;
     }
+  }
+
+  /** Say in the console, to whoever builds the page, what visitors do not see. */
+  say(text) {
+    console.info(`<${this.localName}>: ${text}`, this);
   }
 
   /** Called with each Problem, before its event. */
@@ -380,7 +389,9 @@ class SimilarProducts extends Recommendations {
     if (!this.#response) this.abort();
     this.#nearby.disconnect();
     this.hidden = !response && !this.#seed;
-    if (this.hidden) return;
+    if (this.hidden) return this.say("names no product (product-id, sku or skus): it is hidden");
+    const id = this.#seed?.product;
+    if (id && !/^\d+$/.test(id)) this.say(`product-id="${id}" is no id of the API; the shop's own is the attribute sku`);
     this.#render();
     if (response) this.#fill(response);
     else this.#nearby.observe(this);
