@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.keys import Scope
 from catalog import kept_photos
-from catalog.admin.imports import IMPORT_PERMISSIONS, page_context, result_tables
+from catalog.admin.imports import IMPORT_PERMISSIONS, page_context, result_tables, unsuccessful_context
 from catalog.bulk_edit import BULK_EDIT
 from catalog.bulk_edit import SUFFIX as EDITS_SUFFIX
 from catalog.categories import MOVE
@@ -46,6 +46,7 @@ _PAGE = JobPage(
     result_tables=result_tables,
     template="admin/catalog/import_result.html",
     context=page_context,
+    unsuccessful_context=unsuccessful_context,
 )
 
 

@@ -34,7 +34,7 @@ JOB_VARIANTS = {JobState.SUCCEEDED: "success", JobState.FAILED: "danger", JobSta
 
 @dataclass(frozen=True, slots=True)
 class JobResultView:
-    """What the page shows of a job that has succeeded.
+    """What the page shows of a job that has ended.
 
     Attributes:
         tables: headings and tables.
@@ -289,9 +289,10 @@ def _stage(job: Job) -> str:
 
 
 def _result_view(request: HttpRequest, job: Job) -> JobResultView:
-    if job.state != JobState.SUCCEEDED:
-        return JobResultView()
     page = job.registered_kind.page
+    if job.state != JobState.SUCCEEDED:
+        known = page.unsuccessful_context(request, job) if job.ended and page.unsuccessful_context else None
+        return JobResultView() if known is None else JobResultView((), page.template, known)
     result: Mapping[str, Any] = job.result or {}
     tables: list[tuple[str, SafeString]] = []
     if shown := [name for name in page.result_members if name in result]:

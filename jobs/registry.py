@@ -30,6 +30,7 @@ class JobPage:
         result_tables: more tables for a job that has succeeded, each a heading and a table.
         template: included below the tables of a job that has succeeded; "" for none.
         context: for a job that has succeeded, the variable `kind_context` of that template.
+        unsuccessful_context: the same for a job that has failed or was cancelled, which has the template only with this.
     """
 
     stages: Mapping[str, Promise] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class JobPage:
     result_tables: Callable[[Job], Sequence[tuple[str, SafeString]]] | None = None
     template: str = ""
     context: Callable[[HttpRequest, Job], Mapping[str, Any]] | None = None
+    unsuccessful_context: Callable[[HttpRequest, Job], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

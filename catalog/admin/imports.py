@@ -272,6 +272,19 @@ def page_context(request: HttpRequest, job: Job) -> dict[str, Any]:
     }
 
 
+def unsuccessful_context(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """What can be done with an import that has failed or was cancelled.
+
+    Args:
+        request: of whoever looks at its page.
+        job: the import.
+
+    Returns:
+        `draft_url`, as of `page_context`.
+    """
+    return {"draft_url": _draft_url(request, job)}
+
+
 def _draft_url(request: HttpRequest, job: Job) -> str:
     """The page where the file of an import can be read in another way, as long as it is kept."""
     draft = ImportDraft.objects.filter(pk=job.parameters.get("draft"), owner=_user(request)).first()

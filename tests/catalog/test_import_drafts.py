@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from catalog.importers.sources import FORMATS
 from catalog.models import Category, ImportDraft, ImportMapping, Product
 from catalog.services import ProductData, save_product
 from jobs import files
+from jobs.execution import fail
 from jobs.models import Job
+from jobs.services import cancel
 from tests.factories import jpeg
 from tests.zips import packed
 
@@ -235,6 +238,18 @@ class TestThePageOfAFile:
 def test_every_format_has_a_name_for_people() -> None:
     # A zip is read as what is in it.
     assert set(FORMAT_LABELS) == {*FORMATS} - {"zip"}
+
+
+@pytest.mark.parametrize("end", [lambda job: fail(job, "no line is a JSON object"), lambda job: cancel(job.pk)])
+def test_a_check_that_was_not_completed_leads_back_to_the_file(manager: Client, end: Callable[[Job], object]) -> None:
+    page = page_of(manager)
+    answer = manager.post(page, {"column_0": "sku", "column_1": "title", "fetch": "on", "action": "check"})
+    assert page not in manager.get(answer["Location"]).content.decode()
+    Job.objects.update(state=Job.State.RUNNING)
+
+    end(Job.objects.get())
+
+    assert page in manager.get(answer["Location"]).content.decode()
 
 
 def test_a_file_without_products_is_told_so(manager: Client) -> None:
