@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 def path(text: str) -> Path:
@@ -22,6 +23,24 @@ def path(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("the path is empty: is a variable not set? For the current folder write .")
     return Path(text)
+
+
+def address(text: str) -> str:
+    """An address of the web; "" for an option that may have none.
+
+    Args:
+        text: of the argument.
+
+    Returns:
+        The address.
+
+    Raises:
+        argparse.ArgumentTypeError: it does not begin with http:// or https:// and a host.
+    """
+    parts = urlsplit(text)
+    if text and not (parts.scheme in ("http", "https") and parts.netloc):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as https://recommender.example")
+    return text
 
 
 def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:

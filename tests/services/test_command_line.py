@@ -59,6 +59,8 @@ def test_a_mistake_is_told_in_a_line(site: Site) -> None:
         (("demo", "--count", "0"), 2, "'0' is not a whole number from 1 to 100,000"),
         (("demo", "--port", "99999"), 2, "'99999' is not a whole number from 1 to 65,535"),
         (("match", "--left", "a", "--right", "b", "--min-probability", "x"), 2, "'x' is no probability"),
+        (("widget_files", "--base", "shop.example"), 2, "'shop.example' is no address such as https://"),
+        (("export_collection", "--format", "bruno", "--out", "c", "--base", "shop"), 2, "'shop' is no address such as"),
         (("api_key", "create", ""), 1, "name: This field cannot be blank"),
         (("api_key", "create", "shop", "--may", "all"), 2, "(choose from 'import', 'train')"),
     ):

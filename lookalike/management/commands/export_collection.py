@@ -27,6 +27,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--base",
+            type=arguments.address,
             default=settings.PUBLIC_URL or "http://127.0.0.1:8000",
             metavar="URL",
             help="the recommender's address. Default: PUBLIC_URL, or that of the demo",

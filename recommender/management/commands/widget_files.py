@@ -25,6 +25,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--base",
+            type=arguments.address,
             default=settings.PUBLIC_URL,
             metavar="URL",
             help="where the files are: the recommender's address, or with --output the folder's. Default: PUBLIC_URL",
