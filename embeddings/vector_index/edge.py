@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import math
@@ -11,8 +12,8 @@ import subprocess
 import sys
 import time
 import weakref
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -56,6 +57,7 @@ from embeddings.vector_index.base import (
     sketches_of,
     stored_payload,
 )
+from embeddings.vector_index.cells import Cells, Gathering
 from embeddings.vector_index.filtered_search import (
     EXACT,
     LEAST_RESCORED,
@@ -85,6 +87,10 @@ shard.optimize(); shard.flush(); shard.close()
 # a pause in which requests are answered. 100,000 take half a minute, and 2 s of the processor.
 _LEARNED_FROM, _LEARNED_AT_ONCE, _LEARNING_PAUSE_S = 5_000, 100, 0.02
 _LEARNING_RATE = 0.05
+# Cells take some 10 MB for 100,000 points; making them takes half a minute, 5 s of the processor. Not again at once while many
+# points are written.
+_MOST_IN_CELLS, _CELLS_AGAIN_S = 500_000, 300
+_NO_CELLS = "what filters the index %s fast cannot be made: %s"
 # The engine maps its files into memory and lets them grow: where the disk has no room for a page that is written to, the kernel
 # kills the process (SIGBUS). So it is asked before. One write was measured to take up to 45 MB, opening up to 32.
 _ROOM_TO_WRITE_BYTES = 128 * 1024**2
@@ -122,6 +128,10 @@ class _Shard:
         is_learned: whether a thread reads what is to be known of all points, or has.
         points_a_product: moving average of points of one product among the hits of a query; how far a grouped query has to look.
         counted: how many points there are, about; None: not counted since the last write.
+        cells: what finds the nearest points that pass a filter; None: not made yet.
+        gathering: what cells are being made from.
+        cells_wanted: whether a query would have used them.
+        cells_begun: when making them began last, by the monotonic clock.
     """
 
     handle: engine.EdgeShard
@@ -133,6 +143,10 @@ class _Shard:
     is_learned: bool = False
     points_a_product: float = 2.0
     counted: int | None = None
+    cells: Cells | None = None
+    gathering: Gathering | None = None
+    cells_wanted: bool = False
+    cells_begun: float = -math.inf
 
     @contextmanager
     def forgetting(self, ids: AnyCollection[int]) -> Iterator[None]:
@@ -143,6 +157,29 @@ class _Shard:
             if ids:
                 self.known.forget(ids)
                 self.counted = None
+
+    @contextmanager
+    def changing(self, ids: Sequence[int], after: Callable[[Cells], None] | None = None) -> Iterator[None]:
+        """The cells follow a write.
+
+        Args:
+            ids: of the points that are written.
+            after: what the write changes in the cells; None, and after one that fails: the engine compares the points.
+        """
+        change: Callable[[Cells], None] | None = None
+        try:
+            yield
+            change = after
+        finally:
+            if self.gathering is not None:
+                self.gathering.changed.update(ids)
+            if (cells := self.cells) is not None:
+                if change is None:
+                    cells.upserted(ids)
+                else:
+                    change(cells)
+                if cells.are_old:
+                    self.cells = None
 
     def count(self) -> int:
         """How many points there are, about."""
@@ -239,11 +276,13 @@ class EdgeVectorIndex:
                     engine.Point(point.id, _engine_vector(point), _engine_payload(point.payload))
                     for point in checked[start : start + _POINTS_A_WRITE]
                 ]
-                with shard.writing, shard.forgetting([point.id for point in checked[start : start + _POINTS_A_WRITE]]):
+                ids = [point.id for point in checked[start : start + _POINTS_A_WRITE]]
+                with shard.writing, shard.forgetting(ids), shard.changing(ids):
                     shard.handle.update(engine.UpdateOperation.upsert_points(batch))
 
     def set_payload(self, name: str, ids: Sequence[int], payload: Payload) -> None:
-        patch = _engine_payload(stored_payload(payload))
+        stored = stored_payload(payload)
+        patch = _engine_payload(stored)
         with self._using(name) as shard:
             if not (known := possible_ids(ids)) or not patch:
                 return
@@ -253,14 +292,14 @@ class EdgeVectorIndex:
             with shard.writing:
                 # Prices and stock change all the time, and neither is known of a point.
                 moved = _of_other_products(shard, known, patch["product_id"]) if "product_id" in patch else []
-                with shard.forgetting(moved):
+                with shard.forgetting(moved), shard.changing(known, lambda cells: cells.patched(known, stored)):
                     shard.handle.update(engine.UpdateOperation.set_payload_by_filter(chosen, patch))
 
     def delete(self, name: str, ids: Sequence[int]) -> None:
         with self._using(name) as shard:
             if known := possible_ids(ids):
                 self._expect_room(name)
-                with shard.writing, shard.forgetting(known):
+                with shard.writing, shard.forgetting(known), shard.changing(known, lambda cells: cells.deleted(known)):
                     shard.handle.update(engine.UpdateOperation.delete_points([*known]))
 
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
@@ -272,13 +311,18 @@ class EdgeVectorIndex:
             hits = self._search(shard, query).answer()
             if query.group_by_product and not shard.is_learned:
                 self._start_learning(shard)
+            if shard.cells_wanted:
+                self._start_making_cells(shard)
             return hits
 
     def query_batch(self, name: str, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         with self._using(name) as shard:
             searches = [self._search(shard, query) for query in queries]
             _ask_together(searches)
-            return [search.answer() for search in searches]
+            answers = [search.answer() for search in searches]
+            if shard.cells_wanted:
+                self._start_making_cells(shard)
+            return answers
 
     def query_sparse(self, name: str, query: SparseQuery) -> list[Hit]:
         with self._using(name) as shard:
@@ -308,7 +352,7 @@ class EdgeVectorIndex:
         scanned = self._full_scan_threshold_kb * 1024 // target.nbytes
         hidden = {*examples, *query.filter.exclude_ids}
         return _Search(
-            shard, query, target.tolist(), self._ef * query.breadth, hidden, scanned, bool(self._quantization)
+            shard, query, target, target.tolist(), self._ef * query.breadth, hidden, scanned, bool(self._quantization)
         )
 
     def count(self, name: str, filter: Filter | None = None) -> int:
@@ -385,33 +429,92 @@ class EdgeVectorIndex:
             Thread(target=self._learn, args=[shard], name="points").start()
 
     def _learn(self, shard: _Shard) -> None:
+        with suppress(_Stopped):
+            for writes, records in self._read_all(shard, ["product_id"]):
+                if not shard.known.keep_in_order(_known(records)[0], writes, shard.count()):
+                    return
+
+    def _start_making_cells(self, shard: _Shard) -> None:
+        """Have a thread make the cells of a shard, unless they are there or it is too soon."""
+        with self._turn:
+            shard.cells_wanted, now = False, time.monotonic()
+            if shard.cells or shard.gathering or now - shard.cells_begun < _CELLS_AGAIN_S:
+                return
+            shard.cells_begun = now
+            # Where the disk has no room, queries go on as before.
+            needed = 3 * shard.count() * shard.collection.dim + _ROOM_TO_WRITE_BYTES
+            if shutil.disk_usage(self._path).free < needed:
+                return
+            try:
+                shard.gathering = Gathering(self._path, shard.collection.dim, lambda: self._rest(shard))
+            except OSError as error:
+                logger.warning(_NO_CELLS, self._path / shard.collection.name, error)
+                return
+        Thread(target=self._make_cells, args=[shard, shard.gathering], name="points").start()
+
+    def _make_cells(self, shard: _Shard, gathering: Gathering) -> None:
+        try:
+            for _, records in self._read_all(shard, [*PAYLOAD_FIELDS]):
+                gathering.add({int(each.id): (_vector(each), _own_payload(each.payload or {})) for each in records})
+            if not len(gathering):
+                return
+            cells = gathering.made()
+            with shard.writing:
+                cells.upserted(gathering.changed)
+                shard.cells = None if cells.are_old else cells
+        except _Stopped:
+            pass
+        except OSError as error:
+            logger.warning(_NO_CELLS, self._path / shard.collection.name, error)
+        finally:
+            shard.gathering = None
+            gathering.close()
+            _give_memory_back()
+
+    def _rest(self, shard: _Shard) -> None:
+        """Have requests answered, between pieces of a thread's work; raises _Stopped where the shard was closed."""
+        time.sleep(_LEARNING_PAUSE_S)
+        # A process that ends waits for this thread: the engine must not be left in the middle of a call.
+        if self._open.get(shard.collection.name) is not shard or not main_thread().is_alive():
+            raise _Stopped
+
+    def _read_all(self, shard: _Shard, fields: list[str]) -> Iterator[tuple[int, list[engine.Record]]]:
+        """All points in the order of their ids, some at a time, in a thread.
+
+        Args:
+            shard: is not opened again for this.
+            fields: of payloads.
+
+        Yields:
+            How many writes there had been, and what was read then.
+
+        Raises:
+            _Stopped: the shard was closed, or cannot be read.
+        """
         name = shard.collection.name
         following: Any = 0
-        # A process that ends waits for this thread: the engine must not be left in the middle of a call.
-        while following is not None and main_thread().is_alive():
+        while following is not None:
             with self._turn:
-                # It is not opened again for this.
                 if self._open.get(name) is not shard or shard.closing:
-                    return
+                    raise _Stopped
                 shard.users += 1
             try:
                 writes = shard.known.writes
                 request = engine.ScrollRequest(
-                    offset=following, limit=_LEARNED_AT_ONCE, with_payload=["product_id"], with_vector=True
+                    offset=following, limit=_LEARNED_AT_ONCE, with_payload=fields, with_vector=True
                 )
                 records, following = shard.handle.scroll(request)
-                if not shard.known.keep_in_order(_known(records)[0], writes, shard.count()):
-                    return
             except Exception as error:
                 if type(error) is not Exception:  # as in `_using`
                     raise
                 logger.warning("the points of the index %s cannot be read: %s", self._path / name, error)
-                return
+                raise _Stopped from error
             finally:
                 with self._turn:
                     shard.users -= 1
                     self._turn.notify_all()
-            time.sleep(_LEARNING_PAUSE_S)
+            yield writes, records
+            self._rest(shard)
 
     def _load(self, name: str) -> _Shard:
         collection = self._standing(name)
@@ -522,6 +625,10 @@ class EdgeVectorIndex:
         self._turn = Condition()
 
 
+class _Stopped(Exception):
+    """A thread's work is of no more use."""
+
+
 # Asks for several things at a time, is sent their answers, and returns the points in the end.
 _Asking = Generator[list[engine.QueryRequest], Any, list[engine.ScoredPoint]]
 
@@ -533,7 +640,8 @@ class _Search:
     Attributes:
         shard: open while the query lasts.
         query: what is asked.
-        target: the vector that is looked for.
+        vector: what is looked for.
+        target: the same for the engine.
         ef: least width of the HNSW search.
         hidden: ids that are never returned.
         scanned: how many points are compared in the time of a wide search (see `filtered_search`).
@@ -543,6 +651,7 @@ class _Search:
 
     shard: _Shard
     query: VectorQuery
+    vector: Vector
     target: list[float]
     ef: int
     hidden: AnyCollection[int]
@@ -560,7 +669,7 @@ class _Search:
         found = self.products() if self.query.group_by_product else self.hits(self.query.limit)
         return found[: self.query.limit]
 
-    def hits(self, limit: int, without_products: AnyCollection[int] = ()) -> list[Hit]:
+    def hits(self, limit: int, without_products: Sequence[int] = ()) -> list[Hit]:
         """The nearest `limit` points within the query's min_score, and those that tie with the last of them, best first."""
         found = self._scored(limit, self._conditions(without_products))
         # The engine answers with distances for l2 and l1.
@@ -612,18 +721,25 @@ class _Search:
             return self.query.limit
         return min(math.ceil(self.points_a_product * self.query.limit) + 2, _MAX_CANDIDATES)
 
-    def _conditions(self, without_products: AnyCollection[int] = ()) -> engine.Filter | None:
-        if self.query.filter is UNFILTERED and not self.hidden and not without_products:
+    def _conditions(self, without_products: Sequence[int] = ()) -> Filter | None:
+        """What points have to meet; None: nothing."""
+        asked = self.query.filter
+        if asked is UNFILTERED and not self.hidden and not without_products:
             return None
-        return _engine_filter(replace(self.query.filter, exclude_ids=self.hidden), without_products)
+        if not self.hidden and not without_products:
+            return asked
+        exclude = asked.exclude
+        if without_products:
+            exclude = {**exclude, "product_id": [*exclude.get("product_id", ()), *without_products]}
+        return replace(asked, exclude=exclude, exclude_ids=self.hidden)
 
-    def _scored(self, limit: int, conditions: engine.Filter | None) -> list[engine.ScoredPoint]:
+    def _scored(self, limit: int, filter: Filter | None) -> list[engine.ScoredPoint]:
         """The nearest `limit` points and all that tie with the last of them: which of these the engine returns is chance."""
         asked = limit + 1
         while True:
             points, self.answered = self.answered, None
             if points is None:
-                (points,) = _ask(self.shard, [self._nearest(asked, conditions)])
+                (points,) = _ask(self.shard, [self._nearest(asked, filter)])
             cut = points[:limit][-1].score if points else None
             if len(points) < asked or points[-1].score != cut or asked > _MAX_CANDIDATES:
                 return [*points[:limit], *(point for point in points[limit:] if point.score == cut)]
@@ -633,17 +749,33 @@ class _Search:
         """What the search asks first."""
         return self._nearest(self._first_limit() + 1, self._conditions())
 
-    def _nearest(self, limit: int, conditions: engine.Filter | None) -> _Asking:
+    def _nearest(self, limit: int, filter: Filter | None) -> _Asking:
         """The nearest `limit` points that meet the conditions, best first."""
         total = self.shard.count()
-        passing = total if conditions is None else _count(self.shard, conditions, exact=False)
-        situation = Situation(limit, passing, total, self.scanned, in_memory=not self.rescored)
+        cells = self.shard.cells
+        rows = None if cells is None or filter is None else cells.passing(filter)
+        in_rows = 0 if rows is None else int(np.count_nonzero(rows))
+        conditions = None if filter is None or rows is not None else _engine_filter(filter)
+        if cells is not None and rows is not None:
+            passing = in_rows + len(cells.written)
+        else:
+            passing = total if conditions is None else _count(self.shard, conditions, exact=False)
+        situation = Situation(limit, passing, total, self.scanned, not self.rescored, rows is not None)
         step: Step | None = first_step(situation)
         points: list[engine.ScoredPoint] = []
         while step is not None:
+            if step.in_cells and cells is not None and filter is not None and rows is not None:
+                among = _among(cells.nearest(self.vector, rows, in_rows, limit), None)
+                if cells.written:
+                    among = engine.Filter(should=[among, _among(cells.written, _engine_filter(filter))])
+                (points,) = yield [self._request(limit, among, exact=not self.rescored)]
+                return points
+            if filter is not None and conditions is None:
+                conditions = _engine_filter(filter)
             answers = yield self._requests(step, limit, conditions)
             place = None
             if step.around:
+                self.shard.cells_wanted = self._can_have_cells(total)
                 places = {point.id: place for place, point in enumerate(answers[0], 1)}
                 found = {point.id for answer in answers for point in answer}
                 answers = yield [self._request(limit, _among(found, conditions), exact=not self.rescored)]
@@ -651,6 +783,12 @@ class _Search:
             points = answers[0] if step == EXACT or not points else self._joined(points, answers[0])[:limit]
             step = next_step(step, situation, len(points), place)
         return points
+
+    def _can_have_cells(self, total: int) -> bool:
+        """Whether a search by cells is faster than those without."""
+        # Without a graph, all points are compared anyway. Other distances have no bound for how near a cell's points may be.
+        is_large = max(_LEARNED_FROM, self.scanned) <= total <= _MOST_IN_CELLS
+        return is_large and self.shard.collection.distance is Distance.COSINE
 
     def _requests(self, step: Step, limit: int, conditions: engine.Filter | None) -> list[engine.QueryRequest]:
         """What finds the candidates of a step. Those around the target are compared by the full vectors afterwards."""
@@ -760,6 +898,12 @@ def _among(ids: AnyCollection[Any], conditions: engine.Filter | None) -> engine.
     return engine.Filter(must=[chosen] if conditions is None else [chosen, conditions])
 
 
+def _give_memory_back() -> None:
+    """Have glibc return what is free to the system: of 100,000 points that were read, it keeps 30 MB."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _size_of(folder: Path) -> int:
     """In bytes on the disk: the engine's files have holes."""
     return sum(512 * path.stat().st_blocks for path in folder.rglob("*") if path.is_file())
@@ -846,7 +990,7 @@ def _count(shard: _Shard, conditions: engine.Filter | None, *, exact: bool = Tru
     return shard.handle.count(engine.CountRequest(exact=exact, filter=conditions))
 
 
-def _engine_filter(filter: Filter, without_products: AnyCollection[int] = ()) -> engine.Filter | None:
+def _engine_filter(filter: Filter) -> engine.Filter | None:
     must: list[Any] = [_any_of(name, [value]) for name, value in filter.match.items()]
     must += [_any_of(name, values) for name, values in filter.match_any.items()]
     must += [_any_of(name, values) for name, lists in filter.match_each.items() for values in lists]
@@ -856,8 +1000,6 @@ def _engine_filter(filter: Filter, without_products: AnyCollection[int] = ()) ->
         if interval.gte is not None or interval.lte is not None
     ]
     must_not: list[Any] = [_any_of(name, values) for name, values in filter.exclude.items()]
-    if without_products:
-        must_not.append(_any_of("product_id", list(without_products)))
     if hidden := possible_ids(filter.exclude_ids):
         must_not.append(engine.HasIdCondition(set(hidden)))
     return engine.Filter(must=must, must_not=must_not) if must or must_not else None

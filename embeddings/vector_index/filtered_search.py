@@ -52,6 +52,7 @@ class Situation:
         total: how many points there are.
         scannable: how many points are compared in about the time of a wide search.
         in_memory: whether the full vectors are, so that all of them can be compared. int8 vectors keep them on the disk.
+        in_cells: whether cells are there, which find the nearest that pass (see `cells`).
     """
 
     wanted: int
@@ -59,6 +60,7 @@ class Situation:
     total: int
     scannable: int
     in_memory: bool = True
+    in_cells: bool = False
 
     @property
     def can_compare_everything(self) -> bool:
@@ -79,15 +81,18 @@ class Step:
         around: so many of the nearest of all points are looked at, found without the filter by a search of that width; 0: none.
         in_graph: width of a search in the graph with the filter, which an adapter may raise; 0: none.
         exact: whether points are compared one by one: all of them for `around`, or else all that pass.
+        in_cells: whether candidates are found by cells.
     """
 
     around: int = 0
     in_graph: int = 0
     exact: bool = False
+    in_cells: bool = False
 
 
 AS_UNFILTERED = Step(in_graph=1)
 EXACT = Step(exact=True)
+IN_CELLS = Step(in_cells=True)
 
 
 def first_step(situation: Situation) -> Step:
@@ -101,6 +106,8 @@ def first_step(situation: Situation) -> Step:
     """
     if situation.total - situation.passing <= FEW_HIDDEN:
         return AS_UNFILTERED
+    if situation.in_cells:
+        return IN_CELLS
     if situation.passing <= max(situation.wanted, situation.scannable // _AT_ONCE):
         return EXACT
     return Step(around=max(_NARROW, _NARROW_A_WANTED * situation.wanted))
@@ -118,7 +125,7 @@ def next_step(step: Step, situation: Situation, found: int, place: int | None) -
     Returns:
         The next search; None: the answer is good.
     """
-    if step.exact and (not step.around or place is not None):
+    if step.in_cells or (step.exact and (not step.around or place is not None)):
         return None
     if step.exact or step.in_graph:
         return EXACT if found < situation.wanted else None

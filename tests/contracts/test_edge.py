@@ -16,7 +16,7 @@ import pytest
 import qdrant_edge
 
 from embeddings.errors import CollectionNotFound, EmbeddingsError, IndexLocked, IndexUnavailable
-from embeddings.vector_index.base import Filter, Hit, IndexCollection, Point, VectorQuery
+from embeddings.vector_index.base import Filter, Hit, IndexCollection, Point, Range, VectorQuery
 from embeddings.vector_index.edge import EdgeVectorIndex
 
 REPOSITORY = Path(__file__).parents[2]
@@ -330,6 +330,78 @@ def test_a_large_collection_whose_points_are_learned_answers_the_same_and_closes
     beside = EdgeVectorIndex(tmp_path / "index")
     assert beside.count("shirts-v1") == 7_999
     beside.close()
+
+
+@pytest.mark.parametrize("quantization", [None, "int8"])
+def test_a_large_collection_is_filtered_the_same_once_it_has_cells_and_while_it_changes(
+    tmp_path: Path, quantization: str | None
+) -> None:
+    draw = np.random.default_rng(5)
+    vectors = draw.standard_normal((100, 16))[np.arange(6_000) % 100] + 0.4 * draw.standard_normal((6_000, 16))
+    vectors = np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+    index = EdgeVectorIndex(tmp_path / "index", full_scan_threshold_kb=100, quantization=quantization)
+    index.ensure(IndexCollection("shirts-v1", 16))
+    index.upsert(
+        "shirts-v1",
+        [
+            Point(
+                n, vector, {"product_id": n, "category": [f"d{n % 5}"], "price": float(n % 97), "available": n % 7 > 0}
+            )
+            for n, vector in enumerate(vectors)
+        ],
+    )
+    index.optimise("shirts-v1")
+    price, department = np.arange(6_000) % 97, np.arange(6_000) % 5
+
+    def check() -> None:
+        right = 0
+        for number in range(0, 6_000, 307):
+            for wanted, passing in (
+                (Filter(exclude={"category": [f"d{number % 5}"]}), department != number % 5),
+                (Filter(ranges={"price": Range(lte=30)}), price <= 30),
+                (
+                    Filter(exclude={"category": ["d1"]}, exclude_ids=[number]),
+                    (department != 1) & (np.arange(6_000) != number),
+                ),
+            ):
+                query = VectorQuery(positive=[vectors[number]], filter=wanted, limit=10, group_by_product=True)
+                answer, (together, _) = index.query("shirts-v1", query), index.query_batch("shirts-v1", [query, query])
+                assert all(passing[each] for each in ids(answer))
+                assert ids(together) == ids(answer)
+                nearest = np.argsort(-np.where(passing, vectors @ vectors[number], -np.inf))[:10]
+                right += len({*nearest.tolist()} & {*ids(answer)})
+        assert right / 600 >= 0.98
+
+    check()
+    wait_for_points()
+    check()
+    # Each kind of change counts at once: a price, another category, another vector, a new point, one that goes.
+    far = VectorQuery(positive=[vectors[0]], filter=Filter(exclude={"category": ["d0"]}), limit=3)
+    index.set_payload("shirts-v1", [0, 100], {"price": 1000.0})
+    index.set_payload("shirts-v1", [200], {"category": ["d1"]})
+    index.upsert("shirts-v1", [Point(1, vectors[0], {"product_id": 1, "category": ["d1"]})])
+    index.upsert("shirts-v1", [Point(7_000, vectors[0], {"product_id": 7_000, "category": ["d2"]})])
+    index.delete("shirts-v1", [300])
+    dear = Filter(ranges={"price": Range(gte=500)})
+    assert ids(index.query("shirts-v1", VectorQuery(positive=[vectors[0]], filter=dear, limit=3))) == [0, 100]
+    assert {*ids(index.query("shirts-v1", far))} == {1, 7_000, 200}
+    own = VectorQuery(positive=[vectors[300]], filter=Filter(match={"category": "d0"}), limit=3)
+    assert 300 not in ids(index.query("shirts-v1", own))
+    # From then on its cells are old, and queries go on without them.
+    index.upsert(
+        "shirts-v1",
+        [Point(10_000 + n, vectors[0], {"product_id": 10_000 + n, "category": ["d0"]}) for n in range(1_100)],
+    )
+    assert {*ids(index.query("shirts-v1", far))} == {1, 7_000, 200}
+    index.close()
+
+
+def wait_for_points() -> None:
+    """Until no thread reads points any more."""
+    for thread in threading.enumerate():
+        if thread.name == "points":
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 def test_fields_that_came_after_a_collection_are_missing_until_it_is_made_anew(folder: Path) -> None:

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from embeddings.vector_index.filtered_search import AS_UNFILTERED, EXACT, Situation, Step, first_step, next_step
+from embeddings.vector_index.filtered_search import (
+    AS_UNFILTERED,
+    EXACT,
+    IN_CELLS,
+    Situation,
+    Step,
+    first_step,
+    next_step,
+)
 
 # A million points of 128 dimensions, of which up to 20,000 that pass are compared.
 SHOP = Situation(wanted=12, passing=80_000, total=1_000_000, scannable=20_000)
@@ -72,3 +80,12 @@ def test_all_that_pass_are_compared_unless_comparing_everything_is_cheaper() -> 
     assert next_step(first_step(third), third, found=3, place=None) == EXACT
     on_disk = replace(small_shop, in_memory=False)
     assert next_step(first_step(on_disk), on_disk, found=3, place=None) == EXACT
+
+
+def test_where_there_are_cells_they_answer_whatever_passes() -> None:
+    shop = replace(SHOP, in_cells=True)
+    assert first_step(shop) == IN_CELLS
+    assert first_step(replace(shop, passing=5)) == IN_CELLS
+    assert first_step(replace(shop, passing=shop.total)) == AS_UNFILTERED
+    for found in (12, 5):
+        assert next_step(IN_CELLS, shop, found, place=None) is None

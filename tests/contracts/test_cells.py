@@ -1,0 +1,180 @@
+"""What finds candidates under a filter: payloads as packed columns, and vectors by cells."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from embeddings.vector_index.base import PAYLOAD_FIELDS, Filter, Range
+from embeddings.vector_index.cells import Cells, Gathering
+from embeddings.vector_index.payload_columns import PackedColumns, PayloadColumns, PayloadReader
+
+POINTS, DIM, CLUSTERS = 6_000, 32, 150
+
+
+def payload(number: int) -> dict[str, Any]:
+    """Of the point, two of which are of one product; now and then a field is missing."""
+    cluster = number % CLUSTERS
+    held = {
+        "product_id": number // 2,
+        "category": [f"d{cluster % 5}", f"d{cluster % 5}/k{cluster % 25}"],
+        "brand": f"brand {cluster % 60}",
+        "price": (number * 7 % 1000) / 10,
+        "currency": "EUR",
+        "available": number % 4 > 0,
+        "active": True,
+        "tags": [f"tag {each}" for each in range(8) if number % (each + 2) == 0],
+        "attributes": [f"colour={number % 3}"],
+    }
+    return {name: value for name, value in held.items() if name == "product_id" or number % 41 or name == "available"}
+
+
+PAYLOADS = [payload(number) for number in range(POINTS)]
+
+FILTERS = {
+    "a category": Filter(match={"category": "d1"}),
+    "one of two": Filter(match_any={"category": ["d1/k1", "d2"]}),
+    "none of two": Filter(exclude={"category": ["d1/k1", "d2"], "brand": ["brand 7"]}),
+    "of no value": Filter(match_any={"brand": []}),
+    "of an unknown value": Filter(match={"brand": "brand 1000"}),
+    "without an unknown value": Filter(exclude={"brand": ["brand 1000"]}),
+    "each of two tags": Filter(match_each={"tags": [["tag 0"], ["tag 1", "tag 5"]]}),
+    "from a price": Filter(ranges={"price": Range(gte=75.2)}),
+    "up to a price": Filter(ranges={"price": Range(lte=24.9)}),
+    "between prices": Filter(ranges={"price": Range(gte=20, lte=50)}),
+    "any price": Filter(ranges={"price": Range()}),
+    "a price": Filter(match={"price": 0.7}),
+    "another price": Filter(exclude={"price": [0.7, 1.4]}),
+    "sold out": Filter(match={"available": False}),
+    "not sold out": Filter(exclude={"available": [False]}),
+    "a product": Filter(match={"product_id": 17}),
+    "products": Filter(match_any={"product_id": [17, 5, 2_900, 10_000]}),
+    "other products": Filter(exclude={"product_id": [17, 5]}),
+    "some products": Filter(ranges={"product_id": Range(gte=100, lte=200)}),
+    "several at once": Filter(match={"available": True, "currency": "EUR"}, ranges={"price": Range(lte=30)}),
+    "nothing": Filter(),
+}
+
+
+def vectors() -> NDArray[np.float32]:
+    draw = np.random.default_rng(1)
+    rows = draw.standard_normal((CLUSTERS, DIM))[np.arange(POINTS) % CLUSTERS] + 0.5 * draw.standard_normal(
+        (POINTS, DIM)
+    )
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+VECTORS = vectors()
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Iterator[Cells]:
+    gathering = Gathering(tmp_path, DIM, lambda: None)
+    for start in range(0, POINTS, 100):
+        gathering.add({number + 10: (VECTORS[number], PAYLOADS[number]) for number in range(start, start + 100)})
+    yield gathering.made()
+    gathering.close()
+    assert not [*tmp_path.iterdir()]
+
+
+def found(cells: Cells, number: int, filter: Filter, wanted: int = 10) -> list[int]:
+    passing = cells.passing(filter)
+    assert passing is not None
+    return cells.nearest(VECTORS[number], passing, int(passing.sum()), wanted)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_packed_columns_let_through_what_the_payloads_meet(name: str) -> None:
+    reader = PayloadReader()
+    for each in PAYLOADS:
+        reader.add(each)
+    order = np.random.default_rng(2).permutation(POINTS)
+    packed, columns = (
+        PackedColumns(reader, order).passing(FILTERS[name]),
+        PayloadColumns(PAYLOADS).passing(FILTERS[name]),
+    )
+    assert (packed is None) == (columns is None)
+    if packed is not None and columns is not None:
+        assert (packed == columns[order]).all()
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_the_nearest_that_pass_are_among_the_candidates(cells: Cells, name: str) -> None:
+    passing = PayloadColumns(PAYLOADS).passing(FILTERS[name])
+    passing = np.ones(POINTS, np.bool_) if passing is None else passing
+    shares = []
+    for number in range(0, POINTS, 401):
+        candidates = found(cells, number, FILTERS[name])
+        assert all(passing[each - 10] for each in candidates)
+        scores = np.where(passing, VECTORS @ VECTORS[number], -np.inf)
+        nearest = [int(each) for each in np.argsort(-scores)[:10] if passing[each]]
+        shares += [each + 10 in candidates for each in nearest]
+    assert not shares or np.mean(shares) >= 0.99
+
+
+def test_all_photos_that_show_the_same_are_candidates(tmp_path: Path) -> None:
+    gathering = Gathering(tmp_path, DIM, lambda: None)
+    rows = VECTORS.copy()
+    rows[:30] = rows[0] + 1e-4 * np.random.default_rng(3).standard_normal((30, DIM)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    gathering.add({number: (rows[number], PAYLOADS[number]) for number in range(POINTS)})
+    cells = gathering.made()
+    assert {*range(30)} <= {*found(cells, 0, Filter(exclude_ids=[40]))}
+
+
+def test_points_that_were_written_are_candidates_of_every_query_and_others_no_more(cells: Cells) -> None:
+    best = found(cells, 0, Filter())[0]
+    cells.upserted([best, 90_000])
+    assert cells.written == {best, 90_000}
+    assert best not in found(cells, 0, Filter())
+    cells.deleted([best])
+    assert cells.written == {90_000}
+    assert best not in found(cells, 0, Filter())
+
+
+def test_prices_and_stock_change_in_their_place(cells: Cells) -> None:
+    bargain = Filter(match={"available": True}, ranges={"price": Range(lte=-1)})
+    assert found(cells, 0, bargain) == []
+    cells.patched([10, 11, 12], {"price": -2.0, "available": True})
+    assert {*found(cells, 0, bargain)} == {10, 11, 12}
+    cells.patched([11], {"available": False})
+    cells.patched([12], {"price": None})
+    # As the catalogue writes it: with everything else as it was.
+    cells.patched([10], {**dict.fromkeys(PAYLOAD_FIELDS), **PAYLOADS[0], "price": -3.0, "available": True})
+    assert found(cells, 0, bargain) == [10]
+    assert not cells.written
+    assert 11 in found(cells, 1, Filter(match={"available": False}, ranges={"price": Range(lte=-1)}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"brand": "another"},
+        {"tags": ["tag 1"]},
+        {"product_id": 4},
+        {**PAYLOADS[3], "category": ["d9"]},
+        {"price": [1.0, 2.0]},
+    ],
+)
+def test_a_point_whose_words_change_is_looked_at_by_the_engine(cells: Cells, change: dict[str, Any]) -> None:
+    cells.patched([13], change)
+    assert cells.written == {13}
+    assert 13 not in found(cells, 3, Filter())
+
+
+def test_cells_are_old_once_many_points_were_written(cells: Cells) -> None:
+    cells.upserted(range(100_000, 101_000))
+    assert not cells.are_old
+    cells.upserted([200_000])
+    assert cells.are_old
+
+
+def test_a_filter_by_a_field_with_several_numbers_is_the_engines(tmp_path: Path) -> None:
+    gathering = Gathering(tmp_path, DIM, lambda: None)
+    gathering.add({1: (VECTORS[0], {"product_id": 1, "price": [1.0, 2.0]}), 2: (VECTORS[1], {"product_id": 2})})
+    cells = gathering.made()
+    assert cells.passing(Filter(ranges={"price": Range(lte=3)})) is None
+    assert cells.passing(Filter(match={"product_id": 2})) is not None
