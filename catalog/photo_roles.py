@@ -171,6 +171,8 @@ def find_roles(image_ids: Collection[int] | None = None) -> int:
     while images := list(_with_relatives(waiting.filter(pk__gt=last))[:BATCH]):
         last = images[-1].pk
         changed += _find_roles(images)
+        if len(images) < BATCH:
+            break
     return changed
 
 

@@ -104,14 +104,15 @@ def ensure_rows(version: EncoderVersion, hashes: Mapping[int, str]) -> int:
         Number of rows created.
     """
     rows = ImageEmbedding.objects.filter(version=version, image_id__in=hashes)
-    back = rows.filter(state=State.REMOVED)
-    back.filter(vector__isnull=False).mark_to_upsert()
-    back.filter(vector__isnull=True).mark_pending()
-    known = set(rows.values_list("image_id", flat=True))
+    states = dict(rows.values_list("image_id", "state"))
+    if State.REMOVED in states.values():
+        back = rows.filter(state=State.REMOVED)
+        back.filter(vector__isnull=False).mark_to_upsert()
+        back.filter(vector__isnull=True).mark_pending()
     missing = [
         ImageEmbedding(version=version, image_id=image_id, content_hash=content_hash)
         for image_id, content_hash in hashes.items()
-        if image_id not in known
+        if image_id not in states
     ]
     ImageEmbedding.objects.bulk_create(missing, ignore_conflicts=True, batch_size=500)
     return len(missing)
