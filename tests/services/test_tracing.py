@@ -58,7 +58,7 @@ def test_a_trace_of_a_request_has_its_stages_index_query_and_sql(make_site, draw
     site.manage("import_catalog", str(draw_photos(5)))
     server = site.serve()
     product = site.query("SELECT MIN(id) FROM catalog_product")[0][0]
-    assert get(server, f"/api/products/{product}/similar", "first") == 200
+    assert get(server, f"/api/products/{product}/similar?diversity=0.5", "first") == 200
     assert get(server, "/api/products/999999", "second") == 404
     secret = f"sk_{'x' * 43}"
     assert get(server, f"/api/products?api_key={secret}", "third") == 401

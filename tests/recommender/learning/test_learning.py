@@ -122,7 +122,8 @@ class TestLearning:
         store_visits(strip, liked=strip.results[0])
         report = learned()
         assert (report.is_live, report.outcome.is_measured) == (False, True)
-        assert "no clear difference" in report.reason
+        # Which hours are left unlearned depends on the product's id: by chance, they may be the better ones.
+        assert report.reason.startswith(("the replay found no clear difference", "the replay found it worse: -0."))
 
     def test_events_are_counted_anew_each_time(self, strip: Strip) -> None:
         store_visits(strip, liked=strip.results[5])
