@@ -16,8 +16,7 @@ from catalog.importers.photo_files import PhotoFolder, is_link
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, machine_price
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
-from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile
-from catalog.models import SKU_LENGTH
+from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, rows_of_items
 from catalog.photos import SUFFIXES
 
 ROOT = "BMECAT"
@@ -31,6 +30,7 @@ _GROUPS = (
     ("CLASSIFICATION_GROUP", "CLASSIFICATION_GROUP_ID", "CLASSIFICATION_GROUP_NAME", "CLASSIFICATION_GROUP_PARENT_ID"),
 )
 _MEMBERS = ("ARTICLE_TO_CATALOGGROUP_MAP", "PRODUCT_TO_CATALOGGROUP_MAP")
+_SKU = ("SUPPLIER_AID", "SUPPLIER_PID")
 _PIECE = "C62"
 _MAX_DEPTH = 50
 
@@ -71,17 +71,13 @@ class BmeCat(ShopExport[ShopRows]):
         return [*super().notes, *([facts.NET_PRICES(types=", ".join(net))] if net else [])]
 
     def __iter__(self) -> Iterator[Row]:
-        number = 0
         with closing(_Groups()) as groups:
-            try:
+
+            def items() -> Iterator[Item]:
                 groups.read(self._path, self._encoding)
-                for number, item in enumerate(self._file, start=1):
-                    if item.error:
-                        yield Row(number, item.text("SUPPLIER_AID", "SUPPLIER_PID")[:SKU_LENGTH], error=item.error)
-                    else:
-                        yield self._row(number, item, groups)
-            except FeedSyntaxError as error:
-                yield Row(number + 1, "", error=str(error), is_last_readable=True)
+                yield from self._file
+
+            yield from rows_of_items(items(), lambda number, item: [self._row(number, item, groups)], *_SKU)
 
     def _head(self) -> Item:
         try:
@@ -91,7 +87,7 @@ class BmeCat(ShopExport[ShopRows]):
             return Item()
 
     def _row(self, number: int, item: Item, groups: _Groups) -> Row:
-        sku = item.text("SUPPLIER_AID", "SUPPLIER_PID")
+        sku = item.text(*_SKU)
         paths = deepest_first(groups.paths(sku, [*_texts(item, "FEATURES/REFERENCE_FEATURE_GROUP_ID")]))
         price, currency = self._price(item)
         record: dict[str, str | Sequence[str]] = {

@@ -26,8 +26,7 @@ from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, SkusOfFile, amount, machine_price
 from catalog.importers.temporary_database import TemporaryDatabase, text_key
-from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser
-from catalog.models import SKU_LENGTH
+from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser, rows_of_items
 
 ROOT = "КоммерческаяИнформация"
 CATALOGUE = "Каталог"
@@ -104,24 +103,22 @@ class CommerceML(ShopExport[ShopRows]):
         return [*super().notes, *self._notes]
 
     def __iter__(self) -> Iterator[Row]:
-        number = 0
-        offers = _Offers()
-        with closing(offers), closing(SkusOfFile()) as skus:
-            try:
+        with closing(_Offers()) as offers, closing(SkusOfFile()) as skus:
+
+            def items() -> Iterator[Item]:
                 for path in self._offers:
                     offers.read(path, self._encoding)
                 if note := offers.note:
                     self._notes.append(note)
-                for number, item in enumerate(self._products, start=1):
-                    if item.error:
-                        yield Row(number, item.text("Артикул")[:SKU_LENGTH], error=item.error)
-                        continue
-                    for row in self._rows_of(number, item, offers, skus):
-                        yield replace(row, only_changes=self._names.only_changes)
+                yield from self._products
                 if left := offers.left:
                     self._notes.append(facts.OFFERS_LEFT_OUT(products=left))
-            except FeedSyntaxError as error:
-                yield Row(number + 1, "", error=str(error), is_last_readable=True)
+
+            def rows_of(number: int, item: Item) -> Iterator[Row]:
+                return self._rows_of(number, item, offers, skus)
+
+            for row in rows_of_items(items(), rows_of, "Артикул"):
+                yield replace(row, only_changes=self._names.only_changes)
 
     def _rows_of(self, number: int, item: Item, offers: _Offers, skus: SkusOfFile) -> Iterator[Row]:
         key = item.text("Ид")

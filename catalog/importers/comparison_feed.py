@@ -15,8 +15,7 @@ from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shipped_mappings import is_multiple
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, machine_price, with_list_price
-from catalog.importers.xml_items import OWN_TEXT, FeedSyntaxError, Item, XmlFile, root_of
-from catalog.models import SKU_LENGTH
+from catalog.importers.xml_items import OWN_TEXT, FeedSyntaxError, Item, XmlFile, root_of, rows_of_items
 
 # Items whose paths may be mapped; of the feeds known here, all paths are in the first ones.
 _SAMPLE_ITEMS = 500
@@ -259,15 +258,8 @@ class ComparisonFeed(ShopExport[ShopRows]):
         )
 
     def __iter__(self) -> Iterator[Row]:
-        number = 0
-        try:
-            for number, item in enumerate(self._file, start=1):
-                if item.error:
-                    yield Row(number, self._text(item, "sku")[:SKU_LENGTH], error=item.error)
-                else:
-                    yield self._row(number, item)
-        except FeedSyntaxError as error:
-            yield Row(number + 1, "", error=str(error), is_last_readable=True)
+        skus = self._site.columns["sku"]
+        return rows_of_items(self._file, lambda number, item: [self._row(number, item)], *skus)
 
     def _sample(self) -> list[Item]:
         items: list[Item] = []

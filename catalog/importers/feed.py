@@ -18,8 +18,7 @@ from catalog.importers.csv_file import SAMPLE_RECORDS, CsvTable
 from catalog.importers.mapping import FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row, RowRejected
-from catalog.importers.xml_items import FEED_ROOTS, FeedSyntaxError, Item, XmlFile
-from catalog.models import SKU_LENGTH
+from catalog.importers.xml_items import FEED_ROOTS, FeedSyntaxError, Item, XmlFile, rows_of_items
 
 EXTRA_ATTRIBUTES = (
     "link",
@@ -151,17 +150,10 @@ class MerchantFeed:
             return
 
     def __iter__(self) -> Iterator[Row]:
-        number = 0
-        try:
-            for number, item in enumerate(self._file, start=1):
-                yield self._row(number, item)
-        except FeedSyntaxError as error:
-            yield Row(number + 1, "", error=str(error), is_last_readable=True)
+        def rows_of(number: int, item: Item) -> list[Row]:
+            return [build_row(self._builder, number, self._record(item), self._now)]
 
-    def _row(self, number: int, item: Item) -> Row:
-        if item.error:
-            return Row(number, item.text("id")[:SKU_LENGTH], error=item.error)
-        return build_row(self._builder, number, self._record(item), self._now)
+        return rows_of_items(self._file, rows_of, "id")
 
     def _record(self, item: Item) -> dict[str, str | Sequence[str]]:
         return {name: _value(name, item.texts(name) or item.texts(_STRUCTURED.get(name, ""))) for name in self._names}

@@ -15,8 +15,7 @@ from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, amount, machine_price, with_list_price
-from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser
-from catalog.models import SKU_LENGTH
+from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser, rows_of_items
 
 ROOT = "offer"
 # An attribute of the root, by which it is recognised among other XML with such a root.
@@ -67,15 +66,7 @@ class IofOffer(ShopExport[ShopRows]):
         return [*super().notes, *([facts.NET_PRICES(types="net")] if self._has_net else [])]
 
     def __iter__(self) -> Iterator[Row]:
-        number = 0
-        try:
-            for number, item in enumerate(self._file, start=1):
-                if item.error:
-                    yield Row(number, item.text("@id")[:SKU_LENGTH], error=item.error)
-                else:
-                    yield from self._product(number, item)
-        except FeedSyntaxError as error:
-            yield Row(number + 1, "", error=str(error), is_last_readable=True)
+        return rows_of_items(self._file, self._product, "@id")
 
     def _product(self, number: int, item: Item) -> Iterator[Row]:
         sizes = item.parts.get(_SIZE) or [Item()]

@@ -23,13 +23,13 @@ from catalog.importers.photo_files import PhotoFolder, is_link
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
-from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile
-from catalog.models import SKU_LENGTH
+from catalog.importers.xml_items import Item, XmlFile, rows_of_items
 
 ROOT = "catalog"
 # A child of the root, by which it is recognised among other XML with such a root.
 MARK = "@catalog-id"
 
+_SKU = "@product-id"
 _VARIANTS = "variations/variants/variant/@product-id"
 _PHOTOS = "images/image-group/image/@path"
 _ANY_LANGUAGE = "x-default"
@@ -63,25 +63,25 @@ class SalesforceCatalogue(ShopExport[ShopRows]):
         self._photo_root = ""
 
     def __iter__(self) -> Iterator[Row]:
-        number = 0
         with closing(_Belongings()) as belongings:
-            try:
+
+            def items() -> Iterator[Item]:
                 self._photo_root = self._location_of_photos()
                 belongings.read(self._path, self._encoding)
-                for number, item in enumerate(self._file, start=1):
-                    if item.error:
-                        yield Row(number, item.text("@product-id")[:SKU_LENGTH], error=item.error)
-                    elif not any(map(belongings.is_listed, item.texts(_VARIANTS))):
-                        yield self._row(number, item, belongings)
-            except FeedSyntaxError as error:
-                yield Row(number + 1, "", error=str(error), is_last_readable=True)
+                yield from self._file
+
+            def rows_of(number: int, item: Item) -> Iterator[Row]:
+                if not any(map(belongings.is_listed, item.texts(_VARIANTS))):
+                    yield self._row(number, item, belongings)
+
+            yield from rows_of_items(items(), rows_of, _SKU)
 
     def _location_of_photos(self) -> str:
         head = next(iter(XmlFile(self._path, "header/image-settings", self._encoding)), Item())
         return head.text("external-location/https-url", "external-location/http-url")
 
     def _row(self, number: int, item: Item, belongings: _Belongings) -> Row:
-        sku = item.text("@product-id")
+        sku = item.text(_SKU)
         master, shared = belongings.master(sku)
         own = _fields(item)
         record = {name: value or shared.texts.get(name, "") for name, value in own.texts.items()}
@@ -166,7 +166,7 @@ class _Belongings:
             FeedSyntaxError: the file cannot be read to its end.
         """
         for item in XmlFile(path, ("catalog/product", "catalog/category", "catalog/category-assignment"), encoding):
-            product, category = item.text("@product-id"), item.text("@category-id", "classification-category")
+            product, category = item.text(_SKU), item.text("@category-id", "classification-category")
             if not product:
                 name, parent = _text(item, "display-name"), item.text("parent")
                 self._write("INSERT OR REPLACE INTO category VALUES (?, ?, ?)", category, name, parent)

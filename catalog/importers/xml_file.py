@@ -12,8 +12,7 @@ from catalog.importers.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuil
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.synonyms import find_columns, with_known_columns
-from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile
-from catalog.models import SKU_LENGTH
+from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, rows_of_items
 
 # Items whose paths are the columns; a path that only later ones have can be mapped, too.
 _SAMPLE_ITEMS = 500
@@ -80,15 +79,7 @@ class XmlCatalogue:
         return [*self._notes, *self._builder.notes]
 
     def __iter__(self) -> Iterator[Row]:
-        number = 0
-        try:
-            for number, item in enumerate(self._file, start=1):
-                if item.error:
-                    yield Row(number, item.text("@id")[:SKU_LENGTH], error=item.error)
-                else:
-                    yield self._builder.build(number, self._record(item))
-        except FeedSyntaxError as error:
-            yield Row(number + 1, "", error=str(error), is_last_readable=True)
+        return rows_of_items(self._file, lambda number, item: [self._builder.build(number, self._record(item))], "@id")
 
     def _sample(self) -> list[Item]:
         items: list[Item] = []

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import html
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
 from catalog import facts
-from catalog.importers.rows import InvalidSource
+from catalog.importers.rows import InvalidSource, Row
+from catalog.models import SKU_LENGTH
 
 # Google's namespace, as it is and as some write it.
 GOOGLE = frozenset(("http://base.google.com/ns/1.0", "https://base.google.com/ns/1.0"))
@@ -189,6 +190,28 @@ def root_of(outline: Mapping[str, Collection[str]]) -> str:
         The name; "" if there is none.
     """
     return next(iter(outline), "").partition("/")[0]
+
+
+def rows_of_items(items: Iterable[Item], build: Callable[[int, Item], Iterable[Row]], *sku: str) -> Iterator[Row]:
+    """The rows of a file's items.
+
+    Args:
+        items: of the file.
+        build: makes the rows of an item; gets its number, from 1, too.
+        sku: paths of the SKU, to name an item that is too large to be read.
+
+    Yields:
+        The rows; where the file cannot be read further, an invalid one says so.
+    """
+    number = 0
+    try:
+        for number, item in enumerate(items, start=1):
+            if item.error:
+                yield Row(number, item.text(*sku)[:SKU_LENGTH], error=item.error)
+            else:
+                yield from build(number, item)
+    except FeedSyntaxError as error:
+        yield Row(number + 1, "", error=str(error), is_last_readable=True)
 
 
 class XmlParser:
