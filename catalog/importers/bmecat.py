@@ -59,8 +59,7 @@ class BmeCat(ShopExport[ShopRows]):
         self._photo_root = head.text("MIME_ROOT") if is_link(head.text("MIME_ROOT")) else ""
         self._currency = head.text("CURRENCY")
         self._only_changes = not any("/T_NEW_CATALOG" in name for name in self._file.outline())
-        if "currency" not in (*mapping.columns, *mapping.values):
-            mapping = mapping.with_columns([("currency", "currency")])
+        mapping = mapping.with_derived_currency()
         self._rows = ShopRows(mapping, ["currency"], photos=photos, system="BMEcat", read_as=facts.READ_AS_CATALOGUE)
         self._types: set[str] = set()
 

@@ -85,8 +85,7 @@ class CommerceML(ShopExport[ShopRows]):
         self._offers = [] if alone else _files_of_offers(path)
         if self._names.has_offers:
             self._offers.insert(0, path)
-        if "currency" not in (*mapping.columns, *mapping.values):
-            mapping = mapping.with_columns([("currency", "currency")])
+        mapping = mapping.with_derived_currency()
         self._rows = ShopRows(
             mapping, ["currency"], photos=photos, system="1C (CommerceML)", read_as=facts.READ_AS_CATALOGUE
         )

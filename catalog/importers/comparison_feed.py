@@ -251,8 +251,7 @@ class ComparisonFeed(ShopExport[ShopRows]):
         self._categories = _category_names(path, site.categories, mapping.encoding) if site.categories else {}
         mapped = [column for columns in mapping.columns.values() for column in columns]
         names = dict.fromkeys([*(name for item in self._sample() for name in item.names), *mapped])
-        if "currency" not in (*mapping.columns, *mapping.values):
-            mapping = mapping.with_columns([("currency", "currency")])
+        mapping = mapping.with_derived_currency()
         self._rows = ShopRows(
             mapping, list({**names, "currency": None}), photos=photos, system=site.name, read_as=facts.READ_AS_FEED
         )

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from babel.core import get_global
-from django.conf import settings
 
 from catalog import facts
 from catalog.importers.html_text import html_to_text
@@ -15,6 +14,7 @@ from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, amount, machine_price, with_list_price
+from catalog.importers.synonyms import shop_language
 from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser, rows_of_items
 
 ROOT = "offer"
@@ -55,8 +55,7 @@ class IofOffer(ShopExport[ShopRows]):
             self._file.feed(head, until=lambda: head.attributes is not None)
         attributes = head.attributes or {}
         self._currency, self._language = attributes.get("currency", ""), _language(attributes.get("language", ""))
-        if "currency" not in (*mapping.columns, *mapping.values):
-            mapping = mapping.with_columns([("currency", "currency")])
+        mapping = mapping.with_derived_currency()
         self._rows = ShopRows(mapping, ["currency"], photos=photos, system="IdoSell", read_as=facts.READ_AS_CATALOGUE)
         self._has_net = False
 
@@ -120,12 +119,12 @@ class IofOffer(ShopExport[ShopRows]):
     def _text(self, item: Item, path: str) -> str:
         """The text in the shop's language, or else in that of the file, or the first one."""
         texts = {_language(each.get("lang", "")): text for each, text in item.attributed.get(path, ()) if text}
-        return texts.get(_own_language()) or texts.get(self._language) or item.text(path)
+        return texts.get(shop_language()) or texts.get(self._language) or item.text(path)
 
     def _parameters(self, item: Item) -> dict[str, str]:
         parameters = [(each, _language(each.text("@lang"))) for each in item.parts.get(_PARAMETER, ())]
         languages = {language for _, language in parameters}
-        own = next((each for each in (_own_language(), self._language) if each in languages), None)
+        own = next((each for each in (shop_language(), self._language) if each in languages), None)
         found = {}
         for parameter, language in parameters:
             name = " ".join(parameter.text("@name", "name").casefold().split())
@@ -145,10 +144,6 @@ class _Head(XmlParser):
     def start(self, namespace: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 -- the base's
         if self.path == [ROOT, "products"]:
             self.attributes = attributes
-
-
-def _own_language() -> str:
-    return settings.LANGUAGE_CODE.partition("-")[0]
 
 
 def _language(code: str) -> str:

@@ -118,6 +118,11 @@ class FieldMapping:
         values = {name: value for name, value in self.values.items() if name not in added}
         return replace(self, columns={**self.columns, **added}, values=values)
 
+    def with_derived_currency(self) -> FieldMapping:
+        """Take the currency from the column `currency` that a reader derives, unless it is mapped or constant."""
+        is_set = "currency" in (*self.columns, *self.values)
+        return self if is_set else self.with_columns([("currency", "currency")])
+
     def with_values(self, values: Mapping[str, str]) -> FieldMapping:
         """Replace fields by constants. values: text of each field."""
         columns = {name: column for name, column in self.columns.items() if name not in values}
@@ -154,7 +159,8 @@ def load_mapping(path: Path) -> FieldMapping:
         raise InvalidSource(f"the mapping {path} cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSource(f"the mapping {path} is not TOML: {error}") from error
-    allowed = [option.name for option in fields(FieldMapping)]
+    # Options that are not texts are those of an import, not of a table.
+    allowed = [option.name for option in fields(FieldMapping) if option.type != "bool"]
     unknown = sorted(content.keys() - set(allowed))
     if unknown:
         raise InvalidSource(f"the mapping {path} has {', '.join(unknown)}: allowed are {', '.join(allowed)}")

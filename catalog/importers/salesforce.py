@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from django.conf import settings
-
 from catalog import facts
 from catalog.importers.cell_lists import deepest_first, levels_of
 from catalog.importers.html_text import html_to_text
@@ -22,6 +20,7 @@ from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder, is_link
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows
+from catalog.importers.synonyms import shop_language
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
 from catalog.importers.xml_items import Item, XmlFile, rows_of_items
 
@@ -128,8 +127,7 @@ def _fields(item: Item) -> _Fields:
 def _text(item: Item, path: str) -> str:
     """The text in the shop's language, or else in any."""
     texts = {attributes.get("lang", ""): text for attributes, text in item.attributed.get(path, ()) if text}
-    own = settings.LANGUAGE_CODE.partition("-")[0]
-    return texts.get(own) or texts.get(_ANY_LANGUAGE) or item.text(path)
+    return texts.get(shop_language()) or texts.get(_ANY_LANGUAGE) or item.text(path)
 
 
 def _photos(item: Item) -> list[str]:

@@ -465,8 +465,13 @@ def _column_by_language(name: str, headers: Sequence[str]) -> str:
             if rest == key:
                 found.setdefault(language, header)
         if found:
-            return found.get(settings.LANGUAGE_CODE.partition("-")[0], next(iter(found.values())))
+            return found.get(shop_language(), next(iter(found.values())))
     return ""
+
+
+def shop_language() -> str:
+    """The two letters of the shop's language."""
+    return settings.LANGUAGE_CODE.partition("-")[0]
 
 
 def of_shop_language(headers: Sequence[str]) -> str:
@@ -478,7 +483,7 @@ def of_shop_language(headers: Sequence[str]) -> str:
     Returns:
         One of them; "" if there is none.
     """
-    own = settings.LANGUAGE_CODE.partition("-")[0]
+    own = shop_language()
     return next((header for header in headers if without_language(header)[1] == own), next(iter(headers), ""))
 
 

@@ -313,19 +313,27 @@ def _divided(vectors: NDArray[np.float16], number: int, rest: Callable[[], None]
     order = np.argsort(cells, kind="stable")
     used, counts = np.unique(cells, return_counts=True)
     bounds = np.concatenate([[0], np.cumsum(counts)])
+    variances = _squares(vectors, cells, centres)[used] / counts
+    deviations = _part_along(vectors, cells, centres, draw) * np.sqrt(variances)
+    return _Made(order, bounds, centres[used], np.asarray(_DEVIATIONS * deviations, np.float32))
+
+
+def _squares(vectors: NDArray[np.float16], cells: Rows, centres: Vectors) -> NDArray[np.float64]:
+    """float64 [cells], the sum of the squares of how far the vectors of each cell are from its centre."""
     squares = np.zeros(len(centres))
-    rows = np.arange(len(vectors))
-    for start in range(0, len(rows), _AT_ONCE):
-        block = rows[start : start + _AT_ONCE]
+    for start in range(0, len(vectors), _AT_ONCE):
+        block = slice(start, start + _AT_ONCE)
         beside = vectors[block].astype(np.float32) - centres[cells[block]]
         squares += np.bincount(cells[block], (beside * beside).sum(axis=1), len(centres))
-    # In the direction of other vectors, in parts of how far they are altogether.
+    return squares
+
+
+def _part_along(vectors: NDArray[np.float16], cells: Rows, centres: Vectors, draw: np.random.Generator) -> float:
+    """How far vectors are from their centres in the direction of other vectors, in parts of how far they are altogether."""
     rows, targets = draw.integers(len(vectors), size=_SAMPLE), draw.integers(len(vectors), size=_SAMPLE_TARGETS)
     beside = vectors[rows].astype(np.float32) - centres[cells[rows]]
     along = _products(beside, vectors[targets].astype(np.float32).T)
-    part = math.sqrt(float(np.square(along).mean()) / max(float(np.square(beside).sum(axis=1).mean()), _TINY))
-    margins = np.asarray(_DEVIATIONS * part * np.sqrt(squares[used] / counts), np.float32)
-    return _Made(order, bounds, centres[used], margins)
+    return math.sqrt(float(np.square(along).mean()) / max(float(np.square(beside).sum(axis=1).mean()), _TINY))
 
 
 def _blocks(vectors: NDArray[np.float16], rest: Callable[[], None]) -> Iterator[Vectors]:

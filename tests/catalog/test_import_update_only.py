@@ -106,3 +106,10 @@ def test_the_admin_offers_it_where_no_column_is_the_title(stock: Path) -> None:
     assert client.post(page, {**chosen, "update_only": "on"}).status_code == 302
 
     assert Job.objects.get().parameters["update_only"] is True
+
+
+def test_a_mapping_file_does_not_decide_it(stock: Path, tmp_path: Path) -> None:
+    mapping = tmp_path / "stock.toml"
+    mapping.write_text('update_only = "true"\n')
+    with pytest.raises(CommandError, match="has update_only: allowed are"):
+        run(stock, "--mapping", str(mapping))
