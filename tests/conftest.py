@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import caches
+from django.utils import translation
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -178,7 +179,8 @@ def uploads_root(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def fresh_process() -> None:
-    """Each test starts without the objects of earlier tests: no runner that is shutting down, no job threads, no patience."""
+    """Each test starts without what others left: a runner that is shutting down, job threads, patience, a page's language."""
+    translation.deactivate()
     process.clear()
     patience.seconds = 0
 
