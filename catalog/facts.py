@@ -155,6 +155,13 @@ REJECTED_BY_DATABASE = FactKind("rejected-by-database", _("the database rejected
 COLUMNS_MISSING = FactKind("columns-missing", _("%(found)s columns instead of %(expected)s"))
 NO_PRODUCT_ID = FactKind("no-product-id", _("there is no product-id"))
 LINE_TOO_LONG = FactKind("line-too-long", _("the line is longer than %(limit)s characters"))
+NOT_CSV = FactKind("not-csv", _("the line cannot be read as CSV: %(error)s"))
+QUOTE_NOT_CLOSED = FactKind("quote-not-closed", _("a cell starts with a quote that is not closed"))
+TEXT_BEHIND_QUOTE = FactKind(
+    "text-behind-quote",
+    _("text follows the quote that closes a cell: write a quote within a cell as two"),
+)
+CELL_TOO_LONG = FactKind("cell-too-long", _("a cell is longer than %(limit)s characters: is its quote closed?"))
 JSON_TOO_DEEP = FactKind("json-too-deep", _("the line is not JSON that can be read: it is nested too deeply"))
 NOT_JSON = FactKind("not-json", _("the line is not JSON: %(error)s"))
 NOT_AN_OBJECT = FactKind(

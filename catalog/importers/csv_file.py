@@ -20,6 +20,7 @@ from catalog.importers.rejected import NOTE_COLUMNS, is_rejected_rows_file, unes
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.synonyms import find_columns, with_known_columns
 from catalog.importers.workbook import sheet_name
+from jobs.facts import Fact
 
 # Lines that the delimiter is detected from, and records that show how the table writes its values.
 _SAMPLE_LINES = 20
@@ -44,6 +45,8 @@ _QUOTED_LINKS = re.compile(rf"{_QUOTED_LINK}(?:\s*,\s*{_QUOTED_LINK})+", re.IGNO
 
 # Maximum length of a line: a file without line ends must not be read into memory as one line.
 _MAX_LINE_CHARACTERS = 1024 * 1024
+# And of a cell with line ends. Python's limit, 131,072 characters, is below that of a description with pictures in it.
+csv.field_size_limit(max(csv.field_size_limit(), _MAX_LINE_CHARACTERS))
 
 
 class CsvCatalogue:
@@ -189,7 +192,7 @@ class CsvTable:
             except StopIteration:
                 return
             except csv.Error as error:
-                record = TableRow(lines.record_line, {}, f"the line cannot be read as CSV: {error}")
+                record = TableRow(lines.record_line, {}, _why_unreadable(error))
             else:
                 cells = self._unmarked(cells)
                 cells = _strip_trailing_empty(cells, len(self.headers))
@@ -252,7 +255,7 @@ class _LineReader:
         if len(line) == _MAX_LINE_CHARACTERS and not line.endswith(("\n", "\r")):
             self._skip_rest_of_line()
             self._record.append("")
-            raise csv.Error(f"it is longer than {_MAX_LINE_CHARACTERS:,} characters")
+            raise csv.Error(facts.LINE_TOO_LONG(limit=_MAX_LINE_CHARACTERS))
         self._record.append(line)
         return _QUOTED_LINKS.sub(_in_one_pair_of_quotes, line) if self._joins_links and '","' in line else line
 
@@ -331,8 +334,22 @@ def _read_header(lines: _LineReader, delimiter: str) -> _Header:
         delimiter = delimiter or _detect_delimiter([first, *sample])
         first_header = _Header.of(first, delimiter, skipped + 1)
     except csv.Error as error:
-        raise InvalidSource(f"the first line cannot be read as CSV: {error}") from error
+        raise InvalidSource(f"the first line: {_why_unreadable(error)}") from error
     return _behind_paths(_below_preamble(first_header, sample, chosen), sample, first_header.lines)
+
+
+def _why_unreadable(error: csv.Error) -> Fact:
+    """What is wrong with a line, in words of its file; Python has codes for none of its errors."""
+    reason = error.args[0]
+    if isinstance(reason, Fact):
+        return reason
+    if "unexpected end" in reason:
+        return facts.NOT_CSV(error=facts.QUOTE_NOT_CLOSED())
+    if "expected after" in reason:
+        return facts.NOT_CSV(error=facts.TEXT_BEHIND_QUOTE())
+    if "larger than field limit" in reason:
+        return facts.CELL_TOO_LONG(limit=csv.field_size_limit())
+    return facts.NOT_CSV(error=reason)
 
 
 def _names(cells: Sequence[str]) -> list[str]:

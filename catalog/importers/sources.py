@@ -19,6 +19,7 @@ from catalog.importers.csv_file import CsvCatalogue, table_headers
 from catalog.importers.encodings import decode_start
 from catalog.importers.feed import MerchantFeed, MerchantTable
 from catalog.importers.folder import FolderCatalogue
+from catalog.importers.html_table import cell_texts, html_as_table, is_html
 from catalog.importers.iof import MARK as IOF_MARK
 from catalog.importers.iof import ROOT as IOF_ROOT
 from catalog.importers.iof import IofOffer
@@ -64,6 +65,8 @@ FORMATS = (
 )
 
 _HEAD_BYTES = 64 * 1024
+# What `detect_format` finds in a file whose format is that of a table in it.
+_HTML = "html"
 _NO_UPLOADED_PHOTOS = "the upload: send a zip that contains the photos, too"
 _JSON_NAME = re.compile(r'"((?:[^"\\]|\\.){1,80})"\s*:')
 # The root element of XML, without its prefix, behind the declaration and comments.
@@ -183,22 +186,24 @@ def open_catalogue(
     if images is not None and not images.is_dir():
         raise InvalidSource(f"{images} is not a folder of photos")
     detected = detect_format(path)
-    if detected != "zip":
-        if format == "zip":
-            raise InvalidSource(f"{path} is not a zip archive")
-        photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
-        with closing(photos):
-            yield _catalogue(path, format or detected, mapping, photos, alone=is_upload)
-        return
-    if is_workbook(path):
+    if _has_sheets(path, detected):
         photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
         with closing(photos), _opened_sheet(path, mapping, photos, format, table, sample=sample) as catalogue:
             yield catalogue
         return
+    if detected != "zip":
+        if format == "zip":
+            raise InvalidSource(f"{path} is not a zip archive")
+        if table:
+            raise InvalidSource(f"{path} has no tables to choose from, so there is no table {table}: name none")
+        photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
+        with closing(photos):
+            yield _catalogue(path, format or detected, mapping, photos, alone=is_upload)
+        return
     with unpack(path, is_catalogue, should_stop, table=table, sample=sample) as (root, content):
         inner = "folder" if content.is_dir() else detect_format(content)
         requested = "" if format == "zip" else format
-        if inner == "zip" and is_workbook(content):
+        if _has_sheets(content, inner):
             photos = _photos(content, images, "the archive", root)
             with closing(photos), _opened_sheet(content, mapping, photos, requested, sample=sample) as catalogue:
                 yield catalogue
@@ -215,11 +220,21 @@ def open_catalogue(
 def _opened_sheet(
     path: Path, mapping: FieldMapping, photos: PhotoFolder, format: str, table: str = "", *, sample: bool
 ) -> Iterator[CatalogueSource]:
-    """The catalogue in a sheet of a workbook."""
-    with sheet_as_table(path, is_catalogue, name=table, sample=sample) as content:
+    """The catalogue in a sheet of a workbook, or in a table of an HTML file."""
+    opened = (
+        sheet_as_table(path, is_catalogue, name=table, sample=sample)
+        if is_workbook(path)
+        else html_as_table(path, is_catalogue, mapping.encoding, name=table, sample=sample)
+    )
+    with opened as content:
         yield _catalogue(
             content, format or detect_format(content), replace(mapping, encoding="", delimiter=","), photos
         )
+
+
+def _has_sheets(path: Path, detected: str) -> bool:
+    """Whether a file of this format is a workbook, or HTML with tables."""
+    return detected == _HTML or (detected == "zip" and is_workbook(path))
 
 
 def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", table: str = "") -> None:
@@ -251,7 +266,7 @@ def detect_format(path: Path) -> str:
         path: a file or folder.
 
     Returns:
-        One of FORMATS.
+        One of FORMATS, or "html": a table in it has one of them.
 
     Raises:
         InvalidSource: it does not exist, cannot be read, or is of an unsupported format.
@@ -286,13 +301,21 @@ def _detect_xml_format(head: bytes) -> str:
     children = outline(head)
     if root_of(children) == COMMERCEML_ROOT:
         return "commerceml"
-    root = _ROOT.search(decode_start(head))
-    # What has no root, or that of a web page, is explained by the reader of feeds.
+    text = decode_start(head)
+    if _is_html(text):
+        return _HTML
+    root = _ROOT.search(text)
+    # What has no root is explained by the reader of feeds.
     if root is None or root["name"].lower() in FEED_ROOTS:
         return "merchant"
     if catalogue := _marked_catalogue(children):
         return catalogue
     return "bmecat" if root_of(children) == BMECAT_ROOT else comparison_site(children) or "xml"
+
+
+def _is_html(start: str) -> bool:
+    root = _ROOT.search(start)
+    return root is not None and is_html(root["name"], start)
 
 
 def _marked_catalogue(children: Mapping[str, Collection[str]]) -> str:
@@ -317,6 +340,8 @@ def is_catalogue(head: bytes) -> bool:
         # A workbook: no other archives are among the tables.
         return True
     if is_xml(head):
+        if _is_html(text := decode_start(head)):
+            return _has_products(cell_texts(text))
         children = outline(head)
         if root_of(children) == COMMERCEML_ROOT:
             return has_products(children)
@@ -361,6 +386,10 @@ def _detect_text_format(head: str) -> str:
 def _catalogue(
     path: Path, format: str, mapping: FieldMapping, photos: PhotoFolder, *, display_path: str = "", alone: bool = False
 ) -> CatalogueSource:
+    if mapping.item and format not in ("xml", *COMPARISON_SITES):
+        raise InvalidSource(
+            f"the format {format} has no elements to choose, so there is no item {mapping.item}: set none, or the format xml"
+        )
     if format == "folder":
         return FolderCatalogue(path, mapping, display_path=display_path)
     if path.is_dir():

@@ -174,11 +174,11 @@ BAD_ROWS = {
     "b1,Mug": "2 columns instead of 5",
     "b1,Mug,,,red.jpg,more": "6 columns instead of 5",
     "b1,Mu\x00g,,,": "title has a NUL byte",
-    f"b1,{'x' * 200_000},,,": "field larger than field limit",
-    f"b1,{'x' * 3_000_000},,,": "longer than 1,048,576 characters",
+    f"b1,{'x' * 200_000},,,": "title: Ensure this value has at most 300 characters",
+    f"b1,{'x' * 3_000_000},,,": "the line is longer than 1,048,576 characters",
     "b1,Caf\udce9,,,": "title has bytes that are not in the encoding of the file",
-    'b1,"Never closed,,,': "cannot be read as CSV",
-    'b1,"5" plate",,,': "cannot be read as CSV",
+    'b1,"Never closed,,,': "cannot be read as CSV: text follows the quote that closes a cell",
+    'b1,"5" plate",,,': "cannot be read as CSV: text follows the quote that closes a cell: write a quote within a cell as two",
     "good-1,Mug again,,,": "the SKU good-1 is already on line 2",
 }
 
@@ -201,6 +201,23 @@ def test_a_quote_that_is_never_closed_costs_only_its_own_row(shop: Path) -> None
     report = run(table(shop, 'sku,title,description\nbad,Mug,"never closed\n' + rows))
     assert counts(report) == (400, 0, 0, 1)
     assert problems(report)[0][0] == 2
+
+
+def test_a_quote_that_is_never_closed_is_named(shop: Path) -> None:
+    ((line, reason),) = problems(run(table(shop, 'sku,title\ngood,Mug\nbad,"Mug\n')))
+    assert (line, reason) == (3, "the line cannot be read as CSV: a cell starts with a quote that is not closed")
+
+
+def test_a_cell_without_end_is_named(shop: Path) -> None:
+    lines = "long line\n" * 150_000
+    line, reason = problems(run(table(shop, f'sku,title\nbad,"Mug\n{lines}')))[0]
+    assert (line, reason) == (2, "a cell is longer than 1,048,576 characters: is its quote closed?")
+
+
+def test_a_description_with_pictures_in_it_comes_in(shop: Path) -> None:
+    text = f'<p>Stoneware.</p><img src=""data:image/png;base64,{"A" * 400_000}"">'
+    assert counts(run(table(shop, f'sku,title,description\nm1,Mug,"{text}"\n'))) == (1, 0, 0, 0)
+    assert Product.objects.get().description.startswith("Stoneware.")
 
 
 def test_a_sku_is_free_again_when_its_first_row_was_rejected(shop: Path) -> None:

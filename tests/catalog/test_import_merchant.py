@@ -221,7 +221,7 @@ def test_a_document_type_is_refused_before_anything_of_it_is_used(shop: Path, do
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("<html><body>Not found</body></html>", "is a web page, not a catalogue"),
+        ("<html><body>Not found</body></html>", "is a web page without a table of products"),
         ("<rss", "is empty"),
         ("< rss>", "broken or cut off at line 1"),
         (b"<?xml version='1.0' encoding='no-such'?><rss/>", "encoding"),

@@ -66,7 +66,12 @@ def test_a_line_with_too_many_or_too_few_cells_comes_back_as_it_is(tmp_path: Pat
     assert rejected(path)[1:] == [
         ["2", "", "", "3 columns instead of 2", "m1", "Mug", "what"],
         ["3", "", "", "1 columns instead of 2", "m2"],
-        ["4", "", "", "the line cannot be read as CSV: ',' expected after '\"'"],
+        [
+            "4",
+            "",
+            "",
+            "the line cannot be read as CSV: text follows the quote that closes a cell: write a quote within a cell as two",
+        ],
     ]
 
 

@@ -1,0 +1,119 @@
+"""Tables in HTML, as shop systems write them for Excel: read like any other table."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError
+
+from catalog.models import Product
+from tests.catalog.importing import counts, problems, run
+from tests.factories import jpeg
+from tests.zips import packed
+
+pytestmark = pytest.mark.django_db
+
+EXCEL = """<html xmlns:o="urn:schemas-microsoft-com:office:office" xmlns:x="urn:schemas-microsoft-com:office:excel">
+<head><meta http-equiv=Content-Type content="text/html; charset={charset}">
+<style>td {{mso-number-format:"\\@";}}</style></head>
+<body>{tables}</body></html>"""
+PRODUCTS = """<table border=1>
+<tr><th>SKU<th>Title<th>Price<th>Category<th>Description</tr>
+<tr><td>00017<td>Café &amp; mug<td>4,90 €<td rowspan=2>Kitchen<td><p>Stoneware.</p><p>Blue<br>glaze.</p></tr>
+<tr><td>00018</td><td>Bowl</td><td>7,50 €</td><td></td></tr>
+</table>"""
+
+
+def written(folder: Path, content: str, name: str = "products.xls", encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_text(content, encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize(("charset", "encoding"), [("utf-8", "utf-8"), ("windows-1252", "cp1252")])
+def test_a_table_for_excel_is_read_as_a_table(tmp_path: Path, charset: str, encoding: str) -> None:
+    report = run(written(tmp_path, EXCEL.format(charset=charset, tables=PRODUCTS), encoding=encoding))
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    mug, bowl = Product.objects.order_by("sku")
+    assert (mug.sku, mug.title, mug.price, mug.currency) == ("00017", "Café & mug", Decimal("4.90"), "EUR")
+    assert mug.description == "Stoneware.\nBlue\nglaze."
+    assert str(bowl.category) == "kitchen"
+
+
+def test_a_bare_table_is_read_too(tmp_path: Path) -> None:
+    assert counts(run(written(tmp_path, PRODUCTS)))[0] == 2
+
+
+def test_a_picture_is_what_its_cell_says(tmp_path: Path) -> None:
+    table = "<table><tr><td>sku<td>title<td>image<tr><td>m1<td>Mug<td><a href='/mug'><img src='mug.jpg'></a></table>"
+    assert problems(run(written(tmp_path, table)))[0][1].startswith("there is no file mug.jpg")
+
+
+def test_bad_rows_are_named_by_their_number_in_the_table(tmp_path: Path) -> None:
+    table = "<table><tr><th>sku<th>title<tr><td>m1<td>Mug<tr><td>m2<td></table>"
+    report = run(written(tmp_path, table))
+    assert (counts(report), problems(report)) == ((1, 0, 0, 1), [(3, "the title is empty")])
+
+
+def test_of_several_tables_that_of_products_is_taken(tmp_path: Path) -> None:
+    tables = f"<table><tr><td>Shop<td>Date</table>{PRODUCTS}<table><tr><td>Rows<td>2</table>"
+    assert counts(run(written(tmp_path, EXCEL.format(charset="utf-8", tables=tables))))[0] == 2
+
+
+def test_of_two_tables_of_products_one_has_to_be_named(tmp_path: Path) -> None:
+    path = written(tmp_path, EXCEL.format(charset="utf-8", tables=PRODUCTS + PRODUCTS.replace("000", "111")))
+    with pytest.raises(CommandError, match=r"there are 2 tables in the HTML file \(1, 2\)"):
+        run(path)
+    assert counts(run(path, "--table", "2"))[0] == 2
+    assert set(Product.objects.values_list("sku", flat=True)) == {"11117", "11118"}
+    with pytest.raises(CommandError, match="there is no table 3 in the HTML file: it has 2"):
+        run(path, "--table", "3")
+
+
+def test_a_table_within_another_is_found(tmp_path: Path) -> None:
+    assert (
+        counts(run(written(tmp_path, f"<html><table><tr><td>Products</td></tr><tr><td>{PRODUCTS}</td></tr></table>")))[
+            0
+        ]
+        == 2
+    )
+
+
+def test_a_zip_may_have_it_with_photos(tmp_path: Path) -> None:
+    page = EXCEL.format(charset="utf-8", tables=PRODUCTS).encode()
+    path = tmp_path / "shop.zip"
+    path.write_bytes(
+        packed({"export/products.xls": page, "export/red.jpg": jpeg((200, 0, 0)), "export/about.html": b"<html>"})
+    )
+    assert counts(run(path))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("<html><body><h1>Sign in</h1></body></html>", "web page without a table of products"),
+        ("<table><tr><td>Nothing</table>", "web page without a table of products"),
+        ("<html>" + "<table><tr><td>1<td>2</table>" * 51, "more than 50 tables"),
+        ("<table><tr><td>sku<td>title<!-- " + "x" * 5_000_000, "a tag or comment in it is not closed"),
+        (
+            f"<table><tr><td>sku<td rowspan=9999>{'x' * 100_000}{'<tr><td>1' * 1_000}</table>",
+            "in cells over several rows",
+        ),
+    ],
+    ids=["page", "one-column", "many-tables", "unclosed", "repeated"],
+)
+def test_what_is_no_table_of_products_is_refused(tmp_path: Path, content: str, reason: str) -> None:
+    with pytest.raises(CommandError, match=reason):
+        run(written(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [("--table", "no tables to choose from"), ("--item", "the format csv has no elements to choose")],
+)
+def test_options_for_other_formats_are_refused(tmp_path: Path, option: str, reason: str) -> None:
+    path = written(tmp_path, "sku,title\nm1,Mug\n", "products.csv")
+    with pytest.raises(CommandError, match=reason):
+        run(path, option, "product")
