@@ -25,6 +25,24 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def existing_path(text: str) -> Path:
+    """The path of a file or folder that is read: a command says that it is missing before it loads anything.
+
+    Args:
+        text: of the argument.
+
+    Returns:
+        The path.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, or there is nothing.
+    """
+    found = path(text)
+    if not found.exists():
+        raise argparse.ArgumentTypeError(f"there is no file or folder {text}")
+    return found
+
+
 def address(text: str) -> str:
     """An address of the web; "" for an option that may have none.
 

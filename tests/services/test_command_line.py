@@ -27,7 +27,7 @@ def site(make_site: Callable[..., Site]) -> Site:
     return make_site()
 
 
-def told(site: Site, *words: str) -> tuple[int, str]:
+def failed(site: Site, *words: str) -> tuple[int, str]:
     """The exit status of a command that fails, and what it says."""
     done = site.manage(*words, check=False)
     assert done.returncode != 0, done.stdout
@@ -43,16 +43,18 @@ def told(site: Site, *words: str) -> tuple[int, str]:
     ],
 )
 def test_a_database_that_cannot_be_used_is_named(tmp_path: Path, environment: dict[str, str], said: str) -> None:
-    status, error = told(ForkedSite(tmp_path, **environment), "api_key", "list")
+    status, error = failed(ForkedSite(tmp_path, **environment), "api_key", "list")
 
     assert (status, "secret" in error) == (1, False)
     assert f"CommandError: {said}" in error
 
 
-def test_a_mistake_is_told_in_a_line(site: Site) -> None:
+def test_a_mistake_is_said_in_a_line(site: Site) -> None:
     for words, status, said in (
         (("import_catalog", LONG), 1, f"{LONG} cannot be used: File name too long"),
         (("import_catalog", ""), 2, "PATH: the path is empty: is a variable not set?"),
+        (("train", "--data", "nowhere"), 2, "--data: there is no file or folder nowhere"),
+        (("evaluate", "--queries", "nowhere.zip"), 2, "--queries: there is no file or folder nowhere.zip"),
         (("doctor", "--limit", "-1"), 2, "'-1' is not a whole number from 0"),
         (("adapt", "--seed", "-1"), 2, "'-1' is not a whole number from 0 to 4,294,967,295"),
         (("train_ranker", "--clicks", "--seed", "x"), 2, "'x' is not a whole number from 0 to 4,294,967,295"),
@@ -64,7 +66,7 @@ def test_a_mistake_is_told_in_a_line(site: Site) -> None:
         (("api_key", "create", ""), 1, "name: This field cannot be blank"),
         (("api_key", "create", "shop", "--may", "all"), 2, "(choose from 'import', 'train')"),
     ):
-        ended, error = told(site, *words)
+        ended, error = failed(site, *words)
         assert (ended, said in error) == (status, True), error
 
 
@@ -84,7 +86,7 @@ def test_a_job_that_does_not_exist_is_told_by_every_command_that_runs_jobs(site:
     job = uuid4()
     for name, arguments in own_commands():
         if any("--job" in each.option_strings for each in arguments):
-            status, error = told(site, name, "--job", str(job))
+            status, error = failed(site, name, "--job", str(job))
             assert (status, error.endswith(f"CommandError: there is no job {job}\n")) == (1, True), f"{name}: {error}"
 
 
@@ -97,17 +99,17 @@ def test_a_file_that_is_no_encoder_is_named_and_leaves_no_collection(site: Site,
     file = tmp_path / "model.tflite"
     file.write_bytes(b"not a model")
 
-    status, said = told(site, "add_encoder", str(file), "--collection", "fashion")
+    status, said = failed(site, "add_encoder", str(file), "--collection", "fashion")
 
     assert (status, f"CommandError: {file} is not a LiteRT model" in said) == (1, True), said
-    assert "there is: all\n" in told(site, "rollback_encoder", "--collection", "fashion")[1]
+    assert "there is: all\n" in failed(site, "rollback_encoder", "--collection", "fashion")[1]
 
 
 def test_a_client_replaces_no_other_package(site: Site, tmp_path: Path) -> None:
     other = tmp_path / "pyproject.toml"
     other.write_text('[project]\nname = "shop"\n')
 
-    status, said = told(site, "export_client", "--out", str(tmp_path))
+    status, said = failed(site, "export_client", "--out", str(tmp_path))
 
     assert (status, "is the folder of another package" in said) == (1, True), said
     assert other.read_text() == '[project]\nname = "shop"\n'

@@ -44,14 +44,16 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--queries", type=arguments.path, help="folder or zip of query photos, one folder a class")
+        parser.add_argument(
+            "--queries", type=arguments.existing_path, help="folder or zip of query photos, one folder a class"
+        )
         parser.add_argument(
             "--gallery",
-            type=arguments.path,
+            type=arguments.existing_path,
             help="of gallery photos; without it each query's gallery is the other queries",
         )
         parser.add_argument(
-            "--metadata", type=arguments.path, help="CSV of the queries with file, product_id and category"
+            "--metadata", type=arguments.existing_path, help="CSV of the queries with file, product_id and category"
         )
         parser.add_argument(
             "--collection", help="without --queries: evaluate with this collection's photos in the catalogue"

@@ -45,7 +45,9 @@ class Command(BaseCommand):
             "--out", type=arguments.path, required=True, metavar="DIR", help="a folder that does not exist yet"
         )
         parser.add_argument(
-            "--photos", type=arguments.path, help="folder or zip to measure with; default: the catalogue's photos"
+            "--photos",
+            type=arguments.existing_path,
+            help="folder or zip to measure with; default: the catalogue's photos",
         )
 
     def handle(self, *, version: str, out: Path, photos: Path | None, **_: Any) -> None:

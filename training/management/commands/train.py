@@ -50,15 +50,17 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--data",
-            type=arguments.path,
+            type=arguments.existing_path,
             help="folder or zip of photos; default: the collection's photos in the catalogue",
         )
         parser.add_argument(
-            "--validation", type=arguments.path, help="folder or zip to validate with; default: a part of --data"
+            "--validation",
+            type=arguments.existing_path,
+            help="folder or zip to validate with; default: a part of --data",
         )
         parser.add_argument(
             "--metadata",
-            type=arguments.path,
+            type=arguments.existing_path,
             help="CSV with file, product_id and category (default: metadata.csv in the folder)",
         )
         for knob in knobs():
