@@ -715,10 +715,10 @@ class _Search:
                 of_families = deduplicate_families(confirmed, cards)
                 # The rest is looked at where these do not decide.
                 first = [*islice(of_families, self._deciding)]
-                accepted, full = self._told_apart(first, card_of)
+                accepted, full = self._distinguished(first, card_of)
                 settled = self._is_settled(accepted, card_of)
                 if not settled and (rest := [*of_families]):
-                    accepted, full = self._told_apart([*first, *rest], card_of)
+                    accepted, full = self._distinguished([*first, *rest], card_of)
                     settled = self._is_settled(accepted, card_of)
             pages.learn(accepted, hits)
             if settled or pages.is_exhausted(hits) or _all_below(weighing, hits, self._min_confidence):
@@ -740,7 +740,7 @@ class _Search:
         category = product.category if product else ""
         return filled(live, results[:wanted], query, selection, excluded, category)[query.offset :]
 
-    def _told_apart(self, hits: Sequence[Hit], card_of: Callable[[Hit], ProductCard]) -> tuple[list[Hit], set[str]]:
+    def _distinguished(self, hits: Sequence[Hit], card_of: Callable[[Hit], ProductCard]) -> tuple[list[Hit], set[str]]:
         """One hit of each picture and so many of a brand as may be shown, and the brands of which no more may be."""
         found = deduplicate_pictures(hits, self.live.index.distance, self._target, self._read_vectors)
         return self._selection.capped(found, card_of)

@@ -33,7 +33,7 @@ def test_the_background_does_not_count() -> None:
     assert next(iter(colour_shares(disc("white", "#203080")))) == "white"
 
 
-def test_a_white_thing_on_white_has_no_colour_that_can_be_told() -> None:
+def test_a_white_thing_on_white_has_no_colour_that_can_be_named() -> None:
     assert colour_shares(disc("#fdfdfd")) == {}
 
 

@@ -236,7 +236,7 @@ def test_an_import_under_way_keeps_the_next_one_out(api: Client) -> None:
         ({"data": {"file": file(b"x" * 1100000)}, "query": "?deactivate_missing=true"}, 409, None),
     ],
 )
-def test_a_request_that_is_wrong_in_itself_is_told_so_while_an_import_is_under_way(
+def test_a_request_that_is_wrong_in_itself_is_refused_while_an_import_is_under_way(
     api: Client, uploads_root: Path, sent: dict[str, Any], status: int, parameter: str | None
 ) -> None:
     api.post(ADDRESS, {"file": file()})

@@ -252,7 +252,7 @@ def test_a_check_that_was_not_completed_leads_back_to_the_file(manager: Client, 
     assert page in manager.get(answer["Location"]).content.decode()
 
 
-def test_a_file_without_products_is_told_so(manager: Client) -> None:
+def test_a_file_without_products_is_named(manager: Client) -> None:
     page = manager.get(page_of(manager, b"sku,title,price\n", "header.csv")).content.decode()
 
     assert "There is no product in the file: is it the right one, and all of it?" in page

@@ -394,7 +394,7 @@ class TestInTheAdmin:
         assert "Hat" in listed
         assert "Of another import" not in listed
 
-    def test_jobs_are_told_apart_by_their_file_and_who_has_sent_it(self, manager: Client) -> None:
+    def test_jobs_are_distinguished_by_their_file_and_who_has_sent_it(self, manager: Client) -> None:
         self.send(manager, name="spring.csv")
         dry = worked_off(Job.objects.get())
         other = self.staff("view_product", "add_product", "change_product")

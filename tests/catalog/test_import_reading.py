@@ -262,7 +262,7 @@ def test_the_deepest_category_is_the_main_one_and_ancestors_are_no_others(tmp_pa
     assert {str(category) for category in product.other_categories.all()} == {"sale", "women/tees"}
 
 
-def test_slashes_between_levels_are_told_by_the_column(tmp_path: Path) -> None:
+def test_slashes_between_levels_are_recognised_by_the_column(tmp_path: Path) -> None:
     report = run(source(tmp_path, "sku,title,category\nm1,Tee,Men/Tees\nm2,Cap,Men/Caps\nm3,TV,TV\n"))
     assert set(Category.objects.values_list("path", flat=True)) == {"men", "men/tees", "men/caps", "tv"}
     assert "categories are read with / between their levels" in report["notes"]

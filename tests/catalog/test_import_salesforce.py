@@ -81,7 +81,7 @@ def test_prices_stay_which_are_in_another_file(tmp_path: Path) -> None:
     assert product("S1").price == 9
 
 
-def test_a_catalogue_is_told_by_its_identifier(tmp_path: Path) -> None:
+def test_a_catalogue_is_recognised_by_its_identifier(tmp_path: Path) -> None:
     assert detect_format(catalogue(tmp_path)) == "salesforce"
     other = "<catalog><product><sku>a</sku><title>Mug</title></product></catalog>"
     assert detect_format(catalogue(tmp_path, other)) == "xml"

@@ -444,7 +444,7 @@ def test_commercetools(shop: Path) -> None:
 
 
 @pytest.mark.parametrize("slug", shipped_mappings())
-def test_each_table_is_told_by_its_columns_in_any_case_and_order(tmp_path: Path, slug: str) -> None:
+def test_each_table_is_recognised_by_its_columns_in_any_case_and_order(tmp_path: Path, slug: str) -> None:
     for place in (0, -1):
         headers = [names[place].upper() for names in shipped_mappings()[slug].headers]
         cells = ",".join(f'"{header}"' for header in reversed(headers))

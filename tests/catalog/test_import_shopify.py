@@ -305,7 +305,7 @@ PRESENT = (
 )
 
 
-def test_the_present_template_is_told_by_its_columns_and_read_alike(shop: Path) -> None:
+def test_the_present_template_is_recognised_by_its_columns_and_read_alike(shop: Path) -> None:
     (shop / "products.csv").write_text(
         f"{PRESENT}\n"
         "Mug,mug,<p>Holds tea</p>,Acme,Home > Mugs,Mugs,tea,TRUE,Active,M-S,4006381333931,Size,S,,12.50,20.00,shopify,3,FALSE,"

@@ -73,7 +73,7 @@ def drawn(colour_tells: bool) -> tuple[np.ndarray, np.ndarray]:
     ), categories
 
 
-def test_colour_counts_more_where_it_tells_categories_apart() -> None:
+def test_colour_counts_more_where_it_separates_categories() -> None:
     fruit, clothes = (best_weights(LAYOUT, *drawn(colour), np.arange(200)) for colour in (True, False))
     assert fruit.weights.colour > clothes.weights.colour
     assert fruit.category_share is not None and fruit.by_shape is not None

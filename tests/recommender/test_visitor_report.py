@@ -97,7 +97,7 @@ def test_the_strips_of_one_collection_are_counted_alone() -> None:
     assert [each.encoder for each in report.versions] == ["food-v1"]
 
 
-def test_a_shop_without_events_is_told_how_to_get_them(client: Client) -> None:
+def test_a_shop_without_events_learns_how_to_get_them(client: Client) -> None:
     caches["process"].clear()
     client.force_login(User.objects.create_superuser("admin", "admin@shop.example", "secret"))
 

@@ -82,7 +82,7 @@ def own_commands() -> Iterator[tuple[str, list[Action]]]:
             yield name, found
 
 
-def test_a_job_that_does_not_exist_is_told_by_every_command_that_runs_jobs(site: Site) -> None:
+def test_a_job_that_does_not_exist_is_named_by_every_command_that_runs_jobs(site: Site) -> None:
     job = uuid4()
     for name, arguments in own_commands():
         if any("--job" in each.option_strings for each in arguments):
@@ -115,7 +115,7 @@ def test_a_client_replaces_no_other_package(site: Site, tmp_path: Path) -> None:
     assert other.read_text() == '[project]\nname = "shop"\n'
 
 
-def test_a_port_that_is_taken_is_told_before_the_demo_is_drawn() -> None:
+def test_a_port_that_is_taken_is_named_before_the_demo_is_drawn() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = str(taken.getsockname()[1])
         for port, said in ((number, f"port {number} of 127.0.0.1 cannot be used"), ("web", "PORT=web is not a number")):

@@ -25,7 +25,7 @@ def text_of(client: Client) -> str:
     return " ".join(unescape(strip_tags(page.replace("<", " <"))).split())
 
 
-def test_what_was_learned_is_told_in_words(client: Client, strip: Strip, learning: Any) -> None:
+def test_what_was_learned_is_said_in_words(client: Client, strip: Strip, learning: Any) -> None:
     store_visits(strip, liked=strip.results[5])
     call_command("learn")
     text = text_of(client)
