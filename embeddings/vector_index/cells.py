@@ -3,7 +3,7 @@
 A graph finds them where they are around the query. Where a filter hides those, the next ones lie scattered over the whole
 collection, and an engine compares all that pass. Here the vectors are sorted by cells, some twenty to a cell. The centres of all
 cells are compared with the query, and then the points of the nearest cells, until a point of another cell that is nearer than the
-tenth found would be farther from its centre, in the direction of the query, than nearly all points are.
+last one wanted would be farther from its centre, in the direction of the query, than nearly all points are.
 
 Vectors are held as int8 in a file without a name that is mapped into memory, so that the system may drop its pages. So what is
 found are candidates, which the engine compares under the filter. Points that were written since the cells were made are candidates
@@ -14,48 +14,47 @@ from __future__ import annotations
 
 import math
 import tempfile
+import threading
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.vector_index.base import NO_VECTOR, Filter, Payload, Vector
+from embeddings.vector_index.base import Filter, Payload, Vector
+from embeddings.vector_index.k_means import Partition, divided
 from embeddings.vector_index.payload_columns import Mask, PackedColumns, PayloadReader, Rows, rows_between
+from embeddings.vector_index.products import products, rows_of_a_piece
 
-Vectors = NDArray[np.float32]
-
-# Points of a cell on average. 100,000 x 128 in clusters of 50, all but the own department: recall 0.98, 1.0, 1.0 of 50, 25, 16.
-_A_CELL = 20
-# How far a point may be from its centre in the direction of the query, in standard deviations: see decision 13.
-_DEVIATIONS = 4.0
-# Points that pass are first compared so many, and then each time so many more, until the other cells are too far away.
-_FIRST, _FACTOR = 300, 3
+# Of the points that pass, so many are expected to be farther from their centre than is looked at. See decision 13.
+_OVERLOOKED = 2.0
+_LEAST_DEVIATIONS = 2.0
+# Points that pass are first compared so many, and then each time so many times more, until the other cells are too far away. Each
+# time takes as long as comparing 600 of them.
+_FIRST, _FACTOR = 200, 8
 _ALL = 2000  # up to so many that pass are all compared, without a look at the centres
-_COMPARED_AT_ONCE = 256  # which stay in the processor's cache
+_FLOATS_AT_ONCE = 131_072  # which stay in the processor's cache
 # Candidates among which the engine finds the nearest: int8 alone cannot separate near-identical photos.
 _CANDIDATES, _CANDIDATES_A_WANTED = 256, 4
 # Two scores of int8 vectors are wrong by less than so many times the length of the target in their units.
 _ERRORS = 2.0
 # Points written since the cells were made: so many, or this part of all, are looked at one by one.
 _WRITTEN, _WRITTEN_PART = 1000, 100
-_GROUPS_NEAR, _ROUNDS, _GROUP_SAMPLE, _GROUP_ROUNDS = 8, 3, 128, 6
 _AT_ONCE = 4096
-_SAMPLE, _SAMPLE_TARGETS = 2000, 200
 _TINY, _LOWEST = 1e-30, -1e30
-# Multiplications from which on OpenBLAS shares a product with a vector, or with a matrix, among threads: these wait for each other
-# longer than they compute (the cells of 100,000 x 128 took 11 s of the processor, and 3 s by one thread).
-_ONE_THREAD_VECTOR, _ONE_THREAD = 9_000, 250_000
+
+_NORMAL = NormalDist()
+_rooms = threading.local()
 
 
 class Cells:
     """The points of a collection by cells. One thread at a time may change what is known of them; others search meanwhile."""
 
     def __init__(
-        self, ids: NDArray[np.uint64], codes: NDArray[np.int8], scale: Vector, made: _Made, columns: PackedColumns
+        self, ids: NDArray[np.uint64], codes: NDArray[np.int8], scale: Vector, cells: Partition, columns: PackedColumns
     ) -> None:
         """Take what was made.
 
@@ -63,11 +62,11 @@ class Cells:
             ids: of the points, by cell.
             codes: int8 [n, dim], their vectors.
             scale: float32 [dim], by which codes are multiplied.
-            made: the cells.
+            cells: which of them each cell has.
             columns: the payloads.
         """
         self._ids, self._codes, self._scale, self._columns = ids, codes, scale, columns
-        self._made = made
+        self._centres, self._bounds, self._deviations = cells.centres, cells.bounds, cells.deviations
         self._by_id = np.argsort(ids).astype(np.int32)
         self._alive = np.ones(len(ids), np.bool_)
         self._any_dead = False
@@ -142,7 +141,7 @@ class Cells:
         else:
             rows, scores, last = self._near(target, direction, passing, count, wanted)
         # With those that int8 cannot separate from the last one wanted.
-        kept = np.flatnonzero(scores >= last - _ERRORS * float(np.linalg.norm(direction)))
+        kept = np.flatnonzero(scores >= last - _ERRORS * math.sqrt(direction.dot(direction)))
         if len(kept) > (most := max(_CANDIDATES, _CANDIDATES_A_WANTED * wanted)):
             kept = kept[np.argpartition(scores[kept], -most)[-most:]]
         found: list[int] = self._ids[rows[kept]].tolist()
@@ -152,25 +151,31 @@ class Cells:
         self, target: Vector, direction: Vector, passing: Mask, count: int, wanted: int
     ) -> tuple[Rows, Vector, float]:
         """Rows that pass in the cells near the target with their scores, and the score of the last one wanted."""
-        near = _products(self._made.centres, target)
+        near = products(self._centres, target)
         step = min(len(near), math.ceil(_FIRST * len(near) / count))
-        chosen = np.argpartition(near, -step)[-step:]
-        others: Rows | None = None
-        rows, scores, last = np.empty(0, np.int64), NO_VECTOR, -math.inf
-        while len(chosen):
-            more = rows_between(self._made.bounds[chosen], self._made.bounds[chosen + 1])
-            more = more[passing[more]]
-            rows, scores = np.concatenate([rows, more]), np.concatenate([scores, self._scores(more, direction)])
-            last = _last(scores, wanted)
-            if others is None:
-                near[chosen] = -np.inf
-                others = np.flatnonzero(near >= np.maximum(last - self._made.margins, _LOWEST))
-                others = others[np.argsort(-near[others])]
-            elif len(others):
-                others = others[near[others] >= last - self._made.margins[others]]
+        nearest = np.flatnonzero(near >= np.partition(near, -step)[-step])
+        rows, scores = self._compared(nearest, direction, passing)
+        last = _last(scores, wanted)
+        # How near the nearest point of each other cell may be.
+        near += np.float32(_deviations(count)) * self._deviations
+        near[nearest] = -np.inf
+        others = np.flatnonzero(near >= max(last, _LOWEST))
+        if len(others) > _FACTOR * step:
+            others = others[np.argsort(-near[others])]
+        while len(others):
             step *= _FACTOR
-            chosen, others = others[:step], others[step:]
+            more, more_scores = self._compared(others[:step], direction, passing)
+            rows, scores = np.concatenate([rows, more]), np.concatenate([scores, more_scores])
+            last = _last(scores, wanted)
+            others = others[step:]
+            others = others[near[others] >= last]
         return rows, scores, last
+
+    def _compared(self, cells: Rows, direction: Vector, passing: Mask) -> tuple[Rows, Vector]:
+        """The rows of cells that pass, and their scores."""
+        rows = rows_between(self._bounds[cells], self._bounds[cells + 1])
+        rows = rows.compress(passing.take(rows))
+        return rows, self._scores(rows, direction)
 
     def _bury(self, ids: Sequence[int]) -> None:
         if len(rows := self._rows(ids)):
@@ -186,42 +191,34 @@ class Cells:
         return there
 
     def _scores(self, rows: Rows, direction: Vector) -> Vector:
-        parts = [
-            _products(self._codes.take(rows[start : start + _COMPARED_AT_ONCE], axis=0).astype(np.float32), direction)
-            for start in range(0, len(rows), _COMPARED_AT_ONCE)
-        ]
-        return np.concatenate(parts) if parts else NO_VECTOR
+        piece = rows_of_a_piece(dim := len(direction))
+        at_once = max(1, _FLOATS_AT_ONCE // (piece * dim)) * piece
+        scores = np.empty(-(-len(rows) // piece) * piece, np.float32)
+        room = _room(at_once * dim).reshape(-1, piece, dim)
+        for start in range(0, len(rows), at_once):
+            codes = self._codes.take(rows[start : start + at_once], axis=0)
+            pieces = -(-len(codes) // piece)
+            room.reshape(-1, dim)[: len(codes)] = codes  # behind them is what was compared before
+            np.matmul(room[:pieces], direction, out=scores[start : start + pieces * piece].reshape(-1, piece))
+        return scores[: len(rows)]
 
 
-def _products(vectors: Vectors, others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Products of vectors [n, dim] with one of [dim], or with [dim, m], in pieces that BLAS does not share among threads."""
-    piece = max(1, (_ONE_THREAD_VECTOR if others.ndim == 1 else _ONE_THREAD // others.shape[1]) // vectors.shape[1])
-    whole = len(vectors) // piece * piece
-    products = vectors[:whole].reshape(-1, piece, vectors.shape[1]) @ others
-    products = products.reshape(whole, *others.shape[1:])
-    return products if whole == len(vectors) else np.concatenate([products, vectors[whole:] @ others])
+def _room(floats: int) -> Vector:
+    """Memory of this thread, since that of a new array is given back to the system and asked for again with each query."""
+    room: Vector | None = getattr(_rooms, "room", None)
+    if room is None or len(room) < floats:
+        room = _rooms.room = np.zeros(floats, np.float32)
+    return room[:floats]
+
+
+def _deviations(count: int) -> float:
+    """How many standard deviations a point may be from its centre, where so many pass."""
+    return max(_LEAST_DEVIATIONS, -_NORMAL.inv_cdf(_OVERLOOKED / count))
 
 
 def _last(scores: Vector, wanted: int) -> float:
     """The score of the last one wanted; -inf: they are fewer."""
     return float(np.partition(scores, -wanted)[-wanted]) if len(scores) >= wanted else -math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """How vectors are divided.
-
-    Attributes:
-        order: int64 [n], the vectors by cell.
-        bounds: int64 [cells + 1], where each cell begins in that order.
-        centres: float32 [cells, dim].
-        margins: float32 [cells], how far a vector may be from the centre of the cell in the direction of another.
-    """
-
-    order: Rows
-    bounds: Rows
-    centres: Vectors
-    margins: Vector
 
 
 class Gathering:
@@ -266,17 +263,17 @@ class Gathering:
         self._file.flush()
         with self._file:
             vectors = _mapped(self._file, np.float16, self._dim)
-            made = _divided(vectors, max(1, len(vectors) // _A_CELL), self._rest)
+            cells = divided(vectors, self._rest)
             scale = np.asarray(np.maximum(self._largest, _TINY) / 127, np.float32)
             with self._new_file() as file:
                 for start in range(0, len(vectors), _AT_ONCE):
-                    block = vectors[made.order[start : start + _AT_ONCE]].astype(np.float32)
+                    block = vectors[cells.order[start : start + _AT_ONCE]].astype(np.float32)
                     file.write(np.clip(np.rint(block / scale), -127, 127).astype(np.int8).tobytes())
                     self._rest()
                 file.flush()
                 codes = _mapped(file, np.int8, self._dim)
-        ids = np.frombuffer(self._ids, np.uint64)[made.order]
-        return Cells(ids, codes, scale, made, PackedColumns(self._payloads, made.order))
+        ids = np.frombuffer(self._ids, np.uint64)[cells.order]
+        return Cells(ids, codes, scale, cells, PackedColumns(self._payloads, cells.order))
 
     def close(self) -> None:
         """Remove the file."""
@@ -288,118 +285,3 @@ class Gathering:
 
 def _mapped(file: IO[bytes], dtype: type, dim: int) -> NDArray[Any]:
     return np.asarray(np.memmap(file, dtype, mode="r")).reshape(-1, dim)
-
-
-def _divided(vectors: NDArray[np.float16], number: int, rest: Callable[[], None]) -> _Made:
-    """Divide vectors by k-means in two levels: groups, and within each group cells, each vector in one of its nearest groups."""
-    draw = np.random.default_rng(0)
-    number_of_groups = max(1, round(math.sqrt(number)))
-    sample = draw.permutation(len(vectors))[: number_of_groups * _GROUP_SAMPLE]
-    groups = _k_means(vectors[np.sort(sample)].astype(np.float32), number_of_groups, draw, rest)
-    near = np.concatenate([_nearest_groups(block, groups) for block in _blocks(vectors, rest)])
-    found = []
-    for group in range(len(groups)):
-        members = vectors[near[:, -1] == group].astype(np.float32)
-        if len(members):
-            found.append(_k_means(members, min(len(members), max(1, len(members) // _A_CELL)), draw, rest))
-    of_group = np.repeat(np.arange(len(found)), [len(each) for each in found])
-    kept = np.unique(near[:, -1])
-    centres = np.concatenate(found)
-    within = {int(group): np.flatnonzero(of_group == i) for i, group in enumerate(kept)}
-    cells = _assigned(vectors, near, within, centres, rest)
-    for _ in range(_ROUNDS - 1):
-        centres = _means(vectors, cells, centres, rest)
-        cells = _assigned(vectors, near, within, centres, rest)
-    order = np.argsort(cells, kind="stable")
-    used, counts = np.unique(cells, return_counts=True)
-    bounds = np.concatenate([[0], np.cumsum(counts)])
-    variances = _squares(vectors, cells, centres)[used] / counts
-    deviations = _part_along(vectors, cells, centres, draw) * np.sqrt(variances)
-    return _Made(order, bounds, centres[used], np.asarray(_DEVIATIONS * deviations, np.float32))
-
-
-def _squares(vectors: NDArray[np.float16], cells: Rows, centres: Vectors) -> NDArray[np.float64]:
-    """float64 [cells], the sum of the squares of how far the vectors of each cell are from its centre."""
-    squares = np.zeros(len(centres))
-    for start in range(0, len(vectors), _AT_ONCE):
-        block = slice(start, start + _AT_ONCE)
-        beside = vectors[block].astype(np.float32) - centres[cells[block]]
-        squares += np.bincount(cells[block], (beside * beside).sum(axis=1), len(centres))
-    return squares
-
-
-def _part_along(vectors: NDArray[np.float16], cells: Rows, centres: Vectors, draw: np.random.Generator) -> float:
-    """How far vectors are from their centres in the direction of other vectors, in parts of how far they are altogether."""
-    rows, targets = draw.integers(len(vectors), size=_SAMPLE), draw.integers(len(vectors), size=_SAMPLE_TARGETS)
-    beside = vectors[rows].astype(np.float32) - centres[cells[rows]]
-    along = _products(beside, vectors[targets].astype(np.float32).T)
-    return math.sqrt(float(np.square(along).mean()) / max(float(np.square(beside).sum(axis=1).mean()), _TINY))
-
-
-def _blocks(vectors: NDArray[np.float16], rest: Callable[[], None]) -> Iterator[Vectors]:
-    for start in range(0, len(vectors), _AT_ONCE):
-        yield vectors[start : start + _AT_ONCE].astype(np.float32)
-        rest()
-
-
-def _closeness(vectors: Vectors, centres: Vectors) -> Vectors:
-    """float32 [vectors, centres]; the higher the nearer."""
-    closeness = _products(vectors, centres.T)
-    closeness -= (centres * centres).sum(axis=1) / 2
-    return closeness
-
-
-def _nearest_groups(vectors: Vectors, groups: Vectors) -> NDArray[np.int32]:
-    """int32 [n, _GROUPS_NEAR at most]; the nearest last."""
-    near = min(_GROUPS_NEAR, len(groups))
-    closeness = _closeness(vectors, groups)
-    found = np.argpartition(closeness, -near, axis=1)[:, -near:]
-    best = np.take_along_axis(closeness, found, axis=1).argsort(axis=1)
-    return np.take_along_axis(found, best, axis=1).astype(np.int32)
-
-
-def _k_means(vectors: Vectors, number: int, draw: np.random.Generator, rest: Callable[[], None]) -> Vectors:
-    centres = vectors[draw.permutation(len(vectors))[:number]]
-    for _ in range(_GROUP_ROUNDS):
-        nearest = np.concatenate(
-            [_closeness(vectors[start : start + _AT_ONCE], centres).argmax(axis=1) for start in range(0, len(vectors), _AT_ONCE)]
-        )  # fmt: skip
-        order = np.argsort(nearest, kind="stable")
-        used, starts, counts = np.unique(nearest[order], return_index=True, return_counts=True)
-        centres[used] = np.add.reduceat(vectors[order], starts, axis=0) / counts[:, None]
-        rest()
-    return centres
-
-
-def _assigned(
-    vectors: NDArray[np.float16],
-    near: NDArray[np.int32],
-    within: Mapping[int, Rows],
-    centres: Vectors,
-    rest: Callable[[], None],
-) -> Rows:
-    """int64 [n], the cell of each vector."""
-    cells, best = np.zeros(len(vectors), np.int64), np.full(len(vectors), -np.inf, np.float32)
-    for group, of_group in within.items():
-        members = np.flatnonzero((near == group).any(axis=1))
-        for start in range(0, len(members), _AT_ONCE):
-            rows = members[start : start + _AT_ONCE]
-            closeness = _closeness(vectors[rows].astype(np.float32), centres[of_group])
-            nearest = closeness.argmax(axis=1)
-            closest = closeness[np.arange(len(rows)), nearest]
-            nearer = closest > best[rows]
-            best[rows[nearer]], cells[rows[nearer]] = closest[nearer], of_group[nearest[nearer]]
-        rest()
-    return cells
-
-
-def _means(vectors: NDArray[np.float16], cells: Rows, centres: Vectors, rest: Callable[[], None]) -> Vectors:
-    order = np.argsort(cells, kind="stable")
-    sums = np.zeros_like(centres)
-    for start in range(0, len(order), _AT_ONCE):
-        rows = order[start : start + _AT_ONCE]
-        used, starts = np.unique(cells[rows], return_index=True)
-        sums[used] += np.add.reduceat(vectors[rows].astype(np.float32), starts, axis=0)
-        rest()
-    counts = np.bincount(cells, minlength=len(centres))[:, None]
-    return np.where(counts > 0, sums / np.maximum(counts, 1), centres).astype(np.float32)

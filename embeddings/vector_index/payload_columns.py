@@ -300,8 +300,8 @@ def rows_between(starts: Rows, ends: Rows) -> Rows:
         int64 [numbers].
     """
     lengths = ends - starts
-    behind = np.cumsum(lengths)
-    rows: Rows = np.repeat(starts - behind + lengths, lengths) + np.arange(behind[-1] if len(behind) else 0)
+    rows: Rows = (ends - lengths.cumsum()).repeat(lengths)
+    rows += np.arange(len(rows))
     return rows
 
 

@@ -1,6 +1,7 @@
 """What finds candidates under a filter: payloads as packed columns, and vectors by cells."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from embeddings.vector_index.base import PAYLOAD_FIELDS, Filter, Range
 from embeddings.vector_index.cells import Cells, Gathering
-from embeddings.vector_index.payload_columns import PackedColumns, PayloadColumns, PayloadReader
+from embeddings.vector_index.payload_columns import PackedColumns, PayloadColumns, PayloadReader, rows_between
+from embeddings.vector_index.products import products
 
 POINTS, DIM, CLUSTERS = 6_000, 32, 150
 
@@ -113,6 +115,42 @@ def test_the_nearest_that_pass_are_among_the_candidates(cells: Cells, name: str)
         nearest = [int(each) for each in np.argsort(-scores)[:10] if passing[each]]
         shares += [each + 10 in candidates for each in nearest]
     assert not shares or np.mean(shares) >= 0.99
+
+
+def test_few_points_of_other_cells_are_overlooked_however_many_pass(cells: Cells) -> None:
+    """Half of the points pass, and a quarter, and none that is near: the query's own cluster is hidden."""
+    shares = []
+    for number in range(0, POINTS, 97):
+        hidden = [row + 10 for row in range(POINTS) if row % CLUSTERS == number % CLUSTERS]
+        for price in (50.0, 75.0, -1.0):
+            passing = np.array([each.get("price") is not None and each["price"] >= price for each in PAYLOADS])
+            passing[np.array(hidden) - 10] = False
+            scores = np.where(passing, VECTORS @ VECTORS[number], -np.inf)
+            candidates = found(cells, number, Filter(ranges={"price": Range(gte=price)}, exclude_ids=hidden))
+            shares += [int(each) + 10 in candidates for each in np.argsort(-scores)[:10]]
+    assert np.mean(shares) >= 0.99
+
+
+def test_threads_that_ask_at_the_same_time_get_what_each_gets_alone(cells: Cells) -> None:
+    alone = [found(cells, number, FILTERS["nothing"]) for number in range(40)]
+    with ThreadPoolExecutor(4) as threads:
+        together = threads.map(lambda number: found(cells, number, FILTERS["nothing"]), range(40))
+        assert [*together] == alone
+
+
+@pytest.mark.parametrize("shape", [(0, 32), (7, 32), (3_000, 32), (5, 20_000)])
+def test_products_in_pieces_are_the_products(shape: tuple[int, int]) -> None:
+    draw = np.random.default_rng(4)
+    rows, one = draw.standard_normal(shape, np.float32), draw.standard_normal(shape[1], np.float32)
+    several = draw.standard_normal((shape[1], 11), np.float32)
+    assert np.allclose(products(rows, one), rows.astype(float) @ one, atol=1e-2)
+    assert np.allclose(products(rows, several), rows.astype(float) @ several, atol=1e-2)
+
+
+def test_ranges_of_rows_follow_each_other() -> None:
+    starts, ends = np.array([5, 0, 7, 9]), np.array([8, 0, 8, 11])
+    assert rows_between(starts, ends).tolist() == [5, 6, 7, 7, 9, 10]
+    assert rows_between(starts[:0], ends[:0]).tolist() == []
 
 
 def test_all_photos_that_show_the_same_are_candidates(tmp_path: Path) -> None:
