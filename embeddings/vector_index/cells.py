@@ -5,9 +5,9 @@ collection, and an engine compares all that pass. Here the vectors are sorted by
 cells are compared with the query, and then the points of the nearest cells, until a point of another cell that is nearer than the
 last one wanted would be farther from its centre, in the direction of the query, than nearly all points are.
 
-Vectors are held as int8 in a file without a name that is mapped into memory, so that the system may drop its pages. So what is
-found are candidates, which the engine compares under the filter. Points that were written since the cells were made are candidates
-of every query, until they are too many.
+Vectors are held as int8, and in full, in files without a name that are mapped into memory, so that the system may drop their pages.
+What int8 finds are candidates, of which the full vectors decide. Points that were written since the cells were made are candidates
+of every query, which the engine compares under the filter, until they are too many.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.vector_index.base import Filter, Payload, Vector
-from embeddings.vector_index.k_means import Partition, divided
+from embeddings.vector_index.k_means import Partition, Vectors, divided
 from embeddings.vector_index.payload_columns import Mask, PackedColumns, PayloadReader, Rows, rows_between
 from embeddings.vector_index.products import products, rows_of_a_piece
 
@@ -37,7 +37,7 @@ _LEAST_DEVIATIONS = 2.0
 _FIRST, _FACTOR = 200, 8
 _ALL = 2000  # up to so many that pass are all compared, without a look at the centres
 _FLOATS_AT_ONCE = 131_072  # which stay in the processor's cache
-# Candidates among which the engine finds the nearest: int8 alone cannot separate near-identical photos.
+# Candidates among which full vectors find the nearest: int8 alone cannot separate near-identical photos.
 _CANDIDATES, _CANDIDATES_A_WANTED = 256, 4
 # Two scores of int8 vectors are wrong by less than so many times the length of the target in their units.
 _ERRORS = 2.0
@@ -50,22 +50,37 @@ _NORMAL = NormalDist()
 _rooms = threading.local()
 
 
+class Near(NamedTuple):
+    """A point that was found, with its score: higher is nearer."""
+
+    id: int
+    score: float
+
+
 class Cells:
     """The points of a collection by cells. One thread at a time may change what is known of them; others search meanwhile."""
 
     def __init__(
-        self, ids: NDArray[np.uint64], codes: NDArray[np.int8], scale: Vector, cells: Partition, columns: PackedColumns
+        self,
+        ids: NDArray[np.uint64],
+        vectors: Vectors,
+        codes: NDArray[np.int8],
+        scale: Vector,
+        cells: Partition,
+        columns: PackedColumns,
     ) -> None:
         """Take what was made.
 
         Args:
             ids: of the points, by cell.
-            codes: int8 [n, dim], their vectors.
+            vectors: float32 [n, dim], in another order: that from which the cells were made.
+            codes: int8 [n, dim], the vectors by cell.
             scale: float32 [dim], by which codes are multiplied.
             cells: which of them each cell has.
             columns: the payloads.
         """
         self._ids, self._codes, self._scale, self._columns = ids, codes, scale, columns
+        self._vectors, self._places = vectors, cells.order.astype(np.int32)
         self._centres, self._bounds, self._deviations = cells.centres, cells.bounds, cells.deviations
         self._by_id = np.argsort(ids).astype(np.int32)
         self._alive = np.ones(len(ids), np.bool_)
@@ -121,8 +136,8 @@ class Cells:
             mask[self._rows(filter.exclude_ids)] = False
         return mask
 
-    def nearest(self, target: Vector, passing: Mask, count: int, wanted: int) -> list[int]:
-        """Candidates for the nearest points that pass a filter.
+    def nearest(self, target: Vector, passing: Mask, count: int, wanted: int) -> list[Near]:
+        """The nearest points that pass a filter, without those that were written.
 
         Args:
             target: float32 [dim], of unit length.
@@ -131,8 +146,20 @@ class Cells:
             wanted: how many points are looked for.
 
         Returns:
-            Ids, more than are wanted where there are more.
+            So many, best first.
         """
+        rows = self._candidates(target, passing, count, wanted)
+        # Not by BLAS, to which equal vectors have other scores in other places.
+        scores = np.einsum("ij,j->i", self._vectors.take(self._places[rows], axis=0), target)
+        best = np.argsort(-scores)[:wanted]
+        return [*map(Near, self._ids[rows[best]].tolist(), scores[best].tolist())]
+
+    def candidates(self, target: Vector, passing: Mask, count: int, wanted: int) -> list[int]:
+        """Ids of candidates for the nearest points that pass a filter, more than are wanted where there are more. As `nearest`."""
+        found: list[int] = self._ids[self._candidates(target, passing, count, wanted)].tolist()
+        return found
+
+    def _candidates(self, target: Vector, passing: Mask, count: int, wanted: int) -> Rows:
         direction = target * self._scale
         if count <= _ALL:
             rows = np.flatnonzero(passing)
@@ -144,8 +171,7 @@ class Cells:
         kept = np.flatnonzero(scores >= last - _ERRORS * math.sqrt(direction.dot(direction)))
         if len(kept) > (most := max(_CANDIDATES, _CANDIDATES_A_WANTED * wanted)):
             kept = kept[np.argpartition(scores[kept], -most)[-most:]]
-        found: list[int] = self._ids[rows[kept]].tolist()
-        return found
+        return rows[kept]
 
     def _near(
         self, target: Vector, direction: Vector, passing: Mask, count: int, wanted: int
@@ -252,7 +278,7 @@ class Gathering:
         if not points:
             return
         vectors = np.stack([vector for vector, _ in points.values()])
-        self._file.write(vectors.astype(np.float16).tobytes())
+        self._file.write(vectors.astype(np.float32).tobytes())
         self._largest = np.maximum(self._largest, np.abs(vectors).max(axis=0))
         self._ids.extend(points)
         for _, payload in points.values():
@@ -262,18 +288,18 @@ class Gathering:
         """The cells of all points that were taken, one at least."""
         self._file.flush()
         with self._file:
-            vectors = _mapped(self._file, np.float16, self._dim)
+            vectors = _mapped(self._file, np.float32, self._dim)
             cells = divided(vectors, self._rest)
             scale = np.asarray(np.maximum(self._largest, _TINY) / 127, np.float32)
             with self._new_file() as file:
                 for start in range(0, len(vectors), _AT_ONCE):
-                    block = vectors[cells.order[start : start + _AT_ONCE]].astype(np.float32)
+                    block = vectors[cells.order[start : start + _AT_ONCE]]
                     file.write(np.clip(np.rint(block / scale), -127, 127).astype(np.int8).tobytes())
                     self._rest()
                 file.flush()
                 codes = _mapped(file, np.int8, self._dim)
         ids = np.frombuffer(self._ids, np.uint64)[cells.order]
-        return Cells(ids, codes, scale, cells, PackedColumns(self._payloads, cells.order))
+        return Cells(ids, vectors, codes, scale, cells, PackedColumns(self._payloads, cells.order))
 
     def close(self) -> None:
         """Remove the file."""

@@ -57,7 +57,7 @@ from embeddings.vector_index.base import (
     sketches_of,
     stored_payload,
 )
-from embeddings.vector_index.cells import Cells, Gathering
+from embeddings.vector_index.cells import Cells, Gathering, Near
 from embeddings.vector_index.filtered_search import (
     EXACT,
     LEAST_RESCORED,
@@ -90,6 +90,7 @@ _LEARNING_RATE = 0.05
 # Cells take some 10 MB for 100,000 points; making them takes half a minute, 5 s of the processor. Not again at once while many
 # points are written.
 _MOST_IN_CELLS, _CELLS_AGAIN_S = 500_000, 300
+_CELLS_BYTES = 5  # on the disk, for each number of a vector: as float32 and as int8
 _NO_CELLS = "what filters the index %s fast cannot be made: %s"
 # The engine maps its files into memory and lets them grow: where the disk has no room for a page that is written to, the kernel
 # kills the process (SIGBUS). So it is asked before. One write was measured to take up to 45 MB, opening up to 32.
@@ -112,6 +113,7 @@ _SCHEMAS: Mapping[FieldType, engine.PayloadSchemaType | engine.IntegerIndexParam
     # The binding turns MatchValue(True) into the integer 1, which a boolean never equals: booleans are kept as 0 and 1.
     FieldType.BOOL: _BY_VALUE,
 }
+_Scored = engine.ScoredPoint | Near
 _INT8 = engine.ScalarQuantizationConfig(engine.ScalarType.Int8, quantile=0.99, memory=engine.Memory.Pinned)
 _NOT_RESCORED = engine.QuantizationSearchParams(rescore=False)
 _BOOLEANS = [name for name, field_type in PAYLOAD_FIELDS.items() if field_type is FieldType.BOOL]
@@ -442,7 +444,7 @@ class EdgeVectorIndex:
                 return
             shard.cells_begun = now
             # Where the disk has no room, queries go on as before.
-            needed = 3 * shard.count() * shard.collection.dim + _ROOM_TO_WRITE_BYTES
+            needed = _CELLS_BYTES * shard.count() * shard.collection.dim + _ROOM_TO_WRITE_BYTES
             if shutil.disk_usage(self._path).free < needed:
                 return
             try:
@@ -630,7 +632,7 @@ class _Stopped(Exception):
 
 
 # Asks for several things at a time, is sent their answers, and returns the points in the end.
-_Asking = Generator[list[engine.QueryRequest], Any, list[engine.ScoredPoint]]
+_Asking = Generator[list[engine.QueryRequest], Any, Sequence[_Scored]]
 
 
 @dataclass(slots=True)
@@ -657,7 +659,7 @@ class _Search:
     hidden: AnyCollection[int]
     scanned: int
     rescored: bool
-    answered: list[engine.ScoredPoint] | None = None
+    answered: Sequence[_Scored] | None = None
     points_a_product: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -733,7 +735,7 @@ class _Search:
             exclude = {**exclude, "product_id": [*exclude.get("product_id", ()), *without_products]}
         return replace(asked, exclude=exclude, exclude_ids=self.hidden)
 
-    def _scored(self, limit: int, filter: Filter | None) -> list[engine.ScoredPoint]:
+    def _scored(self, limit: int, filter: Filter | None) -> Sequence[_Scored]:
         """The nearest `limit` points and all that tie with the last of them: which of these the engine returns is chance."""
         asked = limit + 1
         while True:
@@ -762,12 +764,15 @@ class _Search:
             passing = total if conditions is None else _count(self.shard, conditions, exact=False)
         situation = Situation(limit, passing, total, self.scanned, not self.rescored, rows is not None)
         step: Step | None = first_step(situation)
-        points: list[engine.ScoredPoint] = []
+        points: Sequence[_Scored] = []
         while step is not None:
             if step.in_cells and cells is not None and filter is not None and rows is not None:
-                among = _among(cells.nearest(self.vector, rows, in_rows, limit), None)
-                if cells.written:
-                    among = engine.Filter(should=[among, _among(cells.written, _engine_filter(filter))])
+                if not (written := cells.written):
+                    return [*cells.nearest(self.vector, rows, in_rows, limit)]
+                # All are compared by the engine, so that equal vectors have equal scores.
+                among = _among(cells.candidates(self.vector, rows, in_rows, limit), None)
+                newer = [_has_id(written), *_all_of(_engine_filter(filter))]
+                among = engine.Filter(should=[among, engine.Filter(must=newer)])
                 (points,) = yield [self._request(limit, among, exact=not self.rescored)]
                 return points
             if filter is not None and conditions is None:
@@ -802,9 +807,7 @@ class _Search:
             requests.append(_request(self.target, limit, conditions, in_graph))
         return requests
 
-    def _joined(
-        self, points: Iterable[engine.ScoredPoint], others: Iterable[engine.ScoredPoint]
-    ) -> list[engine.ScoredPoint]:
+    def _joined(self, points: Iterable[_Scored], others: Iterable[_Scored]) -> Sequence[_Scored]:
         """The points of both, each once, best first."""
         sign = self.shard.collection.distance.sign
         each = {point.id: point for point in [*points, *others]}
@@ -818,12 +821,12 @@ class _Search:
         return _request(self.target, limit, conditions, params)
 
 
-def _ask(shard: _Shard, asking: Sequence[_Asking]) -> list[list[engine.ScoredPoint]]:
+def _ask(shard: _Shard, asking: Sequence[_Asking]) -> list[Sequence[_Scored]]:
     """What each is answered in the end; those that ask at the same time are asked in one batch."""
-    answers: dict[int, list[engine.ScoredPoint]] = {}
+    answers: dict[int, Sequence[_Scored]] = {}
     waiting: dict[int, list[engine.QueryRequest]] = {}
 
-    def go_on(position: int, got: list[list[engine.ScoredPoint]] | None) -> None:
+    def go_on(position: int, got: list[Sequence[_Scored]] | None) -> None:
         try:
             waiting[position] = asking[position].send(got)
         except StopIteration as stop:
@@ -894,8 +897,17 @@ def _first_of_tied(found: Sequence[engine.ScoredPoint], limit: int) -> list[tupl
 
 
 def _among(ids: AnyCollection[Any], conditions: engine.Filter | None) -> engine.Filter:
-    chosen = engine.HasIdCondition(set(ids))
-    return engine.Filter(must=[chosen] if conditions is None else [chosen, conditions])
+    return engine.Filter(must=[engine.HasIdCondition(set(ids)), *_all_of(conditions)])
+
+
+def _all_of(conditions: engine.Filter | None) -> list[Any]:
+    return [] if conditions is None else [conditions]
+
+
+@lru_cache(maxsize=16)
+def _has_id(ids: frozenset[int]) -> engine.HasIdCondition:
+    """Kept, as it takes 0.1 ms for a thousand ids that are the same in one query after the other."""
+    return engine.HasIdCondition(set(ids))
 
 
 def _give_memory_back() -> None:

@@ -40,11 +40,11 @@ class Partition:
     deviations: NDArray[np.float32]
 
 
-def divided(vectors: NDArray[np.float16], rest: Callable[[], None]) -> Partition:
+def divided(vectors: Vectors, rest: Callable[[], None]) -> Partition:
     """Divide vectors by k-means in two levels: groups, and within each group cells, each vector in one of its nearest groups.
 
     Args:
-        vectors: float16 [n, dim], one at least.
+        vectors: float32 [n, dim], one at least.
         rest: called between pieces of work; may raise an error that ends it.
 
     Returns:
@@ -54,11 +54,11 @@ def divided(vectors: NDArray[np.float16], rest: Callable[[], None]) -> Partition
     draw = np.random.default_rng(0)
     number_of_groups = max(1, round(math.sqrt(number)))
     sample = draw.permutation(len(vectors))[: number_of_groups * _GROUP_SAMPLE]
-    groups = _k_means(vectors[np.sort(sample)].astype(np.float32), number_of_groups, draw, rest)
+    groups = _k_means(vectors[np.sort(sample)], number_of_groups, draw, rest)
     near = np.concatenate([_nearest_groups(block, groups) for block in _blocks(vectors, rest)])
     found = []
     for group in range(len(groups)):
-        members = vectors[near[:, -1] == group].astype(np.float32)
+        members = vectors[near[:, -1] == group]
         if len(members):
             found.append(_k_means(members, min(len(members), max(1, len(members) // _A_CELL)), draw, rest))
     of_group = np.repeat(np.arange(len(found)), [len(each) for each in found])
@@ -77,27 +77,27 @@ def divided(vectors: NDArray[np.float16], rest: Callable[[], None]) -> Partition
     return Partition(order, bounds, centres[used], np.asarray(deviations, np.float32))
 
 
-def _squares(vectors: NDArray[np.float16], cells: Rows, centres: Vectors) -> NDArray[np.float64]:
+def _squares(vectors: Vectors, cells: Rows, centres: Vectors) -> NDArray[np.float64]:
     """float64 [cells], the sum of the squares of how far the vectors of each cell are from its centre."""
     squares = np.zeros(len(centres))
     for start in range(0, len(vectors), _AT_ONCE):
         block = slice(start, start + _AT_ONCE)
-        beside = vectors[block].astype(np.float32) - centres[cells[block]]
+        beside = vectors[block] - centres[cells[block]]
         squares += np.bincount(cells[block], (beside * beside).sum(axis=1), len(centres))
     return squares
 
 
-def _part_along(vectors: NDArray[np.float16], cells: Rows, centres: Vectors, draw: np.random.Generator) -> float:
+def _part_along(vectors: Vectors, cells: Rows, centres: Vectors, draw: np.random.Generator) -> float:
     """How far vectors are from their centres in the direction of other vectors, in parts of how far they are altogether."""
     rows, targets = draw.integers(len(vectors), size=_SAMPLE), draw.integers(len(vectors), size=_SAMPLE_TARGETS)
-    beside = vectors[rows].astype(np.float32) - centres[cells[rows]]
-    along = products(beside, vectors[targets].astype(np.float32).T)
+    beside = vectors[rows] - centres[cells[rows]]
+    along = products(beside, vectors[targets].T)
     return math.sqrt(float(np.square(along).mean()) / max(float(np.square(beside).sum(axis=1).mean()), _TINY))
 
 
-def _blocks(vectors: NDArray[np.float16], rest: Callable[[], None]) -> Iterator[Vectors]:
+def _blocks(vectors: Vectors, rest: Callable[[], None]) -> Iterator[Vectors]:
     for start in range(0, len(vectors), _AT_ONCE):
-        yield vectors[start : start + _AT_ONCE].astype(np.float32)
+        yield vectors[start : start + _AT_ONCE]
         rest()
 
 
@@ -131,7 +131,7 @@ def _k_means(vectors: Vectors, number: int, draw: np.random.Generator, rest: Cal
 
 
 def _assigned(
-    vectors: NDArray[np.float16],
+    vectors: Vectors,
     near: NDArray[np.int32],
     within: Mapping[int, Rows],
     centres: Vectors,
@@ -143,7 +143,7 @@ def _assigned(
         members = np.flatnonzero((near == group).any(axis=1))
         for start in range(0, len(members), _AT_ONCE):
             rows = members[start : start + _AT_ONCE]
-            closeness = _closeness(vectors[rows].astype(np.float32), centres[of_group])
+            closeness = _closeness(vectors[rows], centres[of_group])
             nearest = closeness.argmax(axis=1)
             closest = closeness[np.arange(len(rows)), nearest]
             nearer = closest > best[rows]
@@ -152,13 +152,13 @@ def _assigned(
     return cells
 
 
-def _means(vectors: NDArray[np.float16], cells: Rows, centres: Vectors, rest: Callable[[], None]) -> Vectors:
+def _means(vectors: Vectors, cells: Rows, centres: Vectors, rest: Callable[[], None]) -> Vectors:
     order = np.argsort(cells, kind="stable")
     sums = np.zeros_like(centres)
     for start in range(0, len(order), _AT_ONCE):
         rows = order[start : start + _AT_ONCE]
         used, starts = np.unique(cells[rows], return_index=True)
-        sums[used] += np.add.reduceat(vectors[rows].astype(np.float32), starts, axis=0)
+        sums[used] += np.add.reduceat(vectors[rows], starts, axis=0)
         rest()
     counts = np.bincount(cells, minlength=len(centres))[:, None]
     return np.where(counts > 0, sums / np.maximum(counts, 1), centres).astype(np.float32)

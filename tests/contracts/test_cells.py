@@ -85,7 +85,7 @@ def cells(tmp_path: Path) -> Iterator[Cells]:
 def found(cells: Cells, number: int, filter: Filter, wanted: int = 10) -> list[int]:
     passing = cells.passing(filter)
     assert passing is not None
-    return cells.nearest(VECTORS[number], passing, int(passing.sum()), wanted)
+    return cells.candidates(VECTORS[number], passing, int(passing.sum()), wanted)
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -129,6 +129,22 @@ def test_few_points_of_other_cells_are_overlooked_however_many_pass(cells: Cells
             candidates = found(cells, number, Filter(ranges={"price": Range(gte=price)}, exclude_ids=hidden))
             shares += [int(each) + 10 in candidates for each in np.argsort(-scores)[:10]]
     assert np.mean(shares) >= 0.99
+
+
+def test_the_nearest_have_exact_scores_and_equal_vectors_equal_ones(tmp_path: Path) -> None:
+    gathering = Gathering(tmp_path, DIM, lambda: None)
+    rows = VECTORS.copy()
+    rows[5::200] = rows[5]
+    gathering.add({number: (rows[number], PAYLOADS[number]) for number in range(POINTS)})
+    cells = gathering.made()
+    passing = cells.passing(Filter(exclude={"category": ["d9"]}))
+    assert passing is not None
+    nearest = cells.nearest(rows[5], passing, int(passing.sum()), 40)
+    assert {each.id for each in nearest[:30]} == {*range(5, POINTS, 200)}
+    assert len({each.score for each in nearest[:30]}) == 1
+    assert [each.score for each in nearest] == sorted((each.score for each in nearest), reverse=True)
+    assert np.allclose([each.score for each in nearest], rows[[each.id for each in nearest]] @ rows[5], atol=1e-6)
+    gathering.close()
 
 
 def test_threads_that_ask_at_the_same_time_get_what_each_gets_alone(cells: Cells) -> None:
