@@ -56,7 +56,11 @@ def enqueue_images_for(version: EncoderVersion, image_ids: Sequence[int]) -> Non
             this.mark_to_upsert()
         else:
             this.mark_pending(content_hash=content_hash)
-    ensure_rows(version, hashes)
+    if rows:
+        # Also those that a worker has deleted meanwhile.
+        ensure_rows(version, hashes)
+    else:
+        _add(version, hashes)
 
 
 def enqueue_products(product_ids: Sequence[int]) -> None:
@@ -109,13 +113,17 @@ def ensure_rows(version: EncoderVersion, hashes: Mapping[int, str]) -> int:
         back = rows.filter(state=State.REMOVED)
         back.filter(vector__isnull=False).mark_to_upsert()
         back.filter(vector__isnull=True).mark_pending()
-    missing = [
+    return _add(version, {image_id: hashes[image_id] for image_id in hashes if image_id not in states})
+
+
+def _add(version: EncoderVersion, hashes: Mapping[int, str]) -> int:
+    """Create pending rows for photos, by their hashes. Returns their number."""
+    rows = [
         ImageEmbedding(version=version, image_id=image_id, content_hash=content_hash)
         for image_id, content_hash in hashes.items()
-        if image_id not in states
     ]
-    ImageEmbedding.objects.bulk_create(missing, ignore_conflicts=True, batch_size=500)
-    return len(missing)
+    ImageEmbedding.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+    return len(rows)
 
 
 def ensure_all_rows(version: EncoderVersion) -> int:

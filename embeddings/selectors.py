@@ -286,7 +286,8 @@ def versions_in_use() -> QuerySet[EncoderVersion]:
 def tracked_versions() -> list[EncoderVersion]:
     """The versions for which changes of the catalogue are enqueued: active, kept for rollback, or being built."""
     tracked = _in_use() | Q(rebuild_started_at__isnull=False)
-    return list(EncoderVersion.objects.filter(tracked).select_related("collection"))
+    # Each change of a product asks for them, and needs no more than their ids.
+    return list(EncoderVersion.objects.filter(tracked).only("pk", "collection_id"))
 
 
 def _in_use() -> Q:

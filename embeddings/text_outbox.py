@@ -28,10 +28,16 @@ def enqueue_texts(product_ids: Sequence[int]) -> None:
     """Enqueue the texts of new or changed products, and the removal of those that a collection does not cover any more."""
     for version in tracked_versions():
         covered = set(products_covered(version).filter(pk__in=product_ids).values_list("pk", flat=True))
-        rows = IndexedText.objects.filter(version=version, product_id__in=product_ids)
-        rows.exclude(product_id__in=covered).exclude(state=State.REMOVED).mark_removed()
-        rows.filter(product_id__in=covered).mark_pending()
-        _ensure(version, covered)
+        rows = IndexedText.objects.filter(version=version)
+        states = dict(rows.filter(product_id__in=product_ids).values_list("product_id", "state"))
+        left = [each for each, state in states.items() if each not in covered and state != State.REMOVED]
+        if left:
+            rows.filter(product_id__in=left).mark_removed()
+        known = covered & states.keys()
+        if known and rows.filter(product_id__in=known).mark_pending() < len(known):
+            # A worker has deleted some meanwhile.
+            _ensure(version, known)
+        _add(version, covered - known)
 
 
 def enqueue_text_removals(product_ids: AnyCollection[int]) -> None:
@@ -86,8 +92,10 @@ def stale_texts(waited: timedelta, limit: int) -> list[int]:
 
 
 def _ensure(version: EncoderVersion, product_ids: AnyCollection[int]) -> None:
-    missing = set(product_ids) - set(
-        IndexedText.objects.filter(version=version, product_id__in=product_ids).values_list("product_id", flat=True)
-    )
-    rows = [IndexedText(version=version, product_id=product_id) for product_id in sorted(missing)]
+    known = IndexedText.objects.filter(version=version, product_id__in=product_ids).values_list("product_id", flat=True)
+    _add(version, set(product_ids) - set(known))
+
+
+def _add(version: EncoderVersion, product_ids: AnyCollection[int]) -> None:
+    rows = [IndexedText(version=version, product_id=product_id) for product_id in sorted(product_ids)]
     IndexedText.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
