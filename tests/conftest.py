@@ -17,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 
 from jobs.process import process
 from stores.patience import patience
+from tests.emptying import emptying_by_copy
 from tests.settings import on_postgres
 
 if TYPE_CHECKING:
@@ -154,6 +155,13 @@ def _depends_on_database(item: pytest.Item) -> bool:
 def _shares_fixtures(item: pytest.Function) -> bool:
     definitions = item._fixtureinfo.name2fixturedefs.values()
     return any(definition.scope == "module" for each in definitions for definition in each)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_emptying() -> Iterator[None]:
+    """See `tests.emptying`."""
+    with emptying_by_copy():
+        yield
 
 
 @pytest.fixture(autouse=True)
