@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.vector_index.base import Filter, Payload, Vector
+from embeddings.vector_index.columns import Mask, Rows
 from embeddings.vector_index.k_means import Partition, Vectors, divided
-from embeddings.vector_index.payload_columns import Mask, PackedColumns, PayloadReader, Rows, rows_between
+from embeddings.vector_index.packed_columns import PackedColumns, PayloadReader, rows_between
 from embeddings.vector_index.products import products, rows_of_a_piece
 
 # Of the points that pass, so many are expected to be farther from their centre than is looked at. See decision 13.

@@ -66,10 +66,11 @@ from embeddings.vector_index.base import (
     sketch_of,
     stored_payload,
 )
+from embeddings.vector_index.columns import Mask, Rows
 from embeddings.vector_index.filtered_search import FEW_HIDDEN
 from embeddings.vector_index.folder_lock import locked
 from embeddings.vector_index.journal import Journal
-from embeddings.vector_index.payload_columns import Mask, PayloadColumns, Rows
+from embeddings.vector_index.payload_columns import PayloadColumns
 from embeddings.vector_index.sparse_columns import SparseColumns
 
 Kind = OneOf["flat", "hnsw", "ivf_pq"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.vector_index.payload_columns import Rows
+from embeddings.vector_index.columns import Rows
 from embeddings.vector_index.products import products
 
 Vectors = NDArray[np.float32]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from embeddings.vector_index.base import PAYLOAD_FIELDS, Filter, Range
 from embeddings.vector_index.cells import Cells, Gathering
-from embeddings.vector_index.payload_columns import PackedColumns, PayloadColumns, PayloadReader, rows_between
+from embeddings.vector_index.packed_columns import PackedColumns, PayloadReader, rows_between
+from embeddings.vector_index.payload_columns import PayloadColumns
 from embeddings.vector_index.products import products
 
 POINTS, DIM, CLUSTERS = 6_000, 32, 150
