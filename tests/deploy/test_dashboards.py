@@ -113,9 +113,21 @@ def broker(tmp_path) -> Iterator[str]:
     redis.stop()
 
 
+@pytest.fixture(scope="module")
+def samples() -> dict[str, list[dict[str, str]]]:
+    """What `exported` has found; empty until the first test that needs it."""
+    return {}
+
+
 @pytest.fixture
-def exported(make_site, draw_photos, broker) -> dict[str, list[dict[str, str]]]:
+def exported(samples, request) -> dict[str, list[dict[str, str]]]:
     """The metrics of a web process that embeds photos and has answered a request, and of one with a broker: labels by sample."""
+    return samples or request.getfixturevalue("read_samples")
+
+
+@pytest.fixture
+def read_samples(samples, make_site, draw_photos, broker) -> dict[str, list[dict[str, str]]]:
+    """Reads them from new processes."""
     site = make_site()
     site.manage("import_catalog", str(draw_photos(3)))
     server = site.serve()
@@ -125,11 +137,10 @@ def exported(make_site, draw_photos, broker) -> dict[str, list[dict[str, str]]]:
     show = "from recommender import metrics; print(*metrics.exposition().decode().splitlines(), sep='\\n')"
     queued = site.manage("shell", "--no-imports", "-c", show, CELERY_BROKER_URL=broker).stdout
     text += "".join(f"{line}\n" for line in queued.splitlines() if re.match("lookalike_(queue|broker)", line))
-    found: dict[str, list[dict[str, str]]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            found.setdefault(sample.name, []).append(sample.labels)
-    return found
+            samples.setdefault(sample.name, []).append(sample.labels)
+    return samples
 
 
 def test_every_metric_of_rules_and_dashboard_is_exported_by_a_running_process(exported):
