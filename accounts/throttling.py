@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.core.cache import BaseCache, caches
-from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -173,6 +172,9 @@ def _cost(view: APIView) -> int:
 def _window_count(key: str, cost: int, window_s: int) -> int:
     # Without Redis both caches are this process's own.
     if settings.REDIS_URL and _CACHE_DOWN not in caches["process"]:
+        # Not above: a process without Redis does without it.
+        from redis.exceptions import RedisError
+
         try:
             return _increment(caches["default"], key, cost, window_s)
         except RedisError as error:

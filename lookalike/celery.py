@@ -13,7 +13,6 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Connection
 from kombu.exceptions import OperationalError
-from redis.exceptions import OutOfMemoryError
 
 from lookalike import request_ids
 
@@ -137,6 +136,9 @@ class Consumer(consumer.Consumer):
         return connection
 
     def _make_room(self, connection: Connection) -> None:
+        # Not above: this module is imported by every process, and most use no Redis.
+        from redis.exceptions import OutOfMemoryError
+
         channel: Any = connection.default_channel
         try:
             channel.client.set("lookalike:room", 1, ex=1)
