@@ -129,7 +129,12 @@ class Photos:
             + [-1] * 2 * len(self._products),
             dtype=np.int64,
         )
+        self._class_of_folder = {folder.resolve(): number for folder, number in classes.items()}
         self._kept: dict[int, Image.Image] = {}
+
+    def class_of(self, path: Path) -> int:
+        """The class of a photo by its folder; -1 for none."""
+        return self._class_of_folder.get(path.resolve().parent, -1)
 
     def __len__(self) -> int:
         return len(self.classes)

@@ -60,7 +60,8 @@ class MaskRecipe:
         pictures: of products; as_they_are: the share of them that stays on its own background, where that is plain.
         scenes: photos that are seen whole.
         demo_products: of the demo catalogue, whose drawings are cut out too; drawn: the share of pictures with them.
-        plain_backgrounds: the share of backgrounds with one colour or a gradient, not a photo.
+        plain_backgrounds: the share of backgrounds with one colour or a gradient, not a photo; light_backgrounds: the share of
+            these that are nearly white, as many shops have them.
         mask_epochs, mask_learning_rate: of the layers of the mask alone, which come first.
         epochs, learning_rate: of these with the later convolutions of the first look.
         batch, seed: of both.
@@ -72,12 +73,30 @@ class MaskRecipe:
     demo_products: int = 200
     drawn: float = 0.15
     plain_backgrounds: float = 0.2
+    light_backgrounds: float = 0.0
     mask_epochs: int = 3
     mask_learning_rate: float = 2e-3
     epochs: int = 8
     learning_rate: float = 6e-4
     batch: int = 64
     seed: int = 7
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A product on another photo or its own: picture RGB and mask L, both `_SIDE` square.
+
+    Attributes:
+        picture: what is seen.
+        mask: where the product is.
+        clean: the product's own photo, in the same colours, RGB.
+        source: file of that photo; None for a drawing.
+    """
+
+    picture: Image.Image
+    mask: Image.Image
+    clean: Image.Image
+    source: Path | None
 
 
 class Pictures:
@@ -87,17 +106,18 @@ class Pictures:
         self._products, self._backgrounds, self._recipe = products, backgrounds, recipe
         self._demo: Sequence[DemoProduct] = demo_products(count=recipe.demo_products) if recipe.demo_products else []
 
-    def make(self, number: int) -> Cut:
-        """A picture RGB and its mask L, both `_SIDE` square, the same for the same number and seed."""
+    def make(self, number: int) -> Composed:
+        """A picture, the same for the same number and seed."""
         random = np.random.default_rng([self._recipe.seed, number])
-        photo, mask, plain = self._cut(random)
+        photo, mask, plain, source = self._cut(random)
         if random.random() < 0.5:
             photo, mask = (each.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for each in (photo, mask))
         # A mask by colours may lack a sleeve: it says what was pasted, not where the product ends.
         if random.random() < self._recipe.as_they_are and plain:
-            return photo, mask
+            return Composed(photo, mask, photo, source)
         if random.random() < 0.5:
             photo = random_view(photo, random, least_area=1.0)
+        clean = photo
         if random.random() < 0.5:
             photo, mask = _moved(photo, mask, random)
         mask = mask.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 2.5)))
@@ -105,15 +125,17 @@ class Pictures:
         picture.paste(photo.resize(picture.size), mask=mask)
         if random.random() < 0.3:
             picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0, 1.2)))
-        return picture, mask
+        return Composed(picture, mask, clean, source)
 
-    def _cut(self, random: np.random.Generator) -> tuple[Image.Image, Image.Image, bool]:
-        """A photo, the mask of its product, and whether it is by a plain border."""
+    def _cut(self, random: np.random.Generator) -> tuple[Image.Image, Image.Image, bool, Path | None]:
+        """A photo, the mask of its product, whether it is by a plain border, and the file of the photo."""
         for _ in range(1000):
+            source = None
             if self._demo and random.random() < self._recipe.drawn:
                 photo = draw_view(self._demo[int(random.integers(len(self._demo)))], int(random.integers(2)))
             else:
-                photo = read_photo(self._products[int(random.integers(len(self._products)))])
+                source = self._products[int(random.integers(len(self._products)))]
+                photo = read_photo(source)
             photo = photo.resize((_SIDE, _SIDE))
             mask = product_mask(photo)
             plain = mask is not None
@@ -123,15 +145,17 @@ class Pictures:
                     continue
                 mask = foreground.mask
             whole = Image.fromarray(mask.astype(np.uint8) * 255)
-            return photo, whole.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC), plain
+            return photo, whole.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC), plain, source
         raise ValueError("no photo of --products shows a product that stands out from its border")
 
     def _background(self, random: np.random.Generator) -> Image.Image:
         if random.random() < self._recipe.plain_backgrounds:
-            one = random.uniform(0, 255, 3)
+            light = random.random() < self._recipe.light_backgrounds
+            one = random.uniform(222, 255) + random.normal(0, 4, 3) if light else random.uniform(0, 255, 3)
             ramp = np.linspace(0, 1, _SIDE)[:, None, None]
-            noise = random.normal(0, random.uniform(0, 12), (_SIDE, _SIDE, 1))
-            pixels = one + random.normal(0, 40, 3) * (ramp if random.random() < 0.5 else ramp.swapaxes(0, 1)) + noise
+            slope = random.normal(0, 8 if light else 40, 3)
+            noise = random.normal(0, random.uniform(0, 3 if light else 12), (_SIDE, _SIDE, 1))
+            pixels = one + slope * (ramp if random.random() < 0.5 else ramp.swapaxes(0, 1)) + noise
             return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
         photo = read_photo(self._backgrounds[int(random.integers(len(self._backgrounds)))])
         return random_view(photo, random).resize((_SIDE, _SIDE))
@@ -194,11 +218,12 @@ def train_mask(
         path = Path(work) / "maps.tflite"
         flat = [keras.layers.Flatten()(tensor) for tensor in finer]
         path.write_bytes(to_litert(keras.Model(network.input, keras.layers.Concatenate()(flat))))
-        maps_of = _FlatMaps(path)
+        maps_of = FlatMaps(path)
 
         def of(number: int) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
             if number < recipe.pictures:
-                photo, mask = pictures.make(number)
+                composed = pictures.make(number)
+                photo, mask = composed.picture, composed.mask
                 target = np.asarray(mask.resize((cells, cells), Image.Resampling.BOX), np.float32) / np.float32(255)
             else:
                 photo = read_photo(scenes[whole[number - recipe.pictures]])
@@ -252,13 +277,15 @@ def train_mask(
         network.get_layer(name).set_weights([kernel / scale, bias])
 
 
-class _FlatMaps:
-    """The maps of a first look, one after the other, float16 [n]; an interpreter a thread."""
+class FlatMaps:
+    """What a part of a network gives for a photo, float16 [n]; an interpreter a thread."""
 
     def __init__(self, path: Path) -> None:
+        """Read the file: float32 [1, s, s, 3] in [0, 1] -> float32 [1, n]."""
         self._encoder, self._mine = LiteRTEncoder(path), threading.local()
 
     def __call__(self, photo: Image.Image) -> NDArray[np.float16]:
+        """Of a photo, RGB, of any size."""
         if not hasattr(self._mine, "interpreter"):
             self._mine.interpreter = self._encoder.new_interpreter()
         interpreter = self._mine.interpreter

@@ -243,9 +243,12 @@ def with_foreground_features(network: keras.Model) -> keras.Model:
 
 def with_mean_features(network: keras.Model) -> keras.Model:
     """A network of the same convolutions that sees the whole photo and ends with the plain mean over it, float32 [B, features]."""
-    return keras.Model(
-        network.get_layer(_PIXELS).input, layers.GlobalAveragePooling2D(name="features")(_last_map(network))
-    )
+    return keras.Model(photos_seen(network), layers.GlobalAveragePooling2D(name="features")(_last_map(network)))
+
+
+def photos_seen(network: keras.Model) -> Any:
+    """What the convolutions that make vectors see: float32 [B, s, s, 3] in [0, 1], after the first look if there is one."""
+    return network.get_layer(_PIXELS).input
 
 
 def _last_map(network: keras.Model) -> Any:

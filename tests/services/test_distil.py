@@ -19,7 +19,7 @@ from tests.services.conftest import ROOT
 pytestmark = pytest.mark.tensorflow
 
 WEIGHTS = bundled_weights("bundled-fast")
-RECIPES = ("distil", "distil_joined", "foreground_mask", "quantise", "refit")
+RECIPES = ("distil", "distil_blanked", "distil_joined", "foreground_mask", "quantise", "refit")
 AS_KERAS = """
 import sys
 import numpy as np

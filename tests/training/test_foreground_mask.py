@@ -16,18 +16,25 @@ from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
 from embeddings.encoders.preprocessing import to_input  # noqa: E402
 from storefront.demo.catalogue import demo_products, draw_view  # noqa: E402
 from training.augmentation import product_mask  # noqa: E402
+from training.distil_blanked import BlankedRecipe, distil_blanked  # noqa: E402
+from training.distil_joined import Photos  # noqa: E402
 from training.export import to_litert  # noqa: E402
 from training.foreground_mask import MaskRecipe, train_mask  # noqa: E402
 from training.litert_files import read_litert  # noqa: E402
-from training.student import with_mean_features  # noqa: E402
+from training.photo_folders import photos_in  # noqa: E402
+from training.student import MASK, with_mean_features  # noqa: E402
 
 pytestmark = [
     pytest.mark.tensorflow,
+    pytest.mark.timeout(900),
     # TensorFlow's arrays are older than NumPy's keyword `copy`.
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
 ]
 
 RECIPE = MaskRecipe(pictures=240, demo_products=0, mask_epochs=6, epochs=12, batch=20)
+
+
+TAUGHT = BlankedRecipe(composed=120, crops=0, demo_products=0, epochs=2, batch=20, others=100, class_weight=0)
 
 
 def scene(seed: int) -> Image.Image:
@@ -46,18 +53,33 @@ def on(background: Image.Image, drawing: Image.Image) -> Image.Image:
 
 
 @pytest.fixture(scope="module")
-def looking(tmp_path_factory) -> Path:
-    """Weights of `bundled` with a mask that was learned for a moment."""
-    folder = tmp_path_factory.mktemp("mask")
-    scenes, products = [], []
+def folders(tmp_path_factory) -> tuple[Path, Path]:
+    """40 drawn products, and 40 scenes to set them on."""
+    products, scenes = (tmp_path_factory.mktemp(name) for name in ("products", "scenes"))
     for number, product in enumerate(demo_products(count=40)):
-        scenes.append(folder / f"scene-{number}.png")
-        scene(number).save(scenes[-1])
-        products.append(folder / f"product-{number}.png")
-        draw_view(product, 0, 240).save(products[-1])
+        scene(number).save(scenes / f"{number}.png")
+        draw_view(product, 0, 240).save(products / f"{number}.png")
+    return products, scenes
+
+
+@pytest.fixture(scope="module")
+def looking(tmp_path_factory, folders) -> Path:
+    """Weights of `bundled` with a mask that was learned for a moment."""
+    products, scenes = (photos_in([folder]) for folder in folders)
     network = read_litert(bundled_weights("bundled"), blanks_background=True)
     train_mask(network, products, [], scenes, RECIPE)
-    path = folder / "weights.tflite"
+    path = tmp_path_factory.mktemp("mask") / "weights.tflite"
+    path.write_bytes(to_litert(network, half_precision_weights=True))
+    return path
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory, looking, folders) -> Path:
+    """The same, after its later convolutions have learned from what it makes white."""
+    products, scenes = (photos_in([folder]) for folder in folders)
+    network = read_litert(looking)
+    distil_blanked(network, Photos([folders[0]], [], 0), products, scenes, TAUGHT)
+    path = tmp_path_factory.mktemp("taught") / "weights.tflite"
     path.write_bytes(to_litert(network, half_precision_weights=True))
     return path
 
@@ -85,6 +107,19 @@ def test_the_background_counts_for_less_and_the_product_for_more(looking, other,
         nearer(vectors(path, scene(1001)), vectors(path, other)) for path in (bundled_weights("bundled"), looking)
     )
     assert after > before + gain
+
+
+def test_products_come_to_where_the_encoder_before_has_them_on_their_own_background(looking, taught):
+    own = LiteRTEncoder(bundled_weights("bundled")).encode([draw_view(product, 0, 240) for product in PRODUCTS])
+    before, after = (float((vectors(path, scene(1005)) * own).sum(axis=1).mean()) for path in (looking, taught))
+    assert after > before + 0.05
+
+
+def test_the_first_look_stays_as_it_is(looking, taught):
+    before, after = (read_litert(path) for path in (looking, taught))
+    for name in ("look_0", "look_32", "mask_0", MASK, "conv_0"):
+        for one, other in zip(before.get_layer(name).get_weights(), after.get_layer(name).get_weights(), strict=True):
+            assert np.array_equal(one, other)
 
 
 def test_its_weights_are_read_back_as_they_are(looking):
