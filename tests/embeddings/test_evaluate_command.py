@@ -76,8 +76,8 @@ def test_classes_may_be_nested(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--queries", "{tmp}/nowhere"], "is not a folder"),
-        (["--queries", "{tmp}/queries", "--gallery", "{tmp}/nowhere"], "is not a folder"),
+        (["--queries", "{tmp}/nowhere"], "there is no file or folder"),
+        (["--queries", "{tmp}/queries", "--gallery", "{tmp}/nowhere"], "there is no file or folder"),
         (["--queries", "{tmp}/empty"], "a folder is a class"),
         (["--queries", "{tmp}/queries", "--gallery", "{tmp}/others"], "classes must share names"),
         (["--queries", "{tmp}/unreadable"], "none of the 1 photos"),

@@ -131,7 +131,7 @@ def test_a_failure_leaves_nothing_behind(photos, installation, taken_in, tmp_pat
     broken = write(tmp_path / "broken", {"balls/1.jpg": b"x", "combs/1.jpg": b"y"})
     for version, source, message in (
         ("all-v9", photos, "there is no encoder version 'all-v9'"),
-        ("all-v1", tmp_path / "nowhere", "is not a folder"),
+        ("all-v1", tmp_path / "nowhere", "there is no file or folder"),
         ("all-v1", broken, "none of the 2 photos"),
         (taken_in, photos, "without a SavedModel there is nothing to export from"),
     ):
