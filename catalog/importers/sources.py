@@ -188,7 +188,7 @@ def open_catalogue(
     detected = detect_format(path)
     if _has_sheets(path, detected):
         photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
-        with closing(photos), _opened_sheet(path, mapping, photos, format, table, sample=sample) as catalogue:
+        with closing(photos), _opened_sheet(path, detected, mapping, photos, format, table, sample=sample) as catalogue:
             yield catalogue
         return
     if detected != "zip":
@@ -205,7 +205,7 @@ def open_catalogue(
         requested = "" if format == "zip" else format
         if _has_sheets(content, inner):
             photos = _photos(content, images, "the archive", root)
-            with closing(photos), _opened_sheet(content, mapping, photos, requested, sample=sample) as catalogue:
+            with closing(photos), _opened_sheet(content, inner, mapping, photos, requested, sample=sample) as catalogue:
                 yield catalogue
             return
         if inner == "zip":
@@ -218,13 +218,20 @@ def open_catalogue(
 
 @contextmanager
 def _opened_sheet(
-    path: Path, mapping: FieldMapping, photos: PhotoFolder, format: str, table: str = "", *, sample: bool
+    path: Path,
+    detected: str,
+    mapping: FieldMapping,
+    photos: PhotoFolder,
+    format: str,
+    table: str = "",
+    *,
+    sample: bool,
 ) -> Iterator[CatalogueSource]:
     """The catalogue in a sheet of a workbook, or in a table of an HTML file."""
     opened = (
-        sheet_as_table(path, is_catalogue, name=table, sample=sample)
-        if is_workbook(path)
-        else html_as_table(path, is_catalogue, mapping.encoding, name=table, sample=sample)
+        html_as_table(path, is_catalogue, mapping.encoding, name=table, sample=sample)
+        if detected == _HTML
+        else sheet_as_table(path, is_catalogue, name=table, sample=sample)
     )
     with opened as content:
         yield _catalogue(
