@@ -14,6 +14,7 @@ from typing import Any
 
 from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
+from catalog.importers.web_archive import is_web_archive, pages
 from catalog.importers.workbook import SHEET_SUFFIX
 from jobs.storage import storage_errors
 
@@ -35,6 +36,7 @@ _ROOTS = frozenset(("html", "head", "body", "meta", "style", "title", "table", "
 _ROW = re.compile(r"<t[rdh][\s>]", re.IGNORECASE)
 _CELL = re.compile(r"<t[dh](?:\s[^<>]*)?>\s*(?P<text>[^<>]+)", re.IGNORECASE)
 _CHARSET = re.compile(r"""<meta\b[^>]*\bcharset\s*=\s*["']?(?P<name>[\w.:-]+)""", re.IGNORECASE)
+_ASCII = frozenset(("ascii", "us-ascii"))
 _HIDDEN = frozenset(("script", "style", "template"))
 
 
@@ -60,7 +62,7 @@ def cell_texts(start: str) -> list[str]:
 def html_as_table(
     path: Path, is_catalogue: Callable[[bytes], bool], encoding: str, *, name: str = "", sample: bool = False
 ) -> Iterator[Path]:
-    """Write a table of an HTML file as a CSV table in UTF-8, for the length of the block.
+    """Write a table of an HTML file or web archive as a CSV table in UTF-8, for the length of the block.
 
     A picture or link is the text of a cell that has no other. A cell over several rows is in each of them.
 
@@ -68,7 +70,7 @@ def html_as_table(
         path: the file.
         is_catalogue: whether a table is a catalogue, by its first bytes.
         encoding: as a user names it; "" for what the file says, or what is detected.
-        name: number of the table in the file, from 1; "" for the only one, or the only one that is a catalogue.
+        name: number of the table in the file, over all pages, from 1; "" for the only one, or the only one that is a catalogue.
         sample: write its first rows only.
 
     Yields:
@@ -85,20 +87,32 @@ def html_as_table(
     with temporary as folder:
         with storage_errors("the table of the HTML file", place), ExitStack() as files:
             reader = _TableReader(Path(folder).resolve(), files)
-            declared = encoding or _declared_encoding(path)
-            with open_text(path, find_encoding(path, declared).codec, newline=None) as text:
-                read = 0
-                while (block := text.read(_BLOCK_CHARACTERS)) and not (sample and read > _SAMPLE_CHARACTERS):
-                    reader.feed(block)
-                    read += len(block)
-            reader.close()
+            for page, charset in _pages(path, Path(folder)):
+                reader.read(page, encoding or _declared_encoding(page, charset), sample=sample)
         yield _chosen(reader.tables, name, is_catalogue)
 
 
-def _declared_encoding(path: Path) -> str:
+def _pages(path: Path, folder: Path) -> Iterator[tuple[Path, str]]:
+    """The file, or each page of a web archive, written to this folder until the next, with the encoding that the archive names."""
+    with path.open("rb") as file:
+        if not is_web_archive(file.read(_START_BYTES)):
+            yield path, ""
+            return
+        file.seek(0)
+        written = folder / "page.html"
+        for page in pages(file):
+            with written.open("wb") as copy:
+                copy.writelines(page.blocks)
+            yield written, page.charset
+
+
+def _declared_encoding(path: Path, charset: str) -> str:
+    """The encoding that an archive or else the page names; "" for none."""
     with path.open("rb") as file:
         match = _CHARSET.search(file.read(_START_BYTES).decode("ascii", errors="replace"))
-    return match["name"] if match else ""
+    declared = charset or (match["name"] if match else "")
+    # Any other encoding in use has ASCII in it.
+    return "" if declared.lower() in _ASCII else declared
 
 
 @dataclass(slots=True)
@@ -201,8 +215,18 @@ class _TableReader(HTMLParser):
         self._hidden = 0
         self._repeated = 0
 
+    def read(self, page: Path, encoding: str, *, sample: bool) -> None:
+        """Read the tables of a page. sample: the first ones only."""
+        with open_text(page, find_encoding(page, encoding).codec, newline=None) as text:
+            read = 0
+            while (block := text.read(_BLOCK_CHARACTERS)) and not (sample and read > _SAMPLE_CHARACTERS):
+                self.feed(block)
+                read += len(block)
+        self.close()
+        self.reset()
+
     def feed(self, data: str) -> None:
-        """Read the next part of the file."""
+        """Read the next part of the page."""
         super().feed(data)
         if len(self.rawdata) > _MAX_MARKUP_CHARACTERS:
             raise InvalidSource("the HTML file is broken: a tag or comment in it is not closed. Get its table as CSV")
@@ -248,11 +272,12 @@ class _TableReader(HTMLParser):
             self._open[-1].add(data.replace("\n", " "))
 
     def close(self) -> None:
-        """The file ends; its last tables may be open still."""
+        """The page ends; its last tables may be open still."""
         super().close()
         for table in self._open:
             table.close_row()
         self._open.clear()
+        self._hidden = 0
 
     def _count_repeated(self, text: str) -> None:
         self._repeated += len(text) + 1

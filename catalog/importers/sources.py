@@ -38,6 +38,7 @@ from catalog.importers.shopify import ShopifyExport
 from catalog.importers.shopify_json import ShopifyJson
 from catalog.importers.synonyms import find_columns
 from catalog.importers.vision_products import VisionProducts
+from catalog.importers.web_archive import is_web_archive, page_starts
 from catalog.importers.woocommerce import WooCommerceExport
 from catalog.importers.workbook import is_workbook, sheet_as_table
 from catalog.importers.xml_file import XmlCatalogue
@@ -280,15 +281,7 @@ def detect_format(path: Path) -> str:
     """
     if path.is_dir():
         return "folder"
-    if not path.exists():
-        raise InvalidSource(f"there is no file or folder {path}")
-    if not path.is_file():
-        raise InvalidSource(f"{path} is neither a file nor a folder")
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError as error:
-        raise InvalidSource(f"{path} cannot be read: {error.strerror or error}") from error
+    head = _head(path)
     if head.startswith(_ZIP_SIGNATURES):
         return "zip"
     for start, name in _UNSUPPORTED_SIGNATURES.items():
@@ -296,12 +289,26 @@ def detect_format(path: Path) -> str:
             raise InvalidSource(f"{path} is {name}")
     if is_xml(head):
         return _detect_xml_format(head)
+    if is_web_archive(head):
+        return _HTML
     text = decode_start(head)
     if _IMPEX.search(text):
         raise InvalidSource(
             f"{path} is an ImpEx script of SAP Commerce: export the products as CSV, or as a product feed"
         )
     return _detect_text_format(text)
+
+
+def _head(path: Path) -> bytes:
+    if not path.exists():
+        raise InvalidSource(f"there is no file or folder {path}")
+    if not path.is_file():
+        raise InvalidSource(f"{path} is neither a file nor a folder")
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise InvalidSource(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _detect_xml_format(head: bytes) -> str:
@@ -358,6 +365,8 @@ def is_catalogue(head: bytes) -> bool:
             or bool(comparison_site(children))
             or _has_products(name for names in children.values() for name in names)
         )
+    if is_web_archive(head):
+        return any(_has_products(cell_texts(decode_start(page))) for page in page_starts(head))
     text = decode_start(head)
     if text.lstrip().startswith(("{", "[")):
         return _has_products(_JSON_NAME.findall(text))

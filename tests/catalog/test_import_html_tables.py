@@ -1,7 +1,9 @@
-"""Tables in HTML, as shop systems write them for Excel: read like any other table."""
+"""Tables in HTML, as shop systems write them for Excel, and as Excel saves them (MHTML): read like any other table."""
 
 from __future__ import annotations
 
+import quopri
+from base64 import encodebytes
 from decimal import Decimal
 from pathlib import Path
 
@@ -107,6 +109,106 @@ def test_a_zip_may_have_it_with_photos(tmp_path: Path) -> None:
 def test_what_is_no_table_of_products_is_refused(tmp_path: Path, content: str, reason: str) -> None:
     with pytest.raises(CommandError, match=reason):
         run(written(tmp_path, content))
+
+
+FRAMES = """<html><head><meta name="Excel Workbook Frameset"></head><frameset><frame src="book_files/sheet001.htm">
+<noframes><body><p>This page uses frames.</p></body></noframes></frameset></html>"""
+TABS = '<html><table><tr><td><a href="sheet001.htm">Products</a></td><td><a href="sheet002.htm">Old</a></td></tr></table></html>'
+
+
+def archived(
+    folder: Path,
+    *sheets: str,
+    name: str = "book.mht",
+    charset: str = "us-ascii",
+    codec: str = "ascii",
+    encoding: str = "quoted-printable",
+) -> Path:
+    """What Excel saves as a single file web page."""
+    contents = {"book.htm": FRAMES, **{f"book_files/sheet{n:03}.htm": text for n, text in enumerate(sheets, start=1)}}
+    parts = []
+    for location, text in {**contents, "book_files/tabstrip.htm": TABS}.items():
+        page = text.encode(codec, "xmlcharrefreplace")
+        body = {"quoted-printable": quopri.encodestring, "base64": encodebytes}.get(encoding, lambda whole: whole)(page)
+        parts.append(
+            f"Content-Location: file:///C:/1234/{location}\n"
+            f'Content-Transfer-Encoding: {encoding}\nContent-Type: text/html; charset="{charset}"\n\n'.encode()
+            + body
+        )
+    parts.append(b"Content-Location: file:///C:/1234/book_files/image001.png\nContent-Type: image/png\n\n\x89PNG")
+    start = (
+        b'MIME-Version: 1.0\nX-Document-Type: Workbook\nContent-Type: multipart/related;\n\tboundary="----=_Part_01DB"\n\n'
+        b"This document is a single file web page.\n\n"
+    )
+    path = folder / name
+    whole = start + b"".join(b"------=_Part_01DB\n" + part + b"\n\n" for part in parts) + b"------=_Part_01DB--\n"
+    path.write_bytes(whole.replace(b"\n", b"\r\n"))
+    return path
+
+
+@pytest.mark.parametrize("name", ["book.mht", "book.xls"])
+@pytest.mark.parametrize(
+    ("charset", "codec", "encoding"),
+    [
+        ("us-ascii", "ascii", "quoted-printable"),
+        ("windows-1252", "cp1252", "quoted-printable"),
+        ("utf-8", "utf-8", "base64"),
+        ("utf-8", "utf-8", "8bit"),
+    ],
+)
+def test_a_workbook_saved_as_one_web_page_is_read_as_a_table(
+    tmp_path: Path, name: str, charset: str, codec: str, encoding: str
+) -> None:
+    sheet = EXCEL.format(charset=charset, tables=PRODUCTS)
+    report = run(archived(tmp_path, sheet, name=name, charset=charset, codec=codec, encoding=encoding))
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    mug = Product.objects.get(sku="00017")
+    assert (mug.title, mug.price, mug.currency) == ("Café & mug", Decimal("4.90"), "EUR")
+
+
+def test_a_sheet_of_a_web_page_is_chosen_as_a_table_is(tmp_path: Path) -> None:
+    other = PRODUCTS.replace("000", "111")
+    with pytest.raises(CommandError, match=r"there are 2 tables in the HTML file \(1, 2\)"):
+        run(archived(tmp_path, PRODUCTS, other))
+    assert counts(run(archived(tmp_path, PRODUCTS, other), "--table", "2"))[0] == 2
+    assert set(Product.objects.values_list("sku", flat=True)) == {"11117", "11118"}
+
+
+def test_the_names_of_sheets_are_no_table(tmp_path: Path) -> None:
+    unknown = "<table><tr><td>No.<td>What<tr><td>m1<td>Mug</table>"
+    path = archived(tmp_path, unknown, "<table><tr><td></table>")
+    assert counts(run(path, "--map", "sku=No.", "--map", "title=What"))[0] == 1
+
+
+def test_a_zip_may_have_a_web_page_with_photos(tmp_path: Path) -> None:
+    page = archived(tmp_path, PRODUCTS).read_bytes()
+    path = tmp_path / "shop.zip"
+    path.write_bytes(packed({"export/book.mht": page, "export/red.jpg": jpeg((200, 0, 0))}))
+    assert counts(run(path))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("Content-Type: text/html\n\n<html><h1>Sign in</h1></html>", "web page without a table of products"),
+        (
+            "Content-Type: multipart/related; boundary=b\n\n--b\n\nnothing\n--b--\n",
+            "web page without a table of products",
+        ),
+        ("Content-Type: multipart/related; boundary=b\n\n" + "--b\n\n" * 10_001, "more than 10,000 parts"),
+        (f"Content-Type: multipart/related; boundary=b\n\n--b\nX: {'x' * 20_000}\n\n", "is damaged"),
+        (f"Content-Type: multipart/related; boundary=b\n\n{'x' * 5_000_000}", "is damaged"),
+        ("Content-Type: text/html\nContent-Transfer-Encoding: base64\n\n=YW=\n", "is damaged"),
+        (
+            "Content-Type: multipart/related; boundary=b\n\n" + "--b\nContent-Type: text/html\n\n<table>" * 51,
+            "more than 50",
+        ),
+    ],
+    ids=["page", "no-page", "parts", "headers", "line", "base64", "many-tables"],
+)
+def test_what_is_no_web_page_with_products_is_refused(tmp_path: Path, content: str, reason: str) -> None:
+    with pytest.raises(CommandError, match=reason):
+        run(written(tmp_path, f"MIME-Version: 1.0\n{content}", "page.mhtml"))
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,25 @@ JSON_LINES = (
     b' "attributes": {"colour": {"outer": "blue"}}, "available": true, "brand": null}\n'
     b'{"sku": "j2", "title": "\\u00e4\\ud83d\\ude00", "price": "1e3", "active": false}\n'
 )
-TABLES = (CSV, SHOPIFY, TSV, RSS, ATOM, JSON_LINES)
+WEB_ARCHIVE = b"""MIME-Version: 1.0
+Content-Type: multipart/related; boundary="--=_1"
+
+----=_1
+Content-Location: book.htm
+Content-Transfer-Encoding: quoted-printable
+Content-Type: text/html; charset=us-ascii
+
+<table><tr><td width=3D9>sku=
+<td>title<tr><td>w1<td>Caf&#233;</table>
+----=_1
+Content-Transfer-Encoding: base64
+Content-Type: text/html
+
+PHRhYmxlPjx0cj48dGQ+YTx0ZD5i
+PC90YWJsZT4=
+----=_1--
+"""
+TABLES = (CSV, SHOPIFY, TSV, RSS, ATOM, JSON_LINES, WEB_ARCHIVE)
 FORMATS = st.sampled_from(["", "", "csv", "merchant", "shopify", "jsonl"])
 
 AWKWARD = st.one_of(
