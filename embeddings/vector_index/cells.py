@@ -31,7 +31,7 @@ from embeddings.vector_index.packed_columns import PackedColumns, PayloadReader,
 from embeddings.vector_index.products import products, rows_of_a_piece
 
 # Of the points that pass, so many are expected to be farther from their centre than is looked at. See decision 13.
-_OVERLOOKED = 2.0
+_OVERLOOKED = 0.5
 _LEAST_DEVIATIONS = 2.0
 # Points that pass are first compared so many, and then each time so many times more, until the other cells are too far away. Each
 # time takes as long as comparing 600 of them.
