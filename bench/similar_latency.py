@@ -75,7 +75,6 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
     }
     with ExitStack() as stack:
         servers = [(served(stack, environment, Path.cwd(), options.threads), kinds)]
-        wait_for_neighbours(servers[0][0], options.points)
         if options.against:
             copy = shutil.copytree(
                 environment["DATA_DIR"], stack.enter_context(tempfile.TemporaryDirectory()) + "/data"
@@ -84,6 +83,8 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
             base = served(stack, other, options.against, options.threads)
             # It may know no parameter that says nothing.
             servers.append((base, {f"similar, {options.against.name}": Kind(1, addresses)}))
+        for base, _ in servers:
+            wait_for_neighbours(base, options.points)
         rounds: dict[str, list[Answers]] = {name: [] for _, asked_for in servers for name in asked_for}
         for number in range(options.rounds + 1):
             for base, asked_for in servers:
@@ -131,10 +132,14 @@ def served(stack: ExitStack, environment: dict[str, str], checkout: Path, thread
 
 
 def wait_for_neighbours(base: str, products: int) -> None:
-    """Wait until a server knows the neighbours of so many products, some minutes; exit if it does not get there."""
+    """Wait until a server knows the neighbours of so many products, some minutes; exit if it does not get there.
+
+    A release that keeps no neighbours has none to wait for.
+    """
     for _ in range(1200):
         answer = httpx.get(f"{base}/metrics", timeout=30)
-        if f'\nlookalike_known_neighbours{{collection="all"}} {float(products)}\n' in answer.text:
+        all_known = f'\nlookalike_known_neighbours{{collection="all"}} {float(products)}\n' in answer.text
+        if all_known or "lookalike_known_neighbours" not in answer.text:
             return
         time.sleep(1)
     raise SystemExit("the server does not find the neighbours of its products")
