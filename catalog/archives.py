@@ -24,7 +24,10 @@ from typing import BinaryIO, Self
 
 from django.conf import settings
 
+from catalog import facts, file_facts
 from catalog.charsets import UnclearCharset, detect
+from catalog.facts import unreadable
+from jobs.facts import Fact
 from jobs.storage import storage_errors
 
 # Photos hardly compress. Tables of text compress tenfold, and small ones may consist of spaces.
@@ -173,7 +176,7 @@ class SafeArchive:
         if entry.file_size > limit:
             raise ArchiveRejected(
                 ArchiveRejectionReason.TOO_LARGE,
-                f"{_display_name(name)} is larger than {limit:,} bytes: reduce the file",
+                file_facts.MEMBER_TOO_LARGE(file=_display_name(name), limit=limit),
             )
         return b"".join(self._chunks(name))
 
@@ -246,7 +249,7 @@ class SafeArchive:
         target = root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.resolve(strict=True).is_relative_to(root):
-            raise _unsafe_path_error(name, "is outside the target folder")
+            raise _unsafe_path_error(name, file_facts.IS_OUTSIDE())
         with target.open("xb") as file:
             for chunk in self._chunks(name):
                 file.write(chunk)
@@ -279,14 +282,12 @@ class SafeArchive:
             if key in seen:
                 raise ArchiveRejected(
                     ArchiveRejectionReason.DUPLICATE,
-                    f"the archive has {_display_name(name)} twice (ignoring case): pack the folder again",
+                    file_facts.MEMBER_TWICE(file=_display_name(name)),
                 )
             seen.add(key)
             members[name] = entry
         if not members:
-            raise ArchiveRejected(
-                ArchiveRejectionReason.EMPTY, "there is no file in the archive: pack a folder of photos"
-            )
+            raise ArchiveRejected(ArchiveRejectionReason.EMPTY, file_facts.ARCHIVE_EMPTY())
         _check_path_conflicts(members, seen)
         _check_overlaps(entries, self._zip.start_dir)
         self._check_compression_ratio(entries)
@@ -299,13 +300,12 @@ class SafeArchive:
         if whole_is_bomb or any(_exceeds_ratio(entry) for entry in entries):
             raise ArchiveRejected(
                 ArchiveRejectionReason.BOMB,
-                f"the archive unpacks to {unpacked:,} bytes from {packed:,}, more than photos ever do: pack the photos themselves",
+                file_facts.ARCHIVE_BOMB(unpacked=unpacked, packed=packed),
             )
         if unpacked > self._max_unpacked:
             raise ArchiveRejected(
                 ArchiveRejectionReason.TOO_LARGE,
-                f"the archive unpacks to {unpacked:,} bytes; the maximum is {self._max_unpacked:,}:"
-                " send fewer or smaller photos",
+                file_facts.ARCHIVE_TOO_LARGE(unpacked=unpacked, limit=self._max_unpacked),
             )
 
     def _chunks(self, name: str) -> Generator[bytes]:
@@ -324,14 +324,14 @@ class SafeArchive:
                     if size <= entry.file_size:
                         yield chunk
         except _ZIP_ERRORS as error:
-            raise _damaged_error(f"{_display_name(name)} cannot be unpacked ({error})") from error
+            raise _damaged_error(file_facts.MEMBER_UNREADABLE(file=_display_name(name), error=str(error))) from error
         if size != entry.file_size:
             raise ArchiveRejected(
                 ArchiveRejectionReason.WRONG_SIZE,
-                f"{_display_name(name)} does not have its declared size: pack the folder again with another program",
+                file_facts.MEMBER_WRONG_SIZE(file=_display_name(name)),
             )
         if checksum != entry.CRC:
-            raise _damaged_error(f"the checksum of {_display_name(name)} is wrong")
+            raise _damaged_error(file_facts.MEMBER_CHECKSUM(file=_display_name(name)))
 
 
 def wrapping_folder(paths: Sequence[PurePosixPath]) -> PurePosixPath:
@@ -382,12 +382,10 @@ def _open_archive(path: Path) -> BinaryIO:
     try:
         # Opening a pipe or a device could block.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise ArchiveRejected(ArchiveRejectionReason.UNREADABLE, f"{path} is a folder or a device, not a file")
+            raise ArchiveRejected(ArchiveRejectionReason.UNREADABLE, facts.NOT_A_FILE(file=str(path)))
         return path.open("rb")
     except OSError as error:
-        raise ArchiveRejected(
-            ArchiveRejectionReason.UNREADABLE, f"{path} cannot be read: {error.strerror or error}"
-        ) from error
+        raise ArchiveRejected(ArchiveRejectionReason.UNREADABLE, unreadable(path, error)) from error
 
 
 def _missing_directory_error(file: BinaryIO, error: Exception) -> ArchiveRejected:
@@ -395,33 +393,27 @@ def _missing_directory_error(file: BinaryIO, error: Exception) -> ArchiveRejecte
     file.seek(0)
     beginning = file.read(4)
     if not beginning:
-        return ArchiveRejected(
-            ArchiveRejectionReason.EMPTY, "the file is empty: send a zip archive with a folder of photos"
-        )
+        return ArchiveRejected(ArchiveRejectionReason.EMPTY, file_facts.ARCHIVE_FILE_EMPTY())
     if beginning[:2] != b"PK":
-        return ArchiveRejected(
-            ArchiveRejectionReason.NOT_A_ZIP, "the file is not a zip archive: pack the folder of photos as .zip"
-        )
-    return _damaged_error(f"its end is missing or cannot be read ({error})")
+        return ArchiveRejected(ArchiveRejectionReason.NOT_A_ZIP, file_facts.ARCHIVE_NOT_ZIP())
+    return _damaged_error(file_facts.ARCHIVE_WITHOUT_END(error=str(error)))
 
 
-def _damaged_error(what: str) -> ArchiveRejected:
-    return ArchiveRejected(
-        ArchiveRejectionReason.DAMAGED, f"the archive is damaged: {what}; pack it again and send the whole file"
-    )
+def _damaged_error(what: Fact) -> ArchiveRejected:
+    return ArchiveRejected(ArchiveRejectionReason.DAMAGED, file_facts.ARCHIVE_DAMAGED(what=what))
 
 
 def _too_many_files_error(limit: int) -> ArchiveRejected:
     return ArchiveRejected(
         ArchiveRejectionReason.TOO_MANY_FILES,
-        f"the archive has more than {limit:,} entries: send fewer photos at a time",
+        file_facts.ARCHIVE_TOO_MANY_FILES(limit=limit),
     )
 
 
-def _unsafe_path_error(name: str, what: str) -> ArchiveRejected:
+def _unsafe_path_error(name: str, what: Fact) -> ArchiveRejected:
     return ArchiveRejected(
         ArchiveRejectionReason.UNSAFE_PATH,
-        f"the entry {_display_name(name)} {what}: pack the folder again, by relative paths",
+        file_facts.MEMBER_UNSAFE(file=_display_name(name), what=what),
     )
 
 
@@ -434,17 +426,17 @@ def _check_regular_file(entry: zipfile.ZipInfo) -> None:
     if kind and not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
         raise ArchiveRejected(
             ArchiveRejectionReason.SPECIAL_FILE,
-            f"{_display_name(entry.filename)} is a link or a device: pack the photos themselves, not links to them",
+            file_facts.MEMBER_SPECIAL(file=_display_name(entry.filename)),
         )
     if entry.flag_bits & _ENCRYPTED:
         raise ArchiveRejected(
             ArchiveRejectionReason.ENCRYPTED,
-            f"{_display_name(entry.filename)} is encrypted: pack the folder without a password",
+            file_facts.MEMBER_ENCRYPTED(file=_display_name(entry.filename)),
         )
     if entry.compress_type not in _COMPRESSION:
         raise ArchiveRejected(
             ArchiveRejectionReason.COMPRESSION,
-            f"{_display_name(entry.filename)} uses an unsupported compression method: use deflate or none",
+            file_facts.MEMBER_COMPRESSION(file=_display_name(entry.filename)),
         )
 
 
@@ -524,14 +516,14 @@ def _safe_parts(name: str) -> list[str]:
     # Windows tools write folder\1.jpg.
     path = unicodedata.normalize("NFC", name).replace("\\", "/")
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
-        raise _unsafe_path_error(name, "has control characters in its name")
+        raise _unsafe_path_error(name, file_facts.HAS_CONTROL_CHARACTERS())
     if path.startswith("/") or _DRIVE.match(path):
-        raise _unsafe_path_error(name, "is an absolute path")
+        raise _unsafe_path_error(name, file_facts.IS_ABSOLUTE())
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise _unsafe_path_error(name, "leads out of the archive")
+        raise _unsafe_path_error(name, file_facts.LEADS_OUT())
     if len(path.encode()) > _MAX_PATH_BYTES or any(len(part.encode()) > _MAX_PART_BYTES for part in parts):
-        raise _unsafe_path_error(name, "has too long a name")
+        raise _unsafe_path_error(name, file_facts.HAS_LONG_NAME())
     return parts
 
 
@@ -552,7 +544,7 @@ def _check_path_conflicts(members: dict[str, zipfile.ZipInfo], keys: set[str]) -
             if _casefolded_name(folder) in keys:
                 raise ArchiveRejected(
                     ArchiveRejectionReason.DUPLICATE,
-                    f"{_display_name(folder)} is a file and a folder at once: pack the folder again",
+                    file_facts.MEMBER_AND_FOLDER(file=_display_name(folder)),
                 )
 
 
@@ -562,8 +554,8 @@ def _check_overlaps(entries: Sequence[zipfile.ZipInfo], directory_at: int) -> No
         if entry.header_offset < end:
             raise ArchiveRejected(
                 ArchiveRejectionReason.BOMB,
-                f"the entry {_display_name(entry.filename)} overlaps another: pack the folder again",
+                file_facts.MEMBERS_OVERLAP(file=_display_name(entry.filename)),
             )
         end = entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size
     if end > directory_at:
-        raise _damaged_error("an entry reaches into its directory")
+        raise _damaged_error(file_facts.ARCHIVE_DIRECTORY())

@@ -6,6 +6,7 @@ See jobs/facts.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from jobs.facts import Fact, FactKind
 from jobs.facts import gettext_noop as _
@@ -247,6 +248,19 @@ OFFERS_LEFT_OUT = FactKind(
     "offers-left-out",
     _("%(products)s products of the offers are not in the catalogue: they were left out"),
 )
+
+
+def unreadable(path: Path, error: OSError) -> Fact:
+    """Why a file cannot be read.
+
+    Args:
+        path: of the file.
+        error: what the operating system says.
+
+    Returns:
+        The fact.
+    """
+    return FILE_UNREADABLE(file=str(path), error=error.strerror or str(error))
 
 
 def unused_columns(columns: Sequence[str], most: int) -> Fact:

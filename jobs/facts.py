@@ -163,6 +163,26 @@ def worded(sentence: str) -> str:
     return in_words(fact_of(sentence), sentence)
 
 
+def replaced(sentence: str, old: str, new: str) -> str:
+    """A sentence about something else, such as a file under the name that its sender gave it.
+
+    Args:
+        sentence: a fact, or any other text.
+        old: what is replaced, also within the parameters of a fact.
+        new: a text or a fact.
+
+    Returns:
+        The same, with the other name.
+    """
+    if not isinstance(sentence, Fact):
+        return new if sentence == old else sentence.replace(old, new)
+    parameters = {
+        name: replaced(value, old, new) if isinstance(value, str) else value
+        for name, value in sentence.parameters.items()
+    }
+    return sentence.kind(**parameters)
+
+
 def with_gaps(fact: Mapping[str, Any] | None, sentence: str) -> str:
     """The same with … in place of each parameter: what several facts of a kind have in common."""
     kind = _kinds.get(fact["code"]) if fact else None

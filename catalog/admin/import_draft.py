@@ -22,7 +22,7 @@ from catalog.money import money
 from catalog.photos import ImageRejected
 from catalog.thumbnails import small_webp
 from jobs.errors import JobInProgress
-from jobs.facts import Fact, worded
+from jobs.facts import Fact, replaced, worded
 from jobs.models import Job
 from jobs.storage import StorageUnavailable, storage_errors
 from stores import base as stores
@@ -71,7 +71,7 @@ class DraftPage:
             self._draft.options = options.as_parameters()
             self._draft.save()
         except (InvalidSource, JobInProgress, StorageUnavailable) as error:
-            self.form.add_error(None, str(error))
+            self.form.add_error(None, worded(str(error)))
             return None
         self._options = options
         self.form = self._form(None)
@@ -113,7 +113,7 @@ class DraftPage:
             with storage_errors("what was sent", stores.uploads().place), local_draft(self._draft) as path:
                 return preview_catalogue(path, self._options)
         except (InvalidSource, StorageUnavailable) as error:
-            self._problem = str(error).replace(str(path), self._draft.file_name)
+            self._problem = worded(replaced(str(error), str(path), self._draft.file_name))
             return None
 
     def _apply_mapping(self) -> None:
@@ -160,7 +160,7 @@ def sample_photo_response(draft: ImportDraft, number: int) -> HttpResponse:
             photo = sample_photo(path, ImportOptions.from_parameters(draft.options), number)
         content = small_webp(photo.content, _THUMBNAIL_SIDE)
     except (ImageRejected, InvalidSource, StoreError) as error:
-        return HttpResponse(str(error), status=404, content_type="text/plain; charset=utf-8")
+        return HttpResponse(worded(str(error)), status=404, content_type="text/plain; charset=utf-8")
     return HttpResponse(content, content_type="image/webp", headers={"Cache-Control": "private, max-age=600"})
 
 

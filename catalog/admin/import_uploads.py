@@ -23,6 +23,7 @@ from catalog.importers.drafts import (
 )
 from catalog.importers.rows import InvalidSource
 from catalog.models import ImportDraft
+from jobs.facts import worded
 from jobs.storage import StorageUnavailable
 from stores.errors import StoreError
 
@@ -48,7 +49,7 @@ def begin_upload(request: HttpRequest) -> HttpResponse:
     try:
         draft = begin_draft(cast("User", request.user), name, size)
     except InvalidSource as error:
-        return _error(str(error), 422)
+        return _error(worded(str(error)), 422)
     except StorageUnavailable as error:
         return _not_stored(error)
     url = reverse("admin:catalog_import_upload", args=[draft.pk])
@@ -69,7 +70,7 @@ def continue_upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     try:
         draft = get_draft(draft_id, cast("User", request.user))
     except DraftNotFound as error:
-        return _error(str(error), 404)
+        return _error(worded(str(error)), 404)
     except StorageUnavailable as error:
         return _not_stored(error)
     if request.method == "HEAD":
@@ -85,7 +86,7 @@ def continue_upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     except WrongOffset as error:
         return _there(error.offset, status=409)
     except InvalidSource as error:
-        return _error(str(error), 422)
+        return _error(worded(str(error)), 422)
     except StorageUnavailable as error:
         return _not_stored(error)
     return _there(there)

@@ -40,7 +40,7 @@ from catalog.importers.submission import (
 from catalog.models import ImportDraft, Product
 from jobs.admin import job_url, labelled_rows, visible_job
 from jobs.errors import JobInProgress
-from jobs.facts import in_words
+from jobs.facts import in_words, worded
 from jobs.models import Job
 from jobs.storage import StorageUnavailable, database_storage_errors
 from jobs.temporary_uploads import get_storage_error
@@ -110,7 +110,7 @@ class ImportCatalogueMixin(ModelAdmin):
         try:
             page = DraftPage(request, get_draft(draft_id, _user(request)))
         except (DraftNotFound, StorageUnavailable) as error:
-            messages.error(request, str(error))
+            messages.error(request, worded(str(error)))
             return redirect("admin:catalog_product_import_catalogue")
         if request.method == "POST" and (job := page.submit()) is not None:
             self.log_addition(request, job, [{"added": {}}])
@@ -186,7 +186,7 @@ def _store(request: HttpRequest, form: UploadForm) -> ImportDraft | None:
         form.storage_failure = error
         form.add_error("file", str(error))
     except InvalidSource as error:
-        form.add_error("file", str(error))
+        form.add_error("file", worded(str(error)))
     return None
 
 

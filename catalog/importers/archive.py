@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
+from catalog import file_facts
 from catalog.archives import ArchiveRejected, SafeArchive, wrapping_folder
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
 from catalog.importers.workbook import WORKBOOK_SUFFIXES
@@ -90,7 +91,7 @@ def unpack(
                 content = _find_catalogue(archive, is_catalogue, table)
                 archive.extract_to(folder, check_interrupt, only=_sample(names, content) if sample else None)
         except ArchiveRejected as error:
-            raise InvalidSource(f"{path}: {error}") from error
+            raise InvalidSource(file_facts.IN_FILE(file=str(path), reason=str(error))) from error
         yield folder, folder / content
 
 
@@ -105,7 +106,7 @@ def _find_catalogue(archive: SafeArchive, is_catalogue: IsCatalogue, table: str)
     """The table among these files, or the folder of photos if there is none."""
     names = [PurePosixPath(member.name) for member in archive.members]
     if set(names) >= _OPEN_DOCUMENT:
-        raise InvalidSource("it is an OpenDocument spreadsheet: save it as .xlsx, or its sheet as CSV in UTF-8")
+        raise InvalidSource(file_facts.IS_OPEN_DOCUMENT())
     tables = [name for name in names if name.suffix.lower() in _TABLES]
     candidates = [*tables, *(name for name in names if name.suffix.lower() in _PERHAPS_TABLES)]
     if table:
@@ -119,7 +120,7 @@ def _find_catalogue(archive: SafeArchive, is_catalogue: IsCatalogue, table: str)
         raise ChoiceNeeded(
             "table",
             [(str(name), "") for name in found],
-            f"there are {len(found)} tables in the archive ({_listed(found)}): name the table to import",
+            file_facts.ARCHIVE_TABLES(number=len(found), tables=_listed(found)),
         )
     return found[0] if found else wrapping_folder(names)
 
@@ -129,10 +130,11 @@ def _named(table: str, names: list[PurePosixPath]) -> PurePosixPath:
     if len(found) == 1:
         return found[0]
     if found:
-        raise InvalidSource(f"there are {len(found)} files {table} in the archive ({_listed(found)}): name its path")
-    raise InvalidSource(f"there is no file {table} in the archive: it has {_listed(names)}")
+        raise InvalidSource(file_facts.SAME_NAMES_IN_ARCHIVE(number=len(found), table=table, found=_listed(found)))
+    raise InvalidSource(file_facts.NO_SUCH_FILE_IN_ARCHIVE(table=table, found=_listed(names)))
 
 
 def _listed(names: list[PurePosixPath]) -> str:
-    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-    return ", ".join(sorted(map(str, names))[:_MAX_LISTED]) + more
+    listed = ", ".join(sorted(map(str, names))[:_MAX_LISTED])
+    more = len(names) - _MAX_LISTED
+    return file_facts.AND_MORE(names=listed, more=more) if more > 0 else listed

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.cell_lists import deepest_first
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -54,7 +54,7 @@ class BmeCat(ShopExport[ShopRows]):
         self._encoding = mapping.encoding
         self._file = XmlFile(path, _KINDS, mapping.encoding)
         if self._file.root != ROOT:
-            raise InvalidSource(f"the root element of the XML is {self._file.root[:40]!r}, not {ROOT}: is it BMEcat?")
+            raise InvalidSource(file_facts.OTHER_ROOT(root=repr(self._file.root[:40]), wanted=ROOT, format="BMEcat"))
         head = self._head()
         self._photo_root = head.text("MIME_ROOT") if is_link(head.text("MIME_ROOT")) else ""
         self._currency = head.text("CURRENCY")

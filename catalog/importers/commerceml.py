@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.cell_lists import deepest_first, levels_of
 from catalog.importers.currencies import currencies_of
 from catalog.importers.html_text import html_to_text
@@ -72,14 +72,11 @@ class CommerceML(ShopExport[ShopRows]):
         self._products = XmlFile(path, _PRODUCT, mapping.encoding)
         if self._products.root != ROOT:
             raise InvalidSource(
-                f"the root element of the XML is {self._products.root[:40]!r}, not {ROOT}: is it CommerceML?"
+                file_facts.OTHER_ROOT(root=repr(self._products.root[:40]), wanted=ROOT, format="CommerceML")
             )
         self._names = _read_names(path, mapping.encoding)
         if self._names.has_offers and not self._names.has_catalogue:
-            raise InvalidSource(
-                "it has the offers of CommerceML, without their products: import the file of the catalogue (import.xml) with this "
-                "one beside it, or a zip with both"
-            )
+            raise InvalidSource(file_facts.OFFERS_ALONE())
         self._encoding = mapping.encoding
         self._decimal = mapping.decimal
         self._offers = [] if alone else _files_of_offers(path)
@@ -341,7 +338,7 @@ class _NamesParser(XmlParser):
         elif name == "ТипЦены" and "Ид" in children:
             self.names.price_types[children["Ид"]] = (children.get("Наименование", ""), children.get("Валюта", ""))
         if len(self.names.groups) + len(self.names.properties) + len(self.names.values) > _MAX_NAMES:
-            raise InvalidSource(f"the classifier has more than {_MAX_NAMES:,} groups, properties and values")
+            raise InvalidSource(file_facts.CLASSIFIER_TOO_LARGE(limit=_MAX_NAMES))
 
     @property
     def is_done(self) -> bool:

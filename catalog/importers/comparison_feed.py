@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.cell_lists import deepest_first, levels_of
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -246,7 +246,7 @@ class ComparisonFeed(ShopExport[ShopRows]):
         self._file = XmlFile(path, site.item, mapping.encoding)
         if self._file.root not in (site.root, *site.other_roots):
             raise InvalidSource(
-                f"the root element of the XML is {self._file.root[:40]!r}, not {site.root}: is it a feed for {site.name}?"
+                file_facts.OTHER_ROOT(root=repr(self._file.root[:40]), wanted=site.root, format=site.name)
             )
         self._categories = _category_names(path, site.categories, mapping.encoding) if site.categories else {}
         mapped = [column for columns in mapping.columns.values() for column in columns]
@@ -352,7 +352,7 @@ def _category_names(path: Path, item: str, encoding: str) -> dict[str, tuple[str
                 category.text("@parentId", "parentId"),
             )
             if len(found) > _MAX_CATEGORIES:
-                raise InvalidSource(f"the feed has more than {_MAX_CATEGORIES:,} categories")
+                raise InvalidSource(file_facts.TOO_MANY_CATEGORIES(limit=_MAX_CATEGORIES))
     except FeedSyntaxError:
         # It is reported where the items are read.
         return found

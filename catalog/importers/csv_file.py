@@ -12,7 +12,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TextIO
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.mapping import DELIMITERS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
@@ -326,15 +326,15 @@ def _read_header(lines: _LineReader, delimiter: str) -> _Header:
             first, further = _first_line(lines)
             skipped += further + 1
         if "\x00" in first:
-            raise InvalidSource("the file is not text: is it a spreadsheet? Save it as CSV in UTF-8")
+            raise InvalidSource(file_facts.NOT_TEXT())
         if not first.strip():
-            raise InvalidSource("the file is empty: its first line has to be the column names")
+            raise InvalidSource(file_facts.NO_COLUMN_NAMES())
         sample = list(_readable(lines))
         chosen = delimiter
         delimiter = delimiter or _detect_delimiter([first, *sample])
         first_header = _Header.of(first, delimiter, skipped + 1)
     except csv.Error as error:
-        raise InvalidSource(f"the first line: {_why_unreadable(error)}") from error
+        raise InvalidSource(file_facts.FIRST_LINE(reason=_why_unreadable(error))) from error
     return _behind_paths(_below_preamble(first_header, sample, chosen), sample, first_header.lines)
 
 

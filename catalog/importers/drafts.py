@@ -16,11 +16,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from catalog import facts, file_facts
 from catalog.importers.rows import ChoiceNeeded, InvalidSource, NoColumn
 from catalog.importers.run import ImportOptions
 from catalog.importers.sources import validate_upload
 from catalog.importers.submission import UPLOAD_SUFFIX, create_import, too_large
 from catalog.models import ImportDraft
+from jobs.facts import replaced
 from jobs.files import delete_stored, store_upload
 from jobs.models import Job
 from jobs.storage import storage_errors
@@ -63,7 +65,7 @@ def begin_draft(owner: User, file_name: str, size: int) -> ImportDraft:
         StorageUnavailable: the disk does not take it.
     """
     if size <= 0:
-        raise InvalidSource("the file is empty")
+        raise InvalidSource(facts.FILE_EMPTY())
     if size > settings.IMPORT_MAX_BYTES:
         raise too_large(settings.IMPORT_MAX_BYTES)
     name, store = f"{uuid4()}{SUFFIX}", stores.uploads()
@@ -117,9 +119,7 @@ def get_draft(draft_id: UUID, owner: User) -> ImportDraft:
     """
     draft = ImportDraft.objects.filter(pk=draft_id, owner=owner).first()
     if draft is None or _size(draft) is None:
-        raise DraftNotFound(
-            f"the file is no longer kept: upload it again (it is kept for {settings.IMPORT_UPLOAD_KEEP_HOURS} hours)"
-        )
+        raise DraftNotFound(file_facts.UPLOAD_EXPIRED(hours=settings.IMPORT_UPLOAD_KEEP_HOURS))
     return draft
 
 
@@ -167,7 +167,7 @@ def _chunks(draft: ImportDraft, there: int, part: BinaryIO) -> Iterator[bytes]:
     while chunk := part.read(_CHUNK_BYTES):
         there += len(chunk)
         if there > draft.size:
-            raise InvalidSource(f"the file has more than the {draft.size:,} bytes that were announced")
+            raise InvalidSource(file_facts.UPLOAD_TOO_LONG(size=draft.size))
         yield chunk
 
 
@@ -184,7 +184,7 @@ def complete_draft(draft: ImportDraft) -> None:
     store = stores.uploads()
     try:
         if offset_of(draft) != draft.size:
-            raise InvalidSource(f"only {offset_of(draft):,} of {draft.size:,} bytes have arrived: upload it again")
+            raise InvalidSource(file_facts.UPLOAD_INCOMPLETE(arrived=offset_of(draft), size=draft.size))
         with storage_errors("what was sent", store.place):
             if draft.upload_key:
                 store.end_parts(draft.upload, draft.upload_key)
@@ -204,7 +204,7 @@ def _validate(draft: ImportDraft) -> None:
                 # It is chosen later.
                 validate_upload(path, ImportOptions.from_parameters(draft.options).mapping())
         except InvalidSource as error:
-            raise InvalidSource(str(error).replace(str(path), draft.file_name)) from error
+            raise InvalidSource(replaced(str(error), str(path), draft.file_name)) from error
 
 
 def delete_draft(draft: ImportDraft) -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.charsets import UnclearCharset, detect
+from catalog.facts import unreadable
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
 
 # Offered to choose from; any other text codec of Python can be named, too.
@@ -89,7 +90,7 @@ def find_encoding(path: Path, declared: str = "") -> Encoding:
                     marked = marked_encoding(block)
                 scan.add(block, is_utf8=not (declared or marked))
     except OSError as error:
-        raise InvalidSource(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InvalidSource(unreadable(path, error)) from error
     scan.end()
     if declared:
         return Encoding(python_encoding(declared), declared.lower(), scan.lines)
@@ -100,12 +101,11 @@ def find_encoding(path: Path, declared: str = "") -> Encoding:
     try:
         name = detect(scan.sample())
     except UnclearCharset as unclear:
-        listed = "; ".join(f"{name} reads {sample!r}" for name, sample in unclear.choices)
+        listed = "; ".join(f"{name}: {sample!r}" for name, sample in unclear.choices)
         raise ChoiceNeeded(
             "encoding",
             unclear.choices,
-            "the encoding of the file is not certain, so nothing was read: set the encoding in which this is right: "
-            + listed,
+            file_facts.ENCODING_UNCLEAR(choices=listed),
         ) from unclear
     return Encoding(name, name, scan.lines, detected=True)
 
@@ -127,7 +127,7 @@ def python_encoding(name: str) -> str:
         "".encode(codec)
     except (LookupError, UnicodeError, ValueError):
         raise InvalidSource(
-            f"there is no text encoding {name!r}: use one such as {', '.join(ENCODINGS[:4])}, or another that Python knows"
+            file_facts.NO_SUCH_ENCODING(encoding=repr(name), examples=", ".join(ENCODINGS[:4]))
         ) from None
     return _UTF8 if codec == "utf-8" else codec
 
@@ -247,4 +247,4 @@ def open_text(path: Path, encoding: str, *, newline: str | None = None) -> TextI
     try:
         return path.open(encoding=encoding, errors="replace" if is_wide else "surrogateescape", newline=newline)
     except OSError as error:
-        raise InvalidSource(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InvalidSource(unreadable(path, error)) from error

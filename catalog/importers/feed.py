@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.cell_lists import split_photos
 from catalog.importers.csv_file import SAMPLE_RECORDS, CsvTable
 from catalog.importers.mapping import FieldMapping, RowBuilder
@@ -121,7 +121,7 @@ class MerchantFeed:
         self._file = XmlFile(path, encoding=mapping.encoding)
         if self._file.root.lower() not in FEED_ROOTS:
             raise InvalidSource(
-                f"the XML is neither RSS 2.0 nor Atom: its root element is {self._file.root[:40]!r}, not rss or feed"
+                file_facts.OTHER_ROOT(root=repr(self._file.root[:40]), wanted="rss, feed", format="RSS 2.0, Atom")
             )
         mapped = [column for columns in mapping.columns.values() for column in columns]
         # Any element may be mapped; whether it occurs is unknown before the end.
@@ -188,7 +188,7 @@ class MerchantTable:
         missing = sorted({"id", "title"} - set(names))
         if missing:
             raise InvalidSource(
-                f"there is no column {', '.join(missing)}: a feed has {', '.join(ATTRIBUTES[:7])} ... in its first line"
+                file_facts.NOT_A_FEED_TABLE(missing=", ".join(missing), names=", ".join(ATTRIBUTES[:7]))
             )
         self._missing = dict.fromkeys(set(ATTRIBUTES) - set(self._names.values()), "")
         own = list(self._names.values())

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from catalog import file_facts
 from catalog.importers.mapping import FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
@@ -68,7 +69,7 @@ class FolderCatalogue:
         )
         self.total = sum(1 for _ in _files(self._folder))
         if not self.total:
-            raise InvalidSource(f"there is no file in {display_path or path} or in the folders below it")
+            raise InvalidSource(file_facts.NO_FILES(folder=display_path or str(path)))
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from catalog import file_facts
 from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
 from catalog.importers.web_archive import is_web_archive, pages
@@ -229,7 +230,7 @@ class _TableReader(HTMLParser):
         """Read the next part of the page."""
         super().feed(data)
         if len(self.rawdata) > _MAX_MARKUP_CHARACTERS:
-            raise InvalidSource("the HTML file is broken: a tag or comment in it is not closed. Get its table as CSV")
+            raise InvalidSource(file_facts.HTML_BROKEN())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """A tag opens."""
@@ -282,14 +283,11 @@ class _TableReader(HTMLParser):
     def _count_repeated(self, text: str) -> None:
         self._repeated += len(text) + 1
         if self._repeated > _MAX_REPEATED_CHARACTERS:
-            raise InvalidSource(
-                f"the HTML file has more than {_MAX_REPEATED_CHARACTERS // 1024**2} MB in cells over several rows: get its"
-                " table as CSV"
-            )
+            raise InvalidSource(file_facts.HTML_REPEATED(limit=_MAX_REPEATED_CHARACTERS // 1024**2))
 
     def _open_table(self) -> None:
         if len(self.tables) == _MAX_TABLES:
-            raise InvalidSource(f"the HTML file has more than {_MAX_TABLES} tables: get its table of products as CSV")
+            raise InvalidSource(file_facts.HTML_MANY_TABLES(limit=_MAX_TABLES))
         path = self._folder / f"HTML table {len(self.tables) + 1}{SHEET_SUFFIX}"
         file = self._files.enter_context(path.open("w", encoding="utf-8", newline=""))
         table = _Table(path, csv.writer(file), self._count_repeated)
@@ -305,18 +303,18 @@ def _chosen(tables: list[_Table], name: str, is_catalogue: Callable[[bytes], boo
     if name:
         named = [table for number, table in enumerate(tables, start=1) if str(number) == name.strip()]
         if not named:
-            raise InvalidSource(f"there is no table {name} in the HTML file: it has {len(tables)}, numbered from 1")
+            raise InvalidSource(file_facts.NO_SUCH_HTML_TABLE(table=name, number=len(tables)))
         return named[0].path
     wide = {str(number): table for number, table in enumerate(tables, start=1) if table.columns >= _MIN_COLUMNS}
     if not wide:
-        raise InvalidSource("the file is a web page without a table of products, not a catalogue")
+        raise InvalidSource(file_facts.WEB_PAGE())
     found = {number: table for number, table in wide.items() if is_catalogue(_start(table.path))} or wide
     if len(found) > 1:
         listed = ", ".join(found)
         raise ChoiceNeeded(
             "table",
             [(number, "") for number in found],
-            f"there are {len(found)} tables in the HTML file ({listed}): name the table to import",
+            file_facts.HTML_TABLES(number=len(found), tables=listed),
         )
     return next(iter(found.values())).path
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from babel.core import get_global
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
@@ -47,7 +47,7 @@ class IofOffer(ShopExport[ShopRows]):
         outline = self._file.outline()
         if self._file.root != ROOT or MARK not in outline[ROOT]:
             raise InvalidSource(
-                f"the root element of the XML is {self._file.root[:40]!r}, not {ROOT} with {MARK}: is it IOF of IdoSell?"
+                file_facts.OTHER_ROOT(root=repr(self._file.root[:40]), wanted=f"{ROOT} {MARK}", format="IdoSell (IOF)")
             )
         head = _Head(mapping.encoding or None)
         with contextlib.suppress(FeedSyntaxError):

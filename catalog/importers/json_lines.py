@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TextIO
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.json_objects import ONE_AFTER_ANOTHER, JsonText, JsonUnreadable, find_objects, json_objects
 from catalog.importers.mapping import FieldMapping, RowBuilder
@@ -74,11 +74,9 @@ class JsonLines:
             if len(sample) < _SAMPLE_RECORDS:
                 sample.append(record)
             if len(names) > _MAX_NAMES:
-                raise InvalidSource(
-                    f"the objects have more than {_MAX_NAMES:,} different names: put varying data into values"
-                )
+                raise InvalidSource(file_facts.TOO_MANY_NAMES(limit=_MAX_NAMES))
         if not names:
-            raise InvalidSource(f"no line is a JSON object: {reasons[0] if reasons else 'the file is empty'}")
+            raise InvalidSource(file_facts.NO_JSON_OBJECT(reason=reasons[0] if reasons else facts.FILE_EMPTY()))
         known = with_known_columns(mapping, list(names))
         self._builder = RowBuilder(known.mapping, list(names), photos=photos)
         self._builder.learn(sample)

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import ijson
 
+from catalog import file_facts
 from catalog.importers.encodings import open_text
 from catalog.importers.synonyms import find_columns
 
@@ -70,9 +71,9 @@ class _Source:
         text = self._file.read(min(size, _CHUNK_CHARACTERS)) if size else ""
         self._characters += len(text)
         if self._characters > _MAX_CHARACTERS:
-            raise JsonUnreadable(f"an object has more than {_MAX_CHARACTERS:,} characters")
+            raise JsonUnreadable(file_facts.OBJECT_TOO_LONG(limit=_MAX_CHARACTERS))
         if self._nesting.deepest_in(text) > _MAX_NESTING:
-            raise JsonUnreadable(f"lists and objects are nested more than {_MAX_NESTING} levels deep")
+            raise JsonUnreadable(file_facts.OBJECTS_TOO_DEEP(limit=_MAX_NESTING))
         return text.encode("utf-8", errors="replace")
 
     def start_object(self) -> None:
@@ -133,12 +134,12 @@ def json_objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
             except (ijson.JSONError, UnicodeError, ValueError, ArithmeticError, RecursionError) as error:
                 if isinstance(error, JsonUnreadable):
                     raise
-                raise JsonUnreadable(f"the object cannot be read as JSON: {error}") from error
+                raise JsonUnreadable(file_facts.OBJECT_UNREADABLE(error=str(error))) from error
             if content is None:
                 return
             source.start_object()
             if not isinstance(content, dict):
-                raise JsonUnreadable("the list has something that is not an object")
+                raise JsonUnreadable(file_facts.NOT_ONLY_OBJECTS())
             yield _with_texts(content)
 
 

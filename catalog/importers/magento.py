@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.cell_lists import deepest_first
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
@@ -87,8 +87,7 @@ class MagentoExport(ShopExport[ShopRows]):
         missing = [name for name in REQUIRED if name not in self.headers]
         if missing:
             raise InvalidSource(
-                f"there is no column {', '.join(missing)}: is it a product export of Magento? "
-                f"Columns found: {', '.join(self.headers)}"
+                file_facts.NOT_AN_EXPORT(missing=", ".join(missing), system="Magento", columns=", ".join(self.headers))
             )
         self._rows = ShopRows(mapping, self.headers, photos=photos, system="Magento")
         self._translations = 0

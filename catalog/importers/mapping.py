@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.availability import Availability, parse_availability, parse_boolean
 from catalog.importers.cell_lists import deepest_first, is_photo_link, levels_by_slash, split_categories, split_photos
 from catalog.importers.currencies import currencies_of
@@ -90,18 +90,17 @@ class FieldMapping:
     def __post_init__(self) -> None:
         for name in (*self.columns, *self.values):
             if name not in FIELDS and not (name.startswith(_ATTRIBUTE) and len(name) > len(_ATTRIBUTE)):
-                raise InvalidSource(f"there is no field {name}: the fields are {', '.join(FIELDS)} or {_ATTRIBUTE}NAME")
+                known = ", ".join((*FIELDS, f"{_ATTRIBUTE}NAME"))
+                raise InvalidSource(file_facts.NO_SUCH_FIELD(field=name, fields=known))
         for name, columns in self.columns.items():
             if len(columns) > 1 and name not in MULTI_COLUMN_FIELDS:
-                raise InvalidSource(
-                    f'{name} can have only one column; to join several, set {name} to "{{one}} {{other}}"'
-                )
+                raise InvalidSource(file_facts.ONE_COLUMN_ONLY(field=name))
         if self.delimiter.lower() == "tab":
             object.__setattr__(self, "delimiter", "\t")
         if self.delimiter not in ("", *DELIMITERS):
-            raise InvalidSource(f"delimiter is {self.delimiter!r}: use one of , ; | or tab")
+            raise InvalidSource(file_facts.DELIMITER_UNKNOWN(text=repr(self.delimiter)))
         if self.decimal not in ("", ".", ","):
-            raise InvalidSource(f"decimal is {self.decimal!r}: use . or ,")
+            raise InvalidSource(file_facts.DECIMAL_UNKNOWN(text=repr(self.decimal)))
 
     def with_columns(self, pairs: Iterable[tuple[str, str]]) -> FieldMapping:
         """Replace the columns of fields.
@@ -239,7 +238,7 @@ class RowBuilder:
         self.columns: Mapping[str, tuple[str, ...]] = _columns_by_field(mapping, headers)
         for name in required_fields(update_only=mapping.update_only):
             if name not in self.columns and name not in mapping.values:
-                raise NoColumn(name, f"no column is mapped to the field {name}. {_columns_hint(headers)}")
+                raise NoColumn(name, file_facts.FIELD_WITHOUT_COLUMN(field=name, columns=_listed(headers)))
         mapped = {*self.columns, *mapping.values}
         self._attributes = sorted(name for name in mapped if name.startswith(_ATTRIBUTE))
         self._fields = frozenset("attributes" if name in self._attributes else name for name in mapped)
@@ -489,7 +488,7 @@ def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str
     required += [column for value in mapping.values.values() for column in _PLACEHOLDER.findall(value)]
     missing = sorted(set(required) - set(headers))
     if missing:
-        raise InvalidSource(f"there is no column {', '.join(missing)}. {_columns_hint(headers)}")
+        raise InvalidSource(file_facts.NO_SUCH_COLUMN(column=", ".join(missing), columns=_listed(headers)))
     columns = dict(mapping.columns)
     by_name = {header.casefold(): header for header in reversed(headers)} if mapping.automatic else {}
     for name in (*FIELDS, *(header for header in by_name if header.startswith(_ATTRIBUTE))):
@@ -498,7 +497,7 @@ def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str
     used = {*required, *(column for names in columns.values() for column in names)}
     twice = sorted(column for column in used if headers.count(column) > 1)
     if twice:
-        raise InvalidSource(f"several columns have the name {', '.join(twice)}. {_columns_hint(headers)}")
+        raise InvalidSource(file_facts.SAME_COLUMN_NAMES(column=", ".join(twice), columns=_listed(headers)))
     return columns
 
 
@@ -552,8 +551,8 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", errors="replace").decode()
 
 
-def _columns_hint(headers: Sequence[str]) -> str:
-    return f"Columns found: {', '.join(_printable(header) for header in headers)}"
+def _listed(headers: Sequence[str]) -> str:
+    return ", ".join(_printable(header) for header in headers)
 
 
 def _table(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:

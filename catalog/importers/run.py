@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.fetching import Fetcher
 from catalog.importers.links import fetch_photos
 from catalog.importers.mapping import FieldMapping
@@ -65,11 +65,9 @@ class ImportOptions:
 
     def __post_init__(self) -> None:
         if self.deactivate_missing and not self.source:
-            raise InvalidSource(
-                "withdrawing missing products needs the name of a source, because only its products are withdrawn"
-            )
+            raise InvalidSource(file_facts.SOURCE_NEEDED())
         if len(self.source) > SOURCE_CHARACTERS:
-            raise InvalidSource(f"the name of the source has more than {SOURCE_CHARACTERS} characters")
+            raise InvalidSource(file_facts.SOURCE_TOO_LONG(limit=SOURCE_CHARACTERS))
 
     def as_parameters(self) -> dict[str, Any]:
         """Options that differ from their defaults, as JSON values."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.cell_lists import deepest_first, levels_of
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
@@ -54,7 +54,7 @@ class SalesforceCatalogue(ShopExport[ShopRows]):
         self._file = XmlFile(path, "product", mapping.encoding)
         if self._file.root != ROOT:
             raise InvalidSource(
-                f"the root element of the XML is {self._file.root[:40]!r}, not {ROOT}: is it a catalogue of Salesforce?"
+                file_facts.OTHER_ROOT(root=repr(self._file.root[:40]), wanted=ROOT, format="Salesforce Commerce Cloud")
             )
         self._rows = ShopRows(
             mapping, [], photos=photos, system="Salesforce Commerce Cloud", read_as=facts.READ_AS_CATALOGUE

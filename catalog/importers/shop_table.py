@@ -10,7 +10,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.availability import says_yes
 from catalog.importers.cell_lists import deepest_first, split_photos
 from catalog.importers.csv_file import CsvTable, TableRow
@@ -65,8 +65,7 @@ class ShopTable(ShopExport[ShopRows]):
         if not shipped.matches(self.headers):
             missing = ", ".join(names[0] for names in shipped.headers)
             raise InvalidSource(
-                f"there are no columns {missing}: is it a product export of {shipped.name}? "
-                f"Columns found: {', '.join(self.headers)}"
+                file_facts.NOT_AN_EXPORT(missing=missing, system=shipped.name, columns=", ".join(self.headers))
             )
         self._headers = {header_key(header): header for header in reversed(self.headers)}
         self._left_out = 0

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
@@ -97,10 +97,8 @@ class ShopifyExport(ShopExport[ShopifyRows]):
         self._names = _column_names(headers)
         missing = [_COLUMNS[name] for name in _REQUIRED if name not in self._names]
         if missing:
-            wanted = ", ".join(" or ".join(f"“{name}”" for name in names) for names in missing)
-            raise InvalidSource(
-                f"there is no column {wanted}: is it a product export of Shopify? Columns found: {', '.join(headers)}"
-            )
+            wanted = ", ".join(" / ".join(f"“{name}”" for name in names) for names in missing)
+            raise InvalidSource(file_facts.NOT_AN_EXPORT(missing=wanted, system="Shopify", columns=", ".join(headers)))
         self._metafields = {
             header: match["label"].strip().lower() for header in headers if (match := _METAFIELD.fullmatch(header))
         }

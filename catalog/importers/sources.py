@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from catalog import facts, file_facts
+from catalog.facts import unreadable
 from catalog.importers.archive import unpack, validate_archive
 from catalog.importers.bmecat import ROOT as BMECAT_ROOT
 from catalog.importers.bmecat import BmeCat
@@ -43,6 +46,7 @@ from catalog.importers.woocommerce import WooCommerceExport
 from catalog.importers.workbook import is_workbook, sheet_as_table
 from catalog.importers.xml_file import XmlCatalogue
 from catalog.importers.xml_items import FEED_ROOTS, outline, root_of
+from jobs.facts import Fact
 
 FORMATS = (
     "csv",
@@ -68,7 +72,6 @@ FORMATS = (
 _HEAD_BYTES = 64 * 1024
 # What `detect_format` finds in a file whose format is that of a table in it.
 _HTML = "html"
-_NO_UPLOADED_PHOTOS = "the upload: send a zip that contains the photos, too"
 _JSON_NAME = re.compile(r'"((?:[^"\\]|\\.){1,80})"\s*:')
 # The root element of XML, without its prefix, behind the declaration and comments.
 _ROOT = re.compile(
@@ -77,14 +80,14 @@ _ROOT = re.compile(
 
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 # Common files that are not catalogues, by their first bytes, with what to do instead.
-_UNSUPPORTED_SIGNATURES = {
-    b"%PDF-": "a PDF: get its table as CSV",
-    b"\xd0\xcf\x11\xe0": "a document of an older Office: save it as .xlsx, or its sheet as CSV in UTF-8",
-    b"\xff\xd8\xff": "a photo: send a zip of photos, or a table that lists them",
-    b"\x89PNG": "a picture: send a zip of photos, or a table that lists them",
-    b"\x1f\x8b": "packed with gzip: unpack it, or pack it as a zip",
-    b"7z\xbc\xaf\x27\x1c": "packed with 7-Zip: pack it as a zip",
-    b"Rar!": "a RAR archive: pack it as a zip",
+_UNSUPPORTED_SIGNATURES: Mapping[bytes, Callable[..., Fact]] = {
+    b"%PDF-": file_facts.IS_PDF,
+    b"\xd0\xcf\x11\xe0": file_facts.IS_OLD_OFFICE,
+    b"\xff\xd8\xff": file_facts.IS_PICTURE,
+    b"\x89PNG": file_facts.IS_PICTURE,
+    b"\x1f\x8b": partial(file_facts.IS_PACKED, program="gzip"),
+    b"7z\xbc\xaf\x27\x1c": partial(file_facts.IS_PACKED, program="7-Zip"),
+    b"Rar!": partial(file_facts.IS_PACKED, program="RAR"),
 }
 
 _IMPEX = re.compile(r"^\s*(?:INSERT|UPDATE|INSERT_UPDATE|REMOVE)\s+\w+\s*;", re.MULTILINE)
@@ -188,16 +191,16 @@ def open_catalogue(
         raise InvalidSource(f"{images} is not a folder of photos")
     detected = detect_format(path)
     if _has_sheets(path, detected):
-        photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
+        photos = PhotoFolder(None, file_facts.THE_UPLOAD()) if is_upload else _photos(path, images, "")
         with closing(photos), _opened_sheet(path, detected, mapping, photos, format, table, sample=sample) as catalogue:
             yield catalogue
         return
     if detected != "zip":
         if format == "zip":
-            raise InvalidSource(f"{path} is not a zip archive")
+            raise InvalidSource(file_facts.NOT_A_ZIP(file=str(path)))
         if table:
-            raise InvalidSource(f"{path} has no tables to choose from, so there is no table {table}: name none")
-        photos = PhotoFolder(None, _NO_UPLOADED_PHOTOS) if is_upload else _photos(path, images, "")
+            raise InvalidSource(file_facts.NO_TABLES_TO_CHOOSE(file=str(path), table=table))
+        photos = PhotoFolder(None, file_facts.THE_UPLOAD()) if is_upload else _photos(path, images, "")
         with closing(photos):
             yield _catalogue(path, format or detected, mapping, photos, alone=is_upload)
         return
@@ -205,16 +208,16 @@ def open_catalogue(
         inner = "folder" if content.is_dir() else detect_format(content)
         requested = "" if format == "zip" else format
         if _has_sheets(content, inner):
-            photos = _photos(content, images, "the archive", root)
+            photos = _photos(content, images, file_facts.THE_ARCHIVE(), root)
             with closing(photos), _opened_sheet(content, inner, mapping, photos, requested, sample=sample) as catalogue:
                 yield catalogue
             return
         if inner == "zip":
-            raise InvalidSource(f"{content.name} in {path} is not a table")
+            raise InvalidSource(file_facts.NOT_A_TABLE(file=content.name, archive=str(path)))
         if requested == "folder":
             content = content if content.is_dir() else content.parent
-        with closing(_photos(content, images, "the archive", root)) as photos:
-            yield _catalogue(content, requested or inner, mapping, photos, display_path="the archive")
+        with closing(_photos(content, images, file_facts.THE_ARCHIVE(), root)) as photos:
+            yield _catalogue(content, requested or inner, mapping, photos, display_path=file_facts.THE_ARCHIVE())
 
 
 @contextmanager
@@ -258,7 +261,7 @@ def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", tabl
         InvalidSource: the file cannot be imported.
     """
     if not path.stat().st_size:
-        raise InvalidSource("the file is empty")
+        raise InvalidSource(facts.FILE_EMPTY())
     detected = detect_format(path)
     if detected == "zip" and not is_workbook(path):
         validate_archive(path, is_catalogue, table=table)
@@ -284,18 +287,16 @@ def detect_format(path: Path) -> str:
     head = _head(path)
     if head.startswith(_ZIP_SIGNATURES):
         return "zip"
-    for start, name in _UNSUPPORTED_SIGNATURES.items():
+    for start, kind in _UNSUPPORTED_SIGNATURES.items():
         if head.startswith(start):
-            raise InvalidSource(f"{path} is {name}")
+            raise InvalidSource(kind(file=str(path)))
     if is_xml(head):
         return _detect_xml_format(head)
     if is_web_archive(head):
         return _HTML
     text = decode_start(head)
     if _IMPEX.search(text):
-        raise InvalidSource(
-            f"{path} is an ImpEx script of SAP Commerce: export the products as CSV, or as a product feed"
-        )
+        raise InvalidSource(file_facts.IS_IMPEX(file=str(path)))
     return _detect_text_format(text)
 
 
@@ -308,7 +309,7 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_HEAD_BYTES)
     except OSError as error:
-        raise InvalidSource(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InvalidSource(unreadable(path, error)) from error
 
 
 def _detect_xml_format(head: bytes) -> str:
@@ -403,13 +404,13 @@ def _catalogue(
     path: Path, format: str, mapping: FieldMapping, photos: PhotoFolder, *, display_path: str = "", alone: bool = False
 ) -> CatalogueSource:
     if mapping.item and format not in ("xml", *COMPARISON_SITES):
-        raise InvalidSource(
-            f"the format {format} has no elements to choose, so there is no item {mapping.item}: set none, or the format xml"
-        )
+        raise InvalidSource(file_facts.NO_ELEMENTS_TO_CHOOSE(format=format, item=mapping.item))
     if format == "folder":
         return FolderCatalogue(path, mapping, display_path=display_path)
     if path.is_dir():
-        raise InvalidSource(f"{display_path or path} is a folder, not a file of the format {format}")
+        if display_path:
+            raise InvalidSource(file_facts.NO_TABLE_IN_ARCHIVE(format=format))
+        raise InvalidSource(f"{path} is a folder, not a file of the format {format}")
     if format == "merchant":
         with path.open("rb") as file:
             reader = MerchantFeed if is_xml(file.read(_HEAD_BYTES)) else MerchantTable

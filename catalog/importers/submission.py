@@ -12,11 +12,13 @@ from django.core.files.base import File
 from django.db import transaction
 from django.utils import timezone
 
+from catalog import file_facts
 from catalog.errors import DryRunFileExpired, NoRejectedRows
 from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.sources import validate_upload
 from jobs.errors import JobNotFound
+from jobs.facts import replaced
 from jobs.files import delete_stored, file_name, store_upload
 from jobs.models import Job
 from jobs.services import check_not_active, create_job
@@ -64,7 +66,7 @@ def submit_import(upload: BinaryIO, options: ImportOptions, *, file_name: str = 
 
 def too_large(limit: int) -> InvalidSource:
     """The error of a file that is too large. limit: in bytes."""
-    return InvalidSource(f"the file is larger than {limit:,} bytes: divide it, or run manage.py import_catalog")
+    return InvalidSource(file_facts.UPLOAD_TOO_LARGE(limit=limit))
 
 
 def create_import(name: str, options: ImportOptions, *, file_name: str, draft_id: UUID | None = None) -> Job:
@@ -91,7 +93,7 @@ def create_import(name: str, options: ImportOptions, *, file_name: str, draft_id
             try:
                 validate_upload(path, options.mapping(), format=options.format, table=options.table)
             except InvalidSource as error:
-                raise InvalidSource(str(error).replace(str(path), file_name or "the file")) from error
+                raise InvalidSource(replaced(str(error), str(path), file_name or file_facts.THE_FILE())) from error
         return create_job(IMPORT, upload=name, parameters=parameters)
     except BaseException:
         delete_stored(name)

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.encodings import find_encoding
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
@@ -63,9 +63,7 @@ class VisionProducts(ShopExport[ShopRows]):
         self._rows = ShopRows(mapping, _COLUMNS, photos=photos, system="Google Product Search")
         with path.open(encoding=self._encoding, errors="replace", newline="") as file:
             if not self.matches(file.read(1024)):
-                raise InvalidSource(
-                    "the first line does not begin with gs://: is it a bulk import file of Google Product Search?"
-                )
+                raise InvalidSource(file_facts.NOT_VISION())
         self.total = encoding.lines
 
     @staticmethod

@@ -14,6 +14,7 @@ from email.parser import BytesHeaderParser
 from io import BytesIO
 from typing import BinaryIO
 
+from catalog import file_facts
 from catalog.importers.rows import InvalidSource
 
 _HEADER = re.compile(rb"[!-9;-~]+:")
@@ -123,7 +124,7 @@ class _Parts:
                 raise _damaged()
         self.count += 1
         if self.count > _MAX_PARTS:
-            raise InvalidSource(f"the web archive has more than {_MAX_PARTS:,} parts: get its table as CSV")
+            raise InvalidSource(file_facts.WEB_ARCHIVE_PARTS(limit=_MAX_PARTS))
         self.is_within = bool(line)
         return BytesHeaderParser().parsebytes(b"".join(headers)) if line else None
 
@@ -186,4 +187,4 @@ def _is_tab_strip(headers: Message) -> bool:
 
 
 def _damaged() -> InvalidSource:
-    return InvalidSource("the web archive (MHTML) is damaged: save it again, or get its table as CSV")
+    return InvalidSource(file_facts.WEB_ARCHIVE_DAMAGED())

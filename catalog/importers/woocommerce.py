@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.cell_lists import deepest_first
 from catalog.importers.csv_file import CsvTable, TableRow
 from catalog.importers.html_text import html_to_text
@@ -269,8 +269,9 @@ class WooCommerceExport(ShopExport[ShopRows]):
         self.headers = headers = self._table.headers
         if not self.matches(headers):
             raise InvalidSource(
-                "there are no columns such as Type, Name, Published and Regular price: is it a product export of "
-                f"WooCommerce? Columns found: {', '.join(headers)}"
+                file_facts.NOT_AN_EXPORT(
+                    missing="Type, Name, Published, Regular price", system="WooCommerce", columns=", ".join(headers)
+                )
             )
         self._names = _column_names(headers)
         self._attributes = _attribute_columns(headers)

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
 from zipfile import BadZipFile
 
+from catalog import file_facts
 from catalog.archives import ArchiveRejected, SafeArchive
 from catalog.importers.currencies import currencies_of
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
@@ -113,11 +114,9 @@ def _check_size(path: Path) -> None:
         with SafeArchive(path) as archive:
             texts = sum(member.size for member in archive.members if member.name == _TEXTS)
     except ArchiveRejected as error:
-        raise InvalidSource(f"{path}: {error}") from error
+        raise InvalidSource(file_facts.IN_FILE(file=str(path), reason=str(error))) from error
     if texts > _MAX_TEXT_BYTES:
-        raise InvalidSource(
-            f"the workbook has more than {_MAX_TEXT_BYTES // 1024**2} MB of texts: save its sheet as CSV"
-        )
+        raise InvalidSource(file_facts.WORKBOOK_TOO_LARGE(limit=_MAX_TEXT_BYTES // 1024**2))
 
 
 def _opened(file: BinaryIO) -> Any:
@@ -133,7 +132,7 @@ def _damage_explained() -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        raise InvalidSource("the workbook is damaged: save it again with a spreadsheet program, or as CSV") from error
+        raise InvalidSource(file_facts.WORKBOOK_DAMAGED()) from error
 
 
 def _chosen(book: Any, name: str, is_catalogue: Callable[[bytes], bool]) -> Any:
@@ -143,18 +142,18 @@ def _chosen(book: Any, name: str, is_catalogue: Callable[[bytes], bool]) -> Any:
     if name:
         named = [sheet for sheet in sheets if sheet.title.casefold() == name.casefold()]
         if not named:
-            raise InvalidSource(f"there is no sheet {name} in the workbook: it has {listed}")
+            raise InvalidSource(file_facts.NO_SUCH_SHEET(sheet=name, sheets=listed))
         return named[0]
     starts = {sheet.title: _start(sheet) for sheet in sheets}
     filled = [sheet for sheet in sheets if starts[sheet.title]]
     if not filled:
-        raise InvalidSource("the workbook has no sheet with anything in it")
+        raise InvalidSource(file_facts.WORKBOOK_EMPTY())
     found = [sheet for sheet in filled if is_catalogue(starts[sheet.title])] or filled
     if len(found) > 1:
         raise ChoiceNeeded(
             "table",
             [(sheet.title, "") for sheet in found],
-            f"there are {len(found)} sheets in the workbook ({listed}): name the table to import",
+            file_facts.SHEETS(number=len(found), sheets=listed),
         )
     return found[0]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
@@ -47,12 +47,12 @@ class XmlCatalogue:
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         whole = XmlFile(path, encoding=mapping.encoding)
         if whole.root.lower() == "html":
-            raise InvalidSource("the file is a web page, not a catalogue: its root element is 'html'")
+            raise InvalidSource(file_facts.WEB_PAGE())
         item = mapping.item or _find_item(whole)
         self._file = XmlFile(path, item, mapping.encoding)
         sample = self._sample()
         if not sample and mapping.item:
-            raise InvalidSource(f"the XML has no element {item}: it has {_elements(whole)}")
+            raise InvalidSource(file_facts.NO_SUCH_ELEMENT(item=item, elements=_elements(whole)))
         mapped = [column for columns in mapping.columns.values() for column in columns]
         names = list(dict.fromkeys([*(name for each in sample for name in each.names), *mapped]))
         known = with_known_columns(mapping, names, are_paths=True)
@@ -107,9 +107,7 @@ def _find_item(file: XmlFile) -> str:
         if "/" in path and len(fields) >= _MIN_FIELDS and fields.keys() & {"sku", "title"}:
             scores[path] = len(fields)
     if not scores:
-        raise InvalidSource(
-            f"it is not clear which elements of the XML are products: set item to the name of one. It has {_elements(file)}"
-        )
+        raise InvalidSource(file_facts.ELEMENT_UNCLEAR(elements=_elements(file)))
     return max(scores, key=lambda path: (scores[path], -path.count("/")))
 
 

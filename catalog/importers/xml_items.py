@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from catalog import facts
+from catalog import facts, file_facts
+from catalog.facts import unreadable
 from catalog.importers.rows import InvalidSource, Row
 from catalog.models import SKU_LENGTH
 
@@ -112,7 +113,7 @@ class XmlFile:
                 if not parser.root:
                     raise InvalidSource(str(error)) from error
             if not parser.root:
-                raise InvalidSource("the file is empty: it has to be XML")
+                raise InvalidSource(file_facts.XML_EMPTY())
         self.root = parser.root
 
     def __iter__(self) -> Iterator[Item]:
@@ -166,7 +167,7 @@ class XmlFile:
         try:
             file = self._path.open("rb")
         except OSError as error:
-            raise InvalidSource(f"{self._path} cannot be read: {error.strerror or error}") from error
+            raise InvalidSource(unreadable(self._path, error)) from error
         start = file.read(_CHUNK_BYTES)
         file.seek(len(start) - len(start.lstrip(_BEFORE_DECLARATION)))
         return file
@@ -244,17 +245,18 @@ class XmlParser:
             self._parser.Parse(chunk, last)
         except expat.ExpatError as error:
             raise FeedSyntaxError(
-                f"the XML is broken or cut off at line {error.lineno}, column {error.offset} "
-                f"({expat.ErrorString(error.code)}): export the feed again"
+                file_facts.XML_BROKEN(
+                    line=str(error.lineno), column=str(error.offset), error=expat.ErrorString(error.code)
+                )
             ) from error
         except (LookupError, ValueError) as error:
-            raise FeedSyntaxError(
-                f"the XML is in an encoding that cannot be read ({error}): save it as UTF-8"
-            ) from error
+            raise FeedSyntaxError(file_facts.XML_ENCODING(error=str(error))) from error
         if self.fed - self._token_start > _MAX_TOKEN_BYTES:
-            raise FeedSyntaxError(
-                f"line {self._parser.CurrentLineNumber} has a tag or comment longer than {_MAX_TOKEN_BYTES:,} bytes"
-            )
+            raise FeedSyntaxError(file_facts.XML_TOKEN_TOO_LONG(line=self._line, limit=_MAX_TOKEN_BYTES))
+
+    @property
+    def _line(self) -> str:
+        return str(self._parser.CurrentLineNumber)
 
     def start(self, namespace: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 -- for subclasses
         """An element, the last one of the path, begins."""
@@ -271,10 +273,7 @@ class XmlParser:
     def _check_doctype(self, name: str, _system: str | None, _public: str | None, has_definitions: int) -> None:
         """Allow a declaration that only names a file, which is never read, as that of YML does: `SYSTEM "shops.dtd"`."""
         if has_definitions or name.lower() == "html":
-            raise FeedSyntaxError(
-                f"the XML has a document type declaration at line {self._parser.CurrentLineNumber}, which is not "
-                "allowed: is it a web page? Remove <!DOCTYPE ...>"
-            )
+            raise FeedSyntaxError(file_facts.XML_DOCTYPE(line=self._line))
 
     def _on_skipped_entity(self, name: str, is_parameter: bool) -> None:
         """An entity that the file of the declaration would have defined: those of HTML are known without it."""
@@ -289,7 +288,7 @@ class XmlParser:
         namespace, _, local = name.rpartition(_SEPARATOR)
         self.path.append(local)
         if len(self.path) > _MAX_DEPTH:
-            raise FeedSyntaxError(f"line {self._parser.CurrentLineNumber} is more than {_MAX_DEPTH} elements deep")
+            raise FeedSyntaxError(file_facts.XML_TOO_DEEP(line=self._line, limit=_MAX_DEPTH))
         self.root = self.root or local
         self.start(namespace, attributes)
 
@@ -342,6 +341,10 @@ class _ItemParser(XmlParser):
     def pop_items(self) -> list[Item]:
         items, self._items = self._items, []
         return items
+
+    @property
+    def _line(self) -> str:
+        return str(self._parser.CurrentLineNumber)
 
     def start(self, namespace: str, attributes: dict[str, str]) -> None:
         if self._item is None:
@@ -436,6 +439,10 @@ class _OutlineParser(XmlParser):
     def __init__(self, encoding: str | None) -> None:
         super().__init__(encoding)
         self.children: dict[str, set[str]] = {}
+
+    @property
+    def _line(self) -> str:
+        return str(self._parser.CurrentLineNumber)
 
     def start(self, namespace: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 -- the base's
         if len(self.children) > _MAX_ITEM_VALUES:

@@ -125,5 +125,5 @@ def test_an_update_withdraws_nothing(tmp_path: Path) -> None:
 
 
 def test_other_xml_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="is it BMEcat"):
+    with pytest.raises(CommandError, match="is it a file of BMEcat"):
         run(write(tmp_path, "<shop><item/></shop>"), "--format", "bmecat")

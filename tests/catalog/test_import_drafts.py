@@ -101,6 +101,18 @@ class TestAnUploadInParts:
         assert answer.status_code == 422
         assert "more than the 10 bytes" in answer.json()["error"]
 
+    def test_is_refused_in_the_readers_language(self, manager: Client) -> None:
+        upload = begin(manager, 8, "offer.pdf")
+
+        answer = manager.patch(
+            upload["url"],
+            b"%PDF-1.7",
+            content_type="application/offset+octet-stream",
+            headers={"Upload-Offset": "0", "Accept-Language": "de"},
+        )
+
+        assert answer.json()["error"] == "offer.pdf ist ein PDF: Beschaffen Sie die Tabelle als CSV"
+
     def test_of_what_is_no_catalogue_says_so_and_keeps_nothing(self, manager: Client, settings: Any) -> None:
         upload = begin(manager, 8, "offer.pdf")
 
@@ -144,6 +156,24 @@ class TestThePageOfAFile:
         page = manager.get(page_of(manager, "code;name\nA1;Krug\n".encode("utf-16"))).content.decode()
         assert "<li>Zeichenkodierung: utf-16</li>" in page
         assert "<li>Am Namen erkannte Spalten: code → sku, name → title</li>" in page
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (
+                packed({"a.csv": b"sku,title\nm1,Mug\n", "b.csv": b"sku,title\n"}),
+                "im Archiv sind 2 Tabellen (a.csv, b.csv)",
+            ),
+            (b"<table><tr><td>sku<td>title</table>" * 2, "in der HTML-Datei sind 2 Tabellen (1, 2)"),
+            ("sku;title\nm1;Stra\u00dfe\n".encode("cp1252"), "die Zeichenkodierung der Datei ist nicht sicher"),
+        ],
+        ids=["zip", "html", "encoding"],
+    )
+    def test_says_in_the_readers_language_why_it_cannot_be_read(
+        self, manager: Client, settings: Any, content: bytes, words: str
+    ) -> None:
+        manager.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+        assert words in manager.get(page_of(manager, content)).content.decode()
 
     def test_lets_columns_be_chosen_by_clicking_alone(self, manager: Client) -> None:
         url = page_of(manager)

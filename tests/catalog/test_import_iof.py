@@ -125,7 +125,7 @@ def test_the_format_is_detected_by_its_root(tmp_path: Path) -> None:
     assert detect_format(offer(tmp_path)) == "iof"
     other = offer(tmp_path, OFFER.replace(' file_format="IOF"', ""))
     assert detect_format(other) == "xml"
-    with pytest.raises(CommandError, match="is it IOF of IdoSell"):
+    with pytest.raises(CommandError, match="is it a file of IdoSell"):
         run(other, "--format", "iof")
 
 

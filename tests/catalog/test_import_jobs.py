@@ -19,7 +19,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import User
 from catalog.errors import DryRunFileExpired, NoRejectedRows
@@ -202,6 +202,9 @@ class TestAnImportIsWorkedOff:
         assert "no line is a JSON object" in now(job).error
         broken = submit(packed({"a.csv": b"name\nx\n"}), "shop.zip")
         assert "no column is mapped to the field sku" in worked_off(broken).error
+        with translation.override("de"):
+            assert now(job).error_in_words.startswith("keine Zeile ist ein JSON-Objekt: die Zeile")
+            assert now(broken).error_in_words.startswith("keine Spalte ist dem Feld sku zugeordnet")
 
     def test_and_says_nothing_more_once_it_is_cancelled(self, uploads_root: Path) -> None:
         job = submit()

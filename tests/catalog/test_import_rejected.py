@@ -206,7 +206,7 @@ def test_a_table_that_is_sent_alone_reads_no_file_beside_it(tmp_path: Path) -> N
         (b"", "the file is empty"),
         (b"%PDF-1.7 ...", "is a PDF: get its table"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "older Office: save it as .xlsx, or its sheet as CSV"),
-        (jpeg((1, 2, 3)), "is a photo: send a zip"),
+        (jpeg((1, 2, 3)), "is a picture: send a zip"),
         (b"\x1f\x8b\x08", "packed with gzip"),
         (packed({"xl/workbook.xml": b"<x/>", "xl/sheet.xml": b"<x/>"}), "the workbook is damaged"),
         (packed({"a.csv": b"sku,title", "b.csv": b"sku,title"}), "there are 2 tables in the archive"),

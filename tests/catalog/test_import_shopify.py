@@ -289,7 +289,7 @@ def test_a_rejected_variant_comes_in_with_all_its_photos_once_it_is_corrected(sh
 def test_an_export_without_its_columns_is_explained(shop: Path) -> None:
     (shop / "table.csv").write_text("sku,title\n")
     with pytest.raises(
-        CommandError, match="there is no column “handle” or “url handle”, “variant price” or “price”: is it a"
+        CommandError, match="there is no column “handle” / “url handle”, “variant price” / “price”: is it a"
     ):
         run(shop / "table.csv", "--format", "shopify")
 

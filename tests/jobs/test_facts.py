@@ -11,7 +11,7 @@ from django.utils import translation
 
 from catalog import facts
 from catalog.photos import ImageRejected, PhotoRejectionReason
-from jobs.facts import FactKind, fact_of, in_words, with_gaps, worded
+from jobs.facts import FactKind, fact_of, in_words, replaced, with_gaps, worded
 
 
 def kept(sentence: str) -> dict[str, object] | None:
@@ -51,6 +51,14 @@ def test_the_message_of_an_error_stays_a_fact() -> None:
 def test_what_was_kept_before_or_is_not_known_is_said_as_it_was_written(fact: dict[str, object] | None) -> None:
     with translation.override("de"):
         assert in_words(fact, "the file is empty") == "the file is empty"
+
+
+def test_a_fact_about_a_file_under_another_name_is_still_one() -> None:
+    fact = facts.FILE_UNREADABLE(file="/up/1.import", error=facts.FILE_UNREADABLE(file="/up/1.import/a", error="no"))
+    renamed = replaced(fact, "/up/1.import", "spring.csv")
+    assert renamed == "spring.csv cannot be read: spring.csv/a cannot be read: no"
+    with translation.override("de"):
+        assert worded(renamed) == "spring.csv kann nicht gelesen werden: spring.csv/a kann nicht gelesen werden: no"
 
 
 def test_what_several_have_in_common_is_said_with_gaps() -> None:

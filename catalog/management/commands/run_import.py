@@ -12,12 +12,13 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand
 
+from catalog import file_facts
 from catalog.importers.archive import ImportInterrupted
 from catalog.importers.rows import ImportAborted, ImportReport, InvalidSource
 from catalog.importers.run import Checkpoint, ImportOptions, graceful_interrupt, run_import
 from catalog.importers.submission import rejected_name
 from jobs import execution
-from jobs.facts import fact_of
+from jobs.facts import fact_of, replaced
 from jobs.files import local_upload
 from jobs.models import Job
 from jobs.progress import ProgressCallback
@@ -72,7 +73,7 @@ class Command(BaseCommand):
                 if not report.interrupted:
                     _keep(report, rejected)
         except InvalidSource as error:
-            execution.fail(row, str(error).replace(str(path), row.parameters["file"] or "the file"))
+            execution.fail(row, replaced(str(error), str(path), row.parameters["file"] or file_facts.THE_FILE()))
         except (ImportAborted, StorageUnavailable) as error:
             execution.fail_with_storage_error(row, error)
         except OSError as error:
