@@ -202,6 +202,7 @@ READ_AS = frozenset((READ_AS_EXPORT, READ_AS_FEED, READ_AS_CATALOGUE))
 NO_PRODUCTS = FactKind("no-products", _("there is no product in the file: is it the right one, and all of it?"))
 EACH_ELEMENT = FactKind("each-element", _("each element %(element)s is read as a product"))
 SHEET = FactKind("sheet", _("read from the sheet %(sheet)s"))
+TABLE = FactKind("table", _("read from table %(table)s"))
 ENCODING = FactKind("encoding", _("encoding: %(encoding)s"))
 ENCODING_DETECTED = FactKind("encoding-detected", _("encoding: %(encoding)s, detected from the text"))
 ENCODING_DAMAGED = FactKind(

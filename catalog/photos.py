@@ -554,6 +554,19 @@ def _too_large_error(limit: int) -> ImageRejected:
     return ImageRejected(PhotoRejectionReason.TOO_LARGE, facts.FILE_TOO_LARGE(limit=limit))
 
 
+def check_start(start: bytes) -> None:
+    """Check by its first bytes whether a file may be a photo, before it is read.
+
+    Args:
+        start: the first bytes of the file.
+
+    Raises:
+        ImageRejected: it is something else.
+    """
+    if signatures.format_of(start) not in signatures.READABLE:
+        raise _unknown_format_error(start)
+
+
 def _unknown_format_error(content: bytes) -> ImageRejected:
     """The error for bytes that Pillow does not recognise as a photo."""
     name = signatures.format_of(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from catalog import facts
@@ -27,6 +29,8 @@ from jobs.models import Job
 from jobs.storage import StorageUnavailable, storage_errors
 from stores import base as stores
 from stores.errors import StoreError
+
+logger = logging.getLogger(__name__)
 
 _THUMBNAIL_SIDE = 160
 _OPTIONS_OF_COLUMNS = ("format", "encoding", "delimiter")
@@ -153,15 +157,26 @@ def sample_photo_response(draft: ImportDraft, number: int) -> HttpResponse:
         number: of the product, from 0.
 
     Returns:
-        A WebP; 404 where there is no such photo.
+        A WebP. Where there is no such photo, 404 with a picture that says so: a browser shows it in place of the photo.
     """
     try:
         with local_draft(draft) as path:
             photo = sample_photo(path, ImportOptions.from_parameters(draft.options), number)
         content = small_webp(photo.content, _THUMBNAIL_SIDE)
     except (ImageRejected, InvalidSource, StoreError) as error:
-        return HttpResponse(worded(str(error)), status=404, content_type="text/plain; charset=utf-8")
+        logger.info("no sample photo: %s", error)
+        return HttpResponse(_no_photo(), status=404, content_type="image/svg+xml")
     return HttpResponse(content, content_type="image/webp", headers={"Cache-Control": "private, max-age=600"})
+
+
+def _no_photo() -> str:
+    return format_html(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}"><text x="50%" y="50%" text-anchor="middle"'
+        ' font-family="sans-serif" font-size="{size}" fill="#6b7280">{words}</text></svg>',
+        side=_THUMBNAIL_SIDE,
+        size=_THUMBNAIL_SIDE // 8,
+        words=gettext("no photo"),
+    )
 
 
 def _says_format(note: str) -> bool:

@@ -19,7 +19,7 @@ from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rejected import NOTE_COLUMNS, is_rejected_rows_file, unescape_formula
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.synonyms import find_columns, with_known_columns
-from catalog.importers.workbook import sheet_name
+from catalog.importers.workbook import read_from
 from jobs.facts import Fact
 
 # Lines that the delimiter is detected from, and records that show how the table writes its values.
@@ -144,10 +144,10 @@ class CsvTable:
         self._notes = len(NOTE_COLUMNS) if is_rejected_rows_file(header.names) else 0
         self.headers = header.names[self._notes :]
         self.total = max(encoding.lines - header.lines, 0)
-        sheet = sheet_name(path)
+        origin = read_from(path)
         # A row of a sheet may have line ends in its cells.
-        self._counts_rows = bool(sheet)
-        self.notes = [facts.SHEET(sheet=sheet) if sheet else encoding.note]
+        self._counts_rows = origin is not None
+        self.notes = [origin or encoding.note]
         self._short_width = 0
 
     def allow_end_before(self, place: int) -> None:

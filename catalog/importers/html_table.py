@@ -16,7 +16,7 @@ from catalog import file_facts
 from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
 from catalog.importers.web_archive import is_web_archive, pages
-from catalog.importers.workbook import SHEET_SUFFIX
+from catalog.importers.workbook import TABLE_SUFFIX
 from jobs.storage import storage_errors
 
 _BLOCK_CHARACTERS = 64 * 1024
@@ -288,7 +288,7 @@ class _TableReader(HTMLParser):
     def _open_table(self) -> None:
         if len(self.tables) == _MAX_TABLES:
             raise InvalidSource(file_facts.HTML_MANY_TABLES(limit=_MAX_TABLES))
-        path = self._folder / f"HTML table {len(self.tables) + 1}{SHEET_SUFFIX}"
+        path = self._folder / f"{len(self.tables) + 1}{TABLE_SUFFIX}"
         file = self._files.enter_context(path.open("w", encoding="utf-8", newline=""))
         table = _Table(path, csv.writer(file), self._count_repeated)
         self.tables.append(table)

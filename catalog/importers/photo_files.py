@@ -12,13 +12,14 @@ from pathlib import Path, PurePosixPath
 from catalog import facts
 from catalog.importers.rows import LoadedPhoto, PhotoSkipped, PhotoSource
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
-from catalog.photos import ImageRejected, PhotoRejectionReason, known_sha256, read_limited, validate_photo
+from catalog.photos import ImageRejected, PhotoRejectionReason, check_start, known_sha256, read_limited, validate_photo
 
 # Folders beside a table in which photos are looked for first.
 _USUAL_FOLDERS = ("images", "photos")
 # In a folder with more files, photos are found by their paths only.
 _MAX_INDEXED = 300_000
 _MAX_LISTED = 3
+_START_BYTES = 1024
 
 
 class PhotoFolder:
@@ -216,6 +217,15 @@ class PhotoFile:
             return LoadedPhoto(known)
         photo = validate_photo(content)
         return LoadedPhoto(photo.sha256, photo)
+
+    def check(self) -> None:
+        """Check by its first bytes whether the file may be a photo.
+
+        Raises:
+            ImageRejected: there is no such file, or it is something else.
+        """
+        with self.photos.find(self.name).open("rb") as file:
+            check_start(file.read(_START_BYTES))
 
     def _read(self) -> bytes:
         return read_limited(self.photos.find(self.name))

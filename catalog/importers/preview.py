@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.archives import SafeArchive
 from catalog.fetching import Fetcher
 from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import folded, is_link
+from catalog.importers.photo_files import PhotoFile, folded, is_link
 from catalog.importers.rows import NoColumn, Row
 from catalog.importers.run import ImportOptions
 from catalog.importers.sources import detect_format, open_catalogue
@@ -90,6 +90,9 @@ class _Seen:
                     texts[_shortened(text)] = None
         self.problems += [(row.line, reason) for reason in (row.error, *row.warnings) if reason]
         if row.product is None:
+            return
+        if reason := _unusable_photo(row):
+            self.problems.append((row.line, reason))
             return
         self.products.append(row)
         if row.product.brand:
@@ -200,6 +203,17 @@ def _in_archive(path: Path, name: str) -> Photo:
         if not found:
             raise ImageRejected(PhotoRejectionReason.UNREADABLE, facts.NOT_IN_ARCHIVE(file=name))
         return validate_photo(archive.read(members[min(found, key=len)]))
+
+
+def _unusable_photo(row: Row) -> str:
+    """Why the photo of a row that needs one is none, as far as its first bytes show; "" if it may be one."""
+    for photo in (row.photos or ()) if row.photo_required else ():
+        try:
+            if isinstance(photo, PhotoFile):
+                photo.check()
+        except ImageRejected as error:
+            return file_facts.IN_FILE(file=photo.name, reason=str(error))
+    return ""
 
 
 def _missing(found: Iterable[str], existing: Iterable[tuple[str]]) -> list[str]:

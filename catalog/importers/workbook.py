@@ -21,15 +21,18 @@ from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
 from zipfile import BadZipFile
 
-from catalog import file_facts
+from catalog import facts, file_facts
 from catalog.archives import ArchiveRejected, SafeArchive
 from catalog.importers.currencies import currencies_of
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
 from catalog.importers.shop_rows import machine_price
+from jobs.facts import Fact
 from jobs.storage import storage_errors
 
 # Of the table that a sheet is written to. Its lines are numbered as the sheet's rows are.
 SHEET_SUFFIX = ".sheet"
+# Of one that a table of an HTML file is written to, which is named by its number.
+TABLE_SUFFIX = ".table"
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm")
 
 _WORKBOOK, _TEXTS = "xl/workbook.xml", "xl/sharedStrings.xml"
@@ -71,9 +74,18 @@ def is_workbook(path: Path) -> bool:
         return False
 
 
-def sheet_name(path: Path) -> str:
-    """The name of the sheet that a table was written from; "" for other tables."""
-    return unquote(path.stem) if path.suffix == SHEET_SUFFIX else ""
+def read_from(path: Path) -> Fact | None:
+    """What a table was written from, for reports: a sheet, or a table of an HTML file.
+
+    Args:
+        path: the table.
+
+    Returns:
+        The fact; None for a table that somebody else has written.
+    """
+    if path.suffix == TABLE_SUFFIX:
+        return facts.TABLE(table=path.stem)
+    return facts.SHEET(sheet=unquote(path.stem)) if path.suffix == SHEET_SUFFIX else None
 
 
 @contextmanager

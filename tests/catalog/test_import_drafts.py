@@ -230,8 +230,18 @@ class TestThePageOfAFile:
         photo = manager.get(f"{url}photos/0/")
 
         assert photo.headers["Content-Type"] == "image/webp"
-        assert manager.get(f"{url}photos/1/").status_code == 404
+        # A browser shows the picture of a response whatever its status.
+        missing = manager.get(f"{url}photos/1/", headers={"Accept-Language": "de"})
+        assert (missing.status_code, missing.headers["Content-Type"]) == (404, "image/svg+xml")
+        assert ">kein Foto</text>" in missing.content.decode()
         assert manager.get(f"{url}photos/7/").status_code == 404
+
+    def test_shows_what_is_no_photo_among_photos_as_a_problem(self, manager: Client) -> None:
+        files = {"mugs/red.jpg": jpeg(), "mugs/readme.txt": b"hello", "prices.pdf": b"%PDF-1.7"}
+        page = manager.get(page_of(manager, packed(files), "spring.zip")).content.decode()
+        assert page.count("/photos/") == 1
+        assert "mugs/readme.txt: the file is not a picture" in page
+        assert "prices.pdf: the file is PDF" in page
 
     def test_keeps_the_file_when_a_dry_run_was_not_right(self, manager: Client) -> None:
         url = page_of(manager)

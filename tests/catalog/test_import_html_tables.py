@@ -68,7 +68,8 @@ def test_of_two_tables_of_products_one_has_to_be_named(tmp_path: Path) -> None:
     path = written(tmp_path, EXCEL.format(charset="utf-8", tables=PRODUCTS + PRODUCTS.replace("000", "111")))
     with pytest.raises(CommandError, match=r"there are 2 tables in the HTML file \(1, 2\)"):
         run(path)
-    assert counts(run(path, "--table", "2"))[0] == 2
+    report = run(path, "--table", "2")
+    assert (counts(report)[0], report["notes"][0]) == (2, "read from table 2")
     assert set(Product.objects.values_list("sku", flat=True)) == {"11117", "11118"}
     with pytest.raises(CommandError, match="there is no table 3 in the HTML file: it has 2"):
         run(path, "--table", "3")
