@@ -31,7 +31,8 @@ from embeddings.selectors import active_versions
 from embeddings.vector_index.base import Copies
 from jobs.models import Job
 from recommender.models import Event, Experiment, LearnedOrder
-from recommender.pipeline import Recommendations, SimilarQuery, similar_to
+from recommender.pipeline import similar_to
+from recommender.queries import Recommendations, SimilarQuery
 
 T = TypeVar("T")
 State = ImageEmbedding.State

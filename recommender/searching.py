@@ -38,7 +38,8 @@ from recommender.errors import NothingToSearchFor, WithoutVector
 from recommender.facets import facets_of
 from recommender.filtering import to_index_filter
 from recommender.metrics import query_stage
-from recommender.pipeline import Parts, Recommendation, Recommendations, SearchQuery
+from recommender.product_search import filled, place_pins, with_pins
+from recommender.queries import DEFAULT_COLLECTION, Parts, Recommendation, Recommendations, SearchQuery
 from recommender.ranking import ranked
 from recommender.retrieval import Sought, nearest_products
 from recommender.rules.book import plan_of_search
@@ -192,7 +193,7 @@ def search_shop(text: str, similar_looks: bool) -> TextResults:
     """
     try:
         search = ProductSearch(limit=COUNTED, text=text, similar_looks=similar_looks, with_confidence=False)
-        found = search_products(pipeline.DEFAULT_COLLECTION, search)
+        found = search_products(DEFAULT_COLLECTION, search)
     except EmbeddingsError as error:
         raise SearchUnavailable(str(error)) from error
     return TextResults([each.product.id for each in found.results], found.collection, found.encoder)
@@ -219,7 +220,7 @@ def _answer(live: LiveCollection, search: ProductSearch, plan: Plan, find: _Find
             selection.look_up(new & cards.keys())
         with query_stage("filter"):
             refused = excluded | unmet
-            pipeline.place_pins(selection, cards, search, refused)
+            place_pins(selection, cards, search, refused)
             families = {*selection.pinned_families}
             kept: list[int] = []
             for product_id in found.scores:
@@ -246,12 +247,12 @@ def _answer(live: LiveCollection, search: ProductSearch, plan: Plan, find: _Find
         confidence = confidences.get(matched) if matched is not None else None
         return Recommendation(cards[product_id], score, confidence, matched, None, parts)
 
-    results = pipeline.with_pins([shown(each) for each in ordered[:wanted]], selection, shown)
-    filled = pipeline.filled(live, results[:wanted], search, selection, excluded, "")
+    results = with_pins([shown(each) for each in ordered[:wanted]], selection, shown)
+    complete = filled(live, results[:wanted], search, selection, excluded, "")
     return Recommendations(
         live.slug,
         live.label,
-        filled[search.offset :],
+        complete[search.offset :],
         weights=find.weights,
         count=len(kept) if search.facets else None,
         facets=facets_of(kept) if search.facets else None,

@@ -35,7 +35,7 @@ from embeddings.models import Collection
 from recommender.admin.visual_search import may_search
 from recommender.models import RuleSet
 from recommender.page_check import check_page
-from recommender.pipeline import DEFAULT_COLLECTION
+from recommender.queries import DEFAULT_COLLECTION
 from recommender.snippets import StripOptions, content_policy, markup, style_sheet
 from rest.addresses import base_address
 

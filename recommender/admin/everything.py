@@ -20,7 +20,7 @@ from embeddings.errors import EmbeddingsError
 from jobs.states import JobState
 from recommender.admin.rules import kind_label
 from recommender.admin.sidebar import Page, pages
-from recommender.pipeline import DEFAULT_COLLECTION
+from recommender.queries import DEFAULT_COLLECTION
 from recommender.searching import ProductSearch, search_products
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from jobs.admin import job_page_context, job_url
 from jobs.errors import JobInProgress
 from jobs.models import Job
 from jobs.states import JobState
-from recommender.pipeline import DEFAULT_COLLECTION
+from recommender.queries import DEFAULT_COLLECTION
 from training.errors import TrainingUnavailable
 from training.job_kinds import TRAIN, TRAINING_PERMISSIONS, training_verdict
 from training.readiness import CategoryPhotos, Readiness, Shortcoming, photo_readiness

@@ -27,7 +27,7 @@ from recommender.dashboard import CatalogueCounts, Coverage, JobSummary, PoorQue
 from recommender.learning.experiments import in_words
 from recommender.metrics import latency
 from recommender.models import Event, LearnedOrder
-from recommender.pipeline import DEFAULT_COLLECTION
+from recommender.queries import DEFAULT_COLLECTION
 
 PRODUCT, PHOTO, VERSION, JOB, EVENT = (
     "catalog.product",

@@ -28,7 +28,8 @@ from embeddings.errors import EmbeddingsError
 from embeddings.models import Collection
 from recommender.admin.rule_forms import PREFIX, RuleSetForm, parameter_fields, rule_form
 from recommender.models import Rule, RuleSet
-from recommender.pipeline import DEFAULT_COLLECTION, Recommendations, SimilarQuery, similar_to
+from recommender.pipeline import similar_to
+from recommender.queries import DEFAULT_COLLECTION, Recommendations, SimilarQuery
 from recommender.rules.kinds import KINDS
 from recommender.rules.services import announce, delete_rule, delete_set, names_of, save_rule, save_set
 from recommender.rules.targets import lost_by_rule

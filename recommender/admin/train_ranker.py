@@ -24,7 +24,7 @@ from jobs.models import Job
 from jobs.storage import StorageUnavailable
 from recommender.admin.improve import training_unavailable
 from recommender.job_kinds import RANKER_PERMISSIONS
-from recommender.pipeline import DEFAULT_COLLECTION
+from recommender.queries import DEFAULT_COLLECTION
 from recommender.ranker_submissions import MAX_JUDGEMENTS_BYTES, submit_ranker_training
 from training.errors import TrainingUnavailable
 

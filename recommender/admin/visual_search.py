@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from embeddings.models import Collection
-from recommender.pipeline import DEFAULT_COLLECTION
+from recommender.queries import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
     from recommender.admin.site import AdminSite

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from catalog.api.references import ProductReference
 from catalog.kept import Kept
 from recommender.editions import Edition
-from recommender.pipeline import Recommendations, SimilarQuery
+from recommender.queries import Recommendations, SimilarQuery
 
 Recommend = Callable[[int, SimilarQuery], Recommendations]
 

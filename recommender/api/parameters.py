@@ -14,7 +14,7 @@ from catalog.models import SKU_LENGTH
 from embeddings.errors import UnknownCollection
 from embeddings.parts.layout import MODES, PARTS, Weights
 from recommender.models import COLLECTION_LENGTH
-from recommender.pipeline import DEFAULT_COLLECTION, DEFAULT_LIMIT
+from recommender.queries import DEFAULT_COLLECTION, DEFAULT_LIMIT
 from recommender.searching import COUNTED, NEIGHBOURHOOD
 from recommender.strip_pages import texts
 from recommender.weighing import NoParts

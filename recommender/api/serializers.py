@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from catalog.api.serializers import ProductSerializer, product_cards, product_texts
 from catalog.models import PRICE_DECIMALS, PRICE_DIGITS
-from recommender.pipeline import Parts, Recommendation, Recommendations
+from recommender.queries import Parts, Recommendation, Recommendations
 from recommender.rules.explanation import Explanation
 from recommender.rules.plan import Place
 from recommender.searching import COUNTED

@@ -37,6 +37,7 @@ from recommender.api.parameters import (
 from recommender.editions import NO_EDITION, Edition, edition_of
 from recommender.learning.serving import seconds_left
 from recommender.problems import INDEX_UNAVAILABLE
+from recommender.queries import Recommendations, SimilarQuery
 from recommender.strip_pages import strip_page
 from rest.addresses import base_address
 from rest.documenting import problem_example, problem_responses, responses
@@ -150,7 +151,7 @@ class _Asked:
         others: parameters that say how the answer is written.
     """
 
-    query: pipeline.SimilarQuery
+    query: SimilarQuery
     strict: bool
     others: dict[str, Any]
 
@@ -174,7 +175,7 @@ class _ReadQueries:
         values = parameters.parse(request.query_params)
         strict = values.pop("strict")
         others = {name: values.pop(name) for name in parameters.own_names if name in values}
-        asked = _Asked(pipeline.SimilarQuery(**values), strict, others)
+        asked = _Asked(SimilarQuery(**values), strict, others)
         if len(text) <= self.longest:
             if len(self._read) >= self.most:
                 self._read = {}
@@ -229,7 +230,7 @@ def _answer_text(
     return texts[product_id].encode(), recommended.index_away
 
 
-def _answer(product_id: int, asked: _Asked, recommend: Recommend, stamp: int | None = None) -> pipeline.Recommendations:
+def _answer(product_id: int, asked: _Asked, recommend: Recommend, stamp: int | None = None) -> Recommendations:
     """What is recommended; the names in the filter are checked."""
     recommended = recommend(product_id, replace(asked.query, stamp=stamp))
     if asked.strict:

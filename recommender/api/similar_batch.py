@@ -27,6 +27,7 @@ from recommender.api.exceptions import PROBLEM_TYPES
 from recommender.api.kept_answers import KeptAnswers, tag_of
 from recommender.api.parameters import SimilarBatchParameters, known_collection, weighed
 from recommender.editions import edition_of
+from recommender.queries import SimilarQuery
 from rest.addresses import base_address
 from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError
@@ -129,7 +130,7 @@ class SimilarBatchView(ApiView):
         products = _products(request.data)
         count_further(request, len(products) - 1)
         strict = values.pop("strict")
-        query = pipeline.SimilarQuery(**values)
+        query = SimilarQuery(**values)
         ids, unknown = _ids(products)
         with weighed(), known_collection():
             answers = _answers(request, [*dict.fromkeys(ids.values())], query, strict=strict)
@@ -151,7 +152,7 @@ class SimilarBatchView(ApiView):
 
 
 def _answers(
-    request: Request, product_ids: Sequence[int], query: pipeline.SimilarQuery, *, strict: bool
+    request: Request, product_ids: Sequence[int], query: SimilarQuery, *, strict: bool
 ) -> dict[int, bytes | ProductNotFound]:
     """By product the JSON of its answer, which may be kept of a request for it alone, or why there is none."""
     base, kept = base_address(request), process.get(KeptAnswers)

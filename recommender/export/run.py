@@ -16,7 +16,8 @@ from jobs.progress import ProgressCallback, StageProgress
 from recommender.export.answers import ExportedAnswer, ExportedResult, StateFile, write_answer, write_header
 from recommender.export.changes import Changes, Exportable, exportable_products, find_changes
 from recommender.export.formats import FORMATS
-from recommender.pipeline import SimilarQuery, similar_to
+from recommender.pipeline import similar_to
+from recommender.queries import SimilarQuery
 from recommender.rules.book import rule_book
 
 # Raised when the same options would give other answers, so that the next export computes all.

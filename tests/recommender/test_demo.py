@@ -13,7 +13,8 @@ from django.core.management import call_command
 
 from catalog.models import Product
 from embeddings.selectors import clear_live_collection_cache
-from recommender.pipeline import SimilarQuery, similar_to
+from recommender.pipeline import similar_to
+from recommender.queries import SimilarQuery
 from storefront.demo import loading
 from storefront.demo.catalogue import photo_files
 

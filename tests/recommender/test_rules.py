@@ -21,7 +21,8 @@ from embeddings.indexing import points_of
 from embeddings.models import ImageEmbedding
 from embeddings.selectors import clear_live_collection_cache
 from recommender.models import Event, Rule
-from recommender.pipeline import SimilarQuery, similar_to
+from recommender.pipeline import similar_to
+from recommender.queries import SimilarQuery
 from recommender.rules.book import forget_rules, plan_beside
 from recommender.rules.plan import Place
 from recommender.rules.services import save_set

@@ -17,7 +17,8 @@ from embeddings.indexing import points_of
 from embeddings.models import EncoderVersion, vector_to_bytes
 from embeddings.parts.layout import CURRENT, LAYOUTS, Weights
 from embeddings.selectors import clear_live_collection_cache
-from recommender.pipeline import SimilarQuery, similar_to
+from recommender.pipeline import similar_to
+from recommender.queries import SimilarQuery
 from tests.factories import ProductFactory, ProductImageFactory, embedding
 from tests.recommender.conftest import Shop
 

@@ -18,7 +18,8 @@ from embeddings.management.errors import command_error
 from jobs import arguments
 from jobs.progress import stage_bars
 from jobs.storage import StorageUnavailable
-from recommender.pipeline import SimilarQuery, similar_to
+from recommender.pipeline import similar_to
+from recommender.queries import SimilarQuery
 from storefront.demo.loading import load_demo
 
 MAX_PRODUCTS = 100_000

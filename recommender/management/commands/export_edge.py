@@ -14,7 +14,7 @@ from embeddings.selectors import DUE_STATES, active_rows, live_collection
 from jobs import arguments
 from jobs.progress import stage_bars
 from recommender.edge.build import EdgeOptions, NoPage, export_edge
-from recommender.pipeline import DEFAULT_COLLECTION
+from recommender.queries import DEFAULT_COLLECTION
 
 
 class Command(BaseCommand):

@@ -24,7 +24,7 @@ from jobs.progress import ProgressCallback, stage_bars
 from recommender.api.parameters import SimilarParameters
 from recommender.export.formats import FORMATS
 from recommender.export.run import ExportOptions, ExportReport, export_similar
-from recommender.pipeline import SimilarQuery
+from recommender.queries import SimilarQuery
 from recommender.weighing import NoParts
 from rest.errors import InvalidParameters
 from rest.parameters import ANY_NAME
