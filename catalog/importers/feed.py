@@ -181,7 +181,7 @@ class MerchantTable:
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
         self._now = now or datetime.now(UTC)
         self._table = CsvTable(path, mapping)
-        self._names = {header: attribute_name(header) for header in self._table.headers}
+        self._names = _attribute_names(self._table.headers)
         names = list(self._names.values())
         if "structured_title" in names and "title" not in names:
             names.append("title")
@@ -203,7 +203,7 @@ class MerchantTable:
     @staticmethod
     def matches(headers: Sequence[str]) -> bool:
         """Whether a table with these columns is a feed: with id and title, and others of a feed's attributes."""
-        names = {attribute_name(header) for header in headers}
+        names = set(_attribute_names(headers).values())
         return {"id", "title"} <= names and any(marks <= names for marks in _IDENTIFYING)
 
     @property
@@ -243,6 +243,13 @@ class MerchantTable:
 def attribute_name(header: str) -> str:
     """The attribute of a header: `Image Link` and `g:image_link` are `image_link`."""
     return header.strip().lower().removeprefix("g:").replace(" ", "_")
+
+
+def _attribute_names(headers: Sequence[str]) -> dict[str, str]:
+    """The attribute of each header; TikTok's catalogues call the id `sku_id`."""
+    names = {header: attribute_name(header) for header in headers}
+    own = "id" if "id" in names.values() else "sku_id"
+    return {header: "id" if name == own else name for header, name in names.items()}
 
 
 def build_row(

@@ -19,6 +19,9 @@ from catalog.importers.shopify_products import ShopifyProduct, ShopifyRows, Shop
 
 _HEAD = re.compile(r'\s*(?:\{\s*"products"\s*:\s*)?\[?\s*\{')
 
+# Of variants in the products of Medusa, which have handles, too.
+_OTHER_PRICES = ('"prices"', '"calculated_price"')
+
 
 class ShopifyJson(ShopExport[ShopifyRows]):
     """A row per variant, numbered by product. The variants of a product are a family.
@@ -42,7 +45,8 @@ class ShopifyJson(ShopExport[ShopifyRows]):
     @staticmethod
     def matches(head: str) -> bool:
         """Whether a file with these first characters has such products."""
-        return bool(_HEAD.match(head)) and '"handle"' in head and '"variants"' in head
+        has_others = '"price"' not in head and any(name in head for name in _OTHER_PRICES)
+        return bool(_HEAD.match(head)) and '"handle"' in head and '"variants"' in head and not has_others
 
     def __iter__(self) -> Iterator[Row]:
         number = 0

@@ -22,11 +22,11 @@ _PRICES = ("price", "list_price")
 # Case, accents, spaces and punctuation make no difference, and a singular stands for its numbered columns (`image 2`).
 SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "sku": {
-        "en": "sku, article number, article no, article code, article id, item number, item no, item code, item id, product number,"
-        " product no, product code, product id, product sku, variant sku, part number, stock code, style number, model number,"
-        " reference, article, code, item sku, seller sku, concrete sku, internal reference, default code, custom label sku,"
-        " custom label, object id, vehicle id, listing id, home listing id, hotel id, unique id,"
-        " order number, vin, id, abstract sku",
+        "en": "sku, seller sku, sku id, article number, article no, article code, article id, item number, item no, item code,"
+        " item id, product number, product no, product code, product id, product sku, variant sku, part number, stock code,"
+        " style number, model number, reference, article, code, item sku, concrete sku, internal reference, default code,"
+        " custom label sku, custom label, object id, vehicle id, listing id, home listing id, hotel id, unique id, order number,"
+        " vin, id, abstract sku",
         "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
         " produktnummer, interne referenz, artikelnummer im shop, shop artikelnummer, händler artikelnummer",
         "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs, référence interne",
@@ -35,7 +35,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "it": "codice, codice articolo, codice prodotto, riferimento, numero articolo, riferimento interno",
         "nl": "artikelnummer, productcode, artikelcode, bestelnummer, productnummer, interne referentie",
         "pl": "kod, kod produktu, numer artykułu, numer katalogowy, indeks, symbol",
-        "pt": "código, referência, código do produto, código do artigo, número do artigo, referência interna",
+        "pt": "código, referência, código do produto, código do artigo, número do artigo, referência interna,"
+        " referência código fornecedor",
         "ru": "артикул, код товара, код, номер товара, идентификатор товара, id товара",
         "uk": "артикул, код товару, код, номер товару, ідентифікатор товару",
         "cs": "kód, kód produktu, kód zboží, číslo produktu, číslo zboží, katalogové číslo",
@@ -62,7 +63,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "it": "descrizione, descrizione prodotto, descrizione lunga, descrizione breve",
         "nl": "beschrijving, omschrijving, productbeschrijving, productomschrijving",
         "pl": "opis, opis produktu, opis długi, opis krótki",
-        "pt": "descrição, descrição do produto, descrição longa, descrição curta",
+        "pt": "descrição, descrição do produto, html da descrição completa, descrição longa, descrição curta",
         "ru": "описание, описание товара, полное описание, краткое описание",
         "uk": "опис, опис товару, повний опис, короткий опис",
         "cs": "popis, popis produktu, dlouhý popis, krátký popis",
@@ -104,7 +105,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "it": "prezzo, prezzo di vendita, prezzo al pubblico, prezzo ivato, prezzo unitario",
         "nl": "prijs, verkoopprijs, prijs incl btw, stukprijs",
         "pl": "cena, cena brutto, cena sprzedaży, cena detaliczna",
-        "pt": "preço, preço de venda, preço com iva, pvp, preço unitário",
+        "pt": "preço, preço de venda, preço de venda em reais, preço com iva, pvp, preço unitário",
         "ru": "цена, розничная цена, цена продажи, стоимость, ррц",
         "uk": "ціна, роздрібна ціна, ціна продажу, вартість, ррц",
         "cs": "cena, cena s dph, prodejní cena",
@@ -145,7 +146,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "it": "disponibile, disponibilità, in magazzino, giacenza, scorte, quantità",
         "nl": "beschikbaar, beschikbaarheid, op voorraad, voorraad, aantal",
         "pl": "dostępny, dostępność, stan magazynowy, stan, ilość",
-        "pt": "disponível, disponibilidade, em estoque, em stock, estoque, quantidade",
+        "pt": "disponível, disponibilidade, em estoque, em stock, estoque, estoque do produto, quantidade",
         "ru": "наличие, в наличии, остаток, остатки, количество, кол во, на складе",
         "uk": "наявність, в наявності, залишок, залишки, кількість, на складі",
         "cs": "dostupnost, skladem, sklad, stav skladu, množství, počet kusů",
@@ -158,7 +159,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "it": "attivo, pubblicato, visibile",
         "nl": "actief, gepubliceerd, zichtbaar",
         "pl": "aktywny, opublikowany, widoczny",
-        "pt": "ativo, publicado, visível",
+        "pt": "ativo, publicado, visível, exibir produto ativo",
         "ru": "активен, активность, опубликован, опубликовано",
         "uk": "активний, опубліковано",
         "cs": "aktivní, viditelný, zobrazit",
@@ -191,7 +192,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "en": "image, images, image url, image urls, image link, image links, photo, photos, photo url, picture, pictures,"
         " picture url, main image, main image url, primary image, product image, product image url, product images, image src,"
         " image path, image file, image name, default image, pic url, filename, file name, item photo url, photo link, img url,"
-        " img, images image url",
+        " img, images image url, media asset",
         "de": "bild, bilder, bild url, bildlink, bild link, bilddatei, produktbild, produktbilder, hauptbild, foto, fotos",
         "fr": "image, images, photo, photos, url de l'image, lien image, image principale",
         "es": "imagen, imágenes, foto, fotos, url de imagen, imagen principal",
@@ -274,7 +275,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
 # More photos of a product, besides those of `image`.
 FURTHER_IMAGES = """
 additional image, additional images, additional image link, additional image links, additional image url, additional image urls,
-other images, other image url, more images, gallery, gallery images, extra images, back image, weitere bilder, zusatzbilder,
+product secondary image url, other images, other image url, more images, gallery, gallery images, extra images, back image,
+weitere bilder, zusatzbilder,
 images supplémentaires, autres images, imágenes adicionales, immagini aggiuntive, extra afbeeldingen, dodatkowe zdjęcia,
 imagens adicionais
 """

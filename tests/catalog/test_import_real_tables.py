@@ -285,3 +285,48 @@ def test_a_list_of_an_attribute_is_one_text(tmp_path: Path) -> None:
     run(table(tmp_path, '{"sku": "m1", "title": "Mug", "color": ["blue", "white"]}', name="products.jsonl"))
     assert product("m1").attributes == {"color": "blue, white"}
     assert Product.objects.count() == 1
+
+
+def test_a_report_of_amazon_has_the_seller_s_skus(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "item-name\tlisting-id\tseller-sku\tprice\tquantity\tasin1\tproduct-id",
+        "Blue mug\tL1\tMUG-1\t12.99\t4\tB0001\tB0001",
+        name="report.txt",
+    )
+    assert counts(run(path)) == (1, 0, 0, 0)
+    assert product("MUG-1").title == "Blue mug"
+
+
+def test_a_feed_for_tiktok_has_prices_of_sales(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "sku_id,title,description,availability,condition,price,link,image_link,brand,item_group_id,sale_price",
+        "T1,Mug,Blue,in stock,new,12.90 USD,https://example.com/1,https://example.com/1.jpg,Pier,G1,9.90 USD",
+    )
+    assert detect_format(path) == "merchant"
+    run(path, "--no-fetch")
+    mug = product("T1")
+    assert (mug.price, mug.list_price, mug.currency) == (Decimal("9.90"), Decimal("12.90"), "USD")
+
+
+def test_a_table_of_tray_is_known_by_its_names(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "Referência (código fornecedor);Nome do produto;Preço de venda em reais;Estoque do produto;Exibir produto ativo",
+        "R-1;Caneca;39,90;5;1",
+        "R-2;Prato;19,90;0;0",
+    )
+    run(path, "--set", "currency=BRL")
+    mug, plate = product("R-1"), product("R-2")
+    assert (mug.title, mug.price, mug.available, mug.active) == ("Caneca", Decimal("39.90"), True, True)
+    assert (plate.available, plate.active) == (False, False)
+
+
+def test_items_of_walmart_have_their_second_photo(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "sku,productName,price,mainImageUrl,productSecondaryImageURL",
+        "W1,Chair,59.90,https://example.com/1.jpg,https://example.com/2.jpg",
+    )
+    assert "mainImageUrl + productSecondaryImageURL → image" in " ".join(run(path, "--no-fetch")["notes"])

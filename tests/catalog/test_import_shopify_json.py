@@ -141,3 +141,10 @@ def test_memory_does_not_grow_with_the_products(tmp_path: Path) -> None:
         return sum(row.product is not None for row in watched(rows))
 
     assert memory_growth(read, after=products, rows=2 * products) < 1.025
+
+
+def test_products_of_medusa_are_not_of_shopify(shop: Path) -> None:
+    prices = [{"currency_code": "eur", "amount": 1950}]
+    medusa = {"title": "Shirt", "handle": "shirt", "variants": [{"sku": "S-1", "title": "S", "prices": prices}]}
+    shop.write_text(json.dumps({"products": [medusa]}))
+    assert detect_format(shop) == "jsonl"
