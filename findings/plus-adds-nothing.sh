@@ -22,7 +22,7 @@
 # Why guesses are wrong: who picks "bm25+" does so for its floor, because long descriptions lose to short titles, and searches for the best
 # delta on judged queries; each value gives the same figures, which reads as a parameter that matters little. A limit of "score above 0",
 # which finds the products that match with the other methods, keeps everything here. With "bm25l" delta moves products, and the ones without
-# a word have scores above 0 as well.
+# a word have scores above 0 as well. rank-bm25 0.2.2 computes its `BM25Plus` in the same way.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
