@@ -18,6 +18,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from catalog.importers.api_products import API_SYSTEMS
 from catalog.importers.comparison_feed import COMPARISON_SITES
 from catalog.importers.encodings import ENCODINGS
 from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, required_fields
@@ -39,6 +40,7 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     "magento": _("export of Magento or Adobe Commerce (CSV)"),
     **{slug: format_lazy(_("export of {system} (CSV)"), system=each.name) for slug, each in shipped_mappings().items()},
     "marqo": _("documents of Marqo (JSON)"),
+    **{slug: format_lazy(_("products of {system} (JSON)"), system=each.name) for slug, each in API_SYSTEMS.items()},
     "vision": _("bulk import of Google Product Search (CSV)"),
     **{slug: format_lazy(_("feed for {site} (XML)"), site=each.name) for slug, each in COMPARISON_SITES.items()},
     "commerceml": _("catalogue of 1C (CommerceML)"),

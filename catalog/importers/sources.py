@@ -12,6 +12,7 @@ from typing import Protocol
 
 from catalog import facts, file_facts
 from catalog.facts import unreadable
+from catalog.importers.api_products import API_SYSTEMS, ApiProducts, api_system
 from catalog.importers.archive import unpack, validate_archive
 from catalog.importers.bmecat import ROOT as BMECAT_ROOT
 from catalog.importers.bmecat import BmeCat
@@ -59,6 +60,7 @@ FORMATS = (
     "magento",
     *shipped_mappings(),
     "marqo",
+    *API_SYSTEMS,
     "vision",
     *COMPARISON_SITES,
     "commerceml",
@@ -99,26 +101,11 @@ _SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExpor
     "magento": MagentoExport,
 }
 _JSON: Mapping[str, type[ShopifyJson | MarqoDocuments]] = {"shopify_json": ShopifyJson, "marqo": MarqoDocuments}
-_TABLES: Mapping[
-    str,
-    type[
-        CsvCatalogue
-        | ShopifyExport
-        | WooCommerceExport
-        | MagentoExport
-        | ShopifyJson
-        | MarqoDocuments
-        | VisionProducts
-        | BmeCat
-        | SalesforceCatalogue
-        | IofOffer
-        | XmlCatalogue
-        | JsonLines
-    ],
-] = {
+_TABLES: Mapping[str, Callable[..., CatalogueSource]] = {
     "csv": CsvCatalogue,
     **_SHOP_TABLES,
     **_JSON,
+    **{slug: partial(ApiProducts, slug=slug) for slug in API_SYSTEMS},
     "vision": VisionProducts,
     "bmecat": BmeCat,
     "salesforce": SalesforceCatalogue,
@@ -265,7 +252,7 @@ def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", tabl
     detected = detect_format(path)
     if detected == "zip" and not is_workbook(path):
         validate_archive(path, is_catalogue, table=table)
-    elif (format or detected) not in ("jsonl", *_JSON):
+    elif (format or detected) not in ("jsonl", *_JSON, *API_SYSTEMS):
         with open_catalogue(path, mapping, format=format, table=table, is_upload=True, sample=True):
             pass
 
@@ -370,7 +357,7 @@ def is_catalogue(head: bytes) -> bool:
         return any(_has_products(cell_texts(decode_start(page))) for page in page_starts(head))
     text = decode_start(head)
     if text.lstrip().startswith(("{", "[")):
-        return _has_products(_JSON_NAME.findall(text))
+        return bool(api_system(text)) or _has_products(_JSON_NAME.findall(text))
     return _detect_text_format(text) != "csv" or _has_products(table_headers(text))
 
 
@@ -385,7 +372,7 @@ def is_xml(head: bytes) -> bool:
 
 def _detect_text_format(head: str) -> str:
     if head.lstrip().startswith(("{", "[")):
-        return next((name for name, reader in _JSON.items() if reader.matches(head)), "jsonl")
+        return next((name for name, reader in _JSON.items() if reader.matches(head)), api_system(head) or "jsonl")
     if VisionProducts.matches(head):
         return "vision"
     headers = table_headers(head)
