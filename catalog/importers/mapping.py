@@ -51,6 +51,9 @@ _MAX_NAMED = 10
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SAID_NOTHING = frozenset(("n/a", "#n/a", "nan", "null", "undefined", "-", "--", "—"))
 _QUOTED_SKU = re.compile(r"'[\w=+\-@]")
+# Columns that say what a row is, where those of variants name the SKU of their parent (Amazon, Bagisto), and what they say of it.
+_KINDS_OF_ROWS = frozenset(("parent_child", "parentage", "parentage_level", "type"))
+_PARENTS = frozenset(("parent", "configurable", "variable"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +242,8 @@ class RowBuilder:
         for name in required_fields(update_only=mapping.update_only):
             if name not in self.columns and name not in mapping.values:
                 raise NoColumn(name, file_facts.FIELD_WITHOUT_COLUMN(field=name, columns=_listed(headers)))
+        named = (header for header in headers if "_".join(header.lower().split()) in _KINDS_OF_ROWS)
+        self._kind_of_row = next(named, "")
         mapped = {*self.columns, *mapping.values}
         self._attributes = sorted(name for name in mapped if name.startswith(_ATTRIBUTE))
         self._fields = frozenset("attributes" if name in self._attributes else name for name in mapped)
@@ -347,8 +352,15 @@ class RowBuilder:
             tags=list(dict.fromkeys(self._tags(record))),
             attributes={**({AVAILABILITY: word} if word else {}), **attributes},
             active=self._active(record, values),
-            family=" ".join(self._text(record, "family").split()),
+            family=self._family(record, sku),
         )
+
+    def _family(self, record: Record, sku: str) -> str:
+        """The family; a row that says that it is the parent of others has its own SKU, by which they name it."""
+        family = " ".join(self._text(record, "family").split())
+        kind = record.get(self._kind_of_row, "") if "family" in self.columns else ""
+        is_parent = isinstance(kind, str) and kind.strip().lower() in _PARENTS
+        return sku if is_parent and not family else family
 
     def _description(self, record: Record) -> str:
         text = self._text(record, "description")

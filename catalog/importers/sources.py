@@ -92,7 +92,7 @@ _UNSUPPORTED_SIGNATURES: Mapping[bytes, Callable[..., Fact]] = {
     b"Rar!": partial(file_facts.IS_PACKED, program="RAR"),
 }
 
-_IMPEX = re.compile(r"^\s*(?:INSERT|UPDATE|INSERT_UPDATE|REMOVE)\s+\w+\s*;", re.MULTILINE)
+_IMPEX = re.compile(r"^\s*(?:INSERT|UPDATE|INSERT_UPDATE|REMOVE)\s+\w+\s*(?:\[[^\]\n]*\]\s*)?;", re.MULTILINE)
 
 # Exports of shop systems, recognised by their columns; the first that matches.
 _SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExport]] = {

@@ -13,7 +13,7 @@ import pytest
 from catalog.importers.sources import detect_format
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
-from tests.catalog.shop_exports import product
+from tests.catalog.shop_exports import families, product
 
 pytestmark = pytest.mark.django_db
 
@@ -330,3 +330,16 @@ def test_items_of_walmart_have_their_second_photo(tmp_path: Path) -> None:
         "W1,Chair,59.90,https://example.com/1.jpg,https://example.com/2.jpg",
     )
     assert "mainImageUrl + productSecondaryImageURL → image" in " ".join(run(path, "--no-fetch")["notes"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "parent", "child"),
+    [
+        ("item_sku,item_name,parent_child,parent_sku,standard_price", "P,Shirt,Parent,,", "{},Shirt,Child,P,19.99"),
+        ("sku,name,type,parent_sku,price", "P,Shirt,configurable,,", "{},Shirt,simple,P,19.99"),
+    ],
+    ids=["amazon", "bagisto"],
+)
+def test_a_parent_is_in_the_family_of_its_variants(tmp_path: Path, columns: str, parent: str, child: str) -> None:
+    run(table(tmp_path, columns, parent, child.format("S"), child.format("M"), child.format("X").replace(",P,", ",,")))
+    assert families() == {"P": {"P", "S", "M"}, "X": {"X"}}

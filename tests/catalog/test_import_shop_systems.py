@@ -362,8 +362,9 @@ def test_a_template_of_amazon_with_paths_below_its_columns(table: Path) -> None:
     assert (counts(report), problems(report), prices("AM-1")) == ((1, 0, 0, 0), [], [(Decimal("29.90"), "EUR")])
 
 
-def test_a_script_of_sap_commerce_is_explained(table: Path) -> None:
-    write(table, "# products", "$catalog=apparel", "INSERT_UPDATE Product;code[unique=true];name[lang=en]", ";1;Mug")
+@pytest.mark.parametrize("command", ["INSERT_UPDATE Product;", "UPDATE Product[batchmode=true] ; "])
+def test_a_script_of_sap_commerce_is_explained(table: Path, command: str) -> None:
+    write(table, "# products", "$catalog=apparel", f"{command}code[unique=true];name[lang=en]", ";1;Mug")
     with pytest.raises(CommandError, match="is an ImpEx script of SAP Commerce: export the products as CSV"):
         run(table)
 
