@@ -3,6 +3,7 @@
 commercetools: https://docs.commercetools.com/api/projects/productProjections
 BigCommerce: https://developer.bigcommerce.com/docs/rest-catalog/products
 VTEX: https://developers.vtex.com/docs/api-reference/search-api
+Vendure: https://docs.vendure.io/reference/graphql-api/shop/object-types/
 Ecwid: https://docs.ecwid.com/api-reference/rest-api/products
 """
 
@@ -327,10 +328,49 @@ def _ecwid_variant(product: _Variant, variant: _Content) -> _Variant:
     )
 
 
+def _vendure(content: _Content) -> _Product:
+    photos = [_preview(asset) for asset in (_dict(content, "featuredAsset"), *_dicts(content, "assets"))]
+    facets = [
+        (_text(_dict(each, "facet"), "name").lower(), _text(each, "name")) for each in _dicts(content, "facetValues")
+    ]
+    return _Product(
+        family=_text(content, "slug") or _text(content, "id"),
+        title=_text(content, "name"),
+        description=_text(content, "description"),
+        brand=dict(facets).get("brand", ""),
+        active=content["enabled"] if isinstance(content.get("enabled"), bool) else None,
+        photos=[photo for photo in photos if photo],
+        variants=[_vendure_variant(variant) for variant in _dicts(content, "variants")],
+        attributes={name: text for name, text in facets if name and text},
+    )
+
+
+def _vendure_variant(variant: _Content) -> _Variant:
+    currency = _text(variant, "currencyCode")
+    amount = variant.get("priceWithTax") or variant.get("price")
+    stock, photo = _text(variant, "stockLevel"), _preview(_dict(variant, "featuredAsset"))
+    return _Variant(
+        sku=_text(variant, "sku"),
+        prices=[_Price(_from_cents({"centAmount": amount, "currencyCode": currency}), currency=currency)],
+        # A word, or a number, as the shop is set up.
+        available=stock not in ("OUT_OF_STOCK", "0") if stock else None,
+        photos=[photo] if photo else [],
+        attributes={
+            _text(_dict(option, "group"), "name").lower() or "option": _text(option, "name")
+            for option in _dicts(variant, "options")
+        },
+    )
+
+
+def _preview(asset: _Content) -> str:
+    return _text(asset, "source") or _text(asset, "preview")
+
+
 API_SYSTEMS: Mapping[str, ApiSystem] = {
     "commercetools_json": ApiSystem("commercetools", ("masterVariant",), _commercetools),
     "bigcommerce_json": ApiSystem("BigCommerce", ("inventory_tracking", "custom_url"), _bigcommerce),
     "vtex_json": ApiSystem("VTEX", ("commertialOffer",), _vtex),
+    "vendure_json": ApiSystem("Vendure", ("variants", "priceWithTax"), _vendure),
     "ecwid_json": ApiSystem("Ecwid", ("combinations", "galleryImages"), _ecwid),
 }
 

@@ -182,6 +182,27 @@ def test_products_of_vtex_are_sold_by_their_seller(tmp_path: Path) -> None:
     assert (other.price, other.available) == (None, False)
 
 
+def test_products_of_vendure_have_prices_in_cents(tmp_path: Path) -> None:
+    laptop = {
+        "id": "1",
+        "name": "Laptop",
+        "slug": "laptop",
+        "featuredAsset": {"preview": "https://example.com/1.jpg"},
+        "facetValues": [{"name": "Pier", "facet": {"name": "Brand"}}],
+        "variants": [
+            {"sku": "L-13", "price": 129900, "priceWithTax": 155880, "currencyCode": "USD", "stockLevel": "IN_STOCK",
+             "options": [{"name": "13 inch", "group": {"name": "Screen"}}]},
+            {"sku": "L-15", "price": 139900, "priceWithTax": 167880, "currencyCode": "USD", "stockLevel": "OUT_OF_STOCK"},
+        ],
+    }  # fmt: skip
+    path = written(tmp_path, {"data": {"products": {"totalItems": 1, "items": [laptop]}}})
+    assert detect_format(path) == "vendure_json"
+    run(path, "--no-fetch")
+    small, large = product("L-13"), product("L-15")
+    assert (small.price, small.currency, small.brand) == (Decimal("1558.80"), "USD", "Pier")
+    assert (small.attributes["screen"], small.available, large.available) == ("13 inch", True, False)
+
+
 def test_products_of_ecwid_are_their_combinations(tmp_path: Path) -> None:
     path = written(tmp_path, {"total": 1, "items": [APPLE]})
     assert detect_format(path) == "ecwid_json"
