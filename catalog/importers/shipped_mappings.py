@@ -81,6 +81,7 @@ class ShippedMapping:
         words: texts that mean yes or no, beside the usual ones.
         hidden: column that says yes for a product that is not shown, "" for none.
         minor_units: prices are lists such as `EUR 1990;DE-EUR 1890`, in cents.
+        minor_currency: column of their currency, where such a price is a number alone; "" for none.
         currency_mark: what stands before the currency of the prices in the name of a column, "" for none.
         attributes: pairs of columns of an attribute's name and value; of columns that are repeated, all.
         attribute_prefix: columns with this prefix, in which * stands for any text, have the value of the attribute whose name
@@ -109,6 +110,7 @@ class ShippedMapping:
     words: Mapping[str, str] = field(default_factory=dict)
     hidden: str = ""
     minor_units: bool = False
+    minor_currency: str = ""
     currency_mark: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     attribute_prefix: str = ""

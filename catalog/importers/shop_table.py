@@ -195,7 +195,7 @@ class ShopTable(ShopExport[ShopRows]):
             record["category"] = paths[0] if paths else ()
         record["price"], record["list_price"] = self._prices(line, product)
         if self._shipped.minor_units:
-            record |= first_price(self._text(line, "price") or self._text(product.line, "price"))
+            record |= first_price(self._minor_price(line) or self._minor_price(product.line))
         if self._shipped.variants is not None:
             record["family"] = product.sku or self._text(product.line, "family") or product.key
         record |= self._states(line, product)
@@ -209,6 +209,15 @@ class ShopTable(ShopExport[ShopRows]):
                 warnings=(warning,) if warning and self._rows.derives("sku") else (),
                 cells=line.cells if is_first else (*product.line.cells, *line.cells),
             )
+        )
+
+    def _minor_price(self, line: TableRow) -> str:
+        """The prices of a line in cents, with their currency in front."""
+        price = self._text(line, "price")
+        return (
+            f"{self._cell(line, self._shipped.minor_currency)} {price}"
+            if self._shipped.minor_currency and price
+            else price
         )
 
     def _first_is_variant(self) -> bool:
@@ -420,7 +429,7 @@ class ShopTable(ShopExport[ShopRows]):
         names = [column for columns in shipped.columns.values() for column in columns]
         names += [name for alternatives in shipped.headers for name in alternatives]
         names += [column for columns in shipped.category_levels for column in columns]
-        names += [shipped.sale_price, shipped.stock_tracked, shipped.hidden]
+        names += [shipped.minor_currency, shipped.sale_price, shipped.stock_tracked, shipped.hidden]
         names += [column for pair in shipped.attributes for column in pair]
         names += [column for column, _, _ in shipped.properties]
         if variants is not None:

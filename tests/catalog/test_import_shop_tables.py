@@ -443,6 +443,29 @@ def test_commercetools(shop: Path) -> None:
     assert not any("currency" in note for note in report["notes"])
 
 
+def test_spryker(shop: Path) -> None:
+    write(
+        shop,
+        "abstract_sku,concrete_sku,product_abstract.category_key,product.assigned_product_type,product.name.de_DE,product.name.en_US,"
+        "product.attribute_key_1,product.value_1,product_stock.quantity,product_price.currency,product_price.value_net,"
+        "product_price.value_gross,product_image.external_url_large,product_image.locale",
+        "001,,cameras,abstract,Kamera,Camera,brand,Pier,,EUR,8999,9999,https://example.com/0.jpg,de_DE",
+        "001,,,,,,,,,CHF,13004,14449,,",
+        "001,001-R,,concrete,Kamera,Camera,color,Red,10,,,,https://example.com/1.jpg,de_DE",
+        "001,001-R,,,,,,,,,,,https://example.com/1.jpg,en_US",
+        "001,001-B,,concrete,Kamera,Camera,color,Blue,0,,,,https://example.com/2.jpg,de_DE",
+        "002,002-1,tablets,both,Tafel,Tablet,,,3,JPY,,2100,,",
+    )
+    report = run(shop, "--no-fetch")
+
+    assert (counts(report), problems(report), report["photos_left_out"]) == ((3, 0, 0, 0), [], 2)
+    assert families() == {"001-R": {"001-R", "001-B"}, "002-1": {"002-1"}}
+    red, blue, tablet = product("001-R"), product("001-B"), product("002-1")
+    assert (red.title, red.price, red.currency, red.attributes["color"]) == ("Camera", Decimal("99.99"), "EUR", "Red")
+    assert (categories("001-B"), red.available, blue.available) == (["cameras"], True, False)
+    assert (tablet.price, tablet.currency) == (2100, "JPY")
+
+
 @pytest.mark.parametrize("slug", shipped_mappings())
 def test_each_table_is_recognised_by_its_columns_in_any_case_and_order(tmp_path: Path, slug: str) -> None:
     for place in (0, -1):
