@@ -3,8 +3,8 @@
 #
 # Behaviour: pixels are put together by hue, lightness and luminance, four steps each, and not by saturation. A grey has the hue 0, which is
 # red's. So grey and red of like lightness are one colour, their mean, which is nowhere in the picture; grey and blue are two. `proportion`
-# is the share among the colours that were asked for, not of the picture, though the readme says so: the first of one has 1.0. And pixels that
-# are transparent count like others.
+# is the share among the colours that were asked for, not of the picture, as the readme has it: the first of one has 1.0. And pixels that are
+# transparent count like others.
 #
 # Seen: pictures of plain stripes, and the colours that are found.
 #
@@ -17,8 +17,8 @@
 #     green on 80 % transparent              black 0.8, green 0.2
 #
 # Why guesses are wrong: with a dozen colours asked for and two in a picture one expects these two; where colours blur into each other one
-# expects neighbours, two greys or two reds. Red things on grey, steel with red handles or a skin tone beside concrete come out as dull pink. A rule
-# such as "white if more than 0.9 of the picture" hits every picture when it asks for one colour.
+# expects neighbours, two greys or two reds. Red things on grey, or steel with red handles, come out as dull pink. A rule such as
+# "white if more than 0.9 of the picture" hits every picture that has more white than anything else when it asks for one colour.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
