@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,19 @@ from django.conf import settings
 from catalog import facts
 from catalog.importers.encodings import find_encoding
 from catalog.importers.html_text import html_to_text
-from catalog.importers.json_objects import JsonUnreadable, json_objects
+from catalog.importers.json_objects import JsonUnreadable, as_text, dicts_of, json_objects, text_of
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import Row
-from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, SkusOfFile, machine_price, with_list_price
+from catalog.importers.shop_rows import (
+    ShopExport,
+    ShopProduct,
+    ShopRows,
+    SkusOfFile,
+    amount,
+    machine_price,
+    with_list_price,
+)
 from catalog.models import DEFAULT_CURRENCY
 from catalog.money import precision
 
@@ -132,7 +140,7 @@ class ApiProducts(ShopExport[ShopRows]):
         if product.category is not None:
             common["category"] = product.category
         if product.active is not None:
-            common["active"] = _yes_or_no(product.active)
+            common["active"] = as_text(product.active)
         for place, variant in enumerate(product.variants, start=1):
             owner = f"{product.family}-{place}"
             sku, warning = skus.claim(variant.sku, owner, owner if len(product.variants) > 1 else product.family)
@@ -145,7 +153,7 @@ class ApiProducts(ShopExport[ShopRows]):
                 "image": list(dict.fromkeys(variant.photos or product.photos)),
             }
             if variant.available is not None:
-                record["available"] = _yes_or_no(variant.available)
+                record["available"] = as_text(variant.available)
             yield self._rows.build(
                 ShopProduct(
                     line=number,
@@ -167,10 +175,10 @@ def _commercetools(content: _Content) -> _Product:
     data = _dict(content, "masterData")
     current = _dict(data, "current") or content
     published = data.get("published", content.get("published"))
-    family = _localized(current.get("slug")) or _text(content, "key") or _text(content, "id")
-    found = [_dict(current, "masterVariant"), *_dicts(current, "variants")]
+    family = _localized(current.get("slug")) or text_of(content, "key") or text_of(content, "id")
+    found = [_dict(current, "masterVariant"), *dicts_of(current, "variants")]
     variants = [_commercetools_variant(family, variant) for variant in found if variant]
-    categories = [names for each in _dicts(current, "categories") if (names := _commercetools_category(each))]
+    categories = [names for each in dicts_of(current, "categories") if (names := _commercetools_category(each))]
     return _Product(
         family=family,
         title=_localized(current.get("name")),
@@ -185,16 +193,18 @@ def _commercetools(content: _Content) -> _Product:
 
 def _commercetools_variant(family: str, variant: _Content) -> _Variant:
     selected = _dict(variant, "price")
-    prices = [selected] if selected else _dicts(variant, "prices")
+    prices = [selected] if selected else dicts_of(variant, "prices")
     stock = _dict(variant, "availability")
     in_channels = [_dict(_dict(stock, "channels"), name) for name in _dict(stock, "channels")]
     in_stock = [each["isOnStock"] for each in (stock, *in_channels) if isinstance(each.get("isOnStock"), bool)]
-    named = {_text(each, "name").lower(): _attribute_value(each.get("value")) for each in _dicts(variant, "attributes")}
+    named = {
+        text_of(each, "name").lower(): _attribute_value(each.get("value")) for each in dicts_of(variant, "attributes")
+    }
     return _Variant(
-        sku=_text(variant, "sku") or _text(variant, "key") or f"{family}-{_text(variant, 'id')}",
+        sku=text_of(variant, "sku") or text_of(variant, "key") or f"{family}-{text_of(variant, 'id')}",
         prices=[_commercetools_price(price) for price in sorted(prices, key=_is_limited)],
         available=any(in_stock) if in_stock else None,
-        photos=[url for each in _dicts(variant, "images") if (url := _text(each, "url"))],
+        photos=[url for each in dicts_of(variant, "images") if (url := text_of(each, "url"))],
         attributes={name: text for name, text in named.items() if name and text},
     )
 
@@ -205,13 +215,13 @@ def _is_limited(price: _Content) -> bool:
 
 def _commercetools_price(price: _Content) -> _Price:
     value, reduced = _dict(price, "value"), _dict(_dict(price, "discounted"), "value")
-    return _Price(_from_cents(reduced or value), _from_cents(value) if reduced else "", _text(value, "currencyCode"))
+    return _Price(_from_cents(reduced or value), _from_cents(value) if reduced else "", text_of(value, "currencyCode"))
 
 
 def _commercetools_category(reference: _Content) -> list[str]:
     """The names of a category that was sent with the product; what has only an id has no name."""
     category = _dict(reference, "obj")
-    above = [_localized(_dict(each, "obj").get("name")) for each in _dicts(category, "ancestors")]
+    above = [_localized(_dict(each, "obj").get("name")) for each in dicts_of(category, "ancestors")]
     return [name for name in (*above, _localized(category.get("name"))) if name]
 
 
@@ -224,146 +234,149 @@ def _attribute_value(value: Any) -> str:
 
 def _from_cents(value: _Content) -> str:
     """The amount; as it stands where it is no number of cents."""
-    amount, digits = _text(value, "centAmount"), _text(value, "fractionDigits")
-    if not _CENTS.fullmatch(amount):
-        return amount
-    decimals = int(digits) if _DIGITS.fullmatch(digits) else precision(_text(value, "currencyCode"))
-    return str(Decimal(amount).scaleb(-decimals))
+    cents, digits = text_of(value, "centAmount"), text_of(value, "fractionDigits")
+    if not _CENTS.fullmatch(cents):
+        return cents
+    decimals = int(digits) if _DIGITS.fullmatch(digits) else precision(text_of(value, "currencyCode"))
+    return str(Decimal(cents).scaleb(-decimals))
 
 
 def _bigcommerce(content: _Content) -> _Product:
-    found = _dicts(content, "images") or [_dict(content, "primary_image")]
+    found = dicts_of(content, "images") or [_dict(content, "primary_image")]
     images = sorted(found, key=lambda image: not image.get("is_thumbnail"))
-    variants = _dicts(content, "variants")
+    variants = dicts_of(content, "variants")
     return _Product(
-        family=_text(content, "id"),
-        title=_text(content, "name"),
-        description=_text(content, "description"),
-        brand=_text(content, "brand_name"),
+        family=text_of(content, "id"),
+        title=text_of(content, "name"),
+        description=text_of(content, "description"),
+        brand=text_of(content, "brand_name"),
         active=content["is_visible"] if isinstance(content.get("is_visible"), bool) else None,
-        photos=[url for image in images if (url := _text(image, "url_zoom") or _text(image, "url_standard"))],
+        photos=[url for image in images if (url := text_of(image, "url_zoom") or text_of(image, "url_standard"))],
         variants=[_bigcommerce_variant(content, variant) for variant in variants or [{}]],
     )
 
 
 def _bigcommerce_variant(product: _Content, variant: _Content) -> _Variant:
     """A variant has the price of its product, unless it has its own."""
-    price = _text(variant, "price") or _text(product, "price")
-    reductions = [_text(variant, "sale_price"), _text(variant, "calculated_price")]
-    if _amount(price) == _amount(_text(product, "price")):
-        reductions.append(_text(product, "sale_price"))
+    price = text_of(variant, "price") or text_of(product, "price")
+    reductions = [text_of(variant, "sale_price"), text_of(variant, "calculated_price")]
+    if _amount(price) == _amount(text_of(product, "price")):
+        reductions.append(text_of(product, "sale_price"))
     reduced = [each for each in reductions if 0 < _amount(each) < _amount(price)]
-    before = price if reduced else _text(variant, "retail_price") or _text(product, "retail_price")
-    counted = {"product": product, "variant": variant or product}.get(_text(product, "inventory_tracking"))
-    in_stock = counted is None or _amount(_text(counted, "inventory_level")) > 0
-    is_sold = _text(product, "availability") != "disabled" and variant.get("purchasing_disabled") is not True
-    options = _dicts(variant, "option_values")
+    before = price if reduced else text_of(variant, "retail_price") or text_of(product, "retail_price")
+    counted = {"product": product, "variant": variant or product}.get(text_of(product, "inventory_tracking"))
+    in_stock = counted is None or _amount(text_of(counted, "inventory_level")) > 0
+    is_sold = text_of(product, "availability") != "disabled" and variant.get("purchasing_disabled") is not True
+    options = dicts_of(variant, "option_values")
     return _Variant(
-        sku=_text(variant, "sku") or _text(product, "sku"),
+        sku=text_of(variant, "sku") or text_of(product, "sku"),
         prices=[_Price(reduced[0] if reduced else price, before)],
         available=is_sold and in_stock,
-        photos=[url] if (url := _text(variant, "image_url")) else [],
-        attributes={_text(option, "option_display_name").lower(): _text(option, "label") for option in options},
+        photos=[url] if (url := text_of(variant, "image_url")) else [],
+        attributes={text_of(option, "option_display_name").lower(): text_of(option, "label") for option in options},
     )
 
 
 def _vtex(content: _Content) -> _Product:
     paths = [each for each in _list(content, "categories") if isinstance(each, str)]
     return _Product(
-        family=_text(content, "productId"),
-        title=_text(content, "productName"),
-        description=_text(content, "description"),
-        brand=_text(content, "brand"),
+        family=text_of(content, "productId"),
+        title=text_of(content, "productName"),
+        description=text_of(content, "description"),
+        brand=text_of(content, "brand"),
         category=[name for name in max(paths, key=len).split("/") if name] if paths else None,
-        variants=[_vtex_variant(item) for item in _dicts(content, "items")],
+        variants=[_vtex_variant(item) for item in dicts_of(content, "items")],
     )
 
 
 def _vtex_variant(item: _Content) -> _Variant:
-    sellers = _dicts(item, "sellers")
+    sellers = dicts_of(item, "sellers")
     own = (seller for seller in sellers if seller.get("sellerDefault") is True)
     offer = _dict(next(own, sellers[0] if sellers else {}), "commertialOffer")
-    quantity, price = _text(offer, "AvailableQuantity"), _text(offer, "Price")
+    quantity, price = text_of(offer, "AvailableQuantity"), text_of(offer, "Price")
     names = [each for each in _list(item, "variations") if isinstance(each, str)]
-    reference = next((text for each in _dicts(item, "referenceId") if (text := _text(each, "Value"))), "")
+    reference = next((text for each in dicts_of(item, "referenceId") if (text := text_of(each, "Value"))), "")
     return _Variant(
-        sku=reference or _text(item, "itemId"),
+        sku=reference or text_of(item, "itemId"),
         # What cannot be bought has a price of 0.
-        prices=[_Price(price, _text(offer, "ListPrice"))] if _amount(price) > 0 else [],
+        prices=[_Price(price, text_of(offer, "ListPrice"))] if _amount(price) > 0 else [],
         available=_amount(quantity) > 0 if quantity else None,
-        photos=[url for image in _dicts(item, "images") if (url := _text(image, "imageUrl"))],
+        photos=[url for image in dicts_of(item, "images") if (url := text_of(image, "imageUrl"))],
         attributes={name.lower(): ", ".join(map(str, values)) for name in names if (values := _list(item, name))},
     )
 
 
 def _ecwid(content: _Content) -> _Product:
-    main = _text(content, "originalImageUrl") or _text(content, "imageUrl")
-    gallery = [_text(each, "originalImageUrl") or _text(each, "url") for each in _dicts(content, "galleryImages")]
+    main = text_of(content, "originalImageUrl") or text_of(content, "imageUrl")
+    gallery = [text_of(each, "originalImageUrl") or text_of(each, "url") for each in dicts_of(content, "galleryImages")]
     product = _Variant(
-        sku=_text(content, "sku"),
-        prices=[_Price(_text(content, "price"), _text(content, "compareToPrice"))],
+        sku=text_of(content, "sku"),
+        prices=[_Price(text_of(content, "price"), text_of(content, "compareToPrice"))],
         available=content["inStock"] if isinstance(content.get("inStock"), bool) else None,
     )
     return _Product(
-        family=_text(content, "id"),
-        title=_text(content, "name"),
-        description=_text(content, "description"),
+        family=text_of(content, "id"),
+        title=text_of(content, "name"),
+        description=text_of(content, "description"),
         active=content["enabled"] if isinstance(content.get("enabled"), bool) else None,
         photos=[photo for photo in (main, *gallery) if photo],
-        variants=[_ecwid_variant(product, each) for each in _dicts(content, "combinations")] or [product],
+        variants=[_ecwid_variant(product, each) for each in dicts_of(content, "combinations")] or [product],
     )
 
 
 def _ecwid_variant(product: _Variant, variant: _Content) -> _Variant:
-    quantity = _text(variant, "quantity")
-    photo = _text(variant, "originalImageUrl") or _text(variant, "imageUrl")
-    price = _Price(_text(variant, "price"), _text(variant, "compareToPrice") or product.prices[0].before)
+    quantity = text_of(variant, "quantity")
+    photo = text_of(variant, "originalImageUrl") or text_of(variant, "imageUrl")
+    price = _Price(text_of(variant, "price"), text_of(variant, "compareToPrice") or product.prices[0].before)
     return replace(
         product,
-        sku=_text(variant, "sku"),
+        sku=text_of(variant, "sku"),
         prices=[price] if price.amount else product.prices,
         available=_amount(quantity) > 0 if quantity and variant.get("unlimited") is not True else product.available,
         photos=[photo] if photo else [],
-        attributes={_text(option, "name").lower(): _text(option, "value") for option in _dicts(variant, "options")},
+        attributes={
+            text_of(option, "name").lower(): text_of(option, "value") for option in dicts_of(variant, "options")
+        },
     )
 
 
 def _vendure(content: _Content) -> _Product:
-    photos = [_preview(asset) for asset in (_dict(content, "featuredAsset"), *_dicts(content, "assets"))]
+    photos = [_preview(asset) for asset in (_dict(content, "featuredAsset"), *dicts_of(content, "assets"))]
     facets = [
-        (_text(_dict(each, "facet"), "name").lower(), _text(each, "name")) for each in _dicts(content, "facetValues")
+        (text_of(_dict(each, "facet"), "name").lower(), text_of(each, "name"))
+        for each in dicts_of(content, "facetValues")
     ]
     return _Product(
-        family=_text(content, "slug") or _text(content, "id"),
-        title=_text(content, "name"),
-        description=_text(content, "description"),
+        family=text_of(content, "slug") or text_of(content, "id"),
+        title=text_of(content, "name"),
+        description=text_of(content, "description"),
         brand=dict(facets).get("brand", ""),
         active=content["enabled"] if isinstance(content.get("enabled"), bool) else None,
         photos=[photo for photo in photos if photo],
-        variants=[_vendure_variant(variant) for variant in _dicts(content, "variants")],
+        variants=[_vendure_variant(variant) for variant in dicts_of(content, "variants")],
         attributes={name: text for name, text in facets if name and text},
     )
 
 
 def _vendure_variant(variant: _Content) -> _Variant:
-    currency = _text(variant, "currencyCode")
-    amount = variant.get("priceWithTax") or variant.get("price")
-    stock, photo = _text(variant, "stockLevel"), _preview(_dict(variant, "featuredAsset"))
+    currency = text_of(variant, "currencyCode")
+    cents = variant.get("priceWithTax") or variant.get("price")
+    stock, photo = text_of(variant, "stockLevel"), _preview(_dict(variant, "featuredAsset"))
     return _Variant(
-        sku=_text(variant, "sku"),
-        prices=[_Price(_from_cents({"centAmount": amount, "currencyCode": currency}), currency=currency)],
+        sku=text_of(variant, "sku"),
+        prices=[_Price(_from_cents({"centAmount": cents, "currencyCode": currency}), currency=currency)],
         # A word, or a number, as the shop is set up.
         available=stock not in ("OUT_OF_STOCK", "0") if stock else None,
         photos=[photo] if photo else [],
         attributes={
-            _text(_dict(option, "group"), "name").lower() or "option": _text(option, "name")
-            for option in _dicts(variant, "options")
+            text_of(_dict(option, "group"), "name").lower() or "option": text_of(option, "name")
+            for option in dicts_of(variant, "options")
         },
     )
 
 
 def _preview(asset: _Content) -> str:
-    return _text(asset, "source") or _text(asset, "preview")
+    return text_of(asset, "source") or text_of(asset, "preview")
 
 
 API_SYSTEMS: Mapping[str, ApiSystem] = {
@@ -383,10 +396,10 @@ def api_system(head: str) -> str:
 def _localized(value: Any) -> str:
     """A text in the language of the shop, or else in the first."""
     if not isinstance(value, dict):
-        return _plain(value)
+        return as_text(value)
     own = settings.LANGUAGE_CODE.partition("-")[0]
     in_own = [text for code, text in value.items() if code.partition("-")[0].lower() == own]
-    return next((text for each in (*in_own, *value.values()) if (text := _plain(each))), "")
+    return next((text for each in (*in_own, *value.values()) if (text := as_text(each))), "")
 
 
 def _dict(content: _Content, name: str) -> dict[str, Any]:
@@ -399,28 +412,6 @@ def _list(content: _Content, name: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _dicts(content: _Content, name: str) -> list[dict[str, Any]]:
-    return [each for each in _list(content, name) if isinstance(each, dict)]
-
-
-def _text(content: _Content, name: str) -> str:
-    return _plain(content.get(name))
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return _yes_or_no(value)
-    return "" if value is None or isinstance(value, dict | list) else str(value).strip()
-
-
-def _yes_or_no(value: bool) -> str:
-    return "yes" if value else "no"
-
-
 def _amount(text: str) -> Decimal:
     """A number; 0 for other texts."""
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return Decimal(0)
-    return number if number.is_finite() else Decimal(0)
+    return amount(text, ".") or Decimal(0)

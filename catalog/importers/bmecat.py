@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from catalog import facts, file_facts
+from catalog import facts
 from catalog.importers.cell_lists import deepest_first
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder, is_link
-from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.rows import Row
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, machine_price
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
-from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, rows_of_items
+from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, other_root, rows_of_items
 from catalog.photos import SUFFIXES
 
 ROOT = "BMECAT"
@@ -54,7 +54,7 @@ class BmeCat(ShopExport[ShopRows]):
         self._encoding = mapping.encoding
         self._file = XmlFile(path, _KINDS, mapping.encoding)
         if self._file.root != ROOT:
-            raise InvalidSource(file_facts.OTHER_ROOT(root=repr(self._file.root[:40]), wanted=ROOT, format="BMEcat"))
+            raise other_root(self._file.root, ROOT, "BMEcat")
         head = self._head()
         self._photo_root = head.text("MIME_ROOT") if is_link(head.text("MIME_ROOT")) else ""
         self._currency = head.text("CURRENCY")

@@ -26,7 +26,7 @@ from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, SkusOfFile, amount, machine_price
 from catalog.importers.temporary_database import TemporaryDatabase, text_key
-from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser, rows_of_items
+from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser, other_root, rows_of_items
 
 ROOT = "КоммерческаяИнформация"
 CATALOGUE = "Каталог"
@@ -71,9 +71,7 @@ class CommerceML(ShopExport[ShopRows]):
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, alone: bool = False) -> None:
         self._products = XmlFile(path, _PRODUCT, mapping.encoding)
         if self._products.root != ROOT:
-            raise InvalidSource(
-                file_facts.OTHER_ROOT(root=repr(self._products.root[:40]), wanted=ROOT, format="CommerceML")
-            )
+            raise other_root(self._products.root, ROOT, "CommerceML")
         self._names = _read_names(path, mapping.encoding)
         if self._names.has_offers and not self._names.has_catalogue:
             raise InvalidSource(file_facts.OFFERS_ALONE())

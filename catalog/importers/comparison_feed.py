@@ -15,7 +15,7 @@ from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shipped_mappings import is_multiple
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, machine_price, with_list_price
-from catalog.importers.xml_items import OWN_TEXT, FeedSyntaxError, Item, XmlFile, root_of, rows_of_items
+from catalog.importers.xml_items import OWN_TEXT, FeedSyntaxError, Item, XmlFile, other_root, root_of, rows_of_items
 
 # Items whose paths may be mapped; of the feeds known here, all paths are in the first ones.
 _SAMPLE_ITEMS = 500
@@ -245,9 +245,7 @@ class ComparisonFeed(ShopExport[ShopRows]):
         self._decimal = mapping.decimal
         self._file = XmlFile(path, site.item, mapping.encoding)
         if self._file.root not in (site.root, *site.other_roots):
-            raise InvalidSource(
-                file_facts.OTHER_ROOT(root=repr(self._file.root[:40]), wanted=site.root, format=site.name)
-            )
+            raise other_root(self._file.root, site.root, site.name)
         self._categories = _category_names(path, site.categories, mapping.encoding) if site.categories else {}
         mapped = [column for columns in mapping.columns.values() for column in columns]
         names = dict.fromkeys([*(name for item in self._sample() for name in item.names), *mapped])

@@ -18,7 +18,7 @@ from catalog.importers.csv_file import SAMPLE_RECORDS, CsvTable
 from catalog.importers.mapping import FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row, RowRejected
-from catalog.importers.xml_items import FEED_ROOTS, FeedSyntaxError, Item, XmlFile, rows_of_items
+from catalog.importers.xml_items import FEED_ROOTS, FeedSyntaxError, Item, XmlFile, other_root, rows_of_items
 
 EXTRA_ATTRIBUTES = (
     "link",
@@ -120,9 +120,7 @@ class MerchantFeed:
         self._now = now or datetime.now(UTC)
         self._file = XmlFile(path, encoding=mapping.encoding)
         if self._file.root.lower() not in FEED_ROOTS:
-            raise InvalidSource(
-                file_facts.OTHER_ROOT(root=repr(self._file.root[:40]), wanted="rss, feed", format="RSS 2.0, Atom")
-            )
+            raise other_root(self._file.root, "rss, feed", "RSS 2.0, Atom")
         mapped = [column for columns in mapping.columns.values() for column in columns]
         # Any element may be mapped; whether it occurs is unknown before the end.
         self._names = tuple(dict.fromkeys((*ATTRIBUTES, *mapped)))

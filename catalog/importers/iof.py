@@ -8,14 +8,14 @@ from pathlib import Path
 
 from babel.core import get_global
 
-from catalog import facts, file_facts
+from catalog import facts
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.rows import Row
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows, amount, machine_price, with_list_price
 from catalog.importers.synonyms import shop_language
-from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser, rows_of_items
+from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser, other_root, rows_of_items
 
 ROOT = "offer"
 # An attribute of the root, by which it is recognised among other XML with such a root.
@@ -46,9 +46,7 @@ class IofOffer(ShopExport[ShopRows]):
         self._file = XmlFile(path, "products/product", mapping.encoding, parts=(_SIZE, _PARAMETER))
         outline = self._file.outline()
         if self._file.root != ROOT or MARK not in outline[ROOT]:
-            raise InvalidSource(
-                file_facts.OTHER_ROOT(root=repr(self._file.root[:40]), wanted=f"{ROOT} {MARK}", format="IdoSell (IOF)")
-            )
+            raise other_root(self._file.root, f"{ROOT} {MARK}", "IdoSell (IOF)")
         head = _Head(mapping.encoding or None)
         with contextlib.suppress(FeedSyntaxError):
             # It is reported where the products are read.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -141,6 +141,39 @@ def json_objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
             if not isinstance(content, dict):
                 raise JsonUnreadable(file_facts.NOT_ONLY_OBJECTS())
             yield _with_texts(content)
+
+
+def dicts_of(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects in a list.
+
+    Args:
+        content: the object that has the list.
+        name: of the list.
+
+    Returns:
+        Those of its entries that are objects; none where there is no list.
+    """
+    value = content.get(name)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def text_of(content: Mapping[str, Any], name: str) -> str:
+    """A value as text. content: the object that has it; see `as_text`."""
+    return as_text(content.get(name))
+
+
+def as_text(value: Any) -> str:
+    """A value as text.
+
+    Args:
+        value: as `json_objects` reads it.
+
+    Returns:
+        "yes" or "no" for a boolean; "" for null, lists and objects.
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None or isinstance(value, dict | list) else str(value).strip()
 
 
 def find_objects(path: Path, encoding: str) -> str:

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from catalog import facts, file_facts
+from catalog import facts
 from catalog.importers.cell_lists import deepest_first, levels_of
 from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder, is_link
-from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.rows import Row
 from catalog.importers.shop_rows import ShopExport, ShopProduct, ShopRows
 from catalog.importers.synonyms import shop_language
 from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
-from catalog.importers.xml_items import Item, XmlFile, rows_of_items
+from catalog.importers.xml_items import Item, XmlFile, other_root, rows_of_items
 
 ROOT = "catalog"
 # A child of the root, by which it is recognised among other XML with such a root.
@@ -53,9 +53,7 @@ class SalesforceCatalogue(ShopExport[ShopRows]):
         self._encoding = mapping.encoding
         self._file = XmlFile(path, "product", mapping.encoding)
         if self._file.root != ROOT:
-            raise InvalidSource(
-                file_facts.OTHER_ROOT(root=repr(self._file.root[:40]), wanted=ROOT, format="Salesforce Commerce Cloud")
-            )
+            raise other_root(self._file.root, ROOT, "Salesforce Commerce Cloud")
         self._rows = ShopRows(
             mapping, [], photos=photos, system="Salesforce Commerce Cloud", read_as=facts.READ_AS_CATALOGUE
         )

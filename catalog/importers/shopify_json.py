@@ -10,7 +10,7 @@ from typing import Any
 
 from catalog import facts
 from catalog.importers.encodings import find_encoding
-from catalog.importers.json_objects import JsonUnreadable, json_objects
+from catalog.importers.json_objects import JsonUnreadable, dicts_of, json_objects, text_of
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import Row
@@ -59,17 +59,21 @@ class ShopifyJson(ShopExport[ShopifyRows]):
 
 
 def _product(number: int, content: Mapping[str, Any]) -> ShopifyProduct:
-    photos = {_text(image, "src"): _text(image, "alt") for image in _dicts(content, "images") if _text(image, "src")}
-    by_id = {_text(image, "id"): _text(image, "src") for image in _dicts(content, "images") if _text(image, "id")}
-    names = [_text(option, "name") for option in _dicts(content, "options")]
+    photos = {
+        text_of(image, "src"): text_of(image, "alt") for image in dicts_of(content, "images") if text_of(image, "src")
+    }
+    by_id = {
+        text_of(image, "id"): text_of(image, "src") for image in dicts_of(content, "images") if text_of(image, "id")
+    }
+    names = [text_of(option, "name") for option in dicts_of(content, "options")]
     tags = content.get("tags")
     found = tags if isinstance(tags, list) else str(tags or "").split(",")
-    raw = {name: _text(content, name) for name in ("handle", "vendor", "product_type")}
-    variants = _dicts(content, "variants")
+    raw = {name: text_of(content, name) for name in ("handle", "vendor", "product_type")}
+    variants = dicts_of(content, "variants")
     return ShopifyProduct(
         handle=raw["handle"],
-        title=_text(content, "title"),
-        description=_text(content, "body_html") if "body_html" in content else None,
+        title=text_of(content, "title"),
+        description=text_of(content, "body_html") if "body_html" in content else None,
         vendor=raw["vendor"] if "vendor" in content else None,
         category=raw["product_type"] if "product_type" in content else None,
         tags=[tag.strip() for tag in map(str, found)] if tags is not None else None,
@@ -86,17 +90,17 @@ def _variant(
 ) -> ShopifyVariant:
     options = {}
     for position in (1, 2, 3):
-        if value := _text(variant, f"option{position}"):
+        if value := text_of(variant, f"option{position}"):
             options[names[position - 1] if position <= len(names) else f"option{position}"] = value
     featured = variant.get("featured_image")
-    own = _text(featured, "src") if isinstance(featured, dict) else photos.get(_text(variant, "image_id"), "")
-    barcode = _text(variant, "barcode")
+    own = text_of(featured, "src") if isinstance(featured, dict) else photos.get(text_of(variant, "image_id"), "")
+    barcode = text_of(variant, "barcode")
     return ShopifyVariant(
         line=number,
-        sku=_text(variant, "sku"),
+        sku=text_of(variant, "sku"),
         options=options,
-        price=_text(variant, "price"),
-        compare_at=_text(variant, "compare_at_price"),
+        price=text_of(variant, "price"),
+        compare_at=text_of(variant, "compare_at_price"),
         available=_is_available(variant),
         photo=own,
         attributes={"gtin": barcode} if barcode else {},
@@ -112,7 +116,7 @@ def _is_available(variant: Mapping[str, Any]) -> bool | None:
         return None
     if not variant.get("inventory_management", "shopify") or variant.get("inventory_policy") == "continue":
         return True
-    quantity = _text(variant, "inventory_quantity")
+    quantity = text_of(variant, "inventory_quantity")
     return quantity.isascii() and quantity.isdigit() and bool(quantity.strip("0"))
 
 
@@ -121,14 +125,4 @@ def _active(content: Mapping[str, Any]) -> str | None:
     if "status" not in content and "published_at" not in content:
         return None
     published = content.get("published_at", "yes") is not None
-    return "yes" if published and _text(content, "status").lower() in ("", "active") else "no"
-
-
-def _dicts(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    value = content.get(name)
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content.get(name)
-    return "" if value is None or isinstance(value, dict | list) else str(value).strip()
+    return "yes" if published and text_of(content, "status").lower() in ("", "active") else "no"

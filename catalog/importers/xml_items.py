@@ -181,6 +181,20 @@ def outline(start: bytes) -> dict[str, set[str]]:
     return parser.children
 
 
+def other_root(root: str, wanted: str, format: str) -> InvalidSource:
+    """The error of a file of another kind.
+
+    Args:
+        root: its root element.
+        wanted: that of the files that are read.
+        format: of those, for people.
+
+    Returns:
+        The error.
+    """
+    return InvalidSource(file_facts.OTHER_ROOT(root=repr(root[:40]), wanted=wanted, format=format))
+
+
 def root_of(outline: Mapping[str, Collection[str]]) -> str:
     """The name of the root element.
 
@@ -342,10 +356,6 @@ class _ItemParser(XmlParser):
         items, self._items = self._items, []
         return items
 
-    @property
-    def _line(self) -> str:
-        return str(self._parser.CurrentLineNumber)
-
     def start(self, namespace: str, attributes: dict[str, str]) -> None:
         if self._item is None:
             if len(self.path) > 1 and any(self.path[-len(name) :] == name for name in self._names):
@@ -439,10 +449,6 @@ class _OutlineParser(XmlParser):
     def __init__(self, encoding: str | None) -> None:
         super().__init__(encoding)
         self.children: dict[str, set[str]] = {}
-
-    @property
-    def _line(self) -> str:
-        return str(self._parser.CurrentLineNumber)
 
     def start(self, namespace: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 -- the base's
         if len(self.children) > _MAX_ITEM_VALUES:
