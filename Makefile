@@ -21,6 +21,7 @@ PIP := $(BIN)/python $(INSTALL)
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -r requirements/installer.txt
 
 # Each lock includes the previous ones: `.dev` includes the runtime, and `.train` installs both.
 $(VENV)/.runtime: requirements/runtime.txt | $(BIN)/python
@@ -123,8 +124,9 @@ lock: ## lock the dependencies of pyproject.toml, with hashes (needs uv)
 	  [ $$extra != otel ] || flag="$$flag --constraint requirements/train.txt"; \
 	  uv pip compile pyproject.toml $$flag --universal --python-version 3.11 --generate-hashes --upgrade \
 	    --no-emit-index-url --no-annotate --no-header --quiet -o requirements/$$extra.txt || exit 1; done
-	@uv pip compile --group audit --universal --python-version 3.11 --generate-hashes --upgrade \
-	  --no-emit-index-url --no-annotate --no-header --quiet -o requirements/audit.txt
+	@for group in audit installer; do \
+	  uv pip compile --group $$group --universal --python-version 3.11 --generate-hashes --upgrade \
+	    --no-emit-index-url --no-annotate --no-header --quiet -o requirements/$$group.txt || exit 1; done
 
 .PHONY: clean
 clean: ## remove the environment, the demo's data and caches
