@@ -24,7 +24,7 @@ class Variants:
     """How a table has the variants of a product: in lines below it.
 
     Attributes:
-        key: column that identifies the product, "" for none; a line without it belongs to the product above.
+        key: column that identifies the product, with its other names; a line without it belongs to the product above.
         parent: column of a variant that has the key of its product; "" where `key` has it.
         level: column that says what a line is; "" where it is a product if it has a key.
         product: values of `level` of a product.
@@ -41,7 +41,7 @@ class Variants:
         surcharge: column of what a variant costs more than the product.
     """
 
-    key: str = ""
+    key: tuple[str, ...] = ()
     parent: str = ""
     level: str = ""
     product: tuple[str, ...] = ()
@@ -90,6 +90,7 @@ class ShippedMapping:
         properties: (column, what is between attributes, what is between name and value) of texts such as `Size:L|Fit:slim`.
         shared_properties: columns of properties that variants without a text of their own have from their product.
         property_fields: names of properties that are a field: `category` has all values of its property, another one the first.
+        remarks: beginnings of lines that are no rows.
         ends_before: column from which on lines may end, with its other names.
         variants: None if each line is a product of its own.
     """
@@ -118,6 +119,7 @@ class ShippedMapping:
     properties: tuple[tuple[str, str, str], ...] = ()
     shared_properties: tuple[str, ...] = ()
     property_fields: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
     ends_before: tuple[str, ...] = ()
     variants: Variants | None = None
 
@@ -168,6 +170,7 @@ def _load(path: Path) -> ShippedMapping:
         ),
         untracked=tuple(content.pop("untracked", ())),
         shared_properties=_as_tuple(content.pop("shared_properties", ())),
+        remarks=_as_tuple(content.pop("remarks", ())),
         ends_before=_as_tuple(content.pop("ends_before", ())),
         discount=_as_tuple(content.pop("discount", ())),
         attributes=_pairs(content.pop("attributes", ())),
@@ -180,8 +183,8 @@ def _load(path: Path) -> ShippedMapping:
 def _variants(content: dict[str, Any]) -> Variants:
     options = _pairs(content.pop("options", ()))
     lists = tuple((names, values, mark) for names, values, mark in content.pop("option_lists", ()))
-    product, variant = _as_tuple(content.pop("product", ())), _as_tuple(content.pop("variant", ()))
-    return Variants(**content, product=product, variant=variant, options=options, option_lists=lists)
+    key, product, variant = (_as_tuple(content.pop(name, ())) for name in ("key", "product", "variant"))
+    return Variants(**content, key=key, product=product, variant=variant, options=options, option_lists=lists)
 
 
 def _pairs(pairs: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:

@@ -18,6 +18,7 @@ from catalog.importers.html_text import html_to_text
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.minor_units import first_price
 from catalog.importers.photo_files import PhotoFolder, is_link
+from catalog.importers.price_columns import PriceColumns
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.shipped_mappings import ShippedMapping, header_key, is_multiple, parse_options
 from catalog.importers.shop_rows import (
@@ -30,10 +31,12 @@ from catalog.importers.shop_rows import (
     split_escaped,
     with_list_price,
 )
-from catalog.importers.synonyms import of_shop_language, without_currency
+from catalog.importers.synonyms import of_shop_language
 
 _MAX_LINES = 5000
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
+# Before the photo of a variant, the value that it shows: `Red=https://...`.
+_VALUE_OF_PHOTO = re.compile(r"[^=:/?]+=(?=https?://)", re.IGNORECASE)
 _CENT = Decimal("0.01")
 _BOOLEANS = ("available", "active")
 _MAX_UNUSED = 20
@@ -73,15 +76,13 @@ class ShopTable(ShopExport[ShopRows]):
         self._found_by_prefix: dict[str, dict[str, str]] = {}
         self._fields = {self._header(column) for columns in shipped.columns.values() for column in columns}
         self._pairs = self._places()
-        currency = self._header(next(iter(shipped.columns.get("currency", ())), ""))
-        if "currency" not in (*mapping.columns, *mapping.values):
-            if currency:
-                mapping = mapping.with_columns([("currency", currency)])
-            elif shipped.minor_units:
-                mapping = mapping.with_columns([("currency", "currency")])
-            elif code := self._currency_of_price():
-                mapping = mapping.with_values({"currency": code})
-        headers = [*self.headers, "currency"] if shipped.minor_units else self.headers
+        names = mapping.columns.get("price") or shipped.columns.get("price", ())
+        self._price_columns = PriceColumns(self.headers, names, mapping.values.get("currency", ""))
+        if self._is_present("currency") or self._price_columns or shipped.minor_units:
+            mapping = mapping.with_derived_currency()
+        elif "currency" not in mapping.columns and (code := self._currency_of_price()):
+            mapping = mapping.with_values({"currency": mapping.values.get("currency", code)})
+        headers = [*self.headers, *(name for name in ("currency",) if name not in self.headers)]
         self._rows = ShopRows(mapping, headers, photos=photos, system=shipped.name)
         self._mapped = {column for columns in mapping.columns.values() for column in columns}
         if ends := next((header for name in shipped.ends_before if (header := self._header(name))), ""):
@@ -93,7 +94,7 @@ class ShopTable(ShopExport[ShopRows]):
     @property
     def notes(self) -> Sequence[str]:
         """What was found about the table as a whole, with the columns that were not used."""
-        used = self._used()
+        used = self._used() - self._price_columns.unused
         unused = [header for header in self.headers if header not in used]
         notes = [facts.unused_columns(unused, _MAX_UNUSED)] if unused else []
         if self._left_out:
@@ -116,6 +117,8 @@ class ShopTable(ShopExport[ShopRows]):
         product: _Product | None = None
         waits = False
         for line in self._table:
+            if self._is_remark(line):
+                continue
             level = self._level(line, product)
             if level == "variant" and product is not None:
                 if waits:
@@ -136,6 +139,9 @@ class ShopTable(ShopExport[ShopRows]):
         if waits and product is not None:
             yield product.line, product
 
+    def _is_remark(self, line: TableRow) -> bool:
+        return any(cells[0].startswith(self._shipped.remarks) for cells in line.cells if cells)
+
     def _level(self, line: TableRow, product: _Product | None) -> str:
         """What a line is: a product, a variant, or "" for what is left out."""
         variants = self._shipped.variants
@@ -143,7 +149,7 @@ class ShopTable(ShopExport[ShopRows]):
             return ""
         if variants is None:
             return "product"
-        key = self._cell(line, variants.key)
+        key = self._key(line)
         if variants.one_currency and self._is_in_another_currency(line, key, product):
             self._left_out += 1
             return ""
@@ -166,14 +172,16 @@ class ShopTable(ShopExport[ShopRows]):
 
     def _product(self, line: TableRow) -> _Product:
         variants = self._shipped.variants
-        key = self._cell(line, variants.key) if variants else ""
+        key = self._key(line)
         names = {value: self._cell(line, name) for name, value in variants.options} if variants else {}
         return _Product(line, key, {value: name for value, name in names.items() if name})
 
     def _row(self, line: TableRow, product: _Product, skus: SkusOfFile) -> Row:
         is_first = line is product.line
         options = {} if is_first and not self._first_is_variant() else self._options(line, product)
-        made = "-".join([product.sku or product.key or self._text(line, "title"), *options.values()])
+        # Without columns of options, what makes a variant another one are its properties.
+        parts = options or ({} if is_first else dict(self._properties(line, product)))
+        made = "-".join([product.sku or product.key or self._text(line, "title"), *parts.values()])
         sku, warning = skus.claim(self._sku(line, is_first), "\0".join(line.values.values()), made)
         if is_first and not self._first_is_variant():
             product.sku = sku
@@ -193,7 +201,7 @@ class ShopTable(ShopExport[ShopRows]):
         paths = deepest_first(self._paths(line, record)) if has_category else []
         if has_category:
             record["category"] = paths[0] if paths else ()
-        record["price"], record["list_price"] = self._prices(line, product)
+        record |= self._prices(line, product)
         if self._shipped.minor_units:
             record |= first_price(self._minor_price(line) or self._minor_price(product.line))
         if self._shipped.variants is not None:
@@ -343,8 +351,7 @@ class ShopTable(ShopExport[ShopRows]):
         if mark := self._shipped.currency_mark:
             named = (re.search(rf"{re.escape(mark)}([A-Z]{{3}})\b", header) for header in self.headers)
             return next((match[1] for match in named if match), "")
-        columns = (self._header(column) for column in self._shipped.columns.get("price", ()) if "*" in column)
-        return next((code for header in columns if header and (code := without_currency(header)[1])), "")
+        return ""
 
     def _value(self, line: TableRow, name: str) -> str | list[str]:
         texts = [text for column in self._shipped.columns[name] if (text := self._cell(line, column))]
@@ -368,6 +375,7 @@ class ShopTable(ShopExport[ShopRows]):
     def _photos(self, names: Sequence[str]) -> list[str]:
         """The links; the files, if there are none."""
         prefix = self._shipped.photo_prefix
+        names = [_VALUE_OF_PHOTO.sub("", name) for name in names]
         found = [name if is_link(name) or not prefix else f"{prefix}{name}" for name in dict.fromkeys(names)]
         return [name for name in found if is_link(name)] or found
 
@@ -385,16 +393,20 @@ class ShopTable(ShopExport[ShopRows]):
             paths.append(whole if len(whole) > 1 else levels)
         return paths
 
-    def _prices(self, line: TableRow, product: _Product) -> tuple[str, str]:
-        """The price, and the one before a reduction, or ""."""
-        own = self._text(line, "price")
-        source = line if line is product.line or amount(own, self._decimal) is not None else product.line
-        price = machine_price(self._text(source, "price"))
+    def _prices(self, line: TableRow, product: _Product) -> dict[str, str]:
+        """The price, the one before a reduction, or "", and the currency where the table has one."""
+        own, _ = self._price(line)
+        # Where each line has prices in all currencies, that of the first variant is none of another.
+        has_own = bool(self._price_columns) and self._first_is_variant()
+        is_own = line is product.line or has_own or amount(own, self._decimal) is not None
+        source = line if is_own else product.line
+        text, code = self._price(source)
+        price = machine_price(text)
         before = self._text(source, "list_price")
         sale = machine_price(self._cell(source, self._shipped.sale_price))
         if (lower := amount(sale, self._decimal)) and lower < (amount(price, self._decimal) or lower):
             price, before = sale, price
-        discount = next((text for column in self._shipped.discount if (text := self._cell(source, column))), "")
+        discount = self._first(source, self._shipped.discount)
         if (off := amount(discount.removesuffix("%"), self._decimal)) and (full := amount(price, self._decimal)):
             is_percent = discount.endswith("%") or (
                 self._cell(source, self._shipped.discount_mode).casefold() == "percent"
@@ -408,7 +420,12 @@ class ShopTable(ShopExport[ShopRows]):
             and (base := amount(price, self._decimal)) is not None
         ):
             price, before = str(base + more), ""
-        return with_list_price(price, machine_price(before), self._decimal)
+        price, before = with_list_price(price, machine_price(before), self._decimal)
+        return {"price": price, "list_price": before, **({"currency": code} if self._price_columns else {})}
+
+    def _price(self, line: TableRow) -> tuple[str, str]:
+        """The price of a line, and the currency that its column names, or ""."""
+        return self._price_columns.price(line.values) if self._price_columns else (self._text(line, "price"), "")
 
     def _is_untracked(self, line: TableRow, product: _Product) -> bool:
         if not self._shipped.stock_tracked:
@@ -417,7 +434,13 @@ class ShopTable(ShopExport[ShopRows]):
         return text.casefold() in self._shipped.untracked
 
     def _text(self, line: TableRow, name: str) -> str:
-        columns = self._shipped.columns.get(name, ())
+        return self._first(line, self._shipped.columns.get(name, ()))
+
+    def _key(self, line: TableRow) -> str:
+        return self._first(line, self._shipped.variants.key) if self._shipped.variants is not None else ""
+
+    def _first(self, line: TableRow, columns: Iterable[str]) -> str:
+        """The first of these cells that is not empty."""
         return next((text for column in columns if (text := self._cell(line, column))), "")
 
     def _is_present(self, name: str) -> bool:
@@ -434,7 +457,7 @@ class ShopTable(ShopExport[ShopRows]):
         names += [column for column, _, _ in shipped.properties]
         if variants is not None:
             names += [
-                variants.key,
+                *variants.key,
                 variants.parent,
                 variants.level,
                 variants.sku,
@@ -445,7 +468,7 @@ class ShopTable(ShopExport[ShopRows]):
             names += [column for pair in variants.options for column in pair]
             names += [column for lists in variants.option_lists for column in lists[:2]]
         names += [*shipped.discount, shipped.discount_mode]
-        used = {header for name in names if (header := self._header(name))}
+        used = {header for name in names if (header := self._header(name))} | self._price_columns.all
         option_prefix = variants.option_prefix if variants is not None else ""
         return used.union(self._mapped, self._with_prefix(option_prefix), self._with_prefix(shipped.attribute_prefix))
 

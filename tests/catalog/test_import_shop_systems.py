@@ -153,6 +153,33 @@ def test_the_prices_of_medusa_have_the_currency_of_their_column(table: Path) -> 
     )
 
 
+def test_a_variant_of_medusa_without_a_price_in_the_first_currency_has_that_of_the_next(table: Path) -> None:
+    write(
+        table,
+        "Product Handle,Product Title,Variant Id,Variant SKU,Variant Manage Inventory,Variant Inventory Quantity,"
+        "Price France [EUR],Price USD,Price DKK",
+        "mug,Mug,v1,M-S,true,0,11,13,90",
+        "mug,Mug,v2,M-L,false,0,12,,95",
+        "pot,Pot,v3,P-1,true,2,,,",
+    )
+    report = run(table)
+    assert prices("M-S", "M-L", "P-1") == [(Decimal(13), "USD"), (Decimal(95), "DKK"), (None, "USD")]
+    # Its stock is not counted.
+    assert (product("M-S").available, product("M-L").available) == (False, True)
+    assert [note for note in report["notes"] if "Price France [EUR]" in note and "not used" in note]
+
+
+def test_the_prices_of_medusa_in_the_currency_that_was_named(table: Path) -> None:
+    write(
+        table,
+        "Product Handle,Product Title,Variant Id,Variant SKU,Variant Price EUR,Variant Price USD",
+        "mug,Mug,v1,M-S,11,13",
+        "mug,Mug,v2,M-L,12,",
+    )
+    run(table, "--set", "currency=USD")
+    assert prices("M-S", "M-L") == [(Decimal(13), "USD"), (None, "USD")]
+
+
 def test_variations_of_square_are_a_family_and_what_is_archived_is_not_shown(table: Path) -> None:
     write(
         table,

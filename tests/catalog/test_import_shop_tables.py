@@ -67,10 +67,6 @@ NUVEMSHOP = (
     "Identificador URL;Nome;Categorias;Nome da variação 1;Valor da variação 1;Preço;Preço promocional;Estoque;SKU;Exibir na loja;"
     "Tags"
 )
-EBAY = (
-    "*Action(SiteID=UK|Country=GB|Currency=GBP|Version=1193),CustomLabel,*Category,*Title,PicURL,*StartPrice,*Quantity,*C:Brand,"
-    "C:Style,Relationship,RelationshipDetails"
-)
 SHOPTET = (
     "code;pairCode;name;shortDescription;defaultImage;image;image2;defaultCategory;categoryText;manufacturer;price;standardPrice;"
     "currency;ean;stock;productVisibility;variant:Velikost"
@@ -346,30 +342,6 @@ def test_nuvemshop(shop: Path) -> None:
         Decimal("1299.9"),
         False,
     )
-
-
-def test_ebay(shop: Path) -> None:
-    write(
-        shop,
-        EBAY,
-        "Add,J-1,57988,Jacket,https://example.com/1.jpg|https://example.com/2.jpg,49.99,1,Acme,Slim,,",
-        'Add,TEE,15687,Tee,https://example.com/3.jpg,,,Acme,Loose,,"Size=S;M|Color=Red"',
-        ",TEE-S,,,,9.99,3,,,Variation,Size=S|Color=Red",
-        ",TEE-M,,,,9.99,0,,,Variation,Size=M|Color=Red",
-    )
-    report = run(shop, "--no-fetch")
-
-    assert (counts(report), problems(report), report["photos_left_out"]) == ((3, 0, 0, 0), [], 4)
-    assert families() == {"J-1": {"J-1"}, "TEE-S": {"TEE-S", "TEE-M"}}
-    jacket, tee = product("J-1"), product("TEE-M")
-    assert (jacket.price, jacket.currency, jacket.brand, jacket.attributes) == (
-        Decimal("49.99"),
-        "GBP",
-        "Acme",
-        {"style": "Slim"},
-    )
-    assert (jacket.category, tee.title, tee.available) == (None, "Tee", False)
-    assert tee.attributes == {"style": "Loose", "size": "M", "color": "Red"}
 
 
 def test_shoptet(shop: Path) -> None:
