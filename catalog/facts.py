@@ -230,6 +230,10 @@ STORE_VIEWS = FactKind(
     "store-views",
     _("%(rows)s rows of store views were left out: they translate products of other rows"),
 )
+OTHER_LANGUAGES = FactKind(
+    "other-languages",
+    _("%(rows)s rows were left out: they translate products into other languages than %(language)s"),
+)
 NOT_VISIBLE_ALONE = FactKind(
     "not-visible-alone",
     _("%(products)s products are not visible individually and belong to no configurable product: they are inactive"),

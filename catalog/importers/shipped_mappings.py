@@ -69,11 +69,14 @@ class ShippedMapping:
         columns: columns of each field, in which * stands for any text. Of several, a field with one value has the first that is
             not empty.
         lists: what separates several values in one cell, by field; a field with one value has the first.
-        category_separator: between the levels of a category.
+        category_separator: between the levels of a category; of several, the first that a category has.
         category_levels: columns that are the levels of one category, from the root down; where the first has levels itself, it is
             the whole category.
         photo_prefix: of photos that are not links.
+        language: column of the language of a line, "" for none. Lines in another language than the shop's, or else the first one,
+            are left out.
         sale_price: column of a lower price, "" for none.
+        sale_dates: columns of its first and its last moment.
         discount: columns of a reduction of the price, an amount or `10%`.
         discount_mode: column that says `percent` where the reduction is not an amount.
         stock_tracked: column that says whether the stock is counted, "" for none.
@@ -100,10 +103,12 @@ class ShippedMapping:
     headers: tuple[tuple[str, ...], ...]
     columns: Mapping[str, tuple[str, ...]]
     lists: Mapping[str, str] = field(default_factory=dict)
-    category_separator: str = ">"
+    category_separator: tuple[str, ...] = (">",)
     category_levels: tuple[tuple[str, ...], ...] = ()
     photo_prefix: str = ""
+    language: str = ""
     sale_price: str = ""
+    sale_dates: tuple[str, ...] = ()
     discount: tuple[str, ...] = ()
     discount_mode: str = ""
     stock_tracked: str = ""
@@ -168,6 +173,8 @@ def _load(path: Path) -> ShippedMapping:
         category_levels=tuple(
             tuple(each for name in names for each in numbered(name)) for names in content.pop("category_levels", ())
         ),
+        category_separator=_as_tuple(content.pop("category_separator", ">")),
+        sale_dates=tuple(content.pop("sale_dates", ())),
         untracked=tuple(content.pop("untracked", ())),
         shared_properties=_as_tuple(content.pop("shared_properties", ())),
         remarks=_as_tuple(content.pop("remarks", ())),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,7 +20,7 @@ from catalog.importers.mapping import FieldMapping
 from catalog.importers.minor_units import first_price
 from catalog.importers.photo_files import PhotoFolder, is_link
 from catalog.importers.price_columns import PriceColumns
-from catalog.importers.rows import InvalidSource, Row
+from catalog.importers.rows import InvalidSource, Row, RowRejected
 from catalog.importers.shipped_mappings import ShippedMapping, header_key, is_multiple, parse_options
 from catalog.importers.shop_rows import (
     ShopExport,
@@ -27,17 +28,21 @@ from catalog.importers.shop_rows import (
     ShopRows,
     SkusOfFile,
     amount,
+    lasts,
     machine_price,
     split_escaped,
     with_list_price,
 )
-from catalog.importers.synonyms import of_shop_language
+from catalog.importers.synonyms import of_shop_language, shop_language
 
 _MAX_LINES = 5000
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
 # Before the photo of a variant, the value that it shows: `Red=https://...`.
 _VALUE_OF_PHOTO = re.compile(r"[^=:/?]+=(?=https?://)", re.IGNORECASE)
 _CENT = Decimal("0.01")
+# Stocks of several places in one cell: `default=10,outlet=0`.
+_STOCK = re.compile(r"=(-?\d+)", re.ASCII)
+_STOCKS = re.compile(r"[\w-]+=-?\d+(?:,[\w-]+=-?\d+)*")
 _BOOLEANS = ("available", "active")
 _MAX_UNUSED = 20
 
@@ -50,6 +55,7 @@ class ShopTable(ShopExport[ShopRows]):
         mapping: how columns become fields; takes precedence over the shipped one.
         photos: folder of the photos that are not links.
         shipped: describes the table.
+        now: time that decides whether a sale is on; by default the current time.
 
     Attributes:
         headers: columns of the table.
@@ -59,10 +65,20 @@ class ShopTable(ShopExport[ShopRows]):
         InvalidSource: the table lacks the columns of the shipped mapping.
     """
 
-    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, shipped: ShippedMapping) -> None:
+    def __init__(
+        self,
+        path: Path,
+        mapping: FieldMapping,
+        *,
+        photos: PhotoFolder,
+        shipped: ShippedMapping,
+        now: datetime | None = None,
+    ) -> None:
+        self._now = now or datetime.now(UTC)
         self.format = shipped.slug
         self._shipped = shipped
         self._decimal = mapping.decimal
+        self._separators = (mapping.category_separator,) if mapping.category_separator else shipped.category_separator
         self._table = CsvTable(path, mapping)
         self.headers = self._table.headers
         if not shipped.matches(self.headers):
@@ -72,7 +88,9 @@ class ShopTable(ShopExport[ShopRows]):
             )
         self._headers = {header_key(header): header for header in reversed(self.headers)}
         self._left_out = 0
-        self._found: dict[str, str] = {}
+        self._translations = 0
+        self._language = ""
+        self._found: dict[str, list[str]] = {}
         self._found_by_prefix: dict[str, dict[str, str]] = {}
         self._fields = {self._header(column) for columns in shipped.columns.values() for column in columns}
         self._pairs = self._places()
@@ -99,10 +117,13 @@ class ShopTable(ShopExport[ShopRows]):
         notes = [facts.unused_columns(unused, _MAX_UNUSED)] if unused else []
         if self._left_out:
             notes.append(facts.OTHER_CURRENCIES(rows=self._left_out))
+        if self._translations:
+            notes.append(facts.OTHER_LANGUAGES(rows=self._translations, language=self._language))
         return [*super().notes, *notes, *self._table.notes]
 
     def __iter__(self) -> Iterator[Row]:
-        self._left_out = 0
+        self._left_out = self._translations = 0
+        self._language = self._chosen_language()
         with closing(SkusOfFile()) as skus:
             for line, product in self._lines():
                 if product is None:
@@ -117,7 +138,7 @@ class ShopTable(ShopExport[ShopRows]):
         product: _Product | None = None
         waits = False
         for line in self._table:
-            if self._is_remark(line):
+            if self._is_remark(line) or self._is_translation(line):
                 continue
             level = self._level(line, product)
             if level == "variant" and product is not None:
@@ -141,6 +162,20 @@ class ShopTable(ShopExport[ShopRows]):
 
     def _is_remark(self, line: TableRow) -> bool:
         return any(cells[0].startswith(self._shipped.remarks) for cells in line.cells if cells)
+
+    def _chosen_language(self) -> str:
+        """Of the languages of lines, that of the shop, or else the first."""
+        column = self._header(self._shipped.language)
+        found = dict.fromkeys(text for row in self._table.sample() if (text := row.get(column, "").strip()))
+        own = [text for text in found if text[:2].casefold() == shop_language()]
+        return next(iter(own or found), "")
+
+    def _is_translation(self, line: TableRow) -> bool:
+        language = self._cell(line, self._shipped.language)
+        if language in ("", self._language):
+            return False
+        self._translations += 1
+        return True
 
     def _level(self, line: TableRow, product: _Product | None) -> str:
         """What a line is: a product, a variant, or "" for what is left out."""
@@ -188,8 +223,8 @@ class ShopTable(ShopExport[ShopRows]):
         record: dict[str, str | Sequence[str]] = {**line.values}
         for name in self._shipped.columns:
             if self._is_present(name):
-                # A stock that is not counted has none, whatever that of the first variant is.
-                own = name == "available" and self._first_is_variant()
+                # A stock that is not counted has none, whatever that of the first variant is. A barcode is of one variant only.
+                own = (name == "available" and self._first_is_variant()) or name == "attribute.gtin"
                 record[name] = self._value(line, name) or ("" if own else self._value(product.line, name))
         record |= self._of_properties(line, product)
         self._add_own_photo(record, line)
@@ -201,7 +236,10 @@ class ShopTable(ShopExport[ShopRows]):
         paths = deepest_first(self._paths(line, record)) if has_category else []
         if has_category:
             record["category"] = paths[0] if paths else ()
-        record |= self._prices(line, product)
+        warnings = [warning] if warning and self._rows.derives("sku") else []
+        prices, unread = self._prices(line, product)
+        record |= prices
+        warnings += unread
         if self._shipped.minor_units:
             record |= first_price(self._minor_price(line) or self._minor_price(product.line))
         if self._shipped.variants is not None:
@@ -214,7 +252,7 @@ class ShopTable(ShopExport[ShopRows]):
                 record=record,
                 attributes=attributes,
                 other_categories=paths[1:],
-                warnings=(warning,) if warning and self._rows.derives("sku") else (),
+                warnings=tuple(warnings),
                 cells=line.cells if is_first else (*product.line.cells, *line.cells),
             )
         )
@@ -361,6 +399,13 @@ class ShopTable(ShopExport[ShopRows]):
                 split = (split_escaped(text, mark) if mark else split_photos(text) for text in texts)
                 return self._photos([photo for photos in split for photo in photos])
             return [value for text in texts for value in (split_escaped(text, mark) if mark else [text])]
+        if name == "available":
+            # A column for each of several places.
+            places = (
+                each for column in self._shipped.columns[name] if "*" in column for each in self._matching(column)
+            )
+            if any(says_yes(self._boolean(line.values[place].strip())) for place in places):
+                return "yes"
         text = next((first for text in texts if (first := text.split(mark)[0].strip() if mark else text)), "")
         if name in _BOOLEANS:
             return self._boolean(text)
@@ -368,6 +413,8 @@ class ShopTable(ShopExport[ShopRows]):
 
     def _boolean(self, text: str) -> str:
         """A yes or no; of a stock, whether there is any."""
+        if _STOCKS.fullmatch(text):
+            text = str(sum(int(stock) for stock in _STOCK.findall(text)))
         if _NUMBER.fullmatch(text):
             return "yes" if Decimal(text.replace(",", ".")) > 0 else "no"
         return self._shipped.words.get(text.casefold(), text)
@@ -385,16 +432,19 @@ class ShopTable(ShopExport[ShopRows]):
         return in_column or "category" in self._shipped.property_fields
 
     def _paths(self, line: TableRow, record: Mapping[str, str | Sequence[str]]) -> list[list[str]]:
-        separator = self._shipped.category_separator
-        paths = [split_escaped(path, separator) if separator else [path] for path in record.get("category", ())]
+        paths = [self._levels(path) for path in record.get("category", ())]
         for columns in self._shipped.category_levels:
             levels = [text for column in columns if (text := self._cell(line, column))]
-            whole = split_escaped(levels[0], separator) if levels and separator else []
+            whole = self._levels(levels[0]) if levels else []
             paths.append(whole if len(whole) > 1 else levels)
         return paths
 
-    def _prices(self, line: TableRow, product: _Product) -> dict[str, str]:
-        """The price, the one before a reduction, or "", and the currency where the table has one."""
+    def _levels(self, path: str) -> list[str]:
+        separator = next((each for each in self._separators if each and each in path), "")
+        return split_escaped(path, separator) if separator else [path]
+
+    def _prices(self, line: TableRow, product: _Product) -> tuple[dict[str, str], list[str]]:
+        """The price, the one before a reduction, or "", and the currency where the table has one; and what could not be read."""
         own, _ = self._price(line)
         # Where each line has prices in all currencies, that of the first variant is none of another.
         has_own = bool(self._price_columns) and self._first_is_variant()
@@ -403,7 +453,7 @@ class ShopTable(ShopExport[ShopRows]):
         text, code = self._price(source)
         price = machine_price(text)
         before = self._text(source, "list_price")
-        sale = machine_price(self._cell(source, self._shipped.sale_price))
+        sale, unread = self._sale(source)
         if (lower := amount(sale, self._decimal)) and lower < (amount(price, self._decimal) or lower):
             price, before = sale, price
         discount = self._first(source, self._shipped.discount)
@@ -421,7 +471,17 @@ class ShopTable(ShopExport[ShopRows]):
         ):
             price, before = str(base + more), ""
         price, before = with_list_price(price, machine_price(before), self._decimal)
-        return {"price": price, "list_price": before, **({"currency": code} if self._price_columns else {})}
+        currency = {"currency": code} if self._price_columns else {}
+        return {"price": price, "list_price": before, **currency}, unread
+
+    def _sale(self, line: TableRow) -> tuple[str, list[str]]:
+        """The lower price of a line, "" if it does not count now, and which of its dates could not be read."""
+        sale = machine_price(self._cell(line, self._shipped.sale_price))
+        dates = [self._cell(line, column) for column in self._shipped.sale_dates]
+        try:
+            return sale if not (sale and dates) or lasts(dates[0], dates[1], self._now) else "", []
+        except RowRejected as error:
+            return "", [error.args[0]]
 
     def _price(self, line: TableRow) -> tuple[str, str]:
         """The price of a line, and the currency that its column names, or ""."""
@@ -467,8 +527,9 @@ class ShopTable(ShopExport[ShopRows]):
             ]
             names += [column for pair in variants.options for column in pair]
             names += [column for lists in variants.option_lists for column in lists[:2]]
-        names += [*shipped.discount, shipped.discount_mode]
+        names += [*shipped.discount, shipped.discount_mode, shipped.language, *shipped.sale_dates]
         used = {header for name in names if (header := self._header(name))} | self._price_columns.all
+        used.update(place for column in shipped.columns.get("available", ()) for place in self._matching(column))
         option_prefix = variants.option_prefix if variants is not None else ""
         return used.union(self._mapped, self._with_prefix(option_prefix), self._with_prefix(shipped.attribute_prefix))
 
@@ -477,10 +538,14 @@ class ShopTable(ShopExport[ShopRows]):
 
     def _header(self, column: str) -> str:
         """The column of the table with this name, in which * stands for any text; "" if there is none."""
+        return of_shop_language(self._matching(column))
+
+    def _matching(self, column: str) -> list[str]:
+        """All columns of the table with this name."""
         if column not in self._found:
             key = header_key(column)
             matches = [header for header in self.headers if "*" in key and fnmatchcase(header_key(header), key)]
-            self._found[column] = self._headers.get(key) or of_shop_language(matches)
+            self._found[column] = [self._headers[key]] if key in self._headers else matches
         return self._found[column]
 
 

@@ -406,3 +406,61 @@ def test_prices_of_zero_are_counted(table: Path) -> None:
     assert (
         "products with a price of 0: 2; where that means no price, leave its cell empty in the file" in report["notes"]
     )
+
+
+def test_the_stocks_of_all_outlets_of_lightspeed_count(table: Path) -> None:
+    write(
+        table,
+        "id,handle,sku,name,product_category,variant_option_one_name,variant_option_one_value,tags,supply_price,retail_price,"
+        "brand_name,active,track_inventory,inventory_Main,reorder_point_Main,inventory_Mall,barcode",
+        "1a,tee,T-S,Tee,Clothing / Tops,Size,S,soft;red,5,19.95,Acme,1,1,0,7,2,93001",
+        "2a,cap,CAP,Cap,Clothing > Hats,,,,5,9.95,,0,1,0,9,0,",
+        "1b,tee,T-M,Tee,Clothing / Tops,Size,M,,5,21.95,Acme,1,0,0,7,,",
+    )
+    assert counts(run(table, "--set", "currency=AUD")) == (3, 0, 0, 0)
+    # Variants do not stand below each other.
+    assert families() == {"T-S": {"T-S", "T-M"}, "CAP": {"CAP"}}
+    small, medium, cap = product("T-S"), product("T-M"), product("CAP")
+    assert (small.available, medium.available, cap.available, cap.active) == (True, True, False, False)
+    # The barcode is that of the small one.
+    assert (small.attributes, medium.attributes) == ({"size": "S", "gtin": "93001"}, {"size": "M"})
+    assert (categories("T-S"), categories("CAP"), small.tags) == (["clothing/tops"], ["clothing/hats"], ["soft", "red"])
+
+
+BAGISTO = (
+    "sku,parent_sku,locale,attribute_family_code,type,categories,images,name,description,status,price,special_price,"
+    "special_price_from,special_price_to,url_key,manage_stock,inventories"
+)
+
+
+def test_a_special_price_of_bagisto_counts_on_its_dates(table: Path) -> None:
+    write(
+        table,
+        BAGISTO,
+        'J,,en,default,configurable,Men/Winter,"red.jpg,blue.jpg",Jacket,,1,,,,,jacket,,',
+        'J-M,J,en,default,simple,Men/Winter,red.jpg,Jacket M,,1,20,17,2024-02-01,2024-02-15,jacket-m,1,"default=0,shop=3"',
+        "J-L,J,en,default,simple,Men/Winter,red.jpg,Jacket L,,0,20,17,2024-02-01,,jacket-l,1,default=0",
+        "CAP,,en,default,simple,Men,red.jpg,Cap,,1,20,17,soon,,cap,0,",
+    )
+    report = run(table)
+    assert counts(report) == (4, 0, 0, 0)
+    assert families() == {"J": {"J", "J-M", "J-L"}, "CAP": {"CAP"}}
+    medium, large = product("J-M"), product("J-L")
+    assert (medium.price, medium.list_price, medium.available) == (20, None, True)
+    assert (large.price, large.list_price, large.available, large.active) == (17, 20, False, False)
+    assert (product("J").images.count(), product("CAP").available, categories("J-M")) == (2, True, ["men/winter"])
+    assert (product("CAP").price, problems(report)) == (20, [(5, "'soon' is not a date such as 2026-12-31")])
+
+
+def test_lines_that_translate_products_are_left_out(table: Path) -> None:
+    write(
+        table,
+        BAGISTO,
+        "CAP,,fr,default,simple,Men,red.jpg,Casquette,,1,20,,,,cap,0,",
+        "CAP,,en,default,simple,Men,red.jpg,Cap,,1,20,,,,cap,0,",
+        "HAT,,en,default,simple,Men,red.jpg,Hat,,1,20,,,,hat,0,",
+        "HAT,,fr,default,simple,Men,red.jpg,Chapeau,,1,20,,,,hat,0,",
+    )
+    report = run(table)
+    assert (counts(report), product("CAP").title, product("HAT").title) == ((2, 0, 0, 0), "Cap", "Hat")
+    assert "2 rows were left out: they translate products into other languages than en" in report["notes"]
