@@ -27,6 +27,7 @@ from django.conf import settings
 from catalog import facts, file_facts
 from catalog.charsets import UnclearCharset, detect
 from catalog.facts import unreadable
+from jobs import storage_facts
 from jobs.facts import Fact
 from jobs.storage import storage_errors
 
@@ -234,13 +235,13 @@ class SafeArchive:
             ArchiveRejected: a member is damaged; those before it are unpacked.
             StorageUnavailable: a file cannot be written.
         """
-        with storage_errors("the archive's content", folder):
+        with storage_errors(storage_facts.ARCHIVE_CONTENT(), folder):
             folder.mkdir(parents=True, exist_ok=True)
             root = folder.resolve(strict=True)
         for name in self._entries:
             if only is not None and name not in only:
                 continue
-            with storage_errors("the archive's content", folder):
+            with storage_errors(storage_facts.ARCHIVE_CONTENT(), folder):
                 self._extract(name, root)
             if on_progress:
                 on_progress(1)

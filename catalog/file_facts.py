@@ -225,3 +225,10 @@ MEMBER_ENCRYPTED = FactKind("member-encrypted", _("%(file)s is encrypted: pack t
 MEMBER_COMPRESSION = FactKind(
     "member-compression", _("%(file)s uses an unsupported compression method: use deflate or none")
 )
+DRY_RUN_EXPIRED = FactKind(
+    "dry-run-expired",
+    _(
+        "job %(job)s is no dry run whose file is still kept: send the file again (it is kept for %(hours)s hours, and until it is"
+        " imported)"
+    ),
+)

@@ -19,6 +19,7 @@ from catalog.importers.submission import (
     can_import_dry_run,
     retained_files,
 )
+from jobs.facts import gettext_noop
 from jobs.models import Job
 from jobs.registry import JobFiles, JobKind, JobPage, kinds
 
@@ -84,7 +85,7 @@ def register_kinds() -> None:
         JobKind(
             name=BULK_EDIT,
             label=_("change of products"),
-            noun="a change of products",
+            noun=gettext_noop("a change of products"),
             command="bulk_edit",
             scope=Scope.IMPORT,
             needs_collection=False,
@@ -99,7 +100,7 @@ def register_kinds() -> None:
         JobKind(
             name=MOVE,
             label=_("move of a category"),
-            noun="a move of a category",
+            noun=gettext_noop("a move of a category"),
             command="move_category",
             scope=Scope.IMPORT,
             needs_collection=False,
@@ -113,7 +114,7 @@ def register_kinds() -> None:
         JobKind(
             name=IMPORT,
             label=_("import"),
-            noun="an import",
+            noun=gettext_noop("an import"),
             command="run_import",
             scope=Scope.IMPORT,
             needs_collection=False,

@@ -18,6 +18,7 @@ from django.utils import timezone
 from catalog import facts
 from catalog.photos import ImageRejected, PhotoRejectionReason
 from catalog.thumbnails import small_webp
+from jobs import storage_facts
 from jobs.files import delete_stored, store_upload
 from jobs.storage import storage_error
 from stores import base as stores
@@ -68,7 +69,7 @@ class KeptPhoto:
         except FileNotFoundError as error:
             raise ImageRejected(PhotoRejectionReason.UNREADABLE, facts.NO_LONGER_KEPT()) from error
         except OSError as error:
-            raise storage_error(error, "what was sent", store.place) from error
+            raise storage_error(error, storage_facts.WHAT_WAS_SENT(), store.place) from error
         return content
 
     def preview(self) -> bytes:

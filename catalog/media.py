@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs import storage_facts
 from jobs.storage import storage_errors
 from stores import base as stores
 
@@ -23,7 +24,7 @@ def write_if_absent(name: str, content: bytes) -> bool:
         StorageUnavailable: it cannot be written.
     """
     photos = stores.photos()
-    with storage_errors(f"the file {name}", photos.place):
+    with storage_errors(storage_facts.FILE_NAMED(name=name), photos.place):
         if photos.exists(name):
             return False
         photos.put(name, content)

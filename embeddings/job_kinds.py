@@ -12,6 +12,7 @@ from embeddings.generations import abandon_cancelled_build
 from embeddings.models import Diagnosis, EncoderVersion
 from embeddings.submissions import ACTIVATE, DOCTOR, DUPLICATES, REINDEX, VERIFY
 from embeddings.verification import STAGE
+from jobs.facts import gettext_noop
 from jobs.models import Job
 from jobs.registry import JobKind, JobPage, kinds
 
@@ -49,7 +50,7 @@ def _abandon_build(job: Job) -> None:
 _ACTIVATE = JobKind(
     name=ACTIVATE,
     label=_("activation"),
-    noun="an activation",
+    noun=gettext_noop("an activation"),
     command="activate_encoder",
     scope=Scope.TRAIN,
     queue=SLOW_QUEUE,
@@ -69,7 +70,7 @@ _ACTIVATE = JobKind(
 _REINDEX = JobKind(
     name=REINDEX,
     label=_("reindex"),
-    noun="a reindex",
+    noun=gettext_noop("a reindex"),
     command="reindex",
     scope=Scope.TRAIN,
     has_mean_rate=True,
@@ -85,7 +86,7 @@ _VERIFY_LABELS = {
 _VERIFY = JobKind(
     name=VERIFY,
     label=_("verification of an index"),
-    noun="a verification",
+    noun=gettext_noop("a verification"),
     command="reindex",
     scope=Scope.TRAIN,
     page=JobPage(
@@ -103,7 +104,7 @@ _DUPLICATES_LABELS = {
 _DUPLICATES = JobKind(
     name=DUPLICATES,
     label=_("search for near-duplicates"),
-    noun="a search for near-duplicates",
+    noun=gettext_noop("a search for near-duplicates"),
     command="find_duplicates",
     scope=Scope.TRAIN,
     page=JobPage(stages=_DUPLICATES_STAGES, labels=_DUPLICATES_LABELS, result_members=tuple(_DUPLICATES_LABELS)),
@@ -125,7 +126,7 @@ _DOCTOR_STAGES = {
 _DOCTOR = JobKind(
     name=DOCTOR,
     label=_("examination of the catalogue"),
-    noun="an examination of the catalogue",
+    noun=gettext_noop("an examination of the catalogue"),
     command="doctor",
     scope=Scope.TRAIN,
     page=JobPage(stages=_DOCTOR_STAGES, labels=_DOCTOR_LABELS, result_members=tuple(_DOCTOR_LABELS)),
@@ -141,7 +142,7 @@ _COVERAGE_LABELS = {
 _COVERAGE = JobKind(
     name=COVERAGE,
     label=_("change of coverage"),
-    noun="a change of coverage",
+    noun=gettext_noop("a change of coverage"),
     command="update_coverage",
     scope=Scope.TRAIN,
     page=JobPage(

@@ -12,6 +12,7 @@ from uuid import uuid4
 from django.core.files.base import File
 from django.utils import timezone
 
+from jobs import storage_facts
 from jobs.models import Job
 from jobs.registry import kinds
 from jobs.states import ACTIVE_STATES
@@ -72,7 +73,7 @@ def store_upload(upload: BinaryIO, suffix: str) -> str:
     name = f"{uuid4()}{suffix}"
     store = stores.uploads()
     temporary = getattr(upload, "temporary_file_path", None)
-    with storage_errors("what was sent", store.place):
+    with storage_errors(storage_facts.WHAT_WAS_SENT(), store.place):
         if temporary is not None:
             store.take(name, Path(temporary()))
         else:

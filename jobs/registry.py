@@ -70,7 +70,7 @@ class JobKind:
     Attributes:
         name: as in the database and the API, at most 12 characters.
         label: for users.
-        noun: with its article, for messages: "a training".
+        noun: with its article, for messages, marked for translation: "a training".
         command: the management command that executes a job of this kind; it takes `--job ID`.
         scope: the scope that an API key needs to cancel such a job.
         queue: where its jobs wait, for a worker or without a broker for a thread; "train" for work that may take hours.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.audit import current_actor
 from jobs import background, tasks
 from jobs.errors import JobEnded, JobInProgress
+from jobs.facts import FactKind, gettext_noop
 from jobs.files import delete_upload
 from jobs.leases import clean_up_cancelled, end
 from jobs.models import Job
@@ -23,6 +24,10 @@ from jobs.registry import kinds
 from jobs.selectors import get_job, is_active
 from jobs.states import ACTIVE_STATES, JobState
 
+IN_PROGRESS = FactKind("in-progress", gettext_noop("%(job)s is under way: wait until it has ended, or cancel it"))
+IN_PROGRESS_FOR = FactKind(
+    "in-progress-for", gettext_noop("%(job)s for %(collection)s is under way: wait until it has ended, or cancel it")
+)
 _ENDED_AS = {JobState.SUCCEEDED: "succeeded", JobState.FAILED: "failed", JobState.CANCELLED: "was cancelled"}
 
 
@@ -155,5 +160,10 @@ def dispatch(job: Job) -> None:
 
 
 def _in_progress(kind: str, collection: str) -> JobInProgress:
-    place = f" for {collection!r}" if collection else ""
-    return JobInProgress(f"{kinds.get(kind).noun}{place} is under way: wait until it has ended, or cancel it")
+    job = _noun(kind)()
+    return JobInProgress(IN_PROGRESS_FOR(job=job, collection=repr(collection)) if collection else IN_PROGRESS(job=job))
+
+
+@cache
+def _noun(kind: str) -> FactKind:
+    return FactKind(f"job-{kind}", kinds.get(kind).noun)

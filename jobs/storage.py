@@ -10,27 +10,28 @@ from pathlib import Path
 
 from django.db import DatabaseError
 
+from jobs import storage_facts
 from stores.errors import StoreError
 
-_ERRNO_MESSAGES = {
-    errno.ENOSPC: "there is no room left on the disk: free some",
-    errno.EDQUOT: "its quota is used up: free some of it, or have it raised",
-    errno.EROFS: "it is mounted read-only: have it mounted for writing",
-    errno.EACCES: "this process may not write there: let its user do so",
-    errno.EPERM: "this process may not write there: let its user do so",
+_ERRNO_FACTS = {
+    errno.ENOSPC: storage_facts.NO_ROOM,
+    errno.EDQUOT: storage_facts.QUOTA_USED_UP,
+    errno.EROFS: storage_facts.MOUNTED_READ_ONLY,
+    errno.EACCES: storage_facts.MAY_NOT_WRITE,
+    errno.EPERM: storage_facts.MAY_NOT_WRITE,
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 # PostgreSQL's own codes: the disk is full; only reading is allowed.
 _DISK_FULL, _READ_ONLY_TRANSACTION = "53100", "25006"
-_SQLITE_MESSAGES = {
-    sqlite3.SQLITE_READONLY: "its file is read-only: have it writable",
-    sqlite3.SQLITE_IOERR: "its file cannot be read or written: look at its disk",
+_SQLITE_FACTS = {
+    sqlite3.SQLITE_READONLY: storage_facts.DATABASE_FILE_READ_ONLY,
+    sqlite3.SQLITE_IOERR: storage_facts.DATABASE_FILE_ERROR,
 }
 
 
 class StorageUnavailable(Exception):
-    """Something cannot be stored now, because of the disk or the store. The message says what, where and what to do."""
+    """Something cannot be stored now, because of the disk or the store. The message, a fact, says what, where and what to do."""
 
 
 class StorageFull(StorageUnavailable):
@@ -69,7 +70,9 @@ def storage_error(error: OSError, description: str, folder: Path | str) -> Stora
         The error, to be raised; StorageFull where there is no room.
     """
     error_class = StorageFull if error.errno in _FULL else StorageUnavailable
-    return error_class(f"{description} cannot be written to {folder}: {os_error_message(error)}, then try again")
+    reason = os_error_message(error)
+    place = folder if isinstance(folder, str) else str(folder)
+    return error_class(storage_facts.CANNOT_BE_WRITTEN_TO(what=description, place=place, reason=reason))
 
 
 def os_error_message(error: OSError) -> str:
@@ -79,19 +82,20 @@ def os_error_message(error: OSError) -> str:
         error: what the operating system says.
 
     Returns:
-        A clause without a full stop.
+        A clause without a full stop; a fact, except what a store says.
     """
     if isinstance(error, StoreError):
         return str(error)
-    return _ERRNO_MESSAGES.get(error.errno or 0, f"{error.strerror or error}: look at the disk")
+    kind = _ERRNO_FACTS.get(error.errno or 0)
+    return storage_facts.DISK_ERROR(error=error.strerror or str(error)) if kind is None else kind()
 
 
 @contextmanager
-def database_storage_errors(description: str = "the database") -> Iterator[None]:
+def database_storage_errors(description: str = "") -> Iterator[None]:
     """Turn errors of a database whose own disk is full or read-only into StorageUnavailable.
 
     Args:
-        description: the database, for the message.
+        description: the database, for the message; "" for the shop's.
 
     Yields:
         Nothing.
@@ -108,14 +112,12 @@ def database_storage_errors(description: str = "the database") -> Iterator[None]
         raise failure from error
 
 
-def database_storage_error(
-    error: DatabaseError | sqlite3.Error, description: str = "the database"
-) -> StorageUnavailable | None:
+def database_storage_error(error: DatabaseError | sqlite3.Error, description: str = "") -> StorageUnavailable | None:
     """What an error says about the database's own disk.
 
     Args:
         error: of Django or of SQLite.
-        description: the database, for the message.
+        description: the database, for the message; "" for the shop's.
 
     Returns:
         The error, to be raised; None where it is about something else.
@@ -124,11 +126,8 @@ def database_storage_error(
     state = getattr(cause, "sqlstate", None)
     # The low byte is the kind, the rest a detail.
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    what = description or storage_facts.THE_DATABASE()
     if state == _DISK_FULL or code == sqlite3.SQLITE_FULL:
-        return StorageFull(
-            f"{description} cannot be written: there is no room left on its disk: free some, then try again"
-        )
-    message = "it is read-only now" if state == _READ_ONLY_TRANSACTION else _SQLITE_MESSAGES.get(code)
-    return (
-        None if message is None else StorageUnavailable(f"{description} cannot be written: {message}, then try again")
-    )
+        return StorageFull(storage_facts.CANNOT_BE_WRITTEN(what=what, reason=storage_facts.DATABASE_NO_ROOM()))
+    kind = storage_facts.DATABASE_READ_ONLY_NOW if state == _READ_ONLY_TRANSACTION else _SQLITE_FACTS.get(code)
+    return None if kind is None else StorageUnavailable(storage_facts.CANNOT_BE_WRITTEN(what=what, reason=kind()))

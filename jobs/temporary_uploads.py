@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.files.uploadhandler import SkipFile, TemporaryFileUploadHandler
 from django.http import HttpRequest
 
+from jobs import storage_facts
 from jobs.storage import StorageUnavailable, storage_errors
 
 
@@ -40,7 +41,7 @@ class SpoolingUploadHandler(TemporaryFileUploadHandler):
     @contextmanager
     def _storage_errors(self) -> Iterator[None]:
         try:
-            with storage_errors("what was sent", "the folder for temporary files (TMPDIR)"):
+            with storage_errors(storage_facts.WHAT_WAS_SENT(), storage_facts.TEMPORARY_FOLDER()):
                 yield
         except StorageUnavailable as error:
             if self.request is not None:

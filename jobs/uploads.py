@@ -16,6 +16,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 from rest_framework.parsers import BaseParser, DataAndFiles
 
+from jobs import storage_facts
 from jobs.storage import storage_errors
 from stores import base as stores
 
@@ -97,7 +98,7 @@ class StreamedUpload(TemporaryUploadedFile):
 
 def _storage_errors() -> AbstractContextManager[None]:
     store = stores.uploads()
-    return storage_errors("what was sent", store.place if store.is_local else settings.STORAGE_CACHE_DIR)
+    return storage_errors(storage_facts.WHAT_WAS_SENT(), store.place if store.is_local else settings.STORAGE_CACHE_DIR)
 
 
 class StreamingHandler(FileUploadHandler):

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin.display import table, with_interval
 from accounts.keys import Scope
 from embeddings.job_kinds import SLOW_QUEUE
+from jobs.facts import gettext_noop
 from jobs.models import Job
 from jobs.registry import JobFiles, JobKind, JobPage, kinds
 from recommender.learning.scheduling import LEARN
@@ -30,7 +31,7 @@ _LABELS = {
 _LEARN = JobKind(
     name=LEARN,
     label=_("learning from clicks"),
-    noun="learning from clicks",
+    noun=gettext_noop("learning from clicks"),
     command="learn",
     scope=Scope.TRAIN,
     queue=SLOW_QUEUE,
@@ -61,7 +62,7 @@ def _mean(found: Mapping[str, float], *, signed: bool = False) -> str:
 _TRAIN_RANKER = JobKind(
     name=TRAIN_RANKER,
     label=_("training of rankers"),
-    noun="a training of rankers",
+    noun=gettext_noop("a training of rankers"),
     command="train_ranker",
     scope=Scope.TRAIN,
     queue=SLOW_QUEUE,

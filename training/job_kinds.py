@@ -16,6 +16,7 @@ from embeddings.evaluation.finds import CategoryFinds, finds_in_words
 from embeddings.evaluation.metrics import METRICS
 from embeddings.job_kinds import EMBEDDING_STAGES, SLOW_QUEUE
 from embeddings.models import EncoderVersion
+from jobs.facts import gettext_noop
 from jobs.models import Job
 from jobs.registry import JobFiles, JobKind, JobPage, kinds
 
@@ -82,7 +83,7 @@ def _figures_table(figures: Mapping[str, Mapping[str, float]]) -> SafeString:
 _TRAIN = JobKind(
     name=TRAIN,
     label=_("training"),
-    noun="a training",
+    noun=gettext_noop("a training"),
     command="train",
     scope=Scope.TRAIN,
     queue=SLOW_QUEUE,

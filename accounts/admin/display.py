@@ -161,11 +161,11 @@ def with_interval(mean: float, interval: tuple[float, float] | None, *, signed: 
     return gettext("%(mean)s (%(low)s to %(high)s)") % {name: f"{each:{sign}.3f}" for name, each in numbers.items()}
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: Exception | str) -> str:
     """An error as a sentence.
 
     Args:
-        error: The error; its text begins with a small letter and has no full stop.
+        error: The error, or its text; it begins with a small letter and has no full stop.
 
     Returns:
         Its text, with both.

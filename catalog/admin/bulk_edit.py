@@ -35,6 +35,7 @@ from catalog.models import PRICE_DECIMALS, PRICE_DIGITS, Product, ProductQuerySe
 from catalog.money import money
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
+from jobs.facts import worded
 from jobs.files import delete_stored, store_upload
 from jobs.services import create_job
 from jobs.storage import StorageUnavailable
@@ -200,7 +201,7 @@ def _apply(request: HttpRequest, plan: Plan, lines: BinaryIO, form: BulkEditForm
     except (StorageUnavailable, JobInProgress) as error:
         if stored:
             delete_stored(stored)
-        form.add_error(None, str(error))
+        form.add_error(None, worded(str(error)))
         return False
     notify_submitted(request, job, gettext("%d products are being changed.") % plan.changed)
     return True

@@ -17,6 +17,7 @@ from catalog.admin.suggestions import VIEW as SUGGESTIONS_VIEW
 from catalog.models import Product
 from catalog.money import plain_price, smallest_unit
 from catalog.photos import SUFFIXES
+from jobs.facts import worded
 from jobs.storage import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class ProductForm(_ProductModelForm):
         """Report files that could not be stored."""
         cleaned = super().clean()
         if self.storage_failure is not None:
-            self.add_error("new_photos" if "new_photos" in self.fields else None, str(self.storage_failure))
+            self.add_error("new_photos" if "new_photos" in self.fields else None, worded(str(self.storage_failure)))
         return cleaned
 
     def clean_tags(self) -> list[str]:

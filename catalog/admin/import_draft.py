@@ -23,6 +23,7 @@ from catalog.models import ImportDraft, ImportMapping
 from catalog.money import money
 from catalog.photos import ImageRejected
 from catalog.thumbnails import small_webp
+from jobs import storage_facts
 from jobs.errors import JobInProgress
 from jobs.facts import Fact, replaced, worded
 from jobs.models import Job
@@ -114,7 +115,10 @@ class DraftPage:
     def _look(self) -> CataloguePreview | None:
         path: Path | None = None
         try:
-            with storage_errors("what was sent", stores.uploads().place), local_draft(self._draft) as path:
+            with (
+                storage_errors(storage_facts.WHAT_WAS_SENT(), stores.uploads().place),
+                local_draft(self._draft) as path,
+            ):
                 return preview_catalogue(path, self._options)
         except (InvalidSource, StorageUnavailable) as error:
             self._problem = worded(replaced(str(error), str(path), self._draft.file_name))

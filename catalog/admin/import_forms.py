@@ -26,6 +26,7 @@ from catalog.importers.preview import CataloguePreview, ColumnPreview
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.shipped_mappings import shipped_mappings
 from catalog.models import DEFAULT_CURRENCY, ImportMapping
+from jobs.facts import worded
 from jobs.storage import StorageUnavailable
 
 # Whose columns are mapped one by one; the columns of other formats are known.
@@ -100,7 +101,7 @@ class UploadForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.storage_failure is not None:
             self.errors.pop("file", None)
-            self.add_error("file", str(self.storage_failure))
+            self.add_error("file", worded(str(self.storage_failure)))
         return cleaned
 
 

@@ -104,7 +104,7 @@ def _there(offset: int, status: int = 204) -> HttpResponse:
 def _not_stored(error: StorageUnavailable) -> JsonResponse:
     """503 where the browser is to try again by itself, 507 where somebody has to do something first."""
     cause = error.__cause__
-    return _error(str(error), 503 if isinstance(cause, StoreError) and cause.is_passing else 507)
+    return _error(worded(str(error)), 503 if isinstance(cause, StoreError) and cause.is_passing else 507)
 
 
 def _error(text: str, status: int) -> JsonResponse:

@@ -146,7 +146,7 @@ class ImportCatalogueMixin(ModelAdmin):
         try:
             job = submit_dry_run_import(job.pk)
         except (DryRunFileExpired, JobInProgress) as error:
-            messages.error(request, str(error))
+            messages.error(request, worded(str(error)))
         else:
             self.log_addition(request, job, [{"added": {}}])
         return redirect(job_url(job))
@@ -184,7 +184,7 @@ def _store(request: HttpRequest, form: UploadForm) -> ImportDraft | None:
             return store_draft(_user(request), cast("BinaryIO", file), file.name)
     except StorageUnavailable as error:
         form.storage_failure = error
-        form.add_error("file", str(error))
+        form.add_error("file", worded(str(error)))
     except InvalidSource as error:
         form.add_error("file", worded(str(error)))
     return None

@@ -11,6 +11,7 @@ from catalog import file_facts
 from catalog.archives import ArchiveRejected, SafeArchive, wrapping_folder
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
 from catalog.importers.workbook import WORKBOOK_SUFFIXES
+from jobs import storage_facts
 from jobs.storage import storage_errors
 
 # Photos that are unpacked to show what an archive has.
@@ -82,7 +83,7 @@ def unpack(
             raise ImportInterrupted
 
     with ExitStack() as stack:
-        with storage_errors("the archive's content", "the folder for temporary files (TMPDIR)"):
+        with storage_errors(storage_facts.ARCHIVE_CONTENT(), storage_facts.TEMPORARY_FOLDER()):
             temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-import-"))
         folder = Path(temporary).resolve() / "archive"
         try:

@@ -22,6 +22,7 @@ from catalog.importers.run import ImportOptions
 from catalog.importers.sources import validate_upload
 from catalog.importers.submission import UPLOAD_SUFFIX, create_import, too_large
 from catalog.models import ImportDraft
+from jobs import storage_facts
 from jobs.facts import replaced
 from jobs.files import delete_stored, store_upload
 from jobs.models import Job
@@ -69,7 +70,7 @@ def begin_draft(owner: User, file_name: str, size: int) -> ImportDraft:
     if size > settings.IMPORT_MAX_BYTES:
         raise too_large(settings.IMPORT_MAX_BYTES)
     name, store = f"{uuid4()}{SUFFIX}", stores.uploads()
-    with storage_errors("what was sent", store.place):
+    with storage_errors(storage_facts.WHAT_WAS_SENT(), store.place):
         key = store.begin_parts(name)
     return ImportDraft.objects.create(owner=owner, file_name=file_name[-255:], size=size, upload=name, upload_key=key)
 
@@ -130,7 +131,7 @@ def offset_of(draft: ImportDraft) -> int:
 
 def _size(draft: ImportDraft) -> int | None:
     store = stores.uploads()
-    with storage_errors("what was sent", store.place):
+    with storage_errors(storage_facts.WHAT_WAS_SENT(), store.place):
         return store.parts_size(draft.upload, draft.upload_key)
 
 
@@ -157,7 +158,7 @@ def append_part(draft: ImportDraft, offset: int, part: BinaryIO) -> int:
     if offset != there:
         raise WrongOffset(there)
     store, missing = stores.uploads(), draft.size - there
-    with storage_errors("what was sent", store.place):
+    with storage_errors(storage_facts.WHAT_WAS_SENT(), store.place):
         there += store.append_part(draft.upload, draft.upload_key, _chunks(draft, there, part), missing=missing)
     draft.save(update_fields=["used_at"])
     return there
@@ -185,7 +186,7 @@ def complete_draft(draft: ImportDraft) -> None:
     try:
         if offset_of(draft) != draft.size:
             raise InvalidSource(file_facts.UPLOAD_INCOMPLETE(arrived=offset_of(draft), size=draft.size))
-        with storage_errors("what was sent", store.place):
+        with storage_errors(storage_facts.WHAT_WAS_SENT(), store.place):
             if draft.upload_key:
                 store.end_parts(draft.upload, draft.upload_key)
                 draft.upload_key = ""
@@ -233,7 +234,7 @@ def submit_draft(draft: ImportDraft, options: ImportOptions) -> Job:
         StorageUnavailable: the disk does not take it.
     """
     name, store = f"{uuid4()}{UPLOAD_SUFFIX}", stores.uploads()
-    with storage_errors("what was sent", store.place):
+    with storage_errors(storage_facts.WHAT_WAS_SENT(), store.place):
         store.link(draft.upload, name)
     draft.options = options.as_parameters()
     draft.save()

@@ -17,6 +17,7 @@ from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
 from catalog.importers.web_archive import is_web_archive, pages
 from catalog.importers.workbook import TABLE_SUFFIX
+from jobs import storage_facts
 from jobs.storage import storage_errors
 
 _BLOCK_CHARACTERS = 64 * 1024
@@ -83,10 +84,10 @@ def html_as_table(
         StorageUnavailable: there is no space for the table.
     """
     place = "the folder for temporary files (TMPDIR)"
-    with storage_errors("the table of the HTML file", place):
+    with storage_errors(storage_facts.HTML_TABLE(), place):
         temporary = tempfile.TemporaryDirectory(prefix="lookalike-html-")
     with temporary as folder:
-        with storage_errors("the table of the HTML file", place), ExitStack() as files:
+        with storage_errors(storage_facts.HTML_TABLE(), place), ExitStack() as files:
             reader = _TableReader(Path(folder).resolve(), files)
             for page, charset in _pages(path, Path(folder)):
                 reader.read(page, encoding or _declared_encoding(page, charset), sample=sample)

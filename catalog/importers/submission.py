@@ -17,6 +17,7 @@ from catalog.errors import DryRunFileExpired, NoRejectedRows
 from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.sources import validate_upload
+from jobs import storage_facts
 from jobs.errors import JobNotFound
 from jobs.facts import replaced
 from jobs.files import delete_stored, file_name, store_upload
@@ -89,7 +90,7 @@ def create_import(name: str, options: ImportOptions, *, file_name: str, draft_id
     store = stores.uploads()
     parameters = {**options.as_parameters(), "file": file_name, **({"draft": str(draft_id)} if draft_id else {})}
     try:
-        with storage_errors("what was sent", store.place), store.local(name) as path:
+        with storage_errors(storage_facts.WHAT_WAS_SENT(), store.place), store.local(name) as path:
             try:
                 validate_upload(path, options.mapping(), format=options.format, table=options.table)
             except InvalidSource as error:
@@ -120,8 +121,7 @@ def submit_dry_run_import(dry_run_id: UUID) -> Job:
             raise JobNotFound(f"there is no job {dry_run_id}")
         if not can_import_dry_run(dry_run):
             raise DryRunFileExpired(
-                f"job {dry_run_id} is no dry run whose file is still kept: send the file again"
-                f" (it is kept for {settings.IMPORT_UPLOAD_KEEP_HOURS} hours, and until it is imported)"
+                file_facts.DRY_RUN_EXPIRED(job=str(dry_run_id), hours=settings.IMPORT_UPLOAD_KEEP_HOURS)
             )
         upload, dry_run.upload = dry_run.upload, ""
         dry_run.save(update_fields=["upload"])
@@ -177,7 +177,7 @@ def open_rejected(job: Job) -> File[bytes]:
         # As one that has none.
         pass
     except OSError as error:
-        raise storage_error(error, "the table of rejected rows", store.place) from error
+        raise storage_error(error, storage_facts.REJECTED_TABLE(), store.place) from error
     raise NoRejectedRows(
         f"job {job.pk} has no file of rejected rows: nothing was rejected, it is no import that has succeeded,"
         f" or it ended more than {settings.IMPORT_REJECTED_KEEP_DAYS} days ago"

@@ -26,6 +26,7 @@ from catalog.archives import ArchiveRejected, SafeArchive
 from catalog.importers.currencies import currencies_of
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
 from catalog.importers.shop_rows import machine_price
+from jobs import storage_facts
 from jobs.facts import Fact
 from jobs.storage import storage_errors
 
@@ -109,11 +110,11 @@ def sheet_as_table(
         StorageUnavailable: there is no space for the table.
     """
     place = "the folder for temporary files (TMPDIR)"
-    with storage_errors("the sheet of the workbook", place):
+    with storage_errors(storage_facts.WORKBOOK_SHEET(), place):
         temporary = tempfile.TemporaryDirectory(prefix="lookalike-workbook-")
     with temporary as folder:
         _check_size(path)
-        with storage_errors("the sheet of the workbook", place), warnings.catch_warnings():
+        with storage_errors(storage_facts.WORKBOOK_SHEET(), place), warnings.catch_warnings():
             # About what openpyxl leaves out: pictures, rules of validation.
             warnings.simplefilter("ignore", UserWarning)
             with path.open("rb") as file, closing(_opened(file)) as book:

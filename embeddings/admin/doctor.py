@@ -27,6 +27,7 @@ from embeddings.models import Diagnosis
 from embeddings.submissions import DOCTOR, submit_examination
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
+from jobs.facts import worded
 from jobs.models import Job
 
 FINDINGS_PER_PAGE = 20
@@ -115,7 +116,7 @@ class DoctorAdmin(ReviewAdmin):
         try:
             job = submit_examination()
         except JobInProgress as error:
-            messages.warning(request, str(error))
+            messages.warning(request, worded(str(error)))
         else:
             self.log_addition(request, job, [{"added": {}}])
             notify_submitted(request, job, _("The examination of the catalogue has started."))

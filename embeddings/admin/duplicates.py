@@ -28,6 +28,7 @@ from embeddings.admin.display import ReviewAdmin
 from embeddings.submissions import submit_duplicate_search
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
+from jobs.facts import worded
 
 GROUPS_PER_PAGE = 10
 # Limits of a page; the other pairs of a group are shown when these are decided on.
@@ -114,7 +115,7 @@ class DuplicatesAdmin(ReviewAdmin):
         try:
             job = submit_duplicate_search()
         except JobInProgress as error:
-            messages.warning(request, str(error))
+            messages.warning(request, worded(str(error)))
         else:
             self.log_addition(request, job, [{"added": {}}])
             notify_submitted(request, job, _("The search for near-duplicates has started."))

@@ -41,6 +41,7 @@ from embeddings.text_outbox import index_texts_again
 from embeddings.versions import REPORT
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
+from jobs.facts import worded
 from jobs.models import Job
 from jobs.selectors import is_active
 from stores import base as stores
@@ -141,7 +142,7 @@ class CollectionAdmin(ReadOnlyAdmin):
             try:
                 job = submit_reindex(collection)
             except JobInProgress as error:
-                messages.error(request, sentence(error))
+                messages.error(request, sentence(worded(str(error))))
             else:
                 notify_submitted(request, job, _("The index of %s will be rebuilt.") % collection.name)
 
@@ -281,7 +282,7 @@ class EncoderVersionAdmin(ReadOnlyAdmin):
             try:
                 job = submit_verification(version.collection)
             except JobInProgress as error:
-                messages.error(request, sentence(error))
+                messages.error(request, sentence(worded(str(error))))
             else:
                 notify_submitted(request, job, _("The index of %s will be compared.") % version.label)
         return redirect("admin:embeddings_encoderversion_change", version.pk)

@@ -19,6 +19,7 @@ from embeddings.models import EncoderVersion
 from embeddings.submissions import submit_activation, submit_preparation
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
+from jobs.facts import worded
 from recommender.strips import StripComparison, compare_strips
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _submit(request: HttpRequest, version: EncoderVersion) -> None:
             job = submit_activation(version, allow_worse="allow_worse" in request.POST)
             notify_submitted(request, job, _("%s will be activated.") % version.label)
     except JobInProgress as error:
-        messages.error(request, sentence(error))
+        messages.error(request, sentence(worded(str(error))))
 
 
 def _in_words(live: EncoderVersion, version: EncoderVersion) -> list[str]:

@@ -22,6 +22,7 @@ from embeddings.errors import UnusablePhotos
 from embeddings.models import Collection, EncoderVersion
 from jobs.admin import job_page_context, job_url
 from jobs.errors import JobInProgress
+from jobs.facts import worded
 from jobs.models import Job
 from jobs.states import JobState
 from recommender.queries import DEFAULT_COLLECTION
@@ -98,7 +99,9 @@ def _submit(request: HttpRequest, slug: str) -> None:
     try:
         submit_catalogue_training(slug)
     except (TrainingUnavailable, JobInProgress, UnusablePhotos) as error:
-        messages.error(request, training_unavailable() if isinstance(error, TrainingUnavailable) else sentence(error))
+        messages.error(
+            request, training_unavailable() if isinstance(error, TrainingUnavailable) else sentence(worded(str(error)))
+        )
 
 
 def training_unavailable() -> str:

@@ -20,6 +20,7 @@ from embeddings.errors import InvalidJudgements
 from embeddings.models import Collection
 from jobs.admin import job_url
 from jobs.errors import JobInProgress
+from jobs.facts import worded
 from jobs.models import Job
 from jobs.storage import StorageUnavailable
 from recommender.admin.improve import training_unavailable
@@ -116,5 +117,5 @@ def _submitted(form: RankerForm) -> Job | None:
     except TrainingUnavailable:
         form.add_error(None, training_unavailable())
     except (JobInProgress, StorageUnavailable) as error:
-        form.add_error(None, sentence(error))
+        form.add_error(None, sentence(worded(str(error))))
     return None

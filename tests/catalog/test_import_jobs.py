@@ -423,6 +423,27 @@ class TestInTheAdmin:
         submit()
         assert "an import is under way" in self.send(manager).content.decode()
 
+    def test_a_running_import_and_a_file_that_is_gone_are_said_in_the_readers_language(
+        self, manager: Client, settings: Any
+    ) -> None:
+        manager.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+        dry = worked_off(submit(dry_run=True))
+        submit()
+        run = reverse("admin:catalog_import_run", args=[dry.pk])
+        assert "ein Import läuft gerade" in manager.post(run, follow=True).content.decode()
+        Job.objects.filter(pk=dry.pk).update(upload="")
+        page = manager.post(run, follow=True).content.decode()
+        assert "ist kein Probelauf, dessen Datei noch aufbewahrt wird" in page
+
+    def test_a_disk_without_room_is_said_in_the_readers_language(
+        self, manager: Client, settings: Any, tmp_path: Path
+    ) -> None:
+        manager.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+        settings.UPLOADS_ROOT = tmp_path / "file" / "uploads"
+        (tmp_path / "file").write_bytes(b"")
+        page = self.send(manager).content.decode()
+        assert "das Gesendete kann nicht nach" in page
+
     def test_the_page_of_a_job_shows_its_state_and_cancels_it(self, manager: Client) -> None:
         job = submit()
         Job.objects.update(state=State.RUNNING, stage="importing", done=5, total=20)
