@@ -92,7 +92,7 @@ class DraftPage:
             "preview": preview,
             "notes": [worded(note) for note in preview.notes if not _says_format(note)] if preview else [],
             "problems": [(line, worded(reason)) for line, reason in preview.problems] if preview else [],
-            "format_label": FORMAT_LABELS.get(preview.format, preview.format) if preview else "",
+            "format_label": _format_label(preview) if preview else "",
             "products": [
                 {
                     "number": number,
@@ -181,6 +181,12 @@ def _no_photo() -> str:
         size=_THUMBNAIL_SIDE // 8,
         words=gettext("no photo"),
     )
+
+
+def _format_label(preview: CataloguePreview) -> str:
+    """What the file is read as; a table that is not CSV is called by what it is."""
+    label = str(FORMAT_LABELS.get(preview.format, preview.format))
+    return label.replace("CSV", preview.table_kind) if preview.table_kind else label
 
 
 def _says_format(note: str) -> bool:

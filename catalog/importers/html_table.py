@@ -83,7 +83,7 @@ def html_as_table(
         ChoiceNeeded: several tables may be meant, or the encoding is not certain.
         StorageUnavailable: there is no space for the table.
     """
-    place = "the folder for temporary files (TMPDIR)"
+    place = storage_facts.TEMPORARY_FOLDER()
     with storage_errors(storage_facts.HTML_TABLE(), place):
         temporary = tempfile.TemporaryDirectory(prefix="lookalike-html-")
     with temporary as folder:

@@ -14,7 +14,7 @@ from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFile, folded, is_link
 from catalog.importers.rows import NoColumn, Row
 from catalog.importers.run import ImportOptions
-from catalog.importers.sources import detect_format, open_catalogue
+from catalog.importers.sources import detect_format, open_catalogue, table_kind
 from catalog.models import Category, Product
 from catalog.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
 from catalog.services import category_path
@@ -46,6 +46,7 @@ class CataloguePreview:
 
     Attributes:
         format: one of FORMATS.
+        table_kind: as in `sources.table_kind`.
         columns: in the order of the file.
         products: the first rows that would become products.
         missing: required fields that no column becomes; there are no products then.
@@ -59,6 +60,7 @@ class CataloguePreview:
     """
 
     format: str
+    table_kind: str = ""
     columns: Sequence[ColumnPreview] = ()
     products: Sequence[Row] = ()
     missing: Sequence[str] = ()
@@ -144,6 +146,7 @@ def _preview(path: Path, mapping: FieldMapping, options: ImportOptions) -> Catal
         names = list(catalogue.headers) or [name for name, texts in seen.values.items() if texts]
         return CataloguePreview(
             format=catalogue.format,
+            table_kind=table_kind(path),
             columns=[ColumnPreview(name, tuple(seen.values.get(name, ())), fields.get(name, "")) for name in names],
             products=seen.products[:SAMPLE_PRODUCTS],
             problems=seen.problems[:SAMPLE_PRODUCTS],

@@ -235,6 +235,21 @@ def _has_sheets(path: Path, detected: str) -> bool:
     return detected == _HTML or (detected == "zip" and is_workbook(path))
 
 
+def table_kind(path: Path) -> str:
+    """What a table is, if it is not CSV: `Excel`, `HTML`, or `MHTML`, as Excel and browsers save pages with their pictures.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The name of the kind; "" for other files.
+    """
+    detected = detect_format(path)
+    if detected == _HTML:
+        return "MHTML" if is_web_archive(_head(path)) else "HTML"
+    return "Excel" if _has_sheets(path, detected) else ""
+
+
 def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", table: str = "") -> None:
     """Check an uploaded file quickly: all of a zip, but only the first line of a table.
 

@@ -109,7 +109,7 @@ def sheet_as_table(
         ChoiceNeeded: several sheets may be meant.
         StorageUnavailable: there is no space for the table.
     """
-    place = "the folder for temporary files (TMPDIR)"
+    place = storage_facts.TEMPORARY_FOLDER()
     with storage_errors(storage_facts.WORKBOOK_SHEET(), place):
         temporary = tempfile.TemporaryDirectory(prefix="lookalike-workbook-")
     with temporary as folder:

@@ -151,6 +151,20 @@ class TestThePageOfAFile:
         assert not Product.objects.filter(sku="1").exists()
         assert not Category.objects.filter(path="hats").exists()
 
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"sku,title\nm1,Mug\n", "table (CSV)"),
+            (b"<table><tr><td>sku<td>title<tr><td>m1<td>Mug</table>", "table (HTML)"),
+            (
+                b"MIME-Version: 1.0\nContent-Type: text/html\n\n<table><tr><td>sku<td>title<tr><td>m1<td>Mug</table>",
+                "table (MHTML)",
+            ),
+        ],
+    )
+    def test_says_what_kind_of_table_the_file_is(self, manager: Client, content: bytes, words: str) -> None:
+        assert f"Read as: {words}" in manager.get(page_of(manager, content)).content.decode()
+
     def test_says_in_the_readers_language_how_the_file_is_read(self, manager: Client, settings: Any) -> None:
         manager.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
         page = manager.get(page_of(manager, "code;name\nA1;Krug\n".encode("utf-16"))).content.decode()
