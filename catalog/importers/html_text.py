@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
 # Elements of HTML; what else stands between angle brackets is text: `<M>`, `<2 m>`.
@@ -19,6 +21,8 @@ _TAG = re.compile(
 )
 _MARKUP = re.compile(rf"</?(?:{_ELEMENTS})(?=[\s/>])|<!--", re.IGNORECASE)
 _ELEMENT = re.compile(_ELEMENTS, re.IGNORECASE)
+# What Editor.js writes, of Saleor and others: JSON with the blocks of a text.
+_BLOCKS_OF_TEXT = re.compile(r'\s*\{.*"blocks"\s*:\s*\[', re.DOTALL)
 # Line breaks that a program wrote as two characters each.
 _WRITTEN_BREAK = re.compile(r"(?:\\r)?\\n")
 _HIDDEN_TAGS = frozenset(("script", "style", "template", "noscript", "iframe", "object", "svg"))
@@ -41,11 +45,13 @@ def html_to_text(text: str) -> str:
     """Convert HTML to text.
 
     Args:
-        text: HTML or plain text.
+        text: HTML, plain text, or JSON of Editor.js.
 
     Returns:
         The visible text, a line per block; `text` itself, stripped, if it has no tags.
     """
+    if _BLOCKS_OF_TEXT.match(text):
+        text = _of_blocks(text)
     if not _TAG.search(text):
         return text.strip()
     if not _MARKUP.search(text):
@@ -55,6 +61,28 @@ def html_to_text(text: str) -> str:
     extractor.close()
     lines = (" ".join(line.split()) for line in "".join(extractor.parts).split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+def _of_blocks(text: str) -> str:
+    """The HTML of blocks; the text itself if it is none of Editor.js."""
+    try:
+        content = json.loads(text, strict=False)
+    except ValueError:
+        return text
+    found = [block.get("data") for block in content.get("blocks", ()) if isinstance(block, dict)]
+    return "".join(f"<p>{line}</p>" for data in found for line in _lines_of(data))
+
+
+def _lines_of(data: object) -> Iterator[str]:
+    """The texts of a block: its own, and those of the items of a list."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, list):
+        for each in data:
+            yield from _lines_of(each)
+    elif isinstance(data, dict):
+        for name in ("text", "content", "items"):
+            yield from _lines_of(data.get(name))
 
 
 class _TextExtractor(HTMLParser):

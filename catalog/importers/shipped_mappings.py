@@ -83,12 +83,14 @@ class ShippedMapping:
         untracked: values of the column `stock_tracked` where it is not.
         words: texts that mean yes or no, beside the usual ones.
         hidden: column that says yes for a product that is not shown, "" for none.
+        prices: pairs of columns of prices and of their currencies, in which * stands for the same text.
         minor_units: prices are lists such as `EUR 1990;DE-EUR 1890`, in cents.
         minor_currency: column of their currency, where such a price is a number alone; "" for none.
         currency_mark: what stands before the currency of the prices in the name of a column, "" for none.
         attributes: pairs of columns of an attribute's name and value; of columns that are repeated, all.
         attribute_prefix: columns with this prefix, in which * stands for any text, have the value of the attribute whose name
             follows; "" for none.
+        attribute_suffixes: columns that end so have the value of the attribute whose name stands in front.
         attribute_end: what stands between that name and what is no part of it; "" for nothing.
         properties: (column, what is between attributes, what is between name and value) of texts such as `Size:L|Fit:slim`.
         shared_properties: columns of properties that variants without a text of their own have from their product.
@@ -115,11 +117,13 @@ class ShippedMapping:
     untracked: tuple[str, ...] = ()
     words: Mapping[str, str] = field(default_factory=dict)
     hidden: str = ""
+    prices: tuple[tuple[str, str], ...] = ()
     minor_units: bool = False
     minor_currency: str = ""
     currency_mark: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     attribute_prefix: str = ""
+    attribute_suffixes: tuple[str, ...] = ()
     attribute_end: str = ""
     properties: tuple[tuple[str, str, str], ...] = ()
     shared_properties: tuple[str, ...] = ()
@@ -180,6 +184,8 @@ def _load(path: Path) -> ShippedMapping:
         remarks=_as_tuple(content.pop("remarks", ())),
         ends_before=_as_tuple(content.pop("ends_before", ())),
         discount=_as_tuple(content.pop("discount", ())),
+        prices=_pairs(content.pop("prices", ())),
+        attribute_suffixes=tuple(content.pop("attribute_suffixes", ())),
         attributes=_pairs(content.pop("attributes", ())),
         properties=tuple((column, between, mark) for column, between, mark in content.pop("properties", ())),
         variants=None if variants is None else _variants(variants),

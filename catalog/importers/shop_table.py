@@ -95,7 +95,9 @@ class ShopTable(ShopExport[ShopRows]):
         self._fields = {self._header(column) for columns in shipped.columns.values() for column in columns}
         self._pairs = self._places()
         names = mapping.columns.get("price") or shipped.columns.get("price", ())
-        self._price_columns = PriceColumns(self.headers, names, mapping.values.get("currency", ""))
+        pairs = () if "price" in mapping.columns else shipped.prices
+        self._price_columns = PriceColumns(self.headers, names, mapping.values.get("currency", ""), pairs=pairs)
+        self._suffixed = self._with_suffix()
         if self._is_present("currency") or self._price_columns or shipped.minor_units:
             mapping = mapping.with_derived_currency()
         elif "currency" not in mapping.columns and (code := self._currency_of_price()):
@@ -322,6 +324,9 @@ class ShopTable(ShopExport[ShopRows]):
             if other < len(cells) and (name := cells[one].strip().lower()) and (value := cells[other].strip()):
                 yield name, value
         yield from self._prefixed(line, self._shipped.attribute_prefix)
+        for header, name in self._suffixed.items():
+            if header not in self._fields and (text := line.values[header].strip()):
+                yield name, text
         yield from self._properties(line, product)
 
     def _properties(self, line: TableRow, product: _Product) -> Iterator[tuple[str, str]]:
@@ -347,6 +352,17 @@ class ShopTable(ShopExport[ShopRows]):
             names = {header: match.string[match.end() :].partition(end)[0].strip() for header, match in found if match}
             self._found_by_prefix[prefix] = {header: name for header, name in names.items() if name}
         return self._found_by_prefix[prefix]
+
+    def _with_suffix(self) -> dict[str, str]:
+        """The columns with a suffix of attributes, and what stands in front of it in their names."""
+        suffixes = tuple(each.casefold() for each in self._shipped.attribute_suffixes)
+        return {
+            header: key.removesuffix(suffix).strip()
+            for header in self.headers
+            for key in [header.casefold()]
+            for suffix in suffixes
+            if key.endswith(suffix)
+        }
 
     def _of_properties(self, line: TableRow, product: _Product) -> dict[str, str | Sequence[str]]:
         """Fields that are properties, of the line or else of its product."""
@@ -399,8 +415,8 @@ class ShopTable(ShopExport[ShopRows]):
                 split = (split_escaped(text, mark) if mark else split_photos(text) for text in texts)
                 return self._photos([photo for photos in split for photo in photos])
             return [value for text in texts for value in (split_escaped(text, mark) if mark else [text])]
-        if name == "available":
-            # A column for each of several places.
+        if name in _BOOLEANS:
+            # A column for each of several places or channels.
             places = (
                 each for column in self._shipped.columns[name] if "*" in column for each in self._matching(column)
             )
@@ -529,7 +545,9 @@ class ShopTable(ShopExport[ShopRows]):
             names += [column for lists in variants.option_lists for column in lists[:2]]
         names += [*shipped.discount, shipped.discount_mode, shipped.language, *shipped.sale_dates]
         used = {header for name in names if (header := self._header(name))} | self._price_columns.all
-        used.update(place for column in shipped.columns.get("available", ()) for place in self._matching(column))
+        several = (column for name in _BOOLEANS for column in shipped.columns.get(name, ()))
+        used.update(place for column in several for place in self._matching(column))
+        used.update(self._suffixed)
         option_prefix = variants.option_prefix if variants is not None else ""
         return used.union(self._mapped, self._with_prefix(option_prefix), self._with_prefix(shipped.attribute_prefix))
 

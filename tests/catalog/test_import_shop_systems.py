@@ -464,3 +464,27 @@ def test_lines_that_translate_products_are_left_out(table: Path) -> None:
     report = run(table)
     assert (counts(report), product("CAP").title, product("HAT").title) == ((2, 0, 0, 0), "Cap", "Hat")
     assert "2 rows were left out: they translate products into other languages than en" in report["notes"]
+
+
+def test_an_export_of_saleor_has_prices_by_channel_and_stocks_by_warehouse(table: Path) -> None:
+    text = '"{""blocks"": [{""type"": ""paragraph"", ""data"": {""text"": ""Of <b>wool</b>""}}], ""version"": ""2.2""}"'
+    write(
+        table,
+        "id,name,description,category,product type,collections,product media,variant sku,variant media,brand (product attribute),"
+        "size (variant attribute),north (warehouse quantity),south (warehouse quantity),eu (channel published),"
+        "eu (channel price amount),eu (channel variant currency code),us (channel published),us (channel price amount),"
+        "us (channel variant currency code)",
+        f'UHJ1,Tee,{text},tops,Top,"summer, new","red.jpg, blue.jpg",T-S,,Acme,s,0,5,True,19.9,EUR,True,22,USD',
+        f"UHJ1,Tee,{text},tops,Top,,,T-M,,Acme,m,0,0,False,,,True,24,USD",
+        "UHJ2,Pot,,home,Pot,,,,,,,,3,False,,,False,9,USD",
+    )
+    report = run(table)
+    assert (counts(report), problems(report)) == ((3, 0, 0, 0), [])
+    assert families() == {"T-S": {"T-S", "T-M"}, "UHJ2": {"UHJ2"}}
+    small, medium, pot = product("T-S"), product("T-M"), product("UHJ2")
+    assert (small.description, small.brand, small.tags) == ("Of wool", "Acme", ["summer", "new"])
+    assert (small.attributes, small.images.count()) == ({"size": "s"}, 2)
+    assert prices("T-S", "T-M", "UHJ2") == [(Decimal("19.9"), "EUR"), (Decimal(24), "USD"), (Decimal(9), "USD")]
+    assert (small.available, medium.available, medium.active, pot.active) == (True, False, True, False)
+    run(table, "--set", "currency=USD")
+    assert prices("T-S", "T-M") == [(Decimal(22), "USD"), (Decimal(24), "USD")]
