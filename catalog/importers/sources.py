@@ -92,7 +92,8 @@ _UNSUPPORTED_SIGNATURES: Mapping[bytes, Callable[..., Fact]] = {
     b"Rar!": partial(file_facts.IS_PACKED, program="RAR"),
 }
 
-_IMPEX = re.compile(r"^\s*(?:INSERT|UPDATE|INSERT_UPDATE|REMOVE)\s+\w+\s*(?:\[[^\]\n]*\]\s*)?;", re.MULTILINE)
+# Blanks alone before it: each line break of a file that has many would be looked at from all lines above.
+_IMPEX = re.compile(r"^[^\S\n]*(?:INSERT|UPDATE|INSERT_UPDATE|REMOVE)\s+\w+\s*(?:\[[^\]\n]*\]\s*)?;", re.MULTILINE)
 
 # Exports of shop systems, recognised by their columns; the first that matches.
 _SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExport]] = {

@@ -8,14 +8,14 @@ import re
 import tempfile
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from decimal import Decimal
 from functools import cache
 from io import StringIO
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
@@ -181,8 +181,20 @@ def _start(sheet: Any) -> bytes:
 def _written(folder: Path, sheet: Any, *, sample: bool) -> Path:
     table = folder / f"{quote(sheet.title, safe='')[:100]}{SHEET_SUFFIX}"
     with table.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(islice(_rows(sheet), _SAMPLE_ROWS if sample else None))
+        csv.writer(file).writerows(_to_the_last(islice(_rows(sheet), _SAMPLE_ROWS if sample else None)))
     return table
+
+
+def _to_the_last(rows: Iterable[_Row]) -> Iterator[_Row]:
+    """Without the empty rows behind the last one that is not: a sheet often has a million of them."""
+    empty = 0
+    for row in rows:
+        if not row:
+            empty += 1
+            continue
+        yield from repeat([], empty)
+        empty = 0
+        yield row
 
 
 def _rows(sheet: Any) -> Iterator[_Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import openpyxl
 import pytest
 from django.core.management import CommandError
 
+from catalog.importers.sources import detect_format
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, families, photos_in, product, write
@@ -394,6 +396,13 @@ def test_a_script_of_sap_commerce_is_explained(table: Path, command: str) -> Non
     write(table, "# products", "$catalog=apparel", f"{command}code[unique=true];name[lang=en]", ";1;Mug")
     with pytest.raises(CommandError, match="is an ImpEx script of SAP Commerce: export the products as CSV"):
         run(table)
+
+
+def test_a_table_behind_many_empty_lines_is_detected_in_a_moment(table: Path) -> None:
+    write(table, *[""] * 60_000, "sku,title", "A-1,Jug")
+    started = time.process_time()
+    assert detect_format(table) == "csv"
+    assert time.process_time() - started < 1
 
 
 def test_prices_of_zero_are_counted(table: Path) -> None:
