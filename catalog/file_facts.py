@@ -232,3 +232,9 @@ DRY_RUN_EXPIRED = FactKind(
         " imported)"
     ),
 )
+CHANGES_ONLY = FactKind(
+    "changes-only",
+    _(
+        "the file has only prices or stocks of products that are there already: import it to change products only (update-only)"
+    ),
+)

@@ -24,6 +24,7 @@ from catalog.importers.encodings import ENCODINGS
 from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, required_fields
 from catalog.importers.preview import CataloguePreview, ColumnPreview
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
+from catalog.importers.salesforce_updates import FORMAT as SALESFORCE_UPDATES
 from catalog.importers.shipped_mappings import shipped_mappings
 from catalog.models import DEFAULT_CURRENCY, ImportMapping
 from jobs.facts import worded
@@ -47,6 +48,7 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     "commerceml": _("catalogue of 1C (CommerceML)"),
     "bmecat": _("catalogue of a supplier (BMEcat)"),
     "salesforce": _("catalogue of Salesforce Commerce Cloud (XML)"),
+    SALESFORCE_UPDATES: _("prices or stocks of Salesforce Commerce Cloud (XML)"),
     "iof": _("offer of IdoSell (IOF, XML)"),
     "xml": _("XML with an element for each product"),
     "jsonl": _("JSON: a list of objects, or one a line"),

@@ -497,7 +497,7 @@ class ShopTable(ShopExport[ShopRows]):
         try:
             return sale if not (sale and dates) or lasts(dates[0], dates[1], self._now) else "", []
         except RowRejected as error:
-            return "", [error.args[0]]
+            return "", [facts.SPECIAL_PRICE_LEFT_OUT(reason=error.args[0])]
 
     def _price(self, line: TableRow) -> tuple[str, str]:
         """The price of a line, and the currency that its column names, or ""."""

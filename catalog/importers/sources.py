@@ -36,6 +36,9 @@ from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.salesforce import MARK as SALESFORCE_MARK
 from catalog.importers.salesforce import ROOT as SALESFORCE_ROOT
 from catalog.importers.salesforce import SalesforceCatalogue
+from catalog.importers.salesforce_updates import FORMAT as SALESFORCE_UPDATES
+from catalog.importers.salesforce_updates import MARKS as MARKS_OF_UPDATES
+from catalog.importers.salesforce_updates import salesforce_updates
 from catalog.importers.shipped_mappings import shipped_mappings
 from catalog.importers.shop_table import ShopTable
 from catalog.importers.shopify import ShopifyExport
@@ -66,6 +69,7 @@ FORMATS = (
     "commerceml",
     "bmecat",
     "salesforce",
+    SALESFORCE_UPDATES,
     "iof",
     "xml",
     "jsonl",
@@ -110,6 +114,7 @@ _TABLES: Mapping[str, Callable[..., CatalogueSource]] = {
     "vision": VisionProducts,
     "bmecat": BmeCat,
     "salesforce": SalesforceCatalogue,
+    SALESFORCE_UPDATES: salesforce_updates,
     "iof": IofOffer,
     "xml": XmlCatalogue,
     "jsonl": JsonLines,
@@ -328,6 +333,8 @@ def _detect_xml_format(head: bytes) -> str:
         return "merchant"
     if catalogue := _marked_catalogue(children):
         return catalogue
+    if MARKS_OF_UPDATES.get(root_of(children)) in children[root_of(children)]:
+        return SALESFORCE_UPDATES
     return "bmecat" if root_of(children) == BMECAT_ROOT else comparison_site(children) or "xml"
 
 

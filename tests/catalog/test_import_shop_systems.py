@@ -458,7 +458,8 @@ def test_a_special_price_of_bagisto_counts_on_its_dates(table: Path) -> None:
     assert (medium.price, medium.list_price, medium.available) == (20, None, True)
     assert (large.price, large.list_price, large.available, large.active) == (17, 20, False, False)
     assert (product("J").images.count(), product("CAP").available, categories("J-M")) == (2, True, ["men/winter"])
-    assert (product("CAP").price, problems(report)) == (20, [(5, "'soon' is not a date such as 2026-12-31")])
+    reason = "'soon' is not a date such as 2026-12-31: the special price was left out"
+    assert (product("CAP").price, problems(report)) == (20, [(5, reason)])
 
 
 def test_lines_that_translate_products_are_left_out(table: Path) -> None:
