@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
 
-from django.core.management import execute_from_command_line
-from django.core.management.base import CommandError
+from django.core.management import ManagementUtility
+from django.core.management.base import BaseCommand, CommandError
 
 INTERRUPTED = 130
 _JOB = "--job"
@@ -28,7 +29,7 @@ def execute(argv: Sequence[str]) -> None:
         SystemExit: the command has failed or was interrupted.
     """
     try:
-        execute_from_command_line(list(argv))
+        _Utility(list(argv)).execute()
         sys.stdout.flush()
     except KeyboardInterrupt:
         _end("Interrupted.", INTERRUPTED)
@@ -41,6 +42,14 @@ def execute(argv: Sequence[str]) -> None:
         if message is None or "--traceback" in argv:
             raise
         _end(f"CommandError: {message}", 1)
+
+
+class _Utility(ManagementUtility):
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        # Django is set up.
+        gc.freeze()
+        gc.enable()
+        return super().fetch_command(subcommand)
 
 
 def _end(message: str, status: int) -> None:
