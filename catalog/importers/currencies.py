@@ -57,6 +57,15 @@ _FURTHER_SIGNS = {
     "sar": ("SAR",),
     "r": ("ZAR",),
     "£": ("GBP", "EGP", "GIP"),
+    "fcfa": ("XOF", "XAF"),
+    "f cfa": ("XOF", "XAF"),
+    "cfa": ("XOF", "XAF"),
+    "ksh": ("KES",),
+    "ksh.": ("KES",),
+    "dt": ("TND",),
+    "sr": ("SAR",),
+    "qr": ("QAR",),
+    "kd": ("KWD",),
 }
 
 

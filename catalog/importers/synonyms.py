@@ -44,12 +44,12 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "title": {
         "en": "title, product title, product name, item title, item name, article name, name, display name",
         "de": "titel, artikelname, produktname, produkttitel, artikelbezeichnung, produktbezeichnung, bezeichnung",
-        "fr": "titre, nom du produit, nom produit, nom, désignation, libellé, intitulé",
-        "es": "título, nombre del producto, nombre producto, nombre, denominación",
-        "it": "titolo, nome prodotto, nome del prodotto, nome, denominazione",
+        "fr": "titre, nom du produit, nom produit, nom de l'article, nom article, nom, désignation, libellé, intitulé",
+        "es": "título, nombre del producto, nombre producto, nombre del artículo, nombre artículo, nombre, denominación",
+        "it": "titolo, nome prodotto, nome del prodotto, nome articolo, nome dell'articolo, nome, denominazione",
         "nl": "titel, productnaam, producttitel, naam, artikelnaam",
         "pl": "tytuł, nazwa produktu, nazwa",
-        "pt": "título, nome do produto, nome produto, nome, designação",
+        "pt": "título, nome do produto, nome produto, nome do artigo, nome, designação",
         "ru": "название товара, наименование товара, название, наименование, заголовок, название позиции",
         "uk": "назва товару, найменування товару, назва, найменування, назва позиції",
         "cs": "název, název produktu, název zboží, jméno produktu",
@@ -100,7 +100,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "en": "price, current price, selling price, retail price, sales price, regular price, unit price, price incl vat,"
         " price incl tax, gross price, standard price, price with vat, price vat, start price, buy it now price",
         "de": "preis, verkaufspreis, bruttopreis, preis brutto, vk, vk preis, einzelpreis, stückpreis",
-        "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public",
+        "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public, ttc",
         "es": "precio, precio de venta, pvp, precio con iva, precio unitario",
         "it": "prezzo, prezzo di vendita, prezzo al pubblico, prezzo ivato, prezzo unitario",
         "nl": "prijs, verkoopprijs, prijs incl btw, stukprijs",
@@ -261,6 +261,12 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "attribute.gtin": {
         "en": "gtin, gtin13, ean, eans, ean13, ean code, upc, barcode, isbn, external product id",
         "de": "ean nummer, ean gtin barcodenummer upc, strichcode",
+        "fr": "code ean, code barre, code barres, code à barres",
+        "es": "código de barras, código ean",
+        "it": "codice a barre, codice ean",
+        "pt": "código de barras",
+        "nl": "ean code, streepjescode",
+        "pl": "kod ean, kod kreskowy",
     },
     "attribute.mpn": {
         "en": "mpn, manufacturer part number, vendor code",
@@ -389,6 +395,9 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
     if "list_price" in found and not {"price"} & (found.keys() | done):
         # The only price of a table is the one that people pay.
         found["price"] = found.pop("list_price")
+    if not {"sku"} & (found.keys() | done) and "attribute.gtin" in found:
+        # A table without article numbers has barcodes instead.
+        found["sku"] = found.pop("attribute.gtin")
     if "image" in found:
         further = [header for header in free if _is_further_image(header)]
         found["image"] = (*found["image"], *further)
@@ -409,7 +418,7 @@ def _find_paths(
         named = [
             (path.count("/"), min(places[key] for key in keys), path)
             for path in paths
-            if path not in used and 0 < path.count("/") <= levels and (keys := _names_of(path) & places.keys())
+            if path not in used and 0 < path.count("/") <= levels and (keys := _names_of(path, name) & places.keys())
         ]
         if named and name not in taken:
             path = min(named, key=lambda found: found[:2])[2]
@@ -418,13 +427,21 @@ def _find_paths(
     return further
 
 
-def _names_of(path: str) -> set[str]:
-    """What the end of a path may be the name of: `brand/name` of a brand, but `description/name` of a product."""
+def _names_of(path: str, name: str) -> set[str]:
+    """What the end of a path may be the name of for a field: `brand/name` of a brand, `description/name` of a product."""
     *_, parent, last = path.split("/")
     key = _key(last.removeprefix("@"))
+    # A link is a photo, or no field.
+    if key in _LINKS and name != "image":
+        return set()
     if key not in _SAYING_NOTHING:
         return {_key(path), key} - _OF_OTHERS
     return {_key(path), _key(parent), *((key,) if _key(parent) in _TEXTS else ())}
+
+
+def is_name_of(header: str, *fields: str) -> bool:
+    """Whether a column has a name of one of these fields."""
+    return any(_key(header) in _KEYS[name] for name in fields)
 
 
 def is_well_known(header: str) -> bool:
@@ -560,8 +577,8 @@ _LEVELS_OF_PATHS: Mapping[str, int] = {
     "description": 2,
     "category": 3,
     "brand": 2,
-    "price": 3,
-    "list_price": 3,
+    "price": 4,
+    "list_price": 4,
     "currency": 3,
     "available": 1,
     "image": 5,
@@ -570,6 +587,7 @@ _LEVELS_OF_PATHS: Mapping[str, int] = {
 _SAYING_NOTHING = frozenset(
     ("name", "title", "value", "text", "url", "src", "href", "link", "path", "gross", "brutto", "label")
 )
+_LINKS = frozenset(("url", "src", "href", "link"))
 _TEXTS = frozenset(("description", "descriptions", "translation", "translations", "names", "texts", "info", "content"))
 # Identifiers, which other things than products have.
 _OF_OTHERS = frozenset(("id", "code", "reference"))

@@ -11,7 +11,7 @@ from catalog import facts, file_facts
 from catalog.importers.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import InvalidSource, Row
-from catalog.importers.synonyms import find_columns, with_known_columns
+from catalog.importers.synonyms import find_columns, is_name_of, with_known_columns
 from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, rows_of_items
 
 # Items whose paths are the columns; a path that only later ones have can be mapped, too.
@@ -19,6 +19,8 @@ _SAMPLE_ITEMS = 500
 # Of an element that is taken as the items without being asked: SKU or title, and one more.
 _MIN_FIELDS = 2
 _MAX_SHOWN = 10
+# Fields with several values, each of which may be an element with others in it.
+_MIXED_FIELDS = ("category", "image", "tags")
 
 
 class XmlCatalogue:
@@ -54,7 +56,8 @@ class XmlCatalogue:
         if not sample and mapping.item:
             raise InvalidSource(file_facts.NO_SUCH_ELEMENT(item=item, elements=_elements(whole)))
         mapped = [column for columns in mapping.columns.values() for column in columns]
-        names = list(dict.fromkeys([*(name for each in sample for name in each.names), *mapped]))
+        paths = list(dict.fromkeys(name for each in sample for name in each.names))
+        names = list(dict.fromkeys([*_without_mixed(paths), *mapped]))
         known = with_known_columns(mapping, names, are_paths=True)
         self._builder = RowBuilder(known.mapping, names, photos=photos)
         self._names = names
@@ -96,6 +99,21 @@ class XmlCatalogue:
             return "\n".join(texts)
         # A single text may be a list in itself.
         return texts if name in self._several and len(texts) > 1 else "".join(texts[:1])
+
+
+def _without_mixed(paths: Sequence[str]) -> Iterator[str]:
+    """The paths without those of elements whose texts are of several kinds: the names and the numbers of categories."""
+    inner: dict[str, set[str]] = {}
+    elements = [path for path in paths if "@" not in path]
+    parents = {path.rpartition("/")[0] for path in elements}
+    for path in elements:
+        names = path.split("/")
+        if path not in parents:
+            for number in range(1, len(names)):
+                inner.setdefault("/".join(names[:number]), set()).add(path)
+    for path in paths:
+        if len(inner.get(path, ())) <= 1 or not is_name_of(path.rpartition("/")[2], *_MIXED_FIELDS):
+            yield path
 
 
 def _find_item(file: XmlFile) -> str:

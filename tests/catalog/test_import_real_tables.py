@@ -13,7 +13,7 @@ import pytest
 from catalog.importers.sources import detect_format
 from catalog.models import Product
 from tests.catalog.importing import counts, problems, run
-from tests.catalog.shop_exports import families, product
+from tests.catalog.shop_exports import categories, families, product
 
 pytestmark = pytest.mark.django_db
 
@@ -323,6 +323,33 @@ def test_a_table_of_tray_is_known_by_its_names(tmp_path: Path) -> None:
     assert (plate.available, plate.active) == (False, False)
 
 
+def test_barcodes_stand_in_place_of_article_numbers_that_a_table_does_not_have(tmp_path: Path) -> None:
+    path = table(tmp_path, "Code EAN,Nom de l’article,Prix TTC,stock", "3250391584123,Jambon,3.69,10")
+    report = run(path)
+    assert "Code EAN → sku" in " ".join(report["notes"])
+    assert (product("3250391584123").title, product("3250391584123").price) == ("Jambon", Decimal("3.69"))
+
+
+def test_prices_in_francs_of_west_africa(tmp_path: Path) -> None:
+    run(table(tmp_path, "sku,title,price", "M1,Mug,12 000Fcfa", "M2,Pot,15000 F CFA"))
+    assert [(product(sku).price, product(sku).currency) for sku in ("M1", "M2")] == [(12000, "XOF"), (15000, "XOF")]
+
+
+def test_listings_of_etsy_in_italian(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "TITOLO,DESCRIZIONE,PREZZO,CURRENCY_CODE,QUANTITÀ,TAG,MATERIALI,IMMAGINE1,IMMAGINE2,TIPO VARIANTE 1,NOME VARIANTE 1,"
+        "VALORI VARIANTE 1,SKU",
+        'Vaso,Di gres,35.00,EUR,1,"vaso,gres",gres,https://example.com/1.jpg,,Colore,Colore,"Blu,Rosso","V-1,V-2"',
+        "Tazza,Di gres,12.00,EUR,0,,,https://example.com/2.jpg,",
+    )
+    assert detect_format(path) == "etsy"
+    run(path, "--no-fetch")
+    vase = product("V-1")
+    assert (vase.title, vase.price, vase.attributes["colore"], vase.tags) == ("Vaso", 35, "Blu,Rosso", ["vaso", "gres"])
+    assert product("Tazza").available is False
+
+
 def test_items_of_walmart_have_their_second_photo(tmp_path: Path) -> None:
     path = table(
         tmp_path,
@@ -343,3 +370,23 @@ def test_items_of_walmart_have_their_second_photo(tmp_path: Path) -> None:
 def test_a_parent_is_in_the_family_of_its_variants(tmp_path: Path, columns: str, parent: str, child: str) -> None:
     run(table(tmp_path, columns, parent, child.format("S"), child.format("M"), child.format("X").replace(",P,", ",,")))
     assert families() == {"P": {"P", "S", "M"}, "X": {"X"}}
+
+
+def test_names_and_numbers_of_categories_in_one_element_of_xml_stay_apart(tmp_path: Path) -> None:
+    path = tmp_path / "shop.xml"
+    path.write_text(
+        """<PRODUCTS><PRODUCT>
+          <CODE>R-1</CODE><STOCK>3</STOCK><MANUFACTURER>Acme</MANUFACTURER>
+          <DESCRIPTIONS><DESCRIPTION><TITLE>Regatta</TITLE><URL>https://example.com/r</URL>
+            <LONG_DESCRIPTION>Of silk</LONG_DESCRIPTION></DESCRIPTION></DESCRIPTIONS>
+          <CATEGORIES><CATEGORY><CODE>K1</CODE><NAME>Weddings</NAME><PRIMARY_YN>1</PRIMARY_YN></CATEGORY></CATEGORIES>
+          <PRICES><PRICE><PRICELISTS><PRICELIST><PRICE_WITH_VAT>1190</PRICE_WITH_VAT></PRICELIST></PRICELISTS>
+            <CURRENCY>CZK</CURRENCY></PRICE></PRICES>
+          <IMAGES><IMAGE><URL>https://example.com/1.jpg</URL><MAIN_YN>1</MAIN_YN></IMAGE></IMAGES>
+        </PRODUCT></PRODUCTS>""",
+        encoding="utf-8",
+    )
+    report = run(path, "--no-fetch")
+    regatta = product("R-1")
+    assert (regatta.title, regatta.description, regatta.price, regatta.currency) == ("Regatta", "Of silk", 1190, "CZK")
+    assert (categories("R-1"), report["photos_left_out"]) == (["weddings"], 1)
