@@ -145,7 +145,7 @@ def _measure(
     rounds: dict[str, list[Answers]] = {name: [] for name in sides}
     for number in range(options.rounds + 1):
         for name, (base, address, _) in sides.items():
-            kind = Kind(1, [address(id_) for id_ in ids], unlike=True)
+            kind = Kind(1, [address(id_) for id_ in ids], once=True)
             answers = asked(base, {name: kind}, options.seconds)
             if answers.failures:
                 raise SystemExit(answers.failures[0])

@@ -63,10 +63,9 @@ def main() -> None:
 
 
 def _requests(points: int, number: int, draw: random.Random) -> dict[str, list[tuple[str, str]]]:
-    """So many addresses of each kind with their bodies."""
-
-    def similar() -> tuple[str, str]:
-        return f"/api/products/{draw.randint(1, points)}/similar?limit=10", ""
+    """So many addresses of each kind with their bodies, those of similar products each once, so that no answer is kept."""
+    products = draw.sample(range(1, points + 1), 2 * number)
+    similar = [(f"/api/products/{product}/similar?limit=10", "") for product in products]
 
     def batch() -> tuple[str, str]:
         first = draw.randint(1, points - 20)
@@ -78,8 +77,8 @@ def _requests(points: int, number: int, draw: random.Random) -> dict[str, list[t
     return {
         "hello": [("/hello", "")] * number,
         "not modified": [("/api/products/1/similar?limit=10", "")] * number,
-        "similar": [similar() for _ in range(number)],
-        "similar, prices change": [similar() for _ in range(number)],
+        "similar": similar[:number],
+        "similar, prices change": similar[number:],
         "batch": [batch() for _ in range(number)],
         **{name: of(kind) for name, kind in kinds_of_words(points).items()},
     }

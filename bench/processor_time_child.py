@@ -32,8 +32,9 @@ def main() -> None:
     times: dict[str, list[tuple[float, float]]] = {kind: [] for kind in asked}
     for number, requests in enumerate(zip(*asked.values(), strict=True)):
         for kind, (address, body) in zip(asked, requests, strict=True):
-            # A parameter that says nothing, so that no answer is kept.
-            own = address if kind == "not modified" else f"{address}{'&' if '?' in address else '?'}_={number}"
+            # Those of other kinds may come again: a parameter that says nothing, so that no answer is kept.
+            is_once = kind.startswith(("similar", "not modified"))
+            own = address if is_once else f"{address}{'&' if '?' in address else '?'}_={number}"
             if kind == "similar, prices change":
                 get_vector_index().set_payload(live_collection("all").index.name, [number + 1], {"price": 1.0 + number})
             headers = {"HTTP_IF_NONE_MATCH": tag} if kind == "not modified" else {}

@@ -68,10 +68,10 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
     batches = [_batch(number) for number in range(options.points // 20)]
     kinds = {
         "hello": Kind(1, ["/hello"]),
-        "similar": Kind(1, addresses, unlike=True),
+        "similar": Kind(1, addresses, once=True),
         "repeated": Kind(1, addresses[:100]),
         "not modified": Kind(1, addresses[:5], conditional=True),
-        "batch": Kind(1, ["/api/similar:batch?limit=10"], bodies=batches, unlike=True),
+        "batch": Kind(1, ["/api/similar:batch?limit=10"], bodies=batches, once=True),
     }
     with ExitStack() as stack:
         servers = [(served(stack, environment, Path.cwd(), options.threads), kinds)]
@@ -81,8 +81,7 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
             )
             other = {**environment, "DATA_DIR": str(copy)}
             base = served(stack, other, options.against, options.threads)
-            # It may know no parameter that says nothing.
-            servers.append((base, {f"similar, {options.against.name}": Kind(1, addresses)}))
+            servers.append((base, {f"similar, {options.against.name}": Kind(1, addresses, once=True)}))
         for base, _ in servers:
             wait_for_neighbours(base, options.points)
         rounds: dict[str, list[Answers]] = {name: [] for _, asked_for in servers for name in asked_for}

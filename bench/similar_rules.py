@@ -74,7 +74,7 @@ def _measure(environment: dict[str, str], options: argparse.Namespace) -> None:
     command += ["--threads", str(options.threads), "--keep-alive", "60", "--log-level", "error"]
     server = subprocess.Popen(command, env=environment)
     addresses = [f"/api/products/{id_}/similar?limit=10" for id_ in range(1, options.points + 1)]
-    kind = {"similar": Kind(1, addresses, unlike=True)}
+    kind = {"similar": Kind(1, addresses, once=True)}
     times: dict[str, list[float]] = {name: [] for name in sets}
     try:
         wait_for(port)

@@ -34,7 +34,8 @@ class Kind:
 
     photos: files, of which each request sends one. bodies: JSON texts, likewise. Without any, the request is a GET.
     conditional: whether an address is asked with the ETag of its first answer, which is not timed; the answer has to be 304.
-    unlike: whether each request has a parameter of its own that says nothing, so that the server has no answer kept for it.
+    once: whether each address, or where there are bodies, each body, is sent once at most, so that the server has no answer kept;
+        it is a failure if none is left.
     """
 
     share: float
@@ -42,7 +43,7 @@ class Kind:
     photos: Sequence[str] = ()
     bodies: Sequence[str] = ()
     conditional: bool = False
-    unlike: bool = False
+    once: bool = False
 
 
 @dataclass
@@ -103,6 +104,11 @@ class _Clients:
         self._bodies = {
             photo: _form(Path(photo)) for kind in self._kinds.values() for photo in kind.photos
         }  # read the photos before the measurement
+        self._once = {
+            name: iter(random.sample(each := kind.bodies or kind.addresses, len(each)))
+            for name, kind in self._kinds.items()
+            if kind.once
+        }
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._answers = Answers()
@@ -131,10 +137,13 @@ class _Clients:
         while not self._stop.is_set():
             (name,) = draw.choices(names, shares)
             kind = self._kinds[name]
-            address = draw.choice(kind.addresses)
-            if kind.unlike:
-                address += f"{'&' if '?' in address else '?'}_={draw.getrandbits(64)}"
-            body, headers = self._request(kind, draw)
+            address, text = draw.choice(kind.addresses), draw.choice(kind.bodies or [""])
+            if kind.once:
+                if (unsent := next(self._once[name], None)) is None:
+                    failures.append(f"{name}: all were sent; ask for fewer seconds, or with more points")
+                    break
+                address, text = (address, unsent) if kind.bodies else (unsent, "")
+            body, headers = self._request(kind, text, draw)
             tag = tags.get(address) if kind.conditional else None
             if tag is not None:
                 headers = {**headers, "If-None-Match": tag}
@@ -159,12 +168,12 @@ class _Clients:
             for name, own in seconds.items():
                 self._answers.seconds.setdefault(name, []).extend(own)
 
-    def _request(self, kind: Kind, draw: random.Random) -> tuple[bytes | None, dict[str, str]]:
-        """The body and headers of a request."""
+    def _request(self, kind: Kind, text: str, draw: random.Random) -> tuple[bytes | None, dict[str, str]]:
+        """The body and headers of a request. text: its body, of those of its kind; "" without any."""
         if kind.photos:
             return self._bodies[draw.choice(kind.photos)]
-        if kind.bodies:
-            return draw.choice(kind.bodies).encode(), {"Content-Type": "application/json"}
+        if text:
+            return text.encode(), {"Content-Type": "application/json"}
         return None, {}
 
 

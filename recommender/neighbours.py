@@ -26,13 +26,13 @@ from jobs.process import process
 from recommender.filtering import same_pictures
 from recommender.metrics import KNOWN_NEIGHBOURS
 from recommender.retrieval import Sought, nearest_products
-from recommender.selectors import Start, VectorReader, beside_each
+from recommender.selectors import Start, VectorReader, beside_each, read_vectors
 from recommender.weighing import Weighing
 
 # So many are looked for, the product itself among them. More would take longer to find, and all to keep.
 NEIGHBOURS = 20
 _MOST = 100_000
-_ROW = Struct("=QQffI")
+_ROW = Struct("=QQffQ")
 # They are found ahead of requests once the index has been as it is for so long, of so many products at a time. Each time the thread
 # then pauses for so many times as long as that took.
 _IDLE_S, _MOST_IDLE_S, _POLL_S = 30.0, 3600.0, 0.5
@@ -49,14 +49,14 @@ class Neighbour(NamedTuple):
         image_id: its photo that matches best.
         score: of the index.
         cosine: of the shapes, see `Weighing.cosines`; None without one.
-        example: position of the photo that it matches, of those of the product that it is near to.
+        query_image: the photo that it matches, of the product that it is near to.
     """
 
     product_id: int
     image_id: int
     score: float
     cosine: float | None
-    example: int
+    query_image: int
 
 
 class Neighbours(NamedTuple):
@@ -77,7 +77,7 @@ class Neighbours(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """Neighbours as they are kept, in some 0.9 KB. revision: of the index. photos: stands for the product's photos."""
+    """Neighbours as they are kept, in some 1 KB. revision: of the index. photos: as in `Start`."""
 
     revision: int
     photos: int
@@ -126,7 +126,7 @@ class _Ahead:
 
 
 class _KeptNeighbours:
-    """Neighbours by product, of 100,000 in some 90 MB; those that were kept first make room."""
+    """Neighbours by product, of 100,000 in some 100 MB; those that were kept first make room."""
 
     def __init__(self) -> None:
         self._found: OrderedDict[_Key, _Found] = OrderedDict()
@@ -137,8 +137,8 @@ class _KeptNeighbours:
         if found is None or found.revision != revision or found.photos != photos:
             return None
         rows = [
-            Neighbour(product_id, image_id, score, None if math.isnan(cosine) else cosine, example)
-            for product_id, image_id, score, cosine, example in _ROW.iter_unpack(found.rows)
+            Neighbour(product_id, image_id, score, None if math.isnan(cosine) else cosine, query_image)
+            for product_id, image_id, score, cosine, query_image in _ROW.iter_unpack(found.rows)
         ]
         return Neighbours(rows, found.same)
 
@@ -152,7 +152,7 @@ class _KeptNeighbours:
                     each.image_id,
                     each.score,
                     math.nan if each.cosine is None else each.cosine,
-                    each.example,
+                    each.query_image,
                 )
                 for each in neighbours.each
             ]
@@ -176,7 +176,7 @@ def neighbours_of_each(
         weights: of the query; None for the collection's own.
 
     Returns:
-        Neighbours by product.
+        Neighbours by product; none of a product whose photos were removed meanwhile.
 
     Raises:
         NoParts: the query has weights, and the collection's vectors have no parts.
@@ -188,7 +188,7 @@ def neighbours_of_each(
     # Before the search: what it finds may be newer, never older.
     revision = get_vector_index().revision(live.index.name)
     place = (live.index.name, live.weights_of(weights), live.calibration is not None)
-    keys = {product_id: ((*place, product_id), hash(start.rows)) for product_id, start in starts.items()}
+    keys = {product_id: ((*place, product_id), start.photos) for product_id, start in starts.items()}
     found = {each: known for each, (key, photos) in keys.items() if (known := kept.find(key, revision, photos))}
     if missing := {each: start for each, start in starts.items() if each not in found}:
         process.get(_Ahead).wake(live, revision)
@@ -225,7 +225,7 @@ def find_ahead(live: LiveCollection, *, pauses: float = 0.0) -> int:
         # A process that ends waits for this thread.
         if not ids or not threading.main_thread().is_alive():
             break
-        starts = {each: start for each, start in beside_each(live, ids).items() if start.rows}
+        starts = {each: start for each, start in beside_each(live, ids).items() if start.photos}
         if starts:
             neighbours_of_each(live, starts, None)
         after, number = ids[-1], number + len(starts)
@@ -254,8 +254,15 @@ def _settled(live: LiveCollection, idle_s: float) -> int | None:
 
 
 def _search(live: LiveCollection, starts: Mapping[int, Start], weights: Weights | None) -> dict[int, Neighbours]:
+    read_vectors(live, starts.values())
     reader = VectorReader(live)
-    weighings = {each: Weighing(live, [*start.vectors.values()], weights, reader) for each, start in starts.items()}
+    weighings = {
+        each: Weighing(live, [*start.vectors.values()], weights, reader)
+        for each, start in starts.items()
+        if start.vectors
+    }
+    if not weighings:
+        return {}
     sought = [
         Sought(weighing.asked, UNFILTERED, NEIGHBOURS, reader, breadth=weighing.breadth)
         for weighing in weighings.values()
@@ -264,13 +271,18 @@ def _search(live: LiveCollection, starts: Mapping[int, Start], weights: Weights 
     if live.calibration is not None and live.layout.parts:
         # At once.
         reader([hit.id for hits in answers.values() for hit in hits])
-    return {each: _neighbours(live, weighings[each], hits, reader) for each, hits in answers.items()}
+    return {
+        each: _neighbours(live, weighings[each], [*starts[each].vectors], hits, reader)
+        for each, hits in answers.items()
+    }
 
 
-def _neighbours(live: LiveCollection, weighing: Weighing, hits: Sequence[Hit], reader: VectorReader) -> Neighbours:
+def _neighbours(
+    live: LiveCollection, weighing: Weighing, photos: Sequence[int], hits: Sequence[Hit], reader: VectorReader
+) -> Neighbours:
     cosines = [None] * len(hits) if live.calibration is None else weighing.cosines(hits)
     each = [
-        Neighbour(hit.product_id, hit.id, hit.score, cosine, hit.example)
+        Neighbour(hit.product_id, hit.id, hit.score, cosine, photos[hit.example])
         for hit, cosine in zip(hits, cosines, strict=True)
     ]
     return Neighbours(each, same_pictures(hits, live.index.distance, reader))

@@ -30,7 +30,7 @@ from recommender.rules.errors import UnknownRuleSet
 from recommender.rules.explanation import Answered, explain
 from recommender.rules.plan import NO_RULES, Plan
 from recommender.rules.selection import Selection
-from recommender.selectors import Start, beside, beside_each, vectors_of
+from recommender.selectors import Start, beside, beside_each, read_vectors, vectors_of
 from recommender.weighing import shown_of_one
 
 # The index does not answer, or has not been built; what else is wrong with it is an error.
@@ -127,7 +127,8 @@ def _similar_to_each(
         elif results is not None:
             answers[product_id] = _answered(live, query, results)
     planned = {each: made for each, made in planned.items() if each not in answers}
-    searches = {each: own.search(plan) for each, (own, plan) in planned.items() if own.start.rows}
+    read_vectors(live, [own.start for own, _ in planned.values() if own.start.photos])
+    searches = {each: own.search(plan) for each, (own, plan) in planned.items() if own.start.vectors}
     found, cards = _found_together(live, searches, query)
     for product_id, (own, plan) in planned.items():
         try:
@@ -157,6 +158,7 @@ def _near_each(
         # The search that follows raises it again, or has a fallback.
         return
     with query_stage("hydrate"):
+        asked = [own for own in asked if own.product_id in found]
         needed = {each for own in asked for each in own.first_needed(found[own.product_id])}
         cards = visible_cards(needed, query.stamp)
     read = {each: cards.get(each) for each in needed}
@@ -218,16 +220,20 @@ class _Beside:
 
     def answer(self, plan: Plan) -> Recommendations:
         """The answer by the rules of a plan."""
-        if not self.start.rows:
+        if not self.start.photos:
             return self._fallback(plan)
         try:
             results = None
             if self.may_be_near(plan):
                 with query_stage("retrieve"):
                     asked = {self.product_id: self.start}
-                    neighbours = neighbours_of_each(self.live, asked, self.query.weights)[self.product_id]
-                results = self.near(neighbours)
-            return _answered(self.live, self.query, self.search(plan).results() if results is None else results)
+                    neighbours = neighbours_of_each(self.live, asked, self.query.weights).get(self.product_id)
+                results = None if neighbours is None else self.near(neighbours)
+            if results is None:
+                if not self.start.vectors:
+                    return self._fallback(plan)
+                results = self.search(plan).results()
+            return _answered(self.live, self.query, results)
         except _INDEX_AWAY:
             if not self.query.fallback:
                 raise
@@ -238,7 +244,7 @@ class _Beside:
         query = self.query
         most = query.offset + query.limit + len(self.start.excluded) + 1
         return (
-            bool(self.start.rows)
+            bool(self.start.photos)
             and most <= NEIGHBOURS
             and self.rearrangement is None
             and not plan.rules
@@ -300,7 +306,7 @@ class _Beside:
                 each.score * of_one,
                 None if calibration is None or each.cosine is None else calibration.probability_of(each.cosine),
                 each.image_id,
-                self.start.rows[each.example][0],
+                each.query_image,
             )
             for card, each in chosen[self.query.offset :]
         ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from catalog.kept import Kept
 from catalog.models import Product, ProductImage
@@ -18,6 +19,8 @@ from jobs.process import process
 ReadVectors = Callable[[Collection[int]], Mapping[int, Vector]]
 
 _IDS_A_STATEMENT = 500
+# One for all products.
+_NOTHING: frozenset[int] = frozenset()
 
 _NAMES = {
     "product": Product._meta.db_table,
@@ -135,41 +138,74 @@ class VectorReader:
 _Row = tuple[int, bytes, bytes | None]
 
 
+class _KnownStart(NamedTuple):
+    """A start without its vectors, as it is kept."""
+
+    photos: int
+    excluded: frozenset[int]
+
+
 class Start:
     """What a query beside a product starts from.
 
     Attributes:
-        rows: the product's embedded photos; equal rows have equal vectors.
+        photos: stands for the product's embedded photos: where it is equal, their vectors are; 0 without any.
         excluded: ids of the products that are never recommended beside it, without its own.
     """
 
-    __slots__ = ("_layout", "_vectors", "excluded", "rows")
+    __slots__ = ("_live", "_product_id", "_vectors", "excluded", "photos")
 
-    def __init__(self, layout: Layout, rows: Sequence[_Row], excluded: frozenset[int]) -> None:
-        """What was read. layout: of the encoder version."""
-        self._layout = layout
-        self.rows = tuple(rows)
-        self.excluded = excluded
-        self._vectors: dict[int, Vector] | None = None
+    def __init__(self, live: LiveCollection, product_id: int, known: _KnownStart, rows: Sequence[_Row] | None) -> None:
+        """What was read. rows: of its photos; None: vectors are read when asked for, as neighbours that are known need none."""
+        self._live, self._product_id = live, product_id
+        self.photos, self.excluded = known
+        self._vectors: Mapping[int, Vector] | None = None if rows is None else _vectors(live.layout, rows)
 
     @property
     def vectors(self) -> Mapping[int, Vector]:
-        """As `vectors_of`; made when they are first asked for, since neighbours that are known need none."""
+        """As `vectors_of`: of this moment, so that there may be none where a photo was removed since."""
         if self._vectors is None:
-            self._vectors = _vectors(self._layout, self.rows)
-        return self._vectors
+            read_vectors(self._live, [self])
+        return self._vectors or {}
+
+    @property
+    def product_id(self) -> int:
+        """The product."""
+        return self._product_id
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the vectors are there."""
+        return self._vectors is not None
+
+    def take(self, vectors: Mapping[int, Vector]) -> None:
+        """Take the vectors, which were read with those of others."""
+        self._vectors = vectors
 
 
-class _KeptStarts(Kept[tuple[int, Layout, int], Start]):
-    """By encoder version, layout and product: of 20,000 products with one photo each in some 35 MB."""
+def read_vectors(live: LiveCollection, starts: Iterable[Start]) -> None:
+    """Read the vectors of all that have none yet, in one statement.
 
-    most = 40_000
+    Args:
+        live: the collection.
+        starts: few.
+    """
+    unread = {start.product_id: start for start in starts if not start.is_read}
+    found = vectors_of_products(live, unread)
+    for product_id, start in unread.items():
+        start.take(found.get(product_id, {}))
 
-    def size(self, value: Start) -> int:
-        """Its vectors; what is hidden beside it counts as one."""
-        return len(value.rows) + 1
 
-    def is_small(self, value: Start) -> bool:
+class _KeptStarts(Kept[tuple[int, Layout, int], _KnownStart]):
+    """By encoder version, layout and product, in some 40 MB."""
+
+    most = 100_000
+
+    def size(self, value: _KnownStart) -> int:
+        """What is hidden beside a product counts as well."""
+        return 1 + len(value.excluded)
+
+    def is_small(self, value: _KnownStart) -> bool:
         """Whether it leaves room for others."""
         return self.size(value) <= self.most // 400
 
@@ -187,21 +223,26 @@ def beside_each(live: LiveCollection, product_ids: Sequence[int], stamp: int | N
     Args:
         live: the collection with the encoder version.
         product_ids: the products.
-        stamp: of the catalogue, read before; what was read since is not read again. None: all is read.
+        stamp: of the catalogue, read before; what was read since, but vectors, is not read again. None: all is read.
 
     Returns:
         By product.
     """
     version = (live.version_id, live.layout)
+    rows: dict[int, list[_Row]] = {}
 
-    def read(missing: Sequence[tuple[int, Layout, int]]) -> dict[tuple[int, Layout, int], Start]:
-        return {(*version, each): start for each, start in _read_starts(live, [key[2] for key in missing]).items()}
+    def read(missing: Sequence[tuple[int, Layout, int]]) -> dict[tuple[int, Layout, int], _KnownStart]:
+        known, fresh = _read_starts(live, [key[2] for key in missing])
+        rows.update(fresh)
+        return {(*version, each): start for each, start in known.items()}
 
     starts = process.get(_KeptStarts).get_each(stamp, [(*version, each) for each in product_ids], read)
-    return {product_id: start for (*_, product_id), start in starts.items()}
+    return {each: Start(live, each, known, rows.get(each)) for (*_, each), known in starts.items()}
 
 
-def _read_starts(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, Start]:
+def _read_starts(
+    live: LiveCollection, product_ids: Sequence[int]
+) -> tuple[dict[int, _KnownStart], dict[int, list[_Row]]]:
     excluded: dict[int, set[int]] = {each: set() for each in product_ids}
     rows: dict[int, list[_Row]] = {each: [] for each in product_ids}
     params = [param for each in product_ids for param in (each, *[each] * 4, live.version_id, each)]
@@ -210,7 +251,11 @@ def _read_starts(live: LiveCollection, product_ids: Sequence[int]) -> dict[int, 
             excluded[product_id].add(key)
         else:
             rows[product_id].append((key, vector, parts))
-    return {each: Start(live.layout, rows[each], frozenset(excluded[each] - {each})) for each in product_ids}
+    known = {
+        each: _KnownStart(hash(tuple(rows[each])) if rows[each] else 0, frozenset(excluded[each] - {each}) or _NOTHING)
+        for each in product_ids
+    }
+    return known, rows
 
 
 @lru_cache(maxsize=32)

@@ -33,6 +33,9 @@ from rest.json_text import json_text
 # The thumbnails that fit a card, on a plain screen and on a dense one: the longer side in pixels.
 CARD_SIDES = (320, 640)
 
+# What addresses depend on besides what they are of.
+_Place = tuple[str, str, str, str | None, str]
+
 _PUBLIC = tuple(column.name for column in COLUMNS if column.public)
 _public_values: Callable[[ProductCard], tuple[Any, ...]] = attrgetter(*_PUBLIC)
 _PRICES = tuple(column.name for column in COLUMNS if column.public and column.value_type == Decimal | None)
@@ -48,7 +51,11 @@ def product_cards(cards: Iterable[ProductCard], base: str) -> list[dict[str, Any
     Returns:
         One object for each card, as ProductSerializer describes it.
     """
-    photo_url, thumbnail_urls, page_url = _addresses(*_place(base))
+    return _products(cards, _place(base))
+
+
+def _products(cards: Iterable[ProductCard], place: _Place) -> list[dict[str, Any]]:
+    photo_url, thumbnail_urls, page_url = _addresses(*place)
     products = []
     for card in cards:
         product = _columns(card)
@@ -59,8 +66,7 @@ def product_cards(cards: Iterable[ProductCard], base: str) -> list[dict[str, Any
     return products
 
 
-# A product's id, and what its addresses depend on besides the product.
-_TextKey = tuple[int, tuple[str, str, str, str | None, str]]
+_TextKey = tuple[int, _Place]
 
 
 class _KeptTexts(Kept[_TextKey, str]):
@@ -84,7 +90,7 @@ def product_texts(cards: Sequence[ProductCard], base: str, stamp: int | None = N
     by_key: dict[_TextKey, ProductCard] = {(card.id, place): card for card in cards}
 
     def make(missing: Sequence[_TextKey]) -> dict[_TextKey, str]:
-        products = product_cards([by_key[key] for key in missing], base)
+        products = _products([by_key[key] for key in missing], place)
         return {key: json_text(product) for key, product in zip(missing, products, strict=True)}
 
     texts = process.get(_KeptTexts).get_each(stamp, by_key, make)
@@ -142,8 +148,7 @@ def _columns(card: ProductCard) -> dict[str, Any]:
     return members
 
 
-def _place(base: str) -> tuple[str, str, str, str | None, str]:
-    """What addresses depend on besides what they are of."""
+def _place(base: str) -> _Place:
     return base, settings.PRODUCT_URL, settings.MEDIA_URL, get_urlconf(), get_script_prefix()
 
 

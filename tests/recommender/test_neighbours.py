@@ -25,6 +25,8 @@ from embeddings.selectors import live_of
 from embeddings.vector_index.edge import EdgeVectorIndex
 from recommender import neighbours
 from recommender.neighbours import find_ahead, start_finding_ahead
+from recommender.pipeline import similar_to, similar_to_each
+from recommender.queries import SimilarQuery
 from tests.factories import jpeg
 from tests.recommender.answers import ids
 from tests.recommender.conftest import Shop
@@ -99,6 +101,35 @@ def test_neighbours_are_searched_for_once(api: Client, products: list[Product], 
 def rows_of(product: Product) -> Any:
     images = ProductImage.objects.filter(product=product).values("pk")
     return ImageEmbedding.objects.filter(image_id__in=images)
+
+
+def test_vectors_are_read_again_where_a_search_needs_them(
+    products: list[Product], searches: list[str], django_assert_num_queries: Any
+) -> None:
+    first = similar_to(products[0].pk, SimilarQuery(stamp=1))
+    with django_assert_num_queries(1):
+        assert similar_to(products[0].pk, SimilarQuery(stamp=1, min_score=-1)).results == first.results
+    # Of both products at once.
+    beside = [each.pk for each in products[:2]]
+    similar_to_each(beside, SimilarQuery(stamp=1))
+    with django_assert_num_queries(1):
+        similar_to_each(beside, SimilarQuery(stamp=1, min_score=-1))
+    assert len(searches) == 5
+
+
+@pytest.mark.parametrize("floor", [None, -1], ids=["neighbours", "search"])
+def test_a_product_whose_photos_go_during_the_request_gets_the_fallback(
+    shop: Shop, products: list[Product], floor: float | None
+) -> None:
+    query = SimilarQuery(stamp=1, min_score=floor)
+    assert not similar_to(products[0].pk, query).fallback
+    rows_of(products[0]).delete()
+    # The neighbours are looked for again.
+    points = points_of(shop.version.layout, [rows_of(products[1]).get()])
+    get_vector_index().upsert(shop.version.index_collection().name, points)
+    assert similar_to(products[0].pk, query).fallback
+    answers = similar_to_each([each.pk for each in products[:2]], query)
+    assert [answers[each.pk].fallback for each in products[:2]] == [True, False]
 
 
 def is_gone(shop: Shop, products: list[Product]) -> set[int]:
