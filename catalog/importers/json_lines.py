@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -13,6 +14,7 @@ from catalog.importers.encodings import find_encoding, open_text
 from catalog.importers.json_objects import ONE_AFTER_ANOTHER, JsonText, JsonUnreadable, find_objects, json_objects
 from catalog.importers.mapping import FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.record_models import Fixture, is_fixture
 from catalog.importers.rows import InvalidSource, Row, RowRejected
 from catalog.importers.synonyms import with_known_columns
 
@@ -61,6 +63,7 @@ class JsonLines:
         encoding = find_encoding(path, mapping.encoding)
         self._encoding = encoding.codec
         self._is_list = find_objects(path, encoding.codec) != ONE_AFTER_ANOTHER
+        self._fixture = self._fixture_of_list() if self._is_list else None
         names: dict[str, None] = {}
         sample: list[_Record] = []
         self.total = 0
@@ -81,6 +84,8 @@ class JsonLines:
         self._builder = RowBuilder(known.mapping, list(names), photos=photos)
         self._builder.learn(sample)
         self._found = [encoding.note, *known.notes]
+        if self._fixture is not None:
+            self._found.append(facts.EACH_OBJECT(model=self._fixture.model, others=self._fixture.others))
 
     @property
     def notes(self) -> Sequence[str]:
@@ -99,13 +104,25 @@ class JsonLines:
             else:
                 yield self._builder.build(number, record)
 
+    def _fixture_of_list(self) -> Fixture | None:
+        """What a fixture of Django has; None for other lists, and those without products."""
+        # A fault is reported where the objects are read.
+        with contextlib.suppress(JsonUnreadable):
+            first = next(json_objects(self._path, self._encoding), {})
+            if is_fixture(first):
+                fixture = Fixture(json_objects(self._path, self._encoding))
+                return fixture if fixture.model else None
+        return None
+
     def _records(self) -> Iterator[tuple[int, _Record | RowRejected]]:
         """The records by their line or number, and why there is none."""
         number = 0
         try:
             if self._is_list:
                 for number, content in enumerate(json_objects(self._path, self._encoding), start=1):
-                    yield number, _flattened(content)
+                    found = content if self._fixture is None else self._fixture.product(content)
+                    if found is not None:
+                        yield number, _flattened(found)
                 return
             key: Any = None
             for number, line in self._lines():

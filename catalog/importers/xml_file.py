@@ -10,6 +10,7 @@ from pathlib import Path
 from catalog import facts, file_facts
 from catalog.importers.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuilder
 from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.record_models import model_of_products
 from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.synonyms import find_columns, is_name_of, with_known_columns
 from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, rows_of_items
@@ -19,6 +20,10 @@ _SAMPLE_ITEMS = 500
 # Of an element that is taken as the items without being asked: SKU or title, and one more.
 _MIN_FIELDS = 2
 _MAX_SHOWN = 10
+_MODEL = "@model"
+# Of Odoo, whose standard price is what a product costs the shop.
+_ODOO_MODELS = ("product.template", "product.product")
+_ODOO_FIELDS = {"price": "list_price", "description": "description_sale"}
 # Fields with several values, each of which may be an element with others in it.
 _MIXED_FIELDS = ("category", "image", "tags")
 
@@ -56,7 +61,18 @@ class XmlCatalogue:
         if not sample and mapping.item:
             raise InvalidSource(file_facts.NO_SUCH_ELEMENT(item=item, elements=_elements(whole)))
         mapped = [column for columns in mapping.columns.values() for column in columns]
-        paths = list(dict.fromkeys(name for each in sample for name in each.names))
+        self._model = model_of_products(_names_by_model(sample))
+        if self._model:
+            sample = [each for each in sample if each.text(_MODEL) == self._model]
+        self._fields = list(dict.fromkeys(name for each in sample for name in each.fields()))
+        paths = list(dict.fromkeys([*self._fields, *(name for each in sample for name in each.names)]))
+        self._others = 0
+        if self._model in _ODOO_MODELS:
+            free = _ODOO_FIELDS.keys() - mapping.columns.keys() - mapping.values.keys()
+            mapping = mapping.with_columns(
+                [(name, _ODOO_FIELDS[name]) for name in sorted(free) if _ODOO_FIELDS[name] in self._fields]
+            )
+            mapped = [column for columns in mapping.columns.values() for column in columns]
         names = list(dict.fromkeys([*_without_mixed(paths), *mapped]))
         known = with_known_columns(mapping, names, are_paths=True)
         self._builder = RowBuilder(known.mapping, names, photos=photos)
@@ -79,10 +95,18 @@ class XmlCatalogue:
     @property
     def notes(self) -> Sequence[str]:
         """What was found about the file."""
-        return [*self._notes, *self._builder.notes]
+        left_out = [facts.EACH_OBJECT(model=self._model, others=self._others)] if self._others else []
+        return [*self._notes, *left_out, *self._builder.notes]
 
     def __iter__(self) -> Iterator[Row]:
-        return rows_of_items(self._file, lambda number, item: [self._builder.build(number, self._record(item))], "@id")
+        self._others = 0
+        return rows_of_items(self._file, self._rows, "@id")
+
+    def _rows(self, number: int, item: Item) -> Iterator[Row]:
+        if self._model and item.text(_MODEL) != self._model:
+            self._others += 1
+        else:
+            yield self._builder.build(number, self._record(item))
 
     def _sample(self) -> list[Item]:
         items: list[Item] = []
@@ -92,13 +116,23 @@ class XmlCatalogue:
         return items
 
     def _record(self, item: Item) -> dict[str, str | Sequence[str]]:
-        return {name: self._value(name, item.texts(name)) for name in self._names}
+        fields = item.fields() if self._fields else {}
+        return {name: self._value(name, fields.get(name) or item.texts(name)) for name in self._names}
 
     def _value(self, name: str, texts: list[str]) -> str | Sequence[str]:
         if name in self._categories:
             return "\n".join(texts)
         # A single text may be a list in itself.
         return texts if name in self._several and len(texts) > 1 else "".join(texts[:1])
+
+
+def _names_by_model(items: Sequence[Item]) -> dict[str, set[str]]:
+    """The names of the fields of each model, as Odoo's records have one."""
+    found: dict[str, set[str]] = {}
+    for item in items:
+        if model := item.text(_MODEL):
+            found.setdefault(model, set()).update(item.fields())
+    return found
 
 
 def _without_mixed(paths: Sequence[str]) -> Iterator[str]:

@@ -37,6 +37,7 @@ _MAX_ITEM_VALUES = 10_000
 # Expat buffers a tag or comment until its end: longer ones would fill the memory.
 _MAX_TOKEN_BYTES = 4 * 1024 * 1024
 _MAX_DEPTH = 100
+_FIELD_ELEMENTS = frozenset(("field", "str", "int", "long", "float", "double", "bool", "date", "arr"))
 # Of the beginning, in which the repeated element is looked for.
 _OUTLINE_BYTES = 512 * 1024
 
@@ -69,6 +70,15 @@ class Item:
         if namespace in GOOGLE:
             return self.google
         return self.other_elements if namespace in ("", ATOM) else self.foreign
+
+    def fields(self) -> dict[str, list[str]]:
+        """The texts of elements that name a field each, by these names."""
+        found: dict[str, list[str]] = {}
+        for path, elements in self.attributed.items():
+            for attributes, text in elements:
+                if text and (name := name_of_field(path, attributes)):
+                    found.setdefault(name, []).append(text)
+        return found
 
     @property
     def names(self) -> list[str]:
@@ -193,6 +203,19 @@ def other_root(root: str, wanted: str, format: str) -> InvalidSource:
         The error.
     """
     return InvalidSource(file_facts.OTHER_ROOT(root=repr(root[:40]), wanted=wanted, format=format))
+
+
+def name_of_field(element: str, attributes: Mapping[str, str]) -> str:
+    """The name of the field that an element is, as in `<field name="price">` of Solr and Odoo; "" for other elements.
+
+    Args:
+        element: its own name.
+        attributes: of the element.
+
+    Returns:
+        The name of the field.
+    """
+    return attributes.get("name", "") if element in _FIELD_ELEMENTS else ""
 
 
 def root_of(outline: Mapping[str, Collection[str]]) -> str:
@@ -455,6 +478,7 @@ class _OutlineParser(XmlParser):
             return
         path = "/".join(self.path)
         names = self.children.setdefault(path, set())
-        names.update(f"@{name.rpartition(_SEPARATOR)[2]}" for name in attributes)
         if len(self.path) > 1:
-            self.children["/".join(self.path[:-1])].add(self.path[-1])
+            self.children["/".join(self.path[:-1])].add(name_of_field(self.path[-1], attributes) or self.path[-1])
+        if not name_of_field(self.path[-1], attributes):
+            names.update(f"@{name.rpartition(_SEPARATOR)[2]}" for name in attributes)
