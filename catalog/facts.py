@@ -237,6 +237,10 @@ OTHER_LANGUAGES = FactKind(
     "other-languages",
     _("%(rows)s rows were left out: they translate products into other languages than %(language)s"),
 )
+ROWS_OF_THE_PRODUCT_ABOVE = FactKind(
+    "rows-of-the-product-above",
+    _("%(rows)s rows were left out: they are no products, but attributes and the like of the product above"),
+)
 NOT_VISIBLE_ALONE = FactKind(
     "not-visible-alone",
     _("%(products)s products are not visible individually and belong to no configurable product: they are inactive"),

@@ -96,6 +96,7 @@ class ShippedMapping:
         shared_properties: columns of properties that variants without a text of their own have from their product.
         property_fields: names of properties that are a field: `category` has all values of its property, another one the first.
         remarks: beginnings of lines that are no rows.
+        belongs_without: column without which a line is no row, but belongs to the product above; "" for none.
         ends_before: column from which on lines may end, with its other names.
         variants: None if each line is a product of its own.
     """
@@ -129,6 +130,7 @@ class ShippedMapping:
     shared_properties: tuple[str, ...] = ()
     property_fields: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    belongs_without: str = ""
     ends_before: tuple[str, ...] = ()
     variants: Variants | None = None
 

@@ -89,6 +89,7 @@ class ShopTable(ShopExport[ShopRows]):
         self._headers = {header_key(header): header for header in reversed(self.headers)}
         self._left_out = 0
         self._translations = 0
+        self._parts = 0
         self._language = ""
         self._found: dict[str, list[str]] = {}
         self._found_by_prefix: dict[str, dict[str, str]] = {}
@@ -121,10 +122,12 @@ class ShopTable(ShopExport[ShopRows]):
             notes.append(facts.OTHER_CURRENCIES(rows=self._left_out))
         if self._translations:
             notes.append(facts.OTHER_LANGUAGES(rows=self._translations, language=self._language))
+        if self._parts:
+            notes.append(facts.ROWS_OF_THE_PRODUCT_ABOVE(rows=self._parts))
         return [*super().notes, *notes, *self._table.notes]
 
     def __iter__(self) -> Iterator[Row]:
-        self._left_out = self._translations = 0
+        self._left_out = self._translations = self._parts = 0
         self._language = self._chosen_language()
         with closing(SkusOfFile()) as skus:
             for line, product in self._lines():
@@ -140,7 +143,7 @@ class ShopTable(ShopExport[ShopRows]):
         product: _Product | None = None
         waits = False
         for line in self._table:
-            if self._is_remark(line) or self._is_translation(line):
+            if self._is_remark(line) or self._is_translation(line) or self._is_part(line):
                 continue
             level = self._level(line, product)
             if level == "variant" and product is not None:
@@ -164,6 +167,13 @@ class ShopTable(ShopExport[ShopRows]):
 
     def _is_remark(self, line: TableRow) -> bool:
         return any(cells[0].startswith(self._shipped.remarks) for cells in line.cells if cells)
+
+    def _is_part(self, line: TableRow) -> bool:
+        is_part = bool(self._header(self._shipped.belongs_without)) and not (
+            line.error or self._cell(line, self._shipped.belongs_without)
+        )
+        self._parts += is_part
+        return is_part
 
     def _chosen_language(self) -> str:
         """Of the languages of lines, that of the shop, or else the first."""
@@ -544,6 +554,7 @@ class ShopTable(ShopExport[ShopRows]):
             names += [column for pair in variants.options for column in pair]
             names += [column for lists in variants.option_lists for column in lists[:2]]
         names += [*shipped.discount, shipped.discount_mode, shipped.language, *shipped.sale_dates]
+        names.append(shipped.belongs_without)
         used = {header for name in names if (header := self._header(name))} | self._price_columns.all
         several = (column for name in _BOOLEANS for column in shipped.columns.get(name, ()))
         used.update(place for column in several for place in self._matching(column))

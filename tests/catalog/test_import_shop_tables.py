@@ -602,20 +602,3 @@ def test_unas(shop: Path) -> None:
     assert (mug.title, mug.brand, mug.price, mug.list_price) == ("Bögre", "Acme", 3500, 4000)
     assert (mug.attributes, categories("B-1")) == ({"szín": "kék"}, ["otthon/konyha", "ajándék"])
     assert (jug.price, jug.available) == (4000, False)
-
-
-def test_nopcommerce(shop: Path) -> None:
-    write(
-        shop,
-        "ProductId,ProductType,ParentGroupedProductId,VisibleIndividually,Name,ShortDescription,FullDescription,Vendor,Published,SKU,"
-        "ManufacturerPartNumber,Gtin,StockQuantity,Price,OldPrice,ProductCost,Categories,Manufacturers,ProductTags,Picture1,Picture2",
-        "1,Simple Product,0,True,Desk,Oak,<p>Of oak</p>,Market,True,DESK,MPN-1,,5,1200,1300,0,Home >> Desks;Sale;,"
-        "Acme;Other;,oak;desk,red.jpg,blue.jpg",
-    )
-    report = run(shop)
-
-    assert (counts(report), problems(report)) == ((1, 0, 0, 0), [])
-    desk = product("DESK")
-    assert (desk.title, desk.description, desk.brand, desk.tags) == ("Desk", "Of oak", "Acme", ["oak", "desk"])
-    assert (desk.price, desk.list_price, desk.images.count()) == (1200, 1300, 2)
-    assert (categories("DESK"), desk.attributes) == (["home/desks", "sale"], {"mpn": "MPN-1"})
