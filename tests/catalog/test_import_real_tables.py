@@ -330,6 +330,17 @@ def test_barcodes_stand_in_place_of_article_numbers_that_a_table_does_not_have(t
     assert (product("3250391584123").title, product("3250391584123").price) == ("Jambon", Decimal("3.69"))
 
 
+def test_the_word_for_a_product_in_names_of_columns_makes_no_difference(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "numero_prodotto,nome_prodotto,prezzo_prodotto,immagine_prodotto,Prezzo senza IVA",
+        "1,Vaso,35.00,https://example.com/1.jpg,28.69",
+    )
+    report = run(path, "--no-fetch")
+    assert (product("1").title, product("1").price, report["photos_left_out"]) == ("Vaso", 35, 1)
+    assert "columns that are not used: Prezzo senza IVA" in report["notes"]
+
+
 def test_prices_in_francs_of_west_africa(tmp_path: Path) -> None:
     run(table(tmp_path, "sku,title,price", "M1,Mug,12 000Fcfa", "M2,Pot,15000 F CFA"))
     assert [(product(sku).price, product(sku).currency) for sku in ("M1", "M2")] == [(12000, "XOF"), (15000, "XOF")]
