@@ -11,7 +11,8 @@ from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER
 from catalog.selectors import ids_not_matching
 from embeddings.selectors import LiveCollection, covered_by
-from embeddings.vector_index.base import Hit, Vector, best_first
+from embeddings.vector_index.base import Hit, Vector
+from embeddings.vector_index.scoring import best_first
 from recommender.fallback import bestsellers, newest_in_category
 from recommender.filtering import deduplicate_families, deduplicate_pictures
 from recommender.index_query import IndexQuery

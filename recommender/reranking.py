@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embeddings.vector_index.base import Distance, Hit, Vector, similarities
+from embeddings.vector_index.base import Distance, Hit, Vector
+from embeddings.vector_index.scoring import similarities
 
 # How much farther from the query than the last of the nearest a hit may be.
 _FARTHER = 2

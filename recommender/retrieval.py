@@ -10,17 +10,8 @@ import numpy as np
 from embeddings.backends import get_vector_index
 from embeddings.errors import InvalidVector
 from embeddings.metrics import span
-from embeddings.vector_index.base import (
-    Distance,
-    Filter,
-    Hit,
-    IndexCollection,
-    Vector,
-    VectorQuery,
-    best_first,
-    comparable,
-    similarities_of_all,
-)
+from embeddings.vector_index.base import Distance, Filter, Hit, IndexCollection, Vector, VectorQuery
+from embeddings.vector_index.scoring import best_first, comparable, similarities_of_all
 from recommender.selectors import ReadVectors
 
 # Each photo that is asked costs a search in the graph. Of a product with more photos than this, the few that differ most are asked

@@ -10,26 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from embeddings.vector_index.base import (
-    Filter,
-    Hit,
-    IndexCollection,
-    Payload,
-    Point,
-    SparseQuery,
-    VectorQuery,
-    best_first,
-    best_of_products,
-    check_same,
-    checked_points,
-    checked_sparse,
-    near_enough,
-    not_found,
-    query_target,
-    similarities,
-    sparse_product,
-    stored_payload,
-)
+from embeddings.vector_index.base import Filter, Hit, IndexCollection, Payload, Point, SparseQuery, VectorQuery
+from embeddings.vector_index.checks import check_same, checked_points, checked_sparse, not_found, stored_payload
+from embeddings.vector_index.scoring import best_first, best_of_products, near_enough, similarities, sparse_product
+from embeddings.vector_index.targets import query_target
 
 
 @dataclass(slots=True)

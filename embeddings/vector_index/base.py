@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import operator
 import re
 from collections.abc import Collection as AnyCollection
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.errors import CollectionNotFound, IndexMismatch, InvalidFilter, InvalidPayload, InvalidVector
+from embeddings.errors import InvalidFilter
 
 Vector = NDArray[np.float32]
 Payload = Mapping[str, Any]
@@ -26,7 +24,6 @@ FilterValue = str | int | float | bool | Decimal
 MAX_ID = 2**64 - 1
 # Of integers in payloads and filters: a server's protocol ends there, and so do the ids of the database.
 MAX_INTEGER = 2**63 - 1
-_SKETCH_SIZE = 16
 COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 SPARSE_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,31}")
 # Of a collection whose points have none, and of a batch of a scroll.
@@ -80,14 +77,33 @@ class FieldType(StrEnum):
     FLOAT = "float"
     BOOL = "bool"
 
+    @property
+    def described(self) -> str:
+        """What it holds, in messages."""
+        match self:
+            case FieldType.KEYWORD:
+                return "a text"
+            case FieldType.INTEGER:
+                return "an integer of 64 bits with a sign"
+            case FieldType.FLOAT:
+                return "a number"
+            case FieldType.BOOL:
+                return "a boolean"
 
-# For messages.
-_KINDS = {
-    FieldType.KEYWORD: "a text",
-    FieldType.INTEGER: "an integer of 64 bits with a sign",
-    FieldType.FLOAT: "a number",
-    FieldType.BOOL: "a boolean",
-}
+    def holds(self, value: Any) -> bool:
+        """Whether a value can be stored and filtered by."""
+        match self:
+            case FieldType.KEYWORD:
+                return isinstance(value, str)
+            case FieldType.BOOL:
+                return isinstance(value, bool)
+            case FieldType.INTEGER:
+                is_integer = isinstance(value, int) and not isinstance(value, bool)
+                return is_integer and -MAX_INTEGER - 1 <= value <= MAX_INTEGER
+            case FieldType.FLOAT:
+                is_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+                return is_number and math.isfinite(value)
+
 
 # What a point's payload holds and what can be filtered by. Payload indexes are made before any vector is indexed: an HNSW graph
 # that was built first answers filtered queries with next to no recall.
@@ -190,7 +206,7 @@ class Hit(NamedTuple):
         product_id: of its payload.
         score: higher is nearer (see Distance).
         vector: given only where the query asked for it.
-        sketch: of the vector (see `sketch_of`), where the engine has it at hand.
+        sketch: of the vector (see `scoring.sketch_of`), where the engine has it at hand.
         example: position of the query that found it, where several photos of one thing are looked for.
     """
 
@@ -256,11 +272,11 @@ class Filter:
             wanted += [(name, value) for name, values in lists.items() for value in values]
         wanted += [(name, value) for name, lists in self.match_each.items() for values in lists for value in values]
         for name, value in wanted:
-            if not _fits(value, PAYLOAD_FIELDS[name]):
-                raise InvalidFilter(f"{name} holds {_KINDS[PAYLOAD_FIELDS[name]]}, so it never matches {value!r}")
+            if not PAYLOAD_FIELDS[name].holds(value):
+                raise InvalidFilter(f"{name} holds {PAYLOAD_FIELDS[name].described}, so it never matches {value!r}")
         for name in self.ranges:
             if PAYLOAD_FIELDS[name] not in (FieldType.INTEGER, FieldType.FLOAT):
-                raise InvalidFilter(f"{name} holds {_KINDS[PAYLOAD_FIELDS[name]]}, which has no range")
+                raise InvalidFilter(f"{name} holds {PAYLOAD_FIELDS[name].described}, which has no range")
 
 
 UNFILTERED = Filter()
@@ -491,351 +507,3 @@ class VectorIndex(Protocol):
 
     def close(self, name: str | None = None) -> None:
         """Close the files or connections of one collection, or of all; the next call opens them again."""
-
-
-def check_same(stands: IndexCollection, wanted: IndexCollection) -> None:
-    """Compare a collection that exists with the one that is wanted.
-
-    Args:
-        stands: as it exists.
-        wanted: as the encoder version needs it.
-
-    Raises:
-        IndexMismatch: they differ in dim, distance or sparse vectors.
-    """
-    if {*stands.sparse} != {*wanted.sparse}:
-        raise IndexMismatch(
-            f"the index {wanted.name} stands with the sparse vectors {', '.join(sorted(stands.sparse)) or 'none'}, "
-            f"but {', '.join(sorted(wanted.sparse)) or 'none'} are wanted: it has to be rebuilt"
-        )
-    if (stands.dim, stands.distance) != (wanted.dim, wanted.distance):
-        raise IndexMismatch(
-            f"the index {wanted.name} stands with {stands.dim} dimensions compared by {stands.distance}, "
-            f"but {wanted.dim} by {wanted.distance} are wanted: it is not this encoder version's"
-        )
-
-
-def not_found(name: str) -> CollectionNotFound:
-    """The error for a collection that does not exist."""
-    return CollectionNotFound(f"there is no index {name!r}: nothing was indexed yet")
-
-
-def checked_vectors(vectors: Sequence[Vector], dim: int) -> NDArray[np.float32]:
-    """Vectors as a matrix, checked: engines store NaN and all-zero vectors without an error.
-
-    Args:
-        vectors: of any number type.
-        dim: the length that each has to have.
-
-    Returns:
-        float32 [n, dim].
-
-    Raises:
-        InvalidVector: a vector has another shape, an entry that is not finite, or no direction.
-    """
-    for vector in vectors:
-        if np.shape(vector) != (dim,):
-            raise InvalidVector(f"a vector of shape {np.shape(vector)} does not fit a collection of {dim} dimensions")
-    if not dim:
-        return np.empty((len(vectors), 0), dtype=np.float32)
-    with np.errstate(over="ignore", under="ignore"):
-        matrix = np.asarray(vectors, dtype=np.float32).reshape(len(vectors), dim)
-        # As numpy.linalg.norm, which takes longer for a single vector.
-        lengths = np.sqrt(np.add.reduce(matrix * matrix, axis=1))
-    if (lengths > 0).all() and np.isfinite(lengths).all():
-        return matrix
-    if not np.isfinite(matrix).all():
-        raise InvalidVector("a vector has a NaN or infinite entry")
-    if not (lengths > 0).all():
-        raise InvalidVector("a vector is all zeros (or next to it), so it has no direction")
-    raise InvalidVector("a vector is too long for float32 to hold its length")
-
-
-def checked_points(points: Iterable[Point], collection: IndexCollection) -> list[Point]:
-    """Points as they are stored.
-
-    Args:
-        points: of two with one id the later counts.
-        collection: where they are stored.
-
-    Returns:
-        One point for each id, with a float32 vector (unit length for cosine) and JSON values in the payload.
-
-    Raises:
-        InvalidVector: a vector cannot be stored.
-        InvalidPayload: a payload or an id cannot be stored.
-    """
-    latest = {point.id: point for point in points}
-    vectors = checked_vectors([point.vector for point in latest.values()], collection.dim)
-    matrix = comparable(vectors, collection.distance)
-    checked = []
-    for point, vector in zip(latest.values(), matrix, strict=True):
-        if not 0 <= point.id <= MAX_ID:
-            raise InvalidPayload(f"the id {point.id} is not an unsigned number of 64 bits")
-        if point.payload.get("product_id") is None:
-            raise InvalidPayload(f"the point {point.id} has no product_id")
-        if collection.of_products and point.payload["product_id"] != point.id:
-            raise InvalidPayload(f"the point {point.id} of {collection.name} has another id than its product")
-        sparse = {name: checked_sparse(each, name, collection) for name, each in point.sparse.items() if len(each)}
-        checked.append(Point(operator.index(point.id), vector, stored_payload(point.payload), sparse))
-    return checked
-
-
-def checked_sparse(vector: SparseVector, name: str, collection: IndexCollection) -> SparseVector:
-    """A sparse vector, checked: engines answer with anything where indices occur twice.
-
-    Args:
-        vector: what is stored or looked for.
-        name: of the sparse vector.
-        collection: where it is stored.
-
-    Returns:
-        The same.
-
-    Raises:
-        InvalidVector: the collection has no such sparse vector, or the vector is none.
-    """
-    if name not in collection.sparse:
-        raise InvalidVector(
-            f"the index {collection.name} has no sparse vector {name!r}; it has {', '.join(sorted(collection.sparse)) or 'none'}"
-        )
-    indices, values = vector.indices, vector.values
-    if indices.dtype != np.uint32 or indices.shape != values.shape or indices.ndim != 1:
-        raise InvalidVector(f"the sparse vector {name} has to have as many values as indices, which are uint32")
-    if (indices[1:] <= indices[:-1]).any():
-        raise InvalidVector(f"the sparse vector {name} has to have ascending indices, each once")
-    if not np.isfinite(values).all():
-        raise InvalidVector(f"the sparse vector {name} has a NaN or infinite entry")
-    return vector
-
-
-def sparse_product(left: SparseVector, right: SparseVector) -> float:
-    """The product of two sparse vectors, as every adapter scores them."""
-    _, ours, theirs = np.intersect1d(left.indices, right.indices, assume_unique=True, return_indices=True)
-    return float(np.dot(left.values[ours], right.values[theirs]))
-
-
-def comparable(matrix: NDArray[np.float32], distance: Distance) -> NDArray[np.float32]:
-    """Vectors as they are compared. Engines scale too, but leave very short vectors as they are and then score them wrong.
-
-    Args:
-        matrix: float32 [n, dim].
-        distance: how vectors are compared.
-
-    Returns:
-        float32 [n, dim]: of unit length for cosine, else the same.
-    """
-    if distance is not Distance.COSINE or not matrix.shape[1]:
-        return matrix
-    unit: NDArray[np.float32] = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
-    return unit
-
-
-def stored_payload(payload: Payload) -> dict[str, Any]:
-    """A payload as it is stored.
-
-    Args:
-        payload: fields of PAYLOAD_FIELDS and others.
-
-    Returns:
-        The same, each field of PAYLOAD_FIELDS in the type of its index (a Decimal price as a float).
-
-    Raises:
-        InvalidPayload: a field holds a value that its index cannot hold.
-    """
-    stored = dict(payload)
-    for name, field_type in PAYLOAD_FIELDS.items():
-        value = stored.get(name)
-        if value is None:
-            continue
-        many = isinstance(value, (list, tuple, set, frozenset))
-        values = list(value) if many else [value]
-        if wrong := [each for each in values if not _fits(each, field_type)]:
-            raise InvalidPayload(f"{name} holds {_KINDS[field_type]}, which {wrong[0]!r} is not")
-        if field_type is FieldType.FLOAT:
-            values = [float(each) for each in values]
-        stored[name] = values if many else values[0]
-    return stored
-
-
-def sketch_of(vector: Vector) -> bytes:
-    """A few numbers that show which vectors are far apart, without reading them.
-
-    Args:
-        vector: float32 [dim].
-
-    Returns:
-        The bytes of float32 [16 at most], the projection onto orthonormal vectors: two sketches are never farther apart than their
-        vectors.
-    """
-    return sketches_of(vector[None])[0]
-
-
-def sketches_of(vectors: NDArray[np.float32]) -> list[bytes]:
-    """The sketches of several vectors at once.
-
-    Args:
-        vectors: float32 [n, dim].
-
-    Returns:
-        As `sketch_of`.
-    """
-    starts, lengths = _sketched(vectors.shape[1])
-    sketches = (np.add.reduceat(vectors, starts, axis=1) / lengths).astype(np.float32)
-    return [sketch.tobytes() for sketch in sketches]
-
-
-@lru_cache(maxsize=16)
-def _sketched(dim: int) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
-    """Where the pieces of a vector begin that a sketch adds up, and the square roots of their lengths."""
-    starts = np.unique(np.linspace(0, dim, _SKETCH_SIZE, endpoint=False, dtype=int))
-    return starts, np.sqrt(np.diff([*starts, dim]))
-
-
-def possible_ids(ids: Iterable[int]) -> list[int]:
-    """Those of the ids that a point can have, as plain ints; engines fail on others."""
-    return [operator.index(each) for each in ids if 0 <= each <= MAX_ID]
-
-
-def query_target(query: VectorQuery, examples: Mapping[int, Point], collection: IndexCollection) -> Vector:
-    """The one vector that a query looks for.
-
-    Args:
-        query: its examples.
-        examples: the points that `positive_ids` and `negative_ids` name, by id.
-        collection: what is queried.
-
-    Returns:
-        float32 [dim]; of unit length for cosine.
-
-    Raises:
-        InvalidVector: there is no positive example, or the examples cancel out.
-    """
-    if (alone := _one_vector(query, collection)) is not None:
-        return alone
-    if query.positive_ids and not query.positive and not any(each in examples for each in query.positive_ids):
-        raise InvalidVector(f"none of the example points {list(query.positive_ids)} is in the index {collection.name}")
-    positive = [*query.positive, *(examples[each].vector for each in query.positive_ids if each in examples)]
-    negative = [*query.negative, *(examples[each].vector for each in query.negative_ids if each in examples)]
-    target = target_vector(positive, negative, collection.dim)
-    if collection.distance is not Distance.COSINE:
-        return target
-    direction: Vector = target / np.float32(math.sqrt(np.dot(target, target)))
-    return direction
-
-
-def _one_vector(query: VectorQuery, collection: IndexCollection) -> Vector | None:
-    """What a query with one example and nothing else looks for: checked at once. None for another, and for one with an error."""
-    if len(query.positive) != 1 or query.negative or query.positive_ids or query.negative_ids:
-        return None
-    vector: Any = query.positive[0]
-    if np.shape(vector) != (collection.dim,) or getattr(vector, "dtype", None) != np.float32:
-        return None
-    with np.errstate(over="ignore", under="ignore"):
-        square = float(np.dot(vector, vector))
-    if not 0 < square < math.inf:
-        return None
-    target: Vector = vector / np.float32(math.sqrt(square)) if collection.distance is Distance.COSINE else vector
-    return target
-
-
-def best_first(hits: Iterable[Hit]) -> list[Hit]:
-    """Hits from the nearest to the farthest, equal scores by ascending product id, then id."""
-    return sorted(hits, key=lambda hit: (-hit.score, hit.product_id, hit.id))
-
-
-def best_of_products(ranked: Iterable[Hit]) -> list[Hit]:
-    """The first hit of each product, order kept."""
-    best: dict[int, Hit] = {}
-    for hit in ranked:
-        best.setdefault(hit.product_id, hit)
-    return list(best.values())
-
-
-def near_enough(score: float, min_score: float | None) -> bool:
-    """Whether a hit of this score may be returned. min_score: the lowest allowed score; None allows every score."""
-    return min_score is None or score >= min_score
-
-
-def similarities(vectors: NDArray[np.float32], target: Vector, distance: Distance) -> NDArray[np.float32]:
-    """Scores of vectors against one, as every adapter returns them.
-
-    Args:
-        vectors: float32 [n, dim]; of unit length where the distance is cosine.
-        target: float32 [dim]; the same.
-        distance: how they are compared.
-
-    Returns:
-        float32 [n]; higher is nearer.
-    """
-    match distance:
-        case Distance.COSINE | Distance.DOT:
-            scores = vectors @ target
-        case Distance.L2:
-            scores = -np.linalg.norm(vectors - target, axis=1)
-        case Distance.L1:
-            scores = -np.abs(vectors - target).sum(axis=1)
-    return np.asarray(scores, dtype=np.float32)
-
-
-def similarities_of_all(
-    vectors: NDArray[np.float32], targets: NDArray[np.float32], distance: Distance
-) -> NDArray[np.float32]:
-    """Scores of a few vectors against each of several. For requests: it never waits for another core, as BLAS does.
-
-    Args:
-        vectors: float32 [n, dim]; of unit length where the distance is cosine.
-        targets: float32 [m, dim]; the same.
-        distance: how they are compared.
-
-    Returns:
-        float32 [m, n]; higher is nearer.
-    """
-    if distance in (Distance.COSINE, Distance.DOT):
-        return np.asarray(np.einsum("ij,kj->ik", targets, vectors), dtype=np.float32)
-    return np.stack([similarities(vectors, target, distance) for target in targets])
-
-
-def target_vector(positive: Sequence[Vector], negative: Sequence[Vector], dim: int) -> Vector:
-    """The one vector that examples ask for (see VectorQuery). One positive example alone passes through unchanged.
-
-    Args:
-        positive: float32 [dim] each, one at least.
-        negative: float32 [dim] each.
-        dim: their length.
-
-    Returns:
-        float32 [dim].
-
-    Raises:
-        InvalidVector: there is no positive example, or the examples cancel out.
-    """
-    if not positive:
-        raise InvalidVector("a query needs at least one positive example")
-    likes = checked_vectors(positive, dim)
-    if len(likes) == 1 and not negative:
-        alone: Vector = likes[0]
-        return alone
-    liked = _mean_direction(likes)
-    if negative:
-        liked = 2 * liked - _mean_direction(checked_vectors(negative, dim))
-    target: Vector = checked_vectors([liked], dim)[0]
-    return target
-
-
-def _mean_direction(vectors: NDArray[np.float32]) -> Vector:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    mean: Vector = (vectors / lengths).mean(axis=0)
-    return mean
-
-
-def _fits(value: Any, field_type: FieldType) -> bool:
-    if field_type is FieldType.KEYWORD:
-        return isinstance(value, str)
-    if field_type is FieldType.BOOL:
-        return isinstance(value, bool)
-    if isinstance(value, bool):
-        return False
-    if field_type is FieldType.INTEGER:
-        return isinstance(value, int) and -MAX_INTEGER - 1 <= value <= MAX_INTEGER
-    return isinstance(value, (int, float, Decimal)) and math.isfinite(value)

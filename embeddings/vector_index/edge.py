@@ -33,15 +33,16 @@ from embeddings.vector_index.base import (
     Point,
     SparseQuery,
     VectorQuery,
+)
+from embeddings.vector_index.cells import Gathering
+from embeddings.vector_index.checks import (
     check_same,
     checked_points,
     checked_sparse,
     not_found,
     possible_ids,
-    query_target,
     stored_payload,
 )
-from embeddings.vector_index.cells import Gathering
 from embeddings.vector_index.edge_search import Search, ask_together, sparse_hits
 from embeddings.vector_index.edge_shard import LEARNED_FROM, Shard
 from embeddings.vector_index.edge_values import (
@@ -54,6 +55,7 @@ from embeddings.vector_index.edge_values import (
     vector_of,
 )
 from embeddings.vector_index.folder_lock import held, locked
+from embeddings.vector_index.targets import query_target
 
 logger = logging.getLogger(__name__)
 

@@ -23,9 +23,6 @@ from embeddings.vector_index.base import (
     SparseVector,
     Vector,
     VectorQuery,
-    best_first,
-    best_of_products,
-    near_enough,
 )
 from embeddings.vector_index.cells import Near
 from embeddings.vector_index.edge_shard import LEARNED_FROM, Shard
@@ -40,6 +37,7 @@ from embeddings.vector_index.filtered_search import (
     next_step,
 )
 from embeddings.vector_index.known_points import KnownPoint
+from embeddings.vector_index.scoring import best_first, best_of_products, near_enough
 
 _MAX_CANDIDATES = 10_000  # more hits with one score than these are cut by chance, too
 _TIES_GROWTH = 4

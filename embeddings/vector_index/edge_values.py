@@ -19,10 +19,10 @@ from embeddings.vector_index.base import (
     Point,
     SparseVector,
     Vector,
-    possible_ids,
-    sketches_of,
 )
+from embeddings.vector_index.checks import possible_ids
 from embeddings.vector_index.known_points import KnownPoint
+from embeddings.vector_index.scoring import sketches_of
 
 DENSE = ""  # the engine's name of the vector that has none
 _BOOLEANS = [name for name, field_type in PAYLOAD_FIELDS.items() if field_type is FieldType.BOOL]

@@ -54,16 +54,13 @@ from embeddings.vector_index.base import (
     SparseVector,
     Vector,
     VectorQuery,
-    best_first,
-    best_of_products,
+)
+from embeddings.vector_index.checks import (
     check_same,
     checked_points,
     checked_sparse,
-    near_enough,
     not_found,
     possible_ids,
-    query_target,
-    sketch_of,
     stored_payload,
 )
 from embeddings.vector_index.columns import Mask, Rows
@@ -71,7 +68,9 @@ from embeddings.vector_index.filtered_search import FEW_HIDDEN
 from embeddings.vector_index.folder_lock import locked
 from embeddings.vector_index.journal import Journal
 from embeddings.vector_index.payload_columns import PayloadColumns
+from embeddings.vector_index.scoring import best_first, best_of_products, near_enough, sketch_of
 from embeddings.vector_index.sparse_columns import SparseColumns
+from embeddings.vector_index.targets import query_target
 
 Kind = OneOf["flat", "hnsw", "ivf_pq"]
 

@@ -15,7 +15,7 @@ _MOST = 500_000  # some 120 MB of those that were hits, 40 MB of those that were
 
 
 class KnownPoint(NamedTuple):
-    """A point: its product, and the sketch of its vector (see `base.sketch_of`)."""
+    """A point: its product, and the sketch of its vector (see `scoring.sketch_of`)."""
 
     product_id: int
     sketch: bytes

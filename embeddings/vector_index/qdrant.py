@@ -28,15 +28,13 @@ from embeddings.vector_index.base import (
     SparseVector,
     Vector,
     VectorQuery,
-    best_first,
-    best_of_products,
+)
+from embeddings.vector_index.checks import (
     check_same,
     checked_points,
     checked_sparse,
-    near_enough,
     not_found,
     possible_ids,
-    query_target,
     stored_payload,
 )
 from embeddings.vector_index.filtered_search import (
@@ -51,6 +49,8 @@ from embeddings.vector_index.filtered_search import (
     next_step,
 )
 from embeddings.vector_index.qdrant_server import REQUEST_ERRORS, QdrantServer, stands_already
+from embeddings.vector_index.scoring import best_first, best_of_products, near_enough
+from embeddings.vector_index.targets import query_target
 
 T = TypeVar("T")
 P = ParamSpec("P")

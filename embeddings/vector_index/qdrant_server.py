@@ -25,7 +25,7 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from embeddings.errors import CollectionNotFound, IndexLocked, IndexUnavailable
-from embeddings.vector_index.base import not_found
+from embeddings.vector_index.checks import not_found
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,8 @@ from embeddings.indexing import payloads_of
 from embeddings.models import ImageEmbedding
 from embeddings.parts.layout import Weights
 from embeddings.selectors import LiveCollection, covered_by
-from embeddings.vector_index.base import Distance, Vector, comparable, similarities_of_all
+from embeddings.vector_index.base import Distance, Vector
+from embeddings.vector_index.scoring import comparable, similarities_of_all
 from recommender.export.answers import ExportedAnswer, StateFile
 from recommender.selectors import vectors_of_images
 

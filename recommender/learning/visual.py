@@ -13,7 +13,8 @@ from catalog.models import ProductImage
 from embeddings.encoders.mapped import mapped
 from embeddings.parts.layout import SHAPE
 from embeddings.selectors import LiveCollection
-from embeddings.vector_index.base import Vector, comparable, similarities
+from embeddings.vector_index.base import Vector
+from embeddings.vector_index.scoring import comparable, similarities
 from recommender.selectors import vectors_of_images
 
 _PRODUCTS_A_QUERY = 500

@@ -22,7 +22,7 @@ from embeddings.text.fusion import normalised_fusion, reciprocal_rank_fusion
 from embeddings.text.queries import query_of
 from embeddings.text.ranking import unknown_words
 from embeddings.text.synonyms import colour_synonyms, read_synonyms, widened
-from embeddings.vector_index.base import sparse_product
+from embeddings.vector_index.scoring import sparse_product
 
 
 class Shop:
