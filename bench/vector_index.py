@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from bench.tables import publish
 from embeddings.vector_index.base import Filter, IndexCollection, Point, Range, VectorIndex, VectorQuery
 from embeddings.vector_index.edge import EdgeVectorIndex
-from embeddings.vector_index.faiss import FaissVectorIndex, Kind
+from embeddings.vector_index.faiss import FaissVectorIndex
+from embeddings.vector_index.faiss_structures import Kind
 from embeddings.vector_index.qdrant import QdrantVectorIndex
 
 TOP = 10

@@ -24,7 +24,8 @@ from embeddings.vector_index.base import (
     SparseVector,
     VectorQuery,
 )
-from embeddings.vector_index.faiss import FaissVectorIndex, Kind
+from embeddings.vector_index.faiss import FaissVectorIndex
+from embeddings.vector_index.faiss_structures import Kind
 
 REPOSITORY = Path(__file__).parents[2]
 SHIRTS = IndexCollection("shirts-v1", 16)
