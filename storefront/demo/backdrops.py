@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from storefront.demo.attributes import Rgb, hex_rgb
+from storefront.demo.attributes import hex_rgb
 from storefront.demo.noise import Field, cloudy_noise, fine_grain, sampled, smooth_noise
+from storefront.demo.surfaces import planes_of
 
 STUDIO_TONES = ("#f8f5f0", "#f4f5f6", "#f9f4ec", "#f3f6f2")
 WALL_TONES = ("#e2dccf", "#cfdad2", "#ecd6ca", "#cdd8e2", "#e4dce6", "#e9e0c4", "#c3cdc8", "#d9c6b3")
@@ -26,9 +27,9 @@ class Backdrop:
 
 
 def backdrop_pixels(backdrop: Backdrop, size: int, foot: float | None) -> Field:
-    """Pixels, float32 [size, size, 3]; `foot` is the height of the ground line, 0 to 1, None for a plane from above."""
+    """Pixels, float32 [3, size, size]; `foot` is the height of the ground line, 0 to 1, None for a plane from above."""
     x, y = _grid(size)
-    tone = np.array(hex_rgb(backdrop.tone), dtype=np.float32)
+    tone = _rgb(backdrop.tone)
     away = x if backdrop.light_from_left else 1 - x
     if foot is None:
         pixels = _ground(backdrop.floor, x * 200 + backdrop.shift, y * 200, tone)
@@ -39,49 +40,47 @@ def backdrop_pixels(backdrop: Backdrop, size: int, foot: float | None) -> Field:
         light = 1.04 - 0.08 * away - 0.13 * np.abs(y - 0.45)
     if backdrop.window:
         light = light * _window_light(away, y)
-    return pixels * light[..., None]
+    return pixels * light
 
 
 def _room(backdrop: Backdrop, x: Field, y: Field, tone: Field, horizon: float) -> Field:
-    pixels = np.empty((*x.shape, 3), dtype=np.float32)
+    pixels = np.empty((3, *x.shape), dtype=np.float32)
     pixels[:] = tone
     if backdrop.floor == "paper":
         # A seamless roll of paper: the wall bends into the floor.
         bend = 1 / (1 + np.exp(-(y - horizon) * 26))
-        lit: Field = pixels * (1 - 0.045 * np.exp(-(((y - horizon) / 0.06) ** 2)) + 0.02 * bend)[..., None]
+        lit: Field = pixels * (1 - 0.045 * np.exp(-(((y - horizon) / 0.06) ** 2)) + 0.02 * bend)
         return lit
-    pixels *= (1 + 0.012 * sampled(cloudy_noise(), x * 300, y * 300))[..., None]
+    pixels *= 1 + 0.012 * sampled(cloudy_noise(), x * 300, y * 300)
     first = int(np.searchsorted(y[:, 0], horizon))
     depth = (y[first:] - horizon) / max(1 - horizon, 1e-3)
     # Perspective: distant parts are smaller and flatter.
     across = (x[first:] - 0.5) * 240 / (0.55 + 0.45 * depth) + backdrop.shift
     ground = _ground(backdrop.floor, across, depth * 60, tone * 0.97)
-    pixels[first:] = ground * (0.94 + 0.1 * depth)[..., None]
+    pixels[:, first:] = ground * (0.94 + 0.1 * depth)
     edge = np.clip((y[first:] - horizon) * 60, 0, 1)
-    pixels[first:] *= (0.86 + 0.14 * edge)[..., None]
+    pixels[:, first:] *= 0.86 + 0.14 * edge
     return pixels
 
 
 def _ground(kind: str, u: Field, v: Field, tone: Field) -> Field:
     if kind == "paper":
-        return tone * (1 + 0.008 * sampled(fine_grain(), u * 2, v * 2))[..., None]
+        return tone * (1 + 0.008 * sampled(fine_grain(), u * 2, v * 2))
     if kind == "linen":
         weave = 0.024 * sampled(fine_grain(), u * 0.8, v * 3) + 0.024 * sampled(fine_grain(), u * 3, v * 0.8)
         tile = smooth_noise()
         folds = sampled(tile, u * 0.9 + v * 0.5, v * 0.7) - sampled(tile, u * 0.9 + v * 0.5 + 8, v * 0.7 + 5)
-        return tone * (1 + weave + 0.028 * folds)[..., None]
+        return tone * (1 + weave + 0.028 * folds)
     if kind == "stone":
         cloud = sampled(cloudy_noise(), u * 1.1, v * 1.1)
-        return (0.5 * tone + 0.5 * _rgb("#e4e2de")) * (1 + 0.022 * cloud + 0.012 * sampled(fine_grain(), u, v))[
-            ..., None
-        ]
+        return (0.5 * tone + 0.5 * _rgb("#e4e2de")) * (1 + 0.022 * cloud + 0.012 * sampled(fine_grain(), u, v))
     if kind == "boards":
         plank = np.floor(v / 34)
         figure = _wood_figure(u + plank * 61, v + plank * 17)
         seam = np.abs(np.mod(v / 34 + 0.5, 1) - 0.5) < 0.012
         shade = figure * (1 + 0.05 * np.sin(plank * 2.4)) * (1 - 0.28 * seam)
-        return _rgb("#c2a582") * shade[..., None]
-    return _rgb("#c8a273" if kind == "oak" else "#7d5a42") * _wood_figure(u, v)[..., None]
+        return _rgb("#c2a582") * shade
+    return _rgb("#c8a273" if kind == "oak" else "#7d5a42") * _wood_figure(u, v)
 
 
 def _wood_figure(u: Field, v: Field) -> Field:
@@ -100,8 +99,7 @@ def _window_light(away: Field, y: Field) -> Field:
 
 
 def _rgb(code: str) -> Field:
-    colour: Rgb = hex_rgb(code)
-    return np.array(colour, dtype=np.float32)
+    return planes_of(hex_rgb(code))
 
 
 @lru_cache(maxsize=4)

@@ -11,7 +11,7 @@ from storefront.demo.backdrops import Backdrop, backdrop_pixels
 from storefront.demo.noise import Field
 from storefront.demo.outlines import Outline
 from storefront.demo.relief import Flat, Lamp, Patch, Relief, blurred
-from storefront.demo.surfaces import Surface
+from storefront.demo.surfaces import Surface, planes_of
 
 _SUPERSAMPLING = 4  # of outlines only; colour and light are smooth enough at the size of the image
 
@@ -81,7 +81,7 @@ def photograph(drawing: Drawing, camera: Camera, backdrop: Backdrop, size: int) 
     foot = int(np.flatnonzero(whole.max(axis=1) > 0.5)[-1])
     pixels = backdrop_pixels(backdrop, size, foot / size if drawing.standing else None)
     shadow = _floor_shadow(whole, foot, camera.lamp) if drawing.standing else _drop_shadow(whole, camera.lamp)
-    pixels *= 1 - shadow[..., None] * np.array([0.98, 1.0, 1.0], dtype=np.float32)
+    pixels *= 1 - shadow * planes_of((0.98, 1.0, 1.0))
 
     u, v = _object_coordinates(camera, size)
     pixel = camera.unit / size
@@ -94,11 +94,12 @@ def photograph(drawing: Drawing, camera: Camera, backdrop: Backdrop, size: int) 
             _shade_beneath(pixels, painted, layer, cut, camera.lamp, pixel)
         patch = Patch(u[at], v[at], cut.cover, pixel)
         lit = layer.relief.lit(patch, camera.lamp, layer.surface.material)
-        rgb = layer.surface.paint(lit.u, lit.v, pixel) * (lit.diffuse * layer.tone)[..., None]
-        rgb = rgb + (np.broadcast_to(lit.specular, cut.cover.shape))[..., None] * (1.02 - rgb)
-        alpha = (cut.cover * layer.opacity)[..., None]
-        pixels[at] += alpha * (rgb - pixels[at])
-        np.maximum(painted[at], cut.cover * layer.opacity, out=painted[at])
+        rgb = layer.surface.paint(lit.u, lit.v, pixel) * (lit.diffuse * layer.tone)
+        rgb = rgb + lit.specular * (1.02 - rgb)
+        alpha = cut.cover * layer.opacity
+        beneath = pixels[:, *at]
+        beneath += alpha * (rgb - beneath)
+        np.maximum(painted[at], alpha, out=painted[at])
     return _expose(pixels, camera)
 
 
@@ -175,13 +176,13 @@ def _drop_shadow(whole: Field, lamp: Lamp) -> Field:
 def _shade_beneath(pixels: Field, painted: Field, layer: Layer, cut: _Cut, lamp: Lamp, pixel: float) -> None:
     reach = max(layer.lift / pixel, 1.0)
     margin = int(reach * 2.5) + 1
-    rows = slice(max(0, cut.rows.start - margin), min(pixels.shape[0], cut.rows.stop + margin))
-    columns = slice(max(0, cut.columns.start - margin), min(pixels.shape[1], cut.columns.stop + margin))
+    rows = slice(max(0, cut.rows.start - margin), min(painted.shape[0], cut.rows.stop + margin))
+    columns = slice(max(0, cut.columns.start - margin), min(painted.shape[1], cut.columns.stop + margin))
     dark = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
     top, left = cut.rows.start - rows.start, cut.columns.start - columns.start
     dark[top : top + cut.cover.shape[0], left : left + cut.cover.shape[1]] = cut.cover
     dark = blurred(_shifted(dark, -lamp.x * reach, -lamp.y * reach), reach)
-    pixels[rows, columns] *= 1 - (0.48 * layer.opacity * dark * painted[rows, columns])[..., None]
+    pixels[:, rows, columns] *= 1 - 0.48 * layer.opacity * dark * painted[rows, columns]
 
 
 def _shifted(values: Field, right: float, down: float) -> Field:
@@ -196,9 +197,10 @@ def _shifted(values: Field, right: float, down: float) -> Field:
 
 def _expose(pixels: Field, camera: Camera) -> Image.Image:
     """Exposure, white balance and sensor noise, as a camera adds them."""
-    gain = camera.exposure * np.array([1 + camera.warmth, 1.0, 1 - camera.warmth], dtype=np.float32)
+    gain = camera.exposure * planes_of((1 + camera.warmth, 1.0, 1 - camera.warmth))
     pixels = pixels * gain
     if camera.noise:
         rng = np.random.default_rng(camera.seed)
-        pixels = pixels + camera.noise * rng.standard_normal(pixels.shape[:2], dtype=np.float32)[..., None]
-    return Image.fromarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8), "RGB")
+        pixels = pixels + camera.noise * rng.standard_normal(pixels.shape[1:], dtype=np.float32)
+    values = (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return Image.merge("RGB", [Image.fromarray(plane) for plane in values])

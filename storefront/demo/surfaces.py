@@ -47,16 +47,20 @@ class Surface:
         return replace(self, turn=1 - self.turn)
 
     def paint(self, u: Field, v: Field, pixel: float) -> Field:
-        """Colours at (u, v), float32 [h, w, 3]; `pixel` is the size of a pixel in object units, for antialiasing."""
+        """Colours at (u, v), float32 [3, h, w]; `pixel` is the size of a pixel in object units, for antialiasing."""
         if self.turn:
             u, v = v, u
-        base = np.array(self.colour, dtype=np.float32)
-        rgb = np.broadcast_to(base, (*u.shape, 3))
+        rgb = base = planes_of(self.colour)
         if self.pattern != "plain":
             cover = _PATTERNS[self.pattern](self, u, v, pixel)
-            rgb = rgb + cover[..., None] * (np.array(self.accent, dtype=np.float32) - base)
+            rgb = base + cover * (planes_of(self.accent) - base)
         grain = _TEXTURES[self.material.texture](u + self.phase, v + self.phase)
-        return rgb * grain[..., None]
+        return rgb * grain
+
+
+def planes_of(colour: Rgb) -> Field:
+    """A colour to calculate with, float32 [3, 1, 1]. Colours come before rows and columns, so that NumPy's loops run along rows."""
+    return np.array(colour, dtype=np.float32)[:, None, None]
 
 
 def _edge(distance: Field, pixel: float) -> Field:
