@@ -333,7 +333,7 @@ def _detect_xml_format(head: bytes) -> str:
         return "merchant"
     if catalogue := _marked_catalogue(children):
         return catalogue
-    if MARKS_OF_UPDATES.get(root_of(children)) in children[root_of(children)]:
+    if MARKS_OF_UPDATES.get(root_of(children)) in children.get(root_of(children), ()):
         return SALESFORCE_UPDATES
     return "bmecat" if root_of(children) == BMECAT_ROOT else comparison_site(children) or "xml"
 
