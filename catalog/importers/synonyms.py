@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from django.conf import settings
 from django.conf.locale import LANG_INFO
@@ -17,6 +18,8 @@ from catalog.importers.mapping import FIELDS, FieldMapping
 
 _ATTRIBUTE = "attribute."
 _MAX_NOTED = 20
+# Of a name: where a table has none, whole descriptions stand in its first line.
+_MOST_CHARACTERS = 200
 _PRICES = ("price", "list_price")
 
 # Codes of currencies only where they are in capitals: `price_all`, `price_top`.
@@ -102,7 +105,8 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
     """
     mapping = mapping or FieldMapping()
     taken = _used_columns(mapping)
-    free = [header for header in dict.fromkeys(headers) if header not in taken]
+    names = (header for header in headers if len(header.strip()) <= _MOST_CHARACTERS)
+    free = [header for header in dict.fromkeys(names) if header not in taken]
     done = {*mapping.columns, *mapping.values}
     found: dict[str, tuple[str, ...]] = {}
     for name in FIELDS:
@@ -278,10 +282,15 @@ def without_currency(header: str) -> tuple[str, str]:
 
 
 def _key(text: str) -> str:
-    """A name without case, accents, spaces and punctuation."""
-    decomposed = unicodedata.normalize(
-        "NFKD", _PREFIX.sub("", text.strip().lower()).replace("ł", "l").replace("ß", "ss")
-    )
+    """A name without case, accents, spaces and punctuation; "" for a text that is too long for one."""
+    name = text.strip()
+    return _key_of_name(name) if len(name) <= _MOST_CHARACTERS else ""
+
+
+# Each column is looked at for each field.
+@lru_cache(4096)
+def _key_of_name(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", _PREFIX.sub("", text.lower()).replace("ł", "l").replace("ß", "ss"))
     return "".join(each for each in decomposed if each.isalnum())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable
@@ -316,6 +317,13 @@ def test_a_dry_run_lists_what_the_catalogue_does_not_have(tmp_path: Path) -> Non
 
 
 # Columns that are known by their names
+
+
+def test_columns_are_found_in_a_moment_beside_long_texts() -> None:
+    texts = [f"{number} " + "lorem ipsum " * 1000 for number in range(300)]
+    started = time.process_time()
+    assert find_columns([*texts, "Price (EUR)"]) == {"price": ("Price (EUR)",)}
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
