@@ -149,18 +149,9 @@ def deduplicate_pictures(hits: Sequence[Hit], distance: Distance, limit: int, re
     Returns:
         The hits that are kept, in the same order.
     """
-    unclear = _may_be_equal(hits, distance)
-    if not unclear:
-        return [*hits]
-    missing = [hit.id for hit in unclear if hit.vector is None]
-    read = read_vectors(missing) if missing else {}
-    vectors = [(hit.id, read.get(hit.id) if hit.vector is None else hit.vector) for hit in unclear]
-    known = [(point_id, vector) for point_id, vector in vectors if vector is not None]
-    if len(known) < 2:
-        return [*hits]
-    matrix = np.stack([vector for _, vector in known])
-    copies = {known[position][0] for position in _copies(matrix, limit)}
-    return [hit for hit in hits if hit.id not in copies]
+    places, matrix = _unclear(hits, distance, read_vectors)
+    copies = {places[row] for row in _copies(matrix, limit)} if places else set()
+    return [hit for place, hit in enumerate(hits) if place not in copies] if copies else [*hits]
 
 
 def same_pictures(hits: Sequence[Hit], distance: Distance, read_vectors: ReadVectors) -> list[tuple[int, int]]:
@@ -174,32 +165,41 @@ def same_pictures(hits: Sequence[Hit], distance: Distance, read_vectors: ReadVec
     Returns:
         Pairs of positions, the better one first.
     """
-    unclear = _may_be_equal(hits, distance)
-    if not unclear:
+    places, matrix = _unclear(hits, distance, read_vectors)
+    if not places:
         return []
-    missing = [hit.id for hit in unclear if hit.vector is None]
-    read = read_vectors(missing) if missing else {}
-    places = {hit.id: place for place, hit in enumerate(hits)}
-    vectors = [(places[hit.id], read.get(hit.id) if hit.vector is None else hit.vector) for hit in unclear]
-    known = [(place, vector) for place, vector in vectors if vector is not None]
-    if len(known) < 2:
-        return []
-    matrix = np.stack([vector for _, vector in known])
     equal = np.triu(_equal(matrix, np.einsum("ij,ij->i", matrix, matrix)), 1)
-    return [(known[first][0], known[second][0]) for first, second in np.argwhere(equal).tolist()]
+    return [(places[first], places[second]) for first, second in np.argwhere(equal).tolist()]
 
 
-def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[Hit]:
-    """The hits that look the same as another by how far they are from the query, or by their sketches."""
+def _unclear(
+    hits: Sequence[Hit], distance: Distance, read_vectors: ReadVectors
+) -> tuple[list[int], NDArray[np.float32]]:
+    """The positions of hits that may show the same picture as another, and their vectors; of fewer than two, none."""
+    unclear = _may_be_equal(hits, distance)
+    missing = [hits[place].id for place in unclear if hits[place].vector is None]
+    read = read_vectors(missing) if missing else {}
+    vectors = {
+        place: vector
+        for place in unclear
+        if (vector := read.get(hits[place].id) if hits[place].vector is None else hits[place].vector) is not None
+    }
+    if len(vectors) < 2:
+        return [], np.empty((0, 0), np.float32)
+    return [*vectors], np.stack([*vectors.values()])
+
+
+def _may_be_equal(hits: Sequence[Hit], distance: Distance) -> list[int]:
+    """The positions of hits that look the same as another by how far they are from the query, or by their sketches."""
     if len(hits) < 2:
         return []
     cosines = [cosine for hit in hits if (cosine := distance.cosine_of(hit.score)) is not None]
     if len(cosines) < len(hits):
-        return [*hits]
+        return [*range(len(hits))]
     angles = [math.acos(min(1.0, max(-1.0, cosine))) for cosine in cosines]
     near = [after - before <= _SAME_PICTURE_ANGLE for before, after in pairwise(angles)]
-    unclear = [hit for hit, before, after in zip(hits, [False, *near], [*near, False], strict=True) if before or after]
-    sketches = [hit.sketch for hit in unclear if hit.sketch is not None]
+    unclear = [place for place, is_near in enumerate(zip([False, *near], [*near, False], strict=True)) if any(is_near)]
+    sketches = [sketch for place in unclear if (sketch := hits[place].sketch) is not None]
     if not sketches or len(sketches) < len(unclear) or len(unclear) > _COMPARED_AT_ONCE:
         return unclear
     return [unclear[position] for position in _equal_sketches(sketches)]
