@@ -201,6 +201,9 @@ READ_AS_CATALOGUE = FactKind("read-as-catalogue", _("read as a catalogue of %(sy
 READ_AS = frozenset((READ_AS_EXPORT, READ_AS_FEED, READ_AS_CATALOGUE))
 NO_PRODUCTS = FactKind("no-products", _("there is no product in the file: is it the right one, and all of it?"))
 EACH_ELEMENT = FactKind("each-element", _("each element %(element)s is read as a product"))
+SALE_PRICES = FactKind(
+    "sale-prices", _("%(column)s is the price where it is lower than the price, and the other one the list price")
+)
 EACH_OBJECT = FactKind(
     "each-object", _("each object of %(model)s is read as a product; %(others)s other objects were left out")
 )

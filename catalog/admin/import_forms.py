@@ -21,7 +21,7 @@ from unfold.widgets import (
 from catalog.importers.api_products import API_SYSTEMS
 from catalog.importers.comparison_feed import COMPARISON_SITES
 from catalog.importers.encodings import ENCODINGS
-from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, required_fields
+from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, SALE_PRICE, required_fields
 from catalog.importers.preview import CataloguePreview, ColumnPreview
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.importers.salesforce_updates import FORMAT as SALESFORCE_UPDATES
@@ -62,6 +62,7 @@ FIELD_LABELS: Mapping[str, Promise] = {
     "brand": _("brand"),
     "price": _("price"),
     "list_price": _("list price (before a reduction)"),
+    SALE_PRICE: _("price of a sale (where it is lower)"),
     "currency": _("currency"),
     "available": _("available (stock)"),
     "active": _("active (shown in the shop)"),

@@ -272,6 +272,13 @@ weitere bilder, zusatzbilder,
 images supplémentaires, autres images, imágenes adicionales, immagini aggiuntive, extra afbeeldingen, dodatkowe zdjęcia,
 imagens adicionais
 """
+# Prices of sales, which are the price where they are lower than it.
+SALE_PRICES = """
+sale price, special price, offer price, discount price, discounted price, promo price, promotional price,
+angebotspreis, sonderpreis, aktionspreis, prix promo, prix soldé, precio de oferta, precio oferta, precio rebajado,
+precio promocional, prezzo scontato, prezzo offerta, actieprijs, aanbiedingsprijs, cena promocyjna, preço promocional,
+preço promo, акционная цена, акційна ціна, akční cena
+"""
 # Columns that shops have and that are no field here: they are named if they were not used.
 WELL_KNOWN = """
 sale price, special price, offer price, discount price, sale price effective date, angebotspreis, sonderpreis, prix promo,

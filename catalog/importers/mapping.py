@@ -47,6 +47,7 @@ MULTI_COLUMN_FIELDS = ("category", "tags", "image")
 # The attribute that keeps the word of a product that can be bought in another way than others: pre-order.
 AVAILABILITY = "availability"
 _PRICES = ("price", "list_price")
+SALE_PRICE = "sale_price"
 _MAX_NAMED = 10
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SAID_NOTHING = frozenset(("n/a", "#n/a", "nan", "null", "undefined", "-", "--", "—"))
@@ -62,7 +63,8 @@ class FieldMapping:
 
     Attributes:
         columns: columns of each field; category (its levels), tags and image may have several. A field that is not here uses
-            the column of the same name, if there is one.
+            the column of the same name, if there is one. `sale_price` is a lower price: it becomes the price, and the other one the
+            list price.
         values: constants; {column} in them is replaced by the row's value of that column.
         category_separator: between levels of a category in one column; "" to find it.
         image_separator: between photos in one column; "" to find it.
@@ -92,7 +94,7 @@ class FieldMapping:
 
     def __post_init__(self) -> None:
         for name in (*self.columns, *self.values):
-            if name not in FIELDS and not (name.startswith(_ATTRIBUTE) and len(name) > len(_ATTRIBUTE)):
+            if name not in (*FIELDS, SALE_PRICE) and not (name.startswith(_ATTRIBUTE) and len(name) > len(_ATTRIBUTE)):
                 known = ", ".join((*FIELDS, f"{_ATTRIBUTE}NAME"))
                 raise InvalidSource(file_facts.NO_SUCH_FIELD(field=name, fields=known))
         for name, columns in self.columns.items():
@@ -261,7 +263,7 @@ class RowBuilder:
         photos: dict[str, None] = {}
         for record in records:
             photos |= dict.fromkeys(column for column, value in record.items() if self._is_unused_photo(column, value))
-            prices += [text for name in _PRICES for text in self._texts(record, name)]
+            prices += [text for name in (*_PRICES, SALE_PRICE) for text in self._texts(record, name)]
             categories += self._texts(record, "category")
         self._usual_decimal = usual_decimal(prices)
         self._slashes = levels_by_slash(categories)
@@ -370,11 +372,12 @@ class RowBuilder:
         """Currency, price and list price. What cannot be read is None, with a warning."""
         declared = self._text(record, "currency")
         declared_codes = currencies_of(declared)
+        texts = {name: self._text(record, name) for name in (*_PRICES, SALE_PRICE)}
         read: dict[str, Price | None] = {}
-        for name in _PRICES:
+        for name, text in texts.items():
             try:
                 read[name] = parse_price(
-                    self._text(record, name),
+                    text,
                     decimal=self._mapping.decimal,
                     usual_decimal=self._usual_decimal,
                     currency=declared_codes[0] if declared_codes else "",
@@ -382,6 +385,13 @@ class RowBuilder:
             except RowRejected as error:
                 values.warn(str(error))
                 read[name] = None
+        sale, full = read.pop(SALE_PRICE), read["price"]
+        if sale is not None and full is not None and 0 < sale.amount < full.amount:
+            read = {"price": replace(sale, currencies=sale.currencies or full.currencies), "list_price": full}
+        if SALE_PRICE in values.fields:
+            # A sale that is over leaves no list price behind.
+            values.fields.discard(SALE_PRICE)
+            values.fields.add("list_price")
         try:
             currency = _currency(declared, declared_codes, read["price"])
         except RowRejected as error:

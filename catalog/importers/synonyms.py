@@ -12,9 +12,9 @@ from django.conf import settings
 from django.conf.locale import LANG_INFO
 
 from catalog import facts
-from catalog.importers.column_names import FURTHER_IMAGES, SYNONYMS, WELL_KNOWN
+from catalog.importers.column_names import FURTHER_IMAGES, SALE_PRICES, SYNONYMS, WELL_KNOWN
 from catalog.importers.currencies import currencies_of
-from catalog.importers.mapping import FIELDS, FieldMapping
+from catalog.importers.mapping import FIELDS, SALE_PRICE, FieldMapping
 
 _ATTRIBUTE = "attribute."
 _MAX_NOTED = 20
@@ -79,11 +79,27 @@ def with_known_columns(mapping: FieldMapping, headers: Sequence[str], *, are_pat
         if code := without_currency(column)[1]:
             values["currency"] = code
             notes.append(facts.CURRENCY_OF_COLUMN(currency=code, column=column))
+    if sale := _sale_column(headers, found, mapping):
+        found[SALE_PRICE] = (sale,)
+        notes.append(facts.SALE_PRICES(column=sale))
     used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
     unused = [header for header in headers if header not in used and is_well_known(header)]
     if unused:
         notes.append(facts.unused_columns(unused, _MAX_NOTED))
     return KnownColumns(replace(mapping, columns={**found, **mapping.columns}, values=values), notes)
+
+
+def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:
+    """The column of prices of sales; "" where there is none, no other price, or columns say when a sale is."""
+    if (
+        "price" not in {*found, *mapping.columns}
+        or {SALE_PRICE, "list_price"} & mapping.columns.keys()
+        or any(_SALE_DATE.search(header) for header in headers)
+    ):
+        return ""
+    taken = _used_columns(mapping) | {column for columns in found.values() for column in columns}
+    names = (header for header in headers if header not in taken)
+    return next((header for header in names if _key(without_currency(header)[0]) in _SALE_KEYS), "")
 
 
 def _title_of_model(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:
@@ -341,6 +357,10 @@ _PRODUCT_WORDS = frozenset(
 )
 _LANGUAGES = frozenset(code[:2] for code in LANG_INFO)
 _KEYS = {name: _keys(by_language.values()) for name, by_language in SYNONYMS.items()}
+_SALE_KEYS = _keys([SALE_PRICES]).keys()
+_SALE_DATE = re.compile(
+    r"(?:sale|special|promo|offer|discount).*(?:from|to\b|start|end|date|effective|valid)", re.IGNORECASE
+)
 _MODEL_KEYS = _keys(["model, model name, folder id, modell, modelo, modello, модель"]).keys()
 _FURTHER_KEYS = _keys([FURTHER_IMAGES]).keys()
 _WELL_KNOWN_KEYS = _keys([WELL_KNOWN]).keys()

@@ -341,6 +341,38 @@ def test_the_word_for_a_product_in_names_of_columns_makes_no_difference(tmp_path
     assert "columns that are not used: Prezzo senza IVA" in report["notes"]
 
 
+def test_a_lower_price_of_a_sale_is_the_price(tmp_path: Path) -> None:
+    lines = [
+        "sku,nome,Preço normal,Preço promocional",
+        'A,Vinho,"20,00","15,50"',
+        'B,Queijo,"8,00",',
+        'C,Mel,"5,00","6,00"',
+    ]
+    path = table(tmp_path, *lines)
+    report = run(path)
+    found = [(product(sku).price, product(sku).list_price) for sku in ("A", "B", "C")]
+    assert found == [(Decimal("15.5"), 20), (8, None), (5, None)]
+    assert (
+        "Preço promocional is the price where it is lower than the price, and the other one the list price"
+        in report["notes"]
+    )
+    # The sale is over.
+    run(table(tmp_path, lines[0], 'A,Vinho,"20,00",'))
+    assert (product("A").price, product("A").list_price) == (20, None)
+
+
+def test_a_column_can_be_named_as_the_price_of_a_sale(tmp_path: Path) -> None:
+    path = table(tmp_path, "sku,name,price,Outlet", "A,Mug,20,15")
+    run(path, "--map", "sale_price=Outlet")
+    assert (product("A").price, product("A").list_price) == (15, 20)
+
+
+def test_a_sale_with_dates_is_left_to_who_knows_them(tmp_path: Path) -> None:
+    report = run(table(tmp_path, "sku,name,price,sale_price,sale_price_start_date", "A,Mug,20,15,2099-01-01"))
+    assert (product("A").price, product("A").list_price) == (20, None)
+    assert any("sale_price" in note and "not used" in note for note in report["notes"])
+
+
 def test_prices_in_francs_of_west_africa(tmp_path: Path) -> None:
     run(table(tmp_path, "sku,title,price", "M1,Mug,12 000Fcfa", "M2,Pot,15000 F CFA"))
     assert [(product(sku).price, product(sku).currency) for sku in ("M1", "M2")] == [(12000, "XOF"), (15000, "XOF")]
