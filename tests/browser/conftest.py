@@ -42,6 +42,8 @@ from tests.factories import jpeg
 
 # What V8 optimises for a page is hardly used before the next one is opened: without that, a page takes five sixths of the time.
 _SCRIPTS = "--js-flags=--max-optimized-bytecode-size=0"
+# No process is started ahead for a next site: each test is a visitor of its own, whose pages no process of another may show.
+_NO_SPARE = "--renderer-process-limit=1"
 # Long, for a busy machine: a test that passes does not wait for it.
 TIMEOUT_MS = 20_000
 
@@ -84,7 +86,7 @@ def browser() -> Iterator[Browser]:
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Playwright runs an event loop in this thread, in which Django refuses to use the database.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        browser = playwright.chromium.launch(executable_path=executable, args=(*FLAGS, _SCRIPTS))
+        browser = playwright.chromium.launch(executable_path=executable, args=(*FLAGS, _SCRIPTS, _NO_SPARE))
         yield browser
         browser.close()
 
