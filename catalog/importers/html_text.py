@@ -66,11 +66,11 @@ def html_to_text(text: str) -> str:
 def _of_blocks(text: str) -> str:
     """The HTML of blocks; the text itself if it is none of Editor.js."""
     try:
-        content = json.loads(text, strict=False)
-    except ValueError:
+        blocks = json.loads(text, strict=False).get("blocks")
+        found = [block.get("data") for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+        return "".join(f"<p>{line}</p>" for data in found for line in _lines_of(data)) or text
+    except (ValueError, RecursionError):
         return text
-    found = [block.get("data") for block in content.get("blocks", ()) if isinstance(block, dict)]
-    return "".join(f"<p>{line}</p>" for data in found for line in _lines_of(data))
 
 
 def _lines_of(data: object) -> Iterator[str]:

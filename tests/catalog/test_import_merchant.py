@@ -265,6 +265,14 @@ def test_memory_does_not_grow_with_the_items(tmp_path: Path) -> None:
         ("a<br>b<ul><li>c</li><li>d</li></ul>", "a\nb\nc\nd"),
         ("<style>p {}</style>seen<script>alert(1)</script>", "seen"),
         ("Caf&eacute; <b>bold</b>\n  text", "Café bold text"),
+        (
+            '{"blocks": [{"data": {"text": "Of <b>wool</b>"}}, {"data": {"items": ["soft", "warm"]}}]}',
+            "Of wool\nsoft\nwarm",
+        ),
+        # Only like it.
+        ('{"blocks": [{"data": {"text": "cut off', '{"blocks": [{"data": {"text": "cut off'),
+        ('{"blocks": null, "more": {"blocks": [1]}}', '{"blocks": null, "more": {"blocks": [1]}}'),
+        ('{"blocks": [' + "[" * 100_000, '{"blocks": [' + "[" * 100_000),
     ],
 )
 def test_html_becomes_what_a_reader_sees(html: str, text: str) -> None:
