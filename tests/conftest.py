@@ -44,6 +44,12 @@ _LONGEST_NAME = 100
 NO_TENSORFLOW = "TensorFlow is not installed: make setup"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Each test starts in the language of the settings, and with it fixtures of any scope: a page before may have left another."""
+    translation.deactivate()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A skipped test fails if REQUIRE_ALL does not allow it."""
@@ -187,8 +193,7 @@ def uploads_root(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def fresh_process() -> None:
-    """Each test starts without what others left: a runner that is shutting down, job threads, patience, a page's language."""
-    translation.deactivate()
+    """Each test starts without what others left: a runner that is shutting down, job threads, patience."""
     process.clear()
     patience.seconds = 0
 
