@@ -149,34 +149,36 @@ class Start:
     """What a query beside a product starts from.
 
     Attributes:
+        product_id: the product.
         photos: stands for the product's embedded photos: where it is equal, their vectors are; 0 without any.
         excluded: ids of the products that are never recommended beside it, without its own.
     """
 
-    __slots__ = ("_live", "_product_id", "_vectors", "excluded", "photos")
+    __slots__ = ("_live", "_rows", "_vectors", "excluded", "photos", "product_id")
 
     def __init__(self, live: LiveCollection, product_id: int, known: _KnownStart, rows: Sequence[_Row] | None) -> None:
-        """What was read. rows: of its photos; None: vectors are read when asked for, as neighbours that are known need none."""
-        self._live, self._product_id = live, product_id
+        """What was read. rows: of its photos; None: they are read when vectors are asked for."""
+        self._live, self._rows, self.product_id = live, rows, product_id
         self.photos, self.excluded = known
-        self._vectors: Mapping[int, Vector] | None = None if rows is None else _vectors(live.layout, rows)
+        self._vectors: Mapping[int, Vector] | None = None
 
     @property
     def vectors(self) -> Mapping[int, Vector]:
-        """As `vectors_of`: of this moment, so that there may be none where a photo was removed since."""
+        """As `vectors_of`; made when they are first asked for, since neighbours that are known need none.
+
+        They are of this moment, so that there may be none where a photo was removed since.
+        """
         if self._vectors is None:
-            read_vectors(self._live, [self])
+            if self._rows is None:
+                read_vectors(self._live, [self])
+            else:
+                self._vectors = _vectors(self._live.layout, self._rows)
         return self._vectors or {}
 
     @property
-    def product_id(self) -> int:
-        """The product."""
-        return self._product_id
-
-    @property
     def is_read(self) -> bool:
-        """Whether the vectors are there."""
-        return self._vectors is not None
+        """Whether its vectors need not be read."""
+        return self._rows is not None or self._vectors is not None
 
     def take(self, vectors: Mapping[int, Vector]) -> None:
         """Take the vectors, which were read with those of others."""

@@ -176,8 +176,9 @@ class ShopTable(ShopExport[ShopRows]):
         return is_part
 
     def _chosen_language(self) -> str:
-        """Of the languages of lines, that of the shop, or else the first."""
-        column = self._header(self._shipped.language)
+        """Of the languages of lines, that of the shop, or else the first; "" where the table has none."""
+        if not (column := self._header(self._shipped.language)):
+            return ""
         found = dict.fromkeys(text for row in self._table.sample() if (text := row.get(column, "").strip()))
         own = [text for text in found if text[:2].casefold() == shop_language()]
         return next(iter(own or found), "")

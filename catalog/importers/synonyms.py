@@ -303,13 +303,14 @@ def _key(text: str) -> str:
     return _key_of_name(name) if len(name) <= _MOST_CHARACTERS else ""
 
 
-# Each column is looked at for each field.
+# Here and below: each column is looked at for each field.
 @lru_cache(4096)
 def _key_of_name(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", _PREFIX.sub("", text.lower()).replace("ł", "l").replace("ß", "ss"))
     return "".join(each for each in decomposed if each.isalnum())
 
 
+@lru_cache(4096)
 def _key_of_product(header: str) -> str:
     """A name without the word for a product in it, `immagine_prodotto`; "" for one that has none, or nothing else."""
     words = _WORD.findall(header)
