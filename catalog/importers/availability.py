@@ -12,12 +12,14 @@ from catalog.importers.rows import RowRejected
 # Without case, spaces, hyphens and underscores, which differ from shop to shop.
 _YES = """
 1 true yes y on ja j wahr oui o vrai sí si s verdadero sim verdadeiro tak t prawda vero x да истина так ano
+kyllä igen da evet ναι はい 有 예 是 ya نعم
 """
 _NO = """
 0 false no n off nein falsch non faux falso não nao nie nee fałsz нет ложь ні ne
+nej nei ei nem nu hayır όχι いいえ 無 아니오 否 tidak لا
 """
 # English first, with the words of schema.org, Google, Meta and of shop systems; then German, French, Spanish, Italian, Dutch,
-# Polish, Portuguese, Russian, Ukrainian and Czech.
+# Polish, Portuguese, Russian, Ukrainian and Czech; then those of Scandinavia, Hungary, Romania, Turkey, Greece and East Asia.
 _IN_STOCK = """
 instock, available, availablenow, limitedavailability, limitedstock, lowstock, fewleft, availablefororder,
 availabletoorder, orderable,
@@ -32,7 +34,11 @@ dostępny, dostępna, dostępne, wmagazynie, nastanie, namagazynie, nazamówieni
 disponível, emestoque, emstock, sobencomenda,
 вналичии, есть, естьвналичии, доступен, доступно, подзаказ, наскладе, много, мало, достаточно,
 внаявності, є, євнаявності, доступний, підзамовлення, наскладі, готовдовідправки, закінчується,
-skladem, dostupné, dostupný, naskladě, naobjednávku, forsale, forrent
+skladem, dostupné, dostupný, naskladě, naobjednávku, forsale, forrent,
+ilager, finnsilager, pålager, varastossa, saatavilla, raktáron, készleten, rendelhető, înstoc, pestoc, disponibil,
+stoktavar, stokta, mevcut, σεαπόθεμα, διαθέσιμο, άμεσαδιαθέσιμο,
+在庫あり, 有り, あり, 残りわずか, 판매중, 재고있음, 有货, 有貨, 现货, 現貨,
+tersedia
 """
 _OUT_OF_STOCK = """
 outofstock, unavailable, notavailable, notinstock, soldout, nostock,
@@ -46,7 +52,11 @@ niedostępny, niedostępna, niedostępne, brak, brakwmagazynie, wyprzedany, wypr
 esgotado, indisponível, semestoque, semstock, descontinuado,
 нетвналичии, нет, отсутствует, недоступен, недоступно, снятспроизводства, распродано, закончился,
 немаєвнаявності, немає, відсутній, недоступний, знятозвиробництва, розпродано, закінчився,
-nenískladem, vyprodáno, nedostupné, nedostupný, sold, rented
+nenískladem, vyprodáno, nedostupné, nedostupný, sold, rented,
+slut, slutilager, slutsåld, ejilager, udsolgt, ikkepålager, utsolgt, loppu, eivarastossa, nincsraktáron, nincskészleten, elfogyott,
+stocepuizat, epuizat, indisponibil, stoktayok, tükendi, yok, εξαντλημένο, μηδιαθέσιμο,
+在庫なし, 在庫切れ, 売り切れ, 売切れ, 品切れ, 無し, なし,
+품절, 일시품절, 판매중지, 재고없음, 缺货, 缺貨, 无货, 無貨, 售罄, habis
 """
 # To be bought, but not as others: the word is kept.
 _SPECIAL = """
@@ -57,11 +67,15 @@ předobjednávka
 """
 _SHOWN = """
 active, enabled, published, visible, public, publish, live, online, aktiv, actif, activo, attivo, actief, aktywny, ativo,
-активен, опубликован, опубликовано, активний, опубліковано, aktivní, zobrazeno
+активен, опубликован, опубликовано, активний, опубліковано, aktivní, zobrazeno,
+publicerad, synlig, udgivet, publisert, aktiivinen, julkaistu, aktív, látható, activ, publicat, aktif, yayında, ενεργό,
+公開, 公開中, 掲載する, 表示, 表示する, 販売中, 진열함, 전시중, 판매중, 上架, 已上架, 在售
 """
 _HIDDEN = """
 inactive, disabled, unpublished, draft, hidden, invisible, private, archived, pending, deleted, trash, offline, notvisible,
-inaktiv, inactif, inactivo, inattivo, inactief, nieaktywny, inativo, entwurf, brouillon, borrador, bozza, concept, szkic, rascunho
+inaktiv, inactif, inactivo, inattivo, inactief, nieaktywny, inativo, entwurf, brouillon, borrador, bozza, concept, szkic, rascunho,
+dold, inaktív, rejtett, inactiv, pasif, ανενεργό, utkast, kladde, luonnos, taslak, 非公開, 掲載しない, 非表示, 表示しない, 下書き,
+진열안함, 전시중지, 판매중지, 下架, 已下架, 未上架, nonaktif
 """
 
 _SCHEMA_ORG = re.compile(r"(https?://)?(www\.)?schema\.org/", re.IGNORECASE)

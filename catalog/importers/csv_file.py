@@ -71,7 +71,7 @@ class CsvCatalogue:
         self._table = CsvTable(path, mapping)
         self.headers = self._table.headers
         self.total = self._table.total
-        known = with_known_columns(mapping, self.headers)
+        known = with_known_columns(mapping, self.headers, sample=self._table.sample())
         self._builder = RowBuilder(known.mapping, self.headers, photos=photos)
         self._table.allow_end_behind(self._builder.used)
         self._builder.learn(self._table.sample())

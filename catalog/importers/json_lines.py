@@ -80,7 +80,7 @@ class JsonLines:
                 raise InvalidSource(file_facts.TOO_MANY_NAMES(limit=_MAX_NAMES))
         if not names:
             raise InvalidSource(file_facts.NO_JSON_OBJECT(reason=reasons[0] if reasons else facts.FILE_EMPTY()))
-        known = with_known_columns(mapping, list(names))
+        known = with_known_columns(mapping, list(names), sample=sample)
         self._builder = RowBuilder(known.mapping, list(names), photos=photos)
         self._builder.learn(sample)
         self._found = [encoding.note, *known.notes]

@@ -14,7 +14,7 @@ from django.conf.locale import LANG_INFO
 from catalog import facts
 from catalog.importers.column_names import FURTHER_IMAGES, SALE_PRICES, SYNONYMS, WELL_KNOWN
 from catalog.importers.currencies import currencies_of
-from catalog.importers.mapping import FIELDS, SALE_PRICE, FieldMapping
+from catalog.importers.mapping import FIELDS, SALE_PRICE, FieldMapping, Record
 
 _ATTRIBUTE = "attribute."
 _MAX_NOTED = 20
@@ -24,10 +24,10 @@ _PRICES = ("price", "list_price")
 
 # Codes of currencies only where they are in capitals: `price_all`, `price_top`.
 _CODES_THAT_ARE_WORDS = frozenset(("all", "top", "try", "cup", "mad", "gel", "lak", "bam"))
-# Of Google's attributes and of eBay's, which marks those that are required.
-_PREFIX = re.compile(r"\*?\s*(?:g:|c:)?\s*")
+# Of Google's attributes, of Salsify's, and of eBay's, which marks those that are required.
+_PREFIX = re.compile(r"\*?\s*(?:g:|c:|salsify:)?\s*")
 _CURRENCY_AT_END = re.compile(
-    r"(?P<name>.*?\w),?[\s_\-(\[/]+(?:(?:in|en|em|в)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč|(?i:руб\.?|грн\.?))[)\]]?"
+    r"(?P<name>.*?\w),?[\s_\-(\[/]+(?:(?:in|en|em|в)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč|Rp|RM|Ft|TL|lei|(?i:руб\.?|грн\.?))[)\]]?"
 )
 _NUMBER = re.compile(r"(?<!\d)\d{1,2}(?!\d)")
 # Of several photos in tables of Meta: `image[0].url`.
@@ -49,20 +49,23 @@ class KnownColumns:
     notes: list[str]
 
 
-def with_known_columns(mapping: FieldMapping, headers: Sequence[str], *, are_paths: bool = False) -> KnownColumns:
+def with_known_columns(
+    mapping: FieldMapping, headers: Sequence[str], *, are_paths: bool = False, sample: Iterable[Record] = ()
+) -> KnownColumns:
     """Complete a mapping: a field that has no column yet gets the one of its name, or else one with a synonym of it.
 
     Args:
         mapping: takes precedence; unchanged if it is not to be completed.
         headers: columns of the source.
         are_paths: they are paths of XML, of which the last names count, too.
+        sample: some records. A column that is empty in all of them gives way to one that is not.
 
     Returns:
         The mapping, with what a report says about it.
     """
     if not mapping.automatic:
         return KnownColumns(mapping, [])
-    found = find_columns(headers, mapping)
+    found = _with_filled(find_columns(headers, mapping), headers, mapping, sample)
     if are_paths:
         found = {**found, **_find_paths(headers, mapping, found)}
     by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
@@ -87,6 +90,22 @@ def with_known_columns(mapping: FieldMapping, headers: Sequence[str], *, are_pat
     if unused:
         notes.append(facts.unused_columns(unused, _MAX_NOTED))
     return KnownColumns(replace(mapping, columns={**found, **mapping.columns}, values=values), notes)
+
+
+def _with_filled(
+    found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping, sample: Iterable[Record]
+) -> dict[str, tuple[str, ...]]:
+    """The columns of fields; in place of one that is empty another one that is known for its field, as `NAME` for `TITLE`."""
+    filled = {column for record in sample for column, value in record.items() if "".join(value).strip()}
+    if not filled:
+        return found
+    used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
+    free = [header for header in headers if header in filled and header not in used]
+    for name in [name for name, columns in found.items() if filled.isdisjoint(columns)]:
+        if columns := _columns_of(name, free):
+            found[name] = columns
+            free = [header for header in free if header not in columns]
+    return found
 
 
 def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:
@@ -225,11 +244,11 @@ def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
 def _column_by_language(name: str, headers: Sequence[str]) -> str:
     """The column of a field whose texts are in several languages: in that of the shop, or else the first one; "" for none."""
     split = [(header, *without_language(header)) for header in headers]
-    known = [(header, _key(rest), language) for header, rest, language in split if language]
+    known = [(header, {_key(rest), _key_of_product(rest)}, language) for header, rest, language in split if language]
     for key in _KEYS[name]:
         found: dict[str, str] = {}
-        for header, rest, language in known:
-            if rest == key:
+        for header, keys, language in known:
+            if key in keys:
                 found.setdefault(language, header)
         if found:
             return found.get(shop_language(), next(iter(found.values())))
@@ -291,7 +310,8 @@ def without_currency(header: str) -> tuple[str, str]:
     Returns:
         The name, and the code of the currency; "" for none.
     """
-    match = _CURRENCY_AT_END.fullmatch(header.strip())
+    # Templates mark columns that are required.
+    match = _CURRENCY_AT_END.fullmatch(header.strip(" *"))
     mark = match["mark"] if match else ""
     codes = () if mark.lower() in _CODES_THAT_ARE_WORDS and not mark.isupper() else currencies_of(mark)
     return (match["name"], codes[0]) if match and codes else (header, "")
@@ -303,19 +323,26 @@ def _key(text: str) -> str:
     return _key_of_name(name) if len(name) <= _MOST_CHARACTERS else ""
 
 
+# Letters that Unicode does not take apart.
+_LETTERS = str.maketrans({"ł": "l", "ß": "ss", "\u0131": "i"})
+
+
 # Here and below: each column is looked at for each field.
 @lru_cache(4096)
 def _key_of_name(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", _PREFIX.sub("", text.lower()).replace("ł", "l").replace("ß", "ss"))
+    decomposed = unicodedata.normalize("NFKD", _PREFIX.sub("", text.lower()).translate(_LETTERS))
     return "".join(each for each in decomposed if each.isalnum())
 
 
 @lru_cache(4096)
 def _key_of_product(header: str) -> str:
-    """A name without the word for a product in it, `immagine_prodotto`; "" for one that has none, or nothing else."""
+    """A name without the word for a product in it, `immagine_prodotto`, `productprice`; "" for one that has none or no other."""
     words = _WORD.findall(header)
     others = [word for word in words if _key(word) not in _PRODUCT_WORDS]
-    return _key("".join(others)) if 0 < len(others) < len(words) else ""
+    if len(others) < len(words):
+        return _key("".join(others))
+    key = _key(header)
+    return next((key.removeprefix(word) for word in _PRODUCT_WORDS if key.startswith(word)), "")
 
 
 def _keys(texts: Iterable[str]) -> dict[str, None]:
@@ -353,8 +380,30 @@ _TEXTS = frozenset(("description", "descriptions", "translation", "translations"
 # Identifiers, which other things than products have.
 _OF_OTHERS = frozenset(("id", "code", "reference"))
 _WORD = re.compile(r"[^\W_]+")
-_PRODUCT_WORDS = frozenset(
-    ("product", "produkt", "produit", "producto", "produto", "prodotto", "produktu", "artikel", "articolo")
+# The longer ones first.
+_PRODUCT_WORDS = (
+    "products",
+    "produktu",
+    "product",
+    "produkt",
+    "produits",
+    "produit",
+    "productos",
+    "producto",
+    "produtos",
+    "produto",
+    "prodotti",
+    "prodotto",
+    "artikel",
+    "articolo",
+    "articulo",
+    "article",
+    "items",
+    "item",
+    "tuote",
+    "termek",
+    "urun",
+    "vare",
 )
 _LANGUAGES = frozenset(code[:2] for code in LANG_INFO)
 _KEYS = {name: _keys(by_language.values()) for name, by_language in SYNONYMS.items()}

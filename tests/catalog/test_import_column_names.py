@@ -1,0 +1,158 @@
+"""Columns that are known by their names: in many languages, with the word for a product in them, and those that are empty."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from catalog.importers.mapping import FieldMapping
+from catalog.importers.rows import Row
+from catalog.importers.sources import open_catalogue
+from tests.catalog.importing import counts, problems, run
+from tests.catalog.shop_exports import categories, product
+
+pytestmark = pytest.mark.django_db
+
+
+def table(folder: Path, *lines: str, encoding: str = "utf-8") -> Path:
+    path = folder / "products.csv"
+    path.write_text("\n".join(lines) + "\n", encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        (
+            "Artikelnummer;Produktnamn;Beskrivning;Kategori;Varumärke;Pris;Jämförpris;Lagersaldo;Färg;Storlek",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;0;röd;M",
+        ),
+        (
+            "Varenummer;Produktnavn;Beskrivelse;Kategori;Mærke;Pris;Førpris;På lager;Farve;Størrelse",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;ikke på lager;röd;M",
+        ),
+        (
+            "Varenummer;Produktnavn;Beskrivelse;Kategori;Merke;Pris;Førpris;Lagerstatus;Farge;Størrelse",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;utsolgt;röd;M",
+        ),
+        (
+            "Tuotekoodi;Tuotenimi;Tuotekuvaus;Kategoria;Valmistaja;Hinta;Vanha hinta;Saatavuus;Väri;Koko",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;loppu;röd;M",
+        ),
+        (
+            "Cikkszám;Terméknév;Leírás;Kategória;Gyártó;Bruttó ár;Eredeti ár;Elérhetőség;Szín;Méret",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;nincs raktáron;röd;M",
+        ),
+        (
+            "Cod produs;Denumire;Descriere;Categorie;Producător;Preț;Preț vechi;Disponibilitate;Culoare;Mărime",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;stoc epuizat;röd;M",
+        ),
+        (
+            "Stok Kodu;Ürün Ad\u0131;Aç\u0131klama;Kategori;Marka;Sat\u0131ş Fiyat\u0131;Piyasa Fiyat\u0131;Stok Durumu;Renk;Beden",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;Stokta yok;röd;M",
+        ),
+        (
+            "Κωδικός;Όνομα;Περιγραφή;Κατηγορία;Κατασκευαστής;Τιμή;Αρχική τιμή;Διαθεσιμότητα;Χρώμα;Μέγεθος",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;εξαντλημένο;röd;M",
+        ),
+        (
+            "商品コード;商品名;商品説明;カテゴリ;ブランド;販売価格;通常価格;在庫状況;カラー;サイズ",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;在庫切れ;röd;M",
+        ),
+        (
+            "상품코드;상품명;상품 상세설명;카테고리;브랜드;판매가;소비자가;재고;색상;사이즈",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;품절;röd;M",
+        ),
+        (
+            "商品编码;商品名称;商品描述;商品分类;品牌;价格;市场价;库存;颜色;尺码",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;缺货;röd;M",
+        ),
+        (
+            "Kode Produk;Nama Produk*;Deskripsi Produk;Kategori;Merek;Harga;Harga Coret;Ketersediaan;Warna;Ukuran",
+            "t1;Tröja;Mjuk;Kläder > Tröjor;Anna;199,50;299,00;habis;röd;M",
+        ),
+    ],
+    ids=["sv", "da", "nb", "fi", "hu", "ro", "tr", "el", "ja", "ko", "zh", "id"],
+)
+def test_columns_are_known_in_the_languages_of_shops(tmp_path: Path, header: str, line: str) -> None:
+    report = run(table(tmp_path, header, line))
+    assert (counts(report), problems(report)) == ((1, 0, 0, 0), [])
+    found = product("t1")
+    assert (found.title, found.description, found.brand) == ("Tröja", "Mjuk", "Anna")
+    assert (found.price, found.list_price, found.available) == (Decimal("199.50"), Decimal(299), False)
+    assert found.attributes == {"color": "röd", "size": "M"}
+    assert categories("t1") == ["kläder/tröjor"]
+
+
+def test_a_table_in_shift_jis_says_what_is_shown_in_japanese(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "商品コード,商品名,公開ステータス(名称),商品画像,販売価格,在庫数",
+        'c1,抹茶アイス,公開,"c1.png,c2.png",1980,3',
+        "c2,チェリーアイス,非公開,c3.png,2800,0",
+        encoding="cp932",
+    )
+    shown, hidden = _rows(path)
+    assert shown.product is not None
+    assert hidden.product is not None
+    assert (shown.product.title, shown.product.active, hidden.product.active) == ("抹茶アイス", True, False)
+    assert (shown.product.price, hidden.product.available) == (Decimal(1980), False)
+    assert [photo.name for photo in shown.photos or ()] == ["c1.png", "c2.png"]
+
+
+def test_prices_stock_and_categories_of_jtl_are_known(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "Artikelnummer;Artikelname;Brutto-VK;UVP;Lagerbestand Gesamt;Kategorie Ebene 1;Kategorie Ebene 2;"
+        "Identifizierungsspalte Vaterartikel",
+        "h1;Hemd S;29,90;39,90;0;Mode;Hemden;h",
+    )
+    run(path)
+    shirt = product("h1")
+    assert (shirt.price, shirt.list_price, shirt.available) == (Decimal("29.90"), Decimal("39.90"), False)
+    assert (shirt.family_code, categories("h1")) == ("h", ["mode/hemden"])
+
+
+def test_the_word_for_a_product_may_be_a_part_of_the_name(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "productcode,productname,productprice,listprice,productmanufacturer,products_description_en",
+        "c1,Chair,199.99,249.99,Anna,Soft",
+    )
+    run(path)
+    chair = product("c1")
+    assert (chair.price, chair.list_price, chair.brand) == (Decimal("199.99"), Decimal("249.99"), "Anna")
+    assert chair.description == "Soft"
+
+
+def test_an_empty_column_gives_way_to_one_that_is_not(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "TITLE,NAME,product-code,code,price",
+        ",Boots,,b1,99.99",
+        ",Sandals,,b2,49.99",
+    )
+    report = run(path)
+    assert counts(report) == (2, 0, 0, 0)
+    assert "NAME → title" in str(report["notes"])
+    assert product("b1").title == "Boots"
+
+
+def test_a_column_that_is_not_always_empty_keeps_its_field(tmp_path: Path) -> None:
+    path = table(tmp_path, "title,name,sku,price", ",Boots,b1,99.99", "Sandal,Sandals,b2,49.99")
+    report = run(path)
+    assert problems(report) == [(2, "the title is empty")]
+    assert product("b2").title == "Sandal"
+
+
+def test_a_currency_stands_in_the_name_of_a_required_column(tmp_path: Path) -> None:
+    run(table(tmp_path, "SKU,Nama Produk*,Harga (Rp)*", "k1,Kaos,150.000"))
+    shirt = product("k1")
+    assert (shirt.price, shirt.currency) == (Decimal(150000), "IDR")
+
+
+def _rows(path: Path) -> list[Row]:
+    with open_catalogue(path, FieldMapping()) as catalogue:
+        return list(catalogue)
