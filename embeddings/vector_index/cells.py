@@ -38,6 +38,8 @@ _LEAST_DEVIATIONS = 2.0
 _FIRST, _FACTOR = 200, 8
 _ALL = 2000  # up to so many that pass are all compared, without a look at the centres
 _FLOATS_AT_ONCE = 131_072  # which stay in the processor's cache
+# The n-th largest of many numbers is looked for among the largest of so many each, where there are so many times more of these.
+_OF_SO_MANY, _LEAST_PARTS = 8, 3
 # Candidates among which full vectors find the nearest: int8 alone cannot separate near-identical photos.
 _CANDIDATES, _CANDIDATES_A_WANTED = 256, 4
 # Two scores of int8 vectors are wrong by less than so many times the length of the target in their units.
@@ -180,22 +182,20 @@ class Cells:
         """Rows that pass in the cells near the target with their scores, and the score of the last one wanted."""
         near = products(self._centres, target)
         step = min(len(near), math.ceil(_FIRST * len(near) / count))
-        nearest = np.flatnonzero(near >= np.partition(near, -step)[-step])
+        nearest = np.flatnonzero(near >= _reached(near, step))
         rows, scores = self._compared(nearest, direction, passing)
         last = _last(scores, wanted)
         # How near the nearest point of each other cell may be.
         near += np.float32(_deviations(count)) * self._deviations
         near[nearest] = -np.inf
         others = np.flatnonzero(near >= max(last, _LOWEST))
-        if len(others) > _FACTOR * step:
-            others = others[np.argsort(-near[others])]
         while len(others):
             step *= _FACTOR
-            more, more_scores = self._compared(others[:step], direction, passing)
+            foremost = near[others] >= _reached(near[others], step)
+            more, more_scores = self._compared(others.compress(foremost), direction, passing)
             rows, scores = np.concatenate([rows, more]), np.concatenate([scores, more_scores])
             last = _last(scores, wanted)
-            others = others[step:]
-            others = others[near[others] >= last]
+            others = others.compress(~foremost & (near[others] >= last))
         return rows, scores, last
 
     def _compared(self, cells: Rows, direction: Vector, passing: Mask) -> tuple[Rows, Vector]:
@@ -245,7 +245,20 @@ def _deviations(count: int) -> float:
 
 def _last(scores: Vector, wanted: int) -> float:
     """The score of the last one wanted; -inf: they are fewer."""
-    return float(np.partition(scores, -wanted)[-wanted]) if len(scores) >= wanted else -math.inf
+    if len(scores) < wanted:
+        return -math.inf
+    high = scores[scores >= _reached(scores, wanted)]
+    return float(np.partition(high, -wanted)[-wanted])
+
+
+def _reached(values: Vector, count: int) -> float:
+    """What so many of the values reach, and few more: their n-th largest itself takes several times as long."""
+    if count >= len(values):
+        return -math.inf
+    parts = len(values) // _OF_SO_MANY
+    if parts >= _LEAST_PARTS * count:
+        values = values[: parts * _OF_SO_MANY].reshape(_OF_SO_MANY, parts).max(axis=0)
+    return float(np.partition(values, -count)[-count])
 
 
 class Gathering:
