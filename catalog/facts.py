@@ -109,6 +109,7 @@ MEDIA_FAILED = FactKind("media-failed", _("the media storage failed: %(error)s")
 PRICE_NEGATIVE = FactKind("price-negative", _("the price %(price)s is negative"))
 PRICE_OF_TWO_CURRENCIES = FactKind("price-of-two-currencies", _("the price %(price)s has two currencies"))
 NOT_A_PRICE = FactKind("not-a-price", _("%(text)s is not a price"))
+PERHAPS_IN_CENTS = FactKind("perhaps-in-cents", _("the prices may be in cents or not: they are left out"))
 PRICE_AMBIGUOUS = FactKind(
     "price-ambiguous",
     _("the price %(price)s is ambiguous, thousands or decimals: set the decimal separator"),
@@ -207,6 +208,7 @@ SALE_PRICES = FactKind(
 EACH_OBJECT = FactKind(
     "each-object", _("each object of %(model)s is read as a product; %(others)s other objects were left out")
 )
+OTHER_OBJECTS = FactKind("other-objects", _("%(others)s objects that are no products were left out"))
 SHEET = FactKind("sheet", _("read from the sheet %(sheet)s"))
 TABLE = FactKind("table", _("read from table %(table)s"))
 ENCODING = FactKind("encoding", _("encoding: %(encoding)s"))

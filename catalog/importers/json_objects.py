@@ -33,8 +33,17 @@ _LISTS = frozenset(
         "docs",
         "nodes",
         "hits",
+        "elements",
+        "edges",
+        "member",
+        "hydra:member",
+        "@graph",
+        "itemListElement",
     )
 )
+# What stands beside the product in objects of GraphQL and JSON:API.
+_AROUND_NODES = frozenset(("node", "cursor", "__typename"))
+_AROUND_ATTRIBUTES = frozenset(("id", "type", "attributes", "relationships", "links", "meta"))
 _MAX_DEPTH = 4
 _CHUNK_CHARACTERS = 64 * 1024
 # To find the list, little is read at a time: ijson reads a chunk whole before it returns the first event.
@@ -140,7 +149,26 @@ def json_objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
             source.start_object()
             if not isinstance(content, dict):
                 raise JsonUnreadable(file_facts.NOT_ONLY_OBJECTS())
-            yield _with_texts(content)
+            yield unwrapped(_with_texts(content))
+
+
+def unwrapped(content: dict[str, Any]) -> dict[str, Any]:
+    """The product in an object around it: of GraphQL, of JSON:API, or of a list of schema.org.
+
+    Args:
+        content: the object.
+
+    Returns:
+        What is in `node`, `item` or `attributes`, with the id beside it; the object itself where nothing is around.
+    """
+    names = content.keys()
+    if isinstance(node := content.get("node"), dict) and names <= _AROUND_NODES:
+        return node
+    if isinstance(item := content.get("item"), dict) and content.get("@type") == "ListItem":
+        return item
+    if isinstance(inner := content.get("attributes"), dict) and "id" in names and names <= _AROUND_ATTRIBUTES:
+        return {"id": content["id"], **inner}
+    return content
 
 
 def dicts_of(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -360,6 +360,8 @@ class RowBuilder:
     def _family(self, record: Record, sku: str) -> str:
         """The family; a row that says that it is the parent of others has its own SKU, by which they name it."""
         family = " ".join(self._text(record, "family").split())
+        # What has no parent has 0 in databases.
+        family = "" if family == "0" else family
         kind = record.get(self._kind_of_row, "") if "family" in self.columns else ""
         is_parent = isinstance(kind, str) and kind.strip().lower() in _PARENTS
         return sku if is_parent and not family else family

@@ -1,16 +1,21 @@
-"""Shopify's products as JSON: the `/products.json` of a shop or of its Admin API, a list of products, or one product a line."""
+"""Shopify's products as JSON: the `/products.json` of a shop or of its Admin API, a list of products, or one product a line.
+
+Answers of its GraphQL APIs and the files of bulk operations, in which variants and photos follow their product in lines of
+their own, are read in the form that the REST API has.
+https://shopify.dev/docs/api/usage/bulk-operations/queries
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from catalog import facts
 from catalog.importers.encodings import find_encoding
-from catalog.importers.json_objects import JsonUnreadable, dicts_of, json_objects, text_of
+from catalog.importers.json_objects import JsonUnreadable, dicts_of, json_objects, text_of, unwrapped
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import Row
@@ -19,6 +24,20 @@ from catalog.importers.shopify_products import ShopifyProduct, ShopifyRows, Shop
 
 _HEAD = re.compile(r'\s*(?:\{\s*"products"\s*:\s*)?\[?\s*\{')
 
+# Of products in GraphQL; slashes may be escaped.
+_IDS = ("gid://shopify/Product/", r"gid:\/\/shopify\/Product\/")
+# What each of these is called in the REST API.
+_REST_NAMES = {
+    "descriptionHtml": "body_html",
+    "productType": "product_type",
+    "publishedAt": "published_at",
+    "compareAtPrice": "compare_at_price",
+    "availableForSale": "available",
+    "inventoryQuantity": "inventory_quantity",
+    "inventoryPolicy": "inventory_policy",
+}
+# Of variants and photos of a product; Shopify allows fewer.
+_MAX_PARTS = 10_000
 # Of variants in the products of Medusa, which have handles, too.
 _OTHER_PRICES = ('"prices"', '"calculated_price"')
 
@@ -45,6 +64,8 @@ class ShopifyJson(ShopExport[ShopifyRows]):
     @staticmethod
     def matches(head: str) -> bool:
         """Whether a file with these first characters has such products."""
+        if any(start in head for start in _IDS):
+            return True
         has_others = '"price"' not in head and any(name in head for name in _OTHER_PRICES)
         return bool(_HEAD.match(head)) and '"handle"' in head and '"variants"' in head and not has_others
 
@@ -52,10 +73,89 @@ class ShopifyJson(ShopExport[ShopifyRows]):
         number = 0
         with closing(self._rows.start()):
             try:
-                for number, content in enumerate(json_objects(self._path, self._encoding), start=1):
-                    yield from self._rows.build(_product(number, content))
+                for number, content in _with_parts(json_objects(self._path, self._encoding)):
+                    yield from self._rows.build(_product(number, _in_rest_form(content)))
             except JsonUnreadable as error:
                 yield Row(number + 1, "", error=str(error), is_last_readable=True)
+
+
+def _with_parts(objects: Iterable[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The products with their numbers, and with the variants and photos that stand behind them as objects of their own."""
+    product: dict[str, Any] = {}
+    place = 0
+    try:
+        for number, content in enumerate(objects, start=1):
+            parent = content.get("__parentId")
+            if not parent:
+                if product:
+                    yield place, product
+                product, place = content, number
+            elif parent == product.get("id"):
+                _add_part(product, content)
+    except JsonUnreadable:
+        # What stands before the fault is whole.
+        if product:
+            yield place, product
+        raise
+    if product:
+        yield place, product
+
+
+def _add_part(product: dict[str, Any], part: dict[str, Any]) -> None:
+    parts = product.setdefault("variants" if "ProductVariant" in text_of(part, "id") else "images", [])
+    if isinstance(parts, list) and len(parts) < _MAX_PARTS:
+        parts.append(part)
+
+
+def _in_rest_form(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A product of GraphQL with the names of the REST API; others as they are."""
+    if not any(text_of(content, "id").startswith(start) for start in _IDS):
+        return content
+    variants = [_renamed(variant) for variant in _nodes(content, "variants")]
+    images = [*_nodes(content, "images"), *_nodes(content, "media"), {"image": content.get("featuredImage")}]
+    photos = [image["image"] if isinstance(image.get("image"), dict) else image for image in images]
+    options = [_options(variant) for variant in variants]
+    return {
+        **_renamed(content),
+        "handle": text_of(content, "handle") or text_of(content, "id").rpartition("/")[2],
+        "images": [{"src": src, "alt": text_of(photo, "altText")} for photo in photos if (src := _address(photo))],
+        "options": [{"name": name} for name in (options[0] if options else ())],
+        "variants": [
+            {
+                **variant,
+                **{f"option{place}": value for place, value in enumerate(named.values(), start=1)},
+                "featured_image": {"src": _address(image)} if isinstance(image := variant.get("image"), dict) else None,
+            }
+            for variant, named in zip(variants, options, strict=True)
+        ],
+    }
+
+
+def _options(variant: Mapping[str, Any]) -> dict[str, str]:
+    """The option values of a variant of GraphQL by the names of the options."""
+    return {text_of(each, "name"): text_of(each, "value") for each in dicts_of(variant, "selectedOptions")}
+
+
+def _renamed(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {_REST_NAMES.get(name, name): _money(value) for name, value in content.items()}
+
+
+def _money(value: Any) -> Any:
+    """A price of the Storefront API, an object with its currency, as text."""
+    is_money = isinstance(value, dict) and "amount" in value
+    return f"{text_of(value, 'amount')} {text_of(value, 'currencyCode')}".strip() if is_money else value
+
+
+def _nodes(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """What a connection of GraphQL has, or a list."""
+    value = content.get(name)
+    if not isinstance(value, dict):
+        return dicts_of(content, name)
+    return dicts_of(value, "nodes") or [unwrapped(edge) for edge in dicts_of(value, "edges")]
+
+
+def _address(photo: Mapping[str, Any]) -> str:
+    return next((text for name in ("url", "src", "originalSrc") if (text := text_of(photo, name))), "")
 
 
 def _product(number: int, content: Mapping[str, Any]) -> ShopifyProduct:

@@ -147,4 +147,4 @@ def test_products_of_medusa_are_not_of_shopify(shop: Path) -> None:
     prices = [{"currency_code": "eur", "amount": 1950}]
     medusa = {"title": "Shirt", "handle": "shirt", "variants": [{"sku": "S-1", "title": "S", "prices": prices}]}
     shop.write_text(json.dumps({"products": [medusa]}))
-    assert detect_format(shop) == "jsonl"
+    assert detect_format(shop) == "medusa_json"

@@ -1,0 +1,51 @@
+"""Magento and Adobe Commerce: products of the REST API. Photos lie in `pub/media/catalog/product`, categories are numbers.
+
+https://developer.adobe.com/commerce/webapi/rest/
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from catalog.importers.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag
+from catalog.importers.json_objects import as_text, dicts_of, text_of
+from catalog.importers.rows import RowRejected
+from catalog.importers.shop_rows import lasts
+
+
+def _product(content: Content) -> Product:
+    custom = {
+        text_of(each, "attribute_code"): as_text(each.get("value")) for each in dicts_of(content, "custom_attributes")
+    }
+    gallery = [
+        text_of(each, "file")
+        for each in dicts_of(content, "media_gallery_entries")
+        if text_of(each, "media_type") == "image" and flag(each, "disabled") is not True
+    ]
+    status = text_of(content, "status")
+    return Product(
+        family=text_of(content, "sku"),
+        title=text_of(content, "name"),
+        description=custom.get("description") or custom.get("short_description", ""),
+        active=status == "1" if status else None,
+        variants=[
+            Variant(
+                sku=text_of(content, "sku"),
+                prices=[_price(content, custom)],
+                available=flag(dict_of(content, "extension_attributes", "stock_item"), "is_in_stock"),
+                photos=[name for name in (custom.get("image", ""), *gallery) if name not in ("", "no_selection")],
+            )
+        ],
+    )
+
+
+def _price(content: Content, custom: dict[str, str]) -> Price:
+    price, special = text_of(content, "price"), custom.get("special_price", "")
+    try:
+        counts = lasts(custom.get("special_from_date", ""), custom.get("special_to_date", ""), datetime.now(UTC))
+    except RowRejected:
+        counts = False
+    return Price(special, price) if special and counts else Price(price)
+
+
+SYSTEM = ApiSystem("Magento", (("custom_attributes", "attribute_code"),), _product)
