@@ -7,6 +7,7 @@ changed otherwise has another one. PostgreSQL has several rows a topic: a transa
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -87,10 +88,13 @@ _watched: dict[str, Topic] = {}
 def read() -> Stamps:
     """The stamps as the current transaction sees them; read them before what they stand for."""
     # Not by `connection`, which looks for the thread's own at each access.
-    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    # By the driver itself, unless queries are logged: Django's cursor takes longer than the query.
+    asked: Any = database if database.queries_logged else database.connection
+    with database.wrap_database_errors, closing(asked.cursor()) as cursor:
         cursor.execute(_READ)
-        # Of the driver's own cursor: there is a row.
-        return Stamps(*cursor.cursor.fetchone())
+        return Stamps(*cursor.fetchone())
 
 
 def may_lag() -> bool:
