@@ -308,24 +308,30 @@ class TestRemovals:
     def test_a_photo_that_comes_back_while_its_point_is_deleted_is_in_the_index_again(
         self, version, index, add_photo, monkeypatch
     ):
+        def cover(*, everything: bool) -> None:
+            version.collection.covers_all = everything
+            version.collection.save(update_fields=["covers_all"])
+
         image = add_photo()
         process_outbox()
-        version.collection.categories.set([CategoryFactory.create(name="Elsewhere")])
-        outbox.mark_orphans(version)
+        cover(everything=False)
+        assert outbox.mark_orphans(version) == 1
         delete = index.delete
 
         def come_back_meanwhile(*arguments: Any) -> None:
             # Another worker writes the point again before this one, which is slow, deletes it.
             monkeypatch.setattr(index, "delete", delete)
-            version.collection.categories.set([])
+            cover(everything=True)
             outbox.ensure_all_rows(version)
             process_outbox()
             assert states(version) == {image.pk: State.INDEXED}
             delete(*arguments)
+            assert points(version) == {}
 
         monkeypatch.setattr(index, "delete", come_back_meanwhile)
         process_outbox()
         process_outbox()
+        assert index.delete == delete, "nothing was deleted"
         assert points(version).keys() == {image.pk}
         assert states(version) == {image.pk: State.INDEXED}
 
