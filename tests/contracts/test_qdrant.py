@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -560,9 +560,17 @@ def test_a_write_that_takes_longer_than_a_query_may_is_sent_once(
 
 
 class Reading(Points):
-    """Answers reads, with nothing."""
+    """Answers reads, with nothing, after it has failed with each of `refusals`."""
+
+    def __init__(self, refusals: Sequence[tuple[grpc.StatusCode, str]] = ()) -> None:
+        super().__init__()
+        self.refusals = [*refusals]
+        self.reads = 0
 
     def Get(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self.reads += 1
+        if self.refusals:
+            context.abort(*self.refusals.pop(0))
         return grpc_points.GetResponse(result=[], time=0)
 
 
@@ -657,7 +665,7 @@ def test_nobody_waits_for_a_server_that_is_known_to_be_away(server: Server, inde
 
 @pytest.mark.parametrize("words", ["Local shard 2 not found", "1 of 2 read operations failed"])
 def test_what_a_cluster_says_while_a_node_comes_back_is_asked_once_more(
-    server: Server, index: QdrantVectorIndex, words: str, monkeypatch: pytest.MonkeyPatch
+    server: Server, index: QdrantVectorIndex, words: str
 ) -> None:
     answers = iter([500])
 
@@ -668,6 +676,17 @@ def test_what_a_cluster_says_while_a_node_comes_back_is_asked_once_more(
     server.answer = answer
     assert index.retrieve("shirts-v1", [1]) == {}
     assert reads(server) == 2
+
+
+@pytest.mark.parametrize("words", ["Local shard 2 not found", "1 of 2 read operations failed"])
+def test_the_same_is_asked_once_more_by_grpc(server: Server, words: str) -> None:
+    points = Reading([(grpc.StatusCode.INTERNAL, words)])
+    service, port = grpc_server(points)
+    index = QdrantVectorIndex(server.url, grpc_port=port)
+    assert index.retrieve("shirts-v1", [1]) == {}
+    assert points.reads == 2
+    index.close()
+    service.stop(None).wait()
 
 
 def test_another_internal_error_is_a_refusal(server: Server, no_waiting: list[float]) -> None:
