@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog import facts, file_facts
-from catalog.importers.availability import Availability, parse_availability, parse_boolean
+from catalog.importers.availability import Availability, parse_availability, parse_boolean, says_yes
 from catalog.importers.cell_lists import deepest_first, is_photo_link, levels_by_slash, split_categories, split_photos
 from catalog.importers.currencies import currencies_of
 from catalog.importers.html_text import html_to_line, html_to_text, with_line_breaks
@@ -55,6 +55,8 @@ _QUOTED_SKU = re.compile(r"'[\w=+\-@]")
 # Columns that say what a row is, where those of variants name the SKU of their parent (Amazon, Bagisto), and what they say of it.
 _KINDS_OF_ROWS = frozenset(("parent_child", "parentage", "parentage_level", "type"))
 _PARENTS = frozenset(("parent", "configurable", "variable"))
+# Columns that say whether the price of a sale counts.
+_FLAGS_OF_SALES = frozenset(("on_sale", "onsale", "is_on_sale", "on_sale?"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,8 @@ class RowBuilder:
                 raise NoColumn(name, file_facts.FIELD_WITHOUT_COLUMN(field=name, columns=_listed(headers)))
         named = (header for header in headers if "_".join(header.lower().split()) in _KINDS_OF_ROWS)
         self._kind_of_row = next(named, "")
+        named = (header for header in headers if "_".join(header.lower().split()) in _FLAGS_OF_SALES)
+        self._flag_of_sale = next(named, "")
         mapped = {*self.columns, *mapping.values}
         self._attributes = sorted(name for name in mapped if name.startswith(_ATTRIBUTE))
         self._fields = frozenset("attributes" if name in self._attributes else name for name in mapped)
@@ -388,6 +392,8 @@ class RowBuilder:
                 values.warn(str(error))
                 read[name] = None
         sale, full = read.pop(SALE_PRICE), read["price"]
+        if self._flag_of_sale and not says_yes("".join(_as_list(record.get(self._flag_of_sale, "")))):
+            sale = None
         if sale is not None and full is not None and 0 < sale.amount < full.amount:
             read = {"price": replace(sale, currencies=sale.currencies or full.currencies), "list_price": full}
         if SALE_PRICE in values.fields:

@@ -76,8 +76,11 @@ class ShippedMapping:
         language: column of the language of a line, "" for none. Lines in another language than the shop's, or else the first one,
             are left out.
         sale_price: column of a lower price, "" for none.
-        sale_dates: columns of its first and its last moment.
+        sale_if: column that says whether it counts, "" where it always does.
+        sale_dates: columns of its first and its last moment, and those of a discount.
+        net: columns of prices that are without tax, which the report says.
         discount: columns of a reduction of the price, an amount or `10%`.
+        discount_percent: columns of a reduction in percent.
         discount_mode: column that says `percent` where the reduction is not an amount.
         stock_tracked: column that says whether the stock is counted, "" for none.
         untracked: values of the column `stock_tracked` where it is not.
@@ -111,8 +114,11 @@ class ShippedMapping:
     photo_prefix: str = ""
     language: str = ""
     sale_price: str = ""
+    sale_if: str = ""
     sale_dates: tuple[str, ...] = ()
+    net: tuple[str, ...] = ()
     discount: tuple[str, ...] = ()
+    discount_percent: tuple[str, ...] = ()
     discount_mode: str = ""
     stock_tracked: str = ""
     untracked: tuple[str, ...] = ()
@@ -185,7 +191,9 @@ def _load(path: Path) -> ShippedMapping:
         shared_properties=_as_tuple(content.pop("shared_properties", ())),
         remarks=_as_tuple(content.pop("remarks", ())),
         ends_before=_as_tuple(content.pop("ends_before", ())),
+        net=_as_tuple(content.pop("net", ())),
         discount=_as_tuple(content.pop("discount", ())),
+        discount_percent=_as_tuple(content.pop("discount_percent", ())),
         prices=_pairs(content.pop("prices", ())),
         attribute_suffixes=tuple(content.pop("attribute_suffixes", ())),
         attributes=_pairs(content.pop("attributes", ())),

@@ -253,9 +253,15 @@ def lasts(starts: str, ends: str, now: datetime) -> bool:
     Raises:
         RowRejected: a text is not a date.
     """
-    return (not starts.strip() or parse_date(starts) <= now) and (
-        not ends.strip() or now <= parse_date(ends, end_of_day=True)
+    first, last = starts.strip(), ends.strip()
+    return (_is_none(first) or parse_date(first) <= now) and (
+        _is_none(last) or now <= parse_date(last, end_of_day=True)
     )
+
+
+def _is_none(date: str) -> bool:
+    """Whether there is no date; databases write `0000-00-00` then."""
+    return not date or date.startswith("0000-00-00")
 
 
 def parse_date(text: str, *, end_of_day: bool = False) -> datetime:

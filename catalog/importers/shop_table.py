@@ -34,6 +34,7 @@ from catalog.importers.shop_rows import (
     with_list_price,
 )
 from catalog.importers.synonyms import of_shop_language, shop_language
+from catalog.models import DEFAULT_CURRENCY
 
 _MAX_LINES = 5000
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
@@ -78,6 +79,7 @@ class ShopTable(ShopExport[ShopRows]):
         self.format = shipped.slug
         self._shipped = shipped
         self._decimal = mapping.decimal
+        self._currency = mapping.values.get("currency", "") or DEFAULT_CURRENCY
         self._separators = (mapping.category_separator,) if mapping.category_separator else shipped.category_separator
         self._table = CsvTable(path, mapping)
         self.headers = self._table.headers
@@ -99,6 +101,8 @@ class ShopTable(ShopExport[ShopRows]):
         pairs = () if "price" in mapping.columns else shipped.prices
         self._price_columns = PriceColumns(self.headers, names, mapping.values.get("currency", ""), pairs=pairs)
         self._suffixed = self._with_suffix()
+        prices = [header for column in shipped.columns.get("price", ()) if (header := self._header(column))]
+        self._net = next((header for header in prices[:1] if header in map(self._header, shipped.net)), "")
         if self._is_present("currency") or self._price_columns or shipped.minor_units:
             mapping = mapping.with_derived_currency()
         elif "currency" not in mapping.columns and (code := self._currency_of_price()):
@@ -118,6 +122,8 @@ class ShopTable(ShopExport[ShopRows]):
         used = self._used() - self._price_columns.unused
         unused = [header for header in self.headers if header not in used]
         notes = [facts.unused_columns(unused, _MAX_UNUSED)] if unused else []
+        if self._net and self._rows.derives("price"):
+            notes.append(facts.NET_PRICES(types=self._net))
         if self._left_out:
             notes.append(facts.OTHER_CURRENCIES(rows=self._left_out))
         if self._translations:
@@ -246,7 +252,7 @@ class ShopTable(ShopExport[ShopRows]):
             # The text of its options stands in place of its title.
             record["title"] = self._text(product.line, "title")
         has_category = self._has_category()
-        paths = deepest_first(self._paths(line, record)) if has_category else []
+        paths = deepest_first(self._paths(line, product, record)) if has_category else []
         if has_category:
             record["category"] = paths[0] if paths else ()
         warnings = [warning] if warning and self._rows.derives("sku") else []
@@ -254,7 +260,7 @@ class ShopTable(ShopExport[ShopRows]):
         record |= prices
         warnings += unread
         if self._shipped.minor_units:
-            record |= first_price(self._minor_price(line) or self._minor_price(product.line))
+            record |= first_price(self._minor_price(line) or self._minor_price(product.line), self._currency)
         if self._shipped.variants is not None:
             record["family"] = product.sku or self._text(product.line, "family") or product.key
         record |= self._states(line, product)
@@ -458,10 +464,13 @@ class ShopTable(ShopExport[ShopRows]):
         in_column = self._is_present("category") or any(map(self._header, levels))
         return in_column or "category" in self._shipped.property_fields
 
-    def _paths(self, line: TableRow, record: Mapping[str, str | Sequence[str]]) -> list[list[str]]:
+    def _paths(self, line: TableRow, product: _Product, record: Mapping[str, str | Sequence[str]]) -> list[list[str]]:
         paths = [self._levels(path) for path in record.get("category", ())]
         for columns in self._shipped.category_levels:
-            levels = [text for column in columns if (text := self._cell(line, column))]
+            of_line, of_product = (
+                [text for column in columns if (text := self._cell(each, column))] for each in (line, product.line)
+            )
+            levels = of_line or of_product
             whole = self._levels(levels[0]) if levels else []
             paths.append(whole if len(whole) > 1 else levels)
         return paths
@@ -476,19 +485,16 @@ class ShopTable(ShopExport[ShopRows]):
         # Where each line has prices in all currencies, that of the first variant is none of another.
         has_own = bool(self._price_columns) and self._first_is_variant()
         is_own = line is product.line or has_own or amount(own, self._decimal) is not None
+        # What cannot be read is reported where its product has no price, either.
+        is_own = is_own or not self._price(product.line)[0]
         source = line if is_own else product.line
         text, code = self._price(source)
-        price = machine_price(text)
+        price = self._rounded_net(machine_price(text))
         before = self._text(source, "list_price")
         sale, unread = self._sale(source)
         if (lower := amount(sale, self._decimal)) and lower < (amount(price, self._decimal) or lower):
             price, before = sale, price
-        discount = self._first(source, self._shipped.discount)
-        if (off := amount(discount.removesuffix("%"), self._decimal)) and (full := amount(price, self._decimal)):
-            is_percent = discount.endswith("%") or (
-                self._cell(source, self._shipped.discount_mode).casefold() == "percent"
-            )
-            price, before = str((full * (100 - off) / 100).quantize(_CENT) if is_percent else full - off), price
+        price, before = self._discounted(source, price, before)
         variants = self._shipped.variants
         surcharge = self._cell(line, variants.surcharge) if variants is not None and line is not product.line else ""
         if (
@@ -501,9 +507,35 @@ class ShopTable(ShopExport[ShopRows]):
         currency = {"currency": code} if self._price_columns else {}
         return {"price": price, "list_price": before, **currency}, unread
 
+    def _rounded_net(self, price: str) -> str:
+        """A price as it is; one without tax, which programs keep with more decimals, with two."""
+        return str(net.quantize(_CENT)) if self._net and (net := amount(price, self._decimal)) is not None else price
+
+    def _discounted(self, line: TableRow, price: str, before: str) -> tuple[str, str]:
+        """The price less the discount of a line, and the full one; both as they are where there is no discount now."""
+        percent = self._first(line, self._shipped.discount_percent)
+        discount = self._first(line, self._shipped.discount)
+        off = amount((percent or discount).removesuffix("%"), self._decimal)
+        full = amount(price, self._decimal)
+        if not off or not full or not self._is_time_of_sale(line):
+            return price, before
+        mode = self._cell(line, self._shipped.discount_mode).casefold()
+        is_percent = bool(percent) or discount.endswith("%") or mode == "percent"
+        return str((full * (100 - off) / 100).quantize(_CENT) if is_percent else full - off), price
+
+    def _is_time_of_sale(self, line: TableRow) -> bool:
+        """Whether the dates of a line allow its sale; those that cannot be read do not."""
+        dates = [self._cell(line, column) for column in self._shipped.sale_dates]
+        try:
+            return not dates or lasts(dates[0], dates[1], self._now)
+        except RowRejected:
+            return False
+
     def _sale(self, line: TableRow) -> tuple[str, list[str]]:
         """The lower price of a line, "" if it does not count now, and which of its dates could not be read."""
         sale = machine_price(self._cell(line, self._shipped.sale_price))
+        if self._shipped.sale_if and not says_yes(self._boolean(self._cell(line, self._shipped.sale_if))):
+            return "", []
         dates = [self._cell(line, column) for column in self._shipped.sale_dates]
         try:
             return sale if not (sale and dates) or lasts(dates[0], dates[1], self._now) else "", []
@@ -554,7 +586,14 @@ class ShopTable(ShopExport[ShopRows]):
             ]
             names += [column for pair in variants.options for column in pair]
             names += [column for lists in variants.option_lists for column in lists[:2]]
-        names += [*shipped.discount, shipped.discount_mode, shipped.language, *shipped.sale_dates]
+        names += [
+            *shipped.discount,
+            *shipped.discount_percent,
+            shipped.discount_mode,
+            shipped.sale_if,
+            *shipped.sale_dates,
+        ]
+        names.append(shipped.language)
         names.append(shipped.belongs_without)
         used = {header for name in names if (header := self._header(name))} | self._price_columns.all
         several = (column for name in _BOOLEANS for column in shipped.columns.get(name, ()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from catalog.importers.commerceml import ROOT as COMMERCEML_ROOT
 from catalog.importers.commerceml import CommerceML, has_products
 from catalog.importers.comparison_feed import COMPARISON_SITES, ComparisonFeed, comparison_site
 from catalog.importers.csv_file import CsvCatalogue, table_headers
-from catalog.importers.encodings import decode_start
+from catalog.importers.encodings import decode_start, find_encoding
 from catalog.importers.feed import MerchantFeed, MerchantTable
 from catalog.importers.folder import FolderCatalogue
 from catalog.importers.html_table import cell_texts, html_as_table, is_html
@@ -76,6 +76,7 @@ FORMATS = (
 )
 
 _HEAD_BYTES = 64 * 1024
+_MAX_LETTER_BYTES = 4
 # What `detect_format` finds in a file whose format is that of a table in it.
 _HTML = "html"
 _JSON_NAME = re.compile(r'"((?:[^"\\]|\\.){1,80})"\s*:')
@@ -182,7 +183,7 @@ def open_catalogue(
     """
     if images is not None and not images.is_dir():
         raise InvalidSource(f"{images} is not a folder of photos")
-    detected = detect_format(path)
+    detected = detect_format(path, mapping.encoding)
     if _has_sheets(path, detected):
         photos = PhotoFolder(None, file_facts.THE_UPLOAD()) if is_upload else _photos(path, images, "")
         with closing(photos), _opened_sheet(path, detected, mapping, photos, format, table, sample=sample) as catalogue:
@@ -198,7 +199,7 @@ def open_catalogue(
             yield _catalogue(path, format or detected, mapping, photos, alone=is_upload)
         return
     with unpack(path, is_catalogue, should_stop, table=table, sample=sample) as (root, content):
-        inner = "folder" if content.is_dir() else detect_format(content)
+        inner = "folder" if content.is_dir() else detect_format(content, mapping.encoding)
         requested = "" if format == "zip" else format
         if _has_sheets(content, inner):
             photos = _photos(content, images, file_facts.THE_ARCHIVE(), root)
@@ -270,7 +271,7 @@ def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", tabl
     """
     if not path.stat().st_size:
         raise InvalidSource(facts.FILE_EMPTY())
-    detected = detect_format(path)
+    detected = detect_format(path, mapping.encoding)
     if detected == "zip" and not is_workbook(path):
         validate_archive(path, is_catalogue, table=table)
     elif (format or detected) not in ("jsonl", *_JSON, *API_SYSTEMS):
@@ -278,11 +279,12 @@ def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", tabl
             pass
 
 
-def detect_format(path: Path) -> str:
+def detect_format(path: Path, encoding: str = "") -> str:
     """Detect the format of a file or folder from its content.
 
     Args:
         path: a file or folder.
+        encoding: of a text, as a user names it; "" to detect it.
 
     Returns:
         One of FORMATS, or "html": a table in it has one of them.
@@ -302,10 +304,22 @@ def detect_format(path: Path) -> str:
         return _detect_xml_format(head)
     if is_web_archive(head):
         return _HTML
-    text = decode_start(head)
+    text = _decoded(path, head, encoding)
     if _IMPEX.search(text):
         raise InvalidSource(file_facts.IS_IMPEX(file=str(path)))
     return _detect_text_format(text)
+
+
+def _decoded(path: Path, head: bytes, encoding: str) -> str:
+    """The text of the first bytes of a file, in its encoding: names of columns may have letters that are not ASCII."""
+    text = decode_start(head)
+    # A letter may be cut at the end.
+    if "\ufffd" not in text[:-_MAX_LETTER_BYTES]:
+        return text
+    # Where the encoding is not certain, the reader of the table says so.
+    with suppress(InvalidSource):
+        return head.decode(find_encoding(path, encoding).codec, errors="replace")
+    return text
 
 
 def _head(path: Path) -> bytes:
