@@ -66,17 +66,18 @@ def check_index_key_is_encrypted(**_: Any) -> list[CheckMessage]:
 
 
 def check_copies(**_: Any) -> list[CheckMessage]:
-    """With the copies that are asked for and written to, one node may be away."""
+    """With the copies that are read and written to, one node may be away."""
     options = settings.VECTOR_INDEX.get("OPTIONS", {})
     copies: int = options.get("replication_factor") or 1
     read, written = options.get("read_consistency"), options.get("write_consistency_factor") or 1
-    # With two copies, a majority is both.
-    asked = {"all": copies, "majority": copies // 2 + 1, "quorum": copies // 2 + 1}.get(read, read) if read else 1
+    # For a majority the server asks all, and takes what most of them say.
+    asked = {"all": copies, "majority": copies, "quorum": copies // 2 + 1}.get(read, read) if read else 1
     found: list[CheckMessage] = []
     if copies > 1 and asked >= copies:
         found.append(
             checks.Warning(
-                f"With QDRANT_READ_CONSISTENCY={read} and {copies} copies, nothing is answered while one node is away.",
+                f"With QDRANT_READ_CONSISTENCY={read} and {copies} copies, each read is made twice while one node is away, "
+                "the second time of one copy.",
                 hint="Unset it: a read asks one copy then, and a write reaches all copies that are there.",
                 id="embeddings.W003",
             )

@@ -163,7 +163,8 @@ class QdrantVectorIndex:
             shard_number: of collections that are made, on a cluster.
             replication_factor: the same.
             write_consistency_factor: the same: how many replicas must have confirmed a write.
-            read_consistency: how many replicas a query asks: a number, "majority", "quorum" or "all"; None: one.
+            read_consistency: how many replicas a read asks: a number, "majority", "quorum" or "all"; None: one. One that
+                fails asks one the next time.
             hnsw_m: links of a point in the graph, of collections that are made.
             hnsw_ef_construct: width of the search while the graph is built, of collections that are made.
             quantization: "int8" keeps a quarter-size copy in memory, searches that and rescores twice as many candidates, 64 at
@@ -195,6 +196,11 @@ class QdrantVectorIndex:
         self._full_scan_threshold_kb = full_scan_threshold_kb
         self._known: dict[str, IndexCollection] = {}
         self._counted: dict[tuple[str, str], tuple[float, int]] = {}
+
+    @property
+    def _consistency(self) -> int | models.ReadConsistencyType | None:
+        """How many copies a read asks: as the settings say, and one where it has failed, so that too few copies still answer."""
+        return None if self._server.is_repeating else self._read_consistency
 
     def claim(self) -> None:
         """Every process may write to a server."""
@@ -291,7 +297,7 @@ class QdrantVectorIndex:
     def retrieve(self, name: str, ids: Sequence[int]) -> dict[int, Point]:
         with self._asking(name) as client:
             known = possible_ids(ids)
-            return _points(client.retrieve(name, known, True, True, consistency=self._read_consistency))
+            return _points(client.retrieve(name, known, True, True, consistency=self._consistency))
 
     @_answered
     def query(self, name: str, query: VectorQuery) -> list[Hit]:
@@ -340,7 +346,7 @@ class QdrantVectorIndex:
                     query_filter=_conditions(query.filter, query.filter.exclude_ids),
                     limit=asked,
                     with_payload=False,
-                    consistency=self._read_consistency,
+                    consistency=self._consistency,
                 ).points
                 # As in `_found`: which of those that tie at the end the server returns is chance.
                 if len(found) < asked or found[-1].score != found[query.limit - 1].score or asked > _MAX_TIED:
@@ -354,7 +360,7 @@ class QdrantVectorIndex:
     ) -> list[list[models.ScoredPoint]]:
         if not requests:
             return []
-        responses = client.query_batch_points(name, requests, consistency=self._read_consistency)
+        responses = client.query_batch_points(name, requests, consistency=self._consistency)
         return [response.points for response in responses]
 
     def _target(
@@ -364,7 +370,7 @@ class QdrantVectorIndex:
         examples = possible_ids({*query.positive_ids, *query.negative_ids})
         known: dict[int, Point] = {}
         if examples:
-            known = _points(client.retrieve(collection.name, examples, False, True, consistency=self._read_consistency))
+            known = _points(client.retrieve(collection.name, examples, False, True, consistency=self._consistency))
         return query_target(query, known, collection).tolist(), {*examples, *query.filter.exclude_ids}
 
     def _batched(self, asked: _Asked, begun: tuple[Situation, Step]) -> models.QueryRequest:
@@ -581,7 +587,7 @@ class QdrantVectorIndex:
                 limit=limit,
                 with_payload=["product_id"],
                 with_vectors=query.with_vectors,
-                consistency=self._read_consistency,
+                consistency=self._consistency,
             ).groups
             return [_hit(point) for group in groups for point in group.hits]
         answer = client.query_points(
@@ -592,7 +598,7 @@ class QdrantVectorIndex:
             limit=limit,
             with_payload=["product_id"],
             with_vectors=query.with_vectors,
-            consistency=self._read_consistency,
+            consistency=self._consistency,
         )
         return [_hit(point) for point in answer.points]
 
@@ -610,13 +616,18 @@ class QdrantVectorIndex:
     def _batches(self, name: str, batch_size: int, after: int) -> Iterator[list[Point]]:
         following: Any = after + 1
         while following is not None and possible_ids([following]):
-            with self._asking(name) as client:
-                records, following = client.scroll(
-                    name, offset=following, limit=batch_size, with_payload=True, with_vectors=False,
-                    consistency=self._read_consistency, timeout=self._timeout_s,
-                )  # fmt: skip
+            records, following = self._batch(name, batch_size, following)
             if records:
                 yield [*_points(records).values()]
+
+    @_answered
+    def _batch(self, name: str, size: int, first: Any) -> tuple[list[models.Record], Any]:
+        """Some points, in the order of their ids, and where the next ones begin."""
+        with self._asking(name) as client:
+            return client.scroll(
+                name, offset=first, limit=size, with_payload=True, with_vectors=False,
+                consistency=self._consistency, timeout=self._timeout_s,
+            )  # fmt: skip
 
 
 def _described(name: str, info: models.CollectionInfo) -> IndexCollection:

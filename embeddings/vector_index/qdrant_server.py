@@ -51,7 +51,7 @@ _READ_ATTEMPTS = 3
 _RESOLVE_EVERY_S = 1.0
 
 # What a cluster says for a moment while a node of it is away or comes back, with the status INTERNAL or 500.
-_MOMENTARY = re.compile(r"read operations failed|not found|not enough active replicas|unavailable", re.IGNORECASE)
+_MOMENTARY = re.compile(r"read operations failed|not found|active replica|unavailable", re.IGNORECASE)
 _PASSING_STATUS = (429, 502, 503, 504)
 _PASSING_CODES = (
     grpc.StatusCode.UNAVAILABLE,
@@ -218,13 +218,18 @@ class QdrantServer:
         node: _Node = self._current.node
         return node.client(patient=not self.is_local)
 
+    @property
+    def is_repeating(self) -> bool:
+        """Whether a read is being made that has failed before, on this node or another."""
+        return bool(getattr(self._current, "is_repeating", False))
+
     def answered(self, read: Callable[[], T]) -> T:
         """The answer to a read: where a node does not answer, the next one is asked.
 
         A node that is known to be away is not asked, so that nobody waits for it.
 
         Args:
-            read: asks, by `asking`.
+            read: asks, by `asking`; `is_repeating` says whether it has failed before.
 
         Returns:
             What `read` returned.
@@ -240,19 +245,24 @@ class QdrantServer:
         if not nodes:
             away = self._in_turn()[0]
             raise IndexBusy(away.last_error)
-        for position, node in enumerate(nodes):
-            is_last = position == len(nodes) - 1
-            try:
-                with self._on(node):
-                    return read()
-            except IndexBusy as busy:
-                if not is_last:
-                    logger.info("%s; another node is asked", busy)
-                    continue
-                if not busy.is_momentary:
-                    raise
-        with self._on(nodes[0]):
-            return read()
+        may_answer: list[_Node] = []
+        try:
+            for node in nodes:
+                try:
+                    with self._on(node):
+                        return read()
+                except IndexBusy as busy:
+                    is_last = node is nodes[-1]
+                    if busy.is_momentary:
+                        may_answer.append(node)
+                    if is_last and not may_answer:
+                        raise
+                    logger.info("%s; %s is asked", busy, "one of them again" if is_last else "another node")
+                    self._current.is_repeating = True
+            with self._on(may_answer[-1]):
+                return read()
+        finally:
+            self._current.is_repeating = False
 
     def retried(self, name: str, request: Callable[[QdrantClient], T]) -> T:
         """The answer to a request that may be made twice: it is made again where the server is away or asks to wait.

@@ -21,7 +21,16 @@ from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_Point
 from qdrant_client.grpc.qdrant_pb2_grpc import QdrantServicer, add_QdrantServicer_to_server
 
 from embeddings.errors import CollectionNotFound, IndexLocked, IndexUnavailable
-from embeddings.vector_index.base import PAYLOAD_FIELDS, Copies, Filter, IndexCollection, Point, VectorQuery
+from embeddings.vector_index.base import (
+    PAYLOAD_FIELDS,
+    Copies,
+    Filter,
+    IndexCollection,
+    Point,
+    SparseQuery,
+    SparseVector,
+    VectorQuery,
+)
 from embeddings.vector_index.filtered_search import LEAST_RESCORED
 from embeddings.vector_index.qdrant import QdrantVectorIndex
 from embeddings.vector_index.qdrant_server import _resolved
@@ -31,7 +40,7 @@ SHIRTS = IndexCollection("shirts-v1", 4)
 Answer = tuple[int, Any]
 Asked = tuple[str, str, dict[str, Any]]
 
-INFO = {
+INFO: dict[str, Any] = {
     "status": "green",
     "optimizer_status": "ok",
     "segments_count": 1,
@@ -565,10 +574,10 @@ class Reading(Points):
     def __init__(self, refusals: Sequence[tuple[grpc.StatusCode, str]] = ()) -> None:
         super().__init__()
         self.refusals = [*refusals]
-        self.reads = 0
+        self.copies: list[int | None] = []
 
     def Get(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        self.reads += 1
+        self.copies.append(request.read_consistency.factor if request.HasField("read_consistency") else None)
         if self.refusals:
             context.abort(*self.refusals.pop(0))
         return grpc_points.GetResponse(result=[], time=0)
@@ -684,7 +693,71 @@ def test_the_same_is_asked_once_more_by_grpc(server: Server, words: str) -> None
     service, port = grpc_server(points)
     index = QdrantVectorIndex(server.url, grpc_port=port)
     assert index.retrieve("shirts-v1", [1]) == {}
-    assert points.reads == 2
+    assert len(points.copies) == 2
+    index.close()
+    service.stop(None).wait()
+
+
+NOT_ENOUGH = "The replica set for shard 2 on peer 7 does not have enough active replicas"
+ONE_OF_TWO = "1 of 2 read operations failed"
+ANSWERS = {"/query": {"points": []}, "/query/groups": {"groups": []}, "/query/batch": [], "/scroll": {"points": []}}
+ARROW = np.array([1, 0, 0, 0], np.float32)
+SPARSE = SparseVector(np.array([1], np.uint32), np.array([1], np.float32))
+READS: dict[str, Callable[[QdrantVectorIndex], Any]] = {
+    "retrieve": lambda index: index.retrieve("shirts-v1", [1]),
+    "query": lambda index: index.query("shirts-v1", VectorQuery(positive=[ARROW])),
+    "query by products": lambda index: index.query("shirts-v1", VectorQuery(positive=[ARROW], group_by_product=True)),
+    "query batch": lambda index: index.query_batch("shirts-v1", [VectorQuery(positive=[ARROW])]),
+    "query sparse": lambda index: index.query_sparse("shirts-v1", SparseQuery("words", SPARSE)),
+    "scroll": lambda index: list(index.scroll("shirts-v1")),
+}
+
+
+def lacks_copies(server: Server, words: str) -> Callable[[str, str], Answer]:
+    """Answers as a node where too few copies are there for a read that asks several."""
+
+    def answer(_method: str, path: str) -> Answer:
+        if "consistency=" in server.parameters[-1]:
+            return 500, {"error": words}
+        if path.endswith("/points"):
+            return 200, []
+        if path.endswith("/query/batch"):
+            return 200, [{"points": []} for _ in server.asked[-1][2]["searches"]]
+        params = {**INFO["config"]["params"], "sparse_vectors": {"words": {}}}
+        info = {**INFO, "config": {**INFO["config"], "params": params}}
+        return 200, next((said for end, said in ANSWERS.items() if path.endswith(end)), info)
+
+    return answer
+
+
+@pytest.mark.parametrize("words", [NOT_ENOUGH, ONE_OF_TWO])
+@pytest.mark.parametrize("read", READS)
+def test_a_read_that_finds_too_few_copies_asks_one(server: Server, read: str, words: str) -> None:
+    server.answer = lacks_copies(server, words)
+    index = QdrantVectorIndex(server.url, read_consistency="quorum")
+    READS[read](index)
+    assert sum("consistency=quorum" in parameters for parameters in server.parameters) == 1
+    READS[read](index)
+    # The next read asks several again: the copies may be back.
+    assert sum("consistency=quorum" in parameters for parameters in server.parameters) == 2
+    index.close()
+
+
+def test_the_node_that_found_too_few_copies_is_asked_for_one(server: Server, second: Server) -> None:
+    server.answer = lambda _method, _path: (503, None)
+    second.answer = lacks_copies(second, NOT_ENOUGH)
+    index = QdrantVectorIndex(f"{server.url}, {second.url}", read_consistency=2)
+    for _ in range(4):
+        assert index.retrieve("shirts-v1", [1]) == {}
+    index.close()
+
+
+def test_a_read_by_grpc_that_finds_too_few_copies_asks_one(server: Server) -> None:
+    points = Reading([(grpc.StatusCode.INTERNAL, NOT_ENOUGH)])
+    service, port = grpc_server(points)
+    index = QdrantVectorIndex(server.url, grpc_port=port, read_consistency=2)
+    assert index.retrieve("shirts-v1", [1]) == {}
+    assert points.copies == [2, None]
     index.close()
     service.stop(None).wait()
 

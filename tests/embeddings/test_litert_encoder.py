@@ -179,7 +179,8 @@ class TestSystemChecks:
         [
             ({"replication_factor": 2}, []),
             ({"replication_factor": 2, "read_consistency": 1, "write_consistency_factor": 1}, []),
-            ({"replication_factor": 3, "read_consistency": "majority"}, []),
+            ({"replication_factor": 3, "read_consistency": "quorum"}, []),
+            ({"replication_factor": 3, "read_consistency": "majority"}, ["embeddings.W003"]),
             ({"replication_factor": 2, "read_consistency": "majority"}, ["embeddings.W003"]),
             ({"replication_factor": 2, "read_consistency": 2}, ["embeddings.W003"]),
             ({"replication_factor": 3, "read_consistency": "all"}, ["embeddings.W003"]),
