@@ -10,7 +10,7 @@
 #
 #     partitions searched                           1                 2               4          8
 #     answers that are filled up                    100 to 160        30 to 80        0 to 10    0
-#     times that the first product is in them       2,900 to 3,600    500 to 1,100    5 to 65    7 to 11
+#     times that the first product is in them       2,600 to 3,600    500 to 1,100    5 to 65    7 to 11
 #     most often in one answer                      38 to 48          24 to 39        1 to 8     1
 #     answers of `search` that are short            110 to 160        30 to 80        0 to 15    0
 #
