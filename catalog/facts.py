@@ -208,6 +208,7 @@ SALE_PRICES = FactKind(
 EACH_OBJECT = FactKind(
     "each-object", _("each object of %(model)s is read as a product; %(others)s other objects were left out")
 )
+NESTED_VARIANTS = FactKind("nested-variants", _("%(element)s in a product are its variants, a family of products"))
 OTHER_OBJECTS = FactKind("other-objects", _("%(others)s objects that are no products were left out"))
 SHEET = FactKind("sheet", _("read from the sheet %(sheet)s"))
 TABLE = FactKind("table", _("read from table %(table)s"))

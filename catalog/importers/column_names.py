@@ -334,8 +334,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         " picture url, main image, main image url, primary image, product image, product image url, product images, image src,"
         " image path, image file, image name, default image, pic url, filename, file name, item photo url, photo link, img url,"
         " img, images image url, media asset,"
-        " high pic, photo urls, product photo, product photos, cover image, item image, featured image, img src,"
-        " thumbnail, thumbnail url, image thumbnail url",
+        " high pic, photo urls, product photo, product photos, cover image, item image, featured image, img src",
         "de": "bild, bilder, bild url, bildlink, bild link, bilddatei, produktbild, produktbilder, hauptbild, foto, fotos",
         "fr": "image, images, photo, photos, url de l'image, lien image, image principale",
         "es": "imagen, imágenes, foto, fotos, url de imagen, imagen principal",

@@ -5,18 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TextIO
 
 from catalog import facts, file_facts
 from catalog.importers.encodings import find_encoding, open_text
-from catalog.importers.json_objects import ONE_AFTER_ANOTHER, JsonText, JsonUnreadable, find_objects, json_objects
-from catalog.importers.mapping import FieldMapping, RowBuilder
+from catalog.importers.json_objects import (
+    ONE_AFTER_ANOTHER,
+    JsonText,
+    JsonUnreadable,
+    find_objects,
+    json_objects,
+    nodes_of,
+)
+from catalog.importers.mapping import FieldMapping, Record, RowBuilder
+from catalog.importers.nested_variants import NestedVariants, are_variants, is_named_for_variants
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.record_models import Fixture, is_fixture
 from catalog.importers.rows import InvalidSource, Row, RowRejected
-from catalog.importers.synonyms import with_known_columns
+from catalog.importers.synonyms import with_known_columns, with_nested_columns
 
 _MAX_LINE_CHARACTERS = 1024 * 1024
 _MAX_NAMES = 10_000
@@ -30,6 +39,15 @@ _BULK_ACTIONS = frozenset(("index", "create"))
 _WRAPPED = frozenset(("$oid", "$numberDecimal", "$numberDouble", "$numberInt", "$numberLong", "$date"))
 
 _Record = dict[str, str | list[str]]
+
+
+@dataclass(slots=True)
+class _Product:
+    """An object of a file: its values by names, and those of the variants in its list `place`, by paths."""
+
+    record: _Record
+    place: str = ""
+    variants: list[_Record] = field(default_factory=list)
 
 
 class _ListBroken(RowRejected):
@@ -65,25 +83,36 @@ class JsonLines:
         self._is_list = find_objects(path, encoding.codec) != ONE_AFTER_ANOTHER
         self._fixture = self._fixture_of_list() if self._is_list else None
         names: dict[str, None] = {}
-        sample: list[_Record] = []
+        own_names: dict[str, None] = {}
+        place = ""
+        sample: list[_Product] = []
         self.total = 0
         reasons: list[str] = []
-        for _, record in self._records():
+        for _, product in self._records():
             self.total += 1
-            if isinstance(record, RowRejected):
-                reasons = [*reasons, str(record)][:1]
+            if isinstance(product, RowRejected):
+                reasons = [*reasons, str(product)][:1]
                 continue
-            names |= dict.fromkeys(record)
+            names |= dict.fromkeys(product.record)
+            own_names |= dict.fromkeys(name for variant in product.variants for name in variant)
+            place = place or product.place
             if len(sample) < _SAMPLE_RECORDS:
-                sample.append(record)
-            if len(names) > _MAX_NAMES:
+                sample.append(product)
+            if len(names) + len(own_names) > _MAX_NAMES:
                 raise InvalidSource(file_facts.TOO_MANY_NAMES(limit=_MAX_NAMES))
         if not names:
             raise InvalidSource(file_facts.NO_JSON_OBJECT(reason=reasons[0] if reasons else facts.FILE_EMPTY()))
-        known = with_known_columns(mapping, list(names), sample=sample)
-        self._builder = RowBuilder(known.mapping, list(names), photos=photos)
-        self._builder.learn(sample)
+        records = [product.record for product in sample]
+        known = with_nested_columns(with_known_columns(mapping, list(names), sample=records), list(names), records)
+        self._variants = NestedVariants(known.mapping, place, list(own_names)) if place else None
+        found = self._variants.mapping if self._variants else known.mapping
+        self._builder = RowBuilder(found, [*names, *(self._variants.added if self._variants else ())], photos=photos)
+        # Several objects are several categories; a list of texts is the levels of one.
+        self._categories = [column for column in found.columns.get("category", ()) if "." in column and column in names]
+        self._builder.learn(record for product in sample for record in self._products(product))
         self._found = [encoding.note, *known.notes]
+        if self._variants is not None:
+            self._found.append(facts.NESTED_VARIANTS(element=place))
         if self._fixture is not None:
             self._found.append(facts.EACH_OBJECT(model=self._fixture.model, others=self._fixture.others))
 
@@ -98,11 +127,28 @@ class JsonLines:
         return self._builder.columns
 
     def __iter__(self) -> Iterator[Row]:
-        for number, record in self._records():
-            if isinstance(record, RowRejected):
-                yield Row(number, "", error=str(record), is_last_readable=isinstance(record, _ListBroken))
-            else:
+        for number, product in self._records():
+            if isinstance(product, RowRejected):
+                yield Row(number, "", error=str(product), is_last_readable=isinstance(product, _ListBroken))
+                continue
+            for record in self._products(product):
                 yield self._builder.build(number, record)
+
+    def _products(self, product: _Product) -> Iterator[Record]:
+        """The record of an object, or those of its variants."""
+        record: Record = product.record
+        for name in self._categories:
+            if isinstance(value := record.get(name), list):
+                record = {**record, name: "\n".join(value)}
+        if self._variants is None:
+            yield record
+            return
+        several = self._variants.several
+        own = [
+            {name: value for name, value in variant.items() if isinstance(value, str) or name in several}
+            for variant in product.variants
+        ]
+        yield from self._variants.records(record, own)
 
     def _fixture_of_list(self) -> Fixture | None:
         """What a fixture of Django has; None for other lists, and those without products."""
@@ -114,7 +160,7 @@ class JsonLines:
                 return fixture if fixture.model else None
         return None
 
-    def _records(self) -> Iterator[tuple[int, _Record | RowRejected]]:
+    def _records(self) -> Iterator[tuple[int, _Product | RowRejected]]:
         """The records by their line or number, and why there is none."""
         number = 0
         try:
@@ -179,16 +225,29 @@ def _bulk_action(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return action
 
 
-def _flattened(content: dict[str, Any]) -> _Record | RowRejected:
+def _flattened(content: dict[str, Any]) -> _Product | RowRejected:
     if isinstance(source := content.get("_source"), dict):
         # A hit of Elasticsearch, around the document.
         content = {"_id": content.get("_id"), **source}
-    record: _Record = {}
     try:
-        _flatten(content, "", record)
+        for name in filter(is_named_for_variants, content):
+            variants = [_paths_of(variant) for variant in nodes_of(content, name)]
+            if variants and are_variants(tuple(variants[0])):
+                rest = {other: value for other, value in content.items() if other != name}
+                return _Product(_record_of(rest), name, variants)
+        return _Product(_record_of(content))
     except RowRejected as error:
         return error
+
+
+def _record_of(content: dict[str, Any]) -> _Record:
+    record: _Record = {}
+    _flatten(content, "", record)
     return record
+
+
+def _paths_of(variant: dict[str, Any]) -> _Record:
+    return {name.replace(".", "/"): value for name, value in _record_of(variant).items()}
 
 
 def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:

@@ -185,6 +185,22 @@ def dicts_of(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+def nodes_of(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects in a list, or in a connection of GraphQL.
+
+    Args:
+        content: the object that has it.
+        name: of the list or connection.
+
+    Returns:
+        The objects, without what is around each.
+    """
+    value = content.get(name)
+    if not isinstance(value, dict):
+        return dicts_of(content, name)
+    return dicts_of(value, "nodes") or [unwrapped(edge) for edge in dicts_of(value, "edges")]
+
+
 def text_of(content: Mapping[str, Any], name: str) -> str:
     """A value as text. content: the object that has it; see `as_text`."""
     return as_text(content.get(name))

@@ -15,7 +15,7 @@ from typing import Any
 
 from catalog import facts
 from catalog.importers.encodings import find_encoding
-from catalog.importers.json_objects import JsonUnreadable, dicts_of, json_objects, text_of, unwrapped
+from catalog.importers.json_objects import JsonUnreadable, dicts_of, json_objects, nodes_of, text_of
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.rows import Row
@@ -111,8 +111,8 @@ def _in_rest_form(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """A product of GraphQL with the names of the REST API; others as they are."""
     if not any(text_of(content, "id").startswith(start) for start in _IDS):
         return content
-    variants = [_renamed(variant) for variant in _nodes(content, "variants")]
-    images = [*_nodes(content, "images"), *_nodes(content, "media"), {"image": content.get("featuredImage")}]
+    variants = [_renamed(variant) for variant in nodes_of(content, "variants")]
+    images = [*nodes_of(content, "images"), *nodes_of(content, "media"), {"image": content.get("featuredImage")}]
     photos = [image["image"] if isinstance(image.get("image"), dict) else image for image in images]
     options = [_options(variant) for variant in variants]
     return {
@@ -144,14 +144,6 @@ def _money(value: Any) -> Any:
     """A price of the Storefront API, an object with its currency, as text."""
     is_money = isinstance(value, dict) and "amount" in value
     return f"{text_of(value, 'amount')} {text_of(value, 'currencyCode')}".strip() if is_money else value
-
-
-def _nodes(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """What a connection of GraphQL has, or a list."""
-    value = content.get(name)
-    if not isinstance(value, dict):
-        return dicts_of(content, name)
-    return dicts_of(value, "nodes") or [unwrapped(edge) for edge in dicts_of(value, "edges")]
 
 
 def _address(photo: Mapping[str, Any]) -> str:

@@ -92,6 +92,43 @@ def with_known_columns(
     return KnownColumns(replace(mapping, columns={**found, **mapping.columns}, values=values), notes)
 
 
+def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Sequence[Record]) -> KnownColumns:
+    """Complete a mapping of JSON by names that are nested, `images.src`: those of fields that have no column yet.
+
+    A field with one value has none of several, and a price none at all: where it is an object, it may be in cents.
+
+    Args:
+        known: what was found so far.
+        names: of the source, with dots between their levels.
+        sample: some records.
+
+    Returns:
+        The mapping, with what a report says about it.
+    """
+    mapping = known.mapping
+    if not mapping.automatic:
+        return known
+    paths: dict[str, str] = {}
+    for name in names:
+        levels = [level for level in name.split(".") if level not in _WRAPPERS]
+        if len(levels) > 1 and not name.startswith(_ATTRIBUTE) and not _THUMBNAIL.search(name):
+            paths.setdefault("/".join(levels), name)
+    found = {}
+    for field, columns in _find_paths(list(paths), mapping, {}).items():
+        (name,) = (paths[column] for column in columns)
+        values = [value for record in sample if (value := record.get(name))]
+        are_single = all(isinstance(value, str) for value in values)
+        if field in _NESTED_LISTS or (field in _NESTED_TEXTS and are_single):
+            found[field] = (name,)
+    if not found:
+        return known
+    listed = ", ".join(f"{' + '.join(columns)} → {name}" for name, columns in found.items())
+    return KnownColumns(
+        mapping.with_columns((name, column) for name, columns in found.items() for column in columns),
+        [*known.notes, facts.KNOWN_COLUMNS(columns=listed)],
+    )
+
+
 def _with_filled(
     found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping, sample: Iterable[Record]
 ) -> dict[str, tuple[str, ...]]:
@@ -371,6 +408,12 @@ _LEVELS_OF_PATHS: Mapping[str, int] = {
     "available": 1,
     "image": 5,
 }
+# Fields of nested names in JSON, with several values and with one. What is nested for a price may be in cents.
+_NESTED_LISTS = frozenset(("category", "image"))
+_NESTED_TEXTS = frozenset(("brand", "currency"))
+# Levels around what is meant, as Strapi and JSON:API have them, and photos that are too small.
+_WRAPPERS = frozenset(("data", "attributes"))
+_THUMBNAIL = re.compile(r"thumb|small|tiny|icon", re.IGNORECASE)
 # Names that only say something together with what they are in, and elements that have the texts of a product.
 _SAYING_NOTHING = frozenset(
     ("name", "title", "value", "text", "url", "src", "href", "link", "path", "gross", "brutto", "label")

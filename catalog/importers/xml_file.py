@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from catalog import facts, file_facts
 from catalog.importers.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuilder
+from catalog.importers.nested_variants import NestedVariants, are_variants, is_named_for_variants
 from catalog.importers.photo_files import PhotoFolder
 from catalog.importers.record_models import model_of_products
 from catalog.importers.rows import InvalidSource, Row
-from catalog.importers.synonyms import find_columns, is_name_of, with_known_columns
+from catalog.importers.synonyms import find_columns, is_name_of, shop_language, with_known_columns
 from catalog.importers.xml_items import FeedSyntaxError, Item, XmlFile, rows_of_items
 
 # Items whose paths are the columns; a path that only later ones have can be mapped, too.
@@ -20,6 +22,8 @@ _SAMPLE_ITEMS = 500
 # Of an element that is taken as the items without being asked: SKU or title, and one more.
 _MIN_FIELDS = 2
 _MAX_SHOWN = 10
+# Attributes that name a language.
+_LANGUAGES = ("lang", "language", "locale", "xml:lang", "code")
 _MODEL = "@model"
 # Of Odoo, whose standard price is what a product costs the shop.
 _ODOO_MODELS = ("product.template", "product.product")
@@ -66,6 +70,12 @@ class XmlCatalogue:
             sample = [each for each in sample if each.text(_MODEL) == self._model]
         self._fields = list(dict.fromkeys(name for each in sample for name in each.fields()))
         paths = list(dict.fromkeys([*self._fields, *(name for each in sample for name in each.names)]))
+        place = "" if self._model else _place_of_variants(paths)
+        if place:
+            self._file = XmlFile(path, item, mapping.encoding, parts=[place])
+            sample = self._sample()
+            paths = [name for name in paths if name != place and not name.startswith((f"{place}/", f"{place}@"))]
+            paths = [name for name in paths if name != place.rpartition("/")[0]]
         self._others = 0
         if self._model in _ODOO_MODELS:
             free = _ODOO_FIELDS.keys() - mapping.columns.keys() - mapping.values.keys()
@@ -75,7 +85,19 @@ class XmlCatalogue:
             mapped = [column for columns in mapping.columns.values() for column in columns]
         names = list(dict.fromkeys([*_without_mixed(paths), *mapped]))
         known = with_known_columns(mapping, names, are_paths=True)
-        self._builder = RowBuilder(known.mapping, names, photos=photos)
+        self._place = place
+        self._own_names: list[str] = []
+        self._variants: NestedVariants | None = None
+        if place:
+            parts = [part for each in sample for part in each.parts.get(place, ())]
+            self._own_names = list(dict.fromkeys(name for part in parts for name in part.names))
+            self._variants = NestedVariants(known.mapping, place, list(_without_mixed(self._own_names)))
+            known = replace(known, mapping=self._variants.mapping)
+        self._builder = RowBuilder(
+            known.mapping,
+            list(dict.fromkeys([*names, *(self._variants.added if self._variants else ())])),
+            photos=photos,
+        )
         self._names = names
         self._several = {
             column
@@ -83,8 +105,15 @@ class XmlCatalogue:
             for column in self._builder.columns.get(name, ())
             if name != "category"
         }
+        self._in_languages = [
+            column
+            for name in ("title", "description")
+            for column in self._builder.columns.get(name, ())
+            if column in names
+        ]
+        self._several_of_variants = frozenset(self._variants.several if self._variants else ())
         self._categories = frozenset(self._builder.columns.get("category", ()))
-        self._builder.learn(self._record(each) for each in sample)
+        self._builder.learn(record for each in sample for record, _ in self._records(each))
         self._notes = [facts.EACH_ELEMENT(element=item), *known.notes]
 
     @property
@@ -95,8 +124,9 @@ class XmlCatalogue:
     @property
     def notes(self) -> Sequence[str]:
         """What was found about the file."""
+        within = [facts.NESTED_VARIANTS(element=self._place)] if self._variants else []
         left_out = [facts.EACH_OBJECT(model=self._model, others=self._others)] if self._others else []
-        return [*self._notes, *left_out, *self._builder.notes]
+        return [*self._notes, *within, *left_out, *self._builder.notes]
 
     def __iter__(self) -> Iterator[Row]:
         self._others = 0
@@ -105,8 +135,32 @@ class XmlCatalogue:
     def _rows(self, number: int, item: Item) -> Iterator[Row]:
         if self._model and item.text(_MODEL) != self._model:
             self._others += 1
-        else:
-            yield self._builder.build(number, self._record(item))
+            return
+        for record, attributes in self._records(item):
+            row = self._builder.build(number, record)
+            if attributes and row.product is not None:
+                found = {**attributes, **row.product.attributes}
+                fields = None if row.fields is None else row.fields | {"attributes"}
+                row = replace(row, product=replace(row.product, attributes=found), fields=fields)
+            yield row
+
+    def _records(self, item: Item) -> Iterator[tuple[Mapping[str, str | Sequence[str]], Mapping[str, str]]]:
+        """The record of an item, or those of its variants, each with what it differs in."""
+        record = self._record(item)
+        if self._variants is None:
+            yield record, {}
+            return
+        parts = item.parts.get(self._place, ())
+        own = [{name: part.texts(name) for name in self._own_names} for part in parts]
+        singles = [
+            {
+                name: texts if name in self._several_of_variants and len(texts) > 1 else "".join(texts[:1])
+                for name, texts in each.items()
+            }
+            for each in own
+        ]
+        records = self._variants.records(record, singles)
+        yield from zip(records, [_named_values(part) for part in parts] or [{}], strict=True)
 
     def _sample(self) -> list[Item]:
         items: list[Item] = []
@@ -117,13 +171,90 @@ class XmlCatalogue:
 
     def _record(self, item: Item) -> dict[str, str | Sequence[str]]:
         fields = item.fields() if self._fields else {}
-        return {name: self._value(name, fields.get(name) or item.texts(name)) for name in self._names}
+        texts = {name: fields.get(name) or item.texts(name) for name in self._names}
+        texts |= {name: [text] for name in self._in_languages if (text := _in_shop_language(item, name))}
+        return {name: self._value(name, found) for name, found in texts.items()}
 
     def _value(self, name: str, texts: list[str]) -> str | Sequence[str]:
         if name in self._categories:
             return "\n".join(texts)
         # A single text may be a list in itself.
         return texts if name in self._several and len(texts) > 1 else "".join(texts[:1])
+
+
+def _in_shop_language(item: Item, path: str) -> str:
+    """Of a text in several languages, each in an element that names its own, that of the shop, or else the first; "" for others.
+
+    The element is the text's, the one around it, or the only one in it: `<name><language id="1">`.
+
+    Args:
+        item: has the text.
+        path: of the text.
+
+    Returns:
+        The text.
+    """
+    texts = item.texts(path)
+    inner = [each for each in item.attributed if each.startswith(f"{path}/") and each.count("/") == path.count("/") + 1]
+    for place, own in (
+        (path, texts),
+        (path.rpartition("/")[0], texts),
+        *((each, item.texts(each)) for each in inner[:1]),
+    ):
+        languages = [_language_of(attributes) for attributes, _ in item.attributed.get(place, ())]
+        if len(own) > 1 and len(languages) == len(own) and (any(languages) or place in inner):
+            return next(
+                (text for language, text in zip(languages, own, strict=True) if language == shop_language()), own[0]
+            )
+    return ""
+
+
+def _language_of(attributes: Mapping[str, str]) -> str:
+    return next((attributes[name][:2].lower() for name in _LANGUAGES if attributes.get(name)), "")
+
+
+def _place_of_variants(paths: Sequence[str]) -> str:
+    """The path of the variants in an item, the outermost one; "" if it has none."""
+    below: dict[str, list[str]] = {}
+    for path in paths:
+        names = path.split("/")
+        for number in range(1, len(names)):
+            below.setdefault("/".join(names[:number]), []).append("/".join(names[number:]))
+    found = (
+        place
+        for place, columns in below.items()
+        if is_named_for_variants(place.rpartition("/")[2]) and are_variants(tuple(columns))
+    )
+    # Of a list and its entries, whose columns are those of the list one level deeper, the entries.
+    places = sorted(found, key=lambda place: place.count("/"))
+    return next((place for place in places if not any(_is_list_of(place, other) for other in places)), "")
+
+
+def _is_list_of(place: str, other: str) -> bool:
+    return other.startswith(f"{place}/") and other.count("/") == place.count("/") + 1
+
+
+def _named_values(part: Item) -> dict[str, str]:
+    """The values of elements that have a name each: `<param name="Size">M</param>`, or with its name and value below it."""
+    found: dict[str, str] = {}
+    for path in part.names:
+        parent, _, last = path.rpartition("/")
+        if parent and last.casefold() == "name":
+            values = next(
+                (
+                    texts
+                    for name in part.names
+                    if name.casefold() == f"{parent}/value".casefold()
+                    for texts in [part.texts(name)]
+                ),
+                [],
+            )
+            names = part.texts(path)
+            if len(names) == len(values):
+                found |= dict(zip(names, values, strict=True))
+    for elements in part.attributed.values():
+        found |= {attributes["name"]: text for attributes, text in elements if attributes.get("name") and text}
+    return {name.strip().lower(): text for name, text in found.items() if name.strip() and text}
 
 
 def _names_by_model(items: Sequence[Item]) -> dict[str, set[str]]:
@@ -154,13 +285,22 @@ def _find_item(file: XmlFile) -> str:
     """The path of the elements whose children and attributes have the names of most fields, the outermost of them."""
     outline = file.outline()
     scores: dict[str, int] = {}
+    titled: set[str] = set()
     for path, children in outline.items():
         fields = find_columns(sorted(children))
         if "/" in path and len(fields) >= _MIN_FIELDS and fields.keys() & {"sku", "title"}:
             scores[path] = len(fields)
+            titled |= {path} if "title" in fields else set()
+    # Variants may have more fields than the products that they are in.
+    scores = {path: score for path, score in scores.items() if not _is_within(path, titled)}
     if not scores:
         raise InvalidSource(file_facts.ELEMENT_UNCLEAR(elements=_elements(file)))
     return max(scores, key=lambda path: (scores[path], -path.count("/")))
+
+
+def _is_within(path: str, products: Collection[str]) -> bool:
+    """Whether a path is that of variants in one of these elements."""
+    return is_named_for_variants(path.rpartition("/")[2]) and any(path.startswith(f"{each}/") for each in products)
 
 
 def _elements(file: XmlFile) -> str:

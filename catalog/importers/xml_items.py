@@ -419,7 +419,11 @@ class _ItemParser(XmlParser):
         path = "/".join(self.path[self._item_depth :])
         self._add_value(path, element.namespace, text)
         if element.attributes and not self._item.error:
-            self._item.attributed.setdefault(path, []).append((element.attributes, _unwrapped(text.strip())))
+            found = (element.attributes, _unwrapped(text.strip()))
+            self._item.attributed.setdefault(path, []).append(found)
+            for part in self._parts:
+                if path.startswith(f"{part}/"):
+                    self._item.parts[part][-1].attributed.setdefault(path[len(part) + 1 :], []).append(found)
 
     def characters(self, text: str) -> None:
         if self._item is None or not (self._open or text.strip()):
