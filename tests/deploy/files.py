@@ -30,7 +30,14 @@ class VariableMissing(Exception):
 
 def compose(path: Path = ROOT / "docker-compose.yml", variables: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The compose file with these variables filled in. Raises VariableMissing if X of `${X:?message}` is not set."""
-    return _filled(yaml.safe_load(path.read_text()), ENV_FILE if variables is None else variables)
+    variables = ENV_FILE if variables is None else variables
+    composed: dict[str, Any] = _filled(yaml.safe_load(path.read_text()), variables)
+    for service in composed["services"].values():
+        if isinstance(given := service.get("environment"), dict):
+            # A name without a value has that of `.env`, or the container does not have the variable.
+            filled = {name: variables.get(name) if value is None else value for name, value in given.items()}
+            service["environment"] = {name: value for name, value in filled.items() if value is not None}
+    return composed
 
 
 def compose_schema() -> dict[str, Any]:
@@ -61,7 +68,9 @@ def _value(match: re.Match[str], variables: Mapping[str, str]) -> str:
 
 def references(path: Path) -> set[str]:
     """The variables that a compose file uses."""
-    return {match[1] for match in _REFERENCE.finditer(path.read_text()) if match[1]}
+    text = path.read_text()
+    passed_on = re.findall(r"^ +([A-Z][A-Z0-9_]+):$", text, re.MULTILINE)
+    return {match[1] for match in _REFERENCE.finditer(text) if match[1]} | {*passed_on}
 
 
 def services(composed: Mapping[str, Any], image: str = "lookalike") -> dict[str, Any]:

@@ -81,6 +81,13 @@ def test_its_properties_are_variables_that_somebody_reads():
     assert properties["API_WRITES"] == "keys"
 
 
+def test_every_property_reaches_every_process():
+    for service in services(bundle()).values():
+        # The file that Beanstalk writes.
+        assert service["env_file"] == [".env"]
+        assert service.get("environment", {}).keys() <= {"SERVICE", "PROMETHEUS_MULTIPROC_DIR", "HEALTH_PORT"}
+
+
 def test_one_instance_migrates():
     command = extension("20-migrate.config")["container_commands"]["01_migrate"]
     assert command["leader_only"] is True

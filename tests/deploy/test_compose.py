@@ -9,8 +9,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from lookalike.environment import Environment
 from tests.deploy.files import (
     DEPLOY,
+    ENV_FILE,
     ROOT,
     VariableMissing,
     compose,
@@ -21,6 +23,18 @@ from tests.deploy.files import (
 )
 
 COMPOSE = ROOT / "docker-compose.yml"
+# What the deployment decides itself: where its databases, secrets, folders and ports are. A bucket has a file of its own.
+FIXED = {
+    "DEBUG", "SERVICE", "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "QDRANT_URL", "QDRANT_API_KEY",
+    "QDRANT_GRPC_PORT", "DATA_DIR", "ENCODERS_ROOT", "UPLOADS_ROOT", "SERVE_MEDIA", "PROMETHEUS_MULTIPROC_DIR",
+    "HEALTH_PORT", "WORKER_METRICS_PORT",
+}  # fmt: skip
+# Engines that Qdrant takes the place of, and the data of tests.
+UNUSED = {"INDEX_QUANTIZATION", "FAISS_INDEX", "REAL_DATA"}
+OF_OPENTELEMETRY = {
+    "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
+}  # fmt: skip
+STORAGE = {name for name in Environment.model_fields if name.startswith("STORAGE_")}
 SERVICES = compose()["services"]
 EVERY = pytest.mark.parametrize("name", sorted(SERVICES))
 # The images of these services set an unprivileged user themselves.
@@ -73,16 +87,34 @@ def test_what_a_service_names_is_there(name):
 
 @pytest.mark.parametrize("name", sorted(services(compose())))
 def test_every_variable_of_the_project_is_one_that_the_settings_read(name):
-    service = SERVICES[name]
-    assert service["environment"].keys() <= known_variables()
+    service = compose(variables=dict.fromkeys(references(COMPOSE), "given"))["services"][name]
+    assert service["environment"].keys() <= known_variables() | OF_OPENTELEMETRY
     for variable, value in service["environment"].items():
         if variable.endswith("_FILE"):
             assert value.removeprefix("/run/secrets/") in service["secrets"]
 
 
+@pytest.mark.parametrize("variable", sorted(Environment.model_fields.keys() - FIXED - UNUSED - STORAGE))
+def test_a_setting_in_the_env_file_reaches_every_process(variable):
+    given = services(compose(variables={**ENV_FILE, variable: "given"}))
+    assert {name for name, each in given.items() if "given" not in each["environment"].get(variable, "")} == set()
+
+
+def test_a_setting_that_is_not_given_has_its_own_default():
+    deliberate = {"ALLOWED_HOSTS", "TRUSTED_PROXIES", "ENCODER_THREADS"}
+    for service in services(compose()).values():
+        plain = {name.removesuffix("_FILE") for name in service["environment"]}
+        assert plain <= FIXED | deliberate
+
+
+def test_what_the_deployment_fixes_is_not_taken_from_the_env_file():
+    given = services(compose(variables={**ENV_FILE, **dict.fromkeys(FIXED | UNUSED, "given")}))
+    assert not [name for name, each in given.items() if "given" in each["environment"].values()]
+
+
 def test_no_secret_stands_in_the_environment():
     names = re.compile(r"PASSWORD|SECRET|KEY$|TOKEN|DATABASE_URL|REDIS_URL")
-    for service in SERVICES.values():
+    for service in compose(variables=dict.fromkeys(references(COMPOSE), "given"))["services"].values():
         for variable in service.get("environment", {}):
             # The key of the widget is public.
             assert not names.search(variable) or variable.endswith("_FILE") or variable == "WIDGET_API_KEY"
@@ -96,7 +128,9 @@ def test_celery_is_started_with_the_project_package():
 
 
 def test_every_variable_to_be_chosen_is_documented():
-    documented = (DEPLOY.parent / "docs" / "how-to" / "deploy.md").read_text() + (ROOT / ".env.example").read_text()
+    how_to = ROOT / "docs" / "how-to"
+    texts = (how_to / "deploy.md", how_to / "observe.md", ROOT / ".env.example")
+    documented = "".join(path.read_text() for path in texts)
     assert [name for name in sorted(references(COMPOSE)) if name not in documented] == []
 
 
@@ -216,6 +250,12 @@ class TestABucket:
                 == set(service["secrets"])
                 == beside["secrets"].keys()
             )
+
+    @pytest.mark.parametrize("variable", sorted(STORAGE - {"STORAGE_CACHE_DIR"}))
+    def test_takes_its_settings_from_the_env_file_or_a_secret(self, variable):
+        beside = compose(self.FILE, {"STORAGE_URL": "s3://shop-files", variable: "given"})
+        for service in beside["services"].values():
+            assert service["environment"].get(variable) == "given" or f"{variable}_FILE" in service["environment"]
 
     def test_is_missed_by_name(self):
         with pytest.raises(VariableMissing, match="STORAGE_URL: the bucket"):

@@ -122,6 +122,17 @@ def test_every_variable_of_the_project_is_one_that_the_settings_read(manifests):
             assert named <= known_variables() | OURS
 
 
+def test_every_setting_of_the_overlay_reaches_every_process(manifests):
+    (settings,) = (name for name in of_kind(manifests, "ConfigMap") if name.startswith("lookalike"))
+    own = {"SERVICE", "HEALTH_PORT", "WORKER_METRICS_PORT", "PROMETHEUS_MULTIPROC_DIR", "ENCODER_THREADS"}
+    for template in pods(manifests).values():
+        if template["metadata"]["labels"].get("lookalike/code") != "django":
+            continue
+        for each in containers(template):
+            assert {"configMapRef": {"name": settings}} in each["envFrom"]
+            assert {variable["name"] for variable in each.get("env", [])} <= {*own, *OURS, "ALLOWED_HOSTS"}
+
+
 def test_what_a_pod_names_is_there(manifests):
     claims = set(of_kind(manifests, "PersistentVolumeClaim"))
     accounts = set(of_kind(manifests, "ServiceAccount"))
