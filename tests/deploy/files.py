@@ -120,6 +120,13 @@ def known_variables() -> set[str]:
     return listed | {f"{name}_FILE" for name in listed}
 
 
+def fetching() -> set[str]:
+    """The processes that fetch something from the internet, as docs/how-to/deploy.md lists them."""
+    text = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
+    rows = [line.strip("|").split("|") for line in text.splitlines() if re.match(r"\| [\w, ]+ \|.*\| lookalike", line)]
+    return {name.strip() for processes, *_, fetched in rows if fetched.strip() for name in processes.split(",")}
+
+
 def stages() -> dict[str, list[tuple[str, str]]]:
     """The Dockerfile's stages, each with its instructions as pairs."""
     text = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE))

@@ -17,6 +17,7 @@ from tests.deploy.files import (
     VariableMissing,
     compose,
     compose_schema,
+    fetching,
     known_variables,
     references,
     services,
@@ -140,6 +141,13 @@ def test_databases_are_reached_by_nobody_outside():
         assert "ports" not in SERVICES[name]
         assert list(SERVICES[name]["networks"]) == ["data"]
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
+
+
+def test_only_those_that_fetch_something_reach_the_internet():
+    internal = {name for name, network in compose()["networks"].items() if (network or {}).get("internal")}
+    outside = {name for name, service in SERVICES.items() if not set(service["networks"]) <= internal}
+    # Docker publishes no port of an internal network.
+    assert outside == {"proxy", *fetching()}
 
 
 def test_everything_waits_for_the_migration():

@@ -15,6 +15,7 @@ from tests.deploy.files import (
     OVERLAYS,
     compose,
     container,
+    fetching,
     known_variables,
     of_kind,
     pods,
@@ -193,6 +194,20 @@ def test_nobody_talks_to_anybody_unless_it_is_allowed(manifests):
     assert reachable("worker") == reachable("trainer") == reachable("proxy") == set()
     assert reachable("qdrant") == code | {"qdrant"}
     assert all(reachable(name) == code for name in {"postgres", "redis"} & labels.keys())
+
+
+def test_only_those_that_fetch_something_reach_the_internet(manifests):
+    labels = {name: template["metadata"]["labels"] for name, template in pods(manifests).items()}
+    outside = {
+        name
+        for policy in of_kind(manifests, "NetworkPolicy").values()
+        for rule in policy["spec"].get("egress", [])
+        for peer in rule["to"]
+        if peer.get("ipBlock", {}).get("cidr") in ("0.0.0.0/0", "::/0")
+        for name in labels
+        if selects(policy["spec"]["podSelector"], labels[name])
+    }
+    assert outside == fetching()
 
 
 def test_prometheus_reaches_the_port_that_a_pod_names(manifests):
