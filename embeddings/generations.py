@@ -85,7 +85,8 @@ def build_generation(version: EncoderVersion, on_progress: ProgressCallback | No
 
     Args:
         version: with or without an index of its own.
-        on_progress: called as points are written, with the stage "indexing", and "texts" where texts are encoded.
+        on_progress: called with the stage "creating the index", which a server with a node away answers after its timeout;
+            with "indexing" as points are written; and with "texts" where texts are encoded.
 
     Returns:
         How many points the new generation has.
@@ -146,8 +147,11 @@ def _fill(
     index = get_vector_index()
     for each in (coming, coming_texts):
         index.drop(each.name)
+    creating = StageProgress(on_progress, "creating the index", 2)
     index.ensure(coming, bulk_load=True)
+    creating.advance()
     index.ensure(coming_texts, bulk_load=bool(text_encoder))
+    creating.advance()
     rows = _with_vector(version)
     progress = StageProgress(on_progress, "indexing", rows.count() if on_progress else 0)
     since: datetime | None = None

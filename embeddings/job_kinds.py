@@ -22,6 +22,7 @@ SLOW_QUEUE: Final = "train"
 EMBEDDING_STAGES = {
     "embedding": _("embedding photos"),
     "comparison": _("comparing"),
+    "creating the index": _("creating the index"),
     "index": _("building the index"),
     "indexing": _("building the index"),
     "texts": _("encoding texts"),

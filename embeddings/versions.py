@@ -367,7 +367,7 @@ def activate(
     Args:
         version: active or not.
         allow_worse: activate it even if its quality is lower than that of the live version.
-        on_progress: called with the stages "embedding", "comparison" and "indexing".
+        on_progress: called with the stages "embedding" and "comparison", and those of `build_generation`.
 
     Returns:
         The result.

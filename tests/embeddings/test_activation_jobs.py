@@ -87,7 +87,8 @@ def test_it_reports_its_progress(shop, second, monkeypatch):
     reports: list[tuple[str, int, int]] = []
     monkeypatch.setattr(execution, "ProgressReporter", lambda _: lambda *where: reports.append(where))
     worked_off(second)
-    assert [stage for stage, done, total in reports if done == 0] == ["starting", "embedding", "comparison", "indexing"]
+    stages = ["starting", "embedding", "comparison", "creating the index", "indexing"]
+    assert [stage for stage, done, total in reports if done == 0] == stages
     assert ("indexing", len(shop), len(shop)) in reports
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -56,6 +57,21 @@ class TestAReindex:
         version.refresh_from_db()
         assert points(version).keys() == {image.pk for image in images}
         assert set(states(version).values()) == {ImageEmbedding.State.INDEXED}
+
+    def test_says_what_it_waits_for_while_a_server_creates_collections(self, version, add_photo, index, monkeypatch):
+        add_photo()
+        reports: list[tuple[str, int, int]] = []
+        monkeypatch.setattr(execution, "ProgressReporter", lambda _: lambda *where: reports.append(where))
+        ensure, said_before = index.ensure, []
+
+        def slowly(*arguments: Any, **options: Any) -> None:
+            said_before.append(reports[-1])
+            ensure(*arguments, **options)
+
+        monkeypatch.setattr(index, "ensure", slowly)
+        worked_off(submit_reindex(version.collection))
+        assert said_before == [("creating the index", 0, 2), ("creating the index", 1, 2)]
+        assert reports[reports.index(said_before[1]) + 1] == ("creating the index", 2, 2)
 
     def test_is_submitted_for_an_index_that_lacks_a_field_and_again_an_hour_later(
         self, version, add_photo, monkeypatch, caplog
