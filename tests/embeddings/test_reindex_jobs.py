@@ -70,7 +70,7 @@ class TestAReindex:
 
         monkeypatch.setattr(index, "ensure", slowly)
         worked_off(submit_reindex(version.collection))
-        assert said_before == [("creating the index", 0, 2), ("creating the index", 1, 2)]
+        assert said_before[:2] == [("creating the index", 0, 2), ("creating the index", 1, 2)]
         assert reports[reports.index(said_before[1]) + 1] == ("creating the index", 2, 2)
 
     def test_is_submitted_for_an_index_that_lacks_a_field_and_again_an_hour_later(
