@@ -1,4 +1,5 @@
-"""Recall and time of filtered queries in the embedded engine: every filter of the API and every pair, compared with exact NumPy.
+"""Recall and time of filtered queries in the embedded engine: every filter of the API and of rules, and every pair, compared with
+exact NumPy.
 
 Usage: python -m bench.filter_recall [--points 100000 300000] [--dim 128] [--queries 20] [--vectors float int8]
        [--geometry clusters] [--single] [--threshold-kb KB] [--folder FOLDER]
@@ -130,9 +131,10 @@ def _build(index: EdgeVectorIndex, name: str, shop: Products) -> None:
 
 
 def _cases(shop: Products, source: Products, number: int, scores: NDArray[np.float32]) -> list[Case]:
-    """Every filter of the API, with the values of a product."""
+    """Every filter of the API and of rules, with the values of a product."""
     cheap, dear = np.quantile(shop.price, [0.25, 0.75])
     price, tags = float(source.price[number]), np.flatnonzero(source.tags[number])[:3]
+    colour, colours = shop.colour == source.colour[number], {COLOURS[source.colour[number]]}
     department = shop.department == source.department[number]
     kind = department & (shop.kind == source.kind[number])
     brand = shop.brand == source.brand[number]
@@ -161,15 +163,14 @@ def _cases(shop: Products, source: Products, number: int, scores: NDArray[np.flo
             {"currency": CURRENCIES[source.currency[number]]},
             shop.currency == source.currency[number],
         ),
-        Case(
-            "attribute",
-            {"attribute": (("colour", (COLOURS[source.colour[number]],)),)},
-            shop.colour == source.colour[number],
-        ),
+        Case("attribute", {"attribute": (("colour", (*colours,)),)}, colour),
+        Case("not_attribute", {"not_attribute": (("colour", (*colours,)),)}, ~colour),
+        Case("wall", {"not_attribute": (("colour", (*sorted({*COLOURS} - colours),)),)}, colour),
         Case("exclude", {"exclude": tuple(int(each) for each in nearest)}, inside),
     ]
     if len(tags):
         cases.append(Case("tag", {"tag": tag_names[:1]}, shop.tags[:, tags[0]]))
+        cases.append(Case("not_tag", {"not_tag": tag_names[:1]}, ~shop.tags[:, tags[0]]))
         cases.append(Case("three tags", {"tag": tag_names}, np.logical_and.reduce(shop.tags[:, tags], axis=1)))
     return cases
 
