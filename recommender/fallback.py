@@ -95,6 +95,8 @@ def bestsellers(
         Cards, one of each family of variants, the most often bought first.
     """
     places = {product_id: place for place, product_id in enumerate(bought())}
+    if not places:
+        return []
     products = (
         visible_products().filter(covered, pk__in=[*places]).matching(product_filter).exclude(pk__in=excluded_ids)
     )

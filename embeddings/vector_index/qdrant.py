@@ -228,8 +228,10 @@ class QdrantVectorIndex:
             return False
         return self._retried(name, lambda client: client.collection_exists(name))
 
+    @_answered
     def missing_fields(self, name: str) -> frozenset[str]:
-        info = self._retried(name, lambda client: client.get_collection(name))
+        with self._asking(name) as client:
+            info = client.get_collection(name)
         # Without a server, it filters without payload indexes.
         return frozenset(() if self._server.is_local else PAYLOAD_FIELDS.keys() - info.payload_schema.keys())
 

@@ -331,6 +331,16 @@ def test_a_write_to_a_server_that_stays_away_is_given_up_and_a_query_at_once(
     assert no_waiting == []
 
 
+def test_a_process_that_starts_while_the_server_is_away_learns_of_it_at_once(
+    server: Server, index: QdrantVectorIndex, no_waiting: list[float]
+) -> None:
+    server.answer = lambda _method, _path: (503, None)
+    # What the first filtered query of a process asks.
+    with pytest.raises(IndexUnavailable, match="503"):
+        index.missing_fields("shirts-v1")
+    assert no_waiting == []
+
+
 def test_a_collection_of_a_cluster_is_made_as_the_settings_say(server: Server) -> None:
     def answer(method: str, path: str) -> Answer:
         if path.endswith("/exists"):
