@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,11 +21,17 @@ START_TIMEOUT_S = 60
 
 @contextmanager
 def demo_shop(
-    *, products: int, debug: bool, prepare: Sequence[str] = (), python: str = sys.executable
+    *,
+    products: int,
+    debug: bool,
+    prepare: Sequence[str] = (),
+    python: str = sys.executable,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, Callable[..., None]]]:
     """The URL of a running demo shop, and a function that runs management commands in it.
 
-    `debug` allows to sign in as demo; `prepare` is a command that runs before the shop is served; `python` runs all of it.
+    `debug` allows to sign in as demo; `prepare` is a command that runs before the shop is served; `python` runs all of it;
+    `settings` are further environment variables.
     """
     with tempfile.TemporaryDirectory(prefix="lookalike-demo-") as folder:
         environment = {
@@ -41,6 +47,7 @@ def demo_shop(
             "LOG_LEVEL": "WARNING",
             # As in images and `make serve`.
             "MALLOC_ARENA_MAX": "2",
+            **(settings or {}),
         }
 
         def manage(*arguments: str) -> None:

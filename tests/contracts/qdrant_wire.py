@@ -3,17 +3,23 @@
 It compares all points one by one and knows no cluster; what a request says is read as a server would read it. So it shows what goes
 over the wire and comes back, not how a server searches: for that, name one by QDRANT_URL. Deployments and benches, which need a
 process of its own and speed, have `tests.deploy.qdrant_standin`.
+
+`python -m tests.contracts.qdrant_wire` serves the same points as two nodes, for bench/outages.py: it says their ports as JSON. For
+as many seconds as a line of its input says, the second node answers like one whose shards come back.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from threading import Lock
+from copy import copy
+from dataclasses import asdict, dataclass
+from threading import Event, Lock
 from typing import Any
 
 import grpc
@@ -43,6 +49,15 @@ class Ports:
 def serving_qdrant() -> Iterator[Ports]:
     """Run a server without collections until the block ends, and yield its ports."""
     engine = _Engine()
+    try:
+        with _serving(engine) as ports:
+            yield ports
+    finally:
+        engine.client.close()
+
+
+@contextmanager
+def _serving(engine: _Engine) -> Iterator[Ports]:
     service = grpc.server(ThreadPoolExecutor(2))
     add_PointsServicer_to_server(_Points(engine), service)
     add_CollectionsServicer_to_server(_Collections(engine), service)
@@ -54,7 +69,23 @@ def serving_qdrant() -> Iterator[Ports]:
             yield Ports(rest_port, port)
     finally:
         service.stop(None).wait()
-        engine.client.close()
+
+
+def _serve_two() -> None:
+    first = _Engine()
+    second = copy(first)
+    second.in_trouble = Event()
+    with _serving(first) as one, _serving(second) as other:
+        sys.stdout.write(json.dumps([asdict(one), asdict(other)]) + "\n")
+        sys.stdout.flush()
+        for line in sys.stdin:
+            second.in_trouble.set()
+            time.sleep(float(line))
+            second.in_trouble.clear()
+
+
+class _InTrouble(Exception):
+    """What a node answers for a moment while its shards come back."""
 
 
 class _Refused(Exception):
@@ -71,12 +102,15 @@ class _Engine:
 
     def __init__(self) -> None:
         self.client = QdrantClient(location=":memory:", force_disable_check_same_thread=True)
+        self.in_trouble = Event()
         self._lock = Lock()
         # The engine itself knows of no payload indexes.
         self._indexes: dict[str, dict[str, models.PayloadIndexInfo]] = {}
 
     def ask(self, request: Callable[[], Any]) -> Any:
-        """The answer. Raises _Refused for what the engine refuses."""
+        """The answer. Raises _Refused for what the engine refuses, and _InTrouble."""
+        if self.in_trouble.is_set():
+            raise _InTrouble("Local shard 2 not found")
         with self._lock:
             try:
                 return request()
@@ -188,6 +222,8 @@ def _rest_handler(engine: _Engine) -> type[loopback.Handler]:
                 except _Refused as refused:
                     status = 404 if refused.is_missing else 409 if refused.is_there else 400
                     self._say(status, {"status": {"error": str(refused)}})
+                except _InTrouble as trouble:
+                    self._say(500, {"status": {"error": str(trouble)}})
                 else:
                     self._say(200, {"result": result, "status": "ok", "time": 0.0})
 
@@ -212,6 +248,8 @@ def _answered(engine: _Engine, context: grpc.ServicerContext, request: Callable[
     """The answer by gRPC, or the status with which a server refuses."""
     try:
         return engine.ask(request)
+    except _InTrouble as trouble:
+        context.abort(grpc.StatusCode.INTERNAL, str(trouble))
     except _Refused as refused:
         code = grpc.StatusCode.INVALID_ARGUMENT
         if refused.is_missing or refused.is_there:
@@ -347,3 +385,7 @@ class _Health(QdrantServicer):
 
     def HealthCheck(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return qdrant_pb2.HealthCheckReply(title="qdrant", version=VERSION)
+
+
+if __name__ == "__main__":
+    _serve_two()
