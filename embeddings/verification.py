@@ -39,6 +39,11 @@ class VerificationReport:
     stale: int
     orphaned: int
 
+    @property
+    def found(self) -> bool:
+        """Whether there was a difference."""
+        return self != VerificationReport(0, 0, 0)
+
 
 def verify(version: EncoderVersion, on_progress: ProgressCallback) -> VerificationReport:
     """Compare the live index with the database and repair it, here or in the process that holds the index.

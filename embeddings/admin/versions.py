@@ -485,6 +485,8 @@ def _last_verification(version: EncoderVersion) -> str:
     when = date_format(timezone.localtime(job.finished_at), "DATETIME_FORMAT")
     if job.result is None:
         return str(_("%(when)s: failed, since %(error)s.") % {"when": when, "error": job.error_in_words})
+    if not any(job.result[each] for each in ("missing", "stale", "orphaned")):
+        return str(_("%(when)s, %(encoder)s: no difference.") % {"when": when, **job.result})
     return str(
         _("%(when)s, %(encoder)s: %(missing)d missing, %(stale)d stale, %(orphaned)d orphaned; repaired.")
         % {"when": when, **job.result}

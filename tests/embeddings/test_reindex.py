@@ -83,7 +83,8 @@ class TestReindex:
         add_photo(ProductFactory.create(category=None, price=None, brand="", tags=["a", "b"]))
         add_photo(ProductFactory.create(price=Decimal("1234567.89"), available=False, active=False))
         reindex()
-        assert "0 missing, 0 stale, 0 orphaned" in reindex("--verify")
+        assert "0 missing, 0 stale, 0 orphaned\n" in reindex("--verify")
+        assert "repaired" not in reindex("--verify")
 
     def test_drops_rows_whose_photo_is_gone(self, version, add_photo):
         gone, stays = add_photo(), add_photo()

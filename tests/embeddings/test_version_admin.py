@@ -158,12 +158,15 @@ class TestThePage:
 
 
 class TestVerifying:
-    def test_the_page_says_what_the_last_comparison_found(self, admin, version, add_photo):
+    def test_the_page_says_what_the_last_comparison_found(self, admin, version, add_photo, index):
         assert "Not compared yet." in page_of(admin, version)
-        add_photo()
+        photo = add_photo()
         indexing.process_outbox()
         call_command("reindex", "--verify")
-        assert "all-v1: 0 missing, 0 stale, 0 orphaned; repaired." in page_of(admin, version)
+        assert "all-v1: no difference." in page_of(admin, version)
+        index.delete(version.index_collection().name, [photo.pk])
+        call_command("reindex", "--verify")
+        assert "all-v1: 1 missing, 0 stale, 0 orphaned; repaired." in page_of(admin, version)
 
     def test_its_button_submits_a_job(self, admin, version):
         address = reverse("admin:embeddings_encoderversion_verify", args=[version.pk])

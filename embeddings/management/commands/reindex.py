@@ -133,7 +133,8 @@ class Command(BaseCommand):
         started_at = timezone.now()
         report = verify(version, on_progress)
         self.stdout.write(
-            f"{version.label}: {report.missing} missing, {report.stale} stale, {report.orphaned} orphaned; repaired"
+            f"{version.label}: {report.missing} missing, {report.stale} stale, {report.orphaned} orphaned"
+            f"{'; repaired' if report.found else ''}"
         )
         record_finished(
             VERIFY,
