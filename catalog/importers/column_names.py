@@ -41,7 +41,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "ar": "رمز المنتج, رمز التخزين, رقم المنتج",
     },
     "title": {
-        "en": "title, product title, product name, item title, item name, article name, name, display name, label",
+        "en": "title, product title, product name, item title, item name, article name, name, display name, full name, label",
         "de": "titel, artikelname, produktname, produkttitel, artikelbezeichnung, produktbezeichnung, bezeichnung",
         "fr": "titre, nom du produit, nom produit, nom de l'article, nom article, nom, désignation, libellé, intitulé",
         "es": "título, nombre del producto, nombre producto, nombre del artículo, nombre artículo, nombre, denominación",
@@ -68,7 +68,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "description": {
         "en": "description, product description, long description, full description, body html, body, details,"
-        " short description, item description",
+        " description html, short description, item description",
         "de": "beschreibung, produktbeschreibung, artikelbeschreibung, langbeschreibung, langtext, kurzbeschreibung",
         "fr": "description, description du produit, descriptif, description longue, description courte",
         "es": "descripción, descripción del producto, descripción larga, descripción corta",
@@ -120,10 +120,11 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "ko": "카테고리, 카테고리명, 상품분류, 상품분류명",
         "zh": "商品分类, 商品类目, 分类, 类目, 产品分类, 商品分類, 分類, 類別",
         "id": "kategori, kategori produk",
-        "ar": "تصنيف المنتج, التصنيف, الفئة",
+        "ar": "تصنيف المنتج, التصنيف, الفئة, القسم",
     },
     "brand": {
-        "en": "brand, brand name, product brand, mark id, manufacturer, manufacturer name, producer, maker, make, vendor,"
+        "en": "brand, brand name, product brand, mark id, manufacturer, manufacturer name, producer, producer name, maker, make,"
+        " vendor,"
         " supplier name",
         "de": "marke, hersteller, markenname, hersteller markenname, hersteller marke",
         "fr": "marque, fabricant",
@@ -151,8 +152,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "price": {
         "en": "price, current price, selling price, retail price, sales price, regular price, unit price, price incl vat,"
-        " price incl tax, gross price, standard price, price with vat, price vat, start price, buy it now price,"
-        " price tax incl, price including tax, price including vat, price with tax, gross, consumer price, normal price",
+        " price incl tax, gross price, price with vat, price vat, start price, buy it now price,"
+        " price tax incl, price including tax, price including vat, price with tax, gross, consumer price, normal price,"
+        " gross price 1, standard price",
         "de": "preis, verkaufspreis, bruttopreis, preis brutto, vk, vk preis, einzelpreis, stückpreis, normalpreis,"
         " brutto vk, vk brutto, std vk brutto, endkundenpreis, shop preis",
         "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public, prix normal, ttc",
@@ -182,7 +184,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "list_price": {
         "en": "list price, compare at price, compare price, original price, old price, price old, former price, was price, rrp,"
-        " msrp, strike price",
+        " msrp, strike price, standard price",
         "de": "listenpreis, uvp, streichpreis, alter preis, statt preis, unverbindliche preisempfehlung",
         "fr": "prix barré, prix conseillé, ancien prix, prix d'origine",
         "es": "precio de lista, precio anterior, precio original, precio tachado",
@@ -234,7 +236,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "available": {
         "en": "available, availability, is available, in stock, is in stock, stock status, stock, stock quantity, quantity, qty,"
         " inventory, inventory quantity, stock level, on hand,"
-        " stock total, total stock, quantity available, available quantity, available stock",
+        " stock total, total stock, quantity available, available quantity, available qty, available stock, stock amount",
         "de": "verfügbar, verfügbarkeit, auf lager, lagerstatus, lagerbestand, bestand, lager, menge, anzahl,"
         " lagerbestand gesamt, bestand gesamt, gesamtbestand, verfügbarer bestand, lieferstatus",
         "fr": "disponible, disponibilité, en stock, stock, quantité",
@@ -334,7 +336,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         " picture url, main image, main image url, primary image, product image, product image url, product images, image src,"
         " image path, image file, image name, default image, pic url, filename, file name, item photo url, photo link, img url,"
         " img, images image url, media asset,"
-        " high pic, photo urls, product photo, product photos, cover image, item image, featured image, img src",
+        " high pic, photo urls, product photo, product photos, cover image, item image, featured image, img src, image file name",
         "de": "bild, bilder, bild url, bildlink, bild link, bilddatei, produktbild, produktbilder, hauptbild, foto, fotos",
         "fr": "image, images, photo, photos, url de l'image, lien image, image principale",
         "es": "imagen, imágenes, foto, fotos, url de imagen, imagen principal",

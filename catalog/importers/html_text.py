@@ -55,7 +55,10 @@ def html_to_text(text: str) -> str:
     if not _TAG.search(text):
         return text.strip()
     if not _MARKUP.search(text):
-        return html.unescape(text).strip()
+        text = html.unescape(text)
+        # Some programs escape HTML twice.
+        if not _MARKUP.search(text):
+            return text.strip()
     extractor = _TextExtractor()
     extractor.feed(text)
     extractor.close()

@@ -37,6 +37,8 @@ _NAMES = frozenset(
 )
 # What a variant has as its product has it: its own name says what it differs in.
 _OF_PRODUCT = frozenset(("title", "family", "tags"))
+# What is of one variant only.
+_BARCODE = "attribute.gtin"
 _IDENTIFIERS = frozenset(("id", "@id"))
 
 
@@ -88,6 +90,8 @@ class NestedVariants:
             # Where somebody has chosen the columns, a field without one stays without.
             if name not in _OF_PRODUCT and (mapping.automatic or name in mapping.columns)
         }
+        # What is called as in the product is the same.
+        known |= {name: (mapping.columns[name][0],) for name in known if mapping.columns.get(name, ("",))[0] in columns}
         self._own = {**known, **{name: own for name, own in chosen.items() if own}}
         self._targets: dict[str, str] = {}
         self._cleared: set[str] = set()
@@ -122,9 +126,10 @@ class NestedVariants:
         empty = dict.fromkeys(self.added, "")
         if not variants:
             yield {**empty, **product}
-        family = _text(product, self._sku)
+        family, first = _text(product, self._sku), ""
+        barcodes = dict.fromkeys(self.mapping.columns.get(_BARCODE, ()), "")
         for number, variant in enumerate(variants, start=1):
-            record = {**empty, **product}
+            record = {**empty, **product, **barcodes}
             for name, own in self._own.items():
                 values = [variant[column] for column in own if variant.get(column)]
                 if values:
@@ -132,8 +137,10 @@ class NestedVariants:
                     record[self._targets[name]] = values[0] if len(values) == 1 else _joined(values)
             if self._sku:
                 record[self._sku] = self._sku_of(variant, family, number)
+            # Without a SKU of its own, a product is known by that of its first variant.
+            first = first or family or _text(record, self._sku)
             if not self._has_family and len(variants) > 1:
-                record[self._place] = family or _text(record, self._sku)
+                record[self._place] = first
             yield record
 
     def _sku_of(self, variant: Record, family: str, number: int) -> str:

@@ -65,7 +65,9 @@ def with_known_columns(
     """
     if not mapping.automatic:
         return KnownColumns(mapping, [])
+    sample = list(sample)
     found = _with_filled(find_columns(headers, mapping), headers, mapping, sample)
+    found = _with_page(found, headers, mapping)
     if are_paths:
         found = {**found, **_find_paths(headers, mapping, found)}
     by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
@@ -77,6 +79,12 @@ def with_known_columns(
     if "title" not in {*found, *mapping.columns, *values} and (title := _title_of_model(headers, found, mapping)):
         values["title"] = title
         notes.append(facts.TITLE_OF_COLUMNS(title=title))
+    if column := _title_in_description(found, mapping, values, sample):
+        # Price lists have one text of an article, which names it.
+        further = _columns_of("description", [header for header in headers if header != column])
+        found = {name: columns for name, columns in found.items() if name != "description"} | {"title": (column,)}
+        found |= {"description": further} if further else {}
+        notes.append(facts.TITLE_OF_COLUMNS(title=column))
     if "price" in found and "currency" not in {*found, *mapping.columns, *values}:
         (column,) = found["price"]
         if code := without_currency(column)[1]:
@@ -145,6 +153,17 @@ def _with_filled(
     return found
 
 
+def _with_page(
+    found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping
+) -> dict[str, tuple[str, ...]]:
+    """The columns of fields; the name of a product's page identifies it where nothing else does."""
+    if "title" not in found or "sku" in {*found, *mapping.columns, *mapping.values}:
+        return found
+    used = _used_columns(mapping)
+    page = next((header for header in headers if _key(header) in _PAGE_KEYS and header not in used), "")
+    return {**found, "sku": (page,)} if page else found
+
+
 def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:
     """The column of prices of sales; "" where there is none, no other price, or columns say when a sale is."""
     if (
@@ -156,6 +175,17 @@ def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], map
     taken = _used_columns(mapping) | {column for columns in found.values() for column in columns}
     names = (header for header in headers if header not in taken)
     return next((header for header in names if _key(without_currency(header)[0]) in _SALE_KEYS), "")
+
+
+def _title_in_description(
+    found: Mapping[str, Sequence[str]], mapping: FieldMapping, values: Mapping[str, str], sample: Iterable[Record]
+) -> str:
+    """The column of descriptions that are as short as titles, where there are no titles; "" for none."""
+    if "title" in {*found, *mapping.columns, *values} or not ({"sku"} & {*found, *mapping.columns, *values}):
+        return ""
+    column = next(iter(found.get("description", ())), "")
+    texts = ["".join(record.get(column, "")) for record in sample] if column else []
+    return column if all(len(text) <= _MOST_CHARACTERS and "<" not in text for text in texts) else ""
 
 
 def _title_of_model(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:
@@ -454,6 +484,9 @@ _SALE_KEYS = _keys([SALE_PRICES]).keys()
 _SALE_DATE = re.compile(
     r"(?:sale|special|promo|offer|discount).*(?:from|to\b|start|end|date|effective|valid)", re.IGNORECASE
 )
+_PAGE_KEYS = _keys(
+    ["slug, handle, url key, permalink, url slug, seo url, url handle, friendly url, url rewritten"]
+).keys()
 _MODEL_KEYS = _keys(["model, model name, folder id, modell, modelo, modello, модель"]).keys()
 _FURTHER_KEYS = _keys([FURTHER_IMAGES]).keys()
 _WELL_KNOWN_KEYS = _keys([WELL_KNOWN]).keys()

@@ -84,7 +84,8 @@ class XmlCatalogue:
             )
             mapped = [column for columns in mapping.columns.values() for column in columns]
         names = list(dict.fromkeys([*_without_mixed(paths), *mapped]))
-        known = with_known_columns(mapping, names, are_paths=True)
+        texts = [{**{name: each.texts(name) for name in names}, **each.fields()} for each in sample]
+        known = with_known_columns(mapping, names, are_paths=True, sample=texts)
         self._place = place
         self._own_names: list[str] = []
         self._variants: NestedVariants | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog.importers.mapping import FieldMapping
-from catalog.importers.rows import Row
+from catalog.importers.rows import InvalidSource, Row
 from catalog.importers.sources import open_catalogue
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, product
@@ -156,3 +156,40 @@ def test_a_currency_stands_in_the_name_of_a_required_column(tmp_path: Path) -> N
 def _rows(path: Path) -> list[Row]:
     with open_catalogue(path, FieldMapping()) as catalogue:
         return list(catalogue)
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("Codice;Descrizione;Prezzo;Giacenza", "a1;Tazza blu;12,50;0"),
+        ("Art.-Nr.;Beschreibung;VK brutto;Bestand", "a1;Tazza blu;12,50;0"),
+        ("Referencia;Descripción;PVP;Existencias", "a1;Tazza blu;12,50;0"),
+        ("Stock Code;Description;Unit Price;Quantity", "a1;Tazza blu;12,50;0"),
+    ],
+)
+def test_the_one_text_of_a_price_list_is_the_title(tmp_path: Path, header: str, line: str) -> None:
+    report = run(table(tmp_path, header, line))
+    assert (counts(report), product("a1").title, product("a1").price) == ((1, 0, 0, 0), "Tazza blu", Decimal("12.50"))
+    assert f"there is no column of titles: a title is {header.split(';')[1]}" in report["notes"]
+
+
+def test_a_text_of_html_is_no_title(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSource, match="no column is mapped to the field title"):
+        _rows(table(tmp_path, "sku,description,price", "a1,<p>Blue mug</p>,5"))
+
+
+def test_the_name_of_a_page_identifies_a_product_where_nothing_else_does(tmp_path: Path) -> None:
+    (row,) = _rows(table(tmp_path, "name,slug,price", "Blue mug,blue-mug,5"))
+    assert row.sku == "blue-mug"
+
+
+def test_a_standard_price_is_the_list_price_beside_another(tmp_path: Path) -> None:
+    (row,) = _rows(table(tmp_path, "sku,name,standard price,price with vat", "m1,Mug,12,10"))
+    assert row.product is not None
+    assert (row.product.price, row.product.list_price) == (Decimal(10), Decimal(12))
+
+
+def test_html_that_was_escaped_twice_is_text(tmp_path: Path) -> None:
+    (row,) = _rows(table(tmp_path, "sku,name,description", "m1,Mug,&lt;!--Start--&gt;&lt;p&gt;Blue&nbsp;mug&lt;/p&gt;"))
+    assert row.product is not None
+    assert row.product.description == "Blue mug"

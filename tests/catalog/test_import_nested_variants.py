@@ -225,3 +225,32 @@ def test_photos_categories_and_brands_of_json_may_be_nested(tmp_path: Path) -> N
 def test_a_nested_price_of_json_is_not_taken_since_it_may_be_in_cents(tmp_path: Path) -> None:
     (row,) = rows(jsonl(tmp_path, {"sku": "m1", "title": "Mug", "offer": {"price": 1999, "currency": "USD"}}))
     assert of(row).price is None
+
+
+def test_a_variant_has_the_price_that_is_called_as_that_of_other_products(tmp_path: Path) -> None:
+    path = xml(
+        tmp_path,
+        '<product><NAME>Coat</NAME><DESCRIPTION>Warm</DESCRIPTION><VARIANTS><VARIANT id="11"><CODE>c/m</CODE>'
+        "<PRICE_VAT>1990</PRICE_VAT><STANDARD_PRICE>2490</STANDARD_PRICE></VARIANT>"
+        '<VARIANT id="12"><CODE>c/l</CODE><PRICE_VAT>2090</PRICE_VAT></VARIANT></VARIANTS></product>',
+        "<product><NAME>Mug</NAME><CODE>m</CODE><PRICE_VAT>190</PRICE_VAT></product>",
+    )
+    found = [(row.sku, of(row).price, of(row).list_price, of(row).family) for row in rows(path)]
+    assert found == [
+        ("c/m", Decimal(1990), Decimal(2490), "c/m"),
+        ("c/l", Decimal(2090), None, "c/m"),
+        ("m", Decimal(190), None, ""),
+    ]
+
+
+def test_the_barcode_of_a_product_is_not_that_of_its_variants(tmp_path: Path) -> None:
+    path = xml(
+        tmp_path,
+        "<product><Code>a1</Code><Description>Maglia</Description><DescriptionHtml>&lt;p&gt;Bella&lt;/p&gt;</DescriptionHtml>"
+        "<GrossPrice1>20.00</GrossPrice1><Barcode>8000000000011</Barcode><Variants>"
+        "<Variant><Barcode>a1/m</Barcode><AvailableQty>2</AvailableQty><Size>M</Size></Variant>"
+        "<Variant><Barcode>a1/l</Barcode><AvailableQty>0</AvailableQty><Size>L</Size></Variant></Variants></product>",
+    )
+    medium, large = rows(path)
+    assert (medium.sku, of(medium).title, of(medium).description) == ("a1/m", "Maglia", "Bella")
+    assert (of(medium).attributes, of(large).available, of(large).price) == ({"size": "M"}, False, Decimal(20))
