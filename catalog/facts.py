@@ -224,6 +224,9 @@ CURRENCY_OF_COLUMN = FactKind("currency-of-column", _("the currency is %(currenc
 UNUSED_COLUMNS = FactKind("unused-columns", _("columns that are not used: %(columns)s"))
 MORE_UNUSED_COLUMNS = FactKind("more-unused-columns", _("columns that are not used: %(columns)s and %(more)s more"))
 UNUSED_PHOTOS = FactKind("unused-photos", _("columns with links to photos that are not used: %(columns)s"))
+UNUSED_PHOTO_FILES = FactKind(
+    "unused-photo-files", _("columns with names of photos in the folder that are not used: %(columns)s")
+)
 ROWS_WITHOUT_TITLE = FactKind(
     "rows-without-title",
     _(

@@ -50,10 +50,10 @@ def split_photos(text: str, separator: str = "") -> list[str]:
     ]
 
 
-def is_photo_link(text: str) -> bool:
-    """Whether a cell begins with a link whose path ends as a photo does."""
+def first_photo(text: str) -> str:
+    """The link or the file that a cell begins with, if it ends as that of a photo does; otherwise ""."""
     first = next(iter(split_photos(text)), "")
-    return first[:8].lower().startswith(("http://", "https://")) and bool(_PHOTO_NAME.fullmatch(first))
+    return first if _PHOTO_NAME.fullmatch(first) else ""
 
 
 def split_categories(text: str, separator: str = "", *, slashes: bool = False) -> list[list[str]]:

@@ -13,10 +13,10 @@ from typing import Any
 
 from catalog import facts, file_facts
 from catalog.importers.availability import Availability, parse_availability, parse_boolean, says_yes
-from catalog.importers.cell_lists import deepest_first, is_photo_link, levels_by_slash, split_categories, split_photos
+from catalog.importers.cell_lists import deepest_first, first_photo, levels_by_slash, split_categories, split_photos
 from catalog.importers.currencies import currencies_of
 from catalog.importers.html_text import html_to_line, html_to_text, with_line_breaks
-from catalog.importers.photo_files import PhotoFolder
+from catalog.importers.photo_files import PhotoFolder, is_link
 from catalog.importers.rows import InvalidSource, NoColumn, PhotoSource, Row, RowRejected
 from catalog.importers.values import Price, parse_price, rounded, usual_decimal
 from catalog.models import DEFAULT_CURRENCY
@@ -49,6 +49,8 @@ AVAILABILITY = "availability"
 _PRICES = ("price", "list_price")
 SALE_PRICE = "sale_price"
 _MAX_NAMED = 10
+# Names of a column that is not used that are looked for among the files.
+_MAX_TRIED = 3
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SAID_NOTHING = frozenset(("n/a", "#n/a", "nan", "null", "undefined", "-", "--", "—"))
 _QUOTED_SKU = re.compile(r"'[\w=+\-@]")
@@ -240,6 +242,7 @@ class RowBuilder:
         self._usual_decimal = ""
         self._slashes = False
         self._unused_photos: tuple[str, ...] = ()
+        self._unused_files: tuple[str, ...] = ()
         self._assumed_currency = False
         self._free = 0
         self.columns: Mapping[str, tuple[str, ...]] = _columns_by_field(mapping, headers)
@@ -264,17 +267,26 @@ class RowBuilder:
         """
         prices: list[str] = []
         categories: list[str] = []
-        photos: dict[str, None] = {}
+        photos: dict[str, list[str]] = {}
         for record in records:
-            photos |= dict.fromkeys(column for column, value in record.items() if self._is_unused_photo(column, value))
+            for column, value in record.items():
+                if name := self._unused_photo(column, value):
+                    photos.setdefault(column, []).append(name)
             prices += [text for name in (*_PRICES, SALE_PRICE) for text in self._texts(record, name)]
             categories += self._texts(record, "category")
         self._usual_decimal = usual_decimal(prices)
         self._slashes = levels_by_slash(categories)
-        self._unused_photos = tuple(photos)
+        self._unused_photos = tuple(column for column, names in photos.items() if any(map(is_link, names)))
+        files = {column: names[:_MAX_TRIED] for column, names in photos.items() if column not in self._unused_photos}
+        if "image" not in self._fields:
+            self._unused_files = tuple(
+                column for column, names in files.items() if any(self._photos.has(name) for name in names)
+            )
 
-    def _is_unused_photo(self, column: str, value: str | Sequence[str]) -> bool:
-        return column not in self.used and any(is_photo_link(text) for text in _as_list(value)[:1])
+    def _unused_photo(self, column: str, value: str | Sequence[str]) -> str:
+        if column in self.used:
+            return ""
+        return next((first_photo(text) for text in _as_list(value)[:1]), "")
 
     @property
     def notes(self) -> list[str]:
@@ -286,6 +298,8 @@ class RowBuilder:
             notes.append(facts.LEVELS_BY_SLASH())
         if self._unused_photos:
             notes.append(facts.UNUSED_PHOTOS(columns=", ".join(self._unused_photos[:_MAX_NAMED])))
+        if self._unused_files:
+            notes.append(facts.UNUSED_PHOTO_FILES(columns=", ".join(self._unused_files[:_MAX_NAMED])))
         return [*notes, *self.assumptions]
 
     @property

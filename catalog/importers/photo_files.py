@@ -80,6 +80,14 @@ class PhotoFolder:
             except ImageRejected:
                 raise error from None
 
+    def has(self, name: str) -> bool:
+        """Whether there is one file with this name, as `find` looks for it."""
+        try:
+            self.find(name)
+        except ImageRejected:
+            return False
+        return True
+
     def _resolved(self, name: str, path: Path) -> Path:
         try:
             real = path.resolve(strict=True)

@@ -45,6 +45,13 @@ def table(shop: Path, content: str | bytes, name: str = "products.csv") -> Path:
     return path
 
 
+def printed(path: Path, *options: str) -> str:
+    """What the command prints for people."""
+    out = io.StringIO()
+    call_command("import_catalog", str(path), *options, stdout=out)
+    return out.getvalue()
+
+
 def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
 
@@ -161,6 +168,25 @@ def test_photos_lie_beside_the_table_or_in_a_folder_that_is_named(shop: Path, tm
     path = table(shop, HEADER + "m1,Mug,,,red.jpg\n")
     assert run(path)["photos_rejected"] == 1
     assert run(path, "--images", str(tmp_path / "elsewhere"))["photos_added"] == 1
+
+
+def test_a_column_with_names_of_photos_that_is_not_used_is_named(shop: Path) -> None:
+    lines = "sku,title,Main file,manual,portrait\n", "m1,Mug,,m1.pdf,lost.jpg\n", "m2,Cup,RED.JPG,m2.pdf,away.jpg\n"
+    path = table(shop, "".join(lines))
+    note = "columns with names of photos in the folder that are not used: Main file"
+    assert note in run(path, "--dry-run")["notes"]
+    assert f"{note} (use one by --map 'image=Main file')\n" in printed(path, "--dry-run")
+    assert "not used" not in printed(path, "--map", "image=Main file")
+    assert "not used" not in printed(path, "--map", "image=portrait")
+
+
+def test_a_folder_of_photos_that_no_row_names_is_said(shop: Path) -> None:
+    path = table(shop, "sku,title\nm1,Mug\n")
+    said = "no row names a photo: --images was not needed"
+    assert said in printed(path, "--images", str(shop / "images"))
+    assert said not in printed(path)
+    path = table(shop, HEADER + "m1,Mug,,,red.jpg\n")
+    assert said not in printed(path, "--images", str(shop / "images"))
 
 
 # Bad rows

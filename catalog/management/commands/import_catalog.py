@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,12 +16,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from catalog import facts
 from catalog.importers.archive import ImportInterrupted
 from catalog.importers.mapping import FIELDS, load_mapping
 from catalog.importers.rows import ChoiceNeeded, ImportAborted, ImportReport, InvalidSource, NoColumn
 from catalog.importers.run import ImportOptions, graceful_interrupt, run_import
 from catalog.importers.sources import FORMATS
 from jobs import arguments
+from jobs.facts import Fact
 from jobs.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
@@ -155,11 +158,11 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(options["path"], report), ensure_ascii=False, indent=2))
         else:
-            self._print(options["path"], report, elapsed_s)
+            self._print(options, report, elapsed_s)
 
-    def _print(self, path: Path, report: ImportReport, elapsed_s: float) -> None:
+    def _print(self, options: dict[str, Any], report: ImportReport, elapsed_s: float) -> None:
         verb = "Would import (dry run)" if report.dry_run else "Imported"
-        self.stdout.write(f"{verb} {path}: {report.rows} rows in {elapsed_s:.1f} s")
+        self.stdout.write(f"{verb} {options['path']}: {report.rows} rows in {elapsed_s:.1f} s")
         for name in ("created", "updated", "unchanged", "rejected"):
             self.stdout.write(f"  {name:<10}{getattr(report, name):>8}")
         self.stdout.write(
@@ -174,8 +177,10 @@ class Command(BaseCommand):
             self.stdout.write(f"  nothing was withdrawn: {report.not_withdrawn}")
         if report.warnings:
             self.stdout.write(f"  warnings  {report.warnings:>8}  (values that were left out, or need a look)")
-        for line in (*report.notes, *_found(report)):
+        for line in (*(f"{note}{_remedy(note)}" for note in report.notes), *_found(report)):
             self.stdout.write(f"  {line}")
+        if options["images"] and not _names_photos(report) and not any(map(_remedy, report.notes)):
+            self.stdout.write("  no row names a photo: --images was not needed")
         self._print_problems(report)
 
     def _print_problems(self, report: ImportReport) -> None:
@@ -223,6 +228,22 @@ def _progress() -> Iterator[Callable[[ImportReport, int], None]]:
                 logger.info("%d of about %d rows, %d rejected", report.rows, total, report.rejected)
 
         yield show
+
+
+def _remedy(note: str) -> str:
+    """What to do about photos that are not used."""
+    if not isinstance(note, Fact) or note.kind not in (facts.UNUSED_PHOTOS, facts.UNUSED_PHOTO_FILES):
+        return ""
+    column = str(note.parameters["columns"]).split(", ")[0]
+    return f" (use one by --map {shlex.quote(f'image={column}')})"
+
+
+def _names_photos(report: ImportReport) -> bool:
+    counts = (
+        report.photos_added, report.photos_unchanged, report.photos_removed, report.photos_rejected,
+        report.photos_left_out,
+    )  # fmt: skip
+    return any(counts)
 
 
 def _found(report: ImportReport) -> Iterator[str]:
