@@ -35,6 +35,38 @@ SAMPLE_RECORDS = 500
 _SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>.|\\t)", re.IGNORECASE)
 # Of Amazon's templates, below the names of the columns: `item_name[language_tag=en_US]#1.value`.
 _PATH = re.compile(r"[a-z_]+(?:\[[^\]\s]*\])*#\d+\.[\w.#]+")
+# What templates say of each column below its name.
+_RULES = frozenset(
+    (
+        *("mandatory", "required", "optional", "conditional", "conditional mandatory", "conditionally required"),
+        *("recommended", "preferred", "desired", "pflicht", "pflichtfeld", "obligatoire", "facultatif", "recommandé"),
+        *(
+            "obligatorio",
+            "opcional",
+            "requerido",
+            "obrigatório",
+            "obbligatorio",
+            "facoltativo",
+            "opzionale",
+            "verplicht",
+        ),
+        *(
+            "optioneel",
+            "wymagane",
+            "opcjonalne",
+            "zorunlu",
+            "opsiyonel",
+            "wajib",
+            "opsional",
+            "必須",
+            "任意",
+            "필수",
+            "선택",
+            "必填",
+            "选填",
+        ),
+    )
+)
 _MIN_PATHS = 2
 # What keeps a spreadsheet from reading a text as a number.
 _TEXT_FORMULA = re.compile(r'="(?P<text>(?:[^"]|"")*)"')
@@ -396,7 +428,7 @@ def _below_preamble(header: _Header, lines: Sequence[str], delimiter: str) -> _H
 
 
 def _behind_paths(header: _Header, lines: Sequence[str], start: int) -> _Header:
-    """The header with the line of paths below it, if there is one: templates of marketplaces have one for their programs.
+    """The header with the lines below it that templates of marketplaces have: paths for their programs, which cells are required.
 
     Args:
         header: what was found.
@@ -404,11 +436,17 @@ def _behind_paths(header: _Header, lines: Sequence[str], start: int) -> _Header:
         start: number of the line in front of them.
 
     Returns:
-        The header, one line longer if the next line has paths.
+        The header, longer by these lines.
     """
-    cells = "".join(lines[header.lines - start :][:1]).split(header.delimiter)
-    paths = sum(bool(_PATH.fullmatch(cell.strip('" \r\n'))) for cell in cells)
-    return replace(header, lines=header.lines + 1) if paths >= _MIN_PATHS else header
+    for line in lines[header.lines - start :]:
+        cells = [cell.strip('" \r\n') for cell in line.split(header.delimiter)]
+        paths = sum(bool(_PATH.fullmatch(cell)) for cell in cells)
+        filled = [cell for cell in cells if cell]
+        are_rules = len(filled) >= _MIN_PATHS and all(cell.casefold() in _RULES for cell in filled)
+        if paths < _MIN_PATHS and not are_rules:
+            break
+        header = replace(header, lines=header.lines + 1)
+    return header
 
 
 def _first_line(lines: _LineReader) -> tuple[str, int]:

@@ -79,6 +79,7 @@ class FieldMapping:
         item: of an XML file, the name or path of the elements that are products; "" to find it.
         automatic: whether a field that is not in `columns` uses a column that is known by its name.
         update_only: rows only change products that there are, so that they need no title.
+        left_out: columns that become nothing, although they have the name of a field.
 
     Raises:
         InvalidSource: a field does not exist, or an option has an invalid value.
@@ -95,6 +96,7 @@ class FieldMapping:
     item: str = ""
     automatic: bool = True
     update_only: bool = False
+    left_out: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for name in (*self.columns, *self.values):
@@ -168,7 +170,7 @@ def load_mapping(path: Path) -> FieldMapping:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSource(f"the mapping {path} is not TOML: {error}") from error
     # Options that are not texts are those of an import, not of a table.
-    allowed = [option.name for option in fields(FieldMapping) if option.type != "bool"]
+    allowed = [option.name for option in fields(FieldMapping) if option.type not in ("bool", "frozenset[str]")]
     unknown = sorted(content.keys() - set(allowed))
     if unknown:
         raise InvalidSource(f"the mapping {path} has {', '.join(unknown)}: allowed are {', '.join(allowed)}")
@@ -534,7 +536,8 @@ def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str
     if missing:
         raise InvalidSource(file_facts.NO_SUCH_COLUMN(column=", ".join(missing), columns=_listed(headers)))
     columns = dict(mapping.columns)
-    by_name = {header.casefold(): header for header in reversed(headers)} if mapping.automatic else {}
+    named = [header for header in reversed(headers) if mapping.automatic and header not in mapping.left_out]
+    by_name = {header.casefold(): header for header in named}
     for name in (*FIELDS, *(header for header in by_name if header.startswith(_ATTRIBUTE))):
         if name in by_name and name not in columns and name not in mapping.values:
             columns[name] = (by_name[name],)

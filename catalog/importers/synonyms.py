@@ -97,7 +97,10 @@ def with_known_columns(
     unused = [header for header in headers if header not in used and is_well_known(header)]
     if unused:
         notes.append(facts.unused_columns(unused, _MAX_NOTED))
-    return KnownColumns(replace(mapping, columns={**found, **mapping.columns}, values=values), notes)
+    doubtful = [name for name in _DOUBTFUL if name not in {*found, *mapping.columns}]
+    left_out = frozenset(header for header in headers if header.casefold() in doubtful)
+    known = replace(mapping, columns={**found, **mapping.columns}, values=values, left_out=left_out)
+    return KnownColumns(known, notes)
 
 
 def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Sequence[Record]) -> KnownColumns:
@@ -144,6 +147,9 @@ def _with_filled(
     filled = {column for record in sample for column, value in record.items() if "".join(value).strip()}
     if not filled:
         return found
+    if _are_numbers(found.get("category", ()), sample):
+        # Of a marketplace or a database, and no names.
+        found = {name: columns for name, columns in found.items() if name != "category"}
     used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
     free = [header for header in headers if header in filled and header not in used]
     for name in [name for name, columns in found.items() if filled.isdisjoint(columns)]:
@@ -151,6 +157,13 @@ def _with_filled(
             found[name] = columns
             free = [header for header in free if header not in columns]
     return found
+
+
+def _are_numbers(columns: Sequence[str], sample: Iterable[Record]) -> bool:
+    """Whether columns have numbers only, one or several in a cell."""
+    values = (record.get(column, "") for record in sample for column in columns)
+    texts = [text for value in values for text in ([value] if isinstance(value, str) else value) if text.strip()]
+    return bool(texts) and all(_NUMBERS.fullmatch(text) for text in texts)
 
 
 def _with_page(
@@ -487,6 +500,9 @@ _SALE_DATE = re.compile(
 _PAGE_KEYS = _keys(
     ["slug, handle, url key, permalink, url slug, seo url, url handle, friendly url, url rewritten"]
 ).keys()
+# Fields whose own columns may have something else: numbers of categories, the only text of an article.
+_DOUBTFUL = ("category", "description")
+_NUMBERS = re.compile(r"[\d\s,;|>]+", re.ASCII)
 _MODEL_KEYS = _keys(["model, model name, folder id, modell, modelo, modello, модель"]).keys()
 _FURTHER_KEYS = _keys([FURTHER_IMAGES]).keys()
 _WELL_KNOWN_KEYS = _keys([WELL_KNOWN]).keys()

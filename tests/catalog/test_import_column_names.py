@@ -170,6 +170,7 @@ def _rows(path: Path) -> list[Row]:
 def test_the_one_text_of_a_price_list_is_the_title(tmp_path: Path, header: str, line: str) -> None:
     report = run(table(tmp_path, header, line))
     assert (counts(report), product("a1").title, product("a1").price) == ((1, 0, 0, 0), "Tazza blu", Decimal("12.50"))
+    assert product("a1").description == ""
     assert f"there is no column of titles: a title is {header.split(';')[1]}" in report["notes"]
 
 
@@ -193,3 +194,29 @@ def test_html_that_was_escaped_twice_is_text(tmp_path: Path) -> None:
     (row,) = _rows(table(tmp_path, "sku,name,description", "m1,Mug,&lt;!--Start--&gt;&lt;p&gt;Blue&nbsp;mug&lt;/p&gt;"))
     assert row.product is not None
     assert row.product.description == "Blue mug"
+
+
+def test_lines_that_say_which_cells_are_required_are_no_products(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "ps_category|0|0,ps_product_name|1|0,ps_price|1|1,ps_sku_short|0|0",
+        "mass_new_basic,123,,",
+        "Category,Product Name,Price,SKU",
+        "Optional,Mandatory,Mandatory,Conditional",
+        "100017,Shirt,199,s1",
+    )
+    (row,) = _rows(path)
+    assert (row.line, row.sku) == (5, "s1")
+
+
+@pytest.mark.parametrize("numbers", [("100017", "100018"), ("12;13", "14")])
+def test_categories_that_are_numbers_are_left_out(tmp_path: Path, numbers: tuple[str, str]) -> None:
+    path = table(tmp_path, "sku,title,category", f"s1,Shirt,{numbers[0]}", f"s2,Shirt,{numbers[1]}")
+    report = run(path)
+    assert product("s1").category is None
+    assert "columns that are not used: category" in report["notes"]
+
+
+def test_categories_of_which_one_is_a_number_are_names(tmp_path: Path) -> None:
+    run(table(tmp_path, "sku,title,category", "s1,Shirt,1984", "s2,Shirt,Books"))
+    assert categories("s1") == ["1984"]
