@@ -32,7 +32,8 @@ _MAX_STEMMINGS = 8
 # Scripts without spaces between words: each two neighbouring characters are a word.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+")
 _CODE = re.compile(r"[^0-9a-z]")
-_CACHED_WORDS = 100_000
+# Whose terms a process keeps.
+CACHED_WORDS = 100_000
 
 _stemming = Lock()
 _stemmers: dict[str, Any] = {}
@@ -48,7 +49,7 @@ def split_words(text: str) -> list[str]:
         Runs of letters and digits; of scripts without spaces, each two neighbouring characters.
     """
     folded = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).replace(_DOTTED_I, "i").casefold()
-    return [word[:MAX_WORD] for run in _RUN.findall(folded) for word in _spaced(run)]
+    return [word[:MAX_WORD] for run in _RUN.findall(folded) for word in ((run,) if run.isascii() else _spaced(run))]
 
 
 def terms_of(text: str, language: str) -> list[str]:
@@ -64,7 +65,7 @@ def terms_of(text: str, language: str) -> list[str]:
     return [term for word in split_words(text) if (term := term_of(word, language))]
 
 
-@lru_cache(maxsize=_CACHED_WORDS)
+@lru_cache(maxsize=CACHED_WORDS)
 def term_of(word: str, language: str) -> str:
     """The term of a word from `split_words`; "" for a stop word."""
     about = LANGUAGES[language]
@@ -103,6 +104,7 @@ def code_of(text: str) -> str:
     return _CODE.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
+@lru_cache(maxsize=CACHED_WORDS)
 def term_id(term: str, language: str) -> int:
     """The index of a term in a sparse vector. Terms of two languages never meet, so that an index may be rewritten in place.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from embeddings.text.analysis import code_of, grams_of, split_words, term_id, term_of
-from embeddings.text.bm25 import CODES, GRAMS, QueryText
+from embeddings.text.bm25 import CODES, GRAMS, QueryText, gram_ids_of
 from embeddings.text.synonyms import Synonyms, widened
 
 # Further words make no difference.
@@ -32,7 +34,7 @@ def query_of(text: str, language: str, synonyms: Synonyms, *, unfinished: bool =
     weights = widened([term for _, term in terms], synonyms)
     typed = {term_id(term, language): word for word, term in terms}
     last = words[-1] if unfinished and words and not text[-1:].isspace() and len(words[-1]) >= _MIN_UNFINISHED else ""
-    grams = {word: [term_id(gram, GRAMS) for gram in grams_of(word, is_whole=word != last)] for word in typed.values()}
+    grams: dict[str, Sequence[int]] = {word: gram_ids_of(word) for word in typed.values() if word != last}
     if last:
         grams[last] = [term_id(gram, GRAMS) for gram in grams_of(last, is_whole=False)]
     candidates = dict.fromkeys(
