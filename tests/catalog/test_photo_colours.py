@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import struct
 from pathlib import Path
 from typing import Any
@@ -60,18 +59,15 @@ INKS = {
 
 def press_profile(steps: int = 7) -> bytes:
     """A printing press: the mean of the overprints, by the area that each covers (Neugebauer, 1937)."""
-    table = bytearray()
-    levels = np.linspace(0, 1, steps)
-    for cmyk in itertools.product(levels, repeat=4):
-        lab = np.zeros(3)
-        for inks, colour in INKS.items():
-            share = np.prod([amount if ink else 1 - amount for ink, amount in zip(inks, cmyk, strict=False)])
-            lab += share * np.array(colour, float)
-        lab *= (1 - 0.85 * cmyk[3], 1 - cmyk[3], 1 - cmyk[3])
-        table += bytes([round(lab[0] * 2.55), round(lab[1] + 128), round(lab[2] + 128)])
+    cmyk = np.stack(np.meshgrid(*[np.linspace(0, 1, steps)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    lab = np.zeros((len(cmyk), 3))
+    for inks, colour in INKS.items():
+        lab += np.where(inks, cmyk[:, :3], 1 - cmyk[:, :3]).prod(axis=1, keepdims=True) * colour
+    lab *= 1 - cmyk[:, 3:] * (0.85, 1, 1)
+    table = np.rint(lab * (2.55, 1, 1) + (0, 128, 128)).astype(np.uint8).tobytes()
     identity = b"".join(map(fixed, (1, 0, 0, 0, 1, 0, 0, 0, 1)))
     curve = bytes(range(256))
-    lut = b"mft1\x00\x00\x00\x00" + bytes([4, 3, steps, 0]) + identity + curve * 4 + bytes(table) + curve * 3
+    lut = b"mft1\x00\x00\x00\x00" + bytes([4, 3, steps, 0]) + identity + curve * 4 + table + curve * 3
     return profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": lut, b"A2B1": lut})
 
 
