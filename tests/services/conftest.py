@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePath
@@ -42,7 +43,8 @@ STAND_IN = {
     "PYTHONPATH": str(ROOT),
     "TEST_QUEUE": "unused",
 }
-
+# By kind, what this process's tests have had and given back.
+_FREE_NAMES: defaultdict[str, list[str]] = defaultdict(list)
 
 Started = subprocess.Popen[str] | template.Process
 
@@ -364,6 +366,16 @@ def find_redis() -> str:
 
 
 @contextmanager
+def name_for(kind: str) -> Iterator[str]:
+    """A name that nobody else has meanwhile and the next test gets: sites with the same variables share a set-up of Django."""
+    names = _FREE_NAMES[kind]
+    name = names.pop() if names else f"lookalike-{uuid4().hex}"
+    yield name
+    # Not where something of it could not be removed.
+    names.append(name)
+
+
+@contextmanager
 def running_postgres() -> Iterator[str]:
     """The address of a PostgreSQL server and of a database in it where others can be made: TEST_DATABASE_URL, or one started."""
     if url := os.environ.get("TEST_DATABASE_URL"):
@@ -381,8 +393,7 @@ def running_postgres() -> Iterator[str]:
 @contextmanager
 def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
     """The address of a new database on a PostgreSQL server, a copy of `template`; it is gone afterwards."""
-    name = f"lookalike_{uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
+    with name_for("database") as name, psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
             yield urlsplit(server)._replace(path=f"/{name}").geturl()
@@ -438,19 +449,28 @@ def amqp_url() -> str:
 def broker(request) -> Iterator[dict[str, str]]:
     """A broker, with queues of the test's own that are gone afterwards; as variables of the environment."""
     url: str = request.getfixturevalue(f"{request.param}_url")
-    queue = f"lookalike-{uuid4().hex}"
-    settings = {"DJANGO_SETTINGS_MODULE": "tests.services.settings", "PYTHONPATH": str(ROOT), "TEST_QUEUE": queue}
-    yield {"CELERY_BROKER_URL": url, **settings}
+    settings = {"DJANGO_SETTINGS_MODULE": "tests.services.settings", "PYTHONPATH": str(ROOT), "CELERY_BROKER_URL": url}
     if request.param == "redis":
+        with queue_in_redis(url) as queue:
+            yield {**settings, "TEST_QUEUE": queue}
+        return
+    with name_for("queue") as queue:
+        yield {**settings, "TEST_QUEUE": queue}
+        with closing(Connection(url)) as connection:
+            channel: Any = connection.default_channel
+            for name in (f"{queue}-{kind}" for kind in ("sync", "embed", "jobs", "train")):
+                channel.queue_delete(name)
+                channel.exchange_delete(name)
+
+
+@contextmanager
+def queue_in_redis(url: str) -> Iterator[str]:
+    """The name of a queue; it and its like are gone afterwards."""
+    with name_for("queue") as queue:
+        yield queue
         with closing(Redis.from_url(url)) as redis:
             if keys := redis.keys(f"*{queue}*"):
                 redis.delete(*keys)
-        return
-    with closing(Connection(url)) as connection:
-        channel: Any = connection.default_channel
-        for name in (f"{queue}-{kind}" for kind in ("sync", "embed", "jobs", "train")):
-            channel.queue_delete(name)
-            channel.exchange_delete(name)
 
 
 def _answers(redis: Redis) -> bool:

@@ -50,8 +50,8 @@ LIBRARIES = (
 _ROOT = Path(__file__).resolve().parents[2]
 # While they are imported, libraries act on these by opening files and starting threads, which no other process may share.
 _NOT_SHARED = ("PROMETHEUS_MULTIPROC_DIR", "OTEL_EXPORTER_OTLP_ENDPOINT")
-# So many sites a test may use at a time; the set-up of the one that was not used for longest is dropped.
-_SITES = 4
+# So many set-ups are kept; the one that was not used for longest is dropped. The tests of a module take turns with as many.
+_SITES = 8
 _PATH = list(sys.path)
 
 

@@ -11,12 +11,11 @@ from contextlib import closing
 from pathlib import PurePath
 from typing import Any
 from urllib.error import HTTPError
-from uuid import uuid4
 
 import pytest
 from redis import Redis
 
-from tests.services.conftest import PATIENCE_S, STAND_IN, Server, Site, Started
+from tests.services.conftest import PATIENCE_S, STAND_IN, Server, Site, Started, queue_in_redis
 from tests.zips import PHOTOS, packed
 
 
@@ -30,11 +29,8 @@ def site(make_site: Any) -> Site:
 @pytest.fixture
 def queue(redis_url: str) -> Iterator[dict[str, str]]:
     """A broker with queues of the test's own that are gone afterwards; as variables of the environment."""
-    name = f"lookalike-{uuid4().hex}"
-    yield {**STAND_IN, "CELERY_BROKER_URL": redis_url, "TEST_QUEUE": name}
-    with closing(Redis.from_url(redis_url)) as redis:
-        if left := redis.keys(f"*{name}*"):
-            redis.delete(*left)
+    with queue_in_redis(redis_url) as name:
+        yield {**STAND_IN, "CELERY_BROKER_URL": redis_url, "TEST_QUEUE": name}
 
 
 def ask(server: Server, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
