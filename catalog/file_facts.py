@@ -172,9 +172,7 @@ CLASSIFIER_TOO_LARGE = FactKind(
 )
 TOO_MANY_CATEGORIES = FactKind("too-many-categories", _("the feed has more than %(limit)s categories"))
 # Uploads.
-UPLOAD_TOO_LARGE = FactKind(
-    "upload-too-large", _("the file is larger than %(limit)s bytes: divide it, or run manage.py import_catalog")
-)
+UPLOAD_TOO_LARGE = FactKind("upload-too-large", _("the file is larger than %(limit)s bytes: divide it"))
 UPLOAD_TOO_LONG = FactKind("upload-too-long", _("the file has more than the %(size)s bytes that were announced"))
 UPLOAD_INCOMPLETE = FactKind("upload-incomplete", _("only %(arrived)s of %(size)s bytes have arrived: upload it again"))
 UPLOAD_EXPIRED = FactKind(

@@ -13,6 +13,10 @@ class EncoderUnavailable(EmbeddingsError):
     """The encoder's model file is missing, damaged or not a model that this port can run."""
 
 
+class NoTextEncoder(EmbeddingsError):
+    """The live text index of a collection has no text encoder."""
+
+
 class EncoderMismatch(EmbeddingsError):
     """A version's model file was exchanged, or vectors of one encoder met those of another."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from catalog.models import ProductImage
 from embeddings.encoders.text_map import Vectors, fit_text_map
-from embeddings.errors import EncoderUnavailable, UnusablePhotos
+from embeddings.errors import EncoderUnavailable, NoTextEncoder, UnusablePhotos
 from embeddings.models import EncoderVersion, ImageEmbedding, IndexedText, joined_vectors, vector_from_bytes
 from embeddings.selectors import clear_live_collection_cache
 from stores import base as stores
@@ -82,11 +82,12 @@ def train_text_map(version: EncoderVersion, *, seed: int = 0) -> TextMapFigures:
         What it finds.
 
     Raises:
-        EncoderUnavailable: the version's text index has no text encoder, or the store does not take the map.
+        NoTextEncoder: the version's text index has none.
+        EncoderUnavailable: the store does not take the map.
         UnusablePhotos: too few products have a text and a photo that are indexed.
     """
     if not version.text_encoder:
-        raise EncoderUnavailable(f"the texts of {version.label} have no text encoder: manage.py use_text_encoder")
+        raise NoTextEncoder(f"the texts of {version.label} have no text encoder")
     pairs = _pairs(version, seed)
     if len(pairs.texts) < LEAST_PRODUCTS:
         raise UnusablePhotos(

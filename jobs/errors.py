@@ -22,5 +22,11 @@ class JobEnded(JobsError):
 class UploadTooLarge(JobsError):
     """More bytes than may be sent."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the file is larger than {limit:,} bytes: divide it, or run manage.py import_catalog")
+    def __init__(self, limit: int, remedy: str = "") -> None:
+        """Say what is too much.
+
+        Args:
+            limit: in bytes.
+            remedy: what its sender can do about it.
+        """
+        super().__init__(f"the file is larger than {limit:,} bytes{remedy and f': {remedy}'}")

@@ -47,8 +47,8 @@ class Weighing:
         layout = live.layout
         if weights not in (None, SHAPE_ALONE) and not layout.parts:
             raise NoParts(
-                f"the vectors of {live.label} have no colour and pattern: a collection that compares by cosine gets them by"
-                " `manage.py reindex --rebuild`"
+                f"the vectors of {live.label} have no colour and pattern: a collection that compares by cosine has them"
+                " once it is rebuilt"
             )
         self._live, self._vectors, self._read_vectors = live, vectors, read_vectors
         self._weights = live.weights_of(weights)

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
+from catalog import file_facts
 from catalog.api.parameters import ImportParameters
 from catalog.errors import NoRejectedRows
 from catalog.importers.rows import InvalidSource
@@ -54,6 +55,10 @@ _BODIES = (
 )
 
 
+def _too_large(limit: int) -> UploadTooLarge:
+    return UploadTooLarge(limit, "send its products in several files")
+
+
 class ImportsView(UploadView):
     """Submits imports."""
 
@@ -72,7 +77,7 @@ class ImportsView(UploadView):
     ]
 
     def upload_limit(self) -> uploads.Limit:
-        return uploads.Limit(settings.IMPORT_MAX_BYTES, UploadTooLarge)
+        return uploads.Limit(settings.IMPORT_MAX_BYTES, _too_large)
 
     @extend_schema(
         operation_id="import",
@@ -93,15 +98,12 @@ class ImportsView(UploadView):
             OpenApiExample("Queued import", value=IMPORT, response_only=True, status_codes=["202"]),
             problem_example(
                 INVALID_CATALOGUE,
-                InvalidSource(
-                    "no column gives the sku: name one (--map sku=COLUMN, or a mapping file)."
-                    " Columns found: ArtNo, Name, Preis"
-                ),
+                InvalidSource(file_facts.FIELD_WITHOUT_COLUMN(field="sku", columns="ArtNo, Name, Preis")),
                 _IMPORTS,
             ),
             WRITES_DISABLED,
             _IMPORT_RUNNING,
-            problem_example(TOO_LARGE, UploadTooLarge(2 * 1024**3), _IMPORTS),
+            problem_example(TOO_LARGE, _too_large(2 * 1024**3), _IMPORTS),
         ],
     )
     def post(self, request: Request) -> Response:

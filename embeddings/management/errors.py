@@ -8,6 +8,7 @@ from embeddings.errors import (
     EncoderMismatch,
     IndexMismatch,
     NoFormerRanker,
+    NoTextEncoder,
     NothingToRollBackTo,
     TooFewPairs,
     UnknownCollection,
@@ -38,6 +39,8 @@ def _remedy(error: Exception) -> str:
             return (
                 "put the former file back, or run manage.py reindex --rebuild to embed the catalogue with the new model"
             )
+        case NoTextEncoder():
+            return "manage.py use_text_encoder gives the collection one"
         case TooFewPairs():
             return "decide on more near-duplicates in the admin"
         case WorseEncoder() | WorseRanker():

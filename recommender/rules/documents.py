@@ -119,7 +119,7 @@ def import_rules(text: str, *, dry_run: bool = False, allow_lost: bool = False) 
 
 def _read_file(text: str, *, allow_lost: bool) -> list[tuple[RuleSetValues, list[CheckedRule]]]:
     if not text.strip():
-        raise InvalidRule([ParameterError("the file", "is empty: manage.py rules export writes one")])
+        raise InvalidRule([ParameterError("the file", "is empty")])
     try:
         document = json.loads(text, object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError) as error:

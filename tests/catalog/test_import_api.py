@@ -169,7 +169,8 @@ class TestRefused:
             if as_body
             else api.post(ADDRESS, {"file": file(content)})
         )
-        assert "larger than 100 bytes" in problem(response, 413)["detail"]
+        said = "The file is larger than 100 bytes: send its products in several files"
+        assert problem(response, 413)["detail"] == said
 
     @pytest.mark.parametrize(
         ("parameters", "name"),

@@ -126,7 +126,7 @@ class TestAnUploadInParts:
         settings.IMPORT_MAX_BYTES = 100
         answer = manager.post(UPLOADS, {"name": "a.csv", "size": 101}, content_type="application/json")
         assert answer.status_code == 422
-        assert "larger than 100 bytes" in answer.json()["error"]
+        assert answer.json()["error"] == "the file is larger than 100 bytes: divide it"
 
     def test_is_nobody_else_s(self, manager: Client, admin_client: Client) -> None:
         upload = begin(manager, len(TABLE))

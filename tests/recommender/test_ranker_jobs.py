@@ -120,7 +120,8 @@ class TestByTheAPI:
 
     def test_a_file_over_the_limit(self, api: Client, mug: Product, monkeypatch: pytest.MonkeyPatch) -> None:
         sent = {"CONTENT_LENGTH": str(ranker_submissions.MAX_JUDGEMENTS_BYTES * 2)}
-        problem(api.generic("POST", ADDRESS, b"", "text/csv", **sent), 413)
+        body = problem(api.generic("POST", ADDRESS, b"", "text/csv", **sent), 413)
+        assert body["detail"] == f"The file is larger than {ranker_submissions.MAX_JUDGEMENTS_BYTES:,} bytes"
 
     def test_an_unknown_collection_and_a_server_that_cannot_train(
         self, api: Client, mug: Product, monkeypatch: pytest.MonkeyPatch, settings: Any

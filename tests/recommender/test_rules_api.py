@@ -270,7 +270,7 @@ def test_an_import_replaces_all_rules_or_says_what_it_would_do(ruled: RuledShop,
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "the file is empty"),
+        (b"", r"rules.json is empty: manage.py rules export"),
         (b'{"version": 1, "rule_sets": [{"name": "a", "rules": [], "rules": []}]}', "'rules' twice in one object"),
         (b"PK\x03\x04\xff", "is no JSON in UTF-8"),
         (b"kind;brand\nhide;Acme\n", "is no JSON"),

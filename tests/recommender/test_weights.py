@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 from django.test import Client
 from PIL import Image
 
@@ -147,12 +149,16 @@ def test_what_is_wrong_with_weights_is_said(
     assert reason in error["detail"]
 
 
-def test_a_collection_without_parts_cannot_weigh_them(api: Client, shop: Shop) -> None:
+def test_a_collection_without_parts_cannot_weigh_them(api: Client, shop: Shop, tmp_path: Path) -> None:
     product = shop.add((1, 0, 0))
     shop.add((1, 0.1, 0))
     answer = api.get(f"/api/products/{product.pk}/similar", {"weights": "colour:1"})
     assert answer.status_code == 400
-    assert "reindex --rebuild" in answer.json()["errors"][0]["detail"]
+    assert answer.json()["errors"][0]["detail"].endswith(
+        "a collection that compares by cosine has them once it is rebuilt"
+    )
+    with pytest.raises(CommandError, match=r"--weights: .* \(manage.py reindex --rebuild\)"):
+        call_command("export_similar", str(tmp_path / "strips"), "--format", "json", "--weights", "colour:1")
     plain = api.get(f"/api/products/{product.pk}/similar", {"weights": "shape:1"})
     assert plain.status_code == 200
     assert plain.json()["weights"] is None

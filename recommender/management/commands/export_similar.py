@@ -70,7 +70,7 @@ class Command(BaseCommand):
         except UnknownCollection as error:
             raise CommandError(f"--collection: {error}") from error
         except NoParts as error:
-            raise CommandError(f"--weights: {error}") from error
+            raise CommandError(f"--weights: {error} (manage.py reindex --rebuild)") from error
         except EmbeddingsError as error:
             raise command_error(error) from error
         except OSError as error:

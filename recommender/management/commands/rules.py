@@ -65,6 +65,8 @@ def _read(file: str) -> str:
         content = sys.stdin.buffer.read(_MAX_BYTES + 1) if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise CommandError(f"cannot read {file}: {error.strerror}") from error
+    if not content.strip():
+        raise CommandError(f"{file} is empty: manage.py rules export writes a file of rules")
     if len(content) > _MAX_BYTES:
         raise CommandError(f"{file} is larger than {_MAX_BYTES:,} bytes: it is no file of rules")
     try:
