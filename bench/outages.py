@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from bench.demo_shop import demo_shop
+from bench.demo_shop import UNLIMITED, demo_shop
 from bench.tables import publish
 from tests.services.conftest import free_port
 
@@ -214,8 +214,7 @@ def _shop(protocol: str, products: int) -> Iterator[tuple[str, Proxies, Nodes]]:
         proxies.restore(*HOSTS)
         settings = {
             "QDRANT_URL": ",".join(f"http://{host}:{rest}" for host in HOSTS),
-            # Without a limit of requests.
-            "DJANGO_SETTINGS_MODULE": "bench.served",
+            **UNLIMITED,
             "LOG_LEVEL": "ERROR",
         }
         if protocol == "grpc":
