@@ -174,8 +174,8 @@ def test_a_reindex_does_not_undo_a_roll_back_that_was_made_meanwhile(version, ot
     versions.activate(new, allow_worse=True)
     rolled_back: list[EncoderVersion] = []
 
-    def roll_back(_: str, done: int, total: int) -> None:
-        if done == total:
+    def roll_back(stage: str, done: int, total: int) -> None:
+        if stage == "indexing" and done == total:
             rolled_back.append(versions.roll_back(version.collection))
 
     generations.build_generation(fresh(new), on_progress=roll_back)
@@ -205,6 +205,8 @@ def test_a_build_whose_index_another_one_took_says_that_it_was_overtaken(version
     new = second(version, other)
 
     def take_over(stage: str, done: int, total: int) -> None:
+        if stage != "indexing":
+            return
         # As another process does it.
         generations.begin_build(EncoderVersion.objects.get(pk=new.pk))
         get_vector_index().drop(new.index_collection().name)
