@@ -142,6 +142,14 @@ def test_prices_of_medusa_2_are_no_cents(tmp_path: Path) -> None:
     assert prices(path) == [("s", Decimal(19), Decimal(25), "USD"), ("m", Decimal(30), None, "EUR")]
 
 
+def test_prices_of_medusa_2_s_admin_api_are_no_cents(tmp_path: Path) -> None:
+    price = {"id": "p", "amount": 15, "currency_code": "eur", "variant_id": "v", "rules": {}}
+    listed = {"id": "p", "amount": 15, "currency_code": "eur", "price_list_id": None, "raw_amount": {"value": "15"}}
+    variants = [{"sku": "s", "prices": [price]}, {"sku": "m", "prices": [listed]}]
+    path = written(tmp_path, {"products": [{**MEDUSA, "variants": variants}]})
+    assert prices(path) == [("s", Decimal(15), None, "EUR"), ("m", Decimal(15), None, "EUR")]
+
+
 def test_prices_that_may_be_in_cents_are_left_out(tmp_path: Path) -> None:
     variant = {"sku": "s", "prices": [{"currency_code": "eur", "amount": 1950}]}
     (row,) = rows(written(tmp_path, {"products": [{**MEDUSA, "variants": [variant]}]}))

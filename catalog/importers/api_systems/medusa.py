@@ -23,7 +23,7 @@ from catalog.importers.api_systems.base import (
 from catalog.importers.json_objects import dicts_of, text_of
 
 # What only products and prices of one version have.
-_OF_VERSION_1 = frozenset(("profile_id", "profiles", "region_id", "price_list_id", "variant_id"))
+_OF_VERSION_1 = frozenset(("profile_id", "profiles", "region_id", "price_list_id"))
 _OF_VERSION_2 = frozenset(("raw_amount", "price_set_id", "rules", "rules_count"))
 
 
@@ -52,10 +52,10 @@ def _product(content: Content) -> Product:
 
 def _are_in_cents(product: Content, prices: Sequence[Content]) -> bool | None:
     """Whether prices are in cents; None if nothing shows it."""
-    if any(not _OF_VERSION_1.isdisjoint(each) for each in (product, *prices)):
-        return True
-    is_second = any(not _OF_VERSION_2.isdisjoint(each) or "." in text_of(each, "amount") for each in prices)
-    return False if is_second else None
+    # Prices of version 2 may have a price list, too.
+    if any(not _OF_VERSION_2.isdisjoint(each) or "." in text_of(each, "amount") for each in prices):
+        return False
+    return True if any(not _OF_VERSION_1.isdisjoint(each) for each in (product, *prices)) else None
 
 
 def _variant(variant: Content, names: Content, *, in_cents: bool | None) -> Variant:
