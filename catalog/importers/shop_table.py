@@ -34,7 +34,6 @@ from catalog.importers.shop_rows import (
     with_list_price,
 )
 from catalog.importers.synonyms import of_shop_language, shop_language
-from catalog.models import DEFAULT_CURRENCY
 
 _MAX_LINES = 5000
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
@@ -79,7 +78,6 @@ class ShopTable(ShopExport[ShopRows]):
         self.format = shipped.slug
         self._shipped = shipped
         self._decimal = mapping.decimal
-        self._currency = mapping.values.get("currency", "") or DEFAULT_CURRENCY
         self._separators = (mapping.category_separator,) if mapping.category_separator else shipped.category_separator
         self._table = CsvTable(path, mapping)
         self.headers = self._table.headers
@@ -260,7 +258,7 @@ class ShopTable(ShopExport[ShopRows]):
         record |= prices
         warnings += unread
         if self._shipped.minor_units:
-            record |= first_price(self._minor_price(line) or self._minor_price(product.line), self._currency)
+            record |= first_price(self._minor_price(line) or self._minor_price(product.line))
         if self._shipped.variants is not None:
             record["family"] = product.sku or self._text(product.line, "family") or product.key
         record |= self._states(line, product)

@@ -235,6 +235,12 @@ def test_prices_of_sylius_are_in_cents(tmp_path: Path) -> None:
     assert prices(path) == [("s", Decimal("19.99"), Decimal(25), "EUR")]
 
 
+def test_prices_of_sylius_are_hundredths_of_currencies_without_cents_too(tmp_path: Path) -> None:
+    tee = {"code": "TEE", "name": "Tee", "variants": [], "defaultVariantData": {"code": "s", "price": 199900}}
+    path = written(tmp_path, {"hydra:member": [tee], "hydra:totalItems": 1})
+    assert [(of(row).price, of(row).currency) for row in rows(path, currency="JPY")] == [(Decimal(1999), "JPY")]
+
+
 def test_products_of_wix_are_their_variants(tmp_path: Path) -> None:
     def price(full: float, reduced: float) -> dict[str, Any]:
         return {"currency": "USD", "price": full, "discountedPrice": reduced}

@@ -238,6 +238,8 @@ def test_prices_of_sylius_s_table_are_in_cents(tmp_path: Path) -> None:
     path = table(tmp_path, "Code,Locale,Name,Main_taxon,Taxons,Enabled,Price", "t1,en_US,Tee,tees,tees|men,1,1999")
     assert prices(path) == [("t1", Decimal("19.99"), None)]
     assert NO_CURRENCY in notes(path)
+    with open_catalogue(path, FieldMapping(values={"currency": "JPY"})) as catalogue:
+        assert [of(row).price for row in catalogue] == [Decimal("19.99")]
 
 
 def test_the_kind_of_a_product_of_plytix_is_no_family(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sylius: products of the shop API. Prices are in cents, without their currency, and of the default variant.
+"""Sylius: products of the shop API. Prices are hundredths, of yen too, without their currency, and of the default variant.
 
 https://docs.sylius.com/the-book/products
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from catalog.importers.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag, from_cents
 from catalog.importers.json_objects import dicts_of, text_of
-from catalog.models import DEFAULT_CURRENCY
 
 
 def _product(content: Content) -> Product:
@@ -31,8 +30,7 @@ def _product(content: Content) -> Product:
 
 def _price(variant: Content) -> Price:
     price, before = (
-        from_cents({"centAmount": text_of(variant, name), "currencyCode": DEFAULT_CURRENCY})
-        for name in ("price", "originalPrice")
+        from_cents({"centAmount": text_of(variant, name), "fractionDigits": "2"}) for name in ("price", "originalPrice")
     )
     return Price(price, before)
 
