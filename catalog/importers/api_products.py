@@ -116,9 +116,10 @@ class ApiProducts(ShopExport[ShopRows]):
             common["tags"] = product.tags
         if product.active is not None:
             common["active"] = as_text(product.active)
+        key = product.key or product.family
         for place, variant in enumerate(product.variants, start=1):
-            owner = f"{product.family}-{place}"
-            sku, warning = skus.claim(variant.sku, owner, owner if len(product.variants) > 1 else product.family)
+            owner = f"{key}-{place}"
+            sku, warning = skus.claim(variant.sku, owner, owner if len(product.variants) > 1 else key)
             price, list_price = self._price(variant)
             record = {
                 **common,

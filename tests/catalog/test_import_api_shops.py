@@ -105,6 +105,21 @@ def test_products_of_woocommerce_s_rest_api_and_their_variations_are_families(tm
     assert (variation.attributes, product("mug").active) == ({"size": "S"}, False)
 
 
+def test_variations_that_have_the_sku_of_their_product_have_one_of_their_own(tmp_path: Path) -> None:
+    tee = {"id": 7, "name": "Tee", "type": "variable", "permalink": "", "sku": "TEE", "stock_status": "instock"}
+    tee |= {"price": "10", "regular_price": "10", "parent_id": 0}
+    variations = [{**tee, "id": number, "type": "variation", "parent_id": 7} for number in (8, 9)]
+    found = rows(written(tmp_path, [tee, *variations, variations[0]]))
+    assert [row.sku for row in found] == ["TEE", "id:8", "id:9", "id:8"]
+    assert {of(row).family for row in found} == {"id:7"}
+
+
+def test_products_of_a_group_of_schema_org_without_skus_have_their_names(tmp_path: Path) -> None:
+    group = {"@type": "Product", "inProductGroupWithID": "g", "offers": {"price": 3, "priceCurrency": "EUR"}}
+    found = rows(written(tmp_path, [{**group, "name": name} for name in ("Red", "Blue")]))
+    assert [(row.sku, of(row).family) for row in found] == [("g-Red", "g"), ("g-Blue", "g")]
+
+
 def test_prices_of_woocommerce_s_store_api_are_in_cents(tmp_path: Path) -> None:
     beanie = {
         "id": 34,

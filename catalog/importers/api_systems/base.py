@@ -65,6 +65,7 @@ class Product:
         tags: of the product.
         warnings: values that could not be used.
         has_relatives: there are further variants of it in other objects, so that even one variant alone is in the family.
+        key: what identifies it among those of its family in other objects; "" where there are none.
     """
 
     family: str
@@ -79,6 +80,7 @@ class Product:
     tags: Sequence[str] | None = None
     warnings: tuple[str, ...] = ()
     has_relatives: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,12 @@ def _product(content: Content) -> Product | None:
         return None
     variants = dicts_of(content, "hasVariant")
     category = [each for text in _texts(content.get("category")) if (each := _levels(text))]
-    group = _first(content, "inProductGroupWithID", "productGroupID")
+    group, title = _first(content, "inProductGroupWithID", "productGroupID"), text_of(content, "name")
     return Product(
         family=group or _sku(content),
         has_relatives=bool(group),
-        title=text_of(content, "name"),
+        key=_sku(content) or (f"{group}-{title}" if group else ""),
+        title=title,
         description=text_of(content, "description"),
         brand=next(iter(_texts(content.get("brand"))), "") or next(iter(_texts(content.get("manufacturer"))), ""),
         categories=category or None,

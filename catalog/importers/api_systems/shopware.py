@@ -24,6 +24,7 @@ def _product(content: Content) -> Product:
     return Product(
         family=parent or text_of(content, "id"),
         has_relatives=bool(parent) or number_of(children) > 0,
+        key=text_of(content, "id"),
         title=_translated(content, "name"),
         description=_translated(content, "description"),
         brand=_translated(dict_of(content, "manufacturer"), "name"),

@@ -18,6 +18,7 @@ def _product(content: Content) -> Product:
         # Variations are objects of their own, beside their product.
         family=f"id:{parent}" if is_variation else f"id:{number}",
         has_relatives=is_variation or text_of(content, "type") == "variable",
+        key=f"id:{number}",
         title=text_of(content, "name"),
         description=text_of(content, "description") or text_of(content, "short_description"),
         brand=next((text_of(each, "name") for each in dicts_of(content, "brands")), ""),
