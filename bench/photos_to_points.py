@@ -1,6 +1,6 @@
 """Photos per second from JPEG file to stored point, compared with a simple loop.
 
-Usage: REAL_DATA=... python -m bench.photos_to_points [--photos 1000]
+Usage: REAL_DATA=... python -m bench.photos_to_points [--photos 1000] [--encoder bundled]
 The naive loop: Pillow opens and resizes a photo, Keras `model.predict` embeds it, one upsert stores it, with the same model and
 vector engine. Lookalike: processing the outbox, including database rows. Both run alternately in one run.
 """
@@ -29,12 +29,14 @@ def main() -> None:
     """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=1000)
-    count = parser.parse_args().photos
+    parser.add_argument("--encoder", choices=["bundled", "bundled-fast"], default="bundled")
+    options = parser.parse_args()
+    count = options.photos
     paths = sorted((real_data() / "data/clothing/train").rglob("*.jpg"))[:count]
     with tempfile.TemporaryDirectory() as folder:
-        _set_up_django(Path(folder))
+        _set_up_django(Path(folder), options.encoder)
         _import(paths)
-        naive_once = _naive(paths, Path(folder))
+        naive_once = _naive(paths, Path(folder), options.encoder)
         ours, naive = [], []
         _process_outbox()
         naive_once(5)
@@ -47,12 +49,16 @@ def main() -> None:
         {"way": f"lookalike, {os.cpu_count()} cores", "photos/s": median(ours)},
     ]
     ratio = median([mine / theirs for mine, theirs in zip(ours, naive, strict=True)])
-    publish("photos_to_points", rows, {"times the naive loop": ratio, **shares})
+    publish(f"photos_to_points_{options.encoder}", rows, {"times the naive loop": ratio, **shares})
 
 
-def _set_up_django(folder: Path) -> None:
+def _set_up_django(folder: Path, encoder: str) -> None:
     os.environ.update(
-        DJANGO_SETTINGS_MODULE="lookalike.settings", DEBUG="false", SECRET_KEY=SECRET_KEY, DATA_DIR=str(folder)
+        DJANGO_SETTINGS_MODULE="lookalike.settings",
+        DEBUG="false",
+        SECRET_KEY=SECRET_KEY,
+        DATA_DIR=str(folder),
+        DEFAULT_ENCODER=encoder,
     )
     import django
     from django.core.management import call_command
@@ -84,7 +90,7 @@ def _process_outbox() -> float:
     return report.indexed / seconds
 
 
-def _naive(paths: Sequence[Path], folder: Path) -> Callable[[int], float]:
+def _naive(paths: Sequence[Path], folder: Path, encoder: str) -> Callable[[int], float]:
     from PIL import Image
 
     from embeddings.backends import bundled_weights
@@ -92,7 +98,7 @@ def _naive(paths: Sequence[Path], folder: Path) -> Callable[[int], float]:
     from embeddings.vector_index.edge import EdgeVectorIndex
     from training.litert_files import read_litert
 
-    model = read_litert(bundled_weights("bundled"))
+    model = read_litert(bundled_weights(encoder))
     size, dim = model.input_shape[1], model.output_shape[1]
     index = EdgeVectorIndex(path=folder / "naive")
     index.ensure(IndexCollection("naive", dim))

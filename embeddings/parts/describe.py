@@ -167,7 +167,8 @@ def _spectrum(channels: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArr
     """Shares of what is even and of the variance at each distance and direction."""
     window = evened(inside.astype(np.float32), 7) * inside
     mean = np.einsum("ijk,jk->i", channels, window) / max(float(window.sum()), 1e-6)
-    power = np.abs(np.fft.rfft2((channels - mean[:, None, None]) * window)) ** 2
+    transformed = np.fft.rfft2((channels - mean[:, None, None]) * window)
+    power = np.square(transformed.real) + np.square(transformed.imag)
     variance = _rings() @ power.sum(axis=0).ravel() / (_SIDE * _SIDE * max(float((window**2).sum()), 1.0))
     total = variance.sum() + _HALF_VARIANCE
     return _roots(np.concatenate([[_HALF_VARIANCE / total], variance / total]))

@@ -157,11 +157,18 @@ def evened(values: NDArray[np.float32], window: int) -> NDArray[np.float32]:
     Returns:
         float32 [h, w].
     """
-    after = window // 2
-    padded = np.pad(values, ((after + 1, after), (after + 1, after)))
-    sums = padded.cumsum(axis=0).cumsum(axis=1)
-    area = sums[window:, window:] - sums[:-window, window:] - sums[window:, :-window] + sums[:-window, :-window]
-    return np.asarray(area / np.float32(window * window))
+    before = window // 2 + 1
+    (height, width), edge = values.shape, slice(window, None)
+    # numpy.pad takes as long as all that follows.
+    sums = np.zeros((height + window, width + window), np.float32)
+    sums[before : before + height, before : before + width] = values
+    np.cumsum(sums, axis=0, out=sums)
+    np.cumsum(sums, axis=1, out=sums)
+    area = sums[edge, edge] - sums[:-window, edge]
+    area -= sums[edge, :-window]
+    area += sums[:-window, :-window]
+    area /= np.float32(window * window)
+    return area
 
 
 def _histograms(place: NDArray[np.intp]) -> NDArray[np.float64]:
