@@ -129,13 +129,30 @@ def per_query_metrics(
         if products is not None and known is not None:
             own = (products[0][block, None] == products[1]) & known[block, None]
             similarity[own] = -np.inf
-        order = np.argsort(-similarity, axis=1, kind="stable")
-        answered = np.take_along_axis(similarity, order, axis=1) != -np.inf
-        relevant = (gallery_classes[order] == query_classes[block, None]) & answered
-        counted[block] = relevant.any(axis=1)
-        values[block][counted[block]] = _values(relevant[counted[block]])
-        first = order[:, :NEIGHBOURS]
-        nearest[block, : first.shape[1]] = np.where(answered[:, :NEIGHBOURS], first, -1)
+        found = per_query_of_scores(similarity, query_classes[block, None] == gallery_classes)
+        values[block], counted[block], nearest[block] = found.values, found.counted, found.nearest
+    return PerQuery(values, counted, nearest)
+
+
+def per_query_of_scores(scores: NDArray[np.float32], relevant: NDArray[np.bool_]) -> PerQuery:
+    """Rank the gallery for each query by scores, whatever they come from; `per_query_metrics` says what the figures are.
+
+    Args:
+        scores: float32 [q, g], higher is better; minus infinity where a photo is not in the answer.
+        relevant: bool [q, g].
+
+    Returns:
+        Figures of each query.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")
+    answered = np.take_along_axis(scores, order, axis=1) != -np.inf
+    found = np.take_along_axis(relevant, order, axis=1) & answered
+    counted = found.any(axis=1)
+    values = np.full((len(scores), len(METRICS)), np.nan)
+    values[counted] = _values(found[counted])
+    nearest = np.full((len(scores), NEIGHBOURS), -1, np.int64)
+    first = order[:, :NEIGHBOURS]
+    nearest[:, : first.shape[1]] = np.where(answered[:, :NEIGHBOURS], first, -1)
     return PerQuery(values, counted, nearest)
 
 
