@@ -219,6 +219,7 @@ ENCODING_DAMAGED = FactKind(
     _("encoding: %(encoding)s; %(lines)s lines have bytes that are not valid in it"),
 )
 KNOWN_COLUMNS = FactKind("known-columns", _("columns known by their names: %(columns)s"))
+SKUS_REPEATED = FactKind("skus-repeated", _("most products have the same text in %(columns)s, so that it is no SKU"))
 TITLE_OF_COLUMNS = FactKind("title-of-columns", _("there is no column of titles: a title is %(title)s"))
 CURRENCY_OF_COLUMN = FactKind("currency-of-column", _("the currency is %(currency)s, as the column %(column)s says"))
 UNUSED_COLUMNS = FactKind("unused-columns", _("columns that are not used: %(columns)s"))

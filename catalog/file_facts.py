@@ -106,6 +106,10 @@ DECIMAL_UNKNOWN = FactKind("decimal-unknown", _("decimal is %(text)s: use . or ,
 FIELD_WITHOUT_COLUMN = FactKind(
     "field-without-column", _("no column is mapped to the field %(field)s. Columns found: %(columns)s")
 )
+SKUS_THE_SAME = FactKind(
+    "skus-the-same",
+    _("no column is mapped to the field sku, and none is taken: most products have the same text in %(columns)s"),
+)
 NO_SUCH_COLUMN = FactKind("no-such-column", _("there is no column %(column)s. Columns found: %(columns)s"))
 SAME_COLUMN_NAMES = FactKind(
     "same-column-names", _("several columns have the name %(column)s. Columns found: %(columns)s")

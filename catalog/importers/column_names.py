@@ -10,9 +10,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "sku": {
         "en": "sku, seller sku, sku id, article number, article no, article code, article id, item number, item no, item code,"
         " item id, product number, product no, product code, product id, product sku, variant sku, part number, stock code,"
-        " style number, model number, reference, article, code, item sku, concrete sku, internal reference, default code,"
+        " style number, model number, prod id, reference, article, code, item sku, concrete sku, internal reference, default code,"
         " custom label sku, custom label, object id, vehicle id, listing id, home listing id, hotel id, unique id, order number,"
-        " vin, id, abstract sku, prod id",
+        " vin, id, abstract sku",
         "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
         " produktnummer, interne referenz, artikelnummer im shop, shop artikelnummer, händler artikelnummer",
         "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs, référence interne",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,13 +12,16 @@ from functools import lru_cache
 from django.conf import settings
 from django.conf.locale import LANG_INFO
 
-from catalog import facts
+from catalog import facts, file_facts
 from catalog.importers.column_names import FURTHER_IMAGES, SALE_PRICES, SYNONYMS, WELL_KNOWN
 from catalog.importers.currencies import currencies_of
 from catalog.importers.mapping import FIELDS, SALE_PRICE, FieldMapping, Record
+from catalog.importers.rows import NoColumn
 
 _ATTRIBUTE = "attribute."
 _MAX_NOTED = 20
+# Records from which on a text that most of them have is no SKU: fewer may be one product twice.
+_MIN_REPEATED = 3
 # Of a name: where a table has none, whole descriptions stand in its first line.
 _MOST_CHARACTERS = 200
 _PRICES = ("price", "list_price")
@@ -62,16 +66,16 @@ def with_known_columns(
 
     Returns:
         The mapping, with what a report says about it.
+
+    Raises:
+        NoColumn: the text of each column that may have the SKUs is the same in most records.
     """
     if not mapping.automatic:
         return KnownColumns(mapping, [])
     sample = list(sample)
-    found = _with_filled(find_columns(headers, mapping), headers, mapping, sample)
-    found = _with_page(found, headers, mapping)
-    if are_paths:
-        found = {**found, **_find_paths(headers, mapping, found)}
+    found, repeated = _with_own_skus(headers, mapping, sample, are_paths=are_paths)
     by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
-    notes: list[str] = []
+    notes: list[str] = [facts.SKUS_REPEATED(columns=", ".join(repeated))] if repeated else []
     if by_synonym:
         listed = ", ".join(f"{' + '.join(columns)} → {name}" for name, columns in by_synonym.items())
         notes.append(facts.KNOWN_COLUMNS(columns=listed))
@@ -138,6 +142,38 @@ def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Seque
         mapping.with_columns((name, column) for name, columns in found.items() for column in columns),
         [*known.notes, facts.KNOWN_COLUMNS(columns=listed)],
     )
+
+
+def _with_own_skus(
+    headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record], *, are_paths: bool
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Find the columns of fields, of which that of SKUs differs from product to product.
+
+    Returns:
+        Columns of each field, and those that are no SKUs because most products have the same text in them.
+
+    Raises:
+        NoColumn: the text of each column that may have the SKUs is the same in most records.
+    """
+    repeated: list[str] = []
+    while True:
+        free = [header for header in headers if header not in repeated]
+        found = _with_page(_with_filled(find_columns(free, mapping), free, mapping, sample), free, mapping)
+        if are_paths:
+            found = {**found, **_find_paths(free, mapping, found)}
+        if "sku" not in found:
+            if repeated:
+                raise NoColumn("sku", file_facts.SKUS_THE_SAME(columns=", ".join(repeated)))
+            return found, []
+        if not _is_mostly_one_text(found["sku"][0], sample):
+            return found, repeated
+        repeated.append(found["sku"][0])
+
+
+def _is_mostly_one_text(column: str, sample: Iterable[Record]) -> bool:
+    """Whether most records have the same text in a column."""
+    texts = Counter(text for record in sample if (text := "".join(record.get(column, "")).strip()))
+    return texts.total() >= _MIN_REPEATED and 2 * max(texts.values()) > texts.total()
 
 
 def _with_filled(

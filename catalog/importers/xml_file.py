@@ -28,6 +28,18 @@ _MODEL = "@model"
 # Of Odoo, whose standard price is what a product costs the shop.
 _ODOO_MODELS = ("product.template", "product.product")
 _ODOO_FIELDS = {"price": "list_price", "description": "description_sale"}
+# Columns of catalogues whose attributes have names that say little: `Code` of Icecat is whether a product was found.
+_COLUMNS_OF_ROOTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "ICECAT-interface": {
+        "sku": ("@Prod_id",),
+        "title": ("@Title", "@Name"),
+        "description": ("ProductDescription/@LongDesc", "SummaryDescription/LongSummaryDescription"),
+        "category": ("Category/Name/@Value",),
+        "brand": ("Supplier/@Name",),
+        "image": ("@HighPic", "ProductGallery/ProductPicture/@Pic"),
+        "attribute.gtin": ("EANCode/@EAN",),
+    }
+}
 # Fields with several values, each of which may be an element with others in it.
 _MIXED_FIELDS = ("category", "image", "tags")
 
@@ -82,6 +94,9 @@ class XmlCatalogue:
             mapping = mapping.with_columns(
                 [(name, _ODOO_FIELDS[name]) for name in sorted(free) if _ODOO_FIELDS[name] in self._fields]
             )
+            mapped = [column for columns in mapping.columns.values() for column in columns]
+        if mapping.automatic and whole.root in _COLUMNS_OF_ROOTS:
+            mapping = mapping.with_columns(_columns_of_root(whole.root, paths, mapping))
             mapped = [column for columns in mapping.columns.values() for column in columns]
         names = list(dict.fromkeys([*_without_mixed(paths), *mapped]))
         texts = [{**{name: each.texts(name) for name in names}, **each.fields()} for each in sample]
@@ -181,6 +196,16 @@ class XmlCatalogue:
             return "\n".join(texts)
         # A single text may be a list in itself.
         return texts if name in self._several and len(texts) > 1 else "".join(texts[:1])
+
+
+def _columns_of_root(root: str, paths: Collection[str], mapping: FieldMapping) -> list[tuple[str, str]]:
+    """The columns of a catalogue that is known by its root element, those that it has, for fields that have none yet."""
+    found = []
+    for name, columns in _COLUMNS_OF_ROOTS[root].items():
+        if name not in mapping.columns and name not in mapping.values:
+            there = [(name, column) for column in columns if column in paths]
+            found += there if name in MULTI_COLUMN_FIELDS else there[:1]
+    return found
 
 
 def _in_shop_language(item: Item, path: str) -> str:

@@ -104,7 +104,7 @@ class TestACatalogue:
             real(upload, chunk)
 
         monkeypatch.setattr(uploads.StreamedUpload, "append", noted)
-        content = TABLE + b"m,Mug,5\n" * 100_000
+        content = TABLE + b"".join(b"m%d,Mug,5\n" % number for number in range(100_000))
         assert api.post(ADDRESS, {"file": file(content)}).status_code == 202
         assert sum(pieces) == len(content)
         assert len(pieces) > 3
