@@ -229,12 +229,13 @@ def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], map
 def _title_in_description(
     found: Mapping[str, Sequence[str]], mapping: FieldMapping, values: Mapping[str, str], sample: Iterable[Record]
 ) -> str:
-    """The column of descriptions that are as short as titles, where there are no titles; "" for none."""
-    if "title" in {*found, *mapping.columns, *values} or not ({"sku"} & {*found, *mapping.columns, *values}):
+    """The column of descriptions that are as short as titles, where there have to be titles and are none; "" for none."""
+    known = {*found, *mapping.columns, *values}
+    if mapping.update_only or "title" in known or "sku" not in known:
         return ""
     column = next(iter(found.get("description", ())), "")
-    texts = ["".join(record.get(column, "")) for record in sample] if column else []
-    return column if all(len(text) <= _MOST_CHARACTERS and "<" not in text for text in texts) else ""
+    texts = [text for record in sample if (text := "".join(record.get(column, "")))] if column else []
+    return column if texts and all(len(text) <= _MOST_CHARACTERS and "<" not in text for text in texts) else ""
 
 
 def _title_of_model(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:

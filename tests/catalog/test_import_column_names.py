@@ -174,6 +174,14 @@ def test_the_one_text_of_a_price_list_is_the_title(tmp_path: Path, header: str, 
     assert f"there is no column of titles: a title is {header.split(';')[1]}" in report["notes"]
 
 
+def test_an_import_that_only_changes_products_takes_no_text_as_the_title(tmp_path: Path) -> None:
+    with open_catalogue(table(tmp_path, "sku,description", "a1,Blue mug"), FieldMapping(update_only=True)) as catalogue:
+        (row,) = catalogue
+    assert row.product is not None
+    assert row.fields is not None
+    assert ("title" in row.fields, row.product.description) == (False, "Blue mug")
+
+
 def test_a_text_of_html_is_no_title(tmp_path: Path) -> None:
     with pytest.raises(InvalidSource, match="no column is mapped to the field title"):
         _rows(table(tmp_path, "sku,description,price", "a1,<p>Blue mug</p>,5"))

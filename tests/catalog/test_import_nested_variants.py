@@ -207,6 +207,12 @@ def test_variants_in_json_are_a_family(tmp_path: Path) -> None:
     assert (photos(small), photos(medium)) == (["https://example.com/1.jpg"], ["https://example.com/2.jpg"])
 
 
+def test_a_variant_has_its_own_description(tmp_path: Path) -> None:
+    variants = [{"sku": name, "price": 5, "description": f"Size {name}"} for name in ("s", "m")]
+    path = jsonl(tmp_path, {"id": 7, "title": "Tee", "variants": variants})
+    assert [of(row).description for row in rows(path)] == ["Size s", "Size m"]
+
+
 def test_photos_categories_and_brands_of_json_may_be_nested(tmp_path: Path) -> None:
     mug = {
         "sku": "m1",
