@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TextIO
@@ -103,6 +103,7 @@ class JsonLines:
         if not names:
             raise InvalidSource(file_facts.NO_JSON_OBJECT(reason=reasons[0] if reasons else facts.FILE_EMPTY()))
         records = [product.record for product in sample]
+        mapping = _with_paths(mapping, place) if place else mapping
         known = with_nested_columns(with_known_columns(mapping, list(names), sample=records), list(names), records)
         self._variants = NestedVariants(known.mapping, place, list(own_names)) if place else None
         found = self._variants.mapping if self._variants else known.mapping
@@ -244,6 +245,15 @@ def _record_of(content: dict[str, Any]) -> _Record:
     record: _Record = {}
     _flatten(content, "", record)
     return record
+
+
+def _with_paths(mapping: FieldMapping, place: str) -> FieldMapping:
+    """The mapping, with columns of variants that were named with dots, as nested names are, as paths."""
+    columns = {
+        name: tuple(column.replace(".", "/") if column.startswith(f"{place}.") else column for column in found)
+        for name, found in mapping.columns.items()
+    }
+    return replace(mapping, columns=columns)
 
 
 def _paths_of(variant: dict[str, Any]) -> _Record:

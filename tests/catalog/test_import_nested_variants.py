@@ -135,6 +135,14 @@ def test_columns_of_variants_can_be_chosen(tmp_path: Path) -> None:
     assert [(row.sku, of(row).price) for row in rows(path, chosen)] == [("s", Decimal(7)), ("m", Decimal(8))]
 
 
+@pytest.mark.parametrize("column", ["variants.prices.b2b", "variants/prices/b2b"])
+def test_columns_of_variants_in_json_can_be_chosen(tmp_path: Path, column: str) -> None:
+    variants = [{"sku": name, "price": 9, "prices": {"b2b": price}} for name, price in (("s", 7), ("m", 8))]
+    path = jsonl(tmp_path, {"id": 7, "title": "Tee", "variants": variants})
+    chosen = FieldMapping().with_columns([("price", column)])
+    assert [(row.sku, of(row).price) for row in rows(path, chosen)] == [("s", Decimal(7)), ("m", Decimal(8))]
+
+
 @pytest.mark.parametrize("read", [xml, jsonl])
 def test_what_a_look_has_shown_is_read_in_the_same_way(tmp_path: Path, read: Any) -> None:
     """The admin sends the columns of all fields, as they were found."""
