@@ -214,6 +214,18 @@ def test_products_of_magento_s_rest_api(tmp_path: Path) -> None:
     assert (of(row).available, of(row).active, photos(row)) == (False, False, ["/b/a/bag.jpg"])
 
 
+def test_a_configurable_product_of_magento_s_rest_api_has_no_price(tmp_path: Path) -> None:
+    tee = {
+        "sku": "t",
+        "name": "Tee",
+        "price": 0,
+        "type_id": "configurable",
+        "custom_attributes": [{"attribute_code": ""}],
+    }
+    free = {**tee, "sku": "f", "type_id": "simple"}
+    assert [of(row).price for row in rows(written(tmp_path, {"items": [tee, free]}))] == [None, Decimal(0)]
+
+
 def test_products_of_shopware_s_store_api(tmp_path: Path) -> None:
     shirt = {
         "id": "a",

@@ -5,12 +5,16 @@ https://developer.adobe.com/commerce/webapi/rest/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from catalog.importers.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag
+from catalog.importers.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag, number_of
 from catalog.importers.json_objects import as_text, dicts_of, text_of
 from catalog.importers.rows import RowRejected
 from catalog.importers.shop_rows import lasts
+
+# Their prices are those of the products that they consist of: the API answers 0.
+_WITHOUT_PRICE = ("configurable", "grouped", "bundle")
 
 
 def _product(content: Content) -> Product:
@@ -31,7 +35,7 @@ def _product(content: Content) -> Product:
         variants=[
             Variant(
                 sku=text_of(content, "sku"),
-                prices=[_price(content, custom)],
+                prices=_prices(content, custom),
                 available=flag(dict_of(content, "extension_attributes", "stock_item"), "is_in_stock"),
                 photos=[name for name in (custom.get("image", ""), *gallery) if name not in ("", "no_selection")],
             )
@@ -39,13 +43,15 @@ def _product(content: Content) -> Product:
     )
 
 
-def _price(content: Content, custom: dict[str, str]) -> Price:
+def _prices(content: Content, custom: dict[str, str]) -> Sequence[Price]:
+    if text_of(content, "type_id") in _WITHOUT_PRICE and not number_of(text_of(content, "price")):
+        return ()
     price, special = text_of(content, "price"), custom.get("special_price", "")
     try:
         counts = lasts(custom.get("special_from_date", ""), custom.get("special_to_date", ""), datetime.now(UTC))
     except RowRejected:
         counts = False
-    return Price(special, price) if special and counts else Price(price)
+    return [Price(special, price) if special and counts else Price(price)]
 
 
 SYSTEM = ApiSystem("Magento", (("custom_attributes", "attribute_code"),), _product)
