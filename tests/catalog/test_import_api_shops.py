@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,14 @@ def test_products_of_magento_s_rest_api(tmp_path: Path) -> None:
     (row,) = rows(path)
     assert (of(row).price, of(row).list_price, of(row).description) == (Decimal(34), None, "Large")
     assert (of(row).available, of(row).active, photos(row)) == (False, False, ["/b/a/bag.jpg"])
+
+
+def test_a_sale_of_magento_s_rest_api_lasts_for_its_last_day(tmp_path: Path) -> None:
+    today = datetime.now(UTC).strftime("%Y-%m-%d 00:00:00")
+    sale = {"special_price": "30.0000", "special_from_date": today, "special_to_date": today}
+    custom = [{"attribute_code": name, "value": value} for name, value in sale.items()]
+    bag = {"sku": "b1", "name": "Bag", "price": 34, "custom_attributes": custom}
+    assert prices(written(tmp_path, {"items": [bag]})) == [("b1", Decimal(30), Decimal(34), "EUR")]
 
 
 def test_a_configurable_product_of_magento_s_rest_api_has_no_price(tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def _prices(content: Content, custom: dict[str, str]) -> Sequence[Price]:
         return ()
     price, special = text_of(content, "price"), custom.get("special_price", "")
     try:
-        counts = lasts(custom.get("special_from_date", ""), custom.get("special_to_date", ""), datetime.now(UTC))
+        # The last day is a part of the sale.
+        ends = custom.get("special_to_date", "").removesuffix(" 00:00:00")
+        counts = lasts(custom.get("special_from_date", ""), ends, datetime.now(UTC))
     except RowRejected:
         counts = False
     return [Price(special, price) if special and counts else Price(price)]
