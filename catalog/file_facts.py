@@ -110,6 +110,12 @@ SKUS_THE_SAME = FactKind(
     "skus-the-same",
     _("no column is mapped to the field sku, and none is taken: most products have the same text in %(columns)s"),
 )
+COMBINATIONS_ALONE = FactKind(
+    "combinations-alone",
+    _(
+        "the table has the combinations of products, as PrestaShop writes them, without names: import its table of products"
+    ),
+)
 NO_SUCH_COLUMN = FactKind("no-such-column", _("there is no column %(column)s. Columns found: %(columns)s"))
 SAME_COLUMN_NAMES = FactKind(
     "same-column-names", _("several columns have the name %(column)s. Columns found: %(columns)s")

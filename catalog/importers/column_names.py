@@ -68,7 +68,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "description": {
         "en": "description, product description, long description, full description, body html, body, details,"
-        " description html, short description, item description",
+        " description html, main description, long desc, short description, item description",
         "de": "beschreibung, produktbeschreibung, artikelbeschreibung, langbeschreibung, langtext, kurzbeschreibung",
         "fr": "description, description du produit, descriptif, description longue, description courte",
         "es": "descripción, descripción del producto, descripción larga, descripción corta",

@@ -68,6 +68,8 @@ _RULES = frozenset(
     )
 )
 _MIN_PATHS = 2
+# In any language: `Attribute (Name:Type:Position)*` and `Value (Value:Position)*`.
+_MARKS_OF_COMBINATIONS = (re.compile(r"\([^():]+:[^():]+:[^():]+\)"), re.compile(r"\([^():]+:[^():]+\)"))
 # What keeps a spreadsheet from reading a text as a number.
 _TEXT_FORMULA = re.compile(r'="(?P<text>(?:[^"]|"")*)"')
 _QUOTED_NUMBER = re.compile(r"'(?P<text>[\d.,+\-]*\d[\d.,]*)", re.ASCII)
@@ -104,6 +106,7 @@ class CsvCatalogue:
         self.headers = self._table.headers
         self.total = self._table.total
         known = with_known_columns(mapping, self.headers, sample=self._table.sample())
+        _refuse_combinations(known.mapping, self.headers)
         self._builder = RowBuilder(known.mapping, self.headers, photos=photos)
         self._table.allow_end_behind(self._builder.used)
         self._builder.learn(self._table.sample())
@@ -130,6 +133,13 @@ class CsvCatalogue:
                 row = self._builder.build(record.line, record.values, cells=record.cells)
                 self._untitled += row.error == facts.NO_TITLE()
                 yield row
+
+
+def _refuse_combinations(mapping: FieldMapping, headers: Sequence[str]) -> None:
+    """Say what a table of PrestaShop's combinations is, in which no product has a name."""
+    has_title = mapping.update_only or "title" in {*mapping.columns, *mapping.values}
+    if not has_title and all(any(map(mark.search, headers)) for mark in _MARKS_OF_COMBINATIONS):
+        raise InvalidSource(file_facts.COMBINATIONS_ALONE())
 
 
 @dataclass(frozen=True, slots=True)

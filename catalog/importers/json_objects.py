@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,6 +20,14 @@ from catalog.importers.synonyms import find_columns
 # What ijson calls the elements of a list, and what it is asked for where objects stand one after another.
 _ELEMENT = "item"
 ONE_AFTER_ANOTHER = ""
+# The end of what is no prefix of ijson: the objects are the values of an object, under their ids.
+_KEYED = "*"
+_MIN_KEYED = 2
+_MAX_JUDGED = 20
+# Of the file, in which they are looked for.
+_MAX_KEYED_CHARACTERS = 256 * 1024
+# What a product has besides its title.
+_OF_PRODUCTS = frozenset(("price", "list_price", "description", "image", "available", "category", "brand"))
 # Names of the list of products in an object, in which there may be other things.
 _LISTS = frozenset(
     (
@@ -57,6 +67,9 @@ _NO_MARKS = re.compile(r'[^\[\]{}"]+')
 _STRING = re.compile(r'"[^"]*"')
 
 
+_UNREADABLE = (ijson.JSONError, UnicodeError, ValueError, ArithmeticError, RecursionError)
+
+
 class JsonUnreadable(ValueError):
     """The file cannot be read from here on."""
 
@@ -68,18 +81,22 @@ class JsonText(str):
 
 
 class _Source:
-    """A file in any encoding, as UTF-8. The characters of one object are limited, and how deeply it is nested."""
+    """A file in any encoding, as UTF-8. The characters of one object are limited, and how deeply it is nested.
+
+    Attributes:
+        characters: read since the last object began.
+    """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        self._characters = 0
+        self.characters = 0
         self._nesting = Nesting()
 
     def read(self, size: int = -1) -> bytes:
         # ijson asks for nothing first, to see whether it gets bytes.
         text = self._file.read(min(size, _CHUNK_CHARACTERS)) if size else ""
-        self._characters += len(text)
-        if self._characters > _MAX_CHARACTERS:
+        self.characters += len(text)
+        if self.characters > _MAX_CHARACTERS:
             raise JsonUnreadable(file_facts.OBJECT_TOO_LONG(limit=_MAX_CHARACTERS))
         if self._nesting.deepest_in(text) > _MAX_NESTING:
             raise JsonUnreadable(file_facts.OBJECTS_TOO_DEEP(limit=_MAX_NESTING))
@@ -87,7 +104,7 @@ class _Source:
 
     def start_object(self) -> None:
         """Count from here on."""
-        self._characters = 0
+        self.characters = 0
 
 
 class Nesting:
@@ -136,11 +153,11 @@ def json_objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
     """
     prefix = find_objects(path, encoding)
     with _open(path, encoding) as source:
-        items = ijson.items(source, prefix, multiple_values=prefix == ONE_AFTER_ANOTHER)
+        items = _items(source, prefix)
         while True:
             try:
                 content = next(items, None)
-            except (ijson.JSONError, UnicodeError, ValueError, ArithmeticError, RecursionError) as error:
+            except _UNREADABLE as error:
                 if isinstance(error, JsonUnreadable):
                     raise
                 raise JsonUnreadable(file_facts.OBJECT_UNREADABLE(error=str(error))) from error
@@ -150,6 +167,15 @@ def json_objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
             if not isinstance(content, dict):
                 raise JsonUnreadable(file_facts.NOT_ONLY_OBJECTS())
             yield unwrapped(_with_texts(content))
+
+
+def _items(source: _Source, prefix: str) -> Iterator[Any]:
+    """What is at a prefix; the values of an object with their ids."""
+    if not prefix.endswith(_KEYED):
+        yield from ijson.items(source, prefix, multiple_values=prefix == ONE_AFTER_ANOTHER)
+        return
+    for key, value in ijson.kvitems(source, prefix.removesuffix(_KEYED).removesuffix(".")):
+        yield {"_id": key, **value} if isinstance(value, dict) else value
 
 
 def unwrapped(content: dict[str, Any]) -> dict[str, Any]:
@@ -229,16 +255,87 @@ def find_objects(path: Path, encoding: str) -> str:
 
     Returns:
         ijson's prefix of them: `item` in a list, `products.item` in the list of an object, ONE_AFTER_ANOTHER in a file of
-        objects, and in one that cannot be read.
+        objects, and in one that cannot be read; `*` or `products.*` where they are the values of an object, under their ids.
 
     Raises:
         InvalidSource: the file cannot be opened.
     """
     with _open(path, encoding) as source:
+        if (keyed := _keyed_objects(source)) is not None:
+            return f"{keyed}.{_KEYED}" if keyed else _KEYED
+    with _open(path, encoding) as source:
         try:
             return _first_list(source)
-        except (ijson.JSONError, UnicodeError, ValueError, ArithmeticError, RecursionError):
+        except _UNREADABLE:
             return ONE_AFTER_ANOTHER
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A list or object that is being read.
+
+    Attributes:
+        prefix: ijson's.
+        around: those that it is in.
+        names: of its values.
+        objects: how many of these are objects that have been read, _MAX_JUDGED at the most.
+        products: and how many of those look like products.
+        has_others: whether there are values of other kinds.
+    """
+
+    prefix: str
+    around: tuple[_Opened, ...]
+    is_list: bool
+    names: list[str] = field(default_factory=list)
+    objects: int = 0
+    products: int = 0
+    has_others: bool = False
+
+    def is_product(self) -> bool:
+        fields = find_columns(self.names).keys()
+        return "title" in fields and bool(fields & _OF_PRODUCTS)
+
+    def has_products(self) -> bool:
+        """Whether its values are products under their ids, and not what one product has, such as its variants."""
+        return (
+            not (self.is_list or self.has_others)
+            and len(self.around) < _MAX_DEPTH
+            and self.objects >= _MIN_KEYED
+            and 2 * self.products > self.objects
+            and not find_columns(self.names)
+            and not any(each.is_list or each.is_product() or "sku" in find_columns(each.names) for each in self.around)
+        )
+
+
+def _keyed_objects(source: _Source) -> str | None:
+    """The prefix of the outermost object whose values are products, among the first ones; None where there is none."""
+    opened: list[_Opened] = []
+    seen: list[_Opened] = []
+    events = ijson.parse(source, multiple_values=True, buf_size=_FIRST_CHUNK_BYTES)
+    # What stands before a fault is read.
+    with contextlib.suppress(*_UNREADABLE):
+        for prefix, event, value in events:
+            if not opened and (event != "start_map" or seen):
+                # A list, or one object after another.
+                return None
+            if source.characters > _MAX_KEYED_CHARACTERS:
+                break
+            if event == "map_key":
+                opened[-1].names.append(value)
+                continue
+            if event.startswith("end_"):
+                closed = opened.pop()
+                if opened and not opened[-1].is_list and opened[-1].objects < _MAX_JUDGED:
+                    opened[-1].objects += 1
+                    opened[-1].products += closed.is_product()
+                continue
+            if opened:
+                opened[-1].has_others |= event != "start_map"
+            if event.startswith("start_"):
+                opened.append(_Opened(prefix, tuple(opened), is_list=event == "start_array"))
+                seen.append(opened[-1])
+    found = [each for each in seen if each.has_products()]
+    return min(found, key=lambda each: len(each.around)).prefix if found else None
 
 
 def _first_list(source: _Source) -> str:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from django.conf import settings
-from django.conf.locale import LANG_INFO
 
 from catalog import facts, file_facts
 from catalog.importers.column_names import FURTHER_IMAGES, SALE_PRICES, SYNONYMS, WELL_KNOWN
 from catalog.importers.currencies import currencies_of
+from catalog.importers.languages import LANGUAGE_NAMES, LANGUAGES
 from catalog.importers.mapping import FIELDS, SALE_PRICE, FieldMapping, Record
 from catalog.importers.rows import NoColumn
 
@@ -40,6 +40,8 @@ _INDEX = re.compile(r"\[\d{1,2}\]")
 _LANGUAGE_AT_END = re.compile(
     r"(?P<name>.*?\w)\s*[\s._\-(\[:](?P<language>[A-Za-z]{2})(?:[_\-](?P<country>[A-Za-z]{2}))?[)\]]?(?:-[a-z_]+)?"
 )
+# A language by its name, or three letters: `Product Name(English)`, `/description/name[pol]`.
+_LANGUAGE_IN_BRACKETS = re.compile(r"(?P<name>.*?\w)\s*[(\[](?P<language>[^\W\d_]{3,20})[)\]]")
 # What two letters mean in the name of a column that says no country: an identifier, a number.
 _NO_LANGUAGES = frozenset(("id", "no", "nr", "is", "in", "as", "or", "to", "of", "by", "on", "up"))
 _BY_LANGUAGE = ("title", "description", "category", "tags")
@@ -161,6 +163,9 @@ def _with_own_skus(
         found = _with_page(_with_filled(find_columns(free, mapping), free, mapping, sample), free, mapping)
         if are_paths:
             found = {**found, **_find_paths(free, mapping, found)}
+        elif paths := _paths_of_table(free):
+            named = _find_paths(list(paths), mapping, {})
+            found = {**{name: tuple(paths[path] for path in columns) for name, columns in named.items()}, **found}
         if "sku" not in found:
             if repeated:
                 raise NoColumn("sku", file_facts.SKUS_THE_SAME(columns=", ".join(repeated)))
@@ -307,6 +312,25 @@ def _find_paths(
     return further
 
 
+def _paths_of_table(headers: Sequence[str]) -> dict[str, str]:
+    """Columns by the paths that are their names, as a table made of XML has them: `/description/name[pol]`, `/price@gross`.
+
+    Of texts in several languages only that of the shop is here, or else the first.
+
+    Args:
+        headers: the columns.
+
+    Returns:
+        Nothing for a table whose columns are no paths.
+    """
+    by_path: dict[str, list[str]] = {}
+    for header in headers:
+        if header.startswith(("/", "@")):
+            path = _BEFORE_ATTRIBUTE.sub("/@", without_language(header)[0].strip("/"))
+            by_path.setdefault(path, []).append(header)
+    return {path: of_shop_language(named) or named[0] for path, named in by_path.items()}
+
+
 def _names_of(path: str, name: str) -> set[str]:
     """What the end of a path may be the name of for a field: `brand/name` of a brand, `description/name` of a product."""
     *_, parent, last = path.split("/")
@@ -391,7 +415,7 @@ def of_shop_language(headers: Sequence[str]) -> str:
 
 
 def without_language(header: str) -> tuple[str, str]:
-    """A name without the language that it ends with: `name.en`, `description-de_DE-print`, `Titel (fr)`.
+    """A name without the language that it ends with: `name.en`, `description-de_DE-print`, `Titel (fr)`, `Name (English)`.
 
     Args:
         header: the name.
@@ -399,12 +423,14 @@ def without_language(header: str) -> tuple[str, str]:
     Returns:
         The name, and the two letters of the language; "" for none.
     """
+    if (named := _LANGUAGE_IN_BRACKETS.fullmatch(header.strip(" *"))) and named["language"].lower() in LANGUAGE_NAMES:
+        return named["name"], LANGUAGE_NAMES[named["language"].lower()]
     match = _LANGUAGE_AT_END.fullmatch(header.strip())
     if match is None:
         return header, ""
     language = match["language"].lower()
     known = match["country"] is not None or language not in _NO_LANGUAGES
-    return (match["name"], language) if known and language in _LANGUAGES else (header, "")
+    return (match["name"], language) if known and language in LANGUAGES else (header, "")
 
 
 def _is_further_image(header: str) -> bool:
@@ -502,6 +528,8 @@ _LINKS = frozenset(("url", "src", "href", "link"))
 _TEXTS = frozenset(("description", "descriptions", "translation", "translations", "names", "texts", "info", "content"))
 # Identifiers, which other things than products have.
 _OF_OTHERS = frozenset(("id", "code", "reference"))
+# An attribute that nothing separates from its element.
+_BEFORE_ATTRIBUTE = re.compile(r"(?<=[^/])@")
 _WORD = re.compile(r"[^\W_]+")
 # The longer ones first.
 _PRODUCT_WORDS = (
@@ -528,7 +556,6 @@ _PRODUCT_WORDS = (
     "urun",
     "vare",
 )
-_LANGUAGES = frozenset(code[:2] for code in LANG_INFO)
 _KEYS = {name: _keys(by_language.values()) for name, by_language in SYNONYMS.items()}
 _SALE_KEYS = _keys([SALE_PRICES]).keys()
 _SALE_DATE = re.compile(
