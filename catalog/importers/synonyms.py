@@ -135,6 +135,8 @@ def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Seque
         (name,) = (paths[column] for column in columns)
         values = [value for record in sample if (value := record.get(name))]
         are_single = all(isinstance(value, str) for value in values)
+        if field == "category" and _are_numbers((name,), sample):
+            continue
         if field in _NESTED_LISTS or (field in _NESTED_TEXTS and are_single):
             found[field] = (name,)
     if not found:
@@ -162,10 +164,13 @@ def _with_own_skus(
         free = [header for header in headers if header not in repeated]
         found = _with_page(_with_filled(find_columns(free, mapping), free, mapping, sample), free, mapping)
         if are_paths:
-            found = {**found, **_find_paths(free, mapping, found)}
+            found = {**found, **_find_paths_with_names(free, mapping, found, sample)}
         elif paths := _paths_of_table(free):
             named = _find_paths(list(paths), mapping, {})
-            found = {**{name: tuple(paths[path] for path in columns) for name, columns in named.items()}, **found}
+            further = {name: tuple(paths[path] for path in columns) for name, columns in named.items()}
+            if _are_numbers(further.get("category", ()), sample):
+                del further["category"]
+            found = {**further, **found}
         if "sku" not in found:
             if repeated:
                 raise NoColumn("sku", file_facts.SKUS_THE_SAME(columns=", ".join(repeated)))
@@ -287,6 +292,15 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
         further = [header for header in free if _is_further_image(header)]
         found["image"] = (*found["image"], *further)
     return found
+
+
+def _find_paths_with_names(
+    paths: Sequence[str], mapping: FieldMapping, found: Mapping[str, Sequence[str]], sample: Sequence[Record]
+) -> dict[str, tuple[str, ...]]:
+    """The paths of fields, of which that of categories has their names, and not their numbers in a database."""
+    while _are_numbers((further := _find_paths(paths, mapping, found)).get("category", ()), sample):
+        paths = [path for path in paths if path not in further["category"]]
+    return further
 
 
 def _find_paths(

@@ -55,3 +55,25 @@ def test_an_older_export_of_nopcommerce(shop: Path) -> None:
     assert (large.price, large.list_price, small.price, small.list_price) == (80, 100, 90, None)
     # The stock of the first is not counted.
     assert (large.available, small.available, large.attributes) == (True, False, {"variant": "Large"})
+
+
+@pytest.mark.parametrize(
+    ("categories_of", "found"),
+    [
+        ("<ProductCategories><ProductCategory><CategoryId>{0}</CategoryId></ProductCategory></ProductCategories>", []),
+        ("<ProductCategories><ProductCategory>{0}</ProductCategory></ProductCategories>", []),
+        ("<Categories><Category>{0}</Category><Category>12</Category></Categories>", []),
+        ("<A><Category>{0}</Category></A><B><B><Category><Name>Desks</Name></Category></B></B>", ["desks"]),
+    ],
+)
+def test_numbers_of_categories_in_xml_are_no_names(tmp_path: Path, categories_of: str, found: list[str]) -> None:
+    products = "".join(
+        f"<Product><ProductId>{number}</ProductId><Name>Desk</Name><SKU>D-{number}</SKU><Price>9</Price>"
+        f"{categories_of.format(number)}</Product>"
+        for number in (1, 2)
+    )
+    path = tmp_path / "products.xml"
+    path.write_text(f"<Products>{products}</Products>", encoding="utf-8")
+
+    assert counts(run(path)) == (2, 0, 0, 0)
+    assert (product("D-1").category is not None, categories("D-1") if found else []) == (bool(found), found)
