@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+# In place of a language: names that count only where no column has another name of the field, as `Label` beside `Nom`.
+LAST = "last"
 # Names of each field by language, the ones that say most first: `id` is the SKU only where no other column is.
 # Case, accents, spaces and punctuation make no difference, and a singular stands for its numbered columns (`image 2`).
 SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "sku": {
         "en": "sku, seller sku, sku id, article number, article no, article code, article id, item number, item no, item code,"
         " item id, product number, product no, product code, product id, product sku, variant sku, part number, stock code,"
-        " style number, model number, prod id, reference, article, code, item sku, concrete sku, internal reference, default code,"
+        " style number, model number, reference, article, code, item sku, concrete sku, internal reference, default code,"
         " custom label sku, custom label, object id, vehicle id, listing id, home listing id, hotel id, unique id, order number,"
         " vin, id, abstract sku",
         "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
@@ -39,9 +41,10 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "商家编码, 商品编码, 商品货号, 货号, 商品编号, 产品编号, 產品編號, 商品貨號, 貨號, 商品編號",
         "id": "kode produk, kode barang, sku penjual, sku induk",
         "ar": "رمز المنتج, رمز التخزين, رقم المنتج",
+        LAST: "prod id",
     },
     "title": {
-        "en": "title, product title, product name, item title, item name, article name, name, display name, full name, label",
+        "en": "title, product title, product name, item title, item name, article name, name, display name",
         "de": "titel, artikelname, produktname, produkttitel, artikelbezeichnung, produktbezeichnung, bezeichnung",
         "fr": "titre, nom du produit, nom produit, nom de l'article, nom article, nom, désignation, libellé, intitulé",
         "es": "título, nombre del producto, nombre producto, nombre del artículo, nombre artículo, nombre, denominación",
@@ -52,7 +55,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "ru": "название товара, наименование товара, название, наименование, заголовок, название позиции",
         "uk": "назва товару, найменування товару, назва, найменування, назва позиції",
         "cs": "název, název produktu, název zboží, jméno produktu",
-        "sv": "produktnamn, artikelnamn, namn, benämning, rubrik",
+        "sv": "produktnamn, artikelnamn, namn, benämning",
         "da": "produktnavn, varenavn, navn, titel, benævnelse",
         "nb": "produktnavn, varenavn, navn, tittel, benevnelse",
         "fi": "tuotenimi, tuotteen nimi, nimi, nimike, otsikko",
@@ -65,6 +68,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "商品名称, 产品名称, 商品标题, 宝贝名称, 宝贝标题, 商品名稱, 產品名稱, 商品標題, 标题, 標題, 名称, 名稱",
         "id": "nama produk, nama barang, nama, judul",
         "ar": "اسم المنتج, عنوان المنتج, الاسم",
+        LAST: "full name, label",
     },
     "description": {
         "en": "description, product description, long description, full description, body html, body, details,"
@@ -123,8 +127,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "ar": "تصنيف المنتج, التصنيف, الفئة, القسم",
     },
     "brand": {
-        "en": "brand, brand name, product brand, mark id, manufacturer, manufacturer name, producer, producer name, maker, make,"
-        " vendor,"
+        "en": "brand, brand name, product brand, mark id, manufacturer, manufacturer name, producer, maker, make, vendor,"
         " supplier name",
         "de": "marke, hersteller, markenname, hersteller markenname, hersteller marke",
         "fr": "marque, fabricant",
@@ -149,12 +152,12 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "品牌, 品牌名称, 制造商, 品牌名稱, 製造商",
         "id": "merek, merk",
         "ar": "الماركة, العلامة التجارية",
+        LAST: "producer name",
     },
     "price": {
         "en": "price, current price, selling price, retail price, sales price, regular price, unit price, price incl vat,"
         " price incl tax, gross price, price with vat, price vat, start price, buy it now price,"
-        " price tax incl, price including tax, price including vat, price with tax, gross, consumer price, normal price,"
-        " gross price 1, standard price",
+        " price tax incl, price including tax, price including vat, price with tax, gross price 1, standard price",
         "de": "preis, verkaufspreis, bruttopreis, preis brutto, vk, vk preis, einzelpreis, stückpreis, normalpreis,"
         " brutto vk, vk brutto, std vk brutto, endkundenpreis, shop preis",
         "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public, prix normal, ttc",
@@ -163,7 +166,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "prijs, verkoopprijs, prijs incl btw, stukprijs",
         "pl": "cena, cena brutto, cena sprzedaży, cena detaliczna, cena pl",
         "pt": "preço, preço de venda, preço de venda em reais, preço com iva, pvp, preço unitário, preço normal,"
-        " preço cheio, preço normal",
+        " preço cheio",
         "ru": "цена, розничная цена, цена продажи, стоимость, ррц",
         "uk": "ціна, роздрібна ціна, ціна продажу, вартість, ррц",
         "cs": "cena, cena s dph, prodejní cena",
@@ -181,6 +184,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "价格, 销售价, 售价, 单价, 一口价, 價格, 售價, 銷售價",
         "id": "harga, harga jual, harga rp",
         "ar": "السعر, سعر المنتج",
+        LAST: "consumer price, normal price, gross",
     },
     "list_price": {
         "en": "list price, compare at price, compare price, original price, old price, price old, former price, was price, rrp,"
@@ -336,7 +340,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         " picture url, main image, main image url, primary image, product image, product image url, product images, image src,"
         " image path, image file, image name, default image, pic url, filename, file name, item photo url, photo link, img url,"
         " img, images image url, media asset,"
-        " high pic, photo urls, product photo, product photos, cover image, item image, featured image, img src, image file name",
+        " high pic, photo urls",
         "de": "bild, bilder, bild url, bildlink, bild link, bilddatei, produktbild, produktbilder, hauptbild, foto, fotos",
         "fr": "image, images, photo, photos, url de l'image, lien image, image principale",
         "es": "imagen, imágenes, foto, fotos, url de imagen, imagen principal",
@@ -362,6 +366,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "商品图片, 商品主图, 主图, 图片, 宝贝图片, 图片链接, 商品圖片, 圖片, 主圖",
         "id": "gambar, foto produk, gambar produk, gambar utama",
         "ar": "صورة المنتج, صور المنتج, الصورة",
+        LAST: "product photo, product photos, cover image, item image, featured image, img src, image file name",
     },
     "attribute.size": {
         "en": "size, size name",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from django.conf import settings
 
 from catalog import facts, file_facts
-from catalog.importers.column_names import FURTHER_IMAGES, SALE_PRICES, SYNONYMS, WELL_KNOWN
+from catalog.importers.column_names import FURTHER_IMAGES, LAST, SALE_PRICES, SYNONYMS, WELL_KNOWN
 from catalog.importers.currencies import currencies_of
 from catalog.importers.languages import LANGUAGE_NAMES, LANGUAGES
 from catalog.importers.mapping import FIELDS, SALE_PRICE, FieldMapping, Record
@@ -374,33 +374,38 @@ def is_well_known(header: str) -> bool:
 
 
 def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a field by its names; by those that may say something else only where there is no other."""
+    return _columns_named(name, headers, _FIRST_KEYS[name]) or _columns_named(name, headers, _LAST_KEYS[name])
+
+
+def _columns_named(name: str, headers: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
     by_key = {_key(header): header for header in reversed(headers)}
-    for key in _KEYS[name]:
+    for key in known:
         if key in by_key:
             return (by_key[key],)
     of_product = {key: header for header in reversed(headers) if (key := _key_of_product(header))}
-    for key in _KEYS[name]:
+    for key in known:
         if key in of_product:
             return (of_product[key],)
-    if (name in _BY_LANGUAGE or name.startswith("attribute.")) and (column := _column_by_language(name, headers)):
+    if (name in _BY_LANGUAGE or name.startswith("attribute.")) and (column := _column_by_language(headers, known)):
         return (column,)
     if name in _PRICES:
         named = {
             _key(rest): header for header in reversed(headers) for rest, code in [without_currency(header)] if code
         }
-        return next(((named[key],) for key in _KEYS[name] if key in named), ())
+        return next(((named[key],) for key in known if key in named), ())
     if name not in ("image", "category"):
         return ()
     # `image 1`, `image 2`: no column has the name without a number.
-    numbered = [header for header in headers if _numbered_key(header) in _KEYS[name]]
+    numbered = [header for header in headers if _numbered_key(header) in known]
     return tuple(numbered if name == "category" else numbered[:1])
 
 
-def _column_by_language(name: str, headers: Sequence[str]) -> str:
+def _column_by_language(headers: Sequence[str], names: Collection[str]) -> str:
     """The column of a field whose texts are in several languages: in that of the shop, or else the first one; "" for none."""
     split = [(header, *without_language(header)) for header in headers]
     known = [(header, {_key(rest), _key_of_product(rest)}, language) for header, rest, language in split if language]
-    for key in _KEYS[name]:
+    for key in names:
         found: dict[str, str] = {}
         for header, keys, language in known:
             if key in keys:
@@ -570,7 +575,12 @@ _PRODUCT_WORDS = (
     "urun",
     "vare",
 )
-_KEYS = {name: _keys(by_language.values()) for name, by_language in SYNONYMS.items()}
+_LAST_KEYS = {name: _keys([by_language.get(LAST, "")]) for name, by_language in SYNONYMS.items()}
+_FIRST_KEYS = {
+    name: _keys(texts for language, texts in by_language.items() if language != LAST)
+    for name, by_language in SYNONYMS.items()
+}
+_KEYS = {name: {**_FIRST_KEYS[name], **_LAST_KEYS[name]} for name in SYNONYMS}
 _SALE_KEYS = _keys([SALE_PRICES]).keys()
 _SALE_DATE = re.compile(
     r"(?:sale|special|promo|offer|discount).*(?:from|to\b|start|end|date|effective|valid)", re.IGNORECASE

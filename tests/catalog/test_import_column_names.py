@@ -147,6 +147,25 @@ def test_a_column_that_is_not_always_empty_keeps_its_field(tmp_path: Path) -> No
     assert product("b2").title == "Sandal"
 
 
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("Référence;Nom;Label;Prix", "m1;Tasse;Bio;5"),
+        ("Artikelnummer;Prod_ID;Name;Rubrik;Preis;Gross", "m1;77;Tasse;Küche;5;0,3"),
+        ("Codice;Nome;Prezzo;Normal Price;Full Name", "m1;Tasse;5;9;Mario Rossi"),
+        ("SKU;Label;Title (de);Gross;Price (EUR)", "m1;Bio;Tasse;7;5"),
+    ],
+)
+def test_names_in_the_language_of_a_table_say_more_than_others(tmp_path: Path, header: str, line: str) -> None:
+    run(table(tmp_path, header, line))
+    assert (product("m1").title, product("m1").price) == ("Tasse", Decimal(5))
+
+
+def test_a_german_rubric_is_a_category_and_no_title(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSource, match="no column is mapped to the field title"):
+        _rows(table(tmp_path, "Artikelnummer;Rubrik;Preis", "m1;Küche;5"))
+
+
 def test_a_currency_stands_in_the_name_of_a_required_column(tmp_path: Path) -> None:
     run(table(tmp_path, "SKU,Nama Produk*,Harga (Rp)*", "k1,Kaos,150.000"))
     shirt = product("k1")
