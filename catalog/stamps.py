@@ -89,6 +89,8 @@ def read() -> Stamps:
     """The stamps as the current transaction sees them; read them before what they stand for."""
     # Not by `connection`, which looks for the thread's own at each access.
     database = connections[DEFAULT_DB_ALIAS]
+    # As Django's cursor does it: a request may be the first one after the server was started again.
+    database.close_if_health_check_failed()
     database.ensure_connection()
     # By the driver itself, unless queries are logged: Django's cursor takes longer than the query.
     asked: Any = database if database.queries_logged else database.connection

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, connection, connections, transaction
 from django.utils import timezone
 
 from catalog import stamps
@@ -96,6 +96,32 @@ def test_two_transactions_do_not_wait_for_each_other() -> None:
         in_a_thread(lambda: Product.objects.filter(pk=second.pk).update(title="B"))
         in_a_thread(lambda: seen.append(stamps.read()))
     assert seen[0] not in (before, stamps.read())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_after_the_server_was_started_again_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor == "sqlite":  # has no server
+        return
+    monkeypatch.setitem(connection.settings_dict, "CONN_HEALTH_CHECKS", True)
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    seen: list[stamps.Stamps] = []
+
+    def second_request() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (backend,) = cursor.fetchone()
+        with main.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
+        close_old_connections()
+        seen.append(stamps.read())
+
+    main = connections[DEFAULT_DB_ALIAS]
+    main.inc_thread_sharing()
+    try:
+        in_a_thread(second_request)
+    finally:
+        main.dec_thread_sharing()
+    assert seen == [stamps.read()]
 
 
 @pytest.mark.django_db(transaction=True)
