@@ -82,10 +82,10 @@ def os_error_message(error: OSError) -> str:
         error: what the operating system says.
 
     Returns:
-        A clause without a full stop; a fact, except what a store says.
+        A clause without a full stop, a fact.
     """
     if isinstance(error, StoreError):
-        return str(error)
+        return storage_facts.STORE_FAULTS[error.fault.code](**error.parameters)
     kind = _ERRNO_FACTS.get(error.errno or 0)
     return storage_facts.DISK_ERROR(error=error.strerror or str(error)) if kind is None else kind()
 

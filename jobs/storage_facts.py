@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs.facts import FactKind
 from jobs.facts import gettext_noop as _
+from stores.errors import FAULTS
 
 CANNOT_BE_WRITTEN_TO = FactKind(
     "cannot-be-written-to", _("%(what)s cannot be written to %(place)s: %(reason)s, then try again")
@@ -28,3 +29,6 @@ DATABASE_NO_ROOM = FactKind("database-no-room", _("there is no room left on its 
 DATABASE_READ_ONLY_NOW = FactKind("database-read-only-now", _("it is read-only now"))
 DATABASE_FILE_READ_ONLY = FactKind("database-file-read-only", _("its file is read-only: have it writable"))
 DATABASE_FILE_ERROR = FactKind("database-file-error", _("its file cannot be read or written: look at its disk"))
+
+# What is wrong with a store, by the codes of its faults.
+STORE_FAULTS = {fault.code: FactKind(fault.code, fault.template) for fault in FAULTS}

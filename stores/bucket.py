@@ -29,6 +29,7 @@ from django.core.files.base import File
 from django.utils.encoding import filepath_to_uri
 from storages.backends.s3 import S3Storage
 
+from stores import errors
 from stores.base import FileStore, GrowingFile, StoredFile
 from stores.cache import FileCache
 from stores.errors import StoreError
@@ -356,9 +357,7 @@ class BucketStorage(S3Storage, FileStore):  # type: ignore[misc]  # django-stora
                 size += len(chunk)
         wanted = answer["Metadata"].get(_HASH) or digest.hexdigest()
         if (size, digest.hexdigest()) != (answer["ContentLength"], wanted):
-            raise StoreError(
-                errno.EIO, f"{name} in {self.place} is not what was stored: store it again", is_passing=True
-            )
+            raise StoreError(errno.EIO, errors.CHANGED, is_passing=True, file=name, place=self.place)
 
     def _head(self, name: str) -> Any:
         return self._ask("head_object", Key=self._key(name))
@@ -483,7 +482,7 @@ def _insisting(ask: Callable[[], T]) -> T:
     """Ask again while the store is away, as long as this process may wait."""
     begun, wait_s = time.monotonic(), _FIRST_WAIT_S
     if not patience.seconds and begun < _Away.until:
-        raise StoreError(errno.EAGAIN, "the store did not answer a moment ago", is_passing=True)
+        raise StoreError(errno.EAGAIN, errors.NO_ANSWER_BEFORE, is_passing=True)
     while True:
         try:
             return ask()
@@ -502,21 +501,14 @@ def _translated(place: str, name: str) -> Iterator[None]:
     except ClientError as error:
         raise _answered(error, place, name) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise StoreError(
-            errno.EACCES,
-            f"there is no key for {place}: set STORAGE_ACCESS_KEY_ID and STORAGE_SECRET_ACCESS_KEY, or the variables of AWS",
-        ) from error
+        raise StoreError(errno.EACCES, errors.NO_KEY, place=place) from error
     except (BotoCoreError, OSError) as error:
         if isinstance(error, StoreError) or (
             isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         ):
             raise
         _Away.until = time.monotonic() + _AWAY_FOR_S
-        raise StoreError(
-            errno.EHOSTUNREACH,
-            f"the store does not answer ({error}): look at it, at the network and at STORAGE_ENDPOINT_URL",
-            is_passing=True,
-        ) from error
+        raise StoreError(errno.EHOSTUNREACH, errors.NO_ANSWER, is_passing=True, error=str(error)) from error
 
 
 def _answered(error: ClientError, place: str, name: str) -> OSError:
@@ -527,21 +519,17 @@ def _answered(error: ClientError, place: str, name: str) -> OSError:
     if code in _MISSING:
         return FileNotFoundError(errno.ENOENT, f"there is no file {name} in {place}")
     if code == "NoSuchBucket":
-        return StoreError(errno.ENODEV, f"there is no bucket of {place}: create it, or correct STORAGE_URL")
+        return StoreError(errno.ENODEV, errors.NO_BUCKET, place=place)
     if code in _WRONG_KEY:
-        return StoreError(
-            errno.EACCES,
-            f"the store does not take this key ({code}): correct STORAGE_ACCESS_KEY_ID and STORAGE_SECRET_ACCESS_KEY",
-        )
+        return StoreError(errno.EACCES, errors.WRONG_KEY, answer=code)
     if code in _FULL or status == 507:
-        return StoreError(errno.ENOSPC, "there is no room left in the store: free some, or have its quota raised")
+        return StoreError(errno.ENOSPC, errors.FULL)
     if status in (401, 403):
-        return StoreError(
-            errno.EACCES, f"the key may not do this there ({code}: {error.operation_name}): have its policy allow it"
-        )
+        return StoreError(errno.EACCES, errors.NOT_ALLOWED, answer=code, operation=error.operation_name)
+    answer = f"{code} {said}".rstrip()
     if code in _BUSY or status >= 500:
-        return StoreError(errno.EBUSY, f"the store fails at the moment ({code} {said})".rstrip(), is_passing=True)
-    return StoreError(errno.EIO, f"the store refuses {error.operation_name} ({code} {said})".rstrip())
+        return StoreError(errno.EBUSY, errors.BUSY, is_passing=True, answer=answer)
+    return StoreError(errno.EIO, errors.REFUSES, operation=error.operation_name, answer=answer)
 
 
 @contextmanager

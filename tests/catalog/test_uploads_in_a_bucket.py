@@ -150,6 +150,15 @@ class TestAnUploadInParts:
             answer = send_part(admin_client, upload["url"], 0, TABLE)
         assert (answer.status_code, "there is no room left in the store" in answer.json()["error"]) == (507, True)
 
+    def test_that_fails_says_why_in_the_language_of_the_reader(
+        self, admin_client: Client, s3: S3Server, settings: Any
+    ) -> None:
+        settings.LANGUAGE_CODE = "de"
+        upload = begin(admin_client, len(TABLE))
+        with s3.failing(refusing("507 Insufficient Storage", "InsufficientStorage", "PUT")):
+            answer = send_part(admin_client, upload["url"], 0, TABLE)
+        assert "im Speicher ist kein Platz mehr" in answer.json()["error"]
+
     def test_that_nobody_finishes_is_swept(
         self,
         admin_client: Client,
