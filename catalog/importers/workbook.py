@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from io import StringIO
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -24,6 +24,7 @@ from zipfile import BadZipFile
 from catalog import facts, file_facts
 from catalog.archives import ArchiveRejected, SafeArchive
 from catalog.importers.currencies import currencies_of
+from catalog.importers.opencart_sheets import with_other_sheets
 from catalog.importers.rows import ChoiceNeeded, InvalidSource
 from catalog.importers.shop_rows import machine_price
 from jobs import storage_facts
@@ -118,7 +119,7 @@ def sheet_as_table(
             # About what openpyxl leaves out: pictures, rules of validation.
             warnings.simplefilter("ignore", UserWarning)
             with path.open("rb") as file, closing(_opened(file)) as book:
-                table = _written(Path(folder).resolve(), _chosen(book, name, is_catalogue), sample=sample)
+                table = _written(Path(folder).resolve(), book, _chosen(book, name, is_catalogue), sample=sample)
         yield table
 
 
@@ -178,10 +179,12 @@ def _start(sheet: Any) -> bytes:
     return text.getvalue()[:_START_BYTES].strip().encode()
 
 
-def _written(folder: Path, sheet: Any, *, sample: bool) -> Path:
+def _written(folder: Path, book: Any, sheet: Any, *, sample: bool) -> Path:
+    others = {other.title: partial(_rows, other) for other in book.worksheets if other is not sheet}
+    rows = with_other_sheets(islice(_rows(sheet), _SAMPLE_ROWS if sample else None), others)
     table = folder / f"{quote(sheet.title, safe='')[:100]}{SHEET_SUFFIX}"
     with table.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(_to_the_last(islice(_rows(sheet), _SAMPLE_ROWS if sample else None)))
+        csv.writer(file).writerows(_to_the_last(rows))
     return table
 
 

@@ -167,3 +167,59 @@ def test_a_spreadsheet_of_libreoffice_says_how_to_save_it(tmp_path: Path) -> Non
             archive.writestr(name, "<x/>")
     with pytest.raises(CommandError, match=r"an OpenDocument spreadsheet: save it as \.xlsx"):
         run(path)
+
+
+def test_the_sheets_of_opencart_belong_together(tmp_path: Path) -> None:
+    header: list[Cell] = [
+        *("product_id", "name(en-gb)", "categories", "sku", "quantity", "model", "manufacturer", "image_name", "price", "status"),
+        *("description(en-gb)", "stock_status_id", "tags(en-gb)"),
+    ]  # fmt: skip
+    link = "https://example.com/"
+    sheets: dict[str, list[list[Cell]]] = {
+        "Products": [
+            header,
+            ["28", "Phone", "20,24,99", "", "9", "P-1", "HTC", f"{link}1.jpg", "100.00", "true", "Big", "7"],
+            [],
+            ["30", "Camera", "", "", "9", "P-3", "Canon", f"{link}4.jpg", "80.00", "true", "", "7"],
+        ],
+        "AdditionalImages": [
+            ["product_id", "image", "sort_order"],
+            ["28", f"{link}3.jpg", "2"],
+            ["28", f"{link}2.jpg", "1"],
+        ],
+        "Specials": [
+            ["product_id", "customer_group", "priority", "price", "date_start", "date_end"],
+            ["28", "Wholesale", "0", "50.00", "0000-00-00", "0000-00-00"],
+            ["28", "Default", "2", "70.00", "0000-00-00", "0000-00-00"],
+            ["28", "Default", "1", "90.00", "2020-01-01", "0000-00-00"],
+            ["30", "Default", "1", "10.00", "2020-01-01", "2020-02-01"],
+        ],
+        "Categories": [
+            ["category_id", "parent_id", "name(en-gb)"],
+            ["20", "0", "Electronics"],
+            ["24", "20", "Phones & PDAs"],
+        ],
+    }
+    report = run(workbook(tmp_path / "shop.xlsx", sheets), "--no-fetch")
+
+    assert (counts(report), problems(report), report["photos_left_out"]) == ((2, 0, 0, 0), [], 4)
+    phone, camera = product("P-1"), product("P-3")
+    assert (phone.price, phone.list_price, camera.price, camera.list_price) == (90, 100, 80, None)
+    assert (str(phone.category), camera.category) == ("electronics/phones-pdas", None)
+
+
+def test_without_the_sheet_of_categories_those_of_opencart_stay_unknown(tmp_path: Path) -> None:
+    header: list[Cell] = [
+        "product_id",
+        "name(en-gb)",
+        "categories",
+        "model",
+        "manufacturer",
+        "image_name",
+        "stock_status_id",
+    ]
+    sheets: dict[str, list[list[Cell]]] = {"Products": [header, ["28", "Phone", "20,24", "P-1", "HTC", "", "7"]]}
+    report = run(workbook(tmp_path / "shop.xlsx", sheets))
+
+    assert (counts(report), product("P-1").category) == ((1, 0, 0, 0), None)
+    assert any("categories" in note for note in report["notes"])
