@@ -484,6 +484,20 @@ def test_an_object_of_json_api_has_its_product_in_its_attributes(tmp_path: Path)
     assert prices(path) == [("m1", Decimal(5), None, "USD")]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"sku": "m1", "name": "Mug", "price": 5, "pricing": {"gross": 5, "net": 4}}],
+        {"@type": "hydra:Collection", "hydra:member": [{"@type": "Product", "sku": "m1", "name": "Mug", "price": 5}]},
+        {"hydra:member": [{"code": "m1", "name": "Mug", "price": 5, "variants": []}]},
+    ],
+)
+def test_products_with_names_that_others_use_too_are_read_by_their_names(tmp_path: Path, content: Any) -> None:
+    path = written(tmp_path, content)
+    assert detect_format(path) == "jsonl"
+    assert prices(path) == [("m1", Decimal(5), None, "EUR")]
+
+
 def test_a_parent_of_0_is_no_family(tmp_path: Path) -> None:
     path = tmp_path / "products.csv"
     path.write_text("sku,title,parent_id\nm1,Mug,0\nm2,Bowl,0\n", encoding="utf-8")

@@ -75,4 +75,4 @@ def _attributes(content: Content) -> dict[str, str]:
     return {name: text for name, text in found.items() if name and text}
 
 
-SYSTEM = ApiSystem("Saleor", (("pricing", "gross"), ("variants", "channelListings")), _product)
+SYSTEM = ApiSystem("Saleor", (("pricing", "gross", "amount", "currency"), ("variants", "channelListings")), _product)

@@ -105,10 +105,11 @@ def _texts(value: Any, *names: str) -> list[str]:
 
 SYSTEM = ApiSystem(
     "schema.org",
+    # Others mark their products with this type, too (API Platform), and have prices of their own.
     tuple(
-        ("@type", f"{place}{name}")
+        ("@type", f"{place}{name}", prices)
         for place in ("", "https://schema.org/", "http://schema.org/")
-        for name in ("Product", "ProductGroup")
+        for name, prices in (("Product", "offers"), ("ProductGroup", "hasVariant"))
     ),
     _product,
 )

@@ -36,5 +36,11 @@ def _price(variant: Content) -> Price:
 
 
 SYSTEM = ApiSystem(
-    "Sylius", (("hydra:member", "variants", "code"), ("member", "variants", "defaultVariantData")), _product
+    "Sylius",
+    (
+        ("variants", "defaultVariantData"),
+        ("hydra:member", "variants", "defaultVariant"),
+        ("hydra:member", "variants", "mainTaxon"),
+    ),
+    _product,
 )
