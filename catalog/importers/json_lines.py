@@ -102,6 +102,9 @@ class JsonLines:
                 raise InvalidSource(file_facts.TOO_MANY_NAMES(limit=_MAX_NAMES))
         if not names:
             raise InvalidSource(file_facts.NO_JSON_OBJECT(reason=reasons[0] if reasons else facts.FILE_EMPTY()))
+        # An empty list, or null, in products without variants.
+        names.pop(place, None)
+        self._place = place
         records = [product.record for product in sample]
         mapping = _with_paths(mapping, place) if place else mapping
         known = with_nested_columns(with_known_columns(mapping, list(names), sample=records), list(names), records)
@@ -144,6 +147,7 @@ class JsonLines:
         if self._variants is None:
             yield record
             return
+        record = {name: value for name, value in record.items() if name != self._place}
         several = self._variants.several
         own = [
             {name: value for name, value in variant.items() if isinstance(value, str) or name in several}

@@ -127,6 +127,7 @@ class NestedVariants:
         if not variants:
             yield {**empty, **product}
         family, first = _text(product, self._sku), ""
+        skus: set[str] = set()
         barcodes = dict.fromkeys(self.mapping.columns.get(_BARCODE, ()), "")
         for number, variant in enumerate(variants, start=1):
             record = {**empty, **product, **barcodes}
@@ -136,7 +137,10 @@ class NestedVariants:
                     record |= dict.fromkeys(self._cleared & set(self.mapping.columns.get(name, ())), "")
                     record[self._targets[name]] = values[0] if len(values) == 1 else _joined(values)
             if self._sku:
-                record[self._sku] = self._sku_of(variant, family, number)
+                sku = self._sku_of(variant, family, number)
+                # Some shops give all variants the SKU of their product.
+                record[self._sku] = f"{sku}-{number}" if sku in skus else sku
+                skus.add(sku)
             # Without a SKU of its own, a product is known by that of its first variant.
             first = first or family or _text(record, self._sku)
             if not self._has_family and len(variants) > 1:

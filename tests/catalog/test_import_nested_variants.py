@@ -215,6 +215,27 @@ def test_variants_in_json_are_a_family(tmp_path: Path) -> None:
     assert (photos(small), photos(medium)) == (["https://example.com/1.jpg"], ["https://example.com/2.jpg"])
 
 
+@pytest.mark.parametrize("nothing", [[], None, {}])
+def test_products_beside_those_with_variants_may_have_an_empty_list(tmp_path: Path, nothing: Any) -> None:
+    tee = {"id": 7, "title": "Tee", "variants": [{"sku": "t-s", "price": 9}, {"sku": "t-m", "price": 9}]}
+    path = jsonl(tmp_path, {"id": 8, "title": "Mug", "price": 5, "variants": nothing}, tee)
+    assert sold(path) == [
+        ("8", "Mug", Decimal(5), ""),
+        ("t-s", "Tee", Decimal(9), "7"),
+        ("t-m", "Tee", Decimal(9), "7"),
+    ]
+
+
+def test_variants_that_all_have_the_sku_of_their_product_stay_apart(tmp_path: Path) -> None:
+    variants = [{"sku": "t", "size": size, "price": 9} for size in ("S", "M", "L")]
+    path = jsonl(tmp_path, {"sku": "t", "title": "Tee", "variants": variants})
+    assert [(row.sku, of(row).family, of(row).attributes["size"]) for row in rows(path)] == [
+        ("t", "t", "S"),
+        ("t-2", "t", "M"),
+        ("t-3", "t", "L"),
+    ]
+
+
 def test_a_variant_has_its_own_description(tmp_path: Path) -> None:
     variants = [{"sku": name, "price": 5, "description": f"Size {name}"} for name in ("s", "m")]
     path = jsonl(tmp_path, {"id": 7, "title": "Tee", "variants": variants})
