@@ -35,6 +35,7 @@ from catalog.pictures import (
     upright,
     valid_orientation,
 )
+from jobs.memory import give_memory_back
 
 # By Pillow's names: formats that browsers show, which are stored as they are, without metadata. MPO is a JPEG with more pictures
 # after the first, as many phones write it.
@@ -162,6 +163,8 @@ class _Turn:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._is_taken:
+            # Eight that were decoded one after the other, each in a thread of its own, held up to 450 MB.
+            give_memory_back()
             self._one_large_picture.release()
 
     def take(self, needed: int) -> None:
