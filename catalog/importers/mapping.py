@@ -139,6 +139,11 @@ class FieldMapping:
         return replace(self, columns=columns, values={**self.values, **values})
 
 
+def says_nothing(text: str) -> bool:
+    """Whether a program or a person wrote that there is nothing: `N/A`, `null`, `-`."""
+    return text.strip().casefold() in _SAID_NOTHING
+
+
 def required_fields(*, update_only: bool) -> tuple[str, ...]:
     """The fields without which a row is rejected.
 
@@ -557,10 +562,10 @@ def _expect_single(value: str | Sequence[str], name: str) -> str:
 
 
 def _without_placeholders(value: str | Sequence[str]) -> str | Sequence[str]:
-    """Nothing where a program or a person wrote that there is nothing: `N/A`, `null`, `-`."""
+    """Nothing where a text says so."""
     if isinstance(value, str):
-        return "" if value.strip().casefold() in _SAID_NOTHING else value
-    return [text for text in value if text.strip().casefold() not in _SAID_NOTHING]
+        return "" if says_nothing(value) else value
+    return [text for text in value if not says_nothing(text)]
 
 
 def _as_list(value: str | Sequence[str]) -> Sequence[str]:

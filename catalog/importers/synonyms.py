@@ -15,7 +15,7 @@ from catalog import facts, file_facts
 from catalog.importers.column_names import FURTHER_IMAGES, LAST, SALE_PRICES, SYNONYMS, WELL_KNOWN
 from catalog.importers.currencies import currencies_of
 from catalog.importers.languages import LANGUAGE_NAMES, LANGUAGES
-from catalog.importers.mapping import FIELDS, SALE_PRICE, FieldMapping, Record
+from catalog.importers.mapping import FIELDS, SALE_PRICE, FieldMapping, Record, says_nothing
 from catalog.importers.rows import NoColumn
 
 _ATTRIBUTE = "attribute."
@@ -182,7 +182,8 @@ def _with_own_skus(
 
 def _is_mostly_one_text(column: str, sample: Iterable[Record]) -> bool:
     """Whether most records have the same text in a column."""
-    texts = Counter(text for record in sample if (text := "".join(record.get(column, "")).strip()))
+    found = ("".join(record.get(column, "")).strip() for record in sample)
+    texts = Counter(text for text in found if text and not says_nothing(text))
     return texts.total() >= _MIN_REPEATED and 2 * max(texts.values()) > texts.total()
 
 
