@@ -5,7 +5,7 @@ https://developer.bigcommerce.com/docs/rest-catalog/products
 
 from __future__ import annotations
 
-from catalog.importers.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, number_of
+from catalog.importers.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag, number_of
 from catalog.importers.json_objects import dicts_of, text_of
 
 
@@ -18,7 +18,7 @@ def _product(content: Content) -> Product:
         title=text_of(content, "name"),
         description=text_of(content, "description"),
         brand=text_of(content, "brand_name"),
-        active=content["is_visible"] if isinstance(content.get("is_visible"), bool) else None,
+        active=flag(content, "is_visible"),
         photos=[url for image in images if (url := text_of(image, "url_zoom") or text_of(image, "url_standard"))],
         variants=[_variant(content, variant) for variant in variants or [{}]],
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from catalog.importers.api_systems.base import ApiSystem, Content, Price, Product, Variant, number_of
+from catalog.importers.api_systems.base import ApiSystem, Content, Price, Product, Variant, flag, number_of
 from catalog.importers.json_objects import dicts_of, text_of
 
 
@@ -17,13 +17,13 @@ def _product(content: Content) -> Product:
     product = Variant(
         sku=text_of(content, "sku"),
         prices=[Price(text_of(content, "price"), text_of(content, "compareToPrice"))],
-        available=content["inStock"] if isinstance(content.get("inStock"), bool) else None,
+        available=flag(content, "inStock"),
     )
     return Product(
         family=text_of(content, "id"),
         title=text_of(content, "name"),
         description=text_of(content, "description"),
-        active=content["enabled"] if isinstance(content.get("enabled"), bool) else None,
+        active=flag(content, "enabled"),
         photos=[photo for photo in (main, *gallery) if photo],
         variants=[_variant(product, each) for each in dicts_of(content, "combinations")] or [product],
     )

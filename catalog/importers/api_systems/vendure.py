@@ -5,7 +5,7 @@ https://docs.vendure.io/reference/graphql-api/shop/object-types/
 
 from __future__ import annotations
 
-from catalog.importers.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, from_cents
+from catalog.importers.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag, from_cents
 from catalog.importers.json_objects import dicts_of, text_of
 
 
@@ -20,7 +20,7 @@ def _product(content: Content) -> Product:
         title=text_of(content, "name"),
         description=text_of(content, "description"),
         brand=dict(facets).get("brand", ""),
-        active=content["enabled"] if isinstance(content.get("enabled"), bool) else None,
+        active=flag(content, "enabled"),
         photos=[photo for photo in photos if photo],
         variants=[_variant(variant) for variant in dicts_of(content, "variants")],
         attributes={name: text for name, text in facets if name and text},
