@@ -14,6 +14,7 @@ from typing import Any
 from django.core.management import call_command
 
 from catalog.importers.rows import Row
+from catalog.services import ProductData
 
 
 def run(path: Path, *options: str) -> dict[str, Any]:
@@ -32,6 +33,17 @@ def counts(report: dict[str, Any]) -> tuple[int, int, int, int]:
 def problems(report: dict[str, Any]) -> list[tuple[int, str]]:
     """Line and reason of each problem."""
     return [(problem["line"], problem["reason"]) for problem in report["problems"]]
+
+
+def of(row: Row) -> ProductData:
+    """The product of a row, which has one."""
+    assert row.product is not None, row.error
+    return row.product
+
+
+def photos(row: Row) -> list[str]:
+    """The names of a row's photos."""
+    return [photo.name for photo in row.photos or ()]
 
 
 _COLLECT_EVERY = 250

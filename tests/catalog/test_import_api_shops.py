@@ -13,8 +13,7 @@ import pytest
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.rows import Row
 from catalog.importers.sources import detect_format, open_catalogue
-from catalog.services import ProductData
-from tests.catalog.importing import counts, run
+from tests.catalog.importing import counts, of, photos, run
 from tests.catalog.shop_exports import families, product
 
 NO_CURRENCY = "the prices have no currency: EUR was assumed; name the currency of the import if it is another"
@@ -49,15 +48,6 @@ def lines(folder: Path, *objects: Any) -> Path:
 def rows(path: Path, **values: str) -> list[Row]:
     with open_catalogue(path, FieldMapping(values=values)) as catalogue:
         return list(catalogue)
-
-
-def of(row: Row) -> ProductData:
-    assert row.product is not None, row.error
-    return row.product
-
-
-def photos(row: Row) -> list[str]:
-    return [photo.name for photo in row.photos or ()]
 
 
 def prices(path: Path) -> list[tuple[str, Decimal | None, Decimal | None, str]]:

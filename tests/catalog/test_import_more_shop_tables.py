@@ -10,7 +10,7 @@ import pytest
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.rows import Row
 from catalog.importers.sources import detect_format, open_catalogue
-from catalog.services import ProductData
+from tests.catalog.importing import of, photos
 
 NO_CURRENCY = "the prices have no currency: EUR was assumed; name the currency of the import if it is another"
 RAKUTEN = (
@@ -38,15 +38,6 @@ def notes(path: Path) -> list[str]:
     with open_catalogue(path, FieldMapping()) as catalogue:
         list(catalogue)
         return list(catalogue.notes)
-
-
-def of(row: Row) -> ProductData:
-    assert row.product is not None, row.error
-    return row.product
-
-
-def photos(row: Row) -> list[str]:
-    return [photo.name for photo in row.photos or ()]
 
 
 def prices(path: Path) -> list[tuple[str, Decimal | None, Decimal | None]]:

@@ -12,8 +12,7 @@ import pytest
 from catalog.importers.mapping import FieldMapping
 from catalog.importers.rows import Row
 from catalog.importers.sources import open_catalogue
-from catalog.services import ProductData
-from tests.catalog.importing import counts, run
+from tests.catalog.importing import counts, of, photos, run
 from tests.catalog.shop_exports import families, product
 
 SHIRT = """
@@ -43,15 +42,6 @@ def jsonl(folder: Path, *objects: Any) -> Path:
 def rows(path: Path, mapping: FieldMapping | None = None) -> list[Row]:
     with open_catalogue(path, mapping or FieldMapping()) as catalogue:
         return list(catalogue)
-
-
-def of(row: Row) -> ProductData:
-    assert row.product is not None, row.error
-    return row.product
-
-
-def photos(row: Row) -> list[str]:
-    return [photo.name for photo in row.photos or ()]
 
 
 def sold(path: Path) -> list[tuple[str, str, Decimal | None, str]]:
