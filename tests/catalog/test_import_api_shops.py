@@ -377,6 +377,18 @@ def test_products_of_a_graph_of_schema_org(tmp_path: Path) -> None:
         assert "1 objects that are no products were left out" in catalogue.notes
 
 
+def test_a_price_that_is_struck_through_is_the_list_price(tmp_path: Path) -> None:
+    struck = {"@type": "UnitPriceSpecification", "priceType": "https://schema.org/StrikethroughPrice", "price": "20"}
+    now = {"@type": "UnitPriceSpecification", "price": "15", "priceCurrency": "EUR"}
+    offers = [
+        {"priceSpecification": [struck, now]},
+        {"price": 15, "priceCurrency": "EUR", "priceSpecification": struck},
+    ]
+    mugs = [{"@type": "Product", "sku": f"m{n}", "name": "Mug", "offers": offer} for n, offer in enumerate(offers)]
+    path = written(tmp_path, mugs)
+    assert prices(path) == [("m0", Decimal(15), Decimal(20), "EUR"), ("m1", Decimal(15), Decimal(20), "EUR")]
+
+
 def test_a_group_of_schema_org_is_a_family(tmp_path: Path) -> None:
     def coat(size: str, price: str) -> dict[str, Any]:
         offers = [{"@type": "Offer", "price": price, "priceCurrency": "USD"}]

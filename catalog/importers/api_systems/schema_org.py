@@ -15,6 +15,7 @@ from catalog.importers.json_objects import as_text, dicts_of, text_of
 from catalog.importers.rows import RowRejected
 
 _ATTRIBUTES = ("color", "size", "material", "pattern", "mpn")
+_FORMER_PRICES = ("StrikethroughPrice", "ListPrice", "MSRP", "SRP")
 _BARCODES = ("gtin", "gtin13", "gtin14", "gtin12", "gtin8", "isbn")
 
 
@@ -61,10 +62,13 @@ def _first(content: Content, *names: str) -> str:
 
 
 def _price(offer: Content) -> Price:
-    """The price of an offer, or the lowest of several; it may be a specification of its own."""
-    inner = next(iter(_dicts(offer.get("priceSpecification"))), {})
+    """The price of an offer, or the lowest of several; it may be a specification of its own, beside that of a former price."""
+    specified = _dicts(offer.get("priceSpecification"))
+    former = [each for each in specified if text_of(each, "priceType").rpartition("/")[2] in _FORMER_PRICES]
+    inner = next((each for each in specified if each not in former), {})
     amount = _first(offer, "price", "lowPrice") or text_of(inner, "price")
-    return Price(amount, currency=text_of(offer, "priceCurrency") or text_of(inner, "priceCurrency"))
+    before = text_of(former[0], "price") if former else ""
+    return Price(amount, before, text_of(offer, "priceCurrency") or text_of(inner, "priceCurrency"))
 
 
 def _is_available(offer: Content) -> bool | None:
