@@ -20,7 +20,7 @@ from catalog.importers.rows import NoColumn
 
 _ATTRIBUTE = "attribute."
 _MAX_NOTED = 20
-# Records from which on a text that most of them have is no SKU: fewer may be one product twice.
+# Records with the same text from which on it is no SKU if they are most: fewer may be one product twice.
 _MIN_REPEATED = 3
 # Of a name: where a table has none, whole descriptions stand in its first line.
 _MOST_CHARACTERS = 200
@@ -184,7 +184,8 @@ def _is_mostly_one_text(column: str, sample: Iterable[Record]) -> bool:
     """Whether most records have the same text in a column."""
     found = ("".join(record.get(column, "")).strip() for record in sample)
     texts = Counter(text for text in found if text and not says_nothing(text))
-    return texts.total() >= _MIN_REPEATED and 2 * max(texts.values()) > texts.total()
+    most = max(texts.values(), default=0)
+    return most >= _MIN_REPEATED and 2 * most > texts.total()
 
 
 def _with_filled(

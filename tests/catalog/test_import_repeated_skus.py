@@ -72,6 +72,11 @@ def test_some_lines_with_the_same_sku_are_rejected_as_before(tmp_path: Path) -> 
     assert counts(run(path)) == (3, 0, 0, 1)
 
 
+def test_a_product_that_a_short_table_has_twice_is_rejected_once(tmp_path: Path) -> None:
+    path = written(tmp_path, "products.csv", "code,id,name\na,1,Shirt\na,2,Shirt\nb,3,Mug\n")
+    assert counts(run(path)) == (2, 0, 0, 1)
+
+
 def test_a_sku_that_many_products_do_not_have_yet_is_still_the_sku(tmp_path: Path) -> None:
     path = written(tmp_path, "products.csv", "sku,id,name\nn/a,1,Shirt\nN/A,2,Bag\nN/A,2,Hat\nb,3,Mug\nc,4,Cup\n")
     assert counts(run(path)) == (2, 0, 0, 3)
