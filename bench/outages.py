@@ -88,6 +88,11 @@ class Client:
         answered.fallbacks += by_fallback
         return answer.status == http.HTTPStatus.OK and not by_fallback
 
+    def rest(self) -> None:
+        """Ask nothing until both addresses are found back. A server closes connections that rest."""
+        self._connection.close()
+        time.sleep(SETTLED_S)
+
 
 class Proxies:
     """Addresses of a server that can be away or hang. All of them run in one thread."""
@@ -237,7 +242,7 @@ def _cases(
             time.sleep(PAUSE_S)
         proxies.restore(*HOSTS)
         yield f"away {seconds:g} s", {**answered.row(), "first answer, s": _until_found_back(client)}
-        time.sleep(SETTLED_S)
+        client.rest()
     for trouble, begin in (
         ("dead", lambda: proxies.cut(HOSTS[1])),
         ("hung", lambda: proxies.hang(HOSTS[1])),
@@ -246,7 +251,7 @@ def _cases(
         begin()
         yield f"one of two {trouble}", _asked(client, options.requests).row()
         proxies.restore(*HOSTS)
-        time.sleep(SETTLED_S)
+        client.rest()
         yield f"after that ({trouble})", _asked(client, options.requests // 4).row()
 
 
