@@ -8,7 +8,7 @@ from functools import lru_cache
 from catalog.importers.mapping import MULTI_COLUMN_FIELDS, FieldMapping, Record
 from catalog.importers.synonyms import with_known_columns
 
-# What shops call the list of variants, and each of them.
+# What shops call the list of variants, and each of them. Children are as often the products of a bundle.
 _NAMES = frozenset(
     (
         "variant",
@@ -27,8 +27,6 @@ _NAMES = frozenset(
         "combinations",
         "modification",
         "modifications",
-        "children",
-        "child",
         "skus",
         "sku",
         "sizes",

@@ -106,6 +106,12 @@ def test_what_a_variant_differs_in_may_have_its_name_beside_it(tmp_path: Path) -
     ]
 
 
+def test_a_bundle_is_sold_itself(tmp_path: Path) -> None:
+    children = [{"sku": "cup", "name": "Cup", "price": 4}, {"sku": "saucer", "name": "Saucer", "price": 3}]
+    path = jsonl(tmp_path, {"sku": "set", "name": "Coffee set", "price": 6, "children": children})
+    assert sold(path) == [("set", "Coffee set", Decimal(6), "")]
+
+
 def test_a_product_with_one_variant_is_no_family(tmp_path: Path) -> None:
     path = xml(
         tmp_path,

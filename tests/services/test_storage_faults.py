@@ -181,7 +181,7 @@ class TestAnImport:
         disk = mount(tmp_path / "reports")
         disk.fill()
         table = tmp_path / "table.csv"
-        table.write_bytes(b"sku,title\n" + b"m1,\n" * 3000)
+        table.write_bytes(b"sku,title\n" + b"".join(b"m%d,\n" % number for number in range(3000)))
         stopped = site.manage(
             "import_catalog", str(table), "--report", str(tmp_path / "reports" / "bad.csv"), check=False
         )
