@@ -54,6 +54,7 @@ def main() -> None:
 def measure_here(rounds: int) -> None:
     """Measure in this process, with its settings; prints seconds by what was done, for each round."""
     import django
+    from django.conf import settings
 
     django.setup()
     from embeddings.backends import get_vector_index
@@ -73,7 +74,7 @@ def measure_here(rounds: int) -> None:
         with _timed() as bare:
             for copy, of_it in zip(copies, points, strict=True):
                 index.ensure(copy, bulk_load=True)
-                _load(index, copy.name, of_it)
+                _load(Path(settings.VECTOR_INDEX["OPTIONS"]["path"]) / copy.name, of_it)
                 index.optimise(copy.name)
         for copy in copies:
             index.drop(copy.name)
@@ -81,19 +82,20 @@ def measure_here(rounds: int) -> None:
     sys.stdout.write(json.dumps(measured))
 
 
-def _load(index: Any, name: str, points: Sequence[Any]) -> None:
+def _load(shard: Path, points: Sequence[Any]) -> None:
     """Write points by the engine's client."""
     import qdrant_edge as engine
 
     from embeddings.vector_index.edge_values import engine_payload, engine_vector
 
-    with index._using(name) as shard:
-        for start in range(0, len(points), A_WRITE):
-            batch = [
-                engine.Point(each.id, engine_vector(each), engine_payload(each.payload))
-                for each in points[start : start + A_WRITE]
-            ]
-            shard.handle.update(engine.UpdateOperation.upsert_points(batch))
+    opened = engine.EdgeShard.load(str(shard))
+    for start in range(0, len(points), A_WRITE):
+        batch = [
+            engine.Point(each.id, engine_vector(each), engine_payload(each.payload))
+            for each in points[start : start + A_WRITE]
+        ]
+        opened.update(engine.UpdateOperation.upsert_points(batch))
+    opened.close()
 
 
 @contextmanager
