@@ -36,37 +36,13 @@ _SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>.|\\t)", re.IGNORECASE)
 # Of Amazon's templates, below the names of the columns: `item_name[language_tag=en_US]#1.value`.
 _PATH = re.compile(r"[a-z_]+(?:\[[^\]\s]*\])*#\d+\.[\w.#]+")
 # What templates say of each column below its name.
-_RULES = frozenset(
-    (
-        *("mandatory", "required", "optional", "conditional", "conditional mandatory", "conditionally required"),
-        *("recommended", "preferred", "desired", "pflicht", "pflichtfeld", "obligatoire", "facultatif", "recommandé"),
-        *(
-            "obligatorio",
-            "opcional",
-            "requerido",
-            "obrigatório",
-            "obbligatorio",
-            "facoltativo",
-            "opzionale",
-            "verplicht",
-        ),
-        *(
-            "optioneel",
-            "wymagane",
-            "opcjonalne",
-            "zorunlu",
-            "opsiyonel",
-            "wajib",
-            "opsional",
-            "必須",
-            "任意",
-            "필수",
-            "선택",
-            "必填",
-            "选填",
-        ),
-    )
-)
+_RULES = frozenset((
+    "mandatory", "required", "optional", "conditional", "conditional mandatory", "conditionally required",
+    "recommended", "preferred", "desired", "pflicht", "pflichtfeld", "obligatoire", "facultatif", "recommandé",
+    "obligatorio", "opcional", "requerido", "obrigatório", "obbligatorio", "facoltativo", "opzionale",
+    "verplicht", "optioneel", "wymagane", "opcjonalne", "zorunlu", "opsiyonel", "wajib", "opsional", "必須", "任意",
+    "필수", "선택", "必填", "选填",
+))  # fmt: skip
 _MIN_PATHS = 2
 # In any language: `Attribute (Name:Type:Position)*` and `Value (Value:Position)*`.
 _MARKS_OF_COMBINATIONS = (re.compile(r"\([^():]+:[^():]+:[^():]+\)"), re.compile(r"\([^():]+:[^():]+\)"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.receivers import dispatch_indexing
 from embeddings.submissions import VERIFY, submit_activation, submit_reindex, submit_verification
 from embeddings.text_outbox import index_texts_again
+from embeddings.verification import VerificationReport
 from embeddings.versions import REPORT
 from jobs.admin import notify_submitted
 from jobs.errors import JobInProgress
@@ -485,7 +487,7 @@ def _last_verification(version: EncoderVersion) -> str:
     when = date_format(timezone.localtime(job.finished_at), "DATETIME_FORMAT")
     if job.result is None:
         return str(_("%(when)s: failed, since %(error)s.") % {"when": when, "error": job.error_in_words})
-    if not any(job.result[each] for each in ("missing", "stale", "orphaned")):
+    if not any(job.result[each.name] for each in fields(VerificationReport)):
         return str(_("%(when)s, %(encoder)s: no difference.") % {"when": when, **job.result})
     return str(
         _("%(when)s, %(encoder)s: %(missing)d missing, %(stale)d stale, %(orphaned)d orphaned; repaired.")

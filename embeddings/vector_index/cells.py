@@ -191,11 +191,12 @@ class Cells:
         others = np.flatnonzero(near >= max(last, _LOWEST))
         while len(others):
             step *= _FACTOR
-            foremost = near[others] >= _reached(near[others], step)
+            bounds = near[others]
+            foremost = bounds >= _reached(bounds, step)
             more, more_scores = self._compared(others.compress(foremost), direction, passing)
             rows, scores = np.concatenate([rows, more]), np.concatenate([scores, more_scores])
             last = _last(scores, wanted)
-            others = others.compress(~foremost & (near[others] >= last))
+            others = others.compress(~foremost & (bounds >= last))
         return rows, scores, last
 
     def _compared(self, cells: Rows, direction: Vector, passing: Mask) -> tuple[Rows, Vector]:
