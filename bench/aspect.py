@@ -19,10 +19,10 @@ from PIL import Image
 
 from bench.encoder_speed import teacher_encoder
 from bench.tables import publish, real_data
-from catalog.photos import open_rgb
 from embeddings.backends import BUNDLED_ENCODERS
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.evaluation.metrics import labels_of, retrieval_metrics
+from pictures.photos import open_rgb
 
 Fit = Callable[[Image.Image], Image.Image]
 

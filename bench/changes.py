@@ -30,7 +30,8 @@ def main() -> None:
 
 
 def _set_price(change: Any) -> None:
-    from catalog.services import ProductData, save_product
+    from catalog.services import save_product
+    from product_files.product_data import ProductData
 
     data = ProductData(sku=change["sku"], title=change["title"], price=Decimal(change["price"]))
     save_product(data, fields={"price"})
@@ -48,8 +49,9 @@ def _add_with_photo(change: Any) -> None:
     from PIL import Image
 
     from catalog.models import ProductImage
-    from catalog.photos import validate_photo
-    from catalog.services import ProductData, attach_image, save_product
+    from catalog.services import attach_image, save_product
+    from pictures.photos import validate_photo
+    from product_files.product_data import ProductData
 
     beside = ProductImage.objects.filter(product=change["beside"])[0]
     with beside.file.open() as file, Image.open(file) as photo:

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.tables import Row, publish, real_data
-from catalog.photos import open_rgb
 from embeddings.backends import get_encoder
+from pictures.photos import open_rgb
 
 django.setup()
 

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from bench.tables import Row, publish, real_data
-from catalog.perceptual_hash import MIN_SIDE, MIRROR, perceptual_hash
-from catalog.photos import open_rgb
 from embeddings.backends import get_encoder
+from pictures.perceptual_hash import MIN_SIDE, MIRROR, perceptual_hash
+from pictures.photos import open_rgb
 
 django.setup()
 

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 from bench.tables import median, publish, real_data
-from catalog.photos import open_rgb
 from embeddings.backends import BUNDLED_ENCODERS
 from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.preprocessing import to_input
+from pictures.photos import open_rgb
 from training import student
 from training.export import to_litert
 

@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from bench.tables import Row, publish, real_data
-from catalog.photos import open_rgb
 from embeddings.backends import get_encoder
 from embeddings.evaluation.metrics import bootstrap_intervals, labels_of, mean_metrics, per_query_metrics
 from embeddings.parts.describe import describe
 from embeddings.parts.foreground import find_foreground, product_box, without_margins
 from embeddings.parts.layout import CURRENT, DEFAULT_WEIGHTS, LAYOUTS, Layout
 from embeddings.vector_index.base import Vector
+from pictures.photos import open_rgb
 
 Photo = Callable[[], Image.Image]
 BACKGROUNDS, SIDE = 10, 240

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.tables import Row, publish, real_data
-from catalog.photos import open_rgb
 from embeddings.backends import get_encoder
 from embeddings.encoders.mapped import mapped
+from pictures.photos import open_rgb
 
 django.setup()
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.tables import publish, real_data
-from catalog.photos import open_rgb
 from embeddings.parts.describe import BASIS, measured
 from embeddings.parts.layout import CURRENT, LAYOUTS
+from pictures.photos import open_rgb
 
 SETS = ("clothing/train", "grocery/train", "caltech101/photos")
 LENGTHS = {part.name: part.length for part in LAYOUTS[CURRENT]}

@@ -68,8 +68,9 @@ def _set_up_django(folder: Path, encoder: str) -> None:
 
 
 def _import(paths: Sequence[Path]) -> None:
-    from catalog.photos import read_photo
-    from catalog.services import ProductData, attach_image, save_product
+    from catalog.services import attach_image, save_product
+    from pictures.photos import read_photo
+    from product_files.product_data import ProductData
 
     for number, path in enumerate(paths):
         product, _ = save_product(ProductData(sku=str(number), title=path.stem, category=(path.parent.name,)))
@@ -118,12 +119,12 @@ def _shares(paths: Sequence[Path]) -> dict[str, str]:
     """The share of each stage in the time of Lookalike, measured one stage at a time."""
     from django.conf import settings
 
-    from catalog.photos import open_rgb
     from embeddings.backends import get_encoder, get_vector_index
     from embeddings.indexing import points_of
     from embeddings.models import ImageEmbedding
     from embeddings.parts.describe import describe
     from embeddings.selectors import active_versions
+    from pictures.photos import open_rgb
 
     encoder = get_encoder()
     with ThreadPoolExecutor(settings.ENCODER_THREADS) as pool:

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from bench.tables import median, publish, real_data
-from catalog.photos import open_rgb
 from embeddings.backends import BUNDLED_ENCODERS, bundled_weights
 from embeddings.encoders.preprocessing import to_input
+from pictures.photos import open_rgb
 from training.export import to_litert
 from training.litert_files import read_litert
 

@@ -38,8 +38,8 @@ def chart(quality: int) -> bytes:
 def add_charts() -> None:
     """Give every fourth product of this process's shop the chart, as its last photo."""
     from catalog.models import Product, ProductImage
-    from catalog.photos import validate_photo
     from catalog.services import attach_image
+    from pictures.photos import validate_photo
 
     for number, product in enumerate(Product.objects.order_by("pk")[::EVERY]):
         quality = 90 if number % 2 else 80 + number % 16

@@ -25,11 +25,11 @@ django.setup()
 
 from bench.text_relevance import exported_encoder  # noqa: E402
 from bench.two_sellers import originals  # noqa: E402
-from catalog.photos import open_rgb  # noqa: E402
 from embeddings.backends import get_encoder  # noqa: E402
 from embeddings.encoders.text_map import fit_text_map  # noqa: E402
 from embeddings.parts.embed import embed_photo  # noqa: E402
 from embeddings.parts.layout import CURRENT, LAYOUTS, Layout  # noqa: E402
+from pictures.photos import open_rgb  # noqa: E402
 
 SEEDS, ASIDE, FOUND, NEAREST = range(5), 0.2, 10, 3
 STEPS, PAIRS, RATE, TEMPERATURE = 300, 256, 0.02, 0.1

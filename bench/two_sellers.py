@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.duplicates import brighter, cropped, resized, saved
-from catalog.photos import open_rgb
 from embeddings.encoders.base import Encoder
 from embeddings.matching.gallery import Entry
 from embeddings.matching.records import Record
+from pictures.photos import open_rgb
 
 _FEWEST_WORDS = 2
 _DROPPED, _MISSPELT, _ANOTHER_ORDER = 0.25, 0.15, 0.6

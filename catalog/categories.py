@@ -13,10 +13,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from catalog.models import Category, Product
-from catalog.services import category_slug, products_were_changed
+from catalog.services import products_were_changed
 from jobs.models import Job
 from jobs.progress import ProgressCallback
 from jobs.services import create_job
+from product_files.product_data import category_slug
 
 # The name of the kind of job.
 MOVE = "move"

@@ -15,11 +15,9 @@ from catalog import facts
 from catalog.errors import ProductMerged, ProductNotFound
 from catalog.fetching import Fetcher, FetchResult
 from catalog.models import Category, Product, ProductImage
-from catalog.photos import ImageRejected, Photo, PhotoRejectionReason
 from catalog.selectors import product_id_of
 from catalog.services import (
     Attachment,
-    ProductData,
     SaveResult,
     arrange_images,
     attach_images,
@@ -28,6 +26,8 @@ from catalog.services import (
     save_products,
 )
 from catalog.transactions import lock_products, with_retries
+from pictures.photos import ImageRejected, Photo, PhotoRejectionReason
+from product_files.product_data import ProductData
 
 MAX_PHOTOS = 10
 _CATEGORY_SEPARATOR = ">"

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Category, Product, ProductImage
 from catalog.photo_roles import choose_roles
-from catalog.photos import read_photo
-from catalog.services import ProductData, attach_image, products_were_changed, remove_images, save_product
+from catalog.services import attach_image, products_were_changed, remove_images, save_product
+from pictures.photos import read_photo
+from product_files.product_data import ProductData
 
 
 class CorrectionNotPossible(ValueError):

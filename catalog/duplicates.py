@@ -38,7 +38,7 @@ class MatchEvidence:
     Attributes:
         kind: of their most similar photos: same file, similar or mirrored; or similar text.
         similarity: cosine of the vectors, 0 to 1; by text, the probability that they are the same.
-        hash_distance: number of different bits, see `catalog.perceptual_hash`.
+        hash_distance: number of different bits, see `pictures.perceptual_hash`.
     """
 
     kind: DuplicatePair.Kind

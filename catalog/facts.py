@@ -1,50 +1,12 @@
-"""What can be wrong with a photo or a row of a source, and how a source is read: declared once, worded where it is shown.
+"""What can be wrong with a photo behind a link, a stored photo or a product: declared once, worded where it is shown.
 
-See jobs/facts.py.
+See jobs/facts.py; what is wrong with a file is in pictures/photo_facts.py and in product_files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from jobs.facts import Fact, FactKind
+from jobs.facts import FactKind
 from jobs.facts import gettext_noop as _
-
-# Photos.
-FILE_EMPTY = FactKind("file-empty", _("the file is empty"))
-NOT_A_FILE = FactKind("not-a-file", _("%(file)s is a folder or a device, not a file"))
-FILE_UNREADABLE = FactKind("file-unreadable", _("%(file)s cannot be read: %(error)s"))
-PIXELS_REFUSED = FactKind("pixels-refused", _("the picture has too many pixels: %(error)s"))
-JPEG_SCANS = FactKind("jpeg-scans", _("the JPEG has more than %(limit)s scans: save it again"))
-HEIC_WITHOUT_EXTRA = FactKind(
-    "heic-without-extra",
-    _(
-        "the file is HEIC, which this server reads only with the extra heif (requirements/heif.txt): install"
-        " it, or save the photo as JPEG"
-    ),
-)
-SIDE_TOO_LONG = FactKind(
-    "side-too-long",
-    _("the picture has %(width)s x %(height)s pixels; the maximum is %(limit)s per side"),
-)
-TOO_MANY_PIXELS = FactKind(
-    "too-many-pixels",
-    _("the picture has %(width)s x %(height)s pixels; the maximum is %(limit)s in all: save it smaller"),
-)
-TOO_MUCH_MEMORY = FactKind(
-    "too-much-memory",
-    _(
-        "decoding %(width)s x %(height)s pixels would take %(needed)s bytes of memory; the maximum is"
-        " %(limit)s: save it smaller"
-    ),
-)
-FILE_TOO_LARGE = FactKind("file-too-large", _("the file is larger than %(limit)s bytes: save it smaller"))
-FORMAT_DAMAGED = FactKind("format-damaged", _("the %(format)s file is damaged or truncated: export or upload it again"))
-FORMAT_UNUSABLE = FactKind("format-unusable", _("the file is %(format)s: save it as JPEG, PNG or WebP"))
-NOT_A_PICTURE = FactKind("not-a-picture", _("the file is not a picture: use JPEG, PNG or WebP"))
-PICTURE_TRUNCATED = FactKind("picture-truncated", _("the picture is truncated: copy or upload it again"))
-PICTURE_DAMAGED = FactKind("picture-damaged", _("the picture is damaged (%(error)s): export it again"))
 
 # Photos behind links.
 PHOTO_TOO_LARGE = FactKind("photo-too-large", _("the photo is larger than %(limit)s bytes: use a smaller one"))
@@ -86,17 +48,6 @@ HOST_IS_A_NUMBER = FactKind(
 NO_LONGER_KEPT = FactKind("no-longer-kept", _("the photo is no longer kept: choose it again"))
 PHOTOS_TOO_SLOW = FactKind("photos-too-slow", _("the photos did not arrive within %(seconds)s s together"))
 
-# Photos in folders and archives.
-LINK_OUTSIDE = FactKind("link-outside", _("%(file)s is a symbolic link to a file outside the folder of photos"))
-IS_A_FOLDER = FactKind("is-a-folder", _("%(file)s is a folder, not a file"))
-NOT_AN_HTTP_URL = FactKind("not-an-http-url", _("%(link)s is not an HTTP URL: use http or https"))
-NO_SUCH_FILE = FactKind("no-such-file", _("there is no file %(file)s in %(place)s"))
-OUTSIDE_THE_FOLDER = FactKind("outside-the-folder", _("%(file)s is outside the folder of photos"))
-SEVERAL_FILES = FactKind(
-    "several-files",
-    _("there are several files %(file)s in %(place)s (%(found)s): write the path of one"),
-)
-
 # Photos that are embedded.
 PHOTO_DELETED = FactKind("photo-deleted", _("the photo was deleted before it was embedded"))
 FILE_MISSING = FactKind(
@@ -106,195 +57,14 @@ FILE_MISSING = FactKind(
 MEDIA_FAILED = FactKind("media-failed", _("the media storage failed: %(error)s"))
 
 # Rows.
-PRICE_NEGATIVE = FactKind("price-negative", _("the price %(price)s is negative"))
-PRICE_OF_TWO_CURRENCIES = FactKind("price-of-two-currencies", _("the price %(price)s has two currencies"))
-NOT_A_PRICE = FactKind("not-a-price", _("%(text)s is not a price"))
-PERHAPS_IN_CENTS = FactKind("perhaps-in-cents", _("the prices may be in cents or not: they are left out"))
-PRICE_AMBIGUOUS = FactKind(
-    "price-ambiguous",
-    _("the price %(price)s is ambiguous, thousands or decimals: set the decimal separator"),
-)
-PRICE_UNREADABLE = FactKind(
-    "price-unreadable",
-    _("the price %(price)s has neither groups of three digits nor one decimal separator"),
-)
-PRICE_TOO_LARGE = FactKind("price-too-large", _("the price %(price)s is too large"))
-PRICE_ROUNDED = FactKind("price-rounded", _("the price %(price)s was rounded to %(amount)s %(currency)s"))
-NO_SKU = FactKind("no-sku", _("there is no SKU"))
-NO_TITLE = FactKind("no-title", _("the title is empty"))
-TOO_MANY_VALUES = FactKind("too-many-values", _("%(field)s has %(number)s values; only one is allowed"))
-CURRENCY_UNKNOWN = FactKind(
-    "currency-unknown",
-    _("the currency %(currency)s is not known: use its three letters, as in EUR"),
-)
-CURRENCIES_DIFFER = FactKind("currencies-differ", _("the price is in %(of_price)s, but the currency is %(declared)s"))
-NUL_BYTE = FactKind("nul-byte", _("%(field)s has a NUL byte"))
-FOREIGN_BYTES = FactKind(
-    "foreign-bytes",
-    _("%(field)s has bytes that are not in the encoding of the file: set the encoding that it was saved in"),
-)
-AVAILABILITY_UNKNOWN = FactKind(
-    "availability-unknown",
-    _("available: %(text)s is neither yes, no, a known word nor a number of items"),
-)
-NEITHER_YES_NOR_NO = FactKind("neither-yes-nor-no", _("%(field)s: %(text)s is neither yes nor no"))
-NOT_A_DATE = FactKind("not-a-date", _("%(text)s is not a date such as 2026-12-31"))
-SKU_OF_ANOTHER = FactKind("sku-of-another", _("another variant has the SKU %(sku)s, too: this one became %(made)s"))
-NOT_A_SALE_PERIOD = FactKind(
-    "not-a-sale-period",
-    _("sale_price_effective_date: %(text)s is not of the form 2030-01-31T08:00+0100/2030-02-07T22:00+0100"),
-)
-SALE_IGNORED = FactKind("sale-ignored", _("%(reason)s: the price is the one without the sale"))
-SALE_LEFT_OUT = FactKind("sale-left-out", _("%(reason)s: the sale was left out"))
-SPECIAL_PRICE_LEFT_OUT = FactKind("special-price-left-out", _("%(reason)s: the special price was left out"))
-NAMES_WITHOUT_VALUES = FactKind(
-    "names-without-values",
-    _("%(field)s: there are %(names)s names and %(values)s values: they were left out"),
-)
-SKU_TWICE = FactKind("sku-twice", _("the SKU %(sku)s is already on line %(line)s"))
 SKU_IN_OTHER_CASE = FactKind("sku-in-other-case", _("the SKU differs from %(sku)s on line %(line)s in case only"))
 REJECTED_BY_DATABASE = FactKind("rejected-by-database", _("the database rejected it: %(error)s"))
-COLUMNS_MISSING = FactKind("columns-missing", _("%(found)s columns instead of %(expected)s"))
-NO_PRODUCT_ID = FactKind("no-product-id", _("there is no product-id"))
-LINE_TOO_LONG = FactKind("line-too-long", _("the line is longer than %(limit)s characters"))
-NOT_CSV = FactKind("not-csv", _("the line cannot be read as CSV: %(error)s"))
-QUOTE_NOT_CLOSED = FactKind("quote-not-closed", _("a cell starts with a quote that is not closed"))
-TEXT_BEHIND_QUOTE = FactKind(
-    "text-behind-quote",
-    _("text follows the quote that closes a cell: write a quote within a cell as two"),
-)
-CELL_TOO_LONG = FactKind("cell-too-long", _("a cell is longer than %(limit)s characters: is its quote closed?"))
-JSON_TOO_DEEP = FactKind("json-too-deep", _("the line is not JSON that can be read: it is nested too deeply"))
-NOT_JSON = FactKind("not-json", _("the line is not JSON: %(error)s"))
-NOT_AN_OBJECT = FactKind(
-    "not-an-object",
-    _("the line is JSON but not an object: write one object per line, or one list of objects in the whole file"),
-)
-NESTED_TOO_DEEP = FactKind("nested-too-deep", _("%(field)s is nested more than %(limit)s deep"))
-ITEM_TOO_LONG = FactKind("item-too-long", _("the item is longer than %(limit)s characters"))
-ITEM_TOO_LARGE = FactKind("item-too-large", _("the item has more than %(limit)s elements"))
-NO_HANDLE = FactKind("no-handle", _("there is no handle"))
-NO_VARIANTS = FactKind("no-variants", _("the product has no variants"))
-LINE_UNREADABLE = FactKind("line-unreadable", _("line %(line)s, which may belong to this product, cannot be read"))
-HANDLE_TOO_LONG = FactKind("handle-too-long", _("the handle has %(lines)s lines; the maximum is %(limit)s"))
-TOO_MANY_VARIANTS = FactKind("too-many-variants", _("the product has more than %(limit)s variants"))
 
 # Previews.
 NO_PHOTO = FactKind("no-photo", _("the product has no photo"))
 NOT_IN_UPLOAD = FactKind("not-in-upload", _("there is no file %(file)s in the upload"))
 LINK_WITHOUT_PHOTO = FactKind("link-without-photo", _("%(link)s has no photo"))
 NOT_IN_ARCHIVE = FactKind("not-in-archive", _("there is no file %(file)s in the archive"))
+
 # How a source is read.
-DECIMAL_COMMA = FactKind("decimal-comma", _("prices are read with ',' before the decimals"))
-LEVELS_BY_SLASH = FactKind("levels-by-slash", _("categories are read with / between their levels"))
-NO_CURRENCY = FactKind(
-    "no-currency",
-    _("the prices have no currency: %(currency)s was assumed; name the currency of the import if it is another"),
-)
-READ_AS_EXPORT = FactKind("read-as-export", _("read as a product export of %(system)s"))
-READ_AS_FEED = FactKind("read-as-feed", _("read as a feed for %(system)s"))
-PRICES_OF_ZERO = FactKind(
-    "prices-of-zero",
-    _("products with a price of 0: %(products)s; where that means no price, leave its cell empty in the file"),
-)
-NET_PRICES = FactKind("net-prices", _("the prices are without tax, of the type %(types)s"))
-READ_AS_CATALOGUE = FactKind("read-as-catalogue", _("read as a catalogue of %(system)s"))
-READ_AS = frozenset((READ_AS_EXPORT, READ_AS_FEED, READ_AS_CATALOGUE))
 NO_PRODUCTS = FactKind("no-products", _("there is no product in the file: is it the right one, and all of it?"))
-EACH_ELEMENT = FactKind("each-element", _("each element %(element)s is read as a product"))
-SALE_PRICES = FactKind(
-    "sale-prices", _("%(column)s is the price where it is lower than the price, and the other one the list price")
-)
-EACH_OBJECT = FactKind(
-    "each-object", _("each object of %(model)s is read as a product; %(others)s other objects were left out")
-)
-NESTED_VARIANTS = FactKind("nested-variants", _("%(element)s in a product are its variants, a family of products"))
-OTHER_OBJECTS = FactKind("other-objects", _("%(others)s objects that are no products were left out"))
-SHEET = FactKind("sheet", _("read from the sheet %(sheet)s"))
-TABLE = FactKind("table", _("read from table %(table)s"))
-ENCODING = FactKind("encoding", _("encoding: %(encoding)s"))
-ENCODING_DETECTED = FactKind("encoding-detected", _("encoding: %(encoding)s, detected from the text"))
-ENCODING_DAMAGED = FactKind(
-    "encoding-damaged",
-    _("encoding: %(encoding)s; %(lines)s lines have bytes that are not valid in it"),
-)
-KNOWN_COLUMNS = FactKind("known-columns", _("columns known by their names: %(columns)s"))
-SKUS_REPEATED = FactKind("skus-repeated", _("most products have the same text in %(columns)s, so that it is no SKU"))
-TITLE_OF_COLUMNS = FactKind("title-of-columns", _("there is no column of titles: a title is %(title)s"))
-CURRENCY_OF_COLUMN = FactKind("currency-of-column", _("the currency is %(currency)s, as the column %(column)s says"))
-UNUSED_COLUMNS = FactKind("unused-columns", _("columns that are not used: %(columns)s"))
-MORE_UNUSED_COLUMNS = FactKind("more-unused-columns", _("columns that are not used: %(columns)s and %(more)s more"))
-UNUSED_PHOTOS = FactKind("unused-photos", _("columns with links to photos that are not used: %(columns)s"))
-UNUSED_PHOTO_FILES = FactKind(
-    "unused-photo-files", _("columns with names of photos in the folder that are not used: %(columns)s")
-)
-ROWS_WITHOUT_TITLE = FactKind(
-    "rows-without-title",
-    _(
-        "%(rows)s rows have a SKU and no title: if they are variants of the row above, write its title into them, and its SKU"
-        " into a column family"
-    ),
-)
-OTHER_CURRENCIES = FactKind(
-    "other-currencies",
-    _("%(rows)s rows with prices in other currencies were left out"),
-)
-STORE_VIEWS = FactKind(
-    "store-views",
-    _("%(rows)s rows of store views were left out: they translate products of other rows"),
-)
-OTHER_LANGUAGES = FactKind(
-    "other-languages",
-    _("%(rows)s rows were left out: they translate products into other languages than %(language)s"),
-)
-ROWS_OF_THE_PRODUCT_ABOVE = FactKind(
-    "rows-of-the-product-above",
-    _("%(rows)s rows were left out: they are no products, but attributes and the like of the product above"),
-)
-NOT_VISIBLE_ALONE = FactKind(
-    "not-visible-alone",
-    _("%(products)s products are not visible individually and belong to no configurable product: they are inactive"),
-)
-OFFERS_FROM = FactKind("offers-from", _("prices and stock are from %(files)s"))
-NO_OFFERS = FactKind(
-    "no-offers",
-    _(
-        "there is no file of offers (offers.xml) with it, so that prices and stock stay as they are: put it beside this one,"
-        " or both in a zip"
-    ),
-)
-PRICES_OF_TYPE = FactKind(
-    "prices-of-type", _("the prices are those of the type %(type)s; there are others: %(others)s")
-)
-OFFERS_LEFT_OUT = FactKind(
-    "offers-left-out",
-    _("%(products)s products of the offers are not in the catalogue: they were left out"),
-)
-
-
-def unreadable(path: Path, error: OSError) -> Fact:
-    """Why a file cannot be read.
-
-    Args:
-        path: of the file.
-        error: what the operating system says.
-
-    Returns:
-        The fact.
-    """
-    return FILE_UNREADABLE(file=str(path), error=error.strerror or str(error))
-
-
-def unused_columns(columns: Sequence[str], most: int) -> Fact:
-    """Which columns of a table are not used.
-
-    Args:
-        columns: at least one.
-        most: so many are named.
-
-    Returns:
-        The fact.
-    """
-    named = ", ".join(columns[:most])
-    left = len(columns) - most
-    return MORE_UNUSED_COLUMNS(columns=named, more=left) if left > 0 else UNUSED_COLUMNS(columns=named)

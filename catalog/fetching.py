@@ -26,7 +26,7 @@ import httpx
 from django.conf import settings
 
 from catalog import facts
-from catalog.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
+from pictures.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
 
 USER_AGENT = "Lookalike (product photo import)"
 MAX_REDIRECTS = 3

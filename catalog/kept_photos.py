@@ -16,11 +16,11 @@ from django.core import signing
 from django.utils import timezone
 
 from catalog import facts
-from catalog.photos import ImageRejected, PhotoRejectionReason
 from catalog.thumbnails import small_webp
 from jobs import storage_facts
 from jobs.files import delete_stored, store_upload
 from jobs.storage import storage_error
+from pictures.photos import ImageRejected, PhotoRejectionReason
 from stores import base as stores
 from stores.base import StoredFile
 from stores.errors import StoreError

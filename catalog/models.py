@@ -16,19 +16,17 @@ from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from catalog import photos
 from catalog.filters import ProductFilter
 from catalog.media import PHOTOS
+from pictures import photos
+from product_files.product_data import DEFAULT_CURRENCY, SKU_LENGTH
 
 models.CharField.register_lookup(Length)
 
-SKU_LENGTH = 255
 CATEGORY_PATH_LENGTH = 500
 # Kuwait and others have three decimals.
 PRICE_DIGITS, PRICE_DECIMALS = 13, 3
 MAX_PRICE = Decimal(10) ** (PRICE_DIGITS - PRICE_DECIMALS) - Decimal(1).scaleb(-PRICE_DECIMALS)
-# Of a product whose source names none.
-DEFAULT_CURRENCY = "EUR"
 # Of a text that products are searched for; further ones make no difference.
 MAX_WORDS = 16
 # A database cannot compare with a larger number.
@@ -323,7 +321,7 @@ class ProductImage(models.Model):
         CHOSEN = "chosen", _("chosen by hand")
 
     class Finding(models.TextChoices):
-        """What makes the photo useless for recommendations; the same as `catalog.photos.Finding`."""
+        """What makes the photo useless for recommendations; the same as `pictures.photos.Finding`."""
 
         NONE = "", _("none")
         BLANK = photos.Finding.BLANK.value, _("one colour only")

@@ -4,45 +4,19 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import format_currency
 from django.utils.translation import get_language, to_locale
 
-# Decimals of a stored price.
-_MAX_DECIMALS = 3
+from product_files.currencies import MAX_DECIMALS, precision
+
 _LETTER_BESIDE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
-
-
-def precision(currency: str) -> int:
-    """Number of decimals that a currency has: 2 for EUR, 0 for JPY, 3 for KWD.
-
-    Args:
-        currency: ISO 4217 code.
-
-    Returns:
-        The number; 2 for a currency that is not known.
-    """
-    return get_currency_precision(currency)
-
-
-@lru_cache(maxsize=512)
-def decimals(currency: str) -> int:
-    """Decimals of a price in data: three where the currency has them, otherwise two.
-
-    Args:
-        currency: ISO 4217 code.
-
-    Returns:
-        2 or 3.
-    """
-    return min(max(precision(currency), 2), _MAX_DECIMALS)
 
 
 def smallest_unit(currency: str) -> Decimal:
     """The least that can be paid in a currency: 0.01 EUR, 1 JPY. currency: ISO 4217 code."""
-    return Decimal(1).scaleb(-min(precision(currency), _MAX_DECIMALS))
+    return Decimal(1).scaleb(-min(precision(currency), MAX_DECIMALS))
 
 
 def round_price(price: Decimal, currency: str) -> Decimal:

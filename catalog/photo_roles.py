@@ -25,9 +25,9 @@ from PIL import Image
 
 from catalog import events
 from catalog.models import ProductImage
-from catalog.perceptual_hash import HASH_BITS
-from catalog.photos import ImageRejected, open_rgb
 from catalog.transactions import with_retries
+from pictures.perceptual_hash import HASH_BITS
+from pictures.photos import ImageRejected, open_rgb
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from http import HTTPStatus
 
-from catalog import archives, photos
-from catalog.archives import ArchiveRejected
 from catalog.errors import DryRunFileExpired, NoRejectedRows, PageNotFound, ProductMerged, ProductNotFound
-from catalog.importers.rows import InvalidSource
-from catalog.photos import DecoderBusy, ImageRejected
+from pictures import photos
+from pictures.photos import DecoderBusy, ImageRejected
+from product_files import archives
+from product_files.archives import ArchiveRejected
+from product_files.rows import InvalidSource
 from rest.problems import RETRY_AFTER_S, TOO_LARGE, ProblemType, ProblemTypes
 
 

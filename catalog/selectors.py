@@ -16,7 +16,8 @@ from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 from catalog.cards import ProductCard, product_cards, visible_cards
 from catalog.errors import PageNotFound, ProductNotFound
 from catalog.filters import ProductFilter
-from catalog.models import DEFAULT_CURRENCY, SKU_LENGTH, Category, Product, ProductImage, ProductQuerySet
+from catalog.models import Category, Product, ProductImage, ProductQuerySet
+from product_files.product_data import DEFAULT_CURRENCY, SKU_LENGTH
 from rest.cursors import Cursor, window
 
 PAGE_SIZE = 24

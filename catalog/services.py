@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, cast
@@ -15,23 +13,15 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Field, Max
 from django.utils import timezone
-from django.utils.text import slugify
 
 from catalog import events, unused_files
 from catalog.families import assign_families
 from catalog.media import write_if_absent
-from catalog.models import (
-    CATEGORY_PATH_LENGTH,
-    DEFAULT_CURRENCY,
-    Category,
-    Product,
-    ProductImage,
-    ProductSource,
-    photo_path,
-)
+from catalog.models import CATEGORY_PATH_LENGTH, Category, Product, ProductImage, ProductSource, photo_path
 from catalog.photo_roles import find_roles, reconsider
-from catalog.photos import Photo
 from catalog.transactions import file_was_written, lock_families
+from pictures.photos import Photo
+from product_files.product_data import ProductData, category_slug
 
 
 class SaveResult(StrEnum):
@@ -40,36 +30,6 @@ class SaveResult(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True, slots=True)
-class ProductData:
-    """The data of a product in a source.
-
-    Attributes:
-        category: names from the root down, e.g. ("Clothing", "Shirts").
-        other_categories: names of each further category, from the root down.
-        price: in units of the currency; None if unknown.
-        list_price: the price before a reduction; None without one.
-        currency: ISO 4217 code.
-        active: whether the product is shown.
-        family: code of its family, "" for none; the product whose SKU is the code is the main one, otherwise the first.
-    """
-
-    sku: str
-    title: str
-    description: str = ""
-    category: Sequence[str] = ()
-    other_categories: Sequence[Sequence[str]] = ()
-    brand: str = ""
-    price: Decimal | None = None
-    list_price: Decimal | None = None
-    currency: str = DEFAULT_CURRENCY
-    available: bool = True
-    tags: Sequence[str] = ()
-    attributes: dict[str, Any] = field(default_factory=dict)
-    active: bool = True
-    family: str = ""
 
 
 @transaction.atomic
@@ -281,39 +241,6 @@ def _full_clean(product: Product) -> None:
 
 # A source with more categories than this has mapped the wrong column.
 _CATEGORY_CACHE_SIZE = 10_000
-
-
-# Signs that are part of a name: C++ and C# are not C.
-_SIGN_WORDS = {"+": "plus", "#": "sharp", "%": "percent", "@": "at", "*": "star", "=": "equals", "$": "dollar"}
-_HARMLESS_SIGNS = frozenset("©®™℠")
-_BETWEEN_DIGITS = re.compile(r"(?<=\d)[^\w\s](?=\d)")
-_BETWEEN_LETTERS = re.compile(r"(?<=\w)[&/](?=\w)")
-_MINUS = re.compile(r"(?<!\S)[-\u2212](?=\d)")
-
-
-def category_slug(name: str) -> str:
-    """The slug of a category: a function of its name alone, so that it is the same in every import.
-
-    Names that differ in signs only have different slugs: `1.5 L` and `15 L`, `C`, `C++` and `C#`, `R&B` and `RB`. Other
-    punctuation, case and spaces make no difference.
-
-    Args:
-        name: of the category.
-
-    Returns:
-        The slug, never empty.
-    """
-    text = unicodedata.normalize("NFKC", name)
-    text = _BETWEEN_LETTERS.sub("-", _BETWEEN_DIGITS.sub("-", _MINUS.sub(" minus ", text)))
-    text = "".join(f" {word} " if (word := _sign_word(sign)) else sign for sign in text)
-    return slugify(text, allow_unicode=True)[:120] or "other"
-
-
-def _sign_word(sign: str) -> str:
-    if sign.isascii():
-        return _SIGN_WORDS.get(sign, "")
-    is_symbol = unicodedata.category(sign) in ("Sc", "Sm", "So") and sign not in _HARMLESS_SIGNS
-    return unicodedata.name(sign, "").lower() if is_symbol else ""
 
 
 def category_path(names: Sequence[str]) -> str:

@@ -17,8 +17,8 @@ from django.views.decorators.http import require_safe
 from PIL import Image
 
 from catalog.media import PHOTOS, write_if_absent
-from catalog.photos import EXTENSIONS, ImageRejected, open_rgb
 from jobs.storage import StorageUnavailable
+from pictures.photos import EXTENSIONS, ImageRejected, open_rgb
 
 logger = logging.getLogger(__name__)
 

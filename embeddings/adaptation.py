@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
 from catalog.models import ProductImage
-from catalog.photos import ImageRejected, open_rgb
 from embeddings.backends import encoder_of
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.mapped import MappedEncoder, Turn
@@ -26,6 +25,7 @@ from embeddings.errors import EncoderUnavailable, UnusablePhotos
 from embeddings.mapping import register_turned_version
 from embeddings.models import EncoderVersion, ImageEmbedding, vector_from_bytes
 from jobs.progress import ProgressCallback
+from pictures.photos import ImageRejected, open_rgb
 
 Vectors = NDArray[np.float32]
 

@@ -19,13 +19,13 @@ from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 from PIL import Image
 
-from catalog.archives import SafeArchive, wrapping_folder
 from catalog.clustering import connected_components
 from catalog.models import ProductImage
-from catalog.perceptual_hash import MIN_SIDE, perceptual_hash
-from catalog.photos import SUFFIXES, ImageRejected, open_rgb, read_limited
 from embeddings.errors import UnusablePhotos
 from jobs.progress import ProgressCallback, StageProgress
+from pictures.perceptual_hash import MIN_SIDE, perceptual_hash
+from pictures.photos import SUFFIXES, ImageRejected, open_rgb, read_limited
+from product_files.archives import SafeArchive, wrapping_folder
 
 METADATA = "metadata.csv"
 
@@ -239,7 +239,7 @@ class PhotoFingerprint:
 
     Attributes:
         sha256: hash of the file, hexadecimal.
-        perceptual_hash: see `catalog.perceptual_hash`.
+        perceptual_hash: see `pictures.perceptual_hash`.
         colours: coarse colours, uint8 [192].
     """
 

@@ -20,13 +20,13 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from numpy.typing import NDArray
 
-from catalog.dominant_colour import ATTRIBUTE_NAMES, colour_shares, colour_terms, may_be
 from catalog.models import Product, ProductImage
-from catalog.photos import ImageRejected, open_rgb
 from embeddings.errors import UnknownCollection
 from embeddings.label_noise import judge_labels
 from embeddings.models import Collection, Diagnosis, EncoderVersion, ImageEmbedding
 from jobs.progress import ProgressCallback, StageProgress
+from pictures.dominant_colour import ATTRIBUTE_NAMES, colour_shares, colour_terms, may_be
+from pictures.photos import ImageRejected, open_rgb
 
 Kind = Diagnosis.Kind
 Decision = Diagnosis.Decision

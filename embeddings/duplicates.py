@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from catalog.duplicates import MatchEvidence, PairChanges, store_search_result
 from catalog.models import DuplicatePair, ProductImage
-from catalog.perceptual_hash import MIRROR
-from catalog.photos import ImageRejected, read_photo
 from embeddings.duplicates_by_text import pairs_by_text
 from embeddings.errors import UnknownCollection
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from jobs.progress import ProgressCallback, StageProgress
+from pictures.perceptual_hash import MIRROR
+from pictures.photos import ImageRejected, read_photo
 
 Kind = DuplicatePair.Kind
 State = ImageEmbedding.State

@@ -21,7 +21,6 @@ from opentelemetry import trace
 from catalog import facts, media
 from catalog.json_conditions import attribute_terms
 from catalog.models import Product, ProductImage, lineage
-from catalog.photos import ImageRejected, open_rgb
 from catalog.services import note_missing_files
 from embeddings import metrics
 from embeddings.backends import encoder_of, get_vector_index
@@ -42,6 +41,7 @@ from embeddings.registry import registry
 from embeddings.selectors import DUE_STATES, active_versions
 from embeddings.vector_index.base import PAYLOAD_FIELDS, FieldType, Point
 from jobs.progress import ProgressCallback, StageProgress
+from pictures.photos import ImageRejected, open_rgb
 from stores import base as stores
 from stores.errors import StoreError
 

@@ -11,11 +11,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from catalog import facts
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.rows import InvalidSource, PhotoSkipped, Row
-from catalog.importers.sources import open_catalogue
-from catalog.photos import ImageRejected, open_rgb
 from embeddings.encoders.base import Encoder
 from embeddings.matches import coefficients
 from embeddings.matching.assignment import assign
@@ -23,6 +18,11 @@ from embeddings.matching.gallery import Entry, Gallery, feature_rows
 from embeddings.matching.probability import log_odds
 from embeddings.matching.records import Record
 from jobs.progress import ProgressCallback, StageProgress
+from pictures.photos import ImageRejected, open_rgb
+from product_files import row_facts
+from product_files.mapping import FieldMapping
+from product_files.rows import InvalidSource, PhotoSkipped, Row
+from product_files.sources import open_catalogue
 
 # Of each row, so many photos are encoded.
 MAX_PHOTOS = 4
@@ -159,7 +159,7 @@ def match_records(
 
 
 def _repeated(row: Row, skus: Mapping[str, int]) -> str:
-    return facts.SKU_TWICE(sku=row.sku, line=str(skus[row.sku])) if row.sku in skus else ""
+    return row_facts.SKU_TWICE(sku=row.sku, line=str(skus[row.sku])) if row.sku in skus else ""
 
 
 def _record(row: Row) -> Record:

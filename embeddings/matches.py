@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from catalog.errors import ProductNotFound
 from catalog.models import Product, ProductImage
-from catalog.photos import open_visitors_photo
 from embeddings.backends import encoder_of, get_vector_index
 from embeddings.errors import CollectionNotFound, UnknownCollection
 from embeddings.matching.blocking import TextIndex
@@ -32,6 +31,7 @@ from embeddings.parts.layout import Weights
 from embeddings.registry import registry
 from embeddings.selectors import LiveCollection, live_collection
 from embeddings.vector_index.base import Filter, VectorQuery
+from pictures.photos import open_visitors_photo
 
 COLLECTION = "all"
 MAX_MATCHES = 100

@@ -128,12 +128,14 @@ SHOP = Area(
     (_STOREFRONT, BASE_DIR / "recommender" / "templates" / "recommender"),
     complete=TRANSLATIONS,
 )
-# All apps but the storefront, what stores say, and django-unfold, which has no translations of its own.
+# All apps but the storefront, why files are refused, what stores say, and django-unfold, which has no translations of its own.
 ADMIN = Area(
     "admin",
     BASE_DIR / "lookalike" / "locale",
     (
         *(path.parent for path in sorted(BASE_DIR.glob("*/apps.py")) if path.parent != _STOREFRONT),
+        BASE_DIR / "pictures",
+        BASE_DIR / "product_files",
         BASE_DIR / "stores" / "errors.py",
         *(_UNFOLD / part for part in ("templates/admin", "templates/registration", "templates/unfold")),
         *(

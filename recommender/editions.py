@@ -19,7 +19,7 @@ from recommender.rules.book import RuleBook, RuleBooks, forget_rules, rule_book
 from recommender.rules.errors import UnknownRuleSet
 
 # The code that makes answers: a release that makes others has other editions, without a number that somebody has to raise.
-_PACKAGES = ("rest", "catalog", "embeddings", "recommender")
+_PACKAGES = ("rest", "pictures", "product_files", "catalog", "embeddings", "recommender")
 
 
 class _Setup:

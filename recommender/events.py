@@ -14,8 +14,9 @@ from django.core.cache import caches
 from django.utils import timezone
 
 from accounts.throttling import count_in_window
-from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH
+from catalog.models import MAX_PRODUCT_ID
 from catalog.selectors import existing_ids, ids_of_skus
+from product_files.product_data import SKU_LENGTH
 from recommender.learning.scheduling import submit_if_due
 from recommender.models import COLLECTION_LENGTH, ENCODER_LENGTH, QUERY_LENGTH, Event, EventQuery
 from rest.errors import InvalidParameters, ParameterError, integer_expected

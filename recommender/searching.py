@@ -15,7 +15,6 @@ from PIL import Image
 
 from catalog.cards import ProductCard, visible_cards
 from catalog.filters import NO_FILTER
-from catalog.photos import open_visitors_photo
 from catalog.selectors import ids_not_matching
 from catalog.text_search import SearchUnavailable, TextResults
 from embeddings.backends import encoder_of, get_text_encoder, get_text_map, get_vector_index
@@ -33,6 +32,7 @@ from embeddings.text.ranking import EXACT, hybrid_scores, lexical_scores
 from embeddings.text.synonyms import Synonyms, colour_synonyms, colour_term_ids, read_synonyms
 from embeddings.text_indexing import texts_of
 from embeddings.vector_index.base import UNFILTERED, Filter, Hit, SparseQuery, SparseVector, Vector, VectorQuery
+from pictures.photos import open_visitors_photo
 from recommender import pipeline
 from recommender.errors import NothingToSearchFor, WithoutVector
 from recommender.facets import facets_of

@@ -7,7 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-APPS = ("accounts", "catalog", "embeddings", "jobs", "recommender", "rest", "storefront", "stores", "training")
+APPS = (
+    "accounts",
+    "catalog",
+    "embeddings",
+    "jobs",
+    "pictures",
+    "product_files",
+    "recommender",
+    "rest",
+    "storefront",
+    "stores",
+    "training",
+)
 # What starts a command, a model card, and the help of a script.
 ALLOWED = {"jobs/runner.py", "training/minilm.py", "training/distil_joined.py"}
 

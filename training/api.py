@@ -13,7 +13,6 @@ from rest_framework.response import Response
 
 from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
-from catalog.archives import ArchiveRejected, ArchiveRejectionReason
 from catalog.problems import ARCHIVE_REJECTED, ARCHIVE_TOO_LARGE
 from embeddings.errors import UnusablePhotos
 from jobs import uploads
@@ -21,6 +20,7 @@ from jobs.api import JOB, JobSchema
 from jobs.errors import JobInProgress
 from jobs.problems import JOB_IN_PROGRESS
 from jobs.uploading import UploadView, file_errors
+from product_files.archives import ArchiveRejected, ArchiveRejectionReason
 from rest.documenting import RAW_BODY, form_body, problem_example, responses
 from rest.idempotency import IDEMPOTENCY_KEY
 from training.errors import TrainingUnavailable

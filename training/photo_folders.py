@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from catalog.photos import SUFFIXES
+from pictures.photos import SUFFIXES
 
 
 def photos_in(folders: Iterable[Path]) -> list[Path]:

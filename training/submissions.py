@@ -10,13 +10,13 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 
-from catalog.archives import ArchiveRejected, ArchiveRejectionReason, SafeArchive
 from embeddings.dataset import classes_in
 from embeddings.errors import UnknownCollection, UnusablePhotos
 from embeddings.models import Collection
 from jobs.files import delete_stored, store_upload
 from jobs.models import Job
 from jobs.services import check_not_active, create_job
+from product_files.archives import ArchiveRejected, ArchiveRejectionReason, SafeArchive
 from training.config import job_options
 from training.errors import TrainingUnavailable
 from training.job_kinds import ARCHIVE_SUFFIX, TRAIN

@@ -17,9 +17,9 @@ from unfold.admin import ModelAdmin
 from accounts.admin.display import PrefetchingChangeList
 from catalog.categories import MOVE, save_category
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product
-from catalog.services import category_slug
 from jobs.admin import notify_submitted
 from jobs.selectors import is_active
+from product_files.product_data import category_slug
 
 if TYPE_CHECKING:
     _CategoryModelForm = forms.ModelForm[Category]

@@ -16,9 +16,9 @@ from catalog.admin.photos import ChosenPhoto, PhotosField, PhotosInput
 from catalog.admin.suggestions import VIEW as SUGGESTIONS_VIEW
 from catalog.models import Product
 from catalog.money import plain_price, smallest_unit
-from catalog.photos import SUFFIXES
 from jobs.facts import worded
 from jobs.storage import StorageUnavailable
+from pictures.photos import SUFFIXES
 
 if TYPE_CHECKING:
     _ProductModelForm = forms.ModelForm[Product]

@@ -13,21 +13,21 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
-from catalog import facts
 from catalog.admin.import_forms import FORMAT_LABELS, DraftForm, choose_column, column_key, initial_values
 from catalog.importers.drafts import local_draft, submit_draft
 from catalog.importers.preview import CataloguePreview, preview_catalogue, sample_photo
-from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.models import ImportDraft, ImportMapping
 from catalog.money import money
-from catalog.photos import ImageRejected
 from catalog.thumbnails import small_webp
 from jobs import storage_facts
 from jobs.errors import JobInProgress
 from jobs.facts import Fact, replaced, worded
 from jobs.models import Job
 from jobs.storage import StorageUnavailable, storage_errors
+from pictures.photos import ImageRejected
+from product_files import row_facts
+from product_files.rows import InvalidSource
 from stores import base as stores
 from stores.errors import StoreError
 
@@ -191,4 +191,4 @@ def _format_label(preview: CataloguePreview) -> str:
 
 def _says_format(note: str) -> bool:
     """Whether a note says what the page says in a line of its own."""
-    return isinstance(note, Fact) and note.kind in facts.READ_AS
+    return isinstance(note, Fact) and note.kind in row_facts.READ_AS

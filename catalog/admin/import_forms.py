@@ -18,17 +18,18 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from catalog.importers.api_products import API_SYSTEMS
-from catalog.importers.comparison_feed import COMPARISON_SITES
-from catalog.importers.encodings import ENCODINGS
-from catalog.importers.mapping import FIELDS, MULTI_COLUMN_FIELDS, SALE_PRICE, required_fields
 from catalog.importers.preview import CataloguePreview, ColumnPreview
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
-from catalog.importers.salesforce_updates import FORMAT as SALESFORCE_UPDATES
-from catalog.importers.shipped_mappings import shipped_mappings
-from catalog.models import DEFAULT_CURRENCY, ImportMapping
+from catalog.models import ImportMapping
 from jobs.facts import worded
 from jobs.storage import StorageUnavailable
+from product_files.api_products import API_SYSTEMS
+from product_files.comparison_feed import COMPARISON_SITES
+from product_files.encodings import ENCODINGS
+from product_files.mapping import FIELDS, MULTI_COLUMN_FIELDS, SALE_PRICE, required_fields
+from product_files.product_data import DEFAULT_CURRENCY
+from product_files.salesforce_updates import FORMAT as SALESFORCE_UPDATES
+from product_files.shipped_mappings import shipped_mappings
 
 # Whose columns are mapped one by one; the columns of other formats are known.
 MAPPED_FORMATS = frozenset({"csv", "jsonl", "xml"})

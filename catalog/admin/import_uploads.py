@@ -21,10 +21,10 @@ from catalog.importers.drafts import (
     get_draft,
     offset_of,
 )
-from catalog.importers.rows import InvalidSource
 from catalog.models import ImportDraft
 from jobs.facts import worded
 from jobs.storage import StorageUnavailable
+from product_files.rows import InvalidSource
 from stores.errors import StoreError
 
 OFFSET = "Upload-Offset"

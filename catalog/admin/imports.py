@@ -30,7 +30,6 @@ from catalog.admin.import_forms import UploadForm
 from catalog.admin.import_uploads import begin_upload, continue_upload, draft_url
 from catalog.errors import DryRunFileExpired, NoRejectedRows
 from catalog.importers.drafts import DraftNotFound, get_draft, store_draft
-from catalog.importers.rows import InvalidSource
 from catalog.importers.submission import (
     can_import_dry_run,
     has_rejected_file,
@@ -44,6 +43,7 @@ from jobs.facts import in_words, worded
 from jobs.models import Job
 from jobs.storage import StorageUnavailable, database_storage_errors
 from jobs.temporary_uploads import get_storage_error
+from product_files.rows import InvalidSource
 
 logger = logging.getLogger(__name__)
 

@@ -26,9 +26,9 @@ from accounts.admin.display import Badge, badges
 from catalog import services
 from catalog.kept_photos import KeptPhoto, KeptPhotoExpired, keep_photo, kept_photo
 from catalog.models import Product, ProductImage
-from catalog.photos import ImageRejected, Photo, read_photo, validate_photo
 from catalog.thumbnails import thumbnail_url
 from jobs.facts import worded
+from pictures.photos import ImageRejected, Photo, read_photo, validate_photo
 
 if TYPE_CHECKING:
     _PhotoModelForm = forms.ModelForm[ProductImage]

@@ -36,10 +36,10 @@ from catalog.kept_photos import KeptPhotoExpired, kept_photo
 from catalog.models import Product, ProductImage, ProductQuerySet
 from catalog.money import money
 from catalog.photo_roles import choose_roles, reconsider
-from catalog.photos import ImageRejected
 from catalog.transactions import transaction_with_files
 from jobs.storage import StorageUnavailable
 from jobs.temporary_uploads import get_storage_error, set_storage_error
+from pictures.photos import ImageRejected
 
 logger = logging.getLogger(__name__)
 

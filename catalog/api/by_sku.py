@@ -26,11 +26,11 @@ from catalog.api.products import A_PRODUCT, DETAIL_SCHEMA, detail_response
 from catalog.api.references import SKU, ProductReference
 from catalog.changes import MAX_PHOTOS, Changed, LinksRejected, ProductChange
 from catalog.errors import ProductMerged
-from catalog.models import SKU_LENGTH
-from catalog.photos import ImageRejected, Photo, validate_photo
 from catalog.problems import PRODUCT_MERGED
 from catalog.services import SaveResult
 from jobs.temporary_uploads import get_storage_error
+from pictures.photos import ImageRejected, Photo, validate_photo
+from product_files.product_data import SKU_LENGTH
 from rest.addresses import api_address, base_address
 from rest.documenting import problem_example, responses
 from rest.errors import InvalidParameters, ParameterError

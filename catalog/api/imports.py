@@ -16,10 +16,8 @@ from rest_framework.response import Response
 
 from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
-from catalog import file_facts
 from catalog.api.parameters import ImportParameters
 from catalog.errors import NoRejectedRows
-from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.submission import (
     check_import_allowed,
@@ -35,6 +33,8 @@ from jobs.models import Job
 from jobs.problems import JOB_IN_PROGRESS
 from jobs.selectors import get_job
 from jobs.uploading import UploadView, file_errors
+from product_files import file_facts
+from product_files.rows import InvalidSource
 from rest.documenting import RAW_BODY, form_body, problem_example, problem_responses, responses
 from rest.idempotency import IDEMPOTENCY_KEY, answer_once
 from rest.parameters import NoParameters

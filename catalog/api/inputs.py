@@ -23,8 +23,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from catalog.changes import MAX_PHOTOS, category_names
-from catalog.models import CATEGORY_PATH_LENGTH, DEFAULT_CURRENCY, SKU_LENGTH, Product
-from catalog.photos import FORMAT_NAMES
+from catalog.models import CATEGORY_PATH_LENGTH, Product
+from pictures.photos import FORMAT_NAMES
+from product_files.product_data import DEFAULT_CURRENCY, SKU_LENGTH
 from rest.errors import GIVEN_TWICE, ParameterError
 
 MAX_DESCRIPTION = 100_000

@@ -10,13 +10,14 @@ from django.http import QueryDict
 
 from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER, Condition, Lookup, ProductFilter, conditions
-from catalog.importers.encodings import ENCODINGS
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
-from catalog.importers.sources import FORMATS
 from catalog.json_conditions import MAX_TERM
-from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH, Product
+from catalog.models import MAX_PRODUCT_ID, Product
 from catalog.nearest_names import nearest_names
 from catalog.selectors import PAGE_SIZE, in_shop_currency, shop_currency
+from product_files.encodings import ENCODINGS
+from product_files.product_data import SKU_LENGTH
+from product_files.sources import FORMATS
 from rest.cursors import CursorParameter
 from rest.errors import InvalidParameters, ParameterError
 from rest.parameters import (

@@ -11,8 +11,8 @@ from drf_spectacular.utils import OpenApiParameter
 
 from catalog.api.parameters import validate_product_id
 from catalog.errors import ProductNotFound
-from catalog.models import SKU_LENGTH
 from catalog.selectors import product_id_of
+from product_files.product_data import SKU_LENGTH
 
 PRODUCT_ID = OpenApiParameter("product_id", int, OpenApiParameter.PATH, description="The product's id.")
 SKU = OpenApiParameter(

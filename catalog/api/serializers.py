@@ -23,10 +23,10 @@ from rest_framework import serializers
 from catalog.cards import COLUMNS, CardColumn, ProductCard
 from catalog.kept import Kept
 from catalog.models import Product, ProductImage
-from catalog.money import decimals
 from catalog.selectors import ProductDetail, ProductRecord
 from catalog.thumbnails import thumbnail_url
 from jobs.process import process
+from product_files.currencies import decimals
 from rest.addresses import absolute
 from rest.json_text import json_text
 

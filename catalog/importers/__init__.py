@@ -1,1 +1,1 @@
-"""Ways in for a catalogue: each source yields rows, one loop saves them."""
+"""Imports: the rows of a source (`product_files`) are previewed, saved and reported."""

@@ -16,10 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from catalog import facts, file_facts
-from catalog.importers.rows import ChoiceNeeded, InvalidSource, NoColumn
 from catalog.importers.run import ImportOptions
-from catalog.importers.sources import validate_upload
 from catalog.importers.submission import UPLOAD_SUFFIX, create_import, too_large
 from catalog.models import ImportDraft
 from jobs import storage_facts
@@ -27,6 +24,10 @@ from jobs.facts import replaced
 from jobs.files import delete_stored, store_upload
 from jobs.models import Job
 from jobs.storage import storage_errors
+from pictures import photo_facts
+from product_files import file_facts
+from product_files.rows import ChoiceNeeded, InvalidSource, NoColumn
+from product_files.sources import validate_upload
 from stores import base as stores
 from stores.errors import StoreError
 
@@ -66,7 +67,7 @@ def begin_draft(owner: User, file_name: str, size: int) -> ImportDraft:
         StorageUnavailable: the disk does not take it.
     """
     if size <= 0:
-        raise InvalidSource(facts.FILE_EMPTY())
+        raise InvalidSource(photo_facts.FILE_EMPTY())
     if size > settings.IMPORT_MAX_BYTES:
         raise too_large(settings.IMPORT_MAX_BYTES)
     name, store = f"{uuid4()}{SUFFIX}", stores.uploads()

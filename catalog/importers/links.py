@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 
 from catalog.fetching import CacheEntry, Fetcher, FetchResult, PhotoUnreachable
-from catalog.importers.photo_files import PhotoLink
-from catalog.importers.rows import LoadedPhoto, PhotoSource, Row
 from catalog.media import is_missing
 from catalog.models import FetchedPhoto, ProductImage
+from product_files.photo_files import PhotoLink
+from product_files.rows import LoadedPhoto, PhotoSource, Row
 
 # Maximum number of photos fetched ahead; each may have PHOTO_MAX_BYTES.
 PREFETCH_COUNT = 16

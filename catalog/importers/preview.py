@@ -7,17 +7,18 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from catalog import facts, file_facts
-from catalog.archives import SafeArchive
+from catalog import facts
 from catalog.fetching import Fetcher
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import PhotoFile, folded, is_link
-from catalog.importers.rows import NoColumn, Row
 from catalog.importers.run import ImportOptions
-from catalog.importers.sources import detect_format, open_catalogue, table_kind
 from catalog.models import Category, Product
-from catalog.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
 from catalog.services import category_path
+from pictures.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
+from product_files import file_facts
+from product_files.archives import SafeArchive
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFile, folded, is_link
+from product_files.rows import NoColumn, Row
+from product_files.sources import detect_format, open_catalogue, table_kind
 
 SAMPLE_ROWS = 200
 SAMPLE_VALUES = 5

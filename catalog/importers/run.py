@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from catalog import facts, file_facts
+from catalog import facts
 from catalog.fetching import Fetcher
 from catalog.importers.links import fetch_photos
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.rejected import rejected_rows_writer
-from catalog.importers.rows import ImportReport, InvalidSource, Row, RowProblem
-from catalog.importers.sources import open_catalogue
+from catalog.importers.report import ImportReport
 from catalog.importers.writer import import_rows
 from catalog.models import Product
+from product_files import file_facts
+from product_files.mapping import FieldMapping
+from product_files.rejected import rejected_rows_writer
+from product_files.rows import InvalidSource, Row, RowProblem
+from product_files.sources import open_catalogue
 
 SOURCE_CHARACTERS = 80
 _LOOKED_UP_AT_ONCE = 250

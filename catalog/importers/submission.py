@@ -12,11 +12,8 @@ from django.core.files.base import File
 from django.db import transaction
 from django.utils import timezone
 
-from catalog import file_facts
 from catalog.errors import DryRunFileExpired, NoRejectedRows
-from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
-from catalog.importers.sources import validate_upload
 from jobs import storage_facts
 from jobs.errors import JobNotFound
 from jobs.facts import replaced
@@ -24,6 +21,9 @@ from jobs.files import delete_stored, file_name, store_upload
 from jobs.models import Job
 from jobs.services import check_not_active, create_job
 from jobs.storage import storage_error, storage_errors
+from product_files import file_facts
+from product_files.rows import InvalidSource
+from product_files.sources import validate_upload
 from stores import base as stores
 from stores.errors import StoreError
 

@@ -35,25 +35,12 @@ from django.db import DataError, IntegrityError, reset_queries, transaction
 
 from catalog import events, facts
 from catalog.filters import ProductFilter
-from catalog.importers.rows import (
-    MAX_NEW,
-    MAX_PROBLEMS,
-    ImportAborted,
-    ImportReport,
-    OnRejected,
-    PhotoSkipped,
-    Row,
-    RowProblem,
-    RowRejected,
-)
-from catalog.importers.temporary_database import TemporaryDatabase, key_text, text_key
+from catalog.importers.report import MAX_NEW, MAX_PROBLEMS, ImportAborted, ImportReport, OnRejected
 from catalog.media import is_missing
 from catalog.models import Category, Product, ProductImage, lineage
-from catalog.photos import ImageRejected, Photo
 from catalog.selectors import merged_skus
 from catalog.services import (
     Attachment,
-    ProductData,
     SaveResult,
     arrange_images,
     attach_images,
@@ -65,6 +52,11 @@ from catalog.services import (
 )
 from catalog.transactions import transaction_with_files, with_retries
 from jobs.storage import StorageUnavailable, database_storage_errors
+from pictures.photos import ImageRejected, Photo
+from product_files import row_facts
+from product_files.product_data import ProductData
+from product_files.rows import PhotoSkipped, Row, RowProblem, RowRejected
+from product_files.temporary_database import TemporaryDatabase, key_text, text_key
 
 _WITHDRAW_BATCH_SIZE = 500
 # A batch is saved when it has this many rows or bytes, or when its first row is this old.
@@ -367,7 +359,7 @@ class _ImportRun:
         if row.product is None:
             pending.rejected = row.error
         elif previous_line is not None:
-            pending.rejected = facts.SKU_TWICE(sku=row.sku, line=str(previous_line))
+            pending.rejected = row_facts.SKU_TWICE(sku=row.sku, line=str(previous_line))
         else:
             # Photos are decoded before the transaction, so that it holds its locks for milliseconds.
             try:

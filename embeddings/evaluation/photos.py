@@ -12,11 +12,11 @@ from django.conf import settings
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from catalog.photos import ImageRejected
 from embeddings.dataset import LabelledPhoto
 from embeddings.encoders.base import Encoder
 from embeddings.errors import UnusablePhotos
 from embeddings.evaluation.metrics import Embeddings, Labels, labels_of
+from pictures.photos import ImageRejected
 
 
 @dataclass(frozen=True)

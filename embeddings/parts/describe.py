@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from catalog.dominant_colour import to_lab
 from embeddings.parts.foreground import SIDE as _MASK_SIDE
 from embeddings.parts.foreground import Foreground, bins, evened, find_foreground
 from embeddings.parts.layout import COLOUR, PATTERN
+from pictures.dominant_colour import to_lab
 
 BASIS = Path(__file__).parent / "basis.npz"
 

@@ -17,13 +17,13 @@ from catalog.api.documenting import CARD, NO_PRODUCT
 from catalog.api.references import PRODUCT_ID, ProductReference
 from catalog.api.serializers import ProductSerializer, product_cards
 from catalog.cards import visible_cards
-from catalog.models import SKU_LENGTH
-from catalog.photos import FORMAT_NAMES
 from embeddings import matches
 from embeddings.matches import DEFAULT_MATCHES, MAX_MATCHES, Match
 from embeddings.matching.features import FEATURES
 from embeddings.matching.records import Record
 from jobs.temporary_uploads import get_storage_error
+from pictures.photos import FORMAT_NAMES
+from product_files.product_data import SKU_LENGTH
 from recommender.api.photos import PHOTO, check_size
 from rest.addresses import base_address
 from rest.documenting import form_body, responses

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from django.http import QueryDict
 
 from catalog.api.parameters import FilterParameters
-from catalog.models import SKU_LENGTH
 from embeddings.errors import UnknownCollection
 from embeddings.parts.layout import MODES, PARTS, Weights
+from product_files.product_data import SKU_LENGTH
 from recommender.models import COLLECTION_LENGTH
 from recommender.queries import DEFAULT_COLLECTION, DEFAULT_LIMIT
 from recommender.searching import COUNTED, NEIGHBOURHOOD

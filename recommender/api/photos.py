@@ -8,7 +8,7 @@ import binascii
 from django.conf import settings
 
 from catalog.fetching import Fetcher
-from catalog.photos import ImageRejected, PhotoRejectionReason
+from pictures.photos import ImageRejected, PhotoRejectionReason
 from rest.errors import InvalidParameters, ParameterError
 
 PHOTO = "photo"

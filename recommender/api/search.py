@@ -14,10 +14,10 @@ from rest_framework.response import Response
 
 from catalog.api.parameters import check_names
 from catalog.models import MAX_PRODUCT_ID
-from catalog.photos import FORMAT_NAMES, ImageRejected, PhotoRejectionReason
 from catalog.problems import IMAGE_REJECTED, IMAGE_TOO_LARGE
 from catalog.selectors import existing_ids, ids_of_skus
 from jobs.temporary_uploads import get_storage_error
+from pictures.photos import FORMAT_NAMES, ImageRejected, PhotoRejectionReason
 from recommender.api import serializers
 from recommender.api.documenting import RESULTS, WEIGHTS
 from recommender.api.parameters import LinkableSearchParameters, ProductSearchParameters, known_collection, weighed

@@ -18,9 +18,10 @@ from catalog.api.documenting import CARD
 from catalog.api.parameters import check_names
 from catalog.api.references import ProductReference
 from catalog.errors import ProductNotFound
-from catalog.models import MAX_PRODUCT_ID, SKU_LENGTH
+from catalog.models import MAX_PRODUCT_ID
 from catalog.selectors import ids_of_skus
 from jobs.process import process
+from product_files.product_data import SKU_LENGTH
 from recommender import pipeline
 from recommender.api import serializers
 from recommender.api.exceptions import PROBLEM_TYPES

@@ -17,7 +17,6 @@ from django.conf import settings
 
 from catalog.api.serializers import CARD_SIDES, product_cards
 from catalog.cards import ProductCard, visible_cards
-from catalog.photos import ImageRejected
 from catalog.thumbnails import thumbnail
 from embeddings.backends import encoder_files, encoder_of
 from embeddings.encoders.preprocessing import parameters
@@ -28,6 +27,7 @@ from embeddings.private_index import copy_shard
 from embeddings.selectors import LiveCollection
 from embeddings.vector_index.base import Distance, Point
 from jobs.progress import ProgressCallback
+from pictures.photos import ImageRejected
 from recommender.filtering import SAME_PICTURE_COSINE
 from stores.replacing import replaced
 
@@ -39,7 +39,7 @@ _FILES = Path(__file__).parent / "files"
 _RUNNER, _PAGE_FILES = "similar.py", ("index.html", "page.js")
 # What the runner needs of the project; none of it imports Django.
 _MODULES = (
-    "catalog.colours", "catalog.dominant_colour", "catalog.pictures",
+    "pictures.colours", "pictures.dominant_colour", "pictures.decoding",
     "embeddings.errors", "embeddings.encoders.base", "embeddings.encoders.litert", "embeddings.encoders.mapped",
     "embeddings.encoders.preprocessing", "embeddings.parts.describe", "embeddings.parts.embed", "embeddings.parts.foreground",
     "embeddings.parts.layout", "embeddings.vector_index.base",

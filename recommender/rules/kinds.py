@@ -20,7 +20,8 @@ from pydantic_core import PydanticCustomError
 from catalog.cards import ProductCard
 from catalog.filters import ProductFilter
 from catalog.json_conditions import MAX_TERM
-from catalog.models import CATEGORY_PATH_LENGTH, MAX_PRICE, PRICE_DECIMALS, SKU_LENGTH, lineage
+from catalog.models import CATEGORY_PATH_LENGTH, MAX_PRICE, PRICE_DECIMALS, lineage
+from product_files.product_data import SKU_LENGTH
 from recommender.rules.details import Details
 from recommender.rules.plan import Cap, Check, Draft, Fill, Floor, Move, Pin, RuleKey, Source
 from recommender.rules.stages import MOVED_TOGETHER

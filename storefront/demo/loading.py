@@ -11,9 +11,10 @@ from os import cpu_count
 from django.core.exceptions import ValidationError
 
 from catalog.models import Product
-from catalog.photos import validate_photo
-from catalog.services import Attachment, ProductData, attach_images, save_products
+from catalog.services import Attachment, attach_images, save_products
 from catalog.transactions import transaction_with_files
+from pictures.photos import validate_photo
+from product_files.product_data import ProductData
 from storefront.demo.catalogue import DemoProduct, demo_products, photo_files
 
 # Few statements for each product, and few products to draw again after an interruption.

@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 
 from catalog.models import Product, ProductImage
-from catalog.money import decimals, money
+from catalog.money import money
 from catalog.thumbnails import thumbnail_url
+from product_files.currencies import decimals
 
 register = template.Library()
 register.filter(money)

@@ -19,12 +19,12 @@ from accounts.models import ApiKey, AuditEntry, User
 from catalog.importers.run import ImportOptions
 from catalog.importers.submission import submit_import
 from catalog.models import Product
-from catalog.photos import validate_photo
 from catalog.services import attach_image, withdraw_products
 from docs.screenshots import preview_bulk_edit
 from embeddings.models import Collection, Diagnosis, EncoderVersion, ImageEmbedding
 from embeddings.versions import create_version, prepare
 from jobs.models import Job
+from pictures.photos import validate_photo
 from recommender.models import Event, Rule
 from recommender.rules.services import save_rule, save_set
 from tests.catalog.shop import stock

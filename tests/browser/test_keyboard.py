@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FileChooser, Locator, Page, expect
 
-from catalog.photos import validate_photo
 from catalog.services import attach_image
 from embeddings.text_indexing import process_texts
+from pictures.photos import validate_photo
 from tests.browser.conftest import until
 from tests.catalog.shop import stock
 

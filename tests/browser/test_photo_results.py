@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from catalog.photos import validate_photo
 from catalog.services import attach_image
+from pictures.photos import validate_photo
 from tests.browser.conftest import DEVICES, Api, Screen, until
 from tests.browser.looks import AXE, find_violations_in_both
 from tests.catalog.shop import stock

@@ -13,8 +13,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import User
 from catalog.models import Product
-from catalog.photos import validate_photo
 from catalog.services import attach_image
+from pictures.photos import validate_photo
 from tests.browser.conftest import DEVICES, Screen, until
 from tests.browser.looks import AXE, find_violations_in_both
 from tests.catalog.shop import stock

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FileChooser, Page, Route, expect
 
-from catalog.photos import validate_photo
 from catalog.services import attach_image
+from pictures.photos import validate_photo
 from tests.browser.conftest import Api, answer, until
 from tests.browser.looks import AXE, COLOUR_RULES, find_violations
 from tests.catalog.shop import stock

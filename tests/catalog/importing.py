@@ -13,8 +13,8 @@ from typing import Any
 
 from django.core.management import call_command
 
-from catalog.importers.rows import Row
-from catalog.services import ProductData
+from product_files.product_data import ProductData
+from product_files.rows import Row
 
 
 def run(path: Path, *options: str) -> dict[str, Any]:

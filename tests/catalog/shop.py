@@ -7,8 +7,9 @@ from itertools import count
 from typing import Any
 
 from catalog.models import Product
-from catalog.photos import validate_photo
-from catalog.services import ProductData, attach_image, save_product
+from catalog.services import attach_image, save_product
+from pictures.photos import validate_photo
+from product_files.product_data import ProductData
 from tests.factories import jpeg, numbered_colour
 
 _numbers = count(1)

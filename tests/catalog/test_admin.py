@@ -18,11 +18,12 @@ from django.urls import reverse
 from PIL import Image
 
 from accounts.models import User
-from catalog import facts
 from catalog.models import Category, Product, ProductImage
-from catalog.photos import validate_photo
-from catalog.services import ProductData, attach_image, save_product
+from catalog.services import attach_image, save_product
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from pictures import photo_facts
+from pictures.photos import validate_photo
+from product_files.product_data import ProductData
 from tests.catalog.shop import stock
 from tests.factories import jpeg
 
@@ -463,7 +464,7 @@ class TestImageEmbeddings:
     def test_a_failed_photo_shows_its_reason_in_the_language_of_the_reader(self, admin: Client) -> None:
         stock()
         row = ImageEmbedding.objects.get()
-        ImageEmbedding.objects.mark_failed(facts.FILE_TOO_LARGE(limit=20_000_000))
+        ImageEmbedding.objects.mark_failed(photo_facts.FILE_TOO_LARGE(limit=20_000_000))
         for page in ("changelist", "change"):
             address = reverse(f"admin:embeddings_imageembedding_{page}", args=[row.pk] if page == "change" else None)
             shown = admin.get(address, headers={"Accept-Language": "de"}).content.decode()

@@ -13,10 +13,11 @@ from accounts.models import User
 from catalog import categories, events
 from catalog.categories import MOVE, save_category
 from catalog.models import Category, Product
-from catalog.services import ProductData, ensure_category, save_product, save_products
+from catalog.services import ensure_category, save_product, save_products
 from jobs.errors import JobInProgress
 from jobs.models import Job
 from jobs.states import JobState
+from product_files.product_data import ProductData
 
 pytestmark = pytest.mark.django_db
 

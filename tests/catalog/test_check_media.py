@@ -15,9 +15,10 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from catalog.models import Product, ProductImage
-from catalog.photos import validate_photo
-from catalog.services import ProductData, attach_image, save_product
+from catalog.services import attach_image, save_product
 from catalog.thumbnails import thumbnail
+from pictures.photos import validate_photo
+from product_files.product_data import ProductData
 
 pytestmark = pytest.mark.django_db
 

@@ -25,8 +25,9 @@ from catalog.duplicates import (
     store_search_result,
 )
 from catalog.models import DuplicateDecision, DuplicatePair, Product, ProductImage
-from catalog.photos import validate_photo
-from catalog.services import ProductData, attach_image, save_product, withdraw_products
+from catalog.services import attach_image, save_product, withdraw_products
+from pictures.photos import validate_photo
+from product_files.product_data import ProductData
 from tests.catalog.shop import stock
 from tests.factories import jpeg
 

@@ -11,7 +11,8 @@ from catalog.cards import visible_cards
 from catalog.duplicates import make_variants
 from catalog.filters import ProductFilter
 from catalog.models import Product
-from catalog.services import ProductData, SaveResult, save_product, save_products
+from catalog.services import SaveResult, save_product, save_products
+from product_files.product_data import ProductData
 from tests.catalog.importing import run
 
 pytestmark = pytest.mark.django_db

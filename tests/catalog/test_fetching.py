@@ -14,7 +14,7 @@ import pytest
 
 from catalog import fetching
 from catalog.fetching import Fetcher, LinkNotAllowed, PageUnreachable, PhotoUnreachable, fetch_page, is_public
-from catalog.photos import ImageRejected, PhotoRejectionReason
+from pictures.photos import ImageRejected, PhotoRejectionReason
 from tests.catalog.photo_server import PhotoServer, photo_server
 from tests.factories import jpeg
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.sources import detect_format, open_catalogue
 from catalog.models import Product
+from product_files.mapping import FieldMapping
+from product_files.sources import detect_format, open_catalogue
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import families, product
 

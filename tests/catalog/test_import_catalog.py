@@ -13,14 +13,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from catalog.importers.availability import Availability, parse_availability, parse_boolean
-from catalog.importers.csv_file import CsvCatalogue
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rows import Row, RowRejected
-from catalog.importers.values import Price, parse_price
 from catalog.importers.writer import import_rows
 from catalog.models import Category, Product, ProductImage
+from product_files.availability import Availability, parse_availability, parse_boolean
+from product_files.csv_file import CsvCatalogue
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFolder
+from product_files.rows import Row, RowRejected
+from product_files.values import Price, parse_price
 from tests.catalog.importing import counts, memory_growth, problems, run
 
 pytestmark = pytest.mark.django_db

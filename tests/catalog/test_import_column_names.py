@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.rows import InvalidSource, Row
-from catalog.importers.sources import open_catalogue
+from product_files.mapping import FieldMapping
+from product_files.rows import InvalidSource, Row
+from product_files.sources import open_catalogue
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, product
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.sources import detect_format, open_catalogue, validate_upload
+from product_files.mapping import FieldMapping
+from product_files.sources import detect_format, open_catalogue, validate_upload
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, families, product
 from tests.factories import jpeg

@@ -18,13 +18,14 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, User
 from catalog.admin.import_forms import FORMAT_LABELS
-from catalog.importers.sources import FORMATS
 from catalog.models import Category, ImportDraft, ImportMapping, Product
-from catalog.services import ProductData, save_product
+from catalog.services import save_product
 from jobs import files
 from jobs.execution import fail
 from jobs.models import Job
 from jobs.services import cancel
+from product_files.product_data import ProductData
+from product_files.sources import FORMATS
 from tests.factories import jpeg
 from tests.zips import packed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from catalog.importers.sources import detect_format
+from product_files.sources import detect_format
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, families, product
 

@@ -24,7 +24,6 @@ from django.utils import timezone, translation
 from accounts.models import User
 from catalog.errors import DryRunFileExpired, NoRejectedRows
 from catalog.importers import writer
-from catalog.importers.rows import InvalidSource
 from catalog.importers.run import ImportOptions
 from catalog.importers.submission import (
     IMPORT,
@@ -41,6 +40,7 @@ from jobs.execution import ProgressReporter
 from jobs.models import Job
 from jobs.runner import RunResult
 from jobs.services import cancel
+from product_files.rows import InvalidSource
 from tests.factories import jpeg
 from tests.zips import packed
 from training.job_kinds import TRAIN

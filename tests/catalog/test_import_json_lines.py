@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 
-from catalog.importers.json_lines import JsonLines
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rows import Row
 from catalog.importers.writer import import_rows
 from catalog.models import Product
+from product_files.json_lines import JsonLines
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFolder
+from product_files.rows import Row
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.factories import jpeg
 

@@ -11,9 +11,9 @@ import pytest
 
 from catalog import fetching
 from catalog.importers.links import PREFETCH_COUNT, fetch_photos
-from catalog.importers.photo_files import PhotoLink
-from catalog.importers.rows import Row
 from catalog.models import FetchedPhoto, Product, ProductImage
+from product_files.photo_files import PhotoLink
+from product_files.rows import Row
 from tests.catalog.importing import counts, run
 from tests.catalog.photo_server import PhotoServer, photo_server
 from tests.factories import jpeg, numbered_colour

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from catalog.importers.magento import MagentoExport
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.sources import detect_format
+from product_files.magento import MagentoExport
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFolder
+from product_files.sources import detect_format
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, export, families, product
 from tests.factories import jpeg

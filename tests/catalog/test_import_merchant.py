@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from catalog.importers.feed import ATTRIBUTES, MerchantFeed, current_price
-from catalog.importers.html_text import html_to_text
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rows import Row, RowRejected
 from catalog.importers.writer import import_rows
 from catalog.models import Product
+from product_files.feed import ATTRIBUTES, MerchantFeed, current_price
+from product_files.html_text import html_to_text
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFolder
+from product_files.rows import Row, RowRejected
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.factories import jpeg
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.rows import Row
-from catalog.importers.sources import detect_format, open_catalogue
+from product_files.mapping import FieldMapping
+from product_files.rows import Row
+from product_files.sources import detect_format, open_catalogue
 from tests.catalog.importing import of, photos
 
 NO_CURRENCY = "the prices have no currency: EUR was assumed; name the currency of the import if it is another"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.rows import Row
-from catalog.importers.sources import open_catalogue
+from product_files.mapping import FieldMapping
+from product_files.rows import Row
+from product_files.sources import open_catalogue
 from tests.catalog.importing import counts, of, photos, run
 from tests.catalog.shop_exports import families, product
 

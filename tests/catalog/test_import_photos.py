@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from catalog.models import ProductImage
-from catalog.photos import open_rgb
 from catalog.services import note_missing_files
+from pictures.photos import open_rgb
 from tests.catalog.importing import counts, run
 from tests.catalog.photo_server import photo_server
 from tests.factories import jpeg

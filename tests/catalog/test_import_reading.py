@@ -15,17 +15,17 @@ import pytest
 from django.core.management import CommandError
 from PIL import Image
 
-from catalog.charsets import UnclearCharset, detect
-from catalog.importers.cell_lists import split_categories, split_photos
-from catalog.importers.csv_file import CsvCatalogue
-from catalog.importers.json_lines import JsonLines
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rows import Row
-from catalog.importers.synonyms import find_columns
 from catalog.importers.writer import import_rows
 from catalog.models import Category, Product, ProductImage
 from catalog.services import category_path
+from product_files.cell_lists import split_categories, split_photos
+from product_files.charsets import UnclearCharset, detect
+from product_files.csv_file import CsvCatalogue
+from product_files.json_lines import JsonLines
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFolder
+from product_files.rows import Row
+from product_files.synonyms import find_columns
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.factories import jpeg
 from tests.zips import packed

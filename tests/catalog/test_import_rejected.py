@@ -13,14 +13,14 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from catalog import events
-from catalog.importers.csv_file import CsvCatalogue
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rows import Row
 from catalog.importers.run import ImportOptions, run_import
-from catalog.importers.sources import validate_upload
 from catalog.importers.writer import import_rows
 from catalog.models import Product
+from product_files.csv_file import CsvCatalogue
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFolder
+from product_files.rows import Row
+from product_files.sources import validate_upload
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.factories import jpeg
 from tests.zips import packed

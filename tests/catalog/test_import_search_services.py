@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from catalog.importers.sources import detect_format
 from catalog.models import Product
+from product_files.sources import detect_format
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import families, product
 from tests.factories import jpeg

@@ -10,8 +10,8 @@ import openpyxl
 import pytest
 from django.core.management import CommandError
 
-from catalog.importers.sources import detect_format
 from catalog.models import Product
+from product_files.sources import detect_format
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, families, photos_in, product, write
 from tests.factories import jpeg

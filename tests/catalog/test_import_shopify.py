@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rows import Row
-from catalog.importers.shopify import ShopifyExport
 from catalog.importers.writer import import_rows
 from catalog.models import Product
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFolder
+from product_files.rows import Row
+from product_files.shopify import ShopifyExport
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.catalog.shop_exports import families
 from tests.factories import jpeg

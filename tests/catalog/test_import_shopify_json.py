@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rows import Row
-from catalog.importers.shopify_json import ShopifyJson
-from catalog.importers.sources import detect_format
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFolder
+from product_files.rows import Row
+from product_files.shopify_json import ShopifyJson
+from product_files.sources import detect_format
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.catalog.shop_exports import families, product
 from tests.factories import jpeg

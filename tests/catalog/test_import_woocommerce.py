@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from catalog.importers.mapping import FieldMapping
-from catalog.importers.photo_files import PhotoFolder
-from catalog.importers.rows import Row
-from catalog.importers.sources import detect_format
-from catalog.importers.woocommerce import WooCommerceExport
 from catalog.models import Product
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFolder
+from product_files.rows import Row
+from product_files.sources import detect_format
+from product_files.woocommerce import WooCommerceExport
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.catalog.shop_exports import categories, export, families, product
 from tests.factories import jpeg

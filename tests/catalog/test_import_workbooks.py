@@ -12,8 +12,8 @@ from django.core.management.base import CommandError
 
 from catalog.importers.preview import preview_catalogue
 from catalog.importers.run import ImportOptions
-from catalog.importers.sources import validate_upload
 from catalog.models import Product
+from product_files.sources import validate_upload
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import families, product
 from tests.catalog.workbooks import DATE, DIGITS, EUROS, OWN_DATE, Cell, workbook

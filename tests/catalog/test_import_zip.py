@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 
-from catalog.archives import SafeArchive
 from catalog.models import Product, ProductImage
+from product_files.archives import SafeArchive
 from tests.catalog.importing import counts, run
 from tests.factories import jpeg
 from tests.zips import PHOTOS, link, packed

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image, ImageChops, ImageCms
 
 from catalog.media import write_if_absent
-from catalog.photos import open_rgb, validate_photo
 from catalog.thumbnails import thumbnail
+from pictures.photos import open_rgb, validate_photo
 
 # A cotton tee of pale yellow, as a press prints it: little of cyan and magenta, half of yellow.
 PALE_YELLOW_INK = (10, 5, 128, 0)

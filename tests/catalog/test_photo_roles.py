@@ -14,8 +14,9 @@ from PIL import Image
 from accounts.models import User
 from catalog.models import Product, ProductImage
 from catalog.photo_roles import Sharer, choose_roles, find_waiting_roles, role_of_shared
-from catalog.photos import validate_photo
-from catalog.services import Attachment, ProductData, attach_images, delete_products, remove_images, save_product
+from catalog.services import Attachment, attach_images, delete_products, remove_images, save_product
+from pictures.photos import validate_photo
+from product_files.product_data import ProductData
 from tests.drawings import drawing
 
 pytestmark = pytest.mark.django_db

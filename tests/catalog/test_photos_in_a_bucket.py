@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from catalog.models import ProductImage
-from catalog.photos import validate_photo
 from catalog.services import attach_image, delete_products
 from jobs.storage import StorageFull
+from pictures.photos import validate_photo
 from stores import base as stores
 from stores.bucket import _Away
 from tests.factories import ProductFactory, ProductImageFactory, jpeg

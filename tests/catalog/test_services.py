@@ -18,9 +18,7 @@ from PIL import Image
 from catalog import events
 from catalog.categories import save_category
 from catalog.models import Category, Product, ProductImage, UnusedFile
-from catalog.photos import Photo, validate_photo
 from catalog.services import (
-    ProductData,
     SaveResult,
     arrange_images,
     attach_image,
@@ -31,6 +29,8 @@ from catalog.services import (
     withdraw_products,
 )
 from catalog.thumbnails import thumbnail
+from pictures.photos import Photo, validate_photo
+from product_files.product_data import ProductData
 
 pytestmark = pytest.mark.django_db
 

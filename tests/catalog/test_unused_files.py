@@ -21,17 +21,12 @@ from PIL import Image
 from catalog import unused_files
 from catalog.background import SweepThread
 from catalog.models import ProductImage, UnusedFile
-from catalog.photos import Photo, validate_photo
-from catalog.services import (
-    ProductData,
-    attach_image,
-    delete_products,
-    remove_images,
-    save_product,
-)
+from catalog.services import attach_image, delete_products, remove_images, save_product
 from catalog.tasks import sweep_unused_files
 from catalog.thumbnails import thumbnail
 from catalog.transactions import transaction_with_files
+from pictures.photos import Photo, validate_photo
+from product_files.product_data import ProductData
 
 ROUNDS = 100
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from catalog.models import Product, ProductImage
-from catalog.photos import validate_photo
 from catalog.services import attach_image
 from embeddings import indexing
 from embeddings.backends import Backends, get_vector_index
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.registry import registry
 from embeddings.vector_index.base import Point, VectorIndex
+from pictures.photos import validate_photo
 from tests.factories import CategoryFactory, ProductFactory, jpeg, numbered_colour
 
 

@@ -10,12 +10,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog.models import ProductImage
-from catalog.photos import open_rgb
 from embeddings import adaptation, indexing, versions
 from embeddings.adaptation import turn_of
 from embeddings.backends import encoder_of
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes
 from embeddings.registry import registry
+from pictures.photos import open_rgb
 from tests.drawings import KINDS, drawing
 from tests.embeddings.conftest import AddPhoto
 from tests.factories import ProductFactory

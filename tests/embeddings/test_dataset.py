@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catalog.archives import ArchiveRejected
 from embeddings.dataset import (
     Manifest,
     classes_in,
@@ -22,6 +21,7 @@ from embeddings.dataset import (
     split,
 )
 from embeddings.errors import UnusablePhotos
+from product_files.archives import ArchiveRejected
 from tests.factories import ProductFactory, ProductImageFactory
 from tests.zips import packed
 

@@ -180,7 +180,7 @@ class TestColours:
     @pytest.fixture(autouse=True)
     def plain(self, monkeypatch):
         """Photos of one colour, whose middle is looked at."""
-        monkeypatch.setattr("catalog.dominant_colour._SAME_AS_BORDER", -1)
+        monkeypatch.setattr("pictures.dominant_colour._SAME_AS_BORDER", -1)
 
     def test_a_colour_that_the_photo_does_not_show_is_found(self, shop):
         self.coloured(shop, "#203080", Colour="Navy")

@@ -15,12 +15,12 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from catalog.duplicates import make_variants, mark_as_different, merge
 from catalog.models import DuplicatePair, DuplicateSearch, Product, ProductImage
-from catalog.photos import validate_photo
 from catalog.services import attach_image, withdraw_products
 from embeddings import duplicates, indexing
 from embeddings.duplicates import SearchReport, find_duplicates
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.selectors import clear_live_collection_cache
+from pictures.photos import validate_photo
 from storefront.demo.catalogue import demo_products, photo_files
 from tests.embeddings.conftest import points, states
 from tests.factories import CategoryFactory, ProductFactory, blank_jpeg, jpeg, numbered_colour

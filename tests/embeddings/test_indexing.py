@@ -13,14 +13,15 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from catalog.models import ProductImage
-from catalog.photos import validate_photo
-from catalog.services import ProductData, attach_image, delete_products, remove_images, save_product
+from catalog.services import attach_image, delete_products, remove_images, save_product
 from embeddings import generations, indexing, outbox, versions
 from embeddings.backends import Backends, get_vector_index
 from embeddings.errors import EncoderMismatch, IndexUnavailable
 from embeddings.indexing import IndexingReport, process_outbox
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.parts.layout import CURRENT
+from pictures.photos import validate_photo
+from product_files.product_data import ProductData
 from tests.embeddings.conftest import CountingEncoder, points, states
 from tests.factories import CategoryFactory, ProductFactory, jpeg
 

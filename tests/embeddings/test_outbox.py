@@ -3,10 +3,11 @@
 import pytest
 from django.db import transaction
 
-from catalog.services import ProductData, delete_products, remove_images, save_product, withdraw_products
+from catalog.services import delete_products, remove_images, save_product, withdraw_products
 from embeddings import indexing, outbox, versions
 from embeddings.coverage import set_coverage
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from product_files.product_data import ProductData
 from tests.embeddings.conftest import AddPhoto, states
 from tests.factories import CategoryFactory, ProductFactory
 

@@ -14,12 +14,13 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from catalog.models import Product, ProductImage
-from catalog.services import ProductData, remove_images, save_product
+from catalog.services import remove_images, save_product
 from embeddings import generations, indexing, outbox, verification, versions
 from embeddings.backends import get_vector_index
 from embeddings.errors import IndexLocked
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.vector_index.base import Point, VectorQuery
+from product_files.product_data import ProductData
 from tests.embeddings.conftest import CountingEncoder, points, states
 from tests.factories import ProductFactory
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from catalog.services import ProductData, save_product
+from catalog.services import save_product
 from embeddings import generations, versions
 from embeddings.backends import get_text_encoder, get_vector_index
 from embeddings.encoders.text import TextEncoder
@@ -19,6 +19,7 @@ from embeddings.errors import EncoderUnavailable, IndexUnavailable
 from embeddings.models import Collection, EncoderVersion, IndexedText
 from embeddings.text_indexing import process_texts
 from embeddings.vector_index.base import VectorQuery
+from product_files.product_data import ProductData
 from tests.embeddings.conftest import CountingEncoder
 from tests.text_encoder import make_text_encoder
 

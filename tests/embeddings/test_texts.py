@@ -12,7 +12,7 @@ import pytest
 from django.core.management import call_command
 
 from catalog.models import Product
-from catalog.services import ProductData, delete_products, save_product, withdraw_products
+from catalog.services import delete_products, save_product, withdraw_products
 from embeddings import generations, text_indexing, versions
 from embeddings.backends import get_vector_index
 from embeddings.coverage import set_coverage, update_rows
@@ -25,6 +25,7 @@ from embeddings.text.ranking import lexical_scores
 from embeddings.text_indexing import process_texts
 from embeddings.text_outbox import index_texts_again
 from embeddings.vector_index.base import SparseQuery, SparseVector
+from product_files.product_data import ProductData
 from tests.embeddings.conftest import CountingEncoder
 
 State = IndexedText.State

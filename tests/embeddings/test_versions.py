@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog.models import ProductImage
-from catalog.services import ProductData, remove_images, save_product
+from catalog.services import remove_images, save_product
 from embeddings import generations, indexing, versions
 from embeddings.backends import BUNDLED, Backends, get_encoder, get_vector_index
 from embeddings.errors import (
@@ -24,6 +24,7 @@ from embeddings.errors import (
     WorseEncoder,
 )
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from product_files.product_data import ProductData
 from tests.embeddings.conftest import CountingEncoder, points, states
 from tests.factories import ProductFactory, ProductImageFactory, jpeg
 

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.importers.rows import ImportReport, InvalidSource
+from catalog.importers.report import ImportReport
 from catalog.importers.run import ImportOptions, run_import
-from catalog.importers.sources import validate_upload
+from product_files.rows import InvalidSource
+from product_files.sources import validate_upload
 from tests.fuzz.mutations import mutated
 
 pytestmark = pytest.mark.django_db

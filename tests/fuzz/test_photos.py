@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from catalog.photos import ImageRejected, open_rgb, validate_photo
+from pictures.photos import ImageRejected, open_rgb, validate_photo
 from tests.fuzz.mutations import mutated
 
 pillow_heif.register_heif_opener()

@@ -30,7 +30,6 @@ from kombu.exceptions import OperationalError
 from prometheus_client import REGISTRY
 
 from accounts.models import User
-from catalog.archives import ArchiveRejected
 from embeddings.errors import UnknownCollection, UnusablePhotos
 from embeddings.models import Collection, EncoderVersion
 from embeddings.submissions import submit_activation, submit_reindex
@@ -44,6 +43,7 @@ from jobs.registry import kinds
 from jobs.runner import Runner, RunResult
 from jobs.storage import StorageFull
 from lookalike.celery import app
+from product_files.archives import ArchiveRejected
 from tests.factories import CollectionFactory, EncoderVersionFactory
 from tests.zips import PHOTOS, packed, said_size
 from training import submissions

@@ -21,7 +21,6 @@ from PIL import Image
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed: make setup")
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make setup")
 
-from catalog.photos import validate_photo  # noqa: E402
 from catalog.services import attach_image  # noqa: E402
 from embeddings import versions  # noqa: E402
 from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
@@ -30,6 +29,7 @@ from embeddings.evaluation.metrics import METRICS  # noqa: E402
 from embeddings.models import Collection, EncoderVersion  # noqa: E402
 from jobs import execution  # noqa: E402
 from jobs.models import Job  # noqa: E402
+from pictures.photos import validate_photo  # noqa: E402
 from tests.drawings import KINDS, drawing, drawings, write  # noqa: E402
 from tests.factories import CategoryFactory, ProductFactory  # noqa: E402
 from tests.training.conftest import SMALL, installed, printed  # noqa: E402

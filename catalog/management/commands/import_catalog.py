@@ -16,15 +16,16 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from catalog import facts
-from catalog.importers.archive import ImportInterrupted
-from catalog.importers.mapping import FIELDS, load_mapping
-from catalog.importers.rows import ChoiceNeeded, ImportAborted, ImportReport, InvalidSource, NoColumn
+from catalog.importers.report import ImportAborted, ImportReport
 from catalog.importers.run import ImportOptions, graceful_interrupt, run_import
-from catalog.importers.sources import FORMATS
 from jobs import arguments
 from jobs.facts import Fact
 from jobs.storage import StorageUnavailable
+from product_files import row_facts
+from product_files.mapping import FIELDS, load_mapping
+from product_files.rows import ChoiceNeeded, InvalidSource, NoColumn
+from product_files.sources import FORMATS
+from product_files.zipped_catalogue import ImportInterrupted
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +233,7 @@ def _progress() -> Iterator[Callable[[ImportReport, int], None]]:
 
 def _remedy(note: str) -> str:
     """What to do about photos that are not used."""
-    if not isinstance(note, Fact) or note.kind not in (facts.UNUSED_PHOTOS, facts.UNUSED_PHOTO_FILES):
+    if not isinstance(note, Fact) or note.kind not in (row_facts.UNUSED_PHOTOS, row_facts.UNUSED_PHOTO_FILES):
         return ""
     column = str(note.parameters["columns"]).split(", ")[0]
     return f" (use one by --map {shlex.quote(f'image={column}')})"

@@ -12,9 +12,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand
 
-from catalog import file_facts
-from catalog.importers.archive import ImportInterrupted
-from catalog.importers.rows import ImportAborted, ImportReport, InvalidSource
+from catalog.importers.report import ImportAborted, ImportReport
 from catalog.importers.run import Checkpoint, ImportOptions, graceful_interrupt, run_import
 from catalog.importers.submission import rejected_name
 from jobs import execution
@@ -24,6 +22,9 @@ from jobs.models import Job
 from jobs.progress import ProgressCallback
 from jobs.selectors import get_job
 from jobs.storage import StorageUnavailable
+from product_files import file_facts
+from product_files.rows import InvalidSource
+from product_files.zipped_catalogue import ImportInterrupted
 from stores import base as stores
 from stores.base import GrowingFile
 

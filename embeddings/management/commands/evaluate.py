@@ -11,7 +11,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from catalog.archives import ArchiveRejected
 from embeddings import versions
 from embeddings.backends import BUNDLED_ENCODERS, get_encoder
 from embeddings.dataset import read_photos
@@ -30,6 +29,7 @@ from embeddings.evaluation.report import drawing, write_report
 from embeddings.evaluation.suite import find_sets, run_suite
 from embeddings.management.errors import command_error
 from jobs import arguments
+from product_files.archives import ArchiveRejected
 
 BACKBONE = "backbone"
 # What goes with one set of photos, not with the suite.

@@ -8,8 +8,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from catalog.importers.mapping import FieldMapping, load_mapping
-from catalog.importers.rows import ChoiceNeeded, InvalidSource, NoColumn
 from embeddings.backends import get_encoder
 from embeddings.encoders.base import Encoder
 from embeddings.errors import EmbeddingsError
@@ -17,6 +15,8 @@ from embeddings.management.errors import command_error
 from embeddings.match_files import FoundMatch, Listed, match_records, read_records
 from jobs import arguments
 from jobs.progress import ProgressCallback, stage_bars
+from product_files.mapping import FieldMapping, load_mapping
+from product_files.rows import ChoiceNeeded, InvalidSource, NoColumn
 
 _COLUMNS = ("left_sku", "right_sku", "probability", "photo", "text", "left_title", "right_title")
 

@@ -14,7 +14,6 @@ from PIL import Image
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "lib"))
 # The product's own code, as it was when the folder was exported.
-from catalog.pictures import DECODING_ERRORS, decode  # noqa: E402
 from embeddings.encoders.base import Encoder  # noqa: E402
 from embeddings.encoders.litert import LiteRTEncoder  # noqa: E402
 from embeddings.encoders.mapped import MappedEncoder  # noqa: E402
@@ -22,6 +21,7 @@ from embeddings.errors import EmbeddingsError  # noqa: E402
 from embeddings.parts.embed import embed_photo  # noqa: E402
 from embeddings.parts.layout import LAYOUTS, Layout, Weights  # noqa: E402
 from embeddings.vector_index.base import Distance  # noqa: E402
+from pictures.decoding import DECODING_ERRORS, decode  # noqa: E402
 
 Image.MAX_IMAGE_PIXELS = 16_000_000  # Pillow refuses to decode twice as many
 

@@ -12,8 +12,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from catalog.archives import ArchiveRejected
-from catalog.photos import ImageRejected
 from embeddings import versions
 from embeddings.backends import BUNDLED_ENCODERS, bundled_weights, get_encoder
 from embeddings.dataset import PhotoSet, read_photos
@@ -25,6 +23,8 @@ from embeddings.evaluation.protocols import EvaluationResult, EvaluationSplit, e
 from embeddings.management.errors import command_error
 from embeddings.models import EncoderVersion
 from jobs import arguments
+from pictures.photos import ImageRejected
+from product_files.archives import ArchiveRejected
 from stores import base as stores
 from training.management.tensorflow import require_tensorflow
 

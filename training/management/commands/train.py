@@ -13,7 +13,6 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from catalog.archives import ArchiveRejected
 from embeddings import versions
 from embeddings.errors import EmbeddingsError, WorseEncoder
 from embeddings.evaluation.metrics import METRICS
@@ -26,6 +25,7 @@ from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
 from jobs.selectors import get_job
 from jobs.storage import StorageUnavailable, os_error_message
+from product_files.archives import ArchiveRejected
 from stores import base as stores
 from training.config import JOIN, Knob, TrainingConfig, knobs
 from training.errors import BackboneUnavailable

@@ -12,10 +12,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from catalog.archives import SafeArchive
 from jobs import execution
 from jobs.files import local_upload
 from jobs.models import Job
+from product_files.archives import SafeArchive
 
 
 class Command(BaseCommand):

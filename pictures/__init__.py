@@ -1,0 +1,1 @@
+"""A photo as a file: checked, decoded, its colours, metadata and hash. It knows no product."""

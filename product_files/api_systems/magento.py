@@ -1,0 +1,59 @@
+"""Magento and Adobe Commerce: products of the REST API. Photos lie in `pub/media/catalog/product`, categories are numbers.
+
+https://developer.adobe.com/commerce/webapi/rest/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from product_files.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag, number_of
+from product_files.json_objects import as_text, dicts_of, text_of
+from product_files.rows import RowRejected
+from product_files.shop_rows import lasts
+
+# Their prices are those of the products that they consist of: the API answers 0.
+_WITHOUT_PRICE = ("configurable", "grouped", "bundle")
+
+
+def _product(content: Content) -> Product:
+    custom = {
+        text_of(each, "attribute_code"): as_text(each.get("value")) for each in dicts_of(content, "custom_attributes")
+    }
+    gallery = [
+        text_of(each, "file")
+        for each in dicts_of(content, "media_gallery_entries")
+        if text_of(each, "media_type") == "image" and flag(each, "disabled") is not True
+    ]
+    status = text_of(content, "status")
+    return Product(
+        family=text_of(content, "sku"),
+        title=text_of(content, "name"),
+        description=custom.get("description") or custom.get("short_description", ""),
+        active=status == "1" if status else None,
+        variants=[
+            Variant(
+                sku=text_of(content, "sku"),
+                prices=_prices(content, custom),
+                available=flag(dict_of(content, "extension_attributes", "stock_item"), "is_in_stock"),
+                photos=[name for name in (custom.get("image", ""), *gallery) if name not in ("", "no_selection")],
+            )
+        ],
+    )
+
+
+def _prices(content: Content, custom: dict[str, str]) -> Sequence[Price]:
+    if text_of(content, "type_id") in _WITHOUT_PRICE and not number_of(text_of(content, "price")):
+        return ()
+    price, special = text_of(content, "price"), custom.get("special_price", "")
+    try:
+        # The last day is a part of the sale.
+        ends = custom.get("special_to_date", "").removesuffix(" 00:00:00")
+        counts = lasts(custom.get("special_from_date", ""), ends, datetime.now(UTC))
+    except RowRejected:
+        counts = False
+    return [Price(special, price) if special and counts else Price(price)]
+
+
+SYSTEM = ApiSystem("Magento", (("custom_attributes", "attribute_code"),), _product)

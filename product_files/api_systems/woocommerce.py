@@ -1,0 +1,72 @@
+"""WooCommerce: products of its REST API with their variations, and of the Store API, which every shop answers.
+
+https://woocommerce.github.io/woocommerce-rest-api-docs/#products
+https://developer.woocommerce.com/docs/apis/store-api/resources-endpoints/products
+"""
+
+from __future__ import annotations
+
+from product_files.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag, from_cents
+from product_files.json_objects import as_text, dicts_of, text_of
+
+
+def _product(content: Content) -> Product:
+    number, parent = text_of(content, "id"), text_of(content, "parent_id") or text_of(content, "parent")
+    is_variation = parent not in ("", "0")
+    status = text_of(content, "status")
+    return Product(
+        # Variations are objects of their own, beside their product.
+        family=f"id:{parent}" if is_variation else f"id:{number}",
+        has_relatives=is_variation or text_of(content, "type") == "variable",
+        key=f"id:{number}",
+        title=text_of(content, "name"),
+        description=text_of(content, "description") or text_of(content, "short_description"),
+        brand=next((text_of(each, "name") for each in dicts_of(content, "brands")), ""),
+        categories=[[text_of(each, "name")] for each in dicts_of(content, "categories")] or None,
+        tags=[text_of(each, "name") for each in dicts_of(content, "tags")] if "tags" in content else None,
+        active=status == "publish" and text_of(content, "catalog_visibility") != "hidden" if status else None,
+        variants=[
+            Variant(
+                sku=text_of(content, "sku") or f"id:{number}",
+                prices=[_price(content)],
+                available=_is_available(content),
+                photos=[url for each in dicts_of(content, "images") if (url := text_of(each, "src"))],
+                attributes={
+                    text_of(each, "name").lower(): text
+                    for each in dicts_of(content, "attributes")
+                    if (text := _values(each))
+                },
+            )
+        ],
+    )
+
+
+def _price(content: Content) -> Price:
+    if prices := dict_of(content, "prices"):
+        code, digits = text_of(prices, "currency_code"), text_of(prices, "currency_minor_unit")
+        price, before = (
+            from_cents({"centAmount": text_of(prices, name), "currencyCode": code, "fractionDigits": digits})
+            for name in ("price", "regular_price")
+        )
+        return Price(price, before, code)
+    return Price(text_of(content, "price"), text_of(content, "regular_price"))
+
+
+def _is_available(content: Content) -> bool | None:
+    if (in_stock := flag(content, "is_in_stock")) is not None:
+        return in_stock
+    status = text_of(content, "stock_status")
+    return status != "outofstock" if status else None
+
+
+def _values(attribute: Content) -> str:
+    """The value of a variation, or those that a product has."""
+    found = attribute.get("options")
+    options = found if isinstance(found, list) else [attribute.get("option")]
+    terms = [text_of(each, "name") for each in dicts_of(attribute, "terms")]
+    return ", ".join(text for each in (terms or map(as_text, options)) if (text := each))
+
+
+SYSTEM = ApiSystem(
+    "WooCommerce", (("stock_status", "regular_price", "permalink"), ("prices", "currency_minor_unit")), _product
+)

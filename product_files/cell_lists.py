@@ -1,0 +1,174 @@
+"""Cells with several values: photos, and categories with their levels. Separators are found by themselves unless they are set."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from pictures.photos import SUFFIXES
+from product_files.product_data import category_slug
+
+# Between links: whatever stands before the next one.
+_BETWEEN_LINKS = re.compile(r"[\s,;|]+(?=https?://)", re.IGNORECASE)
+_PHOTO_NAME = re.compile(rf".+(?:{'|'.join(map(re.escape, SUFFIXES))})(?:\?\S*)?", re.IGNORECASE)
+_BETWEEN_PHOTOS = re.compile(r"[\n|]")
+_BETWEEN_NAMES = (re.compile(r"\s*;\s*"), re.compile(r"\s*,\s*"))
+# In links commas are characters as others are.
+_BEHIND_A_LINK = (re.compile(r";\s+"), re.compile(r",\s+"))
+
+# Between the levels of a category, in the order in which they are looked for.
+_LEVEL_MARKS = ("->", "=>", ">", "»", "›", "::", "→")
+_SLASH = "/"
+_MAX_DEPTH = 50
+# Between several categories of a cell.
+_BETWEEN_CATEGORIES = ("\n", "|", ";")
+_SLUG_PATH = re.compile(r"[^\W_][\w-]*(?:/[^\W_][\w-]*)+")
+
+
+def split_photos(text: str, separator: str = "") -> list[str]:
+    """The photos that a cell names.
+
+    Args:
+        text: of the cell.
+        separator: between photos; "" to find it. Line ends and | separate any; names are separated by ; or a comma, too, if each of
+            them ends as a photo does; and a link ends before the next one.
+
+    Returns:
+        Names and links.
+    """
+    text = text.strip()
+    if separator:
+        return _parts(text.split(separator))
+    if text.startswith("[") and (listed := _json_list(text)):
+        return listed
+    return [
+        name
+        for line in _parts(_BETWEEN_PHOTOS.split(text))
+        for part in _parts(_BETWEEN_LINKS.split(line))
+        for name in _names(part)
+    ]
+
+
+def first_photo(text: str) -> str:
+    """The link or the file that a cell begins with, if it ends as that of a photo does; otherwise ""."""
+    first = next(iter(split_photos(text)), "")
+    return first if _PHOTO_NAME.fullmatch(first) else ""
+
+
+def split_categories(text: str, separator: str = "", *, slashes: bool = False) -> list[list[str]]:
+    """The categories that a cell names, each by its names from the root down.
+
+    Args:
+        text: of the cell.
+        separator: between levels; "" to find it.
+        slashes: levels may be separated by slashes.
+
+    Returns:
+        The categories, in the order of the cell.
+    """
+    marks = (separator,) if separator else _LEVEL_MARKS
+    paths = [text]
+    for between in _BETWEEN_CATEGORIES:
+        if between not in marks:
+            paths = [part for path in paths for part in path.split(between)]
+    paths = [part for path in paths for part in _split_at_commas(path, marks)]
+    return [levels for path in paths if (levels := _levels(path, separator, slashes=slashes))]
+
+
+def levels_by_slash(texts: Iterable[str]) -> bool:
+    """Whether the categories of a column have slashes between their levels: the same first name stands before several others.
+
+    Args:
+        texts: of the column.
+
+    Returns:
+        False if any of them has another mark between levels.
+    """
+    below: dict[str, set[str]] = {}
+    for text in texts:
+        if any(mark in text for mark in _LEVEL_MARKS):
+            return False
+        for path in re.split(r"[\n|;]", text):
+            first, _, rest = path.strip().partition(_SLASH)
+            if first.strip():
+                below.setdefault(first.strip(), set()).add(rest.strip())
+    return any(len(rests) > 1 for rests in below.values())
+
+
+def levels_of(key: str, find: Callable[[str], tuple[str, str] | None]) -> list[str]:
+    """The levels of a category that is known by a key, as its parent is.
+
+    Args:
+        key: of the category.
+        find: the name and the parent's key of a category; None if there is no such category.
+
+    Returns:
+        The names from the root down, without empty ones; of categories in a circle, those that are found first.
+    """
+    levels: list[str] = []
+    while len(levels) < _MAX_DEPTH and (found := find(key)) is not None:
+        name, key = found
+        if name:
+            levels.insert(0, name)
+    return levels
+
+
+def deepest_first(paths: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+    """The categories of a product: the deepest first, without those that contain another one of them."""
+    found = list(dict.fromkeys(tuple(path) for path in paths if path))
+    ancestors = {path[:depth] for path in found for depth in range(1, len(path))}
+    return sorted((path for path in found if path not in ancestors), key=lambda path: -len(path))
+
+
+def _names(text: str) -> list[str]:
+    """The names in a text without line ends, which may begin with a link."""
+    text = text.rstrip(",; ")
+    is_link = text[:8].lower().startswith(("http://", "https://"))
+    for mark in _BEHIND_A_LINK if is_link else _BETWEEN_NAMES:
+        parts = _parts(mark.split(text))
+        if len(parts) > 1 and all(_PHOTO_NAME.fullmatch(part) for part in parts):
+            return parts
+    return _parts([text])
+
+
+def _levels(path: str, separator: str, *, slashes: bool) -> list[str]:
+    path = path.strip()
+    if separator:
+        return _parts(path.split(separator))
+    for mark in _LEVEL_MARKS:
+        if mark in path:
+            return _parts(path.split(mark))
+    if slashes or _is_slug_path(path):
+        return _parts(path.split(_SLASH))
+    return _parts([path])
+
+
+def _split_at_commas(path: str, marks: Sequence[str]) -> list[str]:
+    """Commas are between categories only if each part has levels, or is a slug: `Bed, Bath > Towels` is one."""
+    parts = _parts(path.split(","))
+    if len(parts) < 2 or "," in marks:
+        return [path]
+    have_levels = all(any(mark in part for mark in marks) for part in parts)
+    are_slugs = " " not in path and all(part == category_slug(part) and not part.isdigit() for part in parts)
+    return parts if have_levels or are_slugs else [path]
+
+
+def _is_slug_path(path: str) -> bool:
+    """Whether this is a path of slugs, as products of the catalogue write their category: `home/throws`."""
+    parts = path.split(_SLASH)
+    return bool(_SLUG_PATH.fullmatch(path)) and all(
+        part == category_slug(part) and any(each.isalpha() for each in part) for part in parts
+    )
+
+
+def _json_list(text: str) -> list[str]:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return []
+    return _parts(value for value in values if isinstance(value, str)) if isinstance(values, list) else []
+
+
+def _parts(texts: Iterable[str]) -> list[str]:
+    return [part for text in texts if (part := text.strip())]

@@ -1,0 +1,390 @@
+"""The objects of a large JSON file, one by one: of a list, of a list in an object, or one after another."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TextIO
+
+import ijson
+
+from product_files import file_facts
+from product_files.encodings import open_text
+from product_files.synonyms import find_columns
+
+# What ijson calls the elements of a list, and what it is asked for where objects stand one after another.
+_ELEMENT = "item"
+ONE_AFTER_ANOTHER = ""
+# The end of what is no prefix of ijson: the objects are the values of an object, under their ids.
+_KEYED = "*"
+_MIN_KEYED = 2
+_MAX_JUDGED = 20
+# Of the file, in which they are looked for.
+_MAX_KEYED_CHARACTERS = 256 * 1024
+# What a product has besides its title.
+_OF_PRODUCTS = frozenset(("price", "list_price", "description", "image", "available", "category", "brand"))
+# Names of the list of products in an object, in which there may be other things.
+_LISTS = frozenset(
+    (
+        "products",
+        "items",
+        "data",
+        "results",
+        "entries",
+        "records",
+        "catalog",
+        "articles",
+        "documents",
+        "docs",
+        "nodes",
+        "hits",
+        "elements",
+        "edges",
+        "member",
+        "hydra:member",
+        "@graph",
+        "itemListElement",
+    )
+)
+# What stands beside the product in objects of GraphQL and JSON:API.
+_AROUND_NODES = frozenset(("node", "cursor", "__typename"))
+_AROUND_ATTRIBUTES = frozenset(("id", "type", "attributes", "relationships", "links", "meta"))
+_MAX_DEPTH = 4
+_CHUNK_CHARACTERS = 64 * 1024
+# To find the list, little is read at a time: ijson reads a chunk whole before it returns the first event.
+_FIRST_CHUNK_BYTES = 2 * 1024
+# A product of Shopify with 2,048 variants and 250 photos has about 2 million.
+_MAX_CHARACTERS = 16 * 1024 * 1024
+# More than any shop's; deeper ones never reach the parser.
+_MAX_NESTING = 100
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_NO_MARKS = re.compile(r'[^\[\]{}"]+')
+_STRING = re.compile(r'"[^"]*"')
+
+
+_UNREADABLE = (ijson.JSONError, UnicodeError, ValueError, ArithmeticError, RecursionError)
+
+
+class JsonUnreadable(ValueError):
+    """The file cannot be read from here on."""
+
+
+class JsonText(str):
+    """A number of JSON as it is written, whose point is always a decimal separator."""
+
+    __slots__ = ()
+
+
+class _Source:
+    """A file in any encoding, as UTF-8. The characters of one object are limited, and how deeply it is nested.
+
+    Attributes:
+        characters: read since the last object began.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.characters = 0
+        self._nesting = Nesting()
+
+    def read(self, size: int = -1) -> bytes:
+        # ijson asks for nothing first, to see whether it gets bytes.
+        text = self._file.read(min(size, _CHUNK_CHARACTERS)) if size else ""
+        self.characters += len(text)
+        if self.characters > _MAX_CHARACTERS:
+            raise JsonUnreadable(file_facts.OBJECT_TOO_LONG(limit=_MAX_CHARACTERS))
+        if self._nesting.deepest_in(text) > _MAX_NESTING:
+            raise JsonUnreadable(file_facts.OBJECTS_TOO_DEEP(limit=_MAX_NESTING))
+        return text.encode("utf-8", errors="replace")
+
+    def start_object(self) -> None:
+        """Count from here on."""
+        self.characters = 0
+
+
+class Nesting:
+    """How deeply the lists and objects of a text are nested, which comes in pieces."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._is_escaped = False
+
+    def deepest_in(self, piece: str) -> int:
+        """The greatest depth within the next piece.
+
+        Args:
+            piece: of any length.
+
+        Returns:
+            Number of lists and objects that are open, at the most.
+        """
+        text = piece[1:] if self._is_escaped else piece
+        self._is_escaped = bool(text) and (len(text) - len(text.rstrip("\\"))) % 2 == 1
+        # Strings are those between quotes that are not escaped.
+        marks = _NO_MARKS.sub("", _ESCAPED.sub("", text))
+        marks = _STRING.sub("", f'"{marks}' if self._in_string else marks)
+        self._in_string = '"' in marks
+        deepest = self._depth
+        for mark in marks.partition('"')[0]:
+            self._depth += 1 if mark in "[{" else -1
+            deepest = max(deepest, self._depth)
+        return deepest
+
+
+def json_objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
+    """The objects of a file.
+
+    Args:
+        path: the file.
+        encoding: of the file.
+
+    Yields:
+        The objects, in bounded memory. Numbers are texts.
+
+    Raises:
+        JsonUnreadable: the file is damaged or has something else from here on.
+        InvalidSource: the file cannot be opened.
+    """
+    prefix = find_objects(path, encoding)
+    with _open(path, encoding) as source:
+        items = _items(source, prefix)
+        while True:
+            try:
+                content = next(items, None)
+            except _UNREADABLE as error:
+                if isinstance(error, JsonUnreadable):
+                    raise
+                raise JsonUnreadable(file_facts.OBJECT_UNREADABLE(error=str(error))) from error
+            if content is None:
+                return
+            source.start_object()
+            if not isinstance(content, dict):
+                raise JsonUnreadable(file_facts.NOT_ONLY_OBJECTS())
+            yield unwrapped(_with_texts(content))
+
+
+def _items(source: _Source, prefix: str) -> Iterator[Any]:
+    """What is at a prefix; the values of an object with their ids."""
+    if not prefix.endswith(_KEYED):
+        yield from ijson.items(source, prefix, multiple_values=prefix == ONE_AFTER_ANOTHER)
+        return
+    for key, value in ijson.kvitems(source, prefix.removesuffix(_KEYED).removesuffix(".")):
+        yield {"_id": key, **value} if isinstance(value, dict) else value
+
+
+def unwrapped(content: dict[str, Any]) -> dict[str, Any]:
+    """The product in an object around it: of GraphQL, of JSON:API, or of a list of schema.org.
+
+    Args:
+        content: the object.
+
+    Returns:
+        What is in `node`, `item` or `attributes`, with the id beside it; the object itself where nothing is around.
+    """
+    names = content.keys()
+    if isinstance(node := content.get("node"), dict) and names <= _AROUND_NODES:
+        return node
+    if isinstance(item := content.get("item"), dict) and content.get("@type") == "ListItem":
+        return item
+    if isinstance(inner := content.get("attributes"), dict) and "id" in names and names <= _AROUND_ATTRIBUTES:
+        return {"id": content["id"], **inner}
+    return content
+
+
+def dicts_of(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects in a list.
+
+    Args:
+        content: the object that has the list.
+        name: of the list.
+
+    Returns:
+        Those of its entries that are objects; none where there is no list.
+    """
+    value = content.get(name)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def nodes_of(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects in a list, or in a connection of GraphQL.
+
+    Args:
+        content: the object that has it.
+        name: of the list or connection.
+
+    Returns:
+        The objects, without what is around each.
+    """
+    value = content.get(name)
+    if not isinstance(value, dict):
+        return dicts_of(content, name)
+    return dicts_of(value, "nodes") or [unwrapped(edge) for edge in dicts_of(value, "edges")]
+
+
+def text_of(content: Mapping[str, Any], name: str) -> str:
+    """A value as text. content: the object that has it; see `as_text`."""
+    return as_text(content.get(name))
+
+
+def as_text(value: Any) -> str:
+    """A value as text.
+
+    Args:
+        value: as `json_objects` reads it.
+
+    Returns:
+        "yes" or "no" for a boolean; "" for null, lists and objects.
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None or isinstance(value, dict | list) else str(value).strip()
+
+
+def find_objects(path: Path, encoding: str) -> str:
+    """Where the objects of a file are.
+
+    Args:
+        path: the file.
+        encoding: of the file.
+
+    Returns:
+        ijson's prefix of them: `item` in a list, `products.item` in the list of an object, ONE_AFTER_ANOTHER in a file of
+        objects, and in one that cannot be read; `*` or `products.*` where they are the values of an object, under their ids.
+
+    Raises:
+        InvalidSource: the file cannot be opened.
+    """
+    with _open(path, encoding) as source:
+        if (keyed := _keyed_objects(source)) is not None:
+            return f"{keyed}.{_KEYED}" if keyed else _KEYED
+    with _open(path, encoding) as source:
+        try:
+            return _first_list(source)
+        except _UNREADABLE:
+            return ONE_AFTER_ANOTHER
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A list or object that is being read.
+
+    Attributes:
+        prefix: ijson's.
+        around: those that it is in.
+        names: of its values.
+        objects: how many of these are objects that have been read, _MAX_JUDGED at the most.
+        products: and how many of those look like products.
+        has_others: whether there are values of other kinds.
+    """
+
+    prefix: str
+    around: tuple[_Opened, ...]
+    is_list: bool
+    names: list[str] = field(default_factory=list)
+    objects: int = 0
+    products: int = 0
+    has_others: bool = False
+
+    def is_product(self) -> bool:
+        fields = find_columns(self.names).keys()
+        return "title" in fields and bool(fields & _OF_PRODUCTS)
+
+    def has_products(self) -> bool:
+        """Whether its values are products under their ids, and not what one product has, such as its variants."""
+        return (
+            not (self.is_list or self.has_others)
+            and len(self.around) < _MAX_DEPTH
+            and self.objects >= _MIN_KEYED
+            and 2 * self.products > self.objects
+            and not find_columns(self.names)
+            and not any(each.is_list or each.is_product() or "sku" in find_columns(each.names) for each in self.around)
+        )
+
+
+def _keyed_objects(source: _Source) -> str | None:
+    """The prefix of the outermost object whose values are products, among the first ones; None where there is none."""
+    opened: list[_Opened] = []
+    seen: list[_Opened] = []
+    events = ijson.parse(source, multiple_values=True, buf_size=_FIRST_CHUNK_BYTES)
+    # What stands before a fault is read.
+    with contextlib.suppress(*_UNREADABLE):
+        for prefix, event, value in events:
+            if not opened and (event != "start_map" or seen):
+                # A list, or one object after another.
+                return None
+            if source.characters > _MAX_KEYED_CHARACTERS:
+                break
+            if event == "map_key":
+                opened[-1].names.append(value)
+                continue
+            if event.startswith("end_"):
+                closed = opened.pop()
+                if opened and not opened[-1].is_list and opened[-1].objects < _MAX_JUDGED:
+                    opened[-1].objects += 1
+                    opened[-1].products += closed.is_product()
+                continue
+            if opened:
+                opened[-1].has_others |= event != "start_map"
+            if event.startswith("start_"):
+                opened.append(_Opened(prefix, tuple(opened), is_list=event == "start_array"))
+                seen.append(opened[-1])
+    found = [each for each in seen if each.has_products()]
+    return min(found, key=lambda each: len(each.around)).prefix if found else None
+
+
+def _first_list(source: _Source) -> str:
+    names: dict[str, None] = {}
+    lists: list[str] = []
+    events = ijson.parse(source, multiple_values=True, buf_size=_FIRST_CHUNK_BYTES)
+    opened = ""
+    for prefix, event, _value in events:
+        if event == "start_array" and not prefix:
+            return _ELEMENT
+        if opened and event == "start_map" and prefix == f"{opened}.{_ELEMENT}":
+            lists.append(opened)
+            # A product may have lists of its own: its SKU and title identify it.
+            if opened.rpartition(".")[2] in _LISTS and not _are_of_a_product(names):
+                return f"{opened}.{_ELEMENT}"
+        opened = (
+            prefix
+            if event == "start_array" and prefix.count(".") < _MAX_DEPTH and _ELEMENT not in prefix.split(".")
+            else ""
+        )
+        if event == "map_key" and not prefix:
+            names[str(_value)] = None
+        if event == "end_map" and not prefix:
+            is_alone = next(events, None) is None
+            is_wrapper = is_alone and len(lists) == 1 and len(names) == 1
+            return f"{lists[0]}.{_ELEMENT}" if is_wrapper else ONE_AFTER_ANOTHER
+    return ONE_AFTER_ANOTHER
+
+
+def _are_of_a_product(names: Collection[str]) -> bool:
+    return find_columns(list(names)).keys() >= {"sku", "title"}
+
+
+@contextmanager
+def _open(path: Path, encoding: str) -> Iterator[_Source]:
+    with open_text(path, encoding) as file:
+        yield _Source(file)
+
+
+def _with_texts(value: Any) -> Any:
+    """The value with its numbers as texts."""
+    match value:
+        case dict():
+            return {name: _with_texts(inner) for name, inner in value.items()}
+        case list():
+            return [_with_texts(inner) for inner in value]
+        case bool() | None | str():
+            return value
+        case Decimal() | int() | float():
+            return JsonText(value)
+        case _:
+            return value

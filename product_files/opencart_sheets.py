@@ -1,0 +1,125 @@
+"""The workbook of OpenCart's Export/Import Tool, whose sheet of products refers to others, and their columns beside its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from product_files.rows import RowRejected
+from product_files.shop_rows import amount, lasts
+from product_files.synonyms import of_shop_language
+
+# Columns that `mappings/opencart.toml` reads.
+IMAGES, SPECIAL, CATEGORIES = "AdditionalImages.image", "Specials.price", "Categories.name"
+
+_PRODUCTS = frozenset(("product_id", "model", "image_name"))
+_DEFAULT_GROUP = "Default"
+_MAX_LEVELS = 20
+_LAST = Decimal("Infinity")
+
+_Rows = Iterable[Sequence[str]]
+
+
+def with_other_sheets(rows: Iterator[list[str]], sheets: Mapping[str, Callable[[], _Rows]]) -> Iterator[list[str]]:
+    """The rows of a sheet; of OpenCart's products with the further photos, special prices and names of categories of each.
+
+    Args:
+        rows: with the names of the columns in the first one.
+        sheets: the rows of each sheet of the workbook, by its name.
+
+    Yields:
+        The rows, as many as there were.
+    """
+    header = next(rows, [])
+    if not set(header) >= _PRODUCTS:
+        yield header
+        yield from rows
+        return
+    key = header.index("product_id")
+    added = {
+        name: texts
+        for name, texts in ((IMAGES, _images(_records(sheets, "AdditionalImages"))), (SPECIAL, _specials(sheets)))
+        if texts
+    }
+    names = _category_names(_records(sheets, "Categories"))
+    place = header.index("categories") if names and "categories" in header else None
+    yield [CATEGORIES if at == place else name for at, name in enumerate(header)] + list(added)
+    for row in rows:
+        if not any(row):
+            yield row
+            continue
+        whole = [*row, *[""] * (len(header) - len(row))]
+        if place is not None:
+            whole[place] = "\n".join(filter(None, (_path(number.strip(), names) for number in whole[place].split(","))))
+        yield whole + [texts.get(whole[key], "") for texts in added.values()]
+
+
+def _records(sheets: Mapping[str, Callable[[], _Rows]], name: str) -> Iterator[dict[str, str]]:
+    """The records of a sheet; none where the workbook does not have it."""
+    rows = iter(sheets[name]() if name in sheets else ())
+    header = next(rows, [])
+    return (dict(zip(header, row, strict=False)) for row in rows)
+
+
+def _images(records: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The further photos of each product, a line each, in their order."""
+    found: dict[str, list[tuple[Decimal, str]]] = {}
+    for record in records:
+        if image := record.get("image", ""):
+            found.setdefault(record.get("product_id", ""), []).append((_number(record, "sort_order"), image))
+    return {product: "\n".join(image for _, image in sorted(images)) for product, images in found.items()}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Special:
+    """A special price, the one that counts first."""
+
+    priority: Decimal
+    price: Decimal
+    text: str
+
+
+def _specials(sheets: Mapping[str, Callable[[], _Rows]]) -> dict[str, str]:
+    """The special price of each product that has one now: of the default group of customers, or else the first one."""
+    found: dict[str, dict[str, list[_Special]]] = {}
+    for record in _records(sheets, "Specials"):
+        text = record.get("price", "")
+        if (price := amount(text, ".")) is not None and _is_now(record):
+            special = _Special(_number(record, "priority"), price, text)
+            groups = found.setdefault(record.get("customer_group", ""), {})
+            groups.setdefault(record.get("product_id", ""), []).append(special)
+    group = _DEFAULT_GROUP if _DEFAULT_GROUP in found else next(iter(found), "")
+    return {product: min(specials).text for product, specials in found.get(group, {}).items()}
+
+
+def _is_now(record: Mapping[str, str]) -> bool:
+    with suppress(RowRejected):
+        return lasts(record.get("date_start", ""), record.get("date_end", ""), datetime.now(UTC))
+    return False
+
+
+def _number(record: Mapping[str, str], name: str) -> Decimal:
+    number = amount(record.get(name, ""), ".")
+    return _LAST if number is None else number
+
+
+def _category_names(records: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, str]]:
+    """Name and parent of each category, by its number."""
+    found = {}
+    for record in records:
+        column = of_shop_language([name for name in record if name.startswith("name")])
+        if name := record.get(column, ""):
+            found[record.get("category_id", "")] = (name, record.get("parent_id", ""))
+    return found
+
+
+def _path(number: str, names: Mapping[str, tuple[str, str]]) -> str:
+    """The names of a category and those that it is in, from the root down; "" for one without a name."""
+    levels: list[str] = []
+    while number in names and len(levels) < _MAX_LEVELS:
+        name, number = names[number]
+        levels.insert(0, name)
+    return " > ".join(levels)

@@ -1,0 +1,598 @@
+"""Finds the columns of fields by their names, also with a currency, a number or the code of any language."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from django.conf import settings
+
+from product_files import file_facts, row_facts
+from product_files.column_names import FURTHER_IMAGES, LAST, SALE_PRICES, SYNONYMS, WELL_KNOWN
+from product_files.currencies import currencies_of
+from product_files.languages import LANGUAGE_NAMES, LANGUAGES
+from product_files.mapping import FIELDS, SALE_PRICE, FieldMapping, Record, says_nothing
+from product_files.rows import NoColumn
+
+_ATTRIBUTE = "attribute."
+_MAX_NOTED = 20
+# Records with the same text from which on it is no SKU if they are most: fewer may be one product twice.
+_MIN_REPEATED = 3
+# Of a name: where a table has none, whole descriptions stand in its first line.
+_MOST_CHARACTERS = 200
+_PRICES = ("price", "list_price")
+
+# Codes of currencies only where they are in capitals: `price_all`, `price_top`.
+_CODES_THAT_ARE_WORDS = frozenset(("all", "top", "try", "cup", "mad", "gel", "lak", "bam"))
+# Of Google's attributes, of Salsify's, and of eBay's, which marks those that are required.
+_PREFIX = re.compile(r"\*?\s*(?:g:|c:|salsify:)?\s*")
+_CURRENCY_AT_END = re.compile(
+    r"(?P<name>.*?\w),?[\s_\-(\[/]+(?:(?:in|en|em|в)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč|Rp|RM|Ft|TL|lei|(?i:руб\.?|грн\.?))[)\]]?"
+)
+_NUMBER = re.compile(r"(?<!\d)\d{1,2}(?!\d)")
+# Of several photos in tables of Meta: `image[0].url`.
+_INDEX = re.compile(r"\[\d{1,2}\]")
+# The language of a text, with its country, and the channel that it is for: `name.en`, `name-en_US-print`, `titel_de`, `Name (FR)`.
+_LANGUAGE_AT_END = re.compile(
+    r"(?P<name>.*?\w)\s*[\s._\-(\[:](?P<language>[A-Za-z]{2})(?:[_\-](?P<country>[A-Za-z]{2}))?[)\]]?(?:-[a-z_]+)?"
+)
+# A language by its name, or three letters: `Product Name(English)`, `/description/name[pol]`.
+_LANGUAGE_IN_BRACKETS = re.compile(r"(?P<name>.*?\w)\s*[(\[](?P<language>[^\W\d_]{3,20})[)\]]")
+# What two letters mean in the name of a column that says no country: an identifier, a number.
+_NO_LANGUAGES = frozenset(("id", "no", "nr", "is", "in", "as", "or", "to", "of", "by", "on", "up"))
+_BY_LANGUAGE = ("title", "description", "category", "tags")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownColumns:
+    """A mapping with the columns that are known by their names. notes: which, and well-known ones that are not used."""
+
+    mapping: FieldMapping
+    notes: list[str]
+
+
+def with_known_columns(
+    mapping: FieldMapping, headers: Sequence[str], *, are_paths: bool = False, sample: Iterable[Record] = ()
+) -> KnownColumns:
+    """Complete a mapping: a field that has no column yet gets the one of its name, or else one with a synonym of it.
+
+    Args:
+        mapping: takes precedence; unchanged if it is not to be completed.
+        headers: columns of the source.
+        are_paths: they are paths of XML, of which the last names count, too.
+        sample: some records. A column that is empty in all of them gives way to one that is not.
+
+    Returns:
+        The mapping, with what a report says about it.
+
+    Raises:
+        NoColumn: the text of each column that may have the SKUs is the same in most records.
+    """
+    if not mapping.automatic:
+        return KnownColumns(mapping, [])
+    sample = list(sample)
+    found, repeated = _with_own_skus(headers, mapping, sample, are_paths=are_paths)
+    by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
+    notes: list[str] = [row_facts.SKUS_REPEATED(columns=", ".join(repeated))] if repeated else []
+    if by_synonym:
+        listed = ", ".join(f"{' + '.join(columns)} → {name}" for name, columns in by_synonym.items())
+        notes.append(row_facts.KNOWN_COLUMNS(columns=listed))
+    values = dict(mapping.values)
+    if "title" not in {*found, *mapping.columns, *values} and (title := _title_of_model(headers, found, mapping)):
+        values["title"] = title
+        notes.append(row_facts.TITLE_OF_COLUMNS(title=title))
+    if column := _title_in_description(found, mapping, values, sample):
+        # Price lists have one text of an article, which names it.
+        further = _columns_of("description", [header for header in headers if header != column])
+        found = {name: columns for name, columns in found.items() if name != "description"} | {"title": (column,)}
+        found |= {"description": further} if further else {}
+        notes.append(row_facts.TITLE_OF_COLUMNS(title=column))
+    if "price" in found and "currency" not in {*found, *mapping.columns, *values}:
+        (column,) = found["price"]
+        if code := without_currency(column)[1]:
+            values["currency"] = code
+            notes.append(row_facts.CURRENCY_OF_COLUMN(currency=code, column=column))
+    if sale := _sale_column(headers, found, mapping):
+        found[SALE_PRICE] = (sale,)
+        notes.append(row_facts.SALE_PRICES(column=sale))
+    used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
+    unused = [header for header in headers if header not in used and is_well_known(header)]
+    if unused:
+        notes.append(row_facts.unused_columns(unused, _MAX_NOTED))
+    doubtful = [name for name in _DOUBTFUL if name not in {*found, *mapping.columns}]
+    left_out = frozenset(header for header in headers if header.casefold() in doubtful)
+    known = replace(mapping, columns={**found, **mapping.columns}, values=values, left_out=left_out)
+    return KnownColumns(known, notes)
+
+
+def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Sequence[Record]) -> KnownColumns:
+    """Complete a mapping of JSON by names that are nested, `images.src`: those of fields that have no column yet.
+
+    A field with one value has none of several, and a price none at all: where it is an object, it may be in cents.
+
+    Args:
+        known: what was found so far.
+        names: of the source, with dots between their levels.
+        sample: some records.
+
+    Returns:
+        The mapping, with what a report says about it.
+    """
+    mapping = known.mapping
+    if not mapping.automatic:
+        return known
+    paths: dict[str, str] = {}
+    for name in names:
+        levels = [level for level in name.split(".") if level not in _WRAPPERS]
+        if len(levels) > 1 and not name.startswith(_ATTRIBUTE) and not _THUMBNAIL.search(name):
+            paths.setdefault("/".join(levels), name)
+    found = {}
+    for field, columns in _find_paths(list(paths), mapping, {}).items():
+        (name,) = (paths[column] for column in columns)
+        values = [value for record in sample if (value := record.get(name))]
+        are_single = all(isinstance(value, str) for value in values)
+        if field == "category" and _are_numbers((name,), sample):
+            continue
+        if field in _NESTED_LISTS or (field in _NESTED_TEXTS and are_single):
+            found[field] = (name,)
+    if not found:
+        return known
+    listed = ", ".join(f"{' + '.join(columns)} → {name}" for name, columns in found.items())
+    return KnownColumns(
+        mapping.with_columns((name, column) for name, columns in found.items() for column in columns),
+        [*known.notes, row_facts.KNOWN_COLUMNS(columns=listed)],
+    )
+
+
+def _with_own_skus(
+    headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record], *, are_paths: bool
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Find the columns of fields, of which that of SKUs differs from product to product.
+
+    Returns:
+        Columns of each field, and those that are no SKUs because most products have the same text in them.
+
+    Raises:
+        NoColumn: the text of each column that may have the SKUs is the same in most records.
+    """
+    repeated: list[str] = []
+    while True:
+        free = [header for header in headers if header not in repeated]
+        found = _with_page(_with_filled(find_columns(free, mapping), free, mapping, sample), free, mapping)
+        if are_paths:
+            found = {**found, **_find_paths_with_names(free, mapping, found, sample)}
+        elif paths := _paths_of_table(free):
+            named = _find_paths(list(paths), mapping, {})
+            further = {name: tuple(paths[path] for path in columns) for name, columns in named.items()}
+            if _are_numbers(further.get("category", ()), sample):
+                del further["category"]
+            found = {**further, **found}
+        if "sku" not in found:
+            if repeated:
+                raise NoColumn("sku", file_facts.SKUS_THE_SAME(columns=", ".join(repeated)))
+            return found, []
+        if not _is_mostly_one_text(found["sku"][0], sample):
+            return found, repeated
+        repeated.append(found["sku"][0])
+
+
+def _is_mostly_one_text(column: str, sample: Iterable[Record]) -> bool:
+    """Whether most records have the same text in a column."""
+    found = ("".join(record.get(column, "")).strip() for record in sample)
+    texts = Counter(text for text in found if text and not says_nothing(text))
+    most = max(texts.values(), default=0)
+    return most >= _MIN_REPEATED and 2 * most > texts.total()
+
+
+def _with_filled(
+    found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping, sample: Iterable[Record]
+) -> dict[str, tuple[str, ...]]:
+    """The columns of fields; in place of one that is empty another one that is known for its field, as `NAME` for `TITLE`."""
+    filled = {column for record in sample for column, value in record.items() if "".join(value).strip()}
+    if not filled:
+        return found
+    if _are_numbers(found.get("category", ()), sample):
+        # Of a marketplace or a database, and no names.
+        found = {name: columns for name, columns in found.items() if name != "category"}
+    used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
+    free = [header for header in headers if header in filled and header not in used]
+    for name in [name for name, columns in found.items() if filled.isdisjoint(columns)]:
+        if columns := _columns_of(name, free):
+            found[name] = columns
+            free = [header for header in free if header not in columns]
+    return found
+
+
+def _are_numbers(columns: Sequence[str], sample: Iterable[Record]) -> bool:
+    """Whether columns have numbers only, one or several in a cell."""
+    values = (record.get(column, "") for record in sample for column in columns)
+    texts = [text for value in values for text in ([value] if isinstance(value, str) else value) if text.strip()]
+    return bool(texts) and all(_NUMBERS.fullmatch(text) for text in texts)
+
+
+def _with_page(
+    found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping
+) -> dict[str, tuple[str, ...]]:
+    """The columns of fields; the name of a product's page identifies it where nothing else does."""
+    if "title" not in found or "sku" in {*found, *mapping.columns, *mapping.values}:
+        return found
+    used = _used_columns(mapping)
+    page = next((header for header in headers if _key(header) in _PAGE_KEYS and header not in used), "")
+    return {**found, "sku": (page,)} if page else found
+
+
+def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:
+    """The column of prices of sales; "" where there is none, no other price, or columns say when a sale is."""
+    if (
+        "price" not in {*found, *mapping.columns}
+        or {SALE_PRICE, "list_price"} & mapping.columns.keys()
+        or any(_SALE_DATE.search(header) for header in headers)
+    ):
+        return ""
+    taken = _used_columns(mapping) | {column for columns in found.values() for column in columns}
+    names = (header for header in headers if header not in taken)
+    return next((header for header in names if _key(without_currency(header)[0]) in _SALE_KEYS), "")
+
+
+def _title_in_description(
+    found: Mapping[str, Sequence[str]], mapping: FieldMapping, values: Mapping[str, str], sample: Iterable[Record]
+) -> str:
+    """The column of descriptions that are as short as titles, where there have to be titles and are none; "" for none."""
+    known = {*found, *mapping.columns, *values}
+    if mapping.update_only or "title" in known or "sku" not in known:
+        return ""
+    column = next(iter(found.get("description", ())), "")
+    texts = [text for record in sample if (text := "".join(record.get(column, "")))] if column else []
+    return column if texts and all(len(text) <= _MOST_CHARACTERS and "<" not in text for text in texts) else ""
+
+
+def _title_of_model(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:
+    """Brand and model, which name a vehicle, as a constant with columns; "" without a model."""
+    model = next((header for header in headers if _key(header) in _MODEL_KEYS), "")
+    brand = [column for column in {**found, **mapping.columns}.get("brand", ()) if column != model]
+    return " ".join(f"{{{column}}}" for column in (*brand, model)) if model else ""
+
+
+def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) -> dict[str, tuple[str, ...]]:
+    """The columns of fields, by their names.
+
+    Args:
+        headers: columns of the source.
+        mapping: fields and columns that are taken already.
+
+    Returns:
+        Columns of each field that has any; each column once. A column that has the name of a field is this field's.
+    """
+    mapping = mapping or FieldMapping()
+    taken = _used_columns(mapping)
+    names = (header for header in headers if len(header.strip()) <= _MOST_CHARACTERS)
+    free = [header for header in dict.fromkeys(names) if header not in taken]
+    done = {*mapping.columns, *mapping.values}
+    found: dict[str, tuple[str, ...]] = {}
+    for name in FIELDS:
+        own = [header for header in free if header.casefold() == name]
+        if own and name not in done:
+            found[name] = (own[0],)
+            free.remove(own[0])
+    for name in SYNONYMS:
+        if name in done or name in found:
+            continue
+        if columns := _columns_of(name, free):
+            found[name] = columns
+            free = [header for header in free if header not in columns]
+    if "list_price" in found and not {"price"} & (found.keys() | done):
+        # The only price of a table is the one that people pay.
+        found["price"] = found.pop("list_price")
+    if not {"sku"} & (found.keys() | done) and "attribute.gtin" in found:
+        # A table without article numbers has barcodes instead.
+        found["sku"] = found.pop("attribute.gtin")
+    if "image" in found:
+        further = [header for header in free if _is_further_image(header)]
+        found["image"] = (*found["image"], *further)
+    return found
+
+
+def _find_paths_with_names(
+    paths: Sequence[str], mapping: FieldMapping, found: Mapping[str, Sequence[str]], sample: Sequence[Record]
+) -> dict[str, tuple[str, ...]]:
+    """The paths of fields, of which that of categories has their names, and not their numbers in a database."""
+    while _are_numbers((further := _find_paths(paths, mapping, found)).get("category", ()), sample):
+        paths = [path for path in paths if path not in further["category"]]
+    return further
+
+
+def _find_paths(
+    paths: Sequence[str], mapping: FieldMapping, found: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Paths of fields that no element of a product is named for, by the names at their ends: the shortest path of each."""
+    taken = {name for name, columns in found.items() if "/" not in columns[0]} | {*mapping.columns, *mapping.values}
+    used = _used_columns(mapping) | {path for name in taken for path in found.get(name, ())}
+    # Those of elements in which there are others: they have the texts of all.
+    used.update(parent for path in paths if "/@" not in path for parent in [path.rpartition("/")[0]] if parent)
+    further: dict[str, tuple[str, ...]] = {}
+    for name, levels in _LEVELS_OF_PATHS.items():
+        places = {key: place for place, key in enumerate(_KEYS[name])}
+        named = [
+            (path.count("/"), min(places[key] for key in keys), path)
+            for path in paths
+            if path not in used and 0 < path.count("/") <= levels and (keys := _names_of(path, name) & places.keys())
+        ]
+        if named and name not in taken:
+            path = min(named, key=lambda found: found[:2])[2]
+            further[name] = (path,)
+            used.add(path)
+    return further
+
+
+def _paths_of_table(headers: Sequence[str]) -> dict[str, str]:
+    """Columns by the paths that are their names, as a table made of XML has them: `/description/name[pol]`, `/price@gross`.
+
+    Of texts in several languages only that of the shop is here, or else the first.
+
+    Args:
+        headers: the columns.
+
+    Returns:
+        Nothing for a table whose columns are no paths.
+    """
+    by_path: dict[str, list[str]] = {}
+    for header in headers:
+        if header.startswith(("/", "@")):
+            path = _BEFORE_ATTRIBUTE.sub("/@", without_language(header)[0].strip("/"))
+            by_path.setdefault(path, []).append(header)
+    return {path: of_shop_language(named) or named[0] for path, named in by_path.items()}
+
+
+def _names_of(path: str, name: str) -> set[str]:
+    """What the end of a path may be the name of for a field: `brand/name` of a brand, `description/name` of a product."""
+    *_, parent, last = path.split("/")
+    key = _key(last.removeprefix("@"))
+    # A link is a photo, or no field.
+    if key in _LINKS and name != "image":
+        return set()
+    if key not in _SAYING_NOTHING:
+        return {_key(path), key} - _OF_OTHERS
+    return {_key(path), _key(parent), *((key,) if _key(parent) in _TEXTS else ())}
+
+
+def is_name_of(header: str, *fields: str) -> bool:
+    """Whether a column has a name of one of these fields."""
+    return any(_key(header) in _KEYS[name] for name in fields)
+
+
+def is_well_known(header: str) -> bool:
+    """Whether a column has a name that shops use, so that somebody may miss it."""
+    key = _key(without_language(header)[0])
+    return (
+        key in _WELL_KNOWN_KEYS
+        or any(key in keys for keys in _KEYS.values())
+        or _numbered_key(header) in _KEYS["category"]
+        or _is_further_image(header)
+    )
+
+
+def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a field by its names; by those that may say something else only where there is no other."""
+    return _columns_named(name, headers, _FIRST_KEYS[name]) or _columns_named(name, headers, _LAST_KEYS[name])
+
+
+def _columns_named(name: str, headers: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+    by_key = {_key(header): header for header in reversed(headers)}
+    for key in known:
+        if key in by_key:
+            return (by_key[key],)
+    of_product = {key: header for header in reversed(headers) if (key := _key_of_product(header))}
+    for key in known:
+        if key in of_product:
+            return (of_product[key],)
+    if (name in _BY_LANGUAGE or name.startswith("attribute.")) and (column := _column_by_language(headers, known)):
+        return (column,)
+    if name in _PRICES:
+        named = {
+            _key(rest): header for header in reversed(headers) for rest, code in [without_currency(header)] if code
+        }
+        return next(((named[key],) for key in known if key in named), ())
+    if name not in ("image", "category"):
+        return ()
+    # `image 1`, `image 2`: no column has the name without a number.
+    numbered = [header for header in headers if _numbered_key(header) in known]
+    return tuple(numbered if name == "category" else numbered[:1])
+
+
+def _column_by_language(headers: Sequence[str], names: Collection[str]) -> str:
+    """The column of a field whose texts are in several languages: in that of the shop, or else the first one; "" for none."""
+    split = [(header, *without_language(header)) for header in headers]
+    known = [(header, {_key(rest), _key_of_product(rest)}, language) for header, rest, language in split if language]
+    for key in names:
+        found: dict[str, str] = {}
+        for header, keys, language in known:
+            if key in keys:
+                found.setdefault(language, header)
+        if found:
+            return found.get(shop_language(), next(iter(found.values())))
+    return ""
+
+
+def shop_language() -> str:
+    """The two letters of the shop's language."""
+    return settings.LANGUAGE_CODE.partition("-")[0]
+
+
+def of_shop_language(headers: Sequence[str]) -> str:
+    """Of columns of one text in several languages, the one in that of the shop, or else the first.
+
+    Args:
+        headers: the columns.
+
+    Returns:
+        One of them; "" if there is none.
+    """
+    own = shop_language()
+    return next((header for header in headers if without_language(header)[1] == own), next(iter(headers), ""))
+
+
+def without_language(header: str) -> tuple[str, str]:
+    """A name without the language that it ends with: `name.en`, `description-de_DE-print`, `Titel (fr)`, `Name (English)`.
+
+    Args:
+        header: the name.
+
+    Returns:
+        The name, and the two letters of the language; "" for none.
+    """
+    if (named := _LANGUAGE_IN_BRACKETS.fullmatch(header.strip(" *"))) and named["language"].lower() in LANGUAGE_NAMES:
+        return named["name"], LANGUAGE_NAMES[named["language"].lower()]
+    match = _LANGUAGE_AT_END.fullmatch(header.strip())
+    if match is None:
+        return header, ""
+    language = match["language"].lower()
+    known = match["country"] is not None or language not in _NO_LANGUAGES
+    return (match["name"], language) if known and language in LANGUAGES else (header, "")
+
+
+def _is_further_image(header: str) -> bool:
+    return _key(header) in _FURTHER_KEYS or _numbered_key(header) in (_KEYS["image"].keys() | _FURTHER_KEYS)
+
+
+def _numbered_key(header: str) -> str:
+    if _INDEX.search(header):
+        return _key(_INDEX.sub("", header))
+    key = _key(header)
+    return _NUMBER.sub("", key, count=1) if _NUMBER.search(key) else ""
+
+
+def without_currency(header: str) -> tuple[str, str]:
+    """A name without the currency that it ends with: `Price (EUR)`, `price_usd`, `Prix en €`.
+
+    Args:
+        header: the name.
+
+    Returns:
+        The name, and the code of the currency; "" for none.
+    """
+    # Templates mark columns that are required.
+    match = _CURRENCY_AT_END.fullmatch(header.strip(" *"))
+    mark = match["mark"] if match else ""
+    codes = () if mark.lower() in _CODES_THAT_ARE_WORDS and not mark.isupper() else currencies_of(mark)
+    return (match["name"], codes[0]) if match and codes else (header, "")
+
+
+def _key(text: str) -> str:
+    """A name without case, accents, spaces and punctuation; "" for a text that is too long for one."""
+    name = text.strip()
+    return _key_of_name(name) if len(name) <= _MOST_CHARACTERS else ""
+
+
+# Letters that Unicode does not take apart.
+_LETTERS = str.maketrans({"ł": "l", "ß": "ss", "\u0131": "i"})
+
+
+# Here and below: each column is looked at for each field.
+@lru_cache(4096)
+def _key_of_name(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", _PREFIX.sub("", text.lower()).translate(_LETTERS))
+    return "".join(each for each in decomposed if each.isalnum())
+
+
+@lru_cache(4096)
+def _key_of_product(header: str) -> str:
+    """A name without the word for a product in it, `immagine_prodotto`, `productprice`; "" for one that has none or no other."""
+    words = _WORD.findall(header)
+    others = [word for word in words if _key(word) not in _PRODUCT_WORDS]
+    if len(others) < len(words):
+        return _key("".join(others))
+    key = _key(header)
+    return next((key.removeprefix(word) for word in _PRODUCT_WORDS if key.startswith(word)), "")
+
+
+def _keys(texts: Iterable[str]) -> dict[str, None]:
+    return dict.fromkeys(key for text in texts for name in text.split(",") if (key := _key(name)))
+
+
+def _is_its_name(name: str, columns: Sequence[str]) -> bool:
+    return [column.casefold() for column in columns] == [name.removeprefix(_ATTRIBUTE)]
+
+
+def _used_columns(mapping: FieldMapping) -> set[str]:
+    placeholders = {column for value in mapping.values.values() for column in re.findall(r"\{([^{}]+)\}", value)}
+    return {column for columns in mapping.columns.values() for column in columns} | placeholders
+
+
+# Fields that paths of XML are looked for by their ends, with the most levels that these may be deep.
+_LEVELS_OF_PATHS: Mapping[str, int] = {
+    "title": 2,
+    "sku": 1,
+    "description": 2,
+    "category": 3,
+    "brand": 2,
+    "price": 4,
+    "list_price": 4,
+    "currency": 3,
+    "available": 1,
+    "image": 5,
+}
+# Fields of nested names in JSON, with several values and with one. What is nested for a price may be in cents.
+_NESTED_LISTS = frozenset(("category", "image"))
+_NESTED_TEXTS = frozenset(("brand", "currency"))
+# Levels around what is meant, as Strapi and JSON:API have them, and photos that are too small.
+_WRAPPERS = frozenset(("data", "attributes"))
+_THUMBNAIL = re.compile(r"thumb|small|tiny|icon", re.IGNORECASE)
+# Names that only say something together with what they are in, and elements that have the texts of a product.
+_SAYING_NOTHING = frozenset(
+    ("name", "title", "value", "text", "url", "src", "href", "link", "path", "gross", "brutto", "label")
+)
+_LINKS = frozenset(("url", "src", "href", "link"))
+_TEXTS = frozenset(("description", "descriptions", "translation", "translations", "names", "texts", "info", "content"))
+# Identifiers, which other things than products have.
+_OF_OTHERS = frozenset(("id", "code", "reference"))
+# An attribute that nothing separates from its element.
+_BEFORE_ATTRIBUTE = re.compile(r"(?<=[^/])@")
+_WORD = re.compile(r"[^\W_]+")
+# The longer ones first.
+_PRODUCT_WORDS = (
+    "products",
+    "produktu",
+    "product",
+    "produkt",
+    "produits",
+    "produit",
+    "productos",
+    "producto",
+    "produtos",
+    "produto",
+    "prodotti",
+    "prodotto",
+    "artikel",
+    "articolo",
+    "articulo",
+    "article",
+    "items",
+    "item",
+    "tuote",
+    "termek",
+    "urun",
+    "vare",
+)
+_LAST_KEYS = {name: _keys([by_language.get(LAST, "")]) for name, by_language in SYNONYMS.items()}
+_FIRST_KEYS = {
+    name: _keys(texts for language, texts in by_language.items() if language != LAST)
+    for name, by_language in SYNONYMS.items()
+}
+_KEYS = {name: {**_FIRST_KEYS[name], **_LAST_KEYS[name]} for name in SYNONYMS}
+_SALE_KEYS = _keys([SALE_PRICES]).keys()
+_SALE_DATE = re.compile(
+    r"(?:sale|special|promo|offer|discount).*(?:from|to\b|start|end|date|effective|valid)", re.IGNORECASE
+)
+_PAGE_KEYS = _keys(
+    ["slug, handle, url key, permalink, url slug, seo url, url handle, friendly url, url rewritten"]
+).keys()
+# Fields whose own columns may have something else: numbers of categories, the only text of an article.
+_DOUBTFUL = ("category", "description")
+_NUMBERS = re.compile(r"[\d\s,;|>]+", re.ASCII)
+_MODEL_KEYS = _keys(["model, model name, folder id, modell, modelo, modello, модель"]).keys()
+_FURTHER_KEYS = _keys([FURTHER_IMAGES]).keys()
+_WELL_KNOWN_KEYS = _keys([WELL_KNOWN]).keys()

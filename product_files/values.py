@@ -1,0 +1,179 @@
+"""Parses prices as shops write them. Ambiguous ones are rejected, never guessed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from price_parser import Price as ParsedPrice
+
+from product_files import row_facts
+from product_files.currencies import currencies_of, decimals, precision
+from product_files.rows import RowRejected
+
+_MAX_AMOUNT = Decimal(10) ** 10
+_MAX_CHARACTERS = 60
+
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u00b4": "'", "`": "'", "\u066b": ".", "\u066c": ","})
+_PLAIN = re.compile(r"\d{1,9}(?:\.\d{1,2})?", re.ASCII)
+# `19,-` and `19.--` have no cents.
+_NO_CENTS = re.compile(r"[.,]?\s*[-\u2013\u2014]{1,2}(?=\s|$|[^\d\s-])")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)'(?=\d)")
+_GROUPS = re.compile(r"\d{1,3}(?:([., ])\d{3})?(?:\1\d{3})*")
+# Lakhs and crores: groups of two digits before the last three.
+_INDIAN_GROUPS = re.compile(r"\d{1,2}(?:,\d{2})+,\d{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An amount, and the currencies of its sign or code, the most common first; empty if it has neither."""
+
+    amount: Decimal
+    currencies: tuple[str, ...] = ()
+
+
+def parse_price(text: str, *, decimal: str = "", usual_decimal: str = "", currency: str = "") -> Price | None:
+    """Parse a price such as `1.234,50 €`, `$19.99`, `CHF 1'200.-`, `₹1,39,900` or `1299`.
+
+    Three digits after the only mark are decimals or thousands. The decimal separator decides, then what the currency has.
+
+    Args:
+        text: the price.
+        decimal: decimal separator, "." or ","; "" to detect it.
+        usual_decimal: that of other prices of the source, which decides if this price does not.
+        currency: of the price, if it names none itself.
+
+    Returns:
+        The price; None if the text is empty.
+
+    Raises:
+        RowRejected: the text is not a price, is negative, or is ambiguous.
+    """
+    text = _simplified(text)
+    if not text:
+        return None
+    if decimal != "," and _PLAIN.fullmatch(text):
+        return Price(Decimal(text))
+    before, number, after = _located(text)
+    if before.endswith("-"):
+        raise RowRejected(row_facts.PRICE_NEGATIVE(price=text))
+    found = [_currencies(affix, text) for affix in (before, after) if affix]
+    currencies = found[0] if found else ()
+    if len(found) == 2:
+        currencies = tuple(code for code in found[0] if code in found[1])
+        if not currencies:
+            raise RowRejected(row_facts.PRICE_OF_TWO_CURRENCIES(price=text))
+    if not decimal:
+        known = currency if currency in currencies or not currencies else currencies[0]
+        decimal = _decimal_separator(number, text, usual_decimal, known)
+    return Price(_amount(number, text, decimal), currencies)
+
+
+def usual_decimal(texts: Iterable[str]) -> str:
+    """The decimal separator of prices: that of all those which can be read in one way only.
+
+    Args:
+        texts: prices of one column.
+
+    Returns:
+        "." or ","; "" if no price shows it, or they differ.
+    """
+    found = set()
+    for text in texts:
+        try:
+            _, number, _ = _located(_simplified(text))
+            found.add(_evident_decimal(number))
+        except RowRejected:
+            continue
+    found -= {None, ""}
+    return str(found.pop()) if len(found) == 1 else ""
+
+
+def rounded(price: Decimal, currency: str) -> Decimal:
+    """A price with the decimals that it can be stored and paid with.
+
+    Args:
+        price: in units of the currency.
+        currency: ISO 4217 code.
+
+    Returns:
+        The same number, or the nearest one with two decimals, or with those of the currency if it has more.
+    """
+    return price.quantize(Decimal(1).scaleb(-decimals(currency)), ROUND_HALF_UP)
+
+
+def _simplified(text: str) -> str:
+    """Without the differences of digits, spaces, apostrophes and full-width letters that mean nothing."""
+    text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
+    if not text.isascii():
+        text = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in text)
+    # price-parser knows spaces between groups, but not the apostrophes of Switzerland.
+    return _BETWEEN_DIGITS.sub(" ", " ".join(text.split()))
+
+
+def _located(text: str) -> tuple[str, str, str]:
+    """What stands before the number, the number, and what stands after it."""
+    if len(text) > _MAX_CHARACTERS:
+        raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40])))
+    number = (ParsedPrice.fromstring(text).amount_text or "").strip()
+    start = text.find(number) if number else -1
+    if start < 0:
+        raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40])))
+    # A point or comma that a number ends with is none of its own: `19,-`.
+    after = _NO_CENTS.sub("", text[start + len(number) :], count=1).strip().rstrip("*").strip()
+    before = text[:start].strip()
+    if re.search(r"\d", before + after):
+        raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40])))
+    return before, number.rstrip("., "), after
+
+
+def _currencies(affix: str, text: str) -> tuple[str, ...]:
+    found = currencies_of(affix)
+    if not found and affix != ".":
+        raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40])))
+    return found
+
+
+def _evident_decimal(number: str) -> str | None:
+    """The decimal separator of this number; "" if it has no fraction, None if that can be read in two ways."""
+    points = [mark for mark in number if mark in ".,"]
+    if not points:
+        return ""
+    last = points[-1]
+    if points.count(last) > 1:
+        # Marks that occur twice are between groups.
+        return ""
+    integer, _, fraction = number.rpartition(last)
+    if len(fraction) != 3 or len(set(points)) > 1 or " " in integer:
+        return last
+    # 0.750 and 1234.567 have no groups.
+    return last if integer.startswith("0") or len(integer) > 3 else None
+
+
+def _decimal_separator(number: str, text: str, usual: str, currency: str) -> str:
+    evident = _evident_decimal(number)
+    if evident is not None:
+        return evident
+    mark = "." if "." in number else ","
+    if usual:
+        return mark if usual == mark else ""
+    if currency and precision(currency) < 3:
+        return ""
+    if currency and mark == ".":
+        return mark
+    raise RowRejected(row_facts.PRICE_AMBIGUOUS(price=text))
+
+
+def _amount(number: str, text: str, decimal: str) -> Decimal:
+    integer, _, fraction = number.rpartition(decimal) if decimal and decimal in number else (number, "", "")
+    grouped = _GROUPS.fullmatch(integer) or _INDIAN_GROUPS.fullmatch(integer) or integer.isdigit()
+    if not (grouped or (fraction and not integer)) or (fraction and not fraction.isdigit()):
+        raise RowRejected(row_facts.PRICE_UNREADABLE(price=text))
+    digits = re.sub(r"\D", "", integer)
+    amount = Decimal(f"{digits or 0}.{fraction or 0}")
+    if amount >= _MAX_AMOUNT:
+        raise RowRejected(row_facts.PRICE_TOO_LARGE(price=text))
+    return amount
