@@ -23,9 +23,10 @@
 #     UInt8    768        0.00      none
 #
 # Why guesses are wrong: eight bits are what embeddings are quantised to, and an inner product of such vectors is summed in 32 bits everywhere
-# else, as distances are here. The documentation says that the result's type is determined by the arguments', and shows small numbers, but not that the sum
-# needs more. With small vectors all is well, then the best match alone is lost, since it is the one whose product is the greatest, and what
-# comes second looks like a fair answer. With the length of a real model nothing is right. Cast one of the arrays to `Array(Float32)`.
+# else, as distances are here. The documentation says that the arguments determine the result's type, with small numbers for an example, but
+# not that the sum may need more. With small vectors all is well, then the best match alone is lost, since it is the one whose product is
+# the greatest, and what comes second looks like a fair answer. With the length of a real model nothing is right. Cast one of the arrays to
+# `Array(Float32)`.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
