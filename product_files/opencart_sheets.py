@@ -14,8 +14,10 @@ from product_files.synonyms import of_shop_language
 
 # Columns that `mappings/opencart.toml` reads.
 IMAGES, SPECIAL, CATEGORIES = "AdditionalImages.image", "Specials.price", "Categories.name"
+ATTRIBUTES = "ProductAttributes.text"
 
 _PRODUCTS = frozenset(("product_id", "model", "image_name"))
+_PRICE = "price"
 _DEFAULT_GROUP = "Default"
 _MAX_LEVELS = 20
 _LAST = Decimal("Infinity")
@@ -24,7 +26,7 @@ _Rows = Iterable[Sequence[str]]
 
 
 def with_other_sheets(rows: Iterator[list[str]], sheets: Mapping[str, Callable[[], _Rows]]) -> Iterator[list[str]]:
-    """The rows of a sheet; of OpenCart's products with the further photos, special prices and names of categories of each.
+    """The rows of a sheet; of OpenCart's products with what other sheets have: photos, prices, attributes, options, categories.
 
     Args:
         rows: with the names of the columns in the first one.
@@ -41,11 +43,18 @@ def with_other_sheets(rows: Iterator[list[str]], sheets: Mapping[str, Callable[[
     key = header.index("product_id")
     added = {
         name: texts
-        for name, texts in ((IMAGES, _images(_records(sheets, "AdditionalImages"))), (SPECIAL, _specials(sheets)))
+        for name, texts in (
+            (IMAGES, _images(_records(sheets, "AdditionalImages"))),
+            (SPECIAL, _prices(_records(sheets, "Specials"))),
+            (ATTRIBUTES, _attributes(sheets)),
+        )
         if texts
     }
     names = _category_names(_records(sheets, "Categories"))
     place = header.index("categories") if names and "categories" in header else None
+    # What everybody pays for one piece; other discounts are for larger quantities.
+    discounts = _prices(record for record in _records(sheets, "Discounts") if _is_for_one(record))
+    of_price = header.index(_PRICE) if discounts and _PRICE in header else None
     yield [CATEGORIES if at == place else name for at, name in enumerate(header)] + list(added)
     for row in rows:
         if not any(row):
@@ -54,6 +63,8 @@ def with_other_sheets(rows: Iterator[list[str]], sheets: Mapping[str, Callable[[
         whole = [*row, *[""] * (len(header) - len(row))]
         if place is not None:
             whole[place] = "\n".join(filter(None, (_path(number.strip(), names) for number in whole[place].split(","))))
+        if of_price is not None:
+            whole[of_price] = discounts.get(whole[key], whole[of_price])
         yield whole + [texts.get(whole[key], "") for texts in added.values()]
 
 
@@ -75,17 +86,17 @@ def _images(records: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Special:
-    """A special price, the one that counts first."""
+    """A special price or a discount, the one that counts first."""
 
     priority: Decimal
     price: Decimal
     text: str
 
 
-def _specials(sheets: Mapping[str, Callable[[], _Rows]]) -> dict[str, str]:
-    """The special price of each product that has one now: of the default group of customers, or else the first one."""
+def _prices(records: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The price of each product that has one now: of the default group of customers, or else the first one."""
     found: dict[str, dict[str, list[_Special]]] = {}
-    for record in _records(sheets, "Specials"):
+    for record in records:
         text = record.get("price", "")
         if (price := amount(text, ".")) is not None and _is_now(record):
             special = _Special(_number(record, "priority"), price, text)
@@ -93,6 +104,45 @@ def _specials(sheets: Mapping[str, Callable[[], _Rows]]) -> dict[str, str]:
             groups.setdefault(record.get("product_id", ""), []).append(special)
     group = _DEFAULT_GROUP if _DEFAULT_GROUP in found else next(iter(found), "")
     return {product: min(specials).text for product, specials in found.get(group, {}).items()}
+
+
+def _is_for_one(record: Mapping[str, str]) -> bool:
+    return _number(record, "quantity") == 1 and record.get("customer_group") == _DEFAULT_GROUP
+
+
+def _attributes(sheets: Mapping[str, Callable[[], _Rows]]) -> dict[str, str]:
+    """The attributes of each product and the values of its options, a line each, with a tab behind the name."""
+    # Options are no variants: they have no SKU, and those of several options are chosen independently of each other.
+    found: dict[str, list[str]] = {}
+    for sheet, name, text in (
+        ("ProductAttributes", "attribute", "text"),
+        ("ProductOptionValues", "option", "option_value"),
+    ):
+        names, texts = (_names(sheets, each) for each in (name, text))
+        for record in _records(sheets, sheet):
+            pair = [
+                " ".join(each.split())
+                for each in (
+                    _named(record, name, names),
+                    _named(record, text, texts) or _in_shop_language(record, text),
+                )
+            ]
+            if all(pair):
+                found.setdefault(record.get("product_id", ""), []).append("\t".join(pair))
+    return {product: "\n".join(lines) for product, lines in found.items()}
+
+
+_SHEETS_OF_NAMES = {"attribute": "Attributes", "option": "Options", "option_value": "OptionValues"}
+
+
+def _names(sheets: Mapping[str, Callable[[], _Rows]], kind: str) -> dict[str, str]:
+    """The names of attributes, options or their values by their numbers, which the tool writes if it is set to."""
+    records = _records(sheets, _SHEETS_OF_NAMES.get(kind, ""))
+    return {record.get(f"{kind}_id", ""): _in_shop_language(record, "name") for record in records}
+
+
+def _named(record: Mapping[str, str], kind: str, names: Mapping[str, str]) -> str:
+    return record.get(kind, "") or names.get(record.get(f"{kind}_id", ""), "")
 
 
 def _is_now(record: Mapping[str, str]) -> bool:
@@ -110,10 +160,14 @@ def _category_names(records: Iterable[Mapping[str, str]]) -> dict[str, tuple[str
     """Name and parent of each category, by its number."""
     found = {}
     for record in records:
-        column = of_shop_language([name for name in record if name.startswith("name")])
-        if name := record.get(column, ""):
+        if name := _in_shop_language(record, "name"):
             found[record.get("category_id", "")] = (name, record.get("parent_id", ""))
     return found
+
+
+def _in_shop_language(record: Mapping[str, str], column: str) -> str:
+    """The text of a column that there is for each language: `name(en-gb)`."""
+    return record.get(of_shop_language([name for name in record if name.partition("(")[0] == column]), "")
 
 
 def _path(number: str, names: Mapping[str, tuple[str, str]]) -> str:

@@ -348,9 +348,9 @@ class ShopTable(ShopExport[ShopRows]):
         for column, between, mark in self._shipped.properties:
             of_product = self._cell(product.line, column) if column in self._shipped.shared_properties else ""
             for text in (self._cell(line, column) or of_product).split(between):
-                name, found, value = (part.strip() for part in text.partition(mark))
-                if found and name and value:
-                    yield name.lower(), value
+                name, _, value = text.partition(mark)
+                if name.strip() and value.strip():
+                    yield name.strip().lower(), value.strip()
 
     def _prefixed(self, line: TableRow, prefix: str) -> Iterator[tuple[str, str]]:
         """What follows the prefix in the names of columns, and the texts of these columns."""

@@ -208,6 +208,71 @@ def test_the_sheets_of_opencart_belong_together(tmp_path: Path) -> None:
     assert (str(phone.category), camera.category) == ("electronics/phones-pdas", None)
 
 
+_OPENCART_HEADER: list[Cell] = [
+    *("product_id", "name(en-gb)", "model", "manufacturer", "image_name", "price", "stock_status_id"),
+]  # fmt: skip
+
+
+def test_attributes_and_options_of_opencart_are_attributes(tmp_path: Path) -> None:
+    sheets: dict[str, list[list[Cell]]] = {
+        "Products": [_OPENCART_HEADER, ["28", "Tee", "T-1", "Anna", "", "100.00", "7"]],
+        "ProductOptions": [
+            ["product_id", "option", "default_option_value", "required"],
+            ["28", "Size", "", "true"],
+            ["28", "Engraving", "Your text", "false"],
+        ],
+        "ProductOptionValues": [
+            ["product_id", "option", "option_value", "quantity", "subtract", "price", "price_prefix"],
+            ["28", "Size", "S", "10", "true", "0.00", "+"],
+            ["28", "Size", "M", "0", "true", "5.00", "+"],
+        ],
+        "ProductAttributes": [
+            ["product_id", "attribute_group", "attribute", "text(de-de)", "text(en-gb)"],
+            ["28", "Fabric", "Material", "Baumwolle", "Cotton"],
+            ["29", "Fabric", "Material", "Leinen", "Linen"],
+        ],
+    }
+    report = run(workbook(tmp_path / "shop.xlsx", sheets))
+
+    assert (counts(report), problems(report)) == ((1, 0, 0, 0), [])
+    assert product("T-1").attributes == {"material": "Cotton", "size": "S, M"}
+
+
+def test_numbers_of_opencart_s_attributes_and_options_have_their_names(tmp_path: Path) -> None:
+    sheets: dict[str, list[list[Cell]]] = {
+        "Products": [_OPENCART_HEADER, ["28", "Tee", "T-1", "Anna", "", "100.00", "7"]],
+        "ProductOptionValues": [["product_id", "option_id", "option_value_id"], ["28", "11", "46"], ["28", "12", "50"]],
+        "ProductAttributes": [["product_id", "attribute_id", "text(en-gb)"], ["28", "4", "Cotton"]],
+        "Options": [["option_id", "type", "name(en-gb)"], ["11", "select", "Size"]],
+        "OptionValues": [["option_value_id", "option_id", "name(en-gb)"], ["46", "11", "Small"], ["50", "12", "Red"]],
+        "Attributes": [["attribute_id", "name(en-gb)"], ["4", "Material"]],
+    }
+    run(workbook(tmp_path / "shop.xlsx", sheets))
+
+    assert product("T-1").attributes == {"material": "Cotton", "size": "Small"}
+
+
+def test_discounts_of_opencart_on_one_piece_are_the_price(tmp_path: Path) -> None:
+    header: list[Cell] = ["product_id", "customer_group", "quantity", "priority", "price", "date_start", "date_end"]
+    sheets: dict[str, list[list[Cell]]] = {
+        "Products": [
+            _OPENCART_HEADER,
+            ["28", "Tee", "T-1", "Anna", "", "100.00", "7"],
+            ["30", "Cap", "C-1", "Anna", "", "80.00", "7"],
+        ],
+        "Discounts": [
+            header,
+            ["28", "Default", "1", "1", "88.00", "0000-00-00", "0000-00-00"],
+            ["28", "Default", "10", "1", "77.00", "0000-00-00", "0000-00-00"],
+            ["30", "Wholesale", "1", "1", "40.00", "0000-00-00", "0000-00-00"],
+            ["30", "Default", "10", "1", "60.00", "0000-00-00", "0000-00-00"],
+        ],
+    }
+    run(workbook(tmp_path / "shop.xlsx", sheets))
+
+    assert (product("T-1").price, product("T-1").list_price, product("C-1").price) == (88, None, 80)
+
+
 def test_without_the_sheet_of_categories_those_of_opencart_stay_unknown(tmp_path: Path) -> None:
     header: list[Cell] = [
         "product_id",
