@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
+from unfold.sites import UnfoldAdminSite
 
 from accounts.admin.display import sentence
 from embeddings.errors import UnusablePhotos
@@ -22,12 +21,9 @@ from jobs.errors import JobInProgress
 from jobs.facts import worded
 from recommender.strips import StripComparison, compare_strips
 
-if TYPE_CHECKING:
-    from recommender.admin.site import AdminSite
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def activation(request: HttpRequest, version_id: int, site: AdminSite) -> HttpResponse:
+def activation(request: HttpRequest, version_id: int, site: UnfoldAdminSite) -> HttpResponse:
     """The page; sending its form submits the activation, or the embedding that a comparison needs.
 
     Args:

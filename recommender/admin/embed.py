@@ -15,6 +15,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
+from unfold.sites import UnfoldAdminSite
 from unfold.widgets import (
     UnfoldAdminColorInputWidget,
     UnfoldAdminDecimalFieldWidget,
@@ -41,8 +42,6 @@ from rest.addresses import base_address
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
-
-    from recommender.admin.site import AdminSite
 
 DEFAULT_LIMIT, MAX_LIMIT = 8, 24
 # What the buttons of the page send; the values of the strip are in the query string.
@@ -206,7 +205,7 @@ class PageForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def embed(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def embed(request: HttpRequest, site: UnfoldAdminSite) -> HttpResponse:
     """The page; its forms make a key, and test a page of the shop.
 
     Args:

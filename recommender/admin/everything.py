@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django.apps import apps
 from django.contrib.admin import ModelAdmin
@@ -14,6 +14,7 @@ from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
+from unfold.sites import UnfoldAdminSite
 
 from catalog.models import Product, ProductQuerySet
 from embeddings.errors import EmbeddingsError
@@ -22,9 +23,6 @@ from recommender.admin.rules import kind_label
 from recommender.admin.sidebar import Page, pages
 from recommender.queries import DEFAULT_COLLECTION
 from recommender.searching import ProductSearch, search_products
-
-if TYPE_CHECKING:
-    from recommender.admin.site import AdminSite
 
 # Rows of a kind.
 LIMIT = 6
@@ -55,7 +53,7 @@ class Group:
     found: Sequence[Found]
 
 
-def search_everything(request: HttpRequest, site: AdminSite, text: str) -> list[Group]:
+def search_everything(request: HttpRequest, site: UnfoldAdminSite, text: str) -> list[Group]:
     """What a text finds.
 
     Args:
@@ -75,7 +73,7 @@ def search_everything(request: HttpRequest, site: AdminSite, text: str) -> list[
     return [group for group in found if group.found]
 
 
-def _rows_of_lists(request: HttpRequest, site: AdminSite, text: str) -> Iterator[tuple[Page, Iterator[Found]]]:
+def _rows_of_lists(request: HttpRequest, site: UnfoldAdminSite, text: str) -> Iterator[tuple[Page, Iterator[Found]]]:
     """The rows of each list that the side bar has and the user may see."""
     for page in pages(request, permitted=False):
         if not page.model or page.model in _LEFT_OUT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
+from unfold.sites import UnfoldAdminSite
 
 from accounts.admin.display import sentence
 from embeddings.dataset import SMALL_CLASS
@@ -30,9 +31,6 @@ from training.errors import TrainingUnavailable
 from training.job_kinds import TRAIN, TRAINING_PERMISSIONS, training_verdict
 from training.readiness import CategoryPhotos, Readiness, Shortcoming, photo_readiness
 from training.submissions import check_training_allowed, submit_catalogue_training
-
-if TYPE_CHECKING:
-    from recommender.admin.site import AdminSite
 
 # So many trained versions are shown, the newest first.
 VERSIONS = 3
@@ -63,7 +61,7 @@ def may_train(request: HttpRequest) -> bool:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def improve(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def improve(request: HttpRequest, site: UnfoldAdminSite) -> HttpResponse:
     """The page of a collection: `collection`, the whole catalogue's by default; sending its form submits the training.
 
     Args:

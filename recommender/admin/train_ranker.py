@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
@@ -12,6 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
+from unfold.sites import UnfoldAdminSite
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
 
 from accounts.admin.display import sentence
@@ -28,9 +29,6 @@ from recommender.job_kinds import RANKER_PERMISSIONS
 from recommender.queries import DEFAULT_COLLECTION
 from recommender.ranker_submissions import MAX_JUDGEMENTS_BYTES, submit_ranker_training
 from training.errors import TrainingUnavailable
-
-if TYPE_CHECKING:
-    from recommender.admin.site import AdminSite
 
 JUDGEMENTS, CLICKS = "judgements", "clicks"
 
@@ -83,7 +81,7 @@ class RankerForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def train_ranker(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def train_ranker(request: HttpRequest, site: UnfoldAdminSite) -> HttpResponse:
     """The page, whose form submits a training.
 
     Args:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django.core.cache import caches
 from django.core.exceptions import PermissionDenied
@@ -15,13 +15,11 @@ from django.shortcuts import render
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
+from unfold.sites import UnfoldAdminSite
 
 from embeddings.models import Collection
 from recommender.dashboard import EVENTS_CACHE_S
 from recommender.visitor_report import PERIODS, Series, VisitorReport, visitor_report
-
-if TYPE_CHECKING:
-    from recommender.admin.site import AdminSite
 
 # A chart of unfold's own: its colours follow the scheme, and its legend is the heading above it.
 _OPTIONS = {
@@ -56,7 +54,7 @@ def may_see_visitors(request: HttpRequest) -> bool:
 
 
 @require_safe
-def visitors(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def visitors(request: HttpRequest, site: UnfoldAdminSite) -> HttpResponse:
     """The page of a period: `days`, 28 by default; of a collection, `collection`, or all.
 
     Args:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
+from unfold.sites import UnfoldAdminSite
 
 from embeddings.models import Collection
 from recommender.queries import DEFAULT_COLLECTION
-
-if TYPE_CHECKING:
-    from recommender.admin.site import AdminSite
 
 
 def may_search(request: HttpRequest) -> bool:
@@ -24,7 +20,7 @@ def may_search(request: HttpRequest) -> bool:
 
 
 @require_safe
-def visual_search(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def visual_search(request: HttpRequest, site: UnfoldAdminSite) -> HttpResponse:
     """The page; the widget runs the search.
 
     Args:
