@@ -27,10 +27,11 @@ from product_files.api_systems import (
 from product_files.api_systems.base import ApiSystem, Price, Product, Variant
 from product_files.encodings import find_encoding
 from product_files.html_text import html_to_text
-from product_files.json_objects import JsonUnreadable, as_text, json_objects
+from product_files.json_objects import JsonUnreadable, as_text
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.product_data import DEFAULT_CURRENCY
+from product_files.related_objects import joined_objects
 from product_files.rows import Row
 from product_files.shop_rows import ShopExport, ShopProduct, ShopRows, SkusOfFile, machine_price, with_list_price
 
@@ -83,9 +84,10 @@ class ApiProducts(ShopExport[ShopRows]):
 
     def __iter__(self) -> Iterator[Row]:
         number = self._others = 0
-        with closing(SkusOfFile()) as skus:
+        opened = joined_objects(self._path, self._encoding, self._system.relations)
+        with closing(SkusOfFile()) as skus, opened as objects:
             try:
-                for number, content in enumerate(json_objects(self._path, self._encoding), start=1):
+                for number, content in enumerate(objects, start=1):
                     product = self._system.product(content)
                     if product is None:
                         self._others += 1

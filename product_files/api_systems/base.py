@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -84,6 +84,19 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class Relations:
+    """How objects of a file need others of it, which may stand behind them.
+
+    Attributes:
+        kept: what others need of an object, with the key that each looks it up by. Of several with one key, the first counts.
+        joined: an object with what it needs, which the function returns by its key; an empty object for a key without any.
+    """
+
+    kept: Callable[[Content], Iterable[tuple[str, Content]]]
+    joined: Callable[[Content, Callable[[str], Content]], Content]
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSystem:
     """A shop system.
 
@@ -91,11 +104,13 @@ class ApiSystem:
         name: for people.
         marks: names that its products have, and those of no other system together; any of several such groups.
         product: reads a product; None for an object that is none.
+        relations: between its objects; None if each stands alone.
     """
 
     name: str
     marks: tuple[tuple[str, ...], ...]
     product: Callable[[Content], Product | None]
+    relations: Relations | None = None
 
     def matches(self, head: str) -> bool:
         """Whether a file with these first characters has its products."""

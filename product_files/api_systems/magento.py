@@ -5,19 +5,41 @@ https://developer.adobe.com/commerce/webapi/rest/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from product_files.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag, number_of
+from product_files.api_systems.base import (
+    ApiSystem,
+    Content,
+    Price,
+    Product,
+    Relations,
+    Variant,
+    dict_of,
+    flag,
+    list_of,
+    number_of,
+)
 from product_files.json_objects import as_text, dicts_of, text_of
 from product_files.rows import RowRejected
 from product_files.shop_rows import lasts
 
 # Their prices are those of the products that they consist of: the API answers 0.
 _WITHOUT_PRICE = ("configurable", "grouped", "bundle")
+# Of a variant, the SKU of the configurable product that lists its id.
+_PARENT = "lookalike_parent"
 
 
-def _product(content: Content) -> Product:
+def read_product(content: Content, now: datetime | None = None) -> Product:
+    """Read a product.
+
+    Args:
+        content: as the API answers it.
+        now: time that decides whether a sale is on; by default the current time.
+
+    Returns:
+        The product, with one variant.
+    """
     custom = {
         text_of(each, "attribute_code"): as_text(each.get("value")) for each in dicts_of(content, "custom_attributes")
     }
@@ -28,14 +50,16 @@ def _product(content: Content) -> Product:
     ]
     status = text_of(content, "status")
     return Product(
-        family=text_of(content, "sku"),
+        family=text_of(content, _PARENT) or text_of(content, "sku"),
+        has_relatives=_PARENT in content or bool(_links(content)),
+        key=text_of(content, "sku"),
         title=text_of(content, "name"),
         description=custom.get("description") or custom.get("short_description", ""),
         active=status == "1" if status else None,
         variants=[
             Variant(
                 sku=text_of(content, "sku"),
-                prices=_prices(content, custom),
+                prices=_prices(content, custom, now or datetime.now(UTC)),
                 available=flag(dict_of(content, "extension_attributes", "stock_item"), "is_in_stock"),
                 photos=[name for name in (custom.get("image", ""), *gallery) if name not in ("", "no_selection")],
             )
@@ -43,17 +67,31 @@ def _product(content: Content) -> Product:
     )
 
 
-def _prices(content: Content, custom: dict[str, str]) -> Sequence[Price]:
+def _links(content: Content) -> Sequence[str]:
+    """The ids of the variants of a configurable product."""
+    return [as_text(each) for each in list_of(dict_of(content, "extension_attributes"), "configurable_product_links")]
+
+
+def _kept(content: Content) -> Iterator[tuple[str, Content]]:
+    for number in _links(content):
+        yield number, {_PARENT: text_of(content, "sku")}
+
+
+def _joined(content: Content, recall: Callable[[str], Content]) -> Content:
+    return {**content, **recall(text_of(content, "id"))}
+
+
+def _prices(content: Content, custom: dict[str, str], now: datetime) -> Sequence[Price]:
     if text_of(content, "type_id") in _WITHOUT_PRICE and not number_of(text_of(content, "price")):
         return ()
     price, special = text_of(content, "price"), custom.get("special_price", "")
     try:
         # The last day is a part of the sale.
         ends = custom.get("special_to_date", "").removesuffix(" 00:00:00")
-        counts = lasts(custom.get("special_from_date", ""), ends, datetime.now(UTC))
+        counts = lasts(custom.get("special_from_date", ""), ends, now)
     except RowRejected:
         counts = False
     return [Price(special, price) if special and counts else Price(price)]
 
 
-SYSTEM = ApiSystem("Magento", (("custom_attributes", "attribute_code"),), _product)
+SYSTEM = ApiSystem("Magento", (("custom_attributes", "attribute_code"),), read_product, Relations(_kept, _joined))

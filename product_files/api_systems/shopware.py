@@ -5,8 +5,24 @@ https://shopware.stoplight.io/docs/store-api
 
 from __future__ import annotations
 
-from product_files.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag, number_of
+from collections.abc import Callable, Iterator
+
+from product_files.api_systems.base import (
+    ApiSystem,
+    Content,
+    Price,
+    Product,
+    Relations,
+    Variant,
+    dict_of,
+    flag,
+    number_of,
+)
 from product_files.json_objects import as_text, dicts_of, text_of
+
+_TRANSLATED = ("name", "description")
+# What a variant has of its product where it has nothing itself; the Admin API leaves it out without the header `sw-inheritance`.
+_INHERITED = (*_TRANSLATED, "translated", "price", "cover", "media", "manufacturer", "categories", "active")
 
 
 def _product(content: Content) -> Product:
@@ -48,6 +64,24 @@ def _product(content: Content) -> Product:
     )
 
 
+def _kept(content: Content) -> Iterator[tuple[str, Content]]:
+    if not text_of(content, "parentId") and text_of(content, "childCount") != "0":
+        yield text_of(content, "id"), {name: content[name] for name in _INHERITED if not _is_empty(content, name)}
+
+
+def _joined(content: Content, recall: Callable[[str], Content]) -> Content:
+    parent = recall(text_of(content, "parentId"))
+    return {
+        **content,
+        **{name: value for name, value in parent.items() if _is_empty(content, name)},
+        "translated": {name: _translated(content, name) or _translated(parent, name) for name in _TRANSLATED},
+    }
+
+
+def _is_empty(content: Content, name: str) -> bool:
+    return content.get(name) in (None, "", [], {})
+
+
 def _translated(content: Content, name: str) -> str:
     return text_of(dict_of(content, "translated"), name) or text_of(content, name)
 
@@ -64,4 +98,9 @@ def _price(content: Content) -> Price:
     return Price(text_of(first, "gross"), text_of(dict_of(first, "listPrice"), "gross"))
 
 
-SYSTEM = ApiSystem("Shopware", (("productNumber", "translated"), ("productNumber", "manufacturerId")), _product)
+SYSTEM = ApiSystem(
+    "Shopware",
+    (("productNumber", "translated"), ("productNumber", "manufacturerId")),
+    _product,
+    Relations(_kept, _joined),
+)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from product_files.api_systems.base import Price
+from product_files.api_systems.magento import read_product
 from product_files.mapping import FieldMapping
 from product_files.rows import Row
 from product_files.sources import detect_format, open_catalogue
@@ -205,12 +207,17 @@ def test_products_of_magento_s_rest_api(tmp_path: Path) -> None:
     assert (of(row).available, of(row).active, photos(row)) == (False, False, ["/b/a/bag.jpg"])
 
 
-def test_a_sale_of_magento_s_rest_api_lasts_for_its_last_day(tmp_path: Path) -> None:
-    today = datetime.now(UTC).strftime("%Y-%m-%d 00:00:00")
-    sale = {"special_price": "30.0000", "special_from_date": today, "special_to_date": today}
+def test_a_sale_of_magento_s_rest_api_lasts_for_its_last_day() -> None:
+    sale = {
+        "special_price": "30.0000",
+        "special_from_date": "2026-12-30 00:00:00",
+        "special_to_date": "2026-12-31 00:00:00",
+    }
     custom = [{"attribute_code": name, "value": value} for name, value in sale.items()]
     bag = {"sku": "b1", "name": "Bag", "price": 34, "custom_attributes": custom}
-    assert prices(written(tmp_path, {"items": [bag]})) == [("b1", Decimal(30), Decimal(34), "EUR")]
+    evening, next_year = datetime(2026, 12, 31, 23, 59, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    of_evening, of_next_year = (read_product(bag, now).variants[0].prices for now in (evening, next_year))
+    assert (of_evening, of_next_year) == ([Price("30.0000", "34")], [Price("34")])
 
 
 def test_a_configurable_product_of_magento_s_rest_api_has_no_price(tmp_path: Path) -> None:
@@ -223,6 +230,67 @@ def test_a_configurable_product_of_magento_s_rest_api_has_no_price(tmp_path: Pat
     }
     free = {**tee, "sku": "f", "type_id": "simple"}
     assert [of(row).price for row in rows(written(tmp_path, {"items": [tee, free]}))] == [None, Decimal(0)]
+
+
+def _magento(number: int, sku: str, kind: str = "simple", links: list[int] | None = None) -> dict[str, Any]:
+    return {
+        "id": number,
+        "sku": sku,
+        "name": sku,
+        "price": 10,
+        "status": 1,
+        "type_id": kind,
+        "extension_attributes": {"configurable_product_links": links} if links else {},
+        "custom_attributes": [{"attribute_code": "description", "value": ""}],
+    }
+
+
+@pytest.mark.django_db
+def test_a_configurable_product_of_magento_s_rest_api_and_those_that_it_lists_are_a_family(tmp_path: Path) -> None:
+    tee = _magento(7, "tee", "configurable", [5, 8])
+    items = [_magento(5, "tee-s"), _magento(6, "mug"), tee, _magento(8, "tee-m")]
+    report = run(written(tmp_path, {"items": items, "total_count": 4}))
+    assert (counts(report), families()) == ((4, 0, 0, 0), {"tee": {"tee", "tee-s", "tee-m"}, "mug": {"mug"}})
+
+
+def test_variants_of_shopware_s_admin_api_have_what_their_product_has(tmp_path: Path) -> None:
+    nothing: dict[str, Any] = {
+        "name": None,
+        "translated": {"name": None, "description": None},
+        "price": None,
+        "cover": None,
+        "media": [],
+    }
+    nothing |= {"manufacturer": None, "categories": [], "active": None, "manufacturerId": None}
+    small = {**nothing, "id": "s", "parentId": "p", "productNumber": "T.1", "stock": 3}
+    large = {**small, "id": "l", "productNumber": "T.2", "price": [{"gross": 25}], "name": "Large tee", "active": True}
+    alone = {**small, "id": "x", "parentId": "elsewhere", "productNumber": "X.1"}
+    tee = {
+        **small,
+        "id": "p",
+        "parentId": None,
+        "childCount": 2,
+        "productNumber": "T",
+        "translated": {"name": "Tee", "description": "Soft"},
+        "price": [{"gross": 20}],
+        "cover": {"media": {"url": "https://example.com/1.jpg"}},
+        "manufacturer": {"translated": {"name": "Anna"}},
+        "categories": [{"name": "Tees", "breadcrumb": ["Catalogue", "Tees"]}],
+        "active": False,
+    }
+    found = rows(written(tmp_path, {"total": 4, "data": [small, large, tee, alone]}))
+    assert [(of(row).title, of(row).price, of(row).family) for row in found[:3]] == [
+        ("Tee", Decimal(20), "p"),
+        ("Large tee", Decimal(25), "p"),
+        ("Tee", Decimal(20), "p"),
+    ]
+    first, second = map(of, found[:2])
+    assert (first.description, first.brand, first.category, first.active) == ("Soft", "Anna", ("Tees",), False)
+    assert (second.active, photos(found[0]), found[3].error) == (
+        True,
+        ["https://example.com/1.jpg"],
+        "the title is empty",
+    )
 
 
 def test_products_of_shopware_s_store_api(tmp_path: Path) -> None:
