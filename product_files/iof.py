@@ -9,12 +9,12 @@ from pathlib import Path
 from babel.core import get_global
 
 from product_files import row_facts
+from product_files.header_names import shop_language
 from product_files.html_text import html_to_text
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row
 from product_files.shop_rows import ShopExport, ShopProduct, ShopRows, amount, machine_price, with_list_price
-from product_files.synonyms import shop_language
 from product_files.xml_items import FeedSyntaxError, Item, XmlFile, XmlParser, other_root, rows_of_items
 
 ROOT = "offer"

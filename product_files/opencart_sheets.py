@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from product_files.header_names import of_shop_language
 from product_files.rows import RowRejected
 from product_files.shop_rows import amount, lasts
-from product_files.synonyms import of_shop_language
 
 # Columns that `mappings/opencart.toml` reads.
 IMAGES, SPECIAL, CATEGORIES = "AdditionalImages.image", "Specials.price", "Categories.name"

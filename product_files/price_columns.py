@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from product_files.currencies import currencies_of
+from product_files.header_names import without_currency
 from product_files.shipped_mappings import header_key
-from product_files.synonyms import without_currency
 
 
 class PriceColumns:

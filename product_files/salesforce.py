@@ -15,12 +15,12 @@ from typing import cast
 
 from product_files import row_facts
 from product_files.cell_lists import deepest_first, levels_of
+from product_files.header_names import shop_language
 from product_files.html_text import html_to_text
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder, is_link
 from product_files.rows import Row
 from product_files.shop_rows import ShopExport, ShopProduct, ShopRows
-from product_files.synonyms import shop_language
 from product_files.temporary_database import TemporaryDatabase, key_text, text_key
 from product_files.xml_items import Item, XmlFile, other_root, rows_of_items
 

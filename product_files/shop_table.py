@@ -15,6 +15,7 @@ from product_files import file_facts, row_facts
 from product_files.availability import says_yes
 from product_files.cell_lists import deepest_first, split_photos
 from product_files.csv_file import CsvTable, TableRow
+from product_files.header_names import of_shop_language, shop_language
 from product_files.html_text import html_to_text
 from product_files.mapping import FieldMapping
 from product_files.minor_units import first_price
@@ -33,7 +34,6 @@ from product_files.shop_rows import (
     split_escaped,
     with_list_price,
 )
-from product_files.synonyms import of_shop_language, shop_language
 
 _MAX_LINES = 5000
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-
-from django.conf import settings
 
 from product_files import file_facts, row_facts
 from product_files.column_names import FURTHER_IMAGES, LAST, SALE_PRICES, SYNONYMS, WELL_KNOWN
-from product_files.currencies import currencies_of
-from product_files.languages import LANGUAGE_NAMES, LANGUAGES
+from product_files.header_names import (
+    MAX_CHARACTERS,
+    key_of,
+    keys_of,
+    numbered_key,
+    of_shop_language,
+    product_key,
+    shop_language,
+    without_currency,
+    without_language,
+)
 from product_files.mapping import FIELDS, SALE_PRICE, FieldMapping, Record, says_nothing
 from product_files.rows import NoColumn
 
@@ -22,28 +27,8 @@ _ATTRIBUTE = "attribute."
 _MAX_NOTED = 20
 # Records with the same text from which on it is no SKU if they are most: fewer may be one product twice.
 _MIN_REPEATED = 3
-# Of a name: where a table has none, whole descriptions stand in its first line.
-_MOST_CHARACTERS = 200
 _PRICES = ("price", "list_price")
 
-# Codes of currencies only where they are in capitals: `price_all`, `price_top`.
-_CODES_THAT_ARE_WORDS = frozenset(("all", "top", "try", "cup", "mad", "gel", "lak", "bam"))
-# Of Google's attributes, of Salsify's, and of eBay's, which marks those that are required.
-_PREFIX = re.compile(r"\*?\s*(?:g:|c:|salsify:)?\s*")
-_CURRENCY_AT_END = re.compile(
-    r"(?P<name>.*?\w),?[\s_\-(\[/]+(?:(?:in|en|em|в)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč|Rp|RM|Ft|TL|lei|(?i:руб\.?|грн\.?))[)\]]?"
-)
-_NUMBER = re.compile(r"(?<!\d)\d{1,2}(?!\d)")
-# Of several photos in tables of Meta: `image[0].url`.
-_INDEX = re.compile(r"\[\d{1,2}\]")
-# The language of a text, with its country, and the channel that it is for: `name.en`, `name-en_US-print`, `titel_de`, `Name (FR)`.
-_LANGUAGE_AT_END = re.compile(
-    r"(?P<name>.*?\w)\s*[\s._\-(\[:](?P<language>[A-Za-z]{2})(?:[_\-](?P<country>[A-Za-z]{2}))?[)\]]?(?:-[a-z_]+)?"
-)
-# A language by its name, or three letters: `Product Name(English)`, `/description/name[pol]`.
-_LANGUAGE_IN_BRACKETS = re.compile(r"(?P<name>.*?\w)\s*[(\[](?P<language>[^\W\d_]{3,20})[)\]]")
-# What two letters mean in the name of a column that says no country: an identifier, a number.
-_NO_LANGUAGES = frozenset(("id", "no", "nr", "is", "in", "as", "or", "to", "of", "by", "on", "up"))
 _BY_LANGUAGE = ("title", "description", "category", "tags")
 
 
@@ -221,7 +206,7 @@ def _with_page(
     if "title" not in found or "sku" in {*found, *mapping.columns, *mapping.values}:
         return found
     used = _used_columns(mapping)
-    page = next((header for header in headers if _key(header) in _PAGE_KEYS and header not in used), "")
+    page = next((header for header in headers if key_of(header) in _PAGE_KEYS and header not in used), "")
     return {**found, "sku": (page,)} if page else found
 
 
@@ -235,7 +220,7 @@ def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], map
         return ""
     taken = _used_columns(mapping) | {column for columns in found.values() for column in columns}
     names = (header for header in headers if header not in taken)
-    return next((header for header in names if _key(without_currency(header)[0]) in _SALE_KEYS), "")
+    return next((header for header in names if key_of(without_currency(header)[0]) in _SALE_KEYS), "")
 
 
 def _title_in_description(
@@ -247,12 +232,12 @@ def _title_in_description(
         return ""
     column = next(iter(found.get("description", ())), "")
     texts = [text for record in sample if (text := "".join(record.get(column, "")))] if column else []
-    return column if texts and all(len(text) <= _MOST_CHARACTERS and "<" not in text for text in texts) else ""
+    return column if texts and all(len(text) <= MAX_CHARACTERS and "<" not in text for text in texts) else ""
 
 
 def _title_of_model(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:
     """Brand and model, which name a vehicle, as a constant with columns; "" without a model."""
-    model = next((header for header in headers if _key(header) in _MODEL_KEYS), "")
+    model = next((header for header in headers if key_of(header) in _MODEL_KEYS), "")
     brand = [column for column in {**found, **mapping.columns}.get("brand", ()) if column != model]
     return " ".join(f"{{{column}}}" for column in (*brand, model)) if model else ""
 
@@ -269,7 +254,7 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
     """
     mapping = mapping or FieldMapping()
     taken = _used_columns(mapping)
-    names = (header for header in headers if len(header.strip()) <= _MOST_CHARACTERS)
+    names = (header for header in headers if len(header.strip()) <= MAX_CHARACTERS)
     free = [header for header in dict.fromkeys(names) if header not in taken]
     done = {*mapping.columns, *mapping.values}
     found: dict[str, tuple[str, ...]] = {}
@@ -350,27 +335,27 @@ def _paths_of_table(headers: Sequence[str]) -> dict[str, str]:
 def _names_of(path: str, name: str) -> set[str]:
     """What the end of a path may be the name of for a field: `brand/name` of a brand, `description/name` of a product."""
     *_, parent, last = path.split("/")
-    key = _key(last.removeprefix("@"))
+    key = key_of(last.removeprefix("@"))
     # A link is a photo, or no field.
     if key in _LINKS and name != "image":
         return set()
     if key not in _SAYING_NOTHING:
-        return {_key(path), key} - _OF_OTHERS
-    return {_key(path), _key(parent), *((key,) if _key(parent) in _TEXTS else ())}
+        return {key_of(path), key} - _OF_OTHERS
+    return {key_of(path), key_of(parent), *((key,) if key_of(parent) in _TEXTS else ())}
 
 
 def is_name_of(header: str, *fields: str) -> bool:
     """Whether a column has a name of one of these fields."""
-    return any(_key(header) in _KEYS[name] for name in fields)
+    return any(key_of(header) in _KEYS[name] for name in fields)
 
 
 def is_well_known(header: str) -> bool:
     """Whether a column has a name that shops use, so that somebody may miss it."""
-    key = _key(without_language(header)[0])
+    key = key_of(without_language(header)[0])
     return (
         key in _WELL_KNOWN_KEYS
         or any(key in keys for keys in _KEYS.values())
-        or _numbered_key(header) in _KEYS["category"]
+        or numbered_key(header) in _KEYS["category"]
         or _is_further_image(header)
     )
 
@@ -381,11 +366,11 @@ def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
 
 
 def _columns_named(name: str, headers: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
-    by_key = {_key(header): header for header in reversed(headers)}
+    by_key = {key_of(header): header for header in reversed(headers)}
     for key in known:
         if key in by_key:
             return (by_key[key],)
-    of_product = {key: header for header in reversed(headers) if (key := _key_of_product(header))}
+    of_product = {key: header for header in reversed(headers) if (key := product_key(header))}
     for key in known:
         if key in of_product:
             return (of_product[key],)
@@ -393,20 +378,20 @@ def _columns_named(name: str, headers: Sequence[str], known: Collection[str]) ->
         return (column,)
     if name in _PRICES:
         named = {
-            _key(rest): header for header in reversed(headers) for rest, code in [without_currency(header)] if code
+            key_of(rest): header for header in reversed(headers) for rest, code in [without_currency(header)] if code
         }
         return next(((named[key],) for key in known if key in named), ())
     if name not in ("image", "category"):
         return ()
     # `image 1`, `image 2`: no column has the name without a number.
-    numbered = [header for header in headers if _numbered_key(header) in known]
+    numbered = [header for header in headers if numbered_key(header) in known]
     return tuple(numbered if name == "category" else numbered[:1])
 
 
 def _column_by_language(headers: Sequence[str], names: Collection[str]) -> str:
     """The column of a field whose texts are in several languages: in that of the shop, or else the first one; "" for none."""
     split = [(header, *without_language(header)) for header in headers]
-    known = [(header, {_key(rest), _key_of_product(rest)}, language) for header, rest, language in split if language]
+    known = [(header, {key_of(rest), product_key(rest)}, language) for header, rest, language in split if language]
     for key in names:
         found: dict[str, str] = {}
         for header, keys, language in known:
@@ -417,100 +402,8 @@ def _column_by_language(headers: Sequence[str], names: Collection[str]) -> str:
     return ""
 
 
-def shop_language() -> str:
-    """The two letters of the shop's language."""
-    return settings.LANGUAGE_CODE.partition("-")[0]
-
-
-def of_shop_language(headers: Sequence[str]) -> str:
-    """Of columns of one text in several languages, the one in that of the shop, or else the first.
-
-    Args:
-        headers: the columns.
-
-    Returns:
-        One of them; "" if there is none.
-    """
-    own = shop_language()
-    return next((header for header in headers if without_language(header)[1] == own), next(iter(headers), ""))
-
-
-def without_language(header: str) -> tuple[str, str]:
-    """A name without the language that it ends with: `name.en`, `description-de_DE-print`, `Titel (fr)`, `Name (English)`.
-
-    Args:
-        header: the name.
-
-    Returns:
-        The name, and the two letters of the language; "" for none.
-    """
-    if (named := _LANGUAGE_IN_BRACKETS.fullmatch(header.strip(" *"))) and named["language"].lower() in LANGUAGE_NAMES:
-        return named["name"], LANGUAGE_NAMES[named["language"].lower()]
-    match = _LANGUAGE_AT_END.fullmatch(header.strip())
-    if match is None:
-        return header, ""
-    language = match["language"].lower()
-    known = match["country"] is not None or language not in _NO_LANGUAGES
-    return (match["name"], language) if known and language in LANGUAGES else (header, "")
-
-
 def _is_further_image(header: str) -> bool:
-    return _key(header) in _FURTHER_KEYS or _numbered_key(header) in (_KEYS["image"].keys() | _FURTHER_KEYS)
-
-
-def _numbered_key(header: str) -> str:
-    if _INDEX.search(header):
-        return _key(_INDEX.sub("", header))
-    key = _key(header)
-    return _NUMBER.sub("", key, count=1) if _NUMBER.search(key) else ""
-
-
-def without_currency(header: str) -> tuple[str, str]:
-    """A name without the currency that it ends with: `Price (EUR)`, `price_usd`, `Prix en €`.
-
-    Args:
-        header: the name.
-
-    Returns:
-        The name, and the code of the currency; "" for none.
-    """
-    # Templates mark columns that are required.
-    match = _CURRENCY_AT_END.fullmatch(header.strip(" *"))
-    mark = match["mark"] if match else ""
-    codes = () if mark.lower() in _CODES_THAT_ARE_WORDS and not mark.isupper() else currencies_of(mark)
-    return (match["name"], codes[0]) if match and codes else (header, "")
-
-
-def _key(text: str) -> str:
-    """A name without case, accents, spaces and punctuation; "" for a text that is too long for one."""
-    name = text.strip()
-    return _key_of_name(name) if len(name) <= _MOST_CHARACTERS else ""
-
-
-# Letters that Unicode does not take apart.
-_LETTERS = str.maketrans({"ł": "l", "ß": "ss", "\u0131": "i"})
-
-
-# Here and below: each column is looked at for each field.
-@lru_cache(4096)
-def _key_of_name(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", _PREFIX.sub("", text.lower()).translate(_LETTERS))
-    return "".join(each for each in decomposed if each.isalnum())
-
-
-@lru_cache(4096)
-def _key_of_product(header: str) -> str:
-    """A name without the word for a product in it, `immagine_prodotto`, `productprice`; "" for one that has none or no other."""
-    words = _WORD.findall(header)
-    others = [word for word in words if _key(word) not in _PRODUCT_WORDS]
-    if len(others) < len(words):
-        return _key("".join(others))
-    key = _key(header)
-    return next((key.removeprefix(word) for word in _PRODUCT_WORDS if key.startswith(word)), "")
-
-
-def _keys(texts: Iterable[str]) -> dict[str, None]:
-    return dict.fromkeys(key for text in texts for name in text.split(",") if (key := _key(name)))
+    return key_of(header) in _FURTHER_KEYS or numbered_key(header) in (_KEYS["image"].keys() | _FURTHER_KEYS)
 
 
 def _is_its_name(name: str, columns: Sequence[str]) -> bool:
@@ -551,48 +444,22 @@ _TEXTS = frozenset(("description", "descriptions", "translation", "translations"
 _OF_OTHERS = frozenset(("id", "code", "reference"))
 # An attribute that nothing separates from its element.
 _BEFORE_ATTRIBUTE = re.compile(r"(?<=[^/])@")
-_WORD = re.compile(r"[^\W_]+")
-# The longer ones first.
-_PRODUCT_WORDS = (
-    "products",
-    "produktu",
-    "product",
-    "produkt",
-    "produits",
-    "produit",
-    "productos",
-    "producto",
-    "produtos",
-    "produto",
-    "prodotti",
-    "prodotto",
-    "artikel",
-    "articolo",
-    "articulo",
-    "article",
-    "items",
-    "item",
-    "tuote",
-    "termek",
-    "urun",
-    "vare",
-)
-_LAST_KEYS = {name: _keys([by_language.get(LAST, "")]) for name, by_language in SYNONYMS.items()}
+_LAST_KEYS = {name: keys_of([by_language.get(LAST, "")]) for name, by_language in SYNONYMS.items()}
 _FIRST_KEYS = {
-    name: _keys(texts for language, texts in by_language.items() if language != LAST)
+    name: keys_of(texts for language, texts in by_language.items() if language != LAST)
     for name, by_language in SYNONYMS.items()
 }
 _KEYS = {name: {**_FIRST_KEYS[name], **_LAST_KEYS[name]} for name in SYNONYMS}
-_SALE_KEYS = _keys([SALE_PRICES]).keys()
+_SALE_KEYS = keys_of([SALE_PRICES]).keys()
 _SALE_DATE = re.compile(
     r"(?:sale|special|promo|offer|discount).*(?:from|to\b|start|end|date|effective|valid)", re.IGNORECASE
 )
-_PAGE_KEYS = _keys(
+_PAGE_KEYS = keys_of(
     ["slug, handle, url key, permalink, url slug, seo url, url handle, friendly url, url rewritten"]
 ).keys()
 # Fields whose own columns may have something else: numbers of categories, the only text of an article.
 _DOUBTFUL = ("category", "description")
 _NUMBERS = re.compile(r"[\d\s,;|>]+", re.ASCII)
-_MODEL_KEYS = _keys(["model, model name, folder id, modell, modelo, modello, модель"]).keys()
-_FURTHER_KEYS = _keys([FURTHER_IMAGES]).keys()
-_WELL_KNOWN_KEYS = _keys([WELL_KNOWN]).keys()
+_MODEL_KEYS = keys_of(["model, model name, folder id, modell, modelo, modello, модель"]).keys()
+_FURTHER_KEYS = keys_of([FURTHER_IMAGES]).keys()
+_WELL_KNOWN_KEYS = keys_of([WELL_KNOWN]).keys()

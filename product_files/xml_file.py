@@ -9,12 +9,13 @@ from itertools import islice
 from pathlib import Path
 
 from product_files import file_facts, row_facts
+from product_files.header_names import shop_language
 from product_files.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuilder
 from product_files.nested_variants import NestedVariants, are_variants, is_named_for_variants
 from product_files.photo_files import PhotoFolder
 from product_files.record_models import model_of_products
 from product_files.rows import InvalidSource, Row
-from product_files.synonyms import find_columns, is_name_of, shop_language, with_known_columns
+from product_files.synonyms import find_columns, is_name_of, with_known_columns
 from product_files.xml_items import FeedSyntaxError, Item, XmlFile, rows_of_items
 
 # Items whose paths are the columns; a path that only later ones have can be mapped, too.
