@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from babel.core import get_global
@@ -23,7 +24,7 @@ MARK = "@file_format"
 
 _SIZE, _PARAMETER, _STOCK = "sizes/size", "parameters/parameter", "stock/@quantity"
 # Of a stock without an end.
-_UNLIMITED = "-1"
+_UNLIMITED = re.compile(r"-1(?:\.0+)?")
 _UNAVAILABLE = "unavailable"
 _GTIN_DIGITS = range(8, 15)
 
@@ -108,11 +109,11 @@ class IofOffer(ShopExport[ShopRows]):
         gross = size.text("price/@gross") or item.text("price/@gross")
         net = "" if gross else size.text("price/@net") or item.text("price/@net")
         self._has_net = self._has_net or bool(net)
-        before = item.text("strikethrough_retail_price/@gross")
+        before = size.text("strikethrough_retail_price/@gross") or item.text("strikethrough_retail_price/@gross")
         price, list_price = with_list_price(machine_price(gross or net), machine_price(before), ".")
         offer = {"price": price, "list_price": list_price}
         stocks = size.texts(_STOCK)
-        if size.text("@available") == _UNAVAILABLE or (stocks and not any(map(_is_in_stock, stocks))):
+        if size.text("@available") == _UNAVAILABLE or (stocks and not any(map(is_in_stock, stocks))):
             return {**offer, "available": "no"}
         return {**offer, "available": "yes"} if stocks or size.text("@available") else offer
 
@@ -179,10 +180,23 @@ def _photos(item: Item) -> list[str]:
 def _codes(item: Item, size: Item) -> dict[str, str]:
     """The GTIN, or else the producer's own number."""
     codes = [size.text(name) or item.text(name) for name in ("@code_producer", "@code_external")]
-    gtin = next((code for code in codes if code.isdigit() and len(code) in _GTIN_DIGITS), "")
+    gtin = gtin_of(codes)
     return {"gtin": gtin} if gtin else {"mpn": codes[0]} if codes[0] else {}
 
 
-def _is_in_stock(quantity: str) -> bool:
+def gtin_of(codes: Iterable[str]) -> str:
+    """The first of these codes that has as many digits as a GTIN; "" for none."""
+    return next((code for code in codes if code.isdigit() and len(code) in _GTIN_DIGITS), "")
+
+
+def is_in_stock(quantity: str) -> bool:
+    """Whether a stock has anything, or has no end.
+
+    Args:
+        quantity: as IdoSell writes it; -1 has no end.
+
+    Returns:
+        False for what is no number, too.
+    """
     stock = amount(quantity, ".")
-    return quantity == _UNLIMITED or (stock is not None and stock > 0)
+    return bool(_UNLIMITED.fullmatch(quantity)) or (stock is not None and stock > 0)

@@ -25,6 +25,7 @@ from product_files.encodings import decode_start, find_encoding
 from product_files.feed import MerchantFeed, MerchantTable
 from product_files.folder import FolderCatalogue
 from product_files.html_table import cell_texts, html_as_table, is_html
+from product_files.idosell_table import IdoSellTable
 from product_files.iof import MARK as IOF_MARK
 from product_files.iof import ROOT as IOF_ROOT
 from product_files.iof import IofOffer
@@ -62,6 +63,7 @@ FORMATS = (
     "shopify_json",
     "woocommerce",
     "magento",
+    "idosell",
     *shipped_mappings(),
     "marqo",
     *API_SYSTEMS,
@@ -102,10 +104,11 @@ _UNSUPPORTED_SIGNATURES: Mapping[bytes, Callable[..., Fact]] = {
 _IMPEX = re.compile(r"^[^\S\n]*(?:INSERT|UPDATE|INSERT_UPDATE|REMOVE)\s+\w+\s*(?:\[[^\]\n]*\]\s*)?;", re.MULTILINE)
 
 # Exports of shop systems, recognised by their columns; the first that matches.
-_SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExport]] = {
+_SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExport | IdoSellTable]] = {
     "shopify": ShopifyExport,
     "woocommerce": WooCommerceExport,
     "magento": MagentoExport,
+    "idosell": IdoSellTable,
 }
 _JSON: Mapping[str, type[ShopifyJson | MarqoDocuments]] = {"shopify_json": ShopifyJson, "marqo": MarqoDocuments}
 _TABLES: Mapping[str, Callable[..., CatalogueSource]] = {

@@ -41,6 +41,7 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     "shopify_json": _("products of Shopify (JSON)"),
     "woocommerce": _("export of WooCommerce (CSV)"),
     "magento": _("export of Magento or Adobe Commerce (CSV)"),
+    "idosell": format_lazy(_("export of {system} (CSV)"), system="IdoSell"),
     **{slug: format_lazy(_("export of {system} (CSV)"), system=each.name) for slug, each in shipped_mappings().items()},
     "marqo": _("documents of Marqo (JSON)"),
     **{slug: format_lazy(_("products of {system} (JSON)"), system=each.name) for slug, each in API_SYSTEMS.items()},
