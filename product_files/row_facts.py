@@ -155,6 +155,10 @@ OTHER_LANGUAGES = FactKind(
     "other-languages",
     _("%(rows)s rows were left out: they translate products into other languages than %(language)s"),
 )
+ICECAT_LANGUAGE = FactKind(
+    "icecat-language",
+    _("of texts in several languages, those with langid=%(language)s are taken (the others: %(others)s)"),
+)
 ROWS_OF_THE_PRODUCT_ABOVE = FactKind(
     "rows-of-the-product-above",
     _("%(rows)s rows were left out: they are no products, but attributes and the like of the product above"),

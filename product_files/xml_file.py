@@ -10,6 +10,9 @@ from pathlib import Path
 
 from product_files import file_facts, row_facts
 from product_files.header_names import shop_language
+from product_files.icecat import COLUMNS as ICECAT_COLUMNS
+from product_files.icecat import ROOT as ICECAT
+from product_files.icecat import IcecatLanguage
 from product_files.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuilder
 from product_files.nested_variants import NestedVariants, are_variants, is_named_for_variants
 from product_files.photo_files import PhotoFolder
@@ -29,18 +32,6 @@ _MODEL = "@model"
 # Of Odoo, whose standard price is what a product costs the shop.
 _ODOO_MODELS = ("product.template", "product.product")
 _ODOO_FIELDS = {"price": "list_price", "description": "description_sale"}
-# Columns of catalogues whose attributes have names that say little: `Code` of Icecat is whether a product was found.
-_COLUMNS_OF_ROOTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "ICECAT-interface": {
-        "sku": ("@Prod_id",),
-        "title": ("@Title", "@Name"),
-        "description": ("ProductDescription/@LongDesc", "SummaryDescription/LongSummaryDescription"),
-        "category": ("Category/Name/@Value",),
-        "brand": ("Supplier/@Name",),
-        "image": ("@HighPic", "ProductGallery/ProductPicture/@Pic"),
-        "attribute.gtin": ("EANCode/@EAN",),
-    }
-}
 # Fields with several values, each of which may be an element with others in it.
 _MIXED_FIELDS = ("category", "image", "tags")
 
@@ -96,8 +87,8 @@ class XmlCatalogue:
                 [(name, _ODOO_FIELDS[name]) for name in sorted(free) if _ODOO_FIELDS[name] in self._fields]
             )
             mapped = [column for columns in mapping.columns.values() for column in columns]
-        if mapping.automatic and whole.root in _COLUMNS_OF_ROOTS:
-            mapping = mapping.with_columns(_columns_of_root(whole.root, paths, mapping))
+        if mapping.automatic and whole.root == ICECAT:
+            mapping = mapping.with_columns(_icecat_columns(paths, mapping))
             mapped = [column for columns in mapping.columns.values() for column in columns]
         names = list(dict.fromkeys([*_without_mixed(paths), *mapped]))
         texts = [{**{name: each.texts(name) for name in names}, **each.fields()} for each in sample]
@@ -128,10 +119,15 @@ class XmlCatalogue:
             for column in self._builder.columns.get(name, ())
             if column in names
         ]
+        self._icecat = IcecatLanguage(sample) if whole.root == ICECAT else None
         self._several_of_variants = frozenset(self._variants.several if self._variants else ())
         self._categories = frozenset(self._builder.columns.get("category", ()))
         self._builder.learn(record for each in sample for record, _ in self._records(each))
-        self._notes = [row_facts.EACH_ELEMENT(element=item), *known.notes]
+        self._notes = [
+            row_facts.EACH_ELEMENT(element=item),
+            *known.notes,
+            *(self._icecat.notes if self._icecat else ()),
+        ]
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
@@ -190,6 +186,8 @@ class XmlCatalogue:
         fields = item.fields() if self._fields else {}
         texts = {name: fields.get(name) or item.texts(name) for name in self._names}
         texts |= {name: [text] for name in self._in_languages if (text := _in_shop_language(item, name))}
+        if self._icecat is not None:
+            texts |= {name: own for name in self._names if (own := self._icecat.texts(item, name))}
         return {name: self._value(name, found) for name, found in texts.items()}
 
     def _value(self, name: str, texts: list[str]) -> str | Sequence[str]:
@@ -199,10 +197,10 @@ class XmlCatalogue:
         return texts if name in self._several and len(texts) > 1 else "".join(texts[:1])
 
 
-def _columns_of_root(root: str, paths: Collection[str], mapping: FieldMapping) -> list[tuple[str, str]]:
-    """The columns of a catalogue that is known by its root element, those that it has, for fields that have none yet."""
+def _icecat_columns(paths: Collection[str], mapping: FieldMapping) -> list[tuple[str, str]]:
+    """The columns of Icecat that the file has, for fields that have none yet."""
     found = []
-    for name, columns in _COLUMNS_OF_ROOTS[root].items():
+    for name, columns in ICECAT_COLUMNS.items():
         if name not in mapping.columns and name not in mapping.values:
             there = [(name, column) for column in columns if column in paths]
             found += there if name in MULTI_COLUMN_FIELDS else there[:1]

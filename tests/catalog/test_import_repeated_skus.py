@@ -104,3 +104,19 @@ def test_a_product_of_icecat_is_known_by_the_number_of_its_maker(tmp_path: Path)
     product = Product.objects.get(sku="DG635A")
     assert (product.title, product.brand, str(product.category)) == ("Acme Compact", "Acme", "computers")
     assert (product.description, product.attributes) == ("A small computer.", {"gtin": "4006381333931"})
+
+
+def test_texts_of_icecat_are_in_one_of_its_languages(tmp_path: Path) -> None:
+    product = PRODUCT.format(own=7, number="DG635A").replace(
+        '<Name ID="10" Value="Computers" langid="1"/>',
+        '<Name ID="11" Value="Rechner" langid="4"/><Name ID="10" Value="Computers" langid="1"/>',
+    )
+    german = '<ProductDescription ID="2" LongDesc="Ein kleiner Rechner." langid="4"/>'
+    text = product.replace("<ProductDescription", f"{german}<ProductDescription")
+    path = written(tmp_path, "7.xml", f'<?xml version="1.0"?><ICECAT-interface>{text}</ICECAT-interface>')
+    report = run(path, "--no-fetch")
+
+    found = Product.objects.get(sku="DG635A")
+    assert (found.description, str(found.category)) == ("A small computer.", "computers")
+    assert list(found.other_categories.all()) == []
+    assert "of texts in several languages, those with langid=1 are taken (the others: 4)" in report["notes"]
