@@ -7,19 +7,21 @@ is read once for these, and then for its products.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from product_files import row_facts
 from product_files.cell_lists import deepest_first, levels_of
+from product_files.currencies import currencies_of
 from product_files.header_names import shop_language
 from product_files.html_text import html_to_text
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder, is_link
 from product_files.rows import Row
+from product_files.salesforce_offers import Offers, OffersBeside
 from product_files.shop_rows import ShopExport, ShopProduct, ShopRows
 from product_files.temporary_database import TemporaryDatabase, key_text, text_key
 from product_files.xml_items import Item, XmlFile, other_root, rows_of_items
@@ -34,6 +36,12 @@ _PHOTOS = "images/image-group/image/@path"
 _ANY_LANGUAGE = "x-default"
 
 
+def has_products(outline: Mapping[str, Collection[str]]) -> bool:
+    """Whether a catalogue of this outline may have products: those of a site have its categories alone."""
+    children = outline.get(ROOT, ())
+    return "product" in children or "category-assignment" not in children
+
+
 class SalesforceCatalogue(ShopExport[ShopRows]):
     """A row per product, numbered in the order of the file; one with variations in the file is none, and they are its family.
 
@@ -41,6 +49,7 @@ class SalesforceCatalogue(ShopExport[ShopRows]):
         path: the file.
         mapping: how fields are filled; takes precedence over what is read.
         photos: folder of the photos that are not links.
+        alone: whether files beside it do not belong to it; otherwise price books and inventory lists do.
 
     Raises:
         InvalidSource: the file is not such a catalogue.
@@ -48,28 +57,45 @@ class SalesforceCatalogue(ShopExport[ShopRows]):
 
     format = "salesforce"
 
-    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, alone: bool = False) -> None:
         self._path = path
         self._encoding = mapping.encoding
         self._file = XmlFile(path, "product", mapping.encoding)
         if self._file.root != ROOT:
             raise other_root(self._file.root, ROOT, "Salesforce Commerce Cloud")
+        currency = (*currencies_of(mapping.values.get("currency", "")), "")[0]
+        self._beside = None if alone else OffersBeside(path, currency)
+        has_prices = self._beside is not None and self._beside.has_prices
         self._rows = ShopRows(
-            mapping, [], photos=photos, system="Salesforce Commerce Cloud", read_as=row_facts.READ_AS_CATALOGUE
+            mapping.with_derived_currency() if has_prices else mapping,
+            ["currency"] if has_prices else [],
+            photos=photos,
+            system="Salesforce Commerce Cloud",
+            read_as=row_facts.READ_AS_CATALOGUE,
         )
         self._photo_root = ""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the file as a whole, and those beside it."""
+        return [*super().notes, *(self._beside.notes if self._beside else ())]
+
     def __iter__(self) -> Iterator[Row]:
-        with closing(_Belongings()) as belongings:
+        with closing(_Belongings()) as belongings, ExitStack() as stack:
+            offers: list[Offers] = []
 
             def items() -> Iterator[Item]:
                 self._photo_root = self._location_of_photos()
                 belongings.read(self._path, self._encoding)
+                if self._beside is not None:
+                    if not belongings.has_members:
+                        belongings.read_categories(self._beside.catalogues)
+                    offers.append(stack.enter_context(self._beside.opened()))
                 yield from self._file
 
             def rows_of(number: int, item: Item) -> Iterator[Row]:
                 if not any(map(belongings.is_listed, item.texts(_VARIANTS))):
-                    yield self._row(number, item, belongings)
+                    yield self._row(number, item, belongings, offers)
 
             yield from rows_of_items(items(), rows_of, _SKU)
 
@@ -77,7 +103,7 @@ class SalesforceCatalogue(ShopExport[ShopRows]):
         head = next(iter(XmlFile(self._path, "header/image-settings", self._encoding)), Item())
         return head.text("external-location/https-url", "external-location/http-url")
 
-    def _row(self, number: int, item: Item, belongings: _Belongings) -> Row:
+    def _row(self, number: int, item: Item, belongings: _Belongings, offers: Sequence[Offers]) -> Row:
         sku = item.text(_SKU)
         master, shared = belongings.master(sku)
         own = _fields(item)
@@ -85,9 +111,17 @@ class SalesforceCatalogue(ShopExport[ShopRows]):
         record |= {"sku": sku, "family": master, "image": [self._photo(name) for name in record["image"]]}
         paths = deepest_first(belongings.categories(sku) or belongings.categories(master))
         record["category"] = paths[0] if paths else ()
-        attributes = {**shared.attributes, **own.attributes}
+        for each in offers:
+            record |= each.fields(sku)
+        problem = self._beside.problems.get(sku, "") if self._beside else ""
         return self._rows.build(
-            ShopProduct(line=number, record=record, attributes=attributes, other_categories=paths[1:])
+            ShopProduct(
+                line=number,
+                record=record,
+                attributes={**shared.attributes, **own.attributes},
+                other_categories=paths[1:],
+                warnings=(problem,) if problem else (),
+            )
         )
 
     def _photo(self, name: str) -> str:
@@ -177,6 +211,30 @@ class _Belongings:
                 self._database.write("INSERT OR REPLACE INTO master VALUES (?, ?)", [(text_key(product), content)])
                 for variant in variants:
                     self._write("INSERT OR REPLACE INTO variant VALUES (?, ?)", variant, product)
+
+    def read_categories(self, paths: Iterable[Path]) -> None:
+        """Read categories and their products alone: a site has its own catalogue of them, beside that of all products.
+
+        Args:
+            paths: of other catalogues, in whose encodings their files are declared. Of categories of one id, the first counts.
+
+        Raises:
+            FeedSyntaxError: a file cannot be read to its end.
+        """
+        for path in paths:
+            for item in XmlFile(path, ("catalog/category", "catalog/category-assignment")):
+                if product := item.text(_SKU):
+                    self._write("INSERT OR IGNORE INTO member VALUES (?, ?)", product, item.text("@category-id"))
+                else:
+                    name, parent = _text(item, "display-name"), item.text("parent")
+                    self._write(
+                        "INSERT OR IGNORE INTO category VALUES (?, ?, ?)", item.text("@category-id"), name, parent
+                    )
+
+    @property
+    def has_members(self) -> bool:
+        """Whether any product has a category."""
+        return self._database.first("SELECT 1 FROM member LIMIT 1") is not None
 
     def is_listed(self, sku: str) -> bool:
         """Whether the file has an element for this product."""

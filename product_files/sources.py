@@ -38,6 +38,7 @@ from product_files.rows import InvalidSource, Row
 from product_files.salesforce import MARK as SALESFORCE_MARK
 from product_files.salesforce import ROOT as SALESFORCE_ROOT
 from product_files.salesforce import SalesforceCatalogue
+from product_files.salesforce import has_products as salesforce_has_products
 from product_files.salesforce_updates import FORMAT as SALESFORCE_UPDATES
 from product_files.salesforce_updates import MARKS as MARKS_OF_UPDATES
 from product_files.salesforce_updates import salesforce_updates
@@ -118,11 +119,15 @@ _TABLES: Mapping[str, Callable[..., CatalogueSource]] = {
     **{slug: partial(ApiProducts, slug=slug) for slug in API_SYSTEMS},
     "vision": VisionProducts,
     "bmecat": BmeCat,
-    "salesforce": SalesforceCatalogue,
     SALESFORCE_UPDATES: salesforce_updates,
     "iof": IofOffer,
     "xml": XmlCatalogue,
     "jsonl": JsonLines,
+}
+# What belongs to these catalogues is in files beside them.
+_WITH_OTHERS: Mapping[str, type[CommerceML | SalesforceCatalogue]] = {
+    "commerceml": CommerceML,
+    "salesforce": SalesforceCatalogue,
 }
 
 
@@ -388,6 +393,8 @@ def is_catalogue(head: bytes) -> bool:
         children = outline(head)
         if root_of(children) == COMMERCEML_ROOT:
             return has_products(children)
+        if _marked_catalogue(children) == "salesforce":
+            return salesforce_has_products(children)
         return (
             root_of(children) == BMECAT_ROOT
             or bool(_marked_catalogue(children))
@@ -448,8 +455,8 @@ def _catalogue(
         if mapping.item:
             return XmlCatalogue(path, mapping, photos=photos)
         return ComparisonFeed(path, mapping, photos=photos, slug=format)
-    if format == "commerceml":
-        return CommerceML(path, mapping, photos=photos, alone=alone)
+    if format in _WITH_OTHERS:
+        return _WITH_OTHERS[format](path, mapping, photos=photos, alone=alone)
     if format in shipped_mappings():
         return ShopTable(path, mapping, photos=photos, shipped=shipped_mappings()[format])
     return _TABLES[format](path, mapping, photos=photos)

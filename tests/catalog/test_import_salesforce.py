@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,61 @@ def test_a_catalogue_is_recognised_by_its_identifier(tmp_path: Path) -> None:
 def test_a_catalogue_that_is_cut_off_is_reported(tmp_path: Path) -> None:
     report = run(catalogue(tmp_path, CATALOGUE[: CATALOGUE.index('<product product-id="V2">')]), "--no-fetch")
     assert "the XML is broken or cut off" in problems(report)[-1][1]
+
+
+def _price_book(currency: str, *prices: tuple[str, str]) -> str:
+    tables = "".join(
+        f'<price-table product-id="{sku}"><amount quantity="1">{price}</amount></price-table>' for sku, price in prices
+    )
+    return f"""<pricebooks xmlns="http://www.demandware.com/xml/impex/pricebook/2006-10-31"><pricebook>
+<header pricebook-id="{currency}"><currency>{currency}</currency></header>
+<price-tables>{tables}</price-tables></pricebook></pricebooks>"""
+
+
+STOCKS = """<inventory xmlns="http://www.demandware.com/xml/impex/inventory/2007-05-31"><inventory-list>
+<header list-id="main"/><records><record product-id="V1"><ats>0</ats></record>
+<record product-id="V2"><ats>3</ats></record></records>
+</inventory-list></inventory>"""
+
+
+def test_price_books_and_inventory_lists_beside_the_catalogue_belong_to_it(tmp_path: Path) -> None:
+    path = catalogue(tmp_path)
+    (tmp_path / "list.xml").write_text(_price_book("USD", ("V1", "50.00"), ("V2", "dear")), encoding="utf-8")
+    (tmp_path / "sale.xml").write_text(_price_book("USD", ("V1", "40.00")), encoding="utf-8")
+    (tmp_path / "pounds.xml").write_text(_price_book("GBP", ("V1", "35.00")), encoding="utf-8")
+    (tmp_path / "stocks.xml").write_text(STOCKS, encoding="utf-8")
+    report = run(path, "--no-fetch", "--set", "currency=USD")
+
+    red, blue, scarf = product("V1"), product("V2"), product("S1")
+    assert (red.price, red.list_price, red.currency, red.available) == (40, 50, "USD", False)
+    assert (blue.price, blue.available, scarf.price, scarf.available) == (None, True, None, True)
+    assert [reason for _, reason in problems(report)] == ["'dear' is not a price"]
+    assert "prices and stock are from list.xml, pounds.xml, sale.xml, stocks.xml" in report["notes"]
+    assert "1 rows with prices in other currencies were left out" in report["notes"]
+
+
+def test_an_export_of_a_site_in_a_zip(tmp_path: Path) -> None:
+    head, assignments = CATALOGUE.split("  <category-assignment", 1)
+    products = f"{head[: head.index('  <category ')]}{head[head.index('  <product') :]}</catalog>"
+    shop = f"{head[: head.index('  <product')]}  <category-assignment{assignments}"
+    path = tmp_path / "site.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("site/catalogs/all-products/catalog.xml", products)
+        archive.writestr("site/catalogs/shop/catalog.xml", shop)
+        archive.writestr("site/pricebooks/eur.xml", _price_book("EUR", ("V1", "50.00")))
+        archive.writestr("site/pricebooks/cny.xml", _price_book("CNY", ("V1", "390.00")))
+        archive.writestr("site/inventory-lists/main.xml", STOCKS)
+    report = run(path, "--no-fetch")
+
+    assert (counts(report), problems(report)) == ((3, 0, 0, 0), [])
+    red = product("V1")
+    assert (red.price, red.currency, red.available, categories("V1")) == (50, "EUR", False, ["women/tops"])
+
+
+def test_a_price_book_that_is_cut_off_stops_the_import(tmp_path: Path) -> None:
+    path = catalogue(tmp_path)
+    (tmp_path / "list.xml").write_text(_price_book("USD", ("V1", "50.00"))[:-40], encoding="utf-8")
+    report = run(path, "--no-fetch")
+
+    assert counts(report)[0] == 0
+    assert problems(report)[0][1].startswith("list.xml: the XML is broken or cut off")
