@@ -14,7 +14,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         " item id, product number, product no, product code, product id, product sku, variant sku, part number, stock code,"
         " style number, model number, reference, article, code, item sku, concrete sku, internal reference, default code,"
         " custom label sku, custom label, object id, vehicle id, listing id, home listing id, hotel id, unique id, order number,"
-        " vin, id, abstract sku",
+        " vin, abstract sku",
         "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
         " produktnummer, interne referenz, artikelnummer im shop, shop artikelnummer, händler artikelnummer",
         "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs, référence interne",
@@ -41,7 +41,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "商家编码, 商品编码, 商品货号, 货号, 商品编号, 产品编号, 產品編號, 商品貨號, 貨號, 商品編號",
         "id": "kode produk, kode barang, sku penjual, sku induk",
         "ar": "رمز المنتج, رمز التخزين, رقم المنتج",
-        LAST: "prod id",
+        LAST: "id, prod id",
     },
     "title": {
         "en": "title, product title, product name, item title, item name, article name, name, display name",

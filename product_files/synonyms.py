@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from product_files import file_facts, row_facts
 from product_files.column_names import FURTHER_IMAGES, LAST, SALE_PRICES, SYNONYMS, WELL_KNOWN
@@ -28,6 +29,8 @@ _MAX_NOTED = 20
 # Records with the same text from which on it is no SKU if they are most: fewer may be one product twice.
 _MIN_REPEATED = 3
 _PRICES = ("price", "list_price")
+# Fields that have names, where a database may have numbers.
+_NAMED = ("category", "brand")
 
 _BY_LANGUAGE = ("title", "description", "category", "tags")
 
@@ -120,7 +123,7 @@ def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Seque
         (name,) = (paths[column] for column in columns)
         values = [value for record in sample if (value := record.get(name))]
         are_single = all(isinstance(value, str) for value in values)
-        if field == "category" and _are_numbers((name,), sample):
+        if field in _NAMED and _are_numbers((name,), sample):
             continue
         if field in _NESTED_LISTS or (field in _NESTED_TEXTS and are_single):
             found[field] = (name,)
@@ -146,16 +149,13 @@ def _with_own_skus(
     """
     repeated: list[str] = []
     while True:
-        free = [header for header in headers if header not in repeated]
-        found = _with_page(_with_filled(find_columns(free, mapping), free, mapping, sample), free, mapping)
+        free: Sequence[str] = [header for header in headers if header not in repeated]
+        found, free = _with_names(partial(_with_filled, mapping=mapping, sample=sample), free, sample)
+        found = _with_page(found, free, mapping)
         if are_paths:
-            found = {**found, **_find_paths_with_names(free, mapping, found, sample)}
-        elif paths := _paths_of_table(free):
-            named = _find_paths(list(paths), mapping, {})
-            further = {name: tuple(paths[path] for path in columns) for name, columns in named.items()}
-            if _are_numbers(further.get("category", ()), sample):
-                del further["category"]
-            found = {**further, **found}
+            found = {**found, **_with_names(partial(_find_paths, mapping=mapping, found=found), free, sample)[0]}
+        elif _paths_of_table(free):
+            found = {**_with_names(partial(_columns_of_paths, mapping=mapping), free, sample)[0], **found}
         if "sku" not in found:
             if repeated:
                 raise NoColumn("sku", file_facts.SKUS_THE_SAME(columns=", ".join(repeated)))
@@ -173,16 +173,40 @@ def _is_mostly_one_text(column: str, sample: Iterable[Record]) -> bool:
     return most >= _MIN_REPEATED and 2 * most > texts.total()
 
 
-def _with_filled(
-    found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping, sample: Iterable[Record]
-) -> dict[str, tuple[str, ...]]:
+def _with_names(
+    find: Callable[[Sequence[str]], dict[str, tuple[str, ...]]], headers: Sequence[str], sample: Sequence[Record]
+) -> tuple[dict[str, tuple[str, ...]], Sequence[str]]:
+    """What is found where the columns of categories and brands have their names, and not their numbers in a database.
+
+    Args:
+        find: finds the columns of fields among some.
+        headers: all of them.
+        sample: some records.
+
+    Returns:
+        Columns of each field, and the headers without those that have numbers only.
+    """
+    while True:
+        found = find(headers)
+        numbers = {column for name in _NAMED if _are_numbers(found.get(name, ()), sample) for column in found[name]}
+        if not numbers:
+            return found, headers
+        headers = [header for header in headers if header not in numbers]
+
+
+def _columns_of_paths(headers: Sequence[str], mapping: FieldMapping) -> dict[str, tuple[str, ...]]:
+    """The columns of fields in a table whose columns are paths."""
+    paths = _paths_of_table(headers)
+    found = _find_paths(list(paths), mapping, {})
+    return {name: tuple(paths[path] for path in columns) for name, columns in found.items()}
+
+
+def _with_filled(headers: Sequence[str], mapping: FieldMapping, sample: Iterable[Record]) -> dict[str, tuple[str, ...]]:
     """The columns of fields; in place of one that is empty another one that is known for its field, as `NAME` for `TITLE`."""
+    found = find_columns(headers, mapping)
     filled = {column for record in sample for column, value in record.items() if "".join(value).strip()}
     if not filled:
         return found
-    if _are_numbers(found.get("category", ()), sample):
-        # Of a marketplace or a database, and no names.
-        found = {name: columns for name, columns in found.items() if name != "category"}
     used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
     free = [header for header in headers if header in filled and header not in used]
     for name in [name for name, columns in found.items() if filled.isdisjoint(columns)]:
@@ -279,15 +303,6 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
         further = [header for header in free if _is_further_image(header)]
         found["image"] = (*found["image"], *further)
     return found
-
-
-def _find_paths_with_names(
-    paths: Sequence[str], mapping: FieldMapping, found: Mapping[str, Sequence[str]], sample: Sequence[Record]
-) -> dict[str, tuple[str, ...]]:
-    """The paths of fields, of which that of categories has their names, and not their numbers in a database."""
-    while _are_numbers((further := _find_paths(paths, mapping, found)).get("category", ()), sample):
-        paths = [path for path in paths if path not in further["category"]]
-    return further
 
 
 def _find_paths(
@@ -457,8 +472,8 @@ _SALE_DATE = re.compile(
 _PAGE_KEYS = keys_of(
     ["slug, handle, url key, permalink, url slug, seo url, url handle, friendly url, url rewritten"]
 ).keys()
-# Fields whose own columns may have something else: numbers of categories, the only text of an article.
-_DOUBTFUL = ("category", "description")
+# Fields whose own columns may have something else: numbers of categories and brands, the only text of an article.
+_DOUBTFUL = (*_NAMED, "description")
 _NUMBERS = re.compile(r"[\d\s,;|>]+", re.ASCII)
 _MODEL_KEYS = keys_of(["model, model name, folder id, modell, modelo, modello, модель"]).keys()
 _FURTHER_KEYS = keys_of([FURTHER_IMAGES]).keys()

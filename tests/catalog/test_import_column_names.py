@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.models import Product
 from product_files.mapping import FieldMapping
 from product_files.rows import InvalidSource, Row
 from product_files.sources import open_catalogue
@@ -247,3 +248,30 @@ def test_categories_that_are_numbers_are_left_out(tmp_path: Path, numbers: tuple
 def test_categories_of_which_one_is_a_number_are_names(tmp_path: Path) -> None:
     run(table(tmp_path, "sku,title,category", "s1,Shirt,1984", "s2,Shirt,Books"))
     assert categories("s1") == ["1984"]
+
+
+def test_brands_that_are_numbers_are_left_out(tmp_path: Path) -> None:
+    report = run(table(tmp_path, "sku,title,brand", "s1,Shirt,12", "s2,Shirt,7"))
+    assert (report["new_brands"], report["notes"][-1]) == ([], "columns that are not used: brand")
+
+
+def test_names_of_brands_stand_in_another_column_than_their_numbers(tmp_path: Path) -> None:
+    run(table(tmp_path, "sku,title,brand,manufacturer", "s1,Shirt,12,Acme", "s2,Shirt,7,Kiln"))
+    assert [each.brand for each in Product.objects.order_by("sku")] == ["Acme", "Kiln"]
+
+
+def test_a_column_of_numbers_that_is_mapped_to_the_brand_is_the_brand(tmp_path: Path) -> None:
+    run(table(tmp_path, "sku,title,brand", "s1,Cologne,4711", "s2,Soap,4711"), "--map", "brand=brand")
+    assert {each.brand for each in Product.objects.all()} == {"4711"}
+
+
+def test_brands_that_are_numbers_in_json_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "products.json"
+    path.write_text('[{"sku": "s1", "title": "Shirt", "brand": 12}, {"sku": "s2", "title": "Cap", "brand": 7}]')
+    assert run(path)["new_brands"] == []
+
+
+@pytest.mark.parametrize("name", ["Artikelnummer", "Артикул", "kod produktu", "référence produit", "商品コード"])
+def test_an_article_number_in_any_language_is_the_sku_rather_than_a_bare_id(tmp_path: Path, name: str) -> None:
+    run(table(tmp_path, f"id,{name},title", "1,A-1,Shirt", "2,A-2,Cap"))
+    assert sorted(Product.objects.values_list("sku", flat=True)) == ["A-1", "A-2"]
