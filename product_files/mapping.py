@@ -303,9 +303,9 @@ class RowBuilder:
         if self._slashes and not self._mapping.category_separator:
             notes.append(row_facts.LEVELS_BY_SLASH())
         if self._unused_photos:
-            notes.append(row_facts.UNUSED_PHOTOS(columns=", ".join(self._unused_photos[:_MAX_NAMED])))
+            notes.append(row_facts.unused_photos(row_facts.UNUSED_PHOTOS, self._unused_photos[:_MAX_NAMED]))
         if self._unused_files:
-            notes.append(row_facts.UNUSED_PHOTO_FILES(columns=", ".join(self._unused_files[:_MAX_NAMED])))
+            notes.append(row_facts.unused_photos(row_facts.UNUSED_PHOTO_FILES, self._unused_files[:_MAX_NAMED]))
         return [*notes, *self.assumptions]
 
     @property

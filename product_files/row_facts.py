@@ -197,3 +197,16 @@ def unused_columns(columns: Sequence[str], most: int) -> Fact:
     named = ", ".join(columns[:most])
     left = len(columns) - most
     return MORE_UNUSED_COLUMNS(columns=named, more=left) if left > 0 else UNUSED_COLUMNS(columns=named)
+
+
+def unused_photos(kind: FactKind, columns: Sequence[str]) -> Fact:
+    """Which columns with photos are not used.
+
+    Args:
+        kind: UNUSED_PHOTOS or UNUSED_PHOTO_FILES.
+        columns: at least one.
+
+    Returns:
+        The fact, whose parameter `first` is the first of them: a name may have a comma.
+    """
+    return kind(columns=", ".join(columns), first=columns[0])

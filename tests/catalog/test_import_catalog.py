@@ -170,6 +170,11 @@ def test_photos_lie_beside_the_table_or_in_a_folder_that_is_named(shop: Path, tm
     assert run(path, "--images", str(tmp_path / "elsewhere"))["photos_added"] == 1
 
 
+def test_a_column_of_photos_whose_name_has_a_comma_is_named_whole(shop: Path) -> None:
+    path = table(shop, 'sku,title,"File, main"\nm1,Mug,red.jpg\n')
+    assert "(use one by --map 'image=File, main')" in printed(path, "--dry-run")
+
+
 def test_a_column_with_names_of_photos_that_is_not_used_is_named(shop: Path) -> None:
     lines = "sku,title,Main file,manual,portrait\n", "m1,Mug,,m1.pdf,lost.jpg\n", "m2,Cup,RED.JPG,m2.pdf,away.jpg\n"
     path = table(shop, "".join(lines))

@@ -235,8 +235,7 @@ def _remedy(note: str) -> str:
     """What to do about photos that are not used."""
     if not isinstance(note, Fact) or note.kind not in (row_facts.UNUSED_PHOTOS, row_facts.UNUSED_PHOTO_FILES):
         return ""
-    column = str(note.parameters["columns"]).split(", ")[0]
-    return f" (use one by --map {shlex.quote(f'image={column}')})"
+    return f" (use one by --map {shlex.quote('image=' + str(note.parameters['first']))})"
 
 
 def _names_photos(report: ImportReport) -> bool:
