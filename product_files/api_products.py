@@ -17,6 +17,7 @@ from product_files.api_systems import (
     saleor,
     schema_org,
     shopware,
+    square,
     squarespace,
     sylius,
     vendure,
@@ -50,6 +51,7 @@ API_SYSTEMS: Mapping[str, ApiSystem] = {
     "wix_json": wix.SYSTEM,
     "squarespace_json": squarespace.SYSTEM,
     "etsy_json": etsy.SYSTEM,
+    "square_json": square.SYSTEM,
     "schema_org": schema_org.SYSTEM,
 }
 

@@ -42,6 +42,7 @@ _LISTS = frozenset(
         "documents",
         "docs",
         "nodes",
+        "objects",
         "hits",
         "elements",
         "edges",
@@ -151,7 +152,28 @@ def json_objects(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
         JsonUnreadable: the file is damaged or has something else from here on.
         InvalidSource: the file cannot be opened.
     """
-    prefix = find_objects(path, encoding)
+    yield from _objects_at(path, encoding, find_objects(path, encoding))
+
+
+def objects_in(path: Path, encoding: str, name: str) -> Iterator[dict[str, Any]]:
+    """The objects of the list of this name in the outermost object of a file.
+
+    Args:
+        path: the file.
+        encoding: of the file.
+        name: of the list.
+
+    Yields:
+        The objects, as `json_objects` does; none where there is no such list.
+
+    Raises:
+        JsonUnreadable: the file is damaged or has something else from here on.
+        InvalidSource: the file cannot be opened.
+    """
+    yield from _objects_at(path, encoding, f"{name}.{_ELEMENT}")
+
+
+def _objects_at(path: Path, encoding: str, prefix: str) -> Iterator[dict[str, Any]]:
     with _open(path, encoding) as source:
         items = _items(source, prefix)
         while True:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from product_files.api_systems.base import Content, Relations
-from product_files.json_objects import JsonUnreadable, json_objects
+from product_files.json_objects import JsonUnreadable, json_objects, objects_in
 from product_files.temporary_database import TemporaryDatabase, key_text, text_key
 
 
@@ -36,6 +36,8 @@ def joined_objects(path: Path, encoding: str, relations: Relations | None) -> It
         # Whoever reads the objects says where the file is damaged.
         with suppress(JsonUnreadable):
             for content in json_objects(path, encoding):
+                kept.add(relations.kept(content))
+            for content in objects_in(path, encoding, relations.beside) if relations.beside else ():
                 kept.add(relations.kept(content))
         yield (relations.joined(content, kept.get) for content in json_objects(path, encoding))
 

@@ -90,10 +90,12 @@ class Relations:
     Attributes:
         kept: what others need of an object, with the key that each looks it up by. Of several with one key, the first counts.
         joined: an object with what it needs, which the function returns by its key; an empty object for a key without any.
+        beside: name of a list of further objects that are kept and are no products, beside the list of these; "" for none.
     """
 
     kept: Callable[[Content], Iterable[tuple[str, Content]]]
     joined: Callable[[Content, Callable[[str], Content]], Content]
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

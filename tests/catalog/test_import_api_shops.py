@@ -572,3 +572,64 @@ def test_a_parent_of_0_is_no_family(tmp_path: Path) -> None:
     path = tmp_path / "products.csv"
     path.write_text("sku,title,parent_id\nm1,Mug,0\nm2,Bowl,0\n", encoding="utf-8")
     assert [of(row).family for row in rows(path)] == ["", ""]
+
+
+def _square(kind: str, key: str, **data: Any) -> dict[str, Any]:
+    return {"type": kind, "id": key, "present_at_all_locations": True, f"{kind.lower()}_data": data}
+
+
+SQUARE = [
+    _square(
+        "ITEM",
+        "I1",
+        name="Tea",
+        description_html="<p>Hot leaf juice</p>",
+        categories=[{"id": "C2"}],
+        image_ids=["P1", "P9"],
+        variations=[
+            _square(
+                "ITEM_VARIATION",
+                "V1",
+                sku="T-S",
+                name="Small",
+                price_money={"amount": 150, "currency": "USD"},
+                item_option_values=[{"item_option_id": "O1", "item_option_value_id": "O1S"}],
+                location_overrides=[{"location_id": "L", "sold_out": True}],
+            ),
+            _square("ITEM_VARIATION", "V2", name="Large", pricing_type="VARIABLE_PRICING", image_ids=["P2"]),
+        ],
+    ),
+    _square("CATEGORY", "C1", name="Drinks"),
+]
+SQUARE_RELATED = [
+    _square("CATEGORY", "C2", name="Teas", parent_category={"id": "C1"}),
+    _square("IMAGE", "P1", url="https://example.com/1.jpg"),
+    _square("IMAGE", "P2", url="https://example.com/2.jpg"),
+    {
+        **_square("ITEM_OPTION", "O1", name="size", display_name="Size"),
+        "item_option_data": {
+            "display_name": "Size",
+            "values": [{"id": "O1S", "item_option_value_data": {"name": "Small"}}],
+        },
+    },
+]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"objects": [*SQUARE_RELATED, *SQUARE], "cursor": "x"},
+        {"objects": SQUARE, "related_objects": SQUARE_RELATED, "latest_time": "2026-01-01"},
+    ],
+)
+def test_items_of_square_have_their_images_and_categories(tmp_path: Path, answer: dict[str, Any]) -> None:
+    path = written(tmp_path, answer)
+    assert detect_format(path) == "square_json"
+    small, large = rows(path)
+    assert (small.sku, of(small).title, of(small).description, of(small).category) == (
+        "T-S", "Tea", "Hot leaf juice", ("Drinks", "Teas"),
+    )  # fmt: skip
+    assert (of(small).price, of(small).currency, of(small).available) == (Decimal("1.50"), "USD", False)
+    assert (of(small).attributes, photos(small)) == ({"size": "Small"}, ["https://example.com/1.jpg"])
+    assert (large.sku, of(large).price, of(large).attributes) == ("V2", None, {"variation": "Large"})
+    assert (photos(large), {of(row).family for row in (small, large)}) == (["https://example.com/2.jpg"], {"I1"})
