@@ -19,8 +19,10 @@ _MAX_CHARACTERS = 60
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u00b4": "'", "`": "'", "\u066b": ".", "\u066c": ","})
 _PLAIN = re.compile(r"\d{1,9}(?:\.\d{1,2})?", re.ASCII)
-# `19,-` and `19.--` have no cents.
-_NO_CENTS = re.compile(r"[.,]?\s*[-\u2013\u2014]{1,2}(?=\s|$|[^\d\s-])")
+# `19,-`, `19.--`, `19:-` and `19/-` have no cents.
+_NO_CENTS = re.compile(r"[.,:/]?\s*[-\u2013\u2014]{1,2}(?=\s|$|[^\d\s-])")
+# What is said of the tax: `1,200円(税込)`, `12 € (inkl. MwSt.)`.
+_IN_BRACKETS = re.compile(r"\s*\([^()\d]*\)$")
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)'(?=\d)")
 _GROUPS = re.compile(r"\d{1,3}(?:([., ])\d{3})?(?:\1\d{3})*")
 # Lakhs and crores: groups of two digits before the last three.
@@ -124,6 +126,7 @@ def _located(text: str) -> tuple[str, str, str]:
         raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40])))
     # A point or comma that a number ends with is none of its own: `19,-`.
     after = _NO_CENTS.sub("", text[start + len(number) :], count=1).strip().rstrip("*").strip()
+    after = _IN_BRACKETS.sub("", after)
     before = text[:start].strip()
     if re.search(r"\d", before + after):
         raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40])))
@@ -131,10 +134,19 @@ def _located(text: str) -> tuple[str, str, str]:
 
 
 def _currencies(affix: str, text: str) -> tuple[str, ...]:
-    found = currencies_of(affix)
+    found = currencies_of(affix) or _code_and_sign(affix)
     if not found and affix != ".":
         raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40])))
     return found
+
+
+def _code_and_sign(affix: str) -> tuple[str, ...]:
+    """The currency of a code with a sign beside it that is one of its own: `USD $`, `MXN$`."""
+    for code, sign in ((affix[:3], affix[3:]), (affix[-3:], affix[:-3])):
+        both = set(currencies_of(code)) & set(currencies_of(sign))
+        if code.isalpha() and both:
+            return tuple(both)
+    return ()
 
 
 def _evident_decimal(number: str) -> str | None:
