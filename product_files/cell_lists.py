@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +22,7 @@ _BEHIND_A_LINK = (re.compile(r";\s+"), re.compile(r",\s+"))
 _LEVEL_MARKS = ("->", "=>", ">", "»", "›", "::", "→")
 _SLASH = "/"
 _MAX_DEPTH = 50
+_MAX_LIST_CHARACTERS = 100_000
 # Between several categories of a cell.
 _BETWEEN_CATEGORIES = ("\n", "|", ";")
 _SLUG_PATH = re.compile(r"[^\W_][\w-]*(?:/[^\W_][\w-]*)+")
@@ -40,7 +42,7 @@ def split_photos(text: str, separator: str = "") -> list[str]:
     text = text.strip()
     if separator:
         return _parts(text.split(separator))
-    if text.startswith("[") and (listed := _json_list(text)):
+    if listed := json_list(text):
         return listed
     return [
         name
@@ -68,7 +70,7 @@ def split_categories(text: str, separator: str = "", *, slashes: bool = False) -
         The categories, in the order of the cell.
     """
     marks = (separator,) if separator else _LEVEL_MARKS
-    paths = [text]
+    paths = json_list(text) or [text]
     for between in _BETWEEN_CATEGORIES:
         if between not in marks:
             paths = [part for path in paths for part in path.split(between)]
@@ -162,11 +164,18 @@ def _is_slug_path(path: str) -> bool:
     )
 
 
-def _json_list(text: str) -> list[str]:
+def json_list(text: str) -> list[str]:
+    """The texts of a list in a cell, as JSON or Python writes it: `["a", "b"]`, `['a', 'b']`; none for other texts."""
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]") and len(text) <= _MAX_LIST_CHARACTERS):
+        return []
     try:
         values = json.loads(text)
-    except ValueError:
-        return []
+    except (ValueError, RecursionError):
+        try:
+            values = ast.literal_eval(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            return []
     return _parts(value for value in values if isinstance(value, str)) if isinstance(values, list) else []
 
 

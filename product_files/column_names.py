@@ -10,11 +10,12 @@ LAST = "last"
 # Case, accents, spaces and punctuation make no difference, and a singular stands for its numbered columns (`image 2`).
 SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "sku": {
-        "en": "sku, seller sku, sku id, article number, article no, article code, article id, item number, item no, item code,"
-        " item id, product number, product no, product code, product id, product sku, variant sku, part number, stock code,"
-        " style number, model number, reference, article, code, item sku, concrete sku, internal reference, default code,"
-        " custom label sku, custom label, object id, vehicle id, listing id, home listing id, hotel id, unique id, order number,"
-        " vin, abstract sku",
+        "en": "sku, seller sku, sku id, article number, article no, article code, article id, item number, item no,"
+        " item code, item id, product number, product no, product code, product id, product sku, variant sku,"
+        " part number, stock code, style number, model number, reference, article, code, item sku, concrete sku,"
+        " internal reference, default code, custom label sku, custom label, object id, vehicle id, listing id,"
+        " home listing id, hotel id, unique id, order number, vin, abstract sku, item identifier,"
+        " product identifier, vendor sku code, sku code, product uid",
         "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
         " produktnummer, interne referenz, artikelnummer im shop, shop artikelnummer, händler artikelnummer",
         "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs, référence interne",
@@ -34,25 +35,27 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "fi": "tuotekoodi, tuotenumero, nimikenumero, koodi",
         "hu": "cikkszám, termékkód, termék kód, cikkszam",
         "ro": "cod produs, cod, cod articol, referință",
-        "tr": "stok kodu, ürün kodu, barkod no, model kodu",
+        "tr": "stok kodu, ürün kodu, barkod no, model kodu, ürün id",
         "el": "κωδικός, κωδικός προϊόντος",
         "ja": "商品コード, 独自商品コード, 商品番号, 品番, 型番, 商品管理番号, sku管理番号, 管理番号, 商品id",
         "ko": "판매자 상품코드, 자체 상품코드, 상품코드, 상품번호, 품번",
         "zh": "商家编码, 商品编码, 商品货号, 货号, 商品编号, 产品编号, 產品編號, 商品貨號, 貨號, 商品編號",
         "id": "kode produk, kode barang, sku penjual, sku induk",
         "ar": "رمز المنتج, رمز التخزين, رقم المنتج",
-        LAST: "id, prod id",
+        LAST: "id, prod id, uniq id, pid, style id, identifier",
     },
     "title": {
-        "en": "title, product title, product name, item title, item name, article name, name, display name",
-        "de": "titel, artikelname, produktname, produkttitel, artikelbezeichnung, produktbezeichnung, bezeichnung",
+        "en": "title, product title, product name, item title, item name, article name, name, display name,"
+        " product display name",
+        "de": "titel, artikelname, produktname, produkttitel, artikelbezeichnung, produktbezeichnung, bezeichnung,"
+        " artikeltext, artikeltext 1",
         "fr": "titre, nom du produit, nom produit, nom de l'article, nom article, nom, désignation, libellé, intitulé",
         "es": "título, nombre del producto, nombre producto, nombre del artículo, nombre artículo, nombre, denominación",
         "it": "titolo, nome prodotto, nome del prodotto, nome articolo, nome dell'articolo, nome, denominazione",
         "nl": "titel, productnaam, producttitel, naam, artikelnaam",
         "pl": "tytuł, nazwa produktu, nazwa, tytuł oferty, nazwa oferty",
         "pt": "título, nome do produto, nome produto, nome do artigo, nome, designação",
-        "ru": "название товара, наименование товара, название, наименование, заголовок, название позиции",
+        "ru": "название товара, наименование товара, название, наименование, заголовок, название позиции, номенклатура",
         "uk": "назва товару, найменування товару, назва, найменування, назва позиції",
         "cs": "název, název produktu, název zboží, jméno produktu",
         "sv": "produktnamn, artikelnamn, namn, benämning",
@@ -61,14 +64,15 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "fi": "tuotenimi, tuotteen nimi, nimi, nimike, otsikko",
         "hu": "termék neve, terméknév, megnevezés, név",
         "ro": "denumire, denumire produs, nume, nume produs, titlu",
-        "tr": "ürün adi, ürün ismi, başlik, ürün başliği",
+        "tr": "ürün adi, ürün ismi, başlik, ürün başliği, stok adi",
         "el": "όνομα, όνομα προϊόντος, τίτλος, ονομασία",
         "ja": "商品名, 製品名, 商品名称, 品名, タイトル",
         "ko": "상품명, 제품명",
         "zh": "商品名称, 产品名称, 商品标题, 宝贝名称, 宝贝标题, 商品名稱, 產品名稱, 商品標題, 标题, 標題, 名称, 名稱",
         "id": "nama produk, nama barang, nama, judul",
         "ar": "اسم المنتج, عنوان المنتج, الاسم",
-        LAST: "full name, label",
+        LAST: "full name, label, product, produkt, artikel, producto, artículo, produto, artigo, prodotto, articolo,"
+        " produit, товар, ürün, zboží, towar, produs, termék, tuote, vara, vare, 商品, 상품, 产品",
     },
     "description": {
         "en": "description, product description, long description, full description, body html, body, details,"
@@ -89,7 +93,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "fi": "kuvaus, tuotekuvaus, pitkä kuvaus, lyhyt kuvaus",
         "hu": "leírás, termékleírás, hosszú leírás, rövid leírás",
         "ro": "descriere, descriere produs, descriere lungă, descriere scurtă",
-        "tr": "açiklama, ürün açiklamasi, detayli açiklama, kisa açiklama",
+        "tr": "açiklama, ürün açiklamasi, detayli açiklama, kisa açiklama, detay",
         "el": "περιγραφή, περιγραφή προϊόντος, σύντομη περιγραφή",
         "ja": "商品説明, 商品説明文, 商品説明詳細, pc用商品説明文, メイン商品説明文pc, 説明, 説明文, 詳細説明, 詳細,"
         " 商品説明一覧, 簡易説明",
@@ -99,16 +103,18 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "ar": "الوصف, وصف المنتج",
     },
     "category": {
-        "en": "category, categories, category path, category name, product category, product categories, product type, department,"
-        " google product category, feed product type, category level, main taxon, taxon, taxons, category key",
-        "de": "kategorie, kategorien, kategoriepfad, warengruppe, produktkategorie, produktgruppe, rubrik, produktgruppe im shop,"
-        " kategorie ebene, kategorieebene",
-        "fr": "catégorie, catégories, catégorie de produit, rayon, rubrique",
-        "es": "categoría, categorías, categoría de producto, familia de productos, categoría del producto en la tienda",
-        "it": "categoria, categorie, categoria prodotto, reparto",
+        "en": "category, categories, category path, category name, product category, product categories, product type,"
+        " department, google product category, feed product type, category level, main taxon, taxon, taxons,"
+        " category key, article type, item type, category tree",
+        "de": "kategorie, kategorien, kategoriepfad, warengruppe, produktkategorie, produktgruppe, rubrik,"
+        " produktgruppe im shop, kategorie ebene, kategorieebene, artikelgruppe",
+        "fr": "catégorie, catégories, catégorie de produit, rayon, rubrique, type de produit, famille de produits",
+        "es": "categoría, categorías, categoría de producto, familia de productos, categoría del producto en la tienda,"
+        " tipo de producto, tipo producto",
+        "it": "categoria, categorie, categoria prodotto, reparto, tipo prodotto, tipo di prodotto",
         "nl": "categorie, categorieën, productcategorie, productgroep, rubriek",
         "pl": "kategoria, kategorie, kategoria produktu, kategoria główna, ścieżka kategorii",
-        "pt": "categoria, categorias, categoria do produto, departamento",
+        "pt": "categoria, categorias, categoria do produto, departamento, tipo de produto",
         "ru": "категория, категории, категория товара, раздел, рубрика, группа товаров, название группы",
         "uk": "категорія, категорії, категорія товару, розділ, група товарів, назва групи",
         "cs": "kategorie, kategorie produktu, kategorie zboží",
@@ -118,16 +124,17 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "fi": "kategoria, kategoriat, tuoteryhmä, osasto",
         "hu": "kategória, kategóriák, kategória neve, termékkategória",
         "ro": "categorie, categorii, categorie produs",
-        "tr": "kategori, kategoriler, kategori adi, ürün kategorisi",
+        "tr": "kategori, kategoriler, kategori adi, ürün kategorisi, ana kategori",
         "el": "κατηγορία, κατηγορίες, κατηγορία προϊόντος",
         "ja": "カテゴリ, カテゴリー, カテゴリ名, カテゴリー名, 商品カテゴリ名称, 商品カテゴリ, 商品カテゴリー, ジャンル",
         "ko": "카테고리, 카테고리명, 상품분류, 상품분류명",
         "zh": "商品分类, 商品类目, 分类, 类目, 产品分类, 商品分類, 分類, 類別",
         "id": "kategori, kategori produk",
         "ar": "تصنيف المنتج, التصنيف, الفئة, القسم",
+        LAST: "famille, gruppe, familia",
     },
     "brand": {
-        "en": "brand, brand name, product brand, mark id, manufacturer, manufacturer name, producer, maker, make, vendor,"
+        "en": "brand, brand name, product brand, manufacturer, manufacturer name, producer, maker, make, vendor,"
         " supplier name",
         "de": "marke, hersteller, markenname, hersteller markenname, hersteller marke",
         "fr": "marque, fabricant",
@@ -152,22 +159,26 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "品牌, 品牌名称, 制造商, 品牌名稱, 製造商",
         "id": "merek, merk",
         "ar": "الماركة, العلامة التجارية",
-        LAST: "producer name",
+        LAST: "producer name, mark id",
     },
     "price": {
         "en": "price, current price, selling price, retail price, sales price, regular price, unit price, price incl vat,"
-        " price incl tax, gross price, price with vat, price vat, start price, buy it now price,"
-        " price tax incl, price including tax, price including vat, price with tax, gross price 1, standard price",
+        " price incl tax, gross price, price with vat, price vat, start price, buy it now price, price tax incl,"
+        " price including tax, price including vat, price with tax, gross price 1, standard price, final price,"
+        " actual price, base price",
         "de": "preis, verkaufspreis, bruttopreis, preis brutto, vk, vk preis, einzelpreis, stückpreis, normalpreis,"
         " brutto vk, vk brutto, std vk brutto, endkundenpreis, shop preis",
-        "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public, prix normal, ttc",
-        "es": "precio, precio de venta, pvp, precio con iva, precio unitario, precio normal",
-        "it": "prezzo, prezzo di vendita, prezzo al pubblico, prezzo ivato, prezzo unitario, prezzo normale",
+        "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public, prix normal, ttc, prix actuel, prix final,"
+        " tarif régulier",
+        "es": "precio, precio de venta, pvp, precio con iva, precio unitario, precio normal, precio actual, precio final,"
+        " precio regular",
+        "it": "prezzo, prezzo di vendita, prezzo al pubblico, prezzo ivato, prezzo unitario, prezzo normale,"
+        " prezzo effettivo, prezzo attuale, prezzo finale",
         "nl": "prijs, verkoopprijs, prijs incl btw, stukprijs",
         "pl": "cena, cena brutto, cena sprzedaży, cena detaliczna, cena pl",
         "pt": "preço, preço de venda, preço de venda em reais, preço com iva, pvp, preço unitário, preço normal,"
-        " preço cheio",
-        "ru": "цена, розничная цена, цена продажи, стоимость, ррц",
+        " preço cheio, preço atual, preço final, valor unitário",
+        "ru": "цена, розничная цена, цена продажи, стоимость, ррц, регулярная цена, обычная цена",
         "uk": "ціна, роздрібна ціна, ціна продажу, вартість, ррц",
         "cs": "cena, cena s dph, prodejní cena",
         "sv": "pris, försäljningspris, pris inkl moms, ordinarie pris",
@@ -177,7 +188,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "hu": "bruttó ár, eladási ár, bruttó egységár, ár",
         "ro": "preț, preț cu tva, preț vânzare, preț de vânzare",
         "tr": "satiş fiyati, fiyat, fiyati, trendyol'da satilacak fiyat kdv dahil, kdv dahil fiyat,"
-        " piyasa satiş fiyati kdv dahil",
+        " piyasa satiş fiyati kdv dahil, satiş fiyati 1",
         "el": "τιμή, τιμή πώλησης, τελική τιμή, τιμή με φπα",
         "ja": "販売価格, 販売価格税込, 価格, 通常販売価格, 売価, 単価",
         "ko": "판매가, 판매가격, 가격",
@@ -187,16 +198,16 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         LAST: "consumer price, normal price, gross",
     },
     "list_price": {
-        "en": "list price, compare at price, compare price, original price, old price, price old, former price, was price, rrp,"
-        " msrp, strike price, standard price",
+        "en": "list price, compare at price, compare price, original price, old price, price old, former price, was price,"
+        " rrp, msrp, strike price, standard price, mrp, item mrp, maximum retail price",
         "de": "listenpreis, uvp, streichpreis, alter preis, statt preis, unverbindliche preisempfehlung",
         "fr": "prix barré, prix conseillé, ancien prix, prix d'origine",
         "es": "precio de lista, precio anterior, precio original, precio tachado",
-        "it": "prezzo di listino, prezzo originale, prezzo barrato",
+        "it": "prezzo di listino, prezzo originale, prezzo barrato, prezzo ordinario, prezzo intero",
         "nl": "adviesprijs, van prijs, oude prijs, oorspronkelijke prijs",
         "pl": "cena katalogowa, stara cena, cena przed obniżką",
         "pt": "preço de tabela, preço antigo, preço original",
-        "ru": "старая цена, цена до скидки",
+        "ru": "старая цена, цена до скидки, цена без скидки",
         "uk": "стара ціна, ціна до знижки",
         "cs": "původní cena, běžná cena, doporučená cena",
         "sv": "jämförpris, rekommenderat pris, tidigare pris",
@@ -213,7 +224,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "id": "harga coret, harga asli",
     },
     "currency": {
-        "en": "currency, currency code, price currency",
+        "en": "currency, currency code, price currency, currency abbr, currency iso code, iso currency",
         "de": "währung, währungscode",
         "fr": "devise, monnaie",
         "es": "moneda, divisa",
@@ -238,17 +249,18 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "id": "mata uang",
     },
     "available": {
-        "en": "available, availability, is available, in stock, is in stock, stock status, stock, stock quantity, quantity, qty,"
-        " inventory, inventory quantity, stock level, on hand,"
-        " stock total, total stock, quantity available, available quantity, available qty, available stock, stock amount",
+        "en": "available, availability, is available, in stock, is in stock, stock status, stock, stock quantity, quantity,"
+        " qty, inventory, inventory quantity, stock level, on hand, stock total, total stock, quantity available,"
+        " available quantity, available qty, available stock, stock amount, inventory level, current stock,"
+        " units in stock, stock on hand",
         "de": "verfügbar, verfügbarkeit, auf lager, lagerstatus, lagerbestand, bestand, lager, menge, anzahl,"
         " lagerbestand gesamt, bestand gesamt, gesamtbestand, verfügbarer bestand, lieferstatus",
         "fr": "disponible, disponibilité, en stock, stock, quantité",
-        "es": "disponible, disponibilidad, en stock, existencias, cantidad",
+        "es": "disponible, disponibilidad, en stock, existencias, cantidad, inventario",
         "it": "disponibile, disponibilità, in magazzino, giacenza, scorte, quantità",
         "nl": "beschikbaar, beschikbaarheid, op voorraad, voorraad, aantal",
         "pl": "dostępny, dostępność, stan magazynowy, stan, ilość, liczba sztuk",
-        "pt": "disponível, disponibilidade, em estoque, em stock, estoque, estoque do produto, quantidade",
+        "pt": "disponível, disponibilidade, em estoque, em stock, estoque, estoque do produto, quantidade, inventário",
         "ru": "наличие, в наличии, остаток, остатки, количество, кол во, на складе",
         "uk": "наявність, в наявності, залишок, залишки, кількість, на складі",
         "cs": "dostupnost, skladem, sklad, stav skladu, množství, počet kusů",
@@ -258,7 +270,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "fi": "varastosaldo, saldo, saatavuus, varastossa, määrä",
         "hu": "raktárkészlet, készlet, elérhetőség, mennyiség",
         "ro": "stoc, disponibilitate, cantitate, în stoc",
-        "tr": "stok adedi, stok, ürün stok adedi, stok durumu, stok miktari, adet, miktar",
+        "tr": "stok adedi, stok, ürün stok adedi, stok durumu, stok miktari, adet, miktar, envanter",
         "el": "απόθεμα, διαθεσιμότητα, ποσότητα",
         "ja": "在庫数, 在庫, 在庫状況, 在庫数量, 数量",
         "ko": "재고수량, 재고, 판매상태",
@@ -292,7 +304,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "id": "aktif",
     },
     "tags": {
-        "en": "tags, tag, product tags, keywords, labels",
+        "en": "tags, tag, product tags, keywords, labels, tag list, search keywords",
         "de": "schlagwörter, schlagworte, stichwörter, stichworte",
         "fr": "étiquettes, mots clés",
         "es": "etiquetas, palabras clave",
@@ -337,13 +349,13 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "image": {
         "en": "image, images, image url, image urls, image link, image links, photo, photos, photo url, picture, pictures,"
-        " picture url, main image, main image url, primary image, product image, product image url, product images, image src,"
-        " image path, image file, image name, default image, pic url, filename, file name, item photo url, photo link, img url,"
-        " img, images image url, media asset,"
-        " high pic, photo urls",
+        " picture url, main image, main image url, primary image, product image, product image url, product images,"
+        " image src, image path, image file, image name, default image, pic url, filename, file name, item photo url,"
+        " photo link, img url, img, images image url, media asset, high pic, photo urls, front image,"
+        " primary image url",
         "de": "bild, bilder, bild url, bildlink, bild link, bilddatei, produktbild, produktbilder, hauptbild, foto, fotos",
         "fr": "image, images, photo, photos, url de l'image, lien image, image principale",
-        "es": "imagen, imágenes, foto, fotos, url de imagen, imagen principal",
+        "es": "imagen, imágenes, foto, fotos, url de imagen, imagen principal, nombre de la imagen",
         "it": "immagine, immagini, foto, url immagine, immagine principale",
         "nl": "afbeelding, afbeeldingen, foto, foto's, afbeelding url, hoofdafbeelding",
         "pl": "zdjęcie, zdjęcia, obraz, obrazek, url zdjęcia, zdjęcie główne",
@@ -359,7 +371,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "fi": "kuva, kuvat, kuvan osoite, tuotekuva, tuotekuvat, pääkuva",
         "hu": "kép, képek, kép url, kép link, termékkép, főkép",
         "ro": "imagine, imagini, poză, poze, imagine principală, url imagine",
-        "tr": "resim, resimler, görsel, görseller, görsel linki, resim url, ürün resmi",
+        "tr": "resim, resimler, görsel, görseller, görsel linki, resim url, ürün resmi, ana resim",
         "el": "εικόνα, εικόνες, φωτογραφία, κύρια εικόνα",
         "ja": "商品画像, 商品画像url, 商品画像パス, 画像, 画像url, メイン画像, メイン画像url, 写真, 拡大画像",
         "ko": "대표이미지, 이미지, 상품이미지, 대표 이미지 url, 이미지등록상세",
@@ -394,7 +406,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "id": "ukuran",
     },
     "attribute.color": {
-        "en": "color, colour, color name, colour name",
+        "en": "color, colour, color name, colour name, primary color, base colour, base color",
         "de": "farbe",
         "fr": "couleur",
         "es": "color",
@@ -478,8 +490,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "de": "herstellernummer, herstellerartikelnummer, original herstellerartikelnummer han mpn, han, hans",
     },
     "attribute.link": {
-        "en": "link, url, product url, product link, page url",
-        "de": "produktlink",
+        "en": "link, url, product url, product link, page url, product page, product page url, item url, listing url",
+        "de": "produktlink, url produkt, produkt url",
         "fr": "lien, lien produit",
         "sv": "produktlänk, länk",
         "da": "produktlink",
@@ -489,14 +501,22 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "ja": "商品url, 商品ページurl",
         "ko": "상품 url, 상품링크",
         "zh": "商品链接, 商品連結",
+        "ru": "ссылка, ссылка на товар, url товара",
+        "it": "url prodotto, link prodotto",
+        "es": "enlace, enlace del producto, url del producto",
+        "pt": "link do produto, url do produto",
+        "pl": "link do produktu",
     },
 }
 # More photos of a product, besides those of `image`.
 FURTHER_IMAGES = """
 additional image, additional images, additional image link, additional image links, additional image url, additional image urls,
 product secondary image url, other images, other image url, more images, gallery, gallery images, extra images, back image,
+additional images url, gallery url, gallery urls, image gallery, all images, all image urls, gallery all images, secondary images,
+side image, detail angle, look shot image,
 weitere bilder, zusatzbilder,
 images supplémentaires, autres images, imágenes adicionales, immagini aggiuntive, extra afbeeldingen, dodatkowe zdjęcia,
+zdjęcie dodatkowe,
 imagens adicionais
 """
 # Prices of sales, which are the price where they are lower than it.
@@ -504,7 +524,7 @@ SALE_PRICES = """
 sale price, special price, offer price, discount price, discounted price, promo price, promotional price,
 angebotspreis, sonderpreis, aktionspreis, prix promo, prix soldé, precio de oferta, precio oferta, precio rebajado,
 precio promocional, prezzo scontato, prezzo offerta, actieprijs, aanbiedingsprijs, cena promocyjna, preço promocional,
-preço promo, акционная цена, акційна ціна, akční cena,
+preço promo, акционная цена, цена со скидкой, акційна ціна, akční cena,
 reapris, kampanjpris, tilbudspris, kampanjepris, kampanjahinta, tarjoushinta, akciós ár, preț promoțional, preț redus,
 indirimli fiyat, τιμή προσφοράς, セール価格, 特価, 할인가, 促销价, 特价, 促銷價, harga diskon, harga promo,
 السعر المخفض

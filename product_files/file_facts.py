@@ -106,6 +106,13 @@ DECIMAL_UNKNOWN = FactKind("decimal-unknown", _("decimal is %(text)s: use . or ,
 FIELD_WITHOUT_COLUMN = FactKind(
     "field-without-column", _("no column is mapped to the field %(field)s. Columns found: %(columns)s")
 )
+SKU_WITHOUT_COLUMN = FactKind(
+    "sku-without-column",
+    _(
+        "no column is mapped to the field sku. Columns found: %(columns)s. If no two products have the same title,"
+        " map %(title)s to sku"
+    ),
+)
 SKUS_THE_SAME = FactKind(
     "skus-the-same",
     _("no column is mapped to the field sku, and none is taken: most products have the same text in %(columns)s"),

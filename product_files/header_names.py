@@ -19,7 +19,7 @@ _CODES_THAT_ARE_WORDS = frozenset(("all", "top", "try", "cup", "mad", "gel", "la
 # Of Google's attributes, of Salsify's, and of eBay's, which marks those that are required.
 _PREFIX = re.compile(r"\*?\s*(?:g:|c:|salsify:)?\s*")
 _CURRENCY_AT_END = re.compile(
-    r"(?P<name>.*?\w),?[\s_\-(\[/]+(?:(?:in|en|em|в)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč|Rp|RM|Ft|TL|lei|(?i:руб\.?|грн\.?))[)\]]?"
+    r"(?P<name>.*?\w),?[\s_\-(\[/]+(?:(?:in|en|em|в)[\s_])?(?P<mark>[A-Za-z]{3}|[^\w\s()\[\]]{1,3}|zł|kr|Kč|Rp|RM|Ft|TL|lei|Rs\.?|(?i:руб\.?|рубл[а-я]+|грн\.?|гривнях))[)\]]?"
 )
 _NUMBER = re.compile(r"(?<!\d)\d{1,2}(?!\d)")
 # Of several photos in tables of Meta: `image[0].url`.

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import html
 import re
-import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
+from jobs.facts import Fact
 from product_files import file_facts, row_facts
 from product_files.availability import Availability, parse_availability, parse_boolean, says_yes
-from product_files.cell_lists import deepest_first, first_photo, levels_by_slash, split_categories, split_photos
+from product_files.cell_lists import (
+    deepest_first,
+    first_photo,
+    json_list,
+    levels_by_slash,
+    split_categories,
+    split_photos,
+)
 from product_files.currencies import currencies_of
 from product_files.html_text import html_to_line, html_to_text, with_line_breaks
 from product_files.photo_files import PhotoFolder, is_link
@@ -50,6 +56,8 @@ SALE_PRICE = "sale_price"
 _MAX_NAMED = 10
 # Names of a column that is not used that are looked for among the files.
 _MAX_TRIED = 3
+# A text without a number that so many products have in place of a list price says that there is none: `No old price`.
+_MIN_REPEATED = 3
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SAID_NOTHING = frozenset(("n/a", "#n/a", "nan", "null", "undefined", "-", "--", "—"))
 _QUOTED_SKU = re.compile(r"'[\w=+\-@]")
@@ -155,44 +163,6 @@ def required_fields(*, update_only: bool) -> tuple[str, ...]:
     return ("sku",) if update_only else ("sku", "title")
 
 
-def load_mapping(path: Path) -> FieldMapping:
-    """Read a mapping file in TOML: the tables [columns] and [values], and options of FieldMapping at the top.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The mapping.
-
-    Raises:
-        InvalidSource: the file cannot be read or is not a mapping.
-    """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidSource(f"the mapping {path} cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidSource(f"the mapping {path} is not TOML: {error}") from error
-    # Options that are not texts are those of an import, not of a table.
-    allowed = [option.name for option in fields(FieldMapping) if option.type not in ("bool", "frozenset[str]")]
-    unknown = sorted(content.keys() - set(allowed))
-    if unknown:
-        raise InvalidSource(f"the mapping {path} has {', '.join(unknown)}: allowed are {', '.join(allowed)}")
-    columns = _table(content, "columns", path)
-    values = _table(content, "values", path)
-    options = {name: value for name, value in content.items() if name not in ("columns", "values")}
-    texts = [
-        *options.values(),
-        *values.values(),
-        *(column for value in columns.values() for column in _as_tuple(value)),
-    ]
-    if not all(isinstance(text, str) for text in texts):
-        raise InvalidSource(
-            f'the mapping {path} has a value that is not text: write it in quotes, as in currency = "EUR"'
-        )
-    return FieldMapping(columns={name: _as_tuple(value) for name, value in columns.items()}, values=values, **options)
-
-
 @dataclass(slots=True)
 class _Values:
     """What is found while a row is built. fields: those that it will have; the others of its product stay as they are."""
@@ -246,6 +216,7 @@ class RowBuilder:
         self._photos = photos
         self._photo_required = photo_required
         self._usual_decimal = ""
+        self._no_prices: frozenset[str] = frozenset()
         self._slashes = False
         self._unused_photos: tuple[str, ...] = ()
         self._unused_files: tuple[str, ...] = ()
@@ -254,7 +225,7 @@ class RowBuilder:
         self.columns: Mapping[str, tuple[str, ...]] = _columns_by_field(mapping, headers)
         for name in required_fields(update_only=mapping.update_only):
             if name not in self.columns and name not in mapping.values:
-                raise NoColumn(name, file_facts.FIELD_WITHOUT_COLUMN(field=name, columns=_listed(headers)))
+                raise NoColumn(name, _without_column(name, self.columns, headers))
         named = (header for header in headers if "_".join(header.lower().split()) in _KINDS_OF_ROWS)
         self._kind_of_row = next(named, "")
         named = (header for header in headers if "_".join(header.lower().split()) in _FLAGS_OF_SALES)
@@ -281,6 +252,8 @@ class RowBuilder:
             prices += [text for name in (*_PRICES, SALE_PRICE) for text in self._texts(record, name)]
             categories += self._texts(record, "category")
         self._usual_decimal = usual_decimal(prices)
+        reduced = Counter(text for text in prices if not any(each.isdigit() for each in text))
+        self._no_prices = frozenset(text for text, number in reduced.items() if number >= _MIN_REPEATED)
         self._slashes = levels_by_slash(categories)
         self._unused_photos = tuple(column for column, names in photos.items() if any(map(is_link, names)))
         files = {column: names[:_MAX_TRIED] for column, names in photos.items() if column not in self._unused_photos}
@@ -399,6 +372,7 @@ class RowBuilder:
         declared = self._text(record, "currency")
         declared_codes = currencies_of(declared)
         texts = {name: self._text(record, name) for name in (*_PRICES, SALE_PRICE)}
+        texts |= {name: "" for name in ("list_price", SALE_PRICE) if texts[name] in self._no_prices}
         read: dict[str, Price | None] = {}
         for name, text in texts.items():
             try:
@@ -487,7 +461,9 @@ class RowBuilder:
         return [
             text.strip()
             for value in self._values(record, "tags")
-            for text in (value.split(separator) if isinstance(value, str) and separator else _as_list(value))
+            for text in (
+                json_list(value) or value.split(separator) if isinstance(value, str) and separator else _as_list(value)
+            )
             if text.strip()
         ]
 
@@ -498,7 +474,7 @@ class RowBuilder:
             for name in (split_photos(value, self._mapping.image_separator) if isinstance(value, str) else value)
             if name.strip()
         ]
-        return tuple(self._photos.resolve(name.strip()) for name in names)
+        return tuple(self._photos.resolve(name) for name in dict.fromkeys(name.strip() for name in names))
 
     def _text(self, record: Record, name: str) -> str:
         return "".join(_expect_single(value, name) for value in self._values(record, name)).strip()
@@ -550,6 +526,13 @@ def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str
     if twice:
         raise InvalidSource(file_facts.SAME_COLUMN_NAMES(column=", ".join(twice), columns=_listed(headers)))
     return columns
+
+
+def _without_column(name: str, columns: Mapping[str, Sequence[str]], headers: Sequence[str]) -> Fact:
+    """Why nothing can be read: a required field has no column."""
+    if name == "sku" and (title := columns.get("title")):
+        return file_facts.SKU_WITHOUT_COLUMN(columns=_listed(headers), title=title[0])
+    return file_facts.FIELD_WITHOUT_COLUMN(field=name, columns=_listed(headers))
 
 
 def _expect_single(value: str | Sequence[str], name: str) -> str:
@@ -604,16 +587,3 @@ def _printable(text: str) -> str:
 
 def _listed(headers: Sequence[str]) -> str:
     return ", ".join(_printable(header) for header in headers)
-
-
-def _table(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
-    table = content.get(name, {})
-    if not isinstance(table, dict):
-        raise InvalidSource(f"{name} in the mapping {path} has to be a table: [{name}]")
-    # In TOML attribute.colour = "shade" is a nested table.
-    attributes = table.pop(_ATTRIBUTE.rstrip("."), {})
-    return {**table, **{f"{_ATTRIBUTE}{key}": value for key, value in attributes.items()}}
-
-
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list) else (value,)

@@ -129,6 +129,9 @@ ENCODING_DAMAGED = FactKind(
 KNOWN_COLUMNS = FactKind("known-columns", _("columns known by their names: %(columns)s"))
 SKUS_REPEATED = FactKind("skus-repeated", _("most products have the same text in %(columns)s, so that it is no SKU"))
 TITLE_OF_COLUMNS = FactKind("title-of-columns", _("there is no column of titles: a title is %(title)s"))
+SKUS_OF_LINKS = FactKind(
+    "skus-of-links", _("there is no column of SKUs: the SKU of a product is its link in %(column)s")
+)
 CURRENCY_OF_COLUMN = FactKind("currency-of-column", _("the currency is %(currency)s, as the column %(column)s says"))
 UNUSED_COLUMNS = FactKind("unused-columns", _("columns that are not used: %(columns)s"))
 MORE_UNUSED_COLUMNS = FactKind("more-unused-columns", _("columns that are not used: %(columns)s and %(more)s more"))

@@ -21,6 +21,7 @@ from product_files.header_names import (
     without_currency,
     without_language,
 )
+from product_files.likely_columns import identifies_products, likely_price, may_be_price
 from product_files.mapping import FIELDS, SALE_PRICE, FieldMapping, Record, says_nothing
 from product_files.rows import NoColumn
 
@@ -70,15 +71,8 @@ def with_known_columns(
         listed = ", ".join(f"{' + '.join(columns)} → {name}" for name, columns in by_synonym.items())
         notes.append(row_facts.KNOWN_COLUMNS(columns=listed))
     values = dict(mapping.values)
-    if "title" not in {*found, *mapping.columns, *values} and (title := _title_of_model(headers, found, mapping)):
-        values["title"] = title
-        notes.append(row_facts.TITLE_OF_COLUMNS(title=title))
-    if column := _title_in_description(found, mapping, values, sample):
-        # Price lists have one text of an article, which names it.
-        further = _columns_of("description", [header for header in headers if header != column])
-        found = {name: columns for name, columns in found.items() if name != "description"} | {"title": (column,)}
-        found |= {"description": further} if further else {}
-        notes.append(row_facts.TITLE_OF_COLUMNS(title=column))
+    notes += _add_titles(found, values, headers, mapping, sample)
+    notes += _add_likely_columns(found, values, headers, mapping, sample)
     if "price" in found and "currency" not in {*found, *mapping.columns, *values}:
         (column,) = found["price"]
         if code := without_currency(column)[1]:
@@ -87,14 +81,58 @@ def with_known_columns(
     if sale := _sale_column(headers, found, mapping):
         found[SALE_PRICE] = (sale,)
         notes.append(row_facts.SALE_PRICES(column=sale))
-    used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
-    unused = [header for header in headers if header not in used and is_well_known(header)]
+    unused = [header for header in _free(headers, found, mapping) if is_well_known(header)]
     if unused:
         notes.append(row_facts.unused_columns(unused, _MAX_NOTED))
     doubtful = [name for name in _DOUBTFUL if name not in {*found, *mapping.columns}]
     left_out = frozenset(header for header in headers if header.casefold() in doubtful)
-    known = replace(mapping, columns={**found, **mapping.columns}, values=values, left_out=left_out)
-    return KnownColumns(known, notes)
+    complete = replace(mapping, columns={**found, **mapping.columns}, values=values, left_out=left_out)
+    return KnownColumns(complete, notes)
+
+
+def _add_titles(
+    found: dict[str, tuple[str, ...]],
+    values: dict[str, str],
+    headers: Sequence[str],
+    mapping: FieldMapping,
+    sample: Sequence[Record],
+) -> list[str]:
+    """Add what may stand for titles to the columns and constants of fields, where nothing has their name; the notes about it."""
+    if "title" not in {*found, *mapping.columns, *values} and (named := _title_that_is_sku(mapping)):
+        # Who has no SKUs may map the titles to them.
+        found["title"] = (named,)
+    notes: list[str] = []
+    if "title" not in {*found, *mapping.columns, *values} and (title := _title_of_model(headers, found, mapping)):
+        values["title"] = title
+        notes.append(row_facts.TITLE_OF_COLUMNS(title=title))
+    if column := _title_in_description(found, mapping, values, sample):
+        # Price lists have one text of an article, which names it.
+        del found["description"]
+        if further := _columns_of("description", [header for header in headers if header != column]):
+            found["description"] = further
+        found["title"] = (column,)
+        notes.append(row_facts.TITLE_OF_COLUMNS(title=column))
+    return notes
+
+
+def _add_likely_columns(
+    found: dict[str, tuple[str, ...]],
+    values: Mapping[str, str],
+    headers: Sequence[str],
+    mapping: FieldMapping,
+    sample: Sequence[Record],
+) -> list[str]:
+    """Add a price and a SKU by what is in the columns, where none has their names; the notes about them."""
+    known = {*found, *mapping.columns, *values}
+    notes: list[str] = []
+    link = next(iter(found.get("attribute.link", ())), "")
+    if "title" in known and "sku" not in known and link and identifies_products(link, sample):
+        found["sku"] = (link,)
+        notes.append(row_facts.SKUS_OF_LINKS(column=link))
+    if "price" not in known and (column := likely_price(_free(headers, found, mapping), sample)):
+        found["price"] = (column,)
+        notes.append(row_facts.KNOWN_COLUMNS(columns=f"{column} → price"))
+    return notes
 
 
 def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Sequence[Record]) -> KnownColumns:
@@ -207,8 +245,11 @@ def _with_filled(headers: Sequence[str], mapping: FieldMapping, sample: Iterable
     filled = {column for record in sample for column, value in record.items() if "".join(value).strip()}
     if not filled:
         return found
-    used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
-    free = [header for header in headers if header in filled and header not in used]
+    doubtful = next(iter(found.get("title", ())), "")
+    if key_of(doubtful) in _LAST_KEYS["title"] and _are_numbers((doubtful,), sample):
+        # `product` may refer to another table.
+        found = {name: columns for name, columns in found.items() if name != "title"}
+    free = [header for header in _free(headers, found, mapping) if header in filled]
     for name in [name for name, columns in found.items() if filled.isdisjoint(columns)]:
         if columns := _columns_of(name, free):
             found[name] = columns
@@ -242,9 +283,20 @@ def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], map
         or any(_SALE_DATE.search(header) for header in headers)
     ):
         return ""
-    taken = _used_columns(mapping) | {column for columns in found.values() for column in columns}
-    names = (header for header in headers if header not in taken)
+    names = _free(headers, found, mapping)
     return next((header for header in names if key_of(without_currency(header)[0]) in _SALE_KEYS), "")
+
+
+def _free(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> list[str]:
+    """The columns that are nothing yet."""
+    used = _used_columns(mapping) | {column for columns in found.values() for column in columns}
+    return [header for header in headers if header not in used]
+
+
+def _title_that_is_sku(mapping: FieldMapping) -> str:
+    """The column that is mapped to the SKU, if its name is that of a title; "" for others."""
+    column = next(iter(mapping.columns.get("sku", ())), "")
+    return column if key_of(column) in _KEYS["title"] else ""
 
 
 def _title_in_description(
@@ -293,7 +345,7 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
         if columns := _columns_of(name, free):
             found[name] = columns
             free = [header for header in free if header not in columns]
-    if "list_price" in found and not {"price"} & (found.keys() | done):
+    if "list_price" in found and not {"price"} & (found.keys() | done) and not any(map(may_be_price, free)):
         # The only price of a table is the one that people pay.
         found["price"] = found.pop("list_price")
     if not {"sku"} & (found.keys() | done) and "attribute.gtin" in found:

@@ -204,7 +204,7 @@ class TestAnImportIsWorkedOff:
         assert "no column is mapped to the field sku" in worked_off(broken).error
         with translation.override("de"):
             assert now(job).error_in_words.startswith("keine Zeile ist ein JSON-Objekt: die Zeile")
-            assert now(broken).error_in_words.startswith("keine Spalte ist dem Feld sku zugeordnet")
+            assert now(broken).error_in_words.startswith("dem Feld sku ist keine Spalte zugeordnet")
 
     def test_and_says_nothing_more_once_it_is_cancelled(self, uploads_root: Path) -> None:
         job = submit()

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from product_files.mapping import FieldMapping
-from product_files.rows import Row
+from product_files.rows import NoColumn, Row
 from product_files.sources import open_catalogue
 from product_files.values import parse_price
+from tests.catalog.importing import of, photos
 
 
 def rows(path: Path, **columns: str) -> list[Row]:
@@ -64,3 +65,90 @@ def test_prices_are_read_as_shops_of_their_country_write_them(text: str, amount:
     price = parse_price(text)
     assert price is not None
     assert (price.amount, next(iter(price.currencies), "")) == (Decimal(amount), currency)
+
+
+# Names of columns
+
+
+def test_a_list_price_is_no_price_beside_a_column_of_prices_with_another_name(tmp_path: Path) -> None:
+    path = table(
+        tmp_path, "ID товара;Название;Цена магазина;Старая цена", *(f"t{n};Чай;{n}90;Нет старой цены" for n in "123")
+    )
+    found = rows(path)
+    assert [(of(row).price, of(row).list_price, row.warnings) for row in found] == [
+        (Decimal(f"{n}90"), None, ()) for n in "123"
+    ]
+
+
+def test_the_only_column_with_prices_is_the_price_in_the_currency_of_its_name(tmp_path: Path) -> None:
+    (row,) = rows(table(tmp_path, "Артикул;Название;Цена в рублях;Оценка", "a1;Пальто;10593;4.8"))
+    assert (of(row).price, of(row).currency) == (Decimal(10593), "RUB")
+
+
+@pytest.mark.parametrize("names", ["Cost price", "Price min;Price max", "Price type", "Preis pro Einheit netto"])
+def test_what_others_pay_and_what_is_no_price_is_not_taken_for_the_price(tmp_path: Path, names: str) -> None:
+    (row,) = rows(table(tmp_path, f"sku;title;{names}", "m1;Mug;5;6" if ";" in names else "m1;Mug;5"))
+    assert of(row).price is None
+
+
+def test_a_column_of_products_has_their_titles_where_nothing_else_does(tmp_path: Path) -> None:
+    (row,) = rows(table(tmp_path, "ID;Artikel;VK", "1;Handschuhe;8,21"))
+    assert (row.sku, of(row).title, of(row).price) == ("1", "Handschuhe", Decimal("8.21"))
+
+
+def test_numbers_of_products_are_no_titles(tmp_path: Path) -> None:
+    with pytest.raises(NoColumn, match="no column is mapped to the field title"):
+        rows(table(tmp_path, "id,product,quantity", "1,17,2", "2,18,1"))
+
+
+def test_the_names_of_spanish_templates_and_turkish_exports_are_known(tmp_path: Path) -> None:
+    (shirt,) = rows(
+        table(
+            tmp_path,
+            "NOMBRE DEL PRODUCTO;TIPO DE PRODUCTO;SKU;INVENTARIO;PRECIO;NOMBRE DE LA IMAGEN",
+            "Camisa;Camisetas;c1;0;74,90;c1.jpg",
+        )
+    )
+    assert (of(shirt).category, of(shirt).available, photos(shirt)) == (("Camisetas",), False, ["c1.jpg"])
+    path = written(
+        tmp_path,
+        "urunler.xml",
+        "<root><urun><StokKodu>s1</StokKodu><StokAdi>Manet</StokAdi><MarkId>17</MarkId><MarkaAdi>Accel</MarkaAdi>"
+        "<SatisFiyati1>45,00</SatisFiyati1><currencyAbbr>TL</currencyAbbr><Envanter>3</Envanter></urun></root>",
+    )
+    (lever,) = rows(path)
+    assert (of(lever).title, of(lever).brand, of(lever).price, of(lever).currency) == (
+        "Manet",
+        "Accel",
+        Decimal(45),
+        "TRY",
+    )
+
+
+def test_a_product_without_sku_is_known_by_its_link(tmp_path: Path) -> None:
+    path = table(tmp_path, "name,price,link", "Lamp,10,https://x.test/lamp", "Sofa,20,https://x.test/sofa")
+    assert [row.sku for row in rows(path)] == ["https://x.test/lamp", "https://x.test/sofa"]
+    assert "there is no column of SKUs: the SKU of a product is its link in link" in notes(path)
+
+
+def test_a_table_without_skus_and_links_says_that_titles_can_be_mapped_and_takes_them(tmp_path: Path) -> None:
+    path = table(tmp_path, "name,price", "Lamp,10", "Sofa,20")
+    with pytest.raises(NoColumn, match="If no two products have the same title, map name to sku"):
+        rows(path)
+    assert [(row.sku, of(row).title) for row in rows(path, sku="name")] == [("Lamp", "Lamp"), ("Sofa", "Sofa")]
+
+
+# Cells
+
+
+def test_lists_in_a_cell_are_read_as_json_and_python_write_them(tmp_path: Path) -> None:
+    (row,) = rows(
+        table(
+            tmp_path,
+            "sku;title;category;tags;image",
+            """s1;Shorts;"[""Clothing >> Women's Clothing >> Shorts""]";['cycling', 'black'];"""
+            "['https://x.test/1.jpg', 'https://x.test/2.jpg', 'https://x.test/1.jpg']",
+        )
+    )
+    assert (of(row).category, of(row).tags) == (("Clothing", "Women's Clothing", "Shorts"), ["cycling", "black"])
+    assert photos(row) == ["https://x.test/1.jpg", "https://x.test/2.jpg"]

@@ -15,7 +15,8 @@ from embeddings.management.errors import command_error
 from embeddings.match_files import FoundMatch, Listed, match_records, read_records
 from jobs import arguments
 from jobs.progress import ProgressCallback, stage_bars
-from product_files.mapping import FieldMapping, load_mapping
+from product_files.mapping import FieldMapping
+from product_files.mapping_file import load_mapping
 from product_files.rows import ChoiceNeeded, InvalidSource, NoColumn
 
 _COLUMNS = ("left_sku", "right_sku", "probability", "photo", "text", "left_title", "right_title")
