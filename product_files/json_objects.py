@@ -23,6 +23,8 @@ ONE_AFTER_ANOTHER = ""
 # The end of what is no prefix of ijson: the objects are the values of an object, under their ids.
 _KEYED = "*"
 _MIN_KEYED = 2
+# In place of a prefix: the objects are in several lists of an object, as by category, `{"shirts": [...], "shoes": [...]}`.
+_LISTED = "[]"
 _MAX_JUDGED = 20
 # Of the file, in which they are looked for.
 _MAX_KEYED_CHARACTERS = 256 * 1024
@@ -52,6 +54,10 @@ _LISTS = frozenset(
         "itemListElement",
     )
 )
+# Names of the list of its products in a category.
+_OF_CATEGORIES = ("products", "items")
+# Names around a list that say nothing of its products.
+_WRAPPERS = frozenset(("response", "result", "payload", "store", "shop", "catalogue", "inventory"))
 # What stands beside the product in objects of GraphQL and JSON:API.
 _AROUND_NODES = frozenset(("node", "cursor", "__typename"))
 _AROUND_ATTRIBUTES = frozenset(("id", "type", "attributes", "relationships", "links", "meta"))
@@ -188,16 +194,68 @@ def _objects_at(path: Path, encoding: str, prefix: str) -> Iterator[dict[str, An
             source.start_object()
             if not isinstance(content, dict):
                 raise JsonUnreadable(file_facts.NOT_ONLY_OBJECTS())
-            yield unwrapped(_with_texts(content))
+            yield from _products_of(unwrapped(_with_texts(content)))
 
 
 def _items(source: _Source, prefix: str) -> Iterator[Any]:
     """What is at a prefix; the values of an object with their ids."""
+    if prefix == _LISTED:
+        yield from _listed_items(source)
+        return
     if not prefix.endswith(_KEYED):
         yield from ijson.items(source, prefix, multiple_values=prefix == ONE_AFTER_ANOTHER)
         return
     for key, value in ijson.kvitems(source, prefix.removesuffix(_KEYED).removesuffix(".")):
         yield {"_id": key, **value} if isinstance(value, dict) else value
+
+
+def _products_of(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The products of a category that lists them, `{"name": "Men", "products": [...]}`, with its name; others as they are."""
+    name = next((name for name in _OF_CATEGORIES if dicts_of(content, name)), "")
+    inner = dicts_of(content, name)
+    if not inner or not {"title", "price"} <= find_columns(list(inner[0])).keys():
+        yield content
+        return
+    own = find_columns(list(content))
+    label = text_of(content, next(iter(own.get("category", own.get("title", ()))), ""))
+    if not label or "price" in own:
+        yield content
+        return
+    for product in inner:
+        yield product if "category" in find_columns(list(product)) else {"category": label, **product}
+
+
+def _listed_items(source: _Source) -> Iterator[dict[str, Any]]:
+    """The products of several lists; those that name no category have the names around their list as its levels."""
+    have_products: dict[str, bool] = {}
+    builder, place = None, ""
+    for prefix, event, value in ijson.parse(source):
+        if builder is None and event == "start_map" and _is_element(prefix):
+            builder, place = ijson.ObjectBuilder(), prefix
+        if builder is None:
+            continue
+        builder.event(event, value)
+        if event == "end_map" and prefix == place:
+            found, builder = builder.value, None
+            fields = find_columns(list(found)).keys()
+            if have_products.setdefault(prefix, _are_of_products(fields)):
+                levels = [name for name in prefix.split(".")[:-1] if _is_category(name)]
+                yield found if "category" in fields or not levels else {"category": levels, **found}
+
+
+def _is_element(prefix: str) -> bool:
+    """Whether this is the prefix of the elements of a list that is in objects only."""
+    *around, last = prefix.split(".")
+    return last == _ELEMENT and bool(around) and _ELEMENT not in around and len(around) <= _MAX_DEPTH
+
+
+def _is_category(name: str) -> bool:
+    """Whether the name of a list is that of a category: `page1` and `products` are none."""
+    return name not in _LISTS and name not in _WRAPPERS and not any(each.isdigit() for each in name)
+
+
+def _are_of_products(fields: Collection[str]) -> bool:
+    return "title" in fields and not _OF_PRODUCTS.isdisjoint(fields)
 
 
 def unwrapped(content: dict[str, Any]) -> dict[str, Any]:
@@ -283,8 +341,8 @@ def find_objects(path: Path, encoding: str) -> str:
         InvalidSource: the file cannot be opened.
     """
     with _open(path, encoding) as source:
-        if (keyed := _keyed_objects(source)) is not None:
-            return f"{keyed}.{_KEYED}" if keyed else _KEYED
+        if (found := _objects_by_name(source)) is not None:
+            return found
     with _open(path, encoding) as source:
         try:
             return _first_list(source)
@@ -314,8 +372,16 @@ class _Opened:
     has_others: bool = False
 
     def is_product(self) -> bool:
-        fields = find_columns(self.names).keys()
-        return "title" in fields and bool(fields & _OF_PRODUCTS)
+        return _are_of_products(find_columns(self.names).keys())
+
+    def is_list_of_products(self) -> bool:
+        """Whether it is a list of products in objects that are none."""
+        return (
+            self.is_list
+            and 2 * self.products > self.objects
+            and _is_element(f"{self.prefix}.{_ELEMENT}")
+            and not any(find_columns(each.names).keys() & {"sku", "title"} for each in self.around)
+        )
 
     def has_products(self) -> bool:
         """Whether its values are products under their ids, and not what one product has, such as its variants."""
@@ -329,8 +395,22 @@ class _Opened:
         )
 
 
-def _keyed_objects(source: _Source) -> str | None:
-    """The prefix of the outermost object whose values are products, among the first ones; None where there is none."""
+def _objects_by_name(source: _Source) -> str | None:
+    """The prefix of the products where an object has them, or lists of them, by names; None for other files."""
+    seen = _first_values(source)
+    lists = [each for each in seen if each.is_list_of_products()]
+    named = [each for each in lists if each.prefix.rpartition(".")[2] in _LISTS]
+    if len(lists) > 1 and len(named) != 1:
+        return _LISTED
+    found = [each for each in seen if each.has_products()]
+    if not found:
+        return None
+    keyed = min(found, key=lambda each: len(each.around)).prefix
+    return f"{keyed}.{_KEYED}" if keyed else _KEYED
+
+
+def _first_values(source: _Source) -> list[_Opened]:
+    """The lists and objects at the beginning of a file that is one object; none of other files."""
     opened: list[_Opened] = []
     seen: list[_Opened] = []
     events = ijson.parse(source, multiple_values=True, buf_size=_FIRST_CHUNK_BYTES)
@@ -339,7 +419,7 @@ def _keyed_objects(source: _Source) -> str | None:
         for prefix, event, value in events:
             if not opened and (event != "start_map" or seen):
                 # A list, or one object after another.
-                return None
+                return []
             if source.characters > _MAX_KEYED_CHARACTERS:
                 break
             if event == "map_key":
@@ -347,7 +427,7 @@ def _keyed_objects(source: _Source) -> str | None:
                 continue
             if event.startswith("end_"):
                 closed = opened.pop()
-                if opened and not opened[-1].is_list and opened[-1].objects < _MAX_JUDGED:
+                if opened and opened[-1].objects < _MAX_JUDGED:
                     opened[-1].objects += 1
                     opened[-1].products += closed.is_product()
                 continue
@@ -356,8 +436,7 @@ def _keyed_objects(source: _Source) -> str | None:
             if event.startswith("start_"):
                 opened.append(_Opened(prefix, tuple(opened), is_list=event == "start_array"))
                 seen.append(opened[-1])
-    found = [each for each in seen if each.has_products()]
-    return min(found, key=lambda each: len(each.around)).prefix if found else None
+    return seen
 
 
 def _first_list(source: _Source) -> str:

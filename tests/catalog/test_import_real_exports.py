@@ -152,3 +152,36 @@ def test_lists_in_a_cell_are_read_as_json_and_python_write_them(tmp_path: Path) 
     )
     assert (of(row).category, of(row).tags) == (("Clothing", "Women's Clothing", "Shorts"), ["cycling", "black"])
     assert photos(row) == ["https://x.test/1.jpg", "https://x.test/2.jpg"]
+
+
+# JSON
+
+
+_TEE = {"id": "t", "name": "Tee", "price": 10}
+_DRESS = {"id": "d", "name": "Dress", "price": 40}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"men": [_TEE], "women": [_DRESS]},
+        {"store": {"men": {"items": [_TEE]}, "women": {"items": [_DRESS]}}},
+        [{"name": "men", "products": [_TEE]}, {"name": "women", "products": [_DRESS]}],
+        {"categories": [{"category": "men", "items": [_TEE]}, {"category": "women", "items": [_DRESS]}]},
+    ],
+)
+def test_products_that_are_listed_by_category_are_in_it(tmp_path: Path, content: Any) -> None:
+    found = [(row.sku, of(row).title, of(row).category, of(row).price) for row in rows(in_json(tmp_path, content))]
+    assert found == [("t", "Tee", ("men",), Decimal(10)), ("d", "Dress", ("women",), Decimal(40))]
+
+
+def test_categories_by_the_names_around_a_list_have_their_levels(tmp_path: Path) -> None:
+    screws = [{"Наименование": "Винт", "Артикул": "v1", "Описание": "шаг"}]
+    nuts = [{"Наименование": "Гайка", "Артикул": "g1", "Описание": "шаг"}]
+    found = rows(in_json(tmp_path, {"Крепёж": {"Винты": screws, "Гайки": nuts}}))
+    assert [of(row).category for row in found] == [("Крепёж", "Винты"), ("Крепёж", "Гайки")]
+
+
+def test_of_a_list_of_products_beside_others_that_one_alone_is_read(tmp_path: Path) -> None:
+    found = rows(in_json(tmp_path, {"featured": [_TEE], "products": [_TEE, _DRESS]}))
+    assert [row.sku for row in found] == ["t", "d"]
