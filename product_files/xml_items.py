@@ -1,7 +1,7 @@
 """The items of an XML file, read as a stream: those of RSS 2.0 and Atom, and any other element that is repeated.
 
-Expat is used directly, for two things that ElementTree hides: a document type declaration that defines something is refused at its
-start, so that no entity is defined, expanded or fetched; and only the current item is in memory.
+Expat is used directly, for two things that ElementTree hides: a document type declaration that defines more than signs is refused,
+so that no entity grows or is fetched; and only the current item is in memory.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ _MAX_ITEM_VALUES = 10_000
 # Expat buffers a tag or comment until its end: longer ones would fill the memory.
 _MAX_TOKEN_BYTES = 4 * 1024 * 1024
 _MAX_DEPTH = 100
+# Of an entity that a file may define.
+_MAX_SIGN_CHARACTERS = 8
 _FIELD_ELEMENTS = frozenset(("field", "str", "int", "long", "float", "double", "bool", "date", "arr"))
 # Of the beginning, in which the repeated element is looked for.
 _OUTLINE_BYTES = 512 * 1024
@@ -269,6 +271,8 @@ class XmlParser:
         parser = expat.ParserCreate(encoding, namespace_separator=_SEPARATOR)
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._check_doctype
+        parser.EntityDeclHandler = self._check_entity
+        parser.AttlistDeclHandler = self._check_attribute
         parser.SkippedEntityHandler = self._on_skipped_entity
         parser.StartElementHandler = self._on_start
         parser.EndElementHandler = self._on_end
@@ -307,9 +311,19 @@ class XmlParser:
         """Text of the last element of the path."""
         return
 
-    def _check_doctype(self, name: str, _system: str | None, _public: str | None, has_definitions: int) -> None:
-        """Allow a declaration that only names a file, which is never read, as that of YML does: `SYSTEM "shops.dtd"`."""
-        if has_definitions or name.lower() == "html":
+    def _check_doctype(self, name: str, *_files: object) -> None:
+        """Allow a declaration that names a file, which is never read, as that of YML does: `SYSTEM "shops.dtd"`."""
+        if name.lower() == "html":
+            raise FeedSyntaxError(file_facts.XML_DOCTYPE(line=self._line))
+
+    def _check_entity(self, _name: str, is_parameter: bool, value: str | None, *_files: object) -> None:
+        """Allow entities that are a sign, such as `&mdash;`: those of others, or from files, make a short file a long one."""
+        if is_parameter or value is None or "&" in value or len(value) > _MAX_SIGN_CHARACTERS:
+            raise FeedSyntaxError(file_facts.XML_DOCTYPE(line=self._line))
+
+    def _check_attribute(self, _element: str, _name: str, _kind: str, default: str | None, _required: bool) -> None:
+        """Refuse defaults of attributes, which all elements would have."""
+        if default is not None:
             raise FeedSyntaxError(file_facts.XML_DOCTYPE(line=self._line))
 
     def _on_skipped_entity(self, name: str, is_parameter: bool) -> None:

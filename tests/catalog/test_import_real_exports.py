@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from product_files.mapping import FieldMapping
-from product_files.rows import NoColumn, Row
+from product_files.rows import InvalidSource, NoColumn, Row
 from product_files.sources import open_catalogue
 from product_files.values import parse_price
 from tests.catalog.importing import of, photos
@@ -185,3 +185,26 @@ def test_categories_by_the_names_around_a_list_have_their_levels(tmp_path: Path)
 def test_of_a_list_of_products_beside_others_that_one_alone_is_read(tmp_path: Path) -> None:
     found = rows(in_json(tmp_path, {"featured": [_TEE], "products": [_TEE, _DRESS]}))
     assert [row.sku for row in found] == ["t", "d"]
+
+
+# XML
+
+
+def test_a_document_type_may_say_what_elements_have_and_define_signs(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "products.xml",
+        '<?xml version="1.0"?>\n<!DOCTYPE products [<!ELEMENT product (sku,name)><!ATTLIST product id CDATA #IMPLIED>'
+        '<!ENTITY half "½">]>\n<products><product id="1"><sku>m1</sku><name>Mug &half;</name></product></products>',
+    )
+    assert [of(row).title for row in rows(path)] == ["Mug ½"]
+
+
+@pytest.mark.parametrize(
+    "definition",
+    ['<!ENTITY long "0123456789">', '<!ENTITY file SYSTEM "x.txt">', '<!ATTLIST product kind CDATA "of a default">'],
+)
+def test_a_document_type_may_not_make_a_file_longer(tmp_path: Path, definition: str) -> None:
+    content = f"<!DOCTYPE products [{definition}]><products><product><sku>m1</sku><name>Mug</name></product></products>"
+    with pytest.raises(InvalidSource, match="document type declaration"):
+        rows(written(tmp_path, "products.xml", content))
