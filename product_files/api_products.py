@@ -20,6 +20,7 @@ from product_files.api_systems import (
     square,
     squarespace,
     sylius,
+    tradedoubler,
     vendure,
     vtex,
     wix,
@@ -52,6 +53,7 @@ API_SYSTEMS: Mapping[str, ApiSystem] = {
     "squarespace_json": squarespace.SYSTEM,
     "etsy_json": etsy.SYSTEM,
     "square_json": square.SYSTEM,
+    "tradedoubler_json": tradedoubler.SYSTEM,
     "schema_org": schema_org.SYSTEM,
 }
 

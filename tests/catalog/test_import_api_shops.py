@@ -633,3 +633,39 @@ def test_items_of_square_have_their_images_and_categories(tmp_path: Path, answer
     assert (of(small).attributes, photos(small)) == ({"size": "Small"}, ["https://example.com/1.jpg"])
     assert (large.sku, of(large).price, of(large).attributes) == ("V2", None, {"variation": "Large"})
     assert (photos(large), {of(row).family for row in (small, large)}) == (["https://example.com/2.jpg"], {"I1"})
+
+
+def test_products_of_tradedoubler_have_the_latest_price_of_their_first_offer(tmp_path: Path) -> None:
+    def price(value: str, date: int) -> dict[str, Any]:
+        return {"price": {"value": value, "currency": "SEK"}, "date": date}
+
+    shirt = {
+        "name": "Shirt",
+        "productImage": {"url": "https://example.com/1.jpg"},
+        "description": "Soft",
+        "brand": "Acme",
+        "identifiers": {"ean": "4006381333931"},
+        "fields": [
+            {"name": "Colour", "value": "red"},
+            {"name": "PreviousPrice", "value": "29.90"},
+            {"name": "additional_image_link_1", "value": "https://example.com/2.jpg"},
+        ],
+        "offers": [
+            {
+                "feedId": 1,
+                "id": "u-1",
+                "sourceProductId": "S1",
+                "productUrl": "https://example.com/p",
+                "priceHistory": [price("24.90", 1360000000000), price("19.90", 1370000000000)],
+                "availability": "out of stock",
+            }
+        ],
+        "categories": [{"name": "Clothing;Tops"}, {"name": "Not available"}],
+    }
+    path = written(tmp_path, {"productHeader": {"totalHits": 1}, "products": [shirt]})
+    assert detect_format(path) == "tradedoubler_json"
+    assert prices(path) == [("S1", Decimal("19.90"), Decimal("29.90"), "SEK")]
+    (row,) = rows(path)
+    assert (of(row).brand, of(row).category, of(row).available) == ("Acme", ("Clothing", "Tops"), False)
+    assert of(row).attributes == {"colour": "red", "gtin": "4006381333931"}
+    assert photos(row) == ["https://example.com/1.jpg", "https://example.com/2.jpg"]
