@@ -13,6 +13,7 @@ from product_files.json_objects import as_text, dicts_of, text_of
 from product_files.rows import RowRejected
 
 _LEVELS = re.compile(r"\s*[;>]\s*")
+_DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 _NO_CATEGORY = "not available"
 # Further fields, whose names are those of the shop's own feed.
 _PHOTO = re.compile(r"additional[ _]image[ _]link.*", re.IGNORECASE)
@@ -67,13 +68,19 @@ def _prices(offer: Content, fields: dict[str, str]) -> list[Price]:
     history = dicts_of(offer, "priceHistory")
     if not history:
         return []
-    price = dict_of(max(history, key=lambda each: number_of(text_of(each, "date"))), "price")
+    price = dict_of(max(history, key=_date), "price")
     value, currency = text_of(price, "value"), text_of(price, "currency")
     reduced = next((text for name in _REDUCED if (text := fields.get(name))), "")
     if 0 < number_of(reduced) < number_of(value):
         return [Price(str(number_of(reduced)), value, currency)]
     before = next((text for name in _BEFORE if (text := fields.get(name))), "")
     return [Price(value, str(number_of(before)) if number_of(before) else "", currency)]
+
+
+def _date(entry: Content) -> int:
+    """The milliseconds of a price; 0 where it has no date."""
+    text = text_of(entry, "date")
+    return int(text) if _DIGITS.fullmatch(text) else 0
 
 
 def _is_available(offer: Content) -> bool | None:
