@@ -7,22 +7,34 @@ Rules fill answers that have too few products from here, too, or from the bestse
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any
+from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
-from catalog.cards import ProductCard, product_cards
+from catalog.cards import ProductCard, product_cards, visible_cards
 from catalog.filters import ProductFilter
+from catalog.kept import Kept
 from catalog.models import Product, ProductImage, lineage
 from catalog.selectors import visible_products
+from jobs.process import process
 from recommender.popularity import bought
+
+# Products that are read at once.
+_PAGE = 64
 
 
 def newest_in_category(
-    category: str, covered: Q, product_filter: ProductFilter, *, limit: int, excluded_ids: Collection[int]
+    category: str,
+    covered: Q,
+    product_filter: ProductFilter,
+    *,
+    limit: int,
+    excluded_ids: Collection[int],
+    stamp: int | None = None,
 ) -> list[ProductCard]:
     """The newest visible products of a category; where they are too few, of its ancestors and then of any category.
 
@@ -32,6 +44,7 @@ def newest_in_category(
         product_filter: conditions that every product has to meet.
         limit: the maximum number of products.
         excluded_ids: ids of products that are never returned.
+        stamp: of the catalogue, see `catalog.kept`.
 
     Returns:
         Cards, one of each family of variants, within each category the newest first.
@@ -40,22 +53,79 @@ def newest_in_category(
     categories = lineage(category)[::-1]
     if within:
         categories = [path for path in categories if f"{path}/".startswith(f"{within}/")]
-    cards: list[ProductCard] = []
-    with_photo = Exists(ProductImage.objects.compared().filter(product=OuterRef("pk")).order_by())
-    steps: list[tuple[str, Any]] = [(path, with_photo) for path in [*categories, within]]
-    steps.insert(1, (steps[0][0], ~with_photo))
-    for path, has_photo in steps:
-        if len(cards) >= limit:
+    paths = [*categories, within]
+    steps = [_Step(replace(product_filter, category=path), True) for path in paths]
+    steps.insert(1, _Step(steps[0].filter, False))
+    excluded = {*excluded_ids}
+    chosen: dict[int, int] = {}
+    for step in steps:
+        if len(chosen) >= limit:
             break
-        products = visible_products().filter(covered, has_photo).matching(replace(product_filter, category=path))
-        families = {card.family for card in cards}
-        products = products.exclude(pk__in=excluded_ids).exclude(pk__in=families).exclude(variant_of__in=families)
-        cards += _one_of_each_family(products.order_by("-id"), limit - len(cards))
-    return cards
+        before = {*chosen}
+        for product_id, family in _newest(covered, step, stamp):
+            if product_id not in excluded and product_id not in before:
+                chosen.setdefault(family, product_id)
+            if len(chosen) == limit:
+                break
+    # Conditions on those that were deleted or hidden meanwhile are the cards' own.
+    cards = visible_cards([*chosen.values()], stamp)
+    return [cards[each] for each in chosen.values() if each in cards]
+
+
+class _Step(NamedTuple):
+    """Where products are looked for: those that meet a filter and have, or have not, a photo to show."""
+
+    filter: ProductFilter
+    has_photo: bool
+
+
+class _KeptNewest(Kept[ProductFilter, Sequence[tuple[int, int, bool]]]):
+    """The first _PAGE of the newest products that meet a filter: id, family, whether it has a photo to show; in some 10 MB."""
+
+    most = 1_000
+
+
+def _newest(covered: Q, step: _Step, stamp: int | None) -> Iterator[tuple[int, int]]:
+    """Products of a step, the newest first: id and family."""
+    # The condition of a part of the catalogue has queries in it, which are never the same twice.
+    first = process.get(_KeptNewest).get_each(
+        None if covered else stamp, [step.filter], lambda _: {step.filter: _page(covered, step.filter)}
+    )[step.filter]
+    if len(first) < _PAGE:
+        # These are all.
+        yield from ((product_id, family) for product_id, family, has_photo in first if has_photo is step.has_photo)
+        return
+    found = _of_filter(covered, step.filter, step.has_photo)
+    for start in count(0, _PAGE):
+        page = [(product_id, family) for product_id, family, _ in found[start : start + _PAGE]]
+        yield from page
+        if len(page) < _PAGE:
+            return
+
+
+def _page(covered: Q, product_filter: ProductFilter) -> Sequence[tuple[int, int, bool]]:
+    return [*_of_filter(covered, product_filter)[:_PAGE]]
+
+
+def _of_filter(
+    covered: Q, product_filter: ProductFilter, has_photo: bool | None = None
+) -> QuerySet[Product, tuple[int, int, bool]]:
+    """Id, family, and whether it has a photo to show, of those that have or have not; None: of all. The newest first."""
+    photo = Exists(ProductImage.objects.compared().filter(product=OuterRef("pk")).order_by())
+    products = visible_products().filter(covered).matching(product_filter).order_by("-id")
+    if has_photo is not None:
+        products = products.filter(photo if has_photo else ~photo)
+    return products.values_list("id", Coalesce("variant_of", "id"), photo)
 
 
 def popular_in_category(
-    category: str, covered: Q, product_filter: ProductFilter, *, limit: int, excluded_ids: Collection[int]
+    category: str,
+    covered: Q,
+    product_filter: ProductFilter,
+    *,
+    limit: int,
+    excluded_ids: Collection[int],
+    stamp: int | None = None,
 ) -> list[ProductCard]:
     """The bestsellers of a category, and behind them its newest products.
 
@@ -65,6 +135,7 @@ def popular_in_category(
         product_filter: conditions that every product has to meet.
         limit: the maximum number of products.
         excluded_ids: ids of products that are never returned.
+        stamp: of the catalogue, see `catalog.kept`.
 
     Returns:
         Cards, one of each family of variants.
@@ -74,9 +145,8 @@ def popular_in_category(
     chosen = replace(product_filter, category=category if is_inside else within)
     sold = bestsellers(covered, chosen, limit=limit, excluded_ids=excluded_ids)
     families = {card.family for card in sold}
-    newest = newest_in_category(
-        category, covered, product_filter, limit=limit, excluded_ids={*excluded_ids, *(card.id for card in sold)}
-    )
+    excluded = {*excluded_ids, *(card.id for card in sold)}
+    newest = newest_in_category(category, covered, product_filter, limit=limit, excluded_ids=excluded, stamp=stamp)
     return [*sold, *(card for card in newest if card.family not in families)][:limit]
 
 
@@ -104,15 +174,3 @@ def bestsellers(
     for card in sorted(product_cards(products.order_by()), key=lambda card: places[card.id]):
         by_family.setdefault(card.family, card)
     return [*by_family.values()][:limit]
-
-
-def _one_of_each_family(products: QuerySet[Product], limit: int) -> list[ProductCard]:
-    """The first `limit` of these products of which none is a variant of another."""
-    by_family: dict[int, ProductCard] = {}
-    for start in count(0, limit):
-        cards = product_cards(products[start : start + limit])
-        for card in cards:
-            by_family.setdefault(card.family, card)
-        if len(by_family) >= limit or len(cards) < limit:
-            break
-    return list(by_family.values())[:limit]

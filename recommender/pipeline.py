@@ -455,7 +455,7 @@ def _fallback(
 
     def of_category(limit: int) -> Sequence[ProductCard]:
         choose = popular_in_category if popular else newest_in_category
-        return choose(category, covered, query.filter, limit=limit, excluded_ids=excluded_ids)
+        return choose(category, covered, query.filter, limit=limit, excluded_ids=excluded_ids, stamp=query.stamp)
 
     cards = selection.moved(selection.admitted(of_category, selection.pool(wanted)), lambda card: card)
     results = [Recommendation(card, None) for card in cards[:wanted]]

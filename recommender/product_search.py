@@ -255,7 +255,9 @@ def filled(
     covered = covered_by(live.collection_id) & selection.plan.q()
 
     def newest(limit: int) -> Sequence[ProductCard]:
-        return newest_in_category(category, covered, query.filter, limit=limit, excluded_ids=excluded)
+        return newest_in_category(
+            category, covered, query.filter, limit=limit, excluded_ids=excluded, stamp=query.stamp
+        )
 
     def sold(limit: int) -> Sequence[ProductCard]:
         return bestsellers(covered, query.filter, limit=limit, excluded_ids=excluded)

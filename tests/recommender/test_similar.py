@@ -25,6 +25,7 @@ from tests.factories import CategoryFactory, ProductFactory, ProductImageFactory
 from tests.memory_index import MemoryVectorIndex
 from tests.recommender.answers import ids, problem
 from tests.recommender.conftest import Shop
+from tests.stamped import as_if_committed
 
 RED, REDDISH, PINK, GREEN, BLUE = (1, 0, 0), (0.95, 0.3, 0), (0.8, 0.6, 0), (0, 1, 0), (0, 0, 1)
 
@@ -522,6 +523,41 @@ def test_a_fallback_shows_products_without_a_photo_of_the_own_category_alone(sho
 
     assert found == [pictured.pk, without.pk, coat.product.pk]
     assert placeholder.product.pk not in found
+
+
+def test_a_fallback_shows_a_change_at_once(shop: Shop, api: Client) -> None:
+    clothing = CategoryFactory(slug="clothing")
+    product, hidden, moved, pictured = (ProductFactory(category=clothing) for _ in range(4))
+    for each in (hidden, moved):
+        ProductImageFactory(product=each)
+    assert ids(similar(api, product)) == [moved.pk, hidden.pk, pictured.pk]
+
+    as_if_committed()
+    ProductImageFactory(product=pictured)
+    assert ids(similar(api, product)) == [pictured.pk, moved.pk, hidden.pk]
+    as_if_committed()
+    Product.objects.filter(pk=hidden.pk).update(active=False)
+    Product.objects.filter(pk=moved.pk).update(category=None)
+    assert ids(similar(api, product, category="clothing")) == [pictured.pk]
+    as_if_committed()
+    moved.other_categories.add(clothing)
+    assert ids(similar(api, product, category="clothing")) == [pictured.pk, moved.pk]
+
+
+def test_a_fallback_finds_the_few_photos_of_a_large_category(shop: Shop, api: Client) -> None:
+    clothing = CategoryFactory(slug="clothing")
+    product, older, old = (ProductImageFactory(product__category=clothing).product for _ in range(3))
+    Product.objects.bulk_create(
+        Product(sku=f"C{number}", title="Coat", category=product.category) for number in range(200)
+    )
+    *_, variant, newest = Product.objects.filter(sku__startswith="C").order_by("pk")
+    Product.objects.filter(pk=variant.pk).update(variant_of=newest)
+
+    found = ids(similar(api, product, limit=100))
+
+    assert found[:3] == [old.pk, older.pk, newest.pk]
+    assert variant.pk not in found
+    assert len(set(found)) == 100
 
 
 def test_a_photo_that_is_not_embedded_yet_makes_a_fallback(shop: Shop, api: Client) -> None:
