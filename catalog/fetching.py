@@ -19,14 +19,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpcore
-import httpx
 from django.conf import settings
 
 from catalog import facts
 from pictures.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
+
+if TYPE_CHECKING:
+    import httpx
 
 USER_AGENT = "Lookalike (product photo import)"
 MAX_REDIRECTS = 3
@@ -435,6 +437,9 @@ def _remaining_s(timeout: float | None) -> float:
 
 
 def _validate_url(link: str, *, base: httpx.URL | None = None) -> httpx.URL:
+    # Takes 7 MB, for its command line; processes that fetch nothing do without.
+    import httpx
+
     if len(link) > _MAX_LINK_CHARACTERS:
         raise LinkNotAllowed(facts.LINK_TOO_LONG(limit=_MAX_LINK_CHARACTERS))
     try:

@@ -122,5 +122,6 @@ def sketches_of(vectors: NDArray[np.float32]) -> list[bytes]:
 @lru_cache(maxsize=16)
 def _sketched(dim: int) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
     """Where the pieces of a vector begin that a sketch adds up, and the square roots of their lengths."""
-    starts = np.unique(np.linspace(0, dim, _SKETCH_SIZE, endpoint=False, dtype=int))
+    # Not by `numpy.unique`, which imports NumPy's masked arrays in the first answer of a process.
+    starts = np.array(sorted({*np.linspace(0, dim, _SKETCH_SIZE, endpoint=False, dtype=int).tolist()}))
     return starts, np.sqrt(np.diff([*starts, dim]))
