@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -39,7 +40,7 @@ BATCH = 1000
 # Passes before the graph is built: each upserts what changed during the one before, until that is little.
 MAX_PASSES = 5
 SMALL_PASS = 200
-POINTS_HELD = 1000
+POINTS_HELD = 2000
 # A change is stamped when its statement runs and seen when its transaction commits: each pass looks back so far for those between.
 COMMIT_LAG = timedelta(seconds=30)
 
@@ -161,6 +162,8 @@ def _fill(
         since = started - COMMIT_LAG
         if upserted <= SMALL_PASS:
             break
+    # What it holds of the last points would be held beside the texts.
+    index.close(coming.name)
     texts_since = _database_time() - COMMIT_LAG
     build_texts(version, coming_texts.name, None, text_encoder=text_encoder, is_live=in_use, on_progress=on_progress)
     index.optimise(coming.name)
@@ -224,10 +227,19 @@ def _with_vector(version: EncoderVersion) -> ImageEmbeddingQuerySet:
     return ImageEmbedding.objects.filter(version=version, vector__isnull=False).exclude(state=State.REMOVED)
 
 
-def _batches(version: EncoderVersion, condition: Q) -> Iterator[Sequence[ImageEmbedding]]:
-    rows = _with_vector(version).filter(condition)
+class _Row(NamedTuple):
+    """What a point is made from. Instances of the model take longer to make than to write."""
+
+    pk: int
+    image_id: int
+    vector: bytes | memoryview | None
+    parts: bytes | memoryview | None
+
+
+def _batches(version: EncoderVersion, condition: Q) -> Iterator[Sequence[_Row]]:
+    rows = _with_vector(version).filter(condition).order_by("pk").values_list(*_Row._fields)
     last = 0
-    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
+    while batch := [*map(_Row._make, rows.filter(pk__gt=last)[:BATCH])]:
         yield batch
         last = batch[-1].pk
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from itertools import groupby
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -188,7 +189,23 @@ def embed_pending(
     return report
 
 
-def points_of(layout: Layout, rows: Iterable[ImageEmbedding]) -> list[Point]:
+class StoredVector(Protocol):
+    """What a point is made from: an ImageEmbedding, or its columns."""
+
+    @property
+    def image_id(self) -> int:
+        """The photo."""
+
+    @property
+    def vector(self) -> bytes | memoryview | None:
+        """Of the encoder, as it is stored."""
+
+    @property
+    def parts(self) -> bytes | memoryview | None:
+        """Colour and pattern, as they are stored."""
+
+
+def points_of(layout: Layout, rows: Iterable[StoredVector]) -> list[Point]:
     """Make points from rows, with the current data of their products.
 
     Args:
@@ -223,21 +240,17 @@ def payloads_of(image_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         By photo: the fields of PAYLOAD_FIELDS, and the SHA-256 of the photo. Deleted photos are omitted.
     """
     paths = [_PAYLOAD_PATHS.get(name, f"product__{name}") for name in PAYLOAD_FIELDS]
-    rows = ProductImage.objects.filter(pk__in=image_ids).values_list("pk", "sha256", *paths)
-    payloads = {
-        image_id: {
-            **{name: _payload_value(name, value) for name, value in zip(PAYLOAD_FIELDS, values, strict=True)},
-            "sha256": sha256,
-        }
-        for image_id, sha256, *values in rows
-    }
+    rows = list(ProductImage.objects.filter(pk__in=image_ids).values_list("pk", "sha256", *paths))
     in_others = ProductImage.objects.filter(pk__in=image_ids, product__other_categories__isnull=False)
+    others: dict[int, list[str]] = {}
     for image_id, path in in_others.order_by("product__other_categories__path").values_list(
         "pk", "product__other_categories__path"
     ):
-        categories = payloads[image_id]["category"]
-        categories += [ancestor for ancestor in lineage(path) if ancestor not in categories]
-    return payloads
+        others.setdefault(image_id, []).append(path)
+    return {
+        image_id: {**payload_of(values, others.get(image_id, ())), "sha256": sha256}
+        for image_id, sha256, *values in rows
+    }
 
 
 def payloads_of_products(product_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -249,28 +262,48 @@ def payloads_of_products(product_ids: Sequence[int]) -> dict[int, dict[str, Any]
     Returns:
         By product: the fields of PAYLOAD_FIELDS. Deleted products are omitted.
     """
-    paths = [_PRODUCT_PATHS.get(name, name) for name in PAYLOAD_FIELDS]
-    rows = Product.objects.filter(pk__in=product_ids).values_list("pk", *paths)
-    payloads = {
-        product_id: {name: _payload_value(name, value) for name, value in zip(PAYLOAD_FIELDS, values, strict=True)}
-        for product_id, *values in rows
-    }
+    rows = list(Product.objects.filter(pk__in=product_ids).values_list(*PRODUCT_COLUMNS))
     link = Product.other_categories.through.objects.filter(product__in=product_ids)
+    others: dict[int, list[str]] = {}
     for product_id, path in link.order_by("category__path").values_list("product_id", "category__path"):
-        categories = payloads[product_id]["category"]
-        categories += [ancestor for ancestor in lineage(path) if ancestor not in categories]
-    return payloads
+        others.setdefault(product_id, []).append(path)
+    return {row[_PRODUCT_ID]: payload_of(row, others.get(row[_PRODUCT_ID], ())) for row in rows}
 
 
 _PRODUCT_PATHS = {"product_id": "pk", "category": "category__path"}
+# The columns of a product that its payload is made from, in the order of PAYLOAD_FIELDS.
+PRODUCT_COLUMNS = tuple(_PRODUCT_PATHS.get(name, name) for name in PAYLOAD_FIELDS)
+_PRODUCT_ID = PRODUCT_COLUMNS.index("pk")
 
 
-def _payload_value(name: str, value: Any) -> Any:
-    if name == "category":
-        return lineage(value or "")
-    if name == "attributes":
-        return attribute_terms(value)
-    return float(value) if PAYLOAD_FIELDS[name] is FieldType.FLOAT and value is not None else value
+def payload_of(values: Iterable[Any], other_paths: Iterable[str]) -> dict[str, Any]:
+    """Make the payload of a product.
+
+    Args:
+        values: of PRODUCT_COLUMNS.
+        other_paths: slug paths of its other categories, in their order.
+
+    Returns:
+        The fields of PAYLOAD_FIELDS.
+    """
+    payload = dict(zip(PAYLOAD_FIELDS, values, strict=True))
+    for name, convert in _CONVERSIONS:
+        payload[name] = convert(payload[name])
+    categories = payload["category"]
+    for path in other_paths:
+        categories += [ancestor for ancestor in lineage(path) if ancestor not in categories]
+    return payload
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
+_CONVERSIONS: Sequence[tuple[str, Callable[[Any], Any]]] = (
+    ("category", lambda path: lineage(path or "")),
+    ("attributes", attribute_terms),
+    *((name, _number) for name, field_type in PAYLOAD_FIELDS.items() if field_type is FieldType.FLOAT),
+)
 
 
 @transaction.atomic

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import transaction
@@ -21,7 +22,7 @@ from catalog.json_conditions import attribute_texts
 from catalog.models import Category, Product, lineage
 from embeddings.backends import get_text_encoder, get_vector_index
 from embeddings.document_frequencies import add_frequencies
-from embeddings.indexing import claim_index, payloads_of_products, still_live
+from embeddings.indexing import PRODUCT_COLUMNS, claim_index, payload_of, payloads_of_products, still_live
 from embeddings.models import DocumentFrequency, EncoderVersion, IndexedText, vector_from_bytes, vector_to_bytes
 from embeddings.selectors import active_versions
 from embeddings.text.bm25 import Document, ProductText, document_of, field_lengths, mean_lengths
@@ -31,11 +32,31 @@ from jobs.progress import ProgressCallback, StageProgress
 
 State = IndexedText.State
 BATCH = 256
+# Of a build, which has nobody wait for it: some of what a batch takes is the same for any number of texts.
+_BUILD_BATCH = 1000
 # Products whose texts say how long texts are; and by how many times the products have to grow until it is measured again.
 _MEASURED = 2000
 _GROWTH = 4
+_TEXT_COLUMNS = ("sku", "title", "brand", "description", "tags", "attributes")
+# What a product's text and its payload are made from, each once.
+_COLUMNS = tuple(dict.fromkeys(("pk", "category__path", *_TEXT_COLUMNS, *PRODUCT_COLUMNS)))
+_own_path = itemgetter(_COLUMNS.index("category__path"))
+_text_values = itemgetter(*map(_COLUMNS.index, _TEXT_COLUMNS))
+_payload_values = itemgetter(*map(_COLUMNS.index, PRODUCT_COLUMNS))
 # Names of attributes with codes, besides the SKU, by which one product is asked for: barcodes and makers' article numbers.
 _CODE_ATTRIBUTES = frozenset({"gtin", "gtin8", "gtin12", "gtin13", "gtin14", "ean", "upc", "isbn", "barcode", "mpn"})
+
+
+class _Row(NamedTuple):
+    """A row as it was read, by the columns of the model."""
+
+    pk: int
+    product_id: int
+    state: str
+    revision: int
+    terms: bytes | memoryview
+    vector: bytes | memoryview | None
+    vector_of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +66,19 @@ class _Written:
     document: Document
     vector: bytes | None = None
     vector_of: str = ""
+
+    @property
+    def terms(self) -> bytes:
+        """As they are stored."""
+        return np.array(sorted(self.document.terms), dtype="<u4").tobytes()
+
+    def is_in(self, row: _Row) -> bool:
+        """Whether the row says so already."""
+        if row.state != State.INDEXED or self.document.terms != frozenset(_terms(row)):
+            return False
+        if self.vector is None:
+            return True
+        return row.vector is not None and (self.vector, self.vector_of) == (bytes(row.vector), row.vector_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +166,15 @@ def build_texts(
     chosen_rows = rows.filter(Q() if since is None else Q(changed_at__gte=since))
     progress = StageProgress(on_progress, "texts", chosen_rows.count()) if on_progress and text_encoder else None
     written = 0
-    for batch in _batches(chosen_rows):
+    # A text encoder takes so long that its progress is worth smaller batches.
+    for batch in _batches(chosen_rows, BATCH if text_encoder else _BUILD_BATCH):
         done = _write(version, name, batch, lengths, text_encoder)
         chosen = [row for row in batch if not is_live or row.state == State.INDEXED]
-        with transaction.atomic():
-            _mark(version, chosen, done)
+        # Of most products everything is as it was: nothing is written for those, nor counted.
+        differing = [row for row in chosen if row.product_id in done and not done[row.product_id].is_in(row)]
+        if differing:
+            with transaction.atomic():
+                _mark(version, differing, done)
         written += len(done)
         if progress:
             progress.advance(len(batch))
@@ -183,29 +221,67 @@ def texts_of(product_ids: Sequence[int]) -> dict[int, ProductText]:
     Returns:
         By product. Deleted products are omitted.
     """
-    columns = ("pk", "sku", "title", "brand", "description", "tags", "attributes", "category__path")
-    rows = list(Product.objects.filter(pk__in=product_ids).values_list(*columns))
-    link = Product.other_categories.through.objects.filter(product__in=product_ids)
-    paths: dict[int, list[str]] = {row[0]: [row[-1]] if row[-1] else [] for row in rows}
-    for product_id, path in link.values_list("product_id", "category__path"):
-        paths[product_id].append(path)
-    names = _category_names({each for some in paths.values() for path in some for each in lineage(path)})
-    return {
-        pk: ProductText(
-            {
-                "title": title,
-                "brand": brand,
-                "description": description,
-                "tags": " ".join(tags),
-                "attributes": _attributes_text(attributes),
-                "categories": " ".join(
-                    dict.fromkeys(names[each] for path in paths[pk] for each in lineage(path) if each in names)
-                ),
-            },
-            (sku, *_codes(attributes)),
-        )
-        for pk, sku, title, brand, description, tags, attributes, _ in rows
-    }
+    return _read(product_ids).texts
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Products as they were read.
+
+    Attributes:
+        rows: of the columns in _COLUMNS.
+        links: of their other categories, by product, in the order of the paths: the link's id, and the path.
+    """
+
+    rows: Sequence[Sequence[Any]]
+    links: Mapping[int, Sequence[tuple[int, str]]]
+
+    @property
+    def texts(self) -> dict[int, ProductText]:
+        """By product."""
+        names = _category_names({each for row in self.rows for path in self._paths(row) for each in lineage(path)})
+        return {
+            row[0]: ProductText(
+                {
+                    "title": title,
+                    "brand": brand,
+                    "description": description,
+                    "tags": " ".join(tags),
+                    "attributes": _attributes_text(attributes),
+                    "categories": " ".join(
+                        dict.fromkeys(
+                            names[each] for path in self._paths(row) for each in lineage(path) if each in names
+                        )
+                    ),
+                },
+                (sku, *_codes(attributes)),
+            )
+            for row in self.rows
+            for sku, title, brand, description, tags, attributes in [_text_values(row)]
+        }
+
+    @property
+    def payloads(self) -> dict[int, dict[str, Any]]:
+        """By product, as `payloads_of_products` reads them."""
+        return {
+            row[0]: payload_of(_payload_values(row), (path for _, path in self.links.get(row[0], ())))
+            for row in self.rows
+        }
+
+    def _paths(self, row: Sequence[Any]) -> list[str]:
+        """Of the categories of a product: its own, and the others in the order in which it was put there."""
+        own = _own_path(row)
+        return [*([own] if own else []), *(path for _, path in sorted(self.links.get(row[0], ())))]
+
+
+def _read(product_ids: Sequence[int]) -> _Read:
+    """Read what texts and payloads are made from, in two queries."""
+    link = Product.other_categories.through.objects.filter(product__in=product_ids).order_by("category__path")
+    links: dict[int, list[tuple[int, str]]] = {}
+    rows = list(Product.objects.filter(pk__in=product_ids).values_list(*_COLUMNS))
+    for product_id, number, path in link.values_list("product_id", "pk", "category__path"):
+        links.setdefault(product_id, []).append((number, path))
+    return _Read(rows, links)
 
 
 def _category_names(paths: set[str]) -> dict[str, str]:
@@ -228,14 +304,15 @@ def _codes(attributes: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _batches(rows: Any) -> Iterator[list[IndexedText]]:
+def _batches(rows: Any, size: int = BATCH) -> Iterator[list[_Row]]:
     last = 0
-    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
+    rows = rows.order_by("pk").values_list(*_Row._fields)
+    while batch := [*map(_Row._make, rows.filter(pk__gt=last)[:size])]:
         yield batch
         last = batch[-1].pk
 
 
-def _index(version: EncoderVersion, rows: Sequence[IndexedText], lengths: Mapping[str, float]) -> TextReport:
+def _index(version: EncoderVersion, rows: Sequence[_Row], lengths: Mapping[str, float]) -> TextReport:
     done = _write(version, version.text_collection().name, rows, lengths, version.text_encoder)
     gone = [row.pk for row in rows if row.product_id not in done]
     if gone:
@@ -247,18 +324,16 @@ def _index(version: EncoderVersion, rows: Sequence[IndexedText], lengths: Mappin
 
 
 def _write(
-    version: EncoderVersion, name: str, rows: Sequence[IndexedText], lengths: Mapping[str, float], text_encoder: str
+    version: EncoderVersion, name: str, rows: Sequence[_Row], lengths: Mapping[str, float], text_encoder: str
 ) -> dict[int, _Written]:
     """Write the points of rows. Returns what was written by product, of products that there are."""
-    product_ids = [row.product_id for row in rows]
-    texts, payloads = texts_of(product_ids), payloads_of_products(product_ids)
+    read = _read([row.product_id for row in rows])
+    texts, payloads = read.texts, read.payloads
     language = version.collection.language
-    # Read by two queries, between which it may have been deleted.
-    there = {product_id: text for product_id, text in texts.items() if product_id in payloads}
-    vectors = _vectors(rows, there, text_encoder) if text_encoder else {}
+    vectors = _vectors(rows, texts, text_encoder) if text_encoder else {}
     done = {
         product_id: _Written(document_of(text, language, lengths), *vectors.get(product_id, ()))
-        for product_id, text in there.items()
+        for product_id, text in texts.items()
     }
     points = [
         Point(
@@ -273,9 +348,7 @@ def _write(
     return done
 
 
-def _vectors(
-    rows: Sequence[IndexedText], texts: Mapping[int, ProductText], text_encoder: str
-) -> dict[int, tuple[bytes, str]]:
+def _vectors(rows: Sequence[_Row], texts: Mapping[int, ProductText], text_encoder: str) -> dict[int, tuple[bytes, str]]:
     """The text encoder's vector of each product, and what it is of. Encoded again only where the text or the encoder changed."""
     sources = {
         product_id: hashlib.sha256(f"{text_encoder}\n{text.whole}".encode()).hexdigest()
@@ -293,7 +366,7 @@ def _vectors(
     }
 
 
-def _mark(version: EncoderVersion, rows: Sequence[IndexedText], done: Mapping[int, _Written]) -> int:
+def _mark(version: EncoderVersion, rows: Sequence[_Row], done: Mapping[int, _Written]) -> int:
     """Mark rows as indexed that did not change meanwhile, and count their terms instead of those before."""
     revisions = {row.pk: row.revision for row in rows if row.product_id in done}
     locked = IndexedText.objects.select_for_update().filter(pk__in=[*revisions]).order_by("pk")
@@ -303,7 +376,7 @@ def _mark(version: EncoderVersion, rows: Sequence[IndexedText], done: Mapping[in
         changes.subtract(_terms(row))
         written = done[row.product_id]
         changes.update(written.document.terms)
-        row.terms = np.array(sorted(written.document.terms), dtype="<u4").tobytes()
+        row.terms = written.terms
         if written.vector is not None:
             row.vector, row.vector_of = written.vector, written.vector_of
     IndexedText.objects.mark_indexed(unchanged)
@@ -311,7 +384,7 @@ def _mark(version: EncoderVersion, rows: Sequence[IndexedText], done: Mapping[in
     return len(unchanged)
 
 
-def _delete(version: EncoderVersion, rows: Sequence[IndexedText]) -> TextReport:
+def _delete(version: EncoderVersion, rows: Sequence[_Row]) -> TextReport:
     get_vector_index().delete(version.text_collection().name, [row.product_id for row in rows])
     with transaction.atomic():
         if not still_live(version, and_not_rebuilding=True):
@@ -329,7 +402,7 @@ def _delete(version: EncoderVersion, rows: Sequence[IndexedText]) -> TextReport:
     return TextReport(removed=len(removed))
 
 
-def _terms(row: IndexedText) -> list[int]:
+def _terms(row: IndexedText | _Row) -> list[int]:
     counted: list[int] = np.frombuffer(row.terms, dtype="<u4").tolist()
     return counted
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from embeddings.text.analysis import CACHED_WORDS, EVERY_DOCUMENT, code_of, grams_of, split_words, term_id, term_of
 from embeddings.vector_index.base import SparseVector
@@ -30,6 +31,10 @@ FIELD_WEIGHTS: Mapping[str, float] = {
 }
 # Fields whose words are found with a typing error. A description has so many n-grams that it matches everything a little.
 GRAM_FIELDS = ("title", "brand", "categories", "tags")
+# Fields that a product shares with few others.
+_OWN_FIELDS = ("title", "description")
+# Texts of other fields whose terms a process keeps.
+_CACHED_TEXTS = 4096
 
 WORDS, GRAMS, CODES = "words", "grams", "codes"
 # The sparse vectors of a product.
@@ -106,26 +111,55 @@ def document_of(text: ProductText, language: str, lengths: Mapping[str, float]) 
     Returns:
         Its vectors, and the terms that it adds to the document frequencies.
     """
-    frequencies: Counter[str] = Counter()
+    frequencies: dict[int, float] = {}
     grams: set[int] = set()
     for name, weight in FIELD_WEIGHTS.items():
-        words = split_words(text.fields.get(name, ""))
-        terms = [term for word in words if (term := term_of(word, language))]
-        norm = 1 - B + B * len(terms) / lengths.get(name, 1.0)
-        for term, count in Counter(terms).items():
-            frequencies[term] += weight * count / norm  # type: ignore[assignment]  # a Counter adds floats as well
-        if name in GRAM_FIELDS:
-            grams.update(*map(gram_ids_of, words))
+        whole = text.fields.get(name, "")
+        if not whole:
+            continue
+        # Many products have the same brand, categories, tags and values of attributes.
+        analysed = (_analysed if name in _OWN_FIELDS else _shared)(whole, language, with_grams=name in GRAM_FIELDS)
+        norm = 1 - B + B * analysed.length / lengths.get(name, 1.0)
+        for term, count in analysed.terms:
+            frequencies[term] = frequencies.get(term, 0.0) + weight * count / norm
+        grams |= analysed.grams
     norm = 1 - B + B * len(grams) / _MEAN_GRAMS
     vectors = {
-        WORDS: {term_id(term, language): saturated(count) for term, count in frequencies.items()},
+        WORDS: dict(zip(frequencies, map(saturated, frequencies.values()), strict=True)),
         GRAMS: dict.fromkeys(grams, saturated(1 / norm)),
         CODES: {term_id(code, CODES): 1.0 for each in text.codes if (code := code_of(each))},
     }
     return Document(
         {name: SparseVector.of(weights) for name, weights in vectors.items() if weights},
-        frozenset({EVERY_DOCUMENT, *vectors[WORDS], *vectors[GRAMS]}),
+        frozenset({EVERY_DOCUMENT, *frequencies, *grams}),
     )
+
+
+class _Analysed(NamedTuple):
+    """A text of a field: ids of its terms with how often each occurs, how many terms there are, and ids of its n-grams."""
+
+    terms: Sequence[tuple[int, int]]
+    length: int
+    grams: frozenset[int]
+
+
+def _analysed(text: str, language: str, *, with_grams: bool) -> _Analysed:
+    words = split_words(text)
+    ids = [number for word in words if (number := _term_id_of(word, language))]
+    grams = frozenset().union(*map(gram_ids_of, words)) if with_grams else frozenset()
+    # In short texts nearly every word is there once; a Counter takes longer to make than such a text to count.
+    counts = [(number, 1) for number in ids] if len({*ids}) == len(ids) else [*Counter(ids).items()]
+    return _Analysed(counts, len(ids), grams)
+
+
+_shared = lru_cache(maxsize=_CACHED_TEXTS)(_analysed)
+
+
+@lru_cache(maxsize=CACHED_WORDS)
+def _term_id_of(word: str, language: str) -> int:
+    """The id of the term of a word from `split_words`; 0 for a stop word."""
+    term = term_of(word, language)
+    return term_id(term, language) if term else 0
 
 
 @lru_cache(maxsize=CACHED_WORDS)

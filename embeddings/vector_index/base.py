@@ -135,10 +135,10 @@ class SparseVector:
     @classmethod
     def of(cls, weights: Mapping[int, float]) -> SparseVector:
         """The vector with these entries. weights: by index."""
-        indices = sorted(weights)
-        return cls(
-            np.array(indices, dtype=np.uint32), np.array([weights[index] for index in indices], dtype=np.float32)
-        )
+        indices = np.fromiter(weights, np.uint32, len(weights))
+        values = np.fromiter(weights.values(), np.float32, len(weights))
+        order = indices.argsort()
+        return cls(indices[order], values[order])
 
     def __len__(self) -> int:
         """How many entries it has."""

@@ -22,6 +22,12 @@ from embeddings.vector_index.base import (
 )
 from embeddings.vector_index.scoring import comparable
 
+_KIND_OF = {FieldType.KEYWORD: str, FieldType.BOOL: bool, FieldType.INTEGER: int, FieldType.FLOAT: float}
+# Of which not all can be stored.
+_BOUNDED = (int, float)
+# The fields with the Python type of what is stored of them.
+_KINDS = tuple((name, field_type, _KIND_OF[field_type]) for name, field_type in PAYLOAD_FIELDS.items())
+
 
 def check_same(stands: IndexCollection, wanted: IndexCollection) -> None:
     """Compare a collection that exists with the one that is wanted.
@@ -106,9 +112,34 @@ def checked_points(points: Iterable[Point], collection: IndexCollection) -> list
             raise InvalidPayload(f"the point {point.id} has no product_id")
         if collection.of_products and point.payload["product_id"] != point.id:
             raise InvalidPayload(f"the point {point.id} of {collection.name} has another id than its product")
-        sparse = {name: checked_sparse(each, name, collection) for name, each in point.sparse.items() if len(each)}
+        sparse = {name: each for name, each in point.sparse.items() if len(each)}
         checked.append(Point(operator.index(point.id), vector, stored_payload(point.payload), sparse))
+    _check_all_sparse(checked, collection)
     return checked
+
+
+def _check_all_sparse(points: Sequence[Point], collection: IndexCollection) -> None:
+    """As `checked_sparse` checks each: NumPy takes longer to be called for one of them than for all."""
+    by_name: dict[str, list[SparseVector]] = {}
+    for point in points:
+        for name, each in point.sparse.items():
+            by_name.setdefault(name, []).append(each)
+    for name, vectors in by_name.items():
+        if name not in collection.sparse or not _are_sound(vectors):
+            for each in vectors:
+                checked_sparse(each, name, collection)
+
+
+def _are_sound(vectors: Sequence[SparseVector]) -> bool:
+    """Whether `checked_sparse` has nothing against vectors, none of which is empty."""
+    for each in vectors:
+        if each.indices.dtype != np.uint32 or each.indices.ndim != 1 or each.indices.shape != each.values.shape:
+            return False
+    indices = np.concatenate([each.indices for each in vectors])
+    ascends = indices[1:] > indices[:-1]
+    # From the last index of a vector to the first of the next one.
+    ascends[np.cumsum([len(each) for each in vectors[:-1]], dtype=np.intp) - 1] = True
+    return bool(ascends.all() and np.isfinite(np.concatenate([each.values for each in vectors])).all())
 
 
 def checked_sparse(vector: SparseVector, name: str, collection: IndexCollection) -> SparseVector:
@@ -152,9 +183,13 @@ def stored_payload(payload: Payload) -> dict[str, Any]:
         InvalidPayload: a field holds a value that its index cannot hold.
     """
     stored = dict(payload)
-    for name, field_type in PAYLOAD_FIELDS.items():
+    for name, field_type, kind in _KINDS:
         value = stored.get(name)
-        if value is None:
+        # Nearly all values are of the type that is stored, or lists of it: seeing that is quicker than asking what a field holds.
+        if value is None or (type(value) is kind and (kind not in _BOUNDED or field_type.holds(value))):
+            continue
+        if type(value) is list and kind not in _BOUNDED and all(type(each) is kind for each in value):
+            stored[name] = value.copy()
             continue
         many = isinstance(value, (list, tuple, set, frozenset))
         values = list(value) if many else [value]

@@ -99,6 +99,19 @@ def test_a_vector_that_is_none_is_refused(index: VectorIndex, texts: str) -> Non
         asked({3: 1.0}, limit=0)
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_bad_vector_among_good_ones_is_refused(index: VectorIndex, texts: str, place: int) -> None:
+    falling = SparseVector(np.array([8, 7], dtype=np.uint32), np.ones(2, dtype=np.float32))
+    endless = SparseVector(np.array([8], dtype=np.uint32), np.array([np.inf], dtype=np.float32))
+    uneven = SparseVector(np.array([8, 9], dtype=np.uint32), np.ones(1, dtype=np.float32))
+    for bad in (falling, endless, uneven):
+        points = [text(number, {9: 1.0, 10: 1.0}) for number in (20, 21)]
+        points.insert(place, Point(22, NO_VECTOR, {"product_id": 22}, {WORDS: bad}))
+        with pytest.raises(InvalidVector, match=WORDS):
+            index.upsert(texts, points)
+    assert index.count(texts) == 4
+
+
 def test_a_point_with_another_id_than_its_product_is_refused(index: VectorIndex, texts: str) -> None:
     with pytest.raises(InvalidPayload, match="another id than its product"):
         index.upsert(texts, [text(9, {7: 1.0}, product_id=10)])

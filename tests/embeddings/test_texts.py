@@ -156,6 +156,20 @@ def test_a_reindex_switches_texts_and_photos_together(version):
     assert set(IndexedText.objects.values_list("state", flat=True)) == {State.INDEXED}
 
 
+def test_texts_are_counted_once_by_any_number_of_reindexes(version):
+    first, _ = product("1", "Blue mug"), product("2", "Blue plate")
+    process_texts()
+    before = counted(version)
+    call_command("reindex")
+    call_command("reindex")
+    assert counted(version) == recounted(version) == before
+    # Written past the services, so that nothing is enqueued.
+    Product.objects.filter(pk=first).update(title="Green mug")
+    call_command("reindex")
+    assert counted(version) == recounted(version)
+    assert (found(version, "green"), found(version, "blue")) == (["1"], ["2"])
+
+
 def test_a_change_during_a_rebuild_is_in_the_new_index(version, monkeypatch):
     first = product("1", "Blue mug")
     product("2", "Red mug")

@@ -71,7 +71,7 @@ def peak_kb(site) -> int:
 # The embedded engine keeps sparse vectors in memory, 4 kB a row: see docs/how-to/search.md. A vector of float32 takes as much.
 MOST_KB = 6
 # More than a batch and a pass of the build hold, and enough vectors for a graph.
-FEW, MANY = 1_500, 5_000
+FEW, MANY = 2_500, 6_000
 
 
 @pytest.mark.timeout(900)
