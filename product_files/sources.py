@@ -33,6 +33,8 @@ from product_files.json_lines import JsonLines
 from product_files.magento import MagentoExport
 from product_files.mapping import FieldMapping
 from product_files.marqo import MarqoDocuments
+from product_files.onix import ROOTS as ONIX_ROOTS
+from product_files.onix import OnixBooks
 from product_files.photo_files import PhotoFolder
 from product_files.rows import InvalidSource, Row
 from product_files.salesforce import MARK as SALESFORCE_MARK
@@ -72,6 +74,7 @@ FORMATS = (
     *COMPARISON_SITES,
     "commerceml",
     "bmecat",
+    "onix",
     "salesforce",
     SALESFORCE_UPDATES,
     "iof",
@@ -119,11 +122,14 @@ _TABLES: Mapping[str, Callable[..., CatalogueSource]] = {
     **{slug: partial(ApiProducts, slug=slug) for slug in API_SYSTEMS},
     "vision": VisionProducts,
     "bmecat": BmeCat,
+    "onix": OnixBooks,
     SALESFORCE_UPDATES: salesforce_updates,
     "iof": IofOffer,
     "xml": XmlCatalogue,
     "jsonl": JsonLines,
 }
+# Root elements that no other XML has.
+_OF_ROOTS = {BMECAT_ROOT: "bmecat", **dict.fromkeys(ONIX_ROOTS, "onix")}
 # What belongs to these catalogues is in files beside them.
 _WITH_OTHERS: Mapping[str, type[CommerceML | SalesforceCatalogue]] = {
     "commerceml": CommerceML,
@@ -358,7 +364,7 @@ def _detect_xml_format(head: bytes) -> str:
         return catalogue
     if MARKS_OF_UPDATES.get(root_of(children)) in children.get(root_of(children), ()):
         return SALESFORCE_UPDATES
-    return "bmecat" if root_of(children) == BMECAT_ROOT else comparison_site(children) or "xml"
+    return _OF_ROOTS.get(root_of(children)) or comparison_site(children) or "xml"
 
 
 def _is_html(start: str) -> bool:
@@ -396,7 +402,7 @@ def is_catalogue(head: bytes) -> bool:
         if _marked_catalogue(children) == "salesforce":
             return salesforce_has_products(children)
         return (
-            root_of(children) == BMECAT_ROOT
+            root_of(children) in _OF_ROOTS
             or bool(_marked_catalogue(children))
             or bool(comparison_site(children))
             or _has_products(name for names in children.values() for name in names)

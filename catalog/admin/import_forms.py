@@ -49,6 +49,7 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     **{slug: format_lazy(_("feed for {site} (XML)"), site=each.name) for slug, each in COMPARISON_SITES.items()},
     "commerceml": _("catalogue of 1C (CommerceML)"),
     "bmecat": _("catalogue of a supplier (BMEcat)"),
+    "onix": _("books (ONIX 3, XML)"),
     "salesforce": _("catalogue of Salesforce Commerce Cloud (XML)"),
     SALESFORCE_UPDATES: _("prices or stocks of Salesforce Commerce Cloud (XML)"),
     "iof": _("offer of IdoSell (IOF, XML)"),
