@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from pictures.photos import SUFFIXES
 from product_files.product_data import category_slug
@@ -25,6 +25,8 @@ _MAX_DEPTH = 50
 _MAX_LIST_CHARACTERS = 100_000
 # Between several categories of a cell.
 _BETWEEN_CATEGORIES = ("\n", "|", ";")
+# Between the last two of an enumeration.
+_AND = re.compile(r"\s(?:&|and|und|et|y|e|i|и|та|en|och|og|ja|és|ve|és|și)\s", re.IGNORECASE)
 _SLUG_PATH = re.compile(r"[^\W_][\w-]*(?:/[^\W_][\w-]*)+")
 
 
@@ -58,23 +60,29 @@ def first_photo(text: str) -> str:
     return first if _PHOTO_NAME.fullmatch(first) else ""
 
 
-def split_categories(text: str, separator: str = "", *, slashes: bool = False) -> list[list[str]]:
+def split_categories(
+    text: str, separator: str = "", *, slashes: bool = False, roots: Collection[str] = (), commas: bool = True
+) -> list[list[str]]:
     """The categories that a cell names, each by its names from the root down.
 
     Args:
         text: of the cell.
         separator: between levels; "" to find it.
         slashes: levels may be separated by slashes.
+        roots: names that cells of the column begin with.
+        commas: they may be between categories.
 
     Returns:
         The categories, in the order of the cell.
     """
+    listed = json_list(text)
     marks = (separator,) if separator else _LEVEL_MARKS
-    paths = json_list(text) or [text]
+    paths = listed or [text]
     for between in _BETWEEN_CATEGORIES:
         if between not in marks:
             paths = [part for path in paths for part in path.split(between)]
-    paths = [part for path in paths for part in _split_at_commas(path, marks)]
+    if commas and not listed:
+        paths = [part for path in paths for part in _split_at_commas(path, marks, roots)]
     return [levels for path in paths if (levels := _levels(path, separator, slashes=slashes))]
 
 
@@ -96,6 +104,13 @@ def levels_by_slash(texts: Iterable[str]) -> bool:
             if first.strip():
                 below.setdefault(first.strip(), set()).add(rest.strip())
     return any(len(rests) > 1 for rests in below.values())
+
+
+def first_names(texts: Iterable[str]) -> frozenset[str]:
+    """The names that the texts of a column of categories begin with."""
+    return frozenset(
+        _levels(text, "", slashes=False)[0] for text in texts if any(mark in text for mark in _LEVEL_MARKS)
+    )
 
 
 def levels_of(key: str, find: Callable[[str], tuple[str, str] | None]) -> list[str]:
@@ -146,14 +161,24 @@ def _levels(path: str, separator: str, *, slashes: bool) -> list[str]:
     return _parts([path])
 
 
-def _split_at_commas(path: str, marks: Sequence[str]) -> list[str]:
+def _split_at_commas(path: str, marks: Sequence[str], roots: Collection[str]) -> list[str]:
     """Commas are between categories only if each part has levels, or is a slug: `Bed, Bath > Towels` is one."""
     parts = _parts(path.split(","))
     if len(parts) < 2 or "," in marks:
         return [path]
     have_levels = all(any(mark in part for mark in marks) for part in parts)
     are_slugs = " " not in path and all(part == category_slug(part) and not part.isdigit() for part in parts)
-    return parts if have_levels or are_slugs else [path]
+    if not have_levels:
+        return parts if are_slugs else [path]
+    joined = parts[:1]
+    for part in parts[1:]:
+        name = _levels(part, "", slashes=False)[0]
+        # `Home > Laundry, Cleaning & Storage > Tissues`.
+        if _AND.search(name) and name not in roots:
+            joined[-1] += f", {part}"
+        else:
+            joined.append(part)
+    return joined
 
 
 def _is_slug_path(path: str) -> bool:

@@ -134,7 +134,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         LAST: "famille, gruppe, familia",
     },
     "brand": {
-        "en": "brand, brand name, product brand, manufacturer, manufacturer name, producer, maker, make, vendor,"
+        "en": "brand, brand name, brands, product brand, manufacturer, manufacturer name, producer, maker, make, vendor,"
         " supplier name",
         "de": "marke, hersteller, markenname, hersteller markenname, hersteller marke",
         "fr": "marque, fabricant",
@@ -329,7 +329,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "id": "kata kunci",
     },
     "family": {
-        "en": "family, item group id, parent sku, abstract sku, parent id, product group id, variant group, variant group id,"
+        "en": "family, item group id, parent sku, abstract sku, parent id, primary product id,"
+        " product group id, variant group, variant group id,"
         " variant of, main number",
         "de": "variantengruppe, eltern artikelnummer, hauptartikel, hauptartikelnummer, vaterartikel,"
         " identifizierungsspalte vaterartikel, vaterartikelnummer, vater artikelnummer",

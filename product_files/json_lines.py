@@ -32,6 +32,10 @@ _BULK_ACTIONS = frozenset(("index", "create"))
 # Objects in which MongoDB's exports have a single value.
 _WRAPPED = frozenset(("$oid", "$numberDecimal", "$numberDouble", "$numberInt", "$numberLong", "$date"))
 
+# Names of an attribute and its value in a list of both.
+_NAMES_IN_PAIRS = ("name", "key", "label", "title", "attribute", "code")
+_VALUES_IN_PAIRS = ("value", "values", "option", "options")
+
 _Record = dict[str, str | list[str]]
 
 
@@ -104,7 +108,8 @@ class JsonLines:
         known = with_nested_columns(with_known_columns(mapping, list(names), sample=records), list(names), records)
         self._variants = NestedVariants(known.mapping, place, list(own_names)) if place else None
         found = self._variants.mapping if self._variants else known.mapping
-        self._builder = RowBuilder(found, [*names, *(self._variants.added if self._variants else ())], photos=photos)
+        added = self._variants.added if self._variants else ()
+        self._builder = RowBuilder(found, list({**names, **dict.fromkeys(added)}), photos=photos)
         # Several objects are several categories; a list of texts is the levels of one.
         self._categories = [column for column in found.columns.get("category", ()) if "." in column and column in names]
         self._builder.learn(record for product in sample for record in self._products(product))
@@ -255,7 +260,10 @@ def _with_paths(mapping: FieldMapping, place: str) -> FieldMapping:
 
 
 def _paths_of(variant: dict[str, Any]) -> _Record:
-    return {name.replace(".", "/"): value for name, value in _record_of(variant).items()}
+    return {
+        name if name.startswith("attribute.") else name.replace(".", "/"): value
+        for name, value in _record_of(variant).items()
+    }
 
 
 def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:
@@ -269,6 +277,8 @@ def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:
             for key, inner in value.items():
                 prefix = "attribute" if name == "attributes" else name
                 _flatten(inner, f"{prefix}.{key}" if prefix else key, record, depth + 1)
+        case list() if name == "attributes" and (pairs := _pairs(value, depth)):
+            record |= {f"attribute.{key}": texts[0] if len(texts) == 1 else texts for key, texts in pairs.items()}
         case list():
             _flatten_list(value, name, record, depth)
         case None:
@@ -279,6 +289,22 @@ def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:
             record[name] = _number(value)
         case _:
             record[name] = str(value)
+
+
+def _pairs(values: list[Any], depth: int) -> dict[str, list[str]]:
+    """The attributes of a list of names and values, `[{"name": "Colour", "value": "red"}]`; none of other lists."""
+    found: dict[str, list[str]] = {}
+    for each in values:
+        pair = each if isinstance(each, dict) else {}
+        name = next((pair[key] for key in _NAMES_IN_PAIRS if isinstance(pair.get(key), str)), "")
+        value = next((pair[key] for key in _VALUES_IN_PAIRS if key in pair), None)
+        if not name or value is None:
+            return {}
+        nested: _Record = {}
+        _flatten(value, name, nested, depth + 1)
+        texts = [text for inner in nested.values() for text in ([inner] if isinstance(inner, str) else inner) if text]
+        found.setdefault(name, []).extend(texts)
+    return {name: texts for name, texts in found.items() if texts}
 
 
 def _flatten_list(values: list[Any], name: str, record: _Record, depth: int) -> None:

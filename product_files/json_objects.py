@@ -402,6 +402,8 @@ def _objects_by_name(source: _Source) -> str | None:
     named = [each for each in lists if each.prefix.rpartition(".")[2] in _LISTS]
     if len(lists) > 1 and len(named) != 1:
         return _LISTED
+    if len(lists) == 1:
+        return f"{lists[0].prefix}.{_ELEMENT}"
     found = [each for each in seen if each.has_products()]
     if not found:
         return None

@@ -14,6 +14,7 @@ from product_files import file_facts, row_facts
 from product_files.availability import Availability, parse_availability, parse_boolean, says_yes
 from product_files.cell_lists import (
     deepest_first,
+    first_names,
     first_photo,
     json_list,
     levels_by_slash,
@@ -218,6 +219,7 @@ class RowBuilder:
         self._usual_decimal = ""
         self._no_prices: frozenset[str] = frozenset()
         self._slashes = False
+        self._roots: frozenset[str] = frozenset()
         self._unused_photos: tuple[str, ...] = ()
         self._unused_files: tuple[str, ...] = ()
         self._assumed_currency = False
@@ -255,6 +257,7 @@ class RowBuilder:
         reduced = Counter(text for text in prices if not any(each.isdigit() for each in text))
         self._no_prices = frozenset(text for text, number in reduced.items() if number >= _MIN_REPEATED)
         self._slashes = levels_by_slash(categories)
+        self._roots = first_names(categories)
         self._unused_photos = tuple(column for column, names in photos.items() if any(map(is_link, names)))
         files = {column: names[:_MAX_TRIED] for column, names in photos.items() if column not in self._unused_photos}
         if "image" not in self._fields:
@@ -343,7 +346,7 @@ class RowBuilder:
             description=self._description(record),
             category=categories[0] if categories else (),
             other_categories=categories[1:],
-            brand=html_to_line(self._text(record, "brand")),
+            brand=html_to_line(self._joined(record, "brand")),
             price=price,
             list_price=list_price,
             currency=currency,
@@ -448,10 +451,12 @@ class RowBuilder:
         separator = self._mapping.category_separator
         found = self._values(record, "category")
         if len(found) == 1 and isinstance(found[0], str):
-            return deepest_first(split_categories(html.unescape(found[0]), separator, slashes=self._slashes))
+            text = html.unescape(found[0])
+            return deepest_first(split_categories(text, separator, slashes=self._slashes, roots=self._roots))
         # Several columns, or a list: the levels of one category, unless the parts have levels themselves.
         parts = [text for value in found for text in ([value] if isinstance(value, str) else value) if text.strip()]
-        paths = [path for part in parts for path in split_categories(html.unescape(part), separator)]
+        commas = all(isinstance(value, str) for value in found)
+        paths = [path for part in parts for path in split_categories(html.unescape(part), separator, commas=commas)]
         if len(paths) == len(parts) and all(len(path) == 1 for path in paths):
             return deepest_first([[path[0] for path in paths]])
         return deepest_first(paths)

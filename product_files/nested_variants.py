@@ -37,6 +37,8 @@ _NAMES = frozenset(
 _OF_PRODUCT = frozenset(("title", "family", "tags"))
 # What is of one variant only.
 _BARCODE = "attribute.gtin"
+# Of JSON, in which `attributes` has those of a product or variant by their names.
+_ATTRIBUTE = "attribute."
 _IDENTIFIERS = frozenset(("id", "@id"))
 
 
@@ -104,9 +106,9 @@ class NestedVariants:
         if not self._has_family and "family" not in mapping.columns:
             new.append(("family", place))
         self.mapping = mapping.with_columns(new)
-        self.added = list(
-            dict.fromkeys([*(each for each in self._targets.values() if each.startswith(f"{place}/")), place])
-        )
+        self._attributes = [column for column in columns if column.startswith(_ATTRIBUTE)]
+        of_variants = [each for each in self._targets.values() if each.startswith(f"{place}/")]
+        self.added = list(dict.fromkeys([*of_variants, *self._attributes, place]))
         self._sku = mapping.columns.get("sku", (self._targets.get("sku", ""),))[0]
         self._is_number = self._own.get("sku", ("",))[0].casefold() in _IDENTIFIERS
         self.several = {column for name, own in self._own.items() if name in MULTI_COLUMN_FIELDS for column in own}
@@ -134,6 +136,7 @@ class NestedVariants:
                 if values:
                     record |= dict.fromkeys(self._cleared & set(self.mapping.columns.get(name, ())), "")
                     record[self._targets[name]] = values[0] if len(values) == 1 else _joined(values)
+            record |= {column: variant[column] for column in self._attributes if variant.get(column)}
             if self._sku:
                 sku = self._sku_of(variant, family, number)
                 # Some shops give all variants the SKU of their product.

@@ -357,8 +357,9 @@ def _detect_xml_format(head: bytes) -> str:
     if _is_html(text):
         return _HTML
     root = _ROOT.search(text)
-    # What has no root is explained by the reader of feeds.
-    if root is None or root["name"].lower() in FEED_ROOTS:
+    # What has no root is explained by the reader of feeds; one in another encoding may not be found in the text.
+    name = root_of(children) if root is None else root["name"]
+    if not name or name.lower() in FEED_ROOTS:
         return "merchant"
     if catalogue := _marked_catalogue(children):
         return catalogue

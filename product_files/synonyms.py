@@ -165,6 +165,9 @@ def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Seque
             continue
         if field in _NESTED_LISTS or (field in _NESTED_TEXTS and are_single):
             found[field] = (name,)
+    found |= {
+        field: (name,) for name, field in _NESTED_PRICES.items() if name in names and field not in mapping.columns
+    }
     if not found:
         return known
     listed = ", ".join(f"{' + '.join(columns)} → {name}" for name, columns in found.items())
@@ -498,14 +501,16 @@ _LEVELS_OF_PATHS: Mapping[str, int] = {
 # Fields of nested names in JSON, with several values and with one. What is nested for a price may be in cents.
 _NESTED_LISTS = frozenset(("category", "image"))
 _NESTED_TEXTS = frozenset(("brand", "currency"))
+# Of Google's Retail API, in units of the currency.
+_NESTED_PRICES = {"priceInfo.price": "price", "priceInfo.originalPrice": "list_price"}
 # Levels around what is meant, as Strapi and JSON:API have them, and photos that are too small.
 _WRAPPERS = frozenset(("data", "attributes"))
 _THUMBNAIL = re.compile(r"thumb|small|tiny|icon", re.IGNORECASE)
 # Names that only say something together with what they are in, and elements that have the texts of a product.
 _SAYING_NOTHING = frozenset(
-    ("name", "title", "value", "text", "url", "src", "href", "link", "path", "gross", "brutto", "label")
+    ("name", "title", "value", "text", "url", "src", "href", "link", "uri", "path", "gross", "brutto", "label")
 )
-_LINKS = frozenset(("url", "src", "href", "link"))
+_LINKS = frozenset(("url", "src", "href", "link", "uri"))
 _TEXTS = frozenset(("description", "descriptions", "translation", "translations", "names", "texts", "info", "content"))
 # Identifiers, which other things than products have.
 _OF_OTHERS = frozenset(("id", "code", "reference"))

@@ -154,6 +154,24 @@ def test_lists_in_a_cell_are_read_as_json_and_python_write_them(tmp_path: Path) 
     assert photos(row) == ["https://x.test/1.jpg", "https://x.test/2.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["Home > Laundry, Cleaning & Storage > Tissues"], [("Home", "Laundry, Cleaning & Storage", "Tissues")]),
+        (["Clothing > Shirts, Sale > Summer"], [("Clothing", "Shirts"), ("Sale", "Summer")]),
+        (
+            ["Sport > Balls, Home & Garden > Pools", "Home & Garden > Chairs"],
+            [("Sport", "Balls"), ("Home & Garden", "Pools")],
+        ),
+    ],
+)
+def test_a_comma_in_the_name_of_a_category_is_not_between_two(
+    tmp_path: Path, cells: list[str], expected: list[tuple[str, ...]]
+) -> None:
+    found = of(rows(table(tmp_path, "sku;title;category", *(f"s{n};Thing;{cell}" for n, cell in enumerate(cells))))[0])
+    assert [tuple(found.category), *map(tuple, found.other_categories)] == expected
+
+
 # JSON
 
 
@@ -187,6 +205,44 @@ def test_of_a_list_of_products_beside_others_that_one_alone_is_read(tmp_path: Pa
     assert [row.sku for row in found] == ["t", "d"]
 
 
+def test_the_only_list_of_products_is_read_whatever_its_name_is_and_what_stands_beside_it(tmp_path: Path) -> None:
+    found = rows(in_json(tmp_path, {"generated_at": "2026-02-08", "dishes": [_TEE, _DRESS], "notes": ["a"]}))
+    assert [row.sku for row in found] == ["t", "d"]
+
+
+def test_attributes_in_a_list_of_names_and_values_are_those_of_products_and_variants(tmp_path: Path) -> None:
+    size = [{"name": "Colour", "value": "red"}, {"name": "Sizes", "values": ["S", "M"]}]
+    (mug,) = rows(in_json(tmp_path, [{**_TEE, "attributes": size}]))
+    assert of(mug).attributes == {"colour": "red", "sizes": "S, M"}
+    variants = [
+        {"sku": "t1", "price": 10, "attributes": [{"key": "fit", "value": {"text": ["slim"]}}]},
+        {"sku": "t2", "price": 12, "attributes": {"fit": "wide"}},
+    ]
+    found = rows(in_json(tmp_path, [{**_TEE, "attributes": {"fit": "any", "wash": "cold"}, "variants": variants}]))
+    assert [of(row).attributes for row in found] == [{"fit": "slim", "wash": "cold"}, {"fit": "wide", "wash": "cold"}]
+
+
+def test_products_of_googles_retail_api_have_prices_photos_brands_and_families(tmp_path: Path) -> None:
+    product = {
+        "id": "h-red",
+        "type": "VARIANT",
+        "primaryProductId": "h",
+        "title": "Horse - Red",
+        "brands": ["Acme", "Toys"],
+        "categories": ["Toys > Animals, Bugs & Dinosaurs > Horses", "Gifts, Cards & Games > For Children"],
+        "priceInfo": {"currencyCode": "USD", "price": 24.99, "originalPrice": 29.99},
+        "images": [{"uri": "https://x.test/h.jpg", "height": 100, "width": 100}],
+    }
+    (row,) = rows(in_json(tmp_path, [product]))
+    horse = of(row)
+    assert (horse.price, horse.list_price, horse.currency) == (Decimal("24.99"), Decimal("29.99"), "USD")
+    assert (horse.brand, horse.family, photos(row)) == ("Acme, Toys", "h", ["https://x.test/h.jpg"])
+    assert [tuple(path) for path in (horse.category, *horse.other_categories)] == [
+        ("Toys", "Animals, Bugs & Dinosaurs", "Horses"),
+        ("Gifts, Cards & Games", "For Children"),
+    ]
+
+
 # XML
 
 
@@ -208,3 +264,16 @@ def test_a_document_type_may_not_make_a_file_longer(tmp_path: Path, definition: 
     content = f"<!DOCTYPE products [{definition}]><products><product><sku>m1</sku><name>Mug</name></product></products>"
     with pytest.raises(InvalidSource, match="document type declaration"):
         rows(written(tmp_path, "products.xml", content))
+
+
+def test_elements_in_any_language_and_encoding_are_no_feed(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.xml"
+    text = (
+        '<?xml version="1.0" encoding="windows-1251"?><Товары>'
+        '<Товар Код="1" Название="Бумага"><Цена>11.50</Цена></Товар><Товар Код="2" Название="Перо"><Цена>2</Цена></Товар></Товары>'
+    )
+    path.write_text(text, encoding="cp1251")
+    assert [(row.sku, of(row).title, of(row).price) for row in rows(path)] == [
+        ("1", "Бумага", Decimal("11.50")),
+        ("2", "Перо", Decimal(2)),
+    ]
