@@ -375,10 +375,15 @@ def _embed(
     encoding = [partial(copy_context().run, _encode_stored, encoder, name, with_parts=with_parts) for name in fresh]
     encoded = dict(zip(fresh, pool.map(lambda encode: encode(), encoding), strict=True))
     done: Counter[str | None] = Counter()
+    found: list[tuple[ImageEmbedding, bytes, bytes | None]] = []
     with transaction.atomic():
         for row in rows:
             result = vectors.get(row.content_hash) or encoded[names.get(row.image_id)]
-            done[_store(row, result)] += 1
+            if isinstance(result, _Embedded):
+                found.append((row, result.vector, result.parts))
+            else:
+                done[_store_failure(row, result)] += 1
+        done[State.EMBEDDED] = ImageEmbedding.objects.mark_embedded(found)
     metrics.count_batch(len(rows))
     for state, photos in done.items():
         if state is not None:
@@ -456,16 +461,14 @@ def _media_fails(error: StoreError) -> MediaUnavailable:
     return MediaUnavailable(f"the media storage {stores.photos().place} fails: {error}")
 
 
-def _store(row: ImageEmbedding, result: _Embedded | _Failure) -> str | None:
-    """Store a result, and return the new state of the row; None if the row has changed in the meantime and is not updated."""
+def _store_failure(row: ImageEmbedding, failure: _Failure) -> str | None:
+    """Store a failure, and return the new state of the row; None if the row has changed in the meantime and is not updated."""
     unchanged = ImageEmbedding.objects.filter(pk=row.pk, revision=row.revision)
-    if isinstance(result, _Embedded):
-        return State.EMBEDDED if unchanged.mark_embedded(result.vector, result.parts) else None
-    if result.file_missing:
+    if failure.file_missing:
         note_missing_files([row.image_id])
-    if result.final or row.attempts >= len(EMBED_RETRY_WAITS_S):
-        return State.FAILED if unchanged.mark_failed(result.reason) else None
-    return State.PENDING if unchanged.mark_postponed(result.reason) else None
+    if failure.final or row.attempts >= len(EMBED_RETRY_WAITS_S):
+        return State.FAILED if unchanged.mark_failed(failure.reason) else None
+    return State.PENDING if unchanged.mark_postponed(failure.reason) else None
 
 
 def _upsert(version: EncoderVersion, rows: Sequence[ImageEmbedding]) -> IndexingReport:

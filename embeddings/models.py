@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import connections, models
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
+from django.db.models.sql import UpdateQuery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
@@ -332,17 +335,36 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
         """Have the points deleted, and the rows after them."""
         return self._mark_work(ImageEmbedding.State.REMOVED)
 
-    def mark_embedded(self, vector: bytes, parts: bytes | None = None) -> int:
-        """The encoder gave this vector; the points are still to be written.
+    def mark_embedded(self, found: Iterable[tuple[ImageEmbedding, bytes, bytes | None]]) -> int:
+        """The encoder gave these vectors; the points are still to be written. Rows that have changed meanwhile are left.
 
         Args:
-            vector: see `vector_to_bytes`.
-            parts: colour and pattern, as `vector`; None where the version has no parts.
+            found: rows as they were read; the vector of each, see `vector_to_bytes`; its colour and pattern likewise, None
+                where the version has no parts.
 
         Returns:
             How many rows were written.
         """
-        return self._mark(ImageEmbedding.State.EMBEDDED, vector=vector, parts=parts, **_error(""))
+        rows = [
+            {"pk": row.pk, "revision": row.revision, "vector": vector, "parts": parts} for row, vector, parts in found
+        ]
+        if not rows:
+            return 0
+        # Compiled once for all of them, which takes ten times as long as a row does.
+        of_row = {name: RawSQL("%s", (_OfRow(name),)) for name in ("pk", "revision", "vector", "parts")}
+        unchanged = self.filter(pk=of_row["pk"], revision=of_row["revision"])
+        query = cast("UpdateQuery", unchanged.query.chain(UpdateQuery))
+        state, cleared = ImageEmbedding.State.EMBEDDED, _error("")
+        query.add_update_values(
+            {"state": state, "changed_at": Now(), "vector": of_row["vector"], "parts": of_row["parts"], **cleared}
+        )
+        statement, params = query.get_compiler(self.db).as_sql()
+        with connections[self.db].cursor() as cursor:
+            cursor.executemany(
+                statement, [[row[each.name] if isinstance(each, _OfRow) else each for each in params] for row in rows]
+            )
+            written: int = cursor.rowcount
+        return written
 
     def mark_indexed(self) -> int:
         """The points are in the index as the database has them."""
@@ -375,6 +397,13 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
 
     def _mark(self, state: str, **values: Any) -> int:
         return self.update(state=state, changed_at=Now(), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfRow:
+    """Where a statement for many rows has a value of each."""
+
+    name: str
 
 
 def _error(reason: str) -> dict[str, Any]:

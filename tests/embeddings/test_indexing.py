@@ -354,6 +354,21 @@ class TestRemovals:
         assert encoder.encoded == 1
 
 
+def test_a_photo_that_is_to_be_embedded_again_while_it_is_embedded_stays_to_do(
+    version, encoder, add_photo, monkeypatch
+):
+    changed, other = add_photo(), add_photo()
+
+    def change_meanwhile(*_: object) -> CountingEncoder:
+        monkeypatch.setattr(Backends, "encoder", lambda *_: encoder)
+        outbox.embed_again([changed.pk])
+        return encoder
+
+    monkeypatch.setattr(Backends, "encoder", change_meanwhile)
+    assert process_outbox() == IndexingReport(embedded=1, indexed=1)
+    assert states(version) == {changed.pk: State.PENDING, other.pk: State.INDEXED}
+
+
 def test_a_run_that_a_reindex_overtakes_says_nothing_of_the_new_index(version, index, encoder, add_photo, monkeypatch):
     image = add_photo()
 
