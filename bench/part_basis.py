@@ -49,11 +49,11 @@ def main() -> None:
     options = parser.parse_args()
     paths = [path for name in SETS for path in photos_of(name, options.photos)]
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda path: measured(open_rgb(path, min_side=224)), paths))
+        found = list(pool.map(lambda path: measured([open_rgb(path, min_side=224)]), paths))
     arrays: dict[str, Any] = {}
     rows = []
     for place, (part, length) in enumerate(LENGTHS.items()):
-        values = np.stack([each[place] for each in found])
+        values = np.concatenate([each[place] for each in found])
         arrays[f"{part}_mean"], arrays[f"{part}_basis"], kept = fitted(values, length)
         rows.append({"part": part, "photos": len(values), "from": values.shape[1], "to": length, "variance kept": kept})
     np.savez(BASIS, **arrays)

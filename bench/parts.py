@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bench.tables import Row, median, publish
 from embeddings.backends import get_encoder
-from embeddings.parts.describe import describe
+from embeddings.parts.describe import DESCRIBED_AT_ONCE, describe_all
 from embeddings.parts.layout import CURRENT, LAYOUTS, MODES, PARTS, Layout, Weights
 from embeddings.vector_index.base import IndexCollection, Point, Vector, VectorQuery
 from embeddings.vector_index.edge import EdgeVectorIndex
@@ -57,7 +57,8 @@ def demo_rows(count: int) -> tuple[list[Row], dict[str, float]]:
     started = time.process_time()
     shapes = np.concatenate([encoder.encode([photo]) for photo in photos])
     encoded = time.process_time()
-    parts = np.stack([describe(photo) for photo in photos])
+    few = [photos[start : start + DESCRIBED_AT_ONCE] for start in range(0, len(photos), DESCRIBED_AT_ONCE)]
+    parts = np.concatenate([describe_all(each) for each in few])
     described = time.process_time()
     layout = Layout(encoder.dim, LAYOUTS[CURRENT])
     vectors, known = layout.joined(shapes, parts), known_of(products)

@@ -122,7 +122,7 @@ def _shares(paths: Sequence[Path]) -> dict[str, str]:
     from embeddings.backends import get_encoder, get_vector_index
     from embeddings.indexing import points_of
     from embeddings.models import ImageEmbedding
-    from embeddings.parts.describe import describe
+    from embeddings.parts.describe import DESCRIBED_AT_ONCE, describe_all
     from embeddings.selectors import active_versions
     from pictures.photos import open_rgb
 
@@ -135,7 +135,8 @@ def _shares(paths: Sequence[Path]) -> dict[str, str]:
             lambda: list(pool.map(lambda path: open_rgb(path, min_side=encoder.input_size), paths)),
         )
         _timed(seconds, "encode", lambda: list(pool.map(lambda image: encoder.encode([image]), images)))
-        _timed(seconds, "describe", lambda: list(pool.map(describe, images)))
+        few = [images[start : start + DESCRIBED_AT_ONCE] for start in range(0, len(images), DESCRIBED_AT_ONCE)]
+        _timed(seconds, "describe", lambda: list(pool.map(describe_all, few)))
     version = active_versions()[0]
     points = points_of(version.layout, ImageEmbedding.objects.filter(version=version))
     _timed(seconds, "upsert", lambda: get_vector_index().upsert(version.index_collection().name, points))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby, repeat
 from typing import Any, BinaryIO, Protocol, cast
 
 from django.conf import settings
@@ -18,6 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Min, Q
 from opentelemetry import trace
+from PIL import Image
 
 from catalog import facts, media
 from catalog.json_conditions import attribute_terms
@@ -36,7 +37,7 @@ from embeddings.models import (
 )
 from embeddings.outbox import EMBED_RETRY_WAITS_S, WITHOUT_ENCODER, due, next_batch
 from embeddings.part_weights import refresh_if_grown
-from embeddings.parts.describe import describe
+from embeddings.parts.describe import DESCRIBED_AT_ONCE, describe_all
 from embeddings.parts.layout import Layout
 from embeddings.registry import registry
 from embeddings.selectors import DUE_STATES, active_versions
@@ -370,15 +371,17 @@ def _embed(
     vectors = _stored_vectors(version, rows, of_other_versions=reuse_vectors)
     # Files are named by content: a photo of several products is encoded once.
     fresh = list({names.get(row.image_id) for row in rows if row.content_hash not in vectors})
-    # Each photo in the current context, for the request id in log lines and the trace of spans.
-    with_parts = bool(version.parts)
-    encoding = [partial(copy_context().run, _encode_stored, encoder, name, with_parts=with_parts) for name in fresh]
-    encoded = dict(zip(fresh, pool.map(lambda encode: encode(), encoding), strict=True))
+    # A few at once are described faster, but none of the threads is to go without.
+    at_once = min(DESCRIBED_AT_ONCE, max(1, -(-len(fresh) // settings.ENCODER_THREADS)))
+    few = [fresh[start : start + at_once] for start in range(0, len(fresh), at_once)]
+    # In the current context, for the request id in log lines and the trace of spans.
+    embedding = [partial(copy_context().run, _embed_few, encoder, each, bool(version.parts)) for each in few]
+    embedded = dict(zip(fresh, chain.from_iterable(pool.map(lambda embed: embed(), embedding)), strict=True))
     done: Counter[str | None] = Counter()
     found: list[tuple[ImageEmbedding, bytes, bytes | None]] = []
     with transaction.atomic():
         for row in rows:
-            result = vectors.get(row.content_hash) or encoded[names.get(row.image_id)]
+            result = vectors.get(row.content_hash) or embedded[names.get(row.image_id)]
             if isinstance(result, _Embedded):
                 found.append((row, result.vector, result.parts))
             else:
@@ -413,8 +416,26 @@ def _stored_vectors(
     }
 
 
-def _encode_stored(encoder: Encoder, name: str | None, *, with_parts: bool) -> _Embedded | _Failure:
-    """Embed the photo with this name in the media storage. The name is None if its row was deleted."""
+@dataclass(frozen=True)
+class _Encoded:
+    """A photo and the bytes of its vector."""
+
+    image: Image.Image
+    vector: bytes
+
+
+def _embed_few(encoder: Encoder, names: Sequence[str | None], with_parts: bool) -> list[_Embedded | _Failure]:
+    """Embed the photos with these names in the media storage. A name is None if its row was deleted."""
+    found = [_encode_stored(encoder, name) for name in names]
+    encoded = [each for each in found if isinstance(each, _Encoded)]
+    parts: Iterator[bytes | None] = repeat(None)
+    if encoded and with_parts:
+        with metrics.embed_stage("describe"):
+            parts = map(vector_to_bytes, describe_all([each.image for each in encoded]))
+    return [_Embedded(each.vector, next(parts)) if isinstance(each, _Encoded) else each for each in found]
+
+
+def _encode_stored(encoder: Encoder, name: str | None) -> _Encoded | _Failure:
     if name is None:
         return _Failure(facts.PHOTO_DELETED(), final=True)
     try:
@@ -434,13 +455,9 @@ def _encode_stored(encoder: Encoder, name: str | None, *, with_parts: bool) -> _
         return _Failure(facts.MEDIA_FAILED(error=str(error)), final=False)
     try:
         with metrics.embed_stage("encode"):
-            vector = vector_to_bytes(encoder.encode([image])[0])
+            return _Encoded(image, vector_to_bytes(encoder.encode([image])[0]))
     except InvalidVector as error:
         return _Failure(str(error), final=True)
-    if not with_parts:
-        return _Embedded(vector, None)
-    with metrics.embed_stage("describe"):
-        return _Embedded(vector, vector_to_bytes(describe(image)))
 
 
 def _require_media() -> None:

@@ -18,7 +18,7 @@ _NO_SPAN = nullcontext()
 STAGES = ("decode", "encode", "describe", "upsert")
 _SECONDS = Histogram(
     "lookalike_embedding_stage_seconds",
-    "Duration of decoding, encoding and describing a photo, and of upserting a batch of points.",
+    "Duration of decoding and encoding a photo, of describing a few, and of upserting a batch of points.",
     ["stage"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )

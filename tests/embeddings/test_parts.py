@@ -68,6 +68,16 @@ def test_parts_have_a_direction_where_nothing_stands_out(photo: Image.Image) -> 
     assert not find_foreground(photo).found
 
 
+def test_parts_are_still_those_that_were_stored_of_this_layout() -> None:
+    # Stored vectors are compared with new ones: others need a new number in LAYOUTS.
+    colour = [0.307, -0.345, -0.194, -0.126, -0.09, 0.241, 0.268, -0.001, 0.156, -0.092, -0.036, -0.147,
+              -0.069, -0.132, 0.167, 0.46, -0.12, 0.11, 0.229, 0.109, -0.355, 0.143, 0.091, 0.182]  # fmt: skip
+    pattern = [0.015, -0.335, 0.164, 0.046, 0.382, -0.302, -0.057, 0.12, -0.158, -0.278, 0.222, -0.033,
+               0.378, -0.129, 0.249, -0.224, -0.063, -0.282, -0.239, -0.009, -0.12, -0.089, -0.04, 0.124]  # fmt: skip
+    photo = garment("firebrick", stripes="gold", background="lightblue")
+    assert describe(photo) == pytest.approx(np.array(colour + pattern), abs=0.002)
+
+
 def test_the_foreground_is_the_product_without_its_margins() -> None:
     found = find_foreground(garment("navy", stripes="white"))
     assert found.found
