@@ -11,14 +11,19 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from jobs import storage_facts
 from jobs.storage import storage_errors
 from product_files import file_facts
 from product_files.encodings import find_encoding, open_text
+from product_files.photo_files import is_link
 from product_files.rows import ChoiceNeeded, InvalidSource
-from product_files.web_archive import is_web_archive, pages
+from product_files.web_archive import Picture, contents, is_web_archive, picture_name
 from product_files.workbook import TABLE_SUFFIX
+
+# Of the folder of the table: the pictures of a web archive.
+PICTURES = "pictures"
 
 _BLOCK_CHARACTERS = 64 * 1024
 _START_BYTES = 64 * 1024
@@ -89,23 +94,46 @@ def html_as_table(
     with temporary as folder:
         with storage_errors(storage_facts.HTML_TABLE(), place), ExitStack() as files:
             reader = _TableReader(Path(folder).resolve(), files)
-            for page, charset in _pages(path, Path(folder)):
-                reader.read(page, encoding or _declared_encoding(page, charset), sample=sample)
+            for page in _pages(path, Path(folder)):
+                declared = encoding or _declared_encoding(page.path, page.charset)
+                reader.read(page.path, declared, location=page.location, sample=sample)
         yield _chosen(reader.tables, name, is_catalogue)
 
 
-def _pages(path: Path, folder: Path) -> Iterator[tuple[Path, str]]:
-    """The file, or each page of a web archive, written to this folder until the next, with the encoding that the archive names."""
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page, and the encoding and the address that an archive names; None for the address if it is not of an archive."""
+
+    path: Path
+    charset: str = ""
+    location: str | None = None
+
+
+def _pages(path: Path, folder: Path) -> Iterator[_Page]:
+    """The file, or each page of a web archive, written to this folder until the next, and its pictures below PICTURES."""
     with path.open("rb") as file:
         if not is_web_archive(file.read(_START_BYTES)):
-            yield path, ""
+            yield _Page(path)
             return
         file.seek(0)
-        written = folder / "page.html"
-        for page in pages(file):
+        for part in contents(file):
+            is_picture = isinstance(part, Picture)
+            written = folder / PICTURES / part.name if isinstance(part, Picture) else folder / "page.html"
+            if is_picture and not _has_room(written):
+                continue
             with written.open("wb") as copy:
-                copy.writelines(page.blocks)
-            yield written, page.charset
+                copy.writelines(part.blocks)
+            if not isinstance(part, Picture):
+                yield _Page(written, part.charset, part.location)
+
+
+def _has_room(picture: Path) -> bool:
+    """Make the folders of a picture; whether there is no file of their names, and no folder of its own."""
+    try:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        return False
+    return not picture.is_dir()
 
 
 def _declared_encoding(path: Path, charset: str) -> str:
@@ -216,9 +244,11 @@ class _TableReader(HTMLParser):
         self._open: list[_Table] = []
         self._hidden = 0
         self._repeated = 0
+        self._location: str | None = None
 
-    def read(self, page: Path, encoding: str, *, sample: bool) -> None:
-        """Read the tables of a page. sample: the first ones only."""
+    def read(self, page: Path, encoding: str, *, location: str | None, sample: bool) -> None:
+        """Read the tables of a page. location: of the page in a web archive; None elsewhere. sample: the first ones only."""
+        self._location = location
         with open_text(page, find_encoding(page, encoding).codec, newline=None) as text:
             read = 0
             while (block := text.read(_BLOCK_CHARACTERS)) and not (sample and read > _SAMPLE_CHARACTERS):
@@ -251,7 +281,7 @@ class _TableReader(HTMLParser):
         elif tag in ("br", "p", "div", "li"):
             self._open[-1].add("\n")
         elif tag == "img":
-            self._open[-1].picture = self._open[-1].picture or (dict(attrs).get("src") or "").strip()
+            self._open[-1].picture = self._open[-1].picture or self._address((dict(attrs).get("src") or "").strip())
         elif tag == "a":
             self._open[-1].link = self._open[-1].link or (dict(attrs).get("href") or "").strip()
 
@@ -280,6 +310,16 @@ class _TableReader(HTMLParser):
             table.close_row()
         self._open.clear()
         self._hidden = 0
+
+    def _address(self, source: str) -> str:
+        """The address of a picture; in a web archive, a link or the name of the file that it was written to."""
+        if self._location is None or not source:
+            return source
+        try:
+            whole = urljoin(self._location, source)
+        except ValueError:
+            return source
+        return whole if is_link(whole) else picture_name(whole)
 
     def _count_repeated(self, text: str) -> None:
         self._repeated += len(text) + 1

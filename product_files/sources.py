@@ -24,7 +24,7 @@ from product_files.csv_file import CsvCatalogue, table_headers
 from product_files.encodings import decode_start, find_encoding
 from product_files.feed import MerchantFeed, MerchantTable
 from product_files.folder import FolderCatalogue
-from product_files.html_table import cell_texts, html_as_table, is_html
+from product_files.html_table import PICTURES, cell_texts, html_as_table, is_html
 from product_files.idosell_table import IdoSellTable
 from product_files.iof import MARK as IOF_MARK
 from product_files.iof import ROOT as IOF_ROOT
@@ -247,9 +247,13 @@ def _opened_sheet(
         else sheet_as_table(path, is_catalogue, name=table, sample=sample)
     )
     with opened as content:
-        yield _catalogue(
-            content, format or detect_format(content), replace(mapping, encoding="", delimiter=","), photos
-        )
+        pictures = content.parent / PICTURES
+        if pictures.is_dir():
+            photos = PhotoFolder.open(pictures, display_path=file_facts.THE_FILE(), otherwise=photos)
+        with closing(photos):
+            yield _catalogue(
+                content, format or detect_format(content), replace(mapping, encoding="", delimiter=","), photos
+            )
 
 
 def _has_sheets(path: Path, detected: str) -> bool:

@@ -1,4 +1,4 @@
-"""Web archives (MHTML): what Excel saves as a "single file web page", and browsers as one file. Their HTML pages are taken out.
+"""Web archives (MHTML): what Excel saves as a "single file web page", and browsers as one file. Pages and pictures are taken out.
 
 The parts are read a line at a time, since the parser of the standard library would hold the whole file in memory.
 """
@@ -13,6 +13,7 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from io import BytesIO
 from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
 
 from product_files import file_facts
 from product_files.rows import InvalidSource
@@ -27,6 +28,11 @@ _MAX_HEADER_BYTES = 16 * 1024
 # A small file could name a million, each of which takes time.
 _MAX_PARTS = 10_000
 _BASE64 = 4
+# Where a long header goes on in the next line.
+_FOLD = re.compile(r"[\r\n]+[ \t]*")
+# Of the path of a picture: there may be several of one name in different folders.
+_MAX_NAMES, _MAX_NAME_CHARACTERS = 3, 100
+_NO_NAME = re.compile(r"[^\w.@ ()+-]")
 # The names of a workbook's sheets, as links.
 _TABS = "tabstrip.htm"
 
@@ -51,11 +57,44 @@ class Page:
 
     Attributes:
         charset: that its header names; "" for none.
-        blocks: its content, to be read before the next page.
+        location: its address when it was saved; "" for none.
+        blocks: its content, to be read before the next part.
     """
 
     charset: str
+    location: str
     blocks: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of a web archive.
+
+    Attributes:
+        name: as `picture_name` makes it of its address.
+        blocks: its content, to be read before the next part.
+    """
+
+    name: str
+    blocks: Iterator[bytes]
+
+
+def picture_name(address: str) -> str:
+    """A relative path for a picture of an archive.
+
+    Args:
+        address: whole: `file:///C:/shop_files/image001.png`, or `cid:` with an identifier.
+
+    Returns:
+        Its last names, `shop_files/image001.png`, with no signs in them that a file name may not have; "" for none.
+    """
+    try:
+        path = address.removeprefix("cid:") if address.startswith("cid:") else unquote(urlsplit(address).path)
+    except ValueError:
+        # It is no address.
+        path = address
+    names = [_NO_NAME.sub("_", name) for name in path.replace("\\", "/").split("/") if name.strip(". ")]
+    return "/".join(name[-_MAX_NAME_CHARACTERS:] for name in names[-_MAX_NAMES:])
 
 
 def pages(file: BinaryIO) -> Iterator[Page]:
@@ -70,13 +109,34 @@ def pages(file: BinaryIO) -> Iterator[Page]:
     Raises:
         InvalidSource: the archive is damaged.
     """
+    for part in contents(file):
+        if isinstance(part, Page):
+            yield part
+
+
+def contents(file: BinaryIO) -> Iterator[Page | Picture]:
+    """The HTML pages of a web archive, as `pages` finds them, and its pictures.
+
+    Args:
+        file: the archive.
+
+    Yields:
+        The parts in their order.
+
+    Raises:
+        InvalidSource: the archive is damaged.
+    """
     parts = _Parts(file)
     while (headers := parts.next_headers()) is not None:
         boundary, charset = _parameters(headers)
         if headers.get_content_maintype() == "multipart" and boundary:
             parts.delimiters.add(b"--" + boundary.encode("utf-8", "surrogateescape"))
         elif headers.get_content_type() == "text/html" and not _is_tab_strip(headers):
-            yield Page(charset, _decoded(parts.lines(), headers))
+            yield Page(charset, _location(headers), _decoded(parts.lines(), headers))
+        elif headers.get_content_maintype() == "image":
+            identifier = str(headers.get("content-id", "")).strip(" <>\t")
+            if name := picture_name(_location(headers) or (identifier and f"cid:{identifier}")):
+                yield Picture(name, _decoded(parts.lines(), headers))
 
 
 def page_starts(head: bytes) -> list[bytes]:
@@ -182,8 +242,12 @@ def _from_base64(lines: Iterator[bytes]) -> Iterator[bytes]:
             raise _damaged() from error
 
 
+def _location(headers: Message) -> str:
+    return _FOLD.sub("", str(headers.get("content-location", ""))).strip()
+
+
 def _is_tab_strip(headers: Message) -> bool:
-    return str(headers.get("content-location", "")).strip().lower().endswith(_TABS)
+    return _location(headers).lower().endswith(_TABS)
 
 
 def _damaged() -> InvalidSource:

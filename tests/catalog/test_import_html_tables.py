@@ -5,6 +5,7 @@ from __future__ import annotations
 import quopri
 from base64 import encodebytes
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,66 @@ def test_a_zip_may_have_a_web_page_with_photos(tmp_path: Path) -> None:
     path = tmp_path / "shop.zip"
     path.write_bytes(packed({"export/book.mht": page, "export/red.jpg": jpeg((200, 0, 0))}))
     assert counts(run(path))[0] == 2
+
+
+PICTURED = """<table><tr><td>SKU<td>Title<td>Photo<tr><td>m1<td>Mug<td><img src="{first}"><tr><td>m2<td>Cup<td><img src="{second}">
+</table>"""
+
+
+def part(content: bytes, kind: str, **headers: str) -> bytes:
+    lines = [f"Content-Type: {kind}", "Content-Transfer-Encoding: base64"]
+    lines += [f"Content-{name.title()}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", encodebytes(content).decode().replace("\n", "\r\n"), ""]).encode()
+
+
+def saved(folder: Path, *parts: bytes) -> Path:
+    path = folder / "page.mht"
+    start = b"MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=b\r\n\r\n"
+    path.write_bytes(start + b"".join(b"--b\r\n" + each for each in parts) + b"--b--\r\n")
+    return path
+
+
+RED, BLUE = jpeg((200, 0, 0)), jpeg((0, 0, 200))
+
+
+@pytest.mark.parametrize(
+    ("page", "sources", "pictures"),
+    [
+        (
+            "file:///C:/shop_files/sheet001.htm",
+            ("image001.jpg", "../photos/image001.jpg"),
+            ({"location": "file:///C:/shop_files/image001.jpg"}, {"location": "file:///C:/photos/image001.jpg"}),
+        ),
+        ("", ("cid:one@shop", "cid:two@shop"), ({"id": "<one@shop>"}, {"id": "<two@shop>"})),
+        ("sheet.htm", ("a%20b.jpg", "c.jpg"), ({"location": "a b.jpg"}, {"location": "c.jpg"})),
+    ],
+    ids=["Excel", "identifiers", "relative"],
+)
+def test_pictures_in_a_web_page_are_the_photos(
+    tmp_path: Path, page: str, sources: tuple[str, str], pictures: tuple[dict[str, str], dict[str, str]]
+) -> None:
+    text = PICTURED.format(first=sources[0], second=sources[1]).encode()
+    parts = [part(text, "text/html", location=page)]
+    parts += [part(content, "image/jpeg", **each) for content, each in zip((RED, BLUE), pictures, strict=True)]
+    report = run(saved(tmp_path, *parts))
+
+    assert (counts(report), problems(report), report["photos_added"]) == ((2, 0, 0, 0), [], 2)
+    hashes = [product.images.get().sha256 for product in Product.objects.order_by("sku")]
+    assert hashes == [sha256(RED).hexdigest(), sha256(BLUE).hexdigest()]
+
+
+def test_pictures_of_a_page_from_the_web_are_links(tmp_path: Path) -> None:
+    text = PICTURED.format(first="/img/1.jpg", second="https://example.org/2.jpg").encode()
+    report = run(saved(tmp_path, part(text, "text/html", location="https://example.com/shop/page")), "--no-fetch")
+    assert (problems(report), report["photos_left_out"]) == ([], 2)
+
+
+def test_names_of_pictures_stay_in_their_folder(tmp_path: Path) -> None:
+    text = PICTURED.format(first="../../../../red.jpg", second="a").encode()
+    pictures = [{"location": "file:///../../../../red.jpg"}, {"location": "a/b.jpg"}, {"location": "a"}]
+    parts = [part(text, "text/html"), *(part(RED, "image/jpeg", **each) for each in pictures)]
+    report = run(saved(tmp_path, *parts))
+    assert (report["photos_added"], report["photos_rejected"]) == (1, 1)
 
 
 @pytest.mark.parametrize(
