@@ -19,6 +19,7 @@ IS_PACKED = FactKind("is-packed", _("%(file)s is packed with %(program)s: pack i
 IS_IMPEX = FactKind(
     "is-impex", _("%(file)s is an ImpEx script of SAP Commerce: export the products as CSV, or as a product feed")
 )
+IS_YAML = FactKind("is-yaml", _("%(file)s is YAML: save its products as JSON or CSV"))
 IS_OPEN_DOCUMENT = FactKind(
     "is-open-document", _("it is an OpenDocument spreadsheet: save it as .xlsx, or its sheet as CSV in UTF-8")
 )

@@ -107,6 +107,14 @@ _UNSUPPORTED_SIGNATURES: Mapping[bytes, Callable[..., Fact]] = {
 # Blanks alone before it: each line break of a file that has many would be looked at from all lines above.
 _IMPEX = re.compile(r"^[^\S\n]*(?:INSERT|UPDATE|INSERT_UPDATE|REMOVE)\s+\w+\s*(?:\[[^\]\n]*\]\s*)?;", re.MULTILINE)
 
+# Below comments: the mark of a document, or a name with names indented below it, also in a list.
+_YAML = re.compile(
+    r"(?:[ \t]*(?:#[^\r\n]*)?\r?\n)*"
+    r"(?:%YAML[ ]|---[ \t]*\r?\n"
+    r"|(?:-[ ]+)?[\w.-]+:[ \t]*(?:&\w+[ \t]*)?\r?\n[ ]+(?:-[ ]+)?[\w.<-]+:"
+    r"|-[ ]+[\w.-]+:[ ][^\n]*\n[ ]+[\w.-]+:)"
+)
+
 # Exports of shop systems, recognised by their columns; the first that matches.
 _SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExport | IdoSellTable]] = {
     "shopify": ShopifyExport,
@@ -326,6 +334,8 @@ def detect_format(path: Path, encoding: str = "") -> str:
     text = _decoded(path, head, encoding)
     if _IMPEX.search(text):
         raise InvalidSource(file_facts.IS_IMPEX(file=str(path)))
+    if _YAML.match(text):
+        raise InvalidSource(file_facts.IS_YAML(file=str(path)))
     return _detect_text_format(text)
 
 

@@ -20,7 +20,7 @@ SAMPLE_PHOTOS = 20
 _TABLES = frozenset((".csv", ".tsv", ".xml", ".rss", ".atom", ".jsonl", ".ndjson", *WORKBOOK_SUFFIXES))
 # The files of a spreadsheet of LibreOffice.
 _OPEN_DOCUMENT = frozenset(map(PurePosixPath, ("mimetype", "content.xml", "styles.xml")))
-_PERHAPS_TABLES = frozenset((".txt", ".tab", ".dat", ".json", ".xls", ".html", ".htm", ".mht", ".mhtml"))
+_PERHAPS_TABLES = frozenset((".txt", ".tab", ".yml", ".dat", ".json", ".xls", ".html", ".htm", ".mht", ".mhtml"))
 _START_BYTES = 64 * 1024
 _MAX_LISTED = 5
 

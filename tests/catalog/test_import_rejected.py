@@ -204,6 +204,9 @@ def test_a_table_that_is_sent_alone_reads_no_file_beside_it(tmp_path: Path) -> N
     ("content", "reason"),
     [
         (b"", "the file is empty"),
+        (b"# Products\n\nmug:\n  name: Mug\n  price: 5\n", "is YAML: save its products as JSON or CSV"),
+        (b"- model: shop.product\r\n  pk: 7\r\n  fields:\r\n    name: Mug\r\n", "is YAML"),
+        (b"---\nproducts:\n- name: Mug\n", "is YAML"),
         (b"%PDF-1.7 ...", "is a PDF: get its table"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "older Office: save it as .xlsx, or its sheet as CSV"),
         (jpeg((1, 2, 3)), "is a picture: send a zip"),

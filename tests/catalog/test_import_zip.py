@@ -56,6 +56,14 @@ def test_a_table_in_a_zip_finds_its_photos_there(tmp_path: Path, folder: str) ->
     assert ProductImage.objects.filter(product__sku="m1").count() == 1
 
 
+def test_a_feed_of_yandex_market_in_a_zip_may_be_named_yml(tmp_path: Path) -> None:
+    feed = """<?xml version="1.0"?><yml_catalog date="2026-01-01"><shop><categories><category id="1">Mugs</category></categories>
+<offers><offer id="m1"><name>Mug</name><price>5</price><currencyId>RUB</currencyId><categoryId>1</categoryId></offer></offers>
+</shop></yml_catalog>"""
+    run(archive(tmp_path, packed({"feed.yml": feed.encode(), "red.jpg": jpeg("red")})))
+    assert [(each.sku, each.title) for each in Product.objects.all()] == [("m1", "Mug")]
+
+
 def test_the_report_names_members_and_no_temporary_path(tmp_path: Path) -> None:
     report = run(archive(tmp_path, packed(SHOP)))
     (problem,) = report["problems"]
