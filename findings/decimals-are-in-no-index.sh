@@ -19,10 +19,11 @@
 #     in stock, any                   none     1, 2, 3, 4, 5
 #     facets of the price             5, 20    0.99, 5, 9.5, 12.5, 20
 #
-# Why guesses are wrong: of a number with decimals one expects what a whole one does, and an error or a word in the documentation where it does not: the
-# documentation has numbers, ranges and facets, and no kind of number. Each answer looks like an answer: the range has products in it, the
-# facets are a list of prices, all documents are there, and a search for words finds each. A shop whose prices end in .99 has an empty filter, which
-# one notices; one where some do loses those alone. Tests with prices of 10, 20 and 30 pass. Index prices in cents, and "yes" for `true`.
+# Why guesses are wrong: of a number with decimals one expects what a whole one does, and an error or a word in the documentation where it
+# does not: the documentation has numbers, ranges and facets, and no kind of number. Each answer looks like an answer: the range has
+# products in it, the facets are a list of prices, all documents are there, and a search for words finds each. A shop whose prices end in
+# .99 has an empty filter, which one notices; one where some do loses those alone. Tests with prices of 10, 20 and 30 pass. Index prices in
+# cents, and "yes" for `true`.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

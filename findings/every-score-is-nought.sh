@@ -16,9 +16,9 @@
 #     1,000      euclidean    0.99 to 1.00    20 of 20         none
 #     1,000      dot          0.01 to 0.04    none             all
 #
-# Why guesses are wrong: "dot product (best for pre-normalized vectors)" is what the readme says, and for vectors of length 1 the inner product is
-# the cosine, at less cost; it is the setting that one who knows the field chooses. With ten vectors an answer of ten is complete, in
-# some order, and a test for "is it among them" passes. A score of 0 looks like "the same" in a database whose other scores are
+# Why guesses are wrong: "dot product (best for pre-normalized vectors)" is what the readme says, and for vectors of length 1 the inner
+# product is the cosine, at less cost; it is the setting that one who knows the field chooses. With ten vectors an answer of ten is
+# complete, in some order, and a test for "is it among them" passes. A score of 0 looks like "the same" in a database whose other scores are
 # distances. It gets worse with every product that is added.
 set -euo pipefail
 work="$(mktemp -d)"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Package: pyseekdb 1.4.0.post1 with pylibseekdb 1.4.0.post1 (OceanBase's vector database inside a Python process; with NumPy 2.4.6).
 #
-# Behaviour: a collection with the distance "inner_product" answers with the least similar vectors, least of all first: results are sorted by
-# the inner product from the smallest up, as by a distance. With "l2" and "cosine" they are right. Those two find nothing for the first moments
-# after `add` (a second or two), while `count` has all and nothing is raised; "inner_product" answers at once.
+# Behaviour: a collection with the distance "inner_product" answers with the least similar vectors, least of all first: results are sorted
+# by the inner product from the smallest up, as by a distance. With "l2" and "cosine" they are right. Those two find nothing for the first
+# moments after `add` (a second or two), while `count` has all and nothing is raised; "inner_product" answers at once.
 #
 # Seen: 1,000 random vectors of 32 dimensions and length 1, so that all three have one order; of the ten results for 20 queries, how many
 # are among the ten nearest, and among the ten farthest.
@@ -13,11 +13,11 @@
 #     cosine           no results                         1.00 nearest, 0.00 farthest
 #     inner_product    0.00 nearest, 1.00 farthest        0.00 nearest, 1.00 farthest
 #
-# Why guesses are wrong: the three are offered side by side as ways to compute similarity, and which end of the scale is near is what a database
-# is expected to know; others turn the sign, or sort downwards. `distances` are inner products, sorted upwards as distances should be, so that
-# an answer looks in order. Random vectors in a test have small products of both signs, and what comes back is
-# always full and never the query itself, which many leave out anyway. A recommender built so shows what fits least; and "nothing found", asked
-# just after adding, looks like an empty collection, which the same collection by inner product does not.
+# Why guesses are wrong: the three are offered side by side as ways to compute similarity, and which end of the scale is near is what a
+# database is expected to know; others turn the sign, or sort downwards. `distances` are inner products, sorted upwards as distances should
+# be, so that an answer looks in order. Random vectors in a test have small products of both signs, and what comes back is always full and
+# never the query itself, which many leave out anyway. A recommender built so shows what fits least; and "nothing found", asked just after
+# adding, looks like an empty collection, which the same collection by inner product does not.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

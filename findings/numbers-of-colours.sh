@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Package: kornia-rs 0.2.0 (image decoding for Python, in Rust; with NumPy 2.4.6). Pillow 13.0.0 writes the files.
 #
-# Behaviour: a PNG with a palette of 17 to 256 colours comes back as a grey picture, whose greys are the numbers of the colours in the palette.
-# Nothing is raised, neither by `read_image` nor by `read_image_png_u8` for "mono". A palette of up to 16 colours is an error, and so is one in a TIFF.
+# Behaviour: a PNG with a palette of 17 to 256 colours comes back as a grey picture, whose greys are the numbers of the colours in the
+# palette. Nothing is raised, neither by `read_image` nor by `read_image_png_u8` for "mono". A palette of up to 16 colours is an error, and
+# so is one in a TIFF.
 #
 # Seen: a circle of one colour on white, with soft edges, reduced to a palette by Pillow. The middle of the circle and the corner.
 #
@@ -13,11 +14,11 @@
 #     black     96         10 10 10, 255 255 255           86, 0                           10, 255
 #     black     16         10 10 10, 255 255 255           an error                        10, 255
 #
-# Why guesses are wrong: the documentation lists what is read ("8-bit, 16-bit (Mono, RGB, RGBA)"), and what is not on such a list is expected to be
-# an error, as small palettes are; what comes back is said to be an image, and a grey one is nothing strange. Every tool
-# that makes PNGs small for the web (pngquant and its like) makes palettes, and browsers, Pillow and OpenCV show the colours. White becomes
-# black here, as it is the commonest and so the first colour; red and blue are the same; and the same photo, saved by another tool
-# whose palette has another order, is another picture. Embeddings, hashes and filters by colour of just the optimised photos are of noise.
+# Why guesses are wrong: the documentation lists what is read ("8-bit, 16-bit (Mono, RGB, RGBA)"), and what is not on such a list is
+# expected to be an error, as small palettes are; what comes back is said to be an image, and a grey one is nothing strange. Every tool that
+# makes PNGs small for the web (pngquant and its like) makes palettes, and browsers, Pillow and OpenCV show the colours. White becomes black
+# here, as it is the commonest and so the first colour; red and blue are the same; and the same photo, saved by another tool whose palette
+# has another order, is another picture. Embeddings, hashes and filters by colour of just the optimised photos are of noise.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

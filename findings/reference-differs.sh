@@ -18,10 +18,10 @@
 #     AveragePool, 3 by 3, 12 or 14 pixels          0.00          nothing
 #     AveragePool, 3 by 3, 13 or 16 pixels          3.18, 1.99    all means
 #
-# Why guesses are wrong: it is what one runs to learn which of two runtimes is right, and its output is what converters are tested against. The
-# specification's own examples have five channels in five pictures and no number below 0, so that its tests pass, and a batch in which both
-# numbers are the same does not show it either. A model's vector depends on how many others are computed with it. Whoever mends a converter
-# until it agrees breaks it.
+# Why guesses are wrong: it is what one runs to learn which of two runtimes is right, and its output is what converters are tested against.
+# The specification's own examples have five channels in five pictures and no number below 0, so that its tests pass, and a batch in which
+# both numbers are the same does not show it either. A model's vector depends on how many others are computed with it. Whoever mends a
+# converter until it agrees breaks it.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

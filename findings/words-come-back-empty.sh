@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Package: pylightxl 1.61 (reads workbooks; openpyxl 3.1.5, xlsxwriter 3.3.1 and pandas 3.0.6 write them, python-calamine 0.9.1 reads them, too).
+# Package: pylightxl 1.61 (reads workbooks; openpyxl 3.1.5, xlsxwriter 3.3.1 and pandas 3.0.6 write them, python-calamine 0.9.1 reads them,
+# too).
 #
-# Behaviour: of a workbook that was written by openpyxl, as pandas does where xlsxwriter is not installed, all texts come back empty, the names
-# of the columns among them, and all numbers right. Texts may stand in their cells or in a list of the file; it knows the list alone. A
-# row or column at the end that has but texts is not there at all.
+# Behaviour: of a workbook that was written by openpyxl, as pandas does where xlsxwriter is not installed, all texts come back empty, the
+# names of the columns among them, and all numbers right. Texts may stand in their cells or in a list of the file; it knows the list alone.
+# A row or column at the end that has but texts is not there at all.
 #
 # Seen:
 #
@@ -14,8 +15,8 @@
 #
 # Why guesses are wrong: a reader of a format is expected to read what the most used writer of the same language makes, or to say what it
 # cannot; its limitations are listed, without this one. Numbers are where they belong and nothing is raised, and an empty text is a value
-# that a shop's table has in many cells. A test with a workbook from a spreadsheet program is right; the catalogue that a script has exported
-# comes as products without a name. To open it in such a program and to save it mends it, and that is what one does first to look.
+# that a shop's table has in many cells. A test with a workbook from a spreadsheet program is right; the catalogue that a script has
+# exported comes as products without a name. To open it in such a program and to save it mends it, and that is what one does first to look.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
