@@ -361,7 +361,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "nl": "afbeelding, afbeeldingen, foto, foto's, afbeelding url, hoofdafbeelding",
         "pl": "zdjęcie, zdjęcia, obraz, obrazek, url zdjęcia, zdjęcie główne",
         "pt": "imagem, imagens, foto, fotos, url da imagem, imagem principal",
-        "ru": "изображение, изображения, картинка, картинки, фото, фотография, фотографии, ссылка на изображение,"
+        "ru": "изображение, изображения, ссылка на главное фото,"
+        " картинка, картинки, фото, фотография, фотографии, ссылка на изображение,"
         " ссылка на фото, ссылка на картинку, ссылка изображения",
         "uk": "зображення, світлина, фото, фотографія, фотографії, посилання на зображення, посилання на фото,"
         " посилання зображення",
@@ -491,7 +492,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "de": "herstellernummer, herstellerartikelnummer, original herstellerartikelnummer han mpn, han, hans",
     },
     "attribute.link": {
-        "en": "link, url, product url, product link, page url, product page, product page url, item url, listing url",
+        "en": "link, url, product url, product link, page url, web url, link item, product href, href,"
+        " product page, product page url, item url, listing url",
         "de": "produktlink, url produkt, produkt url",
         "fr": "lien, lien produit",
         "sv": "produktlänk, länk",
@@ -517,7 +519,7 @@ additional images url, gallery url, gallery urls, image gallery, all images, all
 side image, detail angle, look shot image,
 weitere bilder, zusatzbilder,
 images supplémentaires, autres images, imágenes adicionales, immagini aggiuntive, extra afbeeldingen, dodatkowe zdjęcia,
-zdjęcie dodatkowe,
+zdjęcie dodatkowe, ссылки на дополнительные фото,
 imagens adicionais
 """
 # Prices of sales, which are the price where they are lower than it.

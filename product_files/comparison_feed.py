@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +22,9 @@ from product_files.xml_items import OWN_TEXT, FeedSyntaxError, Item, XmlFile, ot
 _SAMPLE_ITEMS = 500
 # A shop with more would fill the memory.
 _MAX_CATEGORIES = 200_000
+_HOST = re.compile(r"https?://([\w.-]+)")
+# Of the countries in which such feeds are usual.
+_CURRENCIES_OF_COUNTRIES = {"cz": "CZK", "sk": "EUR", "ua": "UAH", "ru": "RUB", "by": "BYN", "kz": "KZT"}
 # Names that other XML has as its root, too.
 _COMMON_ROOTS = frozenset(("SHOP", "offers", "price"))
 
@@ -248,7 +252,9 @@ class ComparisonFeed(ShopExport[ShopRows]):
             raise other_root(self._file.root, site.root, site.name)
         self._categories = _category_names(path, site.categories, mapping.encoding) if site.categories else {}
         mapped = [column for columns in mapping.columns.values() for column in columns]
-        names = dict.fromkeys([*(name for item in self._sample() for name in item.names), *mapped])
+        sample = self._sample()
+        names = dict.fromkeys([*(name for item in sample for name in item.names), *mapped])
+        self._currency, self._notes = self._usual_currency(sample)
         mapping = mapping.with_derived_currency()
         self._rows = ShopRows(
             mapping, list({**names, "currency": None}), photos=photos, system=site.name, read_as=row_facts.READ_AS_FEED
@@ -257,6 +263,23 @@ class ComparisonFeed(ShopExport[ShopRows]):
     def __iter__(self) -> Iterator[Row]:
         skus = self._site.columns["sku"]
         return rows_of_items(self._file, lambda number, item: [self._row(number, item)], *skus)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the feed."""
+        return [*self._rows.notes, *self._notes]
+
+    def _usual_currency(self, sample: Sequence[Item]) -> tuple[str, list[str]]:
+        """The currency of prices which name none: of the site, a category, or the country of the shop's links; and a note."""
+        site = self._site
+        if named := site.currency or next((code for item in sample if (code := self._paths(item)[1])), ""):
+            return named, []
+        (link, *_), images = site.columns["attribute.link"], site.columns["image"]
+        path = next((path for path in (link, *images) if any(item.text(path) for item in sample)), link)
+        found = {_country(item.text(path)) for item in sample if item.text(path)}
+        code = _CURRENCIES_OF_COUNTRIES.get(found.pop(), "") if len(found) == 1 else ""
+        said = any(self._text(item, "currency") for item in sample) if "currency" in site.columns else False
+        return code, [row_facts.CURRENCY_OF_COLUMN(currency=code, column=path)] if code and not said else []
 
     def _sample(self) -> list[Item]:
         items: list[Item] = []
@@ -288,7 +311,7 @@ class ComparisonFeed(ShopExport[ShopRows]):
         )
         paths, currency = self._paths(item)
         record["category"] = paths[0] if paths else ()
-        record["currency"] = record.get("currency") or currency or site.currency
+        record["currency"] = record.get("currency") or currency or self._currency
         for name in ("available", "currency"):
             # What the feed does not say stays as it is in the product.
             if not record.get(name):
@@ -338,6 +361,12 @@ class ComparisonFeed(ShopExport[ShopRows]):
             key = _FIELD_NAMES.get(key, key)
             found[key] = f"{found[key]}, {value}" if key in found else value
         return found
+
+
+def _country(link: str) -> str:
+    """The last part of the host's name."""
+    host = _HOST.match(link)
+    return host[1].rpartition(".")[2].lower() if host else ""
 
 
 def _category_names(path: Path, item: str, encoding: str) -> dict[str, tuple[str, str]]:

@@ -128,7 +128,7 @@ def key_of(text: str) -> str:
 
 
 # Letters that Unicode does not take apart.
-_LETTERS = str.maketrans({"ł": "l", "ß": "ss", "\u0131": "i"})
+_LETTERS = str.maketrans({"ł": "l", "ß": "ss", "\u0131": "i", "đ": "d"})
 
 
 # Here and below: each column is looked at for each field.

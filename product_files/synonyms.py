@@ -10,6 +10,7 @@ from functools import partial
 
 from product_files import file_facts, row_facts
 from product_files.column_names import FURTHER_IMAGES, LAST, SALE_PRICES, SYNONYMS, WELL_KNOWN
+from product_files.column_names_elsewhere import FURTHER_LANGUAGES
 from product_files.header_names import (
     MAX_CHARACTERS,
     key_of,
@@ -33,6 +34,8 @@ _PRICES = ("price", "list_price")
 # Fields that have names, where a database may have numbers.
 _NAMED = ("category", "brand")
 
+# A name with an explanation in a template: `SKU (unique, up to 50 characters)`.
+_EXPLAINED = re.compile(r"([^()\n]*\w[^()\n]*?)\s*(?:\([^()]{4,}\)|\n.*)\s*\*?", re.DOTALL)
 _BY_LANGUAGE = ("title", "description", "category", "tags")
 
 
@@ -132,6 +135,9 @@ def _add_likely_columns(
     if "price" not in known and (column := likely_price(_free(headers, found, mapping), sample)):
         found["price"] = (column,)
         notes.append(row_facts.KNOWN_COLUMNS(columns=f"{column} → price"))
+    elif "price" not in known and "list_price" in found:
+        # The only price of a table is the one that people pay.
+        found["price"] = found.pop("list_price")
     return notes
 
 
@@ -432,7 +438,19 @@ def is_well_known(header: str) -> bool:
 
 def _columns_of(name: str, headers: Sequence[str]) -> tuple[str, ...]:
     """The columns of a field by its names; by those that may say something else only where there is no other."""
-    return _columns_named(name, headers, _FIRST_KEYS[name]) or _columns_named(name, headers, _LAST_KEYS[name])
+    return (
+        _columns_named(name, headers, _FIRST_KEYS[name])
+        or _columns_explained(name, headers)
+        or _columns_named(name, headers, _LAST_KEYS[name])
+    )
+
+
+def _columns_explained(name: str, headers: Sequence[str]) -> tuple[str, ...]:
+    """The column of a field whose name has an explanation behind it; none of prices and stocks, which it may be the kind of."""
+    if name in (*_PRICES, "available"):
+        return ()
+    explained = {key_of(match[1]): header for header in reversed(headers) if (match := _EXPLAINED.fullmatch(header))}
+    return next(((explained[key],) for key in _FIRST_KEYS[name] if key in explained), ())
 
 
 def _columns_named(name: str, headers: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
@@ -518,7 +536,12 @@ _OF_OTHERS = frozenset(("id", "code", "reference"))
 _BEFORE_ATTRIBUTE = re.compile(r"(?<=[^/])@")
 _LAST_KEYS = {name: keys_of([by_language.get(LAST, "")]) for name, by_language in SYNONYMS.items()}
 _FIRST_KEYS = {
-    name: keys_of(texts for language, texts in by_language.items() if language != LAST)
+    name: keys_of(
+        [
+            *(texts for language, texts in by_language.items() if language != LAST),
+            *(by_field.get(name, "") for by_field in FURTHER_LANGUAGES.values()),
+        ]
+    )
     for name, by_language in SYNONYMS.items()
 }
 _KEYS = {name: {**_FIRST_KEYS[name], **_LAST_KEYS[name]} for name in SYNONYMS}

@@ -138,6 +138,65 @@ def test_a_table_without_skus_and_links_says_that_titles_can_be_mapped_and_takes
     assert [(row.sku, of(row).title) for row in rows(path, sku="name")] == [("Lamp", "Lamp"), ("Sofa", "Sofa")]
 
 
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        (
+            "Mã sản phẩm;Tên sản phẩm;Danh mục;Thương hiệu;Giá bán;Tồn kho;Hình ảnh",
+            "a1;Áo;Thời trang;Canifa;199000;0;a.jpg",
+        ),
+        ("รหัสสินค้า;ชื่อสินค้า;หมวดหมู่;แบรนด์;ราคา;สต็อก;รูปภาพ", "a1;Áo;Thời trang;Canifa;199000;0;a.jpg"),
+        ("Šifra;Naziv;Kategorija;Proizvođač;Cijena;Zaliha;Slika", "a1;Áo;Thời trang;Canifa;199000;0;a.jpg"),
+        ("Kód produktu;Názov;Kategória;Značka;Cena;Sklad;Obrázok", "a1;Áo;Thời trang;Canifa;199000;0;a.jpg"),
+        ("Tootekood;Toote nimi;Kategooria;Tootja;Hind;Laoseis;Pilt", "a1;Áo;Thời trang;Canifa;199000;0;a.jpg"),
+        ("קוד מוצר;שם מוצר;קטגוריה;מותג;מחיר;מלאי;תמונה", "a1;Áo;Thời trang;Canifa;199000;0;a.jpg"),
+        (
+            "SKU (unique);Name (as customers see it);Category (the lowest);Brand;Price;Stock;Image (jpg or png)",
+            "a1;Áo;Thời trang;Canifa;199000;0;a.jpg",
+        ),
+    ],
+    ids=["vi", "th", "hr", "sk", "et", "he", "template"],
+)
+def test_more_languages_and_explained_names_are_known(tmp_path: Path, header: str, line: str) -> None:
+    (row,) = rows(table(tmp_path, header, line))
+    shirt = of(row)
+    assert (row.sku, shirt.title, shirt.category, shirt.brand) == ("a1", "Áo", ("Thời trang",), "Canifa")
+    assert (shirt.price, shirt.available, photos(row)) == (Decimal(199000), False, ["a.jpg"])
+
+
+def test_a_kind_of_price_in_brackets_is_not_the_price(tmp_path: Path) -> None:
+    (row,) = rows(table(tmp_path, "sku;title;Price (wholesale)", "m1;Mug;5"))
+    assert of(row).price is None
+
+
+def test_the_only_price_is_the_price_whatever_columns_have_no_prices_in_them(tmp_path: Path) -> None:
+    (row,) = rows(table(tmp_path, "sku;title;MRP;our selling price", "m1;Mug;5;"))
+    assert (of(row).price, of(row).list_price) == (Decimal(5), None)
+
+
+# Feeds
+
+
+def heureka(folder: Path, *items: tuple[str, str]) -> Path:
+    products = "".join(
+        f"<SHOPITEM><ITEM_ID>{n}</ITEM_ID><PRODUCTNAME>Tričko</PRODUCTNAME><URL>{link}</URL><PRICE_VAT>250</PRICE_VAT>"
+        f"<CATEGORYTEXT>{category}</CATEGORYTEXT></SHOPITEM>"
+        for n, (link, category) in enumerate(items)
+    )
+    return written(folder, "heureka.xml", f"<SHOP>{products}</SHOP>")
+
+
+def test_a_feed_has_the_currency_that_one_of_its_categories_names(tmp_path: Path) -> None:
+    path = heureka(tmp_path, ("https://x.test/1", "Móda"), ("https://x.test/2", "Heureka.cz | Móda"))
+    assert [of(row).currency for row in rows(path)] == ["CZK", "CZK"]
+
+
+def test_a_feed_without_currency_has_that_of_the_country_of_its_links(tmp_path: Path) -> None:
+    path = heureka(tmp_path, ("https://obchod.cz/1", "Móda"), ("https://www.obchod.cz/2", "Móda"))
+    assert [of(row).currency for row in rows(path)] == ["CZK", "CZK"]
+    assert "the currency is CZK, as the column URL says" in notes(path)
+
+
 # Cells
 
 
