@@ -31,6 +31,8 @@ _MAX_NOTED = 20
 # Records with the same text from which on it is no SKU if they are most: fewer may be one product twice.
 _MIN_REPEATED = 3
 _PRICES = ("price", "list_price")
+# In osCommerce's database; tax is added when a price is shown.
+_NET_PRICE, _TAX_CLASS = key_of("products price"), key_of("products tax class id")
 # Fields that have names, where a database may have numbers.
 _NAMED = ("category", "brand")
 
@@ -81,6 +83,8 @@ def with_known_columns(
         if code := without_currency(column)[1]:
             values["currency"] = code
             notes.append(row_facts.CURRENCY_OF_COLUMN(currency=code, column=column))
+    if net := _net_price(headers, {**found, **mapping.columns}):
+        notes.append(row_facts.NET_PRICES(types=net))
     if sale := _sale_column(headers, found, mapping):
         found[SALE_PRICE] = (sale,)
         notes.append(row_facts.SALE_PRICES(column=sale))
@@ -282,6 +286,13 @@ def _with_page(
     used = _used_columns(mapping)
     page = next((header for header in headers if key_of(header) in _PAGE_KEYS and header not in used), "")
     return {**found, "sku": (page,)} if page else found
+
+
+def _net_price(headers: Sequence[str], found: Mapping[str, Sequence[str]]) -> str:
+    """The column of prices of osCommerce's database, and of those of shops made of it such as xt:Commerce; "" for others."""
+    if _TAX_CLASS not in map(key_of, headers):
+        return ""
+    return next((column for column in found.get("price", ()) if key_of(column) == _NET_PRICE), "")
 
 
 def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> str:

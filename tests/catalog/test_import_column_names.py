@@ -275,3 +275,9 @@ def test_brands_that_are_numbers_in_json_are_left_out(tmp_path: Path) -> None:
 def test_an_article_number_in_any_language_is_the_sku_rather_than_a_bare_id(tmp_path: Path, name: str) -> None:
     run(table(tmp_path, f"id,{name},title", "1,A-1,Shirt", "2,A-2,Cap"))
     assert sorted(Product.objects.values_list("sku", flat=True)) == ["A-1", "A-2"]
+
+
+@pytest.mark.parametrize(("tax", "is_net"), [("products_tax_class_id", True), ("products_weight", False)])
+def test_prices_of_oscommerce_s_database_are_without_tax(tmp_path: Path, tax: str, is_net: bool) -> None:
+    report = run(table(tmp_path, f"products_model,products_name,products_price,{tax}", "m1,Mug,10.0000,1"))
+    assert ("the prices are without tax, of the type products_price" in report["notes"]) == is_net
