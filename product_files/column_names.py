@@ -164,8 +164,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "price": {
         "en": "price, current price, selling price, retail price, sales price, regular price, unit price, price incl vat,"
         " price incl tax, gross price, price with vat, price vat, start price, buy it now price, price tax incl,"
-        " price including tax, price including vat, price with tax, gross price 1, standard price, final price,"
-        " actual price, base price",
+        " price including tax, price including vat, price with tax, gross price 1, standard price",
         "de": "preis, verkaufspreis, bruttopreis, preis brutto, vk, vk preis, einzelpreis, stückpreis, normalpreis,"
         " brutto vk, vk brutto, std vk brutto, endkundenpreis, shop preis",
         "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public, prix normal, ttc, prix actuel, prix final,"
@@ -195,7 +194,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "价格, 销售价, 售价, 单价, 一口价, 價格, 售價, 銷售價",
         "id": "harga, harga jual, harga rp",
         "ar": "السعر, سعر المنتج",
-        LAST: "consumer price, normal price, gross",
+        LAST: "consumer price, normal price, gross, final price, actual price, base price",
     },
     "list_price": {
         "en": "list price, compare at price, compare price, original price, old price, price old, former price, was price,"

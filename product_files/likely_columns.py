@@ -23,6 +23,8 @@ _NOT_TO_PAY = re.compile(
     "|min|max|from|range|type|unit|per|currency|change|diff|discount|saving|percent|avg|average|mean|history|date|count|list|id$"
 )
 _NESTED = re.compile(r"\w[./]\w")
+# Names of what identifies a variant.
+_OF_VARIANTS = re.compile(r"variant\w*(?:sku|id|code)|^sku(?:id|code)|^styleid|^sku$")
 _MIN_SHARE = 0.5
 _MIN_DIFFERENT = 0.9
 
@@ -62,6 +64,27 @@ def identifies_products(column: str, sample: Sequence[Record]) -> bool:
     return len(set(links)) > _MIN_DIFFERENT * len(links) and all(
         is_link(link) and len(link) <= SKU_LENGTH for link in links
     )
+
+
+def sku_of_variants(sku: str, headers: Iterable[str], sample: Sequence[Record]) -> str:
+    """The column that identifies variants, where that of SKUs has the same text for those of a product.
+
+    Args:
+        sku: the column that is known for SKUs.
+        headers: columns that are nothing else.
+        sample: some records.
+
+    Returns:
+        A column whose name says that it is of variants, and in which no two records have the same; "" where there is none.
+    """
+    texts = ["".join(record.get(sku, "")).strip() for record in sample]
+    if len(set(texts)) > _MIN_DIFFERENT * len(texts):
+        return ""
+    for header in headers:
+        own = ["".join(record.get(header, "")).strip() for record in sample]
+        if _OF_VARIANTS.search(key_of(header)) and all(own) and len(set(own)) == len(own):
+            return header
+    return ""
 
 
 def _are_mostly_prices(column: str, sample: Iterable[Record]) -> bool:

@@ -129,6 +129,10 @@ ENCODING_DAMAGED = FactKind(
 KNOWN_COLUMNS = FactKind("known-columns", _("columns known by their names: %(columns)s"))
 SKUS_REPEATED = FactKind("skus-repeated", _("most products have the same text in %(columns)s, so that it is no SKU"))
 TITLE_OF_COLUMNS = FactKind("title-of-columns", _("there is no column of titles: a title is %(title)s"))
+SKUS_OF_VARIANTS = FactKind(
+    "skus-of-variants",
+    _("several products have the same text in %(family)s, so that it is their family; their SKUs are in %(sku)s"),
+)
 SKUS_OF_LINKS = FactKind(
     "skus-of-links", _("there is no column of SKUs: the SKU of a product is its link in %(column)s")
 )

@@ -22,7 +22,7 @@ from product_files.header_names import (
     without_currency,
     without_language,
 )
-from product_files.likely_columns import identifies_products, likely_price, may_be_price
+from product_files.likely_columns import identifies_products, likely_price, may_be_price, sku_of_variants
 from product_files.mapping import FIELDS, SALE_PRICE, FieldMapping, Record, says_nothing
 from product_files.rows import NoColumn
 
@@ -132,6 +132,10 @@ def _add_likely_columns(
     """Add a price and a SKU by what is in the columns, where none has their names; the notes about them."""
     known = {*found, *mapping.columns, *values}
     notes: list[str] = []
+    family = next(iter(found.get("sku", ())), "")
+    if family and "family" not in known and (own := sku_of_variants(family, _free(headers, found, mapping), sample)):
+        found |= {"sku": (own,), "family": (family,)}
+        notes.append(row_facts.SKUS_OF_VARIANTS(family=family, sku=own))
     link = next(iter(found.get("attribute.link", ())), "")
     if "title" in known and "sku" not in known and link and identifies_products(link, sample):
         found["sku"] = (link,)

@@ -197,6 +197,28 @@ def test_a_feed_without_currency_has_that_of_the_country_of_its_links(tmp_path: 
     assert "the currency is CZK, as the column URL says" in notes(path)
 
 
+def test_variants_with_the_sku_of_their_product_have_their_own_where_a_column_has_it(tmp_path: Path) -> None:
+    path = table(tmp_path, "sku,name,variant_sku", "v1,Vest,v1-s", "v1,Vest,v1-m", "t1,Tie,t1-one", "t1,Tie,t1-two")
+    assert [(row.sku, of(row).family) for row in rows(path)] == [
+        ("v1-s", "v1"),
+        ("v1-m", "v1"),
+        ("t1-one", "t1"),
+        ("t1-two", "t1"),
+    ]
+    note = "several products have the same text in sku, so that it is their family; their SKUs are in variant_sku"
+    assert note in notes(path)
+
+
+def test_products_that_a_table_has_twice_stay_what_they_are(tmp_path: Path) -> None:
+    path = table(tmp_path, "sku,name,variant_sku,order_id", "v1,Vest,,1", "v1,Vest,,2", "t1,Tie,t1-one,3")
+    assert [row.sku for row in rows(path)] == ["v1", "v1", "t1"]
+
+
+def test_a_price_with_its_currency_counts_before_a_base_price(tmp_path: Path) -> None:
+    (row,) = rows(table(tmp_path, "sku,name,base_price,price_usd", "v1,Vest,6500,$65.00"))
+    assert (of(row).price, of(row).currency) == (Decimal(65), "USD")
+
+
 # Cells
 
 
