@@ -78,7 +78,7 @@ def sku_of_variants(sku: str, headers: Iterable[str], sample: Sequence[Record]) 
         A column whose name says that it is of variants, and in which no two records have the same; "" where there is none.
     """
     texts = ["".join(record.get(sku, "")).strip() for record in sample]
-    if len(set(texts)) > _MIN_DIFFERENT * len(texts):
+    if not texts or len(set(texts)) > _MIN_DIFFERENT * len(texts):
         return ""
     for header in headers:
         own = ["".join(record.get(header, "")).strip() for record in sample]

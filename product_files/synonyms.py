@@ -376,7 +376,7 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
         # A table without article numbers has barcodes instead.
         found["sku"] = found.pop("attribute.gtin")
     if "image" in found:
-        further = [header for header in free if _is_further_image(header)]
+        further = [header for header in free if _is_further_image(header) and list(headers).count(header) == 1]
         found["image"] = (*found["image"], *further)
     return found
 
