@@ -42,7 +42,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "商家编码, 商品编码, 商品货号, 货号, 商品编号, 产品编号, 產品編號, 商品貨號, 貨號, 商品編號",
         "id": "kode produk, kode barang, sku penjual, sku induk",
         "ar": "رمز المنتج, رمز التخزين, رقم المنتج",
-        LAST: "id, prod id, uniq id, pid, style id, identifier",
+        LAST: "id, prod id, product uid, uniq id, pid, style id, identifier",
     },
     "title": {
         "en": "title, product title, product name, item title, item name, article name, name, display name,"

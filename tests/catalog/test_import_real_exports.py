@@ -219,6 +219,22 @@ def test_a_price_with_its_currency_counts_before_a_base_price(tmp_path: Path) ->
     assert (of(row).price, of(row).currency) == (Decimal(65), "USD")
 
 
+def test_further_photos_in_two_columns_of_one_name_do_not_keep_a_table_from_being_read(tmp_path: Path) -> None:
+    (row,) = rows(table(tmp_path, "sku,name,image,gallery_urls,gallery_urls", "v1,Vest,1.jpg,2.jpg,3.jpg"))
+    assert photos(row) == ["1.jpg"]
+
+
+def test_a_table_of_variants_without_rows_has_no_family(tmp_path: Path) -> None:
+    with open_catalogue(table(tmp_path, "vendorSkuCode,name,styleId"), FieldMapping()) as catalogue:
+        assert "family" not in catalogue.columns
+        assert catalogue.columns["sku"] == ("vendorSkuCode",)
+
+
+def test_a_number_that_a_data_set_repeats_gives_way_to_its_id(tmp_path: Path) -> None:
+    path = table(tmp_path, "id,product_uid,product_title", "1,100,Shirt", "2,100,Shirt in blue", "3,101,Watch")
+    assert [row.sku for row in rows(path)] == ["1", "2", "3"]
+
+
 # Cells
 
 
