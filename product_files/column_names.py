@@ -15,7 +15,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         " part number, stock code, style number, model number, reference, article, code, item sku, concrete sku,"
         " internal reference, default code, custom label sku, custom label, object id, vehicle id, listing id,"
         " home listing id, hotel id, unique id, order number, vin, abstract sku, item identifier,"
-        " product identifier, vendor sku code, sku code, product uid, products model",
+        " product identifier, vendor sku code, sku code, products model",
         "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
         " produktnummer, interne referenz, artikelnummer im shop, shop artikelnummer, händler artikelnummer",
         "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs, référence interne",
