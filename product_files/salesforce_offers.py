@@ -264,7 +264,11 @@ def _amount(item: Item) -> Decimal | None:
     found = []
     for attributes, text in item.attributed.get("amount", ()):
         try:
-            found.append((Decimal(attributes.get("quantity") or 1), Decimal(text)))
+            pair = Decimal(attributes.get("quantity") or 1), Decimal(text)
         except InvalidOperation:
             raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40]))) from None
+        # Decimal reads `NaN` and `Infinity`, which cannot be compared or stored.
+        if not all(each.is_finite() for each in pair):
+            raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40])))
+        found.append(pair)
     return min(found)[1] if found else None

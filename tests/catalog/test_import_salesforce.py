@@ -124,6 +124,17 @@ def test_price_books_and_inventory_lists_beside_the_catalogue_belong_to_it(tmp_p
     assert "1 rows with prices in other currencies were left out" in report["notes"]
 
 
+def test_a_price_that_is_no_finite_number_is_left_out(tmp_path: Path) -> None:
+    path = catalogue(tmp_path)
+    (tmp_path / "list.xml").write_text(
+        _price_book("USD", ("V1", "NaN"), ("V1", "50.00"), ("V2", "Infinity")), encoding="utf-8"
+    )
+    report = run(path, "--no-fetch")
+
+    assert (product("V1").price, product("V2").price) == (50, None)
+    assert [reason for _, reason in problems(report)] == ["'NaN' is not a price", "'Infinity' is not a price"]
+
+
 def test_an_export_of_a_site_in_a_zip(tmp_path: Path) -> None:
     head, assignments = CATALOGUE.split("  <category-assignment", 1)
     products = f"{head[: head.index('  <category ')]}{head[head.index('  <product') :]}</catalog>"
