@@ -31,7 +31,7 @@ _BASE64 = 4
 # Where a long header goes on in the next line.
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
 # Of the path of a picture: there may be several of one name in different folders.
-_MAX_NAMES, _MAX_NAME_CHARACTERS = 3, 100
+_MAX_NAMES, _MAX_NAME_BYTES = 3, 200
 _NO_NAME = re.compile(r"[^\w.@ ()+-]")
 # The names of a workbook's sheets, as links.
 _TABS = "tabstrip.htm"
@@ -94,7 +94,7 @@ def picture_name(address: str) -> str:
         # It is no address.
         path = address
     names = [_NO_NAME.sub("_", name) for name in path.replace("\\", "/").split("/") if name.strip(". ")]
-    return "/".join(name[-_MAX_NAME_CHARACTERS:] for name in names[-_MAX_NAMES:])
+    return "/".join(name.encode()[-_MAX_NAME_BYTES:].decode(errors="ignore") for name in names[-_MAX_NAMES:])
 
 
 def pages(file: BinaryIO) -> Iterator[Page]:

@@ -7,6 +7,7 @@ from base64 import encodebytes
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.core.management import CommandError
@@ -247,6 +248,17 @@ def test_names_of_pictures_stay_in_their_folder(tmp_path: Path) -> None:
     parts = [part(text, "text/html"), *(part(RED, "image/jpeg", **each) for each in pictures)]
     report = run(saved(tmp_path, *parts))
     assert (report["photos_added"], report["photos_rejected"]) == (1, 1)
+
+
+def test_names_of_pictures_may_be_long_in_any_letters(tmp_path: Path) -> None:
+    name = f"{quote('商品画像' * 40)}.jpg"
+    text = PICTURED.format(first=name, second="b.jpg").encode()
+    parts = [
+        part(text, "text/html"),
+        part(RED, "image/jpeg", location=name),
+        part(BLUE, "image/jpeg", location="b.jpg"),
+    ]
+    assert run(saved(tmp_path, *parts))["photos_added"] == 2
 
 
 @pytest.mark.parametrize(
