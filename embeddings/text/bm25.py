@@ -33,8 +33,8 @@ FIELD_WEIGHTS: Mapping[str, float] = {
 GRAM_FIELDS = ("title", "brand", "categories", "tags")
 # Fields that a product shares with few others.
 _OWN_FIELDS = ("title", "description")
-# Texts of other fields whose terms a process keeps.
-_CACHED_TEXTS = 4096
+# Texts of other fields whose terms a process keeps, in some 20 MB: a long one, as of a data sheet, is hardly another product's.
+_CACHED_TEXTS, _CACHED_CHARACTERS = 4096, 150
 
 WORDS, GRAMS, CODES = "words", "grams", "codes"
 # The sparse vectors of a product.
@@ -118,7 +118,8 @@ def document_of(text: ProductText, language: str, lengths: Mapping[str, float]) 
         if not whole:
             continue
         # Many products have the same brand, categories, tags and values of attributes.
-        analysed = (_analysed if name in _OWN_FIELDS else _shared)(whole, language, with_grams=name in GRAM_FIELDS)
+        is_own = name in _OWN_FIELDS or len(whole) > _CACHED_CHARACTERS
+        analysed = (_analysed if is_own else _shared)(whole, language, with_grams=name in GRAM_FIELDS)
         norm = 1 - B + B * analysed.length / lengths.get(name, 1.0)
         for term, count in analysed.terms:
             frequencies[term] = frequencies.get(term, 0.0) + weight * count / norm
