@@ -218,7 +218,8 @@ def _products_of(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
         return
     own = find_columns(list(content))
     label = text_of(content, next(iter(own.get("category", own.get("title", ()))), ""))
-    if not label or "price" in own:
+    # A bundle lists its products as well: it has a brand or a SKU of its own, where a category has an identifier.
+    if not label or {"price", "brand"} & own.keys() or any("sku" in name.casefold() for name in own.get("sku", ())):
         yield content
         return
     for product in inner:

@@ -70,6 +70,7 @@ def with_known_columns(
         return KnownColumns(mapping, [])
     sample = list(sample)
     found, repeated = _with_own_skus(headers, mapping, sample, are_paths=are_paths)
+    _take_only_price(found, headers, mapping, sample)
     by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
     notes: list[str] = [row_facts.SKUS_REPEATED(columns=", ".join(repeated))] if repeated else []
     if by_synonym:
@@ -95,6 +96,21 @@ def with_known_columns(
     left_out = frozenset(header for header in headers if header.casefold() in doubtful)
     complete = replace(mapping, columns={**found, **mapping.columns}, values=values, left_out=left_out)
     return KnownColumns(complete, notes)
+
+
+def _take_only_price(
+    found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
+) -> None:
+    """Make the list price the price where `find_columns` has left it for a column that has no prices."""
+    free = _free(headers, found, mapping)
+    known = {*found, *mapping.columns, *mapping.values}
+    if (
+        "list_price" in found
+        and "price" not in known
+        and any(map(may_be_price, free))
+        and not likely_price(free, sample)
+    ):
+        found["price"] = found.pop("list_price")
 
 
 def _add_titles(

@@ -21,8 +21,8 @@ _APOSTROPHES = str.maketrans({"\u2019": "'", "\u00b4": "'", "`": "'", "\u066b": 
 _PLAIN = re.compile(r"\d{1,9}(?:\.\d{1,2})?", re.ASCII)
 # `19,-`, `19.--`, `19:-` and `19/-` have no cents.
 _NO_CENTS = re.compile(r"[.,:/]?\s*[-\u2013\u2014]{1,2}(?=\s|$|[^\d\s-])")
-# What is said of the tax: `1,200円(税込)`, `12 € (inkl. MwSt.)`.
-_IN_BRACKETS = re.compile(r"\s*\([^()\d]*\)$")
+# What is said of the tax, or the currency: `1,200円(税込)`, `12 € (inkl. MwSt.)`, `12 (USD)`.
+_IN_BRACKETS = re.compile(r"\s*\(([^()\d]*)\)$")
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)'(?=\d)")
 _GROUPS = re.compile(r"\d{1,3}(?:([., ])\d{3})?(?:\1\d{3})*")
 # Lakhs and crores: groups of two digits before the last three.
@@ -126,7 +126,9 @@ def _located(text: str) -> tuple[str, str, str]:
         raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40])))
     # A point or comma that a number ends with is none of its own: `19,-`.
     after = _NO_CENTS.sub("", text[start + len(number) :], count=1).strip().rstrip("*").strip()
-    after = _IN_BRACKETS.sub("", after)
+    if said := _IN_BRACKETS.search(after):
+        mark = said[1].strip()
+        after = f"{after[: said.start()]} {mark if currencies_of(mark) else ''}".strip()
     before = text[:start].strip()
     if re.search(r"\d", before + after):
         raise RowRejected(row_facts.NOT_A_PRICE(text=repr(text[:40])))
@@ -143,9 +145,10 @@ def _currencies(affix: str, text: str) -> tuple[str, ...]:
 def _code_and_sign(affix: str) -> tuple[str, ...]:
     """The currency of a code with a sign beside it that is one of its own: `USD $`, `MXN$`."""
     for code, sign in ((affix[:3], affix[3:]), (affix[-3:], affix[:-3])):
-        both = set(currencies_of(code)) & set(currencies_of(sign))
+        of_sign = currencies_of(sign)
+        both = tuple(each for each in currencies_of(code) if each in of_sign)
         if code.isalpha() and both:
-            return tuple(both)
+            return both
     return ()
 
 

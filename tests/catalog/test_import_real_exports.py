@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from product_files.mapping import FieldMapping
-from product_files.rows import InvalidSource, NoColumn, Row
+from product_files.rows import InvalidSource, NoColumn, Row, RowRejected
 from product_files.sources import open_catalogue
 from product_files.values import parse_price
 from tests.catalog.importing import of, photos
@@ -55,6 +55,9 @@ def in_json(folder: Path, content: Any) -> Path:
         ("AU $12.00", "12.00", "AUD"),
         ("1,200円(税込)", "1200", "JPY"),
         ("12,50 € (inkl. MwSt.)", "12.50", "EUR"),
+        ("12.50 (USD)", "12.50", "USD"),
+        ("$12.50 (AUD)", "12.50", "AUD"),
+        ("12,50 € (EUR)", "12.50", "EUR"),
         ("1.299.000 VNĐ", "1299000", "VND"),
         ("150 LE", "150", "EGP"),
         ("1,200 Tk", "1200", "BDT"),
@@ -65,6 +68,11 @@ def test_prices_are_read_as_shops_of_their_country_write_them(text: str, amount:
     price = parse_price(text)
     assert price is not None
     assert (price.amount, next(iter(price.currencies), "")) == (Decimal(amount), currency)
+
+
+def test_a_price_with_another_currency_in_brackets_is_not_read() -> None:
+    with pytest.raises(RowRejected, match="not a price"):
+        parse_price("12.50 € (USD)")
 
 
 # Names of columns
@@ -78,6 +86,14 @@ def test_a_list_price_is_no_price_beside_a_column_of_prices_with_another_name(tm
     assert [(of(row).price, of(row).list_price, row.warnings) for row in found] == [
         (Decimal(f"{n}90"), None, ()) for n in "123"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"), [("price group", "gold"), ("price level", "1"), ("price info", "from stock")]
+)
+def test_a_list_price_beside_a_column_without_prices_is_the_price(tmp_path: Path, name: str, cell: str) -> None:
+    (row,) = rows(table(tmp_path, f"sku;title;msrp;{name}", f"m1;Mug;9.50;{cell}"))
+    assert (of(row).price, of(row).list_price) == (Decimal("9.50"), None)
 
 
 def test_the_only_column_with_prices_is_the_price_in_the_currency_of_its_name(tmp_path: Path) -> None:
@@ -300,6 +316,15 @@ def test_categories_by_the_names_around_a_list_have_their_levels(tmp_path: Path)
 def test_of_a_list_of_products_beside_others_that_one_alone_is_read(tmp_path: Path) -> None:
     found = rows(in_json(tmp_path, {"featured": [_TEE], "products": [_TEE, _DRESS]}))
     assert [row.sku for row in found] == ["t", "d"]
+
+
+@pytest.mark.parametrize("own", [{"sku": "b", "name": "Outfit"}, {"id": "b", "name": "Outfit", "brand": "Acme"}])
+@pytest.mark.parametrize("place", ["products", "items"])
+def test_a_bundle_is_a_product_and_no_category_of_what_it_consists_of(
+    tmp_path: Path, own: dict[str, str], place: str
+) -> None:
+    found = rows(in_json(tmp_path, [{**own, place: [_TEE, _DRESS]}, {next(iter(own)): "c", "name": "Cap", "price": 5}]))
+    assert [(row.sku, of(row).title) for row in found] == [("b", "Outfit"), ("c", "Cap")]
 
 
 def test_the_only_list_of_products_is_read_whatever_its_name_is_and_what_stands_beside_it(tmp_path: Path) -> None:
