@@ -108,9 +108,8 @@ def levels_by_slash(texts: Iterable[str]) -> bool:
 
 def first_names(texts: Iterable[str]) -> frozenset[str]:
     """The names that the texts of a column of categories begin with."""
-    return frozenset(
-        _levels(text, "", slashes=False)[0] for text in texts if any(mark in text for mark in _LEVEL_MARKS)
-    )
+    paths = (_levels(text, "", slashes=False) for text in texts if any(mark in text for mark in _LEVEL_MARKS))
+    return frozenset(levels[0] for levels in paths if levels)
 
 
 def levels_of(key: str, find: Callable[[str], tuple[str, str] | None]) -> list[str]:

@@ -281,3 +281,8 @@ def test_an_article_number_in_any_language_is_the_sku_rather_than_a_bare_id(tmp_
 def test_prices_of_oscommerce_s_database_are_without_tax(tmp_path: Path, tax: str, is_net: bool) -> None:
     report = run(table(tmp_path, f"products_model,products_name,products_price,{tax}", "m1,Mug,10.0000,1"))
     assert ("the prices are without tax, of the type products_price" in report["notes"]) == is_net
+
+
+def test_a_category_of_a_mark_alone_is_none(tmp_path: Path) -> None:
+    assert counts(run(table(tmp_path, "sku,title,category", "s1,Shirt,>", "s2,Cap,Caps > Wool"))) == (2, 0, 0, 0)
+    assert categories("s2") == ["caps/wool"]
