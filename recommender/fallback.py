@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from itertools import count
 from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -91,16 +90,11 @@ def _newest(covered: Q, step: _Step, stamp: int | None) -> Iterator[tuple[int, i
     first = process.get(_KeptNewest).get_each(
         None if covered else stamp, [step.filter], lambda _: {step.filter: _page(covered, step.filter)}
     )[step.filter]
-    if len(first) < _PAGE:
-        # These are all.
-        yield from ((product_id, family) for product_id, family, has_photo in first if has_photo is step.has_photo)
-        return
-    found = _of_filter(covered, step.filter, step.has_photo)
-    for start in count(0, _PAGE):
-        page = [(product_id, family) for product_id, family, _ in found[start : start + _PAGE]]
-        yield from page
-        if len(page) < _PAGE:
-            return
+    yield from ((product_id, family) for product_id, family, has_photo in first if has_photo is step.has_photo)
+    page = first
+    while len(page) == _PAGE:
+        page = [*_of_filter(covered, step.filter, step.has_photo).filter(pk__lt=page[-1][0])[:_PAGE]]
+        yield from ((product_id, family) for product_id, family, _ in page)
 
 
 def _page(covered: Q, product_filter: ProductFilter) -> Sequence[tuple[int, int, bool]]:
