@@ -1,6 +1,6 @@
 """Why a whole file, an archive or an option of an import is refused: declared once, worded where it is shown.
 
-See jobs/facts.py; what is wrong with a row or a photo is in catalog/facts.py.
+See jobs/facts.py; what is wrong with a row is in product_files/row_facts.py, with a photo in pictures/photo_facts.py.
 """
 
 from __future__ import annotations
