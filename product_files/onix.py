@@ -25,10 +25,11 @@ ROOT = "ONIXMessage"
 ROOTS = (ROOT, "ONIXmessage")
 
 _IDENTIFIER, _TITLE = "ProductIdentifier", "DescriptiveDetail/TitleDetail"
+_TITLE_ELEMENT = f"{_TITLE}/TitleElement"
 _CONTRIBUTOR, _SUBJECT = "DescriptiveDetail/Contributor", "DescriptiveDetail/Subject"
 _TEXT, _RESOURCE = "CollateralDetail/TextContent", "CollateralDetail/SupportingResource"
 _PRICE, _AVAILABILITY = "ProductSupply/SupplyDetail/Price", "ProductSupply/SupplyDetail/ProductAvailability"
-_PARTS = (_IDENTIFIER, _TITLE, _CONTRIBUTOR, _SUBJECT, _TEXT, _RESOURCE, _PRICE)
+_PARTS = (_IDENTIFIER, _TITLE, _TITLE_ELEMENT, _CONTRIBUTOR, _SUBJECT, _TEXT, _RESOURCE, _PRICE)
 
 # List 1, of notifications: the record is withdrawn.
 _DELETED = "05"
@@ -146,18 +147,22 @@ class OnixBooks(ShopExport[ShopRows]):
 
 
 def _title(item: Item) -> str:
-    details = item.parts.get(_TITLE, ())
-    detail = next((each for each in details if each.text("TitleType") == _DISTINCTIVE), Item())
-    levels = detail.texts("TitleElement/TitleElementLevel")
-    place = levels.index(_OF_PRODUCT) if _OF_PRODUCT in levels else 0
+    """The distinctive title: that of the product, which may stand behind its collection's, or else the first one."""
+    elements = iter(item.parts.get(_TITLE_ELEMENT, ()))
+    # An element has to have a level, so that it has a text.
+    of_details = [
+        (detail, [next(elements, Item()) for _ in detail.texts("TitleElement")])
+        for detail in item.parts.get(_TITLE, ())
+    ]
+    distinctive = next((own for detail, own in of_details if detail.text("TitleType") == _DISTINCTIVE), [])
+    ordered = sorted(distinctive, key=lambda each: each.text("TitleElementLevel") != _OF_PRODUCT)
+    return next(filter(None, map(_title_of, ordered)), "")
 
-    def own(name: str) -> str:
-        texts = detail.texts(f"TitleElement/{name}")
-        # Of several elements, it is only known which text is whose where each has one.
-        return texts[place] if len(texts) == len(levels) else "".join(texts[:1])
 
-    whole = own("TitleText") or " ".join(filter(None, (own("TitlePrefix"), own("TitleWithoutPrefix"))))
-    return ": ".join(filter(None, (whole, own("Subtitle"))))
+def _title_of(element: Item) -> str:
+    parts = (element.text("TitlePrefix"), element.text("TitleWithoutPrefix"))
+    whole = element.text("TitleText") or " ".join(filter(None, parts))
+    return ": ".join(filter(None, (whole, element.text("Subtitle")))) if whole else ""
 
 
 def _description(item: Item) -> str:

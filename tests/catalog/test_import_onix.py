@@ -111,6 +111,19 @@ def test_the_price_is_in_the_currency_of_the_import(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "title"),
+    [
+        ("<TitlePrefix>The</TitlePrefix><TitleWithoutPrefix>Lamp</TitleWithoutPrefix>", "The Lamp: A Novel"),
+        ("<NoPrefix/><TitleWithoutPrefix>Lamp</TitleWithoutPrefix>", "Lamp: A Novel"),
+        ("<PartNumber>3</PartNumber>", "Night Library"),
+    ],
+)
+def test_the_title_is_the_books_and_not_that_of_its_collection(tmp_path: Path, own: str, title: str) -> None:
+    text = BOOKS.replace("<TitleText>The Lamp</TitleText>", own)
+    assert of(rows(books(tmp_path, text))[0]).title == title
+
+
+@pytest.mark.parametrize(
     ("whole", "other"),
     [("ONIXMessage", "ONIXmessage"), ("DescriptiveDetail", "Title")],
 )
