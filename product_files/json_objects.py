@@ -240,7 +240,7 @@ def _listed_items(source: _Source) -> Iterator[dict[str, Any]]:
             found, builder = builder.value, None
             fields = find_columns(list(found)).keys()
             if have_products.setdefault(prefix, _are_of_products(fields)):
-                levels = [name for name in prefix.split(".")[:-1] if _is_category(name)]
+                levels = _categories_around(prefix.removesuffix(f".{_ELEMENT}"))
                 yield found if "category" in fields or not levels else {"category": levels, **found}
 
 
@@ -250,9 +250,13 @@ def _is_element(prefix: str) -> bool:
     return last == _ELEMENT and bool(around) and _ELEMENT not in around and len(around) <= _MAX_DEPTH
 
 
-def _is_category(name: str) -> bool:
-    """Whether the name of a list is that of a category: `page1` and `products` are none."""
-    return name not in _LISTS and name not in _WRAPPERS and not any(each.isdigit() for each in name)
+def _categories_around(prefix: str) -> list[str]:
+    """The names of a list and of what it is in that are those of categories: `page1` and `products` are none."""
+    return [
+        name
+        for name in prefix.split(".")
+        if name not in _LISTS and name not in _WRAPPERS and not any(each.isdigit() for each in name)
+    ]
 
 
 def _are_of_products(fields: Collection[str]) -> bool:
@@ -400,8 +404,9 @@ def _objects_by_name(source: _Source) -> str | None:
     """The prefix of the products where an object has them, or lists of them, by names; None for other files."""
     seen = _first_values(source)
     lists = [each for each in seen if each.is_list_of_products()]
-    named = [each for each in lists if each.prefix.rpartition(".")[2] in _LISTS]
-    if len(lists) > 1 and len(named) != 1:
+    # Beside a list of all products, others are of some of them.
+    has_whole = any(each.prefix.rpartition(".")[2] in _LISTS and not _categories_around(each.prefix) for each in lists)
+    if len(lists) > 1 and not has_whole:
         return _LISTED
     if len(lists) == 1:
         return f"{lists[0].prefix}.{_ELEMENT}"

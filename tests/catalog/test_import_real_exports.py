@@ -313,9 +313,21 @@ def test_categories_by_the_names_around_a_list_have_their_levels(tmp_path: Path)
     assert [of(row).category for row in found] == [("Крепёж", "Винты"), ("Крепёж", "Гайки")]
 
 
-def test_of_a_list_of_products_beside_others_that_one_alone_is_read(tmp_path: Path) -> None:
-    found = rows(in_json(tmp_path, {"featured": [_TEE], "products": [_TEE, _DRESS]}))
-    assert [row.sku for row in found] == ["t", "d"]
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"featured": [_TEE], "products": [_TEE, _DRESS]},
+        {"products": [_TEE, _DRESS], "bestsellers": [_TEE], "items": [_TEE]},
+    ],
+)
+def test_of_a_list_of_products_beside_others_that_one_alone_is_read(tmp_path: Path, content: Any) -> None:
+    found = rows(in_json(tmp_path, content))
+    assert [(row.sku, of(row).category) for row in found] == [("t", ()), ("d", ())]
+
+
+def test_products_of_a_category_in_a_named_list_are_read_with_those_of_others(tmp_path: Path) -> None:
+    found = rows(in_json(tmp_path, {"store": {"men": {"items": [_TEE]}, "women": [_DRESS]}}))
+    assert [(row.sku, of(row).category) for row in found] == [("t", ("men",)), ("d", ("women",))]
 
 
 @pytest.mark.parametrize("own", [{"sku": "b", "name": "Outfit"}, {"id": "b", "name": "Outfit", "brand": "Acme"}])
