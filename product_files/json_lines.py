@@ -277,7 +277,7 @@ def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:
             for key, inner in value.items():
                 prefix = "attribute" if name == "attributes" else name
                 _flatten(inner, f"{prefix}.{key}" if prefix else key, record, depth + 1)
-        case list() if name == "attributes" and (pairs := _pairs(value, depth)):
+        case list() if name == "attributes" and (pairs := _pairs(value, depth)) is not None:
             record |= {f"attribute.{key}": texts[0] if len(texts) == 1 else texts for key, texts in pairs.items()}
         case list():
             _flatten_list(value, name, record, depth)
@@ -291,17 +291,17 @@ def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:
             record[name] = str(value)
 
 
-def _pairs(values: list[Any], depth: int) -> dict[str, list[str]]:
-    """The attributes of a list of names and values, `[{"name": "Colour", "value": "red"}]`; none of other lists."""
+def _pairs(values: list[Any], depth: int) -> dict[str, list[str]] | None:
+    """The attributes of a list of names and values, `[{"name": "Colour", "value": "red"}]`, that have one; None for other lists."""
     found: dict[str, list[str]] = {}
     for each in values:
         pair = each if isinstance(each, dict) else {}
         name = next((pair[key] for key in _NAMES_IN_PAIRS if isinstance(pair.get(key), str)), "")
-        value = next((pair[key] for key in _VALUES_IN_PAIRS if key in pair), None)
-        if not name or value is None:
-            return {}
+        values_of_name = [pair[key] for key in _VALUES_IN_PAIRS if key in pair]
+        if not name or not values_of_name:
+            return None
         nested: _Record = {}
-        _flatten(value, name, nested, depth + 1)
+        _flatten(next((each for each in values_of_name if each is not None), None), name, nested, depth + 1)
         texts = [text for inner in nested.values() for text in ([inner] if isinstance(inner, str) else inner) if text]
         found.setdefault(name, []).extend(texts)
     return {name: texts for name, texts in found.items() if texts}

@@ -356,6 +356,18 @@ def test_attributes_in_a_list_of_names_and_values_are_those_of_products_and_vari
     assert [of(row).attributes for row in found] == [{"fit": "slim", "wash": "cold"}, {"fit": "wide", "wash": "cold"}]
 
 
+@pytest.mark.parametrize("empty", [None, "", []])
+def test_an_attribute_without_a_value_in_a_list_is_none(tmp_path: Path, empty: Any) -> None:
+    size = {"name": "Size", "value": empty}
+    found = rows(
+        in_json(
+            tmp_path,
+            [{**_TEE, "attributes": [{"name": "Colour", "value": "red"}, size]}, {**_DRESS, "attributes": [size]}],
+        )
+    )
+    assert [of(row).attributes for row in found] == [{"colour": "red"}, {}]
+
+
 def test_products_of_googles_retail_api_have_prices_photos_brands_and_families(tmp_path: Path) -> None:
     product = {
         "id": "h-red",
