@@ -37,7 +37,7 @@ _NET_PRICE, _TAX_CLASS = key_of("products price"), key_of("products tax class id
 _NAMED = ("category", "brand")
 
 # A name with an explanation in a template: `SKU (unique, up to 50 characters)`.
-_EXPLAINED = re.compile(r"([^()\n]*\w[^()\n]*?)\s*(?:\([^()]{4,}\)|\n.*)\s*\*?", re.DOTALL)
+_EXPLAINED = re.compile(r"([^()\n]+)(?:\([^()]{4,}\)|\n.*)\s*\*?", re.DOTALL)
 _BY_LANGUAGE = ("title", "description", "category", "tags")
 
 
@@ -101,15 +101,9 @@ def with_known_columns(
 def _take_only_price(
     found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
 ) -> None:
-    """Make the list price the price where `find_columns` has left it for a column that has no prices."""
-    free = _free(headers, found, mapping)
+    """Make the list price the price if no column has another one: the only price of a table is the one that people pay."""
     known = {*found, *mapping.columns, *mapping.values}
-    if (
-        "list_price" in found
-        and "price" not in known
-        and any(map(may_be_price, free))
-        and not likely_price(free, sample)
-    ):
+    if "list_price" in found and "price" not in known and not likely_price(_free(headers, found, mapping), sample):
         found["price"] = found.pop("list_price")
 
 
@@ -159,9 +153,6 @@ def _add_likely_columns(
     if "price" not in known and (column := likely_price(_free(headers, found, mapping), sample)):
         found["price"] = (column,)
         notes.append(row_facts.KNOWN_COLUMNS(columns=f"{column} → price"))
-    elif "price" not in known and "list_price" in found:
-        # The only price of a table is the one that people pay.
-        found["price"] = found.pop("list_price")
     return notes
 
 
