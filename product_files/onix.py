@@ -148,8 +148,8 @@ class OnixBooks(ShopExport[ShopRows]):
 
 def _title(item: Item) -> str:
     """The distinctive title: that of the product, which may stand behind its collection's, or else the first one."""
-    elements = iter(item.parts.get(_TITLE_ELEMENT, ()))
-    # An element has to have a level, so that it has a text.
+    # Those with something in them, which have a text in their detail.
+    elements = iter([each for each in item.parts.get(_TITLE_ELEMENT, ()) if each.names])
     of_details = [
         (detail, [next(elements, Item()) for _ in detail.texts("TitleElement")])
         for detail in item.parts.get(_TITLE, ())

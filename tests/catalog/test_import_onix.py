@@ -116,6 +116,10 @@ def test_the_price_is_in_the_currency_of_the_import(tmp_path: Path) -> None:
         ("<TitlePrefix>The</TitlePrefix><TitleWithoutPrefix>Lamp</TitleWithoutPrefix>", "The Lamp: A Novel"),
         ("<NoPrefix/><TitleWithoutPrefix>Lamp</TitleWithoutPrefix>", "Lamp: A Novel"),
         ("<PartNumber>3</PartNumber>", "Night Library"),
+        (
+            "</TitleElement><TitleElement/><TitleElement><TitleElementLevel>01</TitleElementLevel><TitleText>Lamp</TitleText>",
+            "Lamp: A Novel",
+        ),
     ],
 )
 def test_the_title_is_the_books_and_not_that_of_its_collection(tmp_path: Path, own: str, title: str) -> None:
