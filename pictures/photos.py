@@ -41,9 +41,7 @@ from pictures.perceptual_hash import MIN_SIDE, perceptual_hash
 # after the first, as many phones write it.
 _STORED = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "avif"}
 EXTENSIONS = tuple(sorted(set(_STORED.values())))
-# The others are converted. HEIF is HEIC's, of the package pillow-heif.
-_CONVERTED = ("GIF", "BMP", "TIFF", "HEIF")
-# For texts.
+# For texts. Those that are not stored as they are, are converted.
 FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF"
 _LOSSY = ("HEIF", "AVIF", "WEBP")
 _JPEG_QUALITY, _WEBP_QUALITY = 95, 90
