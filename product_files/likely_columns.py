@@ -25,7 +25,9 @@ _NOT_TO_PAY = re.compile(
 )
 _NESTED = re.compile(r"\w[./]\w")
 # Names of what identifies a variant.
-_OF_VARIANTS = re.compile(r"variant\w*(?:sku|id|code)|^sku(?:id|code)|^styleid|^sku$")
+_OF_VARIANTS = re.compile(r"variant\w*(?:sku|id|code)")
+# The same where the column of SKUs has another name than `sku`; beside one of this name, a style is what variants have in common.
+_PERHAPS_OF_VARIANTS = re.compile(rf"{_OF_VARIANTS.pattern}|^sku(?:id|code)|^styleid|^sku$")
 _MIN_SHARE = 0.5
 _MIN_DIFFERENT = 0.9
 
@@ -81,9 +83,10 @@ def sku_of_variants(sku: str, headers: Iterable[str], sample: Sequence[Record]) 
     texts = ["".join(record.get(sku, "")).strip() for record in sample]
     if not texts or len(set(texts)) > _MIN_DIFFERENT * len(texts):
         return ""
+    names = _OF_VARIANTS if key_of(sku) == "sku" else _PERHAPS_OF_VARIANTS
     for header in headers:
         own = ["".join(record.get(header, "")).strip() for record in sample]
-        if _OF_VARIANTS.search(key_of(header)) and all(own) and len(set(own)) == len(own):
+        if names.search(key_of(header)) and all(own) and len(set(own)) == len(own):
             return header
     return ""
 

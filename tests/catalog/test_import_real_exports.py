@@ -240,6 +240,11 @@ def test_further_photos_in_two_columns_of_one_name_do_not_keep_a_table_from_bein
     assert photos(row) == ["1.jpg"]
 
 
+def test_a_sku_that_a_correction_repeats_is_still_the_sku_beside_numbers_of_styles(tmp_path: Path) -> None:
+    path = table(tmp_path, "sku,name,style id", "v1,Vest,1", "v1,Vest in blue,2", "t1,Tie,3", "t2,Tie,4")
+    assert [row.sku for row in rows(path)] == ["v1", "v1", "t1", "t2"]
+
+
 def test_a_table_of_variants_without_rows_has_no_family(tmp_path: Path) -> None:
     with open_catalogue(table(tmp_path, "vendorSkuCode,name,styleId"), FieldMapping()) as catalogue:
         assert "family" not in catalogue.columns
