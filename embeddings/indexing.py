@@ -22,7 +22,7 @@ from PIL import Image
 
 from catalog import facts, media
 from catalog.json_conditions import attribute_terms
-from catalog.models import Product, ProductImage, lineage
+from catalog.models import ProductImage, lineage
 from catalog.services import note_missing_files
 from embeddings import metrics
 from embeddings.backends import encoder_of, get_vector_index
@@ -254,27 +254,9 @@ def payloads_of(image_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     }
 
 
-def payloads_of_products(product_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Read the payloads of products' texts, in two queries.
-
-    Args:
-        product_ids: the products.
-
-    Returns:
-        By product: the fields of PAYLOAD_FIELDS. Deleted products are omitted.
-    """
-    rows = list(Product.objects.filter(pk__in=product_ids).values_list(*PRODUCT_COLUMNS))
-    link = Product.other_categories.through.objects.filter(product__in=product_ids)
-    others: dict[int, list[str]] = {}
-    for product_id, path in link.order_by("category__path").values_list("product_id", "category__path"):
-        others.setdefault(product_id, []).append(path)
-    return {row[_PRODUCT_ID]: payload_of(row, others.get(row[_PRODUCT_ID], ())) for row in rows}
-
-
 _PRODUCT_PATHS = {"product_id": "pk", "category": "category__path"}
 # The columns of a product that its payload is made from, in the order of PAYLOAD_FIELDS.
 PRODUCT_COLUMNS = tuple(_PRODUCT_PATHS.get(name, name) for name in PAYLOAD_FIELDS)
-_PRODUCT_ID = PRODUCT_COLUMNS.index("pk")
 
 
 def payload_of(values: Iterable[Any], other_paths: Iterable[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from catalog.json_conditions import attribute_texts
 from catalog.models import Category, Product, lineage
 from embeddings.backends import get_text_encoder, get_vector_index
 from embeddings.document_frequencies import add_frequencies
-from embeddings.indexing import PRODUCT_COLUMNS, claim_index, payload_of, payloads_of_products, still_live
+from embeddings.indexing import PRODUCT_COLUMNS, claim_index, payload_of, still_live
 from embeddings.models import DocumentFrequency, EncoderVersion, IndexedText, vector_from_bytes, vector_to_bytes
 from embeddings.selectors import active_versions
 from embeddings.text.bm25 import Document, ProductText, document_of, field_lengths, mean_lengths
@@ -200,7 +200,7 @@ def repair_texts(version: EncoderVersion) -> int:
         found = {point.id: point.payload for point in points}
         seen |= found.keys()
         states = dict(rows.filter(product_id__in=[*found]).values_list("product_id", "state"))
-        wanted = payloads_of_products([each for each, state in states.items() if state == State.INDEXED])
+        wanted = _read([each for each, state in states.items() if state == State.INDEXED]).payloads
         stale = [each for each, payload in wanted.items() if found[each] != payload]
         strangers = [each for each in found if each not in states]
         rows.filter(product_id__in=stale).mark_pending()
@@ -262,7 +262,7 @@ class _Read:
 
     @property
     def payloads(self) -> dict[int, dict[str, Any]]:
-        """By product, as `payloads_of_products` reads them."""
+        """By product: the fields of PAYLOAD_FIELDS."""
         return {
             row[0]: payload_of(_payload_values(row), (path for _, path in self.links.get(row[0], ())))
             for row in self.rows

@@ -11,7 +11,7 @@ from pathlib import Path
 from product_files import file_facts, row_facts
 from product_files.cell_lists import deepest_first, levels_of
 from product_files.html_text import html_to_text
-from product_files.mapping import FieldMapping
+from product_files.mapping import ATTRIBUTE_PREFIX, FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import InvalidSource, Row
 from product_files.shipped_mappings import is_multiple
@@ -295,9 +295,9 @@ class ComparisonFeed(ShopExport[ShopRows]):
         record: dict[str, str | Sequence[str]] = {name: "\n".join(item.texts(name)) for name in item.names}
         attributes = self._attributes(item)
         for name in site.columns:
-            if name.startswith("attribute."):
+            if name.startswith(ATTRIBUTE_PREFIX):
                 if text := self._text(item, name):
-                    attributes.setdefault(name.removeprefix("attribute."), text)
+                    attributes.setdefault(name.removeprefix(ATTRIBUTE_PREFIX), text)
             elif is_multiple(name):
                 record[name] = [text for path in site.columns[name] for text in item.texts(path)]
             else:

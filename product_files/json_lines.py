@@ -14,7 +14,7 @@ from pictures import photo_facts
 from product_files import file_facts, row_facts
 from product_files.encodings import find_encoding, open_text
 from product_files.json_objects import ONE_AFTER_ANOTHER, JsonText, JsonUnreadable, find_objects, json_objects, nodes_of
-from product_files.mapping import FieldMapping, Record, RowBuilder
+from product_files.mapping import ATTRIBUTE_PREFIX, FieldMapping, Record, RowBuilder
 from product_files.nested_variants import NestedVariants, are_variants, is_named_for_variants
 from product_files.photo_files import PhotoFolder
 from product_files.record_models import Fixture, is_fixture
@@ -261,7 +261,7 @@ def _with_paths(mapping: FieldMapping, place: str) -> FieldMapping:
 
 def _paths_of(variant: dict[str, Any]) -> _Record:
     return {
-        name if name.startswith("attribute.") else name.replace(".", "/"): value
+        name if name.startswith(ATTRIBUTE_PREFIX) else name.replace(".", "/"): value
         for name, value in _record_of(variant).items()
     }
 

@@ -48,7 +48,8 @@ DELIMITERS = (",", ";", "\t", "|")
 # A record of a source: the value of each column, or several values if the source separates them itself.
 Record = Mapping[str, str | Sequence[str]]
 
-_ATTRIBUTE = "attribute."
+# A field that is an attribute has it before the name of the attribute.
+ATTRIBUTE_PREFIX = "attribute."
 MULTI_COLUMN_FIELDS = ("category", "tags", "image")
 # The attribute that keeps the word of a product that can be bought in another way than others: pre-order.
 AVAILABILITY = "availability"
@@ -108,8 +109,10 @@ class FieldMapping:
 
     def __post_init__(self) -> None:
         for name in (*self.columns, *self.values):
-            if name not in (*FIELDS, SALE_PRICE) and not (name.startswith(_ATTRIBUTE) and len(name) > len(_ATTRIBUTE)):
-                known = ", ".join((*FIELDS, f"{_ATTRIBUTE}NAME"))
+            if name not in (*FIELDS, SALE_PRICE) and not (
+                name.startswith(ATTRIBUTE_PREFIX) and len(name) > len(ATTRIBUTE_PREFIX)
+            ):
+                known = ", ".join((*FIELDS, f"{ATTRIBUTE_PREFIX}NAME"))
                 raise InvalidSource(file_facts.NO_SUCH_FIELD(field=name, fields=known))
         for name, columns in self.columns.items():
             if len(columns) > 1 and name not in MULTI_COLUMN_FIELDS:
@@ -233,7 +236,7 @@ class RowBuilder:
         named = (header for header in headers if "_".join(header.lower().split()) in _FLAGS_OF_SALES)
         self._flag_of_sale = next(named, "")
         mapped = {*self.columns, *mapping.values}
-        self._attributes = sorted(name for name in mapped if name.startswith(_ATTRIBUTE))
+        self._attributes = sorted(name for name in mapped if name.startswith(ATTRIBUTE_PREFIX))
         self._fields = frozenset("attributes" if name in self._attributes else name for name in mapped)
         self._used = {column for columns in self.columns.values() for column in columns}
         self.used = frozenset(self._used.union(*(_PLACEHOLDER.findall(value) for value in mapping.values.values())))
@@ -338,7 +341,9 @@ class RowBuilder:
         currency, price, list_price = self._prices(record, values)
         available, word = self._availability(record, values)
         attributes = {
-            name.removeprefix(_ATTRIBUTE): value for name in self._attributes if (value := self._joined(record, name))
+            name.removeprefix(ATTRIBUTE_PREFIX): value
+            for name in self._attributes
+            if (value := self._joined(record, name))
         }
         return ProductData(
             sku=sku,
@@ -523,7 +528,7 @@ def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str
     columns = dict(mapping.columns)
     named = [header for header in reversed(headers) if mapping.automatic and header not in mapping.left_out]
     by_name = {header.casefold(): header for header in named}
-    for name in (*FIELDS, *(header for header in by_name if header.startswith(_ATTRIBUTE))):
+    for name in (*FIELDS, *(header for header in by_name if header.startswith(ATTRIBUTE_PREFIX))):
         if name in by_name and name not in columns and name not in mapping.values:
             columns[name] = (by_name[name],)
     used = {*required, *(column for names in columns.values() for column in names)}

@@ -8,10 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from product_files.mapping import FieldMapping
+from product_files.mapping import ATTRIBUTE_PREFIX, FieldMapping
 from product_files.rows import InvalidSource
-
-_ATTRIBUTE = "attribute."
 
 
 def load_mapping(path: Path) -> FieldMapping:
@@ -57,8 +55,8 @@ def _table(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise InvalidSource(f"{name} in the mapping {path} has to be a table: [{name}]")
     # In TOML attribute.colour = "shade" is a nested table.
-    attributes = table.pop(_ATTRIBUTE.rstrip("."), {})
-    return {**table, **{f"{_ATTRIBUTE}{key}": value for key, value in attributes.items()}}
+    attributes = table.pop(ATTRIBUTE_PREFIX.rstrip("."), {})
+    return {**table, **{f"{ATTRIBUTE_PREFIX}{key}": value for key, value in attributes.items()}}
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from product_files.mapping import MULTI_COLUMN_FIELDS, FieldMapping, Record
+from product_files.mapping import ATTRIBUTE_PREFIX, MULTI_COLUMN_FIELDS, FieldMapping, Record
 from product_files.synonyms import with_known_columns
 
 # What shops call the list of variants, and each of them. Children are as often the products of a bundle.
@@ -38,7 +38,6 @@ _OF_PRODUCT = frozenset(("title", "family", "tags"))
 # What is of one variant only.
 _BARCODE = "attribute.gtin"
 # Of JSON, in which `attributes` has those of a product or variant by their names.
-_ATTRIBUTE = "attribute."
 _IDENTIFIERS = frozenset(("id", "@id"))
 
 
@@ -58,7 +57,7 @@ def are_variants(columns: tuple[str, ...]) -> bool:
         False for options and other lists.
     """
     found = _columns_of(columns).keys()
-    differs = any(name.startswith("attribute.") for name in found)
+    differs = any(name.startswith(ATTRIBUTE_PREFIX) for name in found)
     return ("sku" in found and bool(found & {"price", "available"} or differs)) or (
         differs and bool(found & {"price", "available"})
     )
@@ -106,7 +105,7 @@ class NestedVariants:
         if not self._has_family and "family" not in mapping.columns:
             new.append(("family", place))
         self.mapping = mapping.with_columns(new)
-        self._attributes = [column for column in columns if column.startswith(_ATTRIBUTE)]
+        self._attributes = [column for column in columns if column.startswith(ATTRIBUTE_PREFIX)]
         of_variants = [each for each in self._targets.values() if each.startswith(f"{place}/")]
         self.added = list(dict.fromkeys([*of_variants, *self._attributes, place]))
         self._sku = mapping.columns.get("sku", (self._targets.get("sku", ""),))[0]

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from product_files.mapping import FIELDS, MULTI_COLUMN_FIELDS
+from product_files.mapping import ATTRIBUTE_PREFIX, FIELDS, MULTI_COLUMN_FIELDS
 
 FOLDER = Path(__file__).parent / "mappings"
 
@@ -174,7 +174,7 @@ def _load(path: Path) -> ShippedMapping:
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     unknown = content.keys() - {each.name for each in fields(ShippedMapping)}
     columns = {name: _as_tuple(value) for name, value in _flat(content.pop("columns")).items()}
-    wrong = {name for name in columns if name not in FIELDS and not name.startswith("attribute.")}
+    wrong = {name for name in columns if name not in FIELDS and not name.startswith(ATTRIBUTE_PREFIX)}
     if unknown or wrong:
         raise ValueError(f"{path} has {', '.join(sorted(unknown | wrong))}")
     variants = content.pop("variants", None)

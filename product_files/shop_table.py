@@ -17,7 +17,7 @@ from product_files.cell_lists import deepest_first, split_photos
 from product_files.csv_file import CsvTable, TableRow
 from product_files.header_names import of_shop_language, shop_language
 from product_files.html_text import html_to_text
-from product_files.mapping import FieldMapping
+from product_files.mapping import ATTRIBUTE_PREFIX, FieldMapping
 from product_files.minor_units import first_price
 from product_files.photo_files import PhotoFolder, is_link
 from product_files.price_columns import PriceColumns
@@ -327,9 +327,9 @@ class ShopTable(ShopExport[ShopRows]):
         attributes = {**shared, **_joined(self._attributes(line, product)), **attributes}
         for name in self._shipped.property_fields.values():
             attributes.pop(name, None)
-        for name in [name for name in record if name.startswith("attribute.")]:
+        for name in [name for name in record if name.startswith(ATTRIBUTE_PREFIX)]:
             if text := str(record.pop(name)):
-                attributes.setdefault(name.removeprefix("attribute."), text)
+                attributes.setdefault(name.removeprefix(ATTRIBUTE_PREFIX), text)
         return attributes
 
     def _attributes(self, line: TableRow, product: _Product) -> Iterator[tuple[str, str]]:

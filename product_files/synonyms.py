@@ -23,10 +23,9 @@ from product_files.header_names import (
     without_language,
 )
 from product_files.likely_columns import identifies_products, likely_price, may_be_price, sku_of_variants
-from product_files.mapping import FIELDS, SALE_PRICE, FieldMapping, Record, says_nothing
+from product_files.mapping import ATTRIBUTE_PREFIX, FIELDS, SALE_PRICE, FieldMapping, Record, says_nothing
 from product_files.rows import NoColumn
 
-_ATTRIBUTE = "attribute."
 _MAX_NOTED = 20
 # Records with the same text from which on it is no SKU if they are most: fewer may be one product twice.
 _MIN_REPEATED = 3
@@ -175,7 +174,7 @@ def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Seque
     paths: dict[str, str] = {}
     for name in names:
         levels = [level for level in name.split(".") if level not in _WRAPPERS]
-        if len(levels) > 1 and not name.startswith(_ATTRIBUTE) and not _THUMBNAIL.search(name):
+        if len(levels) > 1 and not name.startswith(ATTRIBUTE_PREFIX) and not _THUMBNAIL.search(name):
             paths.setdefault("/".join(levels), name)
     found = {}
     for field, columns in _find_paths(list(paths), mapping, {}).items():
@@ -484,7 +483,7 @@ def _columns_named(name: str, headers: Sequence[str], known: Collection[str]) ->
     for key in known:
         if key in of_product:
             return (of_product[key],)
-    if (name in _BY_LANGUAGE or name.startswith("attribute.")) and (column := _column_by_language(headers, known)):
+    if (name in _BY_LANGUAGE or name.startswith(ATTRIBUTE_PREFIX)) and (column := _column_by_language(headers, known)):
         return (column,)
     if name in _PRICES:
         named = {
@@ -517,7 +516,7 @@ def _is_further_image(header: str) -> bool:
 
 
 def _is_its_name(name: str, columns: Sequence[str]) -> bool:
-    return [column.casefold() for column in columns] == [name.removeprefix(_ATTRIBUTE)]
+    return [column.casefold() for column in columns] == [name.removeprefix(ATTRIBUTE_PREFIX)]
 
 
 def _used_columns(mapping: FieldMapping) -> set[str]:

@@ -26,7 +26,7 @@ from jobs.storage import StorageUnavailable
 from product_files.api_products import API_SYSTEMS
 from product_files.comparison_feed import COMPARISON_SITES
 from product_files.encodings import ENCODINGS
-from product_files.mapping import FIELDS, MULTI_COLUMN_FIELDS, SALE_PRICE, required_fields
+from product_files.mapping import ATTRIBUTE_PREFIX, FIELDS, MULTI_COLUMN_FIELDS, SALE_PRICE, required_fields
 from product_files.product_data import DEFAULT_CURRENCY
 from product_files.salesforce_updates import FORMAT as SALESFORCE_UPDATES
 from product_files.shipped_mappings import shipped_mappings
@@ -73,7 +73,7 @@ FIELD_LABELS: Mapping[str, Promise] = {
     "family": _("family (variants of one product)"),
     "image": _("photos"),
 }
-_ATTRIBUTE, _ATTRIBUTE_PREFIX = "attribute", "attribute."
+_ATTRIBUTE = "attribute"
 
 
 class FileInput(forms.FileInput):
@@ -302,7 +302,7 @@ class DraftForm(forms.Form):
         for number, column in enumerate(self.columns):
             name = self.cleaned_data[f"column_{number}"]
             if name == _ATTRIBUTE:
-                name = f"{_ATTRIBUTE_PREFIX}{column.name.removeprefix(_ATTRIBUTE_PREFIX).replace('=', ' ')}"
+                name = f"{ATTRIBUTE_PREFIX}{column.name.removeprefix(ATTRIBUTE_PREFIX).replace('=', ' ')}"
             if name:
                 pairs.append(f"{name}={column.name}")
         return tuple(pairs)
@@ -345,11 +345,11 @@ def _field_choices(column: ColumnPreview) -> list[tuple[str, Any]]:
         *FIELD_LABELS.items(),
         (_ATTRIBUTE, _("an attribute of this name")),
     ]
-    if column.field.startswith(_ATTRIBUTE_PREFIX) and not _has_its_name(column):
-        name = column.field.removeprefix(_ATTRIBUTE_PREFIX)
+    if column.field.startswith(ATTRIBUTE_PREFIX) and not _has_its_name(column):
+        name = column.field.removeprefix(ATTRIBUTE_PREFIX)
         choices.append((column.field, gettext("the attribute %s") % name))
     return choices
 
 
 def _has_its_name(column: ColumnPreview) -> bool:
-    return column.field == f"{_ATTRIBUTE_PREFIX}{column.name.removeprefix(_ATTRIBUTE_PREFIX)}"
+    return column.field == f"{ATTRIBUTE_PREFIX}{column.name.removeprefix(ATTRIBUTE_PREFIX)}"

@@ -119,34 +119,19 @@ def checked_points(points: Iterable[Point], collection: IndexCollection) -> list
 
 
 def _check_all_sparse(points: Sequence[Point], collection: IndexCollection) -> None:
-    """As `checked_sparse` checks each: NumPy takes longer to be called for one of them than for all."""
     by_name: dict[str, list[SparseVector]] = {}
     for point in points:
         for name, each in point.sparse.items():
             by_name.setdefault(name, []).append(each)
     for name, vectors in by_name.items():
-        if name not in collection.sparse or not _are_sound(vectors):
-            for each in vectors:
-                checked_sparse(each, name, collection)
-
-
-def _are_sound(vectors: Sequence[SparseVector]) -> bool:
-    """Whether `checked_sparse` has nothing against vectors, none of which is empty."""
-    for each in vectors:
-        if each.indices.dtype != np.uint32 or each.indices.ndim != 1 or each.indices.shape != each.values.shape:
-            return False
-    indices = np.concatenate([each.indices for each in vectors])
-    ascends = indices[1:] > indices[:-1]
-    # From the last index of a vector to the first of the next one.
-    ascends[np.cumsum([len(each) for each in vectors[:-1]], dtype=np.intp) - 1] = True
-    return bool(ascends.all() and np.isfinite(np.concatenate([each.values for each in vectors])).all())
+        _check_sparse(vectors, name, collection)
 
 
 def checked_sparse(vector: SparseVector, name: str, collection: IndexCollection) -> SparseVector:
     """A sparse vector, checked: engines answer with anything where indices occur twice.
 
     Args:
-        vector: what is stored or looked for.
+        vector: what is looked for.
         name: of the sparse vector.
         collection: where it is stored.
 
@@ -156,18 +141,27 @@ def checked_sparse(vector: SparseVector, name: str, collection: IndexCollection)
     Raises:
         InvalidVector: the collection has no such sparse vector, or the vector is none.
     """
+    _check_sparse([vector], name, collection)
+    return vector
+
+
+def _check_sparse(vectors: Sequence[SparseVector], name: str, collection: IndexCollection) -> None:
+    """Several at once, of which none is empty, or one: NumPy takes longer to be called for each than to look at all."""
     if name not in collection.sparse:
         raise InvalidVector(
             f"the index {collection.name} has no sparse vector {name!r}; it has {', '.join(sorted(collection.sparse)) or 'none'}"
         )
-    indices, values = vector.indices, vector.values
-    if indices.dtype != np.uint32 or indices.shape != values.shape or indices.ndim != 1:
-        raise InvalidVector(f"the sparse vector {name} has to have as many values as indices, which are uint32")
-    if (indices[1:] <= indices[:-1]).any():
+    for each in vectors:
+        if each.indices.dtype != np.uint32 or each.indices.shape != each.values.shape or each.indices.ndim != 1:
+            raise InvalidVector(f"the sparse vector {name} has to have as many values as indices, which are uint32")
+    indices = np.concatenate([each.indices for each in vectors])
+    ascends = indices[1:] > indices[:-1]
+    # From the last index of a vector to the first of the next one.
+    ascends[np.cumsum([len(each) for each in vectors[:-1]], dtype=np.intp) - 1] = True
+    if not ascends.all():
         raise InvalidVector(f"the sparse vector {name} has to have ascending indices, each once")
-    if not np.isfinite(values).all():
+    if not np.isfinite(np.concatenate([each.values for each in vectors])).all():
         raise InvalidVector(f"the sparse vector {name} has a NaN or infinite entry")
-    return vector
 
 
 def stored_payload(payload: Payload) -> dict[str, Any]:
