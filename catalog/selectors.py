@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -19,12 +18,11 @@ from catalog.filters import ProductFilter
 from catalog.models import Category, Product, ProductImage, ProductQuerySet
 from product_files.product_data import DEFAULT_CURRENCY, SKU_LENGTH
 from rest.cursors import Cursor, window
+from rest.json_text import UNSTORABLE
 
 PAGE_SIZE = 24
 
-# No database stores them in a text.
 _IDS_A_QUERY = 5000
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 # Hand-written, because every recommendation by SKU needs it.
 _ID_OF_SKU = f"SELECT id FROM {Product._meta.db_table} WHERE sku = %s"  # noqa: S608  # the name of a table
 
@@ -197,7 +195,7 @@ def existing_ids(product_ids: Collection[int]) -> set[int]:
 
 def _may_be_sku(text: str) -> bool:
     """Whether a database could have it; it would refuse the text, or read the table in vain."""
-    return len(text) <= SKU_LENGTH and not _UNSTORABLE.search(text)
+    return len(text) <= SKU_LENGTH and not UNSTORABLE.search(text)
 
 
 def product_detail(product_id: int) -> ProductDetail:

@@ -20,6 +20,7 @@ from product_files.product_data import SKU_LENGTH
 from recommender.learning.scheduling import submit_if_due
 from recommender.models import COLLECTION_LENGTH, ENCODER_LENGTH, QUERY_LENGTH, Event, EventQuery
 from rest.errors import InvalidParameters, ParameterError, integer_expected
+from rest.json_text import UNSTORABLE
 
 MAX_EVENTS = 100
 MAX_RESULTS = 100
@@ -370,6 +371,8 @@ def _query(value: Any) -> str:
     words = " ".join(value.casefold().split()) if isinstance(value, str) else ""
     if not words or len(words) > QUERY_LENGTH:
         raise ValueError(f"must be a text of 1 to {QUERY_LENGTH} characters")
+    if UNSTORABLE.search(words):
+        raise ValueError("has characters that no text can have")
     return words
 
 
@@ -398,7 +401,11 @@ _QUANTITY = _integer_field("quantity", "quantity", MAX_QUANTITY, required=False)
 _RESULT_FIELDS = (_name_field("collection", COLLECTION_LENGTH), _name_field("encoder", ENCODER_LENGTH))
 # After a search by words.
 _QUERY = EventField(
-    "query", "query", _query, {"type": ["string", "null"], "minLength": 1, "maxLength": QUERY_LENGTH}, required=False
+    "query",
+    "query",
+    _query,
+    {"type": ["string", "null"], "minLength": 1, "maxLength": QUERY_LENGTH, "pattern": r"^[^\x00]*$"},
+    required=False,
 )
 EVENT_FIELDS: Mapping[Event.Type, Sequence[EventField]] = {
     Event.Type.IMPRESSION: (

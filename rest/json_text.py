@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rest_framework.utils.encoders import JSONEncoder
+
+# JSON can spell them, and no database stores them in a text.
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 _encoder = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 # JavaScript takes these for ends of lines.

@@ -27,6 +27,7 @@ from catalog.models import CATEGORY_PATH_LENGTH, Product
 from pictures.photos import FORMAT_NAMES
 from product_files.product_data import DEFAULT_CURRENCY, SKU_LENGTH
 from rest.errors import GIVEN_TWICE, ParameterError
+from rest.json_text import UNSTORABLE
 
 MAX_DESCRIPTION = 100_000
 _MAX_LINK = 2000
@@ -40,7 +41,6 @@ _PRICE = Product._meta.get_field("price")
 _PRICE_PATTERN = rf"^[0-9]{{1,{_PRICE.max_digits - _PRICE.decimal_places}}}(\.[0-9]{{1,{_PRICE.decimal_places}}})?$"
 _MAX_PRICE = 10 ** (_PRICE.max_digits - _PRICE.decimal_places) - 1
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
-_SURROGATES = re.compile("[\ud800-\udfff]")
 _LINE = rf"^[^{_CONTROL}]*$"
 _NAME = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
 _CATEGORY = rf"^[^{_CONTROL}]*[^\s>{_CONTROL}][^{_CONTROL}]*$"
@@ -82,7 +82,7 @@ def _attribute_value(value: Any) -> Any:
 
 
 def _storable(text: str) -> str:
-    if "\0" in text or _SURROGATES.search(text):
+    if UNSTORABLE.search(text):
         raise PydanticCustomError("characters", "has characters that no text can have")
     return text
 

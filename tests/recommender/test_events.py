@@ -206,6 +206,8 @@ class TestRefused:
         [
             ({**CLICK, "query": " "}, "query", "must be a text of 1 to 100 characters"),
             ({**CLICK, "query": "a" * 101}, "query", "must be a text of 1 to 100 characters"),
+            ({**CLICK, "query": "red\0mug"}, "query", "has characters that no text can have"),
+            ({**CLICK, "query": "red \ud83d"}, "query", "has characters that no text can have"),
             ({**CLICK, "position": 0}, "position", "must be an integer from 1 to 1000"),
             ({**CLICK, "position": True}, "position", "must be an integer from 1 to 1000"),
             ({**CLICK, "position": 2.5}, "position", "must be an integer from 1 to 1000"),
