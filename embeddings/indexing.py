@@ -27,7 +27,7 @@ from catalog.services import note_missing_files
 from embeddings import metrics
 from embeddings.backends import encoder_of, get_vector_index
 from embeddings.encoders.base import Encoder
-from embeddings.errors import InvalidVector, MediaUnavailable
+from embeddings.errors import EncoderMismatch, EncoderUnavailable, InvalidVector, MediaUnavailable
 from embeddings.models import (
     EncoderVersion,
     ImageEmbedding,
@@ -103,24 +103,38 @@ def process_outbox(
         IndexLocked: another process holds the index. The rows are unchanged.
         IndexUnavailable: the index does not respond. The rows are unchanged.
         MediaUnavailable: the media folder is unavailable. The rows are unchanged.
-        EncoderMismatch: a model file was replaced. Rows that need no encoder are processed.
-        EncoderUnavailable: a model file is missing or damaged. Rows that need no encoder are processed.
+        EncoderMismatch: a model file was replaced. Rows of that version that need no encoder, and all of others, are processed.
+        EncoderUnavailable: a model file is missing or damaged. Rows are processed likewise.
     """
     report = IndexingReport()
+    errors: list[EncoderMismatch | EncoderUnavailable] = []
     chosen = EVERY_PHOTO if image_ids is None else Q(image_id__in=list(image_ids))
     for version in active_versions():
         if not ImageEmbedding.objects.filter(chosen, version=version, state__in=DUE_STATES).exists():
             continue
         # The previous version may have taken a while.
         version.refresh_from_db(fields=["index_generation", "rebuild_started_at"])
-        claim_index(version)
-        report += _process_without_encoder(version, chosen)
-        if embed:
-            with registry.get(_EmbeddingLock).lock:
-                embedded = embed_pending(version, chosen & due(), on_progress, upsert=True)
-            report += embedded
-            if embedded.embedded:
-                refresh_if_grown(version)
+        try:
+            report += _process_version(version, chosen, on_progress, embed=embed)
+        except (EncoderMismatch, EncoderUnavailable) as error:
+            # Of this version alone: other collections do not wait for its model.
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return report
+
+
+def _process_version(
+    version: EncoderVersion, chosen: Q, on_progress: ProgressCallback | None, *, embed: bool
+) -> IndexingReport:
+    claim_index(version)
+    report = _process_without_encoder(version, chosen)
+    if embed:
+        with registry.get(_EmbeddingLock).lock:
+            embedded = embed_pending(version, chosen & due(), on_progress, upsert=True)
+        report += embedded
+        if embedded.embedded:
+            refresh_if_grown(version)
     return report
 
 

@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from catalog.json_conditions import attribute_texts
 from catalog.models import Category, Product, lineage
 from embeddings.backends import get_text_encoder, get_vector_index
 from embeddings.document_frequencies import add_frequencies
+from embeddings.errors import EncoderMismatch, EncoderUnavailable
 from embeddings.indexing import PRODUCT_COLUMNS, claim_index, payload_of, still_live
 from embeddings.models import DocumentFrequency, EncoderVersion, IndexedText, vector_from_bytes, vector_to_bytes
 from embeddings.selectors import active_versions
@@ -104,10 +105,11 @@ def process_texts(product_ids: Iterable[int] | None = None) -> TextReport:
     Raises:
         IndexLocked: another process holds the index. The rows are unchanged.
         IndexUnavailable: the index does not respond. The rows are unchanged.
-        EncoderUnavailable: the text encoder's files are missing or damaged. The rows are unchanged.
-        EncoderMismatch: the text encoder's files were replaced. The rows are unchanged.
+        EncoderUnavailable: a text encoder's files are missing or damaged. Rows of other versions are processed.
+        EncoderMismatch: a text encoder's files were replaced. Rows are processed likewise.
     """
     report = TextReport()
+    errors: list[EncoderMismatch | EncoderUnavailable] = []
     chosen = Q() if product_ids is None else Q(product_id__in=list(product_ids))
     for version in active_versions():
         rows = IndexedText.objects.filter(version=version)
@@ -120,13 +122,25 @@ def process_texts(product_ids: Iterable[int] | None = None) -> TextReport:
         version.refresh_from_db(
             fields=["index_generation", "rebuild_started_at", "text_lengths", "text_encoder", "text_dim"]
         )
-        claim_index(version)
-        lengths = _lengths(version)
-        if not version.rebuilding:
-            for batch in _batches(due.filter(state=State.REMOVED)):
-                report += _delete(version, batch)
-        for batch in _batches(due.filter(state=State.PENDING)):
-            report += _index(version, batch, lengths)
+        try:
+            report += _process_version(version, due)
+        except (EncoderMismatch, EncoderUnavailable) as error:
+            # As with photos: other collections do not wait for the files of this one.
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return report
+
+
+def _process_version(version: EncoderVersion, due: QuerySet[IndexedText]) -> TextReport:
+    report = TextReport()
+    claim_index(version)
+    lengths = _lengths(version)
+    if not version.rebuilding:
+        for batch in _batches(due.filter(state=State.REMOVED)):
+            report += _delete(version, batch)
+    for batch in _batches(due.filter(state=State.PENDING)):
+        report += _index(version, batch, lengths)
     return report
 
 

@@ -16,7 +16,7 @@ from catalog.models import ProductImage
 from catalog.services import attach_image, delete_products, remove_images, save_product
 from embeddings import generations, indexing, outbox, versions
 from embeddings.backends import Backends, get_vector_index
-from embeddings.errors import EncoderMismatch, IndexUnavailable
+from embeddings.errors import EncoderMismatch, EncoderUnavailable, IndexUnavailable
 from embeddings.indexing import IndexingReport, process_outbox
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.parts.layout import CURRENT
@@ -394,3 +394,23 @@ def test_attaching_the_same_photo_again_leaves_nothing_to_do(version, add_photo)
     process_outbox()
     attach_image(image.product, validate_photo(jpeg("navy")))
     assert states(version) == {image.pk: State.INDEXED}
+
+
+def test_a_collection_does_not_wait_for_the_model_of_another(version, encoder, add_photo, monkeypatch):
+    # "absent" comes before "all", which has the model.
+    absent = Collection.objects.create(slug="absent", name="Absent", covers_all=True)
+    absent.active_version = versions.create_version(absent, "counting")
+    absent.save()
+    EncoderVersion.objects.filter(pk=absent.active_version.pk).update(encoder="gone")
+    image = add_photo()
+
+    def known(_: Backends, name: str | None = None) -> CountingEncoder:
+        if name == "gone":
+            raise EncoderUnavailable("no encoder 'gone'")
+        return encoder
+
+    monkeypatch.setattr(Backends, "encoder", known)
+    with pytest.raises(EncoderUnavailable, match="no encoder 'gone'"):
+        process_outbox()
+    assert states(version) == {image.pk: State.INDEXED}
+    assert states(absent.active_version) == {image.pk: State.PENDING}

@@ -184,3 +184,21 @@ def test_texts_wait_while_the_files_of_the_text_encoder_are_away(
     shutil.copytree(tmp_path / name, settings.ENCODERS_ROOT / name)
     assert process_texts().indexed == 1
     assert nearest(version, "light") == [first]
+
+
+def test_texts_of_another_collection_do_not_wait_for_those_files(
+    version: EncoderVersion, name: str, settings: Any, tmp_path: Path
+) -> None:
+    product("1", "Sofa")
+    process_texts()
+    use(name)
+    # After "all", in the order of collections.
+    plain = Collection.objects.create(slug="plain", name="Plain", covers_all=True)
+    plain.active_version = versions.create_version(plain, "counting")
+    plain.save()
+    product("2", "Lamp")
+    settings.ENCODERS_ROOT = tmp_path / "elsewhere"
+    with pytest.raises(EncoderUnavailable, match=name):
+        process_texts()
+    states = IndexedText.objects.filter(version=plain.active_version).values_list("state", flat=True)
+    assert [*states] == [IndexedText.State.INDEXED]
