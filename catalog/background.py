@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from django.conf import settings
 from django.db import connection
@@ -32,14 +33,18 @@ class SweepThread(threading.Thread):
     def run(self) -> None:
         """Sweep until the process ends, or `stop`."""
         while not self._stopped.wait(POLL_S):
-            try:
-                unused_files.sweep()
-                photo_roles.find_waiting_roles()
-            # The thread must survive an unavailable database or disk. What is to be done is still there afterwards.
-            except Exception:
-                logger.exception("deleting unused files or finding roles of photos failed; retrying")
-            finally:
-                connection.close()
+            _attempt("deleting unused files", unused_files.sweep)
+            _attempt("finding roles of photos", photo_roles.find_waiting_roles)
+
+
+def _attempt(name: str, work: Callable[[], object]) -> None:
+    """The thread must survive an unavailable database or disk. What is to be done is still there afterwards."""
+    try:
+        work()
+    except Exception:
+        logger.exception("%s failed; retrying", name)
+    finally:
+        connection.close()
 
 
 class SweepWork:

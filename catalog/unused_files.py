@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from catalog.models import ProductImage, UnusedFile
 from catalog.thumbnails import delete_thumbnails
+from stores.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -59,14 +60,25 @@ def sweep() -> int:
         Number of files deleted.
 
     Raises:
-        OSError: the storage does not delete a file; it is tried again by the next sweep.
+        StoreError: the whole storage fails; the next sweep goes on.
+        OSError: the storage does not delete some file. All others are deleted, and it is tried again by the next sweep.
     """
-    due = UnusedFile.objects.filter(unused_since__lte=timezone.now() - keep_time()).order_by("unused_since")
-    deleted = 0
-    while names := list(due.values_list("name", flat=True)[:_BATCH_SIZE]):
-        deleted += sum(_delete(name) for name in names)
+    due = UnusedFile.objects.filter(unused_since__lte=timezone.now() - keep_time()).order_by("name")
+    deleted, last = 0, ""
+    refused: list[OSError] = []
+    while names := list(due.filter(name__gt=last).values_list("name", flat=True)[:_BATCH_SIZE]):
+        last = names[-1]
+        for name in names:
+            try:
+                deleted += _delete(name)
+            except StoreError:
+                raise
+            except OSError as error:
+                refused.append(error)
     if deleted:
         logger.info("deleted the files of %d photos that no product has", deleted)
+    if refused:
+        raise refused[0]
     return deleted
 
 

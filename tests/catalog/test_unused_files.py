@@ -108,6 +108,28 @@ class TestSweep:
         assert unused_files.sweep() == 1
         assert files(media_root) == []
 
+    def test_a_file_that_cannot_be_deleted_keeps_no_other(
+        self, media_root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        product, _ = save_product(ProductData("mug", "Mug"))
+        names = [str(attach_image(product, photo(seed))[0].file.name) for seed in range(3)]
+        delete_products([product.pk])
+        pass_time()
+        # The one that has waited longest, of another user for example.
+        UnusedFile.objects.filter(name=names[0]).update(unused_since=timezone.now() - timedelta(days=1))
+        delete = unused_files.default_storage.delete
+
+        def refuse_first(name: str) -> None:
+            if name == names[0]:
+                raise PermissionError(name)
+            delete(name)
+
+        monkeypatch.setattr(unused_files.default_storage, "delete", refuse_first)
+        with pytest.raises(PermissionError):
+            unused_files.sweep()
+        assert files(media_root) == [names[0]]
+        assert [*UnusedFile.objects.values_list("name", flat=True)] == [names[0]]
+
     def test_takes_the_files_of_a_transaction_that_was_rolled_back(self, media_root: Path) -> None:
         product, _ = save_product(ProductData("mug", "Mug"))
         with pytest.raises(ZeroDivisionError), transaction_with_files():
@@ -133,6 +155,22 @@ def test_the_thread_of_a_server_without_a_broker_sweeps(media_root: Path, monkey
         time.sleep(0.05)
     thread.stop()
     assert files(media_root) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_roles_of_photos_are_found_while_a_file_cannot_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise PermissionError("not yours")
+
+    found = threading.Event()
+    monkeypatch.setattr("catalog.background.unused_files.sweep", refuse)
+    monkeypatch.setattr("catalog.background.photo_roles.find_waiting_roles", found.set)
+    monkeypatch.setattr("catalog.background.POLL_S", 0.02)
+    thread = SweepThread()
+    thread.start()
+    was_found = found.wait(20)
+    thread.stop()
+    assert was_found
 
 
 def at_once(*works: Callable[[], Any]) -> list[BaseException]:
