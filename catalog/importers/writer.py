@@ -308,9 +308,10 @@ class _ImportRun:
             self.report.notes += [text for _, text in answers if text]
 
     def pass_over(self, rows: Iterable[Row]) -> None:
-        """Note the SKUs of rows that an interrupted import has saved or rejected."""
+        """Note of rows that an interrupted import has saved or rejected their SKUs, and whether they are changes only."""
         remaining = iter(rows)
         while chunk := list(islice(remaining, _BATCH_ROWS)):
+            self._only_changes = self._only_changes or any(row.only_changes for row in chunk)
             for row in chunk:
                 if row.product is not None:
                     self._seen.spell(row)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError
 
+from catalog.importers.run import Checkpoint, ImportOptions, run_import
 from product_files.sources import detect_format
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, product
@@ -121,6 +123,17 @@ def test_an_update_withdraws_nothing(tmp_path: Path) -> None:
     path = write(tmp_path, PRODUCTS.format(kind="T_UPDATE_PRODUCTS"))
     report = run(path, "--source", "supplier", "--deactivate-missing", "--no-fetch")
     assert (report["created"], report["not_withdrawn"]) == (1, "the source has only what changed")
+    assert product("L-1").active
+
+
+def test_an_update_that_was_interrupted_behind_its_last_row_withdraws_nothing(tmp_path: Path) -> None:
+    run(write(tmp_path, ARTICLES), "--source", "supplier")
+    path = write(tmp_path, PRODUCTS.format(kind="T_UPDATE_PRODUCTS"))
+    options = ImportOptions(source="supplier", deactivate_missing=True, fetch=False)
+    reached: list[dict[str, Any]] = []
+    run_import(path, options, on_checkpoint=lambda checkpoint: reached.append(checkpoint.as_json(20)))
+    report = run_import(path, options, checkpoint=Checkpoint.from_json(reached[-1]))
+    assert (report.created, report.not_withdrawn) == (1, "the source has only what changed")
     assert product("L-1").active
 
 
