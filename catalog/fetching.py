@@ -164,6 +164,33 @@ class Fetcher:
             PhotoUnreachable: the server did not send it.
             ImageRejected: the response is not a usable photo.
         """
+        answer = self._ask(link, cached)
+        if isinstance(answer, CacheEntry):
+            return FetchResult(answer, None)
+        photo = validate_photo(answer.content)
+        return FetchResult(CacheEntry(answer.resource, answer.etag, answer.last_modified, photo.sha256), photo)
+
+    def fetch_file(self, link: str) -> bytes:
+        """Fetch the file of a photo, for who checks it by other limits than those of the catalogue.
+
+        Args:
+            link: HTTP(S) URL.
+
+        Returns:
+            What the server has sent, of PHOTO_MAX_BYTES at most.
+
+        Raises:
+            LinkNotAllowed: the link is invalid or leads to an address that is not allowed.
+            PhotoUnreachable: the server did not send it.
+            ImageRejected: the file is too large.
+        """
+        answer = self._ask(link, None)
+        if isinstance(answer, CacheEntry):
+            raise AssertionError("a request without validators gets a file")
+        return answer.content
+
+    def _ask(self, link: str, cached: CacheEntry | None) -> _File | CacheEntry:
+        """The file behind a link; the cached entry where it did not change."""
         ends_at = time.monotonic() + self._deadline_s
         _deadline.set(ends_at)
         url = _validate_url(link)
@@ -178,16 +205,16 @@ class Fetcher:
                 pause_s *= 2
         raise AssertionError("the last attempt returns or raises")
 
-    def _follow(self, url: httpx.URL, cached: CacheEntry | None) -> FetchResult:
+    def _follow(self, url: httpx.URL, cached: CacheEntry | None) -> _File | CacheEntry:
         for _ in range(MAX_REDIRECTS + 1):
             result = self._get(url, cached)
-            if isinstance(result, FetchResult):
+            if not isinstance(result, str):
                 return result
             url = _validate_url(result, base=url)
         raise LinkNotAllowed(facts.TOO_MANY_REDIRECTS(limit=MAX_REDIRECTS))
 
-    def _get(self, url: httpx.URL, cached: CacheEntry | None) -> FetchResult | str:
-        """The photo, or the URL of a redirect."""
+    def _get(self, url: httpx.URL, cached: CacheEntry | None) -> _File | CacheEntry | str:
+        """The file, the cached entry where it did not change, or the URL of a redirect."""
         resource = hashlib.sha256(str(url).encode()).hexdigest()
         entry = cached if cached is not None and cached.resource == resource else None
         with self._host_slot(url.host) as host:
@@ -199,7 +226,7 @@ class Fetcher:
             host.failures = 0
             return result
 
-    def _request(self, url: httpx.URL, resource: str, cached: CacheEntry | None) -> FetchResult | str:
+    def _request(self, url: httpx.URL, resource: str, cached: CacheEntry | None) -> _File | CacheEntry | str:
         timeout = dict.fromkeys(("connect", "read", "write"), self._timeout_s) | {"pool": self._deadline_s}
         try:
             with self._pool.stream(
@@ -209,7 +236,7 @@ class Fetcher:
                 if response.status in _REDIRECTS and headers.get("location"):
                     return headers["location"]
                 if response.status == 304 and cached is not None:
-                    return FetchResult(cached, None)
+                    return cached
                 if response.status in _RETRYABLE_STATUSES:
                     raise _TransientError(
                         facts.HOST_REFUSES(host=url.host, status=str(response.status)), _retry_after_s(headers)
@@ -226,10 +253,9 @@ class Fetcher:
         except RuntimeError as error:
             # httpcore raises it for a closed pool.
             raise PhotoUnreachable(facts.IMPORT_STOPPED()) from error
-        photo = validate_photo(content)
         validators = (headers.get("etag", ""), headers.get("last-modified", ""))
         etag, last_modified = (text if text.isascii() and len(text) <= 200 else "" for text in validators)
-        return FetchResult(CacheEntry(resource, etag, last_modified, photo.sha256), photo)
+        return _File(content, resource, etag, last_modified)
 
     def _read_body(self, chunks: Iterable[bytes], headers: dict[str, str], host: str) -> bytes:
         limit: int = settings.PHOTO_MAX_BYTES
@@ -309,6 +335,16 @@ def _get_page(pool: httpcore.ConnectionPool, url: httpx.URL) -> WebPage:
     if encoding != "identity":
         raise PageUnreachable(f"{url.host} compresses the page ({encoding[:20]}) unasked")
     return WebPage(str(url), response.status, headers, content[:PAGE_MAX_BYTES].decode("utf-8", "replace"))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a server has sent, which is not checked yet; the others as in CacheEntry."""
+
+    content: bytes
+    resource: str
+    etag: str
+    last_modified: str
 
 
 @dataclass(slots=True)

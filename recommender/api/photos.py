@@ -26,7 +26,7 @@ def check_size(size: int, allowance: int = 0) -> None:
 
 
 def photo_behind(address: str) -> bytes:
-    """The photo of a link or a `data:` URL. Raises InvalidParameters."""
+    """The file of a link or a `data:` URL, which is not checked yet. Raises InvalidParameters."""
     if address.startswith("data:"):
         head, _, data = address.partition(",")
         if not head.endswith(";base64"):
@@ -41,11 +41,8 @@ def photo_behind(address: str) -> bytes:
         raise InvalidParameters([ParameterError(PHOTO, "is neither a file, an http(s) link nor a data: URL")])
     fetcher = Fetcher()
     try:
-        fetched = fetcher.fetch(address)
+        return fetcher.fetch_file(address)
     except ImageRejected as error:
         raise InvalidParameters([ParameterError(PHOTO, str(error))]) from error
     finally:
         fetcher.close()
-    if fetched.photo is None:
-        raise InvalidParameters([ParameterError(PHOTO, "is a link without a photo behind it")])
-    return fetched.photo.content

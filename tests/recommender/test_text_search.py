@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from io import StringIO
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ from embeddings.models import Collection
 from embeddings.selectors import clear_live_collection_cache
 from embeddings.text_encoders import use_text_encoder
 from embeddings.text_indexing import process_texts
+from pictures import photos
 from recommender.rules.book import forget_rules
 from recommender.rules.services import save_rule, save_set
+from tests.catalog.photo_server import PhotoServer, photo_server
 from tests.factories import CategoryFactory, blank_jpeg
 from tests.recommender.answers import ids, problem
 from tests.recommender.conftest import Shop
@@ -301,6 +305,39 @@ def test_a_photo_may_be_a_data_url(shop: Shop, api: Client) -> None:
     red = shop.add(RED)
     address = f"data:image/jpeg;base64,{base64.b64encode(blank_jpeg('red')).decode()}"
     assert ids(api.post(ADDRESS, {"photo": address}).json())[0] == red.pk
+
+
+class TestPhotoBehindALink:
+    @pytest.fixture
+    def server(self, settings: Any) -> Iterator[PhotoServer]:
+        with photo_server() as server:
+            settings.FETCH_ALLOW_NETWORKS = [ip_network("127.0.0.0/8")]
+            settings.FETCH_PORTS = [server.port]
+            yield server
+
+    def test_is_searched_with(self, shop: Shop, api: Client, server: PhotoServer) -> None:
+        shop.add(BLUE)
+        red = shop.add(RED)
+        assert ids(api.post(ADDRESS, {"photo": server.serve("/1.jpg", blank_jpeg("red"))}).json())[0] == red.pk
+
+    def test_has_the_limits_of_photos_that_visitors_send(
+        self, shop: Shop, api: Client, server: PhotoServer, settings: Any
+    ) -> None:
+        shop.add(RED)
+        settings.SEARCH_PHOTO_MAX_PIXELS = 1
+        body = problem(api.post(ADDRESS, {"photo": server.serve("/1.jpg", blank_jpeg("red"))}), 400)
+        assert body["reason"] == "too_many_pixels"
+
+    @pytest.mark.timeout(20)
+    def test_waits_no_longer_than_one_that_was_sent_while_others_are_decoded(
+        self, shop: Shop, api: Client, server: PhotoServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shop.add(RED)
+        for name in ("_LARGE_BYTES", "_VISITORS_LARGE_BYTES", "_VISITORS_WAIT_S"):
+            monkeypatch.setattr(photos, name, 0.1)
+        with photos._Turn._one_large_picture:
+            answer = api.post(ADDRESS, {"photo": server.serve("/1.jpg", blank_jpeg("red"))})
+        assert problem(answer, 503)["detail"].startswith("Other large photos are being read")
 
 
 @pytest.mark.parametrize(
