@@ -197,7 +197,11 @@ def retire(version: EncoderVersion) -> None:
         IndexUnavailable: the index does not answer; everything is as it was.
     """
     # Whoever begins to activate it locks the version too: they come before this, or find that everything is gone.
-    now = EncoderVersion.objects.select_for_update(of=("self",)).select_related("collection").get(pk=version.pk)
+    now = (
+        EncoderVersion.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("collection")
+        .get(pk=version.pk)
+    )
     if now.rebuilding or versions_in_use().filter(pk=now.pk).exists():
         return
     for each in (now.index_collection(), now.text_collection()):
@@ -279,7 +283,7 @@ def _switch(
     activating: make the version the active one. A build of the active one leaves that as it is: it may have been rolled back from.
     """
     # Whoever marks rows as indexed meanwhile locks the version too: they come before the switch, or find that it was made.
-    now = EncoderVersion.objects.select_for_update().get(pk=version.pk)
+    now = EncoderVersion.objects.select_for_update(no_key=True).get(pk=version.pk)
     if now.rebuild_started_at != version.rebuild_started_at:
         raise _overtaken(version)
     rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False)
@@ -292,7 +296,7 @@ def _switch(
     version.rebuild_started_at = None
     version.text_encoder, version.text_dim = text_encoder, text_dim
     version.save(update_fields=["index_generation", "rebuild_started_at", "text_encoder", "text_dim"])
-    collection = Collection.objects.select_for_update().get(pk=version.collection_id)
+    collection = Collection.objects.select_for_update(no_key=True).get(pk=version.collection_id)
     if activating and collection.active_version_id != version.pk:
         collection.previous_version_id, collection.active_version_id = collection.active_version_id, version.pk
         collection.save(update_fields=["active_version", "previous_version"])

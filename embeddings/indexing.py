@@ -524,6 +524,8 @@ def _upsert_again(rows: ImageEmbeddingQuerySet) -> None:
 def still_live(version: EncoderVersion, *, and_not_rebuilding: bool = False) -> bool:
     """Whether the index that was written is still live. The row lock prevents a switch before the commit.
 
+    It lets those pass who add rows of this version: they may hold rows that are waited for here.
+
     Args:
         version: as read before the points were written.
         and_not_rebuilding: and no next generation is being built.
@@ -531,5 +533,5 @@ def still_live(version: EncoderVersion, *, and_not_rebuilding: bool = False) -> 
     Returns:
         True if the caller may mark what it has written.
     """
-    current = EncoderVersion.objects.select_for_update().get(pk=version.pk)
+    current = EncoderVersion.objects.select_for_update(no_key=True).get(pk=version.pk)
     return current.index_generation == version.index_generation and not (and_not_rebuilding and current.rebuilding)

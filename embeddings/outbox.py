@@ -6,11 +6,12 @@ from collections.abc import Collection as AnyCollection
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import ProductImage
-from embeddings.models import EncoderVersion, ImageEmbedding
+from embeddings.models import EncoderVersion, ImageEmbedding, ImageEmbeddingQuerySet
 from embeddings.selectors import DUE_STATES, active_rows, covered_by, tracked_versions
 
 State = ImageEmbedding.State
@@ -74,7 +75,18 @@ def enqueue_products(product_ids: Sequence[int]) -> None:
         staying.filter(state__in=(State.INDEXED, State.OUTDATED)).mark_outdated()
         # A worker may be upserting the point with the previous data at the moment.
         staying.filter(state=State.EMBEDDED).mark_to_upsert()
+        _hold_pending(staying)
         ensure_rows(version, covered)
+
+
+def _hold_pending(rows: ImageEmbeddingQuerySet) -> None:
+    """Have a worker that embeds the photos at the moment wait for the end of this transaction, and read what it has changed.
+
+    Without it, the worker could store the vector and write the point between this statement and the commit, with the previous data
+    of the product. SQLite has one writer at a time by itself.
+    """
+    if connection.features.has_select_for_update:
+        list(rows.filter(state=State.PENDING).select_for_update().order_by("pk").values_list("pk"))
 
 
 def enqueue_removals(image_ids: AnyCollection[int]) -> None:

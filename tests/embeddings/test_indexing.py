@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection, transaction
 from django.utils import timezone
 
 from catalog.models import ProductImage
@@ -414,3 +417,51 @@ def test_a_collection_does_not_wait_for_the_model_of_another(version, encoder, a
         process_outbox()
     assert states(version) == {image.pk: State.INDEXED}
     assert states(absent.active_version) == {image.pk: State.PENDING}
+
+
+class TestBesideATransaction:
+    """A worker that processes the outbox while a change is not committed yet."""
+
+    @pytest.fixture(autouse=True)
+    def _shop(self, transactional_db: None, version_of_all: EncoderVersion) -> None:
+        self.version = version_of_all
+
+    def work_beside(self, change: Callable[[], object]) -> None:
+        """Make a change, and commit it a second after a worker has begun, or when it is done."""
+        errors: list[Exception] = []
+
+        def work() -> None:
+            try:
+                process_outbox()
+            except Exception as error:  # noqa: BLE001 -- reported by the test
+                errors.append(error)
+            finally:
+                connection.close()
+
+        worker = threading.Thread(target=work)
+        with transaction.atomic():
+            change()
+            worker.start()
+            worker.join(1)
+        worker.join()
+        assert errors == []
+
+    def test_a_price_that_changes_while_the_photo_is_embedded_is_in_the_index(self, add_photo):
+        image = add_photo()
+        self.work_beside(lambda: change_price(image, "3.50"))
+        process_outbox()
+        assert points(self.version)[image.pk].payload["price"] == 3.5
+
+    def test_a_new_photo_beside_a_price_that_is_written_waits_for_nobody(self, add_photo):
+        image = add_photo()
+        process_outbox()
+        change_price(image, "2.00")
+
+        def change() -> None:
+            change_price(image, "3.50")
+            add_photo(image.product)
+
+        self.work_beside(change)
+        process_outbox()
+        assert {point.payload["price"] for point in points(self.version).values()} == {3.5}
+        assert len(points(self.version)) == 2
