@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from catalog.models import Category, Product
+from catalog.models import CATEGORY_PATH_LENGTH, Category, Product
 from catalog.services import products_were_changed
 from jobs.models import Job
 from jobs.progress import ProgressCallback
@@ -55,7 +55,7 @@ def save_category(category: Category) -> CategoryChange:
     category.save()
     if not old_path or old_path == category.path:
         return CategoryChange(category)
-    subtree = list(Category.objects.filter(path__startswith=f"{old_path}/"))
+    subtree = _subtree(old_path)
     for descendant in subtree:
         descendant.path = category.path + descendant.path[len(old_path) :]
     Category.objects.bulk_update(subtree, ["path"])
@@ -65,6 +65,26 @@ def save_category(category: Category) -> CategoryChange:
         return CategoryChange(category, create_job(MOVE, parameters=parameters))
     products_were_changed(products)
     return CategoryChange(category)
+
+
+def has_too_long_path_below(category: Category, path: str) -> bool:
+    """Whether a category below this one would have a path that no column takes.
+
+    Args:
+        category: as the database has it.
+        path: its new one.
+
+    Returns:
+        False where nothing is below it.
+    """
+    longer = len(path) - len(category.path)
+    return any(len(each.path) + longer > CATEGORY_PATH_LENGTH for each in _subtree(category.path))
+
+
+def _subtree(path: str) -> list[Category]:
+    """The categories below this path. SQLite takes capitals for small letters, which paths do not."""
+    below = Category.objects.filter(path__startswith=f"{path}/")
+    return [category for category in below if category.path.startswith(f"{path}/")]
 
 
 def enqueue_products_of(category_id: int, on_progress: ProgressCallback) -> int:

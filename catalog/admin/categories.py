@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from accounts.admin.display import PrefetchingChangeList
-from catalog.categories import MOVE, save_category
+from catalog.categories import MOVE, has_too_long_path_below, save_category
 from catalog.models import CATEGORY_PATH_LENGTH, Category, Product
 from jobs.admin import notify_submitted
 from jobs.selectors import is_active
@@ -51,6 +51,10 @@ class CategoryForm(_CategoryModelForm):
         if len(path) > CATEGORY_PATH_LENGTH:
             raise ValidationError(
                 _("With its ancestors, the path is longer than %d characters.") % CATEGORY_PATH_LENGTH
+            )
+        if self.instance.pk is not None and has_too_long_path_below(self.instance, path):
+            raise ValidationError(
+                _("A category below it would have a path of more than %d characters.") % CATEGORY_PATH_LENGTH
             )
         if Category.objects.filter(path=path).exclude(pk=self.instance.pk).exists():
             raise ValidationError(_("A category with the path %s already exists.") % path)

@@ -107,3 +107,24 @@ def test_a_name_alone_moves_nothing(batches: list[list[int]]) -> None:
 
     assert save_category(hats).job is None
     assert batches == []
+
+
+def test_a_name_with_which_a_path_below_would_be_too_long_is_an_error_of_the_form(
+    client: Client, admin_user: User
+) -> None:
+    client.force_login(admin_user)
+    deep = ensure_category(["Kitchen", *("x" * 100 for _ in range(4)), "y" * 88])
+    kitchen = Category.objects.get(path="kitchen")
+    url = reverse("admin:catalog_category_change", args=[kitchen.pk])
+    answer = client.post(url, {"name": "Kitchen and everything else", "slug": "", "parent": ""})
+    below = "A category below it would have a path of more than 500 characters."
+    assert below in answer.content.decode()
+    deep.refresh_from_db()
+    assert deep.path.startswith("kitchen/")
+
+
+def test_a_category_whose_path_differs_in_capitals_is_another_one() -> None:
+    capital = save_category(Category(name="Kitchen", slug="Kitchen")).category
+    ensure_category(["Kitchen", "Mugs"])
+    rename(capital, "Cuisine")
+    assert sorted(Category.objects.values_list("path", flat=True)) == ["cuisine", "kitchen", "kitchen/mugs"]
