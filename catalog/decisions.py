@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog import events
@@ -85,7 +85,7 @@ def undo(decision_id: int) -> DuplicateDecision:
         _restore_families(decision)
     _restore_pairs(decision)
     products_were_changed(decision.products)
-    decision.undone_at = datetime.now(UTC)
+    decision.undone_at = timezone.now()
     decision.save(update_fields=["undone_at"])
     return decision
 
@@ -99,9 +99,10 @@ def _undo_merge(decision: DuplicateDecision, products: Mapping[int, Product]) ->
         if value == before["filled"][name]:
             setattr(target, name, _from_json(name, before["fields"][str(target.pk)][name]))
     target.save()
+    now = timezone.now()
     for other in others:
         active = before["active"][str(other.pk)]
-        Product.objects.filter(pk=other.pk).update(active=active, merged_into=None)
+        Product.objects.filter(pk=other.pk).update(active=active, merged_into=None, updated_at=now)
     for merged, into in before["merged"].items():
         Product.objects.filter(pk=merged).update(merged_into=into)
     _restore_photos(before["images"], target.pk)

@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max, Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.clustering import clusters
@@ -243,7 +244,9 @@ def merge(target_id: int, product_ids: Collection[int]) -> Product:
         _move_photos(target, duplicates)
         main = target.variant_of if target.variant_of is not None and target.variant_of_id not in other_ids else target
         _merge_families(main, products)
-        Product.objects.filter(pk__in=other_ids).update(active=False, merged_into=target, variant_of=None)
+        Product.objects.filter(pk__in=other_ids).update(
+            active=False, merged_into=target, variant_of=None, updated_at=timezone.now()
+        )
         Product.objects.filter(merged_into__in=other_ids).update(merged_into=target)
         _reassign_pairs(target_id, set(other_ids))
     products_were_changed([target_id, *other_ids])

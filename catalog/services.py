@@ -486,7 +486,7 @@ def withdraw_products(product_ids: Collection[int]) -> int:
         Number of products that were active.
     """
     active = list(Product.objects.filter(pk__in=product_ids, active=True).values_list("pk", flat=True))
-    Product.objects.filter(pk__in=active).update(active=False)
+    Product.objects.filter(pk__in=active).update(active=False, updated_at=timezone.now())
     products_were_changed(active)
     return len(active)
 

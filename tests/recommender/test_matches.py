@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 from jsonschema import Draft202012Validator
 
-from catalog.duplicates import make_variants
-from catalog.models import Product
+from catalog.decisions import undo
+from catalog.duplicates import make_variants, merge
+from catalog.models import DuplicateDecision, Product
 from catalog.services import withdraw_products
 from tests.factories import jpeg
 from tests.recommender.answers import problem
@@ -80,6 +83,17 @@ def test_variants_and_withdrawn_products_are_none(api: Client, shop: Shop, coffe
     make_variants(product.pk, [product.pk, size.pk])
     withdraw_products([same.pk])
     assert not {product.pk, same.pk, size.pk} & set(ids(matches(api, product)))
+
+
+def test_a_product_is_found_again_when_its_merge_is_undone(api: Client, shop: Shop, coffee: Any) -> None:
+    product, _, size = coffee
+    bare = shop.add(title="Coffee Beans Morning Roast 500g", price="8.90")
+    merge(size.pk, [bare.pk])
+    Product.objects.filter(pk=bare.pk).update(updated_at=timezone.now() - timedelta(hours=1))
+    # Titles are read for the first time, without that of the merged product.
+    assert bare.pk not in ids(matches(api, product))
+    undo(DuplicateDecision.objects.latest("pk").pk)
+    assert bare.pk in ids(matches(api, product))
 
 
 def test_titles_are_followed(api: Client, shop: Shop, coffee: Any) -> None:
