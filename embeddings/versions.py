@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -305,8 +305,15 @@ def store_folder(folder: Path, name: str) -> None:
 
 def delete_files(name: str) -> None:
     """Delete the folder of a version that is deleted. Where the store is away, its files stay."""
-    try:
+    with _noted_where_away(name):
         stores.encoders().delete_folder(name)
+
+
+@contextmanager
+def _noted_where_away(name: str) -> Iterator[None]:
+    """Go on where the store is away, and with it the files of this name stay."""
+    try:
+        yield
     except StoreError as error:
         logger.warning("the files of %s are not deleted: %s", name, error)
 
@@ -518,7 +525,8 @@ def delete_version(version: EncoderVersion) -> None:
     if version.files:
         delete_files(version.files)
     if version.text_map:
-        stores.encoders().delete(version.text_map)
+        with _noted_where_away(version.text_map):
+            stores.encoders().delete(version.text_map)
     logger.info("the encoder version %s is deleted", version.label)
 
 

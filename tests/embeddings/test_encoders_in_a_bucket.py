@@ -132,6 +132,15 @@ def test_a_deleted_version_leaves_nothing(s3: S3Server, bucket: str) -> None:
     assert not [key for key in s3.keys(bucket) if first.files in key]
 
 
+def test_a_version_is_deleted_while_the_bucket_is_away(s3: S3Server) -> None:
+    first, _ = register(), register()
+    first.text_map = "maps/first.npz"
+    first.save()
+    with s3.failing(refusing("403 Forbidden", "AccessDenied", "DELETE")):
+        versions.delete_version(first)
+    assert not EncoderVersion.objects.filter(pk=first.pk).exists()
+
+
 def test_a_backbone_is_given_to_the_other_machines(s3: S3Server, bucket: str, other_machine: Any) -> None:
     recipe = {"backbone_fingerprint": "ab" * 32}
     path = versions.backbones_folder() / f"{('ab' * 32)[:24]}.tflite"
