@@ -44,7 +44,7 @@ def begin_upload(request: HttpRequest) -> HttpResponse:
     try:
         content = json.loads(request.read(_MAX_JSON_BYTES))
         name, size = str(content["name"]), int(content["size"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return _error(gettext("The name and the size of the file are missing."), 400)
     try:
         draft = begin_draft(cast("User", request.user), name, size)

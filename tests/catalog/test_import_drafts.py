@@ -75,6 +75,12 @@ def send_part(client: Client, url: str, offset: int, part: bytes) -> Any:
     )
 
 
+@pytest.mark.parametrize("content", ['{"name": "a.csv", "size": Infinity}', "[" * 9000, '{"name": "a.csv"}', "no JSON"])
+def test_an_upload_without_a_size_is_refused(manager: Client, content: str) -> None:
+    answer = manager.post(UPLOADS, content, content_type="application/json")
+    assert (answer.status_code, answer.json()) == (400, {"error": "The name and the size of the file are missing."})
+
+
 class TestAnUploadInParts:
     def test_goes_on_where_it_stopped(self, manager: Client) -> None:
         upload = begin(manager, len(TABLE))
