@@ -40,10 +40,12 @@ from bench.two_sellers import (  # noqa: E402
 from embeddings import matching  # noqa: E402
 from embeddings.backends import get_encoder  # noqa: E402
 from embeddings.matching.assignment import assign  # noqa: E402
-from embeddings.matching.features import FEATURES, PHOTO_FEATURES  # noqa: E402
+from embeddings.matching.features import FEATURES  # noqa: E402
 from embeddings.matching.gallery import Entry, Gallery  # noqa: E402
 from embeddings.matching.probability import Coefficients, fit, log_odds  # noqa: E402
 
+# Of FEATURES.
+PHOTO_FEATURES = frozenset({"photo", "photo_close", "photo_lead", "photo_missing"})
 SEED, SEEDS = 5, (1, 2, 3, 4, 5)
 MISSING, BINS, STRENGTH = 0.1, 10, 0.1
 # The part of the products that have one of a few sizes, in every other trial.

@@ -37,7 +37,7 @@ from embeddings.text.bm25 import (
     mean_lengths,
     words_query,
 )
-from embeddings.text.fusion import normalised_fusion, reciprocal_rank_fusion
+from embeddings.text.fusion import best_first, normalised_fusion
 from embeddings.text.queries import query_of
 from embeddings.text.ranking import MEANING_WEIGHT, hybrid_scores, lexical_scores, unknown_words
 from embeddings.text.synonyms import colour_synonyms
@@ -57,6 +57,8 @@ SEED = 7
 CANDIDATES = 100
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 PARTS = 10
+# Of reciprocal rank fusion, as in its paper.
+RANK_CONSTANT = 60
 Scores = Mapping[int, float]
 
 
@@ -225,6 +227,15 @@ def exported_encoder(folder: Path) -> TextEncoder:
     figures = minilm.export(place)
     print(f"text encoder: cosine to float32 {figures['mean']:.4f}, lowest {figures['lowest']:.4f}")
     return TextEncoder(place)
+
+
+def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]]) -> Scores:
+    """Fuse rankings, ids best first, by the reciprocal of the ranks (Cormack, Clarke and Buettcher, 2009)."""
+    scores: dict[int, float] = {}
+    for ranking in rankings:
+        for rank, each in enumerate(ranking, 1):
+            scores[each] = scores.get(each, 0.0) + 1 / (RANK_CONSTANT + rank)
+    return best_first(scores)
 
 
 def _rankings(searched: SearchedCollection) -> dict[str, Rank]:

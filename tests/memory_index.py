@@ -10,9 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from embeddings.vector_index.base import Filter, Hit, IndexCollection, Payload, Point, SparseQuery, VectorQuery
+from embeddings.vector_index.base import (
+    Filter,
+    Hit,
+    IndexCollection,
+    Payload,
+    Point,
+    SparseQuery,
+    SparseVector,
+    VectorQuery,
+)
 from embeddings.vector_index.checks import check_same, checked_points, checked_sparse, not_found, stored_payload
-from embeddings.vector_index.scoring import best_first, best_of_products, near_enough, similarities, sparse_product
+from embeddings.vector_index.scoring import best_first, best_of_products, near_enough, similarities
 from embeddings.vector_index.targets import query_target
 
 
@@ -22,6 +31,12 @@ class Stored:
 
     collection: IndexCollection
     points: dict[int, Point] = field(default_factory=dict)
+
+
+def sparse_product(left: SparseVector, right: SparseVector) -> float:
+    """The product of two sparse vectors, as every adapter scores them."""
+    _, ours, theirs = np.intersect1d(left.indices, right.indices, assume_unique=True, return_indices=True)
+    return float(np.dot(left.values[ours], right.values[theirs]))
 
 
 class MemoryVectorIndex:

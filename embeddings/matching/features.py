@@ -46,7 +46,6 @@ FEATURES = (
     "price_near", "price_far", "price_missing",
     "colours_differ",
 )  # fmt: skip
-PHOTO_FEATURES = frozenset({"photo", "photo_close", "photo_lead", "photo_missing"})
 
 Idf = Callable[[str], float]
 

@@ -4,29 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-# Of reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009). Engines have other defaults, so ours is always used.
-RANK_CONSTANT = 60
-
-
-def reciprocal_rank_fusion(
-    rankings: Sequence[Sequence[int]], weights: Sequence[float] | None = None, constant: int = RANK_CONSTANT
-) -> dict[int, float]:
-    """Fuse rankings by the reciprocal of the ranks (Cormack, Clarke and Buettcher, 2009).
-
-    Args:
-        rankings: ids, best first.
-        weights: of each ranking; None: 1 each.
-        constant: added to each rank, which counts from 1.
-
-    Returns:
-        Scores by id, best first, equal ones by ascending id.
-    """
-    scores: dict[int, float] = {}
-    for ranking, weight in zip(rankings, weights or [1.0] * len(rankings), strict=True):
-        for rank, each in enumerate(ranking, 1):
-            scores[each] = scores.get(each, 0.0) + weight / (constant + rank)
-    return best_first(scores)
-
 
 def normalised_fusion(
     scored: Sequence[Mapping[int, float]], weights: Sequence[float] | None = None

@@ -8,15 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.vector_index.base import Distance, Hit, SparseVector, Vector
+from embeddings.vector_index.base import Distance, Hit, Vector
 
 _SKETCH_SIZE = 16
-
-
-def sparse_product(left: SparseVector, right: SparseVector) -> float:
-    """The product of two sparse vectors, as every adapter scores them."""
-    _, ours, theirs = np.intersect1d(left.indices, right.indices, assume_unique=True, return_indices=True)
-    return float(np.dot(left.values[ours], right.values[theirs]))
 
 
 def comparable(matrix: NDArray[np.float32], distance: Distance) -> NDArray[np.float32]:

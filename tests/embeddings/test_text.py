@@ -18,11 +18,11 @@ from embeddings.text.bm25 import (
     mean_lengths,
     words_query,
 )
-from embeddings.text.fusion import normalised_fusion, reciprocal_rank_fusion
+from embeddings.text.fusion import normalised_fusion
 from embeddings.text.queries import query_of
 from embeddings.text.ranking import unknown_words
 from embeddings.text.synonyms import colour_synonyms, read_synonyms, widened
-from embeddings.vector_index.scoring import sparse_product
+from tests.memory_index import sparse_product
 
 
 class Shop:
@@ -187,6 +187,4 @@ def test_a_query_of_stop_words_alone_asks_for_them() -> None:
 
 
 def test_equal_fused_scores_come_by_ascending_id() -> None:
-    assert [*reciprocal_rank_fusion([[9, 4], [4, 9]])] == [4, 9]
-    assert reciprocal_rank_fusion([[7], [7]])[7] == pytest.approx(2 / 61)
     assert [*normalised_fusion([{5: 2.0, 3: 1.0}, {3: 0.5}])] == [3, 5]
