@@ -309,6 +309,7 @@ class Api:
     """Answers all requests of the page to the recommendation API, with valid responses."""
 
     def __init__(self, page: Page) -> None:
+        self.page = page
         self.asked: list[str] = []
         self.answer: Callable[[Route], None] = lambda route: route.fulfill(json=answer(5))
         page.route("**/api/**", self._respond)

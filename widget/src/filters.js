@@ -3,12 +3,13 @@
 import { element } from "./similar.js";
 
 export const FILTERS_STYLE = `
-.filters { display: flex; flex-wrap: wrap; align-items: end; gap: .75rem 1rem; margin-block-end: 1.25rem; }
-.filters label { display: grid; gap: .25rem; font-size: .875rem; }
-.filters .tick { display: flex; align-items: center; gap: .5rem; min-block-size: 2.75rem; font-size: 1rem; cursor: pointer; }
-select { max-inline-size: 14rem; min-block-size: 2.75rem; padding: .5rem .75rem; border: 1px solid var(--_line); border-radius: .5rem; font: inherit; font-size: 1rem; color: inherit; background: transparent; text-overflow: ellipsis; }
+.filters { display: flex; flex-wrap: wrap; align-items: end; gap: .75em 1em; margin-block-end: 1.25em; }
+.filters label { display: grid; gap: .25em; font-size: .875em; }
+.filters .tick { display: flex; align-items: center; gap: .5em; min-block-size: var(--_touch); font-size: 1em; cursor: pointer; }
+/* Below 16 px, phones enlarge the page when a choice is opened. */
+select { max-inline-size: 14em; min-block-size: var(--_touch); padding: .5em .75em; border: 1px solid var(--_line); border-radius: .5em; font: inherit; font-size: max(16px, 1.143em); color: inherit; background: transparent; text-overflow: ellipsis; }
 option { color: CanvasText; background: Canvas; }
-.tick input { inline-size: 1.25rem; block-size: 1.25rem; margin: 0; accent-color: var(--similar-accent, auto); }
+.tick input { inline-size: 1.25em; block-size: 1.25em; margin: 0; accent-color: var(--similar-accent, auto); }
 `;
 
 /**

@@ -12,21 +12,21 @@ const WHOLE = { left: 0, top: 0, right: 1, bottom: 1 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export const FRAME_STYLE = `
-.stage { position: relative; flex: none; inline-size: min(100%, 18rem * var(--ratio), 30rem); user-select: none; -webkit-user-select: none; }
+.stage { position: relative; flex: none; inline-size: min(100%, 18em * var(--ratio), 30em); user-select: none; -webkit-user-select: none; }
 .stage canvas { display: block; inline-size: 100%; block-size: auto; border-radius: calc(var(--_radius) / 2); }
 .shade { position: absolute; inset: 0; overflow: hidden; border-radius: calc(var(--_radius) / 2); pointer-events: none; }
 .shade::before, .proposal, .frame { content: ""; position: absolute; left: calc(var(--left) * 100%); top: calc(var(--top) * 100%); width: calc((var(--right) - var(--left)) * 100%); height: calc((var(--bottom) - var(--top)) * 100%); }
-.shade::before { box-shadow: 0 0 0 100rem rgb(0 0 0 / .55); }
-.proposal { border: 2px dashed #fff; border-radius: .25rem; outline: 1px solid rgb(0 0 0 / .45); outline-offset: 0; }
+.shade::before { box-shadow: 0 0 0 100em rgb(0 0 0 / .55); }
+.proposal { border: 2px dashed #fff; border-radius: .25em; outline: 1px solid rgb(0 0 0 / .45); outline-offset: 0; }
 .frame { cursor: move; touch-action: none; outline-offset: 4px !important; box-shadow: inset 0 0 0 1.5px #fff, 0 0 0 1px rgb(0 0 0 / .45); }
 .whole .frame { cursor: crosshair; touch-action: auto; }
-.handle { position: absolute; inline-size: 2.75rem; block-size: 2.75rem; touch-action: none; cursor: nwse-resize; }
-.handle::before { content: ""; position: absolute; inset: 1.3rem; border: solid #fff; border-width: 4px 0 0 4px; filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); inline-size: 1.1rem; block-size: 1.1rem; }
+.handle { position: absolute; inline-size: 44px; block-size: 44px; touch-action: none; cursor: nwse-resize; }
+.handle::before { content: ""; position: absolute; inset: 21px; border: solid #fff; border-width: 4px 0 0 4px; filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); inline-size: 18px; block-size: 18px; }
 @media (forced-colors: active) { .frame { border: 2px solid Highlight; } }
-.left { left: -1.375rem; }
-.right { right: -1.375rem; }
-.top { top: -1.375rem; }
-.bottom { bottom: -1.375rem; }
+.left { left: -22px; }
+.right { right: -22px; }
+.top { top: -22px; }
+.bottom { bottom: -22px; }
 .right.top { rotate: 90deg; }
 .right.bottom { rotate: 180deg; }
 .left.bottom { rotate: 270deg; }

@@ -15,10 +15,10 @@ const PAUSE_MS = 400;
 const STYLE = new CSSStyleSheet();
 STYLE.replaceSync(`
 .grid { padding: 0; display: grid; gap: calc(var(--_gap) * 1.5) var(--_gap); grid-template-columns: repeat(auto-fill, minmax(min(var(--_width), 45%), 1fr)); }
-.drop { display: flex; flex-wrap: wrap; place-content: center; align-items: center; gap: 1rem 2rem; min-block-size: 14rem; padding: 1.5rem; text-align: center; border: 2px dashed var(--_line); border-radius: var(--_radius); background: var(--_surface); }
+.drop { display: flex; flex-wrap: wrap; place-content: center; align-items: center; gap: 1em 2em; min-block-size: 14em; padding: 1.5em; text-align: center; border: 2px dashed var(--_line); border-radius: var(--_radius); background: var(--_surface); }
 .drop.over { border-color: var(--_accent); border-style: solid; }
 .drop p { margin: 0; }
-.actions { display: flex; flex-wrap: wrap; justify-content: center; gap: .75rem; }
+.actions { display: flex; flex-wrap: wrap; justify-content: center; gap: .75em; }
 .prompt { flex-basis: 100%; }
 .full .prompt { display: none; }
 .choose, .propose { border-color: currentColor; font-weight: 650; }
@@ -29,20 +29,20 @@ STYLE.replaceSync(`
   :not(.full) > .actions > .choose span, .propose span { color: var(--similar-on-accent, lch(from currentColor calc((50 - l) * 1000) 0 0)); }
 }
 .busy img { opacity: .5; }
-.hint { flex-basis: 100%; color: var(--_muted); font-size: .875rem; }
-.examples { flex-basis: 100%; display: flex; flex-wrap: wrap; justify-content: center; align-items: center; gap: .75rem; margin-block-start: .5rem; color: var(--_muted); }
-.examples p { flex-basis: 100%; font-size: .875rem; }
+.hint { flex-basis: 100%; color: var(--_muted); font-size: .875em; }
+.examples { flex-basis: 100%; display: flex; flex-wrap: wrap; justify-content: center; align-items: center; gap: .75em; margin-block-start: .5em; color: var(--_muted); }
+.examples p { flex-basis: 100%; font-size: .875em; }
 .full .examples { display: none; }
-.example { position: relative; inline-size: 4.5rem; block-size: 4.5rem; padding: 0; overflow: hidden; border-radius: var(--_radius); }
-.more { align-self: start; padding-inline: 0; border: 0; color: var(--_muted); font-size: .875rem; text-decoration: underline; text-underline-offset: .2em; }
+.example { position: relative; inline-size: 4.5em; block-size: 4.5em; padding: 0; overflow: hidden; border-radius: var(--_radius); }
+.more { align-self: start; padding-inline: 0; border: 0; color: var(--_muted); font-size: .875em; text-decoration: underline; text-underline-offset: .2em; }
 .more:hover { color: inherit; }
 .spoken { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media (min-width: 48rem) {
-  .full .actions { flex-direction: column; align-items: stretch; max-inline-size: 18rem; }
+@media (min-width: 48em) {
+  .full .actions { flex-direction: column; align-items: stretch; max-inline-size: 18em; }
 }
-.answer { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1rem; min-block-size: 2.75rem; margin-block: 1.25rem .5rem; }
+.answer { display: flex; flex-wrap: wrap; align-items: center; gap: .25em 1em; min-block-size: var(--_touch); margin-block: 1.25em .5em; }
 .status { min-block-size: 1.4em; margin: 0; font-weight: 650; }
-.status.error { padding-inline-start: .75rem; border-inline-start: .25rem solid var(--similar-error, currentColor); color: var(--similar-error, inherit); }
+.status.error { padding-inline-start: .75em; border-inline-start: .25em solid var(--similar-error, currentColor); color: var(--similar-error, inherit); }
 @media (pointer: coarse) { .prompt, .hint { display: none; } }
 @media (pointer: fine) { .take { display: none; } }
 @media (prefers-reduced-motion: no-preference) { .grid img { transition: opacity .2s; } }

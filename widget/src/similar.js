@@ -27,50 +27,55 @@ const ATTRIBUTES = [...Object.keys(TARGETS), ...REQUESTED.slice(3), ...DRAWN, "n
 // Elements whose `data-track` is sent on interaction; of others it is sent when they appear.
 const CONTROLS = "form, a, button, input";
 
+// Sizes follow the page's text (em). Themes of Shopify and Magento have a root of 10 px, where what is in rem is too small to read.
 const STYLE = new CSSStyleSheet();
 STYLE.replaceSync(`
 :host {
-  --_gap: var(--similar-gap, 1rem);
-  --_width: var(--similar-item-width, clamp(9rem, 40vw, 13.5rem));
+  --_gap: var(--similar-gap, 1em);
+  --_width: var(--similar-item-width, clamp(9em, 40vw, 13.5em));
   --_ratio: var(--similar-image-ratio, 1);
   --_fit: var(--similar-image-fit, cover);
-  --_radius: var(--similar-radius, .75rem);
-  --_bleed: max(.25rem, var(--similar-bleed, 0px));
+  --_radius: var(--similar-radius, .75em);
+  --_bleed: max(.25em, var(--similar-bleed, 0px));
   --_accent: var(--similar-accent, currentColor);
   --_muted: var(--similar-muted, color-mix(in srgb, currentColor 68%, transparent));
   --_line: var(--similar-line, color-mix(in srgb, currentColor 22%, transparent));
   --_surface: var(--similar-surface, color-mix(in srgb, currentColor 7%, transparent));
+  --_touch: max(2.75em, 44px);
   display: block;
   line-height: 1.4;
 }
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before { box-sizing: border-box; }
-header { display: flex; align-items: center; justify-content: space-between; gap: var(--_gap); min-block-size: 2.75rem; margin-block-end: .75rem; }
-h2 { margin: 0; font: inherit; font-size: 1.375rem; font-weight: 650; line-height: 1.2; text-wrap: balance; }
-ul { list-style: none; margin: 0; padding: .25rem; }
+/* The list scrolls: its products are no reason for a column of the page's grid to grow. */
+section { display: grid; grid-template-columns: minmax(0, 1fr); }
+header { display: flex; align-items: center; justify-content: space-between; gap: var(--_gap); min-block-size: 44px; margin-block-end: .75em; }
+h2 { margin: 0; font: inherit; font-size: 1.375em; font-weight: 650; line-height: 1.2; text-wrap: balance; overflow-wrap: anywhere; }
+ul { list-style: none; margin: 0; padding: .25em; }
 .strip { display: flex; gap: var(--_gap); margin-inline: calc(-1 * var(--_bleed)); padding-inline: var(--_bleed); overflow-x: auto; overscroll-behavior-inline: contain; scroll-snap-type: inline proximity; scroll-padding-inline: var(--_bleed); scrollbar-width: none; }
-li { display: flex; flex-direction: column; justify-content: space-between; gap: .5rem; min-block-size: var(--similar-item-height, 0); }
+li { display: flex; flex-direction: column; justify-content: space-between; gap: .5em; min-block-size: var(--similar-item-height, 0); }
 .strip > li { flex: 0 0 var(--_width); scroll-snap-align: start; }
 a { display: block; position: relative; color: inherit; text-decoration: none; border-radius: var(--_radius); }
 a:hover .title { text-decoration: underline; text-underline-offset: .15em; }
 :focus-visible { outline: 2px solid var(--_accent); outline-offset: 2px; }
 .media { display: block; position: relative; aspect-ratio: var(--_ratio); overflow: hidden; border-radius: var(--_radius); background: var(--_surface); }
 img { position: absolute; inset: 0; inline-size: 100%; block-size: 100%; object-fit: var(--_fit); }
-.title { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; min-block-size: 2.8em; margin-block: .5rem .125rem; overflow-wrap: anywhere; }
+.title { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; min-block-size: 2.8em; margin-block: .5em .125em; overflow-wrap: anywhere; }
 .offer { display: flex; flex-wrap: wrap; gap: 0 .75em; min-block-size: 1.4em; }
-.brand { display: block; min-block-size: 1.4em; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; margin-block-start: .5rem; }
+.brand { display: block; min-block-size: 1.4em; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; margin-block-start: .5em; }
 .brand + .title { margin-block-start: 0; }
 .brand, .list-price { color: var(--_muted); }
 .price { font-weight: 650; font-variant-numeric: tabular-nums; }
-.out-of-stock { position: absolute; inset-block-start: .5rem; inset-inline-start: .5rem; max-inline-size: calc(100% - 1rem); padding: .125rem .5rem; border-radius: calc(var(--_radius) / 2); color: var(--similar-on-badge, CanvasText); background: var(--similar-badge, Canvas); font-size: .8125em; overflow-wrap: anywhere; }
+.out-of-stock { position: absolute; inset-block-start: .6em; inset-inline-start: .6em; max-inline-size: calc(100% - 1.2em); padding: .15em .6em; border-radius: calc(var(--_radius) / 2); color: var(--similar-on-badge, CanvasText); background: var(--similar-badge, Canvas); font-size: .8125em; overflow-wrap: anywhere; }
 .skeleton .title::before { content: ""; display: block; inline-size: 80%; block-size: .9em; margin-block: .25em; border-radius: 4px; background: var(--_surface); }
-button { font: inherit; color: inherit; background: none; border: 1px solid var(--_line); border-radius: 999px; min-block-size: 2.75rem; padding: .5rem 1.25rem; cursor: pointer; }
+button { font: inherit; color: inherit; background: none; border: 1px solid var(--_line); border-radius: 999px; min-block-size: var(--_touch); padding: .5em 1.25em; cursor: pointer; }
 button:hover { border-color: currentColor; }
-.controls { display: flex; margin-inline-start: auto; gap: .5rem; }
-.controls button { inline-size: 2.75rem; padding: 0; font-size: 1.25rem; line-height: 1; }
+.controls { display: flex; flex: none; margin-inline-start: auto; gap: .5em; }
+.controls button { inline-size: 44px; min-block-size: 44px; padding: 0; font-size: 1.25em; line-height: 1; }
 .controls [aria-disabled=true] { opacity: .35; cursor: default; border-color: var(--_line); }
-.room { min-block-size: 2.75rem; }
-@media (pointer: coarse) { .controls { display: none; } }
+.room { min-block-size: var(--_touch); }
+@media print { .strip { flex-wrap: wrap; } }
+@media (pointer: coarse), print { .controls { display: none; } }
 @media (prefers-reduced-motion: no-preference) {
   .strip { scroll-behavior: smooth; }
   .skeleton { animation: breathe 1.6s ease-in-out infinite alternate; }
@@ -83,7 +88,6 @@ export class Recommendations extends HTMLElement {
   #request = null;
   #unwatch = () => {};
   #reported = null;
-  #own = [];
   #transformItems = null;
   #renderItem = null;
 
@@ -104,10 +108,10 @@ export class Recommendations extends HTMLElement {
 
   /** The options of the client's functions that the attributes say. */
   get options() {
-    const options = { api: this.base, apiKey: this.getAttribute("api-key") || "" };
+    const options = { api: this.base, apiKey: this.getAttribute("api-key")?.trim() ?? "" };
     for (const name of PARAMETERS) {
-      const value = this.getAttribute(name);
-      if (value === null) continue;
+      const value = this.getAttribute(name)?.trim();
+      if (value === undefined) continue;
       const items = value.split(",").map((item) => item.trim());
       const option = name.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
       if (name === "attribute") {
@@ -141,8 +145,16 @@ export class Recommendations extends HTMLElement {
   /** Show the results that are there again. */
   redraw() {}
 
+  /** What the page says of its language, where it is one. */
   get language() {
-    return this.closest("[lang]")?.lang || undefined;
+    const given = this.closest("[lang]")?.lang || document.documentElement.lang;
+    try {
+      // Some themes write a locale: `pt_BR`.
+      return Intl.getCanonicalLocales(given.replaceAll("_", "-"))[0];
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return undefined;
+    }
   }
 
   text(name, texts = TEXTS) {
@@ -218,7 +230,8 @@ export class Recommendations extends HTMLElement {
 
   /** The list items of a response. The shop's own cards are in the page, where its style sheet applies. */
   cards(response) {
-    this.#own.splice(0).forEach((card) => card.remove());
+    // Also those of a copy: Turbo, carousels and prerenderers copy a page with the cards in it.
+    this.querySelectorAll(":scope > [slot^=item-]").forEach((card) => card.remove());
     const template = this.querySelector(":scope > template[slot=item]");
     return this.shown(response).map((result, index) => {
       const position = index + 1;
@@ -227,7 +240,6 @@ export class Recommendations extends HTMLElement {
       let card = item;
       if (own) {
         card = element("div", { slot: `item-${position}` }, own);
-        this.#own.push(card);
         this.append(card);
       }
       const href = safeHref(result.product.url, this.base).href ?? "";
@@ -378,7 +390,7 @@ class SimilarProducts extends Recommendations {
 
   /** The products that it is about, as the client's `similar` takes them. */
   get #seed() {
-    const [product, sku, skus] = ["product-id", "sku", "skus"].map((name) => this.getAttribute(name));
+    const [product, sku, skus] = ["product-id", "sku", "skus"].map((name) => this.getAttribute(name)?.trim());
     if (product) return { product };
     if (sku) return { sku };
     return skus ? { skus: skus.split(",").map((each) => each.trim()).filter(Boolean) } : null;
@@ -510,7 +522,8 @@ const tracked = new WeakSet();
 
 /** Add a strip to an element, once, and copy its attributes. */
 function mount(host) {
-  const strip = mounted.get(host) ?? document.createElement("similar-products");
+  // A copy of an element has a copy of its strip.
+  const strip = mounted.get(host) ?? host.querySelector(":scope > similar-products") ?? document.createElement("similar-products");
   for (const name of ATTRIBUTES) {
     const value = host.getAttribute(`data-${name}`);
     const target = TARGETS[name] ?? name;
@@ -533,8 +546,10 @@ function scan() {
   }
   document.querySelectorAll(HOSTS).forEach(mount);
   for (const host of document.querySelectorAll(`[data-track]:not(${CONTROLS})`)) {
-    if (!tracked.has(host)) trackDeclared(host);
+    // The mark is in copies of the page, too, which Turbo shows again when the visitor goes back.
+    if (!tracked.has(host) && !host.hasAttribute("data-tracked")) trackDeclared(host);
     tracked.add(host);
+    host.toggleAttribute("data-tracked", true);
   }
   if (document.querySelector("visual-search:not(:defined)")) import("./photo-search.js");
 }

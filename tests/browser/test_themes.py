@@ -1,0 +1,165 @@
+"""The widget in pages as the themes of shops make them: their layouts, roots, locales, spaces, and copies of what is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import Api, answer, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STRIP = "similar-products"
+# As Turbo does: a copy of the page is kept, and shown when the visitor goes back.
+SHOW_THE_COPY = """() => {
+  const copy = document.body.cloneNode(true);
+  document.body.replaceWith(document.createElement("body"));
+  setTimeout(() => document.body.replaceWith(copy));
+}"""
+
+
+@pytest.fixture
+def show(page: Page, shop_url: str, serve_page: Callable[[str], str], api: Api) -> Callable[..., Page]:
+    """Opens a page of a shop with the script, this style and this markup."""
+
+    def show(markup: str, style: str = "", lang: str = "en") -> Page:
+        page.goto(
+            serve_page(
+                f"""<!doctype html><html lang="{lang}"><title>Elsewhere</title><link rel="icon" href="data:,">
+                <style>{style}</style><script type="module" src="{shop_url}/widget/v1/similar.js"></script>{markup}"""
+            )
+        )
+        return page
+
+    return show
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "main { display: grid; grid-template-columns: 1fr 300px }",
+        "main { display: flex } main > * { flex: 1 }",
+        "main { display: flex; flex-direction: column; align-items: center }",
+        "main > div { float: left }",
+        "main { display: table; width: 100% } main > div { display: table-cell }",
+    ],
+)
+def test_a_strip_makes_no_layout_of_a_page_wider(show: Callable[..., Page], api: Api, style: str) -> None:
+    heading = "Das gefällt Ihnen auch"
+    page = show(f'<main><div><{STRIP} sku="1" heading="{heading}"></{STRIP}></div><aside>Price</aside></main>', style)
+    api.answers(answer(20))
+
+    expect(page.locator(f"{STRIP} a").first).to_be_visible()
+
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.locator(STRIP).evaluate("strip => strip.clientWidth") > 300
+
+
+def test_a_long_word_in_a_heading_makes_a_phone_s_page_no_wider(show: Callable[..., Page], api: Api) -> None:
+    page = show(f'<{STRIP} sku="1" heading="Donaudampfschifffahrtsgesellschaftsmützen"></{STRIP}>')
+    page.set_viewport_size({"width": 240, "height": 600})
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_the_strip_is_as_large_as_the_page_s_text_whatever_its_root_is(show: Callable[..., Page], api: Api) -> None:
+    # Of Shopify's Dawn and Magento's Luma.
+    page = show(f'<{STRIP} sku="1" heading="More"></{STRIP}>', "html { font-size: 62.5% } body { font-size: 1.6rem }")
+    page.set_viewport_size({"width": 800, "height": 600})
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+
+    expect(page.locator(f"{STRIP} h2")).to_have_css("font-size", "22px")
+    expect(page.locator(f"{STRIP} li").first).to_have_css("width", "216px")
+    expect(page.locator(f"{STRIP} button").first).to_have_css("width", "44px")
+    expect(page.locator(f"{STRIP} button").first).to_have_css("height", "44px")
+
+
+@pytest.mark.parametrize(
+    ("lang", "price", "label"),
+    [
+        ("de_DE", "11,50\N{NO-BREAK SPACE}€", "Weitere Produkte"),
+        ("x", "€11.50", "Next products"),
+        ("", "€11.50", "Next products"),
+    ],
+)
+def test_a_language_as_themes_write_it_is_understood(
+    show: Callable[..., Page], api: Api, lang: str, price: str, label: str
+) -> None:
+    page = show(f'<{STRIP} sku="1"></{STRIP}>', lang=lang)
+
+    expect(page.locator(f"{STRIP} .price").first).to_have_text(price)
+    expect(page.locator(f"{STRIP} button").nth(1)).to_have_attribute("aria-label", label)
+
+
+def test_a_strip_in_another_component_has_the_language_of_the_page(show: Callable[..., Page], api: Api) -> None:
+    page = show("<article></article>", lang="de")
+
+    page.locator("article").evaluate(
+        f"""(article) => article.attachShadow({{ mode: "open" }}).append(
+          Object.assign(document.createElement("{STRIP}"), {{ id: "strip" }}))"""
+    )
+    page.locator(STRIP).evaluate("strip => strip.setAttribute('sku', '1')")
+
+    expect(page.locator(f"{STRIP} .price").first).to_have_text("11,50\N{NO-BREAK SPACE}€")
+
+
+def test_spaces_that_a_template_leaves_round_values_do_not_count(show: Callable[..., Page], api: Api) -> None:
+    show(f'<{STRIP} sku="\n  MUG 17\n  " limit=" 4 " category=" home/mugs\n" api-key=" pk_1 "></{STRIP}>')
+
+    until_asked(api, 1)
+    (url,) = asked(api)
+    assert url.endswith("/api/products/by-sku/MUG%2017/similar?limit=4&collection=all&category=home%2Fmugs")
+
+
+def test_a_copy_of_a_page_has_each_strip_and_each_card_once(show: Callable[..., Page], api: Api) -> None:
+    page = show(
+        f"""<div data-similar-to="1" data-heading="More"></div>
+        <{STRIP} sku="2"><template slot="item"><article><a><slot name="title"></slot></a></article></template></{STRIP}>"""
+    )
+    expect(page.locator("article")).to_have_count(5)
+    expect(page.locator(f"{STRIP} .title")).to_have_count(5)
+
+    page.evaluate(SHOW_THE_COPY)
+
+    until_asked(api, 4)
+    expect(page.locator(STRIP)).to_have_count(2)
+    expect(page.locator(f"{STRIP} .title")).to_have_count(5)
+    expect(page.locator("article")).to_have_count(5)
+    expect(page.locator("article").last).to_be_visible()
+
+
+def test_a_purchase_is_counted_once_where_a_copy_of_the_page_is_shown(show: Callable[..., Page], api: Api) -> None:
+    sent: list[Any] = []
+
+    def respond(route: Route) -> None:
+        if route.request.method == "POST":
+            sent.extend(json.loads(route.request.post_data or "")["events"])
+        route.fulfill(status=202, json={"accepted": 1})
+
+    api.answer = respond
+    page = show('<p data-track="purchase" data-product="5">Thank you</p>')
+    until(page, lambda: sent)
+
+    page.evaluate(SHOW_THE_COPY)
+    expect(page.get_by_text("Thank you")).to_be_visible()
+    # Another, so that what the copy sent would have come before it.
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p data-track=purchase data-product=6>Thanks</p>')")
+
+    until(page, lambda: sent[-1]["product"] == 6)
+    assert [each["product"] for each in sent] == [5, 6]
+
+
+def asked(api: Api) -> list[str]:
+    """The requests for recommendations."""
+    return [url for url in api.asked if not urlsplit(url).path.endswith("/events")]
+
+
+def until_asked(api: Api, times: int) -> None:
+    """Wait for so many requests for recommendations."""
+    until(api.page, lambda: len(asked(api)) >= times)
