@@ -22,6 +22,7 @@ from catalog.photo_roles import find_roles, reconsider
 from catalog.transactions import file_was_written, lock_families
 from pictures.photos import Photo
 from product_files.product_data import ProductData, category_slug
+from product_files.values import rounded
 
 
 class SaveResult(StrEnum):
@@ -171,12 +172,13 @@ def _build_product(
     """
     if product is not None and product.merged_into_id is not None:
         return product, SaveResult.UNCHANGED, ()
+    currency = data.currency if product is None or fields is None or "currency" in fields else product.currency
     values: dict[str, Any] = {
         "title": data.title,
         "description": data.description,
         "brand": data.brand,
-        "price": data.price,
-        "list_price": data.list_price,
+        "price": data.price and rounded(data.price, currency),
+        "list_price": data.list_price and rounded(data.list_price, currency),
         "currency": data.currency,
         "available": data.available,
         "tags": list(data.tags),

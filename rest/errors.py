@@ -26,6 +26,13 @@ class ParameterError:
     detail: str
 
 
+class EncodedBody(Exception):
+    """A body is compressed, and not JSON as it is."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f"The body has Content-Encoding {encoding[:50]!r}: send it uncompressed")
+
+
 class IdempotencyKeyReused(Exception):
     """An Idempotency-Key was sent before, with another request."""
 

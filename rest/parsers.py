@@ -9,6 +9,8 @@ from typing import IO, Any, NoReturn
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from rest.errors import EncodedBody
+
 
 class JsonParser(BaseParser):
     """JSON in UTF-8, strictly; too deep nesting, on which Python's parser raises RecursionError, is malformed, too."""
@@ -19,11 +21,15 @@ class JsonParser(BaseParser):
         self,
         stream: IO[Any],
         media_type: str | None = None,  # noqa: ARG002
-        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
+        parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Parse the document. Raises ParseError."""
+        """Parse the document. Raises ParseError, and EncodedBody for a compressed one."""
+        encoding = parser_context["request"].headers.get("Content-Encoding", "") if parser_context else ""
+        if encoding and encoding.lower() != "identity":
+            raise EncodedBody(encoding)
         try:
-            return json.loads(stream.read().decode(), parse_constant=_refuse)
+            # With the byte order mark that programs of Windows write, or without it.
+            return json.loads(stream.read().decode("utf-8-sig"), parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             raise ParseError(f"The body is not JSON in UTF-8: {str(error)[:100]}") from error
 

@@ -19,7 +19,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import exceptions, serializers
 from rest_framework.views import APIView
 
-from rest.errors import IdempotencyKeyReused, InvalidParameters
+from rest.errors import EncodedBody, IdempotencyKeyReused, InvalidParameters
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -166,6 +166,7 @@ INVALID_PARAMETERS = ProblemType(
 KEY_REUSED = ProblemType(
     HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The Idempotency-Key belongs to another request"
 )
+ENCODED = ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 MALFORMED = ProblemType(HTTPStatus.BAD_REQUEST, "malformed", "Malformed request")
 REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, detail="The request was rejected.")
 NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, detail="No such URL.")
@@ -183,6 +184,7 @@ INTERNAL_ERROR = ProblemType(
 PROBLEM_TYPES: ProblemTypes = {
     InvalidParameters: INVALID_PARAMETERS,
     IdempotencyKeyReused: KEY_REUSED,
+    EncodedBody: ENCODED,
     RequestDataTooBig: TOO_LARGE,
     TooManyFilesSent: MALFORMED,
     UnreadablePostError: MALFORMED,

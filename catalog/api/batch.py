@@ -53,7 +53,7 @@ _RESULTS = {
         {
             "sku": "MUG-18",
             "status": "error",
-            "errors": [{"parameter": "available", "detail": "should be a valid boolean"}],
+            "errors": [{"parameter": "available", "detail": "must be true or false"}],
         },
         {
             "sku": "MUG-99",

@@ -38,7 +38,8 @@ _MAX_VALUE = 5000
 _MAX_NUMBER = 2**53 - 1
 _TEXT_SCHEMA = {"type": "string", "maxLength": _MAX_VALUE, "pattern": r"^[^\x00]*$"}
 _PRICE = Product._meta.get_field("price")
-_PRICE_PATTERN = rf"^[0-9]{{1,{_PRICE.max_digits - _PRICE.decimal_places}}}(\.[0-9]{{1,{_PRICE.decimal_places}}})?$"
+# Databases of shops have up to ten decimals: 24.0000. What cannot be paid is rounded.
+_PRICE_PATTERN = rf"^[0-9]{{1,{_PRICE.max_digits - _PRICE.decimal_places}}}(\.[0-9]{{1,10}})?$"
 _MAX_PRICE = 10 ** (_PRICE.max_digits - _PRICE.decimal_places) - 1
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 _LINE = rf"^[^{_CONTROL}]*$"
@@ -56,16 +57,23 @@ def _length(field: str) -> int:
 
 
 def _price(value: Any) -> Any:
-    """Read a number, rounded because computers have no 0.1, or an exact text."""
+    """Read a number or a text; the catalogue rounds it."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_PRICE:
-        return round(Decimal(str(value)), _PRICE.decimal_places)
-    if not isinstance(value, str) or not re.fullmatch(_PRICE_PATTERN[1:-1], value):
+        return Decimal(str(value))
+    if not isinstance(value, str) or not re.fullmatch(_PRICE_PATTERN[1:-1], value) or Decimal(value) > _MAX_PRICE:
         raise _no_price()
     return Decimal(value)
 
 
 def _no_price() -> PydanticCustomError:
     return PydanticCustomError("price", f"must be a price such as 12 or 12.50, of at most {_MAX_PRICE}")
+
+
+def _currency(value: Any) -> Any:
+    """Take a code in small letters, too, as systems of payment write it."""
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z]{3}", value):
+        raise PydanticCustomError("currency", "must be a code of ISO 4217 such as EUR")
+    return value.upper()
 
 
 def _attribute_value(value: Any) -> Any:
@@ -146,9 +154,9 @@ class _Details(BaseModel):
     brand: Annotated[Line, Field(max_length=_length("brand"))] = Field(default="", description="Brand.")
     price: Price | None = Field(default=None, description="Price; null if it is unknown.", examples=["14.50"])
     list_price: Price | None = Field(default=None, description="The price before a reduction; null without one.")
-    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] = Field(
-        default=DEFAULT_CURRENCY, description="ISO 4217."
-    )
+    currency: Annotated[
+        str, BeforeValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"})
+    ] = Field(default=DEFAULT_CURRENCY, description="ISO 4217.")
     available: bool = Field(default=True, description="Whether it is in stock.")
     active: bool = Field(
         default=True, description="Whether it is shown; inactive products are in no list or recommendation."
@@ -360,6 +368,15 @@ def _errors(error: ValidationError, model: type[BaseModel]) -> list[ParameterErr
     return list(found.values())
 
 
+# Pydantic names the types of Python.
+_TYPES = {
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+}
+
+
 def _message(detail: Any, model: type[BaseModel]) -> str:
     match detail["type"]:
         case "extra_forbidden":
@@ -370,6 +387,8 @@ def _message(detail: Any, model: type[BaseModel]) -> str:
             return "is no JSON object"
         case "string_pattern_mismatch":
             return "is empty, or has characters that it cannot have"
+        case name if name in _TYPES:
+            return _TYPES[name]
     # "Input should be ..." and "List should have ..." are pydantic's words.
     return str(re.sub(r"^(Input|List|Dictionary|String|Value) ", "", detail["msg"]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import ipaddress
 import json
 from collections.abc import Iterator
@@ -170,6 +171,55 @@ class TestPut:
         }  # fmt: skip
         assert not Product.objects.exists()
         assert not Category.objects.exists()
+
+    def test_says_of_each_value_what_it_has_to_be(self, api: Client) -> None:
+        document = {
+            "title": 5, "available": "yes", "tags": "a, b", "attributes": [{"name": "colour"}], "currency": "euro",
+        }  # fmt: skip
+        errors = problem(send(api, "put", MUG, document), 400)["errors"]
+
+        assert {error["parameter"]: error["detail"] for error in errors} == {
+            "title": "must be a text",
+            "available": "must be true or false",
+            "tags": "must be a list",
+            "attributes": "must be an object",
+            "currency": "must be a code of ISO 4217 such as EUR",
+        }
+
+    def test_takes_the_code_of_a_currency_in_small_letters(self, api: Client) -> None:
+        send(api, "put", MUG, {"title": "Mug", "price": "14.50", "currency": "chf"})
+
+        assert Product.objects.get().currency == "CHF"
+
+    @pytest.mark.parametrize(
+        ("price", "currency", "stored"),
+        [("14.505", "EUR", "14.51"), (14.505, "EUR", "14.51"), ("24.0000", "EUR", "24.00"), ("4.125", "KWD", "4.125")],
+    )
+    def test_rounds_a_price_as_an_import_does(self, api: Client, price: Any, currency: str, stored: str) -> None:
+        response = send(api, "put", MUG, {"title": "Mug", "price": price, "list_price": price, "currency": currency})
+
+        assert (response.json()["price"], response.json()["list_price"]) == (stored, stored)
+        send(api, "patch", MUG, {"price": "1.005" if currency == "EUR" else "1.0055"})
+        assert Product.objects.get().price == (Decimal("1.01") if currency == "EUR" else Decimal("1.006"))
+
+    @pytest.mark.parametrize("price", ["9999999999.9999", 9999999999.9999, "-1", "1e2", "14,50"])
+    def test_refuses_a_price_that_is_none(self, api: Client, price: Any) -> None:
+        assert wrong_parameters(send(api, "put", MUG, {"title": "Mug", "price": price})) == ["price"]
+
+    def test_takes_json_with_a_byte_order_mark(self, api: Client) -> None:
+        body = '{"title": "Grüner Becher"}'.encode("utf-8-sig")
+
+        assert api.put(MUG, body, content_type="application/json").json()["title"] == "Grüner Becher"
+
+    def test_says_that_a_body_is_compressed(self, api: Client) -> None:
+        body = gzip.compress(b'{"title": "Mug"}')
+        response = api.put(MUG, body, content_type="application/json", headers={"Content-Encoding": "gzip"})
+
+        assert "Content-Encoding 'gzip': send it uncompressed" in problem(response, 415)["detail"]
+        same = api.put(
+            MUG, b'{"title": "Mug"}', content_type="application/json", headers={"Content-Encoding": "identity"}
+        )
+        assert same.status_code == 201
 
     def test_reports_photos_that_are_none(self, api: Client, server: PhotoServer) -> None:
         form = {"title": "Mug", "photos": [photo(RED), photo(b"no photo")], "logo": photo(RED)}

@@ -72,7 +72,9 @@ class TestFields:
     def test_a_price_has_the_decimals_of_its_currency(
         self, admin: Client, price: str, currency: str, shown: str, step: str
     ) -> None:
-        product = stock(photos=0, price=price, list_price=Decimal(price), currency=currency)
+        product = stock(photos=0, currency=currency)
+        # Also of a product that was saved before prices were rounded.
+        Product.objects.filter(pk=product.pk).update(price=price, list_price=price)
         page = admin.get(change_page(product)).content.decode()
         for name in ("price", "list_price"):
             (field,) = re.findall(rf'<input type="number" name="{name}"[^>]*>', page)
