@@ -1,4 +1,4 @@
-"""System checks: the addresses in answers are right."""
+"""System checks: the addresses in answers are right, and names of settings are spelt right."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
+
+from lookalike import environment
 
 
 def check_addresses(**_: Any) -> list[CheckMessage]:
@@ -24,6 +26,19 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_names(**_: Any) -> list[CheckMessage]:
+    """A name of the `.env` file that is nearly that of a variable is a mistake: it sets nothing."""
+    return [
+        checks.Warning(
+            f"{name} in the .env file is no setting of Lookalike, and sets nothing.",
+            hint=f"If it is to be {near}, rename it.",
+            id="lookalike.W002",
+        )
+        for name, near in environment.misspelt()
+    ]
+
+
 def register_checks() -> None:
     """Register them; called once, when the apps are loaded."""
     checks.register(check_addresses)
+    checks.register(check_names)

@@ -19,8 +19,8 @@ _MISSING = ("no such table", "no such column", "does not exist")
 def execute(argv: Sequence[str]) -> None:
     """Execute a command of `manage.py`.
 
-    What is wrong outside, with the database, a file, the index or the disk, is one line on the standard error and exit status 1;
-    with `--traceback` the traceback is printed, too. Errors of the program itself have theirs.
+    What is wrong outside, with the settings, the database, a file, the index or the disk, is said on the standard error, and exit
+    status is 1; with `--traceback` the traceback is printed, too. Errors of the program itself have theirs.
 
     Args:
         argv: the words of the command line, the program first.
@@ -62,7 +62,9 @@ def _message(error: Exception, *, is_job: bool) -> str | None:
     # Settings may be what is wrong, and these need them.
     from django.core.exceptions import ImproperlyConfigured
 
-    if isinstance(error, ImproperlyConfigured | CommandError):
+    if isinstance(error, ImproperlyConfigured):
+        return f"the settings cannot be used:\n{error}"
+    if isinstance(error, CommandError):
         return None
     from django.conf import settings
     from django.db import DatabaseError, InterfaceError

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,7 +29,6 @@ from pydantic import (
     IPvAnyNetwork,
     NonNegativeInt,
     PositiveInt,
-    StringConstraints,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -45,9 +45,17 @@ LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pl", "ja")
 # What text of the brand's colour stands on: the storefront's surface, and the darkest and the lightest of the admin.
 LIGHT_GROUNDS = ("#f1ede7", "#ffffff")
 DARK_GROUNDS = ("#262320", "#1f2937")
+# What PRODUCT_URL may name.
+_IN_PRODUCT_URLS = {"id", "slug", "sku"}
 _COLOUR = re.compile(r"#[0-9a-f]{6}\Z")
 
 _DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
+# With the byte order mark that editors of Windows write, or without it.
+_ENV_ENCODING = "utf-8-sig"
+# A line of a `.env` file, as django-environ reads it.
+_VARIABLE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=(.*)\Z")
+# How alike a misspelt name is, of 1.
+_NEARLY = 0.85
 # The parts of OpenTelemetry that `lookalike.tracing` imports.
 _TRACING = ("sdk", "exporter.otlp.proto.http", *(f"instrumentation.{name}" for name in ("celery", "django", "psycopg")))
 
@@ -101,12 +109,55 @@ def _host_and_port(value: object) -> object:
 
 def _database_url(url: str) -> str:
     """Check the scheme. The message leaves out the URL, which may contain a password."""
-    scheme = url.partition(":")[0]
-    if scheme not in _DATABASE_SCHEMES:
-        raise ValueError(
-            f"starts with {scheme!r}: use postgres://user:password@host:5432/name or sqlite:///absolute/path"
-        )
+    scheme, has_scheme, _ = url.partition("://")
+    if has_scheme and scheme in _DATABASE_SCHEMES:
+        return url
+    says = f"starts with {scheme!r}" if has_scheme else "has no scheme"
+    raise ValueError(f"{says}: use postgres://user:password@host:5432/name or sqlite:///absolute/path")
+
+
+def _redis_url(url: str) -> str:
+    """Check the scheme. The message leaves out the URL, which may contain a password."""
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("has no scheme of Redis: use redis://127.0.0.1:6379/0, or rediss:// for TLS")
     return url
+
+
+def _broker_url(url: str) -> str:
+    """Check that there is a scheme, without the URL in the message."""
+    if url and "://" not in url:
+        raise ValueError("has no scheme: use redis://127.0.0.1:6379/0 or amqp://user:password@127.0.0.1:5672//")
+    return url
+
+
+def _folder(value: object) -> object:
+    """The path of a folder or file: one that is not absolute is below the project's folder, whatever the current one is."""
+    if isinstance(value, str) and not value.strip():
+        raise PydanticCustomError("path", "should be a path like /srv/lookalike")
+    return BASE_DIR / Path(str(value)).expanduser()
+
+
+def _host(name: str) -> str:
+    """Check a host's name as Django compares it, which is neither an address nor has a port."""
+    if "/" in name or re.fullmatch(r"[^:]*:[0-9]*|\[.*\]:[0-9]*", name):
+        raise PydanticCustomError("host", "should be the name of a host like shop.example, without https:// and port")
+    return name
+
+
+def _widget_key(key: str) -> str:
+    """Check that it is a key that visitors may read. The message leaves it out."""
+    if key and not key.startswith("pk_"):
+        raise ValueError(
+            "is no publishable key (pk_...): visitors can read it in the pages, so it must not be a secret one"
+        )
+    return key
+
+
+def _currency(code: str) -> str:
+    """Check the code of a currency."""
+    if code and not re.fullmatch("[A-Za-z]{3}", code):
+        raise PydanticCustomError("currency", "should be a code of ISO 4217 like EUR")
+    return code.upper()
 
 
 def _public_url(url: str) -> str:
@@ -172,7 +223,12 @@ def _product_url(template: str) -> str:
     """Check the template of a product's page: a URL, or a path from the root."""
     if template and not template.startswith(("http://", "https://", "/")):
         raise PydanticCustomError(
-            "template", "should be a URL like https://shop.example/p/{{sku}}, or a path like /p/{{sku}}"
+            "template", "should be a URL like https://shop.example/p/{sku}, or a path like /p/{sku}"
+        )
+    names = re.findall(r"\{(.*?)\}", template)
+    if template and (not names or {*names} - _IN_PRODUCT_URLS):
+        raise PydanticCustomError(
+            "template", "should name the product by {id}, {slug} or {sku}, and has no other braces"
         )
     return template
 
@@ -245,6 +301,7 @@ def _if_debug(debug: Any, production: Any) -> Any:
 Bool = Annotated[bool, BeforeValidator(_boolean)]
 CommaSeparated = BeforeValidator(_split)
 Port = Annotated[int, Field(gt=0, lt=65536)]
+Folder = Annotated[Path, BeforeValidator(_folder)]
 Quantization = Annotated[Literal["int8"] | None, BeforeValidator(_empty_is_none)]
 Unset = BeforeValidator(_empty_is_none)
 
@@ -256,7 +313,11 @@ class Environment(BaseModel):
 
     DEBUG: Bool = False
     SECRET_KEY: str = _if_debug("not-secret-for-development-only", "")
-    ALLOWED_HOSTS: Annotated[list[str], CommaSeparated] = ["localhost", "127.0.0.1", "[::1]"]
+    ALLOWED_HOSTS: Annotated[list[Annotated[str, AfterValidator(_host)]], CommaSeparated] = [
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+    ]
     CSRF_TRUSTED_ORIGINS: Annotated[list[str], CommaSeparated] = []
     HTTPS: Bool = False
     BEHIND_TLS_PROXY: Bool = False
@@ -269,7 +330,7 @@ class Environment(BaseModel):
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     LOG_FORMAT: Literal["plain", "json"] = _if_debug("plain", "json")
 
-    DATA_DIR: Path = BASE_DIR / "var"
+    DATA_DIR: Folder = BASE_DIR / "var"
     DATABASE_URL: Annotated[str, AfterValidator(_database_url)] = Field(
         default_factory=lambda values: f"sqlite:///{values['DATA_DIR'] / 'lookalike.sqlite3'}"
     )
@@ -282,13 +343,15 @@ class Environment(BaseModel):
     STORAGE_PHOTOS_URL: Annotated[str, AfterValidator(_http_url)] = ""
     STORAGE_SIGNED_ENDPOINT_URL: Annotated[str, AfterValidator(_http_url)] = ""
     STORAGE_SIGNED_URL_S: Annotated[int, Field(ge=60, le=7 * 24 * 3600)] = 3600
-    STORAGE_CACHE_DIR: Path = Field(default_factory=lambda values: values["DATA_DIR"] / "cache")
+    STORAGE_CACHE_DIR: Folder = Field(default_factory=lambda values: values["DATA_DIR"] / "cache")
     STORAGE_CACHE_MAX_BYTES: PositiveInt = 10 * 1024**3
-    REDIS_URL: str = ""
-    CELERY_BROKER_URL: str = Field(default_factory=lambda values: values["REDIS_URL"])
+    REDIS_URL: Annotated[str, AfterValidator(_redis_url)] = ""
+    CELERY_BROKER_URL: Annotated[str, AfterValidator(_broker_url)] = Field(
+        default_factory=lambda values: values["REDIS_URL"]
+    )
     MESSAGE_LOST_AFTER_S: PositiveInt = 120
 
-    TEXT_SYNONYMS: Annotated[Path | None, Unset] = None
+    TEXT_SYNONYMS: Annotated[Folder | None, Unset] = None
     INDEX_QUANTIZATION: Quantization = None
     QDRANT_URL: str = ""
     FAISS_INDEX: Annotated[Literal["flat", "hnsw", "ivf_pq"] | None, Unset, AfterValidator(_check_faiss)] = None
@@ -309,9 +372,9 @@ class Environment(BaseModel):
     QDRANT_EF: Annotated[PositiveInt | None, Unset] = None
 
     DEFAULT_ENCODER: str = "bundled"
-    ENCODERS_ROOT: Path = Field(default_factory=lambda values: values["DATA_DIR"] / "encoders")
+    ENCODERS_ROOT: Folder = Field(default_factory=lambda values: values["DATA_DIR"] / "encoders")
     ENCODER_THREADS: PositiveInt = os.cpu_count() or 1
-    REAL_DATA: Annotated[Path | None, Unset] = None
+    REAL_DATA: Annotated[Folder | None, Unset] = None
     BACKBONES: Annotated[dict[str, str], BeforeValidator(_split_pairs)] = {}
 
     API_READS: Literal["open", "keys"] = "open"
@@ -319,7 +382,7 @@ class Environment(BaseModel):
     API_REQUESTS_PER_MINUTE: NonNegativeInt = _if_debug(0, 600)
     KEY_REQUESTS_PER_MINUTE: NonNegativeInt = _if_debug(0, 6000)
     IDEMPOTENCY_KEEP_HOURS: PositiveInt = 24
-    WIDGET_API_KEY: str = ""
+    WIDGET_API_KEY: Annotated[str, AfterValidator(_widget_key)] = ""
     LOGIN_FAILURES: PositiveInt = 5
     LOGIN_ADDRESS_FAILURES: PositiveInt = 50
     LOGIN_LOCKED_MINUTES: PositiveInt = 15
@@ -335,7 +398,7 @@ class Environment(BaseModel):
     EVENTS_MAX_ROWS_AN_HOUR: PositiveInt = 200_000
     EVENTS_ADDRESS_MAX_BYTES_A_DAY: PositiveInt = 12 * 1024**2
 
-    UPLOADS_ROOT: Path = Field(default_factory=lambda values: values["DATA_DIR"] / "uploads")
+    UPLOADS_ROOT: Folder = Field(default_factory=lambda values: values["DATA_DIR"] / "uploads")
     TRAIN_ARCHIVE_MAX_BYTES: PositiveInt = 2 * 1024**3
     IMPORT_MAX_BYTES: PositiveInt = 2 * 1024**3
     IMPORT_UPLOAD_KEEP_HOURS: PositiveInt = 24
@@ -360,7 +423,7 @@ class Environment(BaseModel):
     PRODUCT_URL: Annotated[str, AfterValidator(_product_url)] = ""
     TIME_ZONE: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     LANGUAGE_CODE: Annotated[str, AfterValidator(_language_code)] = "en"
-    SHOP_CURRENCY: Annotated[str, StringConstraints(pattern="^([A-Z]{3})?$")] = ""
+    SHOP_CURRENCY: Annotated[str, AfterValidator(_currency)] = ""
     SHOP_SUBSTITUTES: Bool = False
     BRAND_COLOUR: Annotated[str, AfterValidator(_light_brand_colour)] = ""
     BRAND_COLOUR_DARK: Annotated[str, AfterValidator(_dark_brand_colour), Field(validate_default=True)] = ""
@@ -417,13 +480,52 @@ def read() -> Environment:
         raise ImproperlyConfigured("\n".join(_messages(error))) from None
 
 
-def _read_env_file() -> None:
+def misspelt() -> list[tuple[str, str]]:
+    """Names in the `.env` file that no variable has, and that are nearly those of one.
+
+    Returns:
+        Each name with the variable that it is near to. Other names may be there for other programs.
+    """
+    known = [*Environment.model_fields, *(f"{name}_FILE" for name in Environment.model_fields)]
+    found = []
+    for name, _ in _lines_of_env_file():
+        if name not in known and (near := get_close_matches(name.upper(), known, n=1, cutoff=_NEARLY)):
+            found.append((name, near[0]))
+    return found
+
+
+def _env_file() -> Path:
     named = environ.Env().str("ENV_FILE", default="")
     if named and not Path(named).exists():
         raise ImproperlyConfigured(f"ENV_FILE='{named}': there is no such file")
-    path = Path(named or BASE_DIR / ".env")
-    if path.exists():
-        environ.Env.read_env(path)
+    return Path(named or BASE_DIR / ".env")
+
+
+def _lines_of_env_file() -> list[tuple[str, str]]:
+    """Names and texts of the `.env` file's lines. A line that is neither a variable nor a comment is refused."""
+    path = _env_file()
+    if not path.exists():
+        return []
+    try:
+        text = path.read_text(encoding=_ENV_ENCODING)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{path} cannot be read: {error}") from error
+    lines, wrong = [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if found := _VARIABLE.match(line):
+            lines.append((found[1], found[2]))
+        elif line.strip() and not line.lstrip().startswith("#"):
+            wrong.append(
+                f"{path}, line {number}: {line.partition('=')[0].strip()[:50]!r} is no NAME=value, without spaces round the ="
+            )
+    if wrong:
+        raise ImproperlyConfigured("\n".join(wrong))
+    return lines
+
+
+def _read_env_file() -> None:
+    if _lines_of_env_file():
+        environ.Env.read_env(_env_file(), encoding=_ENV_ENCODING)
 
 
 class _Variables(FileAwareMapping):  # type: ignore[misc]  # django-environ carries no types

@@ -58,12 +58,47 @@ def site(tmp_path: Path) -> Site:
         ("TIME_ZONE", "Berlin", "TIME_ZONE='Berlin' should be the name of a time zone like Europe/Berlin"),
         ("LANGUAGE_CODE", "klingon", "LANGUAGE_CODE='klingon' should be the code of a language like de"),
         ("TRAIN_ARCHIVE_MAX_BYTES", "2GB", "TRAIN_ARCHIVE_MAX_BYTES='2GB' should be a valid integer"),
+        ("DATABASE_URL", "sqlite", "DATABASE_URL has no scheme: use postgres://"),
+        ("DATABASE_URL", "sqlite:////proc/nowhere/shop.sqlite3", "the folder of the database cannot be made"),
+        ("DATA_DIR", " ", "DATA_DIR=' ' should be a path"),
+        ("REDIS_URL", "127.0.0.1:6379", "REDIS_URL has no scheme of Redis: use redis://127.0.0.1:6379/0"),
+        ("CELERY_BROKER_URL", "rabbit:5672", "CELERY_BROKER_URL has no scheme"),
+        ("ALLOWED_HOSTS", "https://shop.example", "ALLOWED_HOSTS='https://shop.example' should be the name of a host"),
+        ("ALLOWED_HOSTS", "shop.example:8000", "ALLOWED_HOSTS='shop.example:8000' should be the name of a host"),
+        ("WIDGET_API_KEY", "sk_secret", "WIDGET_API_KEY is no publishable key (pk_...)"),
+        ("SHOP_CURRENCY", "euro", "SHOP_CURRENCY='euro' should be a code of ISO 4217 like EUR"),
+        ("PRODUCT_URL", "https://shop.example/p/{handle}", "should name the product by {id}, {slug} or {sku}"),
+        ("PRODUCT_URL", "https://shop.example/p/", "should name the product by {id}, {slug} or {sku}"),
     ],
 )
 def test_an_unusable_value_is_refused_with_what_is_allowed(site, variable, value, message):
     failed = site.manage("check", check=False, **{"QDRANT_URL": "http://127.0.0.1:6333", variable: value})
     assert failed.returncode != 0
     assert message in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert "sk_secret" not in failed.stderr
+
+
+def test_with_traceback_an_unusable_value_has_one(site):
+    assert "Traceback" in site.manage("check", "--traceback", check=False, DEBUG="maybe").stderr
+
+
+def test_a_path_is_below_the_folder_of_the_project_whatever_the_current_folder_is(site):
+    show = (
+        "from django.conf import settings; print(settings.DATA_DIR, settings.ENCODERS_ROOT, settings.SHOP_CURRENCY,"
+        " settings.ALLOWED_HOSTS)"
+    )
+    hosts = {"ALLOWED_HOSTS": "*, .shop.example, [::1], fd00::1, 10.0.0.1"}
+    result = site.run(
+        "-c", show, **hosts, DATA_DIR="build/../var", ENCODERS_ROOT="~/encoders", SHOP_CURRENCY="chf",
+        HOME=str(site.folder), DJANGO_SETTINGS_MODULE="lookalike.settings",
+    )  # fmt: skip
+    assert result.stdout.split(maxsplit=3) == [
+        f"{environment.BASE_DIR}/build/../var",
+        f"{site.folder}/encoders",
+        "CHF",
+        "['*', '.shop.example', '[::1]', 'fd00::1', '10.0.0.1']\n",
+    ]
 
 
 def test_a_secret_key_that_can_be_guessed_is_refused_in_production(site):
@@ -88,6 +123,40 @@ def test_another_file_than_env_can_be_named(site, tmp_path):
     file.write_text("FETCH_THREADS=none\n")
     assert "FETCH_THREADS='none'" in site.manage("check", check=False, ENV_FILE=str(file)).stderr
     assert "there is no such file" in site.manage("check", check=False, ENV_FILE=str(tmp_path / "missing")).stderr
+
+
+def test_a_line_of_the_file_that_sets_nothing_is_refused(site, tmp_path):
+    file = tmp_path / "shop.env"
+    file.write_text("\ufeff# Of the shop\nDEBUG=true\n\nSECRET_KEY = s3cret\n", encoding="utf-8")
+
+    failed = site.manage("check", check=False, ENV_FILE=str(file))
+
+    assert f"{file}, line 4: 'SECRET_KEY' is no NAME=value, without spaces round the =" in failed.stderr
+    assert "s3cret" not in failed.stderr
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(site, tmp_path):
+    file = tmp_path / "shop.env"
+    file.write_text("FETCH_THREADS=none\n", encoding="utf-8-sig")
+    assert "FETCH_THREADS='none'" in site.manage("check", check=False, ENV_FILE=str(file)).stderr
+
+
+def test_a_file_that_cannot_be_read_is_named(site, tmp_path):
+    file = tmp_path / "shop.env"
+    file.write_bytes("# für\n".encode("latin-1"))
+    assert f"{file} cannot be read" in site.manage("check", check=False, ENV_FILE=str(file)).stderr
+
+
+def test_a_misspelt_name_in_the_file_is_warned_of(site, tmp_path):
+    file = tmp_path / "shop.env"
+    file.write_text("DEBUG=true\nALOWED_HOSTS=shop.example\nredis_url=redis://127.0.0.1\nPOSTGRES_PASSWORD=x\nPORT=1\n")
+
+    warned = site.manage("check", ENV_FILE=str(file)).stderr
+
+    assert "ALOWED_HOSTS in the .env file is no setting of Lookalike" in warned
+    assert "If it is to be ALLOWED_HOSTS, rename it." in warned
+    assert "If it is to be REDIS_URL, rename it." in warned
+    assert warned.count("is no setting of Lookalike") == 2
 
 
 def test_the_example_lists_every_variable():
