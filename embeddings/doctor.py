@@ -21,7 +21,7 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from catalog.models import Product, ProductImage
-from embeddings.errors import UnknownCollection
+from embeddings.errors import NoActiveVersion
 from embeddings.label_noise import judge_labels
 from embeddings.models import Collection, Diagnosis, EncoderVersion, ImageEmbedding
 from jobs.progress import ProgressCallback, StageProgress
@@ -122,11 +122,11 @@ def examine(on_progress: ProgressCallback) -> DoctorReport:
         What was found.
 
     Raises:
-        UnknownCollection: the collection `all` has no active encoder version.
+        NoActiveVersion: the collection `all` has none.
     """
     collection = Collection.objects.filter(slug=COLLECTION).select_related("active_version__collection").first()
     if collection is None or collection.active_version is None:
-        raise UnknownCollection(f"the collection {COLLECTION!r} has no active encoder version")
+        raise NoActiveVersion(COLLECTION)
     with tempfile.TemporaryDirectory(prefix="doctor-") as folder:
         catalogue = _read(collection.active_version, Path(folder) / "vectors", on_progress)
         found = [

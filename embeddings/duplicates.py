@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from catalog.duplicates import MatchEvidence, PairChanges, store_search_result
 from catalog.models import DuplicatePair, ProductImage
 from embeddings.duplicates_by_text import pairs_by_text
-from embeddings.errors import UnknownCollection
+from embeddings.errors import NoActiveVersion
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from jobs.progress import ProgressCallback, StageProgress
 from pictures.perceptual_hash import MIRROR
@@ -106,7 +106,7 @@ def find_duplicates(on_progress: ProgressCallback) -> SearchReport:
         What was found.
 
     Raises:
-        UnknownCollection: the collection `all` has no active encoder version.
+        NoActiveVersion: the collection `all` has none.
     """
     version = _live_version()
     unreadable = _hash_photos(on_progress)
@@ -129,7 +129,7 @@ def find_duplicates(on_progress: ProgressCallback) -> SearchReport:
 def _live_version() -> EncoderVersion:
     collection = Collection.objects.filter(slug=COLLECTION).select_related("active_version").first()
     if collection is None or collection.active_version is None:
-        raise UnknownCollection(f"the collection {COLLECTION!r} has no active encoder version")
+        raise NoActiveVersion(COLLECTION)
     return collection.active_version
 
 

@@ -58,6 +58,13 @@ class UnknownCollection(EmbeddingsError):
         return cls(f"there is no collection {slug!r}; there is: {', '.join(known) or 'none yet'}")
 
 
+class NoActiveVersion(UnknownCollection):
+    """A collection has no encoder version that answers its queries."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"the collection {slug!r} has no active encoder version")
+
+
 class InvalidCoverage(EmbeddingsError):
     """A collection cannot cover that."""
 

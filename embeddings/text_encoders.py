@@ -6,7 +6,7 @@ from pathlib import Path
 
 from embeddings.backends import get_text_encoder
 from embeddings.encoders.text import PREFIX, fingerprint_of, name_of
-from embeddings.errors import EncoderUnavailable, UnknownCollection
+from embeddings.errors import EncoderUnavailable, NoActiveVersion
 from embeddings.generations import build_generation
 from embeddings.models import Collection
 from embeddings.selectors import clear_live_collection_cache
@@ -56,7 +56,7 @@ def use_text_encoder(collection: Collection, name: str, on_progress: ProgressCal
         How many texts the new index has.
 
     Raises:
-        UnknownCollection: the collection has no active version.
+        NoActiveVersion: the collection has none.
         EncoderUnavailable: there is no such text encoder, or it cannot be loaded.
         EncoderMismatch: its files were replaced.
         BuildOvertaken: another process has begun to build the same version meanwhile.
@@ -64,7 +64,7 @@ def use_text_encoder(collection: Collection, name: str, on_progress: ProgressCal
     """
     version = collection.active_version
     if version is None:
-        raise UnknownCollection(f"{collection.slug} has no active encoder version")
+        raise NoActiveVersion(collection.slug)
     if name:
         if name not in known_text_encoders():
             known = ", ".join(known_text_encoders()) or "none"

@@ -23,6 +23,7 @@ from embeddings.coverage import set_coverage
 from embeddings.errors import (
     EmbeddingsError,
     EncoderUnavailable,
+    NoActiveVersion,
     NothingToRollBackTo,
     UnknownCollection,
     UnusablePhotos,
@@ -152,6 +153,24 @@ def find_collection(slug: str) -> Collection:
     if collection is None:
         raise UnknownCollection.named(slug, Collection.objects.values_list("slug", flat=True))
     return collection
+
+
+def active_version_of(slug: str) -> EncoderVersion:
+    """Get the version that answers the queries of a collection.
+
+    Args:
+        slug: of the collection.
+
+    Returns:
+        The active version.
+
+    Raises:
+        UnknownCollection: there is no such collection, or it has none (NoActiveVersion).
+    """
+    version = find_collection(slug).active_version
+    if version is None:
+        raise NoActiveVersion(slug)
+    return version
 
 
 @transaction.atomic

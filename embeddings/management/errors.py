@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 from embeddings.errors import (
     EncoderMismatch,
     IndexMismatch,
+    NoActiveVersion,
     NoFormerRanker,
     NoTextEncoder,
     NothingToRollBackTo,
@@ -51,4 +52,6 @@ def _remedy(error: Exception) -> str:
             return "manage.py activate_encoder activates any version"
         case UnknownCollection() if not Collection.objects.filter(active_version__isnull=False).exists():
             return "run manage.py migrate"
+        case NoActiveVersion():
+            return "manage.py activate_encoder activates one"
     return ""

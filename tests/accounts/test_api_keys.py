@@ -419,12 +419,12 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
-            (["create", "x", "--may", "train"], "Publishable keys are read-only"),
             (["create", "x", "--secret", "--origin", "https://shop.example"], "not used in pages"),
             (["create", "x", "--origin", "shop.example/path"], "is not an origin"),
             (["create", "x", "--origin", "https://shop.example:443"], "leave it out"),
             (["create", "x", "--origin", "http://[::1]:80"], "leave it out"),
             (["create", "x", "--days", "999999999"], "more than 36,500"),
+            (["create", "x", "--may", "train"], "--may needs --secret"),
             (["revoke", "sk_nothing"], "no valid keys have the prefix"),
         ],
     )
@@ -432,6 +432,12 @@ class TestCommand:
         with pytest.raises(CommandError, match=said):
             self.run(*arguments)
         assert ApiKey.objects.count() == 0
+
+    def test_says_that_there_are_no_keys(self) -> None:
+        errors = StringIO()
+        call_command("api_key", "list", stdout=StringIO(), stderr=errors)
+
+        assert "manage.py api_key create" in errors.getvalue()
 
     def run(self, *arguments: str) -> str:
         out = StringIO()

@@ -432,7 +432,13 @@ class TestTheExitStatus:
             reindex()
 
     def test_is_not_0_for_a_collection_that_is_not_there(self, version):
-        with pytest.raises(CommandError, match="no collection 'shoes'"):
+        with pytest.raises(CommandError, match="no collection 'shoes'; there is: all"):
+            reindex("--collection", "shoes")
+
+    def test_is_not_0_for_a_collection_without_an_active_version(self, version):
+        Collection.objects.create(slug="shoes", name="Shoes")
+
+        with pytest.raises(CommandError, match=r"'shoes' has no active encoder version: manage\.py activate_encoder"):
             reindex("--collection", "shoes")
 
     def test_is_not_0_where_the_model_file_was_exchanged(self, version, encoder, add_photo):

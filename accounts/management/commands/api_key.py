@@ -54,6 +54,8 @@ class Command(BaseCommand):
         {"create": self._create, "list": self._list, "revoke": self._revoke}[do](options)
 
     def _create(self, options: dict[str, Any]) -> None:
+        if options["may"] and not options["secret"]:
+            raise CommandError("--may needs --secret: a publishable key can only read, since anyone can see it")
         days = options["days"]
         row = ApiKey(
             name=options["name"],
@@ -72,7 +74,10 @@ class Command(BaseCommand):
         self.stderr.write("Store it now: it is not shown again.")
 
     def _list(self, _: dict[str, Any]) -> None:
-        for row in ApiKey.objects.all():
+        rows = list(ApiKey.objects.all())
+        if not rows:
+            self.stderr.write("There are no keys yet: manage.py api_key create makes one.")
+        for row in rows:
             used = f"used {row.last_used_at:%Y-%m-%d}" if row.last_used_at else "never used"
             self.stdout.write(f"{row.prefix}…  {row.kind:11}  {_STATE_LABELS[row.is_valid]}, {used}  {row.name}")
 

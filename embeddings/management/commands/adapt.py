@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from embeddings.adaptation import adapt
 from embeddings.errors import EmbeddingsError
 from embeddings.management.errors import command_error
-from embeddings.versions import find_collection, find_version
+from embeddings.versions import active_version_of, find_version
 from jobs import arguments
 from jobs.progress import stage_bars
 
@@ -29,9 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *, collection: str, encoder: str | None, seed: int, **_: Any) -> None:
         try:
-            version = find_version(encoder) if encoder else find_collection(collection).active_version
-            if version is None:
-                raise CommandError(f"The collection {collection} has no active encoder version.")
+            version = find_version(encoder) if encoder else active_version_of(collection)
             with stage_bars() as on_progress:
                 report = adapt(version, on_progress, seed=seed)
         except EmbeddingsError as error:

@@ -15,7 +15,7 @@ from embeddings import versions
 from embeddings.backends import BUNDLED_ENCODERS, get_encoder
 from embeddings.dataset import read_photos
 from embeddings.encoders.base import Encoder
-from embeddings.errors import EmbeddingsError, EncoderUnavailable, UnknownCollection
+from embeddings.errors import EmbeddingsError
 from embeddings.evaluation.live import catalogue_photos
 from embeddings.evaluation.metrics import METRICS
 from embeddings.evaluation.protocols import (
@@ -210,12 +210,7 @@ def _split(options: dict[str, Any], unpacked: Path) -> EvaluationSplit:
     if options["queries"] is not None:
         queries = read_photos(options["queries"], options["metadata"], unpacked / "queries")
     elif options["collection"] is not None:
-        active = versions.find_collection(options["collection"]).active_version
-        if active is None:
-            raise UnknownCollection(
-                f"{options['collection']} has no active encoder version: run manage.py activate_encoder"
-            )
-        queries = catalogue_photos(active)
+        queries = catalogue_photos(versions.active_version_of(options["collection"]))
     else:
         raise ValueError("say what to evaluate with: --queries DIR or --collection SLUG")
     gallery = read_photos(options["gallery"], None, unpacked / "gallery") if options["gallery"] else None
@@ -229,10 +224,7 @@ def _split(options: dict[str, Any], unpacked: Path) -> EvaluationSplit:
 def _encoder(name: str, first: str, collection_slug: str) -> Encoder:
     """An encoder by any of the names that the command takes."""
     if name == ACTIVE:
-        active = versions.find_collection(collection_slug).active_version
-        if active is None:
-            raise EncoderUnavailable(f"{collection_slug} has no active encoder version")
-        return get_encoder(active.encoder)
+        return get_encoder(versions.active_version_of(collection_slug).encoder)
     if name == BACKBONE:
         return get_encoder(versions.backbone_of(versions.find_version(first)))
     if name in BUNDLED_ENCODERS or name.endswith(".tflite"):

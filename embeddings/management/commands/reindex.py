@@ -24,7 +24,7 @@ from embeddings.selectors import DUE_STATES, active_rows, active_versions
 from embeddings.submissions import REINDEX, VERIFY
 from embeddings.text_indexing import process_texts
 from embeddings.verification import VerificationReport, verify
-from embeddings.versions import version_to_rebuild
+from embeddings.versions import active_version_of, version_to_rebuild
 from jobs import execution
 from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
@@ -65,9 +65,6 @@ class Command(BaseCommand):
                 with stage_bars() as on_progress:
                     self._process_outbox(on_progress)
             return
-        versions = [v for v in active_versions() if options["collection"] in (None, v.collection.slug)]
-        if not versions:
-            raise CommandError(f"There is no collection {options['collection']!r} with an active encoder version.")
         modes: dict[str, Callable[[EncoderVersion, ProgressCallback], None]] = {
             "only_missing": self._only_missing,
             "verify": self._verify,
@@ -75,6 +72,9 @@ class Command(BaseCommand):
         }
         work = next((work for mode, work in modes.items() if options[mode]), self._reindex)
         try:
+            versions = [active_version_of(options["collection"])] if options["collection"] else active_versions()
+            if not versions:
+                raise UnknownCollection("no collection has an active encoder version")
             with stage_bars() as on_progress:
                 for version in versions:
                     work(version, on_progress)

@@ -130,9 +130,7 @@ class Command(BaseCommand):
             raise ValueError(
                 "--text-map learns from the collection's products: leave out --data, --siamese and --activate"
             )
-        version = versions.find_collection(options["collection"]).active_version
-        if version is None:
-            raise ValueError(f"the collection {options['collection']} has no active encoder version")
+        version = versions.active_version_of(options["collection"])
         figures = train_text_map(version)
         if options["json"]:
             self.stdout.write(json.dumps({"encoder": version.label, **asdict(figures)}))
