@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,12 +14,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry, User
 from catalog.admin.import_forms import FORMAT_LABELS
+from catalog.importers.drafts import append_part, begin_draft
 from catalog.models import Category, ImportDraft, ImportMapping, Product
 from catalog.services import save_product
 from jobs import files
@@ -144,6 +148,44 @@ class TestAnUploadInParts:
     def test_needs_the_permission_to_import(self, client: Client) -> None:
         client.force_login(User.objects.create_user("eve", password="secret", is_staff=True))
         assert client.post(UPLOADS, {"name": "a.csv", "size": 1}, content_type="application/json").status_code == 403
+
+
+class _SlowPart(io.BytesIO):
+    """A part whose sender has a slow line."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.is_asked, self.goes_on = threading.Event(), threading.Event()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.is_asked.set()
+        self.goes_on.wait(20)
+        return super().read(size)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_others_write_while_a_part_arrives_slowly() -> None:
+    draft = begin_draft(User.objects.create_superuser("boss"), "spring.csv", len(TABLE))
+    part, there = _SlowPart(TABLE), []
+
+    def upload() -> None:
+        try:
+            there.append(append_part(draft, 0, part))
+        finally:
+            connection.close()
+
+    uploading = threading.Thread(target=upload)
+    uploading.start()
+    assert part.is_asked.wait(20)
+    if connection.vendor == "sqlite":
+        connection.cursor().execute("PRAGMA busy_timeout = 500")
+    try:
+        save_product(ProductData(sku="m1", title="Mug"))
+    finally:
+        part.goes_on.set()
+        uploading.join()
+        connection.close()
+    assert there == [len(TABLE)]
 
 
 class TestThePageOfAFile:
