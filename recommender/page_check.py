@@ -125,13 +125,21 @@ def _script(contents: _Contents, page: WebPage, base: str) -> tuple[_Element | N
     if not scripts:
         return None, Finding(False, _("The script of the widget is not in the page's markup."), remedy)
     script = scripts[0]
-    address = urljoin(page.url, script.get("src"))
+    address = _address(page, script)
     if not address.startswith(f"{base}/") and not script.attributes.get("integrity"):
         text = _("The script comes from %(found)s, and this server is %(base)s.")
         return script, Finding(False, text % {"found": origin_of(address), "base": base}, remedy)
     if script.get("type").lower() != "module":
         return script, Finding(False, _("The script of the widget is no module, so that it does not run."), remedy)
     return script, Finding(True, _("The script of the widget is there."))
+
+
+def _address(page: WebPage, script: _Element) -> str:
+    """Where a script is; what is no address stays as it is."""
+    try:
+        return urljoin(page.url, script.get("src"))
+    except ValueError:
+        return script.get("src")
 
 
 def _strips(contents: _Contents) -> Finding:
@@ -154,7 +162,7 @@ def _products_of(element: _Element) -> dict[str, str]:
 def _unknown_products(contents: _Contents) -> Finding | None:
     """That the catalogue lacks a product that a strip names; None where it has all of them."""
     named = [pair for element in contents.strips for pair in _products_of(element).items()]
-    ids = {value for name, value in named if name in ("product-id", "data-similar-to") and value.isdigit()}
+    ids = {value for name, value in named if name in ("product-id", "data-similar-to")}
     skus = {
         sku.strip()
         for name, value in named
@@ -162,8 +170,9 @@ def _unknown_products(contents: _Contents) -> Finding | None:
         for sku in (value.split(",") if name == "skus" else [value])
         if sku.strip()
     }
-    known = existing_ids({int(text) for text in ids if len(text) < 19})
-    missing = sorted({text for text in ids if int(text) not in known} | (skus - ids_of_skus(skus).keys()))
+    numbers = {int(text): text for text in ids if text.isascii() and text.isdigit() and len(text) < 19}
+    known = {numbers[each] for each in existing_ids(numbers)}
+    missing = sorted((ids - known) | (skus - ids_of_skus(skus).keys()))
     if not missing:
         return None
     return Finding(
@@ -210,7 +219,7 @@ def _policy(contents: _Contents, page: WebPage, script: _Element | None, base: s
     policies = [policy for policy in [*headers, *contents.policies] if policy.strip()]
     if not policies:
         return [Finding(True, _("The page has no content security policy, so that nothing is blocked."))]
-    address = urljoin(page.url, script.get("src")) if script is not None else base + SCRIPT
+    address = _address(page, script) if script is not None else base + SCRIPT
     nonce = script.attributes.get("nonce", "") if script is not None else ""
     asked = (
         (_SCRIPT_DIRECTIVES, address, nonce, _("the script of the widget")),

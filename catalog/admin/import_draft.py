@@ -127,7 +127,7 @@ class DraftPage:
     def _apply_mapping(self) -> None:
         """Take the options of a mapping that was chosen by name."""
         chosen = self._request.GET.get("mapping", "")
-        mapping = ImportMapping.objects.filter(pk=chosen).first() if chosen.isdigit() else None
+        mapping = ImportMapping.objects.filter(pk=chosen).first() if chosen.isascii() and chosen.isdigit() else None
         if mapping is not None and self._request.method != "POST":
             mapping.save(update_fields=["used_at"])
             self._draft.options = mapping.options

@@ -73,6 +73,9 @@ def test_without_the_script_it_says_which_line_is_missing(server: PhotoServer) -
         (lines(""), "The strip names no product."),
         (lines("NOTHING"), "The catalogue has no product NOTHING."),
         (lines().replace('sku="MUG/17 blue"', 'product-id="99999999"'), "The catalogue has no product 99999999."),
+        (lines().replace('sku="MUG/17 blue"', 'product-id="\u00b2"'), "The catalogue has no product \u00b2."),
+        (lines().replace('sku="MUG/17 blue"', 'product-id="{{id}}"'), "The catalogue has no product {{id}}."),
+        (lines().replace(BASE, "https://[x"), "The script comes from"),
         (lines(api_key="pk_wrong"), "The key of the strip is not valid: unknown API key"),
     ],
 )
