@@ -14,10 +14,14 @@ from catalog.colour_words import colours_of
 
 _WORD = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
 _DECIMAL = re.compile(r"(?<=\d),(?=\d)")
-# A number with its unit, as in "500 ml", "2,5kg", "12 x 330 ml".
+# A whole number, if any, with a fraction of one sign behind it.
+_FRACTION_SIGN = re.compile(r"(?P<whole>(?<![\d.,])\d{1,4})?\s?(?P<part>[\u00bc-\u00be\u2150-\u215e])")
+# Fractions as they are written with several; `12/24 V` are two voltages.
+_FRACTION = r"(?:(?P<whole>\d{1,2})[ -])?(?P<over>\d{1,2})[/\u2044](?P<under>[2348]|16|32|64)(?!\d)"
+# A number with its unit, as in "500 ml", "2,5kg", "12 x 330 ml", "1 1/2 l".
 _TIMES = r"(?:(?P<times>\d{1,3})\s*[x\u00d7]\s*)?"
 _QUANTITY = re.compile(
-    rf"(?<![\w.]){_TIMES}(?P<number>\d+(?:\.\d+)?)\s*-?(?P<unit>[a-z\u03bc\"\u201d\u2033']+)(?![\w])"
+    rf"(?<![\w.]){_TIMES}(?:{_FRACTION}|(?P<number>\d+(?:\.\d+)?))\s*-?(?P<unit>[a-z\u03bc\"\u201d\u2033']+)(?![\w])"
 )
 
 # Each unit's quantity and how many of its base unit it has.
@@ -134,8 +138,8 @@ class Record:
 
 
 def normalised(text: str) -> str:
-    """Text for comparing: without entities, accents and case, with a point in decimals."""
-    plain = unicodedata.normalize("NFKD", html.unescape(text)).casefold()
+    """Text for comparing: without entities, accents and case, with a point in decimals and with `5.5` for `5\u00bd`."""
+    plain = unicodedata.normalize("NFKD", _FRACTION_SIGN.sub(_as_decimal, html.unescape(text))).casefold()
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return _DECIMAL.sub(".", plain.replace("™", " ").replace("®", " "))
 
@@ -157,7 +161,19 @@ def quantities(text: str) -> Iterator[tuple[str, float]]:
     for found in _QUANTITY.finditer(normalised(text)):
         unit = _UNITS.get(found["unit"])
         if unit is not None:
-            yield unit[0], float(found["number"]) * unit[1] * int(found["times"] or 1)
+            yield unit[0], _number(found) * unit[1] * int(found["times"] or 1)
+
+
+def _number(quantity: re.Match[str]) -> float:
+    """The number of a quantity; of two, as in `12/8 kg`, the second one."""
+    if quantity["number"]:
+        return float(quantity["number"])
+    over, under = int(quantity["over"]), int(quantity["under"])
+    return int(quantity["whole"] or 0) + over / under if 0 < over < under else float(under)
+
+
+def _as_decimal(fraction: re.Match[str]) -> str:
+    return f" {int(fraction['whole'] or 0) + unicodedata.numeric(fraction['part']):.4g} "
 
 
 def same_amount(one: float, other: float) -> bool:

@@ -24,6 +24,8 @@ _MARKS = "".join(chr(code) for code in range(0x0300, 0x1E00) if unicodedata.cate
 _RUN = re.compile(rf"(?:[^\W_][{_MARKS}]*)+")
 # What `casefold` makes two characters of, a letter and a dot above it.
 _DOTTED_I = "\u0130"
+# Where a fraction of one sign begins behind a whole number: `5\u00bd` is `5 1/2`, and no 51.
+_BEFORE_FRACTION = re.compile(r"(?<=\d)(?=[\u00bc-\u00be\u2150-\u215f\u2189])")
 # Letters that Unicode does not take apart, and that people without a key for them write as these.
 _PLAIN_LETTERS = str.maketrans("ıłøđ", "ilod")
 # Of a word whose stem is stemmed again: letters that are left of it, since fewer are left of many words; and how often at most.
@@ -48,7 +50,8 @@ def split_words(text: str) -> list[str]:
     Returns:
         Runs of letters and digits; of scripts without spaces, each two neighbouring characters.
     """
-    folded = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).replace(_DOTTED_I, "i").casefold()
+    apart = _BEFORE_FRACTION.sub(" ", text[:MAX_CHARACTERS])
+    folded = unicodedata.normalize("NFKC", apart).replace(_DOTTED_I, "i").casefold()
     return [word[:MAX_WORD] for run in _RUN.findall(folded) for word in ((run,) if run.isascii() else _spaced(run))]
 
 

@@ -84,6 +84,10 @@ def test_marks_do_not_divide_a_word(text: str, words: list[str]) -> None:
     assert split_words(text) == words
 
 
+def test_a_fraction_of_one_sign_is_found_as_it_is_typed() -> None:
+    assert split_words("Boots 5½, M8") == split_words("boots 5 1/2 m8") == ["boots", "5", "1", "2", "m8"]
+
+
 def test_a_noun_and_its_plural_meet_before_nothing_is_left_of_them() -> None:
     assert terms_of("çantalar", "tr") == terms_of("çanta", "tr") == ["canta"]
 
