@@ -93,8 +93,9 @@ def _products(photos: int) -> list[int]:
     import numpy as np
 
     from catalog.models import Product, ProductImage
-    from embeddings.models import ImageEmbedding, vector_from_bytes, vector_to_bytes
+    from embeddings.models import ImageEmbedding
     from embeddings.selectors import active_versions
+    from embeddings.stored_vectors import vector_from_bytes, vector_to_bytes
 
     generator = np.random.default_rng(photos)
     version = active_versions()[0]

@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def _rows(data_dir: Path) -> _Rows:
-    from embeddings.models import vector_from_bytes
+    from embeddings.stored_vectors import vector_from_bytes
 
     with closing(sqlite3.connect(data_dir / "lookalike.sqlite3")) as connection:
         columns, vectors = [], []

@@ -33,8 +33,9 @@ def main(points: int) -> None:
     from catalog.models import Product, ProductImage
     from catalog.services import ensure_category
     from embeddings.generations import build_generation
-    from embeddings.models import EncoderVersion, ImageEmbedding, vector_to_bytes
+    from embeddings.models import EncoderVersion, ImageEmbedding
     from embeddings.selectors import active_versions
+    from embeddings.stored_vectors import vector_to_bytes
     from embeddings.text_indexing import process_texts
 
     call_command("migrate", verbosity=0)

@@ -23,7 +23,8 @@ from embeddings.encoders.base import Encoder
 from embeddings.encoders.mapped import MappedEncoder, Turn
 from embeddings.errors import EncoderUnavailable, UnusablePhotos
 from embeddings.mapping import register_turned_version
-from embeddings.models import EncoderVersion, ImageEmbedding, vector_from_bytes
+from embeddings.models import EncoderVersion, ImageEmbedding
+from embeddings.stored_vectors import vector_from_bytes
 from jobs.progress import ProgressCallback
 from pictures.photos import ImageRejected, open_rgb
 

@@ -28,19 +28,14 @@ from embeddings import metrics
 from embeddings.backends import encoder_of, get_vector_index
 from embeddings.encoders.base import Encoder
 from embeddings.errors import EncoderMismatch, EncoderUnavailable, InvalidVector, MediaUnavailable
-from embeddings.models import (
-    EncoderVersion,
-    ImageEmbedding,
-    ImageEmbeddingQuerySet,
-    joined_vectors,
-    vector_to_bytes,
-)
+from embeddings.models import EncoderVersion, ImageEmbedding, ImageEmbeddingQuerySet
 from embeddings.outbox import EMBED_RETRY_WAITS_S, WITHOUT_ENCODER, due, next_batch
 from embeddings.part_weights import refresh_if_grown
 from embeddings.parts.describe import DESCRIBED_AT_ONCE, describe_all
 from embeddings.parts.layout import Layout
 from embeddings.registry import registry
 from embeddings.selectors import DUE_STATES, active_versions
+from embeddings.stored_vectors import joined_vectors, vector_to_bytes
 from embeddings.vector_index.base import PAYLOAD_FIELDS, FieldType, Point
 from jobs.progress import ProgressCallback, StageProgress
 from pictures.photos import ImageRejected, open_rgb

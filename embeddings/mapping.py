@@ -12,7 +12,8 @@ from embeddings.backends import encoder_of
 from embeddings.calibration import Calibration
 from embeddings.encoders.mapped import MAP_SUFFIX, MappedEncoder, Turn, mapped, write_map
 from embeddings.evaluation.calibration import fit_calibration
-from embeddings.models import EncoderVersion, ImageEmbedding, vector_from_bytes, vector_to_bytes
+from embeddings.models import EncoderVersion, ImageEmbedding
+from embeddings.stored_vectors import vector_from_bytes, vector_to_bytes
 from embeddings.versions import create_staging_folder, delete_staging_folder, register_version
 
 State = ImageEmbedding.State

@@ -17,8 +17,9 @@ from embeddings.matches import COLLECTION, coefficients
 from embeddings.matching.gallery import Entry, Gallery, feature_rows
 from embeddings.matching.probability import default_coefficients, fit
 from embeddings.matching.records import Record
-from embeddings.models import ImageEmbedding, MatchCoefficients, vector_from_bytes
+from embeddings.models import ImageEmbedding, MatchCoefficients
 from embeddings.selectors import live_collection
+from embeddings.stored_vectors import vector_from_bytes
 
 LEAST_PAIRS = 20
 # Of the default coefficients: some 40 unclear pairs say as much as they do.

@@ -26,10 +26,11 @@ from embeddings.matching.features import Evidence, features_of
 from embeddings.matching.gallery import CANDIDATES, Entry, evidence_of, nearest
 from embeddings.matching.probability import Coefficients, default_coefficients
 from embeddings.matching.records import Record
-from embeddings.models import ImageEmbedding, MatchCoefficients, vector_from_bytes
+from embeddings.models import ImageEmbedding, MatchCoefficients
 from embeddings.parts.layout import Weights
 from embeddings.registry import registry
 from embeddings.selectors import LiveCollection, live_collection
+from embeddings.stored_vectors import vector_from_bytes
 from embeddings.vector_index.base import Filter, VectorQuery
 from pictures.photos import open_visitors_photo
 

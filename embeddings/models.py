@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
-import numpy as np
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connections, models
 from django.db.models.expressions import RawSQL
@@ -15,7 +14,6 @@ from django.db.models.functions import Now
 from django.db.models.sql import UpdateQuery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from numpy.typing import NDArray
 
 from embeddings.parts.layout import DEFAULT_WEIGHTS, LAYOUTS, Layout, Weights
 from embeddings.ranking import files as ranker_files
@@ -339,8 +337,8 @@ class ImageEmbeddingQuerySet(models.QuerySet["ImageEmbedding"]):
         """The encoder gave these vectors; the points are still to be written. Rows that have changed meanwhile are left.
 
         Args:
-            found: rows as they were read; the vector of each, see `vector_to_bytes`; its colour and pattern likewise, None
-                where the version has no parts.
+            found: rows as they were read; the vector of each, see `embeddings.stored_vectors`; its colour and pattern likewise,
+                None where the version has no parts.
 
         Returns:
             How many rows were written.
@@ -653,11 +651,6 @@ class Diagnosis(models.Model):
         return f"{self.product_id}: {self.kind}"
 
 
-def vector_to_bytes(vector: NDArray[np.float32]) -> bytes:
-    """float32 [dim] -> little-endian float16 bytes, as the database keeps it."""
-    return vector.astype("<f2").tobytes()
-
-
 class MatchCoefficients(models.Model):
     """Coefficients of the matcher that were fitted on what this shop decided about pairs; the latest count.
 
@@ -677,34 +670,3 @@ class MatchCoefficients(models.Model):
 
     def __str__(self) -> str:
         return f"fitted on {self.pairs} pairs"
-
-
-def vector_from_bytes(data: bytes | memoryview) -> NDArray[np.float32]:
-    """The float32 [dim] vector of stored float16 bytes."""
-    return np.frombuffer(data, dtype="<f2").astype(np.float32)
-
-
-def joined_vectors(
-    layout: Layout, stored: Sequence[tuple[bytes | memoryview, bytes | memoryview | None]]
-) -> NDArray[np.float32]:
-    """Stored vectors and parts of photos as the index has them.
-
-    Args:
-        layout: of their version.
-        stored: one at least.
-
-    Returns:
-        float32 [n, layout.dim].
-
-    Raises:
-        ValueError: the layout has parts, and those of a photo are missing.
-    """
-    shapes = _matrix([vector for vector, _ in stored])
-    if not layout.parts:
-        return shapes
-    return layout.joined(shapes, _matrix([parts or b"" for _, parts in stored]))
-
-
-def _matrix(rows: Sequence[bytes | memoryview]) -> NDArray[np.float32]:
-    # At once, which is faster than one by one.
-    return vector_from_bytes(b"".join(rows)).reshape(len(rows), -1)

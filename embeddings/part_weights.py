@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.models import EncoderVersion, ImageEmbedding, joined_vectors
+from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.outbox import images_covered
 from embeddings.parts.layout import COLOUR, DEFAULT_WEIGHTS, PATTERN, SHAPE, Layout, Weights
 from embeddings.registry import registry
 from embeddings.selectors import clear_live_collection_cache
+from embeddings.stored_vectors import joined_vectors
 
 TOP = 8
 # How much less often the nearest may be of the category than by the shape alone.

@@ -24,8 +24,9 @@ from embeddings.backends import get_text_encoder, get_vector_index
 from embeddings.document_frequencies import add_frequencies
 from embeddings.errors import EncoderMismatch, EncoderUnavailable
 from embeddings.indexing import PRODUCT_COLUMNS, claim_index, payload_of, still_live
-from embeddings.models import DocumentFrequency, EncoderVersion, IndexedText, vector_from_bytes, vector_to_bytes
+from embeddings.models import DocumentFrequency, EncoderVersion, IndexedText
 from embeddings.selectors import active_versions
+from embeddings.stored_vectors import vector_from_bytes, vector_to_bytes
 from embeddings.text.bm25 import Document, ProductText, document_of, field_lengths, mean_lengths
 from embeddings.text_outbox import WAITING, ensure_all_texts, mark_text_orphans, products_covered
 from embeddings.vector_index.base import NO_VECTOR, Point

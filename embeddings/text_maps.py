@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from catalog.models import ProductImage
 from embeddings.encoders.text_map import Vectors, fit_text_map
 from embeddings.errors import EncoderUnavailable, NoTextEncoder, UnusablePhotos
-from embeddings.models import EncoderVersion, ImageEmbedding, IndexedText, joined_vectors, vector_from_bytes
+from embeddings.models import EncoderVersion, ImageEmbedding, IndexedText
 from embeddings.selectors import clear_live_collection_cache
+from embeddings.stored_vectors import joined_vectors, vector_from_bytes
 from stores import base as stores
 from stores.errors import StoreError
 

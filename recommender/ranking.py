@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from embeddings.backends import ranker_of
-from embeddings.models import IndexedText, vector_from_bytes
+from embeddings.models import IndexedText
 from embeddings.ranking.candidates import RERANKED, Asked, Candidate
 from embeddings.selectors import LiveCollection, LiveRanker
+from embeddings.stored_vectors import vector_from_bytes
 from embeddings.text.bm25 import ProductText
 from embeddings.text.ranking import EXACT
 from embeddings.text_indexing import texts_of

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from catalog.kept import Kept
 from catalog.models import Product, ProductImage
 from catalog.statements import fetched, marks
-from embeddings.models import ImageEmbedding, joined_vectors
+from embeddings.models import ImageEmbedding
 from embeddings.parts.layout import Layout
 from embeddings.selectors import LiveCollection
+from embeddings.stored_vectors import joined_vectors
 from embeddings.vector_index.base import Vector
 from jobs.process import process
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from catalog.cards import ProductCard, visible_cards
 from catalog.models import ProductImage
 from catalog.selectors import visible_products
-from embeddings.models import EncoderVersion, ImageEmbedding, vector_from_bytes
+from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.selectors import covered_by
+from embeddings.stored_vectors import vector_from_bytes
 from recommender.models import Event
 
 PRODUCTS, LENGTH = 50, 6

@@ -15,7 +15,8 @@ from factory.django import DjangoModelFactory
 from PIL import Image
 
 from catalog.models import Category, Product, ProductImage
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_to_bytes
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.stored_vectors import vector_to_bytes
 
 
 def jpeg(colour: str | tuple[int, int, int] = "teal", size: tuple[int, int] = (32, 24)) -> bytes:

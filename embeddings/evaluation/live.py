@@ -20,8 +20,9 @@ from embeddings.evaluation.metrics import (
     mean_metrics,
     per_query_metrics,
 )
-from embeddings.models import EncoderVersion, ImageEmbedding, vector_from_bytes
+from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.outbox import images_covered
+from embeddings.stored_vectors import vector_from_bytes
 
 QUERIES = 2000
 GALLERY = 20_000

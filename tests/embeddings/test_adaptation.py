@@ -13,8 +13,9 @@ from catalog.models import ProductImage
 from embeddings import adaptation, indexing, versions
 from embeddings.adaptation import turn_of
 from embeddings.backends import encoder_of
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.registry import registry
+from embeddings.stored_vectors import vector_from_bytes
 from pictures.photos import open_rgb
 from tests.drawings import KINDS, drawing
 from tests.embeddings.conftest import AddPhoto

@@ -15,8 +15,9 @@ from embeddings.encoders.litert import LiteRTEncoder
 from embeddings.encoders.mapped import MappedEncoder, mapped, write_map
 from embeddings.errors import EncoderMismatch, EncoderUnavailable
 from embeddings.mapping import register_mapped_version
-from embeddings.models import Collection, EncoderVersion, ImageEmbedding, vector_from_bytes
+from embeddings.models import Collection, EncoderVersion, ImageEmbedding
 from embeddings.registry import registry
+from embeddings.stored_vectors import vector_from_bytes
 from tests.drawings import KINDS, drawing
 from tests.embeddings.conftest import AddPhoto
 

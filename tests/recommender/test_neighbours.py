@@ -20,8 +20,9 @@ from catalog.services import change_products, delete_products, remove_images, wi
 from embeddings.backends import get_vector_index
 from embeddings.generations import build_generation
 from embeddings.indexing import points_of, process_outbox
-from embeddings.models import EncoderVersion, ImageEmbedding, vector_to_bytes
+from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.selectors import live_of
+from embeddings.stored_vectors import vector_to_bytes
 from embeddings.vector_index.edge import EdgeVectorIndex
 from recommender import neighbours
 from recommender.neighbours import find_ahead, start_finding_ahead

@@ -16,11 +16,12 @@ from django.urls import reverse
 from accounts.models import AuditEntry, User
 from catalog.models import Product
 from embeddings import ranker_versions, versions
-from embeddings.models import Collection, IndexedText, RankerVersion, vector_to_bytes
+from embeddings.models import Collection, IndexedText, RankerVersion
 from embeddings.ranking.features import FEATURES
 from embeddings.ranking.files import BOOSTED, WORDS
 from embeddings.ranking.trees import write_trees
 from embeddings.selectors import clear_live_collection_cache, live_collection
+from embeddings.stored_vectors import vector_to_bytes
 from embeddings.text_indexing import process_texts, texts_of
 from recommender.click_judgements import judgements_of_clicks
 from recommender.events import store

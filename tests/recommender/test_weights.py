@@ -16,9 +16,10 @@ from PIL import Image
 from catalog.models import Product
 from embeddings.backends import get_vector_index
 from embeddings.indexing import points_of
-from embeddings.models import EncoderVersion, vector_to_bytes
+from embeddings.models import EncoderVersion
 from embeddings.parts.layout import CURRENT, LAYOUTS, Weights
 from embeddings.selectors import clear_live_collection_cache
+from embeddings.stored_vectors import vector_to_bytes
 from recommender.pipeline import similar_to
 from recommender.queries import SimilarQuery
 from tests.factories import ProductFactory, ProductImageFactory, embedding
