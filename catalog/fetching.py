@@ -39,10 +39,18 @@ PAGE_DEADLINE_S = 15.0
 PAGE_MAX_BYTES = 3_000_000
 # After this many consecutive failures a server gets no more requests in this import.
 MAX_CONSECUTIVE_FAILURES = 12
+# The first pause after a server has said that there were too many requests; each further one is twice as long.
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+# So long an import waits for a server that limits requests.
+LIMIT_PATIENCE_S = 300.0
 
 _MAX_LINK_CHARACTERS = 2000
 _REDIRECTS = (301, 302, 303, 307, 308)
 _RETRYABLE_STATUSES = (408, 425, 429, 500, 502, 503, 504)
+_TOO_MANY_REQUESTS = 429
+# nginx says so, too, where it limits requests.
+_UNAVAILABLE = 503
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -130,9 +138,12 @@ class Fetcher:
 
     Args:
         ssl_context: for tests with certificates of their own.
+        patience_s: for so long a server that limits requests is waited for, all photos of it together, until it sends one again.
+            0: it is asked as often as one that fails.
     """
 
-    def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, ssl_context: ssl.SSLContext | None = None, *, patience_s: float = 0) -> None:
+        self._patience_s = patience_s
         self._timeout_s = float(settings.FETCH_TIMEOUT_S)
         self._deadline_s = float(settings.FETCH_DEADLINE_S)
         self._closed = threading.Event()
@@ -191,19 +202,22 @@ class Fetcher:
 
     def _ask(self, link: str, cached: CacheEntry | None) -> _File | CacheEntry:
         """The file behind a link; the cached entry where it did not change."""
-        ends_at = time.monotonic() + self._deadline_s
-        _deadline.set(ends_at)
+        _deadline.set(time.monotonic() + self._deadline_s)
         url = _validate_url(link)
-        pause_s = INITIAL_BACKOFF_S
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        pause_s, attempt = INITIAL_BACKOFF_S, 1
+        while True:
             try:
                 return self._follow(url, cached)
+            except _LimitedError:
+                # The next request waits for the server's pause, and is the same attempt.
+                continue
             except _TransientError as error:
                 wait_s = max(pause_s * random.uniform(0.5, 1.5), error.retry_after_s)
+                ends_at = _deadline.get()
                 if attempt == MAX_ATTEMPTS or time.monotonic() + wait_s >= ends_at or self._closed.wait(wait_s):
                     raise PhotoUnreachable(facts.ATTEMPTS_FAILED(reason=str(error), attempts=attempt)) from error
                 pause_s *= 2
-        raise AssertionError("the last attempt returns or raises")
+                attempt += 1
 
     def _follow(self, url: httpx.URL, cached: CacheEntry | None) -> _File | CacheEntry:
         for _ in range(MAX_REDIRECTS + 1):
@@ -218,13 +232,39 @@ class Fetcher:
         resource = hashlib.sha256(str(url).encode()).hexdigest()
         entry = cached if cached is not None and cached.resource == resource else None
         with self._host_slot(url.host) as host:
+            self._wait_for(host)
             try:
                 result = self._request(url, resource, entry)
-            except _TransientError:
+            except _TransientError as error:
+                if self._patience_s and error.is_limit(host):
+                    raise self._paused(host, error) from error
                 host.failures += 1
                 raise
-            host.failures = 0
+            host.answers()
             return result
+
+    def _wait_for(self, host: _Host) -> None:
+        """Wait until a server that limits requests may be asked again; the photo has that much more time."""
+        wait_s = host.paused_until - time.monotonic()
+        if wait_s > 0:
+            if self._closed.wait(wait_s):
+                raise PhotoUnreachable(facts.IMPORT_STOPPED())
+            _deadline.set(_deadline.get() + wait_s)
+
+    def _paused(self, host: _Host, error: _TransientError) -> Exception:
+        """Let all photos of a server wait, or give it up. Returns what is to be raised."""
+        with self._hosts_lock:
+            now = time.monotonic()
+            host.refusals += 1
+            host.limits_since = host.limits_since or now
+            if now >= host.paused_until:
+                host.pause_s = min(max(2 * host.pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+            ends_at = now + max(host.pause_s * random.uniform(0.75, 1.25), error.retry_after_s)
+            if ends_at > host.limits_since + self._patience_s:
+                host.failures = max(host.refusals, MAX_CONSECUTIVE_FAILURES)
+                return PhotoUnreachable(facts.ATTEMPTS_FAILED(reason=str(error), attempts=host.refusals))
+            host.paused_until = max(host.paused_until, ends_at)
+        return _LimitedError(str(error))
 
     def _request(self, url: httpx.URL, resource: str, cached: CacheEntry | None) -> _File | CacheEntry | str:
         timeout = dict.fromkeys(("connect", "read", "write"), self._timeout_s) | {"pool": self._deadline_s}
@@ -239,7 +279,9 @@ class Fetcher:
                     return cached
                 if response.status in _RETRYABLE_STATUSES:
                     raise _TransientError(
-                        facts.HOST_REFUSES(host=url.host, status=str(response.status)), _retry_after_s(headers)
+                        facts.HOST_REFUSES(host=url.host, status=str(response.status)),
+                        _retry_after_s(headers),
+                        response.status,
                     )
                 if response.status != 200:
                     raise PhotoUnreachable(facts.LINK_WRONG(host=url.host, status=str(response.status)))
@@ -280,7 +322,10 @@ class Fetcher:
         """A slot of a server: at most FETCH_PER_HOST fetches at a time, and none after MAX_CONSECUTIVE_FAILURES."""
         with self._hosts_lock:
             host = self._hosts.setdefault(name, _Host(threading.BoundedSemaphore(settings.FETCH_PER_HOST)))
+        began = time.monotonic()
         with host.semaphore:
+            # The time of a photo is not that of those before it.
+            _deadline.set(_deadline.get() + time.monotonic() - began)
             if host.failures >= MAX_CONSECUTIVE_FAILURES:
                 raise PhotoUnreachable(facts.HOST_GIVEN_UP(host=name, times=host.failures))
             yield host
@@ -349,16 +394,50 @@ class _File:
 
 @dataclass(slots=True)
 class _Host:
+    """What is known of a server.
+
+    Attributes:
+        semaphore: a slot for each fetch at a time.
+        failures: in a row.
+        has_sent: whether it has sent a photo.
+        refusals: how often it has limited requests since it sent one.
+        limits_since: when it began to, by the monotonic clock; 0 if it does not.
+        pause_s: the last pause.
+        paused_until: when it may be asked again, by the monotonic clock.
+    """
+
     semaphore: threading.BoundedSemaphore
     failures: int = 0
+    has_sent: bool = False
+    refusals: int = 0
+    limits_since: float = 0.0
+    pause_s: float = 0.0
+    paused_until: float = 0.0
+
+    def answers(self) -> None:
+        """It has sent what was asked for."""
+        self.failures = self.refusals = 0
+        self.limits_since = 0.0
+        self.has_sent = True
+        self.pause_s /= 2
 
 
 class _TransientError(Exception):
     """Another attempt may succeed."""
 
-    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+    def __init__(self, message: str, retry_after_s: float = 0.0, status: int = 0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.status = status
+
+    def is_limit(self, host: _Host) -> bool:
+        """Whether the server limits requests, and is not out of order: it has sent photos, or says when to come back."""
+        comes_back = host.has_sent or self.retry_after_s > 0
+        return self.status == _TOO_MANY_REQUESTS or (self.status == _UNAVAILABLE and comes_back)
+
+
+class _LimitedError(Exception):
+    """The server limits requests: the same request is made again after its pause."""
 
 
 def is_public(address: IPAddress) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,10 +19,12 @@ def path(text: str) -> Path:
         The path.
 
     Raises:
-        argparse.ArgumentTypeError: it is empty.
+        argparse.ArgumentTypeError: it is empty, or an address of the web.
     """
     if not text.strip():
         raise argparse.ArgumentTypeError("the path is empty: is a variable not set? For the current folder write .")
+    if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
+        raise argparse.ArgumentTypeError(f"{text} is an address: download what is there, and name the file")
     return Path(text)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from catalog import facts
-from catalog.fetching import Fetcher
+from catalog.fetching import LIMIT_PATIENCE_S, Fetcher
 from catalog.importers.links import fetch_photos
 from catalog.importers.report import ImportReport
 from catalog.importers.writer import import_rows
@@ -204,7 +204,9 @@ def run_import(
         if options.update_only:
             rows = _with_unknown_marked(rows)
         if options.fetch:
-            rows = stack.enter_context(closing(fetch_photos(rows, Fetcher(), save_cache=not options.dry_run)))
+            rows = stack.enter_context(
+                closing(fetch_photos(rows, Fetcher(patience_s=LIMIT_PATIENCE_S), save_cache=not options.dry_run))
+            )
 
         def report_progress(report: ImportReport) -> None:
             if on_progress is not None:

@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -371,6 +373,96 @@ def test_a_server_that_keeps_failing_is_left_alone(server: PhotoServer, fetcher:
     with pytest.raises(PhotoUnreachable, match="failed 12 times in a row and gets no more requests"):
         fetcher.fetch(link)
     assert not server.seen
+
+
+@dataclass
+class Limited:
+    """A server that answers `count` requests in `per_s` seconds, and others with a status. `refused`: when it did so."""
+
+    server: PhotoServer
+    count: int
+    per_s: float
+    status: int = 429
+    headers: dict[str, str] = field(default_factory=dict)
+    refused: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def serve(self, path: str) -> str:
+        self.server.answers[path] = self._answer
+        return self.server.url(path)
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        with self.lock:
+            now = time.monotonic()
+            recent = [at for at in self.answered if now - at < self.per_s]
+            is_answered = len(recent) < self.count
+            (self.answered if is_answered else self.refused).append(now)
+        request.send_response(200 if is_answered else self.status)
+        for name, value in {} if is_answered else self.headers.items():
+            request.send_header(name, value)
+        request.send_header("Content-Length", str(len(PHOTO) if is_answered else 0))
+        request.end_headers()
+        request.wfile.write(PHOTO if is_answered else b"")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_all_photos_of_a_server_that_limits_requests_arrive(
+    server: PhotoServer, limits: Any, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(fetching, "FIRST_PAUSE_S", 0.1)
+    limited = Limited(server, count=4, per_s=0.4, status=status)
+    links = [limited.serve(f"/{number}.jpg") for number in range(16)]
+    fetcher = Fetcher(patience_s=30)
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(fetcher.fetch, links))
+    fetcher.close()
+
+    assert all(result.photo is not None for result in results)
+    assert limited.refused, "the server has not limited anything"
+
+
+def test_nobody_asks_a_server_that_limits_requests_before_the_time_that_it_says(
+    server: PhotoServer, limits: Any
+) -> None:
+    limited = Limited(server, count=2, per_s=0.9, headers={"Retry-After": "1"})
+    links = [limited.serve(f"/{number}.jpg") for number in range(4)]
+    fetcher = Fetcher(patience_s=30)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(result.photo is not None for result in pool.map(fetcher.fetch, links))
+    fetcher.close()
+
+    assert min(limited.answered[2:]) - max(limited.refused) >= 0.95
+
+
+def test_a_server_that_refuses_all_requests_is_given_up(
+    server: PhotoServer, limits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "FIRST_PAUSE_S", 0.05)
+    limited = Limited(server, count=0, per_s=1)
+    fetcher = Fetcher(patience_s=0.5)
+    started = time.monotonic()
+
+    with pytest.raises(PhotoUnreachable, match=r"responds with 429 \(\d+ attempts\): import again later"):
+        fetcher.fetch(limited.serve("/1.jpg"))
+
+    assert time.monotonic() - started < 3
+    asked = len(server.seen)
+    with pytest.raises(PhotoUnreachable, match="gets no more requests"):
+        fetcher.fetch(limited.serve("/2.jpg"))
+    assert len(server.seen) == asked
+    fetcher.close()
+
+
+def test_a_server_that_says_to_come_back_in_an_hour_is_not_waited_for(server: PhotoServer, limits: Any) -> None:
+    limited = Limited(server, count=0, per_s=1, headers={"Retry-After": "3600"})
+    fetcher = Fetcher(patience_s=30)
+
+    with pytest.raises(PhotoUnreachable, match="responds with 429"):
+        fetcher.fetch(limited.serve("/1.jpg"))
+    fetcher.close()
 
 
 def test_no_more_than_a_few_photos_are_asked_of_one_server_at_a_time(server: PhotoServer, limits: Any) -> None:

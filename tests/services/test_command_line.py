@@ -53,6 +53,11 @@ def test_a_mistake_is_said_in_a_line(site: Site) -> None:
     for words, status, said in (
         (("import_catalog", LONG), 1, f"{LONG} cannot be used: File name too long"),
         (("import_catalog", ""), 2, "PATH: the path is empty: is a variable not set?"),
+        (
+            ("import_catalog", "https://shop.example/feed.xml"),
+            2,
+            "https://shop.example/feed.xml is an address: download",
+        ),
         (("train", "--data", "nowhere"), 2, "--data: there is no file or folder nowhere"),
         (("evaluate", "--queries", "nowhere.zip"), 2, "--queries: there is no file or folder nowhere.zip"),
         (("doctor", "--limit", "-1"), 2, "'-1' is not a whole number from 0"),
