@@ -483,6 +483,7 @@ UNFOLD = {
     "STYLES": [
         lambda _request: static("accounts/header.css"),
         lambda _request: static("accounts/form-tabs.css"),
+        lambda _request: static("accounts/long-words.css"),
         lambda _request: static("recommender/admin/everything.css"),
     ],
     "SCRIPTS": [

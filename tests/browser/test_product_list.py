@@ -55,3 +55,34 @@ def test_lists_that_belong_together_are_all_in_sight(
     lists.get_by_role("link", name="Products").click()
     expect(lists.get_by_role("link", name="Products")).to_have_attribute("aria-current", "page")
     expect(lists.get_by_role("link", name="Categories")).to_be_visible()
+
+
+@pytest.mark.parametrize("screen", [Screen("phone", "light")], ids=str)
+def test_long_brands_paths_and_words_leave_room_for_the_rest_on_a_phone(
+    page: Page, screen: Screen, shop_url: str, sign_in: Callable[[User], None]
+) -> None:
+    path = ("Home & Garden", "Kitchen & Dining", "Kitchen Appliances", "Coffee Makers & Espresso Machines")
+    product = stock(
+        "Dedica coffee machine, beige", photos=0, brand="Harbour Household Appliances Limited", category=path
+    )
+    word = stock("Donaudampfschifffahrtsgesellschaftskapitän" * 3, photos=0, brand="X" * 100)
+    sign_in(User.objects.create_superuser("owner", "owner@shop.example", "secret"))
+
+    page.goto(f"{shop_url}/admin/catalog/product/?q=Dedica")
+    title = page.locator("#result_list .field-title").bounding_box()
+    assert title is not None
+    assert title["width"] > 120
+
+    page.goto(f"{shop_url}/admin/catalog/category/?q=coffee")
+    cut = page.locator("#result_list .field-path").evaluate("cell => cell.scrollHeight - cell.clientHeight")
+    assert cut <= 0
+
+    for address in (
+        f"{shop_url}/admin/catalog/product/{product.pk}/change/",
+        f"{shop_url}/admin/catalog/product/{word.pk}/change/",
+        f"{shop_url}/admin/catalog/product/{word.pk}/delete/",
+        shop_url + word.get_absolute_url(),
+    ):
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"][0], address
