@@ -21,7 +21,7 @@ from catalog.models import ProductImage
 from embeddings.backends import encoder_of
 from embeddings.encoders.base import Encoder
 from embeddings.encoders.mapped import MappedEncoder, Turn
-from embeddings.errors import EncoderUnavailable, UnusablePhotos
+from embeddings.errors import AlreadyMapped, UnusablePhotos
 from embeddings.mapping import register_turned_version
 from embeddings.models import EncoderVersion, ImageEmbedding
 from embeddings.stored_vectors import vector_from_bytes
@@ -95,14 +95,12 @@ def adapt(version: EncoderVersion, on_progress: ProgressCallback, *, seed: int =
 
     Raises:
         UnusablePhotos: too few photos are embedded.
-        EncoderUnavailable: the version's model is missing, or it is a map of another version.
+        EncoderUnavailable: the version's model is missing, or it is a map of another version (AlreadyMapped).
         EncoderMismatch: the version's model was replaced.
     """
     encoder = encoder_of(version)
     if isinstance(encoder, MappedEncoder):
-        raise EncoderUnavailable(
-            f"{version.label} is a map of an encoder itself: adapt the version that it is a map of (--encoder)"
-        )
+        raise AlreadyMapped(version.label)
     photos = _read(version, encoder, np.random.default_rng(seed), on_progress)
     names = np.unique(photos.products)
     group = dict(zip(names.tolist(), np.random.default_rng(seed).permutation(len(names)) % 4, strict=True))

@@ -17,6 +17,13 @@ class NoTextEncoder(EmbeddingsError):
     """The live text index of a collection has no text encoder."""
 
 
+class AlreadyMapped(EncoderUnavailable):
+    """An encoder version is a map of another one, of which no further map is made."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(f"{label} is a map of an encoder itself: adapt the version that it is a map of")
+
+
 class EncoderMismatch(EmbeddingsError):
     """A version's model file was exchanged, or vectors of one encoder met those of another."""
 

@@ -12,19 +12,9 @@ from typing import Any, Self
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
+from stores.errors import gettext_noop as gettext_noop
+
 _kinds: dict[str, FactKind] = {}
-
-
-def gettext_noop(text: str) -> str:
-    """Mark a text for translation. Django's own asks for the settings, which the recipes of `training` run without.
-
-    Args:
-        text: English.
-
-    Returns:
-        The text.
-    """
-    return text
 
 
 class FactKind:

