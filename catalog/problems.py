@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 from catalog.errors import DryRunFileExpired, NoRejectedRows, PageNotFound, ProductMerged, ProductNotFound
 from pictures import photos
-from pictures.photos import DecoderBusy, ImageRejected
+from pictures.photos import ImageRejected
+from pictures.turns import DecoderBusy
 from product_files import archives
 from product_files.archives import ArchiveRejected
 from product_files.rows import InvalidSource

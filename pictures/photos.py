@@ -1,7 +1,8 @@
 """Validates photos: every photo from outside is checked here before it is stored or embedded.
 
 Photos of a catalogue are limited by the memory that decoding them takes, since cameras make them large; photos of visitors by
-less memory, and by their pixels. The limits are checked before anything is decoded. A process decodes one large photo at a time.
+less memory, and by their pixels. The limits are checked before anything is decoded. A process decodes one large photo at a
+time, see `pictures.turns`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from threading import Lock
-from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, cast
 
 from django.conf import settings
 from PIL import Image, UnidentifiedImageError
 
-from jobs.memory import give_memory_back
 from pictures import metadata, photo_facts, signatures
-from pictures.colours import to_srgb
+from pictures.conversion import convert
 from pictures.decoding import (
     DECODING_ERRORS,
     JPEG,
@@ -36,6 +34,7 @@ from pictures.decoding import (
     valid_orientation,
 )
 from pictures.perceptual_hash import MIN_SIDE, perceptual_hash
+from pictures.turns import Limits, Turn
 
 # By Pillow's names: formats that browsers show, which are stored as they are, without metadata. MPO is a JPEG with more pictures
 # after the first, as many phones write it.
@@ -43,10 +42,6 @@ _STORED = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "a
 EXTENSIONS = tuple(sorted(set(_STORED.values())))
 # For texts. Those that are not stored as they are, are converted.
 FORMAT_NAMES = "JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF"
-_LOSSY = ("HEIF", "AVIF", "WEBP")
-_JPEG_QUALITY, _WEBP_QUALITY = 95, 90
-# A picture with so few colours is a drawing: PNG keeps it exactly.
-_DRAWING_COLOURS = 256
 
 # The suffixes of files that may be photos; what they are shows their content.
 SUFFIXES = frozenset(
@@ -59,14 +54,8 @@ _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2}
 _DECODER_BYTES = {"WEBP": 14, "AVIF": 14, "HEIF": 6, "TIFF": 4, "GIF": 4}
 _WEBP_BYTES = 4 + _DECODER_BYTES["WEBP"]
 _COEFFICIENT_BYTES = 2
-# Pictures that take more memory are decoded one at a time.
-_LARGE_BYTES = 64 * 1024**2
-# The same of a visitor's photo: every thread of a process may have one that is not large.
-_VISITORS_LARGE_BYTES = 16 * 1024**2
 # A visitor's file is also large by its own size: as many as there are threads would be read at once.
 _VISITORS_LARGE_FILE_BYTES = 4 * 1024**2
-# How long a visitor's large photo waits until others are decoded; a thread that waits answers nobody.
-_VISITORS_WAIT_S = 1.0
 # A progressive JPEG is decoded once per scan; real ones have about ten, hostile ones thousands.
 _MAX_SCANS = 100
 
@@ -106,85 +95,6 @@ class ImageRejected(ValueError):
     def __init__(self, reason: PhotoRejectionReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-class DecoderBusy(Exception):
-    """Other large photos are being decoded in this process, and one more would take too much memory."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "other large photos are being read at the moment: send it again in a moment, or send a smaller one"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """What a photo may take.
-
-    Attributes:
-        decoded_bytes: of memory while it is decoded.
-        pixels: None for as many as the memory allows.
-        large_bytes: a photo that takes more is decoded alone.
-        wait_s: how long it waits for its turn; -1 for as long as it takes.
-    """
-
-    decoded_bytes: int
-    pixels: int | None
-    large_bytes: int
-    wait_s: float
-
-    @classmethod
-    def of_catalogue(cls) -> Self:
-        """Those of a catalogue's photo."""
-        return cls(settings.PHOTO_MAX_DECODED_BYTES, None, _LARGE_BYTES, -1)
-
-    @classmethod
-    def of_visitors(cls) -> Self:
-        """Those of a photo that a visitor searches with."""
-        most = min(settings.PHOTO_MAX_DECODED_BYTES, settings.SEARCH_PHOTO_MAX_DECODED_BYTES)
-        return cls(most, settings.SEARCH_PHOTO_MAX_PIXELS, _VISITORS_LARGE_BYTES, _VISITORS_WAIT_S)
-
-
-class _Turn:
-    """The turn of a large picture, of which a process decodes one at a time; it ends with the block."""
-
-    _one_large_picture = Lock()
-
-    def __init__(self, limits: _Limits) -> None:
-        self.limits = limits
-        self._is_taken = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._is_taken:
-            # Eight that were decoded one after the other, each in a thread of its own, held up to 450 MB.
-            give_memory_back()
-            self._one_large_picture.release()
-
-    def take(self, needed: int) -> None:
-        """Wait for the turn if the picture needs so many bytes that it is large.
-
-        Raises:
-            DecoderBusy: others took too long.
-        """
-        if needed > self.limits.large_bytes:
-            self.wait()
-
-    def wait(self) -> None:
-        """Wait for the turn.
-
-        Raises:
-            DecoderBusy: others took too long.
-        """
-        if self._is_taken:
-            return
-        if not self._one_large_picture.acquire(timeout=self.limits.wait_s):
-            raise DecoderBusy
-        self._is_taken = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,14 +143,14 @@ def validate_photo(content: bytes, *, max_bytes: int | None = None) -> Photo:
     limit = settings.PHOTO_MAX_BYTES if max_bytes is None else max_bytes
     if len(content) > limit:
         raise _too_large_error(limit)
-    with _Turn(_Limits.of_catalogue()) as turn:
+    with Turn(Limits.of_catalogue()) as turn:
         return _validated(content, limit, turn)
 
 
-def _validated(content: bytes, limit: int, turn: _Turn) -> Photo:
+def _validated(content: bytes, limit: int, turn: Turn) -> Photo:
     stored, extension = _stripped(content, turn), ""
     if stored is None:
-        stored, extension = _convert(content, turn)
+        stored, extension = _converted(content, turn)
         if len(stored) > limit:
             raise _too_large_error(limit)
     image = _open(stored, turn)
@@ -279,7 +189,7 @@ def known_sha256(content: bytes, known: Mapping[str, str]) -> str | None:
         return None
     if found := known.get(hashlib.sha256(content).hexdigest()):
         return found
-    with _Turn(_Limits.of_catalogue()) as turn:
+    with Turn(Limits.of_catalogue()) as turn:
         stripped = _stripped(content, turn)
     return None if stripped is None else known.get(hashlib.sha256(stripped).hexdigest())
 
@@ -347,7 +257,7 @@ def open_rgb(source: bytes | Path | BinaryIO, *, min_side: int | None = None) ->
         ImageRejected: as in `validate_photo`, with the same limits.
     """
     content = source if isinstance(source, bytes) else read_limited(source)
-    with _Turn(_Limits.of_catalogue()) as turn:
+    with Turn(Limits.of_catalogue()) as turn:
         return _rgb(content, turn, min_side)
 
 
@@ -366,7 +276,7 @@ def open_visitors_photo(source: bytes | BinaryIO, *, min_side: int) -> Image.Ima
             than SEARCH_PHOTO_MAX_DECODED_BYTES.
         DecoderBusy: other large photos are being decoded.
     """
-    with _Turn(_Limits.of_visitors()) as turn:
+    with Turn(Limits.of_visitors()) as turn:
         try:
             if not isinstance(source, bytes) and _size_of(source) > _VISITORS_LARGE_FILE_BYTES:
                 turn.wait()
@@ -383,13 +293,13 @@ def _size_of(file: BinaryIO) -> int:
     return size
 
 
-def _rgb(content: bytes, turn: _Turn, min_side: int | None) -> Image.Image:
+def _rgb(content: bytes, turn: Turn, min_side: int | None) -> Image.Image:
     image = _open(content, turn)
     _decode(image, content, turn, min_side=min_side)
     return upright(scaled(image, min_side), orientation(image))
 
 
-def _stripped(content: bytes, turn: _Turn) -> bytes | None:
+def _stripped(content: bytes, turn: Turn) -> bytes | None:
     """The file without metadata; None if it has to be converted."""
     image = _open(content, turn)
     try:
@@ -407,47 +317,14 @@ def _stripped(content: bytes, turn: _Turn) -> bytes | None:
     return None
 
 
-def _convert(content: bytes, turn: _Turn) -> tuple[bytes, str]:
-    """The first picture of a file as PNG, JPEG or WebP, upright, and its extension."""
+def _converted(content: bytes, turn: Turn) -> tuple[bytes, str]:
+    """The first picture of a file in a format that is stored, and its extension."""
     image = _open(content, turn)
     _decode(image, content, turn)
-    profile = image.info.get("icc_profile")
-    picture = _to_storable(image)
-    turned = orientation(image)
-    options = {"icc_profile": profile} if picture.mode == image.mode and isinstance(profile, bytes) else {}
-    picture.info = {}
-    picture = upright(picture, turned)
-    file = io.BytesIO()
-    if image.format in _LOSSY:
-        if picture.mode in ("RGBA", "LA"):
-            picture.save(file, "WEBP", quality=_WEBP_QUALITY, **options)
-            return file.getvalue(), "webp"
-    elif picture.mode in ("1", "P", "LA", "RGBA") or _is_drawing(picture):
-        picture.save(file, "PNG", **options)
-        return file.getvalue(), "png"
-    picture.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0, **options)
-    return file.getvalue(), "jpg"
+    return convert(image)
 
 
-def _is_drawing(picture: Image.Image) -> bool:
-    return picture.mode == "RGB" and picture.getcolors(_DRAWING_COLOURS) is not None
-
-
-def _to_storable(image: Image.Image) -> Image.Image:
-    """In a mode that PNG, JPEG and WebP have: the same one if possible, sRGB otherwise."""
-    if image.mode in ("1", "L", "RGB", "RGBA", "LA") and "transparency" not in image.info:
-        plain = image
-    elif image.has_transparency_data:
-        plain = image.convert("RGBA")
-    elif image.mode == "P":
-        # Of palettes only those of RGB are the same everywhere.
-        plain = image.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE, dither=Image.Dither.NONE)
-    else:
-        plain = to_srgb(image).convert("L" if image.mode.startswith("I") else "RGB")
-    return plain
-
-
-def _open(content: bytes, turn: _Turn) -> Image.Image:
+def _open(content: bytes, turn: Turn) -> Image.Image:
     """Read the header and check it; decode nothing."""
     if not content:
         raise ImageRejected(PhotoRejectionReason.NOT_AN_IMAGE, photo_facts.FILE_EMPTY())
@@ -505,7 +382,7 @@ def _bytes_per_pixel(image: Image.Image) -> int:
     return _PIXEL_BYTES.get(image.mode, 4) + _DECODER_BYTES.get(str(image.format), 0)
 
 
-def _decode(image: Image.Image, content: bytes, turn: _Turn, *, min_side: int | None = None) -> None:
+def _decode(image: Image.Image, content: bytes, turn: Turn, *, min_side: int | None = None) -> None:
     """Decode a picture, a JPEG at the smallest scale that keeps min_side."""
     coefficients = _coefficient_bytes(image, content)
     if min_side is not None:
@@ -530,7 +407,7 @@ def _coefficient_bytes(image: Image.Image, content: bytes) -> int:
     return int(image.width * image.height * samples * _COEFFICIENT_BYTES)
 
 
-def _check_size(width: int, height: int, bytes_per_pixel: int, limits: _Limits) -> None:
+def _check_size(width: int, height: int, bytes_per_pixel: int, limits: Limits) -> None:
     longest: int = settings.PHOTO_MAX_SIDE
     if max(width, height) > longest:
         raise ImageRejected(

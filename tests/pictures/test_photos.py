@@ -16,9 +16,8 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageChops, ImageCms
 
-from pictures import decoding, photos
+from pictures import decoding, photos, turns
 from pictures.photos import (
-    DecoderBusy,
     Finding,
     ImageRejected,
     PhotoRejectionReason,
@@ -27,6 +26,7 @@ from pictures.photos import (
     read_photo,
     validate_photo,
 )
+from pictures.turns import DecoderBusy
 
 RED, GREEN, BLUE, WHITE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (255, 255, 0)
 
@@ -257,9 +257,9 @@ def test_of_large_photos_of_visitors_one_is_decoded_at_a_time(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = encoded(scene(), "WEBP" if options else "PNG", **options)
-    monkeypatch.setattr(photos, "_VISITORS_LARGE_BYTES", 1000)
-    monkeypatch.setattr(photos, "_VISITORS_WAIT_S", 0.01)
-    with photos._Turn(photos._Limits.of_catalogue()) as other:
+    monkeypatch.setattr(turns, "_VISITORS_LARGE_BYTES", 1000)
+    monkeypatch.setattr(turns, "_VISITORS_WAIT_S", 0.01)
+    with turns.Turn(turns.Limits.of_catalogue()) as other:
         other.wait()
         with pytest.raises(DecoderBusy, match="send it again in a moment"):
             open_visitors_photo(content, min_side=32)
@@ -269,9 +269,9 @@ def test_of_large_photos_of_visitors_one_is_decoded_at_a_time(
 
 def test_a_large_file_of_a_visitor_is_read_when_its_turn_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photos, "_VISITORS_LARGE_FILE_BYTES", 100)
-    monkeypatch.setattr(photos, "_VISITORS_WAIT_S", 0.01)
+    monkeypatch.setattr(turns, "_VISITORS_WAIT_S", 0.01)
     file = io.BytesIO(encoded(scene(), "JPEG"))
-    with photos._Turn(photos._Limits.of_catalogue()) as other:
+    with turns.Turn(turns.Limits.of_catalogue()) as other:
         other.wait()
         with pytest.raises(DecoderBusy):
             open_visitors_photo(file, min_side=32)

@@ -21,7 +21,7 @@ from embeddings.models import Collection
 from embeddings.selectors import clear_live_collection_cache
 from embeddings.text_encoders import use_text_encoder
 from embeddings.text_indexing import process_texts
-from pictures import photos
+from pictures import turns
 from recommender.rules.book import forget_rules
 from recommender.rules.services import save_rule, save_set
 from tests.catalog.photo_server import PhotoServer, photo_server
@@ -334,8 +334,8 @@ class TestPhotoBehindALink:
     ) -> None:
         shop.add(RED)
         for name in ("_LARGE_BYTES", "_VISITORS_LARGE_BYTES", "_VISITORS_WAIT_S"):
-            monkeypatch.setattr(photos, name, 0.1)
-        with photos._Turn._one_large_picture:
+            monkeypatch.setattr(turns, name, 0.1)
+        with turns.Turn._one_large_picture:
             answer = api.post(ADDRESS, {"photo": server.serve("/1.jpg", blank_jpeg("red"))})
         assert problem(answer, 503)["detail"].startswith("Other large photos are being read")
 
