@@ -265,7 +265,7 @@ def _cards(listed: Any) -> list[ProductCard]:
 
 
 def _departments(categories: dict[str, Category]) -> list[Department]:
-    """The departments, each with the photo of its newest product that has one."""
+    """The departments, each with a photo: of the newest products of its categories, that of the newest which has one."""
     summaries = category_summaries()
     photos: dict[int, str] = {}
     for image in images_of(summary.newest_product_id for summary in summaries.values()):
