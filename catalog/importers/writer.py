@@ -403,7 +403,9 @@ class _ImportRun:
         return with_retries(write, wait_s=_CONFLICT_WAIT_S, on_conflict=self._categories.clear)
 
     def _write(self, batch: Sequence[_PendingRow]) -> list[SaveResult | ValidationError]:
-        self._new.look_at([pending.row.product for pending in batch if pending.row.product is not None])
+        batch_products = [pending.row.product for pending in batch if pending.row.product is not None]
+        self._new.look_at(batch_products)
+        self._forget_changed_categories(batch_products)
         products_to_save = [
             (pending.row.product, pending.row.fields) for pending in batch if pending.row.product is not None
         ]
@@ -427,6 +429,21 @@ class _ImportRun:
         if attachments:
             attach_images(attachments)
         return results
+
+    def _forget_changed_categories(self, products: Sequence[ProductData]) -> None:
+        """Forget those categories of a batch that somebody has deleted, renamed or moved since an earlier batch."""
+        known = {
+            tuple(names): category
+            for product in products
+            for names in _categories_of(product)
+            if (category := self._categories.get(tuple(names))) is not None
+        }
+        if not known:
+            return
+        paths = dict(Category.objects.filter(pk__in={each.pk for each in known.values()}).values_list("pk", "path"))
+        for names, category in known.items():
+            if paths.get(category.pk) != category.path:
+                del self._categories[names]
 
     def _record_source(self, batch: Sequence[_PendingRow], products: Sequence[Product]) -> set[int]:
         """Record the source of these products. Returns the ids of those that are active again."""

@@ -22,6 +22,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts.models import User
+from catalog.categories import save_category
 from catalog.errors import DryRunFileExpired, NoRejectedRows
 from catalog.importers import writer
 from catalog.importers.run import ImportOptions
@@ -33,7 +34,7 @@ from catalog.importers.submission import (
     submit_dry_run_import,
     submit_import,
 )
-from catalog.models import ImportDraft, Product
+from catalog.models import Category, ImportDraft, Product
 from jobs import files, runner, tasks
 from jobs.errors import JobInProgress, JobNotFound
 from jobs.execution import ProgressReporter
@@ -306,6 +307,37 @@ def test_an_import_that_was_interrupted_reports_the_whole(
     assert (resumed.state, resumed.result) == (State.SUCCEEDED, whole.result)
     assert rejected_rows(resumed) == rejected_rows(whole)
     assert Product.objects.filter(import_id=job.pk).count() == (0 if dry_run else 7)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", ["deleted", "renamed"])
+def test_a_category_may_be_changed_while_its_products_are_imported(
+    change: str, monkeypatch: pytest.MonkeyPatch, uploads_root: Path
+) -> None:
+    monkeypatch.setattr(writer, "_BATCH_ROWS", 1)
+    report_progress = ProgressReporter.__call__
+
+    def changed_behind_the_first_row(self: ProgressReporter, stage: str, done: int, total: int) -> None:
+        report_progress(self, stage, done, total)
+        if done != 1:
+            return
+        mugs = Category.objects.get(path="home/mugs")
+        if change == "renamed":
+            mugs.slug = "cups"
+            save_category(mugs)
+        else:
+            Product.objects.update(category=None)
+            mugs.delete()
+
+    monkeypatch.setattr(ProgressReporter, "__call__", changed_behind_the_first_row)
+    job = worked_off(submit(b"sku,title,category\nm1,Mug,Home > Mugs\nm2,Cup,Home > Mugs\nm3,Jug,Home > Mugs\n"))
+
+    assert (job.state, job.error) == (State.SUCCEEDED, "")
+    assert dict(Product.objects.values_list("sku", "category__path")) == {
+        "m1": "home/cups" if change == "renamed" else None,
+        "m2": "home/mugs",
+        "m3": "home/mugs",
+    }
 
 
 def test_files_past_their_time_are_swept_away(uploads_root: Path, settings: Any) -> None:
