@@ -40,7 +40,8 @@ def backdrop_pixels(backdrop: Backdrop, size: int, foot: float | None) -> Field:
         light = 1.04 - 0.08 * away - 0.13 * np.abs(y - 0.45)
     if backdrop.window:
         light = light * _window_light(away, y)
-    return pixels * light
+    pixels *= light
+    return pixels
 
 
 def _room(backdrop: Backdrop, x: Field, y: Field, tone: Field, horizon: float) -> Field:

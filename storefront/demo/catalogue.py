@@ -193,6 +193,6 @@ def photo_files(product: DemoProduct, size: int = 480) -> list[bytes]:
     files = []
     for view in range(product.views):
         buffer = io.BytesIO()
-        draw_view(product, view, size).save(buffer, "JPEG", quality=88, optimize=True)
+        draw_view(product, view, size).save(buffer, "JPEG", quality=88)
         files.append(buffer.getvalue())
     return files

@@ -1,5 +1,6 @@
 """Renders the photo of a drawing: shadows, lighting of each layer, and camera effects."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -80,8 +81,8 @@ def photograph(drawing: Drawing, camera: Camera, backdrop: Backdrop, size: int) 
         np.maximum(region, cut.cover * layer.opacity, out=region)
     foot = int(np.flatnonzero(whole.max(axis=1) > 0.5)[-1])
     pixels = backdrop_pixels(backdrop, size, foot / size if drawing.standing else None)
-    shadow = _floor_shadow(whole, foot, camera.lamp) if drawing.standing else _drop_shadow(whole, camera.lamp)
-    pixels *= 1 - shadow * planes_of((0.98, 1.0, 1.0))
+    rows, shadow = _floor_shadow(whole, foot, camera.lamp) if drawing.standing else _drop_shadow(whole, camera.lamp)
+    pixels[:, rows] *= 1 - shadow * planes_of((0.98, 1.0, 1.0))
 
     u, v = _object_coordinates(camera, size)
     pixel = camera.unit / size
@@ -94,11 +95,16 @@ def photograph(drawing: Drawing, camera: Camera, backdrop: Backdrop, size: int) 
             _shade_beneath(pixels, painted, layer, cut, camera.lamp, pixel)
         patch = Patch(u[at], v[at], cut.cover, pixel)
         lit = layer.relief.lit(patch, camera.lamp, layer.surface.material)
-        rgb = layer.surface.paint(lit.u, lit.v, pixel) * (lit.diffuse * layer.tone)
-        rgb = rgb + lit.specular * (1.02 - rgb)
+        # In place, as all that follows: new arrays of this size take as long as what is calculated.
+        rgb = layer.surface.paint(lit.u, lit.v, pixel)
+        rgb *= lit.diffuse * layer.tone
+        if layer.surface.material.gloss:
+            rgb += lit.specular * (1.02 - rgb)
         alpha = cut.cover * layer.opacity
         beneath = pixels[:, *at]
-        beneath += alpha * (rgb - beneath)
+        rgb -= beneath
+        rgb *= alpha
+        beneath += rgb
         np.maximum(painted[at], alpha, out=painted[at])
     return _expose(pixels, camera)
 
@@ -143,34 +149,39 @@ def _object_coordinates(camera: Camera, size: int) -> tuple[Field, Field]:
     return (back[0, 0] * x + back[0, 1] * y + back[0, 2]) / w, (back[1, 0] * x + back[1, 1] * y + back[1, 2]) / w
 
 
-def _floor_shadow(whole: Field, foot: int, lamp: Lamp) -> Field:
-    """The shadow on the floor, with a dark contact shadow."""
+def _floor_shadow(whole: Field, foot: int, lamp: Lamp) -> tuple[slice, Field]:
+    """The shadow on the floor, with a dark contact shadow, and the rows that it lies on."""
     size = whole.shape[0]
     ground = foot + 0.5
     lean = -lamp.x / lamp.z * 1.1
     flatten = 0.16
+    # The shadow is less high than this, and what is blurred beyond fades out.
+    reach = math.ceil(0.2 * size)
+    rows = slice(max(0, foot - reach), min(size, foot + reach))
+    ground -= rows.start
+    above, height = whole[rows], rows.stop - rows.start
     # Each row of the floor samples the row of the product at its height, shifted away from the lamp.
-    coefficients = (1.0, lean / flatten, -lean / flatten * ground, 0.0, 1 / flatten, ground - ground / flatten)
+    coefficients = (1.0, lean / flatten, -lean / flatten * ground, 0.0, 1 / flatten, foot + 0.5 - ground / flatten)
     laid = Image.fromarray(whole).transform(
-        (size, size), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
+        (size, height), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
     )
     cast = blurred(np.asarray(laid, dtype=np.float32), size * 0.022)
-    away = (np.arange(size, dtype=np.float32) - ground)[:, None] / size
+    away = (np.arange(height, dtype=np.float32) - ground)[:, None] / size
     # The silhouette shifted down a little, so that the contact shadow follows round bases and legs.
-    near = blurred(_shifted(whole, 0, size * 0.008), size * 0.009) * np.exp(-((away / 0.05) ** 2))
-    wide = blurred(_shifted(whole, -lamp.x * size * 0.03, size * 0.014), size * 0.035) * np.exp(-((away / 0.06) ** 2))
+    near = blurred(_shifted(above, 0, size * 0.008), size * 0.009) * np.exp(-((away / 0.05) ** 2))
+    wide = blurred(_shifted(above, -lamp.x * size * 0.03, size * 0.014), size * 0.035) * np.exp(-((away / 0.06) ** 2))
     shadow: Field = np.clip(0.24 * cast + 0.50 * near + 0.30 * wide, 0, 0.8)
-    return shadow
+    return rows, shadow
 
 
-def _drop_shadow(whole: Field, lamp: Lamp) -> Field:
-    """The shadow of a product that lies on the plane."""
+def _drop_shadow(whole: Field, lamp: Lamp) -> tuple[slice, Field]:
+    """The shadow of a product that lies on the plane, and the rows of the image that it lies on."""
     size = whole.shape[0]
     total = np.zeros_like(whole)
     for reach, strength in ((0.012, 0.34), (0.05, 0.22)):
         shift = (-lamp.x * size * reach * 1.1, -lamp.y * size * reach * 1.1)
         total += strength * blurred(_shifted(whole, *shift), size * reach)
-    return total
+    return slice(0, size), total
 
 
 def _shade_beneath(pixels: Field, painted: Field, layer: Layer, cut: _Cut, lamp: Lamp, pixel: float) -> None:
@@ -186,21 +197,33 @@ def _shade_beneath(pixels: Field, painted: Field, layer: Layer, cut: _Cut, lamp:
 
 
 def _shifted(values: Field, right: float, down: float) -> Field:
-    moved = Image.fromarray(np.ascontiguousarray(values)).transform(
-        (values.shape[1], values.shape[0]),
-        Image.Transform.AFFINE,
-        (1, 0, -right, 0, 1, -down),
-        Image.Resampling.BILINEAR,
-    )
-    return np.asarray(moved, dtype=np.float32)
+    """The values, moved by a fraction of samples; 0 where nothing comes from."""
+    return _moved(_moved(values, down).T, right).T
+
+
+def _moved(values: Field, down: float) -> Field:
+    count = len(values)
+    # Sample `at` of the result lies between `first + at` and the next one, and half a sample beyond the edge is the edge.
+    first = math.floor(-down)
+    share = np.float32(-down - first)
+    padded = np.concatenate([values[:1], values, values[-1:]])
+    moved = np.zeros_like(values)
+    begin, end = (int(np.clip(math.ceil(edge), 0, count)) for edge in (down - 0.5, down + count - 0.5))
+    near = padded[first + 1 + begin : first + 1 + end]
+    moved[begin:end] = near + share * (padded[first + 2 + begin : first + 2 + end] - near)
+    return moved
 
 
 def _expose(pixels: Field, camera: Camera) -> Image.Image:
     """Exposure, white balance and sensor noise, as a camera adds them."""
     gain = camera.exposure * planes_of((1 + camera.warmth, 1.0, 1 - camera.warmth))
-    pixels = pixels * gain
+    pixels *= gain
     if camera.noise:
-        rng = np.random.default_rng(camera.seed)
-        pixels = pixels + camera.noise * rng.standard_normal(pixels.shape[1:], dtype=np.float32)
-    values = (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+        grain = np.random.default_rng(camera.seed).standard_normal(pixels.shape[1:], dtype=np.float32)
+        grain *= camera.noise
+        pixels += grain
+    np.clip(pixels, 0, 1, out=pixels)
+    pixels *= 255
+    pixels += 0.5
+    values = pixels.astype(np.uint8)
     return Image.merge("RGB", [Image.fromarray(plane) for plane in values])

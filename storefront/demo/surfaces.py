@@ -50,12 +50,14 @@ class Surface:
         """Colours at (u, v), float32 [3, h, w]; `pixel` is the size of a pixel in object units, for antialiasing."""
         if self.turn:
             u, v = v, u
-        rgb = base = planes_of(self.colour)
-        if self.pattern != "plain":
-            cover = _PATTERNS[self.pattern](self, u, v, pixel)
-            rgb = base + cover * (planes_of(self.accent) - base)
+        base = planes_of(self.colour)
         grain = _TEXTURES[self.material.texture](u + self.phase, v + self.phase)
-        return rgb * grain
+        if self.pattern == "plain":
+            return base * grain
+        rgb = _PATTERNS[self.pattern](self, u, v, pixel) * (planes_of(self.accent) - base)
+        rgb += base
+        rgb *= grain
+        return rgb
 
 
 def planes_of(colour: Rgb) -> Field:
