@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -364,26 +364,56 @@ def attach_images(attachments: Iterable[Attachment]) -> list[tuple[ProductImage,
     Raises:
         StorageUnavailable: a file cannot be written.
     """
-    attached = [_attach(each) for each in attachments]
+    attached = [result for batch in _of_different_photos(attachments) for result in _attach(batch)]
     if new := [image.pk for image, is_new in attached if is_new]:
         find_roles(new)
         events.images_changed.send(sender=ProductImage, image_ids=new)
     return attached
 
 
-def _attach(attachment: Attachment) -> tuple[ProductImage, bool]:
+def _of_different_photos(attachments: Iterable[Attachment]) -> Iterator[list[Attachment]]:
+    """Batches in which no product gets the same photo twice: of these the second finds the first."""
+    batch: dict[tuple[int, str], Attachment] = {}
+    for each in attachments:
+        key = (each.product.pk, each.photo.sha256)
+        if key in batch:
+            yield list(batch.values())
+            batch = {}
+        batch[key] = each
+    yield list(batch.values())
+
+
+def _attach(attachments: Sequence[Attachment]) -> list[tuple[ProductImage, bool]]:
+    there = ProductImage.objects.filter(
+        product__in={each.product.pk for each in attachments}, sha256__in={each.photo.sha256 for each in attachments}
+    )
+    existing = {(image.product_id, image.sha256): image for image in there}
+    ends = _last_positions({each.product.pk for each in attachments if each.position is None})
+    attached: list[tuple[ProductImage, bool]] = []
+    for each in attachments:
+        image = existing.get((each.product.pk, each.photo.sha256))
+        attached.append((image or _new_image(each, ends), image is None))
+    _store([(image, each.photo) for each, (image, _) in zip(attachments, attached, strict=True)])
+    ProductImage.objects.bulk_create(image for image, is_new in attached if is_new)
+    for each, (image, is_new) in zip(attachments, attached, strict=True):
+        if not is_new and each.position is not None and image.position != each.position:
+            image.position = each.position
+            arrange_images({image.pk: each.position})
+    return attached
+
+
+def _last_positions(product_ids: Collection[int]) -> dict[int, int]:
+    """The last position of each product that has photos."""
+    of_products = ProductImage.objects.filter(product__in=product_ids).order_by().values_list("product")
+    return dict(of_products.annotate(Max("position")))
+
+
+def _new_image(attachment: Attachment, ends: dict[int, int]) -> ProductImage:
+    """The row of a photo, not saved. ends: the last positions of products, which are extended."""
     product, photo, position = attachment.product, attachment.photo, attachment.position
-    existing = ProductImage.objects.filter(product=product, sha256=photo.sha256).first()
-    if existing is not None:
-        _store(existing, photo)
-        if position is not None and existing.position != position:
-            existing.position = position
-            arrange_images({existing.pk: position})
-        return existing, False
     if position is None:
-        last = ProductImage.objects.filter(product=product).aggregate(last=Max("position"))["last"]
-        position = 0 if last is None else last + 1
-    image = ProductImage(
+        ends[product.pk] = position = ends.get(product.pk, -1) + 1
+    return ProductImage(
         product=product,
         sha256=photo.sha256,
         alt=attachment.alt[:300],
@@ -395,25 +425,25 @@ def _attach(attachment: Attachment) -> tuple[ProductImage, bool]:
         finding=photo.finding or "",
         role=ProductImage.ROLES_OF_FINDINGS.get(photo.finding or "", ProductImage.Role.PRODUCT),
     )
-    image.file.name = _store(image, photo)
-    image.save()
-    return image, True
 
 
-def _store(image: ProductImage, photo: Photo) -> str:
-    """Write the file unless it exists, and return its path in the media storage."""
-    path = photo_path(image, f"photo.{photo.extension}")
-    unused_files.take(path)
-    is_written = write_if_absent(path, photo.content)
-    if is_written:
-        file_was_written(path)
-    if is_written or image.file_missing:
-        # All products with this photo have their file again.
-        same = ProductImage.objects.filter(sha256=photo.sha256)
-        if image_ids := list(same.values_list("pk", flat=True)):
-            same.update(file_missing=False)
-            events.images_changed.send(sender=ProductImage, image_ids=image_ids)
-    return path
+def _store(photos: Sequence[tuple[ProductImage, Photo]]) -> None:
+    """Write the files of photos that have none, and set their paths in the media storage."""
+    paths = [photo_path(image, f"photo.{photo.extension}") for image, photo in photos]
+    unused_files.take(set(paths))
+    stored: set[str] = set()
+    for (image, photo), path in zip(photos, paths, strict=True):
+        is_written = write_if_absent(path, photo.content)
+        if is_written:
+            file_was_written(path)
+        if is_written or image.file_missing:
+            stored.add(photo.sha256)
+        image.file.name = path
+    # All products with these photos have their files again.
+    same = ProductImage.objects.filter(sha256__in=stored)
+    if image_ids := list(same.values_list("pk", flat=True)):
+        same.update(file_missing=False)
+        events.images_changed.send(sender=ProductImage, image_ids=image_ids)
 
 
 def note_missing_files(image_ids: Collection[int]) -> None:

@@ -42,13 +42,13 @@ def note(names: Collection[str]) -> None:
     )
 
 
-def take(name: str) -> None:
-    """Keep a file for a photo whose row is saved in this transaction; waits for a sweep that is deleting it.
+def take(names: Collection[str]) -> None:
+    """Keep files for photos whose rows are saved in this transaction; waits for a sweep that is deleting one of them.
 
     Args:
-        name: path in the media storage.
+        names: paths in the media storage.
     """
-    UnusedFile.objects.filter(name=name).delete()
+    UnusedFile.objects.filter(name__in=names).delete()
 
 
 def sweep() -> int:
@@ -142,4 +142,5 @@ def _wait_for_attaching() -> None:
                 f"LOCK TABLE {connection.ops.quote_name(UnusedFile._meta.db_table)} IN SHARE ROW EXCLUSIVE MODE"
             )
     else:
-        take("")
+        # On SQLite, whoever writes waits for all others who do.
+        UnusedFile.objects.filter(name="").delete()

@@ -10,7 +10,7 @@ from os import cpu_count
 
 from django.core.exceptions import ValidationError
 
-from catalog.models import Product
+from catalog.models import Category, Product
 from catalog.services import Attachment, attach_images, save_products
 from catalog.transactions import transaction_with_files
 from pictures.photos import validate_photo
@@ -34,8 +34,9 @@ def load_demo(count: int = 300, on_progress: Callable[[int], object] | None = No
     products = demo_products(count=count)
     complete = set(Product.objects.filter(sku__startswith="DEMO-", images__position=1).values_list("sku", flat=True))
     drawn = _drawn([product for product in products if product.sku not in complete])
+    categories: dict[tuple[str, ...], Category] = {}
     while batch := list(islice(drawn, _SAVED_TOGETHER)):
-        _save(batch)
+        _save(batch, categories)
         if on_progress:
             on_progress(len(batch))
     by_sku = Product.objects.in_bulk([product.sku for product in products], field_name="sku")
@@ -52,8 +53,8 @@ def _drawn(products: list[DemoProduct]) -> Iterator[tuple[DemoProduct, list[byte
 
 
 @transaction_with_files()
-def _save(drawn: Sequence[tuple[DemoProduct, Sequence[bytes]]]) -> None:
-    saved = save_products([(_data(demo), None) for demo, _ in drawn])
+def _save(drawn: Sequence[tuple[DemoProduct, Sequence[bytes]]], categories: dict[tuple[str, ...], Category]) -> None:
+    saved = save_products([(_data(demo), None) for demo, _ in drawn], categories=categories)
     attachments: list[Attachment] = []
     for (demo, photos), result in zip(drawn, saved, strict=True):
         if isinstance(result, ValidationError):

@@ -19,9 +19,11 @@ from catalog import events
 from catalog.categories import save_category
 from catalog.models import Category, Product, ProductImage, UnusedFile
 from catalog.services import (
+    Attachment,
     SaveResult,
     arrange_images,
     attach_image,
+    attach_images,
     delete_products,
     ensure_category,
     remove_images,
@@ -197,6 +199,38 @@ def test_the_same_photo_is_attached_once_and_may_change_its_place(sent: SentEven
     assert (again.pk, again.position, is_new, sent.events) == (first.pk, 5, False, [])
     arrange_images({first.pk: 1, second.pk: 0})
     assert list(product.images.all()) == [second, first]
+
+
+def test_photos_of_several_products_are_attached_together(sent: SentEvents, media_root: Path) -> None:
+    one, _ = save_product(MUG)
+    other, _ = save_product(replace(MUG, sku="mug-2"))
+    red, blue, green = photo("red"), photo("blue"), photo("green")
+    first, _ = attach_image(one, red)
+    (media_root / str(first.file.name)).unlink()
+    sent.events.clear()
+
+    attached = attach_images(
+        [
+            Attachment(one, blue),
+            Attachment(other, red, position=3),
+            Attachment(one, green),
+            Attachment(one, blue),
+            Attachment(other, green),
+        ]
+    )
+
+    assert [(image.product_id, image.sha256, is_new) for image, is_new in attached] == [
+        (one.pk, blue.sha256, True),
+        (other.pk, red.sha256, True),
+        (one.pk, green.sha256, True),
+        (one.pk, blue.sha256, False),
+        (other.pk, green.sha256, True),
+    ]
+    assert [*one.images.values_list("sha256", "position")] == [(red.sha256, 0), (blue.sha256, 1), (green.sha256, 2)]
+    assert [*other.images.values_list("sha256", "position")] == [(red.sha256, 3), (green.sha256, 4)]
+    assert len(files(media_root)) == 3
+    new = [image.pk for image, is_new in attached if is_new]
+    assert sent.events == [("images_changed", [first.pk]), ("images_changed", new)]
 
 
 def test_a_photo_that_leaves_keeps_its_file_until_the_sweep(sent: SentEvents, media_root: Path) -> None:
