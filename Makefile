@@ -15,26 +15,27 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The locks are complete, so pip has nothing to resolve. Modules that are never imported need no compilation.
-INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps --no-compile
-PIP := $(BIN)/python $(INSTALL)
+INSTALL := --disable-pip-version-check install --quiet --require-hashes --no-deps --no-compile
+PIP := $(BIN)/python -m pip $(INSTALL)
 
-$(BIN)/python:
+# The interpreter's own pip runs from its wheel: to install it first, for one use, would take longer than all that it is used for.
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
-	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) -r requirements/installer.txt
+	@$(PYTHON) -m venv --without-pip $(VENV)
+	@$(BIN)/python requirements/bundled_pip.py $(INSTALL) -r requirements/installer.txt
 
 # Each lock includes the previous ones: `.dev` includes the runtime, and `.train` installs both.
-$(VENV)/.runtime: requirements/runtime.txt | $(BIN)/python
+$(VENV)/.runtime: requirements/runtime.txt | $(BIN)/pip
 	@echo "installing the runtime into $(VENV) ..."
 	@$(PIP) -r requirements/runtime.txt
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt requirements/runtime.txt | $(BIN)/python
+$(VENV)/.dev: requirements/dev.txt requirements/runtime.txt | $(BIN)/pip
 	@echo "installing the runtime and the dependencies of tests and checks into $(VENV) ..."
 	@$(PIP) -r requirements/dev.txt
 	@touch $(VENV)/.runtime $@
 
-$(VENV)/.train: requirements/train.txt requirements/dev.txt requirements/runtime.txt | $(BIN)/python
+$(VENV)/.train: requirements/train.txt requirements/dev.txt requirements/runtime.txt | $(BIN)/pip
 	@echo "installing the runtime, the dependencies of tests and checks, and TensorFlow into $(VENV) ..."
 	@$(PIP) -r requirements/dev.txt -r requirements/train.txt
 	@touch $(VENV)/.runtime $(VENV)/.dev $@
@@ -51,13 +52,12 @@ node_modules/.installed: package-lock.json
 # Said before the shop is drawn, which takes a minute.
 .PHONY: free-port
 free-port:
-	@$(BIN)/python -m lookalike.ports $(PORT)
+	@$(BIN)/python -P lookalike/ports.py $(PORT)
 
 .PHONY: demo
 demo: $(VENV)/.runtime .env ## install, create a demo shop, index it and serve it (PORT=8000)
 	@$(MAKE) --no-print-directory free-port
-	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python manage.py demo --port $(PORT)
+	@$(BIN)/python manage.py demo --migrate --port $(PORT)
 	@$(MAKE) --no-print-directory serve
 
 .PHONY: serve
@@ -92,9 +92,9 @@ lint: $(VENV)/.dev ## check style, types, import rules, migrations, API schema
 	@$(BIN)/python deploy/pins.py
 	@echo "lint: all good"
 
-$(VENV)/audit/.installed: requirements/audit.txt | $(BIN)/python
+$(VENV)/audit/.installed: requirements/audit.txt | $(BIN)/pip
 	@$(BIN)/python -m venv $(VENV)/audit
-	@$(VENV)/audit/bin/python $(INSTALL) -r $<
+	@$(VENV)/audit/bin/python -m pip $(INSTALL) -r $<
 	@touch $@
 
 .PHONY: audit

@@ -1,4 +1,4 @@
-"""python -m lookalike.ports PORT: whether a server can listen there, for the Makefile."""
+"""python -P lookalike/ports.py PORT: whether a server can listen there, for the Makefile."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
@@ -43,7 +44,15 @@ class Command(BaseCommand):
             help="port in the printed URLs (default: %(default)s)",
         )
 
-    def handle(self, *, count: int, port: int, **_: Any) -> None:
+        parser.add_argument(
+            "--migrate",
+            action="store_true",
+            help="bring the database up to date first, as `migrate` does, without another start of Python",
+        )
+
+    def handle(self, *, count: int, port: int, migrate: bool, **_: Any) -> None:
+        if migrate:
+            call_command("migrate", verbosity=0)
         with tqdm(total=count, desc="drawing", unit="product", disable=None) as bar:
             try:
                 products = load_demo(count, on_progress=bar.update)
