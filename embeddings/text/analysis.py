@@ -22,6 +22,7 @@ EVERY_DOCUMENT = 0
 # Vowel signs of Hindi, points of Arabic and the like: parts of a word that Python's `\w` does not know.
 _MARKS = "".join(chr(code) for code in range(0x0300, 0x1E00) if unicodedata.category(chr(code)) in ("Mn", "Mc"))
 _RUN = re.compile(rf"(?:[^\W_][{_MARKS}]*)+")
+_ASCII_RUN = re.compile("[a-z0-9]+")
 # What `casefold` makes two characters of, a letter and a dot above it.
 _DOTTED_I = "\u0130"
 # Where a fraction of one sign begins behind a whole number: `5\u00bd` is `5 1/2`, and no 51.
@@ -50,7 +51,11 @@ def split_words(text: str) -> list[str]:
     Returns:
         Runs of letters and digits; of scripts without spaces, each two neighbouring characters.
     """
-    apart = _BEFORE_FRACTION.sub(" ", text[:MAX_CHARACTERS])
+    counted = text[:MAX_CHARACTERS]
+    if counted.isascii():
+        # The same as below, in half the time.
+        return [word[:MAX_WORD] for word in _ASCII_RUN.findall(counted.lower())]
+    apart = _BEFORE_FRACTION.sub(" ", counted)
     folded = unicodedata.normalize("NFKC", apart).replace(_DOTTED_I, "i").casefold()
     return [word[:MAX_WORD] for run in _RUN.findall(folded) for word in ((run,) if run.isascii() else _spaced(run))]
 

@@ -30,12 +30,12 @@ _BOOLEANS = [name for name, field_type in PAYLOAD_FIELDS.items() if field_type i
 
 def engine_payload(payload: Payload) -> dict[str, Any]:
     """A payload for the engine, which keeps booleans as 0 and 1."""
-    return {name: int(value) if name in _BOOLEANS and value is not None else value for name, value in payload.items()}
+    return {**payload, **{name: int(value) for name in _BOOLEANS if (value := payload.get(name)) is not None}}
 
 
 def own_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
     """A payload as it was given to `engine_payload`."""
-    return {name: bool(value) if name in _BOOLEANS and value is not None else value for name, value in payload.items()}
+    return {**payload, **{name: bool(value) for name in _BOOLEANS if (value := payload.get(name)) is not None}}
 
 
 def engine_vector(point: Point) -> Any:
