@@ -61,7 +61,10 @@ def measure_here(rounds: int) -> None:
     from embeddings.generations import build_generation
     from embeddings.selectors import active_versions
     from embeddings.vector_index.base import IndexCollection
+    from lookalike.garbage import look_for_garbage
 
+    # As in a command.
+    look_for_garbage()
     index, (version,) = get_vector_index(), active_versions()
     measured = []
     for _ in range(rounds):

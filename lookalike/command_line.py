@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
 
 from django.core.management import ManagementUtility
 from django.core.management.base import BaseCommand, CommandError
+
+from lookalike.garbage import look_for_garbage
 
 INTERRUPTED = 130
 _JOB = "--job"
@@ -47,8 +48,7 @@ def execute(argv: Sequence[str]) -> None:
 class _Utility(ManagementUtility):
     def fetch_command(self, subcommand: str) -> BaseCommand:
         # Django is set up.
-        gc.freeze()
-        gc.enable()
+        look_for_garbage()
         return super().fetch_command(subcommand)
 
 

@@ -18,13 +18,10 @@ application = get_wsgi_application()
 from catalog.background import start_sweep_thread  # noqa: E402  (needs the apps loaded)
 from embeddings.background import start_outbox_thread  # noqa: E402
 from jobs.background import start_job_threads  # noqa: E402
+from lookalike.garbage import look_for_garbage  # noqa: E402
 from recommender.neighbours import start_finding_ahead  # noqa: E402
 
-# What is loaded by now stays, so the garbage collector need not look through it. By default it looks after each 700 new objects,
-# which is several times a request; together that took a twentieth of the processor time.
-gc.freeze()
-gc.set_threshold(10_000, 20, 20)
-gc.enable()
+look_for_garbage()
 
 if settings.HEALTH_PORT:
     from lookalike import probes
