@@ -421,6 +421,8 @@ def _first_values(source: _Source) -> list[_Opened]:
     """The lists and objects at the beginning of a file that is one object; none of other files."""
     opened: list[_Opened] = []
     seen: list[_Opened] = []
+    # By names: most objects of a file have the same.
+    judged: dict[tuple[str, ...], bool] = {}
     events = ijson.parse(source, multiple_values=True, buf_size=_FIRST_CHUNK_BYTES)
     # What stands before a fault is read.
     with contextlib.suppress(*_UNREADABLE):
@@ -437,7 +439,10 @@ def _first_values(source: _Source) -> list[_Opened]:
                 closed = opened.pop()
                 if opened and opened[-1].objects < _MAX_JUDGED:
                     opened[-1].objects += 1
-                    opened[-1].products += closed.is_product()
+                    names = tuple(closed.names)
+                    if names not in judged:
+                        judged[names] = closed.is_product()
+                    opened[-1].products += judged[names]
                 continue
             if opened:
                 opened[-1].has_others |= event != "start_map"
