@@ -39,6 +39,8 @@ _WAIT_FOR_PROCESSES = ("deploy", "services")
 _LONGEST = ("test_schema_fuzz.py", "test_memory.py", "test_runbooks.py", "test_stack.py")
 # Objects that are made between collections of garbage.
 _GARBAGE = 10_000
+# Processes for tests. Each takes six seconds of processor time until its first test.
+_MORE_THAN_CORES = 3
 # Of a parameter in a test's name.
 _LONGEST_NAME = 100
 NO_TENSORFLOW = "TensorFlow is not installed: make setup"
@@ -106,8 +108,8 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than the number of cores, because many tests wait for processes that they have started."""
-    return (os.cpu_count() or 1) + 1
+    """More than there are cores, because many tests wait most of the time for processes that they have started."""
+    return (os.cpu_count() or 1) + _MORE_THAN_CORES
 
 
 @pytest.hookimpl(wrapper=True)
