@@ -97,9 +97,8 @@ def log_change(request: HttpRequest, action: str, response: HttpResponseBase, *,
     entry = AuditEntry(
         actor=(actor or ANONYMOUS)[:200],
         action=action[:120],
-        # No database stores them.
-        target=request.path[:300].replace("\0", "\\0"),
-        detail=detail,
+        target=_storable(request.path)[:300],
+        detail=_storable(detail),
         status=response.status_code,
         remote_address=client_ip(request),
         request_id=getattr(request, "request_id", ""),
@@ -113,6 +112,11 @@ def log_change(request: HttpRequest, action: str, response: HttpResponseBase, *,
         _prune_periodically()
     except (DatabaseError, InterfaceError):
         logger.exception("could not write the audit entry")
+
+
+def _storable(text: str) -> str:
+    """A text from a request, without NUL characters, which PostgreSQL does not store."""
+    return text.replace("\0", "\\0")
 
 
 class AuditMiddleware:

@@ -84,6 +84,13 @@ class TestAdmin:
         assert "Changed" in AuditEntry.objects.get().detail
         assert "Name" in AuditEntry.objects.get().detail
 
+    def test_no_field_of_a_form_keeps_a_change_out_of_the_log(self, admin_client: Client) -> None:
+        key = keys.create(ApiKey(name="old"))
+        form = {"name": "new", "origins": "", "action": "\0", "_selected_action": "\0"}
+        admin_client.post(f"/admin/accounts/apikey/{key.row.pk}/change/", form)
+        assert ApiKey.objects.get().name == "new"
+        assert "Changed" in AuditEntry.objects.get().detail
+
     @pytest.mark.parametrize("decision", ["merge", "variants", "different"])
     def test_a_decision_on_near_duplicates_names_all_products(self, admin_client: Client, decision: str) -> None:
         kept, other = ProductFactory.create(title="Mug"), ProductFactory.create(title="Mug, again")
