@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.filters import ProductFilter
+from catalog.models import PRICE_DECIMALS, PRICE_DIGITS
 from catalog.money import money
 from catalog.selectors import in_shop_currency
 
@@ -25,6 +26,8 @@ MAX_BRANDS = 50
 NEWEST = "newest"
 # Of a search by words alone.
 BEST = "best"
+# As a visitor types it, with the decimals that prices have: three for Kuwaiti dinars.
+_PRICE = re.compile(rf"[0-9]{{1,{PRICE_DIGITS - PRICE_DECIMALS}}}(?:[.,][0-9]{{1,{PRICE_DECIMALS}}})?")
 
 # Values of the URL parameter `sort`, with their labels and the arguments of `order_by`.
 SORTS: Mapping[str, tuple[Any, tuple[str | OrderBy, ...]]] = {
@@ -190,7 +193,7 @@ def _price(value: str, warnings: list[str]) -> Decimal | None:
     text = _strip_nul(value)
     if not text:
         return None
-    if not re.fullmatch(r"[0-9]{1,10}(?:[.,][0-9]{1,2})?", text):
+    if not _PRICE.fullmatch(text):
         warnings.append(_("“%(text)s” is not a valid price; the filter was ignored.") % {"text": text[:40]})
         return None
     return Decimal(text.replace(",", "."))

@@ -283,6 +283,18 @@ def test_pages_keep_the_conditions_and_a_narrower_category_keeps_them_too(client
     assert 'href="/categories/home/mugs/?brand=Harbour&amp;sort=price"' in content
 
 
+@pytest.mark.parametrize("typed", ["4.125", "4,125"])
+def test_a_price_may_have_as_many_decimals_as_products_have(client: Client, settings: Any, typed: str) -> None:
+    settings.SHOP_CURRENCY = "KWD"
+    stock("Mug", price="4.125", currency="KWD")
+    stock("Cup", price="4.124", currency="KWD")
+
+    response = client.get("/products/", {"min_price": typed})
+
+    assert titles(response) == ["Mug"]
+    assert 'step="0.01"' not in response.content.decode()
+
+
 @pytest.mark.usefixtures("mugs")
 @pytest.mark.parametrize(
     ("query", "warning"),
