@@ -74,6 +74,27 @@ def test_without_an_address_there_is_no_strip() -> None:
     assert render(WIDGET, product({"sku": "MUG", "options": []})).strip() == ""
 
 
+@pytest.mark.parametrize("given", ["https://r.example/", " https://r.example ", "r.example", "r.example/"])
+def test_the_address_may_be_written_as_people_write_it(given: str) -> None:
+    page = render(WIDGET, product({"sku": "MUG", "options": []}), api=given)
+
+    assert 'src="https://r.example/widget/v1/similar.js"' in page
+    assert 'api="https://r.example"' in page
+
+
+def test_others_take_the_places_of_what_is_sold_out() -> None:
+    related = [item("Gone", available=False), item("Cup"), item("Sold", available=False), item("Jug"), item("Pot")]
+
+    page = render(METAFIELDS, product({"sku": "MUG", "options": []}, related=related), products_to_show=2)
+
+    assert re.findall(r"<span>([A-Z]\w+)</span>", page) == ["Cup", "Jug"]
+
+
+def test_where_all_is_sold_out_there_is_no_heading() -> None:
+    related = [item("Gone", available=False)]
+    assert render(METAFIELDS, product({"sku": "MUG", "options": []}, related=related)).strip() == ""
+
+
 def test_the_metafield_is_shown_as_links_without_what_is_sold_out() -> None:
     related = [item("Cup"), item("Gone", available=False), item("Jug & <pot>")]
 

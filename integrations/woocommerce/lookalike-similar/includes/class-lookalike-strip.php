@@ -53,7 +53,7 @@ class Lookalike_Strip {
 	 */
 	public function enqueue() {
 		$settings = Lookalike_Settings::all();
-		if ( '' !== $settings['api'] && is_product() ) {
+		if ( '' !== $settings['api'] && function_exists( 'is_product' ) && is_product() ) {
 			$this->enqueue_files( $settings );
 		}
 	}
