@@ -508,8 +508,12 @@ def _lines_of_env_file() -> list[tuple[str, str]]:
         return []
     try:
         text = path.read_text(encoding=_ENV_ENCODING)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ImproperlyConfigured(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise ImproperlyConfigured(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be read: it is not UTF-8 ({error.reason} at {error.start})"
+        ) from error
     lines, wrong = [], []
     for number, line in enumerate(text.splitlines(), start=1):
         if found := _VARIABLE.match(line):

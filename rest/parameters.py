@@ -171,6 +171,24 @@ class ChoiceParameter(Parameter):
         return text
 
 
+class LanguageParameter(Parameter):
+    """One of some languages, also as a locale of it: `de`, `de-AT`, `de_DE`."""
+
+    def __init__(self, help_text: str, *, languages: Sequence[str], **options: Any) -> None:
+        """Declare the parameter, one of the languages by their codes of two letters; options: see Parameter."""
+        super().__init__(help_text, **options)
+        self.languages = languages
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": f"^({'|'.join(self.languages)})([-_][A-Za-z0-9]{{1,8}}){{0,4}}$"}
+
+    def parse(self, text: str) -> str:
+        found = re.fullmatch(self.schema()["pattern"][1:-1], text)
+        if found is None:
+            raise ValueError(f"must be one of {', '.join(self.languages)}, alone or with a region: de, de-AT")
+        return found[1]
+
+
 class TextParameter(Parameter):
     """A text without control characters."""
 

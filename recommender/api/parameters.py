@@ -23,6 +23,7 @@ from rest.parameters import (
     BooleanParameter,
     ChoiceParameter,
     IntegerParameter,
+    LanguageParameter,
     NumberParameter,
     Parameter,
     Schema,
@@ -246,7 +247,7 @@ class StripParameters(SimilarParameters):
     own_names: ClassVar[frozenset[str]] = frozenset({"heading", "lang", "mail"})
 
     heading = TextParameter("Heading of the strip, and its name for screen readers.", max_length=200, default="")
-    lang = ChoiceParameter("Language of the texts and prices.", choices=tuple(texts()), default="en")
+    lang = LanguageParameter("Language of the texts and prices.", languages=tuple(texts()), default="en")
     mail = BooleanParameter(
         "Whether the strip is for mail: with styles in the elements, and without the data that the widget reads.",
         default=False,

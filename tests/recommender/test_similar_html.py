@@ -49,6 +49,11 @@ def test_it_has_the_products_of_the_json_and_the_data_for_the_widget(strip: Any,
     assert len(ids(answer)) == 2
 
 
+@pytest.mark.parametrize("locale", ["de_DE", "de-AT", "de_DE_formal"])
+def test_a_locale_has_its_language(strip: Any, locale: str) -> None:
+    assert "Nicht auf Lager" in strip(lang=locale).content.decode()
+
+
 def test_it_is_cacheable_and_readable_by_pages_of_any_origin(strip: Any, api: Client) -> None:
     response = strip(limit="1")
 
