@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -63,6 +67,27 @@ class CategoryForm(_CategoryModelForm):
         return {**cleaned, "slug": slug}
 
 
+def _with_contents(categories: QuerySet[Category] | Sequence[Category]) -> Iterable[Category]:
+    """The categories in the order of the tree, each with the number of its products and of the categories right below it."""
+    found = Category.objects.filter(pk__in=[category.pk for category in categories]).order_by("path")
+    return found.annotate(
+        number_of_products=Count("products", distinct=True), number_below=Count("children", distinct=True)
+    )
+
+
+def _what_keeps(category: Any) -> Iterator[SafeString]:
+    if category.number_of_products:
+        address = reverse("admin:catalog_product_changelist", query={"category": category.path})
+        text = gettext("Products in %(path)s: %(count)s. Move them to another category first.")
+        values = {"path": category.path, "count": number_format(category.number_of_products)}
+        yield format_html('<a href="{}">{}</a>', address, text % values)
+    if category.number_below:
+        address = reverse("admin:catalog_category_changelist", query={"q": f"{category.path}/"})
+        text = gettext("Categories below %(path)s: %(count)s. Move or delete them first.")
+        values = {"path": category.path, "count": number_format(category.number_below)}
+        yield format_html('<a href="{}">{}</a>', address, text % values)
+
+
 @admin.register(Category)
 class CategoryAdmin(ModelAdmin):
     """The category tree. Renaming or moving a category moves everything below it."""
@@ -97,6 +122,13 @@ class CategoryAdmin(ModelAdmin):
         )
         for category in categories:
             vars(category)["number_of_products"] = counts.get(category.pk, 0)
+
+    def get_deleted_objects(
+        self, objs: QuerySet[Category] | Sequence[Category], request: HttpRequest
+    ) -> tuple[list[Any], dict[Any, Any], set[Any], list[Any]]:
+        """What keeps categories, in a line for each with what to do; Django would list every product."""
+        kept = [line for category in _with_contents(objs) for line in _what_keeps(category)]
+        return ([], {}, set(), kept) if kept else super().get_deleted_objects(objs, request)
 
     def save_model(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> None:  # noqa: ARG002
         change_of_paths = save_category(obj)

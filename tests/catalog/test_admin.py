@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -431,6 +433,34 @@ class TestCategories:
         address = reverse("admin:catalog_category_change", args=[home.pk])
         answer = admin.post(address, {"name": "Home", "slug": "home", "parent": mugs.pk})
         assert "A category cannot be below itself." in answer.content.decode()
+
+    @pytest.mark.parametrize("by", ["page", "action"])
+    def test_what_keeps_a_category_from_being_deleted_is_said_in_a_line(self, admin: Client, by: str) -> None:
+        for _ in range(3):
+            stock("Blue mug", photos=0, category=("Home & Garden", "Mugs"))
+        stock("Hat", photos=0, category=("Home & Garden",))
+        home = Category.objects.get(path="home-garden")
+        if by == "page":
+            page = admin.get(reverse("admin:catalog_category_delete", args=[home.pk]))
+        else:
+            chosen = {"action": "delete_selected", "_selected_action": [home.pk]}
+            page = admin.post(reverse("admin:catalog_category_changelist"), chosen)
+
+        shown = page.content.decode()
+        assert "Products in home-garden: 1. Move them to another category first." in shown
+        assert "Categories below home-garden: 1. Move or delete them first." in shown
+        assert "Blue mug" not in shown
+        (products,) = re.findall(r'href="([^"]+)">Products in', shown)
+        assert "Blue mug" in admin.get(unescape(products)).content.decode()
+
+    def test_an_empty_category_is_deleted(self, admin: Client) -> None:
+        product = stock(category=("Home", "Mugs"))
+        Product.objects.filter(pk=product.pk).update(category=None)
+        mugs = Category.objects.get(path="home/mugs")
+
+        admin.post(reverse("admin:catalog_category_delete", args=[mugs.pk]), {"post": "yes"})
+
+        assert not Category.objects.filter(pk=mugs.pk).exists()
 
 
 @pytest.mark.parametrize(
