@@ -20,11 +20,11 @@
 #     SAME_LOWER            200 of 200    1.000
 #     SAME_UPPER as pads    200 of 200    1.000
 #
-# Why guesses are wrong: an attribute with two values is expected to be read or refused, as `auto_pad` in other places is. With a stride of
-# 1 and odd kernels, or with sides that are odd, there is no odd pixel, and both names mean the same. `SAME_UPPER` with 3 x 3 and a
-# stride of 2 on an even side is what a Keras model becomes, in each block that halves the picture: each shifts it by a pixel, the fifth
-# by 16 of the photo's. Labels of a classifier hardly change, as what is on the picture stays on it; neighbours do, once index and
-# query come from different runtimes.
+# Why guesses are wrong: an attribute with two values is expected to be read or refused, and a runtime that has both names to mean two
+# things by them. With a stride of 1 and odd kernels, or with sides that are odd, there is no odd pixel, and both are the same. tf2onnx
+# writes `SAME_UPPER` for a Keras model whose input has no fixed sides (and `pads` where it has): 3 x 3 with a stride of 2 in each block that
+# halves the picture. Each shifts it by a pixel, the fifth by 16 of the photo's. Labels of a classifier hardly change, as what is on the
+# picture stays on it; neighbours do, once index and query come from different runtimes.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
