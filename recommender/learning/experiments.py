@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 Cells = dict[tuple[int, int], float]
 State = Experiment.State
+# What is written when a test ends.
+_OUTCOME = ("state", "reason", "ended_at")
 
 
 class ExperimentRefused(EmbeddingsError):
@@ -195,11 +197,15 @@ def check(test: Experiment) -> Experiment:
         result = Result(result.control, result.candidate, look.difference, look.low, look.high)
     test.result = asdict(result)
     test.save(update_fields=["effect", "p_value", "result"])
-    if look is not None and look.p_value <= LEVEL:
-        if look.difference < 0:
-            _end(test, State.WORSE, _take_back(test))
-        else:
-            _end(test, State.BETTER, f"{candidate.rate:.4f} clicks for each strip instead of {control.rate:.4f}")
+    if look is None or look.p_value > LEVEL:
+        return test
+    if look.difference >= 0:
+        _end(test, State.BETTER, f"{candidate.rate:.4f} clicks for each strip instead of {control.rate:.4f}")
+    elif Experiment.objects.filter(pk=test.pk, state=State.RUNNING).exists():
+        _end(test, State.WORSE, _take_back(test))
+    else:
+        # Somebody has stopped it while its events were counted.
+        test.refresh_from_db(fields=_OUTCOME)
     return test
 
 
@@ -275,11 +281,11 @@ def _has_its_rules(test: Experiment) -> bool:
 
 
 def _end(test: Experiment, state: Experiment.State, reason: str) -> None:
-    test.state, test.reason, test.ended_at = state, reason, timezone.now()
-    Experiment.objects.filter(pk=test.pk, state=State.RUNNING).update(
-        state=test.state, reason=test.reason, ended_at=test.ended_at
-    )
-    logger.info("A/B test %d of %s: %s: %s", test.pk, test.collection.slug, state.label, reason)
+    """End a test, unless it has ended meanwhile; the object is then as the database has it."""
+    running = Experiment.objects.filter(pk=test.pk, state=State.RUNNING)
+    if running.update(state=state, reason=reason, ended_at=timezone.now()):
+        logger.info("A/B test %d of %s: %s: %s", test.pk, test.collection.slug, state.label, reason)
+    test.refresh_from_db(fields=_OUTCOME)
     clear_cache()
 
 

@@ -157,6 +157,22 @@ class TestLooks:
         # It is looked at no more.
         assert experiments.check_all() == []
 
+    def test_one_that_is_stopped_while_it_is_looked_at_takes_nothing_back(
+        self, versions: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        test = started(experiments.start_encoder_test(versions[1], 0.5))
+        store_clicks(by_version(test, control=0.3, candidate=0.1))
+        measure = experiments._measure
+
+        def stopped_meanwhile(test: Experiment) -> Any:
+            call_command("ab_test", "stop")
+            return measure(test)
+
+        monkeypatch.setattr(experiments, "_measure", stopped_meanwhile)
+        [test] = experiments.check_all()
+        assert (test.state, test.reason) == ("stopped", "stopped by manage.py ab_test")
+        assert Collection.objects.get().active_version == versions[1]
+
     def test_a_worse_version_that_is_not_active_just_ends(self, versions: Any) -> None:
         previous, active = versions
         test = started(experiments.start_encoder_test(previous, 0.5))
