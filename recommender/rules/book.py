@@ -114,11 +114,11 @@ class RuleBooks:
         if now - self._checked_at >= CHECK_EVERY_S:
             self._check(now)
         name = (collection, rule_set)
-        if name not in self._books:
-            book = _read_book(collection, rule_set)
-            with self._lock:
-                self._books[name] = book
-        return self._books.get(name)
+        # Another thread may begin new ones meanwhile: what is read now may be older than they are.
+        books = self._books
+        if name not in books:
+            books[name] = _read_book(collection, rule_set)
+        return books[name]
 
     def confirm(self) -> None:
         """Take the books for current: the stamp of what they were read from has not changed."""

@@ -23,6 +23,7 @@ from embeddings.selectors import clear_live_collection_cache
 from recommender.models import Event, Rule
 from recommender.pipeline import similar_to
 from recommender.queries import SimilarQuery
+from recommender.rules import book
 from recommender.rules.book import forget_rules, plan_beside
 from recommender.rules.plan import Place
 from recommender.rules.services import save_set
@@ -489,6 +490,29 @@ def test_rules_are_read_once_and_again_when_they_change(
     Rule.objects.filter(pk=rule.pk).update(active=False, changed_at=timezone.now())
     monkeypatch.setattr("recommender.rules.book.CHECK_EVERY_S", 0)
     assert ids(answer(api, ruled.product, limit=40)) == ruled.allowed()
+
+
+def test_what_one_request_has_read_before_a_change_is_not_what_the_next_gets(
+    ruled: RuledShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = ruled.add_rule("hide", brand=["Harbour"])
+    monkeypatch.setattr(book, "CHECK_EVERY_S", 0)
+    books, read = book.RuleBooks(), book._read_book
+    reading: list[str] = []
+
+    def changed_behind(collection: str, rule_set: str | None) -> book.RuleBook | None:
+        found = read(collection, rule_set)
+        if not reading:
+            reading.append(collection)
+            Rule.objects.filter(pk=rule.pk).update(active=False, changed_at=timezone.now())
+            # As another thread asks, between the reading and the keeping.
+            assert books.get(collection, rule_set) is None
+            monkeypatch.setattr(book, "CHECK_EVERY_S", 60)
+        return found
+
+    monkeypatch.setattr(book, "_read_book", changed_behind)
+    assert books.get("all", None) is not None
+    assert books.get("all", None) is None
 
 
 def test_a_shop_without_rules_asks_nothing_more(ruled: RuledShop, api: Client, django_assert_num_queries: Any) -> None:
