@@ -80,12 +80,12 @@ def _what_keeps(category: Any) -> Iterator[SafeString]:
         address = reverse("admin:catalog_product_changelist", query={"category": category.path})
         text = gettext("Products in %(path)s: %(count)s. Move them to another category first.")
         values = {"path": category.path, "count": number_format(category.number_of_products)}
-        yield format_html('<a href="{}">{}</a>', address, text % values)
+        yield format_html('<a class="underline" href="{}">{}</a>', address, text % values)
     if category.number_below:
         address = reverse("admin:catalog_category_changelist", query={"q": f"{category.path}/"})
         text = gettext("Categories below %(path)s: %(count)s. Move or delete them first.")
         values = {"path": category.path, "count": number_format(category.number_below)}
-        yield format_html('<a href="{}">{}</a>', address, text % values)
+        yield format_html('<a class="underline" href="{}">{}</a>', address, text % values)
 
 
 @admin.register(Category)

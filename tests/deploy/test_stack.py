@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import urllib.request
 from collections.abc import Callable
@@ -99,6 +100,22 @@ def test_the_admins_pages_open_for_those_who_may(deployment, shop):
     product = shop.get("/api/products")["results"][0]["id"]
     for path in ("/admin/", "/admin/catalog/product/", f"/admin/catalog/product/{product}/change/"):
         assert shop.ask(path, Cookie=f"sessionid={session}")[0] == 200, deployment.log("catalog")[-3000:]
+
+
+def test_answers_of_the_api_are_compressed_and_pages_with_forms_are_not(shop):
+    product = shop.get("/api/products")["results"][0]["id"]
+    plain = shop.ask(f"/api/products/{product}/similar?limit=5")[2]
+
+    status, answer, body = shop.ask(f"/api/products/{product}/similar?limit=5", **{"Accept-Encoding": "gzip"})
+
+    assert (status, answer.headers["Content-Encoding"]) == (200, "gzip")
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert gzip.decompress(body) == plain
+    assert len(body) < len(plain) / 2
+    # The proxy makes the tag a weak one, by which the answer is known all the same.
+    tag = answer.headers["ETag"]
+    assert shop.ask(f"/api/products/{product}/similar?limit=5", **{"If-None-Match": tag})[0] == 304
+    assert "Content-Encoding" not in shop.ask("/admin/login/", **{"Accept-Encoding": "gzip"})[1].headers
 
 
 def test_static_files_photos_and_thumbnails_come_from_the_disk(deployment, shop):
