@@ -31,6 +31,11 @@ _BLOCKS = re.compile(
 )
 
 
+def is_block(tag: str) -> bool:
+    """Whether an element of HTML, by its name in small letters, stands on lines of its own: `p` and `br`, but not `b`."""
+    return _BLOCKS.fullmatch(tag) is not None
+
+
 def html_to_line(text: str) -> str:
     """Convert HTML to text on one line."""
     return " ".join(html_to_text(text).split())
@@ -97,7 +102,7 @@ class _TextExtractor(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 -- HTMLParser's
         if tag in _HIDDEN_TAGS:
             self._hidden_depth += 1
-        elif _BLOCKS.fullmatch(tag):
+        elif is_block(tag):
             self.parts.append("\n")
         elif not _ELEMENT.fullmatch(tag):
             self.handle_data(self.get_starttag_text() or "")
@@ -105,7 +110,7 @@ class _TextExtractor(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in _HIDDEN_TAGS:
             self._hidden_depth = max(self._hidden_depth - 1, 0)
-        elif _BLOCKS.fullmatch(tag):
+        elif is_block(tag):
             self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:

@@ -16,6 +16,7 @@ from xml.parsers import expat
 
 from pictures.photo_facts import unreadable
 from product_files import file_facts, row_facts
+from product_files.html_text import is_block
 from product_files.product_data import SKU_LENGTH
 from product_files.rows import InvalidSource, Row
 
@@ -360,7 +361,7 @@ class _Element:
     Attributes:
         attributes: by local names.
         parts: of its own text.
-        children: their texts, as long as it has none of its own.
+        children: their texts, as long as it has none of its own; with line breaks around those that are blocks in HTML.
     """
 
     namespace: str
@@ -371,7 +372,7 @@ class _Element:
     def text(self) -> str:
         """Its text; that of an element that only has elements is a line each."""
         own = "".join(self.parts).strip()
-        return own if own or not self.children else "\n".join(self.children)
+        return own if own or not self.children else "\n".join(each.strip() for each in self.children)
 
 
 class _ItemParser(XmlParser):
@@ -425,11 +426,12 @@ class _ItemParser(XmlParser):
         text = element.text()
         if self._open:
             parent = self._open[-1]
+            within = (f"\n{text}\n" if text else "\n") if is_block(self.path[-1].lower()) else text
             # Text with elements in it, as of XHTML, is one text.
             if "".join(parent.parts).strip():
-                parent.parts.append(text)
+                parent.parts.append(within)
             elif text:
-                parent.children.append(text)
+                parent.children.append(within)
         path = "/".join(self.path[self._item_depth :])
         self._add_value(path, element.namespace, text)
         if element.attributes and not self._item.error:

@@ -414,6 +414,16 @@ def test_a_sale_whose_dates_cannot_be_read_leaves_the_price_without_it(tmp_path:
     only(price=Decimal(20))
 
 
+def test_lines_of_html_within_a_feed_do_not_grow_together(tmp_path: Path) -> None:
+    item = "<id>m1</id><title>Red <![CDATA[& blue]]> <b>tea</b>pot</title><price>20 EUR</price>"
+    item += "<description><p>Holds 1 l<br/>of tea</p>and <ul><li>milk</li><li>sugar</li></ul></description>"
+    report = run(source(tmp_path, f"<rss><channel><item>{item}</item></channel></rss>", "feed.xml"))
+    assert counts(report) == (1, 0, 0, 0)
+    only(title="Red & blue teapot")
+    words = " ".join(Product.objects.get().description.split())
+    assert words == "Holds 1 l of tea and milk sugar"
+
+
 STORE = """<?xml version="1.0"?><store xmlns="urn:shop"><name>A shop</name><catalogue>
 <product code="m1"><name>Mug &amp; lid</name><price currency="CHF">12.50</price>
 <images><image>red.jpg</image><image>blue.jpg</image></images>
