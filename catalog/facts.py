@@ -12,6 +12,12 @@ from jobs.facts import gettext_noop as _
 PHOTO_TOO_LARGE = FactKind("photo-too-large", _("the photo is larger than %(limit)s bytes: use a smaller one"))
 HOST_REFUSES = FactKind("host-refuses", _("%(host)s responds with %(status)s"))
 LINK_WRONG = FactKind("link-wrong", _("%(host)s responds with %(status)s: is the link right?"))
+LINK_FORBIDDEN = FactKind(
+    "link-forbidden",
+    _(
+        "%(host)s responds with %(status)s: allow the user agent “%(agent)s” there, or give links that everybody may open"
+    ),
+)
 HOST_COMPRESSES = FactKind("host-compresses", _("%(host)s compresses the photo (%(encoding)s) unasked"))
 NO_RESPONSE = FactKind("no-response", _("no response from %(host)s (%(error)s)"))
 IMPORT_STOPPED = FactKind("import-stopped", _("the import was stopped"))

@@ -48,6 +48,8 @@ LIMIT_PATIENCE_S = 300.0
 _MAX_LINK_CHARACTERS = 2000
 _REDIRECTS = (301, 302, 303, 307, 308)
 _RETRYABLE_STATUSES = (408, 425, 429, 500, 502, 503, 504)
+# What protections against bots and foreign pages say.
+_FORBIDDEN = (401, 403)
 _TOO_MANY_REQUESTS = 429
 # nginx says so, too, where it limits requests.
 _UNAVAILABLE = 503
@@ -282,6 +284,10 @@ class Fetcher:
                         facts.HOST_REFUSES(host=url.host, status=str(response.status)),
                         _retry_after_s(headers),
                         response.status,
+                    )
+                if response.status in _FORBIDDEN:
+                    raise PhotoUnreachable(
+                        facts.LINK_FORBIDDEN(host=url.host, status=str(response.status), agent=USER_AGENT)
                     )
                 if response.status != 200:
                     raise PhotoUnreachable(facts.LINK_WRONG(host=url.host, status=str(response.status)))

@@ -301,6 +301,12 @@ def test_a_server_that_says_no_is_asked_once(server: PhotoServer, fetcher: Fetch
     assert len(server.seen) == 1
 
 
+def test_of_a_server_that_refuses_programs_the_name_to_allow_is_said(server: PhotoServer, fetcher: Fetcher) -> None:
+    with pytest.raises(PhotoUnreachable, match="responds with 403: allow the user agent “Lookalike"):
+        fetcher.fetch(server.serve("/1.jpg", status=403))
+    assert server.headers["user-agent"] == fetching.USER_AGENT
+
+
 def test_a_server_says_how_long_to_wait(server: PhotoServer, fetcher: Fetcher) -> None:
     def busy(request: BaseHTTPRequestHandler) -> None:
         server.serve("/1.jpg", PHOTO)
