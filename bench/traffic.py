@@ -130,12 +130,15 @@ class _Clients:
     def _ask(self, number: int) -> None:
         draw = random.Random(f"{time.time_ns()} {number}")
         names, shares = list(self._kinds), [kind.share for kind in self._kinds.values()]
+        # However short the time is, each kind is asked for once where there are as many connections.
+        first = names[number % len(names)]
         seconds: dict[str, list[float]] = defaultdict(list)
         failures: list[str] = []
         tags: dict[str, str] = {}
         connection = http.client.HTTPConnection(self._host, timeout=TIMEOUT_S)
-        while not self._stop.is_set():
-            (name,) = draw.choices(names, shares)
+        while first or not self._stop.is_set():
+            (name,) = [first] if first else draw.choices(names, shares)
+            first = ""
             kind = self._kinds[name]
             address, text = draw.choice(kind.addresses), draw.choice(kind.bodies or [""])
             if kind.once:

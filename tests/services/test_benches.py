@@ -30,7 +30,7 @@ def published(results: Path, question: str) -> Any:
 
 
 def test_visitors_are_all_answered(results):
-    load.main(["--ways", "two processes", "--products", "40", "--seconds", "4", "--rounds", "1"])
+    load.main(["--ways", "two processes", "--products", "40", "--seconds", "0.5", "--rounds", "1"])
     rows = published(results, "load")["rows"]
     assert {row["request"] for row in rows} > {"hello", "similar", "product list", "product", "photo search"}
     assert all(row["requests"] > 0 and row["failed"] == 0 for row in rows)
@@ -38,7 +38,7 @@ def test_visitors_are_all_answered(results):
 
 def test_every_change_of_a_shop_is_seen_and_nothing_is_left_to_repair(results):
     # At all, that is: how soon is for the bench to say.
-    changes = ["--prices", "6", "--deletes", "3", "--photos", "3", "--seconds", "2", "--within", "60"]
+    changes = ["--prices", "6", "--deletes", "3", "--photos", "3", "--seconds", "0.5", "--within", "60"]
     changing_shop.main(["--ways", "one process", "--products", "60", *changes])
     figures = published(results, "changing_shop")
     assert {row["change"]: row["changes"] for row in figures["rows"]} == {"price": 6, "delete": 3, "photo": 3}
