@@ -35,8 +35,11 @@ hypothesis_settings.load_profile("short")
 _TESTS = Path(__file__).parent
 # Their tests use no database of this process.
 _WAIT_FOR_PROCESSES = ("deploy", "services")
-# Of those, files whose tests take a minute or longer: they would be what the other workers wait for in the end.
-_LONGEST = ("test_schema_fuzz.py", "test_memory.py", "test_runbooks.py", "test_stack.py")
+# Files of which a test, or tests that stay together, take half a minute or longer: others would wait for them in the end.
+_LONGEST = (
+    "test_schema_fuzz.py", "test_memory.py", "test_runbooks.py", "test_stack.py", "test_machines.py", "test_distil.py",
+    "test_training_for_real.py", "test_fine_tune.py",
+)  # fmt: skip
 # Objects that are made between collections of garbage.
 _GARBAGE = 10_000
 # Processes for tests. Each takes six seconds of processor time until its first test.
