@@ -111,7 +111,7 @@ messages: $(VENV)/.runtime ## bring translations up to date with the texts in th
 
 .PHONY: bench
 bench: $(VENV)/.train ## measure speed and quality; print tables, write bench/results/
-	@for bench in encoder_speed photos_to_points similar_latency processor_time web_process similar_rules many_photos vector_index million aspect learning fine_tuning fine_tuning_seeds product_page import_catalog duplicates matches doctor load changing_shop worker_kills outages reindexing shared_photos filter_recall parts foreground text_relevance short_words text_map text_memory search_latency this_but_colour deeprank query_time; do $(BIN)/python -m bench.$$bench || exit 1; done
+	@for bench in encoder_speed photos_to_points similar_latency processor_time web_process similar_rules many_photos vector_index million aspect learning fine_tuning fine_tuning_seeds further_labels product_page import_catalog duplicates matches doctor load changing_shop worker_kills outages reindexing shared_photos filter_recall parts foreground text_relevance short_words text_map text_memory search_latency this_but_colour deeprank query_time; do $(BIN)/python -m bench.$$bench || exit 1; done
 
 .PHONY: screenshots
 screenshots: $(VENV)/.dev ## take the pictures in docs/images again, from a demo shop of its own (or ADDRESS=...)

@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=[*SETS])
     parser.add_argument("--site", type=Path, help="folder of the site; default: a temporary one")
-    parser.add_argument("options", nargs="*", type=_option, metavar="NAME=VALUE")
+    parser.add_argument("options", nargs="*", type=option, metavar="NAME=VALUE")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.site or Path(temporary)).resolve()
@@ -52,7 +52,8 @@ def main() -> None:
         publish("fine_tuning_seeds", rows)
 
 
-def _option(text: str) -> tuple[str, Any]:
+def option(text: str) -> tuple[str, Any]:
+    """An option of a training from the command line, NAME=VALUE."""
     name, _, value = text.partition("=")
     knob = next((each for each in knobs() if each.name == name), None)
     if knob is None:

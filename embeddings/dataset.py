@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from catalog.clustering import connected_components
-from catalog.models import ProductImage
+from catalog.json_conditions import attribute_texts
+from catalog.models import Product, ProductImage
 from embeddings.errors import UnusablePhotos
+from embeddings.label_names import BRAND, CATEGORY, PRODUCT
 from jobs.progress import ProgressCallback, StageProgress
+from pictures.dominant_colour import ATTRIBUTE_NAMES
 from pictures.perceptual_hash import MIN_SIDE, perceptual_hash
 from pictures.photos import SUFFIXES, ImageRejected, open_rgb, read_limited
 from product_files.archives import SafeArchive, wrapping_folder
@@ -54,12 +57,33 @@ class LabelledPhoto:
         label: of its class; "" for none.
         product: what it shows; "" where that is unknown.
         source: a file, its name in the media storage, or its pixels, uint8 [height, width] or [height, width, 3].
+        attributes: what else is known of it, such as brand and colour: texts by name.
     """
 
     name: str
     label: str
     product: str
     source: Path | str | NDArray[np.uint8]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, name: str) -> str:
+        """Its category (the label), its product, or an attribute, without regard to case and spaces; "" where it is unknown.
+
+        Args:
+            name: of the attribute; one with the colour may have another of its names, such as color or farbe.
+
+        Returns:
+            The value.
+        """
+        if name in (CATEGORY, PRODUCT):
+            return self.label if name == CATEGORY else self.product
+        texts = (_folded(text) for other, text in self.attributes.items() if _is_attribute(other, name))
+        return next((text for text in texts if text), "")
+
+    @property
+    def known(self) -> list[str]:
+        """The names for which it has a value."""
+        return [name for name in (CATEGORY, PRODUCT, *self.attributes) if self.value(name)]
 
     def content(self) -> bytes:
         """The file's bytes. Raises ImageRejected where it cannot be read or is too large, OSError where the storage fails."""
@@ -151,7 +175,7 @@ def read_folder(folder: Path, metadata: Path | None = None, *, title: str | None
         label = about.label or PurePosixPath(name).parent.as_posix()
         # A photo beside the folders has no label, but may show a product that has others.
         if label != "." or about.product:
-            photos.append(LabelledPhoto(name, "" if label == "." else label, about.product, path))
+            photos.append(LabelledPhoto(name, "" if label == "." else label, about.product, path, about.attributes))
     if not photos:
         raise UnusablePhotos(
             f"{title or folder} has no folder with photos: a folder is a class,"
@@ -163,13 +187,28 @@ def read_folder(folder: Path, metadata: Path | None = None, *, title: str | None
 def read_catalogue(title: str, images: Iterable[ProductImage]) -> PhotoSet:
     """The catalogue's own photos: the label is the category's path, photos without one are left out. Raises UnusablePhotos."""
     photos = [
-        LabelledPhoto(f"image-{image.pk}", image.product.category.path, str(image.product_id), str(image.file.name))
+        LabelledPhoto(
+            f"image-{image.pk}",
+            image.product.category.path,
+            str(image.product_id),
+            str(image.file.name),
+            _attributes_of(image.product),
+        )
         for image in images
         if image.product.category is not None
     ]
     if not photos:
         raise UnusablePhotos(f"{title} has no photo of a product that has a category: give its products categories")
     return PhotoSet(title, photos)
+
+
+def _is_attribute(name: str, asked: str) -> bool:
+    name, asked = _folded(name), _folded(asked)
+    return name == asked or {name, asked} <= ATTRIBUTE_NAMES
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def classes_in(names: Iterable[str]) -> Counter[str]:
@@ -198,6 +237,7 @@ def _files(folder: Path) -> list[Path]:
 class _Metadata:
     product: str = ""
     label: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 def _read_metadata(path: Path) -> dict[str, _Metadata]:
@@ -214,14 +254,26 @@ def _read_metadata(path: Path) -> dict[str, _Metadata]:
                 raise UnusablePhotos(
                     f"{path} has the columns {', '.join(columns) or 'none'}: it needs file, and product_id or category"
                 )
+            further = [name for name in columns if name and name not in (named, product, label)]
             return {
                 (row[named] or "").strip().removeprefix("./"): _Metadata(
-                    (row.get(product or "") or "").strip(), _first_category(row.get(label or "") or "")
+                    (row.get(product or "") or "").strip(),
+                    _first_category(row.get(label or "") or ""),
+                    {name: row[name] for name in further if row[name]},
                 )
                 for row in reader
             }
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UnusablePhotos(f"{path} cannot be read as CSV in UTF-8: {error}. Save it as such") from error
+
+
+def _attributes_of(product: Product) -> dict[str, str]:
+    attributes = {
+        name: ", ".join(attribute_texts(value))
+        for name, value in product.attributes.items()
+        if value is not None and not isinstance(value, dict)
+    }
+    return {**attributes, BRAND: product.brand} if product.brand else attributes
 
 
 def _one_of(columns: Sequence[str], names: Sequence[str]) -> str | None:

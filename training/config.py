@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from embeddings.label_names import CATEGORY, PRODUCT
+
 LOSSES = ("normalised-softmax", "softmax", "arcface", "contrastive", "triplet")
 # Loss functions that compare embeddings; the others read the scores of a classification layer.
 METRIC_LOSSES = ("contrastive", "triplet")
@@ -35,6 +37,7 @@ class Knob:
         help: what it does, one sentence.
         choices: the values there are; empty for any.
         bounds: lowest and highest number; None for any.
+        max_length: of a text, in characters; None for any.
         words: texts that may stand in place of a number.
         api: "" where the API does not offer it, "optional", or "default" where its schema names the default.
     """
@@ -46,6 +49,7 @@ class Knob:
     help: str
     choices: tuple[str, ...]
     bounds: tuple[float, float] | None
+    max_length: int | None
     words: tuple[str, ...]
     api: Literal["", "optional", "default"]
 
@@ -82,13 +86,15 @@ class Knob:
             raise ValueError(
                 f"{self.name} must be a number{''.join(f' or {word}' for word in self.words)}, not {value!r}"
             )
+        if self.max_length is not None and len(value) > self.max_length:
+            raise ValueError(f"{self.name} must have at most {self.max_length} characters, not {len(value)}")
         if self.bounds is not None and not self.bounds[0] <= value <= self.bounds[1]:
             raise ValueError(f"{self.name} must be from {self.bounds[0]:g} to {self.bounds[1]:g}, not {value:g}")
 
 
 def _knob(
     default: Any, help: str, *, kind: type | None = None, siamese: Any = _SAME, choices: tuple[str, ...] = (),
-    bounds: tuple[float, float] | None = None, words: tuple[str, ...] = (), api: str = "",
+    bounds: tuple[float, float] | None = None, max_length: int | None = None, words: tuple[str, ...] = (), api: str = "",
 ) -> Any:  # fmt: skip
     about = {
         "kind": kind or type(default),
@@ -96,6 +102,7 @@ def _knob(
         "help": help,
         "choices": choices,
         "bounds": bounds,
+        "max_length": max_length,
         "words": words,
         "api": api,
     }
@@ -177,12 +184,38 @@ class TrainingConfig:
         FLOAT16, "Numbers of the model that serves: float16 weights, or int8, which takes half the time where the processor has "
         "instructions for it.", choices=(FLOAT16, INT8), api="optional",
     )  # fmt: skip
+    also: str = _knob(
+        "", "Further labels that the embedding learns beside the class, comma-separated: category, brand, product, or names of "
+        "attributes such as colour. Photos without one learn the others.", max_length=200, api="optional",
+    )  # fmt: skip
+    also_weight: float = _knob(
+        0.5, "Weight of the losses of all further labels together, beside 1 of the class.", bounds=(0.001, 100)
+    )
     by_product: bool = _knob(False, "Train with each product as a class of its own.")
     siamese: bool = _knob(False, "Train a Siamese network from scratch on --data (digits or folders of photos).")
 
     def __post_init__(self) -> None:
         for knob in knobs():
             knob.check(getattr(self, knob.name))
+        if refusal := self._refusal_of_further():
+            raise ValueError(f"also {refusal}")
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The names in `also`, in lower case, each once."""
+        return tuple(dict.fromkeys(name for part in self.also.split(",") if (name := part.strip().casefold())))
+
+    @property
+    def own_label(self) -> str:
+        """What the class is."""
+        return PRODUCT if self.by_product else CATEGORY
+
+    def _refusal_of_further(self) -> str:
+        if self.own_label in self.further:
+            return f"must not name {self.own_label}: it is the class, which is learned already"
+        if self.siamese and self.further:
+            return "is for fine-tuning: a Siamese network learns one label"
+        return ""
 
     @property
     def metric_loss(self) -> bool:

@@ -272,7 +272,9 @@ def _write_documents(
         f"An encoder trained on {data.manifest.title}",
         trained.results,
         facts=facts,
-        learning_curve=[LearningPoint(record.number, record.loss, record.score) for record in network.curve],
+        learning_curve=[
+            LearningPoint(record.number, record.loss, record.score, record.losses) for record in network.curve
+        ],
         calibration=check,
     )
     write_report(report, folder / REPORT)

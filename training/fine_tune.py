@@ -21,7 +21,9 @@ from training.config import JOIN, TrainingConfig
 from training.encoder_files import Embedded, TrainedNetwork
 from training.errors import TrainingFailed
 from training.features import Features, view_features
+from training.further_labels import FURTHER_LABELS
 from training.heads import Embed, TrainedHead, embed_with, train_head
+from training.trainer import EpochRecord
 from training.training_data import TrainingData
 from training.unfreezing import train_unfrozen
 
@@ -60,6 +62,7 @@ def fine_tune(
         train,
         data.numbers,
         config,
+        further=data.further,
         score=lambda embed: _score(data, config, embed, train[:, 0], validation[:, 0]),
         on_epoch=lambda record: on_progress("head", record.number, config.soup * config.epochs),
         checkpoints=checkpoints,
@@ -85,6 +88,8 @@ def fine_tune(
         curve,
         {
             **asdict(config),
+            "also": ", ".join(config.further) or None,
+            "also_weight": config.also_weight if config.further else None,
             "backbone": name,
             "backbone_fingerprint": backbone.fingerprint,
             "weights": Path(config.weights).name or None,
@@ -93,8 +98,16 @@ def fine_tune(
         },
         None if config.unfreeze else embedded(lambda features: embed_with(head.model, features)),
         Embedded(f"raw backbone ({name})", frozen.fingerprint, *raw),
-        {},
+        {FURTHER_LABELS: _learned(data, curve[-1] if config.unfreeze else head.fitted.best)} if data.further else {},
     )
+
+
+def _learned(data: TrainingData, epoch: EpochRecord) -> dict[str, dict[str, Any]]:
+    """Of each further label: how many values it has, of how many photos, and its loss in this epoch."""
+    return {
+        label.name: {"values": len(label.values), "photos": label.known, "loss": epoch.losses[label.name]}
+        for label in data.further
+    }
 
 
 def load_configured(config: TrainingConfig, cache: Path) -> Backbone:

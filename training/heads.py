@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,41 @@ from numpy.typing import NDArray
 from training.config import TrainingConfig
 from training.errors import TrainingFailed
 from training.features import Features
-from training.losses import CosineClassifier, Mixup, make_loss
+from training.further_labels import FurtherLabel
+from training.losses import CosineClassifier, Mixup, NormalisedSoftmax, WhereKnown, make_loss
 from training.samplers import Rows, SampledBatches, mixup, sampler_of, steps_of
-from training.trainer import EpochRecord, FitSettings, Fitted, OnEpoch, Weights, backup_folder, fit
+from training.trainer import EpochRecord, FitSettings, Fitted, OnEpoch, OutputLoss, Weights, backup_folder, fit
 
 _TINY = 1e-7
 # A feature that hardly varies among the training photos is not blown up for others: of the mean variance, at the least.
 _LEAST_VARIANCE = 0.05
 
+# The key of the output that is read for the class itself.
+CLASS = "class"
+
 Embeddings = NDArray[np.float32]
 Embed = Callable[[NDArray[Any]], Embeddings]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a head is trained by: a classification layer or the embedding itself, and a classifier for each further label.
+
+    Attributes:
+        scored: float32 [B, features], of unit length -> what the loss functions read: scores of classes float32 [B, classes], or
+            embeddings. With further labels several outputs by their keys.
+        loss: loss function of (labels int [B], `scored`); with further labels those of each output.
+        numbers: by the key of each output the number of each photo's label, int64 [n].
+    """
+
+    scored: keras.Model
+    loss: keras.losses.Loss | Mapping[str, OutputLoss]
+    numbers: Mapping[str, NDArray[np.int64]]
+
+    def targets(self, of: Callable[[NDArray[np.int64]], NDArray[Any]]) -> Any:
+        """What `of` makes of the labels of all photos, for each output, as Keras takes them: float32."""
+        targets = {key: of(numbers).astype(np.float32) for key, numbers in self.numbers.items()}
+        return targets if isinstance(self.loss, Mapping) else targets[CLASS]
 
 
 @dataclass(frozen=True)
@@ -34,14 +59,12 @@ class TrainedHead:
 
     Attributes:
         model: float32 [B, features], of unit length -> float32 [B, dim], L2-normalised.
-        scored: the same features -> what the loss function reads: scores of classes float32 [B, classes], or embeddings.
-        loss: loss function of (labels int [B], `scored`).
+        objective: what it was trained by.
         fitted: learning curves of all that were trained, one after the other, and the best epoch of all.
     """
 
     model: keras.Model
-    scored: keras.Model
-    loss: keras.losses.Loss
+    objective: Objective
     fitted: Fitted
 
 
@@ -90,6 +113,7 @@ def train_head(
     labels: NDArray[np.int64],
     config: TrainingConfig,
     *,
+    further: Sequence[FurtherLabel] = (),
     score: Callable[[Embed], float],
     on_epoch: OnEpoch | None = None,
     checkpoints: Path | None = None,
@@ -101,6 +125,7 @@ def train_head(
         features: float16 [n, views, d].
         labels: int [n] in [0, classes).
         config: how it is trained.
+        further: what the embedding learns beside the classes.
         score: the validation mAP of an embedding function; of each head the epoch with the best one is kept.
         on_epoch: called after each epoch.
         checkpoints: folder that an interrupted training, called again with the same arguments, continues from.
@@ -112,17 +137,12 @@ def train_head(
         ValueError: options that nothing can be trained with.
         TrainingFailed: there is one class alone, or the loss is no number any more.
     """
-    classes = int(labels.max()) + 1
-    if classes < 2:
+    if int(labels.max()) < 1:
         raise TrainingFailed("all photos are of one class: at least two are needed")
     keras.utils.set_random_seed(config.seed)
-    loss = loss_of(config)
     head = build_head(features[:, 0], config)
-    if config.metric_loss:
-        scored = head
-    else:
-        classifier = layers.Dense(classes) if config.loss == "softmax" else CosineClassifier(classes)
-        scored = keras.Model(head.input, classifier(head.get_layer("feature_vector").output))
+    objective = _objective(head, labels, further, config)
+    scored = objective.scored
     mixed = bool(config.mixup) and not config.metric_loss
     steps = steps_of(config, len(labels), config.batch_size)
 
@@ -130,16 +150,16 @@ def train_head(
         views = random.integers(0, features.shape[1], size=len(rows))
         batch = features[rows, views].astype(np.float32)
         if not mixed:
-            return batch, labels[rows].astype(np.float32)
+            return batch, objective.targets(lambda numbers: numbers[rows])
         partner, share = mixup(len(rows), config.mixup, random)
-        targets = np.stack([labels[rows], labels[rows[partner]], share], axis=1).astype(np.float32)
+        targets = objective.targets(lambda numbers: np.stack([numbers[rows], numbers[rows[partner]], share], axis=1))
         return {"features": batch, "partner": partner.astype(np.int32), "share": share}, targets
 
     def validate() -> float:
         return score(lambda asked: embed_with(head, asked))
 
     # The whole photos say which set and which backbone it is, without a look at their other views.
-    backup = backup_folder(checkpoints, config, labels, features[:, 0])
+    backup = backup_folder(checkpoints, config, *objective.numbers.values(), features[:, 0])
     start, members = scored.get_weights(), list[_Member]()
     curve: list[EpochRecord] = []
     for number in range(config.soup):
@@ -147,7 +167,7 @@ def train_head(
         seed = config.seed + number
         fitted = fit(
             _with_mixup(scored) if mixed else scored,
-            Mixup(loss) if mixed else loss,
+            _of_mixtures(objective.loss) if mixed else objective.loss,
             SampledBatches(
                 sampler_of(config, labels, steps=steps, batch_size=config.batch_size), load, steps=steps, seed=seed
             ),
@@ -166,7 +186,41 @@ def train_head(
         members.append(_Member(fitted.best.after(len(curve)), scored.get_weights()))
         curve += [record.after(len(curve)) for record in fitted.curve]
     best = _average(scored, members, validate)
-    return TrainedHead(head, scored, loss, Fitted(curve, best))
+    return TrainedHead(head, objective, Fitted(curve, best))
+
+
+def _objective(
+    head: keras.Model, labels: NDArray[np.int64], further: Sequence[FurtherLabel], config: TrainingConfig
+) -> Objective:
+    embedding = head.get_layer("feature_vector").output
+    if config.metric_loss:
+        output = head.output
+    else:
+        classes = int(labels.max()) + 1
+        classifier = layers.Dense(classes) if config.loss == "softmax" else CosineClassifier(classes)
+        output = classifier(embedding)
+    loss = loss_of(config)
+    if not further:
+        return Objective(keras.Model(head.input, output), loss, {CLASS: labels})
+    outputs, losses, numbers = (
+        {CLASS: output},
+        {CLASS: OutputLoss(config.own_label, loss, 1.0)},
+        {CLASS: labels},
+    )
+    for position, label in enumerate(further):
+        # A name of an attribute is no key: Keras takes letters, digits and a few signs.
+        key = f"further_{position}"
+        outputs[key] = CosineClassifier(len(label.values))(embedding)
+        of = WhereKnown(NormalisedSoftmax(config.temperature))
+        losses[key] = OutputLoss(label.name, of, config.also_weight / len(further))
+        numbers[key] = label.numbers
+    return Objective(keras.Model(head.input, outputs), losses, numbers)
+
+
+def _of_mixtures(loss: keras.losses.Loss | Mapping[str, OutputLoss]) -> keras.losses.Loss | dict[str, OutputLoss]:
+    if isinstance(loss, Mapping):
+        return {key: replace(part, of=Mixup(part.of)) for key, part in loss.items()}
+    return Mixup(loss)
 
 
 @dataclass(frozen=True)

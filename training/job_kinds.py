@@ -95,6 +95,7 @@ _TRAIN = JobKind(
             "activate": _("activate afterwards"),
             "loss": _("loss"),
             "backbone": _("backbone"),
+            "also": _("learned as well"),
             "epochs": _("epochs"),
             "encoder": _("encoder version"),
             "dim": _("dimensions"),

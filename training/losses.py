@@ -180,6 +180,23 @@ class Mixup(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
+class WhereKnown(keras.losses.Loss):
+    """A classification loss of photos of which some have no label: it is 0 for these, with a gradient of 0.
+
+    labels: int [B] in [0, classes), or below 0 where there is none. scores: float32 [B, classes], as the loss function `of` reads
+    them. One value a photo, so that the mean is over all photos: a photo counts the same however many others have a label.
+    """
+
+    def __init__(self, of: keras.losses.Loss, name: str = "where_known", **loss: Any) -> None:
+        super().__init__(name, **loss)
+        self.of = of
+
+    def call(self, labels: Any, scores: Any) -> Any:
+        labels = _flat(labels)
+        return ops.where(labels < 0, 0.0, self.of.call(ops.maximum(labels, 0), scores))
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
 class Contrastive(keras.losses.Loss):
     """The contrastive loss over all pairs of a batch (Hadsell et al., CVPR 2006, eq. 4), both kinds of pair with equal weight.
 

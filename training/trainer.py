@@ -9,8 +9,8 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,14 @@ class EpochRecord:
         loss: mean of its batches.
         score: of the validation; None where nothing was validated.
         seconds: how long it took, with the validation.
+        losses: of a network with several outputs, the mean of each one's loss by name, before it is weighted.
     """
 
     number: int
     loss: float
     score: float | None
     seconds: float
+    losses: Mapping[str, float] = field(default_factory=dict)
 
     def after(self, epochs: int) -> EpochRecord:
         """The same epoch, numbered on from so many others."""
@@ -71,6 +73,21 @@ class Fitted:
     def best(self) -> EpochRecord:
         """The record of the best epoch."""
         return self.curve[self.best_epoch - 1]
+
+
+@dataclass(frozen=True)
+class OutputLoss:
+    """The loss of one output of a model with several.
+
+    Attributes:
+        name: what the learning curve calls it.
+        of: loss function of the output.
+        weight: what it counts in the sum of all.
+    """
+
+    name: str
+    of: keras.losses.Loss
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -115,7 +132,7 @@ class FitSettings:
 
 def fit(
     model: keras.Model,
-    loss: Any,
+    loss: keras.losses.Loss | Mapping[str, OutputLoss],
     batches: SampledBatches,
     settings: FitSettings,
     *,
@@ -127,7 +144,8 @@ def fit(
 
     Args:
         model: a built model, not compiled.
-        loss: loss function of its outputs, as `keras.Model.compile` takes it.
+        loss: loss function of its output; of a model with several outputs, those of each by the key of the output, which is also
+            the key of its targets.
         batches: what it is trained on.
         settings: how long, and in what steps.
         validate: the score of the model as it is when it is called; higher is better. None trains to the last epoch.
@@ -141,11 +159,17 @@ def fit(
     Raises:
         TrainingFailed: the loss is no number any more.
     """
-    best = _BestEpoch(settings, backup)
+    parts = loss if isinstance(loss, Mapping) else {}
+    best = _BestEpoch(settings, backup, {f"{key}_loss": part.name for key, part in parts.items()})
     if best.is_over():
         model.set_weights(best.best_weights)
         return best.fitted()
-    model.compile(settings.optimizer(batches.num_batches), loss=loss, jit_compile=False)
+    model.compile(
+        settings.optimizer(batches.num_batches),
+        loss={key: part.of for key, part in parts.items()} or loss,
+        loss_weights={key: part.weight for key, part in parts.items()} or None,
+        jit_compile=False,
+    )
     model.optimizer.build(model.trainable_variables)
     callbacks = [
         _EpochStart(batches, settings.seed),
@@ -228,9 +252,9 @@ class _Validation(keras.callbacks.Callback):
 class _BestEpoch(keras.callbacks.EarlyStopping):
     """Early stopping that also keeps the learning curve, and both in a file: BackupAndRestore knows of neither."""
 
-    def __init__(self, settings: FitSettings, backup: Path | None) -> None:
+    def __init__(self, settings: FitSettings, backup: Path | None, names: Mapping[str, str]) -> None:
         super().__init__("rank", mode="max", patience=settings.patience or settings.epochs, restore_best_weights=True)
-        self._epochs = settings.epochs
+        self._epochs, self._names = settings.epochs, names
         self._path = backup / "best.npz" if backup else None
         self.curve: list[EpochRecord] = []
         self.best_weights: Weights = []
@@ -260,10 +284,15 @@ class _BestEpoch(keras.callbacks.EarlyStopping):
             self.wait = self.curve[-1].number - _best(self.curve).number
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        record = EpochRecord(epoch + 1, float(logs["loss"]), logs["score"], logs["seconds"])
+        losses = {name: float(logs[key]) for key, name in self._names.items()}
+        record = EpochRecord(epoch + 1, float(logs["loss"]), logs["score"], logs["seconds"], losses)
         self.curve.append(record)
         super().on_epoch_end(epoch, {"rank": _rank(record)})
-        logger.info("epoch %d: loss %.4f, validation %s, %.0f s", *asdict(record).values())
+        parts = "".join(f", {name} {value:.4f}" for name, value in losses.items())
+        logger.info(
+            "epoch %d: loss %.4f%s, validation %s, %.0f s",
+            record.number, record.loss, parts, record.score, record.seconds,
+        )  # fmt: skip
 
     def write(self) -> None:
         """Write the file, whole or not at all."""

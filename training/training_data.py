@@ -23,6 +23,7 @@ from embeddings.errors import UnusablePhotos
 from embeddings.evaluation.metrics import Labels, labels_of
 from jobs.progress import ProgressCallback
 from training.config import TrainingConfig
+from training.further_labels import FurtherLabel, further_labels
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class TrainingData:
         validation: photos to validate with.
         validation_hashes: SHA-256 of each of them, hexadecimal.
         manifest: all of them, and what was found wrong with the set.
+        further: labels that are learned beside the class, of the photos to train on.
     """
 
     train: Sequence[LabelledPhoto]
@@ -42,6 +44,7 @@ class TrainingData:
     validation: Sequence[LabelledPhoto]
     validation_hashes: Sequence[str]
     manifest: Manifest
+    further: Sequence[FurtherLabel] = ()
 
     @cached_property
     def classes(self) -> Labels:
@@ -72,14 +75,15 @@ def divide(
     Args:
         photos: to train on, and without photos of their own to validate with.
         validation: photos to validate with; None holds out `config.fraction` of the others.
-        config: its by_product, fraction and seed are read.
+        config: its by_product, also, fraction and seed are read.
         on_progress: called while photos are read.
 
     Returns:
         The photos that can be used.
 
     Raises:
-        UnusablePhotos: no photo can be read, no class can be divided, or there is one class alone.
+        UnusablePhotos: no photo can be read, no class can be divided, there is one class alone, or nothing to learn of a further
+            label.
     """
     inspection = _inspected(photos, "photos", config, on_progress)
     problems = inspection.problems()
@@ -96,12 +100,20 @@ def divide(
             )
         train, held_out = [*range(len(inspection.photos))], [*range(len(other.photos))]
     rows = [*manifest_rows(inspection, train, "train"), *manifest_rows(other, held_out, "validation")]
+    taught = [inspection.photos[number] for number in train]
+    further = further_labels(config, taught)
+    problems += [
+        f"{len(taught) - label.known} of {len(taught)} photos to train on have no {label.name}; it is learned from the others"
+        for label in further
+        if label.known < len(taught)
+    ]
     data = TrainingData(
-        _labelled([inspection.photos[number] for number in train], config),
+        _labelled(taught, config),
         [inspection.hashes[number] for number in train],
         _labelled([other.photos[number] for number in held_out], config),
         [other.hashes[number] for number in held_out],
         Manifest(photos.title, rows, problems),
+        further,
     )
     if len(data.classes) < 2:
         raise UnusablePhotos(

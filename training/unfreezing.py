@@ -32,7 +32,7 @@ _GALLERY = 1000
 class UnfrozenEncoder(keras.Model):
     """A backbone with a head, of which the backbone's last layers and the head are trained.
 
-    Input float32 [B, s, s, 3] in [0, 1]; output as that of `TrainedHead.scored`. The variables of a SavedModel are TensorFlow's
+    Input float32 [B, s, s, 3] in [0, 1]; output as that of `Objective.scored`. The variables of a SavedModel are TensorFlow's
     own, not those of Keras, so the lists of weights are written out here.
     """
 
@@ -55,6 +55,11 @@ class UnfrozenEncoder(keras.Model):
         """The same with what the head was given and is not trained."""
         return [*self._unfrozen, *self.scored.weights]
 
+    @property
+    def losses(self) -> list[Any]:
+        """None beside those of the outputs: TensorFlow's own variables know no regularizer, for which Keras would ask them."""
+        return []
+
     def features(self, images: Any) -> Any:
         """Features of the backbone, float32 [B, features], of unit length."""
         return tf.math.l2_normalize(self._forward(images), axis=1)
@@ -67,10 +72,9 @@ class UnfrozenEncoder(keras.Model):
         images, labels = data
         with tf.GradientTape() as tape:
             tape.watch(self._unfrozen)
-            loss = self.loss(labels, self(images, training=True))
+            loss = self.compute_loss(y=labels, y_pred=self(images, training=True))
         self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
-        for metric in self.metrics:
-            metric.update_state(loss)
+        self._loss_tracker.update_state(loss)
         return self.get_metrics_result()
 
 
@@ -96,7 +100,7 @@ def train_unfrozen(
         validation: photos to validate with.
         validation_labels: [v], the class of each of them.
         classes: names of the classes, in the order of their numbers.
-        config: its unfreeze, unfreeze_epochs and the sampler's knobs are read.
+        config: its unfreeze, unfreeze_epochs, by_product and the sampler's knobs are read.
         on_epoch: called after each epoch.
 
     Returns:
@@ -106,15 +110,19 @@ def train_unfrozen(
         TrainingFailed: the loss is no number any more.
         BackboneUnavailable: the backbone has fewer layers.
     """
-    model = UnfrozenEncoder(backbone, head.scored, config.unfreeze)
+    model = UnfrozenEncoder(backbone, head.objective.scored, config.unfreeze)
     size, steps = backbone.input_size, max(1, len(photos) // BATCH_SIZE)
     embed = tf.function(lambda images: head.model(model.features(images), training=False), reduce_retracing=True)
     gallery_rows = np.random.default_rng(config.seed).permutation(len(photos))[:_GALLERY]
     first = len(head.fitted.curve)
 
     def score() -> float:
-        gallery = _embed(embed, [photos[row] for row in gallery_rows], size)
         queries = _embed(embed, validation, size)
+        if config.by_product:
+            return retrieval_metrics(
+                queries, validation_labels, queries, validation_labels, leave_one_out=True
+            ).mean_average_precision
+        gallery = _embed(embed, [photos[row] for row in gallery_rows], size)
         return retrieval_metrics(
             queries, validation_labels, gallery, classes[numbers[gallery_rows]]
         ).mean_average_precision
@@ -124,12 +132,12 @@ def train_unfrozen(
             [_pixels(random_view(photos[row].image(at_least=size), random), size) for row in rows.tolist()]
         )
         mirrored = images[:, :, ::-1].copy() if random.random() < 0.5 else images
-        return mirrored, numbers[rows].astype(np.float32)
+        return mirrored, head.objective.targets(lambda of_all: of_all[rows])
 
     before, weights = score(), model.get_weights()
     fitted = fit(
         model,
-        head.loss,
+        head.objective.loss,
         SampledBatches(
             sampler_of(config, numbers, steps=steps, batch_size=BATCH_SIZE), load, steps=steps, seed=config.seed,
             threads=settings.ENCODER_THREADS,

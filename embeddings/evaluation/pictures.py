@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -41,18 +41,28 @@ class Chart:
     png: bytes
 
 
-def learning_curve(epochs: Sequence[int], losses: Sequence[float | None], scores: Sequence[float | None]) -> Chart:
-    """The loss of each epoch above the validation mAP in [0, 1]; None where it was not measured."""
+def learning_curve(
+    epochs: Sequence[int],
+    losses: Sequence[float | None],
+    scores: Sequence[float | None],
+    parts: Mapping[str, Sequence[float | None]],
+) -> Chart:
+    """The loss of each epoch, the losses by name that it is made of, and the validation mAP in [0, 1]; None: not measured."""
+    panels = [
+        ("loss", ACCENTS[1], losses),
+        *((f"{_drawable(name)} loss", ACCENTS[1], values) for name, values in parts.items()),
+        ("validation mAP", ACCENTS[0], scores),
+    ]
     drawn = [
         (title, colour, [(epoch, value) for epoch, value in zip(epochs, values, strict=True) if value is not None])
-        for title, colour, values in (("loss", ACCENTS[1], losses), ("validation mAP", ACCENTS[0], scores))
+        for title, colour, values in panels
     ]
     drawn = [panel for panel in drawn if panel[2]]
     figure = _figure(0.8 + 1.5 * len(drawn))
     for number, (title, colour, points) in enumerate(drawn, start=1):
         axes = figure.add_subplot(len(drawn), 1, number)
         axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, linewidth=1.5)
-        axes.set_ylabel(title)
+        axes.set_ylabel(title, parse_math=False)
         axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.15, color=INK)

@@ -57,11 +57,13 @@ class LearningPoint:
         number: of the epoch.
         loss: None where it was not measured.
         validation_map: in [0, 1]; None where it was not measured.
+        losses: what the loss is the weighted sum of, by name, where it is one.
     """
 
     number: int
     loss: float | None = None
     validation_map: float | None = None
+    losses: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -200,10 +202,12 @@ def _learning(pictures: ModuleType, epochs: Sequence[LearningPoint], files: dict
     if all(epoch.loss is None and epoch.validation_map is None for epoch in epochs):
         return None
     columns = zip(*((epoch.number, epoch.loss, epoch.validation_map) for epoch in epochs), strict=True)
+    losses = {name: [epoch.losses.get(name) for epoch in epochs] for epoch in epochs for name in epoch.losses}
     measured = [epoch for epoch in epochs if epoch.validation_map is not None]
     best = max(measured, key=lambda epoch: epoch.validation_map or 0, default=None)
     return {
-        "chart": _added(files, "learning-curve", pictures.learning_curve(*columns)),
+        "chart": _added(files, "learning-curve", pictures.learning_curve(*columns, losses)),
+        "losses": [{"name": name, "last": f"{epochs[-1].losses[name]:.3f}"} for name in epochs[-1].losses],
         "epochs": str(len(epochs)),
         "best": {"epoch": str(best.number), "score": f"{best.validation_map:.3f}"} if best else None,
     }

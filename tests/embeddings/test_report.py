@@ -206,6 +206,18 @@ def test_a_single_measured_epoch_is_drawn(tmp_path):
     assert "1 epoch;" in Page(write_report(report, tmp_path / "report").read_text()).text
 
 
+def test_losses_of_further_labels_are_drawn_and_named(tmp_path):
+    curve = [
+        LearningPoint(1, 2.0, 0.5, {"class": 1.5, "$Größe$": 1.0}),
+        LearningPoint(2, 1.5, 0.6, {"class": 1.2, "$Größe$": 0.6}),
+    ]
+    report = EvaluationReport("One", learning_curve=curve)
+    assert (
+        "Losses at the end: class 1.200, $Größe$ 0.600."
+        in Page(write_report(report, tmp_path / "report").read_text()).text
+    )
+
+
 def test_a_report_replaces_the_one_before(tmp_path):
     folder = tmp_path / "report"
     write_report(evaluated(["hat", "shoe"]), folder)

@@ -55,6 +55,11 @@ def submitted(api: Client, **form: Any) -> dict[str, Any]:
 
 
 class TestATrainingSet:
+    def test_may_bring_labels_that_are_learned_beside_the_class(self, api: Client) -> None:
+        job = Job.objects.get(pk=submitted(api, also="colour,brand")["id"])
+
+        assert job.parameters["also"] == "colour,brand"
+
     def test_is_answered_by_a_job_and_its_address(self, api: Client, uploads_root: Path) -> None:
         response = api.post(ADDRESS, {"archive": archive(), "loss": "triplet", "margin": "0.3", "activate": "true"})
 
@@ -205,6 +210,8 @@ class TestRefused:
             ({"archive": archive(), "backbone": "/etc/passwd"}, "backbone"),
             ({"archive": archive(), "backbone": "https://evil.example/model"}, "backbone"),
             ({"archive": archive(), "colour": "red"}, "colour"),
+            ({"archive": archive(), "also": "colour,category"}, "also"),
+            ({"archive": archive(), "also": "x" * 201}, "also"),
         ],
     )
     def test_a_form_that_cannot_be_used(self, api: Client, form: dict[str, Any], parameter: str) -> None:

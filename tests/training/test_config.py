@@ -58,6 +58,6 @@ def test_a_job_keeps_what_was_asked_for_and_leaves_the_rest_to_the_training():
     assert TrainingConfig.from_options(json.loads(json.dumps(options))) == TrainingConfig(dim=64)
 
 
-def test_the_api_offers_no_knob_without_bounds_or_choices():
-    assert all(knob.choices or knob.bounds for knob in api_knobs() if knob.name != "backbone")
+def test_the_api_offers_no_knob_without_bounds_choices_or_greatest_length():
+    assert all(knob.choices or knob.bounds or knob.max_length for knob in api_knobs() if knob.name != "backbone")
     assert next(knob for knob in api_knobs() if knob.name == "loss").choices == LOSSES

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,6 +230,69 @@ def test_by_product_each_product_is_a_class_of_its_own(train, tmp_path):
     assert fine_tuned["queries"] % 3 == 0
 
 
+def with_colours(folder: Path) -> Path:
+    """The same, and the colour of each product but one in four."""
+    table = folder / "metadata.csv"
+    head, *rows = table.read_text().splitlines()
+    colours = ["red", "blue", "green", ""]
+    lines = [f"{row},{colours[int(row.rpartition('-')[2]) % 4]}" for row in rows]
+    table.write_text("\n".join([f"{head},color", *lines]) + "\n")
+    return folder
+
+
+def test_category_and_colour_are_learned_beside_the_product_and_only_the_embedding_is_kept(
+    train, tmp_path, installation, tiny
+):
+    photos = with_colours(by_product(tmp_path))
+    options = ("--data", photos, "--by-product", "--fraction", 0.3)
+    result = train(*options, "--also", "category,colour")
+    assert result["recipe"]["also"] == "category, colour"
+    learned = result["further_labels"]
+    assert {name: label["values"] for name, label in learned.items()} == {"category": 3, "colour": 3}
+    taught = sum(result["data"]["splits"]["train"].values())
+    assert learned["category"]["photos"] == taught > learned["colour"]["photos"]
+    unknown = taught - learned["colour"]["photos"]
+    assert (
+        f"{unknown} of {taught} photos to train on have no colour; it is learned from the others" in result["problems"]
+    )
+    curve = version_of(result).metrics["curve"]
+    assert all(epoch["losses"].keys() == {"product", "category", "colour"} for epoch in curve)
+    sizes = {
+        slug: (installation / "encoders" / version_of(each).files / "model.tflite").stat().st_size
+        for slug, each in (("with", result), ("without", train(*options)))
+    }
+    # What separates colours was thrown away with what separates products.
+    assert sizes["with"] == sizes["without"]
+    text = printed("train", *SMALL, "--backbone", tiny, *options, "--also", "colour")
+    assert re.search(r"also learned: colour, 3 values of \d+ photos, loss \d+\.\d{4}", text)
+
+
+def test_the_report_and_the_card_say_what_was_learned_beside_the_class(photos, tmp_path, installation, tiny):
+    folder = write(tmp_path / "coloured", drawings(6))
+    rows = "".join(
+        f"{kind}/{number:03d}.jpg,{'red' if number % 2 else 'blue'}\n" for kind in KINDS for number in range(6)
+    )
+    (folder / "metadata.csv").write_text(f"file,category,colour\n{rows.replace(',', ',,')}")
+    printed("train", *SMALL, "--backbone", tiny, "--data", folder, "--also", "colour")
+    version = EncoderVersion.objects.get(encoder__endswith=".tflite")
+    files = installation / "encoders" / version.files
+    report = (files / "report" / "report.html").read_text()
+    assert re.search(r"Losses at the end: category \d+\.\d{3}, colour \d+\.\d{3}\.", report)
+    assert "| also | colour |" in (files / "MODEL_CARD.md").read_text()
+
+
+def test_a_catalogue_brings_its_own_further_labels(train):
+    for kind in KINDS:
+        category = CategoryFactory.create(name=kind)
+        for seed in range(6):
+            product = ProductFactory.create(
+                category=category, brand=f"Brand {seed % 2}", attributes={"colour": ["red", "blue", "green"][seed % 3]}
+            )
+            attach_image(product, validate_photo(drawing(kind, seed)))
+    learned = train("--collection", "drawn", "--also", "brand,colour,product")["further_labels"]
+    assert {name: label["values"] for name, label in learned.items()} == {"brand": 2, "colour": 3, "product": 15}
+
+
 def test_by_product_needs_to_know_the_products(train, photos):
     with pytest.raises(CommandError, match=r"add a metadata\.csv with the columns file and product_id"):
         train("--data", photos, "--by-product")
@@ -317,6 +381,29 @@ def test_the_last_layers_of_a_backbone_are_trained_too_and_validation_gets_no_wo
     assert changed == [False, False, True, True, False, False, True, True]
 
 
+def test_further_labels_are_learned_by_the_last_layers_too(train, tmp_path):
+    keras_network(features=24).save(tmp_path / "tiny.keras")
+    options = (
+        "--by-product",
+        "--fraction",
+        0.3,
+        "--also",
+        "colour",
+        "--epochs",
+        2,
+        "--unfreeze",
+        1,
+        "--unfreeze-epochs",
+        2,
+    )
+    result = train("--data", with_colours(by_product(tmp_path)), "--backbone", tmp_path / "tiny.keras", *options)
+    curve = version_of(result).metrics["curve"]
+    assert [epoch["losses"].keys() for epoch in curve] == [{"product", "colour"}] * 4
+    for epoch in curve:
+        assert epoch["loss"] == pytest.approx(epoch["losses"]["product"] + 0.5 * epoch["losses"]["colour"], rel=1e-3)
+    assert result["further_labels"]["colour"]["loss"] == curve[-1]["losses"]["colour"]
+
+
 @pytest.mark.parametrize(
     ("files", "options", "message"),
     [
@@ -328,6 +415,12 @@ def test_the_last_layers_of_a_backbone_are_trained_too_and_validation_gets_no_wo
         (drawings(4), ("--loss", "arcface", "--margin", "9"), "must be an angle"),
         (drawings(4), ("--unfreeze", "999"), "999 cannot be unfrozen"),
         (drawings(4), ("--fraction", "1.5"), "it lies between 0 and 1"),
+        (
+            drawings(4),
+            ("--also", "colour"),
+            "no photo to train on has 'colour', which is to be learned, too: they have category",
+        ),
+        (drawings(4), ("--also", "category"), "also must not name category: it is the class, which is learned already"),
     ],
 )
 def test_a_training_that_fails_leaves_nothing_behind(train, tmp_path, installation, files, options, message):

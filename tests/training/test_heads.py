@@ -15,6 +15,7 @@ from embeddings.evaluation.metrics import labels_of, retrieval_metrics  # noqa: 
 from training.config import LOSSES, METRIC_LOSSES, TrainingConfig  # noqa: E402
 from training.errors import TrainingFailed  # noqa: E402
 from training.features import Features  # noqa: E402
+from training.further_labels import UNKNOWN, FurtherLabel  # noqa: E402
 from training.heads import Embed, TrainedHead, embed_with, train_head  # noqa: E402
 from training.samplers import SampledBatches, sampler_of  # noqa: E402
 from training.trainer import EpochRecord  # noqa: E402
@@ -137,6 +138,68 @@ def test_heads_are_averaged_where_their_mean_validates_better(of_the_mean):
     assert not np.allclose(first, second, atol=1e-3)
     assert not np.allclose(mean, second, atol=1e-3)
     assert np.allclose(embed_with(trained.model, x), mean if of_the_mean == 0.7 else second, atol=1e-6)
+
+
+def two_labels(seed: int = 0) -> tuple[Features, np.ndarray, np.ndarray]:
+    """The features, and beside the class a second label, by which four more of them differ a little."""
+    x, labels = features(seed=seed)
+    colours = np.arange(len(labels)) // CLASSES % 3
+    shifted = x.astype(np.float32)
+    shifted[:, :, 4:8] += 0.3 * np.random.default_rng(98).normal(size=(3, 4))[colours][:, None]
+    return (shifted / np.linalg.norm(shifted, axis=2, keepdims=True)).astype(np.float16), labels, colours
+
+
+def colour_map(embed: Embed) -> float:
+    """MAP of other photos, each asking for those of its second label."""
+    x, _, colours = two_labels(seed=1)
+    names = labels_of([str(colour) for colour in colours])
+    embedded = embed(x[:, 0])
+    return retrieval_metrics(embedded, names, embedded, names, leave_one_out=True).mean_average_precision
+
+
+def trained_with(options: TrainingConfig, colours: np.ndarray, **more) -> TrainedHead:
+    x, labels, _ = two_labels()
+    label = FurtherLabel("Farbe / Ton", ["blue", "green", "red"], colours)
+    return train_head(x, labels, options, further=[label], score=validation_map, **more)
+
+
+@pytest.mark.parametrize("change", [{}, {"mixup": 0.0}, {"loss": "triplet"}, {"loss": "softmax"}])
+def test_an_embedding_learns_a_further_label_beside_the_class(change):
+    options = dataclasses.replace(QUICK, epochs=12, patience=12, also_weight=1.0, **change)
+    x, labels, colours = two_labels()
+    without = train_head(x, labels, options, score=validation_map)
+    trained = trained_with(options, colours)
+    assert trained.model.output_shape == (None, 8)
+    assert colour_map(lambda asked: embed_with(trained.model, asked)) > 0.1 + colour_map(
+        lambda asked: embed_with(without.model, asked)
+    )
+    first, *_, last = trained.fitted.curve
+    assert last.losses.keys() == {"category", "Farbe / Ton"}
+    assert last.loss == pytest.approx(last.losses["category"] + last.losses["Farbe / Ton"], rel=1e-3)
+    assert last.losses["Farbe / Ton"] < first.losses["Farbe / Ton"]
+    assert without.fitted.best.losses == {}
+
+
+def test_photos_without_a_further_label_learn_the_class_all_the_same():
+    _, labels, colours = two_labels()
+    trained = trained_with(QUICK, np.where(labels < 2, colours, UNKNOWN))
+    assert validation_map(lambda asked: embed_with(trained.model, asked)) > 0.9
+    assert all(np.isfinite(epoch.losses["Farbe / Ton"]) for epoch in trained.fitted.curve)
+
+
+@pytest.mark.usefixtures("backup_of_each_epoch")
+def test_a_training_with_a_further_label_goes_on_where_it_was_interrupted(tmp_path):
+    options, colours = dataclasses.replace(QUICK, epochs=4), two_labels()[2]
+    with pytest.raises(Killed):
+        trained_with(options, colours, checkpoints=tmp_path / "head", on_epoch=kill_after(2))
+    seen: list[int] = []
+    resumed = trained_with(
+        options, colours, checkpoints=tmp_path / "head", on_epoch=lambda epoch: seen.append(epoch.number)
+    )
+    straight = trained_with(options, colours)
+    assert seen == [3, 4]
+    for one, other in zip(resumed.fitted.curve, straight.fitted.curve, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=1e-3)
 
 
 class Killed(Exception):

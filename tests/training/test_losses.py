@@ -328,3 +328,24 @@ def test_embeddings_of_another_shape_are_refused():
         make_loss("triplet")(np.zeros(3), np.zeros((3, 2, 2), np.float32))
     with pytest.raises(ValueError, match="at least 2"):
         CosineClassifier(1)
+
+
+def test_a_photo_without_a_label_counts_nothing_and_the_others_as_they_do_by_themselves():
+    labels, read = cosines()
+    unknown = np.arange(len(labels)) % 3 == 0
+    loss = L.WhereKnown(L.NormalisedSoftmax(0.2))
+    masked = np.where(unknown, -1, labels)
+    alone = [value(L.NormalisedSoftmax(0.2), [label], [row]) for label, row in zip(labels, read, strict=True)]
+    assert value(loss, masked, read) == pytest.approx(np.where(unknown, 0, alone).mean(), rel=1e-5)
+    slope = gradient(loss, masked, read)
+    assert np.isfinite(slope).all()
+    assert (slope[unknown] == 0).all()
+    assert (slope[~unknown] != 0).any(axis=1).all()
+
+
+def test_a_mixture_with_a_photo_without_a_label_learns_from_the_other_one():
+    _, read = cosines(size=2)
+    of = L.WhereKnown(L.NormalisedSoftmax(0.2))
+    targets = np.array([[2, -1, 0.7], [-1, 3, 0.6]], np.float32)
+    expected = (0.7 * value(of, [2], read[:1]) + 0.4 * value(of, [3], read[1:])) / 2
+    assert value(L.Mixup(of), targets, read) == pytest.approx(expected, rel=1e-5)

@@ -29,6 +29,7 @@ from product_files.archives import ArchiveRejected
 from stores import base as stores
 from training.config import JOIN, Knob, TrainingConfig, knobs
 from training.errors import BackboneUnavailable, WeightsMissing
+from training.further_labels import FURTHER_LABELS
 from training.management.tensorflow import require_tensorflow
 
 if TYPE_CHECKING:
@@ -175,7 +176,13 @@ class Command(BaseCommand):
         for result in trained.results:
             figures = result.metrics.as_dict()
             self.stdout.write(" ".join([f"{result.name:<{width}}", *(f"{figures[name]:>13.4f}" for name in METRICS)]))
+        for name, label in trained.figures.get(FURTHER_LABELS, {}).items():
+            self.stdout.write(
+                f"also learned: {name}, {label['values']} values of {label['photos']} photos, loss {label['loss']:.4f}"
+            )
         for name, value in trained.figures.items():
+            if name == FURTHER_LABELS:
+                continue
             self.stdout.write(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
         seconds = sum(epoch["seconds"] for epoch in trained.metrics["curve"])
         self.stdout.write(f"trained in {seconds:.1f} s, best epoch {trained.recipe['best_epoch']}")
