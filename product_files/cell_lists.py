@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from pictures.photos import SUFFIXES
 from product_files.product_data import category_slug
@@ -60,8 +62,26 @@ def first_photo(text: str) -> str:
     return first if _PHOTO_NAME.fullmatch(first) else ""
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnOfCategories:
+    """What the cells of a column of categories show together.
+
+    Attributes:
+        roots: names that cells begin with.
+        paths: categories that cells have with nothing else, and those that they are in.
+        enumerations: names with a comma that several categories have in them: `Laundry, Cleaning & Storage`.
+    """
+
+    roots: frozenset[str] = frozenset()
+    paths: frozenset[tuple[str, ...]] = frozenset()
+    enumerations: frozenset[str] = frozenset()
+
+
+NO_CELLS = ColumnOfCategories()
+
+
 def split_categories(
-    text: str, separator: str = "", *, slashes: bool = False, roots: Collection[str] = (), commas: bool = True
+    text: str, separator: str = "", *, slashes: bool = False, column: ColumnOfCategories = NO_CELLS, commas: bool = True
 ) -> list[list[str]]:
     """The categories that a cell names, each by its names from the root down.
 
@@ -69,7 +89,7 @@ def split_categories(
         text: of the cell.
         separator: between levels; "" to find it.
         slashes: levels may be separated by slashes.
-        roots: names that cells of the column begin with.
+        column: what its cells show.
         commas: they may be between categories.
 
     Returns:
@@ -82,7 +102,7 @@ def split_categories(
         if between not in marks:
             paths = [part for path in paths for part in path.split(between)]
     if commas and not listed:
-        paths = [part for path in paths for part in _split_at_commas(path, marks, roots)]
+        paths = [part for path in paths for part in _split_at_commas(path, marks, column)]
     return [levels for path in paths if (levels := _levels(path, separator, slashes=slashes))]
 
 
@@ -106,10 +126,31 @@ def levels_by_slash(texts: Iterable[str]) -> bool:
     return any(len(rests) > 1 for rests in below.values())
 
 
-def first_names(texts: Iterable[str]) -> frozenset[str]:
-    """The names that the texts of a column of categories begin with."""
-    paths = (_levels(text, "", slashes=False) for text in texts if any(mark in text for mark in _LEVEL_MARKS))
-    return frozenset(levels[0] for levels in paths if levels)
+def column_of_categories(texts: Iterable[str]) -> ColumnOfCategories:
+    """What the cells of a column of categories show together.
+
+    Args:
+        texts: of its cells.
+
+    Returns:
+        Nothing where none has a mark between levels.
+    """
+    roots: set[str] = set()
+    paths: set[tuple[str, ...]] = set()
+    below: dict[str, set[str]] = {}
+    for text in texts:
+        if any(mark in text for mark in _LEVEL_MARKS):
+            roots.update(_levels(text, "", slashes=False)[:1])
+        if "," not in text:
+            levels = tuple(_levels(text, "", slashes=False))
+            paths.update(levels[:depth] for depth in range(1, len(levels) + 1))
+            continue
+        parts = [_levels(part, "", slashes=False) for part in _parts(text.split(","))]
+        for one, other in pairwise(parts):
+            if _AND.search(other[0]):
+                below.setdefault(f"{one[-1]}, {other[0]}", set()).update(other[1:2])
+    several = frozenset(name for name, found in below.items() if len(found) > 1)
+    return ColumnOfCategories(frozenset(roots), frozenset(paths), several)
 
 
 def levels_of(key: str, find: Callable[[str], tuple[str, str] | None]) -> list[str]:
@@ -160,7 +201,7 @@ def _levels(path: str, separator: str, *, slashes: bool) -> list[str]:
     return _parts([path])
 
 
-def _split_at_commas(path: str, marks: Sequence[str], roots: Collection[str]) -> list[str]:
+def _split_at_commas(path: str, marks: Sequence[str], column: ColumnOfCategories) -> list[str]:
     """Commas are between categories only if each part has levels, or is a slug: `Bed, Bath > Towels` is one."""
     parts = _parts(path.split(","))
     if len(parts) < 2 or "," in marks:
@@ -171,13 +212,19 @@ def _split_at_commas(path: str, marks: Sequence[str], roots: Collection[str]) ->
         return parts if are_slugs else [path]
     joined = parts[:1]
     for part in parts[1:]:
-        name = _levels(part, "", slashes=False)[0]
-        # `Home > Laundry, Cleaning & Storage > Tissues`.
-        if _AND.search(name) and name not in roots:
+        if _goes_on(joined[-1], part, column):
             joined[-1] += f", {part}"
         else:
             joined.append(part)
     return joined
+
+
+def _goes_on(before: str, part: str, column: ColumnOfCategories) -> bool:
+    """Whether the name in front of a comma goes on behind it: `Home > Laundry, Cleaning & Storage > Tissues`."""
+    levels, name = _levels(before, "", slashes=False), _levels(part, "", slashes=False)[0]
+    if not _AND.search(name) or name in column.roots:
+        return False
+    return tuple(levels) not in column.paths or f"{levels[-1]}, {name}" in column.enumerations
 
 
 def _is_slug_path(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""CSV tables, read as a stream, and catalogues as such tables."""
+"""CSV tables, read as a stream."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from typing import TextIO
 from jobs.facts import Fact
 from product_files import file_facts, row_facts
 from product_files.encodings import find_encoding, open_text
-from product_files.mapping import DELIMITERS, FieldMapping, RowBuilder
-from product_files.photo_files import PhotoFolder
+from product_files.mapping import DELIMITERS, FieldMapping
 from product_files.rejected import NOTE_COLUMNS, is_rejected_rows_file, unescape_formula
-from product_files.rows import InvalidSource, Row
-from product_files.synonyms import find_columns, with_known_columns
+from product_files.rows import InvalidSource
+from product_files.synonyms import find_columns
 from product_files.workbook import read_from
 
 # Lines that the delimiter is detected from, and records that show how the table writes its values.
@@ -28,8 +27,6 @@ _SAMPLE_LINES = 20
 _MAX_PREAMBLE_LINES = 10
 _MIN_TITLE_CELLS = 2
 _MIN_NAMES = 3
-# More than were forgotten.
-_MIN_UNTITLED = 3
 SAMPLE_RECORDS = 500
 # Excel's first line that names the delimiter.
 _SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>.|\\t)", re.IGNORECASE)
@@ -44,8 +41,6 @@ _RULES = frozenset((
     "필수", "선택", "必填", "选填",
 ))  # fmt: skip
 _MIN_PATHS = 2
-# In any language: `Attribute (Name:Type:Position)*` and `Value (Value:Position)*`.
-_MARKS_OF_COMBINATIONS = (re.compile(r"\([^():]+:[^():]+:[^():]+\)"), re.compile(r"\([^():]+:[^():]+\)"))
 # What keeps a spreadsheet from reading a text as a number.
 _TEXT_FORMULA = re.compile(r'="(?P<text>(?:[^"]|"")*)"')
 _QUOTED_NUMBER = re.compile(r"'(?P<text>[\d.,+\-]*\d[\d.,]*)", re.ASCII)
@@ -57,65 +52,6 @@ _QUOTED_LINKS = re.compile(rf"{_QUOTED_LINK}(?:\s*,\s*{_QUOTED_LINK})+", re.IGNO
 _MAX_LINE_CHARACTERS = 1024 * 1024
 # And of a cell with line ends. Python's limit, 131,072 characters, is below that of a description with pictures in it.
 csv.field_size_limit(max(csv.field_size_limit(), _MAX_LINE_CHARACTERS))
-
-
-class CsvCatalogue:
-    """The rows of a CSV file.
-
-    Args:
-        path: the file.
-        mapping: how columns become fields.
-        photos: folder of the photos.
-
-    Attributes:
-        headers: names of the columns.
-        total: approximate number of rows.
-
-    Raises:
-        InvalidSource: the file has no usable header.
-    """
-
-    format = "csv"
-
-    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
-        self._table = CsvTable(path, mapping)
-        self.headers = self._table.headers
-        self.total = self._table.total
-        known = with_known_columns(mapping, self.headers, sample=self._table.sample())
-        _refuse_combinations(known.mapping, self.headers)
-        self._builder = RowBuilder(known.mapping, self.headers, photos=photos)
-        self._table.allow_end_behind(self._builder.used)
-        self._builder.learn(self._table.sample())
-        self._known = known.notes
-        self._untitled = 0
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What was found about the table."""
-        untitled = [row_facts.ROWS_WITHOUT_TITLE(rows=self._untitled)] if self._untitled >= _MIN_UNTITLED else []
-        return [*self._table.notes, *self._known, *self._builder.notes, *untitled]
-
-    @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Columns of each field."""
-        return self._builder.columns
-
-    def __iter__(self) -> Iterator[Row]:
-        self._untitled = 0
-        for record in self._table:
-            if record.error:
-                yield Row(record.line, "", error=record.error, cells=record.cells)
-            else:
-                row = self._builder.build(record.line, record.values, cells=record.cells)
-                self._untitled += row.error == row_facts.NO_TITLE()
-                yield row
-
-
-def _refuse_combinations(mapping: FieldMapping, headers: Sequence[str]) -> None:
-    """Say what a table of PrestaShop's combinations is, in which no product has a name."""
-    has_title = mapping.update_only or "title" in {*mapping.columns, *mapping.values}
-    if not has_title and all(any(map(mark.search, headers)) for mark in _MARKS_OF_COMBINATIONS):
-        raise InvalidSource(file_facts.COMBINATIONS_ALONE())
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +134,17 @@ class CsvTable:
     def sample(self) -> Iterator[Mapping[str, str]]:
         """The first records that can be read."""
         return (row.values for row in islice(self, SAMPLE_RECORDS) if not row.error)
+
+    def short_lines(self) -> list[tuple[str, ...]]:
+        """The cells of the first lines of a table whose lines all lack one cell; none of other tables."""
+        if any(self.sample()):
+            return []
+        short = [tuple(map(_as_text, row.cells[0])) for row in islice(self, SAMPLE_RECORDS) if row.cells]
+        return short if all(len(cells) == len(self.headers) - 1 for cells in short) else []
+
+    def has_texts_in(self, column: str) -> bool:
+        """Whether any line of the whole table has a text in this column."""
+        return any(row.values.get(column, "").strip() for row in self)
 
     def _records(self, lines: _LineReader) -> Iterator[TableRow]:
         reader = self._reader(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -20,7 +20,7 @@ from product_files.encodings import find_encoding, open_text
 from product_files.photo_files import is_link
 from product_files.rows import ChoiceNeeded, InvalidSource
 from product_files.web_archive import Picture, contents, is_web_archive, picture_name
-from product_files.workbook import TABLE_SUFFIX
+from product_files.workbook import TABLE_SUFFIX, most_like_catalogues
 
 # Of the folder of the table: the pictures of a web archive.
 PICTURES = "pictures"
@@ -67,7 +67,7 @@ def cell_texts(start: str) -> list[str]:
 
 @contextmanager
 def html_as_table(
-    path: Path, is_catalogue: Callable[[bytes], bool], encoding: str, *, name: str = "", sample: bool = False
+    path: Path, fields_of: Callable[[bytes], Collection[str]], encoding: str, *, name: str = "", sample: bool = False
 ) -> Iterator[Path]:
     """Write a table of an HTML file or web archive as a CSV table in UTF-8, for the length of the block.
 
@@ -75,9 +75,10 @@ def html_as_table(
 
     Args:
         path: the file.
-        is_catalogue: whether a table is a catalogue, by its first bytes.
+        fields_of: the fields that a table has columns of, by its first bytes.
         encoding: as a user names it; "" for what the file says, or what is detected.
-        name: number of the table in the file, over all pages, from 1; "" for the only one, or the only one that is a catalogue.
+        name: number of the table in the file, over all pages, from 1; "" for the only one, or the only
+            one that is most like a catalogue.
         sample: write its first rows only.
 
     Yields:
@@ -94,10 +95,10 @@ def html_as_table(
     with temporary as folder:
         with storage_errors(storage_facts.HTML_TABLE(), place), ExitStack() as files:
             reader = _TableReader(Path(folder).resolve(), files)
-            for page in _pages(path, Path(folder)):
+            for page in _pages(path, Path(folder), sample=sample):
                 declared = encoding or _declared_encoding(page.path, page.charset)
                 reader.read(page.path, declared, location=page.location, sample=sample)
-        yield _chosen(reader.tables, name, is_catalogue)
+        yield _chosen(reader.tables, name, fields_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,8 @@ class _Page:
     location: str | None = None
 
 
-def _pages(path: Path, folder: Path) -> Iterator[_Page]:
-    """The file, or each page of a web archive, written to this folder until the next, and its pictures below PICTURES."""
+def _pages(path: Path, folder: Path, *, sample: bool) -> Iterator[_Page]:
+    """The file, or each page of a web archive in this folder until the next; its pictures below PICTURES, empty in a sample."""
     with path.open("rb") as file:
         if not is_web_archive(file.read(_START_BYTES)):
             yield _Page(path)
@@ -122,7 +123,7 @@ def _pages(path: Path, folder: Path) -> Iterator[_Page]:
             if is_picture and not _has_room(written):
                 continue
             with written.open("wb") as copy:
-                copy.writelines(part.blocks)
+                copy.writelines(() if sample and is_picture else part.blocks)
             if not isinstance(part, Picture):
                 yield _Page(written, part.charset, part.location)
 
@@ -340,7 +341,7 @@ def _span(value: str | None, limit: int) -> int:
     return min(max(int(value), 1), limit) if value and value.strip().isdecimal() else 1
 
 
-def _chosen(tables: list[_Table], name: str, is_catalogue: Callable[[bytes], bool]) -> Path:
+def _chosen(tables: list[_Table], name: str, fields_of: Callable[[bytes], Collection[str]]) -> Path:
     if name:
         named = [table for number, table in enumerate(tables, start=1) if str(number) == name.strip()]
         if not named:
@@ -349,7 +350,7 @@ def _chosen(tables: list[_Table], name: str, is_catalogue: Callable[[bytes], boo
     wide = {str(number): table for number, table in enumerate(tables, start=1) if table.columns >= _MIN_COLUMNS}
     if not wide:
         raise InvalidSource(file_facts.WEB_PAGE())
-    found = {number: table for number, table in wide.items() if is_catalogue(_start(table.path))} or wide
+    found = most_like_catalogues(list(wide), lambda number: fields_of(_start(wide[number].path)))
     if len(found) > 1:
         listed = ", ".join(found)
         raise ChoiceNeeded(
@@ -357,7 +358,7 @@ def _chosen(tables: list[_Table], name: str, is_catalogue: Callable[[bytes], boo
             [(number, "") for number in found],
             file_facts.HTML_TABLES(number=len(found), tables=listed),
         )
-    return next(iter(found.values())).path
+    return wide[found[0]].path
 
 
 def _start(path: Path) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -12,14 +12,25 @@ from typing import Any, TextIO
 
 from pictures import photo_facts
 from product_files import file_facts, row_facts
+from product_files.category_tree import CATEGORY_LISTS, Category, CategoryTree, category_of, may_have_numbers
 from product_files.encodings import find_encoding, open_text
-from product_files.json_objects import ONE_AFTER_ANOTHER, JsonText, JsonUnreadable, find_objects, json_objects, nodes_of
+from product_files.json_objects import (
+    ONE_AFTER_ANOTHER,
+    JsonText,
+    JsonUnreadable,
+    as_text,
+    dicts_of,
+    find_objects,
+    json_objects,
+    nodes_of,
+    objects_beside,
+)
+from product_files.known_columns import with_known_columns, with_nested_columns
 from product_files.mapping import ATTRIBUTE_PREFIX, FieldMapping, Record, RowBuilder
 from product_files.nested_variants import NestedVariants, are_variants, is_named_for_variants
 from product_files.photo_files import PhotoFolder
 from product_files.record_models import Fixture, is_fixture
 from product_files.rows import InvalidSource, Row, RowRejected
-from product_files.synonyms import with_known_columns, with_nested_columns
 
 _MAX_LINE_CHARACTERS = 1024 * 1024
 _MAX_NAMES = 10_000
@@ -82,6 +93,7 @@ class JsonLines:
         self._fixture = self._fixture_of_list() if self._is_list else None
         names: dict[str, None] = {}
         own_names: dict[str, None] = {}
+        filled: set[str] = set()
         place = ""
         sample: list[_Product] = []
         self.total = 0
@@ -92,6 +104,7 @@ class JsonLines:
                 reasons = [*reasons, str(product)][:1]
                 continue
             names |= dict.fromkeys(product.record)
+            filled.update(name for name, value in product.record.items() if value)
             own_names |= dict.fromkeys(name for variant in product.variants for name in variant)
             place = place or product.place
             if len(sample) < _SAMPLE_RECORDS:
@@ -105,7 +118,16 @@ class JsonLines:
         self._place = place
         records = [product.record for product in sample]
         mapping = _with_paths(mapping, place) if place else mapping
-        known = with_nested_columns(with_known_columns(mapping, list(names), sample=records), list(names), records)
+        self._tree, self._numbered = CategoryTree(), list[str]()
+        if self._is_list and "category" not in {*mapping.columns, *mapping.values} and may_have_numbers(names, records):
+            # A fault is reported where the objects are read.
+            with contextlib.suppress(JsonUnreadable):
+                self._tree = CategoryTree(_categories(objects_beside(path, encoding.codec, CATEGORY_LISTS)))
+            self._numbered = self._tree.columns(names, records)
+        named = [self._tree.named(record, self._numbered) for record in records]
+        known = with_known_columns(mapping, list(names), sample=named, is_filled=filled.__contains__)
+        known = known.with_categories(self._numbered)
+        known = with_nested_columns(known, list(names), named)
         self._variants = NestedVariants(known.mapping, place, list(own_names)) if place else None
         found = self._variants.mapping if self._variants else known.mapping
         added = self._variants.added if self._variants else ()
@@ -139,7 +161,7 @@ class JsonLines:
 
     def _products(self, product: _Product) -> Iterator[Record]:
         """The record of an object, or those of its variants."""
-        record: Record = product.record
+        record: Record = self._tree.named(product.record, self._numbered) if self._numbered else product.record
         for name in self._categories:
             if isinstance(value := record.get(name), list):
                 record = {**record, name: "\n".join(value)}
@@ -248,6 +270,18 @@ def _record_of(content: dict[str, Any]) -> _Record:
     record: _Record = {}
     _flatten(content, "", record)
     return record
+
+
+def _categories(contents: Iterable[Mapping[str, Any]], around: str = "", depth: int = 0) -> Iterator[Category]:
+    """The categories of a list, and those that are listed in each."""
+    for content in contents:
+        if isinstance(inner := content.get("parent"), dict):
+            content = {**content, "parent": inner.get("id")}
+        found = category_of({name: as_text(value) for name, value in content.items()})
+        yield Category(found.number, found.name, found.parent or around)
+        if depth < _MAX_DEPTH:
+            for name in ("children", *CATEGORY_LISTS):
+                yield from _categories(dicts_of(content, name), found.number, depth + 1)
 
 
 def _with_paths(mapping: FieldMapping, place: str) -> FieldMapping:

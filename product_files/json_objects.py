@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -177,6 +177,29 @@ def objects_in(path: Path, encoding: str, name: str) -> Iterator[dict[str, Any]]
         InvalidSource: the file cannot be opened.
     """
     yield from _objects_at(path, encoding, f"{name}.{_ELEMENT}")
+
+
+def objects_beside(path: Path, encoding: str, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The objects of lists that stand beside that of the products.
+
+    Args:
+        path: the file.
+        encoding: of the file.
+        names: that the lists may have.
+
+    Yields:
+        The objects, as `json_objects` does.
+
+    Raises:
+        JsonUnreadable: the file is damaged or has something else from here on.
+        InvalidSource: the file cannot be opened.
+    """
+    around = find_objects(path, encoding).removesuffix(f".{_ELEMENT}").removesuffix(f".{_KEYED}").rpartition(".")[0]
+    with open_text(path, encoding) as file:
+        start = file.read(_MAX_KEYED_CHARACTERS)
+    for name in names:
+        if f'"{name}"' in start:
+            yield from objects_in(path, encoding, f"{around}.{name}" if around else name)
 
 
 def _objects_at(path: Path, encoding: str, prefix: str) -> Iterator[dict[str, Any]]:

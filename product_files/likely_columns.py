@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from product_files.availability import parse_availability
+from product_files.cell_lists import first_photo
 from product_files.header_names import key_of
 from product_files.mapping import Record, says_nothing
 from product_files.photo_files import is_link
@@ -30,6 +32,8 @@ _OF_VARIANTS = re.compile(r"variant\w*(?:sku|id|code)")
 _PERHAPS_OF_VARIANTS = re.compile(rf"{_OF_VARIANTS.pattern}|^sku(?:id|code)|^styleid|^sku$")
 _MIN_SHARE = 0.5
 _MIN_DIFFERENT = 0.9
+# Of a number that products of a category are counted by.
+_MAX_DIGITS = 6
 
 
 def likely_price(headers: Iterable[str], sample: Sequence[Record]) -> str:
@@ -69,6 +73,74 @@ def identifies_products(column: str, sample: Sequence[Record]) -> bool:
     )
 
 
+def keeps_apart(column: str, sample: Sequence[Record]) -> bool:
+    """Whether nearly each record has a text of its own in a column."""
+    texts = ["".join(record.get(column, "")).strip() for record in sample]
+    return all(texts) and len(set(texts)) > _MIN_DIFFERENT * len(texts)
+
+
+def lacks_last_cell(
+    headers: Sequence[str], lines: Sequence[Sequence[str]], columns: Mapping[str, Sequence[str]]
+) -> bool:
+    """Whether it is the last cell that all lines of a table lack, or one that makes no difference.
+
+    Args:
+        headers: of the table.
+        lines: cells of lines that have one less each.
+        columns: of each field, by their names.
+
+    Returns:
+        True where prices, stocks and photos are what such columns have, and no missing cell further to the left would make them so.
+    """
+    places = {name: headers.index(columns[name][0]) for name in _CHECKS if name in columns}
+    if "price" not in places or len(places) == 1:
+        return False
+
+    def fits(missing: int) -> bool:
+        for name, place in places.items():
+            found = (
+                cells[place - (place > missing)] if place != missing else "" for cells in lines if len(cells) >= place
+            )
+            texts = [text for text in map(str.strip, found) if text]
+            if not texts or sum(map(_CHECKS[name], texts)) < _MIN_DIFFERENT * len(texts):
+                return False
+        return True
+
+    used = max(headers.index(column) for found in columns.values() for column in found)
+    return used < len(headers) - 1 and fits(len(headers) - 1) and not any(map(fits, range(used)))
+
+
+def numbers_restart(column: str, category: str, sample: Sequence[Record]) -> bool:
+    """Whether products are numbered within each category, so that a number alone does not identify one.
+
+    Args:
+        column: of the numbers.
+        category: column of the categories.
+        sample: some records.
+
+    Returns:
+        True where several categories begin with the same number, most of the others have numbers of those before them, and no
+        category has a number twice.
+    """
+    by_category: dict[str, list[str]] = {}
+    for record in sample:
+        number, name = ("".join(record.get(each, "")).strip() for each in (column, category))
+        if not number or not name:
+            return False
+        by_category.setdefault(name, []).append(number)
+    numbers = [each for found in by_category.values() for each in found]
+    if not all(each.isascii() and each.isdigit() and len(each) < _MAX_DIGITS for each in numbers):
+        return False
+    firsts = [min(map(int, found)) for found in by_category.values()]
+    again = len(numbers) - len(set(numbers))
+    return (
+        len(firsts) > 1
+        and len(set(firsts)) == 1
+        and 2 * again >= len(firsts)
+        and all(len(set(found)) == len(found) for found in by_category.values())
+    )
+
+
 def sku_of_variants(sku: str, headers: Iterable[str], sample: Sequence[Record]) -> str:
     """The column that identifies variants, where that of SKUs has the same text for those of a product.
 
@@ -96,8 +168,23 @@ def _are_mostly_prices(column: str, sample: Iterable[Record]) -> bool:
     return bool(texts) and sum(map(_is_price, texts)) > _MIN_SHARE * len(texts)
 
 
-def _is_price(text: str) -> bool:
+def _is_availability(text: str) -> bool:
     try:
-        return parse_price(text, usual_decimal=".") is not None
+        parse_availability(text)
     except RowRejected:
         return False
+    return True
+
+
+def _is_price(text: str) -> bool:
+    try:
+        return parse_price(text, others=".") is not None
+    except RowRejected:
+        return False
+
+
+_CHECKS: Mapping[str, Callable[[str], bool]] = {
+    "price": _is_price,
+    "available": _is_availability,
+    "image": lambda text: bool(first_photo(text)),
+}

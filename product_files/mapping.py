@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -13,20 +12,20 @@ from jobs.facts import Fact
 from product_files import file_facts, row_facts
 from product_files.availability import Availability, parse_availability, parse_boolean, says_yes
 from product_files.cell_lists import (
+    NO_CELLS,
+    column_of_categories,
     deepest_first,
-    first_names,
     first_photo,
     json_list,
     levels_by_slash,
     split_categories,
     split_photos,
 )
-from product_files.currencies import currencies_of
 from product_files.html_text import html_to_line, html_to_text, with_line_breaks
 from product_files.photo_files import PhotoFolder, is_link
 from product_files.product_data import DEFAULT_CURRENCY, ProductData
+from product_files.row_prices import PRICES, SALE_PRICE, PriceReader
 from product_files.rows import InvalidSource, NoColumn, PhotoSource, Row, RowRejected
-from product_files.values import Price, parse_price, rounded, usual_decimal
 
 FIELDS = (
     "sku",
@@ -53,13 +52,9 @@ ATTRIBUTE_PREFIX = "attribute."
 MULTI_COLUMN_FIELDS = ("category", "tags", "image")
 # The attribute that keeps the word of a product that can be bought in another way than others: pre-order.
 AVAILABILITY = "availability"
-_PRICES = ("price", "list_price")
-SALE_PRICE = "sale_price"
 _MAX_NAMED = 10
 # Names of a column that is not used that are looked for among the files.
 _MAX_TRIED = 3
-# A text without a number that so many products have in place of a list price says that there is none: `No old price`.
-_MIN_REPEATED = 3
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SAID_NOTHING = frozenset(("n/a", "#n/a", "nan", "null", "undefined", "-", "--", "—"))
 _QUOTED_SKU = re.compile(r"'[\w=+\-@]")
@@ -219,10 +214,9 @@ class RowBuilder:
         self._has_html = has_html
         self._photos = photos
         self._photo_required = photo_required
-        self._usual_decimal = ""
-        self._no_prices: frozenset[str] = frozenset()
+        self._prices_of = PriceReader(mapping.decimal)
         self._slashes = False
-        self._roots: frozenset[str] = frozenset()
+        self._cells = NO_CELLS
         self._unused_photos: tuple[str, ...] = ()
         self._unused_files: tuple[str, ...] = ()
         self._assumed_currency = False
@@ -247,20 +241,21 @@ class RowBuilder:
         Args:
             records: some of the source.
         """
-        prices: list[str] = []
+        prices: dict[str, list[str]] = {name: [] for name in (*PRICES, SALE_PRICE)}
+        columns: set[str] = set()
         categories: list[str] = []
         photos: dict[str, list[str]] = {}
         for record in records:
             for column, value in record.items():
                 if name := self._unused_photo(column, value):
                     photos.setdefault(column, []).append(name)
-            prices += [text for name in (*_PRICES, SALE_PRICE) for text in self._texts(record, name)]
+            columns |= record.keys()
+            for name, texts in prices.items():
+                texts += self._texts(record, name)
             categories += self._texts(record, "category")
-        self._usual_decimal = usual_decimal(prices)
-        reduced = Counter(text for text in prices if not any(each.isdigit() for each in text))
-        self._no_prices = frozenset(text for text, number in reduced.items() if number >= _MIN_REPEATED)
+        self._prices_of.learn(prices, columns)
         self._slashes = levels_by_slash(categories)
-        self._roots = first_names(categories)
+        self._cells = column_of_categories(map(html.unescape, categories))
         self._unused_photos = tuple(column for column, names in photos.items() if any(map(is_link, names)))
         files = {column: names[:_MAX_TRIED] for column, names in photos.items() if column not in self._unused_photos}
         if "image" not in self._fields:
@@ -276,9 +271,7 @@ class RowBuilder:
     @property
     def notes(self) -> list[str]:
         """What `learn` has found, and what was assumed."""
-        notes: list[str] = []
-        if self._usual_decimal == "," and not self._mapping.decimal:
-            notes.append(row_facts.DECIMAL_COMMA())
+        notes = self._prices_of.notes
         if self._slashes and not self._mapping.category_separator:
             notes.append(row_facts.LEVELS_BY_SLASH())
         if self._unused_photos:
@@ -378,55 +371,22 @@ class RowBuilder:
     def _prices(self, record: Record, values: _Values) -> tuple[str, Decimal | None, Decimal | None]:
         """Currency, price and list price. What cannot be read is None, with a warning."""
         declared = self._text(record, "currency")
-        declared_codes = currencies_of(declared)
-        texts = {name: self._text(record, name) for name in (*_PRICES, SALE_PRICE)}
-        texts |= {name: "" for name in ("list_price", SALE_PRICE) if texts[name] in self._no_prices}
-        read: dict[str, Price | None] = {}
-        for name, text in texts.items():
-            try:
-                read[name] = parse_price(
-                    text,
-                    decimal=self._mapping.decimal,
-                    usual_decimal=self._usual_decimal,
-                    currency=declared_codes[0] if declared_codes else "",
-                )
-            except RowRejected as error:
-                values.warn(str(error))
-                read[name] = None
-        sale, full = read.pop(SALE_PRICE), read["price"]
+        texts = {name: self._text(record, name) for name in (*PRICES, SALE_PRICE)}
         if self._flag_of_sale and not says_yes("".join(_as_list(record.get(self._flag_of_sale, "")))):
-            sale = None
-        if sale is not None and full is not None and 0 < sale.amount < full.amount:
-            read = {"price": replace(sale, currencies=sale.currencies or full.currencies), "list_price": full}
+            texts[SALE_PRICE] = ""
+        found = self._prices_of.read(texts, declared)
+        for warning in found.warnings:
+            values.warn(warning)
         if SALE_PRICE in values.fields:
             # A sale that is over leaves no list price behind.
             values.fields.discard(SALE_PRICE)
             values.fields.add("list_price")
-        try:
-            currency = _currency(declared, declared_codes, read["price"])
-        except RowRejected as error:
-            # An amount without its currency is not a price.
-            values.warn(str(error))
-            return DEFAULT_CURRENCY, None, None
-        if read["price"] is not None and read["price"].currencies:
+        if found.names_currency:
             values.fields.add("currency")
-        elif read["price"] is not None and not declared and not self._mapping.update_only:
+        elif found.price is not None and not declared and not self._mapping.update_only:
             self._assumed_currency = True
-        amounts = [self._amount(read[name], currency, values) for name in _PRICES]
-        current, former = amounts
-        self._free += current == 0
-        if current is not None and former is not None and former <= current:
-            # It is crossed out beside the price, which nothing was taken off.
-            former = None
-        return currency, current, former
-
-    def _amount(self, price: Price | None, currency: str, values: _Values) -> Decimal | None:
-        if price is None:
-            return None
-        amount = rounded(price.amount, currency)
-        if amount != price.amount:
-            values.warn(row_facts.PRICE_ROUNDED(price=str(price.amount), amount=str(amount), currency=currency))
-        return amount
+        self._free += found.price == 0
+        return found.currency, found.price, found.list_price
 
     def _availability(self, record: Record, values: _Values) -> tuple[bool, str]:
         """Whether the product can be bought, and a word that says more than that, or ""."""
@@ -457,7 +417,7 @@ class RowBuilder:
         found = self._values(record, "category")
         if len(found) == 1 and isinstance(found[0], str):
             text = html.unescape(found[0])
-            return deepest_first(split_categories(text, separator, slashes=self._slashes, roots=self._roots))
+            return deepest_first(split_categories(text, separator, slashes=self._slashes, column=self._cells))
         # Several columns, or a list: the levels of one category, unless the parts have levels themselves.
         parts = [text for value in found for text in ([value] if isinstance(value, str) else value) if text.strip()]
         commas = all(isinstance(value, str) for value in found)
@@ -515,7 +475,7 @@ class RowBuilder:
             for text in _as_list(value):
                 _check_encodable(text, name)
         # A price that is not one is reported.
-        return values if name in _PRICES else [_without_placeholders(value) for value in values]
+        return values if name in PRICES else [_without_placeholders(value) for value in values]
 
 
 def _columns_by_field(mapping: FieldMapping, headers: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -567,20 +527,6 @@ def _as_list(value: str | Sequence[str]) -> Sequence[str]:
 def _unquoted(sku: str) -> str:
     """Without the apostrophe by which spreadsheets keep a text from being a number or a formula."""
     return sku[1:] if _QUOTED_SKU.match(sku) else sku
-
-
-def _currency(declared: str, declared_codes: Sequence[str], price: Price | None) -> str:
-    allowed = () if price is None else price.currencies
-    if not declared:
-        return allowed[0] if allowed else DEFAULT_CURRENCY
-    if not declared_codes:
-        raise RowRejected(row_facts.CURRENCY_UNKNOWN(currency=repr(declared[:40])))
-    if not allowed:
-        return declared_codes[0]
-    both = [code for code in declared_codes if code in allowed]
-    if not both:
-        raise RowRejected(row_facts.CURRENCIES_DIFFER(of_price=allowed[0], declared=declared_codes[0]))
-    return both[0]
 
 
 def _check_encodable(text: str, name: str) -> None:

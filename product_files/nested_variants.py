@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from product_files.known_columns import with_known_columns
 from product_files.mapping import ATTRIBUTE_PREFIX, MULTI_COLUMN_FIELDS, FieldMapping, Record
-from product_files.synonyms import with_known_columns
 
 # What shops call the list of variants, and each of them. Children are as often the products of a bundle.
 _NAMES = frozenset(

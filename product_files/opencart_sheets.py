@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,15 @@ ATTRIBUTES = "ProductAttributes.text"
 
 _PRODUCTS = frozenset(("product_id", "model", "image_name"))
 _PRICE = "price"
+_GROUP = "customer_group"
 _DEFAULT_GROUP = "Default"
+# Sheets that name groups of customers, and words of those that are not for everybody.
+_SHEETS_OF_GROUPS = ("Specials", "Discounts", "Rewards")
+_RESELLERS = re.compile(
+    r"wholesale|reseller|dealer|distribut|trade|b2b|vip|partner|staff|employee|club|gold|silver|großhandel|händler|gewerb"
+    r"|revend|profession|pro\b|mayorista|grossist|rivendit|hurt|опт|дилер|партн|гурт|toptan|bayi",
+    re.IGNORECASE,
+)
 _MAX_LEVELS = 20
 _LAST = Decimal("Infinity")
 
@@ -41,11 +50,12 @@ def with_other_sheets(rows: Iterator[list[str]], sheets: Mapping[str, Callable[[
         yield from rows
         return
     key = header.index("product_id")
+    group = _group_of_everybody(sheets)
     added = {
         name: texts
         for name, texts in (
             (IMAGES, _images(_records(sheets, "AdditionalImages"))),
-            (SPECIAL, _prices(_records(sheets, "Specials"))),
+            (SPECIAL, _prices(_records(sheets, "Specials"), group)),
             (ATTRIBUTES, _attributes(sheets)),
         )
         if texts
@@ -53,7 +63,8 @@ def with_other_sheets(rows: Iterator[list[str]], sheets: Mapping[str, Callable[[
     names = _category_names(_records(sheets, "Categories"))
     place = header.index("categories") if names and "categories" in header else None
     # What everybody pays for one piece; other discounts are for larger quantities.
-    discounts = _prices(record for record in _records(sheets, "Discounts") if _is_for_one(record))
+    of_one = (record for record in _records(sheets, "Discounts") if _number(record, "quantity") == 1)
+    discounts = _prices((record for record in of_one if record.get(_GROUP, "") == group), group)
     of_price = header.index(_PRICE) if discounts and _PRICE in header else None
     yield [CATEGORIES if at == place else name for at, name in enumerate(header)] + list(added)
     for row in rows:
@@ -93,21 +104,26 @@ class _Special:
     text: str
 
 
-def _prices(records: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The price of each product that has one now: of the default group of customers, or else the first one."""
-    found: dict[str, dict[str, list[_Special]]] = {}
+def _group_of_everybody(sheets: Mapping[str, Callable[[], _Rows]]) -> str:
+    """The group of customers that visitors of the shop are in: the default one, which may have another name, not a reseller's."""
+    found = dict.fromkeys(
+        group for name in _SHEETS_OF_GROUPS for record in _records(sheets, name) if (group := record.get(_GROUP, ""))
+    )
+    if _DEFAULT_GROUP in found:
+        return _DEFAULT_GROUP
+    return next((group for group in found if not _RESELLERS.search(group)), "")
+
+
+def _prices(records: Iterable[Mapping[str, str]], group: str) -> dict[str, str]:
+    """The price of each product that has one now, for a group of customers."""
+    found: dict[str, list[_Special]] = {}
     for record in records:
         text = record.get("price", "")
-        if (price := amount(text, ".")) is not None and _is_now(record):
-            special = _Special(_number(record, "priority"), price, text)
-            groups = found.setdefault(record.get("customer_group", ""), {})
-            groups.setdefault(record.get("product_id", ""), []).append(special)
-    group = _DEFAULT_GROUP if _DEFAULT_GROUP in found else next(iter(found), "")
-    return {product: min(specials).text for product, specials in found.get(group, {}).items()}
-
-
-def _is_for_one(record: Mapping[str, str]) -> bool:
-    return _number(record, "quantity") == 1 and record.get("customer_group") == _DEFAULT_GROUP
+        if record.get(_GROUP, "") == group and (price := amount(text, ".")) is not None and _is_now(record):
+            found.setdefault(record.get("product_id", ""), []).append(
+                _Special(_number(record, "priority"), price, text)
+            )
+    return {product: min(specials).text for product, specials in found.items()}
 
 
 def _attributes(sheets: Mapping[str, Callable[[], _Rows]]) -> dict[str, str]:

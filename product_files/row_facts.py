@@ -95,6 +95,16 @@ TOO_MANY_VARIANTS = FactKind("too-many-variants", _("the product has more than %
 
 # How a source is read.
 DECIMAL_COMMA = FactKind("decimal-comma", _("prices are read with ',' before the decimals"))
+LIKELY_THOUSANDS = FactKind(
+    "likely-thousands",
+    _(
+        "prices are read with %(mark)s between thousands, since nothing says that there are three decimals: set the decimal"
+        " separator if there are"
+    ),
+)
+PRICES_IN_PARTS = FactKind(
+    "prices-in-parts", _("prices are divided by %(unit)s: answers of Shopee have them in such parts")
+)
 LEVELS_BY_SLASH = FactKind("levels-by-slash", _("categories are read with / between their levels"))
 NO_CURRENCY = FactKind(
     "no-currency",
@@ -136,6 +146,11 @@ SKUS_OF_VARIANTS = FactKind(
 SKUS_OF_LINKS = FactKind(
     "skus-of-links", _("there is no column of SKUs: the SKU of a product is its link in %(column)s")
 )
+SKUS_EMPTY = FactKind("skus-empty", _("the column %(column)s is empty: SKUs are taken from another one"))
+SKUS_OF_CATEGORIES = FactKind(
+    "skus-of-categories",
+    _("the numbers in %(column)s begin again in each category: a SKU is the text in %(category)s with the number"),
+)
 CURRENCY_OF_COLUMN = FactKind("currency-of-column", _("the currency is %(currency)s, as the column %(column)s says"))
 UNUSED_COLUMNS = FactKind("unused-columns", _("columns that are not used: %(columns)s"))
 MORE_UNUSED_COLUMNS = FactKind("more-unused-columns", _("columns that are not used: %(columns)s and %(more)s more"))
@@ -149,6 +164,10 @@ ROWS_WITHOUT_TITLE = FactKind(
         "%(rows)s rows have a SKU and no title: if they are variants of the row above, write its title into them, and its SKU"
         " into a column family"
     ),
+)
+VARIANTS_BELOW = FactKind(
+    "variants-below",
+    _("%(rows)s rows without a title are variants of the product above them: they have its title, too"),
 )
 OTHER_CURRENCIES = FactKind(
     "other-currencies",

@@ -20,6 +20,7 @@ from product_files.xml_items import FeedSyntaxError, Item, XmlFile
 
 PRICES, STOCKS = "pricebooks", "inventory"
 BOOKS, RECORDS = ("pricebook/header", "price-tables/price-table"), ("records/record",)
+_LISTS = ("inventory-list/header", *RECORDS)
 SKU = "@product-id"
 
 # Folders of an export of a whole site.
@@ -182,7 +183,7 @@ class OffersBeside:
                     if problem := books.read(item):
                         self.problems[item.text(SKU)] = problem
             for path in self._lists:
-                offers.add_stocks(_items(path, RECORDS))
+                offers.add_stocks(_items(path, _LISTS))
             self._left_out = books.left_out
             yield offers
 
@@ -198,6 +199,8 @@ class OffersBeside:
 class Offers:
     """What price books and inventory lists say about products. Of several stocks of a product, any is enough.
 
+    A product that no list has a record of has what the lists say of those: any that says that they are in stock is enough.
+
     Args:
         books: that were read.
     """
@@ -207,10 +210,15 @@ class Offers:
         self._database = TemporaryDatabase(
             "CREATE TABLE stock (sku BLOB PRIMARY KEY, available INTEGER) WITHOUT ROWID", contents="stocks of the file"
         )
+        self._without_record: bool | None = None
 
-    def add_stocks(self, records: Iterable[Item]) -> None:
-        """Add the records of a file of inventory lists."""
-        for record in records:
+    def add_stocks(self, elements: Iterable[Item]) -> None:
+        """Add the heads and records of a file of inventory lists."""
+        for record in elements:
+            if not record.text(SKU):
+                if said := record.text("default-instock"):
+                    self._without_record = says_yes(said) or bool(self._without_record)
+                continue
             text = availability(record)
             try:
                 is_available = text == "yes" or Decimal(text) > 0
@@ -226,9 +234,10 @@ class Offers:
         """The fields of a product that they say; the others stay as they are."""
         prices = self._books.of(sku)
         stock = self._database.first("SELECT available FROM stock WHERE sku = ?", text_key(sku))
+        is_available = bool(stock[0]) if stock else self._without_record
         return {
             **(price_record(*prices, self._books.currency) if prices else {}),
-            **({"available": "yes" if stock[0] else "no"} if stock else {}),
+            **({} if is_available is None else {"available": "yes" if is_available else "no"}),
         }
 
     def close(self) -> None:

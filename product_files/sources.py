@@ -20,7 +20,8 @@ from product_files.bmecat import BmeCat
 from product_files.commerceml import ROOT as COMMERCEML_ROOT
 from product_files.commerceml import CommerceML, has_products
 from product_files.comparison_feed import COMPARISON_SITES, ComparisonFeed, comparison_site
-from product_files.csv_file import CsvCatalogue, table_headers
+from product_files.csv_catalogue import CsvCatalogue
+from product_files.csv_file import table_headers
 from product_files.encodings import decode_start, find_encoding
 from product_files.feed import MerchantFeed, MerchantTable
 from product_files.folder import FolderCatalogue
@@ -250,9 +251,9 @@ def _opened_sheet(
 ) -> Iterator[CatalogueSource]:
     """The catalogue in a sheet of a workbook, or in a table of an HTML file."""
     opened = (
-        html_as_table(path, is_catalogue, mapping.encoding, name=table, sample=sample)
+        html_as_table(path, _fields_of_table, mapping.encoding, name=table, sample=sample)
         if detected == _HTML
-        else sheet_as_table(path, is_catalogue, name=table, sample=sample)
+        else sheet_as_table(path, _fields_of_table, name=table, sample=sample)
     )
     with opened as content:
         pictures = content.parent / PICTURES
@@ -428,6 +429,14 @@ def is_catalogue(head: bytes) -> bool:
     if text.lstrip().startswith(("{", "[")):
         return bool(api_system(text)) or _has_products(_JSON_NAME.findall(text))
     return _detect_text_format(text) != "csv" or _has_products(table_headers(text))
+
+
+def _fields_of_table(head: bytes) -> Collection[str]:
+    """The fields that a table with these first bytes has columns of; those of a known one are SKU and title."""
+    text = decode_start(head)
+    if _detect_text_format(text) != "csv":
+        return ("sku", "title")
+    return find_columns(table_headers(text)).keys()
 
 
 def _has_products(names: Iterable[str]) -> bool:

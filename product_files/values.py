@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -37,15 +38,36 @@ class Price:
     currencies: tuple[str, ...] = ()
 
 
-def parse_price(text: str, *, decimal: str = "", usual_decimal: str = "", currency: str = "") -> Price | None:
+@dataclass(frozen=True, slots=True)
+class DecimalsOfColumn:
+    """What the prices of a column show.
+
+    Attributes:
+        shown: the decimal separator of all prices that can be read in one way only; "" if none shows it, or they differ.
+        likely_groups: what is likely between groups of thousands, where all prices with a mark can be read in two ways; "" if that
+            is not likely either.
+    """
+
+    shown: str = ""
+    likely_groups: str = ""
+
+
+NOTHING_SHOWN = DecimalsOfColumn()
+
+
+def parse_price(
+    text: str, *, decimal: str = "", usual: DecimalsOfColumn = NOTHING_SHOWN, others: str = "", currency: str = ""
+) -> Price | None:
     """Parse a price such as `1.234,50 €`, `$19.99`, `CHF 1'200.-`, `₹1,39,900` or `1299`.
 
-    Three digits after the only mark are decimals or thousands. The decimal separator decides, then what the currency has.
+    Three digits after the only mark are decimals or thousands. What the column shows decides, then what the currency beside the
+    price has, other columns, the currency of the row, and at last what is likely in the column.
 
     Args:
         text: the price.
         decimal: decimal separator, "." or ","; "" to detect it.
-        usual_decimal: that of other prices of the source, which decides if this price does not.
+        usual: what the prices of its column show.
+        others: decimal separator of the other columns of prices; "" if they show none.
         currency: of the price, if it names none itself.
 
     Returns:
@@ -70,28 +92,36 @@ def parse_price(text: str, *, decimal: str = "", usual_decimal: str = "", curren
             raise RowRejected(row_facts.PRICE_OF_TWO_CURRENCIES(price=text))
     if not decimal:
         known = currency if currency in currencies or not currencies else currencies[0]
-        decimal = _decimal_separator(number, text, usual_decimal, known)
+        decimal = _decimal_separator(number, text, usual, others, known, has_sign=bool(currencies))
     return Price(_amount(number, text, decimal), currencies)
 
 
-def usual_decimal(texts: Iterable[str]) -> str:
-    """The decimal separator of prices: that of all those which can be read in one way only.
+def decimals_of_column(texts: Iterable[str]) -> DecimalsOfColumn:
+    """What the prices of a column show about its decimals.
 
     Args:
-        texts: prices of one column.
+        texts: the prices.
 
     Returns:
-        "." or ","; "" if no price shows it, or they differ.
+        What all those say that can be read in one way only, or else what is likely.
     """
-    found = set()
+    numbers = []
     for text in texts:
-        try:
-            _, number, _ = _located(_simplified(text))
-            found.add(_evident_decimal(number))
-        except RowRejected:
-            continue
-    found -= {None, ""}
-    return str(found.pop()) if len(found) == 1 else ""
+        with suppress(RowRejected):
+            numbers.append(_located(_simplified(text))[1])
+    decimals = [_evident_decimal(number) for number in numbers]
+    shown = {each for each in decimals if each}
+    # Marks that occur twice are between groups: the other one is before decimals.
+    shown |= {"." if mark == "," else "," for number in numbers for mark in ".," if number.count(mark) > 1}
+    if shown:
+        return DecimalsOfColumn(shown.pop()) if len(shown) == 1 else NOTHING_SHOWN
+    ambiguous = [number for number, decimal in zip(numbers, decimals, strict=True) if decimal is None]
+    marks = {mark for number in ambiguous for mark in number if mark in ".,"}
+    # What has three decimals has them in each price, and coins of less than five thousandths are not in use.
+    has_whole = any(number.isdigit() for number in numbers)
+    has_odd = any(number[-1] not in "05" for number in ambiguous)
+    is_likely = len(marks) == 1 and (has_whole or (has_odd and "," in marks))
+    return DecimalsOfColumn(likely_groups="".join(marks) if is_likely else "")
 
 
 def rounded(price: Decimal, currency: str) -> Decimal:
@@ -168,18 +198,27 @@ def _evident_decimal(number: str) -> str | None:
     return last if integer.startswith("0") or len(integer) > 3 else None
 
 
-def _decimal_separator(number: str, text: str, usual: str, currency: str) -> str:
+def _decimal_separator(
+    number: str, text: str, usual: DecimalsOfColumn, others: str, currency: str, *, has_sign: bool
+) -> str:
     evident = _evident_decimal(number)
     if evident is not None:
         return evident
     mark = "." if "." in number else ","
-    if usual:
-        return mark if usual == mark else ""
-    if currency and precision(currency) < 3:
+    of_currency = _by_currency(mark, currency)
+    for decimal in (usual.shown, of_currency if has_sign else None, others, of_currency):
+        if decimal:
+            return mark if decimal == mark else ""
+    if usual.likely_groups == mark:
         return ""
-    if currency and mark == ".":
-        return mark
     raise RowRejected(row_facts.PRICE_AMBIGUOUS(price=text))
+
+
+def _by_currency(mark: str, currency: str) -> str | None:
+    """The decimal separator of a price with three digits behind this mark, as far as its currency shows it."""
+    if currency and precision(currency) < 3:
+        return "," if mark == "." else "."
+    return mark if currency and mark == "." else None
 
 
 def _amount(number: str, text: str, decimal: str) -> Decimal:

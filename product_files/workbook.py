@@ -8,7 +8,7 @@ import re
 import tempfile
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
@@ -17,7 +17,7 @@ from functools import cache, partial
 from io import StringIO
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, unquote
 from zipfile import BadZipFile
 
@@ -57,7 +57,11 @@ _FORMAT_SIGN = re.compile(r'\[\$([^\]-]+)[^\]]*\]|"([^"]+)"|([€£¥$])')
 # Excel keeps 15 digits of a number.
 _DIGITS = 15
 
+# What a table has that is of products, and no list of customers or of the shop's settings.
+_OF_PRODUCTS = ("price", "list_price", "image")
+
 _Row = list[str]
+T = TypeVar("T")
 
 
 def is_workbook(path: Path) -> bool:
@@ -92,14 +96,14 @@ def read_from(path: Path) -> Fact | None:
 
 @contextmanager
 def sheet_as_table(
-    path: Path, is_catalogue: Callable[[bytes], bool], *, name: str = "", sample: bool = False
+    path: Path, fields_of: Callable[[bytes], Collection[str]], *, name: str = "", sample: bool = False
 ) -> Iterator[Path]:
     """Write a sheet as a CSV table in UTF-8, for the length of the block.
 
     Args:
         path: the workbook.
-        is_catalogue: whether a table is a catalogue, by its first bytes.
-        name: of the sheet; "" for the only one, or the only one that is a catalogue.
+        fields_of: the fields that a table has columns of, by its first bytes.
+        name: of the sheet; "" for the only one, or the only one that is most like a catalogue.
         sample: write its first rows only.
 
     Yields:
@@ -119,7 +123,7 @@ def sheet_as_table(
             # About what openpyxl leaves out: pictures, rules of validation.
             warnings.simplefilter("ignore", UserWarning)
             with path.open("rb") as file, closing(_opened(file)) as book:
-                table = _written(Path(folder).resolve(), book, _chosen(book, name, is_catalogue), sample=sample)
+                table = _written(Path(folder).resolve(), book, _chosen(book, name, fields_of), sample=sample)
         yield table
 
 
@@ -149,7 +153,7 @@ def _damage_explained() -> Iterator[None]:
         raise InvalidSource(file_facts.WORKBOOK_DAMAGED()) from error
 
 
-def _chosen(book: Any, name: str, is_catalogue: Callable[[bytes], bool]) -> Any:
+def _chosen(book: Any, name: str, fields_of: Callable[[bytes], Collection[str]]) -> Any:
     """The sheet to read; those that are hidden do not count."""
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     listed = ", ".join(sheet.title for sheet in sheets)
@@ -162,7 +166,7 @@ def _chosen(book: Any, name: str, is_catalogue: Callable[[bytes], bool]) -> Any:
     filled = [sheet for sheet in sheets if starts[sheet.title]]
     if not filled:
         raise InvalidSource(file_facts.WORKBOOK_EMPTY())
-    found = [sheet for sheet in filled if is_catalogue(starts[sheet.title])] or filled
+    found = most_like_catalogues(filled, lambda sheet: fields_of(starts[sheet.title]))
     if len(found) > 1:
         raise ChoiceNeeded(
             "table",
@@ -170,6 +174,25 @@ def _chosen(book: Any, name: str, is_catalogue: Callable[[bytes], bool]) -> Any:
             file_facts.SHEETS(number=len(found), sheets=listed),
         )
     return found[0]
+
+
+def most_like_catalogues(tables: Sequence[T], fields_of: Callable[[T], Collection[str]]) -> list[T]:
+    """The tables with columns of SKUs and titles; where there are none, those with titles and something that is sold by them.
+
+    Args:
+        tables: to choose from.
+        fields_of: the fields that a table has columns of.
+
+    Returns:
+        All of them where none is like a catalogue.
+    """
+    fields = [(table, frozenset(fields_of(table))) for table in tables]
+    return (
+        [table for table, found in fields if found >= {"sku", "title"}]
+        or [table for table, found in fields if "title" in found and not found.isdisjoint(_OF_PRODUCTS)]
+        or [table for table, found in fields if not found.isdisjoint(_OF_PRODUCTS)]
+        or list(tables)
+    )
 
 
 def _start(sheet: Any) -> bytes:

@@ -9,16 +9,19 @@ from itertools import islice
 from pathlib import Path
 
 from product_files import file_facts, row_facts
+from product_files.category_tree import CategoryTree, is_named_for_categories, may_have_numbers
 from product_files.header_names import shop_language
 from product_files.icecat import COLUMNS as ICECAT_COLUMNS
 from product_files.icecat import ROOT as ICECAT
 from product_files.icecat import IcecatLanguage
+from product_files.known_columns import with_known_columns
 from product_files.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuilder
 from product_files.nested_variants import NestedVariants, are_variants, is_named_for_variants
 from product_files.photo_files import PhotoFolder
 from product_files.record_models import model_of_products
 from product_files.rows import InvalidSource, Row
-from product_files.synonyms import find_columns, is_name_of, with_known_columns
+from product_files.synonyms import find_columns, is_name_of
+from product_files.xml_categories import category_tree
 from product_files.xml_items import FeedSyntaxError, Item, XmlFile, rows_of_items
 
 # Items whose paths are the columns; a path that only later ones have can be mapped, too.
@@ -92,7 +95,18 @@ class XmlCatalogue:
             mapped = [column for columns in mapping.columns.values() for column in columns]
         names = list(dict.fromkeys([*_without_mixed(paths), *mapped]))
         texts = [{**{name: each.texts(name) for name in names}, **each.fields()} for each in sample]
-        known = with_known_columns(mapping, names, are_paths=True, sample=texts)
+        self._tree, self._numbered = CategoryTree(), list[str]()
+        if "category" not in {*mapping.columns, *mapping.values} and may_have_numbers(names, texts):
+            self._tree = category_tree(whole, item, mapping.encoding)
+            self._numbered = self._tree.columns(names, texts)
+        known = with_known_columns(
+            mapping,
+            names,
+            are_paths=True,
+            sample=[self._tree.named(each, self._numbered) for each in texts],
+            is_filled=self._has_texts_at,
+        )
+        known = known.with_categories(self._numbered)
         self._place = place
         self._own_names: list[str] = []
         self._variants: NestedVariants | None = None
@@ -175,6 +189,12 @@ class XmlCatalogue:
         records = self._variants.records(record, singles)
         yield from zip(records, [_named_values(part) for part in parts] or [{}], strict=True)
 
+    def _has_texts_at(self, path: str) -> bool:
+        # A fault is reported where the items are read.
+        with contextlib.suppress(FeedSyntaxError):
+            return any(item.text(path) for item in self._file)
+        return False
+
     def _sample(self) -> list[Item]:
         items: list[Item] = []
         # A fault is reported where the items are read.
@@ -188,7 +208,8 @@ class XmlCatalogue:
         texts |= {name: [text] for name in self._in_languages if (text := _in_shop_language(item, name))}
         if self._icecat is not None:
             texts |= {name: own for name in self._names if (own := self._icecat.texts(item, name))}
-        return {name: self._value(name, found) for name, found in texts.items()}
+        record = {name: self._value(name, found) for name, found in texts.items()}
+        return dict(self._tree.named({**record, **{name: texts[name] for name in self._numbered}}, self._numbered))
 
     def _value(self, name: str, texts: list[str]) -> str | Sequence[str]:
         if name in self._categories:
@@ -320,7 +341,11 @@ def _find_item(file: XmlFile) -> str:
     scores = {path: score for path, score in scores.items() if not _is_within(path, titled)}
     if not scores:
         raise InvalidSource(file_facts.ELEMENT_UNCLEAR(elements=_elements(file)))
-    return max(scores, key=lambda path: (scores[path], -path.count("/")))
+    # Categories have numbers and names, too.
+    return max(
+        scores,
+        key=lambda path: (not is_named_for_categories(path.rpartition("/")[2]), scores[path], -path.count("/")),
+    )
 
 
 def _is_within(path: str, products: Collection[str]) -> bool:

@@ -26,8 +26,9 @@ from jobs.storage import StorageUnavailable
 from product_files.api_products import API_SYSTEMS
 from product_files.comparison_feed import COMPARISON_SITES
 from product_files.encodings import ENCODINGS
-from product_files.mapping import ATTRIBUTE_PREFIX, FIELDS, MULTI_COLUMN_FIELDS, SALE_PRICE, required_fields
+from product_files.mapping import ATTRIBUTE_PREFIX, FIELDS, MULTI_COLUMN_FIELDS, required_fields
 from product_files.product_data import DEFAULT_CURRENCY
+from product_files.row_prices import SALE_PRICE
 from product_files.salesforce_updates import FORMAT as SALESFORCE_UPDATES
 from product_files.shipped_mappings import shipped_mappings
 

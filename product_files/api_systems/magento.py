@@ -1,5 +1,7 @@
 """Magento and Adobe Commerce: products of the REST API. Photos lie in `pub/media/catalog/product`, categories are numbers.
 
+So are the values of attributes, whose labels may be in the same file, in a list `attributes` as the API answers it.
+
 https://developer.adobe.com/commerce/webapi/rest/
 """
 
@@ -28,6 +30,9 @@ from product_files.shop_rows import lasts
 _WITHOUT_PRICE = ("configurable", "grouped", "bundle")
 # Of a variant, the SKU of the configurable product that lists its id.
 _PARENT = "lookalike_parent"
+# Of a product, the labels of its attributes; of an attribute, what its labels are kept by.
+_LABELS, _OF_ATTRIBUTE = "lookalike_labels", "attribute:"
+_ATTRIBUTES, _BRAND = "attributes", "manufacturer"
 
 
 def read_product(content: Content, now: datetime | None = None) -> Product:
@@ -49,11 +54,13 @@ def read_product(content: Content, now: datetime | None = None) -> Product:
         if text_of(each, "media_type") == "image" and flag(each, "disabled") is not True
     ]
     status = text_of(content, "status")
+    labels = dict_of(content, _LABELS)
     return Product(
         family=text_of(content, _PARENT) or text_of(content, "sku"),
         has_relatives=_PARENT in content or bool(_links(content)),
         key=text_of(content, "sku"),
         title=text_of(content, "name"),
+        brand=text_of(labels, _BRAND),
         description=custom.get("description") or custom.get("short_description", ""),
         active=status == "1" if status else None,
         variants=[
@@ -62,6 +69,7 @@ def read_product(content: Content, now: datetime | None = None) -> Product:
                 prices=_prices(content, custom, now or datetime.now(UTC)),
                 available=flag(dict_of(content, "extension_attributes", "stock_item"), "is_in_stock"),
                 photos=[name for name in (custom.get("image", ""), *gallery) if name not in ("", "no_selection")],
+                attributes={name: text_of(labels, name) for name in labels if name != _BRAND},
             )
         ],
     )
@@ -73,12 +81,23 @@ def _links(content: Content) -> Sequence[str]:
 
 
 def _kept(content: Content) -> Iterator[tuple[str, Content]]:
+    if code := text_of(content, "attribute_code"):
+        options = dicts_of(content, "options")
+        yield f"{_OF_ATTRIBUTE}{code}", {text_of(each, "value"): text_of(each, "label") for each in options}
     for number in _links(content):
         yield number, {_PARENT: text_of(content, "sku")}
 
 
 def _joined(content: Content, recall: Callable[[str], Content]) -> Content:
-    return {**content, **recall(text_of(content, "id"))}
+    labels: dict[str, str] = {}
+    for each in dicts_of(content, "custom_attributes"):
+        code, value = text_of(each, "attribute_code"), each.get("value")
+        numbers = map(as_text, value) if isinstance(value, list) else as_text(value).split(",")
+        named = [number.strip() for number in numbers if number.strip().isdigit()]
+        known = recall(f"{_OF_ATTRIBUTE}{code}") if named else {}
+        if found := [label for number in named if (label := text_of(known, number))]:
+            labels[code] = ", ".join(found)
+    return {**content, **recall(text_of(content, "id")), _LABELS: labels}
 
 
 def _prices(content: Content, custom: dict[str, str], now: datetime) -> Sequence[Price]:
@@ -94,4 +113,6 @@ def _prices(content: Content, custom: dict[str, str], now: datetime) -> Sequence
     return [Price(special, price) if special and counts else Price(price)]
 
 
-SYSTEM = ApiSystem("Magento", (("custom_attributes", "attribute_code"),), read_product, Relations(_kept, _joined))
+SYSTEM = ApiSystem(
+    "Magento", (("custom_attributes", "attribute_code"),), read_product, Relations(_kept, _joined, beside=_ATTRIBUTES)
+)

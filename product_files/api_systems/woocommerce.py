@@ -6,8 +6,35 @@ https://developer.woocommerce.com/docs/apis/store-api/resources-endpoints/produc
 
 from __future__ import annotations
 
-from product_files.api_systems.base import ApiSystem, Content, Price, Product, Variant, dict_of, flag, from_cents
+import re
+from contextlib import suppress
+from decimal import Decimal
+
+from product_files.api_systems.base import (
+    ApiSystem,
+    Content,
+    Price,
+    Product,
+    Variant,
+    dict_of,
+    flag,
+    from_cents,
+    number_of,
+)
+from product_files.html_text import html_to_line
 from product_files.json_objects import as_text, dicts_of, text_of
+from product_files.rows import RowRejected
+from product_files.values import Price as ShownPrice
+from product_files.values import parse_price
+
+# The markup of a price: what is read aloud in place of it, the former price, the present one, and an amount with its currency.
+_SPOKEN = re.compile(r'<span class="screen-reader-text">.*?</span>', re.DOTALL)
+_DELETED, _INSERTED = (
+    re.compile(r"<del\b[^>]*>(.*?)</del>", re.DOTALL),
+    re.compile(r"<ins\b[^>]*>(.*?)</ins>", re.DOTALL),
+)
+_AMOUNT = re.compile(r'<span class="woocommerce-Price-amount amount">\s*<bdi>(.*?)</bdi>', re.DOTALL)
+_HIGHEST_TAX = Decimal("1.3")
 
 
 def _product(content: Content) -> Product:
@@ -49,7 +76,34 @@ def _price(content: Content) -> Price:
             for name in ("price", "regular_price")
         )
         return Price(price, before, code)
-    return Price(text_of(content, "price"), text_of(content, "regular_price"))
+    price, before = text_of(content, "price"), text_of(content, "regular_price")
+    return _shown(content, price, before) or Price(price, before)
+
+
+def _shown(content: Content, price: str, before: str) -> Price | None:
+    """The price as the shop shows it, with tax and currency, which the others do not say; None where it cannot be read."""
+    text = _SPOKEN.sub("", text_of(content, "price_html"))
+    current = _INSERTED.search(text)
+    texts = [current[1] if current else text, *(match[1] for match in [_DELETED.search(text)] if match)]
+    shown = [_amount_shown(each) for each in texts]
+    entered = number_of(price)
+    if None in shown or not entered or (len(shown) > 1) != bool(current):
+        return None
+    found = [each for each in shown if each is not None]
+    if not entered <= found[0].amount <= entered * _HIGHEST_TAX:
+        return None
+    currency = next(iter(found[0].currencies), "")
+    if found[0].amount == entered:
+        return Price(price, before, currency)
+    return Price(str(found[0].amount), str(found[-1].amount), currency)
+
+
+def _amount_shown(markup: str) -> ShownPrice | None:
+    """The only amount in the markup of a price; None for a range."""
+    amounts = _AMOUNT.findall(markup)
+    with suppress(RowRejected):
+        return parse_price(html_to_line(amounts[0])) if len(amounts) == 1 else None
+    return None
 
 
 def _is_available(content: Content) -> bool | None:

@@ -253,6 +253,56 @@ def test_a_configurable_product_of_magento_s_rest_api_and_those_that_it_lists_ar
     assert (counts(report), families()) == ((4, 0, 0, 0), {"tee": {"tee", "tee-s", "tee-m"}, "mug": {"mug"}})
 
 
+def test_attributes_of_magento_s_rest_api_have_the_labels_that_are_in_the_file(tmp_path: Path) -> None:
+    tee = _magento(5, "tee-s")
+    tee["custom_attributes"] += [
+        {"attribute_code": "size", "value": "91"},
+        {"attribute_code": "material", "value": "31,33"},
+        {"attribute_code": "manufacturer", "value": "7"},
+        {"attribute_code": "style", "value": "12"},
+    ]
+    attributes = [
+        {"attribute_code": "size", "options": [{"label": " ", "value": ""}, {"label": "S", "value": "91"}]},
+        {"attribute_code": "material", "options": [{"label": "Wool", "value": "31"}, {"label": "Silk", "value": "33"}]},
+        {"attribute_code": "manufacturer", "options": [{"label": "Anna", "value": "7"}]},
+    ]
+    (row,) = rows(written(tmp_path, {"items": [tee], "attributes": attributes, "total_count": 1}))
+    assert (of(row).attributes, of(row).brand) == ({"size": "S", "material": "Wool, Silk"}, "Anna")
+
+
+def _shown(text: str) -> str:
+    return (
+        '<span class="woocommerce-Price-amount amount"><bdi><span class="woocommerce-Price-currencySymbol">&pound;</span>'
+        f"{text}</bdi></span>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("price", "regular", "shown", "expected"),
+    [
+        ("10", "10", _shown("12.00") + " <small>incl. VAT</small>", ("12.00", None, "GBP")),
+        (
+            "10",
+            "20",
+            f'<del>{_shown("24.00")}</del><span class="screen-reader-text">Was: &pound;24.</span><ins>{_shown("12.00")}</ins>',
+            ("12.00", "24.00", "GBP"),
+        ),
+        ("10", "20", _shown("10.00"), ("10", "20", "GBP")),
+        # What is shown is the range of its variations, or without tax.
+        ("10", "10", f"{_shown('10.00')} &ndash; {_shown('30.00')}", ("10", None, "EUR")),
+        ("12", "12", _shown("10.00"), ("12", None, "EUR")),
+        ("12", "12", "on request", ("12", None, "EUR")),
+    ],
+)
+def test_the_price_of_woocommerce_s_rest_api_is_that_which_shoppers_see(
+    tmp_path: Path, price: str, regular: str, shown: str, expected: tuple[str, str | None, str]
+) -> None:
+    mug = {"id": 7, "name": "Mug", "permalink": "https://x.test/mug", "sku": "m1", "stock_status": "instock"}
+    path = written(tmp_path, [{**mug, "price": price, "regular_price": regular, "price_html": shown}])
+    amounts = [None if each is None else Decimal(each) for each in expected[:2]]
+    assert prices(path) == [("m1", *amounts, expected[2])]
+
+
 def test_variants_of_shopware_s_admin_api_have_what_their_product_has(tmp_path: Path) -> None:
     nothing: dict[str, Any] = {
         "name": None,

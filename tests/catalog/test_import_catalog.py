@@ -16,7 +16,7 @@ from PIL import Image
 from catalog.importers.writer import import_rows
 from catalog.models import Category, Product, ProductImage
 from product_files.availability import Availability, parse_availability, parse_boolean
-from product_files.csv_file import CsvCatalogue
+from product_files.csv_catalogue import CsvCatalogue
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row, RowRejected
@@ -518,7 +518,7 @@ def test_the_decimal_mark_of_the_source_settles_what_is_unclear() -> None:
     assert parse_price("1,234", decimal=".") == Price(Decimal(1234))
     assert parse_price("1.234", decimal=",") == Price(Decimal(1234))
     assert parse_price("1234,5", decimal=",") == Price(Decimal("1234.5"))
-    assert parse_price("1.234", usual_decimal=".") == Price(Decimal("1.234"))
+    assert parse_price("1.234", others=".") == Price(Decimal("1.234"))
     assert parse_price("1.234", currency="EUR") == Price(Decimal(1234))
     assert parse_price("1.234", currency="KWD") == Price(Decimal("1.234"))
     with pytest.raises(RowRejected, match="groups of three"):
@@ -567,7 +567,7 @@ def test_a_price_with_more_decimals_than_its_currency_is_rounded_with_a_warning(
     [
         (("9.50", "1.234", "12"), "1.23"),
         (("9,50", "1.234", "12"), "1234"),
-        (("1.234.567", "1.234", "12"), None),
+        (("1.234.567", "1.234", "12"), "1234"),
         (("9,50", "1.234", "7.25"), None),
     ],
 )

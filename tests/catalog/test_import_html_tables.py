@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import quopri
+import tempfile
 from base64 import encodebytes
 from decimal import Decimal
 from hashlib import sha256
@@ -13,7 +14,9 @@ import pytest
 from django.core.management import CommandError
 
 from catalog.models import Product
-from tests.catalog.importing import counts, problems, run
+from product_files.mapping import FieldMapping
+from product_files.sources import open_catalogue
+from tests.catalog.importing import counts, photos, problems, run
 from tests.factories import jpeg
 from tests.zips import packed
 
@@ -234,6 +237,19 @@ def test_pictures_in_a_web_page_are_the_photos(
     assert (counts(report), problems(report), report["photos_added"]) == ((2, 0, 0, 0), [], 2)
     hashes = [product.images.get().sha256 for product in Product.objects.order_by("sku")]
     assert hashes == [sha256(RED).hexdigest(), sha256(BLUE).hexdigest()]
+
+
+def test_a_look_at_a_web_page_writes_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [part(PICTURED.format(first="a.jpg", second="b.jpg").encode(), "text/html", location="sheet.htm")]
+    path = saved(
+        tmp_path, *parts, part(RED, "image/jpeg", location="a.jpg"), part(BLUE, "image/jpeg", location="b.jpg")
+    )
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with open_catalogue(path, FieldMapping(), sample=True) as catalogue:
+        assert [photos(row) for row in catalogue] == [["a.jpg"], ["b.jpg"]]
+        assert sum(file.stat().st_size for file in temporary.rglob("*.jpg")) == 0
 
 
 def test_pictures_of_a_page_from_the_web_are_links(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from catalog.models import Category, Product, ProductImage
 from catalog.services import category_path
 from product_files.cell_lists import split_categories, split_photos
 from product_files.charsets import UnclearCharset, detect
-from product_files.csv_file import CsvCatalogue
+from product_files.csv_catalogue import CsvCatalogue
 from product_files.json_lines import JsonLines
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder

@@ -281,6 +281,16 @@ def test_lists_in_a_cell_are_read_as_json_and_python_write_them(tmp_path: Path) 
             ["Sport > Balls, Home & Garden > Pools", "Home & Garden > Chairs"],
             [("Sport", "Balls"), ("Home & Garden", "Pools")],
         ),
+        # The first part is a category elsewhere, so that the comma ends it, but not where several have the name with the comma.
+        (["Sport > Balls, Home & Garden > Pools", "Sport > Balls"], [("Sport", "Balls"), ("Home & Garden", "Pools")]),
+        (
+            [
+                "Home > Laundry, Cleaning & Storage > Tissues",
+                "Home > Laundry, Cleaning & Storage > Bins",
+                "Home > Laundry",
+            ],
+            [("Home", "Laundry, Cleaning & Storage", "Tissues")],
+        ),
     ],
 )
 def test_a_comma_in_the_name_of_a_category_is_not_between_two(

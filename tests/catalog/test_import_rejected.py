@@ -16,7 +16,7 @@ from catalog import events
 from catalog.importers.run import ImportOptions, run_import
 from catalog.importers.writer import import_rows
 from catalog.models import Product
-from product_files.csv_file import CsvCatalogue
+from product_files.csv_catalogue import CsvCatalogue
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row

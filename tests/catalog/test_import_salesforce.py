@@ -160,3 +160,13 @@ def test_a_price_book_that_is_cut_off_stops_the_import(tmp_path: Path) -> None:
 
     assert counts(report)[0] == 0
     assert problems(report)[0][1].startswith("list.xml: the XML is broken or cut off")
+
+
+@pytest.mark.parametrize(("said", "expected"), [("true", [False, True, True]), ("false", [False, True, False])])
+def test_products_without_a_stock_have_what_the_list_says_of_them(
+    tmp_path: Path, said: str, expected: list[bool]
+) -> None:
+    head = f'<header list-id="main"><default-instock>{said}</default-instock></header>'
+    (tmp_path / "stocks.xml").write_text(STOCKS.replace('<header list-id="main"/>', head))
+    run(catalogue(tmp_path), "--no-fetch")
+    assert [product(sku).available for sku in ("V1", "V2", "S1")] == expected

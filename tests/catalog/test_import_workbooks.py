@@ -273,6 +273,32 @@ def test_discounts_of_opencart_on_one_piece_are_the_price(tmp_path: Path) -> Non
     assert (product("T-1").price, product("T-1").list_price, product("C-1").price) == (88, None, 80)
 
 
+def test_the_default_group_of_customers_of_opencart_may_have_another_name(tmp_path: Path) -> None:
+    header: list[Cell] = ["product_id", "customer_group", "quantity", "priority", "price", "date_start", "date_end"]
+    sheets: dict[str, list[list[Cell]]] = {
+        "Products": [_OPENCART_HEADER, ["28", "Tee", "T-1", "Anna", "", "100.00", "7"]],
+        "Discounts": [
+            header,
+            ["28", "Wholesale", "1", "1", "40.00", "0000-00-00", "0000-00-00"],
+            ["28", "Shoppers", "1", "1", "88.00", "0000-00-00", "0000-00-00"],
+        ],
+    }
+    run(workbook(tmp_path / "shop.xlsx", sheets))
+
+    assert product("T-1").price == 88
+
+
+def test_of_sheets_without_skus_that_with_titles_and_prices_is_read(tmp_path: Path) -> None:
+    sheets: dict[str, list[list[Cell]]] = {
+        "Customers": [["Name", "Street", "Town"], ["Anna", "Main 1", "Graz"]],
+        "Offer": [["Title", "Price", "Link"], ["Mug", "5", "https://x.test/mug"], ["Cup", "6", "https://x.test/cup"]],
+        "Notes": [["When", "Who", "What"], ["today", "Anna", "sent"]],
+    }
+    report = run(workbook(tmp_path / "shop.xlsx", sheets))
+    assert (counts(report), product("https://x.test/mug").price) == ((2, 0, 0, 0), 5)
+    assert "read from the sheet Offer" in report["notes"]
+
+
 def test_without_the_sheet_of_categories_those_of_opencart_stay_unknown(tmp_path: Path) -> None:
     header: list[Cell] = [
         "product_id",

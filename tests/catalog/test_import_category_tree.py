@@ -1,0 +1,76 @@
+"""Categories in a list of their own, which products name by their numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.catalog.importing import counts, run
+from tests.catalog.shop_exports import categories
+
+pytestmark = pytest.mark.django_db
+
+_FLAT = '<cats><category id="1">Home</category><category id="2" parentId="1">Mugs</category></cats>'
+_WITH_NAMES = """<groups><group><id>1</id><name>Home</name></group>
+<group><id>2</id><name>Mugs</name><parent_id>1</parent_id></group></groups>"""
+_NESTED = '<categories><category id="1" name="Home"><category id="2" name="Mugs"/></category></categories>'
+
+
+@pytest.mark.parametrize("tree", [_FLAT, _WITH_NAMES, _NESTED])
+@pytest.mark.parametrize("is_behind", [False, True])
+@pytest.mark.parametrize(
+    "named",
+    ["<categoryId>{}</categoryId>", "<category>{}</category>", '<categories><category id="{}"/></categories>'],
+)
+def test_xml_with_a_list_of_categories(tmp_path: Path, tree: str, is_behind: bool, named: str) -> None:
+    products = "".join(
+        f"<product><sku>{sku}</sku><title>{sku}</title><price>5</price>{named.format(number)}</product>"
+        for sku, number in (("a", 2), ("b", 1))
+    )
+    path = tmp_path / "shop.xml"
+    parts = [f"<products>{products}</products>", tree]
+    path.write_text(f"<shop>{''.join(parts if is_behind else parts[::-1])}</shop>")
+    assert counts(run(path)) == (2, 0, 0, 0)
+    assert (categories("a"), categories("b")) == (["home/mugs"], ["home"])
+
+
+def test_a_product_may_name_several(tmp_path: Path) -> None:
+    path = tmp_path / "shop.xml"
+    path.write_text(
+        f"<shop>{_FLAT}<item><sku>a</sku><title>A</title><category_ids>1,2</category_ids></item>"
+        "<item><sku>b</sku><title>B</title><category_ids>1</category_ids></item></shop>"
+    )
+    run(path)
+    assert (categories("a"), categories("b")) == (["home/mugs"], ["home"])
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        [{"id": 1, "name": "Home"}, {"id": 2, "name": "Mugs", "parent_id": 1}],
+        [{"id": 1, "name": "Home", "children": [{"id": 2, "name": "Mugs"}]}],
+        [{"id": 2, "name": "Mugs", "parent": {"id": 1}}, {"id": 1, "name": "Home", "parent": None}],
+    ],
+)
+@pytest.mark.parametrize("around", ["", "data"])
+def test_json_with_a_list_of_categories(tmp_path: Path, tree: list[Any], around: str) -> None:
+    products = [
+        {"sku": "a", "title": "A", "price": 5, "category_id": 2},
+        {"sku": "b", "title": "B", "price": 6, "category_id": 1},
+    ]
+    content = {"categories": tree, "products": products}
+    path = tmp_path / "shop.json"
+    path.write_text(json.dumps({around: content} if around else content))
+    assert counts(run(path)) == (2, 0, 0, 0)
+    assert (categories("a"), categories("b")) == (["home/mugs"], ["home"])
+
+
+def test_numbers_of_which_the_list_has_few_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "shop.xml"
+    items = "".join(f"<item><sku>{n}</sku><title>A</title><category_id>{n}</category_id></item>" for n in range(20, 26))
+    path.write_text(f"<shop>{_FLAT}{items}</shop>")
+    run(path)
+    assert categories("20") == ["None"]

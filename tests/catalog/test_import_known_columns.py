@@ -1,0 +1,88 @@
+"""Columns that are chosen by what is in them, where their names alone are not enough."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from catalog.models import Product
+from product_files.csv_file import SAMPLE_RECORDS
+from tests.catalog.importing import counts, problems, run
+from tests.catalog.shop_exports import categories, product, write
+
+pytestmark = pytest.mark.django_db
+
+
+def skus() -> list[str]:
+    return list(Product.objects.order_by("id").values_list("sku", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("header", "pages"),
+    [("SKU;Handle;Title", ("mug", "bowl")), ("sku;Link;Title", ("https://x.test/mug", "https://x.test/bowl"))],
+)
+def test_a_column_of_skus_that_is_empty_gives_way_to_pages(tmp_path: Path, header: str, pages: tuple[str, str]) -> None:
+    report = run(write(tmp_path / "a.csv", header, f";{pages[0]};Mug", f";{pages[1]};Bowl"))
+    assert (counts(report), skus()) == ((2, 0, 0, 0), list(pages))
+    assert f"the column {header[:3]} is empty: SKUs are taken from another one" in report["notes"]
+
+
+def test_a_column_of_skus_that_only_the_first_lines_lack_stays(tmp_path: Path) -> None:
+    lines = [f";page-{number};Thing" for number in range(SAMPLE_RECORDS + 1)]
+    report = run(write(tmp_path / "a.csv", "SKU;Handle;Title", *lines, "m1;mug;Mug"))
+    assert (report["rejected"], skus()) == (SAMPLE_RECORDS + 1, ["m1"])
+
+
+def test_handles_that_several_products_share_are_no_skus(tmp_path: Path) -> None:
+    report = run(write(tmp_path / "a.csv", "SKU;Handle;Title", ";new;Mug", ";new;Bowl", ";old;Cup"))
+    assert problems(report) == [(line, "there is no SKU") for line in (2, 3, 4)]
+
+
+def test_numbers_that_begin_again_in_each_category_are_skus_with_it(tmp_path: Path) -> None:
+    menu = [
+        {
+            "category": "Pizza",
+            "items": [{"id": 1, "name": "Plain", "price": 7.5}, {"id": 2, "name": "Hot", "price": 8}],
+        },
+        {"category": "Drinks", "items": [{"id": 1, "name": "Water", "price": 2}]},
+    ]
+    path = tmp_path / "menu.json"
+    path.write_text(json.dumps(menu))
+    report = run(path)
+    assert (counts(report), skus()) == ((3, 0, 0, 0), ["Pizza-1", "Pizza-2", "Drinks-1"])
+    note = "the numbers in id begin again in each category: a SKU is the text in category with the number"
+    assert note in report["notes"]
+
+
+def test_a_sku_that_occurs_twice_by_mistake_is_still_reported(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "id;title;category", "1;Mug;Cups", "2;Cup;Cups", "3;Bowl;Bowls", "2;Dish;Bowls")
+    assert problems(run(path)) == [(5, "the SKU 2 is already on line 3")]
+
+
+POLISH = "ID produktu;Zdjęcie;Nazwa;Indeks;Kategoria;Cena (netto);Cena (brutto);Ilość;Status;Pozycja"
+
+
+def test_lines_that_all_lack_the_last_cell_are_read(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.csv",
+        POLISH,
+        '1;https://x.test/1.jpg;Kubek;K-1;Kuchnia;"10,00 zł";"12,30 zł";3;1',
+        '2;https://x.test/2.jpg;Miska;M-2;Kuchnia;"20,00 zł";"24,60 zł";0;1',
+    )
+    report = run(path, "--no-fetch")
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    bowl = product("M-2")
+    assert (bowl.title, bowl.price, bowl.available, categories("M-2")) == (
+        "Miska",
+        Decimal("24.60"),
+        False,
+        ["kuchnia"],
+    )
+
+
+def test_lines_that_lack_a_cell_in_the_middle_are_rejected(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", POLISH, '1;https://x.test/1.jpg;Kubek;K-1;Kuchnia;"12,30 zł";3;1;0')
+    assert problems(run(path, "--no-fetch")) == [(2, "9 columns instead of 10")]
