@@ -21,7 +21,7 @@ _BETWEEN_NAMES = (re.compile(r"\s*;\s*"), re.compile(r"\s*,\s*"))
 _BEHIND_A_LINK = (re.compile(r";\s+"), re.compile(r",\s+"))
 
 # Between the levels of a category, in the order in which they are looked for.
-_LEVEL_MARKS = ("->", "=>", ">", "»", "›", "::", "→")
+LEVEL_MARKS = ("->", "=>", ">", "»", "›", "::", "→")
 _SLASH = "/"
 _MAX_DEPTH = 50
 _MAX_LIST_CHARACTERS = 100_000
@@ -96,7 +96,7 @@ def split_categories(
         The categories, in the order of the cell.
     """
     listed = json_list(text)
-    marks = (separator,) if separator else _LEVEL_MARKS
+    marks = (separator,) if separator else LEVEL_MARKS
     paths = listed or [text]
     for between in _BETWEEN_CATEGORIES:
         if between not in marks:
@@ -117,7 +117,7 @@ def levels_by_slash(texts: Iterable[str]) -> bool:
     """
     below: dict[str, set[str]] = {}
     for text in texts:
-        if any(mark in text for mark in _LEVEL_MARKS):
+        if any(mark in text for mark in LEVEL_MARKS):
             return False
         for path in re.split(r"[\n|;]", text):
             first, _, rest = path.strip().partition(_SLASH)
@@ -139,7 +139,7 @@ def column_of_categories(texts: Iterable[str]) -> ColumnOfCategories:
     paths: set[tuple[str, ...]] = set()
     below: dict[str, set[str]] = {}
     for text in texts:
-        if any(mark in text for mark in _LEVEL_MARKS):
+        if any(mark in text for mark in LEVEL_MARKS):
             roots.update(_levels(text, "", slashes=False)[:1])
         if "," not in text:
             levels = tuple(_levels(text, "", slashes=False))
@@ -193,7 +193,7 @@ def _levels(path: str, separator: str, *, slashes: bool) -> list[str]:
     path = path.strip()
     if separator:
         return _parts(path.split(separator))
-    for mark in _LEVEL_MARKS:
+    for mark in LEVEL_MARKS:
         if mark in path:
             return _parts(path.split(mark))
     if slashes or _is_slug_path(path):

@@ -105,7 +105,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "category": {
         "en": "category, categories, category path, category name, product category, product categories, product type,"
         " department, google product category, feed product type, category level, main taxon, taxon, taxons,"
-        " category key, article type, item type, category tree",
+        " category key, article type, item type, category tree, item group, subject name",
         "de": "kategorie, kategorien, kategoriepfad, warengruppe, produktkategorie, produktgruppe, rubrik,"
         " produktgruppe im shop, kategorie ebene, kategorieebene, artikelgruppe",
         "fr": "catégorie, catégories, catégorie de produit, rayon, rubrique, type de produit, famille de produits",
@@ -164,7 +164,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "price": {
         "en": "price, current price, selling price, retail price, sales price, regular price, unit price, price incl vat,"
         " price incl tax, gross price, price with vat, price vat, start price, buy it now price, price tax incl,"
-        " price including tax, price including vat, price with tax, gross price 1, standard price",
+        " price including tax, price including vat, price with tax, gross price 1, standard price, standard rate",
         "de": "preis, verkaufspreis, bruttopreis, preis brutto, vk, vk preis, einzelpreis, stückpreis, normalpreis,"
         " brutto vk, vk brutto, std vk brutto, endkundenpreis, shop preis",
         "fr": "prix, prix ttc, prix de vente, prix unitaire, prix public, prix normal, ttc, prix actuel, prix final,"
@@ -223,7 +223,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "id": "harga coret, harga asli",
     },
     "currency": {
-        "en": "currency, currency code, price currency, currency abbr, currency iso code, iso currency",
+        "en": "currency, currency code, price currency, currency abbr, currency iso code, iso currency, currency id",
         "de": "währung, währungscode",
         "fr": "devise, monnaie",
         "es": "moneda, divisa",
@@ -251,7 +251,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "en": "available, availability, is available, in stock, is in stock, stock status, stock, stock quantity, quantity,"
         " qty, inventory, inventory quantity, stock level, on hand, stock total, total stock, quantity available,"
         " available quantity, available qty, available stock, stock amount, inventory level, current stock,"
-        " units in stock, stock on hand",
+        " units in stock, stock on hand, online availability",
         "de": "verfügbar, verfügbarkeit, auf lager, lagerstatus, lagerbestand, bestand, lager, menge, anzahl,"
         " lagerbestand gesamt, bestand gesamt, gesamtbestand, verfügbarer bestand, lieferstatus",
         "fr": "disponible, disponibilité, en stock, stock, quantité",

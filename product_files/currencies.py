@@ -18,6 +18,9 @@ _SIGNS_FILE = Path(__file__).with_name("currency_signs.json")
 # Decimals of a stored price.
 MAX_DECIMALS = 3
 
+# Currencies that were replaced by the euro, in which exports of before have their prices.
+_FORMER = frozenset(("BGN", "HRK"))
+
 # Languages with the territories whose prices they write. English comes first: its signs are those of other countries' shops.
 _LOCALES = """
 en_US en_GB en_AU en_CA en_NZ en_SG en_HK en_IN en_ZA en_NG en_KE en_GH en_PK de_DE de_CH fr_FR fr_CA es_ES es_MX es_AR es_CL es_CO
@@ -98,6 +101,17 @@ _FURTHER_SIGNS = {
     "zl": ("PLN",),
     "ден": ("MKD",),
     "b/": ("PAB",),
+    "сум": ("UZS",),
+    "so'm": ("UZS",),
+    "сом": ("KGS",),
+    "دج": ("DZD",),
+    "ر.ق": ("QAR",),
+    "ر.ع": ("OMR",),
+    "ل.ل": ("LBP",),
+    "د.أ": ("JOD",),
+    "jd": ("JOD",),
+    "bd": ("BHD",),
+    'ש"ח': ("ILS",),
 }
 
 
@@ -128,8 +142,8 @@ def decimals(currency: str) -> int:
 
 @cache
 def active_codes() -> frozenset[str]:
-    """ISO 4217 codes of currencies that are legal tender somewhere today."""
-    return frozenset(
+    """ISO 4217 codes of currencies that are legal tender somewhere today, or were until recently."""
+    return _FORMER.union(
         code for territory in get_global("territory_currencies") for code in get_territory_currencies(territory)
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
@@ -14,6 +15,7 @@ from pictures import photo_facts
 from product_files import file_facts, row_facts
 from product_files.category_tree import CATEGORY_LISTS, Category, CategoryTree, category_of, may_have_numbers
 from product_files.encodings import find_encoding, open_text
+from product_files.header_names import key_of
 from product_files.json_objects import (
     ONE_AFTER_ANOTHER,
     JsonText,
@@ -21,6 +23,7 @@ from product_files.json_objects import (
     as_text,
     dicts_of,
     find_objects,
+    inner_product,
     json_objects,
     nodes_of,
     objects_beside,
@@ -43,9 +46,29 @@ _BULK_ACTIONS = frozenset(("index", "create"))
 # Objects in which MongoDB's exports have a single value.
 _WRAPPED = frozenset(("$oid", "$numberDecimal", "$numberDouble", "$numberInt", "$numberLong", "$date"))
 
-# Names of an attribute and its value in a list of both.
-_NAMES_IN_PAIRS = ("name", "key", "label", "title", "attribute", "code")
-_VALUES_IN_PAIRS = ("value", "values", "option", "options")
+# Lists of attributes, with the names of each and of its value, as keys of names.
+_ATTRIBUTE_LISTS = frozenset(
+    (
+        "attributes", "productattributes", "customattributes", "characteristics", "specifications", "specs", "params", "parameters",
+        "features", "properties", "additionalproperties",
+    )
+)  # fmt: skip
+# Of one value each: what a variant differs in. A product lists all that there are.
+_OPTION_LISTS = frozenset(("options", "selectedoptions", "optionvalues"))
+_NAMES_IN_PAIRS = (
+    "name", "key", "label", "title", "attribute", "code", "attributename", "propertyname", "paramname", "optionname",
+)  # fmt: skip
+_VALUES_IN_PAIRS = (
+    "value",
+    "values",
+    "option",
+    "options",
+    "valuename",
+    "attributevalue",
+    "propertyvalue",
+    "optionvalue",
+)
+_PATHS = re.compile("path|breadcrumb|hierarch|tree|ancestor|lineage", re.IGNORECASE)
 
 _Record = dict[str, str | list[str]]
 
@@ -91,6 +114,8 @@ class JsonLines:
         self._encoding = encoding.codec
         self._is_list = find_objects(path, encoding.codec) != ONE_AFTER_ANOTHER
         self._fixture = self._fixture_of_list() if self._is_list else None
+        # Whoever names nested columns has the names of whole objects in mind.
+        self._unwraps = not any("." in column for columns in mapping.columns.values() for column in columns)
         names: dict[str, None] = {}
         own_names: dict[str, None] = {}
         filled: set[str] = set()
@@ -115,6 +140,9 @@ class JsonLines:
             raise InvalidSource(file_facts.NO_JSON_OBJECT(reason=reasons[0] if reasons else photo_facts.FILE_EMPTY()))
         # An empty list, or null, in products without variants.
         names.pop(place, None)
+        # An empty list of what has names of its own in other objects.
+        above = {name.rpartition(".")[0] for name in names}
+        names = {name: None for name in names if name in filled or name not in above}
         self._place = place
         records = [product.record for product in sample]
         mapping = _with_paths(mapping, place) if place else mapping
@@ -132,8 +160,12 @@ class JsonLines:
         found = self._variants.mapping if self._variants else known.mapping
         added = self._variants.added if self._variants else ()
         self._builder = RowBuilder(found, list({**names, **dict.fromkeys(added)}), photos=photos)
-        # Several objects are several categories; a list of texts is the levels of one.
-        self._categories = [column for column in found.columns.get("category", ()) if "." in column and column in names]
+        # Several objects are several categories, but those of a path; a list of texts is the levels of one.
+        self._categories = [
+            column
+            for column in found.columns.get("category", ())
+            if "." in column and column in names and not _PATHS.search(column)
+        ]
         self._builder.learn(record for product in sample for record in self._products(product))
         self._found = [encoding.note, *known.notes]
         if self._variants is not None:
@@ -194,7 +226,7 @@ class JsonLines:
                 for number, content in enumerate(json_objects(self._path, self._encoding), start=1):
                     found = content if self._fixture is None else self._fixture.product(content)
                     if found is not None:
-                        yield number, _flattened(found)
+                        yield number, _flattened(found, unwraps=self._unwraps)
                 return
             key: Any = None
             for number, line in self._lines():
@@ -204,7 +236,10 @@ class JsonLines:
                 elif (action := _bulk_action(document)) is not None:
                     key = action.get("_id")
                 else:
-                    yield number, _flattened({"_id": key, **document} if key is not None else document)
+                    yield (
+                        number,
+                        _flattened({"_id": key, **document} if key is not None else document, unwraps=self._unwraps),
+                    )
                     key = None
         except JsonUnreadable as error:
             yield number + 1, _ListBroken(str(error))
@@ -251,10 +286,12 @@ def _bulk_action(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return action
 
 
-def _flattened(content: dict[str, Any]) -> _Product | RowRejected:
+def _flattened(content: dict[str, Any], *, unwraps: bool) -> _Product | RowRejected:
     if isinstance(source := content.get("_source"), dict):
         # A hit of Elasticsearch, around the document.
         content = {"_id": content.get("_id"), **source}
+    if unwraps:
+        content = inner_product(content)
     try:
         for name in filter(is_named_for_variants, content):
             variants = [_paths_of(variant) for variant in nodes_of(content, name)]
@@ -311,7 +348,7 @@ def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:
             for key, inner in value.items():
                 prefix = "attribute" if name == "attributes" else name
                 _flatten(inner, f"{prefix}.{key}" if prefix else key, record, depth + 1)
-        case list() if name == "attributes" and (pairs := _pairs(value, depth)) is not None:
+        case list() if (pairs := _attributes(value, name, depth)) is not None:
             record |= {f"attribute.{key}": texts[0] if len(texts) == 1 else texts for key, texts in pairs.items()}
         case list():
             _flatten_list(value, name, record, depth)
@@ -325,11 +362,26 @@ def _flatten(value: Any, name: str, record: _Record, depth: int = 0) -> None:
             record[name] = str(value)
 
 
+def _attributes(values: list[Any], name: str, depth: int) -> dict[str, list[str]] | None:
+    """The attributes in a list that is named for them, or of options with one value each; None for other lists."""
+    key = key_of(name)
+    if key not in _ATTRIBUTE_LISTS | _OPTION_LISTS or not values:
+        return {} if name == "attributes" else None
+    if key in _OPTION_LISTS and any(isinstance(each, dict) and isinstance(each.get("values"), list) for each in values):
+        return None
+    pairs = _pairs(values, depth)
+    return (
+        None
+        if pairs is None
+        else {(text.lower() if key != "attributes" else text): each for text, each in pairs.items()}
+    )
+
+
 def _pairs(values: list[Any], depth: int) -> dict[str, list[str]] | None:
     """The attributes of a list of names and values, `[{"name": "Colour", "value": "red"}]`, that have one; None for other lists."""
     found: dict[str, list[str]] = {}
     for each in values:
-        pair = each if isinstance(each, dict) else {}
+        pair = {key_of(key): inner for key, inner in each.items()} if isinstance(each, dict) else {}
         name = next((pair[key] for key in _NAMES_IN_PAIRS if isinstance(pair.get(key), str)), "")
         values_of_name = [pair[key] for key in _VALUES_IN_PAIRS if key in pair]
         if not name or not values_of_name:

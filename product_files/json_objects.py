@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -305,6 +306,33 @@ def unwrapped(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
+def inner_product(content: dict[str, Any]) -> dict[str, Any]:
+    """The product in an object of any kind around it, `{"code": 200, "body": {...}}`, with what stands beside it.
+
+    Args:
+        content: the object.
+
+    Returns:
+        The object itself where it looks like a product, or several of its values do.
+    """
+    inner = [name for name, value in content.items() if isinstance(value, dict) and _look_like_product(tuple(value))]
+    if len(inner) != 1 or "title" in _fields_of(tuple(name for name in content if name not in inner)):
+        return content
+    product: dict[str, Any] = content[inner[0]]
+    # An identifier around it counts where it has none itself.
+    return product if "sku" in _fields_of(tuple(product)) else {**content, **product}
+
+
+def _look_like_product(names: tuple[str, ...]) -> bool:
+    fields = _fields_of(names)
+    return _are_of_products(fields) or fields >= {"sku", "title"}
+
+
+@lru_cache(256)
+def _fields_of(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(find_columns(list(names)))
+
+
 def dicts_of(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """The objects in a list.
 
@@ -389,6 +417,7 @@ class _Opened:
         objects: how many of these are objects that have been read, _MAX_JUDGED at the most.
         products: and how many of those look like products.
         has_others: whether there are values of other kinds.
+        wraps: whether one of its values is an object that looks like a product, as of `{"Item": {...}}`.
     """
 
     prefix: str
@@ -398,9 +427,10 @@ class _Opened:
     objects: int = 0
     products: int = 0
     has_others: bool = False
+    wraps: bool = False
 
     def is_product(self) -> bool:
-        return _are_of_products(find_columns(self.names).keys())
+        return _are_of_products(_fields_of(tuple(self.names)))
 
     def is_list_of_products(self) -> bool:
         """Whether it is a list of products in objects that are none."""
@@ -408,7 +438,7 @@ class _Opened:
             self.is_list
             and 2 * self.products > self.objects
             and _is_element(f"{self.prefix}.{_ELEMENT}")
-            and not any(find_columns(each.names).keys() & {"sku", "title"} for each in self.around)
+            and not any(find_columns(_without_id(each.names)).keys() & {"sku", "title"} for each in self.around)
         )
 
     def has_products(self) -> bool:
@@ -465,7 +495,8 @@ def _first_values(source: _Source) -> list[_Opened]:
                     names = tuple(closed.names)
                     if names not in judged:
                         judged[names] = closed.is_product()
-                    opened[-1].products += judged[names]
+                    opened[-1].products += judged[names] or (opened[-1].is_list and closed.wraps)
+                    opened[-1].wraps |= not closed.is_list and judged[names]
                 continue
             if opened:
                 opened[-1].has_others |= event != "start_map"
@@ -500,6 +531,11 @@ def _first_list(source: _Source) -> str:
             is_wrapper = is_alone and len(lists) == 1 and len(names) == 1
             return f"{lists[0]}.{_ELEMENT}" if is_wrapper else ONE_AFTER_ANOTHER
     return ONE_AFTER_ANOTHER
+
+
+def _without_id(names: Collection[str]) -> list[str]:
+    """The names of an object without a number that answers have as well as products."""
+    return [name for name in names if name != "id"]
 
 
 def _are_of_a_product(names: Collection[str]) -> bool:

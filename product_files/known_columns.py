@@ -17,10 +17,13 @@ from product_files.header_names import (
     without_currency,
 )
 from product_files.likely_columns import (
+    are_with_tax,
     identifies_products,
     keeps_apart,
+    largest_photo,
     likely_price,
     numbers_restart,
+    price_in_units,
     sku_of_variants,
 )
 from product_files.mapping import ATTRIBUTE_PREFIX, FieldMapping, Record, says_nothing
@@ -63,6 +66,14 @@ _PAGE_KEYS = keys_of(
 # Fields whose own columns may have something else: numbers of categories and brands, the only text of an article.
 _DOUBTFUL = (*_NAMED, "description")
 _NUMBERS = re.compile(r"[\d\s,;|>]+", re.ASCII)
+_BARE_PRICES = keys_of(["price, preis, prix, precio, prezzo, prijs, cena, preço, pris, hinta, цена, ціна"]).keys()
+_GROSS_PRICES = keys_of(
+    (
+        "price vat, price with vat, price incl vat, price inc vat, price including vat, price with tax, price incl tax",
+        "price including tax, gross price, price gross, price ttc, prix ttc, bruttopreis, preis brutto, cena brutto",
+        "cena s dph, precio con iva, prezzo ivato, prijs incl btw, pris inkl moms",
+    )
+).keys()
 _MODEL_KEYS = keys_of(["model, model name, folder id, modell, modelo, modello, модель"]).keys()
 
 
@@ -117,6 +128,7 @@ def with_known_columns(
     found, repeated = _with_own_skus(headers, mapping, sample, are_paths=are_paths)
     empty = _without_empty_skus(found, headers, mapping, sample, is_filled)
     _take_only_price(found, headers, mapping, sample)
+    _take_gross_price(found, headers, mapping, sample)
     by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
     notes: list[str] = [row_facts.SKUS_REPEATED(columns=", ".join(repeated))] if repeated else []
     if by_synonym:
@@ -138,7 +150,13 @@ def with_known_columns(
         found[SALE_PRICE] = (sale,)
         notes.append(row_facts.SALE_PRICES(column=sale))
     free = _free(headers, found, replace(mapping, values=values))
-    unused = [header for header in free if header != empty and is_well_known(header)]
+    # An element that is used has the texts of those in it.
+    above = {column for columns in found.values() for column in columns} if are_paths else set()
+    unused = [
+        header
+        for header in free
+        if header != empty and header.rpartition("/")[0] not in above and is_well_known(header)
+    ]
     if unused:
         notes.append(row_facts.unused_columns(unused, _MAX_NOTED))
     doubtful = [name for name in _DOUBTFUL if name not in {*found, *mapping.columns}]
@@ -154,6 +172,18 @@ def _take_only_price(
     known = {*found, *mapping.columns, *mapping.values}
     if "list_price" in found and "price" not in known and not likely_price(_free(headers, found, mapping), sample):
         found["price"] = found.pop("list_price")
+
+
+def _take_gross_price(
+    found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
+) -> None:
+    """Take the price with tax where it stands beside one of the bare name: `PRICE` and `PRICE_VAT`."""
+    price = next(iter(found.get("price", ())), "")
+    if key_of(price) not in _BARE_PRICES:
+        return
+    gross = next((header for header in _free(headers, found, mapping) if key_of(header) in _GROSS_PRICES), "")
+    if gross and are_with_tax(gross, price, sample):
+        found["price"] = (gross,)
 
 
 def _add_titles(
@@ -213,7 +243,7 @@ def _add_likely_columns(
 def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Sequence[Record]) -> KnownColumns:
     """Complete a mapping of JSON by names that are nested, `images.src`: those of fields that have no column yet.
 
-    A field with one value has none of several, and a price none at all: where it is an object, it may be in cents.
+    A field with one value has none of several. A price that is an object may be in cents: it is one only where any has decimals.
 
     Args:
         known: what was found so far.
@@ -243,6 +273,10 @@ def with_nested_columns(known: KnownColumns, names: Sequence[str], sample: Seque
     found |= {
         field: (name,) for name, field in _NESTED_PRICES.items() if name in names and field not in mapping.columns
     }
+    if "image" not in {*found, *mapping.columns, *mapping.values} and (photo := largest_photo(names, sample)):
+        found["image"] = (photo,)
+    if "price" not in {*found, *mapping.columns, *mapping.values} and (price := price_in_units(names, sample)):
+        found["price"] = (price,)
     if not found:
         return known
     listed = ", ".join(f"{' + '.join(columns)} → {name}" for name, columns in found.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from product_files.availability import parse_availability
 from product_files.cell_lists import first_photo
@@ -30,8 +31,16 @@ _NESTED = re.compile(r"\w[./]\w")
 _OF_VARIANTS = re.compile(r"variant\w*(?:sku|id|code)")
 # The same where the column of SKUs has another name than `sku`; beside one of this name, a style is what variants have in common.
 _PERHAPS_OF_VARIANTS = re.compile(rf"{_OF_VARIANTS.pattern}|^sku(?:id|code)|^styleid|^sku$")
+# Names of lists of photos, of sizes in their order from the largest, and of what is too small.
+_PHOTOS = re.compile("image|photo|picture|imagen|imagem|foto|media|bild|gallery|pictures|assets")
+_SIZES = ("original", "superbig", "full", "max", "zoom", "xl", "big", "large", "grand", "url", "src", "medium")
+_SMALL = re.compile("thumb|small|tiny|icon|preview|pequen|square|swatch|^tm$|c246", re.IGNORECASE)
+# Names of the amount in the object of a price.
+_AMOUNTS = frozenset(("amount", "value", "raw", "gross", "current", "price", "net"))
+_IN_UNITS = re.compile(r"\d+[.,]\d{1,2}")
 _MIN_SHARE = 0.5
 _MIN_DIFFERENT = 0.9
+_HIGHEST_TAX = Decimal("1.3")
 # Of a number that products of a category are counted by.
 _MAX_DIGITS = 6
 
@@ -73,10 +82,72 @@ def identifies_products(column: str, sample: Sequence[Record]) -> bool:
     )
 
 
+def are_with_tax(gross: str, net: str, sample: Iterable[Record]) -> bool:
+    """Whether the prices of a column are those of another with a tax on top.
+
+    Args:
+        gross: the column.
+        net: the other one.
+        sample: some records.
+
+    Returns:
+        True where each is higher, and by no more than any country adds; records that lack one of them do not count.
+    """
+    pairs = [
+        (with_tax, without)
+        for record in sample
+        if (with_tax := _amount(record.get(gross, ""))) and (without := _amount(record.get(net, "")))
+    ]
+    return bool(pairs) and all(without < with_tax <= without * _HIGHEST_TAX for with_tax, without in pairs)
+
+
 def keeps_apart(column: str, sample: Sequence[Record]) -> bool:
     """Whether nearly each record has a text of its own in a column."""
     texts = ["".join(record.get(column, "")).strip() for record in sample]
     return all(texts) and len(set(texts)) > _MIN_DIFFERENT * len(texts)
+
+
+def largest_photo(names: Iterable[str], sample: Sequence[Record]) -> str:
+    """Of photos in several sizes, `images.big` and `images.small`, the names of the largest ones.
+
+    Args:
+        names: nested, with dots between their levels.
+        sample: some records.
+
+    Returns:
+        One of them, with links; "" for none.
+    """
+    found = []
+    for name in names:
+        *around, last = name.split(".")
+        if _SMALL.search(last) or not any(_PHOTOS.search(key_of(each)) for each in around):
+            continue
+        values = (value for record in sample if (value := record.get(name)))
+        first = next((text for value in values for text in ([value] if isinstance(value, str) else value)), "")
+        if is_link(first):
+            place = next((number for number, size in enumerate(_SIZES) if size in key_of(last)), len(_SIZES))
+            found.append((place, len(around), name))
+    return min(found)[2] if found else ""
+
+
+def price_in_units(names: Iterable[str], sample: Sequence[Record]) -> str:
+    """The only price that is an object, `price.amount`, and has decimals in any record, so that it is in no cents.
+
+    Args:
+        names: nested, with dots between their levels.
+        sample: some records.
+
+    Returns:
+        Its name; "" for none, or several.
+    """
+    found = []
+    for name in names:
+        *around, last = name.split(".")
+        if around and may_be_price(around[-1]) and key_of(last) in _AMOUNTS:
+            texts = [text for record in sample if isinstance(text := record.get(name, ""), str) and text.strip()]
+            if any(_IN_UNITS.fullmatch(text.strip()) for text in texts) and all(map(_is_price, texts)):
+                found.append(name)
+    return found[0] if len(found) == 1 else ""
 
 
 def lacks_last_cell(
@@ -174,6 +245,14 @@ def _is_availability(text: str) -> bool:
     except RowRejected:
         return False
     return True
+
+
+def _amount(value: str | Sequence[str]) -> Decimal:
+    try:
+        price = parse_price("".join(value), others=".")
+    except RowRejected:
+        price = None
+    return Decimal(0) if price is None else price.amount
 
 
 def _is_price(text: str) -> bool:

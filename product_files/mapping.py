@@ -12,6 +12,7 @@ from jobs.facts import Fact
 from product_files import file_facts, row_facts
 from product_files.availability import Availability, parse_availability, parse_boolean, says_yes
 from product_files.cell_lists import (
+    LEVEL_MARKS,
     NO_CELLS,
     column_of_categories,
     deepest_first,
@@ -264,7 +265,7 @@ class RowBuilder:
             )
 
     def _unused_photo(self, column: str, value: str | Sequence[str]) -> str:
-        if column in self.used:
+        if column in self.used or column.rpartition("/")[0] in self.used:
             return ""
         return next((first_photo(text) for text in _as_list(value)[:1]), "")
 
@@ -420,6 +421,9 @@ class RowBuilder:
             return deepest_first(split_categories(text, separator, slashes=self._slashes, column=self._cells))
         # Several columns, or a list: the levels of one category, unless the parts have levels themselves.
         parts = [text for value in found for text in ([value] if isinstance(value, str) else value) if text.strip()]
+        if len(found) > 1 and not separator and not any(mark in part for part in parts for mark in LEVEL_MARKS):
+            # Slashes are in the names of levels that have columns of their own.
+            return deepest_first([[html.unescape(part).strip() for part in parts]])
         commas = all(isinstance(value, str) for value in found)
         paths = [path for part in parts for path in split_categories(html.unescape(part), separator, commas=commas)]
         if len(paths) == len(parts) and all(len(path) == 1 for path in paths):

@@ -89,8 +89,14 @@ class NestedVariants:
             # Where somebody has chosen the columns, a field without one stays without.
             if name not in _OF_PRODUCT and (mapping.automatic or name in mapping.columns)
         }
-        # What is called as in the product is the same.
-        known |= {name: (mapping.columns[name][0],) for name in known if mapping.columns.get(name, ("",))[0] in columns}
+        # What is called as in the product is the same, but a number in a database is no SKU of a variant that has one.
+        own_sku = known.get("sku", ("id",))[0].casefold() not in _IDENTIFIERS
+        known |= {
+            name: (mapping.columns[name][0],)
+            for name in known
+            if (column := mapping.columns.get(name, ("",))[0]) in columns
+            and not (name == "sku" and own_sku and column.casefold() in _IDENTIFIERS)
+        }
         self._own = {**known, **{name: own for name, own in chosen.items() if own}}
         self._targets: dict[str, str] = {}
         self._cleared: set[str] = set()

@@ -18,7 +18,7 @@ SALE_PRICE = "sale_price"
 # A text without a number that so many products have in place of a list price says that there is none: `No old price`.
 _MIN_REPEATED = 3
 # Columns that only answers of Shopee have together, whose prices are whole numbers of such a part of the currency's unit.
-_SHOPEE, _SHOPEE_UNIT = frozenset(("itemid", "shopid")), 100_000
+_SHOPEE, SHOPEE_UNIT = frozenset(("itemid", "shopid")), 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class PriceReader:
         reduced = Counter(text for text in together if not any(each.isdigit() for each in text))
         self._no_prices = frozenset(text for text, number in reduced.items() if number >= _MIN_REPEATED)
         names = {column.rpartition(".")[2].casefold() for column in columns}
-        self._unit = _SHOPEE_UNIT if names >= _SHOPEE and _are_large(together) else 1
+        self._unit = SHOPEE_UNIT if names >= _SHOPEE and _are_large(together) else 1
 
     @property
     def notes(self) -> list[str]:
@@ -132,7 +132,7 @@ class PriceReader:
 def _are_large(texts: Iterable[str]) -> bool:
     """Whether all prices are whole numbers of hundredths in a unit of Shopee."""
     numbers = [text.strip() for text in texts if text.strip() not in ("", "0", "-1")]
-    hundredth = _SHOPEE_UNIT // 100
+    hundredth = SHOPEE_UNIT // 100
     return bool(numbers) and all(
         number.isascii() and number.isdigit() and len(number) < 20 and int(number) % hundredth == 0
         for number in numbers

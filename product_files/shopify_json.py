@@ -67,7 +67,13 @@ class ShopifyJson(ShopExport[ShopifyRows]):
         if any(start in head for start in _IDS):
             return True
         has_others = '"price"' not in head and any(name in head for name in _OTHER_PRICES)
-        return bool(_HEAD.match(head)) and '"handle"' in head and '"variants"' in head and not has_others
+        return (
+            bool(_HEAD.match(head))
+            and '"handle"' in head
+            and '"variants"' in head
+            and not has_others
+            and '"title"' in head
+        )
 
     def __iter__(self) -> Iterator[Row]:
         number = 0

@@ -1,0 +1,57 @@
+"""Odoo: products as its JSON-RPC and JSON-2 API answer `search_read`. What is empty is false, and a related record `[4, "Name"]`.
+
+https://www.odoo.com/documentation/18.0/developer/reference/external_api.html
+"""
+
+from __future__ import annotations
+
+from product_files.api_systems.base import ApiSystem, Content, Price, Product, Variant, flag, list_of, number_of
+from product_files.json_objects import as_text, text_of
+
+_BETWEEN_LEVELS = " / "
+
+
+def _product(content: Content) -> Product | None:
+    title = _text(content, "name") or _text(content, "display_name")
+    if not title:
+        return None
+    sku, barcode = _text(content, "default_code") or _text(content, "id"), _text(content, "barcode")
+    category = _related(content, "categ_id").split(_BETWEEN_LEVELS)
+    template = list_of(content, "product_tmpl_id")
+    stock = _text(content, "qty_available")
+    return Product(
+        family=as_text(template[0]) if template else sku,
+        has_relatives=bool(template),
+        key=sku,
+        title=title,
+        description=_text(content, "description_sale") or _text(content, "website_description"),
+        brand=_related(content, "product_brand_id"),
+        categories=[category] if category != [""] else None,
+        active=flag(content, "active"),
+        variants=[
+            Variant(
+                sku=sku,
+                prices=[
+                    Price(
+                        _text(content, "lst_price") or _text(content, "list_price"),
+                        "",
+                        _related(content, "currency_id"),
+                    )
+                ],
+                available=number_of(stock) > 0 if stock else None,
+                attributes={"gtin": barcode} if barcode else {},
+            )
+        ],
+    )
+
+
+def _text(content: Content, name: str) -> str:
+    return "" if content.get(name) is False else text_of(content, name)
+
+
+def _related(content: Content, name: str) -> str:
+    """The name of a related record; "" for none."""
+    return as_text(next(iter(list_of(content, name)[1:]), None))
+
+
+SYSTEM = ApiSystem("Odoo", (("default_code", "categ_id"), ("default_code", "product_tmpl_id")), _product)
