@@ -53,7 +53,8 @@ PARENTS = (
 # A list that does not fit the memory is no list of categories.
 _MAX_CATEGORIES = 100_000
 _BETWEEN = re.compile(r"[\s,;|]+")
-_NUMBERS = re.compile(r"[\w\-]{1,40}(?:[\s,;|]+[\w\-]{1,40})*")
+_NUMBERS, _WORDS = re.compile(r"\d+(?:[\s,;|]+\d+)*"), re.compile(r"[\w\-]{1,40}(?:[\s,;|]+[\w\-]{1,40})*")
+_IDENTIFIERS = re.compile("(?:ids?|codes?|refs?|slugs?)$")
 _MIN_KNOWN = 0.9
 
 
@@ -116,11 +117,12 @@ class CategoryTree:
 
 
 def may_have_numbers(names: Iterable[str], sample: Sequence[Record]) -> bool:
-    """Whether a column may name categories by their numbers: one of categories, with nothing else than short words in it."""
+    """Whether a column may name categories by their numbers: it is one of categories, and has digits, or is named for identifiers."""
     for name in names:
         if _OF_CATEGORIES.search(key_of(name)):
             texts = [text for record in sample for text in _as_list(record.get(name, "")) if text]
-            if texts and all(_NUMBERS.fullmatch(text) for text in texts):
+            are_words = bool(_IDENTIFIERS.search(key_of(name))) and all(_WORDS.fullmatch(text) for text in texts)
+            if texts and (are_words or all(_NUMBERS.fullmatch(text) for text in texts)):
                 return True
     return False
 

@@ -50,7 +50,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "de": "titel, artikelname, produktname, produkttitel, artikelbezeichnung, produktbezeichnung, bezeichnung,"
         " artikeltext, artikeltext 1",
         "fr": "titre, nom du produit, nom produit, nom de l'article, nom article, nom, désignation, libellé, intitulé",
-        "es": "título, nombre del producto, nombre producto, nombre del artículo, nombre artículo, nombre, denominación",
+        "es": "título, nombre del producto, nombre producto, nombre del artículo, nombre artículo, nombre, denominación,"
+        " nombre comercial",
         "it": "titolo, nome prodotto, nome del prodotto, nome articolo, nome dell'articolo, nome, denominazione",
         "nl": "titel, productnaam, producttitel, naam, artikelnaam",
         "pl": "tytuł, nazwa produktu, nazwa, tytuł oferty, nazwa oferty",
@@ -194,7 +195,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "价格, 销售价, 售价, 单价, 一口价, 價格, 售價, 銷售價",
         "id": "harga, harga jual, harga rp",
         "ar": "السعر, سعر المنتج",
-        LAST: "consumer price, normal price, gross, final price, actual price, base price",
+        LAST: "consumer price, normal price, gross, final price, actual price, base price, retail, розница",
     },
     "list_price": {
         "en": "list price, compare at price, compare price, original price, old price, price old, former price, was price,"

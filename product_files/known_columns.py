@@ -139,7 +139,11 @@ def with_known_columns(
         notes.append(row_facts.SKUS_EMPTY(column=empty))
     notes += _add_titles(found, values, headers, mapping, sample)
     notes += _add_likely_columns(found, values, headers, mapping, sample)
-    if "price" in found and "currency" not in {*found, *mapping.columns, *values}:
+    known = {*found, *mapping.columns, *values}
+    if "price" in found and "currency" not in known and (column := _currency_of(found["price"][0], headers)):
+        found["currency"] = (column,)
+        notes.append(row_facts.KNOWN_COLUMNS(columns=f"{column} → currency"))
+    if "price" in found and "currency" not in {*found, *known}:
         (column,) = found["price"]
         if code := without_currency(column)[1]:
             values["currency"] = code
@@ -172,6 +176,12 @@ def _take_only_price(
     known = {*found, *mapping.columns, *mapping.values}
     if "list_price" in found and "price" not in known and not likely_price(_free(headers, found, mapping), sample):
         found["price"] = found.pop("list_price")
+
+
+def _currency_of(price: str, headers: Sequence[str]) -> str:
+    """The column of the currency of a price that is named after it, `SatisFiyati1ParaBirimi`; "" for none."""
+    key = key_of(price)
+    return next((each for each in headers if key and key_of(each).removeprefix(key) in KEYS["currency"]), "")
 
 
 def _take_gross_price(

@@ -62,6 +62,25 @@ def test_a_sku_that_occurs_twice_by_mistake_is_still_reported(tmp_path: Path) ->
     assert problems(run(path)) == [(5, "the SKU 2 is already on line 3")]
 
 
+def test_the_currency_of_a_price_may_be_in_a_column_that_is_named_after_it(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.csv",
+        "StokKodu;StokAdi;SatisFiyati1;SatisFiyati1ParaBirimi;SatisFiyati2ParaBirimi",
+        "a;Kupa;45,00;EURO;TL",
+        "b;Tabak;120,50;TL;TL",
+    )
+    run(path)
+    assert [(found.price, found.currency) for found in map(product, "ab")] == [
+        (45, "EUR"),
+        (Decimal("120.50"), "TRY"),
+    ]
+
+
+def test_a_retail_price_beside_that_of_resellers_is_paid(tmp_path: Path) -> None:
+    run(write(tmp_path / "a.csv", "id;name;retail;wholesale", "1;Mug;2490;1969"))
+    assert product("1").price == 2490
+
+
 POLISH = "ID produktu;Zdjęcie;Nazwa;Indeks;Kategoria;Cena (netto);Cena (brutto);Ilość;Status;Pozycja"
 
 
