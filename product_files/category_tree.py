@@ -117,7 +117,7 @@ class CategoryTree:
 
 
 def may_have_numbers(names: Iterable[str], sample: Sequence[Record]) -> bool:
-    """Whether a column may name categories by their numbers: it is one of categories, and has digits, or is named for identifiers."""
+    """Whether a column may name categories by their numbers: one of categories that has digits, or is named for codes."""
     for name in names:
         if _OF_CATEGORIES.search(key_of(name)):
             texts = [text for record in sample for text in _as_list(record.get(name, "")) if text]

@@ -26,7 +26,7 @@ _SLASH = "/"
 _MAX_DEPTH = 50
 _MAX_LIST_CHARACTERS = 100_000
 # Between several categories of a cell.
-_BETWEEN_CATEGORIES = ("\n", "|", ";")
+BETWEEN_CATEGORIES = ("\n", "|", ";")
 # Between the last two of an enumeration.
 _AND = re.compile(r"\s(?:&|and|und|et|y|e|i|и|та|en|och|og|ja|és|ve|és|și)\s", re.IGNORECASE)
 _SLUG_PATH = re.compile(r"[^\W_][\w-]*(?:/[^\W_][\w-]*)+")
@@ -98,7 +98,7 @@ def split_categories(
     listed = json_list(text)
     marks = (separator,) if separator else LEVEL_MARKS
     paths = listed or [text]
-    for between in _BETWEEN_CATEGORIES:
+    for between in BETWEEN_CATEGORIES:
         if between not in marks:
             paths = [part for path in paths for part in path.split(between)]
     if commas and not listed:
@@ -196,7 +196,7 @@ def _levels(path: str, separator: str, *, slashes: bool) -> list[str]:
     for mark in LEVEL_MARKS:
         if mark in path:
             return _parts(path.split(mark))
-    if slashes or _is_slug_path(path):
+    if slashes or is_slug_path(path):
         return _parts(path.split(_SLASH))
     return _parts([path])
 
@@ -227,8 +227,8 @@ def _goes_on(before: str, part: str, column: ColumnOfCategories) -> bool:
     return tuple(levels) not in column.paths or f"{levels[-1]}, {name}" in column.enumerations
 
 
-def _is_slug_path(path: str) -> bool:
-    """Whether this is a path of slugs, as products of the catalogue write their category: `home/throws`."""
+def is_slug_path(path: str) -> bool:
+    """Whether this is a path of slugs, as products of the catalogue write their category: `home/throws`. path: the text."""
     parts = path.split(_SLASH)
     return bool(_SLUG_PATH.fullmatch(path)) and all(
         part == category_slug(part) and any(each.isalpha() for each in part) for part in parts

@@ -35,14 +35,14 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "fi": "tuotekoodi, tuotenumero, nimikenumero, koodi",
         "hu": "cikkszám, termékkód, termék kód, cikkszam",
         "ro": "cod produs, cod, cod articol, referință",
-        "tr": "stok kodu, ürün kodu, barkod no, model kodu, ürün id",
+        "tr": "stok kodu, satıcı stok kodu, ürün kodu, barkod no, model kodu, ürün id",
         "el": "κωδικός, κωδικός προϊόντος",
         "ja": "商品コード, 独自商品コード, 商品番号, 品番, 型番, 商品管理番号, sku管理番号, 管理番号, 商品id",
         "ko": "판매자 상품코드, 자체 상품코드, 상품코드, 상품번호, 품번",
         "zh": "商家编码, 商品编码, 商品货号, 货号, 商品编号, 产品编号, 產品編號, 商品貨號, 貨號, 商品編號",
         "id": "kode produk, kode barang, sku penjual, sku induk",
         "ar": "رمز المنتج, رمز التخزين, رقم المنتج",
-        LAST: "id, prod id, product uid, uniq id, pid, style id, identifier",
+        LAST: "offer id, id offer, id, prod id, product uid, uniq id, pid, style id, identifier",
     },
     "title": {
         "en": "title, product title, product name, item title, item name, article name, name, display name,"

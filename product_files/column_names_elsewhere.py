@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 FURTHER_LANGUAGES: Mapping[str, Mapping[str, str]] = {
     "vi": {
-        "sku": "mã sản phẩm, mã sp, mã hàng, mã hàng hóa",
-        "title": "tên sản phẩm, tên sp, tên hàng, tên hàng hóa",
+        "sku": "mã phiên bản sản phẩm, mã sản phẩm, mã sp, mã hàng, mã hàng hóa",
+        "title": "tên sản phẩm, tên sp, tên hàng, tên hàng hóa, tên",
         "description": "mô tả, mô tả sản phẩm, mô tả chi tiết",
         "category": "danh mục, loại sản phẩm, nhóm hàng, ngành hàng",
-        "brand": "thương hiệu, nhãn hiệu, nhà sản xuất",
+        "brand": "thương hiệu, nhãn hiệu, nhà sản xuất, hãng",
         "price": "giá, giá bán, đơn giá, giá sản phẩm",
         "list_price": "giá gốc, giá niêm yết, giá so sánh",
-        "available": "tồn kho, số lượng, số lượng tồn",
-        "image": "hình ảnh, ảnh, ảnh đại diện, ảnh sản phẩm, link ảnh",
+        "available": "tồn kho, số lượng, số lượng tồn, số lượng tồn kho",
+        "image": "hình ảnh, ảnh, ảnh đại diện, ảnh sản phẩm, link ảnh, hình",
         "attribute.size": "kích thước, kích cỡ",
         "attribute.color": "màu sắc, màu",
         "attribute.link": "link sản phẩm, đường dẫn",

@@ -24,7 +24,7 @@ _NOT_TO_PAY = re.compile(
     "cost|purchase|buying|wholesale|dealer|supplier|einkauf|^ek|achat|grossiste|compra|acquisto|inkoop|zakup|закуп|опт|alis"
     "|sale|offer|special|promo|net|excl|without|ohne|sans|^ht|ht$|shipping|versand|livraison|envio"
     "|min|max|from|range|type|unit|per|currency|change|diff|discount|saving|percent|avg|average|mean|history|date|count|list|id$"
-    "|level|group|class|tier|band|zone|code|gruppe|stufe|klasse|groupe|grupo|gruppo|groep|grupa"
+    "|cs$|cents?$|^cent|minor|pence|kopek|grosz|level|group|class|tier|band|zone|code|gruppe|stufe|klasse|groupe|grupo|gruppo|groep|grupa"
 )
 _NESTED = re.compile(r"\w[./]\w")
 # Names of what identifies a variant.

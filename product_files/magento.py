@@ -111,61 +111,61 @@ class MagentoExport(ShopExport[ShopRows]):
 
     def __iter__(self) -> Iterator[Row]:
         self._translations = self._alone = 0
-        with closing(_Families()) as families:
+        with closing(Families()) as families:
             roots = self._read_families(families)
             for line in self._table:
                 if line.error:
                     yield Row(line.line, "", error=line.error, cells=line.cells)
-                elif _cell(line, "store_view_code"):
+                elif cell(line, "store_view_code"):
                     self._translations += 1
                 else:
                     yield self._row(line, families, roots)
 
-    def _read_families(self, families: _Families) -> frozenset[str]:
+    def _read_families(self, families: Families) -> frozenset[str]:
         """Read which products belong to which configurable one. Returns the names of root categories, which shops do not show."""
         first_levels: set[str] = set()
         bare: set[str] = set()
         for line in self._table:
-            if line.error or _cell(line, "store_view_code"):
+            if line.error or cell(line, "store_view_code"):
                 continue
             for path in _paths(line):
                 if len(first_levels) < 2:
                     first_levels.add(path[0])
                 if len(path) == 1 and len(bare) < 2:
                     bare.add(path[0])
-            if variations := _cell(line, "configurable_variations"):
-                families.add(_cell(line, "sku"), _variations(variations))
+            if variations := cell(line, "configurable_variations"):
+                families.add(cell(line, "sku"), _variations(variations))
         # Magento lists the root itself among the categories of a product.
         only = first_levels if len(first_levels) == 1 and first_levels == bare else set()
         return frozenset(only | {_DEFAULT_ROOT})
 
-    def _row(self, line: TableRow, families: _Families, roots: frozenset[str]) -> Row:
+    def _row(self, line: TableRow, families: Families, roots: frozenset[str]) -> Row:
         warnings: list[str] = []
-        sku = _cell(line, "sku")
+        sku = cell(line, "sku")
         family, options = families.of(sku)
-        is_configurable = _cell(line, "product_type") == "configurable"
+        is_configurable = cell(line, "product_type") == "configurable"
         try:
             price, list_price = self._prices(line)
         except RowRejected as error:
             warnings.append(row_facts.SPECIAL_PRICE_LEFT_OUT(reason=str(error)))
-            price, list_price = _price(line, "price"), ""
+            price, list_price = exact_price(line, "price"), ""
         categories = deepest_first(path[1:] if path[0] in roots else path for path in _paths(line))
-        attributes = _attributes(_cell(line, "additional_attributes"))
+        attributes = _attributes(cell(line, "additional_attributes"))
         record: dict[str, str | Sequence[str]] = {
             **line.values,
-            "title": _cell(line, "name"),
+            "title": cell(line, "name"),
             "price": price,
             "list_price": list_price,
             "family": family or (sku if is_configurable else ""),
         }
         if "description" in self.headers or "short_description" in self.headers:
-            record["description"] = html_to_text(_cell(line, "description") or _cell(line, "short_description"))
+            record["description"] = html_to_text(cell(line, "description") or cell(line, "short_description"))
         if "categories" in self.headers:
             record["category"] = categories[0] if categories else ()
         if "base_image" in self.headers:
             record["image"] = _photos(line)
         if "is_in_stock" in self.headers or "qty" in self.headers:
-            record["available"] = "yes" if _is_available(line, has_own_stock=not is_configurable) else "no"
+            record["available"] = "yes" if is_available(line, has_own_stock=not is_configurable) else "no"
         if "product_online" in self.headers or "visibility" in self.headers:
             record["active"] = "yes" if self._is_active(line, family) else "no"
         if brand := attributes.pop("manufacturer", "") or attributes.pop("brand", ""):
@@ -184,23 +184,23 @@ class MagentoExport(ShopExport[ShopRows]):
 
     def _prices(self, line: TableRow) -> tuple[str, str]:
         """The price that a buyer pays now, and the one before the reduction, or ""."""
-        price, special = _price(line, "price"), _price(line, "special_price")
-        starts, ends = _cell(line, "special_price_from_date"), _cell(line, "special_price_to_date")
+        price, special = exact_price(line, "price"), exact_price(line, "special_price")
+        starts, ends = cell(line, "special_price_from_date"), cell(line, "special_price_to_date")
         if not special or not lasts(starts, ends, self._now):
             return price, ""
         return with_list_price(special, price, self._decimal)
 
     def _is_active(self, line: TableRow, family: str) -> bool:
         """Online, and on a page: its own, or that of its configurable product."""
-        if _cell(line, "product_online") not in ("", _ONLINE):
+        if cell(line, "product_online") not in ("", _ONLINE):
             return False
-        if _cell(line, "visibility").lower() == _HIDDEN and not family:
+        if cell(line, "visibility").lower() == _HIDDEN and not family:
             self._alone += 1
             return False
         return True
 
 
-class _Families:
+class Families:
     """The configurable product and the options of each variation, on the disk."""
 
     def __init__(self) -> None:
@@ -209,6 +209,12 @@ class _Families:
         )
 
     def add(self, family: str, variations: Sequence[tuple[str, Mapping[str, str]]]) -> None:
+        """Keep the variations of a configurable product.
+
+        Args:
+            family: its SKU.
+            variations: their SKUs and options.
+        """
         self._database.write(
             "INSERT OR IGNORE INTO member VALUES (?, ?, ?)",
             [(text_key(sku), json.dumps(family), json.dumps(options)) for sku, options in variations],
@@ -220,6 +226,7 @@ class _Families:
         return (json.loads(str(found[0])), json.loads(str(found[1]))) if found else ("", {})
 
     def close(self) -> None:
+        """Forget them."""
         self._database.close()
 
 
@@ -260,42 +267,63 @@ def _pairs(text: str) -> dict[str, str]:
 
 def _paths(line: TableRow) -> list[list[str]]:
     """The categories, from the root down. A slash in a name has a backslash before it."""
-    return [levels for path in _cell(line, "categories").split(",") if (levels := split_escaped(path, "/"))]
+    return [levels for path in cell(line, "categories").split(",") if (levels := split_escaped(path, "/"))]
 
 
 def _photos(line: TableRow) -> list[str]:
     """The photos by their paths below the folder of photos, each once."""
-    names = [_cell(line, "base_image"), *_cell(line, "additional_images").split(",")]
+    return product_photos([cell(line, "base_image"), *cell(line, "additional_images").split(",")])
+
+
+def product_photos(names: Sequence[str]) -> list[str]:
+    """The photos by their paths below the folder of photos, each once. names: as the export has them."""
     paths = (name.strip().lstrip("/") for name in names)
     return [path for path in dict.fromkeys(paths) if path and path != _NO_PHOTO]
 
 
 def _alts(line: TableRow) -> dict[str, str]:
-    names = _cell(line, "additional_images").split(",")
-    labels = _cell(line, "additional_image_labels").split(",")
+    names = cell(line, "additional_images").split(",")
+    labels = cell(line, "additional_image_labels").split(",")
     alts = dict(zip(names, labels, strict=True)) if len(names) == len(labels) else {}
-    alts |= {name: label for name, label in [(_cell(line, "base_image"), _cell(line, "base_image_label"))] if label}
+    alts |= {name: label for name, label in [(cell(line, "base_image"), cell(line, "base_image_label"))] if label}
     return {name.strip().lstrip("/"): label.strip() for name, label in alts.items()}
 
 
-def _is_available(line: TableRow, *, has_own_stock: bool) -> bool:
-    """Whether it is in stock; without that column, whether there are any."""
-    if in_stock := _cell(line, "is_in_stock"):
+def is_available(line: TableRow, *, has_own_stock: bool) -> bool:
+    """Whether a product is in stock; without that column, whether there are any.
+
+    Args:
+        line: of the product.
+        has_own_stock: False for one that is sold as its variations.
+
+    Returns:
+        True where nothing is known.
+    """
+    if in_stock := cell(line, "is_in_stock"):
         return in_stock != "0"
-    if not has_own_stock or _cell(line, "manage_stock") == "0" or not _cell(line, "qty"):
+    if not has_own_stock or cell(line, "manage_stock") == "0" or not cell(line, "qty"):
         return True
     try:
-        return Decimal(_cell(line, "qty")) > 0
+        return Decimal(cell(line, "qty")) > 0
     except InvalidOperation:
         return True
 
 
-def _price(line: TableRow, name: str) -> str:
-    """Magento writes 52.000000: the zeros behind two decimals are no decimals of a currency."""
-    text = _cell(line, name)
+def exact_price(line: TableRow, name: str) -> str:
+    """A price. Magento writes 52.000000: the zeros behind two decimals are no decimals of a currency.
+
+    Args:
+        line: of the product.
+        name: of the column.
+
+    Returns:
+        The price without them.
+    """
+    text = cell(line, name)
     match = _EXACT_DECIMALS.fullmatch(text)
     return match[1] if match else machine_price(text)
 
 
-def _cell(line: TableRow, name: str) -> str:
+def cell(line: TableRow, name: str) -> str:
+    """The text of a line in the column of this name; "" where there is none."""
     return line.values.get(name, "").strip()

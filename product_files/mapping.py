@@ -12,11 +12,13 @@ from jobs.facts import Fact
 from product_files import file_facts, row_facts
 from product_files.availability import Availability, parse_availability, parse_boolean, says_yes
 from product_files.cell_lists import (
+    BETWEEN_CATEGORIES,
     LEVEL_MARKS,
     NO_CELLS,
     column_of_categories,
     deepest_first,
     first_photo,
+    is_slug_path,
     json_list,
     levels_by_slash,
     split_categories,
@@ -421,8 +423,10 @@ class RowBuilder:
             return deepest_first(split_categories(text, separator, slashes=self._slashes, column=self._cells))
         # Several columns, or a list: the levels of one category, unless the parts have levels themselves.
         parts = [text for value in found for text in ([value] if isinstance(value, str) else value) if text.strip()]
-        if len(found) > 1 and not separator and not any(mark in part for part in parts for mark in LEVEL_MARKS):
-            # Slashes are in the names of levels that have columns of their own.
+        have_marks = separator or any(mark in part for part in parts for mark in (*LEVEL_MARKS, *BETWEEN_CATEGORIES))
+        slashed = sum(map(is_slug_path, parts))
+        if slashed and not have_marks and (len(found) > 1 or slashed < len(parts)):
+            # Slashes are in the names of levels that stand for themselves.
             return deepest_first([[html.unescape(part).strip() for part in parts]])
         commas = all(isinstance(value, str) for value in found)
         paths = [path for part in parts for path in split_categories(html.unescape(part), separator, commas=commas)]

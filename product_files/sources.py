@@ -32,6 +32,7 @@ from product_files.iof import ROOT as IOF_ROOT
 from product_files.iof import IofOffer
 from product_files.json_lines import JsonLines
 from product_files.magento import MagentoExport
+from product_files.magento_1 import Magento1Export
 from product_files.mapping import FieldMapping
 from product_files.marqo import MarqoDocuments
 from product_files.onix import ROOTS as ONIX_ROOTS
@@ -67,6 +68,7 @@ FORMATS = (
     "shopify_json",
     "woocommerce",
     "magento",
+    "magento_1",
     "idosell",
     *shipped_mappings(),
     "marqo",
@@ -117,10 +119,11 @@ _YAML = re.compile(
 )
 
 # Exports of shop systems, recognised by their columns; the first that matches.
-_SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExport | IdoSellTable]] = {
+_SHOP_TABLES: Mapping[str, type[ShopifyExport | WooCommerceExport | MagentoExport | Magento1Export | IdoSellTable]] = {
     "shopify": ShopifyExport,
     "woocommerce": WooCommerceExport,
     "magento": MagentoExport,
+    "magento_1": Magento1Export,
     "idosell": IdoSellTable,
 }
 _JSON: Mapping[str, type[ShopifyJson | MarqoDocuments]] = {"shopify_json": ShopifyJson, "marqo": MarqoDocuments}

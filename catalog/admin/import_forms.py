@@ -42,6 +42,7 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     "shopify_json": _("products of Shopify (JSON)"),
     "woocommerce": _("export of WooCommerce (CSV)"),
     "magento": _("export of Magento or Adobe Commerce (CSV)"),
+    "magento_1": format_lazy(_("export of {system} (CSV)"), system="Magento 1"),
     "idosell": format_lazy(_("export of {system} (CSV)"), system="IdoSell"),
     **{slug: format_lazy(_("export of {system} (CSV)"), system=each.name) for slug, each in shipped_mappings().items()},
     "marqo": _("documents of Marqo (JSON)"),

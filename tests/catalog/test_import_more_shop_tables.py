@@ -274,3 +274,95 @@ def test_discounts_of_prestashop_count_on_their_dates(tmp_path: Path) -> None:
     ]
     assert [of(row).active for row in rows(path)] == [True, True, False]
     assert "the prices are without tax, of the type Price tax excluded" in notes(path)
+
+
+def test_salla(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "النوع ,أسم المنتج,تصنيف المنتج,صورة المنتج,سعر المنتج,الوصف,رمز المنتج sku,السعر المخفض,الماركة,[1] الاسم,[1] القيمة",
+        'منتج,كوب,"أكواب > ملون,هدايا","https://x.test/1.jpg,https://x.test/2.jpg",60,خزف,C-1,45,Anna,,',
+        "منتج,قميص,ملابس,,90,,T-1,,Anna,,",
+        "خيار,,,,95,,T-1-S,,,المقاس,S",
+    )
+    cup, tee, small = rows(path)
+    assert (of(cup).title, of(cup).price, of(cup).list_price, of(cup).brand) == ("كوب", 45, 60, "Anna")
+    assert (of(cup).category, of(cup).other_categories) == (("أكواب", "ملون"), [("هدايا",)])
+    assert photos(cup) == ["https://x.test/1.jpg", "https://x.test/2.jpg"]
+    assert (small.sku, of(small).title, of(small).price, of(small).family) == ("T-1-S", "قميص", 95, tee.sku)
+    assert of(small).attributes == {"المقاس": "S"}
+
+
+def test_naver(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "상품번호(스마트스토어),판매자 상품코드,상품명,전시상태,재고수량,판매가,할인가(PC),대표이미지 URL,"
+        "대분류,중분류,소분류,제조사명,브랜드명",
+        "8001,CUP-1,컵,전시중,0,13000,11000,https://x.test/1.jpg,생활/건강,주방용품,잔/컵,안나,",
+    )
+    (cup,) = rows(path)
+    assert (cup.sku, of(cup).title, of(cup).price, of(cup).list_price) == ("CUP-1", "컵", 11000, 13000)
+    assert (of(cup).category, of(cup).brand, of(cup).available) == (("생활/건강", "주방용품", "잔/컵"), "안나", False)
+
+
+def test_ozon(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "Артикул;Ozon Product ID;SKU;Barcode;Название товара;Бренд;Доступно к продаже по схеме FBO, шт.;"
+        "Текущая цена с учетом скидки, ₽;Цена до скидки (перечеркнутая цена), ₽;Категория",
+        "'MUG-1;123;456;OZN456;Кружка;Анна;5;590;900;Посуда",
+    )
+    (mug,) = rows(path)
+    assert (mug.sku, of(mug).title, of(mug).price, of(mug).list_price) == ("MUG-1", "Кружка", 590, 900)
+    assert (of(mug).currency, of(mug).category, of(mug).available) == ("RUB", ("Посуда",), True)
+
+
+def test_haravan_s_lines_of_variants_have_the_address_of_their_product(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "Url,Tên,Mô tả,Hãng,Loại sản phẩm,Giá trị thuộc tính 1(Option1 Value),Mã phiên bản sản phẩm,Số lượng tồn kho,"
+        "Giá,Giá so sánh,Hình",
+        "ao-thun,Áo thun,<p>Vải</p>,Anna,Áo,S,AT-S,3,199000,250000,https://x.test/1.jpg",
+        "ao-thun,,,,,M,AT-M,0,199000,,",
+        "mu,Mũ,,Anna,Mũ,,M-1,1,90000,,",
+    )
+    first, second, cap = rows(path)
+    assert (second.sku, of(second).title, of(second).category, of(second).brand) == ("AT-M", "Áo thun", ("Áo",), "Anna")
+    assert (of(second).family, of(cap).family, of(second).available) == (first.sku, "", False)
+
+
+def test_prices_in_cents_are_not_taken_for_others(tmp_path: Path) -> None:
+    (mug,) = rows(table(tmp_path, "ean;title;price_cs;offer_id", "4006381333931;Tasse;1250;C-1"))
+    assert (mug.sku, of(mug).price) == ("C-1", None)
+
+
+def test_magento_1(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "sku,_store,_attribute_set,_type,_category,_root_category,color,description,image,is_in_stock,manufacturer,name,price,qty,"
+        "special_price,status,visibility,_super_products_sku,_super_attribute_code,_super_attribute_option,_media_image,"
+        "_media_is_disabled",
+        "tee-s,,Default,simple,,,Red,,,1,Anna,Tee red,20.0000,5.0000,,1,1,,,,/t/e/tee.jpg,0",
+        "tee,,Default,configurable,Clothing/Tees,Default Category,,<p>Soft</p>,/t/e/tee.jpg,1,,Tee,20.0000,0.0000,15.0000,1,4,"
+        "tee-s,color,Red,/t/e/tee.jpg,0",
+        ",,,,Sale,Default Category,,,,,,,,,,,,tee-m,color,Blue,/t/e/back.jpg,0",
+        ",,,,,,,,,,,,,,,,,,,,/t/e/old.jpg,1",
+        ",german,,,,,,<p>Weich</p>,,,,T-Shirt,,,,,,,,,,",
+        "mug,,Default,simple,Kitchen,Default Category,,,no_selection,0,,Mug,5.5000,0.0000,,2,4,,,,,",
+        "strap,,Default,simple,,,,,,1,,Strap,3.0000,1.0000,,1,1,,,,,",
+    )
+    small, tee, mug, strap = rows(path)
+    assert (tee.sku, of(tee).title, of(tee).price, of(tee).list_price) == ("tee", "Tee", 15, 20)
+    assert (of(tee).category, of(tee).other_categories) == (("Clothing", "Tees"), [("Sale",)])
+    assert photos(tee) == ["t/e/tee.jpg", "t/e/back.jpg"]
+    assert (of(small).family, of(tee).family, of(small).attributes) == ("tee", "tee", {"color": "Red"})
+    assert (of(small).active, of(small).brand, of(mug).family) == (True, "Anna", "")
+    assert (of(mug).available, of(mug).active, of(strap).active, photos(mug)) == (False, False, False, [])
+    assert "1 rows of store views were left out: they translate products of other rows" in notes(path)
+
+
+def test_a_line_without_a_product_above_it_is_rejected(tmp_path: Path) -> None:
+    path = table(
+        tmp_path, "sku,_type,_attribute_set,name,price,_category", ",,,,,Sale", "mug,simple,Default,Mug,5,Cups"
+    )
+    first, mug = rows(path)
+    assert (first.error, of(mug).title) == ("there is no SKU", "Mug")

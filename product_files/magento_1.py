@@ -1,0 +1,188 @@
+"""The product export of Magento 1 as CSV: lines without a SKU have further categories, photos and variations of the one above."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from product_files import file_facts, row_facts
+from product_files.cell_lists import deepest_first
+from product_files.csv_file import CsvTable, TableRow
+from product_files.html_text import html_to_text
+from product_files.magento import Families, cell, exact_price, is_available, product_photos
+from product_files.mapping import FieldMapping
+from product_files.photo_files import PhotoFolder
+from product_files.rows import InvalidSource, Row, RowRejected
+from product_files.shop_rows import ShopExport, ShopProduct, ShopRows, lasts, split_escaped, with_list_price
+
+REQUIRED = ("sku", "_type", "_attribute_set", "name", "price")
+_MEMBER, _CODE, _OPTION = "_super_products_sku", "_super_attribute_code", "_super_attribute_option"
+_ENABLED, _ALONE_HIDDEN = "1", "1"
+# Of the columns that have the names of attributes, those that shoppers see in nearly any shop.
+_ATTRIBUTES = frozenset(("color", "colour", "size", "shoe_size", "material", "gender", "pattern", "style", "season"))
+_MAX_LINES = 5000
+
+
+class Magento1Export(ShopExport[ShopRows]):
+    """A row per product. A configurable product and its variations, which stand in front of it, are a family.
+
+    The file is read twice for this.
+
+    Args:
+        path: the file.
+        mapping: how columns become fields.
+        photos: folder of the photos that are not links.
+        now: time that decides whether a special price is on; by default the current time.
+
+    Attributes:
+        headers: columns of the export.
+        total: approximate number of lines.
+
+    Raises:
+        InvalidSource: the file is not such an export.
+    """
+
+    format = "magento_1"
+
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
+        self._now = now or datetime.now(UTC)
+        self._decimal = mapping.decimal
+        self._table = CsvTable(path, mapping)
+        self.headers = self._table.headers
+        missing = [name for name in REQUIRED if name not in self.headers]
+        if missing:
+            raise InvalidSource(
+                file_facts.NOT_AN_EXPORT(
+                    missing=", ".join(missing), system="Magento 1", columns=", ".join(self.headers)
+                )
+            )
+        self._rows = ShopRows(mapping, self.headers, photos=photos, system="Magento 1")
+        self._translations = 0
+        self._alone = 0
+        self.total = self._table.total
+
+    @staticmethod
+    def matches(headers: Sequence[str]) -> bool:
+        """Whether a table with these columns is such an export."""
+        return set(REQUIRED) <= set(headers)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the export as a whole."""
+        notes = [*super().notes, *self._table.notes]
+        if self._translations:
+            notes.append(row_facts.STORE_VIEWS(rows=self._translations))
+        if self._alone:
+            notes.append(row_facts.NOT_VISIBLE_ALONE(products=self._alone))
+        return notes
+
+    def __iter__(self) -> Iterator[Row]:
+        with closing(Families()) as families:
+            for product in self._products():
+                if isinstance(product, _Lines):
+                    families.add(cell(product.first, "sku"), _variations(product))
+            self._translations = self._alone = 0
+            for product in self._products():
+                yield self._row(product, families) if isinstance(product, _Lines) else product
+
+    def _products(self) -> Iterator[_Lines | Row]:
+        """The lines of each product, and those that cannot be read."""
+        product: _Lines | None = None
+        for line in self._table:
+            if line.error or (product is None and not cell(line, "sku")):
+                yield Row(line.line, "", error=line.error or row_facts.NO_SKU(), cells=line.cells)
+            elif cell(line, "sku"):
+                if product is not None:
+                    yield product
+                product = _Lines(line)
+            elif product is not None and cell(line, "_store"):
+                self._translations += 1
+            elif product is not None and len(product.others) < _MAX_LINES:
+                product.others.append(line)
+        if product is not None:
+            yield product
+
+    def _row(self, product: _Lines, families: Families) -> Row:
+        line = product.first
+        warnings: list[str] = []
+        sku = cell(line, "sku")
+        family, options = families.of(sku)
+        is_configurable = cell(line, "_type") == "configurable"
+        try:
+            price, list_price = self._prices(line)
+        except RowRejected as error:
+            warnings.append(row_facts.SPECIAL_PRICE_LEFT_OUT(reason=str(error)))
+            price, list_price = exact_price(line, "price"), ""
+        categories = deepest_first(split_escaped(cell(each, "_category"), "/") for each in product.all)
+        record: dict[str, str | Sequence[str]] = {
+            **line.values,
+            "title": cell(line, "name"),
+            "description": html_to_text(cell(line, "description") or cell(line, "short_description")),
+            "price": price,
+            "list_price": list_price,
+            "brand": cell(line, "manufacturer") or cell(line, "brand"),
+            "category": categories[0] if categories else (),
+            "image": product_photos(
+                [cell(line, "image"), *(cell(each, "_media_image") for each in product.all if _is_shown(each))]
+            ),
+            "available": "yes" if is_available(line, has_own_stock=not is_configurable) else "no",
+            "active": "yes" if self._is_active(line, family) else "no",
+            "family": family or (sku if is_configurable else ""),
+        }
+        found = {name: text for name in self.headers if name in _ATTRIBUTES and (text := cell(line, name))}
+        return self._rows.build(
+            ShopProduct(
+                line=line.line,
+                record=record,
+                attributes={**found, **options},
+                other_categories=categories[1:],
+                warnings=tuple(warnings),
+                cells=tuple(cells for each in product.all for cells in each.cells),
+            )
+        )
+
+    def _prices(self, line: TableRow) -> tuple[str, str]:
+        """The price that a buyer pays now, and the one before the reduction, or ""."""
+        price, special = exact_price(line, "price"), exact_price(line, "special_price")
+        if not special or not lasts(cell(line, "special_from_date"), cell(line, "special_to_date"), self._now):
+            return price, ""
+        return with_list_price(special, price, self._decimal)
+
+    def _is_active(self, line: TableRow, family: str) -> bool:
+        """Enabled, and on a page: its own, or that of its configurable product."""
+        if cell(line, "status") not in ("", _ENABLED):
+            return False
+        if cell(line, "visibility") == _ALONE_HIDDEN and not family:
+            self._alone += 1
+            return False
+        return True
+
+
+@dataclass(slots=True)
+class _Lines:
+    """The line of a product, and those without a SKU below it."""
+
+    first: TableRow
+    others: list[TableRow] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[TableRow]:
+        return [self.first, *self.others]
+
+
+def _variations(product: _Lines) -> list[tuple[str, Mapping[str, str]]]:
+    """The variations of a configurable product, each with its options."""
+    found: dict[str, dict[str, str]] = {}
+    for line in product.all:
+        if member := cell(line, _MEMBER):
+            options = found.setdefault(member, {})
+            if (code := cell(line, _CODE)) and (option := cell(line, _OPTION)):
+                options[code] = option
+    return list(found.items())
+
+
+def _is_shown(line: TableRow) -> bool:
+    return cell(line, "_media_is_disabled") != "1"
