@@ -40,7 +40,7 @@ BATCH = 1000
 # Passes before the graph is built: each upserts what changed during the one before, until that is little.
 MAX_PASSES = 5
 SMALL_PASS = 200
-POINTS_HELD = 2000
+POINTS_HELD = 5000
 # A change is stamped when its statement runs and seen when its transaction commits: each pass looks back so far for those between.
 COMMIT_LAG = timedelta(seconds=30)
 
