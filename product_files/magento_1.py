@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 
-from product_files import file_facts, row_facts
+from product_files import row_facts
 from product_files.cell_lists import deepest_first
-from product_files.csv_file import CsvTable, TableRow
+from product_files.csv_file import TableRow
 from product_files.html_text import html_to_text
-from product_files.magento import Families, cell, exact_price, is_available, product_photos
-from product_files.mapping import FieldMapping
-from product_files.photo_files import PhotoFolder
-from product_files.rows import InvalidSource, Row, RowRejected
-from product_files.shop_rows import ShopExport, ShopProduct, ShopRows, lasts, split_escaped, with_list_price
+from product_files.magento_table import Families, MagentoTable, cell, is_available, product_photos
+from product_files.rows import Row
+from product_files.shop_rows import ShopProduct, split_escaped
 
-REQUIRED = ("sku", "_type", "_attribute_set", "name", "price")
 _MEMBER, _CODE, _OPTION = "_super_products_sku", "_super_attribute_code", "_super_attribute_option"
 _ENABLED, _ALONE_HIDDEN = "1", "1"
 # Of the columns that have the names of attributes, those that shoppers see in nearly any shop.
@@ -26,7 +21,7 @@ _ATTRIBUTES = frozenset(("color", "colour", "size", "shoe_size", "material", "ge
 _MAX_LINES = 5000
 
 
-class Magento1Export(ShopExport[ShopRows]):
+class Magento1Export(MagentoTable):
     """A row per product. A configurable product and its variations, which stand in front of it, are a family.
 
     The file is read twice for this.
@@ -46,38 +41,14 @@ class Magento1Export(ShopExport[ShopRows]):
     """
 
     format = "magento_1"
+    system = "Magento 1"
+    required = ("sku", "_type", "_attribute_set", "name", "price")
+    special_price_dates = ("special_from_date", "special_to_date")
 
-    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder, now: datetime | None = None) -> None:
-        self._now = now or datetime.now(UTC)
-        self._decimal = mapping.decimal
-        self._table = CsvTable(path, mapping)
-        self.headers = self._table.headers
-        missing = [name for name in REQUIRED if name not in self.headers]
-        if missing:
-            raise InvalidSource(
-                file_facts.NOT_AN_EXPORT(
-                    missing=", ".join(missing), system="Magento 1", columns=", ".join(self.headers)
-                )
-            )
-        self._rows = ShopRows(mapping, self.headers, photos=photos, system="Magento 1")
-        self._translations = 0
-        self._alone = 0
-        self.total = self._table.total
-
-    @staticmethod
-    def matches(headers: Sequence[str]) -> bool:
+    @classmethod
+    def matches(cls, headers: Sequence[str]) -> bool:
         """Whether a table with these columns is such an export."""
-        return set(REQUIRED) <= set(headers)
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What was found about the export as a whole."""
-        notes = [*super().notes, *self._table.notes]
-        if self._translations:
-            notes.append(row_facts.STORE_VIEWS(rows=self._translations))
-        if self._alone:
-            notes.append(row_facts.NOT_VISIBLE_ALONE(products=self._alone))
-        return notes
+        return set(cls.required) <= set(headers)
 
     def __iter__(self) -> Iterator[Row]:
         with closing(Families()) as families:
@@ -111,11 +82,7 @@ class Magento1Export(ShopExport[ShopRows]):
         sku = cell(line, "sku")
         family, options = families.of(sku)
         is_configurable = cell(line, "_type") == "configurable"
-        try:
-            price, list_price = self._prices(line)
-        except RowRejected as error:
-            warnings.append(row_facts.SPECIAL_PRICE_LEFT_OUT(reason=str(error)))
-            price, list_price = exact_price(line, "price"), ""
+        price, list_price = self._prices(line, warnings)
         categories = deepest_first(split_escaped(cell(each, "_category"), "/") for each in product.all)
         record: dict[str, str | Sequence[str]] = {
             **line.values,
@@ -143,13 +110,6 @@ class Magento1Export(ShopExport[ShopRows]):
                 cells=tuple(cells for each in product.all for cells in each.cells),
             )
         )
-
-    def _prices(self, line: TableRow) -> tuple[str, str]:
-        """The price that a buyer pays now, and the one before the reduction, or ""."""
-        price, special = exact_price(line, "price"), exact_price(line, "special_price")
-        if not special or not lasts(cell(line, "special_from_date"), cell(line, "special_to_date"), self._now):
-            return price, ""
-        return with_list_price(special, price, self._decimal)
 
     def _is_active(self, line: TableRow, family: str) -> bool:
         """Enabled, and on a page: its own, or that of its configurable product."""
