@@ -1,39 +1,43 @@
-"""Fetches photos from links, and single web pages, with protection against server-side request forgery and limits per server.
-
-A host name is resolved once, all of its addresses have to be public, and the connection goes to one of these addresses, so that a
-later DNS answer has no effect. Each redirect passes the same checks. Proxies of the environment are not used, because they
-would resolve names themselves.
-"""
+"""Fetches photos from links, with limits per server, and single web pages; `outgoing` has the rules of all requests."""
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import random
-import re
-import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
-import httpcore
 from django.conf import settings
 
 from catalog import facts
+from catalog.outgoing import (
+    FORBIDDEN,
+    TOO_MANY_REQUESTS,
+    UNAVAILABLE,
+    USER_AGENT,
+    Redirect,
+    Response,
+    TransientError,
+    connection_pool,
+    extend_deadline,
+    followed,
+    is_overdue,
+    repeated,
+    response_of,
+    start_deadline,
+    validate_url,
+)
 from pictures.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
 
 if TYPE_CHECKING:
+    import httpcore
     import httpx
 
-USER_AGENT = "Lookalike (product photo import)"
-MAX_REDIRECTS = 3
-MAX_ATTEMPTS = 3
-INITIAL_BACKOFF_S = 0.5
 PAGE_DEADLINE_S = 15.0
 # Of a page so much is read: what is looked for stands in its beginning.
 PAGE_MAX_BYTES = 3_000_000
@@ -42,25 +46,6 @@ MAX_CONSECUTIVE_FAILURES = 12
 # The first pause after a server has said that there were too many requests; each further one is twice as long.
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
-# So long an import waits for a server that limits requests.
-LIMIT_PATIENCE_S = 300.0
-
-_MAX_LINK_CHARACTERS = 2000
-_REDIRECTS = (301, 302, 303, 307, 308)
-_RETRYABLE_STATUSES = (408, 425, 429, 500, 502, 503, 504)
-# What protections against bots and foreign pages say.
-_FORBIDDEN = (401, 403)
-_TOO_MANY_REQUESTS = 429
-# nginx says so, too, where it limits requests.
-_UNAVAILABLE = 503
-_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-# Not public, though `ipaddress` of some supported Python versions says so.
-_NOT_PUBLIC = tuple(ipaddress.ip_network(network) for network in ("192.88.99.0/24", "2001:db8::/32", "3fff::/20"))
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-_deadline: ContextVar[float] = ContextVar("deadline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +99,6 @@ class WebPage:
         return [value for known, value in self.headers if known == name]
 
 
-class LinkNotAllowed(ImageRejected):
-    """The link is invalid or leads to an address that is not allowed."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(PhotoRejectionReason.UNREADABLE, message)
-
-
 class PageUnreachable(Exception):
     """The server did not send the page."""
 
@@ -151,11 +129,9 @@ class Fetcher:
         self._closed = threading.Event()
         self._hosts: dict[str, _Host] = {}
         self._hosts_lock = threading.Lock()
-        backend = _PublicNetworkBackend(tuple(settings.FETCH_ALLOW_NETWORKS))
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl_context, max_connections=64, max_keepalive_connections=16, keepalive_expiry=10.0,
-            network_backend=backend,
-        )  # fmt: skip
+        self._pool = connection_pool(
+            ssl_context, max_connections=64, max_keepalive_connections=16, keepalive_expiry=10.0
+        )
 
     def close(self) -> None:
         """Close all connections; running fetches end with PhotoUnreachable within FETCH_TIMEOUT_S."""
@@ -204,41 +180,32 @@ class Fetcher:
 
     def _ask(self, link: str, cached: CacheEntry | None) -> _File | CacheEntry:
         """The file behind a link; the cached entry where it did not change."""
-        _deadline.set(time.monotonic() + self._deadline_s)
-        url = _validate_url(link)
-        pause_s, attempt = INITIAL_BACKOFF_S, 1
+        start_deadline(self._deadline_s)
+        url = validate_url(link)
+        try:
+            return repeated(lambda: self._follow(url, cached), self._closed.wait)
+        except TransientError as error:
+            raise PhotoUnreachable(facts.ATTEMPTS_FAILED(reason=str(error), attempts=error.attempts)) from error
+
+    def _follow(self, url: httpx.URL, cached: CacheEntry | None) -> _File | CacheEntry:
         while True:
             try:
-                return self._follow(url, cached)
+                # mypy does not infer a union here.
+                return cast("_File | CacheEntry", followed(url, lambda each: self._get(each, cached)))
             except _LimitedError:
                 # The next request waits for the server's pause, and is the same attempt.
                 continue
-            except _TransientError as error:
-                wait_s = max(pause_s * random.uniform(0.5, 1.5), error.retry_after_s)
-                ends_at = _deadline.get()
-                if attempt == MAX_ATTEMPTS or time.monotonic() + wait_s >= ends_at or self._closed.wait(wait_s):
-                    raise PhotoUnreachable(facts.ATTEMPTS_FAILED(reason=str(error), attempts=attempt)) from error
-                pause_s *= 2
-                attempt += 1
 
-    def _follow(self, url: httpx.URL, cached: CacheEntry | None) -> _File | CacheEntry:
-        for _ in range(MAX_REDIRECTS + 1):
-            result = self._get(url, cached)
-            if not isinstance(result, str):
-                return result
-            url = _validate_url(result, base=url)
-        raise LinkNotAllowed(facts.TOO_MANY_REDIRECTS(limit=MAX_REDIRECTS))
-
-    def _get(self, url: httpx.URL, cached: CacheEntry | None) -> _File | CacheEntry | str:
-        """The file, the cached entry where it did not change, or the URL of a redirect."""
+    def _get(self, url: httpx.URL, cached: CacheEntry | None) -> _File | CacheEntry | Redirect:
+        """The file, the cached entry where it did not change, or a redirect."""
         resource = hashlib.sha256(str(url).encode()).hexdigest()
         entry = cached if cached is not None and cached.resource == resource else None
         with self._host_slot(url.host) as host:
             self._wait_for(host)
             try:
                 result = self._request(url, resource, entry)
-            except _TransientError as error:
-                if self._patience_s and error.is_limit(host):
+            except TransientError as error:
+                if self._patience_s and _is_limit(error, host):
                     raise self._paused(host, error) from error
                 host.failures += 1
                 raise
@@ -251,9 +218,9 @@ class Fetcher:
         if wait_s > 0:
             if self._closed.wait(wait_s):
                 raise PhotoUnreachable(facts.IMPORT_STOPPED())
-            _deadline.set(_deadline.get() + wait_s)
+            extend_deadline(wait_s)
 
-    def _paused(self, host: _Host, error: _TransientError) -> Exception:
+    def _paused(self, host: _Host, error: TransientError) -> Exception:
         """Let all photos of a server wait, or give it up. Returns what is to be raised."""
         with self._hosts_lock:
             now = time.monotonic()
@@ -268,58 +235,47 @@ class Fetcher:
             host.paused_until = max(host.paused_until, ends_at)
         return _LimitedError(str(error))
 
-    def _request(self, url: httpx.URL, resource: str, cached: CacheEntry | None) -> _File | CacheEntry | str:
-        timeout = dict.fromkeys(("connect", "read", "write"), self._timeout_s) | {"pool": self._deadline_s}
+    def _request(self, url: httpx.URL, resource: str, cached: CacheEntry | None) -> _File | CacheEntry | Redirect:
         try:
-            with self._pool.stream(
-                "GET", _to_httpcore_url(url), headers=_headers(url, cached), extensions={"timeout": timeout}
+            with response_of(
+                self._pool, url, _headers(cached), timeout_s=self._timeout_s, pool_timeout_s=self._deadline_s
             ) as response:
-                headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                if response.status in _REDIRECTS and headers.get("location"):
-                    return headers["location"]
+                if response.redirect:
+                    return response.redirect
                 if response.status == 304 and cached is not None:
                     return cached
-                if response.status in _RETRYABLE_STATUSES:
-                    raise _TransientError(
-                        facts.HOST_REFUSES(host=url.host, status=str(response.status)),
-                        _retry_after_s(headers),
-                        response.status,
-                    )
-                if response.status in _FORBIDDEN:
+                response.check_passing(url.host)
+                if response.status in FORBIDDEN:
                     raise PhotoUnreachable(
                         facts.LINK_FORBIDDEN(host=url.host, status=str(response.status), agent=USER_AGENT)
                     )
                 if response.status != 200:
                     raise PhotoUnreachable(facts.LINK_WRONG(host=url.host, status=str(response.status)))
-                if headers.get("content-encoding", "identity") != "identity":
-                    raise PhotoUnreachable(
-                        facts.HOST_COMPRESSES(host=url.host, encoding=headers["content-encoding"][:20])
-                    )
-                content = self._read_body(response.iter_stream(), headers, url.host)
-        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
-            raise _TransientError(facts.NO_RESPONSE(host=url.host, error=f"{type(error).__name__}: {error}")) from error
+                if encoding := _encoding(response):
+                    raise PhotoUnreachable(facts.HOST_COMPRESSES(host=url.host, encoding=encoding))
+                content = self._read_body(response, url.host)
         except RuntimeError as error:
             # httpcore raises it for a closed pool.
             raise PhotoUnreachable(facts.IMPORT_STOPPED()) from error
-        validators = (headers.get("etag", ""), headers.get("last-modified", ""))
+        validators = (response.header("etag"), response.header("last-modified"))
         etag, last_modified = (text if text.isascii() and len(text) <= 200 else "" for text in validators)
         return _File(content, resource, etag, last_modified)
 
-    def _read_body(self, chunks: Iterable[bytes], headers: dict[str, str], host: str) -> bytes:
+    def _read_body(self, response: Response, host: str) -> bytes:
         limit: int = settings.PHOTO_MAX_BYTES
         too_large = ImageRejected(PhotoRejectionReason.TOO_LARGE, facts.PHOTO_TOO_LARGE(limit=limit))
-        content_length = headers.get("content-length", "")
+        content_length = response.header("content-length")
         if content_length.isdigit() and int(content_length[:20]) > limit:
             raise too_large
         parts, size = [], 0
-        for chunk in chunks:
+        for chunk in response.chunks:
             size += len(chunk)
             if size > limit:
                 raise too_large
             if self._closed.is_set():
                 raise PhotoUnreachable(facts.IMPORT_STOPPED())
-            if time.monotonic() > _deadline.get():
-                raise _TransientError(facts.HOST_TOO_SLOW(host=host, seconds=round(self._deadline_s)))
+            if is_overdue():
+                raise TransientError(facts.HOST_TOO_SLOW(host=host, seconds=round(self._deadline_s)))
             parts.append(chunk)
         return b"".join(parts)
 
@@ -331,7 +287,7 @@ class Fetcher:
         began = time.monotonic()
         with host.semaphore:
             # The time of a photo is not that of those before it.
-            _deadline.set(_deadline.get() + time.monotonic() - began)
+            extend_deadline(time.monotonic() - began)
             if host.failures >= MAX_CONSECUTIVE_FAILURES:
                 raise PhotoUnreachable(facts.HOST_GIVEN_UP(host=name, times=host.failures))
             yield host
@@ -351,41 +307,34 @@ def fetch_page(link: str, ssl_context: ssl.SSLContext | None = None) -> WebPage:
         LinkNotAllowed: the link is invalid or leads to an address that is not allowed.
         PageUnreachable: the server does not answer.
     """
-    _deadline.set(time.monotonic() + PAGE_DEADLINE_S)
-    url = _validate_url(link)
-    backend = _PublicNetworkBackend(tuple(settings.FETCH_ALLOW_NETWORKS))
+    start_deadline(PAGE_DEADLINE_S)
+    url = validate_url(link)
     try:
-        with httpcore.ConnectionPool(ssl_context=ssl_context, network_backend=backend) as pool:
-            for _ in range(MAX_REDIRECTS + 1):
-                page = _get_page(pool, url)
-                location = page.header("location")
-                if page.status not in _REDIRECTS or not location:
-                    return page
-                url = _validate_url(location[0], base=url)
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
-        raise PageUnreachable(f"no response from {url.host} ({type(error).__name__}: {error})") from error
-    raise LinkNotAllowed(facts.TOO_MANY_REDIRECTS(limit=MAX_REDIRECTS))
+        with connection_pool(ssl_context) as pool:
+            return followed(url, lambda each: _get_page(pool, each))
+    except TransientError as error:
+        raise PageUnreachable(str(error)) from error
 
 
-def _get_page(pool: httpcore.ConnectionPool, url: httpx.URL) -> WebPage:
-    timeout = dict.fromkeys(("connect", "read", "write", "pool"), float(settings.FETCH_TIMEOUT_S))
-    asked = [
-        ("Host", url.netloc.decode("ascii")),
-        ("User-Agent", USER_AGENT),
-        ("Accept", "text/html, */*;q=0.1"),
-        ("Accept-Encoding", "identity"),
-    ]
-    with pool.stream("GET", _to_httpcore_url(url), headers=asked, extensions={"timeout": timeout}) as response:
-        headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers]
-        content = b""
-        for chunk in response.iter_stream():
+def _get_page(pool: httpcore.ConnectionPool, url: httpx.URL) -> WebPage | Redirect:
+    asked = [("Accept", "text/html, */*;q=0.1"), ("Accept-Encoding", "identity")]
+    content = b""
+    with response_of(pool, url, asked, timeout_s=float(settings.FETCH_TIMEOUT_S)) as response:
+        if response.redirect:
+            return response.redirect
+        for chunk in response.chunks:
             content += chunk
             if len(content) >= PAGE_MAX_BYTES:
                 break
-    encoding = next((value for name, value in headers if name == "content-encoding"), "identity")
-    if encoding != "identity":
-        raise PageUnreachable(f"{url.host} compresses the page ({encoding[:20]}) unasked")
-    return WebPage(str(url), response.status, headers, content[:PAGE_MAX_BYTES].decode("utf-8", "replace"))
+    if encoding := _encoding(response):
+        raise PageUnreachable(f"{url.host} compresses the page ({encoding}) unasked")
+    return WebPage(str(url), response.status, response.headers, content[:PAGE_MAX_BYTES].decode("utf-8", "replace"))
+
+
+def _encoding(response: Response) -> str:
+    """How the body is compressed; "" if it is not."""
+    encoding = response.header("content-encoding")[:20]
+    return "" if encoding == "identity" else encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,176 +377,18 @@ class _Host:
         self.pause_s /= 2
 
 
-class _TransientError(Exception):
-    """Another attempt may succeed."""
-
-    def __init__(self, message: str, retry_after_s: float = 0.0, status: int = 0) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-        self.status = status
-
-    def is_limit(self, host: _Host) -> bool:
-        """Whether the server limits requests, and is not out of order: it has sent photos, or says when to come back."""
-        comes_back = host.has_sent or self.retry_after_s > 0
-        return self.status == _TOO_MANY_REQUESTS or (self.status == _UNAVAILABLE and comes_back)
+def _is_limit(error: TransientError, host: _Host) -> bool:
+    """Whether the server limits requests, and is not out of order: it has sent photos, or says when to come back."""
+    comes_back = host.has_sent or error.retry_after_s > 0
+    return error.status == TOO_MANY_REQUESTS or (error.status == UNAVAILABLE and comes_back)
 
 
 class _LimitedError(Exception):
     """The server limits requests: the same request is made again after its pause."""
 
 
-def is_public(address: IPAddress) -> bool:
-    """Whether an address belongs to the public internet.
-
-    Args:
-        address: an IPv6 address that contains an IPv4 address is public if both are.
-
-    Returns:
-        Whether it is public.
-    """
-    if isinstance(address, ipaddress.IPv6Address):
-        wrapped = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            wrapped = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        elif address not in _GLOBAL_UNICAST and address.ipv4_mapped is None:
-            return False
-        if wrapped is not None:
-            return is_public(wrapped)
-    if any(address in network for network in _NOT_PUBLIC if network.version == address.version):
-        return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Resolve a host name.
-
-    Args:
-        host: name or address.
-        port: TCP port.
-
-    Returns:
-        All addresses, in the order to try them.
-
-    Raises:
-        OSError: the name cannot be resolved.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-@dataclass(frozen=True, slots=True)
-class _PublicNetworkBackend(httpcore.NetworkBackend):
-    """Connects only to public addresses and those of allowed networks."""
-
-    allowed: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
-    _sockets: httpcore.SyncBackend = field(default_factory=httpcore.SyncBackend)
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Any = None,
-    ) -> httpcore.NetworkStream:
-        failure: Exception | None = None
-        for address in self._addresses(host, port):
-            try:
-                stream = self._sockets.connect_tcp(address, port, _remaining_s(timeout), local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-            else:
-                return _DeadlineStream(stream)
-        raise failure or httpcore.ConnectError(f"{host} has no address")
-
-    def _addresses(self, host: str, port: int) -> Sequence[str]:
-        try:
-            addresses = resolve(host, port)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the name {host} cannot be resolved") from error
-        for text in addresses:
-            address = ipaddress.ip_address(text.partition("%")[0])
-            if not (is_public(address) or self._is_allowed(address)):
-                raise LinkNotAllowed(facts.ADDRESS_NOT_PUBLIC(host=host, address=text))
-        return addresses
-
-    def _is_allowed(self, address: IPAddress) -> bool:
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        return any((mapped or address) in network for network in self.allowed)
-
-
-@dataclass(frozen=True, slots=True)
-class _DeadlineStream(httpcore.NetworkStream):
-    """A connection that respects the deadline of its fetch, even if the server sends byte by byte."""
-
-    stream: httpcore.NetworkStream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self.stream.read(max_bytes, _remaining_s(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self.stream.write(buffer, _remaining_s(timeout))
-
-    def close(self) -> None:
-        self.stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _DeadlineStream(self.stream.start_tls(ssl_context, server_hostname, _remaining_s(timeout)))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self.stream.get_extra_info(info)
-
-
-def _remaining_s(timeout: float | None) -> float:
-    left = _deadline.get() - time.monotonic()
-    if left <= 0:
-        raise httpcore.ReadTimeout("the deadline has passed")
-    return left if timeout is None else min(timeout, left)
-
-
-def _validate_url(link: str, *, base: httpx.URL | None = None) -> httpx.URL:
-    # Takes 7 MB, for its command line; processes that fetch nothing do without.
-    import httpx
-
-    if len(link) > _MAX_LINK_CHARACTERS:
-        raise LinkNotAllowed(facts.LINK_TOO_LONG(limit=_MAX_LINK_CHARACTERS))
-    try:
-        url = httpx.URL(link) if base is None else base.join(link)
-    except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise LinkNotAllowed(facts.NOT_A_URL(error=str(error))) from error
-    if url.scheme not in ("http", "https"):
-        raise LinkNotAllowed(facts.LINK_SCHEME(scheme=repr(url.scheme)))
-    if not url.host:
-        raise LinkNotAllowed(facts.LINK_WITHOUT_HOST())
-    if url.userinfo:
-        raise LinkNotAllowed(facts.LINK_WITH_USER())
-    if url.port not in (None, *settings.FETCH_PORTS):
-        raise LinkNotAllowed(facts.LINK_PORT(port=str(url.port)))
-    if not _is_ordinary_hostname(url.host):
-        raise LinkNotAllowed(facts.HOST_IS_A_NUMBER(host=url.host[:60]))
-    return url.copy_with(fragment=None)
-
-
-def _is_ordinary_hostname(host: str) -> bool:
-    """Whether a host is not an unusual spelling of an IPv4 address (decimal, octal, hexadecimal, shortened)."""
-    if ":" in host or not _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
-        return True
-    try:
-        return str(ipaddress.IPv4Address(host)) == host
-    except ValueError:
-        return False
-
-
-def _to_httpcore_url(url: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-
-
-def _headers(url: httpx.URL, cached: CacheEntry | None) -> list[tuple[str, str]]:
+def _headers(cached: CacheEntry | None) -> list[tuple[str, str]]:
     headers = [
-        ("Host", url.netloc.decode("ascii")),
-        ("User-Agent", USER_AGENT),
         ("Accept", "image/jpeg, image/png, image/webp, image/*;q=0.5, */*;q=0.1"),
         ("Accept-Encoding", "identity"),
     ]
@@ -606,8 +397,3 @@ def _headers(url: httpx.URL, cached: CacheEntry | None) -> list[tuple[str, str]]
     if cached is not None and cached.last_modified:
         headers.append(("If-Modified-Since", cached.last_modified))
     return headers
-
-
-def _retry_after_s(headers: dict[str, str]) -> float:
-    value = headers.get("retry-after", "").strip()
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0.0

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from accounts.errors import InvalidApiKey
 from accounts.keys import ApiKeyInfo, authenticate
-from catalog.fetching import LinkNotAllowed, PageUnreachable, WebPage, fetch_page
+from catalog.fetching import PageUnreachable, WebPage, fetch_page
+from catalog.outgoing import LinkNotAllowed
 from catalog.selectors import existing_ids, ids_of_skus
 from recommender.snippets import SCRIPT, content_policy, media_address, origin_of
 

@@ -13,11 +13,12 @@ from typing import Any
 from uuid import UUID
 
 from catalog import facts
-from catalog.fetching import LIMIT_PATIENCE_S, Fetcher
+from catalog.fetching import Fetcher
 from catalog.importers.links import fetch_photos
 from catalog.importers.report import ImportReport
 from catalog.importers.writer import import_rows
 from catalog.models import Product
+from catalog.outgoing import LIMIT_PATIENCE_S
 from product_files import file_facts
 from product_files.mapping import FieldMapping
 from product_files.rejected import rejected_rows_writer

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from catalog import fetching
-from catalog.fetching import Fetcher, LinkNotAllowed, PageUnreachable, PhotoUnreachable, fetch_page, is_public
+from catalog import fetching, outgoing
+from catalog.fetching import Fetcher, PageUnreachable, PhotoUnreachable, fetch_page
+from catalog.outgoing import LinkNotAllowed, is_public
 from pictures.photos import ImageRejected, PhotoRejectionReason
 from tests.catalog.photo_server import PhotoServer, photo_server
 from tests.factories import jpeg
@@ -36,7 +37,7 @@ def limits(settings: Any, server: PhotoServer, monkeypatch: pytest.MonkeyPatch) 
     settings.FETCH_PORTS = (80, 443, server.port)
     settings.FETCH_TIMEOUT_S = 0.5
     settings.FETCH_DEADLINE_S = 5
-    monkeypatch.setattr(fetching, "INITIAL_BACKOFF_S", 0.01)
+    monkeypatch.setattr(outgoing, "INITIAL_BACKOFF_S", 0.01)
     return settings
 
 
@@ -55,7 +56,7 @@ def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
         asked.append(host)
         return left.pop(0) if len(left) > 1 else left[0]
 
-    monkeypatch.setattr(fetching, "resolve", resolve)
+    monkeypatch.setattr(outgoing, "resolve", resolve)
     return asked
 
 
@@ -225,7 +226,7 @@ def test_a_secure_server_is_greeted_by_its_name_at_the_address_that_was_looked_u
     limits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names(monkeypatch, ["127.0.0.1"])
-    monkeypatch.setattr(fetching, "MAX_ATTEMPTS", 1)
+    monkeypatch.setattr(outgoing, "MAX_ATTEMPTS", 1)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         limits.FETCH_PORTS = (port,)
@@ -304,7 +305,7 @@ def test_a_server_that_says_no_is_asked_once(server: PhotoServer, fetcher: Fetch
 def test_of_a_server_that_refuses_programs_the_name_to_allow_is_said(server: PhotoServer, fetcher: Fetcher) -> None:
     with pytest.raises(PhotoUnreachable, match="responds with 403: allow the user agent “Lookalike"):
         fetcher.fetch(server.serve("/1.jpg", status=403))
-    assert server.headers["user-agent"] == fetching.USER_AGENT
+    assert server.headers["user-agent"] == outgoing.USER_AGENT
 
 
 def test_a_server_says_how_long_to_wait(server: PhotoServer, fetcher: Fetcher) -> None:
@@ -345,7 +346,7 @@ def test_a_server_that_sends_byte_by_byte_is_left_at_the_deadline(server: PhotoS
 def test_a_server_that_says_nothing_is_left_after_the_timeout(
     server: PhotoServer, limits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "MAX_ATTEMPTS", 1)
+    monkeypatch.setattr(outgoing, "MAX_ATTEMPTS", 1)
     ended = threading.Event()
 
     def say_nothing(request: BaseHTTPRequestHandler) -> None:
@@ -365,7 +366,7 @@ def test_an_unknown_host_name_is_reported(fetcher: Fetcher, monkeypatch: pytest.
     def unknown(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(fetching, "resolve", unknown)
+    monkeypatch.setattr(outgoing, "resolve", unknown)
     with pytest.raises(PhotoUnreachable, match=r"the name photos\.shop\.test cannot be resolved"):
         fetcher.fetch("http://photos.shop.test/1.jpg")
 
@@ -511,7 +512,7 @@ def test_a_link_may_have_letters_that_addresses_do_not_have(server: PhotoServer,
 def test_a_fetcher_that_is_closed_waits_for_nothing(
     server: PhotoServer, limits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "INITIAL_BACKOFF_S", 60)
+    monkeypatch.setattr(outgoing, "INITIAL_BACKOFF_S", 60)
     limits.FETCH_DEADLINE_S = 600
     fetcher = Fetcher()
     threading.Timer(0.2, fetcher.close).start()

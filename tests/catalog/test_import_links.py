@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from catalog import fetching
+from catalog import fetching, outgoing
 from catalog.importers.links import PREFETCH_COUNT, fetch_photos
 from catalog.models import FetchedPhoto, Product, ProductImage
 from product_files.photo_files import PhotoLink
@@ -28,7 +28,7 @@ def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[PhotoServ
     with photo_server() as server:
         settings.FETCH_ALLOW_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"),)
         settings.FETCH_PORTS = (server.port,)
-        monkeypatch.setattr(fetching, "INITIAL_BACKOFF_S", 0.01)
+        monkeypatch.setattr(outgoing, "INITIAL_BACKOFF_S", 0.01)
         yield server
 
 

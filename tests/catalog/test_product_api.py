@@ -17,7 +17,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from jsonschema import Draft202012Validator
 
 from accounts.models import AuditEntry
-from catalog import events, fetching
+from catalog import events, outgoing
 from catalog.duplicates import merge
 from catalog.models import Category, Product, ProductImage
 from tests.catalog.photo_server import PhotoServer, photo_server
@@ -48,7 +48,7 @@ def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[PhotoServ
     with photo_server() as server:
         settings.FETCH_ALLOW_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"),)
         settings.FETCH_PORTS = (server.port,)
-        monkeypatch.setattr(fetching, "INITIAL_BACKOFF_S", 0.01)
+        monkeypatch.setattr(outgoing, "INITIAL_BACKOFF_S", 0.01)
         yield server
 
 
