@@ -6,9 +6,11 @@ the file that X_FILE names (Docker and Kubernetes secrets). pydantic converts an
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from difflib import get_close_matches
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -46,7 +48,7 @@ LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pl", "ja")
 LIGHT_GROUNDS = ("#f1ede7", "#ffffff")
 DARK_GROUNDS = ("#262320", "#1f2937")
 # What PRODUCT_URL may name.
-_IN_PRODUCT_URLS = {"id", "slug", "sku"}
+_IN_PRODUCT_URLS = ("id", "slug", "sku")
 _COLOUR = re.compile(r"#[0-9a-f]{6}\Z")
 
 _DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
@@ -54,6 +56,7 @@ _DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
 _ENV_ENCODING = "utf-8-sig"
 # A line of a `.env` file, as django-environ reads it.
 _VARIABLE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=(.*)\Z")
+_FIRST_WORD = re.compile(r"\s*(?:export\s+)?(\w+)")
 # How alike a misspelt name is, of 1.
 _NEARLY = 0.85
 # The parts of OpenTelemetry that `lookalike.tracing` imports.
@@ -134,7 +137,10 @@ def _folder(value: object) -> object:
     """The path of a folder or file: one that is not absolute is below the project's folder, whatever the current one is."""
     if isinstance(value, str) and not value.strip():
         raise PydanticCustomError("path", "should be a path like /srv/lookalike")
-    return BASE_DIR / Path(str(value)).expanduser()
+    try:
+        return BASE_DIR / Path(str(value)).expanduser()
+    except RuntimeError:
+        raise PydanticCustomError("home", "should be a path: its ~ is no user's folder here") from None
 
 
 def _host(name: str) -> str:
@@ -225,8 +231,8 @@ def _product_url(template: str) -> str:
         raise PydanticCustomError(
             "template", "should be a URL like https://shop.example/p/{sku}, or a path like /p/{sku}"
         )
-    names = re.findall(r"\{(.*?)\}", template)
-    if template and (not names or {*names} - _IN_PRODUCT_URLS):
+    rest = re.sub(rf"\{{({'|'.join(_IN_PRODUCT_URLS)})\}}", "", template)
+    if template and (rest == template or "{" in rest or "}" in rest):
         raise PydanticCustomError(
             "template", "should name the product by {id}, {slug} or {sku}, and has no other braces"
         )
@@ -486,12 +492,16 @@ def misspelt() -> list[tuple[str, str]]:
     Returns:
         Each name with the variable that it is near to. Other names may be there for other programs.
     """
-    known = [*Environment.model_fields, *(f"{name}_FILE" for name in Environment.model_fields)]
+    known = _known_names()
     found = []
     for name, _ in _lines_of_env_file():
         if name not in known and (near := get_close_matches(name.upper(), known, n=1, cutoff=_NEARLY)):
             found.append((name, near[0]))
     return found
+
+
+def _known_names() -> list[str]:
+    return [*Environment.model_fields, *(f"{name}_FILE" for name in Environment.model_fields)]
 
 
 def _env_file() -> Path:
@@ -501,27 +511,33 @@ def _env_file() -> Path:
     return Path(named or BASE_DIR / ".env")
 
 
-def _lines_of_env_file() -> list[tuple[str, str]]:
-    """Names and texts of the `.env` file's lines. A line that is neither a variable nor a comment is refused."""
-    path = _env_file()
+@cache
+def _text_of(path: Path) -> str:
+    """What a `.env` file says; empty where there is none. It is read once: it may be a pipe."""
     if not path.exists():
-        return []
+        return ""
     try:
-        text = path.read_text(encoding=_ENV_ENCODING)
+        return path.read_text(encoding=_ENV_ENCODING)
     except OSError as error:
         raise ImproperlyConfigured(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ImproperlyConfigured(
             f"{path} cannot be read: it is not UTF-8 ({error.reason} at {error.start})"
         ) from error
+
+
+def _lines_of_env_file() -> list[tuple[str, str]]:
+    """Names and texts of the `.env` file's lines. A line that is neither a variable nor a comment is refused."""
+    path = _env_file()
     lines, wrong = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_text_of(path).splitlines(), start=1):
         if found := _VARIABLE.match(line):
             lines.append((found[1], found[2]))
         elif line.strip() and not line.lstrip().startswith("#"):
-            wrong.append(
-                f"{path}, line {number}: {line.partition('=')[0].strip()[:50]!r} is no NAME=value, without spaces round the ="
-            )
+            # Nothing else of it: it may be a secret, or a line of one.
+            word = _FIRST_WORD.match(line)
+            said = f"{word[1]!r} is no" if word and word[1] in _known_names() else "there is no"
+            wrong.append(f"{path}, line {number}: {said} NAME=value, without spaces before the name and round the =")
     if wrong:
         raise ImproperlyConfigured("\n".join(wrong))
     return lines
@@ -529,7 +545,7 @@ def _lines_of_env_file() -> list[tuple[str, str]]:
 
 def _read_env_file() -> None:
     if _lines_of_env_file():
-        environ.Env.read_env(_env_file(), encoding=_ENV_ENCODING)
+        environ.Env.read_env(io.StringIO(_text_of(_env_file())))
 
 
 class _Variables(FileAwareMapping):  # type: ignore[misc]  # django-environ carries no types

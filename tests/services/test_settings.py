@@ -1,7 +1,9 @@
 """How the environment is read, and the errors of values that cannot be used."""
 
 import ast
+import os
 import re
+import threading
 from pathlib import Path
 
 import httpx
@@ -61,6 +63,11 @@ def site(tmp_path: Path) -> Site:
         ("DATABASE_URL", "sqlite", "DATABASE_URL has no scheme: use postgres://"),
         ("DATABASE_URL", "sqlite:////proc/nowhere/shop.sqlite3", "the folder of the database cannot be made"),
         ("DATA_DIR", " ", "DATA_DIR=' ' should be a path"),
+        (
+            "DATA_DIR",
+            "~nobody-here/var",
+            "DATA_DIR='~nobody-here/var' should be a path: its ~ is no user's folder here",
+        ),
         ("REDIS_URL", "127.0.0.1:6379", "REDIS_URL has no scheme of Redis: use redis://127.0.0.1:6379/0"),
         ("CELERY_BROKER_URL", "rabbit:5672", "CELERY_BROKER_URL has no scheme"),
         ("ALLOWED_HOSTS", "https://shop.example", "ALLOWED_HOSTS='https://shop.example' should be the name of a host"),
@@ -68,6 +75,7 @@ def site(tmp_path: Path) -> Site:
         ("WIDGET_API_KEY", "sk_secret", "WIDGET_API_KEY is no publishable key (pk_...)"),
         ("SHOP_CURRENCY", "euro", "SHOP_CURRENCY='euro' should be a code of ISO 4217 like EUR"),
         ("PRODUCT_URL", "https://shop.example/p/{handle}", "should name the product by {id}, {slug} or {sku}"),
+        ("PRODUCT_URL", "https://shop.example/p/{id}}", "should name the product by {id}, {slug} or {sku}"),
         ("PRODUCT_URL", "https://shop.example/p/", "should name the product by {id}, {slug} or {sku}"),
     ],
 )
@@ -131,8 +139,32 @@ def test_a_line_of_the_file_that_sets_nothing_is_refused(site, tmp_path):
 
     failed = site.manage("check", check=False, ENV_FILE=str(file))
 
-    assert f"{file}, line 4: 'SECRET_KEY' is no NAME=value, without spaces round the =" in failed.stderr
+    assert (
+        f"{file}, line 4: 'SECRET_KEY' is no NAME=value, without spaces before the name and round the ="
+        in failed.stderr
+    )
     assert "s3cret" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "lines", ["SECRET_KEY: s3cret", "SECRET_KEY s3cret", "SECRET_KEY='first\ns3cret'", "  A=s3cret"]
+)
+def test_what_a_line_that_sets_nothing_says_is_kept_secret(site, tmp_path, lines):
+    file = tmp_path / "shop.env"
+    file.write_text(f"{lines}\n")
+
+    failed = site.manage("check", check=False, ENV_FILE=str(file))
+
+    assert f"{file}, line {lines.count(chr(10)) + 1}: " in failed.stderr
+    assert "s3cret" not in failed.stderr
+
+
+def test_the_file_may_be_a_pipe(site, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("FETCH_THREADS=none\n",), daemon=True)
+    writer.start()
+    assert "FETCH_THREADS='none'" in site.manage("check", check=False, ENV_FILE=str(pipe)).stderr
 
 
 def test_a_file_that_begins_with_a_byte_order_mark_is_read(site, tmp_path):
