@@ -25,12 +25,13 @@ class JsonParser(BaseParser):
     ) -> Any:
         """Parse the document. Raises ParseError, and EncodedBody for a compressed one."""
         encoding = parser_context["request"].headers.get("Content-Encoding", "") if parser_context else ""
-        if encoding and encoding.lower() != "identity":
-            raise EncodedBody(encoding)
         try:
             # With the byte order mark that programs of Windows write, or without it.
             return json.loads(stream.read().decode("utf-8-sig"), parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
+            # Some clients name the characters there, `utf-8`, and send JSON as it is.
+            if encoding.lower() not in ("", "identity", "utf-8"):
+                raise EncodedBody(encoding) from error
             raise ParseError(f"The body is not JSON in UTF-8: {str(error)[:100]}") from error
 
 
