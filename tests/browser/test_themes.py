@@ -134,15 +134,23 @@ def test_a_copy_of_a_page_has_each_strip_and_each_card_once(show: Callable[..., 
     expect(page.locator("article").last).to_be_visible()
 
 
-def test_a_purchase_is_counted_once_where_a_copy_of_the_page_is_shown(show: Callable[..., Page], api: Api) -> None:
-    sent: list[Any] = []
+@pytest.fixture
+def sent(api: Api) -> list[Any]:
+    """The events that the page has sent."""
+    events: list[Any] = []
 
     def respond(route: Route) -> None:
         if route.request.method == "POST":
-            sent.extend(json.loads(route.request.post_data or "")["events"])
+            events.extend(json.loads(route.request.post_data or "")["events"])
         route.fulfill(status=202, json={"accepted": 1})
 
     api.answer = respond
+    return events
+
+
+def test_a_purchase_is_counted_once_where_a_copy_of_the_page_is_shown(
+    show: Callable[..., Page], sent: list[Any]
+) -> None:
     page = show('<p data-track="purchase" data-product="5">Thank you</p>')
     until(page, lambda: sent)
 
@@ -152,6 +160,32 @@ def test_a_purchase_is_counted_once_where_a_copy_of_the_page_is_shown(show: Call
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p data-track=purchase data-product=6>Thanks</p>')")
 
     until(page, lambda: sent[-1]["product"] == 6)
+    assert [each["product"] for each in sent] == [5, 6]
+
+
+def test_a_page_that_was_stored_as_it_was_shown_counts_in_each_visit(
+    show: Callable[..., Page], sent: list[Any]
+) -> None:
+    page = show('<p data-track="purchase" data-product="5">Thank you</p>')
+    until(page, lambda: sent)
+    stored = page.locator("p").evaluate("element => element.outerHTML")
+
+    show(stored)
+
+    until(page, lambda: len(sent) == 2)
+    assert [each["product"] for each in sent] == [5, 5]
+
+
+def test_a_line_that_is_copied_for_another_product_counts(show: Callable[..., Page], sent: list[Any]) -> None:
+    page = show('<p data-track="purchase" data-product="5">Thank you</p>')
+    until(page, lambda: sent)
+
+    page.locator("p").evaluate(
+        "line => line.after(Object.assign(line.cloneNode(true), { textContent: 'Thanks' }))"
+        " ?? (line.nextSibling.dataset.product = 6)"
+    )
+
+    until(page, lambda: len(sent) == 2)
     assert [each["product"] for each in sent] == [5, 6]
 
 

@@ -547,11 +547,17 @@ function scan() {
   document.querySelectorAll(HOSTS).forEach(mount);
   for (const host of document.querySelectorAll(`[data-track]:not(${CONTROLS})`)) {
     // The mark is in copies of the page, too, which Turbo shows again when the visitor goes back.
-    if (!tracked.has(host) && !host.hasAttribute("data-tracked")) trackDeclared(host);
+    const mark = markOf(host);
+    if (!tracked.has(host) && host.dataset.tracked !== mark) trackDeclared(host);
     tracked.add(host);
-    host.toggleAttribute("data-tracked", true);
+    host.dataset.tracked = mark;
   }
   if (document.querySelector("visual-search:not(:defined)")) import("./photo-search.js");
+}
+
+/** What an element declares, in this visit: pages are stored with the mark in them, and lines are copied for another product. */
+function markOf({ dataset: { track: type, product, sku, quantity } }) {
+  return [performance.timeOrigin, type, product, sku, quantity].join(" ");
 }
 
 function trackDeclared({ dataset: { track: type, product, sku, quantity, api, apiKey } }) {
