@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -67,25 +67,26 @@ class CategoryForm(_CategoryModelForm):
         return {**cleaned, "slug": slug}
 
 
-def _with_contents(categories: QuerySet[Category] | Sequence[Category]) -> Iterable[Category]:
-    """The categories in the order of the tree, each with the number of its products and of the categories right below it."""
-    found = Category.objects.filter(pk__in=[category.pk for category in categories]).order_by("path")
-    return found.annotate(
-        number_of_products=Count("products", distinct=True), number_below=Count("children", distinct=True)
-    )
+def _numbers(of: type[Product | Category], by: str, categories: Sequence[Category]) -> dict[int, int]:
+    """How many rows each category has, by their foreign key, in one query; none where it has none."""
+    rows = of._default_manager.filter(**{f"{by}__in": [category.pk for category in categories]})
+    return dict(rows.order_by().values_list(by).annotate(Count("pk")))
 
 
-def _what_keeps(category: Any) -> Iterator[SafeString]:
-    if category.number_of_products:
-        address = reverse("admin:catalog_product_changelist", query={"category": category.path})
-        text = gettext("Products in %(path)s: %(count)s. Move them to another category first.")
-        values = {"path": category.path, "count": number_format(category.number_of_products)}
-        yield format_html('<a class="underline" href="{}">{}</a>', address, text % values)
-    if category.number_below:
-        address = reverse("admin:catalog_category_changelist", query={"q": f"{category.path}/"})
-        text = gettext("Categories below %(path)s: %(count)s. Move or delete them first.")
-        values = {"path": category.path, "count": number_format(category.number_below)}
-        yield format_html('<a class="underline" href="{}">{}</a>', address, text % values)
+def _what_keeps(categories: Sequence[Category]) -> Iterator[SafeString]:
+    """In the order of the tree: what keeps categories from being deleted, with what to do."""
+    products, below = _numbers(Product, "category", categories), _numbers(Category, "parent", categories)
+    for category in sorted(categories, key=lambda category: category.path):
+        if number := products.get(category.pk):
+            address = reverse("admin:catalog_product_changelist", query={"category": category.path})
+            text = gettext("Products in %(path)s: %(count)s. Move them to another category first.")
+            values = {"path": category.path, "count": number_format(number)}
+            yield format_html('<a class="underline" href="{}">{}</a>', address, text % values)
+        if number := below.get(category.pk):
+            address = reverse("admin:catalog_category_changelist", query={"q": f"{category.path}/"})
+            text = gettext("Categories below %(path)s: %(count)s. Move or delete them first.")
+            values = {"path": category.path, "count": number_format(number)}
+            yield format_html('<a class="underline" href="{}">{}</a>', address, text % values)
 
 
 @admin.register(Category)
@@ -114,12 +115,7 @@ class CategoryAdmin(ModelAdmin):
 
     def prefetch_rows(self, categories: Sequence[Category]) -> None:
         """Count the products of the page's categories in one query."""
-        counts = dict(
-            Product.objects.filter(category__in=[category.pk for category in categories])
-            .order_by()
-            .values_list("category")
-            .annotate(Count("pk"))
-        )
+        counts = _numbers(Product, "category", categories)
         for category in categories:
             vars(category)["number_of_products"] = counts.get(category.pk, 0)
 
@@ -127,7 +123,7 @@ class CategoryAdmin(ModelAdmin):
         self, objs: QuerySet[Category] | Sequence[Category], request: HttpRequest
     ) -> tuple[list[Any], dict[Any, Any], set[Any], list[Any]]:
         """What keeps categories, in a line for each with what to do; Django would list every product."""
-        kept = [line for category in _with_contents(objs) for line in _what_keeps(category)]
+        kept = list(_what_keeps([*objs]))
         return ([], {}, set(), kept) if kept else super().get_deleted_objects(objs, request)
 
     def save_model(self, request: HttpRequest, obj: Category, form: CategoryForm, change: bool) -> None:  # noqa: ARG002
