@@ -103,7 +103,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(
-            f"the folder of the database cannot be made: {error}: set DATA_DIR to another"
+            f"the folder of the database cannot be made: {error}: name another by DATA_DIR, or by DATABASE_URL if it is set"
         ) from error
     # IMMEDIATE: otherwise a transaction that reads first and writes later fails at once when there is another writer.
     DATABASES["default"]["OPTIONS"] = {
