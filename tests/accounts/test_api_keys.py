@@ -463,6 +463,12 @@ class TestAdmin:
         assert "is not an origin" in page.content.decode()
         assert ApiKey.objects.count() == 0
 
+    @pytest.mark.parametrize("scope", ["may_import", "may_train"])
+    def test_gives_a_key_of_pages_no_more_than_to_read(self, admin_client: Client, scope: str) -> None:
+        page = admin_client.post("/admin/accounts/apikey/add/", {**self.FORM, scope: "on"})
+        assert "Publishable keys are read-only" in page.content.decode()
+        assert ApiKey.objects.count() == 0
+
     def test_revokes(self, admin_client: Client, api: Client) -> None:
         headers = {"X-API-Key": make()}
         key = ApiKey.objects.get()
