@@ -57,6 +57,7 @@ _ENV_ENCODING = "utf-8-sig"
 # A line of a `.env` file, as django-environ reads it.
 _VARIABLE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=(.*)\Z")
 _FIRST_WORD = re.compile(r"\s*(?:export\s+)?(\w+)")
+_HOST_ALONE = re.compile("[A-Za-z0-9._-]+")
 # How alike a misspelt name is, of 1.
 _NEARLY = 0.85
 # The parts of OpenTelemetry that `lookalike.tracing` imports.
@@ -127,8 +128,8 @@ def _redis_url(url: str) -> str:
 
 
 def _broker_url(url: str) -> str:
-    """Check that there is a scheme, without the URL in the message."""
-    if url and "://" not in url:
+    """Check that there is a scheme, or the name of a host alone, which is one of RabbitMQ. The message leaves out the URL."""
+    if url and "://" not in url and not _HOST_ALONE.fullmatch(url):
         raise ValueError("has no scheme: use redis://127.0.0.1:6379/0 or amqp://user:password@127.0.0.1:5672//")
     return url
 

@@ -87,6 +87,10 @@ def test_an_unusable_value_is_refused_with_what_is_allowed(site, variable, value
     assert "sk_secret" not in failed.stderr
 
 
+def test_a_broker_may_be_named_by_its_host_alone(site):
+    assert site.manage("check", CELERY_BROKER_URL="rabbit.internal").returncode == 0
+
+
 def test_with_traceback_an_unusable_value_has_one(site):
     assert "Traceback" in site.manage("check", "--traceback", check=False, DEBUG="maybe").stderr
 
