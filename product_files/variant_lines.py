@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from product_files import row_facts
 from product_files.cell_lists import split_photos
 from product_files.csv_file import TableRow
+from product_files.header_names import key_of
 from product_files.mapping import ATTRIBUTE_PREFIX, FieldMapping, says_nothing
 
 # The column that the lines get, where the table has none of families.
 FAMILY = "family"
 # What a product has, and its variants have from it.
 _OF_PRODUCTS = ("category", "description", "brand")
-# What differs from one variant to the next, or says nothing about which product it is of.
+# What differs from one variant to the next, or is the same in several products: it does not say which product a line is of.
 _OF_VARIANTS = ("sku", "title", "price", "list_price", "sale_price", "currency", "available", "active", "image")
+# What variants of a product are chosen by, as fields and as words in names of columns.
+_OPTIONS = frozenset(f"{ATTRIBUTE_PREFIX}{name}" for name in ("size", "color", "material", "pattern"))
+_OF_OPTIONS = re.compile("option|variant|variation")
 # Beginnings of article numbers that two lines must have in common, as a share of the shorter one.
 _MIN_SHARED = 0.5
 _MIN_CHARACTERS = 2
@@ -32,7 +37,7 @@ class VariantLines:
 
     A line without a title belongs to the product above it where the table shows it: they have the same text in a column that
     keeps products apart (a handle), or the line has a SKU and none of what describes a product, and its SKU begins as that of the
-    product does, or says what differs.
+    product does, and unlike those of other products, or the line says which size, colour or other option it is.
 
     Args:
         mapping: how columns become fields.
@@ -52,6 +57,12 @@ class VariantLines:
         self.count = 0
         self._keys: list[str] = []
         self._own: set[str] = set()
+        self._described = [column for name in _OF_PRODUCTS for column in self._columns.get(name, ())]
+        self._options = {column for name in _OPTIONS for column in self._columns.get(name, ())}
+        self._options |= {header for header in headers if _OF_OPTIONS.search(key_of(header))}
+        self._options -= {column for name in _OF_VARIANTS for column in self._columns.get(name, ())}
+        # Characters that article numbers of different products have in common at their beginnings.
+        self._shared_by_products = 0
         records = list(sample) if self._title and self._sku else []
         pairs = list(_below_titles(records, self._title))
         self._is_useful = bool(pairs)
@@ -60,10 +71,12 @@ class VariantLines:
         differ = {
             column
             for name, found in self._columns.items()
-            if name in _OF_VARIANTS or (name.startswith(ATTRIBUTE_PREFIX) and name != _LINK)
+            if name in (*_OF_VARIANTS, *_OF_PRODUCTS) or (name.startswith(ATTRIBUTE_PREFIX) and name != _LINK)
             for column in found
         }
         titled = [record for record in records if _text(record, self._title)]
+        skus = [sku for record in titled if (sku := _text(record, self._sku))]
+        self._shared_by_products = max((_shared(*pair) for pair in pairwise(skus)), default=0)
         self._keys = [header for header in headers if header not in differ and _keeps_apart(header, titled, pairs)]
         # What lines of variants have themselves is not that of their product where they lack it.
         variants = [record for product, record in pairs if self._belongs(product, record)]
@@ -183,20 +196,19 @@ class VariantLines:
         sku, of_product = _text(record, self._sku), _text(product, self._sku)
         if family := _text(record, self._column(FAMILY)):
             return family in (of_product, _text(product, self._column(FAMILY)))
-        described = [column for name in _OF_PRODUCTS for column in self._columns.get(name, ())]
         if (
             not sku
-            or any(_text(record, each) for each in described)
-            or not any(_text(product, each) for each in described)
+            or any(_text(record, each) for each in self._described)
+            or not any(_text(product, each) for each in self._described)
         ):
             return False
         if not of_product:
             return True
-        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(sku, of_product, strict=False)))
-        if shared >= max(_MIN_CHARACTERS, _MIN_SHARED * min(len(sku), len(of_product))):
+        shared = _shared(sku, of_product)
+        begins_alike = shared >= max(_MIN_CHARACTERS, _MIN_SHARED * min(len(sku), len(of_product)))
+        if begins_alike and shared > self._shared_by_products:
             return True
-        same = {column for name in _OF_VARIANTS for column in self._columns.get(name, ())}
-        return any(_text(record, header) for header in record if header not in same)
+        return any((text := _text(record, each)) and text != _text(product, each) for each in self._options)
 
     def _column(self, name: str) -> str:
         return next(iter(self._columns.get(name, ())), "")
@@ -232,6 +244,11 @@ def _keeps_apart(
     found = [(own, _text(product, header)) for product, record in pairs if (own := _text(record, header))]
     same = sum(own == other for own, other in found)
     return len(set(texts)) == len(texts) and bool(found) and same >= _MIN_REPEATING * len(found)
+
+
+def _shared(one: str, other: str) -> int:
+    """Characters that two texts have in common at their beginnings."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _text(record: Mapping[str, str], column: str) -> str:

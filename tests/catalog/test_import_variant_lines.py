@@ -84,3 +84,40 @@ def test_articles_whose_titles_are_missing_are_no_variants(tmp_path: Path) -> No
     report = run(path)
     assert problems(report) == [(3, "the title is empty"), (4, "the title is empty"), (6, "the title is empty")]
     assert Product.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # Numbers that go on from product to product.
+        ("SKU,Name,Category,Price", "SKU-001,Mug,Cups,5", "SKU-002,Bowl,Bowls,6", "SKU-003,,,7"),
+        ("SKU,Name,Description,Price", "1001,Mug,Blue,5", "1002,Bowl,Deep,6", "1003,,,7"),
+        # Something that is no choice between variants.
+        ("SKU,Name,Category,Weight", "7731,Mug,Cups,300", "1002,Bowl,Bowls,200", "9003,,,500"),
+        ("SKU,Name,Category,EAN", "77,Mug,Cups,4006381333931", "12,Bowl,Bowls,4006381333948", "93,,,4006381333955"),
+        # The category of the product above, which no other one is in.
+        ("SKU,Name,Category,Price", "8811,Mug,Cups,5", "3020,Bowl,Bowls,4", "9107,,Bowls,6"),
+    ],
+)
+def test_another_article_without_a_title_gets_that_of_no_product(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    assert problems(run(table(tmp_path, *lines))) == [(4, "the title is empty")]
+    assert Product.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # Its number begins as that of the product, and those of two products do not.
+        ("SKU,Name,Category,Price", "1001,Mug,Cups,5", "1002,Tee,Tops,6", "1002-M,,,7"),
+        ("SKU,Name,Category,Price,Colour", "8811,Mug,Cups,5,", "3020,Tee,Tops,6,red", "9107,,,6,blue"),
+        ("SKU,Name,Category,Price,Option 1", "8811,Mug,Cups,5,", "3020,Tee,Tops,6,3 m", "9107,,,6,5 m"),
+    ],
+)
+def test_a_line_that_begins_as_its_product_or_names_an_option_is_its_variant(
+    tmp_path: Path, lines: tuple[str, ...]
+) -> None:
+    report = run(table(tmp_path, *lines))
+    assert (counts(report), problems(report)) == ((3, 0, 0, 0), [])
+    skus = [line.partition(",")[0] for line in lines]
+    assert families() == {skus[1]: {skus[1]}, skus[2]: {skus[2], skus[3]}}
+    assert product(skus[3]).title == "Tee"
