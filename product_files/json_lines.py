@@ -114,8 +114,7 @@ class JsonLines:
         self._encoding = encoding.codec
         self._is_list = find_objects(path, encoding.codec) != ONE_AFTER_ANOTHER
         self._fixture = self._fixture_of_list() if self._is_list else None
-        # Whoever names nested columns has the names of whole objects in mind.
-        self._unwraps = not any("." in column for columns in mapping.columns.values() for column in columns)
+        self._mapped = frozenset(column for columns in mapping.columns.values() for column in columns)
         names: dict[str, None] = {}
         own_names: dict[str, None] = {}
         filled: set[str] = set()
@@ -226,7 +225,7 @@ class JsonLines:
                 for number, content in enumerate(json_objects(self._path, self._encoding), start=1):
                     found = content if self._fixture is None else self._fixture.product(content)
                     if found is not None:
-                        yield number, _flattened(found, unwraps=self._unwraps)
+                        yield number, self._flattened(found)
                 return
             key: Any = None
             for number, line in self._lines():
@@ -236,13 +235,27 @@ class JsonLines:
                 elif (action := _bulk_action(document)) is not None:
                     key = action.get("_id")
                 else:
-                    yield (
-                        number,
-                        _flattened({"_id": key, **document} if key is not None else document, unwraps=self._unwraps),
-                    )
+                    yield number, self._flattened({"_id": key, **document} if key is not None else document)
                     key = None
         except JsonUnreadable as error:
             yield number + 1, _ListBroken(str(error))
+
+    def _flattened(self, content: dict[str, Any]) -> _Product | RowRejected:
+        if isinstance(source := content.get("_source"), dict):
+            # A hit of Elasticsearch, around the document.
+            content = {"_id": content.get("_id"), **source}
+        # Whoever names nested columns, or what stands beside the product, has the names of whole objects in mind.
+        if self._mapped.isdisjoint(content) and not any("." in column for column in self._mapped):
+            content = inner_product(content)
+        try:
+            for name in filter(is_named_for_variants, content):
+                variants = [_paths_of(variant) for variant in nodes_of(content, name)]
+                if variants and are_variants(tuple(variants[0])):
+                    rest = {other: value for other, value in content.items() if other != name}
+                    return _Product(_record_of(rest), name, variants)
+            return _Product(_record_of(content))
+        except RowRejected as error:
+            return error
 
     def _lines(self) -> Iterator[tuple[int, str]]:
         with open_text(self._path, self._encoding) as file:
@@ -284,23 +297,6 @@ def _bulk_action(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if name not in _BULK_ACTIONS or not isinstance(action, dict) or not all(key.startswith("_") for key in action):
         return None
     return action
-
-
-def _flattened(content: dict[str, Any], *, unwraps: bool) -> _Product | RowRejected:
-    if isinstance(source := content.get("_source"), dict):
-        # A hit of Elasticsearch, around the document.
-        content = {"_id": content.get("_id"), **source}
-    if unwraps:
-        content = inner_product(content)
-    try:
-        for name in filter(is_named_for_variants, content):
-            variants = [_paths_of(variant) for variant in nodes_of(content, name)]
-            if variants and are_variants(tuple(variants[0])):
-                rest = {other: value for other, value in content.items() if other != name}
-                return _Product(_record_of(rest), name, variants)
-        return _Product(_record_of(content))
-    except RowRejected as error:
-        return error
 
 
 def _record_of(content: dict[str, Any]) -> _Record:

@@ -31,6 +31,8 @@ _MAX_JUDGED = 20
 _MAX_KEYED_CHARACTERS = 256 * 1024
 # What a product has besides its title.
 _OF_PRODUCTS = frozenset(("price", "list_price", "description", "image", "available", "category", "brand"))
+# Of them, those that have names of their own.
+_NAMED = frozenset(("brand", "category"))
 # Names of the list of products in an object, in which there may be other things.
 _LISTS = frozenset(
     (
@@ -313,19 +315,27 @@ def inner_product(content: dict[str, Any]) -> dict[str, Any]:
         content: the object.
 
     Returns:
-        The object itself where it looks like a product, or several of its values do.
+        The object itself where it has something of a product besides a number, or several of its values look like products.
     """
-    inner = [name for name, value in content.items() if isinstance(value, dict) and _look_like_product(tuple(value))]
-    if len(inner) != 1 or "title" in _fields_of(tuple(name for name in content if name not in inner)):
+    inner = [
+        name
+        for name, value in content.items()
+        if isinstance(value, dict) and _look_like_product(tuple(value), is_alone=len(content) == 1)
+    ]
+    beside = _fields_of(tuple(name for name in content if name not in inner))
+    if len(inner) != 1 or "title" in beside or not _OF_PRODUCTS.isdisjoint(beside):
+        return content
+    if not _NAMED.isdisjoint(_fields_of((inner[0],))):
         return content
     product: dict[str, Any] = content[inner[0]]
     # An identifier around it counts where it has none itself.
     return product if "sku" in _fields_of(tuple(product)) else {**content, **product}
 
 
-def _look_like_product(names: tuple[str, ...]) -> bool:
+def _look_like_product(names: tuple[str, ...], *, is_alone: bool) -> bool:
+    """Whether an object with these names may be a product. Brands and sellers beside other values have a number and a name, too."""
     fields = _fields_of(names)
-    return _are_of_products(fields) or fields >= {"sku", "title"}
+    return _are_of_products(fields) or (is_alone and fields >= {"sku", "title"})
 
 
 @lru_cache(256)

@@ -132,3 +132,29 @@ def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
         return import_rows(watched(JsonLines(path, FieldMapping(), photos=PhotoFolder.open(tmp_path)))).rejected
 
     assert memory_growth(read, after=2_000, rows=count) < 1.1
+
+
+def test_what_stands_beside_an_object_of_the_product_is_read(tmp_path: Path) -> None:
+    offers = [
+        {"product": {"id": number, "name": f"Cup {number}"}, "price": 2 + number, "stock": 0} for number in (1, 2)
+    ]
+    report = run(lines(tmp_path, *offers))
+    assert (counts(report), problems(report)) == ((2, 0, 0, 0), [])
+    found = list(Product.objects.order_by("sku").values_list("sku", "title", "price", "available"))
+    assert found == [("1", "Cup 1", 3, False), ("2", "Cup 2", 4, False)]
+
+
+def test_a_brand_with_a_number_is_no_product(tmp_path: Path) -> None:
+    path = lines(tmp_path, {"artnr": "a", "label": {"x": "Cup"}, "brand": {"id": 3, "name": "Acme"}})
+    report = run(path, "--map", "sku=artnr", "--map", "title=label.x")
+    assert counts(report) == (1, 0, 0, 0)
+    path = lines(tmp_path, *({"artnr": sku, "wording": "Cup", "seller": {"id": 3, "name": "Acme"}} for sku in "bcd"))
+    with pytest.raises(CommandError, match="no column is mapped to the field title"):
+        run(path)
+    assert counts(run(path, "--map", "title=wording", "--map", "sku=artnr")) == (3, 0, 0, 0)
+
+
+def test_an_object_whose_own_columns_are_mapped_is_the_product(tmp_path: Path) -> None:
+    path = lines(tmp_path, {"key": "a", "wording": "Cup", "set": {"title": "Tea", "description": "Of four"}})
+    assert counts(run(path, "--map", "sku=key", "--map", "title=wording")) == (1, 0, 0, 0)
+    assert Product.objects.get().title == "Cup"
