@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from product_files.cell_lists import levels_of
 from product_files.header_names import key_of
-from product_files.mapping import Record
+from product_files.mapping import FieldMapping, Record
+from product_files.synonyms import find_columns, used_columns
 
 # What shops call the list of categories, and each of them; and what columns that name one have in their names.
 NAMES = frozenset(
@@ -31,6 +32,10 @@ CATEGORY_LISTS = (
     "kategorien",
 )
 _OF_CATEGORIES = re.compile("categ|kateg|catid|idcat|rubri|section|group|gruppe|taxon|collection|department|menu")
+# Numbers of other things than categories, which lists of few categories have, too.
+_OF_OTHERS = re.compile(
+    "order|sort|position|rank|count|total|level|depth|item|variant|option|attribut|customer|user|tax|price|shipping|discount"
+)
 IDS = (
     "id",
     "@id",
@@ -88,38 +93,48 @@ class CategoryTree:
         """The names of a category and those that it is in, from the root down; "" for an unknown one."""
         return " > ".join(levels_of(number, self._found.get)) if number in self._found else ""
 
-    def columns(self, names: Iterable[str], sample: Sequence[Record]) -> list[str]:
+    def columns(self, names: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]) -> list[str]:
         """The columns in which records name these categories.
 
         Args:
             names: of the columns.
+            mapping: fields that have columns already.
             sample: some records.
 
         Returns:
-            Those of categories, by their names, that have nearly nothing else than numbers of these; several at most where
-            they have different numbers.
+            Those of categories, by their names, that have nearly nothing else than numbers of these, and are no other field.
         """
         if not self._found:
             return []
-        return [name for name in names if _OF_CATEGORIES.search(key_of(name)) and self._are_known(name, sample)]
+        others = {
+            column for name, found in find_columns(names, mapping).items() if name != "category" for column in found
+        }
+        others |= used_columns(mapping)
+        return [
+            name for name in names if name not in others and _is_of_categories(name) and self._are_known(name, sample)
+        ]
 
     def named(self, record: Record, columns: Iterable[str]) -> Record:
-        """The record, in which names stand in place of numbers. columns: as `columns` found them."""
-        return {**record, **{column: self._paths(record[column]) for column in columns if column in record}}
+        """The record, in which names stand in place of numbers, each once. columns: as `columns` found them."""
+        paths: dict[str, str] = {}
+        seen: set[str] = set()
+        for column in columns:
+            numbers = [number for number in _numbers(record.get(column, "")) if number not in seen]
+            seen.update(numbers)
+            if column in record:
+                paths[column] = "\n".join(path for number in dict.fromkeys(numbers) if (path := self.path(number)))
+        return {**record, **paths}
 
     def _are_known(self, column: str, sample: Sequence[Record]) -> bool:
         numbers = [number for record in sample for number in _numbers(record.get(column, ""))]
         known = sum(number in self._found for number in numbers)
         return bool(numbers) and known >= _MIN_KNOWN * len(numbers)
 
-    def _paths(self, value: str | Sequence[str]) -> str:
-        return "\n".join(path for number in _numbers(value) if (path := self.path(number)))
-
 
 def may_have_numbers(names: Iterable[str], sample: Sequence[Record]) -> bool:
     """Whether a column may name categories by their numbers: one of categories that has digits, or is named for codes."""
     for name in names:
-        if _OF_CATEGORIES.search(key_of(name)):
+        if _is_of_categories(name):
             texts = [text for record in sample for text in _as_list(record.get(name, "")) if text]
             are_words = bool(_IDENTIFIERS.search(key_of(name))) and all(_WORDS.fullmatch(text) for text in texts)
             if texts and (are_words or all(_NUMBERS.fullmatch(text) for text in texts)):
@@ -138,6 +153,11 @@ def category_of(values: Mapping[str, str]) -> Category:
 def is_named_for_categories(name: str) -> bool:
     """Whether a list of this name, or its entries, may be categories."""
     return key_of(name) in NAMES
+
+
+def _is_of_categories(name: str) -> bool:
+    key = key_of(name)
+    return bool(_OF_CATEGORIES.search(key)) and not _OF_OTHERS.search(key)
 
 
 def _as_list(value: str | Sequence[str]) -> Sequence[str]:

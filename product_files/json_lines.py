@@ -150,7 +150,7 @@ class JsonLines:
             # A fault is reported where the objects are read.
             with contextlib.suppress(JsonUnreadable):
                 self._tree = CategoryTree(_categories(objects_beside(path, encoding.codec, CATEGORY_LISTS)))
-            self._numbered = self._tree.columns(names, records)
+            self._numbered = self._tree.columns(list(names), mapping, records)
         named = [self._tree.named(record, self._numbered) for record in records]
         known = with_known_columns(mapping, list(names), sample=named, is_filled=filled.__contains__)
         known = known.with_categories(self._numbered)

@@ -98,7 +98,7 @@ class XmlCatalogue:
         self._tree, self._numbered = CategoryTree(), list[str]()
         if "category" not in {*mapping.columns, *mapping.values} and may_have_numbers(names, texts):
             self._tree = category_tree(whole, item, mapping.encoding)
-            self._numbered = self._tree.columns(names, texts)
+            self._numbered = self._tree.columns(names, mapping, texts)
         known = with_known_columns(
             mapping,
             names,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.catalog.importing import counts, run
-from tests.catalog.shop_exports import categories
+from tests.catalog.shop_exports import categories, families, product
 
 pytestmark = pytest.mark.django_db
 
@@ -74,3 +74,40 @@ def test_numbers_of_which_the_list_has_few_are_left_out(tmp_path: Path) -> None:
     path.write_text(f"<shop>{_FLAT}{items}</shop>")
     run(path)
     assert categories("20") == ["None"]
+
+
+def test_other_numbers_than_those_of_categories_stay_what_they_are(tmp_path: Path) -> None:
+    products = [
+        {
+            "id": number,
+            "name": f"P{number}",
+            "category_id": number,
+            "item_group_id": 1 + number // 3,
+            "menu_order": 4 - number,
+            "customer_group": 1,
+        }
+        for number in (1, 2, 3)
+    ]
+    tree = [{"id": number, "name": f"C{number}"} for number in (1, 2, 3)]
+    path = tmp_path / "shop.json"
+    path.write_text(json.dumps({"categories": tree, "products": products}))
+    assert counts(run(path)) == (3, 0, 0, 0)
+    assert [categories(sku) for sku in "123"] == [["c1"], ["c2"], ["c3"]]
+    assert families() == {"1": {"1", "2"}, "3": {"3"}}
+
+
+def test_a_column_of_categories_that_is_mapped_to_another_field_keeps_its_numbers(tmp_path: Path) -> None:
+    products = [{"sku": sku, "title": sku, "category_id": 1, "collection_id": 2} for sku in "ab"]
+    tree = [{"id": 1, "name": "Home"}, {"id": 2, "name": "Mugs"}]
+    path = tmp_path / "shop.json"
+    path.write_text(json.dumps({"categories": tree, "products": products}))
+    run(path, "--map", "attribute.season=collection_id")
+    assert (categories("a"), product("a").attributes) == (["home"], {"season": "2"})
+
+
+def test_a_category_that_two_columns_name_is_one(tmp_path: Path) -> None:
+    products = [{"sku": sku, "title": sku, "category_id": 1, "category_ids": [1]} for sku in "ab"]
+    path = tmp_path / "shop.json"
+    path.write_text(json.dumps({"categories": [{"id": 1, "name": "Home"}], "products": products}))
+    run(path)
+    assert categories("a") == ["home"]
