@@ -27,6 +27,8 @@ from product_files.xml_items import FeedSyntaxError, Item, XmlFile, rows_of_item
 # Items whose paths are the columns; a path that only later ones have can be mapped, too.
 _SAMPLE_ITEMS = 500
 # Of an element that is taken as the items without being asked: SKU or title, and one more.
+# Fields that products have, and categories do not.
+_OF_PRODUCTS = frozenset(("price", "list_price", "currency", "available", "brand"))
 _MIN_FIELDS = 2
 _MAX_SHOWN = 10
 # Attributes that name a language.
@@ -330,22 +332,20 @@ def _without_mixed(paths: Sequence[str]) -> Iterator[str]:
 def _find_item(file: XmlFile) -> str:
     """The path of the elements whose children and attributes have the names of most fields, the outermost of them."""
     outline = file.outline()
-    scores: dict[str, int] = {}
+    scores: dict[str, tuple[bool, int]] = {}
     titled: set[str] = set()
     for path, children in outline.items():
         fields = find_columns(sorted(children))
         if "/" in path and len(fields) >= _MIN_FIELDS and fields.keys() & {"sku", "title"}:
-            scores[path] = len(fields)
+            # Categories have numbers, names and pictures, too.
+            may_be_category = is_named_for_categories(path.rpartition("/")[2]) and _OF_PRODUCTS.isdisjoint(fields)
+            scores[path] = (not may_be_category, len(fields))
             titled |= {path} if "title" in fields else set()
     # Variants may have more fields than the products that they are in.
     scores = {path: score for path, score in scores.items() if not _is_within(path, titled)}
     if not scores:
         raise InvalidSource(file_facts.ELEMENT_UNCLEAR(elements=_elements(file)))
-    # Categories have numbers and names, too.
-    return max(
-        scores,
-        key=lambda path: (not is_named_for_categories(path.rpartition("/")[2]), scores[path], -path.count("/")),
-    )
+    return max(scores, key=lambda path: (*scores[path], -path.count("/")))
 
 
 def _is_within(path: str, products: Collection[str]) -> bool:

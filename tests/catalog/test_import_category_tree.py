@@ -111,3 +111,13 @@ def test_a_category_that_two_columns_name_is_one(tmp_path: Path) -> None:
     path.write_text(json.dumps({"categories": [{"id": 1, "name": "Home"}], "products": products}))
     run(path)
     assert categories("a") == ["home"]
+
+
+def test_elements_with_a_price_are_products_whatever_their_name_is(tmp_path: Path) -> None:
+    path = tmp_path / "shop.xml"
+    path.write_text(
+        "<shop><brands><brand><id>1</id><name>Acme</name></brand></brands><collections>"
+        "<collection><id>7</id><name>Dress</name><price>5</price></collection></collections></shop>"
+    )
+    assert counts(run(path)) == (1, 0, 0, 0)
+    assert product("7").price == 5
