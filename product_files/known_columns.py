@@ -240,7 +240,8 @@ def _add_likely_columns(
         found["sku"] = (link,)
         notes.append(row_facts.SKUS_OF_LINKS(column=link))
     number, category = (next(iter(found.get(name, ())), "") for name in ("sku", "category"))
-    if number and category and numbers_restart(number, category, sample):
+    title = next(iter({**found, **mapping.columns}.get("title", ())), "")
+    if number and category and numbers_restart(number, category, title, sample):
         del found["sku"]
         values["sku"] = f"{{{category}}}-{{{number}}}"
         notes.append(row_facts.SKUS_OF_CATEGORIES(column=number, category=category))

@@ -24,7 +24,7 @@ _NOT_TO_PAY = re.compile(
     "cost|purchase|buying|wholesale|dealer|supplier|einkauf|^ek|achat|grossiste|compra|acquisto|inkoop|zakup|закуп|опт|alis"
     "|sale|offer|special|promo|net|excl|without|ohne|sans|^ht|ht$|shipping|versand|livraison|envio"
     "|min|max|from|range|type|unit|per|currency|change|diff|discount|saving|percent|avg|average|mean|history|date|count|list|id$"
-    "|cs$|cents?$|^cent|minor|pence|kopek|grosz|level|group|class|tier|band|zone|code|gruppe|stufe|klasse|groupe|grupo|gruppo|groep|grupa"
+    "|(?<!p)cs$|cents?$|^cent(?!er|r)|minor|pence|kopek|grosz|level|group|class|tier|band|zone|code|gruppe|stufe|klasse|groupe|grupo|gruppo|groep|grupa"
 )
 _NESTED = re.compile(r"\w[./]\w")
 # Names of what identifies a variant.
@@ -181,33 +181,34 @@ def lacks_last_cell(
     return used < len(headers) - 1 and fits(len(headers) - 1) and not any(map(fits, range(used)))
 
 
-def numbers_restart(column: str, category: str, sample: Sequence[Record]) -> bool:
+def numbers_restart(column: str, category: str, title: str, sample: Sequence[Record]) -> bool:
     """Whether products are numbered within each category, so that a number alone does not identify one.
 
     Args:
         column: of the numbers.
         category: column of the categories.
+        title: column of the titles.
         sample: some records.
 
     Returns:
-        True where several categories begin with the same number, most of the others have numbers of those before them, and no
-        category has a number twice.
+        True where all categories, which are several, begin with the same number, no category has a number twice, and no product
+        is in two categories: none of the same number has the same title.
     """
     by_category: dict[str, list[str]] = {}
+    products: set[tuple[str, str]] = set()
     for record in sample:
-        number, name = ("".join(record.get(each, "")).strip() for each in (column, category))
-        if not number or not name:
+        number, name, text = ("".join(record.get(each, "")).strip() for each in (column, category, title))
+        if not number or not name or (number, text) in products:
             return False
+        products.add((number, text))
         by_category.setdefault(name, []).append(number)
     numbers = [each for found in by_category.values() for each in found]
     if not all(each.isascii() and each.isdigit() and len(each) < _MAX_DIGITS for each in numbers):
         return False
     firsts = [min(map(int, found)) for found in by_category.values()]
-    again = len(numbers) - len(set(numbers))
     return (
         len(firsts) > 1
         and len(set(firsts)) == 1
-        and 2 * again >= len(firsts)
         and all(len(set(found)) == len(found) for found in by_category.values())
     )
 

@@ -57,6 +57,13 @@ def test_numbers_that_begin_again_in_each_category_are_skus_with_it(tmp_path: Pa
     assert note in report["notes"]
 
 
+@pytest.mark.parametrize("header", ["sku;title;category", "id;title;category"])
+def test_a_product_that_is_listed_in_two_categories_is_one(tmp_path: Path, header: str) -> None:
+    path = write(tmp_path / "a.csv", header, "1;Mug;Cups", "2;Cup;Cups", "1;Mug;Sale", "2;Cup;Sale")
+    assert problems(run(path)) == [(4, "the SKU 1 is already on line 2"), (5, "the SKU 2 is already on line 3")]
+    assert skus() == ["1", "2"]
+
+
 def test_a_sku_that_occurs_twice_by_mistake_is_still_reported(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id;title;category", "1;Mug;Cups", "2;Cup;Cups", "3;Bowl;Bowls", "2;Dish;Bowls")
     assert problems(run(path)) == [(5, "the SKU 2 is already on line 3")]
@@ -79,6 +86,12 @@ def test_the_currency_of_a_price_may_be_in_a_column_that_is_named_after_it(tmp_p
 def test_a_retail_price_beside_that_of_resellers_is_paid(tmp_path: Path) -> None:
     run(write(tmp_path / "a.csv", "id;name;retail;wholesale", "1;Mug;2490;1969"))
     assert product("1").price == 2490
+
+
+@pytest.mark.parametrize("column", ["Price (pcs)", "center price"])
+def test_a_price_by_the_piece_is_in_no_cents(tmp_path: Path, column: str) -> None:
+    run(write(tmp_path / "a.csv", f"id;name;{column}", "1;Mug;24.90"))
+    assert product("1").price == Decimal("24.90")
 
 
 POLISH = "ID produktu;Zdjęcie;Nazwa;Indeks;Kategoria;Cena (netto);Cena (brutto);Ilość;Status;Pozycja"
