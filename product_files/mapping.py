@@ -246,6 +246,7 @@ class RowBuilder:
         """
         prices: dict[str, list[str]] = {name: [] for name in (*PRICES, SALE_PRICE)}
         columns: set[str] = set()
+        currencies = {self._mapping.values.get("currency", "")}
         categories: list[str] = []
         photos: dict[str, list[str]] = {}
         for record in records:
@@ -255,8 +256,9 @@ class RowBuilder:
             columns |= record.keys()
             for name, texts in prices.items():
                 texts += self._texts(record, name)
+            currencies.update(self._texts(record, "currency"))
             categories += self._texts(record, "category")
-        self._prices_of.learn(prices, columns)
+        self._prices_of.learn(prices, columns, currencies)
         self._slashes = levels_by_slash(categories)
         self._cells = column_of_categories(map(html.unescape, categories))
         self._unused_photos = tuple(column for column, names in photos.items() if any(map(is_link, names)))

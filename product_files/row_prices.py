@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from statistics import median
 
 from product_files import row_facts
 from product_files.currencies import currencies_of
@@ -19,6 +20,10 @@ SALE_PRICE = "sale_price"
 _MIN_REPEATED = 3
 # Columns that only answers of Shopee have together, whose prices are whole numbers of such a part of the currency's unit.
 _SHOPEE, SHOPEE_UNIT = frozenset(("itemid", "shopid")), 100_000
+# Of Shopee's currencies, those whose prices are whole numbers of at least so many units: they look like parts of others.
+_LARGE, _MIN_LARGE = frozenset(("VND", "IDR", "COP", "CLP")), 100
+# What half of the prices are above in a currency that is not named.
+_MIN_USUAL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,13 @@ class PriceReader:
         self._unit = 1
         self._likely_mark = ""
 
-    def learn(self, texts: Mapping[str, Sequence[str]], columns: Collection[str]) -> None:
+    def learn(self, texts: Mapping[str, Sequence[str]], columns: Collection[str], currencies: Iterable[str]) -> None:
         """Find out how a source writes its prices.
 
         Args:
             texts: some prices of each field.
             columns: of the source.
+            currencies: that records name.
         """
         together = [text for each in texts.values() for text in each]
         self._usual = {name: decimals_of_column(each) for name, each in texts.items()}
@@ -68,7 +74,8 @@ class PriceReader:
         reduced = Counter(text for text in together if not any(each.isdigit() for each in text))
         self._no_prices = frozenset(text for text, number in reduced.items() if number >= _MIN_REPEATED)
         names = {column.rpartition(".")[2].casefold() for column in columns}
-        self._unit = SHOPEE_UNIT if names >= _SHOPEE and _are_large(together) else 1
+        codes = {code for each in set(currencies) for code in currencies_of(each)[:1]}
+        self._unit = SHOPEE_UNIT if names >= _SHOPEE and _are_parts(together, codes) else 1
 
     @property
     def notes(self) -> list[str]:
@@ -129,14 +136,16 @@ class PriceReader:
         return replace(price, amount=price.amount / self._unit) if self._unit > 1 else price
 
 
-def _are_large(texts: Iterable[str]) -> bool:
-    """Whether all prices are whole numbers of hundredths in a unit of Shopee."""
-    numbers = [text.strip() for text in texts if text.strip() not in ("", "0", "-1")]
-    hundredth = SHOPEE_UNIT // 100
-    return bool(numbers) and all(
-        number.isascii() and number.isdigit() and len(number) < 20 and int(number) % hundredth == 0
-        for number in numbers
-    )
+def _are_parts(texts: Iterable[str], currencies: Collection[str]) -> bool:
+    """Whether all prices are whole numbers of hundredths in a unit of Shopee, and are no prices of a currency with large ones."""
+    numbers = [number for text in texts if (number := text.strip()) not in ("", "0", "-1")]
+    if not numbers or not all(number.isascii() and number.isdigit() and len(number) < 20 for number in numbers):
+        return False
+    parts = [int(number) for number in numbers]
+    if not _LARGE.isdisjoint(currencies):
+        return all(part % SHOPEE_UNIT == 0 and part >= _MIN_LARGE * SHOPEE_UNIT for part in parts)
+    are_hundredths = all(part % (SHOPEE_UNIT // 100) == 0 for part in parts)
+    return are_hundredths and (bool(currencies) or median(parts) >= _MIN_USUAL * SHOPEE_UNIT)
 
 
 def _amount(price: Price | None, currency: str, warnings: list[str]) -> Decimal | None:

@@ -17,6 +17,8 @@ from product_files.rows import RowRejected
 
 _MAX_AMOUNT = Decimal(10) ** 10
 _MAX_CHARACTERS = 60
+# Of a whole price that shows thousands in others: 900 beside 1,299, but not 2 beside 1.125.
+_MIN_DIGITS = 3
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u00b4": "'", "`": "'", "\u066b": ".", "\u066c": ","})
 _PLAIN = re.compile(r"\d{1,9}(?:\.\d{1,2})?", re.ASCII)
@@ -61,7 +63,7 @@ def parse_price(
     """Parse a price such as `1.234,50 €`, `$19.99`, `CHF 1'200.-`, `₹1,39,900` or `1299`.
 
     Three digits after the only mark are decimals or thousands. What the column shows decides, then what the currency beside the
-    price has, other columns, the currency of the row, and at last what is likely in the column.
+    price has, other columns, the currency of the row, and at last, where no currency is known, what is likely in the column.
 
     Args:
         text: the price.
@@ -118,7 +120,7 @@ def decimals_of_column(texts: Iterable[str]) -> DecimalsOfColumn:
     ambiguous = [number for number, decimal in zip(numbers, decimals, strict=True) if decimal is None]
     marks = {mark for number in ambiguous for mark in number if mark in ".,"}
     # What has three decimals has them in each price, and coins of less than five thousandths are not in use.
-    has_whole = any(number.isdigit() for number in numbers)
+    has_whole = any(number.isdigit() and len(number) >= _MIN_DIGITS for number in numbers)
     has_odd = any(number[-1] not in "05" for number in ambiguous)
     is_likely = len(marks) == 1 and (has_whole or (has_odd and "," in marks))
     return DecimalsOfColumn(likely_groups="".join(marks) if is_likely else "")
@@ -209,7 +211,7 @@ def _decimal_separator(
     for decimal in (usual.shown, of_currency if has_sign else None, others, of_currency):
         if decimal:
             return mark if decimal == mark else ""
-    if usual.likely_groups == mark:
+    if usual.likely_groups == mark and not currency:
         return ""
     raise RowRejected(row_facts.PRICE_AMBIGUOUS(price=text))
 

@@ -57,6 +57,26 @@ def test_three_decimals_of_a_currency_are_no_thousands(tmp_path: Path) -> None:
     assert prices("p1", "p2") == [(Decimal("12.755"), None), (9, None)]
 
 
+@pytest.mark.parametrize(
+    ("prices_of", "currency"), [(("12,500", "45"), "TND"), (("12,500 DT", "145 DT"), ""), (("5,499", "900"), "KWD")]
+)
+def test_a_comma_before_three_digits_says_nothing_where_the_currency_has_three_decimals(
+    tmp_path: Path, prices_of: tuple[str, str], currency: str
+) -> None:
+    lines = [f"p{number};Ring;{price};{currency}" for number, price in enumerate(prices_of)]
+    report = run(write(tmp_path / "products.csv", "sku;title;price;currency", *lines))
+    assert problems(report) == [
+        (2, f"the price {prices_of[0]} is ambiguous, thousands or decimals: set the decimal separator")
+    ]
+    assert prices("p0") == [(None, None)]
+
+
+def test_small_whole_prices_do_not_show_thousands(tmp_path: Path) -> None:
+    path = write(tmp_path / "products.csv", "sku;title;price", "p1;Screw;1.125", "p2;Nut;2", "p3;Bolt;1.375")
+    run(path)
+    assert prices("p1", "p2", "p3") == [(None, None), (2, None), (None, None)]
+
+
 def test_a_list_price_may_be_written_unlike_the_price(tmp_path: Path) -> None:
     path = write(
         tmp_path / "products.csv",
@@ -76,3 +96,22 @@ def test_prices_of_shopee_are_whole_numbers_of_small_parts(tmp_path: Path) -> No
     assert prices("77", "78") == [(19900, None), (450, None)]
     assert "prices are divided by 100,000: answers of Shopee have them in such parts" in report["notes"]
     assert Product.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("amounts", "currency", "expected"),
+    [
+        # Of VND and IDR, whole numbers that somebody has divided already.
+        (("150000", "45000"), "IDR", (150000, 45000)),
+        (("1500000", "2000000"), "VND", (1500000, 2000000)),
+        (("150000", "45000"), "", (150000, 45000)),
+        (("1990000", "550000"), "MYR", (Decimal("19.90"), Decimal("5.50"))),
+        (("1990000", "550000"), "", (Decimal("19.90"), Decimal("5.50"))),
+    ],
+)
+def test_prices_of_shopee_that_are_in_units_already_stay(
+    tmp_path: Path, amounts: tuple[str, str], currency: str, expected: tuple[Decimal, Decimal]
+) -> None:
+    lines = [f"{number},9,Bag,{amount},{currency}" for number, amount in enumerate(amounts, start=77)]
+    run(write(tmp_path / "products.csv", "itemid,shopid,name,price,currency", *lines))
+    assert prices("77", "78") == [(expected[0], None), (expected[1], None)]
