@@ -87,18 +87,24 @@ class Magento1Export(MagentoTable):
         record: dict[str, str | Sequence[str]] = {
             **line.values,
             "title": cell(line, "name"),
-            "description": html_to_text(cell(line, "description") or cell(line, "short_description")),
             "price": price,
             "list_price": list_price,
-            "brand": cell(line, "manufacturer") or cell(line, "brand"),
-            "category": categories[0] if categories else (),
-            "image": product_photos(
-                [cell(line, "image"), *(cell(each, "_media_image") for each in product.all if _is_shown(each))]
-            ),
-            "available": "yes" if is_available(line, has_own_stock=not is_configurable) else "no",
-            "active": "yes" if self._is_active(line, family) else "no",
             "family": family or (sku if is_configurable else ""),
         }
+        # What an export has no columns of stays as it is.
+        if self._has("description", "short_description"):
+            record["description"] = html_to_text(cell(line, "description") or cell(line, "short_description"))
+        if self._has("manufacturer", "brand"):
+            record["brand"] = cell(line, "manufacturer") or cell(line, "brand")
+        if self._has("_category"):
+            record["category"] = categories[0] if categories else ()
+        if self._has("image", "_media_image"):
+            shown = (cell(each, "_media_image") for each in product.all if _is_shown(each))
+            record["image"] = product_photos([cell(line, "image"), *shown])
+        if self._has("is_in_stock", "qty"):
+            record["available"] = "yes" if is_available(line, has_own_stock=not is_configurable) else "no"
+        if self._has("status", "visibility"):
+            record["active"] = "yes" if self._is_active(line, family) else "no"
         found = {name: text for name in self.headers if name in _ATTRIBUTES and (text := cell(line, name))}
         return self._rows.build(
             ShopProduct(
@@ -110,6 +116,9 @@ class Magento1Export(MagentoTable):
                 cells=tuple(cells for each in product.all for cells in each.cells),
             )
         )
+
+    def _has(self, *names: str) -> bool:
+        return not set(names).isdisjoint(self.headers)
 
     def _is_active(self, line: TableRow, family: str) -> bool:
         """Enabled, and on a page: its own, or that of its configurable product."""

@@ -366,3 +366,11 @@ def test_a_line_without_a_product_above_it_is_rejected(tmp_path: Path) -> None:
     )
     first, mug = rows(path)
     assert (first.error, of(mug).title) == ("there is no SKU", "Mug")
+
+
+def test_an_export_of_magento_1_changes_only_what_it_has_columns_of(tmp_path: Path) -> None:
+    path = table(tmp_path, "sku,_type,_attribute_set,name,price,special_price", "mug,simple,Default,Mug,5.0000,")
+    (mug,) = rows(path)
+    assert mug.photos is None
+    assert mug.fields is not None
+    assert mug.fields.isdisjoint({"description", "brand", "category", "image", "available", "active"})
