@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_ADDRESS_OF_WEB = re.compile(r"https?://", re.IGNORECASE)
+
 
 def path(text: str) -> Path:
     """A path. An empty one would be the current folder, and is most often a variable that is not set.
@@ -23,9 +26,31 @@ def path(text: str) -> Path:
     """
     if not text.strip():
         raise argparse.ArgumentTypeError("the path is empty: is a variable not set? For the current folder write .")
-    if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
+    if _ADDRESS.match(text):
         raise argparse.ArgumentTypeError(f"{text} is an address: download what is there, and name the file")
     return Path(text)
+
+
+def path_or_address(text: str) -> Path | str:
+    """A path, or an address of the web that begins with http:// or https://.
+
+    Args:
+        text: of the argument.
+
+    Returns:
+        The path, or the address as a string.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, or another address.
+    """
+    if _ADDRESS_OF_WEB.match(text):
+        return text
+    if _ADDRESS.match(text):
+        scheme = text.partition("://")[0]
+        raise argparse.ArgumentTypeError(
+            f"addresses that begin with {scheme}:// are not read: use http:// or https://, or download the file and name it"
+        )
+    return path(text)
 
 
 def existing_path(text: str) -> Path:

@@ -420,6 +420,8 @@ class Environment(BaseModel):
     DELETED_PHOTOS_KEEP_MINUTES: PositiveInt = 60
     FETCH_TIMEOUT_S: PositiveInt = 10
     FETCH_DEADLINE_S: PositiveInt = 60
+    FEED_TIMEOUT_S: PositiveInt = 120
+    FEED_DEADLINE_S: PositiveInt = 3600
     FETCH_PER_HOST: PositiveInt = 4
     FETCH_THREADS: PositiveInt = 8
     FETCH_PORTS: Annotated[tuple[Port, ...], CommaSeparated, Field(min_length=1)] = (80, 443)

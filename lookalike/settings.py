@@ -283,6 +283,10 @@ FETCH_PER_HOST = env.FETCH_PER_HOST
 FETCH_THREADS = env.FETCH_THREADS
 FETCH_PORTS = env.FETCH_PORTS
 FETCH_ALLOW_NETWORKS = env.FETCH_ALLOW_NETWORKS
+# Feeds by their address: timeout of a connection and of each part of the response, for shops that make the file when it is asked
+# for; and of all of it, with redirects and attempts.
+FEED_TIMEOUT_S = env.FEED_TIMEOUT_S
+FEED_DEADLINE_S = env.FEED_DEADLINE_S
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "jobs.temporary_uploads.SpoolingUploadHandler",

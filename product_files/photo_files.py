@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from urllib.parse import urljoin
 
 from pictures import photo_facts
 from pictures.photos import ImageRejected, PhotoRejectionReason, check_start, known_sha256, read_limited, validate_photo
@@ -33,12 +35,16 @@ class PhotoFolder:
         folder: resolved; None if the source has no files beside it.
         display_path: the folder in messages.
         otherwise: where photos are looked for that are not in it.
+        base: the URL that names are relative to, of a source from the web; "" if they are files.
     """
 
-    def __init__(self, folder: Path | None, display_path: str, *, otherwise: PhotoFolder | None = None) -> None:
+    def __init__(
+        self, folder: Path | None, display_path: str, *, otherwise: PhotoFolder | None = None, base: str = ""
+    ) -> None:
         self.folder = folder
         self.display_path = display_path
         self._otherwise = otherwise
+        self._base = base
         self._index: _FileIndex | None = None
 
     @classmethod
@@ -56,8 +62,14 @@ class PhotoFolder:
         return cls(folder.resolve(), display_path or str(folder.resolve()), otherwise=otherwise)
 
     def resolve(self, name: str) -> PhotoSource:
-        """The photo with this name: a path below the folder, or an HTTP(S) URL."""
-        return PhotoLink(name) if is_link(name) else PhotoFile(name, self)
+        """The photo with this name: a path below the folder, or an HTTP(S) URL, which may be relative to that of the source."""
+        if is_link(name):
+            return PhotoLink(name)
+        if self._base and "://" not in name:
+            # One that cannot be joined is refused where it is fetched.
+            with suppress(ValueError):
+                return PhotoLink(urljoin(self._base, name.replace("\\", "/")))
+        return PhotoFile(name, self)
 
     def find(self, name: str) -> Path:
         """The path of a photo.

@@ -187,6 +187,7 @@ def open_catalogue(
     table: str = "",
     images: Path | None = None,
     is_upload: bool = False,
+    base: str = "",
     should_stop: Callable[[], bool] | None = None,
     sample: bool = False,
 ) -> Iterator[CatalogueSource]:
@@ -199,6 +200,7 @@ def open_catalogue(
         table: as in `archive.unpack`.
         images: folder of the photos that a table lists; those that are not in it are looked for beside the table.
         is_upload: files beside `path` do not belong to the catalogue.
+        base: where the file was downloaded from, for relative links of photos; "" if they are files.
         should_stop: as in `archive.unpack`.
         sample: of an archive, unpack its table only, or its first photos; of a workbook, read the first rows only.
 
@@ -212,7 +214,7 @@ def open_catalogue(
         raise InvalidSource(f"{images} is not a folder of photos")
     detected = detect_format(path, mapping.encoding)
     if _has_sheets(path, detected):
-        photos = PhotoFolder(None, file_facts.THE_UPLOAD()) if is_upload else _photos(path, images, "")
+        photos = _photos_of_file(path, images, base, is_upload=is_upload)
         with closing(photos), _opened_sheet(path, detected, mapping, photos, format, table, sample=sample) as catalogue:
             yield catalogue
         return
@@ -221,7 +223,7 @@ def open_catalogue(
             raise InvalidSource(file_facts.NOT_A_ZIP(file=str(path)))
         if table:
             raise InvalidSource(file_facts.NO_TABLES_TO_CHOOSE(file=str(path), table=table))
-        photos = PhotoFolder(None, file_facts.THE_UPLOAD()) if is_upload else _photos(path, images, "")
+        photos = _photos_of_file(path, images, base, is_upload=is_upload)
         with closing(photos):
             yield _catalogue(path, format or detected, mapping, photos, alone=is_upload)
         return
@@ -493,6 +495,12 @@ def _catalogue(
     if format in shipped_mappings():
         return ShopTable(path, mapping, photos=photos, shipped=shipped_mappings()[format])
     return _TABLES[format](path, mapping, photos=photos)
+
+
+def _photos_of_file(path: Path, images: Path | None, base: str, *, is_upload: bool) -> PhotoFolder:
+    if not is_upload:
+        return _photos(path, images, "")
+    return PhotoFolder(None, file_facts.THE_UPLOAD(), base=base) if images is None else PhotoFolder.open(images)
 
 
 def _photos(table: Path, images: Path | None, display_path: str, root: Path | None = None) -> PhotoFolder:

@@ -152,6 +152,7 @@ def run_import(
     mapping: FieldMapping | None = None,
     images: Path | None = None,
     is_upload: bool = False,
+    base: str = "",
     rejected: Path | None = None,
     on_progress: Callable[[ImportReport, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -167,6 +168,7 @@ def run_import(
         mapping: what the options build on.
         images: as in `open_catalogue`.
         is_upload: as in `open_catalogue`.
+        base: as in `open_catalogue`.
         rejected: file that rejected rows are written to.
         on_progress: called with the report so far and the approximate number of rows (0 if unknown).
         should_stop: called after each row; True interrupts the import.
@@ -189,6 +191,7 @@ def run_import(
                 table=options.table,
                 images=images,
                 is_upload=is_upload,
+                base=base,
                 should_stop=should_stop,
             )
         )
@@ -265,12 +268,36 @@ def graceful_interrupt() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         requested.set()
 
-    previous_handlers = {number: signal.signal(number, handle_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _signals_handled_by(handle_signal):
         yield requested.is_set
+
+
+@contextmanager
+def interrupt_at_once() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM raise KeyboardInterrupt for the length of the block, which may wait for long.
+
+    Yields:
+        Nothing.
+    """
+
+    def handle_signal(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _signals_handled_by(handle_signal):
+        yield
+
+
+@contextmanager
+def _signals_handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
+    previous_handlers = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
     finally:
-        for number, handler in previous_handlers.items():
-            signal.signal(number, handler)
+        for number, previous in previous_handlers.items():
+            signal.signal(number, previous)
 
 
 def _json_value(value: Any) -> Any:

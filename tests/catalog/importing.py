@@ -17,7 +17,7 @@ from product_files.product_data import ProductData
 from product_files.rows import Row
 
 
-def run(path: Path, *options: str) -> dict[str, Any]:
+def run(path: Path | str, *options: str) -> dict[str, Any]:
     """Run the command and return its report."""
     out = io.StringIO()
     call_command("import_catalog", str(path), "--json", *options, stdout=out)

@@ -52,11 +52,11 @@ def test_a_database_that_cannot_be_used_is_named(tmp_path: Path, environment: di
 def test_a_mistake_is_said_in_a_line(site: Site) -> None:
     for words, status, said in (
         (("import_catalog", LONG), 1, f"{LONG} cannot be used: File name too long"),
-        (("import_catalog", ""), 2, "PATH: the path is empty: is a variable not set?"),
+        (("import_catalog", ""), 2, "SOURCE: the path is empty: is a variable not set?"),
         (
-            ("import_catalog", "https://shop.example/feed.xml"),
+            ("import_catalog", "sftp://shop:secret@shop.example/feed.xml"),
             2,
-            "https://shop.example/feed.xml is an address: download",
+            "addresses that begin with sftp:// are not read: use http:// or https://",
         ),
         (("train", "--data", "nowhere"), 2, "--data: there is no file or folder nowhere"),
         (("evaluate", "--queries", "nowhere.zip"), 2, "--queries: there is no file or folder nowhere.zip"),

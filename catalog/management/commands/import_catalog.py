@@ -1,4 +1,4 @@
-"""manage.py import_catalog: import a table or feed, a folder of photos, or a zip of either."""
+"""manage.py import_catalog: import a table or feed, a folder of photos, or a zip of either, also from an address."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from catalog.importers.feeds import FeedAddress, downloaded
 from catalog.importers.report import ImportAborted, ImportReport
 from catalog.importers.run import ImportOptions, graceful_interrupt, run_import
 from jobs import arguments
@@ -37,17 +38,22 @@ _LOG_EVERY_S = 10.0
 
 class Command(BaseCommand):
     help = (
-        "Import products and their photos. PATH is a table (CSV or an Excel workbook), a Google Merchant feed in XML or "
+        "Import products and their photos. SOURCE is a table (CSV or an Excel workbook), a Google Merchant feed in XML or "
         "as a table, a product export of Shopify, WooCommerce or Magento, other XML, JSON, a folder of photos (folder = category), "
-        "or a zip of one of these. Rows are matched by SKU: importing again writes only what changed. Exit status: 0 if "
-        "the source was read to its end, even with rejected rows; 1 if nothing could be read, or something could not be stored; "
-        "130 if interrupted."
+        "or a zip of one of these; or the http(s) address of such a file, which may be packed with gzip. Rows are matched by "
+        "SKU: importing again writes only what changed. Exit status: 0 if the source was read to its end, even with rejected "
+        "rows; 1 if nothing could be read, or something could not be stored; 130 if interrupted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", type=arguments.path, metavar="PATH", help="a file, or a folder of photos")
         parser.add_argument(
-            "--format", choices=FORMATS, help="format of PATH, or of the content of a zip (default: detected)"
+            "path",
+            type=arguments.path_or_address,
+            metavar="SOURCE",
+            help="a file, a folder of photos, or the address of a file; https://USER:PASSWORD@host/path signs in",
+        )
+        parser.add_argument(
+            "--format", choices=FORMATS, help="format of SOURCE, or of the content of a zip (default: detected)"
         )
         parser.add_argument(
             "--images",
@@ -98,7 +104,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--deactivate-missing",
             action="store_true",
-            help="deactivate products of --source that are missing from PATH; a later import with them reactivates them",
+            help="deactivate products of --source that are missing from SOURCE; a later import with them reactivates them",
         )
         parser.add_argument(
             "--update-only",
@@ -117,19 +123,11 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         started = time.monotonic()
-        with ExitStack() as stack:
-            should_stop = stack.enter_context(graceful_interrupt())
-            on_progress = stack.enter_context(_progress())
+        with graceful_interrupt() as should_stop:
             try:
-                report = run_import(
-                    options["path"],
-                    _options(options),
-                    mapping=load_mapping(options["mapping"]) if options["mapping"] else None,
-                    images=options["images"],
-                    rejected=options["report"],
-                    on_progress=on_progress,
-                    should_stop=should_stop,
-                )
+                if isinstance(options["path"], str):
+                    options["path"] = FeedAddress.parse(options["path"])
+                report = self._run(options, should_stop)
             except ImportAborted as error:
                 self._report(options, error.report, time.monotonic() - started)
                 raise CommandError(str(error)) from error
@@ -154,6 +152,24 @@ class Command(BaseCommand):
                 f"Interrupted after line {report.last_line}; the {report.rows} rows before it are imported. "
                 "Run the same command again to continue.",
                 returncode=130,
+            )
+
+    def _run(self, options: dict[str, Any], should_stop: Callable[[], bool]) -> ImportReport:
+        # What is wrong with the options is said before anything is downloaded.
+        import_options = _options(options)
+        mapping = load_mapping(options["mapping"]) if options["mapping"] else None
+        import_options.mapping(mapping)
+        with _opened(options["path"]) as (path, base), _progress() as on_progress:
+            return run_import(
+                path,
+                import_options,
+                mapping=mapping,
+                images=options["images"],
+                is_upload=bool(base),
+                base=base,
+                rejected=options["report"],
+                on_progress=on_progress,
+                should_stop=should_stop,
             )
 
     def _report(self, options: dict[str, Any], report: ImportReport, elapsed_s: float) -> None:
@@ -215,6 +231,36 @@ def _options(options: dict[str, Any]) -> ImportOptions:
 
 
 @contextmanager
+def _opened(source: Path | FeedAddress) -> Iterator[tuple[Path, str]]:
+    """The file of a source, and where it comes from, "" if it is here."""
+    if isinstance(source, Path):
+        yield source, ""
+        return
+    with ExitStack() as stack:
+        with _download_progress() as on_progress:
+            feed = stack.enter_context(downloaded(source, on_progress=on_progress))
+        yield feed.path, feed.base
+
+
+@contextmanager
+def _download_progress() -> Iterator[Callable[[int, int], None]]:
+    """The same as _progress while a file is downloaded."""
+    last_logged_at = time.monotonic()
+    with tqdm(unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False) as bar:
+
+        def show(received: int, announced: int) -> None:
+            nonlocal last_logged_at
+            if not bar.disable:
+                bar.total = announced or None
+                bar.update(received - bar.n)
+            elif time.monotonic() - last_logged_at > _LOG_EVERY_S:
+                last_logged_at = time.monotonic()
+                logger.info("%d of %s bytes have arrived", received, announced or "unknown")
+
+        yield show
+
+
+@contextmanager
 def _progress() -> Iterator[Callable[[ImportReport, int], None]]:
     """A progress bar on a terminal, otherwise a log line every _LOG_EVERY_S."""
     last_logged_at = time.monotonic()
@@ -260,5 +306,5 @@ def _found(report: ImportReport) -> Iterator[str]:
             yield f"{heading}: {', '.join(names[:_MAX_NAMES_PRINTED])}{more}"
 
 
-def _as_json(path: Path, report: ImportReport) -> dict[str, Any]:
-    return {"path": str(path), "rows": report.rows, **asdict(report)}
+def _as_json(source: Path | FeedAddress, report: ImportReport) -> dict[str, Any]:
+    return {"path": str(source), "rows": report.rows, **asdict(report)}
